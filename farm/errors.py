@@ -1,0 +1,70 @@
+"""Everything that can go wrong, as one tree.
+
+    FarmError                     exit status 2 unless said otherwise
+      InputError                  bad input: says the file, the field and what was expected
+        SweepError                every problem of a sweep file, one line each
+      ServiceError                exit status 3: a service is out of reach or does not fit
+        BrokerUnavailable         Redis (or the broker's folder) does not answer
+        StoreUnavailable          the database does not answer, refuses the password, or its disk is full
+        SchemaMismatch            the database was made by an older or newer program
+      MeterError                  never fatal for a trial: a lost meter becomes a null and a note
+        MeterUnavailable          this machine cannot meter that; the message names the remedy
+        MeterLost                 it could, and then it stopped
+      MachineBusy                 another trial or worker holds this machine
+
+A failed trial is not an exception: it is a `farm.model.Failure`, stored with the trial.
+"""
+
+from collections.abc import Sequence
+
+
+class FarmError(Exception):
+    """An error that a user can act on; its text is one clear line."""
+
+    exit_status = 2
+
+
+class InputError(FarmError):
+    """The user's input is wrong."""
+
+
+class SweepError(InputError):
+    """A sweep file is wrong in one or more places."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class ServiceError(FarmError):
+    """A service that the farm needs cannot be used."""
+
+    exit_status = 3
+
+
+class BrokerUnavailable(ServiceError):
+    """The message broker cannot be reached."""
+
+
+class StoreUnavailable(ServiceError):
+    """The database cannot be reached or written."""
+
+
+class SchemaMismatch(ServiceError):
+    """The database's schema is not the one this program was written for."""
+
+
+class MeterError(FarmError):
+    """A meter cannot give a reading."""
+
+
+class MeterUnavailable(MeterError):
+    """This machine has no such meter, or this user may not read it."""
+
+
+class MeterLost(MeterError):
+    """A meter that worked has stopped working."""
+
+
+class MachineBusy(FarmError):
+    """Another process measures on this machine."""

@@ -1,0 +1,282 @@
+"""The words of the farm as frozen values; units are in the names, unknown is None, times are monotonic ns or aware UTC.
+
+Types that cross a process, a disk or the database are pydantic models and refuse unknown fields;
+types of the inner loops are dataclasses.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+
+Scalar = str | int | float | bool | None
+#: One combination of a sweep's factors: every parameter of the workload by name.
+Point = dict[str, Scalar]
+
+
+class Frozen(BaseModel):
+    """A value that crosses a border: immutable, closed, finite."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Domain(StrEnum):
+    """What part of a machine the joules belong to."""
+
+    GPU = "gpu"
+    CPU = "cpu"
+    DRAM = "dram"
+    WALL = "wall"
+
+
+class Quality(StrEnum):
+    """How joules were obtained, best first; a sum takes the worst of its parts."""
+
+    COUNTER = "counter"
+    SAMPLED = "sampled"
+    MODELLED = "modelled"
+
+    @property
+    def rank(self) -> int:
+        """0 is the best."""
+        return list(Quality).index(self)
+
+
+class WindowKind(StrEnum):
+    """A stretch of monotonic time in which a trial did one thing."""
+
+    IDLE_BEFORE = "idle_before"
+    SETUP = "setup"
+    CONTEXT_IDLE = "context_idle"
+    WARMUP = "warmup"
+    MEASURE = "measure"
+    LATENCY = "latency"
+    IDLE_AFTER = "idle_after"
+
+
+class Flag(StrEnum):
+    """A reason to doubt a trial."""
+
+    BASELINE_DRIFT = "baseline_drift"
+    BELOW_NOISE = "below_noise"
+    COUNTER_RESET = "counter_reset"
+    METER_LOST = "meter_lost"
+    NO_STEADY_STATE = "no_steady_state"
+    TOO_SHORT = "too_short"
+
+
+class JobState(StrEnum):
+    """Where a job stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class FailureKind(StrEnum):
+    """How a trial failed."""
+
+    OOM = "oom"  #: the device or the host had not enough memory
+    TIMEOUT = "timeout"  #: the trial outlived its time limit
+    CRASHED = "crashed"  #: the trial's process died; `signal` says of what
+    INVALID = "invalid"  #: the job cannot run here: no such device, unreadable images, weights not to be had
+    CANCELLED = "cancelled"  #: somebody cancelled the job while it ran
+    INTERRUPTED = "interrupted"  #: the worker was told to stop at once
+    LOST = "lost"  #: the worker died or fell silent, and the lease ran out
+    ERROR = "error"  #: the workload raised an exception
+
+
+class Baseline(StrEnum):
+    """Which idle power the net energy subtracts."""
+
+    BARE = "bare"  #: no trial process alive
+    CONTEXT = "context"  #: model loaded, nothing running
+
+
+class MeasureSettings(Frozen):
+    """How one trial measures; every number is stored with the result."""
+
+    profile: Literal["quick", "screening", "full"]
+    window_s: float = Field(gt=0)  #: shortest measure window
+    windows: int = Field(ge=1)  #: measure windows in a trial
+    min_iterations: int = Field(ge=1)  #: fewest batches in a measure window
+    idle_s: float = Field(gt=0)  #: length of idle_before and idle_after
+    context_idle_s: float = Field(gt=0)
+    warmup_s: float = Field(gt=0)  #: shortest warm-up
+    warmup_max_s: float = Field(gt=0)  #: longest, then the flag no_steady_state
+    latency_s: float = Field(gt=0)  #: length of the latency pass
+    latency_max_batches: int = Field(ge=1)  #: the latency pass ends early here
+    guard_s: float = Field(ge=0)  #: settled idle either side of a measure window
+    poll_period_s: float = Field(gt=0)  #: period of the power trace
+    baseline: Baseline = Baseline.CONTEXT
+
+
+class JobSpec(Frozen):
+    """All that a worker needs to run one job."""
+
+    version: Literal[1] = 1
+    job: str  #: id: hash of sweep, point, target and repetition
+    sweep: str  #: id of the sweep
+    kind: Literal["inference"]
+    point: Point
+    repetition: int = Field(ge=0)
+    target: str  #: any, hw:CLASS or machine:NAME
+    measure: MeasureSettings
+    seed: int
+    time_limit_s: float = Field(gt=0)
+    carbon_country: str | None = None  #: ISO 3166 alpha-3
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a meter said of one domain at one moment; what it does not know is None."""
+
+    at_ns: int  #: monotonic
+    energy_j: float | None = None  #: since any fixed moment
+    power_w: float | None = None
+    temperature_c: float | None = None
+    clock_hz: float | None = None
+
+
+class Window(Frozen):
+    """One stretch of a trial; the trial stamps it."""
+
+    kind: WindowKind
+    index: int = 0  #: counts the windows of one kind in a trial
+    begin_at_ns: int  #: monotonic
+    end_at_ns: int
+    started_at_utc: AwareDatetime
+    units: int | None = None  #: images done in it
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds from begin to end."""
+        return (self.end_at_ns - self.begin_at_ns) / 1e9
+
+
+class Measurement(Frozen):
+    """One window x domain: gross, baseline, net. A window that was not metered has nulls, never zeros."""
+
+    window_kind: WindowKind
+    window_index: int
+    domain: Domain
+    quality: Quality | None
+    source: str | None  #: the meter's name
+    gross_j: float | None
+    gross_u_j: float | None = None  #: standard uncertainty
+    baseline_w: float | None = None  #: the one that net subtracts
+    baseline_bare_w: float | None = None
+    baseline_context_w: float | None = None
+    net_j: float | None = None
+    net_j_low: float | None = None  #: 95 % interval
+    net_j_high: float | None = None
+    mean_w: float | None = None
+    temperature_c: float | None = None
+    clock_hz: float | None = None
+    flags: tuple[Flag, ...] = ()
+
+
+class TraceReport(Frozen):
+    """The readings of one meter in one domain, column by column, as the store keeps them."""
+
+    domain: Domain
+    source: str
+    quality: Quality
+    t0_ns: int  #: monotonic
+    offset_s: tuple[float, ...]  #: of each reading, from t0
+    power_w: tuple[float | None, ...]
+    energy_j: tuple[float | None, ...]
+    temperature_c: tuple[float | None, ...]
+    clock_hz: tuple[float | None, ...]
+
+
+class Failure(Frozen):
+    """Why a trial gave no result."""
+
+    kind: FailureKind
+    message: str  #: one line
+    signal: int | None = None
+
+
+class Machine(Frozen):
+    """Comparable hardware: what a worker registers."""
+
+    id: str  #: hash of name and hardware
+    name: str
+    hardware_class: str  #: machines of one class are interchangeable in a comparison
+    hardware: dict[str, JsonValue]
+    simulated: bool = False
+
+
+class TrialReport(Frozen):
+    """All that one attempt at a job brought; what the spool holds and the store keeps."""
+
+    version: Literal[1] = 1
+    job: str
+    attempt: int = Field(ge=1)
+    machine: str  #: id of the machine
+    started_at_utc: AwareDatetime
+    finished_at_utc: AwareDatetime
+    duration_s: float
+    overhead_s: float | None = None  #: spent outside idle, context, warm-up, measure and latency windows
+    failure: Failure | None = None  #: None: it measured
+    windows: tuple[Window, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
+    traces: tuple[TraceReport, ...] = ()
+    latencies_s: tuple[float, ...] = ()  #: of every batch of the latency pass
+    environment: dict[str, JsonValue] = {}  #: software, as the trial saw it
+    facts: dict[str, JsonValue] = {}  #: of the workload: parameters, published accuracy, unit, ...
+    carbon_g_per_kwh: float | None = None  #: of the sweep's country
+    flags: tuple[Flag, ...] = ()
+    notes: tuple[str, ...] = ()  #: what a reader should know: a meter that is missing, and its remedy
+    log_tail: str = ""  #: last lines of the trial's stdout and stderr
+    simulated: bool = False
+
+
+class Claim(Frozen):
+    """A job that a worker won: its spec and the attempt that fences it."""
+
+    spec: JobSpec
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who holds a lease: a name may be used again after a reboot, so the boot id is in it."""
+
+    host: str
+    pid: int
+    boot_id: str
+
+    def __str__(self) -> str:
+        return f"{self.host}/{self.pid}/{self.boot_id}"
+
+
+class Heartbeat(Frozen):
+    """What the store answers to a worker's beat."""
+
+    held: bool  #: False: the lease was lost to another attempt
+    cancel: bool  #: somebody wants the job stopped
+
+
+class Ring(Frozen):
+    """A message on the broker: the job that waits, and the attempts seen when it was sent."""
+
+    job: str
+    attempt: int
+    queue: str
+    priority: int = 5
+
+
+class SweepRecord(Frozen):
+    """A submitted sweep."""
+
+    id: str
+    name: str
+    kind: str
+    submitted_at: datetime
+    text: str  #: the YAML as written

@@ -1,0 +1,82 @@
+"""Settings from the environment (FARM_*) and from `farm.toml` in FARM_HOME; the environment wins."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from platformdirs import user_data_path
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from farm.errors import InputError
+
+
+def _default_home() -> Path:
+    return Path(os.environ.get("FARM_HOME") or user_data_path("wattfarm"))
+
+
+class Settings(BaseSettings):
+    """What differs from one installation to the next."""
+
+    model_config = SettingsConfigDict(env_prefix="FARM_", frozen=True, extra="ignore")
+
+    home: Path = Field(default_factory=_default_home, description="where the embedded farm keeps its files")
+    broker_url: str = Field("filesystem://", description="redis://host:6379/0, or filesystem:// under home")
+    database_url: str = Field("", description="postgresql://user@host/farm, or sqlite:///path; default home/farm.db")
+    lease_s: float = Field(60.0, gt=0, description="a worker silent for this long has lost its job")
+    heartbeat_s: float = Field(10.0, gt=0, description="a worker renews its lease this often")
+    grace_s: float = Field(60.0, gt=0, description="a job queued for this long on an empty queue is rung again")
+    max_attempts: int = Field(3, ge=1, description="a job whose worker died this often has failed")
+    powercap_root: Path = Field(Path("/sys/class/powercap"), description="root of the RAPL tree")
+    lock_file: Path = Field(
+        default_factory=lambda: Path(tempfile.gettempdir()) / "wattfarm.lock",
+        description="one trial a machine: the lock that says so",
+    )
+    machine_name: str = Field("", description="this machine's name in the farm; default its host name")
+    simulated: bool = Field(False, description="the meters are a simulation: results are stamped so")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then FARM_HOME/farm.toml."""
+        toml = TomlConfigSettingsSource(settings_cls, toml_file=_default_home() / "farm.toml")
+        return init_settings, env_settings, toml
+
+    @property
+    def store_url(self) -> str:
+        """The database's URL with the default filled in."""
+        return self.database_url or f"sqlite:///{self.home / 'farm.db'}"
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the broker is a folder of this machine."""
+        return self.broker_url.startswith("filesystem:")
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings; raises InputError naming the variable that is wrong."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "FARM_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise InputError(f"{name}: {first['msg']}, got {first['input']!r}") from None
+    except ValueError as error:  # farm.toml does not parse
+        raise InputError(f"{_default_home() / 'farm.toml'}: {error}") from None
+
+
+def redacted(url: str) -> str:
+    """The URL without its password, for messages."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    netloc = parts.netloc.replace(f":{parts.password}@", ":***@")
+    return urlunsplit(parts._replace(netloc=netloc))

@@ -1,0 +1,1 @@
+"""The machines that measure: one worker a machine, one trial at a time."""
