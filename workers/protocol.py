@@ -1,0 +1,111 @@
+"""The lines between supervisor and trial: JSON, one message a line, over a socket of their own.
+
+The supervisor sends `Start`; the trial answers with events. After `Edge` the trial stands still until the supervisor
+says `Go`: the meters are read while the device is settled and idle. A trial ends with `Done` or `Failed`;
+a socket that closes without either means that its process died.
+"""
+
+import socket
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue, TypeAdapter
+
+from farm.model import Failure, Flag, Frozen, JobSpec, Window
+
+
+class Start(Frozen):
+    """Supervisor to trial: what to run."""
+
+    type: Literal["start"] = "start"
+    spec: JobSpec
+
+
+class Go(Frozen):
+    """Supervisor to trial: the meters are read, go on."""
+
+    type: Literal["go"] = "go"
+
+
+class Facts(Frozen):
+    """Trial to supervisor, after setup: what runs here, on which software."""
+
+    type: Literal["facts"] = "facts"
+    device: str  #: as chosen: cpu or cuda:N
+    unit: str
+    workload: dict[str, JsonValue]
+    environment: dict[str, JsonValue]
+
+
+class Edge(Frozen):
+    """Trial to supervisor: a window is about to open or has closed, the device is settled; answered by `Go`."""
+
+    type: Literal["edge"] = "edge"
+
+
+class Closed(Frozen):
+    """Trial to supervisor: a window is over."""
+
+    type: Literal["closed"] = "closed"
+    window: Window
+
+
+class Latencies(Frozen):
+    """Trial to supervisor: the duration of every batch of the latency pass."""
+
+    type: Literal["latencies"] = "latencies"
+    values_s: tuple[float, ...]
+
+
+class Doubt(Frozen):
+    """Trial to supervisor: a reason to doubt what follows."""
+
+    type: Literal["doubt"] = "doubt"
+    flag: Flag
+    note: str
+
+
+class Done(Frozen):
+    """Trial to supervisor: everything ran."""
+
+    type: Literal["done"] = "done"
+
+
+class Failed(Frozen):
+    """Trial to supervisor: it could not."""
+
+    type: Literal["failed"] = "failed"
+    failure: Failure
+
+
+Event = Annotated[Facts | Edge | Closed | Latencies | Doubt | Done | Failed, Field(discriminator="type")]
+Order = Annotated[Start | Go, Field(discriminator="type")]
+EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+ORDER: TypeAdapter[Order] = TypeAdapter(Order)
+
+
+class Channel:
+    """One end of the line. Not thread-safe; the supervisor's end is read through `feed` when a selector says so."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self._buffer = b""
+
+    def send(self, message: Frozen) -> None:
+        """Send one message; raises OSError when the other end is gone."""
+        self.sock.sendall(message.model_dump_json().encode() + b"\n")
+
+    def feed(self) -> Iterator[bytes]:
+        """Read what is there and yield the complete lines; raises EOFError when the other end has closed."""
+        chunk = self.sock.recv(1 << 16)
+        if not chunk:
+            raise EOFError
+        *lines, self._buffer = (self._buffer + chunk).split(b"\n")
+        yield from lines
+
+    def receive(self) -> bytes:
+        """Wait for exactly one line, as the trial does: the supervisor sends one order at a time."""
+        lines: list[bytes] = []
+        while not lines:
+            lines = list(self.feed())
+        return lines[0]
