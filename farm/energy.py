@@ -1,0 +1,322 @@
+"""From traces and windows to joules: integration, baseline subtraction, uncertainty. Pure, and the only place that does it.
+
+Notation of the functions: E energy in J, P power in W, D duration in s, u standard uncertainty, T the meter's update period.
+
+    net  = E - P_idle D
+    u²(net) = u_E² + D² u_P² + P_idle² u_D²        u_P² = SE² + (P_before - P_after)² / 12
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from math import hypot, sqrt
+from statistics import fmean, stdev
+
+from farm.model import (
+    Baseline,
+    Domain,
+    Flag,
+    MeasureSettings,
+    Measurement,
+    Quality,
+    Reading,
+    Window,
+    WindowKind,
+)
+
+#: 95 % of a normal distribution lie within so many standard uncertainties.
+COVERAGE_FACTOR = 1.96
+#: Standard uncertainty of a window's duration: two clock stamps, each beside the event that it stamps.
+DURATION_U_S = 1e-4
+#: A power trace with a longer hole than this does not cover the window.
+LONGEST_GAP_S = 2.0
+#: The baseline has drifted when before and after differ by more than the larger of these.
+DRIFT_SHARE, DRIFT_W = 0.03, 2.0
+#: Net energies below so many standard uncertainties are noise.
+NOISE_FACTOR = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What one meter said of one domain, in order of time."""
+
+    domain: Domain
+    source: str  #: the meter's name
+    quality: Quality
+    update_period_s: float
+    readings: tuple[Reading, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Power:
+    """A mean power and its standard uncertainty."""
+
+    mean_w: float
+    u_w: float
+
+
+@dataclass(frozen=True, slots=True)
+class Energy:
+    """An energy and its standard uncertainty."""
+
+    j: float
+    u_j: float
+
+
+class CounterReset(Exception):
+    """A counter went backwards inside the window: its joules are lost."""
+
+
+#: Mean idle power by meter and domain.
+IdlePowers = Mapping[tuple[str, Domain], Power]
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """The idle powers beside one trial."""
+
+    before: IdlePowers
+    after: IdlePowers
+    context: IdlePowers
+
+
+class _Curve:
+    """Cumulative energy over time: a counter's own, or the integral of a power trace."""
+
+    def __init__(self, trace: Trace) -> None:
+        counted = [r for r in trace.readings if r.energy_j is not None]
+        powered = [r for r in trace.readings if r.power_w is not None]
+        self.is_counter = bool(counted)
+        readings = counted if counted else powered
+        self.at_ns = [r.at_ns for r in readings]
+        self.power_w = [r.power_w for r in readings if r.power_w is not None] if not counted else []
+        if counted:
+            self.energy_j = [r.energy_j for r in counted if r.energy_j is not None]
+        else:
+            steps = (
+                (b - a) / 1e9 * (p + q) / 2
+                for (a, b), (p, q) in zip(pairwise(self.at_ns), pairwise(self.power_w), strict=True)
+            )
+            self.energy_j = list(accumulate(steps, initial=0.0)) if powered else []
+
+    def covers(self, begin_ns: int, end_ns: int) -> bool:
+        """Whether there are readings on both sides, and no hole where power is only sampled."""
+        if not self.at_ns or self.at_ns[0] > begin_ns or self.at_ns[-1] < end_ns:
+            return False
+        if self.is_counter:
+            return True
+        inner = self.at_ns[bisect_right(self.at_ns, begin_ns) - 1 : bisect_left(self.at_ns, end_ns) + 1]
+        return all(b - a <= LONGEST_GAP_S * 1e9 for a, b in pairwise(inner))
+
+    def fell(self, begin_ns: int, end_ns: int) -> bool:
+        """Whether the counter went backwards between the readings around the window."""
+        inner = self.energy_j[
+            max(bisect_right(self.at_ns, begin_ns) - 1, 0) : bisect_left(self.at_ns, end_ns) + 1
+        ]
+        return any(b < a for a, b in pairwise(inner))
+
+    def at(self, t_ns: int) -> float:
+        """Energy up to that moment, in J; power is taken as linear between samples, constant between counter readings."""
+        after = bisect_left(self.at_ns, t_ns)
+        if self.at_ns[after] == t_ns:
+            return self.energy_j[after]
+        before = after - 1
+        share = (t_ns - self.at_ns[before]) / (self.at_ns[after] - self.at_ns[before])
+        if self.is_counter:
+            return self.energy_j[before] + share * (self.energy_j[after] - self.energy_j[before])
+        p, q = self.power_w[before], self.power_w[after]
+        return self.energy_j[before] + (t_ns - self.at_ns[before]) / 1e9 * (p + (p + share * (q - p))) / 2
+
+    def settled_edges(self, begin_ns: int, end_ns: int, settle_ns: int) -> tuple[int, int] | None:
+        """The readings nearest to the window that lie at least `settle_ns` outside it."""
+        first = bisect_right(self.at_ns, begin_ns - settle_ns) - 1
+        last = bisect_left(self.at_ns, end_ns + settle_ns)
+        if first < 0 or last >= len(self.at_ns):
+            return None
+        return self.at_ns[first], self.at_ns[last]
+
+
+def window_energy(
+    trace: Trace, begin_ns: int, end_ns: int, guard_s: float = 0.0, guard_w: float | None = None
+) -> Energy | None:
+    """The joules that a trace saw between two moments, or None where it does not cover them.
+
+    With a guard, the meter is read in the settled idle on both sides and the idle's own energy (`guard_w`) is taken
+    off, so that a counter published late, or a sensor that smears the step, loses nothing.
+    Raises CounterReset when a counter went backwards.
+    """
+    curve = _Curve(trace)
+    outer = (begin_ns, end_ns)
+    if guard_s > 0 and guard_w is not None:
+        outer = curve.settled_edges(begin_ns, end_ns, round(guard_s / 2 * 1e9)) or outer
+    if not curve.covers(*outer):
+        return None
+    if curve.is_counter and curve.fell(*outer):
+        raise CounterReset(trace.source)
+    margin_s = (begin_ns - outer[0] + outer[1] - end_ns) / 1e9
+    j = curve.at(outer[1]) - curve.at(outer[0]) - margin_s * (guard_w or 0.0)
+    mean_w = j / ((end_ns - begin_ns) / 1e9)
+    edge_w = guard_w if margin_s > 0 and guard_w is not None else mean_w
+    return Energy(j, abs(edge_w) * trace.update_period_s / sqrt(6))
+
+
+def mean_power(trace: Trace, window: Window) -> Power | None:
+    """The mean power over an idle window, or None where the trace does not cover it."""
+    try:
+        energy = window_energy(trace, window.begin_at_ns, window.end_at_ns)
+    except CounterReset:
+        return None
+    if energy is None:
+        return None
+    mean_w = energy.j / window.duration_s
+    return Power(mean_w, hypot(energy.u_j / window.duration_s, _standard_error(trace, window)))
+
+
+def _standard_error(trace: Trace, window: Window) -> float:
+    """Of the mean of the power samples in a window, counting only as many as the sensor can have renewed."""
+    samples = [
+        r.power_w
+        for r in trace.readings
+        if r.power_w is not None and window.begin_at_ns <= r.at_ns <= window.end_at_ns
+    ]
+    if len(samples) < 2:
+        return 0.0
+    renewed = min(len(samples), max(window.duration_s / trace.update_period_s, 1.0))
+    return stdev(samples) / sqrt(renewed)
+
+
+def idle_powers(traces: Iterable[Trace], window: Window | None) -> dict[tuple[str, Domain], Power]:
+    """The mean power of every trace that covers an idle window."""
+    if window is None:
+        return {}
+    powers = {(t.source, t.domain): mean_power(t, window) for t in traces}
+    return {key: power for key, power in powers.items() if power is not None}
+
+
+def drift(before: Power | None, after: Power | None) -> tuple[float, bool]:
+    """How far the idle power moved, in W, and whether that is too far."""
+    if before is None or after is None:
+        return 0.0, False
+    moved_w = abs(before.mean_w - after.mean_w)
+    return moved_w, moved_w > max(DRIFT_SHARE * before.mean_w, DRIFT_W)
+
+
+def bare_power(before: Power | None, after: Power | None) -> Power | None:
+    """The idle power beside a trial: the mean of before and after, or the one that is known."""
+    known = [p for p in (before, after) if p is not None]
+    if not known:
+        return None
+    mean_w = fmean(p.mean_w for p in known)
+    se_w = sqrt(sum(p.u_w**2 for p in known)) / len(known)
+    return Power(mean_w, hypot(se_w, drift(before, after)[0] / sqrt(12)))
+
+
+def net_energy(gross: Energy, baseline: Power, duration_s: float) -> Energy:
+    """Gross less baseline, with its combined standard uncertainty."""
+    u_j = sqrt(gross.u_j**2 + (duration_s * baseline.u_w) ** 2 + (baseline.mean_w * DURATION_U_S) ** 2)
+    return Energy(gross.j - baseline.mean_w * duration_s, u_j)
+
+
+def measurements(
+    windows: Sequence[Window], traces: Sequence[Trace], idle: Idle, settings: MeasureSettings
+) -> tuple[Measurement, ...]:
+    """Every window x metered domain; each takes the best quality that covers it, and nulls where none does."""
+    domains = sorted({t.domain for t in traces})
+    return tuple(
+        _measure_domain(w, [t for t in traces if t.domain == d], d, idle, settings)
+        for w in windows
+        for d in domains
+    )
+
+
+def _measure_domain(
+    window: Window, traces: Sequence[Trace], domain: Domain, idle: Idle, settings: MeasureSettings
+) -> Measurement:
+    flags: list[Flag] = []
+    for trace in sorted(traces, key=lambda t: t.quality.rank):
+        try:
+            found = _measure_trace(window, trace, idle, settings)
+        except CounterReset:
+            flags.append(Flag.COUNTER_RESET)
+            continue
+        if found is not None:
+            gauges = _gauges(traces, window)
+            return found.model_copy(update={"flags": (*flags, *found.flags), **gauges})
+    return Measurement(
+        window_kind=window.kind, window_index=window.index, domain=domain, quality=None, source=None, gross_j=None,
+        flags=(*flags, Flag.METER_LOST),
+    )  # fmt: skip
+
+
+def _measure_trace(window: Window, trace: Trace, idle: Idle, settings: MeasureSettings) -> Measurement | None:
+    key = (trace.source, trace.domain)
+    before, after, context = idle.before.get(key), idle.after.get(key), idle.context.get(key)
+    bare = bare_power(before, after)
+    baseline = _chosen(window.kind, bare, context, settings.baseline, drift(before, after)[0])
+    guard_s = settings.guard_s if window.kind == WindowKind.MEASURE else 0.0
+    gross = window_energy(
+        trace, window.begin_at_ns, window.end_at_ns, guard_s, context.mean_w if context else None
+    )
+    if gross is None and window.kind == WindowKind.IDLE_BEFORE and before is not None:
+        # shared with the trial before: its trace is not ours, its power is
+        gross = Energy(before.mean_w * window.duration_s, before.u_w * window.duration_s)
+    if gross is None:
+        return None
+    measurement = Measurement(
+        window_kind=window.kind,
+        window_index=window.index,
+        domain=trace.domain,
+        quality=trace.quality,
+        source=trace.source,
+        gross_j=gross.j,
+        gross_u_j=gross.u_j,
+        baseline_bare_w=bare.mean_w if bare else None,
+        baseline_context_w=context.mean_w if context else None,
+        mean_w=gross.j / window.duration_s,
+    )
+    if baseline is None:
+        return measurement
+    net = net_energy(gross, baseline, window.duration_s)
+    return measurement.model_copy(
+        update={
+            "baseline_w": baseline.mean_w,
+            "net_j": net.j,
+            "net_j_low": net.j - COVERAGE_FACTOR * net.u_j,
+            "net_j_high": net.j + COVERAGE_FACTOR * net.u_j,
+            "flags": _doubts(window.kind, net, before, after),
+        }
+    )
+
+
+def _chosen(
+    kind: WindowKind, bare: Power | None, context: Power | None, choice: Baseline, moved_w: float
+) -> Power | None:
+    """The baseline of a window: an idle window has none, what runs before the model is loaded has the bare one."""
+    if kind in (WindowKind.IDLE_BEFORE, WindowKind.IDLE_AFTER):
+        return None
+    if kind in (WindowKind.SETUP, WindowKind.CONTEXT_IDLE) or choice == Baseline.BARE:
+        return bare
+    return Power(context.mean_w, hypot(context.u_w, moved_w / sqrt(12))) if context else None
+
+
+def _doubts(kind: WindowKind, net: Energy, before: Power | None, after: Power | None) -> tuple[Flag, ...]:
+    if kind not in (WindowKind.MEASURE, WindowKind.LATENCY):
+        return ()
+    doubts = []
+    if drift(before, after)[1]:
+        doubts.append(Flag.BASELINE_DRIFT)
+    if net.j < NOISE_FACTOR * net.u_j:
+        doubts.append(Flag.BELOW_NOISE)
+    return tuple(doubts)
+
+
+def _gauges(traces: Iterable[Trace], window: Window) -> dict[str, float | None]:
+    """Mean temperature and clock of a domain over a window."""
+    inside = [r for t in traces for r in t.readings if window.begin_at_ns <= r.at_ns <= window.end_at_ns]
+    temperatures = [r.temperature_c for r in inside if r.temperature_c is not None]
+    clocks = [r.clock_hz for r in inside if r.clock_hz is not None]
+    return {
+        "temperature_c": fmean(temperatures) if temperatures else None,
+        "clock_hz": fmean(clocks) if clocks else None,
+    }
