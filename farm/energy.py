@@ -1,6 +1,6 @@
-"""From traces and windows to joules: integration, baseline subtraction, uncertainty. Pure, and the only place that does it.
+"""From traces and windows to joules: integration, baseline subtraction, uncertainty. Pure, and the only such place.
 
-Notation of the functions: E energy in J, P power in W, D duration in s, u standard uncertainty, T the meter's update period.
+Notation: E energy in J, P power in W, D duration in s, u standard uncertainty.
 
     net  = E - P_idle D
     u²(net) = u_E² + D² u_P² + P_idle² u_D²        u_P² = SE² + (P_before - P_after)² / 12
@@ -17,8 +17,8 @@ from farm.model import (
     Baseline,
     Domain,
     Flag,
-    MeasureSettings,
     Measurement,
+    MeasureSettings,
     Quality,
     Reading,
     Window,
@@ -111,13 +111,11 @@ class _Curve:
 
     def fell(self, begin_ns: int, end_ns: int) -> bool:
         """Whether the counter went backwards between the readings around the window."""
-        inner = self.energy_j[
-            max(bisect_right(self.at_ns, begin_ns) - 1, 0) : bisect_left(self.at_ns, end_ns) + 1
-        ]
+        inner = self.energy_j[max(bisect_right(self.at_ns, begin_ns) - 1, 0) : bisect_left(self.at_ns, end_ns) + 1]
         return any(b < a for a, b in pairwise(inner))
 
     def at(self, t_ns: int) -> float:
-        """Energy up to that moment, in J; power is taken as linear between samples, constant between counter readings."""
+        """Energy up to that moment, in J; power is linear between samples, constant between counter readings."""
         after = bisect_left(self.at_ns, t_ns)
         if self.at_ns[after] == t_ns:
             return self.energy_j[after]
@@ -176,9 +174,7 @@ def mean_power(trace: Trace, window: Window) -> Power | None:
 def _standard_error(trace: Trace, window: Window) -> float:
     """Of the mean of the power samples in a window, counting only as many as the sensor can have renewed."""
     samples = [
-        r.power_w
-        for r in trace.readings
-        if r.power_w is not None and window.begin_at_ns <= r.at_ns <= window.end_at_ns
+        r.power_w for r in trace.readings if r.power_w is not None and window.begin_at_ns <= r.at_ns <= window.end_at_ns
     ]
     if len(samples) < 2:
         return 0.0
@@ -224,9 +220,7 @@ def measurements(
     """Every window x metered domain; each takes the best quality that covers it, and nulls where none does."""
     domains = sorted({t.domain for t in traces})
     return tuple(
-        _measure_domain(w, [t for t in traces if t.domain == d], d, idle, settings)
-        for w in windows
-        for d in domains
+        _measure_domain(w, [t for t in traces if t.domain == d], d, idle, settings) for w in windows for d in domains
     )
 
 
@@ -255,9 +249,7 @@ def _measure_trace(window: Window, trace: Trace, idle: Idle, settings: MeasureSe
     bare = bare_power(before, after)
     baseline = _chosen(window.kind, bare, context, settings.baseline, drift(before, after)[0])
     guard_s = settings.guard_s if window.kind == WindowKind.MEASURE else 0.0
-    gross = window_energy(
-        trace, window.begin_at_ns, window.end_at_ns, guard_s, context.mean_w if context else None
-    )
+    gross = window_energy(trace, window.begin_at_ns, window.end_at_ns, guard_s, context.mean_w if context else None)
     if gross is None and window.kind == WindowKind.IDLE_BEFORE and before is not None:
         # shared with the trial before: its trace is not ours, its power is
         gross = Energy(before.mean_w * window.duration_s, before.u_w * window.duration_s)

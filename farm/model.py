@@ -1,4 +1,4 @@
-"""The words of the farm as frozen values; units are in the names, unknown is None, times are monotonic ns or aware UTC.
+"""The words of the farm as frozen values: units in the names, unknown is None, times are monotonic ns or aware UTC.
 
 Types that cross a process, a disk or the database are pydantic models and refuse unknown fields;
 types of the inner loops are dataclasses.

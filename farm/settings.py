@@ -29,14 +29,10 @@ class Settings(BaseSettings):
 
     home: Path = Field(default_factory=_default_home, description="where the embedded farm keeps its files")
     broker_url: str = Field("filesystem://", description="redis://host:6379/0, or filesystem:// under home")
-    database_url: str = Field(
-        "", description="postgresql://user@host/farm, or sqlite:///path; default home/farm.db"
-    )
+    database_url: str = Field("", description="postgresql://user@host/farm, or sqlite:///path; default home/farm.db")
     lease_s: float = Field(60.0, gt=0, description="a worker silent for this long has lost its job")
     heartbeat_s: float = Field(10.0, gt=0, description="a worker renews its lease this often")
-    grace_s: float = Field(
-        60.0, gt=0, description="a job queued for this long on an empty queue is rung again"
-    )
+    grace_s: float = Field(60.0, gt=0, description="a job queued for this long on an empty queue is rung again")
     max_attempts: int = Field(3, ge=1, description="a job whose worker died this often has failed")
     powercap_root: Path = Field(Path("/sys/class/powercap"), description="root of the RAPL tree")
     lock_file: Path = Field(
