@@ -1,0 +1,128 @@
+"""The doorbell: the Celery app, and the messages on it. The truth is in the store; a message may be lost or sent twice.
+
+A message names one job and the attempts seen when it was sent, as JSON. A worker that hears it claims the job in the
+store; where the claim fails, the message was stale.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from time import sleep
+from typing import Any
+
+from celery import Celery
+from kombu import Connection, Queue
+from kombu.exceptions import ChannelError, KombuError
+
+from farm.errors import BrokerUnavailable
+from farm.model import Ring
+from farm.settings import Settings, redacted
+
+TASK = "farm.trial"
+#: The filesystem broker orders messages by the millisecond; spacing them keeps the blocks of a plan in order.
+FILESYSTEM_SPACING_S = 0.0011
+#: Messages sent to Redis in one round trip.
+BATCH = 1000
+
+_REDIS_OPTIONS: dict[str, Any] = {
+    "ack_emulation": False,  # a message is popped and gone: no redelivery, no second copy of a long trial
+    "global_keyprefix": "farm:",  # one Redis may serve others too
+    "socket_timeout": 15,  # a dead network is noticed
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+    "health_check_interval": 10,
+    "polling_interval": 5,  # the longest wait of one BRPOP: the fewer, the quieter an idle worker
+    "priority_steps": list(range(10)),  # 0 is the highest
+    "queue_order_strategy": "priority",
+}
+
+
+def celery_app(settings: Settings) -> Celery:
+    """The Celery app of controller and worker: long exclusive jobs, no results, nothing but JSON."""
+    app = Celery("farm", broker=settings.broker_url, set_as_current=False)
+    app.conf.update(
+        broker_transport_options=_transport_options(settings),
+        task_ignore_result=True,  # results go to the store
+        task_acks_late=False,  # the store's lease, not the broker, re-runs a lost job
+        accept_content=["json"],  # a pickled message is refused
+        task_serializer="json",
+        worker_prefetch_multiplier=1,  # a job waits in the queue, not in a busy worker
+        worker_enable_remote_control=False,  # time limits and cancel are the store's
+        worker_send_task_events=False,
+        worker_hijack_root_logger=False,
+        broker_connection_retry_on_startup=True,  # a worker may start before the broker
+        broker_connection_max_retries=None,  # and outlive its absence
+        task_create_missing_queues=True,
+    )
+    return app
+
+
+def _transport_options(settings: Settings) -> dict[str, Any]:
+    if not settings.is_embedded:
+        return _REDIS_OPTIONS
+    folder = settings.home / "broker"
+    for part in ("messages", "control"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    return {
+        "data_folder_in": str(folder / "messages"),
+        "data_folder_out": str(folder / "messages"),
+        "control_folder": str(folder / "control"),
+        "polling_interval": 0.2,
+    }
+
+
+class Bell:
+    """The sending end of the queues."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._app = celery_app(settings)
+
+    def ring(self, rings: Sequence[Ring]) -> None:
+        """Send one message a ring, in order; raises BrokerUnavailable, after which none, some or all are sent."""
+        with self._connection() as connection:
+            producer = connection.Producer(serializer="json")
+            if self._settings.is_embedded:
+                for ring in rings:
+                    self._send(ring, producer)
+                    sleep(FILESYSTEM_SPACING_S)
+            else:
+                with producer.batch(BATCH):
+                    for ring in rings:
+                        self._send(ring, producer)
+
+    def depth(self, queue: str) -> int:
+        """Messages that wait in a queue; a queue that nobody has used is empty."""
+        with self._connection() as connection:
+            try:
+                return int(connection.default_channel.queue_declare(queue, passive=True).message_count)
+            except ChannelError:
+                return 0
+
+    def check(self) -> None:
+        """Raise BrokerUnavailable where the broker cannot be reached."""
+        with self._connection() as connection:
+            connection.default_channel.close()
+
+    def _send(self, ring: Ring, producer: Any) -> None:
+        self._app.send_task(
+            TASK,
+            kwargs={"job": ring.job, "attempt": ring.attempt},
+            queue=Queue(ring.queue, routing_key=ring.queue),
+            priority=ring.priority,
+            producer=producer,
+            retry=False,
+        )
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        connection = self._app.connection_for_write()
+        try:
+            connection.ensure_connection(max_retries=1, interval_start=0.2, timeout=6)
+            yield connection
+        except (KombuError, OSError, *connection.connection_errors, *connection.channel_errors) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise BrokerUnavailable(
+                f"broker {redacted(self._settings.broker_url)}: {reason}: start it or correct FARM_BROKER_URL"
+            ) from error
+        finally:
+            connection.release()
