@@ -1,5 +1,6 @@
-"""The controller's loop: it rings for jobs, takes back jobs whose worker fell silent, and nothing else. It holds no state:
-any number of restarts, or two controllers at once, do no harm.
+"""The controller's loop: it rings for jobs and takes back jobs whose worker fell silent.
+
+It holds no state: any number of restarts, or two controllers at once, do no harm.
 """
 
 import logging

@@ -1,0 +1,155 @@
+"""Samples of trials, grouped and summed up. The unit of replication is the trial, not the window or the batch."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, sqrt
+from statistics import fmean, stdev
+
+from scipy.special import stdtrit
+
+from farm.energy import COVERAGE_FACTOR
+from farm.model import Quality, Scalar
+
+CONFIDENCE = 0.95
+#: A p99 claim needs at least so many batches: then an order statistic bounds it with 99 % confidence.
+P99_NEEDS = 459
+JOULES_PER_KWH = 3.6e6
+
+Key = tuple[tuple[str, Scalar], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One trial in one domain, per unit of work."""
+
+    labels: Mapping[str, Scalar]  #: factors, machine, hardware class, ...
+    quality: Quality | None
+    simulated: bool
+    units_per_s: float
+    gross_j: float | None  #: per unit
+    net_j: float | None  #: per unit
+    net_u_j: float | None  #: standard uncertainty of net_j
+    latencies_s: tuple[float, ...]  #: of each batch
+    carbon_g_per_kwh: float | None
+    flagged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A mean with its 95 % interval; the ends are None where one trial alone says nothing of the spread."""
+
+    mean: float
+    low: float | None
+    high: float | None
+
+    @property
+    def half_width(self) -> float | None:
+        """Half of the interval's width."""
+        return None if self.low is None or self.high is None else (self.high - self.low) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One group of samples; energies are per unit of work."""
+
+    key: Key
+    quality: Quality | None
+    simulated: bool
+    trials: int
+    flagged: int
+    units_per_s: float
+    p50_s: float | None
+    p95_s: float | None
+    p99_s: float | None
+    batches: int  #: that the percentiles rest on
+    gross_j: Interval | None
+    net_j: Interval | None
+    carbon_g: float | None  #: per unit, of the gross energy
+
+    @property
+    def labels(self) -> dict[str, Scalar]:
+        """The key as a mapping."""
+        return dict(self.key)
+
+
+def summarise(samples: Iterable[Sample], by: Sequence[str]) -> list[Summary]:
+    """Group by labels, in order of appearance; samples of different quality, or simulated ones, are never mixed."""
+    groups: dict[tuple[Key, Quality | None, bool], list[Sample]] = {}
+    for sample in samples:
+        key = tuple((name, sample.labels.get(name)) for name in by)
+        groups.setdefault((key, sample.quality, sample.simulated), []).append(sample)
+    return [_summary(key, quality, simulated, group) for (key, quality, simulated), group in groups.items()]
+
+
+def _summary(key: Key, quality: Quality | None, simulated: bool, group: Sequence[Sample]) -> Summary:
+    latencies_s = sorted(value for sample in group for value in sample.latencies_s)
+    gross = [s.gross_j for s in group if s.gross_j is not None]
+    net = [(s.net_j, s.net_u_j) for s in group if s.net_j is not None]
+    grams = [s.carbon_g_per_kwh * s.gross_j / JOULES_PER_KWH for s in group if s.carbon_g_per_kwh and s.gross_j]
+    return Summary(
+        key=key,
+        quality=quality,
+        simulated=simulated,
+        trials=len(group),
+        flagged=sum(s.flagged for s in group),
+        units_per_s=fmean(s.units_per_s for s in group),
+        p50_s=percentile(latencies_s, 50),
+        p95_s=percentile(latencies_s, 95),
+        p99_s=percentile(latencies_s, 99),
+        batches=len(latencies_s),
+        gross_j=mean_interval(gross) if gross else None,
+        net_j=mean_interval([j for j, _ in net], [u for _, u in net if u is not None]) if net else None,
+        carbon_g=fmean(grams) if grams else None,
+    )
+
+
+def percentile(ordered: Sequence[float], percent: float) -> float | None:
+    """The exact percentile by nearest rank: a value that occurred."""
+    if not ordered:
+        return None
+    return ordered[max(ceil(percent / 100 * len(ordered)) - 1, 0)]
+
+
+def mean_interval(values: Sequence[float], uncertainties: Sequence[float] = ()) -> Interval:
+    """Mean over trials, with the wider of the t interval of their spread and the instrument's own uncertainty."""
+    mean, n = fmean(values), len(values)
+    half_widths = []
+    if n > 1:
+        half_widths.append(float(stdtrit(n - 1, 0.5 + CONFIDENCE / 2)) * stdev(values) / sqrt(n))
+    if uncertainties:
+        half_widths.append(COVERAGE_FACTOR * sqrt(sum(u * u for u in uncertainties)) / len(uncertainties))
+    if not half_widths:
+        return Interval(mean, None, None)
+    return Interval(mean, mean - max(half_widths), mean + max(half_widths))
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """The cheapest of several batch sizes, against the smallest."""
+
+    best: Summary
+    reference: Summary
+    share: float  #: of the reference's energy that is saved
+    is_clear: bool  #: the intervals do not overlap
+
+
+def best_batch(summaries: Sequence[Summary]) -> Saving | None:
+    """The batch size with the least net energy per unit, among summaries that differ in batch size alone."""
+    known = [s for s in summaries if s.net_j is not None and isinstance(s.labels.get("batch_size"), int)]
+    if len(known) < 2 or len({s.quality for s in known}) > 1:
+        return None
+    best = min(known, key=_net_mean)
+    reference = min(known, key=lambda s: int(s.labels["batch_size"] or 0))
+    if _net_mean(reference) <= 0:
+        return None
+    return Saving(best, reference, 1 - _net_mean(best) / _net_mean(reference), not _overlap(best, reference))
+
+
+def _net_mean(summary: Summary) -> float:
+    return summary.net_j.mean if summary.net_j else float("inf")
+
+
+def _overlap(a: Summary, b: Summary) -> bool:
+    if a.net_j is None or b.net_j is None or a.net_j.high is None or b.net_j.low is None:
+        return True
+    return a.net_j.high >= b.net_j.low

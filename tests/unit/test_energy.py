@@ -1,0 +1,223 @@
+"""Energy: what integration, baselines and uncertainties must satisfy whatever the trace."""
+
+from datetime import UTC, datetime
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from farm import energy
+from farm.energy import CounterReset, Idle, Power, Trace
+from farm.model import Baseline, Domain, Flag, MeasureSettings, Quality, Reading, Window, WindowKind
+
+S = 1_000_000_000
+SETTINGS = MeasureSettings(
+    profile="full",
+    window_s=10,
+    windows=1,
+    min_iterations=1,
+    idle_s=10,
+    context_idle_s=10,
+    warmup_s=1,
+    warmup_max_s=2,
+    latency_s=1,
+    latency_max_batches=10,
+    guard_s=0.25,
+    poll_period_s=0.1,
+)
+
+
+def counter(points: list[tuple[float, float]], update_period_s: float = 0.001, source: str = "c") -> Trace:
+    readings = tuple(Reading(at_ns=round(t * S), energy_j=e) for t, e in points)
+    return Trace(Domain.GPU, source, Quality.COUNTER, update_period_s, readings)
+
+
+def sampled(points: list[tuple[float, float]]) -> Trace:
+    readings = tuple(Reading(at_ns=round(t * S), power_w=p) for t, p in points)
+    return Trace(Domain.GPU, "s", Quality.SAMPLED, 0.1, readings)
+
+
+def window(kind: WindowKind, begin_s: float, end_s: float) -> Window:
+    started = datetime(2026, 1, 1, tzinfo=UTC)
+    return Window(kind=kind, begin_at_ns=round(begin_s * S), end_at_ns=round(end_s * S), started_at_utc=started)
+
+
+powers = st.floats(0.0, 1000.0)
+moments = st.lists(st.integers(1, 10_000), min_size=2, max_size=60, unique=True).map(sorted)
+
+
+@given(powers, moments, st.data())
+def test_constant_power_gives_power_times_time(power_w: float, at_ms: list[int], data: st.DataObject) -> None:
+    points = [(ms / 1000, power_w) for ms in at_ms]
+    begin_s = data.draw(st.floats(at_ms[0] / 1000, at_ms[-1] / 1000 - 0.0005))
+    end_s = data.draw(st.floats(begin_s + 0.0004, at_ms[-1] / 1000))
+    found = energy.window_energy(sampled(points), round(begin_s * S), round(end_s * S))
+    if any(b - a > energy.LONGEST_GAP_S * 1000 for a, b in pairwise(at_ms)):
+        return  # holes are another test's business
+    assert found is not None
+    assert found.j == pytest.approx(power_w * (round(end_s * S) - round(begin_s * S)) / S, rel=1e-6, abs=1e-9)
+
+
+@given(moments, st.data(), st.booleans())
+def test_energy_is_additive_over_adjacent_windows(at_ms: list[int], data: st.DataObject, count: bool) -> None:
+    values = [data.draw(powers) for _ in at_ms]
+    if count:
+        values = sorted(values)
+    points = [(ms / 1000, v) for ms, v in zip(at_ms, values, strict=True)]
+    trace = counter(points) if count else sampled(points)
+    a, b, c = sorted(data.draw(st.integers(at_ms[0] * 1_000_000, at_ms[-1] * 1_000_000)) for _ in range(3))
+    if b in {a, c}:
+        return
+    whole = energy.window_energy(trace, a, c)
+    parts = [energy.window_energy(trace, a, b), energy.window_energy(trace, b, c)]
+    if whole is None:
+        assert not count
+        return
+    assert parts[0] is not None
+    assert parts[1] is not None
+    assert parts[0].j + parts[1].j == pytest.approx(whole.j, rel=1e-6, abs=1e-6)
+
+
+def test_guards_recover_the_joules_of_a_counter_published_late() -> None:
+    # 10 W idle, 110 W from 1 s to 3 s; the counter is 100 ms behind
+    def true_j(t: float) -> float:
+        return 10 * t + 100 * min(max(t - 1, 0), 2)
+
+    late = [(t, true_j(t - 0.1)) for t in (0.5, 0.75, 3.25, 3.5)]
+    naive = energy.window_energy(counter([(1.0, true_j(0.9)), (3.0, true_j(2.9))], 0.1), 1 * S, 3 * S)
+    guarded = energy.window_energy(counter(late, 0.1), 1 * S, 3 * S, guard_s=0.25, guard_w=10)
+    assert naive is not None
+    assert guarded is not None
+    assert guarded.j == pytest.approx(220)
+    assert naive.j == pytest.approx(210)
+    assert guarded.u_j < naive.u_j
+
+
+def test_guards_recover_the_step_that_sampling_smears() -> None:
+    step = [(t / 10, 110.0 if 10 <= t < 30 else 10.0) for t in range(41)]
+    found = energy.window_energy(sampled(step), round(0.95 * S), round(2.95 * S), guard_s=0.25, guard_w=10)
+    assert found is not None
+    assert found.j == pytest.approx(220)
+
+
+def test_a_window_that_is_not_covered_is_unknown_not_zero() -> None:
+    assert energy.window_energy(counter([(1, 5), (2, 6)]), 0, 2 * S) is None
+    assert energy.window_energy(counter([]), 0, 2 * S) is None
+    assert energy.window_energy(sampled([(0, 5), (10, 5)]), 1 * S, 9 * S) is None
+
+
+def test_a_counter_that_fell_invalidates_the_window() -> None:
+    trace = counter([(0, 100), (1, 110), (2, 3), (3, 13)])
+    with pytest.raises(CounterReset):
+        energy.window_energy(trace, 0, 3 * S)
+    kept = energy.window_energy(trace, 2 * S, 3 * S)
+    assert kept is not None
+    assert kept.j == pytest.approx(10)
+
+
+@given(powers, powers, st.floats(0.1, 100))
+def test_net_uncertainty_grows_with_every_part(gross_u: float, idle_u: float, duration_s: float) -> None:
+    net = energy.net_energy(energy.Energy(500.0, gross_u), Power(20.0, idle_u), duration_s)
+    assert net.j == pytest.approx(500 - 20 * duration_s)
+    assert net.u_j >= max(gross_u, idle_u * duration_s)
+
+
+def test_drift_widens_the_baseline_and_is_flagged_beyond_its_limits() -> None:
+    steady = energy.bare_power(Power(100, 0.1), Power(100, 0.1))
+    moved = energy.bare_power(Power(100, 0.1), Power(110, 0.1))
+    assert steady is not None
+    assert moved is not None
+    assert moved.mean_w == pytest.approx(105)
+    assert moved.u_w == pytest.approx((0.005 + 100 / 12) ** 0.5)
+    assert moved.u_w > steady.u_w
+    assert energy.drift(Power(100, 0), Power(102.9, 0))[0] == pytest.approx(2.9)
+    assert not energy.drift(Power(100, 0), Power(102.9, 0))[1]
+    assert energy.drift(Power(100, 0), Power(103.1, 0))[1]
+    assert not energy.drift(Power(10, 0), Power(11.9, 0))[1]
+
+
+def steady_trial(load_w: float = 110.0) -> tuple[list[Window], Trace]:
+    """Bare idle 10 W to 10 s, context 20 W to 20 s, load to 30 s between guards, idle again to 40 s."""
+    level = [(0.0, 10.0), (10.0, 20.0), (20.0, load_w), (30.0, 20.0), (30.5, 10.0), (40.5, 0.0)]
+    points, total = [(0.0, 0.0)], 0.0
+    for (begin, power), (end, _) in pairwise(level):
+        steps = round((end - begin) * 10)
+        points += [(begin + i / 10, total + power * i / 10) for i in range(1, steps + 1)]
+        total = points[-1][1]
+    windows = [
+        window(WindowKind.IDLE_BEFORE, 0, 10),
+        window(WindowKind.CONTEXT_IDLE, 10, 19),
+        window(WindowKind.MEASURE, 20, 30),
+        window(WindowKind.IDLE_AFTER, 30.5, 40.5),
+    ]
+    return windows, counter(points)
+
+
+def idle_of(windows: list[Window], trace: Trace) -> Idle:
+    return Idle(*(energy.idle_powers([trace], windows[i]) for i in (0, 3, 1)))
+
+
+@pytest.mark.parametrize(("choice", "net_j"), [(Baseline.CONTEXT, 900.0), (Baseline.BARE, 1000.0)])
+def test_net_subtracts_the_chosen_idle_and_keeps_both(choice: Baseline, net_j: float) -> None:
+    windows, trace = steady_trial()
+    settings = SETTINGS.model_copy(update={"baseline": choice})
+    found = energy.measurements(windows, [trace], idle_of(windows, trace), settings)
+    measured = next(m for m in found if m.window_kind == WindowKind.MEASURE)
+    assert measured.gross_j == pytest.approx(1100)
+    assert measured.net_j == pytest.approx(net_j)
+    assert measured.baseline_bare_w == pytest.approx(10)
+    assert measured.baseline_context_w == pytest.approx(20)
+    assert measured.net_j_low is not None
+    assert measured.net_j_high is not None
+    assert measured.net_j_low < net_j < measured.net_j_high
+    assert measured.quality == Quality.COUNTER
+    assert measured.flags == ()
+    context = next(m for m in found if m.window_kind == WindowKind.CONTEXT_IDLE)
+    assert context.net_j == pytest.approx(90)  # what the loaded model draws beyond the bare machine
+    assert all(m.net_j is None for m in found if m.window_kind in (WindowKind.IDLE_BEFORE, WindowKind.IDLE_AFTER))
+
+
+def test_a_net_within_its_noise_is_flagged_not_clamped() -> None:
+    windows, trace = steady_trial(load_w=20.0)
+    noisy = Trace(trace.domain, trace.source, trace.quality, 5.0, trace.readings)
+    found = energy.measurements(windows, [noisy], idle_of(windows, noisy), SETTINGS)
+    measured = next(m for m in found if m.window_kind == WindowKind.MEASURE)
+    assert Flag.BELOW_NOISE in measured.flags
+    assert measured.net_j == pytest.approx(0, abs=1e-6)
+
+
+def test_a_reset_counter_falls_back_to_sampled_power_and_is_flagged() -> None:
+    windows, trace = steady_trial()
+    broken = counter([(r.at_ns / S, (r.energy_j or 0) if r.at_ns < 25 * S else 1.0) for r in trace.readings])
+    power = sampled([(t / 10, 110.0 if 200 <= t < 300 else 20.0 if 100 <= t < 305 else 10.0) for t in range(406)])
+    idle = energy.Idle(
+        energy.idle_powers([broken, power], windows[0]),
+        energy.idle_powers([broken, power], windows[3]),
+        energy.idle_powers([broken, power], windows[1]),
+    )
+    found = energy.measurements(windows, [broken, power], idle, SETTINGS)
+    measured = next(m for m in found if m.window_kind == WindowKind.MEASURE)
+    assert measured.quality == Quality.SAMPLED
+    assert Flag.COUNTER_RESET in measured.flags
+    assert measured.gross_j == pytest.approx(1100, rel=0.01)
+
+
+def test_a_lost_meter_gives_nulls_and_its_flag() -> None:
+    windows, trace = steady_trial()
+    cut = counter([(r.at_ns / S, r.energy_j or 0.0) for r in trace.readings if r.at_ns < 22 * S])
+    found = energy.measurements(windows, [cut], idle_of(windows, cut), SETTINGS)
+    measured = next(m for m in found if m.window_kind == WindowKind.MEASURE)
+    assert (measured.gross_j, measured.net_j, measured.quality) == (None, None, None)
+    assert measured.flags == (Flag.METER_LOST,)
+
+
+def test_an_idle_shared_with_the_trial_before_keeps_its_power() -> None:
+    windows, trace = steady_trial()
+    own = counter([(r.at_ns / S, r.energy_j or 0.0) for r in trace.readings if r.at_ns >= 10 * S])
+    key = (own.source, own.domain)
+    idle = Idle({key: Power(10.0, 0.1)}, energy.idle_powers([own], windows[3]), energy.idle_powers([own], windows[1]))
+    found = energy.measurements(windows, [own], idle, SETTINGS)
+    before = next(m for m in found if m.window_kind == WindowKind.IDLE_BEFORE)
+    assert before.gross_j == pytest.approx(100)
+    assert next(m for m in found if m.window_kind == WindowKind.MEASURE).baseline_bare_w == pytest.approx(10)

@@ -1,0 +1,52 @@
+"""`farm worker`: joins this machine to the farm and measures until told to stop."""
+
+import logging
+import signal
+from contextlib import ExitStack
+from typing import Annotated
+
+import typer
+
+from farm.errors import FarmError
+from farm.settings import load_settings
+from farm.spec import queue_for
+from farm.store import Store
+
+
+def worker(
+    embedded: Annotated[bool, typer.Option(hidden=True, help="Die with the parent: started by farm run.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every job.")] = False,
+) -> None:
+    """Measure on this machine: one trial at a time, until Ctrl-C or SIGTERM, which let the running trial finish."""
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    settings = load_settings()
+    try:
+        from workers import app, fingerprint, spool, supervisor  # noqa: PLC0415
+        from workers.processes import die_with_parent  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise FarmError(f"this machine has no {error.name}: pip install 'wattfarm[worker]'") from None
+    if embedded:
+        die_with_parent()
+    with ExitStack() as stack:
+        store = stack.enter_context(Store.open(settings.store_url, create=settings.is_embedded))
+        machine = fingerprint.machine(settings)
+        runner = stack.enter_context(supervisor.Supervisor(settings, machine.id))
+        member = app.Worker(store, runner, spool.Spool(settings.home / "spool"), machine, fingerprint.owner(), settings)
+        member.start()
+        stack.callback(member.close)
+        queues = [queue_for(t) for t in ("any", f"hw:{machine.hardware_class}", f"machine:{machine.name}")]
+        celery = app.build(member, settings)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        celery.worker_main(
+            [
+                "worker",
+                "--pool=solo",  # no wake-ups while a trial runs
+                "--without-gossip",
+                "--without-mingle",
+                "--without-heartbeat",
+                f"--queues={','.join(queues)}",
+                f"--hostname=farm@{machine.name}",
+                f"--loglevel={'INFO' if verbose else 'WARNING'}",
+                "--quiet",
+            ]
+        )
