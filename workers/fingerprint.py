@@ -1,0 +1,204 @@
+"""What machine this is, who runs here, and on which software; recorded where it is true."""
+
+import hashlib
+import os
+import platform
+import re
+import socket
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from pydantic import JsonValue
+
+from farm import __version__
+from farm.errors import MeterError, MeterLost
+from farm.model import Machine, Owner
+from farm.settings import Settings
+from workers.meters.nvml import Gpu, Question, mig_is_on, open_gpu
+
+#: Libraries whose version may change a result.
+LIBRARIES = ("torch", "torchvision", "numpy", "pillow", "nvidia-ml-py", "codecarbon")
+#: Variables that may change a result; recorded where they are set.
+VARIABLES = (
+    "CUBLAS_WORKSPACE_CONFIG",
+    "CUDA_DEVICE_ORDER",
+    "CUDA_LAUNCH_BLOCKING",
+    "CUDA_VISIBLE_DEVICES",
+    "GOMP_CPU_AFFINITY",
+    "KMP_AFFINITY",
+    "LD_PRELOAD",
+    "MKL_NUM_THREADS",
+    "NVIDIA_TF32_OVERRIDE",
+    "OMP_NUM_THREADS",
+    "OMP_PROC_BIND",
+    "PYTORCH_ALLOC_CONF",
+    "PYTORCH_CUDA_ALLOC_CONF",
+    "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
+)
+
+Facts = dict[str, JsonValue]
+
+
+def machine(settings: Settings, root: Path = Path("/")) -> Machine:
+    """This machine, from /proc and /sys below `root`, and NVML; what cannot be known is None.
+
+    The id covers the name and what a screwdriver changes, not what an update does: kernel, driver, microcode.
+    """
+    cpu, gpu = _cpu(root), _gpu()
+    name = settings.machine_name or socket.gethostname()
+    identity = (name, cpu["model"], cpu["threads"], gpu and gpu["name"], gpu and gpu["uuid"], settings.simulated)
+    return Machine(
+        id=hashlib.sha256(repr(identity).encode()).hexdigest()[:16],
+        name=name,
+        hardware_class=_hardware_class(cpu, gpu),
+        hardware={
+            "cpu": cpu,
+            "gpu": gpu,
+            "ram_bytes": _ram_bytes(root),
+            "kernel": platform.release(),
+            "virtualisation": _virtualisation(root),
+        },
+        simulated=settings.simulated,
+    )
+
+
+def owner() -> Owner:
+    """This process, for a lease."""
+    boot_id = _text(Path("/proc/sys/kernel/random/boot_id"))
+    return Owner(host=socket.gethostname(), pid=os.getpid(), boot_id=boot_id or "unknown")
+
+
+def environment() -> Facts:
+    """The software as this process has it. torch is asked when it is loaded, never loaded."""
+    return {
+        "wattfarm": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "libraries": {name: _version(name) for name in LIBRARIES},
+        "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},
+        "cpus_allowed": len(os.sched_getaffinity(0)),
+        "torch": _torch(),
+    }
+
+
+def _version(library: str) -> str | None:
+    try:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _torch() -> JsonValue:
+    torch: Any = sys.modules.get("torch")
+    if torch is None:
+        return None
+    return {
+        "version": str(torch.__version__),
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),
+        "threads": torch.get_num_threads(),
+        "interop_threads": torch.get_num_interop_threads(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+    }
+
+
+def _hardware_class(cpu: Facts, gpu: Facts | None) -> str:
+    """A readable name for machines that are interchangeable in a comparison."""
+    if gpu is not None:
+        return _slug(str(gpu["name"]))
+    return _slug(f"cpu {cpu['model'] or platform.machine()} {cpu['threads']}c")
+
+
+def _slug(name: str) -> str:
+    """`Intel(R) Xeon(R) Gold 6248 CPU @ 2.50GHz` becomes `intel-xeon-gold-6248`."""
+    bare = re.sub(r"\((r|tm|c)\)|\b(processor|\d+-core)\b|\bcpu @|@? ?\d+\.\d+ghz", " ", name.lower())
+    return "-".join(re.findall(r"[a-z0-9]+", bare))
+
+
+def _cpu(root: Path) -> Facts:
+    system = root / "sys/devices/system/cpu"
+    processors = list(_processors(root))
+    first = processors[0] if processors else {}
+    return {
+        "model": first.get("model name"),
+        "microcode": first.get("microcode"),
+        "sockets": len({p["physical id"] for p in processors if "physical id" in p}) or None,
+        "cores": len({(p.get("physical id"), p["core id"]) for p in processors if "core id" in p}) or None,
+        "threads": len(processors) or os.cpu_count(),
+        "smt": {"0": False, "1": True}.get(_text(system / "smt/active") or ""),
+        "governor": _text(system / "cpu0/cpufreq/scaling_governor"),
+    }
+
+
+def _processors(root: Path) -> Iterator[dict[str, str]]:
+    """/proc/cpuinfo, one mapping a logical processor."""
+    for block in (_text(root / "proc/cpuinfo") or "").split("\n\n"):
+        pairs = (line.partition(":") for line in block.splitlines())
+        processor = {key.strip(): value.strip() for key, _, value in pairs}
+        if "processor" in processor:
+            yield processor
+
+
+def _ram_bytes(root: Path) -> int | None:
+    found = re.search(r"^MemTotal:\s+(\d+) kB", _text(root / "proc/meminfo") or "", re.MULTILINE)
+    return int(found[1]) * 1024 if found else None
+
+
+def _virtualisation(root: Path) -> Facts:
+    """What lies around and below: a hypervisor (x86 says so), the firmware's name for the machine, a container."""
+    flags = next(_processors(root), {}).get("flags")
+    dmi = root / "sys/class/dmi/id"
+    return {
+        "hypervisor": "hypervisor" in flags.split() if flags is not None else None,
+        "vendor": _text(dmi / "sys_vendor"),
+        "product": _text(dmi / "product_name"),
+        "container": (root / ".dockerenv").exists() or (root / "run/.containerenv").exists(),
+    }
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(errors="replace").strip()
+    except OSError:
+        return None
+
+
+def _gpu() -> Facts | None:
+    """The metered GPU, or None where there is none."""
+    try:
+        with open_gpu() as gpu:
+            return {name: _known(gpu, question) for name, question in _GPU_FACTS.items()}
+    except MeterError:
+        return None
+
+
+def _known(gpu: Gpu, question: Question[JsonValue]) -> JsonValue:
+    try:
+        return gpu.ask(question)
+    except MeterLost:
+        return None
+
+
+#: What is asked of the GPU, as questions to NVML.
+_GPU_FACTS: dict[str, Question[JsonValue]] = {
+    "name": lambda nvml, gpu: nvml.nvmlDeviceGetName(gpu),
+    "uuid": lambda nvml, gpu: nvml.nvmlDeviceGetUUID(gpu),
+    "vbios": lambda nvml, gpu: nvml.nvmlDeviceGetVbiosVersion(gpu),
+    "driver": lambda nvml, _: nvml.nvmlSystemGetDriverVersion(),
+    "count": lambda nvml, _: nvml.nvmlDeviceGetCount(),
+    "compute_capability": lambda nvml, gpu: ".".join(map(str, nvml.nvmlDeviceGetCudaComputeCapability(gpu))),
+    "memory_bytes": lambda nvml, gpu: nvml.nvmlDeviceGetMemoryInfo(gpu).total,
+    "power_limit_w": lambda nvml, gpu: nvml.nvmlDeviceGetEnforcedPowerLimit(gpu) / 1e3,
+    "default_power_limit_w": lambda nvml, gpu: nvml.nvmlDeviceGetPowerManagementDefaultLimit(gpu) / 1e3,
+    "max_sm_clock_hz": lambda nvml, gpu: nvml.nvmlDeviceGetMaxClockInfo(gpu, nvml.NVML_CLOCK_SM) * 1e6,
+    "max_memory_clock_hz": lambda nvml, gpu: nvml.nvmlDeviceGetMaxClockInfo(gpu, nvml.NVML_CLOCK_MEM) * 1e6,
+    "ecc": lambda nvml, gpu: bool(nvml.nvmlDeviceGetEccMode(gpu)[0]),
+    "mig": mig_is_on,
+    "persistence": lambda nvml, gpu: bool(nvml.nvmlDeviceGetPersistenceMode(gpu)),
+    "pcie_generation": lambda nvml, gpu: nvml.nvmlDeviceGetMaxPcieLinkGeneration(gpu),
+    "pcie_width": lambda nvml, gpu: nvml.nvmlDeviceGetMaxPcieLinkWidth(gpu),
+    "pci_bus_id": lambda nvml, gpu: nvml.nvmlDeviceGetPciInfo(gpu).busId,
+}

@@ -1,0 +1,62 @@
+"""What keeps two trials from measuring on one machine at once."""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from farm.errors import InputError, MachineBusy
+
+#: How often a held lock is tried again.
+RETRY_S = 0.1
+
+
+@contextmanager
+def machine_lock(path: Path, timeout_s: float = 0.0) -> Iterator[None]:
+    """Hold this machine; the kernel frees it when the process dies, however it dies.
+
+    Raises MachineBusy, naming the holder, when it is not free within `timeout_s`;
+    InputError when the file cannot be opened. The file may belong to another user, and is never removed.
+    """
+    fd = _open(path)
+    try:
+        _acquire(fd, path, timeout_s)
+        os.truncate(fd, 0)
+        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _acquire(fd: int, path: Path, timeout_s: float) -> None:
+    deadline_s = time.monotonic() + timeout_s
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            left_s = deadline_s - time.monotonic()
+            if left_s <= 0:
+                holder = os.pread(fd, 32, 0).decode(errors="replace").strip() or "unknown"
+                raise MachineBusy(
+                    f"this machine is measuring already: process {holder} holds {path}; wait for it, or stop it"
+                ) from None
+            time.sleep(min(RETRY_S, left_s))
+        else:
+            return
+
+
+def _open(path: Path) -> int:
+    """Open the lock file, or make it for every user; O_CREAT on another user's file in /tmp may be refused."""
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        with suppress(FileNotFoundError):
+            return os.open(path, flags)
+        with suppress(FileExistsError):  # another process was faster
+            fd = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o666)
+            os.fchmod(fd, 0o666)  # whatever the umask
+            return fd
+        return os.open(path, flags)
+    except OSError as error:
+        raise InputError(f"FARM_LOCK_FILE: cannot open {path}: {error.strerror}; name another file") from None

@@ -1,0 +1,209 @@
+"""NVIDIA GPUs: the energy counter, and the power sensor. One GPU is metered, the one that a trial uses.
+
+Needs no root: clocks and limits are recorded, never set. NVML orders GPUs by PCI bus; set CUDA_DEVICE_ORDER=PCI_BUS_ID
+where CUDA_VISIBLE_DEVICES picks one of several different GPUs by its number.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar
+
+from farm.errors import MeterLost, MeterUnavailable
+from farm.model import Domain, Quality, Reading
+from farm.settings import Settings
+
+T = TypeVar("T")
+#: A question to NVML: from the binding and a GPU's handle to the answer, in NVML's units.
+Question = Callable[[Any, Any], T]
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """One GPU in an open NVML session."""
+
+    nvml: Any  #: the pynvml module
+    handle: Any
+
+    def ask(self, question: Question[T]) -> T | None:
+        """The answer, or None where this GPU does not know; raises MeterLost when the GPU is gone."""
+        try:
+            return question(self.nvml, self.handle)
+        except (
+            self.nvml.NVMLError_NotSupported,
+            self.nvml.NVMLError_FunctionNotFound,
+            self.nvml.NVMLError_InvalidArgument,  # an older driver does not know the field
+            self.nvml.NVMLError_NoPermission,
+        ):
+            return None
+        except self.nvml.NVMLError as error:
+            raise MeterLost(f"NVML lost the GPU: {error}") from None
+
+
+@contextmanager
+def open_gpu() -> Iterator[Gpu]:
+    """The metered GPU, in a session of its own; raises MeterUnavailable where there is none."""
+    try:
+        import pynvml  # noqa: PLC0415
+    except ImportError:
+        raise MeterUnavailable("no NVML binding here: pip install nvidia-ml-py") from None
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError as error:
+        raise MeterUnavailable(f"no NVIDIA driver here: {error}; a GPU needs its driver to be metered") from None
+    try:
+        yield Gpu(pynvml, _handle(pynvml, os.environ.get("CUDA_VISIBLE_DEVICES", "")))
+    finally:
+        with suppress(pynvml.NVMLError):
+            pynvml.nvmlShutdown()
+
+
+def _handle(nvml: Any, visible: str) -> Any:
+    """The handle of the first GPU in CUDA_VISIBLE_DEVICES, or of GPU 0 where that names none."""
+    wanted = visible.partition(",")[0].strip()
+    if wanted.startswith("MIG-"):
+        raise MeterUnavailable(f"CUDA_VISIBLE_DEVICES names {wanted}: only whole GPUs are metered, turn MIG off")
+    try:
+        if wanted.startswith("GPU-"):
+            return _handle_by_uuid(nvml, wanted)
+        return nvml.nvmlDeviceGetHandleByIndex(int(wanted) if wanted.isdecimal() else 0)
+    except nvml.NVMLError as error:
+        raise MeterUnavailable(f"NVML cannot open GPU {wanted or 0}: {error}") from None
+
+
+def _handle_by_uuid(nvml: Any, prefix: str) -> Any:
+    for index in range(nvml.nvmlDeviceGetCount()):
+        handle = nvml.nvmlDeviceGetHandleByIndex(index)
+        if nvml.nvmlDeviceGetUUID(handle).startswith(prefix):
+            return handle
+    raise nvml.NVMLError(nvml.NVML_ERROR_NOT_FOUND)
+
+
+def mig_is_on(nvml: Any, handle: Any) -> bool:
+    """Whether the GPU is split into instances, which share its sensors."""
+    current, _pending = nvml.nvmlDeviceGetMigMode(handle)
+    return bool(current == nvml.NVML_DEVICE_MIG_ENABLE)
+
+
+def _energy_mj(nvml: Any, handle: Any) -> int:
+    return int(nvml.nvmlDeviceGetTotalEnergyConsumption(handle))
+
+
+def _instant_power_mw(nvml: Any, handle: Any) -> int:
+    field = nvml.nvmlDeviceGetFieldValues(handle, [nvml.NVML_FI_DEV_POWER_INSTANT])[0]
+    if field.nvmlReturn != nvml.NVML_SUCCESS:
+        raise nvml.NVMLError(field.nvmlReturn)
+    return int(field.value.uiVal)
+
+
+def _smoothed_power_mw(nvml: Any, handle: Any) -> int:
+    return int(nvml.nvmlDeviceGetPowerUsage(handle))
+
+
+def _temperature_c(nvml: Any, handle: Any) -> float:
+    try:
+        return float(nvml.nvmlDeviceGetTemperatureV(handle, nvml.NVML_TEMPERATURE_GPU))
+    except nvml.NVMLError_FunctionNotFound:  # an older driver
+        return float(nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))
+
+
+def _sm_clock_hz(nvml: Any, handle: Any) -> float:
+    return float(nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM)) * 1e6
+
+
+class _NvmlMeter:
+    """What both meters share: the session, and the GPU in it."""
+
+    name: str
+    domains = frozenset({Domain.GPU})
+    update_period_s = 0.1
+
+    def __init__(self, settings: Settings) -> None:  # noqa: ARG002 - NVML needs none
+        self._session = ExitStack()
+        self._gpu: Gpu | None = None
+
+    def __enter__(self) -> Self:
+        with ExitStack() as session:
+            gpu = session.enter_context(open_gpu())
+            try:
+                if gpu.ask(mig_is_on):
+                    raise MeterUnavailable("this GPU is split by MIG: only whole GPUs are metered, turn MIG off")
+                self._probe(gpu)
+            except MeterLost as error:
+                raise MeterUnavailable(str(error)) from None
+            self._gpu = gpu
+            self._session = session.pop_all()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._gpu = None
+        self._session.close()
+
+    def read(self) -> Mapping[Domain, Reading]:
+        """One reading of the GPU."""
+        if self._gpu is None:
+            raise MeterLost(f"{self.name} is closed")
+        return {Domain.GPU: self._reading(self._gpu)}
+
+    def _probe(self, gpu: Gpu) -> None:
+        """Raise MeterUnavailable where this GPU lacks what the meter reads."""
+        raise NotImplementedError
+
+    def _reading(self, gpu: Gpu) -> Reading:
+        raise NotImplementedError
+
+
+class NvmlCounter(_NvmlMeter):
+    """The GPU's own energy counter, in J since the driver was loaded; a reset of the driver sets it back.
+
+    Some boards lose energy when it is read often: so it is read at the edges of windows only.
+    """
+
+    name = "nvml-counter"
+    quality = Quality.COUNTER
+    poll_period_s: float | None = None
+
+    def _probe(self, gpu: Gpu) -> None:
+        if gpu.ask(_energy_mj) is None:
+            raise MeterUnavailable("this GPU has no energy counter (Volta and newer have one): its power is sampled")
+
+    def _reading(self, gpu: Gpu) -> Reading:
+        at_ns = time.monotonic_ns()
+        return Reading(at_ns, energy_j=_still(gpu.ask(_energy_mj)) / 1e3)
+
+
+class NvmlPower(_NvmlMeter):
+    """The GPU's power sensor: the instantaneous value where the driver has it, else the one smoothed over a second."""
+
+    name = "nvml-power"
+    quality = Quality.SAMPLED
+    poll_period_s: float | None = 0.1
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._power_mw: Question[int] = _instant_power_mw
+
+    def _probe(self, gpu: Gpu) -> None:
+        for question in (_instant_power_mw, _smoothed_power_mw):
+            if gpu.ask(question) is not None:
+                self._power_mw = question
+                return
+        raise MeterUnavailable("this GPU does not tell its power")
+
+    def _reading(self, gpu: Gpu) -> Reading:
+        at_ns = time.monotonic_ns()
+        return Reading(
+            at_ns,
+            power_w=_still(gpu.ask(self._power_mw)) / 1e3,
+            temperature_c=gpu.ask(_temperature_c),
+            clock_hz=gpu.ask(_sm_clock_hz),
+        )
+
+
+def _still(answer: int | None) -> int:
+    """What was answered when the meter was entered must be answered still."""
+    if answer is None:
+        raise MeterLost("NVML no longer answers what it answered before")
+    return answer

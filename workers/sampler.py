@@ -1,0 +1,134 @@
+"""One thread that reads the meters into traces while a trial runs; between readings it blocks."""
+
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Self
+
+from farm.energy import Trace
+from farm.errors import MeterLost, MeterUnavailable
+from farm.model import Domain, Quality, Reading
+from farm.settings import Settings
+from workers.meters import REGISTRY, Meter, load
+
+
+def open_meters(settings: Settings, stack: ExitStack) -> tuple[list[Meter], list[str]]:
+    """Enter every registered meter that this machine has; the stack leaves them.
+
+    Returns them, and one line for each that is missing. A model is entered only for a domain that nothing measures.
+    """
+    meters: list[Meter] = []
+    missing: list[str] = []
+    for name in REGISTRY:
+        meter = load(name)(settings)
+        metered = {domain for other in meters for domain in other.domains}
+        if meter.quality is Quality.MODELLED and meter.domains <= metered:
+            continue
+        try:
+            meters.append(stack.enter_context(meter))
+        except MeterUnavailable as error:
+            missing.append(str(error))
+    return meters, list(dict.fromkeys(missing))
+
+
+@dataclass(slots=True)
+class _Source:
+    """A meter and what it has said."""
+
+    meter: Meter
+    readings: dict[Domain, list[Reading]] = field(init=False)
+    lost: str | None = None  #: why it can be read no more
+
+    def __post_init__(self) -> None:
+        self.readings = {domain: [] for domain in sorted(self.meter.domains)}
+
+    def read(self) -> None:
+        """Read once, unless the meter is lost; a meter that stops working is lost from then on."""
+        if self.lost is not None:
+            return
+        try:
+            readings = self.meter.read()
+        except MeterLost as error:
+            self.lost = str(error)
+            return
+        for domain, reading in readings.items():
+            self.readings[domain].append(reading)
+
+    def traces(self) -> list[Trace]:
+        """What it has said so far, one trace a domain."""
+        meter = self.meter
+        return [
+            Trace(domain, meter.name, meter.quality, meter.update_period_s, tuple(readings))
+            for domain, readings in self.readings.items()
+        ]
+
+
+@dataclass(slots=True)
+class _Turn:
+    """When a source is to be read next, on a schedule that does not drift."""
+
+    source: _Source
+    period_s: float
+    due_s: float  #: monotonic
+
+    def advance(self, now_s: float) -> None:
+        """To the next moment of the schedule; moments that have passed are left out, not made up for."""
+        self.due_s += self.period_s * ((now_s - self.due_s) // self.period_s + 1)
+
+
+class Sampler:
+    """Reads each polled meter every max(its own period, `poll_period_s`), and all meters whenever told to.
+
+    Meters that may be read at the edges of windows only are read by `read_now` alone.
+    A meter that is lost is left out from then on; its trace up to there is kept.
+    """
+
+    def __init__(self, meters: Sequence[Meter], poll_period_s: float) -> None:
+        self._sources = [_Source(meter) for meter in meters]
+        self._poll_period_s = poll_period_s
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._poll, name="sampler", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def read_now(self) -> None:
+        """Read every meter once, from the caller's thread."""
+        with self._lock:
+            for source in self._sources:
+                source.read()
+
+    def traces(self) -> tuple[Trace, ...]:
+        """What the meters have said so far: one trace a meter and domain, in order of time."""
+        with self._lock:
+            return tuple(trace for source in self._sources for trace in source.traces())
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """The meters that have stopped working, as lines `name: why`."""
+        with self._lock:
+            return tuple(f"{s.meter.name}: {s.lost}" for s in self._sources if s.lost is not None)
+
+    def _poll(self) -> None:
+        begin_s = time.monotonic()
+        turns = [
+            _Turn(source, max(source.meter.poll_period_s, self._poll_period_s), begin_s)
+            for source in self._sources
+            if source.meter.poll_period_s is not None
+        ]
+        while turns:
+            turn = min(turns, key=lambda t: t.due_s)
+            if self._stop.wait(max(turn.due_s - time.monotonic(), 0.0)):
+                return
+            with self._lock:
+                turn.source.read()
+            turn.advance(time.monotonic())
+            turns = [t for t in turns if t.source.lost is None]
