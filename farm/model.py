@@ -280,3 +280,11 @@ class SweepRecord(Frozen):
     kind: str
     submitted_at: datetime
     text: str  #: the YAML as written
+
+
+class Check(Frozen):
+    """One finding of `farm doctor`."""
+
+    name: str
+    state: Literal["ok", "note", "bad"]  #: note: works, but a reader should know
+    detail: str  #: what was found, and the remedy where one is needed
