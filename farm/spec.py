@@ -1,0 +1,199 @@
+"""Sweep files: read one with the place of every error, print their schema, name them by what they mean."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from farm.errors import SweepError
+from farm.model import Frozen
+from farm.spec_models import (
+    MAX_JOBS,
+    PROFILES,
+    Carbon,
+    Exclusion,
+    Measure,
+    Repetitions,
+    Sweep,
+    Workload,
+    profile_settings,
+    remaining,
+)
+from farm.spec_types import PROBLEM, shown, suggestion
+from farm.yaml_positions import Document, Loc, Place, read
+
+__all__ = [
+    "MAX_JOBS",
+    "PROFILES",
+    "Carbon",
+    "Exclusion",
+    "Measure",
+    "Repetitions",
+    "Sweep",
+    "Workload",
+    "canonical",
+    "canonical_json",
+    "json_schema",
+    "load_sweep",
+    "parse_sweep",
+    "profile_settings",
+    "queue_for",
+    "remaining",
+    "sweep_id",
+]
+
+MAX_BYTES = 1 << 20
+
+_SECTIONS: Mapping[str, type[Frozen]] = {
+    "workload": Workload,
+    "exclude": Exclusion,
+    "measure": Measure,
+    "repetitions": Repetitions,
+    "carbon": Carbon,
+}
+
+
+def load_sweep(path: Path) -> Sweep:
+    """Read a sweep file; raises SweepError with every problem, one line each."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a path with a null byte
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise SweepError([f"{path}: cannot be read: {reason}"]) from None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if len(data) > MAX_BYTES:
+            raise SweepError([_too_large(str(path))]) from None
+        before = data[: error.start]
+        place = Place(before.count(b"\n") + 1, error.start - before.rfind(b"\n"))
+        raise SweepError([_line(str(path), place, "", "expected text in UTF-8")]) from None
+    return parse_sweep(text, str(path), path.parent)
+
+
+def parse_sweep(text: str, name: str, folder: Path) -> Sweep:
+    """Read a sweep from text; `name` is the file's in messages, `folder` where its relative paths begin.
+
+    Raises SweepError with every problem, one line each, in the order of the text.
+    """
+    if len(text.encode(errors="replace")) > MAX_BYTES:
+        raise SweepError([_too_large(name)])
+    document = read(text)
+    problems = [(problem.place, "", problem.text) for problem in document.problems]
+    if document.value is None and problems:
+        raise SweepError([_line(name, *problem) for problem in problems])
+    if document.value is None:
+        raise SweepError([_line(name, Place(1, 1), "", "expected name, kind and workload, got an empty file")])
+    try:
+        sweep = Sweep.model_validate(document.value, context={"folder": str(folder.absolute())})
+    except ValidationError as error:
+        known = {place for place, _, _ in problems}
+        problems += [found for found in _located(error, document) if found[0] not in known]
+    if problems:
+        raise SweepError([_line(name, *problem) for problem in sorted(dict.fromkeys(problems))])
+    return sweep
+
+
+def _too_large(name: str) -> str:
+    return f"{name}: larger than {MAX_BYTES >> 20} MiB: not a sweep"
+
+
+def _line(name: str, place: Place, field: str, text: str) -> str:
+    return f"{name}:{place.line}:{place.column}: {field}{': ' if field else ''}{text}"
+
+
+def _located(error: ValidationError, document: Document) -> Iterator[tuple[Place, str, str]]:
+    """Place, name of the field and text of everything that the schema says."""
+    for details in error.errors(include_url=False):
+        is_missing = details["type"] == "missing"
+        loc = _written(details["loc"][:-1] if is_missing else details["loc"], document)
+        if details["type"] == "extra_forbidden":
+            yield document.keys[loc], _field(loc), _unknown_key(loc)
+        elif is_missing:
+            place = document.keys.get(loc) or document.places[loc]
+            yield place, _field((*loc, details["loc"][-1])), "required, but missing"
+        else:
+            yield document.places[loc], _field(loc), _wrong_value(details)
+
+
+def _written(loc: Loc, document: Document) -> Loc:
+    """The location in the text: without the index of a scalar that stands for a list, or what a short form hides."""
+    written: Loc = ()
+    for part in loc:
+        if (*written, part) in document.places:
+            written = (*written, part)
+    return written
+
+
+def _field(loc: Loc) -> str:
+    """`workload.batch_size[2]`; the empty text for the whole file."""
+    name = ""
+    for part in loc:
+        if isinstance(part, int):
+            name += f"[{part}]"
+        else:
+            plain = part if re.fullmatch(r"[\w-]{1,60}", part) else shown(part)
+            name += f".{plain}" if name else plain
+    return name
+
+
+def _unknown_key(loc: Loc) -> str:
+    key, section = str(loc[-1]), str(loc[0])
+    siblings = _SECTIONS[section] if len(loc) > 1 else Sweep
+    likely = suggestion(key, {name: name for name in siblings.model_fields})
+    elsewhere = [name for name, model in _SECTIONS.items() if key in model.model_fields]
+    if likely:
+        return f"unknown key{likely}"
+    if elsewhere:
+        return f"unknown key here: it belongs under {elsewhere[0]!r}"
+    return f"unknown key: expected one of {', '.join(siblings.model_fields)}"
+
+
+def _wrong_value(details: ErrorDetails) -> str:
+    if details["type"] == PROBLEM:
+        return str(details["ctx"][PROBLEM])
+    if details["type"] in {"model_type", "dict_type"}:
+        return f"expected a mapping, got {shown(details['input'])}"
+    return f"{details['msg']}, got {shown(details['input'])}"
+
+
+def canonical(sweep: Sweep) -> str:
+    """What the sweep means, as JSON: layout, comments and order of keys and lists make no difference."""
+    meaning = sweep.model_dump(mode="json")
+    meaning["measure"] = profile_settings(sweep.measure).model_dump(mode="json")
+    return canonical_json(meaning)
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and sorted lists (every list of a sweep is a set)."""
+    return json.dumps(_sorted(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _sorted(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return sorted((_sorted(item) for item in value), key=lambda item: json.dumps(item, sort_keys=True))
+    return value
+
+
+def sweep_id(sweep: Sweep, generation: int = 1) -> str:
+    """12 hex digits of what the sweep means; a sweep that is measured anew gets `.2`, `.3`, ..."""
+    digest = hashlib.sha256(canonical(sweep).encode()).hexdigest()[:12]
+    return digest if generation == 1 else f"{digest}.{generation}"
+
+
+def queue_for(target: str) -> str:
+    """The broker's queue for a target: any, hw:CLASS or machine:NAME."""
+    return ".".join(["farm", *(re.sub(r"[^A-Za-z0-9_-]", "-", part) for part in target.split(":", 1))])
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a sweep, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Sweep.model_json_schema()}

@@ -1,0 +1,294 @@
+"""The types of the fields of a sweep: each says in one phrase what it expects, whatever pydantic would say.
+
+A problem is a `PydanticCustomError` of type `PROBLEM` whose context holds the finished text under the same name.
+"""
+
+import os.path
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from difflib import SequenceMatcher, get_close_matches
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import (
+    AfterValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+    ValidationInfo,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
+
+from farm.catalog import COUNTRIES, MODELS
+from farm.model import Baseline
+from farm.yaml_positions import Loc
+
+PROBLEM = "problem"
+MAX_ITEMS = 1000
+TARGET_WORDS = ("any", "each-hardware")
+
+
+def shown(value: object) -> str:
+    """A value as a user would know it again, on one line."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case dict():
+            return "a mapping"
+        case list() | tuple():
+            return "a list" if value else "an empty list"
+        case _:
+            text = repr(value)
+            return text if len(text) <= 60 else text[:57] + "..."
+
+
+def suggestion(word: object, candidates: Mapping[str, str]) -> str:
+    """` (did you mean 'x'?)`, or nothing; `candidates` maps what a user may have meant to what to write."""
+    if not isinstance(word, str) or not 3 <= len(word) <= 100:
+        return ""
+    wanted = word.casefold()
+
+    def likeness(candidate: str) -> float:
+        known = candidate.casefold()
+        ratio = SequenceMatcher(None, wanted, known).ratio()
+        return max(ratio, 0.75) if known.startswith(wanted) else ratio
+
+    best = max(candidates, key=likeness, default=None)
+    if best is None or likeness(best) < 0.75:
+        return ""
+    return f" (did you mean {candidates[best]!r}?)"
+
+
+def problem(text: str) -> PydanticCustomError:
+    """What a validator raises: `text` goes to the user as it is."""
+    return PydanticCustomError(PROBLEM, "{problem}", {PROBLEM: text})
+
+
+def refuse(problems: Iterable[tuple[Loc, str]]) -> None:
+    """Raise all problems at once, each at its place below the value being validated; fine when there is none."""
+    details = [InitErrorDetails(type=problem(text), loc=loc, input=None) for loc, text in problems]
+    if details:
+        raise ValidationError.from_exception_data("sweep", details)
+
+
+@dataclass(frozen=True, eq=False)
+class Expected:
+    """What a field expects, in one phrase; what is near one of the candidates gets a suggestion."""
+
+    phrase: str = ""  #: default: the options of the Literal
+    candidates: Mapping[str, str] = field(default_factory=dict)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        """Wrap the type's own check."""
+        options = get_args(source) if get_origin(source) is Literal else ()
+        phrase = self.phrase or (f"one of {', '.join(options)}" if len(options) > 1 else options[0])
+        candidates = self.candidates or dict(zip(options, options, strict=True))
+
+        def validate(value: Any, check: core_schema.ValidatorFunctionWrapHandler) -> Any:
+            try:
+                return check(value)
+            except ValidationError as error:
+                first = error.errors(include_url=False, include_input=False)[0]
+            limit = f", at most {first['ctx']['le']}" if first["type"] == "less_than_equal" else ""
+            hint = " (put it in quotes)" if _needs_quotes(value, check) else suggestion(value, candidates)
+            raise problem(f"expected {phrase}{limit}, got {shown(value)}{hint}")
+
+        return core_schema.no_info_wrap_validator_function(validate, handler(source))
+
+
+def _needs_quotes(value: Any, check: core_schema.ValidatorFunctionWrapHandler) -> bool:
+    """Whether a number would do if it were a text."""
+    if isinstance(value, str) or not isinstance(value, int | float):
+        return False
+    try:
+        check(shown(value))
+    except ValidationError:
+        return False
+    return True
+
+
+@dataclass(frozen=True, eq=False)
+class OneOrMore:
+    """For a tuple: a scalar stands for a list of one; empty lists and duplicates are refused."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        """Listed before, distinct after the items' own checks."""
+        items = core_schema.no_info_before_validator_function(_listed, handler(source))
+        return core_schema.no_info_after_validator_function(_distinct, items)
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """One item, or a list of them."""
+        several = handler(schema)
+        return {"anyOf": [several["items"], {**several, "minItems": 1, "maxItems": MAX_ITEMS, "uniqueItems": True}]}
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    if not isinstance(value, list | tuple):
+        return (value,)
+    if not 1 <= len(value) <= MAX_ITEMS:
+        raise problem(f"expected 1 to {MAX_ITEMS} values, got {len(value) or 'an empty list'}")
+    return value
+
+
+def _distinct(items: tuple[Any, ...]) -> tuple[Any, ...]:
+    first = {item: index for index, item in reversed(list(enumerate(items)))}
+    refuse(
+        ((index,), f"the same as item [{first[item]}]: remove one")
+        for index, item in enumerate(items)
+        if first[item] != index
+    )
+    return items
+
+
+@dataclass(frozen=True, eq=False)
+class ShortForm:
+    """A shorter way to write a value: `expand` turns it into the long one and leaves anything else alone."""
+
+    expand: Callable[[Any], Any]
+    schema: Mapping[str, Any]  #: JSON Schema of the short form
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        """Expanded before the type's own check."""
+        return core_schema.no_info_before_validator_function(self.expand, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Either form."""
+        return {"anyOf": [dict(self.schema), handler(schema)]}
+
+
+_PERCENT = r"^\s*(\d{1,3}(?:\.\d{1,9})?)\s*%\s*$"
+_SPAN = r"^\s*(\d{1,9}(?:\.\d{1,9})?)\s*(s|m|h)\s*$"
+_UNITS_S = {"s": 1, "m": 60, "h": 3600}
+
+
+def _percent(value: Any) -> Any:
+    found = re.match(_PERCENT, value, re.ASCII) if isinstance(value, str) else None
+    return float(Decimal(found[1]) / 100) if found else value
+
+
+def _span_s(value: Any) -> Any:
+    found = re.match(_SPAN, value, re.ASCII) if isinstance(value, str) else None
+    return float(Decimal(found[1]) * _UNITS_S[found[2]]) if found else value
+
+
+def _path_or(*words: str) -> AfterValidator:
+    """One of the words, or a path: made absolute from the folder in the validation's context."""
+
+    def resolve(text: str, info: ValidationInfo) -> str:
+        if text in words:
+            return text
+        if not text.isprintable() or not ("/" in text or "." in text):
+            raise ValueError("neither a known word nor a path")
+        home = os.path.expanduser(text) if text.startswith("~/") else text  # noqa: PTH111 - Path drops "./" and may raise
+        folder = (info.context or {}).get("folder", "")
+        return os.path.normpath(os.path.join(folder, home))  # noqa: PTH118 - pure: reads no file system
+
+    return AfterValidator(resolve)
+
+
+@dataclass(frozen=True, eq=False)
+class Among:
+    """A text out of a long list."""
+
+    options: tuple[str, ...]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        """A literal, so that editors complete it."""
+        return core_schema.literal_schema(list(self.options))
+
+
+def _no_slip(name: str) -> str:
+    """The name of a machine that looks like a slip of a word with a meaning is refused."""
+    if name not in TARGET_WORDS and get_close_matches(name.casefold().replace("_", "-"), TARGET_WORDS, cutoff=0.9):
+        raise ValueError("nearly a known word")
+    return name
+
+
+def _same(*words: str) -> dict[str, str]:
+    return {word: word for word in words}
+
+
+def _text(pattern: str) -> Any:
+    return Field(strict=True, pattern=pattern)
+
+
+def _integer(low: int, high: int) -> Any:
+    return Field(strict=True, ge=low, le=high)
+
+
+_SECONDS = Field(strict=True, gt=0, le=86_400)
+
+
+Name = Annotated[
+    str,
+    _text(r"^[A-Za-z0-9_-]{1,60}$"),
+    Expected("at most 60 letters, digits, - and _"),
+]
+Kind = Annotated[Literal["inference"], Expected()]
+
+ModelName = Annotated[str, Among(MODELS), Expected("a classification network of torchvision", _same(*MODELS))]
+BatchSize = Annotated[int, _integer(1, 1_000_000), Expected("a positive integer")]
+Precision = Annotated[Literal["fp32", "fp16", "bf16", "tf32"], Expected()]
+Device = Annotated[
+    str,
+    _text(r"^(auto|cpu|cuda(:(0|[1-9][0-9]?))?)$"),
+    Expected("auto, cpu, cuda or cuda:N", _same("auto", "cpu", "cuda", "cuda:0")),
+]
+Weights = Annotated[
+    str,
+    _text(r"^.{1,4000}$"),
+    _path_or("random", "default"),
+    Expected("random, default or the path of a file such as ./weights.pth", _same("random", "default")),
+]
+Images = Annotated[
+    str,
+    _text(r"^.{1,4000}$"),
+    _path_or("sample"),
+    Expected("sample or the path of a folder such as ./photos", _same("sample")),
+]
+Switch = Annotated[bool, Field(strict=True), Expected("true or false")]
+Threads = Annotated[int | None, _integer(1, 4096), Expected("a positive integer, or null for all cores")]
+
+Profile = Annotated[Literal["quick", "screening", "full"], Expected()]
+IdlePower = Annotated[Baseline, Expected("one of bare, context", _same(*Baseline))]
+Seconds = Annotated[float, _SECONDS, Expected("a number of seconds above 0")]
+SecondsOrZero = Annotated[float, Field(strict=True, ge=0, le=86_400), Expected("a number of seconds, 0 or more")]
+PositiveInt = Annotated[int, _integer(1, 1_000_000), Expected("a positive integer")]
+
+Count = Annotated[int, _integer(1, 1000), Expected("a positive integer")]
+Share = Annotated[
+    float,
+    Field(strict=True, gt=0, lt=1),
+    ShortForm(_percent, {"type": "string", "pattern": _PERCENT}),
+    Expected("a share between 0 and 1 such as 2% or 0.02"),
+]
+Target = Annotated[
+    str,
+    _text(r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$"),
+    AfterValidator(_no_slip),
+    Expected("any, each-hardware or the name of a machine", _same(*TARGET_WORDS)),
+]
+Seed = Annotated[int, _integer(0, 2**32 - 1), Expected("an integer, 0 or more")]
+Country = Annotated[
+    str,
+    Among(tuple(COUNTRIES)),
+    Expected(
+        "the ISO 3166 alpha-3 code of a country such as NLD",
+        _same(*COUNTRIES) | {name: code for code, name in COUNTRIES.items()},
+    ),
+]
+Priority = Annotated[int, _integer(0, 9), Expected("an integer from 0 (first)")]
+TimeLimit = Annotated[
+    float,
+    _SECONDS,
+    ShortForm(_span_s, {"type": "string", "pattern": _SPAN}),
+    Expected("a time such as 90, 10m or 1h"),
+]
