@@ -1,0 +1,57 @@
+"""The store: what was asked, who works on it, what was measured. The truth; the broker is only its doorbell.
+
+What holds on both databases, with any number of processes at once (`tests/contract/test_store.py`):
+
+- A ring is won by at most one claim; each claim is a new attempt.
+- A report is stored at most once, and only while no later attempt was begun; a trial is never overwritten, except
+  that a late report takes the place of the note that its attempt was lost.
+- A job whose worker dies, falls silent or is interrupted is queued again; only a limited number of crashed or lost
+  attempts is made. A job whose trial says that it cannot run has failed at once.
+- A command happens as a whole or not at all; repeating one after an error does no harm.
+- What is unknown comes back as None.
+- Every method raises StoreUnavailable, one clear line, where the database cannot be used.
+"""
+
+from typing import Self
+
+from farm.store.leases import Leases, Rings
+from farm.store.machines import Machines, MachineStatus
+from farm.store.results import FailedTrial, MeasurementRow, Progress, Results, RunningJob, TrialRow
+from farm.store.schema import SchemaState, check, require, upgrade
+from farm.store.sweeps import NewJob, Sweeps, SweepStatus
+from farm.store.trials import Trials
+
+__all__ = [
+    "FailedTrial",
+    "MachineStatus",
+    "MeasurementRow",
+    "NewJob",
+    "Progress",
+    "RunningJob",
+    "SchemaState",
+    "Store",
+    "SweepStatus",
+    "TrialRow",
+    "check",
+    "upgrade",
+]
+
+
+class Store(Sweeps, Rings, Leases, Trials, Machines, Results):
+    """Every command and query, grouped by who uses it: users, controller, workers, analysis."""
+
+    @classmethod
+    def open(cls, url: str, *, create: bool = False) -> Self:
+        """Connect and check the tables; `create` makes them where there are none.
+
+        Raises InputError for a URL that is none, StoreUnavailable, and SchemaMismatch for tables of another version.
+        """
+        store = cls(url)
+        try:
+            if create and check(store) is SchemaState.EMPTY:
+                upgrade(store)
+            require(store)
+        except BaseException:
+            store.close()
+            raise
+        return store

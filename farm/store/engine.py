@@ -1,0 +1,138 @@
+"""One database behind two transactions, `read` and `write`, on SQLite or PostgreSQL."""
+
+import json
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import URL, ColumnElement, Connection, Engine, Table, create_engine, event, func, literal, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError
+
+from farm.errors import InputError, StoreUnavailable
+from farm.settings import redacted
+from farm.store.failures import label, translated
+from farm.store.tables import UtcDateTime
+
+#: A dead network is noticed within seconds: without these a heartbeat hangs until the network heals.
+_POSTGRES_OPTIONS = {
+    "application_name": "wattfarm",
+    "connect_timeout": 5,
+    "tcp_user_timeout": 8000,  # ms
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
+#: How long a writer waits for the others.
+_SQLITE_BUSY_MS = 30_000
+_BEGIN = "sqlite_begin"
+
+
+class Database:
+    """Transactions over one database; every error of its driver leaves here as StoreUnavailable.
+
+    Threads may share it: each transaction takes a connection of its own. A process must not use one that it
+    inherited by fork.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Connects on first use. Raises InputError for a URL that names no such database."""
+        self.url = _parsed(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._readers = _sqlite_engine(self.url) if self.is_sqlite else _postgres_engine(self.url)
+        self._writers = self._readers.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __str__(self) -> str:
+        return label(self.url)
+
+    def close(self) -> None:
+        """Close the connections; the next use opens new ones."""
+        self._readers.dispose()
+
+    def read(self) -> AbstractContextManager[Connection]:
+        """A transaction that only reads; on SQLite it sees one state throughout."""
+        return self._transaction(self._readers)
+
+    def write(self) -> AbstractContextManager[Connection]:
+        """A transaction that may write: all or nothing. On SQLite it waits for its turn at the start."""
+        return self._transaction(self._writers)
+
+    @contextmanager
+    def _transaction(self, engine: Engine) -> Iterator[Connection]:
+        with translated(self.url), engine.begin() as connection:
+            yield connection
+
+    def now(self, plus_s: float = 0.0) -> ColumnElement[datetime]:
+        """The clock that leases go by: the server's on PostgreSQL, this machine's on SQLite."""
+        shift = timedelta(seconds=plus_s)
+        if self.is_sqlite:
+            return literal(datetime.now(UTC) + shift, UtcDateTime())
+        return func.now() + literal(shift)
+
+    def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+        """An INSERT that can say ON CONFLICT."""
+        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+
+
+def _parsed(text: str) -> URL:
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        url = None
+    backend = url.get_backend_name() if url else ""
+    if url and backend == "sqlite" and url.database and url.database != ":memory:":
+        return url.set(drivername="sqlite+pysqlite")
+    if url and backend in {"postgresql", "postgres"}:
+        return url.set(drivername="postgresql+psycopg")
+    raise InputError(
+        f"FARM_DATABASE_URL: expected postgresql://user@host/database or sqlite:///path/to/file, got {redacted(text)!r}"
+    )
+
+
+def _postgres_engine(url: URL) -> Engine:
+    try:
+        return create_engine(url, connect_args=_POSTGRES_OPTIONS, pool_pre_ping=True, json_serializer=_json_without_nul)
+    except ModuleNotFoundError:
+        raise StoreUnavailable(
+            "PostgreSQL needs a driver that is not installed: pip install 'wattfarm[postgres]'"
+        ) from None
+
+
+def _json_without_nul(value: object) -> str:
+    """PostgreSQL keeps no NUL character; programs that we do not control may print one."""
+    return json.dumps(value).replace("\\u0000", "\\ufffd")
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    folder = Path(url.database or "").parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"{label(url)}: cannot make its folder ({error.strerror}): choose another with FARM_DATABASE_URL"
+        ) from None
+    engine = create_engine(url)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver must not begin transactions: `_begin_sqlite` does
+    connection.execute(f"PRAGMA busy_timeout = {_SQLITE_BUSY_MS}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    # A power cut may cost the last commits, never the file: a job it forgets is measured again.
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))

@@ -1,0 +1,155 @@
+"""Who rings for a job, who holds it, and what happens when the holder falls silent."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Select, bindparam, or_, select, update
+
+import farm.store.tables as t
+from farm.model import Claim, FailureKind, Heartbeat, JobSpec, JobState, Owner, Ring
+from farm.store.engine import Database
+from farm.store.outcome import outcome
+
+_RING = select(t.job.c.id, t.job.c.attempt, t.job.c.queue, t.job.c.priority).where(t.job.c.state == JobState.QUEUED)
+
+
+class Rings(Database):
+    """The controller's side: the outbox."""
+
+    def unpublished(self, limit: int) -> list[Ring]:
+        """Queued jobs that no message was sent for, the most urgent first, then in the order of their plans."""
+        query = (
+            _RING.join(t.sweep, t.sweep.c.id == t.job.c.sweep_id)
+            .where(t.job.c.published_at.is_(None), self._due())
+            .order_by(t.job.c.priority, t.sweep.c.submitted_at, t.job.c.sweep_id, t.job.c.ordinal)
+        )
+        return self._rings(query.limit(limit))
+
+    def stale_rings(self, *, older_than_s: float, limit: int) -> list[Ring]:
+        """Queued jobs whose message was sent longer ago than that: where their queue is empty, it was lost."""
+        query = _RING.where(t.job.c.published_at < self.now(-older_than_s), self._due())
+        return self._rings(query.order_by(t.job.c.priority, t.job.c.published_at).limit(limit))
+
+    def mark_published(self, rings: Sequence[Ring]) -> None:
+        """Note that these messages were sent; a job that was claimed since is left alone: it may need a new one."""
+        if not rings:
+            return
+        statement = (
+            update(t.job)
+            .where(
+                t.job.c.id == bindparam("ring_job"),
+                t.job.c.attempt == bindparam("ring_attempt"),
+                t.job.c.state == JobState.QUEUED,
+            )
+            .values(published_at=self.now())
+        )
+        with self.write() as connection:
+            connection.execute(statement, [{"ring_job": ring.job, "ring_attempt": ring.attempt} for ring in rings])
+
+    def _due(self) -> ColumnElement[bool]:
+        return or_(t.job.c.not_before.is_(None), t.job.c.not_before <= self.now())
+
+    def _rings(self, query: Select[str, int, str, int]) -> list[Ring]:
+        with self.read() as connection:
+            return [
+                Ring(job=job, attempt=attempt, queue=queue, priority=priority)
+                for job, attempt, queue, priority in connection.execute(query)
+            ]
+
+
+class Leases(Database):
+    """The worker's side, and what the controller does in its stead. All of it is compare-and-set on the job's row."""
+
+    def claim(self, ring: Ring, owner: Owner, machine_id: str, lease_s: float) -> Claim | None:
+        """Begin an attempt on a registered machine; None where the ring is stale: somebody else was faster."""
+        statement = (
+            update(t.job)
+            .where(
+                t.job.c.id == ring.job,
+                t.job.c.state == JobState.QUEUED,
+                t.job.c.attempt == ring.attempt,
+            )
+            .values(
+                state=JobState.RUNNING,
+                attempt=t.job.c.attempt + 1,
+                machine_id=machine_id,
+                claimed_at=self.now(),
+                lease_owner=str(owner),
+                lease_until=self.now(lease_s),
+            )
+            .returning(t.job.c.spec, t.job.c.attempt)
+        )
+        with self.write() as connection:
+            won = connection.execute(statement).one_or_none()
+        return None if won is None else Claim(spec=JobSpec.model_validate(won.spec), attempt=won.attempt)
+
+    def heartbeat(self, job: str, attempt: int, owner: Owner, lease_s: float) -> Heartbeat:
+        """Renew the lease, also one that ran out while nobody else has claimed the job."""
+        statement = (
+            update(t.job)
+            .where(t.job.c.id == job, t.job.c.attempt == attempt, t.job.c.lease_owner == str(owner))
+            .values(state=JobState.RUNNING, lease_until=self.now(lease_s))
+            .returning(t.job.c.cancel_requested)
+        )
+        with self.write() as connection:
+            cancel = connection.execute(statement).scalar_one_or_none()
+        return Heartbeat(held=cancel is not None, cancel=bool(cancel))
+
+    def release(self, job: str, attempt: int) -> bool:
+        """Give a claimed job back at once, without an outcome; the attempt does not count. False where it is gone."""
+        statement = (
+            update(t.job)
+            .where(t.job.c.id == job, t.job.c.attempt == attempt, t.job.c.state == JobState.RUNNING)
+            .values(
+                state=JobState.QUEUED,
+                max_attempts=t.job.c.max_attempts + 1,
+                published_at=None,
+                lease_owner=None,
+                lease_until=None,
+            )
+        )
+        with self.write() as connection:
+            return connection.execute(statement).rowcount == 1
+
+    def release_owner(self, owner: Owner) -> list[str]:
+        """Take back the jobs of a worker known to be dead, as if their leases had run out; returns their ids."""
+        return self._lose(t.job.c.lease_owner == str(owner), "its worker died")
+
+    def expire_leases(self) -> list[str]:
+        """Take back the jobs whose leases ran out; returns their ids.
+
+        Each attempt gets a trial with the failure `lost`. Should it report after all before anybody claims the job
+        again, its report takes that placeholder's place.
+        """
+        return self._lose(t.job.c.lease_until < self.now(), "its worker fell silent and the lease ran out")
+
+    def _lose(self, which: ColumnElement[bool], why: str) -> list[str]:
+        query = select(t.job).where(t.job.c.state == JobState.RUNNING, which).with_for_update(skip_locked=True)
+        with self.write() as connection:
+            jobs = connection.execute(query).all()
+            for job in jobs:
+                next_ = outcome(
+                    FailureKind.LOST,
+                    attempt=job.attempt,
+                    max_attempts=job.max_attempts,
+                    cancel_requested=job.cancel_requested,
+                )
+                connection.execute(
+                    update(t.job).where(t.job.c.id == job.id).values(state=next_.state, published_at=None)
+                )
+                placeholder = {
+                    "id": f"{job.id}.{job.attempt}",
+                    "job_id": job.id,
+                    "attempt": job.attempt,
+                    "machine_id": job.machine_id,
+                    "started_at_utc": job.claimed_at,
+                    "finished_at_utc": self.now(),
+                    "failure_kind": FailureKind.LOST,
+                    "failure_message": why,
+                    "facts": {},
+                    "flags": [],
+                    "notes": [],
+                    "log_tail": "",
+                    "simulated": False,
+                }
+                connection.execute(self.insert(t.trial).values(placeholder).on_conflict_do_nothing())
+        return [job.id for job in jobs]

@@ -1,0 +1,64 @@
+"""The machines that measure, and when each was last heard of."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select, update
+
+import farm.store.tables as t
+from farm.model import Machine, Owner
+from farm.store.engine import Database
+
+
+@dataclass(frozen=True, slots=True)
+class MachineStatus:
+    """A machine and the worker that was last seen on it."""
+
+    machine: Machine
+    owner: str
+    version: str  #: of the worker's program
+    last_seen_at: datetime
+    running_job: str | None
+
+
+class Machines(Database):
+    """Machines and their workers' signs of life."""
+
+    def register_machine(self, machine: Machine, owner: Owner, version: str) -> None:
+        """Note a machine, new or known, and the worker that starts on it; a machine must be noted to claim."""
+        row = machine.model_dump() | {
+            "worker_owner": str(owner),
+            "worker_version": version,
+            "last_seen_at": self.now(),
+            "running_job": None,
+        }
+        statement = self.insert(t.machine).values(row)
+        with self.write() as connection:
+            connection.execute(statement.on_conflict_do_update(index_elements=[t.machine.c.id], set_=row))
+
+    def machine_beat(self, machine_id: str, running_job: str | None) -> None:
+        """Note that the machine's worker lives, and what it runs."""
+        statement = update(t.machine).where(t.machine.c.id == machine_id)
+        with self.write() as connection:
+            connection.execute(statement.values(last_seen_at=self.now(), running_job=running_job))
+
+    def machines(self) -> list[MachineStatus]:
+        """All machines by name, the one seen last first among those of one name."""
+        query = select(t.machine).order_by(t.machine.c.name, t.machine.c.last_seen_at.desc())
+        with self.read() as connection:
+            return [
+                MachineStatus(
+                    machine=Machine(
+                        id=row.id,
+                        name=row.name,
+                        hardware_class=row.hardware_class,
+                        hardware=row.hardware,
+                        simulated=row.simulated,
+                    ),
+                    owner=row.worker_owner,
+                    version=row.worker_version,
+                    last_seen_at=row.last_seen_at,
+                    running_job=row.running_job,
+                )
+                for row in connection.execute(query)
+            ]

@@ -1,0 +1,34 @@
+"""What becomes of a job when an attempt at it ends: the one rule, without a database."""
+
+from dataclasses import dataclass
+
+from farm.model import FailureKind, JobState
+
+#: Another attempt would only repeat these.
+_FINAL = frozenset({FailureKind.OOM, FailureKind.INVALID, FailureKind.ERROR, FailureKind.TIMEOUT})
+#: These say nothing of the job: the attempt does not count.
+_STOPPED = frozenset({FailureKind.CANCELLED, FailureKind.INTERRUPTED})
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Where the job stands next."""
+
+    state: JobState
+    max_attempts: int
+
+
+def outcome(failure: FailureKind | None, *, attempt: int, max_attempts: int, cancel_requested: bool) -> Outcome:
+    """Done, failed for good, cancelled, or queued again: crashed and lost attempts are tried anew up to the limit.
+
+    A cancelled trial leaves its job cancelled unless the sweep was submitted again in the meantime.
+    """
+    if failure is None:
+        return Outcome(JobState.DONE, max_attempts)
+    if failure in _FINAL:
+        return Outcome(JobState.FAILED, max_attempts)
+    if cancel_requested:
+        return Outcome(JobState.CANCELLED, max_attempts)
+    if failure in _STOPPED:
+        return Outcome(JobState.QUEUED, max_attempts + 1)
+    return Outcome(JobState.FAILED if attempt >= max_attempts else JobState.QUEUED, max_attempts)

@@ -1,0 +1,327 @@
+"""Reading: how a sweep stands, what failed, what was measured."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import JsonValue
+from sqlalchemy import Row, Select, func, select
+
+import farm.store.tables as t
+from farm.model import (
+    Domain,
+    Failure,
+    FailureKind,
+    Flag,
+    JobState,
+    Point,
+    Quality,
+    TraceReport,
+    WindowKind,
+)
+from farm.store.blobs import unpack_channel, unpack_known
+from farm.store.engine import Database
+
+#: Rows fetched at a time when many are read.
+_BATCH = 1000
+#: Trials that tell how long the rest may take.
+_RECENT = 20
+
+
+@dataclass(frozen=True, slots=True)
+class RunningJob:
+    """What runs where, since when."""
+
+    job: str
+    point: Point
+    repetition: int
+    machine: str  #: its name
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How a sweep stands; a state without jobs is left out."""
+
+    counts: Mapping[JobState, int]
+    running: tuple[RunningJob, ...]
+    recent_s: tuple[float, ...]  #: durations of the last trials that measured, the latest first
+
+
+@dataclass(frozen=True, slots=True)
+class FailedTrial:
+    """A trial that gave no result, and where its job stands now: another attempt may have measured."""
+
+    job: str
+    point: Point
+    repetition: int
+    attempt: int
+    failure: Failure
+    state: JobState
+
+
+@dataclass(frozen=True, slots=True)
+class MeasurementRow:
+    """One window x domain with all that identifies it: a row of the export, in the order of its columns."""
+
+    sweep: str
+    job: str
+    trial: str
+    attempt: int
+    machine: str  #: its name
+    hardware_class: str
+    environment: str | None
+    kind: str
+    factors: Point
+    repetition: int
+    window: WindowKind
+    window_index: int
+    begin_at_ns: int
+    end_at_ns: int
+    started_at_utc: datetime
+    duration_s: float
+    units: int | None
+    domain: Domain
+    quality: Quality | None
+    source: str | None
+    gross_j: float | None
+    gross_u_j: float | None
+    baseline_w: float | None
+    baseline_bare_w: float | None
+    baseline_context_w: float | None
+    net_j: float | None
+    net_j_low: float | None
+    net_j_high: float | None
+    mean_w: float | None
+    temperature_c: float | None
+    clock_hz: float | None
+    flags: tuple[Flag, ...]  #: of the measurement and of its trial
+    simulated: bool
+    imported: bool
+    sweep_name: str
+    machine_id: str
+    failure: FailureKind | None  #: of the trial: these joules are of a part of it
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRow:
+    """One trial with all that identifies it, its latencies, and how it ended."""
+
+    sweep: str
+    sweep_name: str
+    job: str
+    trial: str
+    attempt: int
+    machine: str | None
+    machine_id: str | None
+    hardware_class: str | None
+    environment: str | None
+    kind: str
+    factors: Point
+    target: str
+    block: int
+    repetition: int
+    started_at_utc: datetime | None
+    finished_at_utc: datetime
+    duration_s: float | None
+    overhead_s: float | None
+    failure: Failure | None  #: None: it measured
+    facts: Mapping[str, JsonValue]
+    carbon_g_per_kwh: float | None
+    flags: tuple[Flag, ...]
+    notes: tuple[str, ...]
+    latencies_s: tuple[float, ...]
+    log_tail: str
+    simulated: bool
+
+
+class Results(Database):
+    """Queries; none of them writes."""
+
+    def progress(self, sweep_id: str) -> Progress:
+        """How many jobs stand where, what runs, and how long the last trials took."""
+        counting = select(t.job.c.state, func.count()).where(t.job.c.sweep_id == sweep_id).group_by(t.job.c.state)
+        running = (
+            select(t.job.c.id, t.job.c.point, t.job.c.repetition, t.machine.c.name, t.job.c.claimed_at)
+            .join(t.machine, t.machine.c.id == t.job.c.machine_id)
+            .where(t.job.c.sweep_id == sweep_id, t.job.c.state == JobState.RUNNING)
+            .order_by(t.machine.c.name)
+        )
+        recent = (
+            select(t.trial.c.duration_s)
+            .join(t.job, t.job.c.id == t.trial.c.job_id)
+            .where(t.job.c.sweep_id == sweep_id, t.trial.c.failure_kind.is_(None))
+            .order_by(t.trial.c.finished_at_utc.desc())
+            .limit(_RECENT)
+        )
+        with self.read() as connection:
+            return Progress(
+                counts={JobState(state): count for state, count in connection.execute(counting)},
+                running=tuple(RunningJob(*row) for row in connection.execute(running)),
+                recent_s=tuple(connection.scalars(recent)),
+            )
+
+    def failures(self, sweep_id: str) -> list[FailedTrial]:
+        """Every failed trial of a sweep, in the order of the plan."""
+        query = (
+            select(
+                t.job.c.id,
+                t.job.c.point,
+                t.job.c.repetition,
+                t.job.c.state,
+                t.trial.c.attempt,
+                t.trial.c.failure_kind,
+                t.trial.c.failure_message,
+                t.trial.c.failure_signal,
+            )
+            .join(t.job, t.job.c.id == t.trial.c.job_id)
+            .where(t.job.c.sweep_id == sweep_id, t.trial.c.failure_kind.is_not(None))
+            .order_by(t.job.c.ordinal, t.trial.c.attempt)
+        )
+        with self.read() as connection:
+            return [
+                FailedTrial(
+                    job=row.id,
+                    point=row.point,
+                    repetition=row.repetition,
+                    attempt=row.attempt,
+                    failure=_known_failure(row),
+                    state=JobState(row.state),
+                )
+                for row in connection.execute(query)
+            ]
+
+    def measurement_rows(
+        self, sweep_ids: Collection[str] | None = None, kinds: Collection[WindowKind] | None = None
+    ) -> Iterator[MeasurementRow]:
+        """The rows of some sweeps (None: of all) in the order of their plans, of some kinds of window or of all."""
+        query = _of(sweep_ids, _MEASUREMENTS)
+        if kinds is not None:
+            query = query.where(t.window.c.kind.in_(kinds))
+        with self.read() as connection:
+            for row in connection.execute(query.execution_options(yield_per=_BATCH)):
+                yield _measurement_row(row)
+
+    def trial_rows(self, sweep_ids: Collection[str] | None = None) -> Iterator[TrialRow]:
+        """The trials of some sweeps (None: of all), failed ones too, in the order of their plans."""
+        query = _of(sweep_ids, _TRIALS)
+        with self.read() as connection:
+            for row in connection.execute(query.execution_options(yield_per=_BATCH)):
+                yield _trial_row(row)
+
+    def traces(self, trial_id: str) -> list[TraceReport]:
+        """The readings of every meter during a trial."""
+        query = select(t.trace).where(t.trace.c.trial_id == trial_id).order_by(t.trace.c.domain, t.trace.c.source)
+        with self.read() as connection:
+            return [_trace(row) for row in connection.execute(query)]
+
+
+_IDENTITY = (
+    t.job.c.sweep_id.label("sweep"),
+    t.sweep.c.name.label("sweep_name"),
+    t.trial.c.job_id.label("job"),
+    t.trial.c.id.label("trial"),
+    t.trial.c.attempt,
+    t.machine.c.name.label("machine"),
+    t.trial.c.machine_id,
+    t.machine.c.hardware_class,
+    t.trial.c.environment_id.label("environment"),
+    t.sweep.c.kind,
+    t.job.c.point.label("factors"),
+    t.job.c.repetition,
+)
+_JOINED = (
+    t.trial.join(t.job, t.job.c.id == t.trial.c.job_id)
+    .join(t.sweep, t.sweep.c.id == t.job.c.sweep_id)
+    .outerjoin(t.machine, t.machine.c.id == t.trial.c.machine_id)
+)
+_ORDER = (t.sweep.c.submitted_at, t.sweep.c.id, t.job.c.ordinal, t.trial.c.attempt)
+_WINDOW = (t.window.c.begin_at_ns, t.window.c.end_at_ns, t.window.c.started_at_utc, t.window.c.units)
+_MEASUREMENTS = (
+    select(
+        *_IDENTITY,
+        *_WINDOW,
+        *(column for column in t.measurement.c if column.name not in {"trial_id", "flags"}),
+        t.measurement.c.flags.label("measurement_flags"),
+        t.trial.c.flags.label("trial_flags"),
+        t.trial.c.simulated,
+        t.trial.c.failure_kind,
+    )
+    .select_from(_JOINED.join(t.window).join(t.measurement))
+    .order_by(*_ORDER, t.window.c.begin_at_ns, t.measurement.c.domain)
+)
+_TRIALS = (
+    select(
+        *_IDENTITY,
+        t.job.c.target,
+        t.job.c.block,
+        *(
+            column
+            for column in t.trial.c
+            if column.name not in {"id", "job_id", "attempt", "machine_id", "environment_id"}
+        ),
+        t.latency.c.values_s,
+    )
+    .select_from(_JOINED.outerjoin(t.latency, t.latency.c.trial_id == t.trial.c.id))
+    .order_by(*_ORDER)
+)
+
+
+def _of(sweep_ids: Collection[str] | None, query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    return query if sweep_ids is None else query.where(t.job.c.sweep_id.in_(sweep_ids))
+
+
+def _measurement_row(row: Row[*tuple[Any, ...]]) -> MeasurementRow:
+    fields = row._asdict()
+    flags = {*fields.pop("trial_flags"), *fields.pop("measurement_flags")}
+    failure = fields.pop("failure_kind")
+    return MeasurementRow(
+        **fields
+        | {
+            "window": WindowKind(fields.pop("window_kind")),
+            "duration_s": (row.end_at_ns - row.begin_at_ns) / 1e9,
+            "domain": Domain(row.domain),
+            "quality": Quality(row.quality) if row.quality else None,
+            "flags": tuple(Flag(flag) for flag in sorted(flags)),
+            "imported": False,
+            "failure": FailureKind(failure) if failure else None,
+        }
+    )
+
+
+def _trial_row(row: Row[*tuple[Any, ...]]) -> TrialRow:
+    fields = row._asdict()
+    blob = fields.pop("values_s")
+    failure = _known_failure(row) if row.failure_kind else None
+    for name in ("failure_kind", "failure_message", "failure_signal"):
+        del fields[name]
+    return TrialRow(
+        **fields
+        | {
+            "failure": failure,
+            "flags": tuple(Flag(flag) for flag in row.flags),
+            "notes": tuple(row.notes),
+            "latencies_s": unpack_known(blob, 8) if blob else (),
+        }
+    )
+
+
+def _known_failure(row: Row[*tuple[Any, ...]]) -> Failure:
+    return Failure(kind=FailureKind(row.failure_kind), message=row.failure_message, signal=row.failure_signal)
+
+
+def _trace(row: Row[*tuple[Any, ...]]) -> TraceReport:
+    offset_s = unpack_known(row.offset_s, 8)
+    length = len(offset_s)
+    return TraceReport(
+        domain=row.domain,
+        source=row.source,
+        quality=row.quality,
+        t0_ns=row.t0_ns,
+        offset_s=offset_s,
+        power_w=unpack_channel(row.power_w, 4, length),
+        energy_j=unpack_channel(row.energy_j, 8, length),
+        temperature_c=unpack_channel(row.temperature_c, 4, length),
+        clock_hz=unpack_channel(row.clock_hz, 4, length),
+    )

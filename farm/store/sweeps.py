@@ -1,0 +1,166 @@
+"""What a user does with a sweep: submit, find, cancel, retry."""
+
+import difflib
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, or_, select, update
+
+import farm.store.tables as t
+from farm.errors import InputError
+from farm.model import JobSpec, JobState, SweepRecord
+from farm.store.engine import Database
+
+#: A job that waits as if new.
+_AFRESH: Mapping[str, Any] = {
+    "state": JobState.QUEUED,
+    "published_at": None,
+    "lease_owner": None,
+    "lease_until": None,
+    "cancel_requested": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A planned job on its way into the store."""
+
+    id: str
+    ordinal: int  #: place in the plan
+    block: int
+    queue: str
+    priority: int  #: 0 is the highest
+    max_attempts: int
+    spec: JobSpec
+
+
+@dataclass(frozen=True, slots=True)
+class SweepStatus:
+    """A sweep and how many of its jobs stand where; a state without jobs is left out."""
+
+    sweep: SweepRecord
+    counts: Mapping[JobState, int]
+
+
+class Sweeps(Database):
+    """Sweeps as their users see them."""
+
+    def submit(self, sweep: SweepRecord, jobs: Sequence[NewJob]) -> int:
+        """Store a sweep and its jobs in one transaction; returns how many jobs were added or queued again.
+
+        Submitting twice is harmless: jobs that are there stay as they are. Jobs that were cancelled are queued again.
+        """
+        with self.write() as connection:
+            connection.execute(self.insert(t.sweep).on_conflict_do_nothing(), sweep.model_dump())
+            if not jobs:
+                return 0
+            # Two submits of one sweep at once would meet in the middle of their jobs: they queue up here.
+            connection.execute(select(t.sweep.c.id).where(t.sweep.c.id == sweep.id).with_for_update())
+            insert = self.insert(t.job)
+            statement = insert.on_conflict_do_update(
+                index_elements=[t.job.c.sweep_id, t.job.c.key],
+                set_={**_AFRESH, "max_attempts": t.job.c.attempt + insert.excluded.max_attempts},
+                where=t.job.c.state == JobState.CANCELLED,
+            ).returning(t.job.c.id)
+            return len(connection.execute(statement, [_row(sweep.id, job) for job in jobs]).all())
+
+    def cancel(self, sweep_id: str) -> tuple[int, int]:
+        """Cancel the jobs that wait and ask those that run to stop; returns how many of each."""
+        mine = t.job.c.sweep_id == sweep_id
+        with self.write() as connection:
+            cancelled = connection.execute(
+                update(t.job)
+                .where(mine, t.job.c.state == JobState.QUEUED)
+                .values(state=JobState.CANCELLED, lease_owner=None, lease_until=None)
+            )
+            asked = connection.execute(
+                update(t.job).where(mine, t.job.c.state == JobState.RUNNING).values(cancel_requested=True)
+            )
+            return cancelled.rowcount, asked.rowcount
+
+    def retry(self, sweep_id: str, attempts: int) -> int:
+        """Queue the failed jobs again for as many new attempts, beside the old ones; returns how many jobs."""
+        statement = (
+            update(t.job)
+            .where(t.job.c.sweep_id == sweep_id, t.job.c.state == JobState.FAILED)
+            .values(**_AFRESH, max_attempts=t.job.c.attempt + attempts)
+        )
+        with self.write() as connection:
+            return connection.execute(statement).rowcount
+
+    def sweeps(self) -> list[SweepStatus]:
+        """All sweeps, the latest first."""
+        counting = select(t.job.c.sweep_id, t.job.c.state, func.count()).group_by(t.job.c.sweep_id, t.job.c.state)
+        with self.read() as connection:
+            records = [SweepRecord.model_validate(dict(row)) for row in connection.execute(_LATEST).mappings()]
+            counts: dict[str, dict[JobState, int]] = defaultdict(dict)
+            for sweep_id, state, count in connection.execute(counting):
+                counts[sweep_id][JobState(state)] = count
+        return [SweepStatus(record, counts[record.id]) for record in records]
+
+    def find_sweep(self, name_or_id: str) -> SweepRecord:
+        """The sweep of that id, the latest of that name, or the one whose id begins so; else InputError."""
+        with self.read() as connection:
+            known = [SweepRecord.model_validate(dict(row)) for row in connection.execute(_LATEST).mappings()]
+        for sweep in known:
+            if sweep.id == name_or_id:
+                return sweep
+        for sweep in known:
+            if sweep.name == name_or_id:
+                return sweep
+        begun = [sweep for sweep in known if name_or_id and sweep.id.startswith(name_or_id)]
+        if len({_content(sweep.id) for sweep in begun}) == 1:
+            return begun[0]
+        raise InputError(_not_found(name_or_id, known, begun))
+
+    def sweep_generation(self, content_id: str) -> int:
+        """How often this content was begun afresh: 0 never, 1 as CONTENT_ID, n as CONTENT_ID.n."""
+        ids = select(t.sweep.c.id).where(
+            or_(t.sweep.c.id == content_id, t.sweep.c.id.startswith(f"{content_id}.", autoescape=True))
+        )
+        with self.read() as connection:
+            suffixes = [sweep_id.partition(".")[2] for sweep_id in connection.scalars(ids)]
+        return max((int(suffix or 1) for suffix in suffixes), default=0)
+
+
+_LATEST = select(t.sweep).order_by(t.sweep.c.submitted_at.desc(), t.sweep.c.id)
+
+
+def _row(sweep_id: str, job: NewJob) -> dict[str, Any]:
+    spec = job.spec
+    work = json.dumps([spec.kind, spec.point, spec.target, spec.repetition], sort_keys=True)
+    return {
+        "id": job.id,
+        "sweep_id": sweep_id,
+        "key": hashlib.sha256(work.encode()).hexdigest()[:24],
+        "ordinal": job.ordinal,
+        "block": job.block,
+        "repetition": spec.repetition,
+        "target": spec.target,
+        "queue": job.queue,
+        "priority": job.priority,
+        "state": JobState.QUEUED,
+        "attempt": 0,
+        "max_attempts": job.max_attempts,
+        "cancel_requested": False,
+        "point": spec.point,
+        "spec": spec.model_dump(mode="json"),
+    }
+
+
+def _content(sweep_id: str) -> str:
+    return sweep_id.partition(".")[0]
+
+
+def _not_found(wanted: str, known: Sequence[SweepRecord], begun: Sequence[SweepRecord]) -> str:
+    if not known:
+        return f"no sweep {wanted!r}: nothing was submitted yet; begin with `farm submit SWEEP.yaml`"
+    if begun:
+        return f"{wanted!r} fits {len(begun)} sweeps: {', '.join(sweep.id for sweep in begun[:5])}"
+    names = dict.fromkeys(name for sweep in known for name in (sweep.name, sweep.id))
+    close = difflib.get_close_matches(wanted, names, n=3) or list(dict.fromkeys(s.name for s in known))[:3]
+    return f"no sweep {wanted!r}: did you mean {' or '.join(close)}? `farm status` lists all"

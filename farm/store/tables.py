@@ -1,0 +1,264 @@
+"""The tables; the only module that knows SQLModel. They follow `farm.model` field by field.
+
+Queries use the plain SQLAlchemy tables at the end of this module. Every column that may be unknown is nullable.
+Migrations make the tables; a test holds that both agree.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from farm.model import Domain, FailureKind, JobState, Quality, WindowKind
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware UTC on both sides; SQLite, which has no zones, keeps it as UTC text that sorts."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a naive time."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a time without a zone: {value}")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give the zone back."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+class PlainText(TypeDecorator[str]):
+    """Text of programs that we do not control: PostgreSQL refuses the NUL character."""
+
+    impl = Text()
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """Show NUL as the replacement character."""
+        return None if value is None else value.replace("\0", "\ufffd")
+
+
+#: An object or a list; PostgreSQL can index and query it.
+Json = JSON().with_variant(JSONB(), "postgresql")
+
+_NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+_WAITING = "state = 'queued'"
+_OUTBOX = "state = 'queued' AND published_at IS NULL"
+_RUNNING = "state = 'running'"
+
+
+def _partial(name: str, *columns: str, where: str) -> Index:
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+
+class Row(SQLModel):
+    """What the tables have in common: names for their constraints, which migrations need."""
+
+    metadata: ClassVar[MetaData] = MetaData(naming_convention=_NAMES)
+
+
+class Sweep(Row, table=True):
+    """A submitted sweep."""
+
+    __tablename__ = "sweep"
+
+    id: str = Field(primary_key=True)
+    name: str = Field(index=True)
+    kind: str
+    submitted_at: datetime = Field(sa_type=UtcDateTime)
+    text: str = Field(sa_type=PlainText)
+
+
+class Machine(Row, table=True):
+    """Comparable hardware, and the worker that was last seen on it."""
+
+    __tablename__ = "machine"
+
+    id: str = Field(primary_key=True)
+    name: str
+    hardware_class: str
+    hardware: dict[str, Any] = Field(sa_type=Json)
+    simulated: bool
+    worker_owner: str
+    worker_version: str
+    last_seen_at: datetime = Field(sa_type=UtcDateTime)
+    running_job: str | None
+
+
+class Job(Row, table=True):
+    """Point x target x repetition, where it stands and who holds it."""
+
+    __tablename__ = "job"
+    __table_args__ = (
+        UniqueConstraint("sweep_id", "key"),
+        Index("ix_job_sweep_state", "sweep_id", "state"),
+        _partial("ix_job_outbox", "priority", "ordinal", where=_OUTBOX),
+        _partial("ix_job_waiting", "published_at", where=_WAITING),
+        _partial("ix_job_running", "lease_until", where=_RUNNING),
+    )
+
+    id: str = Field(primary_key=True)
+    sweep_id: str = Field(foreign_key="sweep.id")
+    key: str  #: hash of kind, point, target and repetition: the same work in another sweep has the same key
+    ordinal: int  #: place in the plan
+    block: int
+    repetition: int
+    target: str
+    queue: str
+    priority: int  #: 0 is the highest
+    state: JobState = Field(sa_type=Text)
+    attempt: int  #: attempts begun; fences heartbeat and complete
+    max_attempts: int
+    not_before: datetime | None = Field(sa_type=UtcDateTime)
+    published_at: datetime | None = Field(sa_type=UtcDateTime)  #: null while queued: the outbox
+    machine_id: str | None = Field(foreign_key="machine.id")  #: of the last claim
+    claimed_at: datetime | None = Field(sa_type=UtcDateTime)
+    lease_owner: str | None  #: who may renew the lease, also after it ran out
+    lease_until: datetime | None = Field(sa_type=UtcDateTime)
+    cancel_requested: bool
+    point: dict[str, Any] = Field(sa_type=Json)
+    spec: dict[str, Any] = Field(sa_type=Json)
+
+
+class Environment(Row, table=True):
+    """Software as a trial saw it; the id is the hash of its content."""
+
+    __tablename__ = "environment"
+
+    id: str = Field(primary_key=True)
+    content: dict[str, Any] = Field(sa_type=Json)
+
+
+class Trial(Row, table=True):
+    """One attempt at a job; never overwritten, but for the placeholder of an attempt whose lease ran out."""
+
+    __tablename__ = "trial"
+    __table_args__ = (UniqueConstraint("job_id", "attempt"),)
+
+    id: str = Field(primary_key=True)  #: JOB.ATTEMPT
+    job_id: str = Field(foreign_key="job.id")
+    attempt: int
+    machine_id: str | None = Field(foreign_key="machine.id")
+    environment_id: str | None = Field(foreign_key="environment.id")
+    started_at_utc: datetime | None = Field(sa_type=UtcDateTime)
+    finished_at_utc: datetime = Field(sa_type=UtcDateTime, index=True)
+    duration_s: float | None
+    overhead_s: float | None
+    failure_kind: FailureKind | None = Field(sa_type=Text)
+    failure_message: str | None = Field(sa_type=PlainText)
+    failure_signal: int | None
+    facts: dict[str, Any] = Field(sa_type=Json)
+    carbon_g_per_kwh: float | None
+    flags: list[str] = Field(sa_type=Json)
+    notes: list[str] = Field(sa_type=Json)
+    log_tail: str = Field(sa_type=PlainText)
+    simulated: bool
+
+
+class Window(Row, table=True):
+    """One stretch of a trial."""
+
+    __tablename__ = "window"
+
+    trial_id: str = Field(primary_key=True, foreign_key="trial.id")
+    kind: WindowKind = Field(primary_key=True, sa_type=Text)
+    index: int = Field(primary_key=True)
+    begin_at_ns: int = Field(sa_type=BigInteger)
+    end_at_ns: int = Field(sa_type=BigInteger)
+    started_at_utc: datetime = Field(sa_type=UtcDateTime)
+    units: int | None = Field(sa_type=BigInteger)
+
+
+class Measurement(Row, table=True):
+    """One window x domain."""
+
+    __tablename__ = "measurement"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["trial_id", "window_kind", "window_index"], ["window.trial_id", "window.kind", "window.index"]
+        ),
+    )
+
+    trial_id: str = Field(primary_key=True)
+    window_kind: WindowKind = Field(primary_key=True, sa_type=Text)
+    window_index: int = Field(primary_key=True)
+    domain: Domain = Field(primary_key=True, sa_type=Text)
+    quality: Quality | None = Field(sa_type=Text)
+    source: str | None
+    gross_j: float | None
+    gross_u_j: float | None
+    baseline_w: float | None
+    baseline_bare_w: float | None
+    baseline_context_w: float | None
+    net_j: float | None
+    net_j_low: float | None
+    net_j_high: float | None
+    mean_w: float | None
+    temperature_c: float | None
+    clock_hz: float | None
+    flags: list[str] = Field(sa_type=Json)
+
+
+class Trace(Row, table=True):
+    """The readings of one meter in one domain: a blob a channel (see blobs.py), null where nothing is known."""
+
+    __tablename__ = "trace"
+
+    trial_id: str = Field(primary_key=True, foreign_key="trial.id")
+    domain: Domain = Field(primary_key=True, sa_type=Text)
+    source: str = Field(primary_key=True)
+    quality: Quality = Field(sa_type=Text)
+    t0_ns: int = Field(sa_type=BigInteger)
+    offset_s: bytes  #: float64
+    power_w: bytes | None  #: float32
+    energy_j: bytes | None  #: float64: a counter that has run for months has no room for joules in a float32
+    temperature_c: bytes | None  #: float32
+    clock_hz: bytes | None  #: float32
+
+
+class Latency(Row, table=True):
+    """The duration of every batch of the latency pass."""
+
+    __tablename__ = "latency"
+
+    trial_id: str = Field(primary_key=True, foreign_key="trial.id")
+    values_s: bytes  #: float64
+
+
+METADATA = Row.metadata
+
+sweep = METADATA.tables["sweep"]
+machine = METADATA.tables["machine"]
+job = METADATA.tables["job"]
+environment = METADATA.tables["environment"]
+trial = METADATA.tables["trial"]
+window = METADATA.tables["window"]
+measurement = METADATA.tables["measurement"]
+trace = METADATA.tables["trace"]
+latency = METADATA.tables["latency"]

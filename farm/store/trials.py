@@ -1,0 +1,128 @@
+"""A worker's report becomes a trial, once."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import JsonValue
+from sqlalchemy import Connection, delete, select, update
+
+import farm.store.tables as t
+from farm.model import FailureKind, JobState, TraceReport, TrialReport
+from farm.store.blobs import pack, pack_channel
+from farm.store.engine import Database
+from farm.store.outcome import outcome
+
+#: A job in one of these may still take a report of its last attempt.
+_OPEN = (JobState.RUNNING, JobState.QUEUED, JobState.FAILED)
+
+
+class Trials(Database):
+    """What workers bring back."""
+
+    def complete(self, report: TrialReport) -> bool:
+        """Store a report and settle its job, in one transaction; True where it was stored.
+
+        False for a report that is stored already, whose job was claimed again or cancelled since, or whose job
+        this store does not know: the caller may forget it. An attempt that outlived its lease is welcome as long as
+        nobody has claimed the job again.
+        """
+        with self.write() as connection:
+            job = connection.execute(
+                select(t.job.c.max_attempts, t.job.c.cancel_requested)
+                .where(
+                    t.job.c.id == report.job,
+                    t.job.c.attempt == report.attempt,
+                    t.job.c.state.in_(_OPEN),
+                )
+                .with_for_update()
+            ).one_or_none()
+            if job is None or not self._insert_trial(connection, report):
+                return False
+            _insert_series(connection, report)
+            next_ = outcome(
+                report.failure.kind if report.failure else None,
+                attempt=report.attempt,
+                max_attempts=job.max_attempts,
+                cancel_requested=job.cancel_requested,
+            )
+            connection.execute(
+                update(t.job)
+                .where(t.job.c.id == report.job)
+                .values(
+                    state=next_.state,
+                    max_attempts=next_.max_attempts,
+                    published_at=None,
+                    lease_owner=None,
+                    lease_until=None,
+                )
+            )
+        return True
+
+    def _insert_trial(self, connection: Connection, report: TrialReport) -> bool:
+        """False where this attempt has a trial that is more than a placeholder."""
+        trial_id = _trial_id(report)
+        connection.execute(delete(t.trial).where(t.trial.c.id == trial_id, t.trial.c.failure_kind == FailureKind.LOST))
+        row = {
+            "id": trial_id,
+            "job_id": report.job,
+            "attempt": report.attempt,
+            "machine_id": report.machine,
+            "environment_id": self._insert_environment(connection, report.environment),
+            "started_at_utc": report.started_at_utc,
+            "finished_at_utc": report.finished_at_utc,
+            "duration_s": report.duration_s,
+            "overhead_s": report.overhead_s,
+            "failure_kind": report.failure.kind if report.failure else None,
+            "failure_message": report.failure.message if report.failure else None,
+            "failure_signal": report.failure.signal if report.failure else None,
+            "facts": report.facts,
+            "carbon_g_per_kwh": report.carbon_g_per_kwh,
+            "flags": report.flags,
+            "notes": report.notes,
+            "log_tail": report.log_tail,
+            "simulated": report.simulated,
+        }
+        statement = self.insert(t.trial).values(row).on_conflict_do_nothing().returning(t.trial.c.id)
+        return connection.execute(statement).one_or_none() is not None
+
+    def _insert_environment(self, connection: Connection, content: Mapping[str, JsonValue]) -> str | None:
+        """The id of the environment; None where the trial died before it could tell."""
+        if not content:
+            return None
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+        row = {"id": digest, "content": content}
+        connection.execute(self.insert(t.environment).values(row).on_conflict_do_nothing())
+        return digest
+
+
+def _trial_id(report: TrialReport) -> str:
+    return f"{report.job}.{report.attempt}"
+
+
+def _insert_series(connection: Connection, report: TrialReport) -> None:
+    trial = {"trial_id": _trial_id(report)}
+    batches: list[tuple[Any, list[dict[str, Any]]]] = [
+        (t.window, [trial | window.model_dump() for window in report.windows]),
+        (t.measurement, [trial | measurement.model_dump() for measurement in report.measurements]),
+        (t.trace, [trial | _trace_row(trace) for trace in report.traces]),
+        (t.latency, [trial | {"values_s": pack(report.latencies_s, 8)}] if report.latencies_s else []),
+    ]
+    for table, rows in batches:
+        if rows:
+            connection.execute(table.insert(), rows)
+
+
+def _trace_row(trace: TraceReport) -> dict[str, Any]:
+    return {
+        "domain": trace.domain,
+        "source": trace.source,
+        "quality": trace.quality,
+        "t0_ns": trace.t0_ns,
+        "offset_s": pack(trace.offset_s, 8),
+        "power_w": pack_channel(trace.power_w, 4),
+        "energy_j": pack_channel(trace.energy_j, 8),
+        "temperature_c": pack_channel(trace.temperature_c, 4),
+        "clock_hz": pack_channel(trace.clock_hz, 4),
+    }
