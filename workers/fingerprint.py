@@ -108,7 +108,7 @@ def _torch() -> JsonValue:
 def _hardware_class(cpu: Facts, gpu: Facts | None) -> str:
     """A readable name for machines that are interchangeable in a comparison."""
     if gpu is not None:
-        return _slug(str(gpu["name"]))
+        return _slug(str(gpu["name"] or "unknown gpu"))
     return _slug(f"cpu {cpu['model'] or platform.machine()} {cpu['threads']}c")
 
 

@@ -1,0 +1,358 @@
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pynvml as real
+import pytest
+from codecarbon import OfflineEmissionsTracker
+from codecarbon.external.hardware import CPU, SystemCPULoadMeter
+from hypothesis import given
+from hypothesis import strategies as st
+
+from farm.model import Domain, Quality
+from farm.settings import Settings
+from tests.contract.meter_contract import (
+    assert_leaves_at_any_time,
+    assert_lost,
+    assert_never_falls,
+    assert_reads,
+    assert_unavailable,
+)
+from tests.contract.meter_fakes import TWO_SOCKETS, FakeDriver, FakePowercap
+from workers.meters import REGISTRY, Meter, load
+from workers.meters.codecarbon import Codecarbon, carbon_intensity_g_per_kwh
+from workers.meters.nvml import NvmlCounter, NvmlPower
+from workers.meters.rapl import Rapl
+
+
+@dataclass
+class Rig:
+    """A meter on a machine that can be made to change."""
+
+    name: str
+    make: Callable[[], Meter]
+    remove: Callable[[], object]  #: what it meters is not on this machine
+    break_down: Callable[[], object]  #: what it meters stops working
+    remedy: str  #: what the message of a meter that is not there names
+
+
+@pytest.fixture
+def driver(monkeypatch: pytest.MonkeyPatch) -> FakeDriver:
+    fake = FakeDriver()
+    monkeypatch.setitem(sys.modules, "pynvml", fake.module())
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    return fake
+
+
+@pytest.fixture
+def powercap(tmp_path: Path) -> FakePowercap:
+    return FakePowercap(tmp_path, TWO_SOCKETS)
+
+
+def make_rapl(powercap: FakePowercap) -> Rapl:
+    return Rapl(Settings(powercap_root=powercap.root))
+
+
+@pytest.fixture(params=list(REGISTRY))
+def rig(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Rig:
+    name: str = request.param
+    if name == "codecarbon":
+        return Rig(
+            name,
+            lambda: load(name)(Settings()),
+            lambda: monkeypatch.setitem(sys.modules, "codecarbon.external.hardware", None),
+            lambda: monkeypatch.setattr(psutil, "cpu_times", no_cpu_times),
+            "pip install",
+        )
+    if name == "rapl":
+        tree: FakePowercap = request.getfixturevalue("powercap")
+        settings = Settings(powercap_root=tree.root)
+        return Rig(
+            name,
+            lambda: load(name)(settings),
+            lambda: tree.root.rename(tree.root.with_name("gone")),
+            tree.counter("intel-rapl:1").unlink,
+            "modprobe",
+        )
+    fake: FakeDriver = request.getfixturevalue("driver")
+    lost = dict.fromkeys(
+        ("nvmlDeviceGetTotalEnergyConsumption", "nvmlDeviceGetFieldValues"), real.NVML_ERROR_GPU_IS_LOST
+    )
+    return Rig(
+        name,
+        lambda: load(name)(Settings()),
+        lambda: fake.fails.update(nvmlInit=real.NVML_ERROR_LIBRARY_NOT_FOUND),
+        lambda: fake.fails.update(lost),
+        "driver",
+    )
+
+
+def no_cpu_times() -> None:
+    raise OSError("/proc is gone")
+
+
+LEAVES_NO_TRACE = """
+import signal, threading
+from farm.settings import Settings
+from workers.meters.codecarbon import Codecarbon
+handlers = [signal.getsignal(number) for number in signal.Signals]
+with Codecarbon(Settings()) as meter:
+    meter.read()
+    assert threading.active_count() == 1
+assert [signal.getsignal(number) for number in signal.Signals] == handlers
+"""
+
+
+class TestContract:
+    def test_is_registered_under_its_own_name(self, rig: Rig) -> None:
+        meter = rig.make()
+        assert meter.name == rig.name
+        assert meter.update_period_s > 0
+        assert meter.poll_period_s is None or meter.poll_period_s >= meter.update_period_s
+
+    def test_reads(self, rig: Rig) -> None:
+        with rig.make() as meter:
+            assert_reads(meter)
+
+    def test_never_falls(self, rig: Rig) -> None:
+        with rig.make() as meter:
+            assert_never_falls(meter, 20)
+
+    def test_never_sleeps(self, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+        with rig.make() as meter:
+            monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("a meter slept"))
+            assert_reads(meter)
+
+    def test_leaves_at_any_time(self, rig: Rig) -> None:
+        assert_leaves_at_any_time(rig.make)
+
+    def test_names_a_remedy_where_it_is_not_to_be_had(self, rig: Rig) -> None:
+        rig.remove()
+        assert rig.remedy in assert_unavailable(rig.make())
+
+    def test_says_when_it_is_lost(self, rig: Rig) -> None:
+        with rig.make() as meter:
+            meter.read()
+            rig.break_down()
+            assert_lost(meter)
+
+
+class TestNvml:
+    def test_the_counter_is_in_joules(self, driver: FakeDriver) -> None:
+        with NvmlCounter(Settings()) as meter:
+            before = meter.read()[Domain.GPU]
+            driver.energy_mj += 2_500
+            after = meter.read()[Domain.GPU]
+        assert (before.energy_j, after.energy_j) == (5000.0, 5002.5)
+        assert after.power_w is None
+        assert meter.quality is Quality.COUNTER
+        assert meter.poll_period_s is None
+
+    def test_the_sensor_is_in_watts_degrees_and_hertz(self, driver: FakeDriver) -> None:
+        with NvmlPower(Settings()) as meter:
+            reading = meter.read()[Domain.GPU]
+        assert (reading.power_w, reading.temperature_c, reading.clock_hz) == (123.456, 41.0, 1.98e9)
+        assert reading.energy_j is None
+        assert meter.quality is Quality.SAMPLED
+
+    @pytest.mark.parametrize("fails", [{"instant": real.NVML_ERROR_NOT_SUPPORTED},
+                                       {"nvmlDeviceGetFieldValues": real.NVML_ERROR_FUNCTION_NOT_FOUND}])  # fmt: skip
+    def test_without_the_instantaneous_power_it_reads_the_smoothed(
+        self, driver: FakeDriver, fails: dict[str, int]
+    ) -> None:
+        driver.fails.update(fails)
+        with NvmlPower(Settings()) as meter:
+            assert meter.read()[Domain.GPU].power_w == 100.0
+
+    def test_an_older_driver_tells_its_temperature_too(self, driver: FakeDriver) -> None:
+        driver.fails["nvmlDeviceGetTemperatureV"] = real.NVML_ERROR_FUNCTION_NOT_FOUND
+        with NvmlPower(Settings()) as meter:
+            assert meter.read()[Domain.GPU].temperature_c == 41.0
+
+    def test_what_the_gpu_does_not_know_is_none(self, driver: FakeDriver) -> None:
+        for function in ("nvmlDeviceGetTemperatureV", "nvmlDeviceGetClockInfo", "nvmlDeviceGetMigMode"):
+            driver.fails[function] = real.NVML_ERROR_NOT_SUPPORTED
+        with NvmlPower(Settings()) as meter:
+            reading = meter.read()[Domain.GPU]
+        assert (reading.power_w, reading.temperature_c, reading.clock_hz) == (123.456, None, None)
+
+    @pytest.mark.parametrize("meter", [NvmlCounter, NvmlPower])
+    @pytest.mark.parametrize("step", ["HandleByIndex", "MigMode", "TotalEnergyConsumption", "FieldValues"])
+    def test_no_failure_leaves_a_session_open(
+        self, driver: FakeDriver, meter: type[NvmlCounter | NvmlPower], step: str
+    ) -> None:
+        driver.fails[f"nvmlDeviceGet{step}"] = real.NVML_ERROR_UNKNOWN
+        if (meter, step) in ((NvmlCounter, "FieldValues"), (NvmlPower, "TotalEnergyConsumption")):
+            with meter(Settings()) as entered:
+                assert_reads(entered)
+        else:
+            assert_unavailable(meter(Settings()))
+        assert driver.sessions == 0
+
+    def test_two_meters_share_the_driver(self, driver: FakeDriver) -> None:
+        with NvmlCounter(Settings()) as counter, NvmlPower(Settings()) as power:
+            assert driver.sessions == 2
+            assert_reads(power)
+            assert_reads(counter)
+        assert driver.sessions == 0
+
+    def test_a_gpu_that_comes_back_is_metered_when_entered_again(self, driver: FakeDriver) -> None:
+        meter = NvmlCounter(Settings())
+        with meter:
+            driver.fails["nvmlDeviceGetTotalEnergyConsumption"] = real.NVML_ERROR_GPU_IS_LOST
+            assert_lost(meter)
+        driver.fails.clear()
+        with meter:
+            assert_reads(meter)
+
+    def test_a_gpu_without_a_counter(self, driver: FakeDriver) -> None:
+        driver.fails["nvmlDeviceGetTotalEnergyConsumption"] = real.NVML_ERROR_NOT_SUPPORTED
+        assert "no energy counter" in assert_unavailable(NvmlCounter(Settings()))
+
+    def test_a_gpu_without_a_power_sensor(self, driver: FakeDriver) -> None:
+        for function in ("nvmlDeviceGetFieldValues", "nvmlDeviceGetPowerUsage"):
+            driver.fails[function] = real.NVML_ERROR_NOT_SUPPORTED
+        assert "power" in assert_unavailable(NvmlPower(Settings()))
+
+    @pytest.mark.parametrize("meter", [NvmlCounter, NvmlPower])
+    def test_a_gpu_that_is_split(self, driver: FakeDriver, meter: type[NvmlCounter | NvmlPower]) -> None:
+        driver.mig = real.NVML_DEVICE_MIG_ENABLE
+        assert "turn MIG off" in assert_unavailable(meter(Settings()))
+
+    def test_without_the_binding(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "pynvml", None)
+        assert "pip install nvidia-ml-py" in assert_unavailable(NvmlCounter(Settings()))
+
+    @pytest.mark.parametrize(
+        ("visible", "gpu"),
+        [("", 0), ("-1", 0), ("0", 0), ("1", 1), ("1,0", 1), (" 1 , 0", 1), ("GPU-bbbb-0002", 1), ("GPU-bb,0", 1)],
+    )
+    def test_meters_the_gpu_that_a_trial_sees_first(
+        self, driver: FakeDriver, monkeypatch: pytest.MonkeyPatch, visible: str, gpu: int
+    ) -> None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        with NvmlCounter(Settings()) as meter:
+            meter.read()
+        assert set(driver.asked) == {gpu}
+
+    @pytest.mark.parametrize("visible", ["7", "GPU-cccc", "MIG-1234"])
+    def test_a_gpu_that_is_not_there(self, driver: FakeDriver, monkeypatch: pytest.MonkeyPatch, visible: str) -> None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        assert visible in assert_unavailable(NvmlCounter(Settings()))
+        assert driver.sessions == 0
+
+
+class TestRapl:
+    def test_adds_packages_to_cpu_and_memory_to_dram_and_nothing_else(self, powercap: FakePowercap) -> None:
+        with make_rapl(powercap) as meter:
+            before = meter.read()
+            for power, (zone, _) in enumerate(TWO_SOCKETS):
+                powercap.consume(zone, 1_000_000 * 10**power)
+            after = meter.read()
+        assert meter.domains == {Domain.CPU, Domain.DRAM}
+        assert before[Domain.CPU].energy_j == before[Domain.DRAM].energy_j == 0.0
+        assert after[Domain.CPU].energy_j == 1 + 10**4  # the zones intel-rapl:0 and intel-rapl:1
+        assert after[Domain.DRAM].energy_j == 10**3 + 10**5
+
+    def test_a_processor_without_a_memory_zone(self, tmp_path: Path) -> None:
+        tree = FakePowercap(tmp_path, [("intel-rapl:0", "package-0"), ("intel-rapl:0:0", "core")])
+        with make_rapl(tree) as meter:
+            assert set(meter.read()) == meter.domains == {Domain.CPU}
+
+    def test_the_mirror_counts_where_it_is_alone(self, tmp_path: Path) -> None:
+        with make_rapl(FakePowercap(tmp_path, [("intel-rapl-mmio:0", "package-0")])) as meter:
+            assert_reads(meter)
+
+    @given(steps_uj=st.lists(st.integers(0, FakePowercap.RANGE_UJ), max_size=12))
+    def test_counts_on_through_every_wrap(self, tmp_path_factory: pytest.TempPathFactory, steps_uj: list[int]) -> None:
+        tree = FakePowercap(tmp_path_factory.mktemp("powercap"), [("intel-rapl:0", "package-0")])
+        with make_rapl(tree) as meter:
+            for step_uj in steps_uj:
+                tree.consume("intel-rapl:0", step_uj)
+                meter.read()
+            assert meter.read()[Domain.CPU].energy_j == sum(steps_uj) / 1e6
+
+    def test_an_unreadable_counter_names_the_file_and_the_remedy(
+        self, powercap: FakePowercap, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        read_text = Path.read_text
+
+        def as_another_user(path: Path) -> str:
+            if path.name == "energy_uj":
+                raise PermissionError(13, "Permission denied")
+            return read_text(path)
+
+        monkeypatch.setattr(Path, "read_text", as_another_user)
+        message = assert_unavailable(make_rapl(powercap))
+        assert str(powercap.counter("intel-rapl:0")) in message
+        assert "deploy/99-wattfarm-rapl.rules" in message
+
+    def test_garbage_at_the_start(self, powercap: FakePowercap) -> None:
+        powercap.counter("intel-rapl:0").write_text("")
+        assert "intel-rapl:0" in assert_unavailable(make_rapl(powercap))
+
+    @pytest.mark.parametrize("garbage", ["", "abc", "-5", str(FakePowercap.RANGE_UJ + 1)])
+    def test_garbage_later(self, powercap: FakePowercap, garbage: str) -> None:
+        with make_rapl(powercap) as meter:
+            powercap.counter("intel-rapl:1:0").write_text(garbage)
+            assert_lost(meter)
+
+
+class TestCodecarbon:
+    def test_is_labelled_a_model_of_the_cpu(self) -> None:
+        meter = Codecarbon(Settings())
+        assert meter.quality is Quality.MODELLED
+        assert meter.domains == {Domain.CPU}
+
+    def test_counts_the_power_of_codecarbons_own_tracker(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The tracker is the public interface; at a load of one half both must see the same watts."""
+        monkeypatch.setattr(SystemCPULoadMeter, "percent", lambda _: 50.0)
+        tracker = OfflineEmissionsTracker(
+            country_iso_code="NLD", output_methods=[], force_mode_cpu_load=True, log_level="error"
+        )
+        with Codecarbon(Settings()) as meter, tracker:
+            before = meter.read()[Domain.CPU]
+            time.sleep(0.2)
+            after = meter.read()[Domain.CPU]
+        assert before.energy_j is not None
+        assert after.energy_j is not None
+        power_w = (after.energy_j - before.energy_j) / (after.at_ns - before.at_ns) * 1e9
+        assert power_w == pytest.approx(tracker.final_emissions_data.cpu_power, rel=1e-6)
+
+    def test_a_model_without_power_is_no_meter(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(CPU, "_get_power_from_cpus", lambda _: None)
+        assert "cannot model" in assert_unavailable(Codecarbon(Settings()))
+
+    def test_leaves_no_trace_in_the_worker(self, tmp_path: Path) -> None:
+        """No signal handler, no thread, no file, nothing printed."""
+        worker = subprocess.run(
+            [sys.executable, "-c", LEAVES_NO_TRACE], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert (worker.returncode, worker.stdout, worker.stderr) == (0, "", "")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_the_model_sees_the_load(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        power_w = []
+        for load_percent in (0.0, 100.0):
+            monkeypatch.setattr(SystemCPULoadMeter, "percent", lambda _, load=load_percent: load)
+            with Codecarbon(Settings()) as meter:
+                reading = meter.read()[Domain.CPU]
+                following = meter.read()[Domain.CPU]
+                assert reading.energy_j is not None
+                assert following.energy_j is not None
+                power_w.append((following.energy_j - reading.energy_j) / (following.at_ns - reading.at_ns))
+        assert power_w[1] == pytest.approx(10 * power_w[0])
+
+    @pytest.mark.parametrize("country", ["NLD", "nld"])
+    def test_carbon_intensity(self, country: str) -> None:
+        intensity = carbon_intensity_g_per_kwh(country)
+        assert intensity is not None
+        assert 100 < intensity < 1000
+
+    @pytest.mark.parametrize("country", ["XYZ", "", "CAF"])  # the table's 0 for CAF means that it does not know
+    def test_unknown_carbon_intensity(self, country: str) -> None:
+        assert carbon_intensity_g_per_kwh(country) is None

@@ -1,0 +1,97 @@
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from farm.errors import InputError, MachineBusy
+from workers.guard import machine_lock
+
+HOLD = """
+import sys
+from pathlib import Path
+from workers.guard import machine_lock
+with machine_lock(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "machine.lock"
+
+
+@pytest.fixture
+def holder(path: Path) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_a_second_trial_is_told_who_holds_the_machine(path: Path, holder: subprocess.Popen[str]) -> None:
+    with pytest.raises(MachineBusy, match=rf"process {holder.pid} holds {path}"), machine_lock(path, timeout_s=0.2):
+        pass
+
+
+def test_the_kernel_frees_the_machine_when_the_holder_is_killed(path: Path, holder: subprocess.Popen[str]) -> None:
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    with machine_lock(path):
+        assert path.read_text() == f"{os.getpid()}\n"
+
+
+def test_waits_for_a_holder_that_ends_in_time(path: Path, holder: subprocess.Popen[str]) -> None:
+    assert holder.stdin is not None
+    holder.stdin.close()
+    with machine_lock(path, timeout_s=60.0):
+        assert path.read_text() == f"{os.getpid()}\n"
+
+
+def test_is_free_again_afterwards_also_after_an_error(path: Path) -> None:
+    with pytest.raises(RuntimeError, match="trial"), machine_lock(path):
+        raise RuntimeError("trial")
+    with machine_lock(path), pytest.raises(MachineBusy, match=f"process {os.getpid()} "), machine_lock(path):
+        pass
+    with machine_lock(path):
+        assert path.exists()
+
+
+def test_every_user_may_use_the_file_whatever_the_umask(path: Path) -> None:
+    umask = os.umask(0o077)
+    try:
+        with machine_lock(path):
+            assert path.stat().st_mode & 0o777 == 0o666
+    finally:
+        os.umask(umask)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_the_file_may_belong_to_another_user() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o1777)
+        path = Path(folder) / "machine.lock"
+        path.touch()
+        path.chmod(0o666)
+        os.chown(path, 65534, 65534)
+        with machine_lock(path):
+            assert path.read_text() == f"{os.getpid()}\n"
+
+
+@pytest.mark.parametrize("name", ["missing/machine.lock", "folder", "link"])
+def test_a_file_that_cannot_be_opened_is_one_clear_line(tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError) as caught, machine_lock(tmp_path / name):
+        pass
+    assert str(caught.value).startswith(f"FARM_LOCK_FILE: cannot open {tmp_path / name}: ")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "elsewhere").exists()
