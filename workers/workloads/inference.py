@@ -1,0 +1,118 @@
+"""Inference with a classification network: one batch of real photographs, again and again.
+
+Decoding and preprocessing belong to `setup`: the step measures the network alone, on a batch that is on its device.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field, JsonValue, ValidationError
+from torch import nn
+
+from farm.model import Frozen, Point
+from workers.workloads import InvalidWorkload, images, networks
+
+#: What torch.compile says where it finds no compiler for the CPU, or for the GPU.
+NO_COMPILER = ("InvalidCxxCompiler", "TritonMissing")
+DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+class Params(Frozen):
+    """A point of kind inference; the trial has chosen the device by now."""
+
+    model: str
+    batch_size: int = Field(ge=1)
+    precision: Literal["fp32", "fp16", "bf16", "tf32"] = "fp32"
+    weights: str = "random"  #: random, default or a file
+    images: str = "sample"  #: sample or a folder
+    channels_last: bool = False
+    compile: bool = False
+    threads: int | None = Field(default=None, ge=1)  #: of one operation on the CPU; None: torch's choice
+
+
+class Inference:
+    """The workload of kind `inference`."""
+
+    unit: ClassVar[str] = "image"
+
+    def __init__(self) -> None:
+        self._forget()
+
+    def _forget(self) -> None:
+        self._network: nn.Module = nn.Identity()
+        self._batch = torch.empty(0)
+        self._batch_size = 0
+        self._facts: dict[str, JsonValue] = {}
+
+    def setup(self, point: Point, device: str, seed: int) -> None:
+        """Build the network and its batch on the device (`cpu`, `cuda:N`); with `compile`, compile it."""
+        params = _parse(point)
+        _configure_torch(params, device)
+        network = networks.build(params.model, params.weights, seed)
+        photographs = images.load(params.images, network.preprocess, params.batch_size, seed)
+        layout = torch.channels_last if params.channels_last else torch.contiguous_format
+        dtype = DTYPES[params.precision]
+        shape = (params.batch_size, *photographs.pixels[0].shape)
+        self._batch = photographs.fill(torch.empty(shape, dtype=dtype, device=device, memory_format=layout))
+        self._batch_size = params.batch_size
+        self._network = network.module.to(device=device, dtype=dtype).to(memory_format=layout)
+        self._facts = {
+            **network.facts,
+            "input_shape": list(shape[1:]),
+            "photographs": len(photographs.names),
+            "threads": torch.get_num_threads(),
+        }
+        if params.compile:
+            self._compile()
+
+    def step(self) -> int:
+        """Enqueue one batch; returns its images."""
+        with torch.inference_mode():
+            self._network(self._batch)
+        return self._batch_size
+
+    def synchronize(self) -> None:
+        """Wait for the GPU; a CPU has finished when `step` returns."""
+        if self._batch.is_cuda:
+            torch.cuda.synchronize(self._batch.device)
+
+    def facts(self) -> Mapping[str, JsonValue]:
+        """What ran: see `networks.build`, and the input's shape, photographs in the batch, CPU threads."""
+        return self._facts
+
+    def close(self) -> None:
+        """Let go of network and batch."""
+        self._forget()
+
+    def _compile(self) -> None:
+        """Compile now, with the first batch, rather than in the warm-up."""
+        self._network.compile()
+        try:
+            self.step()
+        except RuntimeError as error:
+            if not any(sign in str(error) for sign in NO_COMPILER):
+                raise
+            raise InvalidWorkload(
+                "compile: this machine has no C++ compiler: install g++, or use compile: false"
+            ) from None
+        self.synchronize()
+
+
+def _parse(point: Point) -> Params:
+    try:
+        return Params.model_validate(point)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise InvalidWorkload(f"{field}: {first['msg']}, got {first['input']!r}") from None
+
+
+def _configure_torch(params: Params, device: str) -> None:
+    """Set what is global in torch: TF32 on or off, threads."""
+    if params.precision == "tf32" and device == "cpu":
+        raise InvalidWorkload("precision: a CPU has no tf32: use fp32, or a CUDA device")
+    torch.backends.cuda.matmul.allow_tf32 = params.precision == "tf32"
+    torch.backends.cudnn.allow_tf32 = params.precision == "tf32"
+    if params.threads is not None:
+        torch.set_num_threads(params.threads)

@@ -1,0 +1,92 @@
+"""torchvision's classification networks: built, with what their authors published of them."""
+
+import pickle
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from pydantic import JsonValue
+from torch import nn
+from torchvision import models
+
+from workers.workloads import InvalidWorkload
+from workers.workloads.images import Preprocess
+
+#: Networks with auxiliary heads for training. Their own initialisation takes a minute, and their published weights
+#: want inputs of another scale.
+WITH_AUXILIARY_HEADS = frozenset({"googlenet", "inception_v3"})
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network on the CPU, ready to infer in fp32."""
+
+    module: nn.Module
+    preprocess: Preprocess  #: of the published weights
+    facts: Mapping[str, JsonValue]
+
+
+def build(model: str, weights: str, seed: int) -> Network:
+    """A network with weights `random` (drawn from the seed), `default` (torchvision's), or a state_dict's file.
+
+    The facts hold `parameters`, counted, and what torchvision publishes of its default weights, whatever weights run
+    here: `published_acc1_percent` and `published_acc5_percent` on ImageNet, `gflops` (multiply-adds of one image)
+    and `published_weights`, their name. Raises InvalidWorkload for an unknown model and for weights that cannot be had.
+    """
+    if model not in models.list_models(module=models):
+        raise InvalidWorkload(f"model: torchvision has no classification network called {model!r}")
+    published = models.get_model_weights(model).DEFAULT
+    torch.manual_seed(seed)
+    module = _published(model, published) if weights == "default" else _bare(model, None)
+    if weights not in {"random", "default"}:
+        _load(module, model, Path(weights))
+    for head in ("aux1", "aux2", "AuxLogits"):
+        if hasattr(module, head):
+            setattr(module, head, None)
+    facts = {"parameters": sum(p.numel() for p in module.parameters()), **_facts(published)}
+    return Network(module.eval(), published.transforms(), facts)
+
+
+def _bare(model: str, weights: models.WeightsEnum | None) -> nn.Module:
+    extra = {"init_weights": False, "transform_input": True} if model in WITH_AUXILIARY_HEADS else {}
+    module: nn.Module = models.get_model(model, weights=weights, progress=False, **extra)
+    return module
+
+
+def _published(model: str, weights: models.WeightsEnum) -> nn.Module:
+    try:
+        return _bare(model, weights)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        folder = Path(torch.hub.get_dir()) / "checkpoints"
+        raise InvalidWorkload(
+            f"weights: default: {_first_line(error)}: put {Path(weights.url).name} of torchvision into {folder} "
+            "(TORCH_HOME moves it), or use weights: random"
+        ) from None
+
+
+def _load(module: nn.Module, model: str, path: Path) -> None:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise InvalidWorkload(f"weights: {path}: not a readable state_dict ({_first_line(error)})") from None
+    try:
+        module.load_state_dict(state)
+    except (TypeError, RuntimeError) as error:
+        reason = textwrap.shorten(str(error).partition("\n")[2] or str(error), 160, placeholder=" ...")
+        raise InvalidWorkload(f"weights: {path}: not a state_dict of {model} ({reason})") from None
+
+
+def _facts(weights: models.WeightsEnum) -> Mapping[str, JsonValue]:
+    accuracy = weights.meta.get("_metrics", {}).get("ImageNet-1K", {})
+    return {
+        "gflops": weights.meta.get("_ops"),
+        "published_acc1_percent": accuracy.get("acc@1"),
+        "published_acc5_percent": accuracy.get("acc@5"),
+        "published_weights": str(weights),
+    }
+
+
+def _first_line(error: Exception) -> str:
+    return textwrap.shorten((str(error) or type(error).__name__).partition("\n")[0], 160, placeholder=" ...")
