@@ -1,4 +1,4 @@
-"""The command line: the only place that prints or exits. Modules are imported where they are used, so that help is fast."""
+"""The command line: the only place that prints or exits. Modules are imported on use, so that help is fast."""
 
 import sys
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     from farm.model import SweepRecord
     from farm.report.files import Format
+    from farm.report.views import Selection
     from farm.settings import Settings
     from farm.store import Progress, Store
 
@@ -68,6 +69,7 @@ def run(
     """Measure a sweep on this machine; needs no server. Ctrl-C stops after the running trial, twice stops now."""
     from farm import embedded, submission
     from farm.report import progress as display
+    from farm.report.files import Format
     from farm.spec import load_sweep
 
     loaded, text = load_sweep(sweep), sweep.read_text()
@@ -77,7 +79,7 @@ def run(
         interrupts = embedded.Interrupts()
         with interrupts.caught(), display.live(loaded.name, enabled=not as_json) as show:
             end = embedded.run(submitted.sweep_id, store, settings, interrupts, show)
-        _print_results(store, [store.find_sweep(submitted.sweep_id)], as_json=as_json)
+        _print_results(store, store.find_sweep(submitted.sweep_id), Format.JSON if as_json else Format.TABLE)
         _print_failures(store, submitted.sweep_id)
     if not end.is_over:
         print(f"farm: stopped with {end.open} jobs to go: `farm run {sweep}` goes on from here", file=sys.stderr)
@@ -154,7 +156,7 @@ def retry(sweep: Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep's 
 
     with _store() as (store, settings):
         found = store.find_sweep(sweep)
-        count = store.retry(found.id)
+        count = store.retry(found.id, settings.max_attempts)
         submission.publish(store, settings)
         print(f"retrying {found.name} ({found.id}): {count} jobs queued again")
 
@@ -170,11 +172,13 @@ def results(
     as_json: Json = False,
 ) -> None:
     """Print results, grouped and summed up."""
+    from farm.report import views
     from farm.report.files import Format
 
     chosen = Format.JSON if as_json else _choice(Format, form, "--format")
     with _store() as (store, _):
-        _print_results(store, [store.find_sweep(sweep)], by, where or [], domain, chosen, output)
+        selected = views.Selection.parse(by, where or [], domain)
+        _print_results(store, store.find_sweep(sweep), chosen, selected, output)
 
 
 @app.command()
@@ -262,14 +266,128 @@ def init(
 @db.command("upgrade")
 def db_upgrade() -> None:
     """Make or upgrade the database's tables."""
-    from farm.settings import load_settings
-    from farm.store import migrate
+    from farm.settings import load_settings, redacted
+    from farm.store import SchemaState, Store, upgrade
 
-    print(migrate.upgrade(load_settings().store_url))
+    url = load_settings().store_url
+    with Store(url) as store:
+        before = upgrade(store)
+    what = "was up to date" if before is SchemaState.CURRENT else f"upgraded, it was {before}"
+    print(f"{redacted(url)}: {what}")
 
 
 @db.command("check")
 def db_check() -> None:
     """Say whether the database fits this program."""
-    with _store():
-        print("the database is reachable and fits this program")
+    from farm.settings import redacted
+
+    with _store() as (_, settings):
+        print(f"{redacted(settings.store_url)}: reachable, fits this program")
+
+
+@contextmanager
+def _store(create: bool = False) -> Iterator[tuple["Store", "Settings"]]:
+    from farm.settings import load_settings
+    from farm.store import Store
+
+    settings = load_settings()
+    with Store.open(settings.store_url, create=create or not settings.database_url) as store:
+        yield store, settings
+
+
+def _later(name: str) -> Any:
+    """A stand-in for a command of another package, for the list of commands."""
+
+    def stand_in() -> None: ...
+
+    stand_in.__doc__ = _LATER[name]
+    return stand_in
+
+
+_LATER = {"worker": "Measure on this machine, for a farm."}
+
+
+def _choice(kind: type["Format"], value: str, option: str) -> "Format":
+    from farm.errors import InputError
+
+    try:
+        return kind(value)
+    except ValueError:
+        raise InputError(f"{option}: expected {', '.join(k.value for k in kind)}, got {value!r}") from None
+
+
+def _warn(warnings: tuple[str, ...]) -> None:
+    for warning in warnings:
+        print(f"farm: note: {warning}", file=sys.stderr)
+
+
+def _print(what: Any, as_json: bool) -> None:
+    if as_json:
+        import json
+
+        print(json.dumps(what, indent=2, default=str))
+    else:
+        from rich.console import Console
+
+        Console().print(what, highlight=False)
+
+
+def _follow(store: "Store", sweep_id: str, name: str, quiet: bool = False) -> "Progress":
+    from time import sleep
+
+    from farm.report import progress as display
+
+    with display.live(name, enabled=not quiet) as show:
+        while True:
+            progress = store.progress(sweep_id)
+            show(progress, "")
+            if progress.is_over:
+                break
+            sleep(1.0)
+    if not quiet:
+        print(f"{name}: {display.summary(progress)}")
+    return progress
+
+
+def _exit_by(progress: "Progress") -> None:
+    from farm.model import JobState
+
+    if progress.counts.get(JobState.FAILED):
+        raise typer.Exit(SOME_TRIALS_FAILED)
+
+
+def _print_failures(store: "Store", sweep_id: str) -> None:
+    from farm.report import progress as display
+
+    for line in display.failure_lines(store.failures(sweep_id)):
+        print(line, file=sys.stderr)
+
+
+def _emit(records: list[dict[str, Any]], form: "Format", output: Path | None) -> None:
+    from farm.errors import InputError
+    from farm.report import files
+
+    if output is not None:
+        files.write(records, form, output)
+        print(f"wrote {len(records)} rows to {output}", file=sys.stderr)
+    elif form == files.Format.PARQUET:
+        raise InputError("--format parquet needs a file: add -o FILE")
+    else:
+        print(files.text(records, form))
+
+
+def _print_results(
+    store: "Store",
+    sweep: "SweepRecord",
+    form: "Format",
+    selection: "Selection | None" = None,
+    output: Path | None = None,
+) -> None:
+    from farm.report import views
+    from farm.report.files import Format
+
+    view = views.results(store, sweep, selection or views.Selection())
+    if form == Format.TABLE and output is None:
+        _print(view.rendered(), as_json=False)
+    else:
+        _emit(view.records(), Format.CSV if form == Format.TABLE else form, output)

@@ -22,27 +22,31 @@ PERIOD_S = 1.0
 class Controller:
     """One round after another over the store and the bell."""
 
-    def __init__(self, store: Store, bell: Bell, settings: Settings) -> None:
+    def __init__(self, store: Store, bell: Bell, settings: Settings, sweep_id: str | None = None) -> None:
+        """A `sweep_id` restricts the ringing to that sweep."""
+        self._sweep_id = sweep_id
         self._store = store
         self._bell = bell
         self._settings = settings
 
     def publish(self) -> int:
         """Ring for every queued job that no message was sent for; raises BrokerUnavailable. Returns how many."""
-        rings = self._store.unpublished(PUBLISH_AT_ONCE)
+        rings = self._store.unpublished(PUBLISH_AT_ONCE, self._sweep_id)
         if rings:
             self._bell.ring(rings)
-            self._store.mark_published([ring.job for ring in rings])
+            self._store.mark_published(rings)
         return len(rings)
 
     def ring_again(self) -> int:
         """Ring for jobs that wait although their queue is empty: their message was lost with its worker."""
-        stale = self._store.stale_rings(older_than_s=self._settings.grace_s, limit=PUBLISH_AT_ONCE)
+        stale = self._store.stale_rings(
+            older_than_s=self._settings.grace_s, limit=PUBLISH_AT_ONCE, sweep_id=self._sweep_id
+        )
         empty = {queue for queue in {ring.queue for ring in stale} if self._bell.depth(queue) == 0}
         rings = [ring for ring in stale if ring.queue in empty]
         if rings:
             self._bell.ring(rings)
-            self._store.mark_published([ring.job for ring in rings])
+            self._store.mark_published(rings)
         return len(rings)
 
     def round(self) -> None:

@@ -10,12 +10,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from time import sleep
 from types import FrameType
 
 from farm.controller import Controller
 from farm.errors import FarmError
+from farm.model import Owner
+from farm.owner import owner
 from farm.queue import Bell
 from farm.settings import Settings
 from farm.store import Progress, Store
@@ -54,9 +55,9 @@ class LocalWorker:
             )
 
     @property
-    def pid(self) -> int:
-        """Of the process that runs, or ran last."""
-        return self._process.pid
+    def owner(self) -> Owner:
+        """The process that runs, or ran last, as its leases name it."""
+        return owner(self._process.pid)
 
     @property
     def is_alive(self) -> bool:
@@ -135,7 +136,7 @@ def run(
                 if progress.is_over or interrupts.count:
                     break
                 if not worker.is_alive:
-                    store.lose(worker.pid)
+                    store.lose(worker.owner)
                     worker.restart()
                 sleep(PERIOD_S)
             _leave(worker, store, interrupts)
@@ -151,7 +152,7 @@ def _leave(worker: LocalWorker, store: Store, interrupts: Interrupts) -> None:
     while not worker.wait(PERIOD_S):
         if interrupts.count > 1:
             worker.kill()
-            store.release(worker.pid)
+            store.release(worker.owner)
 
 
 @contextmanager

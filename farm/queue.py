@@ -6,8 +6,10 @@ store; where the claim fails, the message was stale.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from time import sleep
 from typing import Any
+from urllib.parse import urlsplit
 
 from celery import Celery
 from kombu import Connection, Queue
@@ -38,7 +40,8 @@ _REDIS_OPTIONS: dict[str, Any] = {
 
 def celery_app(settings: Settings) -> Celery:
     """The Celery app of controller and worker: long exclusive jobs, no results, nothing but JSON."""
-    app = Celery("farm", broker=settings.broker_url, set_as_current=False)
+    broker = "filesystem://" if settings.is_embedded else settings.broker_url
+    app = Celery("farm", broker=broker, set_as_current=False)
     app.conf.update(
         broker_transport_options=_transport_options(settings),
         task_ignore_result=True,  # results go to the store
@@ -59,7 +62,7 @@ def celery_app(settings: Settings) -> Celery:
 def _transport_options(settings: Settings) -> dict[str, Any]:
     if not settings.is_embedded:
         return _REDIS_OPTIONS
-    folder = settings.home / "broker"
+    folder = Path(urlsplit(settings.broker_url).path or settings.home / "broker")
     for part in ("messages", "control"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     return {

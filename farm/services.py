@@ -22,7 +22,9 @@ def _broker(settings: Settings) -> Check:
     except FarmError as error:
         return Check(name="broker", state="bad", detail=str(error))
     if settings.is_embedded:
-        return Check(name="broker", state="note", detail=f"{url}: this machine alone; FARM_BROKER_URL=redis://... for a lab")
+        return Check(
+            name="broker", state="note", detail=f"{url}: this machine alone; FARM_BROKER_URL=redis://... for a lab"
+        )
     return Check(name="broker", state="ok", detail=url)
 
 

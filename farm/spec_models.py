@@ -216,7 +216,7 @@ class Sweep(Frozen):
     name: Name = Field(description="letters, digits, - and _, at most 60")
     kind: Kind = Field(description="what a trial does")
     workload: Workload = Field(description="what a trial runs; every list is a factor")
-    exclude: Annotated[tuple[Exclusion, ...], OneOrMore()] = Field((), description="points to leave out")
+    exclude: Annotated[tuple[Exclusion, ...], OneOrMore(least=0)] = Field((), description="points to leave out")
     measure: Measure = Field(default_factory=Measure, description="how a trial measures")
     repetitions: Annotated[Repetitions, _EXACTLY] = Field(
         default_factory=Repetitions, description="how often each point is measured; 3 is short for {min: 3, max: 3}"

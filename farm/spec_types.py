@@ -113,27 +113,29 @@ def _needs_quotes(value: Any, check: core_schema.ValidatorFunctionWrapHandler) -
 
 @dataclass(frozen=True, eq=False)
 class OneOrMore:
-    """For a tuple: a scalar stands for a list of one; empty lists and duplicates are refused."""
+    """For a tuple: a scalar stands for a list of one; lists that are too short and duplicates are refused."""
+
+    least: int = 1
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         """Listed before, distinct after the items' own checks."""
-        items = core_schema.no_info_before_validator_function(_listed, handler(source))
+        items = core_schema.no_info_before_validator_function(self._listed, handler(source))
         return core_schema.no_info_after_validator_function(_distinct, items)
+
+    def _listed(self, value: Any) -> Sequence[Any]:
+        if not isinstance(value, list | tuple):
+            return (value,)
+        if not self.least <= len(value) <= MAX_ITEMS:
+            raise problem(f"expected {self.least} to {MAX_ITEMS} values, got {len(value) or 'an empty list'}")
+        return value
 
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         """One item, or a list of them."""
         several = handler(schema)
-        return {"anyOf": [several["items"], {**several, "minItems": 1, "maxItems": MAX_ITEMS, "uniqueItems": True}]}
-
-
-def _listed(value: Any) -> Sequence[Any]:
-    if not isinstance(value, list | tuple):
-        return (value,)
-    if not 1 <= len(value) <= MAX_ITEMS:
-        raise problem(f"expected 1 to {MAX_ITEMS} values, got {len(value) or 'an empty list'}")
-    return value
+        limits = {"minItems": self.least, "maxItems": MAX_ITEMS, "uniqueItems": True}
+        return {"anyOf": [several["items"], several | limits]}
 
 
 def _distinct(items: tuple[Any, ...]) -> tuple[Any, ...]:

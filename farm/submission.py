@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from farm.controller import Controller
 from farm.errors import BrokerUnavailable
 from farm.model import SweepRecord
 from farm.plan import Plan, plan
 from farm.queue import Bell
-from farm.controller import Controller
 from farm.settings import Settings
 from farm.spec import Sweep, sweep_id
 from farm.store import NewJob, Store

@@ -27,7 +27,9 @@ LOCK_WITHIN_S = 60.0
 class Runner(Protocol):
     """What turns a claim into a report: the supervisor."""
 
-    def run(self, claim: Claim, stop: Stop) -> TrialReport: ...
+    def run(self, claim: Claim, stop: Stop) -> TrialReport:
+        """One attempt at a job."""
+        ...
 
 
 class Beat:

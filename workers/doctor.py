@@ -40,7 +40,9 @@ def _meters(settings: Settings) -> list[Check]:
 
 def _domain(domain: Domain, quality: Quality, meter: str) -> Check:
     if quality == Quality.MODELLED:
-        return Check(name=f"{domain} joules", state="note", detail=f"modelled by {meter}: an estimate, not a measurement")
+        return Check(
+            name=f"{domain} joules", state="note", detail=f"modelled by {meter}: an estimate, not a measurement"
+        )
     return Check(name=f"{domain} joules", state="ok", detail=f"{quality} from {meter}")
 
 

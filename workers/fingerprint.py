@@ -15,7 +15,7 @@ from pydantic import JsonValue
 
 from farm import __version__
 from farm.errors import MeterError, MeterLost
-from farm.model import Machine, Owner
+from farm.model import Machine
 from farm.settings import Settings
 from workers.meters.nvml import Gpu, Question, mig_is_on, open_gpu
 
@@ -63,12 +63,6 @@ def machine(settings: Settings, root: Path = Path("/")) -> Machine:
         },
         simulated=settings.simulated,
     )
-
-
-def owner() -> Owner:
-    """This process, for a lease."""
-    boot_id = _text(Path("/proc/sys/kernel/random/boot_id"))
-    return Owner(host=socket.gethostname(), pid=os.getpid(), boot_id=boot_id or "unknown")
 
 
 def environment() -> Facts:

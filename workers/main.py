@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from farm.errors import FarmError
+from farm.owner import owner
 from farm.settings import load_settings
 from farm.spec import queue_for
 from farm.store import Store
@@ -18,7 +19,8 @@ def worker(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every job.")] = False,
 ) -> None:
     """Measure on this machine: one trial at a time, until Ctrl-C or SIGTERM, which let the running trial finish."""
-    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    level = logging.INFO if verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
     settings = load_settings()
     try:
         from workers import app, fingerprint, spool, supervisor  # noqa: PLC0415
@@ -31,7 +33,7 @@ def worker(
         store = stack.enter_context(Store.open(settings.store_url, create=settings.is_embedded))
         machine = fingerprint.machine(settings)
         runner = stack.enter_context(supervisor.Supervisor(settings, machine.id))
-        member = app.Worker(store, runner, spool.Spool(settings.home / "spool"), machine, fingerprint.owner(), settings)
+        member = app.Worker(store, runner, spool.Spool(settings.home / "spool"), machine, owner(), settings)
         member.start()
         stack.callback(member.close)
         queues = [queue_for(t) for t in ("any", f"hw:{machine.hardware_class}", f"machine:{machine.name}")]
@@ -46,7 +48,7 @@ def worker(
                 "--without-heartbeat",
                 f"--queues={','.join(queues)}",
                 f"--hostname=farm@{machine.name}",
-                f"--loglevel={'INFO' if verbose else 'WARNING'}",
+                f"--loglevel={logging.getLevelName(level)}",
                 "--quiet",
             ]
         )

@@ -17,7 +17,9 @@ def described(sweep: Sweep, plan: Plan) -> Group:
     facts = record(plan)
     out = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
     out.add_row("sweep", f"{sweep.name} ({plan.sweep_id}), kind {sweep.kind}")
-    out.add_row("jobs", f"{facts['jobs']} = {facts['points']} points x {facts['blocks']} repetitions, shuffled in blocks")
+    out.add_row(
+        "jobs", f"{facts['jobs']} = {facts['points']} points x {facts['blocks']} repetitions, shuffled in blocks"
+    )
     for target, jobs in facts["targets"].items():
         out.add_row("target", f"{target}: {jobs} jobs")
     out.add_row("duration", f"about {span(facts['expected_duration_s'])} of measuring on one machine at a time")

@@ -18,7 +18,7 @@ from farm.store.leases import Leases, Rings
 from farm.store.machines import Machines, MachineStatus
 from farm.store.results import FailedTrial, MeasurementRow, Progress, Results, RunningJob, TrialRow
 from farm.store.schema import SchemaState, check, require, upgrade
-from farm.store.sweeps import NewJob, Sweeps, SweepStatus
+from farm.store.sweeps import NewJob, Sweeps
 from farm.store.trials import Trials
 
 __all__ = [
@@ -30,7 +30,6 @@ __all__ = [
     "RunningJob",
     "SchemaState",
     "Store",
-    "SweepStatus",
     "TrialRow",
     "check",
     "upgrade",

@@ -9,25 +9,30 @@ from farm.model import Claim, FailureKind, Heartbeat, JobSpec, JobState, Owner, 
 from farm.store.engine import Database
 from farm.store.outcome import outcome
 
-_RING = select(t.job.c.id, t.job.c.attempt, t.job.c.queue, t.job.c.priority).where(t.job.c.state == JobState.QUEUED)
-
 
 class Rings(Database):
     """The controller's side: the outbox."""
 
-    def unpublished(self, limit: int) -> list[Ring]:
+    def unpublished(self, limit: int, sweep_id: str | None = None) -> list[Ring]:
         """Queued jobs that no message was sent for, the most urgent first, then in the order of their plans."""
         query = (
-            _RING.join(t.sweep, t.sweep.c.id == t.job.c.sweep_id)
-            .where(t.job.c.published_at.is_(None), self._due())
+            self._waiting(sweep_id)
+            .join(t.sweep, t.sweep.c.id == t.job.c.sweep_id)
+            .where(t.job.c.published_at.is_(None))
             .order_by(t.job.c.priority, t.sweep.c.submitted_at, t.job.c.sweep_id, t.job.c.ordinal)
         )
         return self._rings(query.limit(limit))
 
-    def stale_rings(self, *, older_than_s: float, limit: int) -> list[Ring]:
+    def stale_rings(self, *, older_than_s: float, limit: int, sweep_id: str | None = None) -> list[Ring]:
         """Queued jobs whose message was sent longer ago than that: where their queue is empty, it was lost."""
-        query = _RING.where(t.job.c.published_at < self.now(-older_than_s), self._due())
-        return self._rings(query.order_by(t.job.c.priority, t.job.c.published_at).limit(limit))
+        query = self._waiting(sweep_id).where(t.job.c.published_at < self.now(-older_than_s))
+        return self._rings(query.order_by(t.job.c.priority, t.job.c.published_at, t.job.c.ordinal).limit(limit))
+
+    def unpublish(self, sweep_id: str) -> None:
+        """Forget the messages sent for a sweep's queued jobs: the broker that had them is gone."""
+        statement = update(t.job).where(t.job.c.sweep_id == sweep_id, t.job.c.state == JobState.QUEUED)
+        with self.write() as connection:
+            connection.execute(statement.values(published_at=None))
 
     def mark_published(self, rings: Sequence[Ring]) -> None:
         """Note that these messages were sent; a job that was claimed since is left alone: it may need a new one."""
@@ -45,8 +50,11 @@ class Rings(Database):
         with self.write() as connection:
             connection.execute(statement, [{"ring_job": ring.job, "ring_attempt": ring.attempt} for ring in rings])
 
-    def _due(self) -> ColumnElement[bool]:
-        return or_(t.job.c.not_before.is_(None), t.job.c.not_before <= self.now())
+    def _waiting(self, sweep_id: str | None) -> Select[str, int, str, int]:
+        due = or_(t.job.c.not_before.is_(None), t.job.c.not_before <= self.now())
+        query = select(t.job.c.id, t.job.c.attempt, t.job.c.queue, t.job.c.priority)
+        query = query.where(t.job.c.state == JobState.QUEUED, due)
+        return query if sweep_id is None else query.where(t.job.c.sweep_id == sweep_id)
 
     def _rings(self, query: Select[str, int, str, int]) -> list[Ring]:
         with self.read() as connection:
@@ -59,14 +67,17 @@ class Rings(Database):
 class Leases(Database):
     """The worker's side, and what the controller does in its stead. All of it is compare-and-set on the job's row."""
 
-    def claim(self, ring: Ring, owner: Owner, machine_id: str, lease_s: float) -> Claim | None:
-        """Begin an attempt on a registered machine; None where the ring is stale: somebody else was faster."""
+    def claim(self, job: str, seen: int, owner: Owner, machine_id: str, lease_s: float) -> Claim | None:
+        """Begin an attempt on a registered machine, after a ring that saw so many attempts.
+
+        None where the ring is stale: somebody else was faster, or the job was cancelled.
+        """
         statement = (
             update(t.job)
             .where(
-                t.job.c.id == ring.job,
+                t.job.c.id == job,
                 t.job.c.state == JobState.QUEUED,
-                t.job.c.attempt == ring.attempt,
+                t.job.c.attempt == seen,
             )
             .values(
                 state=JobState.RUNNING,
@@ -94,11 +105,11 @@ class Leases(Database):
             cancel = connection.execute(statement).scalar_one_or_none()
         return Heartbeat(held=cancel is not None, cancel=bool(cancel))
 
-    def release(self, job: str, attempt: int) -> bool:
-        """Give a claimed job back at once, without an outcome; the attempt does not count. False where it is gone."""
+    def release(self, owner: Owner) -> int:
+        """Give back at once what a worker told to stop held; that attempt does not count. Returns how many jobs."""
         statement = (
             update(t.job)
-            .where(t.job.c.id == job, t.job.c.attempt == attempt, t.job.c.state == JobState.RUNNING)
+            .where(t.job.c.lease_owner == str(owner), t.job.c.state == JobState.RUNNING)
             .values(
                 state=JobState.QUEUED,
                 max_attempts=t.job.c.max_attempts + 1,
@@ -108,10 +119,10 @@ class Leases(Database):
             )
         )
         with self.write() as connection:
-            return connection.execute(statement).rowcount == 1
+            return connection.execute(statement).rowcount
 
-    def release_owner(self, owner: Owner) -> list[str]:
-        """Take back the jobs of a worker known to be dead, as if their leases had run out; returns their ids."""
+    def lose(self, owner: Owner) -> list[str]:
+        """Take back what a worker known to be dead held, as if its lease had run out; returns the jobs' ids."""
         return self._lose(t.job.c.lease_owner == str(owner), "its worker died")
 
     def expire_leases(self) -> list[str]:

@@ -48,6 +48,21 @@ class Progress:
     running: tuple[RunningJob, ...]
     recent_s: tuple[float, ...]  #: durations of the last trials that measured, the latest first
 
+    @property
+    def total(self) -> int:
+        """All jobs of the sweep."""
+        return sum(self.counts.values())
+
+    @property
+    def open(self) -> int:
+        """Jobs that wait or run."""
+        return self.counts.get(JobState.QUEUED, 0) + self.counts.get(JobState.RUNNING, 0)
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing waits, nothing runs."""
+        return self.open == 0
+
 
 @dataclass(frozen=True, slots=True)
 class FailedTrial:
@@ -193,9 +208,9 @@ class Results(Database):
             ]
 
     def measurement_rows(
-        self, sweep_ids: Collection[str] | None = None, kinds: Collection[WindowKind] | None = None
+        self, *sweep_ids: str, kinds: Collection[WindowKind] | None = None
     ) -> Iterator[MeasurementRow]:
-        """The rows of some sweeps (None: of all) in the order of their plans, of some kinds of window or of all."""
+        """The rows of these sweeps (none given: of all) in the order of their plans, of some kinds of window or of all."""
         query = _of(sweep_ids, _MEASUREMENTS)
         if kinds is not None:
             query = query.where(t.window.c.kind.in_(kinds))
@@ -203,8 +218,8 @@ class Results(Database):
             for row in connection.execute(query.execution_options(yield_per=_BATCH)):
                 yield _measurement_row(row)
 
-    def trial_rows(self, sweep_ids: Collection[str] | None = None) -> Iterator[TrialRow]:
-        """The trials of some sweeps (None: of all), failed ones too, in the order of their plans."""
+    def trial_rows(self, *sweep_ids: str) -> Iterator[TrialRow]:
+        """The trials of these sweeps (none given: of all), failed ones too, in the order of their plans."""
         query = _of(sweep_ids, _TRIALS)
         with self.read() as connection:
             for row in connection.execute(query.execution_options(yield_per=_BATCH)):
@@ -268,8 +283,8 @@ _TRIALS = (
 )
 
 
-def _of(sweep_ids: Collection[str] | None, query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
-    return query if sweep_ids is None else query.where(t.job.c.sweep_id.in_(sweep_ids))
+def _of(sweep_ids: Collection[str], query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    return query.where(t.job.c.sweep_id.in_(sweep_ids)) if sweep_ids else query
 
 
 def _measurement_row(row: Row[*tuple[Any, ...]]) -> MeasurementRow:

@@ -38,8 +38,8 @@ def require(database: Database) -> None:
         _require(database, _revision(connection), {SchemaState.CURRENT})
 
 
-def upgrade(database: Database) -> None:
-    """Bring the tables up to date, all or nothing; any number of processes may do so at once.
+def upgrade(database: Database) -> SchemaState:
+    """Bring the tables up to date, all or nothing; returns what they were. Any number of processes may do so at once.
 
     Raises SchemaMismatch for a database that is newer than this program.
     """
@@ -51,9 +51,11 @@ def upgrade(database: Database) -> None:
     with database.write() as connection:
         if not database.is_sqlite:
             connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
-        _require(database, _revision(connection), set(SchemaState) - {SchemaState.NEWER})
+        found = _revision(connection)
+        _require(database, found, set(SchemaState) - {SchemaState.NEWER})
         config.attributes["connection"] = connection
         command.upgrade(config, HEAD)
+    return _state(found)
 
 
 def _revision(connection: Connection) -> str | None:

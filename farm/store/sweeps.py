@@ -3,12 +3,11 @@
 import difflib
 import hashlib
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import or_, select, update
 
 import farm.store.tables as t
 from farm.errors import InputError
@@ -36,14 +35,6 @@ class NewJob:
     priority: int  #: 0 is the highest
     max_attempts: int
     spec: JobSpec
-
-
-@dataclass(frozen=True, slots=True)
-class SweepStatus:
-    """A sweep and how many of its jobs stand where; a state without jobs is left out."""
-
-    sweep: SweepRecord
-    counts: Mapping[JobState, int]
 
 
 class Sweeps(Database):
@@ -92,20 +83,20 @@ class Sweeps(Database):
         with self.write() as connection:
             return connection.execute(statement).rowcount
 
-    def sweeps(self) -> list[SweepStatus]:
+    def sweeps(self) -> list[SweepRecord]:
         """All sweeps, the latest first."""
-        counting = select(t.job.c.sweep_id, t.job.c.state, func.count()).group_by(t.job.c.sweep_id, t.job.c.state)
+        query = select(t.sweep).order_by(t.sweep.c.submitted_at.desc(), t.sweep.c.id)
         with self.read() as connection:
-            records = [SweepRecord.model_validate(dict(row)) for row in connection.execute(_LATEST).mappings()]
-            counts: dict[str, dict[JobState, int]] = defaultdict(dict)
-            for sweep_id, state, count in connection.execute(counting):
-                counts[sweep_id][JobState(state)] = count
-        return [SweepStatus(record, counts[record.id]) for record in records]
+            return [SweepRecord.model_validate(dict(row)) for row in connection.execute(query).mappings()]
 
-    def find_sweep(self, name_or_id: str) -> SweepRecord:
-        """The sweep of that id, the latest of that name, or the one whose id begins so; else InputError."""
-        with self.read() as connection:
-            known = [SweepRecord.model_validate(dict(row)) for row in connection.execute(_LATEST).mappings()]
+    def find_sweep(self, name_or_id: str | None = None) -> SweepRecord:
+        """The sweep of that id, the latest of that name, or the one whose id begins so; None: the latest of all.
+
+        Raises InputError, with suggestions.
+        """
+        known = self.sweeps()
+        if name_or_id is None and known:
+            return known[0]
         for sweep in known:
             if sweep.id == name_or_id:
                 return sweep
@@ -115,9 +106,9 @@ class Sweeps(Database):
         begun = [sweep for sweep in known if name_or_id and sweep.id.startswith(name_or_id)]
         if len({_content(sweep.id) for sweep in begun}) == 1:
             return begun[0]
-        raise InputError(_not_found(name_or_id, known, begun))
+        raise InputError(_not_found(name_or_id or "", known, begun))
 
-    def sweep_generation(self, content_id: str) -> int:
+    def latest_generation(self, content_id: str) -> int:
         """How often this content was begun afresh: 0 never, 1 as CONTENT_ID, n as CONTENT_ID.n."""
         ids = select(t.sweep.c.id).where(
             or_(t.sweep.c.id == content_id, t.sweep.c.id.startswith(f"{content_id}.", autoescape=True))
@@ -125,9 +116,6 @@ class Sweeps(Database):
         with self.read() as connection:
             suffixes = [sweep_id.partition(".")[2] for sweep_id in connection.scalars(ids)]
         return max((int(suffix or 1) for suffix in suffixes), default=0)
-
-
-_LATEST = select(t.sweep).order_by(t.sweep.c.submitted_at.desc(), t.sweep.c.id)
 
 
 def _row(sweep_id: str, job: NewJob) -> dict[str, Any]:
@@ -158,7 +146,7 @@ def _content(sweep_id: str) -> str:
 
 def _not_found(wanted: str, known: Sequence[SweepRecord], begun: Sequence[SweepRecord]) -> str:
     if not known:
-        return f"no sweep {wanted!r}: nothing was submitted yet; begin with `farm submit SWEEP.yaml`"
+        return "no sweep was submitted yet: begin with `farm submit SWEEP.yaml`"
     if begun:
         return f"{wanted!r} fits {len(begun)} sweeps: {', '.join(sweep.id for sweep in begun[:5])}"
     names = dict.fromkeys(name for sweep in known for name in (sweep.name, sweep.id))

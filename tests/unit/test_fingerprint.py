@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from farm.owner import owner
 from farm.settings import Settings
 from tests.contract.meter_fakes import FakeDriver
-from workers.fingerprint import environment, machine, owner
+from workers.fingerprint import environment, machine
 
 XEON = """\
 processor\t: {index}
