@@ -93,7 +93,7 @@ class Expected:
                 return check(value)
             except ValidationError as error:
                 first = error.errors(include_url=False, include_input=False)[0]
-            limit = f", at most {first['ctx']['le']}" if first["type"] == "less_than_equal" else ""
+            limit = f", at most {first['ctx']['le']:.0f}" if first["type"] == "less_than_equal" else ""
             hint = " (put it in quotes)" if _needs_quotes(value, check) else suggestion(value, candidates)
             raise problem(f"expected {phrase}{limit}, got {shown(value)}{hint}")
 
@@ -102,7 +102,7 @@ class Expected:
 
 def _needs_quotes(value: Any, check: core_schema.ValidatorFunctionWrapHandler) -> bool:
     """Whether a number would do if it were a text."""
-    if isinstance(value, str) or not isinstance(value, int | float):
+    if not isinstance(value, int | float):
         return False
     try:
         check(shown(value))
