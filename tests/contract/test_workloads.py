@@ -1,0 +1,209 @@
+"""The contract of workers/workloads/__init__.py, line by line, over every registered workload; then each one's own."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from urllib.error import URLError
+
+import pytest
+import torch
+from PIL import Image
+from torchvision import models
+
+from farm.model import Point
+from workers import workloads
+from workers.workloads import InvalidWorkload, Workload, networks
+from workers.workloads.inference import Inference
+
+MODEL = "shufflenet_v2_x0_5"
+#: One small point of each kind, and the units of its step.
+POINTS: Mapping[str, tuple[Point, int]] = {"inference": ({"model": MODEL, "batch_size": 3}, 3)}
+#: What cannot be had, by kind: what to change in the point, and what the message must name.
+IMPOSSIBLE: Mapping[str, list[tuple[Point, str]]] = {
+    "inference": [
+        ({"model": "shufflenet"}, "shufflenet"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"precision": "fp8"}, "precision"),
+        ({"precision": "tf32"}, "tf32"),
+        ({"colour": "blue"}, "colour"),
+        ({"weights": "/nowhere/weights.pth"}, "/nowhere/weights.pth"),
+        ({"images": "/nowhere"}, "/nowhere"),
+    ]
+}
+
+
+def _inference_fingerprint(workload: Workload) -> tuple[torch.Tensor, ...]:
+    assert isinstance(workload, Inference)
+    return (workload._batch, *workload._network.state_dict().values())
+
+
+#: Parameters and inputs, by kind.
+FINGERPRINTS: Mapping[str, Callable[[Workload], tuple[torch.Tensor, ...]]] = {"inference": _inference_fingerprint}
+
+each_kind = pytest.mark.parametrize("kind", list(workloads.REGISTRY))
+each_impossible = pytest.mark.parametrize(
+    ("kind", "change", "named"),
+    [(kind, change, named) for kind in workloads.REGISTRY for change, named in IMPOSSIBLE[kind]],
+)
+
+
+def ready(kind: str, seed: int = 1, **change: str | int | bool) -> Workload:
+    workload = workloads.load(kind)()
+    workload.setup({**POINTS[kind][0], **change}, "cpu", seed)
+    return workload
+
+
+@each_impossible
+def test_what_cannot_be_had_is_one_clear_line(kind: str, change: Point, named: str) -> None:
+    workload = workloads.load(kind)()
+    with pytest.raises(InvalidWorkload) as caught:
+        workload.setup({**POINTS[kind][0], **change}, "cpu", 1)
+    assert named in str(caught.value)
+    assert "\n" not in str(caught.value)
+    workload.close()
+
+
+@each_kind
+def test_params_and_seed_decide_parameters_and_inputs(kind: str) -> None:
+    first, again, other = (FINGERPRINTS[kind](ready(kind, seed)) for seed in (1, 1, 2))
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+@each_kind
+def test_a_step_does_units_and_leaves_waiting_to_synchronize(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    workload = ready(kind)
+    with monkeypatch.context() as patched:
+        patched.setattr(torch.cuda, "synchronize", lambda *_: pytest.fail("step synchronized"))
+        assert [workload.step() for _ in range(2)] == [POINTS[kind][1]] * 2
+    workload.synchronize()
+    assert workload.unit
+
+
+@each_kind
+def test_facts_are_json(kind: str) -> None:
+    facts = dict(ready(kind).facts())
+    assert facts
+    assert json.loads(json.dumps(facts, allow_nan=False)) == facts
+
+
+@each_kind
+def test_close_is_safe_at_any_time(kind: str) -> None:
+    workloads.load(kind)().close()
+    workload = ready(kind)
+    workload.close()
+    workload.close()
+    workload.setup(POINTS[kind][0], "cpu", 1)
+    assert workload.step() == POINTS[kind][1]
+
+
+# Inference
+
+
+def test_facts_hold_what_is_counted_and_what_is_published() -> None:
+    facts = ready("inference", batch_size=1).facts()
+    assert facts["parameters"] == models.ShuffleNet_V2_X0_5_Weights.DEFAULT.meta["num_params"]
+    assert facts["published_acc1_percent"] == 60.552
+    assert facts["published_acc5_percent"] == 81.746
+    assert facts["gflops"] == 0.04
+    assert facts["published_weights"] == "ShuffleNet_V2_X0_5_Weights.IMAGENET1K_V1"
+    assert facts["input_shape"] == [3, 224, 224]
+    assert facts["photographs"] == 1
+
+
+def test_a_batch_cycles_over_the_photographs() -> None:
+    batch = _inference_fingerprint(ready("inference", batch_size=5))[0]
+    assert batch.shape == (5, 3, 224, 224)
+    assert torch.equal(batch[0], batch[2])
+    assert torch.equal(batch[1], batch[3])
+    assert not torch.equal(batch[0], batch[1])
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16), ("fp16", torch.float16)]
+)
+def test_precision_is_that_of_parameters_and_inputs(precision: str, dtype: torch.dtype) -> None:
+    workload = ready("inference", batch_size=1, precision=precision)
+    assert {t.dtype for t in _inference_fingerprint(workload) if t.is_floating_point()} == {dtype}
+    assert workload.step() == 1
+
+
+def test_channels_last_is_the_layout_of_parameters_and_inputs() -> None:
+    workload = ready("inference", channels_last=True)
+    images = [t for t in _inference_fingerprint(workload) if t.dim() == 4]
+    assert all(t.is_contiguous(memory_format=torch.channels_last) for t in images)
+    assert workload.step() == 3
+
+
+def test_a_folder_of_images_is_read_with_the_folders_below_it(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    Image.new("L", (40, 300), 200).save(tmp_path / "grey.png")
+    Image.new("RGB", (300, 40), "red").save(tmp_path / "below" / "red.WEBP")
+    (tmp_path / "notes.txt").write_text("no image")
+    assert ready("inference", images=str(tmp_path)).facts()["photographs"] == 2
+
+
+def test_an_unreadable_image_is_named(tmp_path: Path) -> None:
+    Image.new("RGB", (40, 40), "red").save(tmp_path / "good.png")
+    (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8 cut short")
+    with pytest.raises(InvalidWorkload, match=r"bad\.jpg"):
+        ready("inference", images=str(tmp_path))
+
+
+def test_a_folder_without_images_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidWorkload, match=str(tmp_path)):
+        ready("inference", images=str(tmp_path))
+
+
+def test_weights_come_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pth"
+    wanted = models.get_model(MODEL).state_dict()
+    torch.save(wanted, path)
+    loaded = networks.build(MODEL, str(path), seed=1).module.state_dict()
+    assert all(torch.equal(loaded[name], wanted[name]) for name in wanted)
+
+
+@pytest.mark.parametrize(
+    "save",
+    [
+        lambda path: path.write_text("no weights"),
+        lambda path: path.write_bytes(b""),
+        lambda path: torch.save(models.get_model("squeezenet1_1").state_dict(), path),
+        lambda path: torch.save({"fc.weight": torch.zeros(2)}, path),
+        lambda path: torch.save([1, 2], path),
+    ],
+    ids=["text", "empty", "of another network", "partial", "no mapping"],
+)
+def test_weights_that_do_not_fit_are_one_clear_line(save: Callable[[Path], object], tmp_path: Path) -> None:
+    path = tmp_path / "weights.pth"
+    save(path)
+    with pytest.raises(InvalidWorkload, match=r"weights\.pth") as caught:
+        networks.build(MODEL, str(path), seed=1)
+    assert "\n" not in str(caught.value)
+
+
+def test_default_weights_come_from_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
+    wanted = models.get_model(MODEL).state_dict()
+    (tmp_path / "checkpoints").mkdir()
+    torch.save(wanted, tmp_path / "checkpoints" / Path(models.ShuffleNet_V2_X0_5_Weights.DEFAULT.url).name)
+    loaded = networks.build(MODEL, "default", seed=1).module.state_dict()
+    assert all(torch.equal(loaded[name], wanted[name]) for name in wanted)
+
+
+def test_default_weights_without_a_network_say_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_network(*_: object, **__: object) -> None:
+        raise URLError("no route to host")
+
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", no_network)
+    with pytest.raises(InvalidWorkload, match=r"no route to host.*TORCH_HOME.*weights: random"):
+        networks.build(MODEL, "default", seed=1)
+
+
+@pytest.mark.parametrize("model", sorted(networks.WITH_AUXILIARY_HEADS))
+def test_auxiliary_heads_are_left_out(model: str) -> None:
+    module = networks.build(model, "random", seed=1).module
+    assert not [name for name, _ in module.named_parameters() if name.lower().startswith("aux")]
+    with torch.inference_mode():
+        assert module(torch.zeros(1, 3, 299, 299)).shape == (1, 1000)

@@ -1,0 +1,332 @@
+"""The trial's loops, with a workload that does nothing and a supervisor that listens."""
+
+import contextlib
+import gc
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import pytest
+import torch
+from pydantic import JsonValue
+
+from farm.model import FailureKind, Flag, JobSpec, MeasureSettings, Point, Window, WindowKind
+from workers import protocol, trial, workloads
+from workers.workloads import InvalidWorkload
+
+MEASURE = MeasureSettings(
+    profile="quick",
+    window_s=0.05,
+    windows=2,
+    min_iterations=3,
+    idle_s=0.05,
+    context_idle_s=0.05,
+    warmup_s=0.05,
+    warmup_max_s=0.1,
+    latency_s=0.05,
+    latency_max_batches=1000,
+    guard_s=0.05,
+    poll_period_s=0.05,
+)
+UNITS = 2
+
+
+class Fake:
+    """Sleeps, and keeps count."""
+
+    unit: ClassVar[str] = "nap"
+    last: ClassVar["Fake"]
+    on_setup: ClassVar[Callable[[], None]]
+    on_step: ClassVar[Callable[["Fake"], None]]
+
+    def __init__(self) -> None:
+        type(self).last = self
+        self.steps = self.pending = self.synchronized = 0
+        self.given: tuple[Point, str, int] | None = None
+        self.is_closed = False
+        self.collects_garbage: set[bool] = set()
+
+    def setup(self, point: Point, device: str, seed: int) -> None:
+        self.given = (point, device, seed)
+        type(self).on_setup()
+
+    def step(self) -> int:
+        self.steps += 1
+        self.pending += 1
+        self.collects_garbage.add(gc.isenabled())
+        type(self).on_step(self)
+        return UNITS
+
+    def synchronize(self) -> None:
+        self.synchronized += 1
+        self.pending = 0
+
+    def facts(self) -> Mapping[str, JsonValue]:
+        return {"model": "fake"}
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+@dataclass
+class Heard:
+    """What a trial said, and when it stood still."""
+
+    events: list[protocol.Event] = field(default_factory=list)
+    stood_ns: list[tuple[int, int]] = field(default_factory=list)  #: from Edge heard to Go sent
+    steps_at_edges: list[int] = field(default_factory=list)
+    pending_at_edges: list[int] = field(default_factory=list)
+    exit_status: int | None = None
+
+    @property
+    def windows(self) -> list[Window]:
+        return [event.window for event in self.events if isinstance(event, protocol.Closed)]
+
+    @property
+    def failure(self) -> tuple[FailureKind, str]:
+        last = self.events[-1]
+        assert isinstance(last, protocol.Failed)
+        return last.failure.kind, last.failure.message
+
+    @property
+    def latencies_s(self) -> tuple[float, ...]:
+        (found,) = [event for event in self.events if isinstance(event, protocol.Latencies)]
+        return found.values_s
+
+
+@pytest.fixture(autouse=True)
+def fake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workloads, "REGISTRY", {"inference": f"{__name__}:Fake"})
+    monkeypatch.setattr(Fake, "on_setup", lambda: None, raising=False)
+    monkeypatch.setattr(Fake, "on_step", lambda _: time.sleep(0.001), raising=False)
+
+
+@contextlib.contextmanager
+def running(measure: MeasureSettings, point: Point) -> Iterator[tuple[protocol.Channel, Heard]]:
+    """A trial in a thread, started, and the supervisor's end of its line; joined at the end."""
+    spec = JobSpec(
+        job="job",
+        sweep="sweep",
+        kind="inference",
+        point=point,
+        repetition=0,
+        target="any",
+        measure=measure,
+        seed=7,
+        time_limit_s=60,
+    )
+    ours, theirs = socket.socketpair()
+    heard = Heard()
+
+    def run() -> None:
+        with theirs:
+            heard.exit_status = trial.main(theirs)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    with ours:
+        channel = protocol.Channel(ours)
+        channel.send(protocol.Start(spec=spec))
+        yield channel, heard
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def run_trial(measure: MeasureSettings = MEASURE, **point: str | int) -> Heard:
+    """Answer a trial to its end."""
+    with running(measure, {"device": "cpu", **point}) as (channel, heard), contextlib.suppress(EOFError):
+        while True:
+            for line in channel.feed():
+                event = protocol.EVENT.validate_json(line)
+                heard.events.append(event)
+                if isinstance(event, protocol.Edge):
+                    heard_ns = time.monotonic_ns()
+                    heard.steps_at_edges.append(Fake.last.steps)
+                    heard.pending_at_edges.append(Fake.last.pending)
+                    heard.stood_ns.append((heard_ns, time.monotonic_ns()))
+                    channel.send(protocol.Go())
+    return heard
+
+
+def test_the_order_of_events() -> None:
+    heard = run_trial()
+    said = [e.window.kind.value if isinstance(e, protocol.Closed) else e.type for e in heard.events]
+    window = ["edge", "edge"]
+    assert [word for word in said if word != "doubt"] == [
+        *(*window, "setup"),
+        "facts",
+        *(*window, "context_idle"),
+        *(*window, "warmup"),
+        *(*window, "measure"),
+        *(*window, "measure"),
+        *(*window, "latency"),
+        "latencies",
+        "done",
+    ]
+    assert heard.exit_status == 0
+
+
+def test_windows_lie_between_their_edges_with_guards() -> None:
+    heard = run_trial()
+    windows = heard.windows
+    assert len(heard.stood_ns) == 2 * len(windows)
+    for window, (_, go_ns), (edge_ns, _) in zip(windows, heard.stood_ns[::2], heard.stood_ns[1::2], strict=True):
+        guard_ns = MEASURE.guard_s * 1e9 if window.kind == WindowKind.MEASURE else 0
+        assert go_ns + guard_ns <= window.begin_at_ns <= window.end_at_ns <= edge_ns - guard_ns
+        assert window.started_at_utc.utcoffset() is not None
+    assert [w.index for w in windows if w.kind == WindowKind.MEASURE] == [0, 1]
+
+
+def test_stretches_last_as_long_as_they_must() -> None:
+    durations_s = {window.kind: window.duration_s for window in run_trial().windows}
+    for kind in (WindowKind.CONTEXT_IDLE, WindowKind.WARMUP, WindowKind.MEASURE, WindowKind.LATENCY):
+        assert durations_s[kind] >= 0.05
+
+
+def test_units_are_those_of_the_steps_in_the_window() -> None:
+    heard = run_trial()
+    steps = [
+        after - before for before, after in zip(heard.steps_at_edges[::2], heard.steps_at_edges[1::2], strict=True)
+    ]
+    units = [window.units for window in heard.windows]
+    assert units == [None, None, *(UNITS * n for n in steps[2:])]
+    assert sum(steps) == Fake.last.steps
+    assert len(heard.latencies_s) == steps[-1]
+    assert all(value_s >= 0.001 for value_s in heard.latencies_s)
+
+
+def test_a_window_has_at_least_its_iterations() -> None:
+    heard = run_trial(MEASURE.model_copy(update={"window_s": 1e-6, "min_iterations": 40}))
+    measured = [window for window in heard.windows if window.kind == WindowKind.MEASURE]
+    assert [window.units for window in measured] == [UNITS * 40] * 2
+    assert len(heard.latencies_s) >= 40
+
+
+def test_the_device_is_settled_at_every_edge() -> None:
+    assert set(run_trial().pending_at_edges) == {0}
+
+
+def test_a_window_does_not_synchronize_each_batch() -> None:
+    synchronized: list[int] = []
+    Fake.on_step = lambda self: synchronized.append(self.synchronized)
+    heard = run_trial(MEASURE.model_copy(update={"latency_s": 1e-6}))
+    begin, end = heard.steps_at_edges[6:8]
+    assert len(set(synchronized[begin:end])) < (end - begin) / 10
+    latencies = synchronized[heard.steps_at_edges[-2] :]
+    assert len(set(latencies)) == len(latencies) == MEASURE.min_iterations
+
+
+def test_the_latency_pass_ends_at_its_limit() -> None:
+    heard = run_trial(MEASURE.model_copy(update={"latency_s": 60.0, "latency_max_batches": 4}))
+    assert len(heard.latencies_s) == 4
+
+
+def test_a_workload_that_never_settles_is_doubted_and_measured() -> None:
+    Fake.on_step = lambda self: time.sleep(0.002 * 1.2 ** min(self.steps, 20))
+    heard = run_trial(MEASURE.model_copy(update={"warmup_max_s": 0.06}))
+    assert [event.flag for event in heard.events if isinstance(event, protocol.Doubt)] == [Flag.NO_STEADY_STATE]
+    assert isinstance(heard.events[-1], protocol.Done)
+
+
+def test_garbage_is_not_collected_in_the_loops() -> None:
+    run_trial()
+    assert Fake.last.collects_garbage == {False}
+    assert gc.isenabled()
+
+
+def test_facts_say_what_ran_where() -> None:
+    heard = run_trial(model="fake", batch_size=2)
+    (facts,) = [event for event in heard.events if isinstance(event, protocol.Facts)]
+    assert (facts.device, facts.unit, facts.workload) == ("cpu", "nap", {"model": "fake"})
+    assert facts.environment
+    assert Fake.last.given == ({"model": "fake", "batch_size": 2}, "cpu", 7)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "message"),
+    [
+        (InvalidWorkload("weights: no such file"), FailureKind.INVALID, "weights: no such file"),
+        (torch.OutOfMemoryError("CUDA out of memory."), FailureKind.OOM, "alexnet.*64"),
+        (MemoryError(), FailureKind.OOM, "alexnet.*64"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"), FailureKind.OOM, "alexnet.*64"),
+        (ValueError("first\nsecond"), FailureKind.ERROR, "^ValueError: first$"),
+        (EOFError("truncated"), FailureKind.ERROR, "^EOFError: truncated$"),
+    ],
+)
+@pytest.mark.parametrize("moment", ["on_setup", "on_step"])
+def test_an_exception_becomes_a_failure(
+    error: Exception, kind: FailureKind, message: str, moment: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    setattr(Fake, moment, staticmethod(fail))
+    heard = run_trial(model="alexnet", batch_size=64)
+    said_kind, said = heard.failure
+    assert said_kind == kind
+    assert re.search(message, said)
+    assert "\n" not in said
+    assert heard.exit_status == 1
+    assert Fake.last.is_closed
+    assert ("Traceback" in capsys.readouterr().err) == (kind != FailureKind.INVALID)
+
+
+def test_a_kind_that_the_worker_does_not_know_is_invalid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workloads, "REGISTRY", {"training": f"{__name__}:Fake"})
+    kind, message = run_trial().failure
+    assert kind == FailureKind.INVALID
+    assert "inference" in message
+
+
+@pytest.mark.parametrize("edges", [0, 1, 5])
+def test_a_supervisor_that_hangs_up_ends_the_trial_quietly(edges: int, capsys: pytest.CaptureFixture[str]) -> None:
+    with running(MEASURE, {"device": "cpu"}) as (channel, heard):
+        while edges:
+            for line in channel.feed():
+                if isinstance(protocol.EVENT.validate_json(line), protocol.Edge):
+                    edges -= 1
+                    channel.send(protocol.Go())
+    assert heard.exit_status == 1
+    assert Fake.last.is_closed
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("wanted", "gpus", "device"),
+    [
+        ("auto", 0, "cpu"),
+        ("auto", 2, "cuda:0"),
+        ("cpu", 2, "cpu"),
+        ("cuda", 2, "cuda:0"),
+        ("cuda:1", 2, "cuda:1"),
+    ],
+)
+def test_the_device(wanted: str, gpus: int, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    give_gpus(gpus, monkeypatch)
+    assert trial.choose_device(wanted) == device
+
+
+@pytest.mark.parametrize(
+    ("wanted", "gpus", "message"),
+    [
+        ("cuda", 0, "no usable NVIDIA GPU: use device: cpu or auto"),
+        ("cuda:2", 2, "device cuda:2: the last GPU of this machine is cuda:1"),
+        ("tpu", 2, "expected auto, cpu, cuda or cuda:N, got 'tpu'"),
+        (None, 0, "expected auto, cpu, cuda or cuda:N, got None"),
+    ],
+)
+def test_a_device_that_is_not_there(
+    wanted: str | None, gpus: int, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_gpus(gpus, monkeypatch)
+    with pytest.raises(InvalidWorkload, match=message):
+        trial.choose_device(wanted)
+
+
+def give_gpus(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
