@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Select, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, case, or_, select, update
 
 import farm.store.tables as t
 from farm.model import Claim, FailureKind, Heartbeat, JobSpec, JobState, Owner, Ring
@@ -111,7 +111,7 @@ class Leases(Database):
             update(t.job)
             .where(t.job.c.lease_owner == str(owner), t.job.c.state == JobState.RUNNING)
             .values(
-                state=JobState.QUEUED,
+                state=case((t.job.c.cancel_requested, JobState.CANCELLED), else_=JobState.QUEUED),
                 max_attempts=t.job.c.max_attempts + 1,
                 published_at=None,
                 lease_owner=None,

@@ -210,7 +210,7 @@ class Results(Database):
     def measurement_rows(
         self, *sweep_ids: str, kinds: Collection[WindowKind] | None = None
     ) -> Iterator[MeasurementRow]:
-        """The rows of these sweeps (none given: of all) in the order of their plans, of some kinds of window or of all."""
+        """The rows of these sweeps (none: of all) in the order of their plans, of some kinds of window or of all."""
         query = _of(sweep_ids, _MEASUREMENTS)
         if kinds is not None:
             query = query.where(t.window.c.kind.in_(kinds))
@@ -219,7 +219,7 @@ class Results(Database):
                 yield _measurement_row(row)
 
     def trial_rows(self, *sweep_ids: str) -> Iterator[TrialRow]:
-        """The trials of these sweeps (none given: of all), failed ones too, in the order of their plans."""
+        """The trials of these sweeps (none: of all), failed ones too, in the order of their plans."""
         query = _of(sweep_ids, _TRIALS)
         with self.read() as connection:
             for row in connection.execute(query.execution_options(yield_per=_BATCH)):

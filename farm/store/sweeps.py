@@ -43,7 +43,8 @@ class Sweeps(Database):
     def submit(self, sweep: SweepRecord, jobs: Sequence[NewJob]) -> int:
         """Store a sweep and its jobs in one transaction; returns how many jobs were added or queued again.
 
-        Submitting twice is harmless: jobs that are there stay as they are. Jobs that were cancelled are queued again.
+        Submitting twice is harmless: jobs that are there stay as they are. A cancelled sweep is taken up again:
+        cancelled jobs are queued, and a running job that was asked to stop may go on.
         """
         with self.write() as connection:
             connection.execute(self.insert(t.sweep).on_conflict_do_nothing(), sweep.model_dump())
@@ -57,7 +58,13 @@ class Sweeps(Database):
                 set_={**_AFRESH, "max_attempts": t.job.c.attempt + insert.excluded.max_attempts},
                 where=t.job.c.state == JobState.CANCELLED,
             ).returning(t.job.c.id)
-            return len(connection.execute(statement, [_row(sweep.id, job) for job in jobs]).all())
+            queued = connection.execute(statement, [_row(sweep.id, job) for job in jobs]).all()
+            connection.execute(
+                update(t.job)
+                .where(t.job.c.sweep_id == sweep.id, t.job.c.state == JobState.RUNNING)
+                .values(cancel_requested=False)
+            )
+        return len(queued)
 
     def cancel(self, sweep_id: str) -> tuple[int, int]:
         """Cancel the jobs that wait and ask those that run to stop; returns how many of each."""

