@@ -207,3 +207,21 @@ def test_auxiliary_heads_are_left_out(model: str) -> None:
     assert not [name for name, _ in module.named_parameters() if name.lower().startswith("aux")]
     with torch.inference_mode():
         assert module(torch.zeros(1, 3, 299, 299)).shape == (1, 1000)
+
+
+@pytest.mark.parametrize(
+    ("said", "raised", "match"),
+    [
+        ("InvalidCxxCompiler: none found", InvalidWorkload, "g.. for a CPU.*compile: false"),
+        ("some other bug", RuntimeError, "some other bug"),
+    ],
+)
+def test_a_missing_compiler_is_said_so(
+    said: str, raised: type[Exception], match: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: torch.Tensor) -> None:
+        raise RuntimeError(said)
+
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self: setattr(self, "forward", fail))
+    with pytest.raises(raised, match=match):
+        ready("inference", compile=True)
