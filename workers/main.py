@@ -39,16 +39,13 @@ def worker(
         queues = [queue_for(t) for t in ("any", f"hw:{machine.hardware_class}", f"machine:{machine.name}")]
         celery = app.build(member, settings)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        celery.worker_main(
-            [
-                "worker",
-                "--pool=solo",  # no wake-ups while a trial runs
-                "--without-gossip",
-                "--without-mingle",
-                "--without-heartbeat",
-                f"--queues={','.join(queues)}",
-                f"--hostname=farm@{machine.name}",
-                f"--loglevel={logging.getLevelName(level)}",
-                "--quiet",
-            ]
-        )
+        celery.Worker(
+            pool="solo",  # no wake-ups while a trial runs
+            without_gossip=True,
+            without_mingle=True,
+            without_heartbeat=True,
+            queues=queues,
+            hostname=f"farm@{machine.name}",
+            loglevel=level,
+            quiet=True,
+        ).start()

@@ -129,27 +129,29 @@ class Saving:
 
     best: Summary
     reference: Summary
+    best_j: float  #: per unit
     share: float  #: of the reference's energy that is saved
-    is_clear: bool  #: the intervals do not overlap
+    is_net: bool  #: False: some net energies are within the noise, so gross ones were compared
+    is_clear: bool  #: its interval lies below the reference's, or below the next where it is the reference itself
 
 
 def best_batch(summaries: Sequence[Summary]) -> Saving | None:
-    """The batch size with the least net energy per unit, among summaries that differ in batch size alone."""
-    known = [s for s in summaries if s.net_j is not None and isinstance(s.labels.get("batch_size"), int)]
-    if len(known) < 2 or len({s.quality for s in known}) > 1:
+    """The batch size with the least energy per unit, among summaries that differ in batch size alone."""
+    sized = [s for s in summaries if isinstance(s.labels.get("batch_size"), int)]
+    if len(sized) < 2 or len({s.quality for s in sized}) > 1:
         return None
-    best = min(known, key=_net_mean)
-    reference = min(known, key=lambda s: int(s.labels["batch_size"] or 0))
-    if _net_mean(reference) <= 0:
+    net = [s.net_j for s in sized if s.net_j is not None and s.net_j.mean > 0]
+    gross = [s.gross_j for s in sized if s.gross_j is not None]
+    is_net = len(net) == len(sized)
+    if not is_net and len(gross) < len(sized):
         return None
-    return Saving(best, reference, 1 - _net_mean(best) / _net_mean(reference), not _overlap(best, reference))
+    energies = list(zip(net if is_net else gross, sized, strict=True))
+    best_energy, best = min(energies, key=lambda pair: pair[0].mean)
+    energy, reference = min(energies, key=lambda pair: int(pair[1].labels["batch_size"] or 0))
+    rival = energy if best is not reference else min((e for e, s in energies if s is not best), key=lambda e: e.mean)
+    share = 1 - best_energy.mean / energy.mean
+    return Saving(best, reference, best_energy.mean, share, is_net, _apart(best_energy, rival))
 
 
-def _net_mean(summary: Summary) -> float:
-    return summary.net_j.mean if summary.net_j else float("inf")
-
-
-def _overlap(a: Summary, b: Summary) -> bool:
-    if a.net_j is None or b.net_j is None or a.net_j.high is None or b.net_j.low is None:
-        return True
-    return a.net_j.high >= b.net_j.low
+def _apart(less: Interval, more: Interval) -> bool:
+    return less.high is not None and more.low is not None and less.high < more.low

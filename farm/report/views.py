@@ -59,7 +59,7 @@ class Results:
         caption = Text(f"{self.sweep.name} ({self.sweep.id})\n{self._caption()}")
         notes = [Text(note, style="dim") for note in layout.footnotes(self.summaries)]
         sentences = [Text(f"• {sentence}") for sentence in layout.sentences(self.summaries)]
-        return Group(caption, layout.table(self.summaries, self.accuracy), *notes, *sentences)
+        return Group(caption, Text(), layout.tables(self.summaries, self.accuracy), *notes, *sentences)
 
     def records(self) -> list[dict[str, Scalar]]:
         """For csv, json and parquet."""
