@@ -94,7 +94,7 @@ class Inference:
             if not any(sign in str(error) for sign in NO_COMPILER):
                 raise
             raise InvalidWorkload(
-                "compile: this machine has no compiler (g++ for a CPU, triton for a GPU): install it, or use compile: false"
+                "compile: this machine has no compiler: install g++ (for a GPU triton too), or use compile: false"
             ) from None
         self.synchronize()
 
