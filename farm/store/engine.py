@@ -1,11 +1,13 @@
 """One database behind two transactions, `read` and `write`, on SQLite or PostgreSQL."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Self
+from time import monotonic, sleep
+from typing import Self
 
 from sqlalchemy import URL, ColumnElement, Connection, Engine, Table, create_engine, event, func, literal, make_url
 from sqlalchemy.dialects import postgresql, sqlite
@@ -125,13 +127,26 @@ def _sqlite_engine(url: URL) -> Engine:
     return engine
 
 
-def _prepare_sqlite(connection: Any, _record: object) -> None:
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # the driver must not begin transactions: `_begin_sqlite` does
     connection.execute(f"PRAGMA busy_timeout = {_SQLITE_BUSY_MS}")
-    connection.execute("PRAGMA journal_mode = WAL")
+    _use_wal(connection)
     # A power cut may cost the last commits, never the file: a job it forgets is measured again.
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """The file keeps this mode; while others set it too, SQLite answers BUSY at once instead of waiting."""
+    deadline_s = monotonic() + _SQLITE_BUSY_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if not error.sqlite_errorname.startswith("SQLITE_BUSY") or monotonic() > deadline_s:
+                raise
+            sleep(0.01)
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import literal_column, or_, select, update
 
 import farm.store.tables as t
 from farm.errors import InputError
@@ -55,8 +55,10 @@ class Sweeps(Database):
             insert = self.insert(t.job)
             statement = insert.on_conflict_do_update(
                 index_elements=[t.job.c.sweep_id, t.job.c.key],
-                set_={**_AFRESH, "max_attempts": t.job.c.attempt + insert.excluded.max_attempts},
-                where=t.job.c.state == JobState.CANCELLED,
+                set_={name: insert.excluded[name] for name in _AFRESH}
+                | {"max_attempts": t.job.c.attempt + insert.excluded.max_attempts},
+                # A bound value here would make the driver insert row by row.
+                where=t.job.c.state == literal_column(f"'{JobState.CANCELLED}'"),
             ).returning(t.job.c.id)
             queued = connection.execute(statement, [_row(sweep.id, job) for job in jobs]).all()
             connection.execute(

@@ -167,7 +167,7 @@ class Trial(Row, table=True):
     machine_id: str | None = Field(foreign_key="machine.id")
     environment_id: str | None = Field(foreign_key="environment.id")
     started_at_utc: datetime | None = Field(sa_type=UtcDateTime)
-    finished_at_utc: datetime = Field(sa_type=UtcDateTime, index=True)
+    finished_at_utc: datetime = Field(sa_type=UtcDateTime)
     duration_s: float | None
     overhead_s: float | None
     failure_kind: FailureKind | None = Field(sa_type=Text)

@@ -84,8 +84,8 @@ class Trials(Database):
             "log_tail": report.log_tail,
             "simulated": report.simulated,
         }
-        statement = self.insert(t.trial).values(row).on_conflict_do_nothing().returning(t.trial.c.id)
-        return connection.execute(statement).one_or_none() is not None
+        statement = self.insert(t.trial).on_conflict_do_nothing().returning(t.trial.c.id)
+        return connection.execute(statement, row).one_or_none() is not None
 
     def _insert_environment(self, connection: Connection, content: Mapping[str, JsonValue]) -> str | None:
         """The id of the environment; None where the trial died before it could tell."""
@@ -93,7 +93,7 @@ class Trials(Database):
             return None
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
         row = {"id": digest, "content": content}
-        connection.execute(self.insert(t.environment).values(row).on_conflict_do_nothing())
+        connection.execute(self.insert(t.environment).on_conflict_do_nothing(), row)
         return digest
 
 

@@ -124,7 +124,6 @@ def _trials() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_trial"),
         sa.UniqueConstraint("job_id", "attempt", name="uq_trial_job_id_attempt"),
     )
-    _index("ix_trial_finished_at_utc", "trial", ["finished_at_utc"])
 
 
 def _series() -> None:
