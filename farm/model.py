@@ -4,6 +4,7 @@ Types that cross a process, a disk or the database are pydantic models and refus
 types of the inner loops are dataclasses.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -270,6 +271,11 @@ class Ring(Frozen):
     attempt: int
     queue: str
     priority: int = 5
+
+
+def queue_for(target: str) -> str:
+    """The broker's queue for a target: any, hw:CLASS or machine:NAME."""
+    return ".".join(["farm", *(re.sub(r"[^A-Za-z0-9._-]", "-", part) for part in target.split(":", 1))])
 
 
 class SweepRecord(Frozen):

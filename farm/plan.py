@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from random import Random
 
 from farm.errors import InputError
-from farm.model import JobSpec, Machine, MeasureSettings, Point
-from farm.spec import MAX_JOBS, Sweep, canonical_json, profile_settings, queue_for, remaining, sweep_id
-from farm.spec_types import TARGET_WORDS, suggestion
+from farm.model import JobSpec, Machine, MeasureSettings, Point, queue_for
+from farm.spec import MAX_JOBS, Sweep, canonical_json, profile_settings, remaining, sweep_id
+from farm.spec.types import TARGET_WORDS, suggestion
 
 OVERHEAD_S = 2.0  #: of a trial: process, imports, set-up, report
 SLACK = 10  #: a trial may take this many times what it should,

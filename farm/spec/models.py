@@ -8,7 +8,8 @@ from typing import Annotated, Any, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from farm.model import Baseline, Frozen, MeasureSettings, Point
-from farm.spec_types import (
+from farm.spec.positions import Loc
+from farm.spec.types import (
     TARGET_WORDS,
     BatchSize,
     Count,
@@ -37,7 +38,6 @@ from farm.spec_types import (
     refuse,
     shown,
 )
-from farm.yaml_positions import Loc
 
 #: More than this is a mistake rather than a plan.
 MAX_JOBS = 100_000

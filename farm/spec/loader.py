@@ -12,9 +12,7 @@ from pydantic_core import ErrorDetails
 
 from farm.errors import SweepError
 from farm.model import Frozen
-from farm.spec_models import (
-    MAX_JOBS,
-    PROFILES,
+from farm.spec.models import (
     Carbon,
     Exclusion,
     Measure,
@@ -22,30 +20,9 @@ from farm.spec_models import (
     Sweep,
     Workload,
     profile_settings,
-    remaining,
 )
-from farm.spec_types import PROBLEM, shown, suggestion
-from farm.yaml_positions import Document, Loc, Place, read
-
-__all__ = [
-    "MAX_JOBS",
-    "PROFILES",
-    "Carbon",
-    "Exclusion",
-    "Measure",
-    "Repetitions",
-    "Sweep",
-    "Workload",
-    "canonical",
-    "canonical_json",
-    "json_schema",
-    "load_sweep",
-    "parse_sweep",
-    "profile_settings",
-    "queue_for",
-    "remaining",
-    "sweep_id",
-]
+from farm.spec.positions import Document, Loc, Place, read
+from farm.spec.types import PROBLEM, shown, suggestion
 
 MAX_BYTES = 1 << 20
 
@@ -187,11 +164,6 @@ def sweep_id(sweep: Sweep, generation: int = 1) -> str:
     """12 hex digits of what the sweep means; a sweep that is measured anew gets `.2`, `.3`, ..."""
     digest = hashlib.sha256(canonical(sweep).encode()).hexdigest()[:12]
     return digest if generation == 1 else f"{digest}.{generation}"
-
-
-def queue_for(target: str) -> str:
-    """The broker's queue for a target: any, hw:CLASS or machine:NAME."""
-    return ".".join(["farm", *(re.sub(r"[^A-Za-z0-9_-]", "-", part) for part in target.split(":", 1))])
 
 
 def json_schema() -> dict[str, Any]:

@@ -23,7 +23,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
 from farm.catalog import COUNTRIES, MODELS
 from farm.model import Baseline
-from farm.yaml_positions import Loc
+from farm.spec.positions import Loc
 
 PROBLEM = "problem"
 MAX_ITEMS = 1000
