@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from farm.errors import FarmError
+from farm.model import queue_for
 from farm.owner import owner
 from farm.settings import load_settings
-from farm.spec import queue_for
 from farm.store import Store
 
 

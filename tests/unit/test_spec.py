@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 import farm
 from farm.catalog import MODELS
 from farm.errors import SweepError
-from farm.model import Baseline
+from farm.model import Baseline, queue_for
 from farm.spec import (
-    MAX_BYTES,
     PROFILES,
     Sweep,
     canonical,
@@ -21,9 +20,9 @@ from farm.spec import (
     load_sweep,
     parse_sweep,
     profile_settings,
-    queue_for,
     sweep_id,
 )
+from farm.spec.loader import MAX_BYTES
 
 FOLDER = Path("/lab/sweeps")
 HEAD = "name: demo\nkind: inference\n"
@@ -421,7 +420,7 @@ def test_a_sweep_survives_the_way_through_json() -> None:
     [
         ("any", "farm.any"),
         ("hw:NVIDIA H200 (x2)", "farm.hw.NVIDIA-H200--x2-"),
-        ("machine:gpu1.lab:0", "farm.machine.gpu1-lab-0"),
+        ("machine:gpu1.lab:0", "farm.machine.gpu1.lab-0"),
     ],
 )
 def test_queues(target: str, queue: str) -> None:
