@@ -40,7 +40,7 @@ _REDIS_OPTIONS: dict[str, Any] = {
 
 def celery_app(settings: Settings) -> Celery:
     """The Celery app of controller and worker: long exclusive jobs, no results, nothing but JSON."""
-    broker = "filesystem://" if settings.is_embedded else settings.broker_url
+    broker = "filesystem://localhost" if settings.is_embedded else settings.broker_url
     app = Celery("farm", broker=broker, set_as_current=False)
     app.conf.update(
         broker_transport_options=_transport_options(settings),
@@ -52,6 +52,8 @@ def celery_app(settings: Settings) -> Celery:
         worker_enable_remote_control=False,  # time limits and cancel are the store's
         worker_send_task_events=False,
         worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        worker_cancel_long_running_tasks_on_connection_loss=True,  # touches none of ours, and unset it warns
         broker_connection_retry_on_startup=True,  # a worker may start before the broker
         broker_connection_max_retries=None,  # and outlive its absence
         task_create_missing_queues=True,

@@ -2,15 +2,18 @@
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Protocol
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
+from typing import Any, Protocol
 
 from celery import Celery
+from celery.worker.consumer import Consumer
 
 from farm import __version__
-from farm.errors import MachineBusy, StoreUnavailable
-from farm.model import Claim, FailureKind, Machine, Owner, TrialReport
+from farm.errors import FarmError, MachineBusy, StoreUnavailable
+from farm.model import Claim, Failure, FailureKind, Machine, Owner, TrialReport
 from farm.queue import TASK, celery_app
 from farm.settings import Settings
 from farm.store import Store
@@ -33,10 +36,14 @@ class Runner(Protocol):
 
 
 class Beat:
-    """A thread that says that this worker lives, renews the lease of its job and listens for a cancel."""
+    """A thread that says that this worker lives, renews the lease of its job and listens for a cancel.
 
-    def __init__(self, store: Store, machine: Machine, owner: Owner, settings: Settings) -> None:
+    Between jobs it hands in what waits in the spool.
+    """
+
+    def __init__(self, store: Store, spool: Spool, machine: Machine, owner: Owner, settings: Settings) -> None:
         self._store = store
+        self._spool = spool
         self._machine = machine
         self._owner = owner
         self._settings = settings
@@ -68,11 +75,14 @@ class Beat:
                 self._beat_once()
             except StoreUnavailable as error:
                 log.warning("heartbeat: %s", error)
+            except Exception:  # a worker whose heart stops loses every job from then on
+                log.exception("heartbeat")
 
     def _beat_once(self) -> None:
         running = self._running
         self._store.machine_beat(self._machine.id, running[0].spec.job if running else None)
         if running is None:
+            self._spool.drain(self._store)
             return
         claim, stop = running
         answer = self._store.heartbeat(claim.spec.job, claim.attempt, self._owner, self._settings.lease_s)
@@ -94,17 +104,29 @@ class Worker:
         self._machine = machine
         self._owner = owner
         self._settings = settings
-        self._beat = Beat(store, machine, owner, settings)
+        self._beat = Beat(store, spool, machine, owner, settings)
+        self._stop: Stop | None = None  #: of the running trial
 
     def start(self) -> None:
-        """Join the farm: hand in what the last worker of this machine left, and be seen."""
-        self._spool.drain(self._store)
+        """Join the farm: hand in what the last worker of this machine left, and be seen.
+
+        Raises StoreUnavailable, and InputError for a lock file that no trial could hold.
+        """
+        with suppress(MachineBusy), machine_lock(self._settings.lock_file):
+            self._spool.drain(self._store)
         self._store.register_machine(self._machine, self._owner, __version__)
         self._beat.start()
 
     def close(self) -> None:
-        """Leave the farm."""
+        """Leave the farm, and give back at once a job that was broken off."""
         self._beat.close()
+        with suppress(StoreUnavailable):  # then its lease runs out
+            self._store.release(self._owner)
+
+    def interrupt(self) -> None:
+        """Break the running trial off; its job is queued again. For a signal handler."""
+        if self._stop is not None:
+            self._stop.request(FailureKind.INTERRUPTED)
 
     def serve(self, job: str, attempt: int) -> None:
         """Answer one ring: a stale one is dropped, a won one is measured and reported."""
@@ -113,34 +135,79 @@ class Worker:
                 self._spool.drain(self._store)
                 claim = self._store.claim(job, attempt, self._owner, self._machine.id, self._settings.lease_s)
                 if claim is not None:
-                    self._deliver(self._run(claim))
+                    self._measure(claim)
         except (MachineBusy, StoreUnavailable) as error:
             log.warning("job %s: %s: left to the next ring", job, error)
 
-    def _run(self, claim: Claim) -> TrialReport:
-        stop = Stop()
+    def _measure(self, claim: Claim) -> None:
+        """Run and report under one heartbeat: the lease holds until the report is out of our hands."""
         log.info("job %s attempt %d: begins", claim.spec.job, claim.attempt)
-        try:
-            with self._beat.on(claim, stop):
-                report = self._runner.run(claim, stop)
-        finally:
-            stop.close()
-        outcome = f"{report.failure.kind}: {report.failure.message}" if report.failure else "measured"
-        log.info("job %s attempt %d: %s", claim.spec.job, claim.attempt, outcome)
-        return report
+        with closing(Stop()) as stop, self._beat.on(claim, stop):
+            self._stop = stop
+            report = self._run(claim, stop)
+            outcome = f"{report.failure.kind}: {report.failure.message}" if report.failure else "measured"
+            log.info("job %s attempt %d: %s", claim.spec.job, claim.attempt, outcome)
+            while not (self._is_stored(report) or self._is_spooled(report)):
+                time.sleep(self._settings.heartbeat_s)
 
-    def _deliver(self, report: TrialReport) -> None:
+    def _run(self, claim: Claim, stop: Stop) -> TrialReport:
+        started, begun_s = datetime.now(UTC), time.monotonic()
+        try:
+            return self._runner.run(claim, stop)
+        except Exception as error:  # the job must not wait for its lease to run out, and then fail again
+            log.exception("job %s attempt %d: the worker failed", claim.spec.job, claim.attempt)
+            return TrialReport(
+                job=claim.spec.job,
+                attempt=claim.attempt,
+                machine=self._machine.id,
+                started_at_utc=started,
+                finished_at_utc=datetime.now(UTC),
+                duration_s=time.monotonic() - begun_s,
+                failure=Failure(kind=FailureKind.ERROR, message=f"the worker failed: {_described(error)}"),
+                simulated=self._settings.simulated,
+            )
+
+    def _is_stored(self, report: TrialReport) -> bool:
         try:
             if not self._store.complete(report):
                 log.warning("job %s attempt %d: another attempt came first", report.job, report.attempt)
         except StoreUnavailable as error:
-            path = self._spool.put(report)
-            log.warning("%s: the report waits in %s", error, path)
+            log.warning("job %s attempt %d: cannot be reported: %s", report.job, report.attempt, error)
+            return False
+        except Exception:  # whatever the store has against it, the report is kept
+            log.exception("job %s attempt %d: cannot be reported", report.job, report.attempt)
+            return False
+        return True
+
+    def _is_spooled(self, report: TrialReport) -> bool:
+        try:
+            log.warning("job %s attempt %d: waits in %s", report.job, report.attempt, self._spool.put(report))
+        except OSError as error:
+            what = f"the spool does not take it either ({error}): make room on this disk"
+            log.error("job %s attempt %d: %s; trying again", report.job, report.attempt, what)
+            return False
+        return True
+
+
+def _described(error: Exception) -> str:
+    """One line."""
+    first_line = str(error).strip().partition("\n")[0]
+    return first_line if isinstance(error, FarmError) else f"{type(error).__name__}: {first_line}"
+
+
+class TolerantConsumer(Consumer):  # type: ignore[misc]
+    """Drops a message that cannot be read, and connects anew, as after a lost connection; Celery's own would exit."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        unreadable = (ValueError, TypeError, LookupError, AttributeError)
+        self.connection_errors: tuple[type[BaseException], ...] = (*self.connection_errors, *unreadable)
 
 
 def build(worker: Worker, settings: Settings) -> Celery:
     """The Celery app with its one task."""
     app = celery_app(settings)
+    app.conf.worker_consumer = TolerantConsumer
 
     @app.task(name=TASK)  # type: ignore[untyped-decorator]
     def trial(job: str, attempt: int) -> None:

@@ -13,6 +13,7 @@ from workers.zygote import ExitStatus, TrialProcess
 
 #: A trial that said its last word has this long to leave.
 LEAVE_WITHIN_S = 10.0
+_GARBAGE = "the trial sent what is no event: its code writes to descriptors that are not its own, see the log"
 
 
 @dataclass
@@ -40,6 +41,9 @@ def follow(trial: TrialProcess, spec: JobSpec, sampler: Sampler, stop: Stop) -> 
         _listen(trial, spec, sampler, stop, heard)
     except (EOFError, ConnectionError):
         pass  # it died: the exit status says of what
+    except ValueError:
+        heard.failure = Failure(kind=FailureKind.ERROR, message=_GARBAGE)
+        trial.kill()
     finally:
         status = _end(trial, patiently=heard.is_over)
     if stop.failure is not None:
@@ -56,7 +60,8 @@ def _listen(trial: TrialProcess, spec: JobSpec, sampler: Sampler, stop: Stop, he
         selector.register(stop, selectors.EVENT_READ)
         trial.channel.send(protocol.Start(spec=spec))
         while not heard.is_over and stop.failure is None:
-            if not selector.select(max(deadline_s - time.monotonic(), 0.0)):
+            left_s = deadline_s - time.monotonic()
+            if left_s <= 0 or not selector.select(left_s):
                 limit = f"the trial outlived its limit of {spec.time_limit_s:.0f} s: raise time_limit in the sweep"
                 heard.failure = Failure(kind=FailureKind.TIMEOUT, message=limit)
                 trial.kill()
@@ -96,9 +101,9 @@ def _end(trial: TrialProcess, patiently: bool) -> ExitStatus | None:
 
 def _crash(status: ExitStatus | None) -> Failure:
     if status is None or status.signal is None:
-        code = "unknown" if status is None else status.code
+        code = "unknown" if status is None or status.code is None else status.code
         return Failure(kind=FailureKind.CRASHED, message=f"the trial left without a word, exit status {code}")
-    name = signal.Signals(status.signal).name
+    name = {s.value: s.name for s in signal.Signals}.get(status.signal, "real-time")
     hint = ": the kernel kills so when memory runs out" if status.signal == signal.SIGKILL else ""
     message = f"the trial was killed by signal {status.signal} ({name}){hint}"
     return Failure(kind=FailureKind.CRASHED, message=message, signal=status.signal)

@@ -2,10 +2,17 @@
 
 import logging
 import signal
+import warnings
+from collections.abc import Callable
 from contextlib import ExitStack
+from types import FrameType
 from typing import Annotated
 
 import typer
+from celery import Celery
+from celery.exceptions import SecurityWarning
+from celery.signals import worker_ready
+from celery.worker import state
 
 from farm.errors import FarmError
 from farm.model import queue_for
@@ -18,7 +25,7 @@ def worker(
     embedded: Annotated[bool, typer.Option(hidden=True, help="Die with the parent: started by farm run.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every job.")] = False,
 ) -> None:
-    """Measure on this machine: one trial at a time, until Ctrl-C or SIGTERM, which let the running trial finish."""
+    """Measure on this machine. Ctrl-C or SIGTERM stops after the running trial, a second one stops now."""
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
     settings = load_settings()
@@ -37,15 +44,35 @@ def worker(
         member.start()
         stack.callback(member.close)
         queues = [queue_for(t) for t in ("any", f"hw:{machine.hardware_class}", f"machine:{machine.name}")]
-        celery = app.build(member, settings)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        celery.Worker(
-            pool="solo",  # no wake-ups while a trial runs
-            without_gossip=True,
-            without_mingle=True,
-            without_heartbeat=True,
-            queues=queues,
-            hostname=f"farm@{machine.name}",
-            loglevel=level,
-            quiet=True,
-        ).start()
+        status = _serve(app.build(member, settings), queues, machine.name, level, member.interrupt)
+    raise typer.Exit(status)
+
+
+def _serve(celery: Celery, queues: list[str], name: str, level: int, interrupt: Callable[[], None]) -> int:
+    """Answer rings until told to stop; returns the exit status."""
+
+    def leave(_signal: int, _frame: FrameType | None) -> None:
+        if state.should_stop is None:
+            state.should_stop = 0
+        else:
+            interrupt()
+
+    def listen(**_: object) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, leave)
+
+    warnings.simplefilter("ignore", SecurityWarning)  # of root: it names an option that we do not have
+    worker_ready.connect(listen)  # Celery's own handlers come before, and would leave a second Ctrl-C unheard
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    server = celery.Worker(
+        pool="solo",  # no wake-ups while a trial runs
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+        queues=queues,
+        hostname=f"farm@{name}",
+        loglevel=level,
+        quiet=True,
+    )
+    server.start()
+    return int(server.exitcode or 0)

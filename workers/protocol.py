@@ -82,6 +82,8 @@ Event = Annotated[Facts | Edge | Closed | Latencies | Doubt | Done | Failed, Fie
 Order = Annotated[Start | Go, Field(discriminator="type")]
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 ORDER: TypeAdapter[Order] = TypeAdapter(Order)
+#: Far above the latencies of a million batches: a longer line is garbage, and would fill the supervisor's memory.
+LONGEST_LINE_BYTES = 1 << 26
 
 
 class Channel:
@@ -96,11 +98,16 @@ class Channel:
         self.sock.sendall(message.model_dump_json().encode() + b"\n")
 
     def feed(self) -> Iterator[bytes]:
-        """Read what is there and yield the complete lines; raises EOFError when the other end has closed."""
+        """Read what is there and yield the complete lines.
+
+        Raises EOFError when the other end has closed, ValueError when a line has no end.
+        """
         chunk = self.sock.recv(1 << 16)
         if not chunk:
             raise EOFError
         *lines, self._buffer = (self._buffer + chunk).split(b"\n")
+        if len(self._buffer) > LONGEST_LINE_BYTES:
+            raise ValueError("a line without an end")
         yield from lines
 
     def receive(self) -> bytes:

@@ -2,6 +2,7 @@
 
 import selectors
 import socket
+from contextlib import suppress
 
 from farm.model import Failure, FailureKind
 
@@ -20,10 +21,11 @@ class Stop:
         self.failure: Failure | None = None  #: what the report shall say, once a stop is requested
 
     def request(self, kind: FailureKind) -> None:
-        """Ask for the end of the running trial; the first reason counts."""
+        """Ask for the end of the running trial; the first reason counts, and one that comes too late does no harm."""
         if self.failure is None:
             self.failure = Failure(kind=kind, message=_MESSAGES[kind])
-            self._mouth.send(b"!")
+            with suppress(OSError):  # closed: the trial has just ended by itself
+                self._mouth.send(b"!")
 
     def fileno(self) -> int:
         """For a selector: readable once a stop is requested."""

@@ -48,27 +48,36 @@ class Supervisor:
         self._settings = settings
         self._machine_id = machine_id
         self._zygote = Zygote()
-        self._meters: Sequence[Meter] = ()
+        self._meters: Sequence[Meter] | None = None  #: None: to be entered before the next trial
         self._meter_notes: Sequence[str] = ()
+        self._entered_meters = ExitStack()
         self._last_idle: _Idle | None = None
-        self._open = ExitStack()
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            stack.callback(self._zygote.close)
+            stack.push(self)
             self._zygote.start()
-            self._meters, self._meter_notes = open_meters(self._settings, stack)
-            self._open = stack.pop_all()
+            self._enter_meters()
+            stack.pop_all()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._open.close()
+        self._entered_meters.close()
+        self._zygote.close()
+
+    def _enter_meters(self) -> Sequence[Meter]:
+        """The meters of this machine; all are entered anew after a trial that lost one."""
+        if self._meters is None:
+            self._entered_meters.close()
+            self._meters, self._meter_notes = open_meters(self._settings, self._entered_meters)
+        return self._meters
 
     def run(self, claim: Claim, stop: Stop) -> TrialReport:
         """One attempt at a job; a report whatever happens to the trial."""
         spec, started, begun_s = claim.spec, datetime.now(UTC), time.monotonic()
-        with tempfile.TemporaryFile() as log_file, Sampler(self._meters, spec.measure.poll_period_s) as sampler:
-            shared = self._take_last_idle()
+        meters = self._enter_meters()
+        with tempfile.TemporaryFile() as log_file, Sampler(meters, spec.measure.poll_period_s) as sampler:
+            shared = self._take_last_idle(spec.measure.idle_s)
             before = shared.window if shared else _idle(WindowKind.IDLE_BEFORE, spec, sampler, stop)
             heard = Heard(failure=stop.failure)
             if stop.failure is None:
@@ -79,7 +88,9 @@ class Supervisor:
             traces, lost, log_tail = sampler.traces(), sampler.lost, _tail(log_file)
         windows = [w for w in (before, *heard.windows, after) if w is not None]
         idle = _idle_beside(traces, windows, shared)
-        if after is not None:
+        if lost:
+            self._meters = None
+        elif after is not None:
             self._last_idle = _Idle(after, idle.after)
         measurements = energy.measurements(windows, traces, idle, spec.measure)
         duration_s = time.monotonic() - begun_s
@@ -105,10 +116,12 @@ class Supervisor:
             simulated=self._settings.simulated,
         )
 
-    def _take_last_idle(self) -> _Idle | None:
-        """The idle after the last trial, where nothing ran since and it is fresh; it serves once."""
+    def _take_last_idle(self, at_least_s: float) -> _Idle | None:
+        """The idle after the last trial, where nothing ran since, and it is fresh and long enough; it serves once."""
         last, self._last_idle = self._last_idle, None
-        if last is None or time.monotonic_ns() - last.window.end_at_ns > SHARE_IDLE_WITHIN_S * 1e9:
+        if last is None or last.window.duration_s < at_least_s:
+            return None
+        if time.monotonic_ns() - last.window.end_at_ns > SHARE_IDLE_WITHIN_S * 1e9:
             return None
         return _Idle(last.window.model_copy(update={"kind": WindowKind.IDLE_BEFORE}), last.powers)
 
