@@ -39,6 +39,9 @@ class Settings(BaseSettings):
         default_factory=lambda: Path(tempfile.gettempdir()) / "wattfarm.lock",
         description="one trial a machine: the lock that says so",
     )
+    gpu_index: int = Field(
+        0, ge=0, description="which of the visible GPUs is metered: for each trial the one that it runs on"
+    )
     machine_name: str = Field("", description="this machine's name in the farm; default its host name")
     simulated: bool = Field(False, description="the meters are a simulation: results are stamped so")
 

@@ -51,13 +51,14 @@ class Supervisor:
         self._meters: Sequence[Meter] | None = None  #: None: to be entered before the next trial
         self._meter_notes: Sequence[str] = ()
         self._entered_meters = ExitStack()
+        self._gpu_index = 0
         self._last_idle: _Idle | None = None
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             stack.push(self)
             self._zygote.start()
-            self._enter_meters()
+            self._enter_meters(self._gpu_index)
             stack.pop_all()
         return self
 
@@ -65,17 +66,19 @@ class Supervisor:
         self._entered_meters.close()
         self._zygote.close()
 
-    def _enter_meters(self) -> Sequence[Meter]:
-        """The meters of this machine; all are entered anew after a trial that lost one."""
-        if self._meters is None:
+    def _enter_meters(self, gpu_index: int) -> Sequence[Meter]:
+        """The meters of this machine and that GPU; entered anew for another GPU, and after a trial that lost one."""
+        if self._meters is None or gpu_index != self._gpu_index:
             self._entered_meters.close()
-            self._meters, self._meter_notes = open_meters(self._settings, self._entered_meters)
+            settings = self._settings.model_copy(update={"gpu_index": gpu_index})
+            self._meters, self._meter_notes = open_meters(settings, self._entered_meters)
+            self._gpu_index, self._last_idle = gpu_index, None
         return self._meters
 
     def run(self, claim: Claim, stop: Stop) -> TrialReport:
         """One attempt at a job; a report whatever happens to the trial."""
         spec, started, begun_s = claim.spec, datetime.now(UTC), time.monotonic()
-        meters = self._enter_meters()
+        meters = self._enter_meters(_gpu_index(spec))
         with tempfile.TemporaryFile() as log_file, Sampler(meters, spec.measure.poll_period_s) as sampler:
             shared = self._take_last_idle(spec.measure.idle_s)
             before = shared.window if shared else _idle(WindowKind.IDLE_BEFORE, spec, sampler, stop)
@@ -124,6 +127,12 @@ class Supervisor:
         if time.monotonic_ns() - last.window.end_at_ns > SHARE_IDLE_WITHIN_S * 1e9:
             return None
         return _Idle(last.window.model_copy(update={"kind": WindowKind.IDLE_BEFORE}), last.powers)
+
+
+def _gpu_index(spec: JobSpec) -> int:
+    """The GPU that the trial runs on: N of cuda:N, else the first."""
+    device, _, index = str(spec.point.get("device")).partition(":")
+    return int(index) if device == "cuda" and index.isdecimal() else 0
 
 
 def _idle(kind: WindowKind, spec: JobSpec, sampler: Sampler, stop: Stop) -> Window | None:

@@ -6,6 +6,7 @@ where CUDA_VISIBLE_DEVICES picks one of several different GPUs by its number.
 
 import os
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -43,8 +44,8 @@ class Gpu:
 
 
 @contextmanager
-def open_gpu() -> Iterator[Gpu]:
-    """The metered GPU, in a session of its own; raises MeterUnavailable where there is none."""
+def open_gpu(index: int = 0) -> Iterator[Gpu]:
+    """What CUDA calls `cuda:index`, in a session of its own; raises MeterUnavailable where there is none."""
     try:
         import pynvml  # noqa: PLC0415
     except ImportError:
@@ -54,15 +55,18 @@ def open_gpu() -> Iterator[Gpu]:
     except pynvml.NVMLError as error:
         raise MeterUnavailable(f"no NVIDIA driver here: {error}; a GPU needs its driver to be metered") from None
     try:
-        yield Gpu(pynvml, _handle(pynvml, os.environ.get("CUDA_VISIBLE_DEVICES", "")))
+        yield Gpu(pynvml, _handle(pynvml, os.environ.get("CUDA_VISIBLE_DEVICES", ""), index))
     finally:
         with suppress(pynvml.NVMLError):
             pynvml.nvmlShutdown()
 
 
-def _handle(nvml: Any, visible: str) -> Any:
-    """The handle of the first GPU in CUDA_VISIBLE_DEVICES, or of GPU 0 where that names none."""
-    wanted = visible.partition(",")[0].strip()
+def _handle(nvml: Any, visible: str, index: int) -> Any:
+    """The handle of that entry of CUDA_VISIBLE_DEVICES, or of the GPU of that number where it names none."""
+    names = [name.strip() for name in visible.split(",") if name.strip()] or [str(index)] * (index + 1)
+    if index >= len(names):
+        raise MeterUnavailable(f"CUDA_VISIBLE_DEVICES={visible} has no GPU {index} to meter")
+    wanted = names[index]
     if wanted.startswith("MIG-"):
         raise MeterUnavailable(f"CUDA_VISIBLE_DEVICES names {wanted}: only whole GPUs are metered, turn MIG off")
     try:
@@ -113,20 +117,21 @@ def _sm_clock_hz(nvml: Any, handle: Any) -> float:
     return float(nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM)) * 1e6
 
 
-class _NvmlMeter:
+class _NvmlMeter(ABC):
     """What both meters share: the session, and the GPU in it."""
 
     name: str
     domains = frozenset({Domain.GPU})
     update_period_s = 0.1
 
-    def __init__(self, settings: Settings) -> None:  # noqa: ARG002 - NVML needs none
+    def __init__(self, settings: Settings) -> None:
+        self._index = settings.gpu_index
         self._session = ExitStack()
         self._gpu: Gpu | None = None
 
     def __enter__(self) -> Self:
         with ExitStack() as session:
-            gpu = session.enter_context(open_gpu())
+            gpu = session.enter_context(open_gpu(self._index))
             try:
                 if gpu.ask(mig_is_on):
                     raise MeterUnavailable("this GPU is split by MIG: only whole GPUs are metered, turn MIG off")
@@ -147,12 +152,12 @@ class _NvmlMeter:
             raise MeterLost(f"{self.name} is closed")
         return {Domain.GPU: self._reading(self._gpu)}
 
+    @abstractmethod
     def _probe(self, gpu: Gpu) -> None:
         """Raise MeterUnavailable where this GPU lacks what the meter reads."""
-        raise NotImplementedError
 
-    def _reading(self, gpu: Gpu) -> Reading:
-        raise NotImplementedError
+    @abstractmethod
+    def _reading(self, gpu: Gpu) -> Reading: ...
 
 
 class NvmlCounter(_NvmlMeter):
