@@ -45,8 +45,10 @@ def follow(trial: TrialProcess, spec: JobSpec, sampler: Sampler, stop: Stop) -> 
         heard.failure = Failure(kind=FailureKind.ERROR, message=_GARBAGE)
         trial.kill()
     finally:
+        if stop.failure is not None:
+            trial.kill()
         status = _end(trial, patiently=heard.is_over)
-    if stop.failure is not None:
+    if stop.failure is not None and not heard.is_done:
         heard.failure = stop.failure
     elif not heard.is_over:
         heard.failure = _crash(status)

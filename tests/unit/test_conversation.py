@@ -1,0 +1,230 @@
+"""A trial is led to its end whatever it says, and however it ends."""
+
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from farm.model import Failure, FailureKind, Flag, JobSpec
+from tests.factories import FACTS, KINDS, ConstantMeter, Script, ScriptedTrial, TrialEnd, job_spec, measured
+from workers import conversation, protocol
+from workers.conversation import Heard, follow
+from workers.sampler import Sampler
+from workers.stop import Stop
+from workers.zygote import ExitStatus
+
+
+@pytest.fixture
+def stop() -> Iterator[Stop]:
+    stop = Stop()
+    yield stop
+    stop.close()
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversation, "LEAVE_WITHIN_S", 0.3)
+
+
+def heard_from(
+    script: Script, stop: Stop, meter: ConstantMeter | None = None, spec: JobSpec | None = None
+) -> tuple[Heard, ScriptedTrial]:
+    trial = ScriptedTrial(script)
+    heard = follow(trial, spec or job_spec(), Sampler([meter] if meter else [], 1.0), stop)
+    assert trial.channel.sock.fileno() == -1
+    return heard, trial
+
+
+def started(end: TrialEnd) -> None:
+    assert isinstance(end.receive(), protocol.Start)
+
+
+def test_what_a_trial_says_is_kept_and_each_edge_is_metered(stop: Stop) -> None:
+    meter = ConstantMeter()
+    heard, trial = heard_from(measured, stop, meter)
+    assert heard.failure is None
+    assert tuple(window.kind for window in heard.windows) == KINDS
+    assert heard.facts == FACTS
+    assert heard.latencies_s == (0.01, 0.02)
+    assert meter.reads == 2 * len(KINDS)
+    assert not trial.is_killed
+
+
+def test_the_trial_is_given_its_job(stop: Stop) -> None:
+    orders: list[protocol.Order] = []
+
+    def script(end: TrialEnd) -> ExitStatus:
+        orders.append(end.receive())
+        end.send(protocol.Done())
+        return ExitStatus(code=0)
+
+    heard_from(script, stop, spec=job_spec(seed=42))
+    assert orders == [protocol.Start(spec=job_spec(seed=42))]
+
+
+def test_doubts_are_kept_with_their_notes(stop: Stop) -> None:
+    def script(end: TrialEnd) -> ExitStatus:
+        started(end)
+        end.send(protocol.Doubt(flag=Flag.NO_STEADY_STATE, note="it shook"), protocol.Done())
+        return ExitStatus(code=0)
+
+    heard, _ = heard_from(script, stop)
+    assert (heard.flags, heard.notes) == ([Flag.NO_STEADY_STATE], ["it shook"])
+
+
+@pytest.mark.parametrize("kind", [FailureKind.OOM, FailureKind.INVALID, FailureKind.ERROR])
+def test_a_failure_is_taken_at_its_word_and_what_came_before_is_kept(kind: FailureKind, stop: Stop) -> None:
+    failure = Failure(kind=kind, message="as it says")
+
+    def script(end: TrialEnd) -> ExitStatus:
+        started(end)
+        end.windows(KINDS[:1])
+        end.send(protocol.Failed(failure=failure))
+        return ExitStatus(code=1)
+
+    heard, trial = heard_from(script, stop)
+    assert heard.failure == failure
+    assert len(heard.windows) == 1
+    assert not trial.is_killed
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (ExitStatus(signal=signal.SIGSEGV), "the trial was killed by signal 11 (SIGSEGV)"),
+        (
+            ExitStatus(signal=signal.SIGKILL),
+            "the trial was killed by signal 9 (SIGKILL): the kernel kills so when memory runs out",
+        ),
+        (ExitStatus(signal=signal.SIGRTMIN + 2), "the trial was killed by signal 36 (real-time)"),
+        (ExitStatus(code=3), "the trial left without a word, exit status 3"),
+        (ExitStatus(), "the trial left without a word, exit status unknown"),
+    ],
+)
+def test_a_trial_that_dies_has_crashed_and_it_is_said_of_what(status: ExitStatus, message: str, stop: Stop) -> None:
+    def script(end: TrialEnd) -> ExitStatus:
+        started(end)
+        end.send(protocol.Edge())
+        return status
+
+    heard, _ = heard_from(script, stop)
+    assert heard.failure == Failure(kind=FailureKind.CRASHED, message=message, signal=status.signal)
+
+
+def test_a_trial_that_is_dead_before_it_is_told_anything_has_crashed(stop: Stop) -> None:
+    heard, _ = heard_from(lambda _: ExitStatus(signal=signal.SIGBUS), stop)
+    assert heard.failure is not None
+    assert (heard.failure.kind, heard.failure.signal) == (FailureKind.CRASHED, signal.SIGBUS)
+
+
+def test_a_trial_that_hangs_is_killed_at_its_time_limit(stop: Stop) -> None:
+    def script(end: TrialEnd) -> ExitStatus:
+        started(end)
+        end.hang()
+        return ExitStatus(code=0)
+
+    heard, trial = heard_from(script, stop, spec=job_spec(time_limit_s=0.05))
+    assert heard.failure is not None
+    assert heard.failure.kind == FailureKind.TIMEOUT
+    assert "time_limit" in heard.failure.message
+    assert trial.is_killed
+
+
+def test_a_trial_that_talks_all_the_time_has_a_time_limit_too(stop: Stop) -> None:
+    def script(end: TrialEnd) -> ExitStatus:
+        started(end)
+        while True:
+            end.send(protocol.Doubt(flag=Flag.TOO_SHORT, note="and on"))
+
+    heard, trial = heard_from(script, stop, spec=job_spec(time_limit_s=0.1))
+    assert heard.failure is not None
+    assert heard.failure.kind == FailureKind.TIMEOUT
+    assert trial.is_killed
+
+
+def test_a_trial_that_said_its_last_word_and_does_not_leave_is_killed(stop: Stop) -> None:
+    def script(end: TrialEnd) -> ExitStatus:
+        started(end)
+        end.send(protocol.Done())
+        end.hang()
+        return ExitStatus(code=0)
+
+    heard, trial = heard_from(script, stop)
+    assert heard.failure is None
+    assert trial.is_killed
+
+
+@pytest.mark.parametrize("kind", [FailureKind.CANCELLED, FailureKind.INTERRUPTED, FailureKind.LOST])
+def test_a_stop_kills_a_running_trial(kind: FailureKind, stop: Stop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def script(end: TrialEnd) -> ExitStatus:
+        started(end)
+        threading.Timer(0.02, stop.request, [kind]).start()
+        end.hang()
+        return ExitStatus(code=0)
+
+    heard, trial = heard_from(script, stop)
+    assert heard.failure is not None
+    assert heard.failure.kind == kind
+    assert trial.is_killed
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"not json\n", b"\xff\xfe\n", b"\n", b"[]\n", b'{"type": "unheard"}\n', b'{"type": "closed"}\n'],
+)
+def test_garbage_from_a_trial_is_its_failure(line: bytes, stop: Stop) -> None:
+    def script(end: TrialEnd) -> ExitStatus:
+        started(end)
+        end.sock.sendall(line)
+        end.hang()
+        return ExitStatus(code=0)
+
+    heard, trial = heard_from(script, stop)
+    assert heard.failure is not None
+    assert heard.failure.kind == FailureKind.ERROR
+    assert "no event" in heard.failure.message
+    assert trial.is_killed
+
+
+def test_a_line_without_an_end_is_garbage_too(stop: Stop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "LONGEST_LINE_BYTES", 100_000)
+    sent = 0
+
+    def script(end: TrialEnd) -> ExitStatus:
+        nonlocal sent
+        started(end)
+        while True:
+            sent += end.sock.send(b"x" * 10_000)
+
+    heard, trial = heard_from(script, stop)
+    assert heard.failure is not None
+    assert heard.failure.kind == FailureKind.ERROR
+    assert sent < 10_000_000
+    assert trial.is_killed
+
+
+def test_a_long_line_in_many_pieces_is_one_event(stop: Stop) -> None:
+    values_s = tuple(i / 7 for i in range(50_000))
+
+    def script(end: TrialEnd) -> ExitStatus:
+        started(end)
+        end.send(protocol.Latencies(values_s=values_s), protocol.Done())
+        return ExitStatus(code=0)
+
+    heard, _ = heard_from(script, stop)
+    assert heard.failure is None
+    assert heard.latencies_s == values_s
+
+
+def test_a_line_may_come_in_pieces() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        channel = protocol.Channel(ours)
+        theirs.sendall(b'{"type":')
+        assert list(channel.feed()) == []
+        theirs.sendall(b' "edge"}\n{"type": "done"}\n{')
+        assert list(channel.feed()) == [b'{"type": "edge"}', b'{"type": "done"}']
+        theirs.sendall(b"}\n")
+        assert list(channel.feed()) == [b"{}"]

@@ -1,0 +1,270 @@
+"""From a claim to a report, with meters and trials that do as they are told."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import IO
+
+import pytest
+
+from farm.errors import FarmError
+from farm.model import Domain, Failure, FailureKind, Flag, Measurement, TrialReport, WindowKind
+from farm.settings import Settings
+from tests.factories import POWER_W, TINY, ConstantMeter, Script, ScriptedTrial, TrialEnd, claim, measured
+from workers import protocol, supervisor
+from workers.stop import Stop
+from workers.supervisor import Supervisor
+from workers.zygote import ExitStatus
+
+
+class FakeZygote:
+    """Starts scripted trials, one after the other; the last script serves again and again."""
+
+    def __init__(self) -> None:
+        self.scripts: list[Script] = [measured]
+        self.spawned = 0
+        self.is_started = False
+
+    def start(self) -> None:
+        self.is_started = True
+
+    def spawn(self, log_file: IO[bytes]) -> ScriptedTrial:
+        self.spawned += 1
+        log_file.write(b"the trial was here\n")
+        return ScriptedTrial(self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0])
+
+    def close(self) -> None:
+        self.is_started = False
+
+
+class Bench:
+    """A supervisor with what it works on."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.zygote = FakeZygote()
+        self.meters: list[ConstantMeter] = []
+        self.new_meter: Callable[[], ConstantMeter] = ConstantMeter
+        self.supervisor = Supervisor(settings, "m1")
+
+    def open_meters(self, _: Settings, stack: ExitStack) -> tuple[list[ConstantMeter], list[str]]:
+        self.meters.append(self.new_meter())
+        return [stack.enter_context(self.meters[-1])], ["no GPU here: plug one in"]
+
+    def run(self, stop: Stop | None = None, attempt: int = 1, **spec: object) -> TrialReport:
+        own = stop or Stop()
+        try:
+            return self.supervisor.run(claim(attempt, **spec), own)
+        finally:
+            own.close()
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    monkeypatch.setattr(supervisor, "SETTLE_S", 0.01)
+    made = Bench(Settings())
+    monkeypatch.setattr(made.supervisor, "_zygote", made.zygote)
+    monkeypatch.setattr(supervisor, "open_meters", made.open_meters)
+    with made.supervisor:
+        assert made.zygote.is_started
+        yield made
+    assert not made.zygote.is_started
+    assert not any(meter.is_open for meter in made.meters)
+
+
+def kinds(report: TrialReport) -> list[WindowKind]:
+    return [window.kind for window in report.windows]
+
+
+def measurement(report: TrialReport, kind: WindowKind) -> Measurement:
+    (found,) = [m for m in report.measurements if m.window_kind == kind]
+    return found
+
+
+def crashes(end: TrialEnd) -> ExitStatus:
+    end.receive()
+    end.windows([WindowKind.SETUP])
+    return ExitStatus(signal=11)
+
+
+def test_a_report_has_all_that_the_trial_brought(bench: Bench) -> None:
+    report = bench.run(attempt=2, carbon_country="NLD")
+    assert (report.job, report.attempt, report.machine, report.failure) == ("job", 2, "m1", None)
+    assert kinds(report) == list(WindowKind)
+    assert report.latencies_s == (0.01, 0.02)
+    assert report.environment == {"torch": "2.14"}
+    assert report.facts == {"parameters": 7, "device": "cpu", "unit": "image"}
+    assert report.notes == ("no GPU here: plug one in",)
+    assert report.log_tail == "the trial was here\n"
+    assert report.carbon_g_per_kwh is not None
+    assert 0 < report.carbon_g_per_kwh < 1500
+    assert report.started_at_utc < report.finished_at_utc
+    assert not report.simulated
+
+
+def test_a_report_survives_the_way_to_the_disk_and_back(bench: Bench) -> None:
+    report = bench.run()
+    assert TrialReport.model_validate_json(report.model_dump_json()) == report
+
+
+def test_every_window_is_metered_and_the_idle_power_taken_off(bench: Bench) -> None:
+    """A machine that draws the same, idle or not: gross is power x time, net is nothing."""
+    report = bench.run()
+    by_kind = {window.kind: window for window in report.windows}
+    assert [m.window_kind for m in report.measurements] == kinds(report)
+    for m in report.measurements:
+        assert (m.domain, m.source) == (Domain.CPU, "constant")
+        assert m.gross_j == pytest.approx(POWER_W * by_kind[m.window_kind].duration_s, rel=1e-6)
+    assert measurement(report, WindowKind.MEASURE).net_j == pytest.approx(0, abs=1e-6)
+    assert measurement(report, WindowKind.MEASURE).baseline_context_w == pytest.approx(POWER_W)
+    assert measurement(report, WindowKind.MEASURE).baseline_bare_w == pytest.approx(POWER_W)
+    (trace,) = report.traces
+    assert len(trace.offset_s) == bench.meters[0].reads
+
+
+def test_the_overhead_is_what_lies_outside_the_windows(bench: Bench) -> None:
+    report = bench.run()
+    assert report.overhead_s is not None
+    inside_s = sum(w.duration_s for w in report.windows if w.kind != WindowKind.SETUP)
+    assert report.overhead_s == pytest.approx(report.duration_s - inside_s)
+
+
+def test_trials_back_to_back_share_the_idle_between_them(bench: Bench) -> None:
+    first, second, third = bench.run(), bench.run(), bench.run()
+    for before, after in ((first, second), (second, third)):
+        shared, last = after.windows[0], before.windows[-1]
+        assert (shared.kind, last.kind) == (WindowKind.IDLE_BEFORE, WindowKind.IDLE_AFTER)
+        assert (shared.begin_at_ns, shared.end_at_ns) == (last.begin_at_ns, last.end_at_ns)
+        idle = measurement(after, WindowKind.IDLE_BEFORE)
+        assert idle.gross_j == pytest.approx(POWER_W * shared.duration_s, rel=1e-6)
+        assert measurement(after, WindowKind.MEASURE).baseline_bare_w == pytest.approx(POWER_W)
+        assert after.overhead_s is not None
+        assert 0 < after.overhead_s < after.duration_s
+
+
+def assert_own_idle(report: TrialReport) -> None:
+    first = report.windows[0]
+    assert first.kind == WindowKind.IDLE_BEFORE
+    assert first.started_at_utc >= report.started_at_utc
+
+
+def test_a_trial_that_comes_late_idles_anew(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "SHARE_IDLE_WITHIN_S", 0.05)
+    bench.run()
+    time.sleep(0.1)
+    assert_own_idle(bench.run())
+
+
+def test_a_trial_that_wants_a_longer_idle_idles_anew(bench: Bench) -> None:
+    bench.run()
+    report = bench.run(measure=TINY.model_copy(update={"idle_s": 0.1}))
+    assert_own_idle(report)
+    assert report.windows[0].duration_s >= 0.1
+
+
+def test_after_a_failed_trial_the_next_idles_anew(bench: Bench) -> None:
+    bench.zygote.scripts = [measured, crashes, measured]
+    bench.run()
+    failed = bench.run()
+    assert failed.failure is not None
+    assert (failed.failure.kind, failed.failure.signal) == (FailureKind.CRASHED, 11)
+    assert kinds(failed) == [WindowKind.IDLE_BEFORE, WindowKind.SETUP]
+    report = bench.run()
+    assert report.failure is None
+    assert_own_idle(report)
+
+
+def test_a_failed_trial_reports_what_it_was_and_where_it_ran(bench: Bench) -> None:
+    failure = Failure(kind=FailureKind.OOM, message="out of memory with alexnet 512: use a smaller batch_size")
+
+    def script(end: TrialEnd) -> ExitStatus:
+        end.receive()
+        end.send(protocol.Failed(failure=failure))
+        return ExitStatus(code=1)
+
+    bench.zygote.scripts = [script]
+    report = bench.run()
+    assert report.failure == failure
+    assert report.log_tail == "the trial was here\n"
+    assert report.facts == {}
+    assert report.environment == {}
+
+
+@pytest.mark.parametrize("kind", [FailureKind.CANCELLED, FailureKind.INTERRUPTED, FailureKind.LOST])
+def test_a_stop_before_the_trial_spares_it(bench: Bench, kind: FailureKind) -> None:
+    stop = Stop()
+    stop.request(kind)
+    report = bench.run(stop, measure=TINY.model_copy(update={"idle_s": 60}))
+    assert report.failure is not None
+    assert report.failure.kind == kind
+    assert bench.zygote.spawned == 0
+    assert report.windows == ()
+
+
+def test_a_stop_after_the_trial_spares_the_idle_only(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop = Stop()
+    monkeypatch.setattr(supervisor, "SETTLE_S", 60)
+
+    class Left(ScriptedTrial):
+        def wait(self, timeout_s: float | None = None) -> ExitStatus | None:
+            status = super().wait(timeout_s)
+            stop.request(FailureKind.CANCELLED)
+            return status
+
+    monkeypatch.setattr(bench.zygote, "spawn", lambda _: Left(measured))
+    report = bench.run(stop)
+    assert report.failure is None
+    assert WindowKind.IDLE_AFTER not in kinds(report)
+    assert WindowKind.MEASURE in kinds(report)
+
+
+@pytest.mark.parametrize("lost_at", [1, 9])
+def test_a_lost_meter_is_noted_and_its_windows_are_unknown(bench: Bench, lost_at: int) -> None:
+    bench.meters[0].lost_at = lost_at
+    report = bench.run()
+    assert report.failure is None
+    assert any("constant: it fell off the bus" in note for note in report.notes)
+    last = measurement(report, WindowKind.LATENCY)
+    assert (last.gross_j, last.net_j, last.quality) == (None, None, None)
+    assert Flag.METER_LOST in report.flags
+
+
+def test_meters_are_entered_anew_after_a_trial_that_lost_one(bench: Bench) -> None:
+    bench.meters[0].lost_at = 5
+    bench.run()
+    report = bench.run()
+    first, second = bench.meters
+    assert not first.is_open
+    assert second.is_open
+    assert measurement(report, WindowKind.MEASURE).gross_j is not None
+    assert Flag.METER_LOST not in report.flags
+    assert_own_idle(report)
+    bench.run()
+    assert len(bench.meters) == 2
+
+
+def test_what_is_not_the_trials_fault_is_no_report(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def spawn(_: IO[bytes]) -> ScriptedTrial:
+        raise FarmError("no helper can be started")
+
+    monkeypatch.setattr(bench.zygote, "spawn", spawn)
+    with pytest.raises(FarmError, match="no helper"):
+        bench.run()
+
+
+def test_a_long_log_is_cut_to_its_end(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def spawn(log_file: IO[bytes]) -> ScriptedTrial:
+        log_file.write(b"x" * 100_000 + b"\xff the end")
+        return ScriptedTrial(measured)
+
+    monkeypatch.setattr(bench.zygote, "spawn", spawn)
+    report = bench.run()
+    assert report.log_tail.endswith("x\ufffd the end")
+    assert len(report.log_tail) <= supervisor.LOG_TAIL_BYTES
+
+
+def test_a_simulated_machine_makes_simulated_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Bench(Settings(simulated=True))
+    monkeypatch.setattr(made.supervisor, "_zygote", made.zygote)
+    monkeypatch.setattr(supervisor, "open_meters", made.open_meters)
+    with made.supervisor:
+        assert made.run().simulated
