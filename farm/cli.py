@@ -1,8 +1,9 @@
 """The command line: the only place that prints or exits. Modules are imported on use, so that help is fast."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,22 +19,32 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="farm",
-    help="Measure what deep learning costs: joules, seconds, grams of CO2.",
+    epilog="--debug, anywhere on the line, shows the traceback of an error.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: a line each, and nothing to import
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-db = typer.Typer(help="Look after the database's schema.", no_args_is_help=True)
+db = typer.Typer(help="Look after the database's schema.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(db, name="db")
 
 SweepFile = Annotated[Path, typer.Argument(metavar="SWEEP.yaml", help="The sweep to measure.")]
-SweepName = Annotated[str | None, typer.Argument(metavar="[SWEEP]", help="A sweep's name or id; default the latest.")]
+SweepName = Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep's name or id.")]
+AnySweep = Annotated[str | None, typer.Argument(metavar="SWEEP", help="A sweep's name or id; default the latest.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Measure all of it again, beside the old results.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+FormatName = Annotated[
+    str | None, typer.Option("--format", metavar="NAME", help="table, csv, json or parquet; default FILE's suffix.")
+]
+Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to this file.")]
 SOME_TRIALS_FAILED = 1
+SERVICE_OUT_OF_REACH = 3
+A_BUG = 70
+INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command; an error that a user can act on is one clear line and an exit status."""
+    """Run the command; an error is one clear line and an exit status."""
     from farm.errors import FarmError
 
     debug = "--debug" in sys.argv
@@ -44,12 +55,14 @@ def main() -> None:
     except FarmError as error:
         if debug:
             raise
-        for line in str(error).splitlines():
-            print(f"farm: {line}", file=sys.stderr)
+        _note(f"farm: {line}" for line in str(error).splitlines())
         sys.exit(error.exit_status)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+    except Exception as error:
+        if debug:
+            raise
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        _note([f"farm: unexpected {what}: please report it, with what --debug shows"])
+        sys.exit(A_BUG)
 
 
 def _add_worker(arguments: list[str]) -> None:
@@ -60,31 +73,52 @@ def _add_worker(arguments: list[str]) -> None:
             app.command(entry.name)(command)
 
 
+def _later(name: str) -> Any:
+    """A stand-in for a command of another package, for the list of commands."""
+
+    def stand_in() -> None: ...
+
+    stand_in.__doc__ = {"worker": "Measure on this machine, for a farm."}[name]
+    return stand_in
+
+
+@app.callback(invoke_without_command=True)
+def about(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """Measure what deep learning costs: joules, seconds, grams of CO2."""
+    if version:
+        from farm import __version__
+
+        print(f"wattfarm {__version__}")
+        raise typer.Exit
+
+
 @app.command()
-def run(
-    sweep: SweepFile,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Measure all of it again, beside the old results.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Measure a sweep on this machine; needs no server. Ctrl-C stops after the running trial, twice stops now."""
+def run(sweep: SweepFile, fresh: Fresh = False, as_json: Json = False) -> None:
+    """Measure a sweep on this machine; needs no server.
+
+    Ctrl-C finishes the running trial and stops, twice stops now; the same command goes on from there.
+    """
     from farm import embedded, submission
     from farm.report import progress as display
     from farm.report.files import Format
     from farm.spec import load_sweep
 
-    loaded, text = load_sweep(sweep), sweep.read_text()
+    loaded, text = load_sweep(sweep), sweep.read_text(encoding="utf-8")
     with _store(create=True) as (store, settings):
         submitted = submission.enqueue(loaded, text, store, settings, fresh)
-        _warn(submitted.warnings)
-        interrupts = embedded.Interrupts()
-        with interrupts.caught(), display.live(loaded.name, enabled=not as_json) as show:
-            end = embedded.run(submitted.sweep_id, store, settings, interrupts, show)
-        _print_results(store, store.find_sweep(submitted.sweep_id), Format.JSON if as_json else Format.TABLE)
-        _print_failures(store, submitted.sweep_id)
-    if not end.is_over:
-        print(f"farm: stopped with {end.open} jobs to go: `farm run {sweep}` goes on from here", file=sys.stderr)
-        raise typer.Exit(130)
-    _exit_by(end)
+        _note(f"farm: note: {warning}" for warning in submitted.warnings)
+        end = store.progress(submitted.sweep_id)
+        if not end.is_over:
+            interrupts = embedded.Interrupts()
+            live = display.live(loaded.name, not as_json, lambda: display.stopping(interrupts.count))
+            with interrupts.caught(), live as show:
+                end = embedded.run(submitted.sweep_id, store, settings, interrupts, show)
+        found = store.find_sweep(submitted.sweep_id)
+        _print_results(store, found, Format.JSON if as_json else Format.TABLE)
+        if not end.is_over:
+            _note([f"farm: stopped with {end.open} jobs to go: `farm run {sweep}` goes on from here"])
+            raise typer.Exit(INTERRUPTED)
+        _exit_by(end, store, found)
 
 
 @app.command()
@@ -92,7 +126,7 @@ def submit(
     sweep: SweepFile,
     wait: Annotated[bool, typer.Option("--wait", help="Stay until all is measured.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, submit nothing.")] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Measure all of it again, beside the old results.")] = False,
+    fresh: Fresh = False,
     as_json: Json = False,
 ) -> None:
     """Queue a sweep for the farm's workers."""
@@ -100,130 +134,128 @@ def submit(
     from farm.report import plans
     from farm.spec import load_sweep
 
-    loaded, text = load_sweep(sweep), sweep.read_text()
+    loaded, text = load_sweep(sweep), sweep.read_text(encoding="utf-8")
     with _store(create=True) as (store, settings):
         if dry_run:
             made = submission.planned(loaded, store, fresh)
-            _print(plans.record(made) if as_json else plans.described(loaded, made), as_json)
+            _show(plans.described(loaded, made), plans.record(made), as_json)
             return
         submitted = submission.enqueue(loaded, text, store, settings, fresh)
-        _warn(submitted.warnings)
+        _note(f"farm: note: {warning}" for warning in submitted.warnings)
         submission.publish(store, settings)
-        if as_json:
-            _print({"sweep": submitted.sweep_id, "jobs": submitted.jobs, "added": submitted.added}, as_json)
-        else:
-            already = submitted.jobs - submitted.added
-            known = f", {already} of its {submitted.jobs} jobs were there already" if already else ""
-            print(f"submitted {loaded.name} ({submitted.sweep_id}): {submitted.added} jobs queued{known}")
+        _show(plans.submitted(loaded, submitted), plans.submitted_record(submitted), as_json)
         if wait:
-            _exit_by(_follow(store, submitted.sweep_id, loaded.name, quiet=as_json))
+            _follow(store, store.find_sweep(submitted.sweep_id), quiet=as_json)
 
 
 @app.command()
-def watch(sweep: SweepName = None) -> None:
-    """Follow a sweep until it is over; Ctrl-C stops watching, not the sweep."""
+def watch(sweep: AnySweep = None) -> None:
+    """Follow a sweep until it is over; Ctrl-C stops watching only."""
     with _store() as (store, _):
-        found = store.find_sweep(sweep)
-        _exit_by(_follow(store, found.id, found.name))
+        _follow(store, store.find_sweep(sweep))
 
 
 @app.command()
-def status(sweep: SweepName = None, as_json: Json = False) -> None:
-    """Show how sweeps stand; with a sweep, also what runs and what failed."""
+def status(sweep: AnySweep = None, as_json: Json = False) -> None:
+    """Show how sweeps stand; with SWEEP, also what failed."""
     from farm.report import progress as display
 
     with _store() as (store, _):
         chosen = [store.find_sweep(sweep)] if sweep else store.sweeps()
         states = [(record, store.progress(record.id)) for record in chosen]
-        _print(display.status_records(states) if as_json else display.status_table(states), as_json)
-        if sweep and not as_json:
-            _print_failures(store, chosen[0].id)
+        failures = store.failures(chosen[0].id) if sweep else []
+        now = datetime.now(UTC)
+        _show(display.status(states, failures, now), display.status_records(states, now), as_json)
 
 
 @app.command()
-def cancel(sweep: Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep's name or id.")]) -> None:
-    """Cancel what is queued, and stop what runs within a heartbeat; results so far stay."""
+def cancel(sweep: SweepName, as_json: Json = False) -> None:
+    """Cancel what waits, stop what runs; results so far stay."""
     with _store() as (store, _):
         found = store.find_sweep(sweep)
         queued, running = store.cancel(found.id)
-        print(f"cancelled {found.name} ({found.id}): {queued} queued jobs, {running} running ones asked to stop")
+        line = f"{found.name} ({found.id}): {queued} waiting jobs cancelled, {running} running ones told to stop"
+        _show(line, {"sweep": found.id, "queued": queued, "running": running}, as_json)
 
 
 @app.command()
-def retry(sweep: Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep's name or id.")]) -> None:
-    """Queue a sweep's failed jobs again; the failed trials stay beside the new ones."""
+def retry(sweep: SweepName, as_json: Json = False) -> None:
+    """Queue failed jobs again; the failed trials stay beside the new."""
     from farm import submission
 
     with _store() as (store, settings):
         found = store.find_sweep(sweep)
         count = store.retry(found.id, settings.max_attempts)
         submission.publish(store, settings)
-        print(f"retrying {found.name} ({found.id}): {count} jobs queued again")
+        line = f"{found.name} ({found.id}): {count} failed jobs queued again"
+        _show(line, {"sweep": found.id, "queued": count}, as_json)
 
 
 @app.command()
 def results(
-    sweep: SweepName = None,
-    by: Annotated[str | None, typer.Option(help="Group by these, e.g. model,batch_size,machine.")] = None,
-    where: Annotated[list[str] | None, typer.Option(help="Only these, e.g. model=alexnet; may be repeated.")] = None,
-    domain: Annotated[str | None, typer.Option(help="gpu, cpu, dram or wall; default the trial's own device.")] = None,
-    form: Annotated[str, typer.Option("--format", help="table, csv, json or parquet.")] = "table",
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file.")] = None,
+    sweep: AnySweep = None,
+    by: Annotated[str | None, typer.Option(metavar="NAMES", help="Group by these: model,batch_size,machine.")] = None,
+    where: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Only these trials; may be repeated.")
+    ] = None,
+    domain: Annotated[
+        str | None, typer.Option(metavar="NAME", help="gpu, cpu, dram or wall; default the trial's own device.")
+    ] = None,
+    form: FormatName = None,
+    output: Output = None,
     as_json: Json = False,
 ) -> None:
     """Print results, grouped and summed up."""
-    from farm.report import views
-    from farm.report.files import Format
+    from farm.report import files, views
 
-    chosen = Format.JSON if as_json else _choice(Format, form, "--format")
+    chosen = files.chosen("json" if as_json else form, output, tuple(files.Format))
     with _store() as (store, _):
         selected = views.Selection.parse(by, where or [], domain)
         _print_results(store, store.find_sweep(sweep), chosen, selected, output)
 
 
 @app.command()
-def export(
-    sweep: SweepName = None,
-    form: Annotated[str, typer.Option("--format", help="csv, json or parquet.")] = "csv",
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file.")] = None,
-) -> None:
+def export(sweep: AnySweep = None, form: FormatName = None, output: Output = None) -> None:
     """Write every measurement: one row per window and domain."""
-    from farm.report import exports
-    from farm.report.files import Format
+    from farm.report import exports, files
 
+    chosen = files.chosen(form, output, files.FLAT)
     with _store() as (store, _):
-        records = exports.records(store.measurement_rows(store.find_sweep(sweep).id))
-        _emit(records, _choice(Format, form, "--format"), output)
+        _emit(exports.records(store.measurement_rows(store.find_sweep(sweep).id)), chosen, output)
 
 
 @app.command()
-def machines(as_json: Json = False) -> None:
-    """List the machines of the farm."""
+def machines(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show all that is known of this one.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the machines of the farm, or show one."""
     from farm.report import machines as display
 
     with _store() as (store, _):
         known = store.machines()
-        _print(display.records(known) if as_json else display.table(known), as_json)
+    chosen = display.named(known, name) if name else known
+    layout = display.details if name else display.table
+    _show(layout(chosen, datetime.now(UTC)), display.records(chosen), as_json)
 
 
 @app.command()
 def doctor(as_json: Json = False) -> None:
-    """Examine this machine and the services: what can be measured here, and what is in the way."""
-    from farm.report import checks as display
+    """Say what this machine can measure, and what is in the way."""
+    from farm.report import checks
     from farm.services import examine
 
     found = examine()
-    for entry in entry_points(group="farm.doctor"):
-        try:
-            found += entry.load()()
-        except ModuleNotFoundError as error:
-            found += display.missing_worker(error.name)
-    _print(display.records(found) if as_json else display.table(found), as_json)
+    _show(checks.table(found), checks.records(found), as_json)
+    if any(check.state == "bad" for check in found):
+        raise typer.Exit(SERVICE_OUT_OF_REACH)
 
 
 @app.command()
-def serve(verbose: Annotated[bool, typer.Option("--verbose", "-v")] = False) -> None:
-    """Run the controller: rings for queued jobs, and takes back those whose worker fell silent."""
+def serve(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more than warnings.")] = False,
+) -> None:
+    """Run the controller: it rings for jobs and takes back lost ones."""
     import logging
     import signal
     from threading import Event
@@ -231,14 +263,13 @@ def serve(verbose: Annotated[bool, typer.Option("--verbose", "-v")] = False) -> 
     from farm.controller import Controller
     from farm.queue import Bell
 
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(message)s"
-    )
+    level = logging.INFO if verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
     with _store(create=True) as (store, settings):
         stop = Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
-        print("serving: Ctrl-C stops it; workers go on with what they have", file=sys.stderr)
+        _note(["serving: Ctrl-C stops it; workers go on with what they have"])
         Controller(store, Bell(settings), settings).serve(stop)
 
 
@@ -247,7 +278,7 @@ def schema() -> None:
     """Print the JSON Schema of a sweep, for editors."""
     from farm.spec import json_schema
 
-    _print(json_schema(), as_json=True)
+    _show("", json_schema(), as_json=True)
 
 
 @app.command()
@@ -260,7 +291,8 @@ def init(
     if name == "list":
         print("\n".join(sweeps.names()))
     else:
-        print(f"wrote {sweeps.copy(name, Path.cwd())}: edit it, then `farm run {name}.yaml`")
+        path = sweeps.copy(name, Path.cwd()).name
+        print(f"wrote {path}: edit it, then `farm run {path}`")
 
 
 @db.command("upgrade")
@@ -295,85 +327,28 @@ def _store(create: bool = False) -> Iterator[tuple["Store", "Settings"]]:
         yield store, settings
 
 
-def _later(name: str) -> Any:
-    """A stand-in for a command of another package, for the list of commands."""
-
-    def stand_in() -> None: ...
-
-    stand_in.__doc__ = _LATER[name]
-    return stand_in
-
-
-_LATER = {"worker": "Measure on this machine, for a farm."}
-
-
-def _choice(kind: type["Format"], value: str, option: str) -> "Format":
-    from farm.errors import InputError
-
-    try:
-        return kind(value)
-    except ValueError:
-        raise InputError(f"{option}: expected {', '.join(k.value for k in kind)}, got {value!r}") from None
-
-
-def _warn(warnings: tuple[str, ...]) -> None:
-    for warning in warnings:
-        print(f"farm: note: {warning}", file=sys.stderr)
-
-
-def _print(what: Any, as_json: bool) -> None:
-    if as_json:
-        import json
-
-        print(json.dumps(what, indent=2, default=str))
-    else:
-        from rich.console import Console
-
-        Console().print(what, highlight=False)
-
-
-def _follow(store: "Store", sweep_id: str, name: str, quiet: bool = False) -> "Progress":
+def _follow(store: "Store", sweep: "SweepRecord", quiet: bool = False) -> None:
     from time import sleep
 
     from farm.report import progress as display
 
-    with display.live(name, enabled=not quiet) as show:
-        while True:
-            progress = store.progress(sweep_id)
-            show(progress, "")
-            if progress.is_over:
-                break
+    with display.live(sweep.name, enabled=not quiet) as show:
+        while not (progress := store.progress(sweep.id)).is_over:
+            show(progress, "`farm worker` on a machine joins one")
             sleep(1.0)
     if not quiet:
-        print(f"{name}: {display.summary(progress)}")
-    return progress
+        print(f"{sweep.name}: {display.summary(progress, datetime.now(UTC))}")
+    _exit_by(progress, store, sweep)
 
 
-def _exit_by(progress: "Progress") -> None:
+def _exit_by(progress: "Progress", store: "Store", sweep: "SweepRecord") -> None:
+    """Say what failed; exit accordingly."""
     from farm.model import JobState
-
-    if progress.counts.get(JobState.FAILED):
-        raise typer.Exit(SOME_TRIALS_FAILED)
-
-
-def _print_failures(store: "Store", sweep_id: str) -> None:
     from farm.report import progress as display
 
-    for line in display.failure_lines(store.failures(sweep_id)):
-        print(line, file=sys.stderr)
-
-
-def _emit(records: list[dict[str, Any]], form: "Format", output: Path | None) -> None:
-    from farm.errors import InputError
-    from farm.report import files
-
-    if output is not None:
-        files.write(records, form, output)
-        print(f"wrote {len(records)} rows to {output}", file=sys.stderr)
-    elif form == files.Format.PARQUET:
-        raise InputError("--format parquet needs a file: add -o FILE")
-    else:
-        print(files.text(records, form))
+    _note(display.failure_lines(store.failures(sweep.id), sweep.id))
+    if progress.counts.get(JobState.FAILED):
+        raise typer.Exit(SOME_TRIALS_FAILED)
 
 
 def _print_results(
@@ -384,10 +359,45 @@ def _print_results(
     output: Path | None = None,
 ) -> None:
     from farm.report import views
-    from farm.report.files import Format
+    from farm.report.files import Format, write_text
 
     view = views.results(store, sweep, selection or views.Selection())
-    if form == Format.TABLE and output is None:
-        _print(view.rendered(), as_json=False)
+    if form != Format.TABLE:
+        _emit(view.records(), form, output)
+    elif output is None:
+        _show(view.rendered(), None, as_json=False)
     else:
-        _emit(view.records(), Format.CSV if form == Format.TABLE else form, output)
+        write_text(views.plain(view.rendered()), output)
+
+
+def _emit(records: list[dict[str, Any]], form: "Format", output: Path | None) -> None:
+    from farm.errors import InputError
+    from farm.report import files
+
+    if output is not None:
+        files.write(records, form, output)
+        _note([f"wrote {len(records)} rows to {output}"])
+    elif form == files.Format.PARQUET:
+        raise InputError("--format parquet needs a file: add -o FILE")
+    else:
+        print(files.text(records, form))
+
+
+def _show(view: Any, record: Any, as_json: bool) -> None:
+    """Print for a person or for a script."""
+    if as_json:
+        import json
+
+        print(json.dumps(record, indent=2, default=str))
+    elif isinstance(view, str):
+        print(view)
+    else:
+        from rich.console import Console
+
+        Console(markup=False, emoji=False, highlight=False).print(view)
+
+
+def _note(lines: Iterable[str]) -> None:
+    """Beside the output: on stderr."""
+    for line in lines:
+        print(line, file=sys.stderr)

@@ -1,4 +1,6 @@
-"""What `farm doctor` finds out about the services: broker and database."""
+"""What `farm doctor` finds out: the services, and this machine where it has what a worker needs."""
+
+from importlib.metadata import entry_points
 
 from farm import __version__
 from farm.errors import FarmError, SchemaMismatch
@@ -9,31 +11,40 @@ from farm.store import Store
 
 
 def examine() -> list[Check]:
-    """The controller's half of the examination."""
+    """The controller's half of the examination, then the worker's."""
     settings = load_settings()
     version = Check(name="wattfarm", state="ok", detail=f"{__version__}, files in {settings.home}")
-    return [version, _broker(settings), _database(settings)]
+    return [version, _broker(settings), _database(settings), *_machine()]
 
 
 def _broker(settings: Settings) -> Check:
-    url = redacted(settings.broker_url)
     try:
         Bell(settings).check()
     except FarmError as error:
         return Check(name="broker", state="bad", detail=str(error))
     if settings.is_embedded:
-        return Check(
-            name="broker", state="note", detail=f"{url}: this machine alone; FARM_BROKER_URL=redis://... for a lab"
-        )
-    return Check(name="broker", state="ok", detail=url)
+        detail = "a folder, for this machine alone; a lab sets FARM_BROKER_URL=redis://HOST:6379/0"
+        return Check(name="broker", state="ok", detail=detail)
+    return Check(name="broker", state="ok", detail=redacted(settings.broker_url))
 
 
 def _database(settings: Settings) -> Check:
-    url = redacted(settings.store_url)
     try:
-        with Store.open(settings.store_url):
-            return Check(name="database", state="ok", detail=url)
+        with Store.open(settings.store_url, create=not settings.database_url):
+            return Check(name="database", state="ok", detail=redacted(settings.store_url))
     except SchemaMismatch as error:
         return Check(name="database", state="note", detail=str(error))
     except FarmError as error:
         return Check(name="database", state="bad", detail=str(error))
+
+
+def _machine() -> list[Check]:
+    """From a package that this one never imports: an entry point leads there."""
+    found: list[Check] = []
+    for entry in entry_points(group="farm.doctor"):
+        try:
+            found += entry.load()()
+        except ModuleNotFoundError as error:
+            remedy = "it can control but not measure: pip install 'wattfarm[worker]' to measure"
+            found.append(Check(name="measuring", state="note", detail=f"this machine has no {error.name}, so {remedy}"))
+    return found

@@ -1,29 +1,74 @@
 """What this machine can measure, for `farm doctor`."""
 
 import os
+from collections.abc import Iterator
 from contextlib import ExitStack
 from importlib.metadata import version
+from typing import Any
 
-from farm.errors import MachineBusy
-from farm.model import Check, Domain, Quality
+from farm.errors import FarmError, MeterError
+from farm.model import Check, Domain, Machine, Quality
 from farm.settings import Settings, load_settings
 from workers import fingerprint
 from workers.guard import machine_lock
+from workers.meters.nvml import open_gpu
 from workers.sampler import open_meters
+
+#: One-minute load a core above which other programs disturb a measurement.
+QUIET_LOAD = 0.2
 
 
 def examine() -> list[Check]:
     """The worker's half of the examination; never raises for what is missing."""
     settings = load_settings()
     machine = fingerprint.machine(settings)
-    libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "torchvision", "celery"))
     return [
-        Check(name="machine", state="ok", detail=f"{machine.name}, class {machine.hardware_class}"),
-        Check(name="versions", state="ok", detail=libraries),
+        _machine(machine),
+        *_gpu(machine.hardware["gpu"]),
+        _versions(),
         *_meters(settings),
         _lock(settings),
         _load(),
     ]
+
+
+def _machine(machine: Machine) -> Check:
+    detail = f"{machine.name}, class {machine.hardware_class}"
+    if machine.simulated:
+        return Check(name="machine", state="note", detail=f"{detail}, SIMULATED: results are stamped so")
+    return Check(name="machine", state="ok", detail=detail)
+
+
+def _versions() -> Check:
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "torchvision", "celery"))
+    return Check(name="versions", state="ok", detail=libraries)
+
+
+def _gpu(gpu: Any) -> Iterator[Check]:
+    """The metered GPU as the fingerprint has it; nothing where there is none."""
+    if gpu is None:
+        return
+    count = f", the metered one of {gpu['count']}: CUDA_VISIBLE_DEVICES chooses" if (gpu["count"] or 1) > 1 else ""
+    yield Check(name="gpu", state="ok", detail=f"{gpu['name']}, driver {gpu['driver']}{count}")
+    import torch  # noqa: PLC0415 - seconds, and of no interest without a GPU
+
+    if not torch.cuda.is_available():
+        detail = f"torch {torch.__version__} cannot use it, device auto is the CPU: install a build with CUDA"
+        yield Check(name="gpu", state="note", detail=detail)
+    processes = _gpu_processes()
+    if processes:
+        detail = f"in use by process {', '.join(map(str, processes))}: figures will be disturbed"
+        yield Check(name="gpu", state="note", detail=detail)
+
+
+def _gpu_processes() -> list[int]:
+    """Processes that compute on the metered GPU; this one does not."""
+    try:
+        with open_gpu() as gpu:
+            running = gpu.ask(lambda nvml, handle: nvml.nvmlDeviceGetComputeRunningProcesses(handle))
+    except MeterError:
+        return []
+    return [process.pid for process in running or () if process.pid != os.getpid()]
 
 
 def _meters(settings: Settings) -> list[Check]:
@@ -39,24 +84,24 @@ def _meters(settings: Settings) -> list[Check]:
 
 
 def _domain(domain: Domain, quality: Quality, meter: str) -> Check:
+    name = f"{domain} joules"
     if quality == Quality.MODELLED:
-        return Check(
-            name=f"{domain} joules", state="note", detail=f"modelled by {meter}: an estimate, not a measurement"
-        )
-    return Check(name=f"{domain} joules", state="ok", detail=f"{quality} from {meter}")
+        return Check(name=name, state="note", detail=f"modelled by {meter}: an estimate, not a measurement")
+    how = {Quality.COUNTER: "counted by the hardware", Quality.SAMPLED: "integrated from power readings"}[quality]
+    return Check(name=name, state="ok", detail=f"{how} ({meter})")
 
 
 def _lock(settings: Settings) -> Check:
     try:
         with machine_lock(settings.lock_file):
             return Check(name="free", state="ok", detail="nothing measures on this machine now")
-    except MachineBusy as error:
+    except FarmError as error:
         return Check(name="free", state="note", detail=str(error))
 
 
 def _load() -> Check:
     load, cores = os.getloadavg()[0], os.cpu_count() or 1
     detail = f"load {load:.2f} on {cores} cores"
-    if load > 0.2 * cores:
+    if load > QUIET_LOAD * cores:
         return Check(name="quiet", state="note", detail=f"{detail}: other programs run, figures will be disturbed")
     return Check(name="quiet", state="ok", detail=detail)

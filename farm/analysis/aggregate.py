@@ -1,5 +1,6 @@
 """Samples of trials, grouped and summed up. The unit of replication is the trial, not the window or the batch."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
@@ -8,7 +9,7 @@ from statistics import fmean, stdev
 from scipy.special import stdtrit
 
 from farm.energy import COVERAGE_FACTOR
-from farm.model import Quality, Scalar
+from farm.model import Flag, Quality, Scalar
 
 CONFIDENCE = 0.95
 #: A p99 claim needs at least so many batches: then an order statistic bounds it with 99 % confidence.
@@ -31,7 +32,7 @@ class Sample:
     net_u_j: float | None  #: standard uncertainty of net_j
     latencies_s: tuple[float, ...]  #: of each batch
     carbon_g_per_kwh: float | None
-    flagged: bool
+    flags: tuple[Flag, ...]  #: reasons to doubt it
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ class Summary:
     quality: Quality | None
     simulated: bool
     trials: int
-    flagged: int
+    flagged: int  #: trials that carry a flag
+    flags: Mapping[Flag, int]  #: how many trials carry each
     units_per_s: float
     p50_s: float | None
     p95_s: float | None
@@ -85,13 +87,14 @@ def _summary(key: Key, quality: Quality | None, simulated: bool, group: Sequence
     latencies_s = sorted(value for sample in group for value in sample.latencies_s)
     gross = [s.gross_j for s in group if s.gross_j is not None]
     net = [(s.net_j, s.net_u_j) for s in group if s.net_j is not None]
-    grams = [s.carbon_g_per_kwh * s.gross_j / JOULES_PER_KWH for s in group if s.carbon_g_per_kwh and s.gross_j]
+    grams = [grams for s in group if (grams := _grams(s)) is not None]
     return Summary(
         key=key,
         quality=quality,
         simulated=simulated,
         trials=len(group),
-        flagged=sum(s.flagged for s in group),
+        flagged=sum(bool(s.flags) for s in group),
+        flags=Counter(flag for s in group for flag in s.flags),
         units_per_s=fmean(s.units_per_s for s in group),
         p50_s=percentile(latencies_s, 50),
         p95_s=percentile(latencies_s, 95),
@@ -101,6 +104,13 @@ def _summary(key: Key, quality: Quality | None, simulated: bool, group: Sequence
         net_j=mean_interval([j for j, _ in net], [u for _, u in net if u is not None]) if net else None,
         carbon_g=fmean(grams) if grams else None,
     )
+
+
+def _grams(sample: Sample) -> float | None:
+    """CO2e a unit of work, of its gross energy."""
+    if sample.carbon_g_per_kwh is None or sample.gross_j is None:
+        return None
+    return sample.carbon_g_per_kwh * sample.gross_j / JOULES_PER_KWH
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float | None:
@@ -136,12 +146,16 @@ class Saving:
 
 
 def best_batch(summaries: Sequence[Summary]) -> Saving | None:
-    """The batch size with the least energy per unit, among summaries that differ in batch size alone."""
+    """The batch size with the least energy per unit, among summaries that differ in batch size alone.
+
+    None where there is nothing to compare, an energy is unknown, or they are not of one kind: joules of different
+    quality, or simulated and real ones, are never ranked together.
+    """
     sized = [s for s in summaries if isinstance(s.labels.get("batch_size"), int)]
-    if len(sized) < 2 or len({s.quality for s in sized}) > 1:
+    if len(sized) < 2 or len({(s.quality, s.simulated) for s in sized}) > 1:
         return None
-    net = [s.net_j for s in sized if s.net_j is not None and s.net_j.mean > 0]
-    gross = [s.gross_j for s in sized if s.gross_j is not None]
+    net = [s.net_j for s in sized if s.net_j is not None and _stands_out(s.net_j)]
+    gross = [s.gross_j for s in sized if s.gross_j is not None and s.gross_j.mean > 0]
     is_net = len(net) == len(sized)
     if not is_net and len(gross) < len(sized):
         return None
@@ -151,6 +165,11 @@ def best_batch(summaries: Sequence[Summary]) -> Saving | None:
     rival = energy if best is not reference else min((e for e, s in energies if s is not best), key=lambda e: e.mean)
     share = 1 - best_energy.mean / energy.mean
     return Saving(best, reference, best_energy.mean, share, is_net, _apart(best_energy, rival))
+
+
+def _stands_out(energy: Interval) -> bool:
+    """Whether it is above zero, its interval included."""
+    return energy.mean > 0 and (energy.low is None or energy.low > 0)
 
 
 def _apart(less: Interval, more: Interval) -> bool:

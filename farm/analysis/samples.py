@@ -12,9 +12,14 @@ from farm.store import MeasurementRow, TrialRow
 
 @dataclass(frozen=True, slots=True)
 class _Joules:
-    gross_j: float
-    net_j: float | None
-    net_u_j: float | None
+    gross: float | None = None
+    net: float | None = None
+    net_u: float | None = None
+
+    def per(self, units: int) -> "_Joules":
+        """Of one unit of work; unknown where none was done."""
+        shares = (None if j is None or not units else j / units for j in (self.gross, self.net, self.net_u))
+        return _Joules(*shares)
 
 
 def samples(trials: Iterable[TrialRow], rows: Iterable[MeasurementRow], domain: Domain | None = None) -> list[Sample]:
@@ -49,32 +54,46 @@ def _sample(trial: TrialRow, rows: Sequence[MeasurementRow], domain: Domain) -> 
     windows = {r.window_index: r for r in rows}  # every domain has the same windows
     units = sum(r.units or 0 for r in windows.values())
     metered = [r for r in rows if r.domain == domain]
-    joules = _joules(metered)
-    worst = max((r.quality for r in metered if r.quality), key=lambda q: q.rank, default=None)
+    joules = _joules(metered).per(units)
+    known = [r.quality for r in metered if r.quality] if joules.gross is not None else []
+    quality = max(known, key=lambda q: q.rank, default=None)
+    flags = {flag for r in metered for flag in r.flags} if metered else trial.flags
     return Sample(
-        labels={**labels(trial), "domain": domain.value},
-        quality=worst if joules else None,
+        labels={
+            **labels(trial),
+            "domain": domain.value,
+            "quality": quality.value if quality else None,
+            "simulated": trial.simulated,
+        },
+        quality=quality,
         simulated=trial.simulated,
         units_per_s=units / sum(r.duration_s for r in windows.values()),
-        gross_j=joules.gross_j / units if joules and units else None,
-        net_j=joules.net_j / units if joules and joules.net_j is not None and units else None,
-        net_u_j=joules.net_u_j / units if joules and joules.net_u_j is not None and units else None,
+        gross_j=joules.gross,
+        net_j=joules.net,
+        net_u_j=joules.net_u,
         latencies_s=trial.latencies_s,
         carbon_g_per_kwh=trial.carbon_g_per_kwh,
-        flagged=bool(trial.flags),
+        flags=tuple(sorted(flags)),
     )
 
 
-def _joules(rows: Sequence[MeasurementRow]) -> _Joules | None:
-    """Sum over the windows of a trial; None unless all are metered. Their errors share the baseline, so they add."""
-    gross = [r.gross_j for r in rows if r.gross_j is not None]
-    net = [r.net_j for r in rows if r.net_j is not None]
-    u = [
-        (r.net_j_high - r.net_j_low) / 2 / COVERAGE_FACTOR
-        for r in rows
-        if r.net_j_high is not None and r.net_j_low is not None
-    ]
-    if not rows or len(gross) < len(rows):
+def _joules(rows: Sequence[MeasurementRow]) -> _Joules:
+    """Sum over the windows of a trial; unknown unless all are metered. Their errors share the baseline, so they add."""
+    return _Joules(
+        gross=_sum(r.gross_j for r in rows),
+        net=_sum(r.net_j for r in rows),
+        net_u=_sum(_standard_uncertainty(r) for r in rows),
+    )
+
+
+def _standard_uncertainty(row: MeasurementRow) -> float | None:
+    if row.net_j_low is None or row.net_j_high is None:
         return None
-    complete = len(net) == len(rows)
-    return _Joules(sum(gross), sum(net) if complete else None, sum(u) if complete and len(u) == len(rows) else None)
+    return (row.net_j_high - row.net_j_low) / 2 / COVERAGE_FACTOR
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    """None where there is nothing to add, or a part is unknown."""
+    parts = list(values)
+    known = [value for value in parts if value is not None]
+    return sum(known) if parts and len(known) == len(parts) else None

@@ -3,7 +3,8 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,20 @@ class Format(StrEnum):
     PARQUET = "parquet"
 
 
+#: Of flat records; a table is for people.
+FLAT = (Format.CSV, Format.JSON, Format.PARQUET)
+
+
+def chosen(name: str | None, path: Path | None, known: Sequence[Format]) -> Format:
+    """The format that was asked for, else the one of the file's suffix, else the first; raises InputError."""
+    if name is None:
+        suffix = path.suffix.removeprefix(".").lower() if path is not None else ""
+        return next((form for form in known if form == suffix), known[0])
+    if name not in known:
+        raise InputError(f"--format: expected {', '.join(known)}, got {name!r}")
+    return Format(name)
+
+
 def text(records: Sequence[Mapping[str, Any]], form: Format) -> str:
     """Records as csv or json text; an unknown is an empty cell or null."""
     if form == Format.JSON:
@@ -33,16 +48,30 @@ def text(records: Sequence[Mapping[str, Any]], form: Format) -> str:
 
 def write(records: Sequence[Mapping[str, Any]], form: Format, path: Path) -> None:
     """Write records to a file, whole or not at all; raises InputError where that fails."""
-    draft = path.with_name(path.name + ".part")
+    if form == Format.PARQUET:
+        _replace(path, lambda draft: _write_parquet(records, draft))
+    else:
+        write_text(text(records, form) + "\n", path)
+
+
+def write_text(content: str, path: Path) -> None:
+    """Write text to a file, whole or not at all; raises InputError where that fails."""
+    _replace(path, lambda draft: draft.write_text(content, encoding="utf-8"))
+
+
+def _replace(path: Path, fill: Callable[[Path], object]) -> None:
+    path = path.resolve()
+    draft = path.parent / f"{path.name}.part"
     try:
-        if form == Format.PARQUET:
-            _write_parquet(records, draft)
-        else:
-            draft.write_text(text(records, form) + "\n")
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: cannot be written: it is no file")
+        fill(draft)
         draft.replace(path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
 
 
 def _columns(records: Iterable[Mapping[str, Any]]) -> list[str]:

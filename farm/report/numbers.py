@@ -1,38 +1,62 @@
-"""Numbers with sensible digits: as many as the uncertainty supports, never fewer than a reader needs."""
+"""Numbers with sensible digits: as many as the uncertainty supports, in the width of a table's cell."""
 
-from math import floor, log10
+from math import isfinite
 
 from farm.analysis.aggregate import Interval
+from farm.model import Scalar
 
 UNKNOWN = "–"
 DIGITS = 3
+#: Beyond these a number is written with an exponent.
+MOST_DECIMALS = 6
+TOO_LARGE = 1e7
+#: Characters of an interval in a table's cell.
+WIDEST = 19
+
+
+def label(value: Scalar) -> str:
+    """A factor's value as a sweep spells it; a dash for what is unknown."""
+    if value is None:
+        return UNKNOWN
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def number(value: float | None, digits: int = DIGITS) -> str:
     """Significant digits without exponents for everyday sizes; a dash for what is unknown."""
-    if value is None:
+    if value is None or not isfinite(value):
         return UNKNOWN
     if value == 0:
         return "0"
-    decimals = digits - 1 - floor(log10(abs(value)))
-    if decimals > 7 or abs(value) >= 1e7:
-        return f"{value:.{digits - 1}e}"
-    return f"{round(value, decimals):.{max(decimals, 0)}f}"
+    decimals = _decimals(value, digits)
+    if decimals > MOST_DECIMALS or abs(value) >= TOO_LARGE:
+        return f"{value:.{digits - 2}e}"
+    return _fixed(value, decimals)
 
 
 def interval(value: Interval | None) -> str:
     """Mean ± half-width, rounded to two digits of the half-width; an unknown spread is said so."""
-    if value is None:
+    if value is None or not isfinite(value.mean):
         return UNKNOWN
     half = value.half_width
-    if half is None:
+    if half is None or not isfinite(half):
         return f"{number(value.mean)} ±?"
     if half == 0:
         return number(value.mean)
-    decimals = 1 - floor(log10(half))
-    if decimals > 7 or abs(value.mean) >= 1e7:
-        return f"{value.mean:.2e} ± {half:.1e}"
-    return f"{round(value.mean, decimals):.{max(decimals, 0)}f} ± {round(half, decimals):.{max(decimals, 0)}f}"
+    decimals = _decimals(half, 2)
+    text = f"{_fixed(value.mean, decimals)} ± {_fixed(half, decimals)}"
+    if decimals > MOST_DECIMALS or max(abs(value.mean), half) >= TOO_LARGE or len(text) > WIDEST:
+        return f"{value.mean:.1e} ± {half:.1e}"
+    return text
+
+
+def _decimals(value: float, digits: int) -> int:
+    """How many decimals show so many significant digits; negative: tens, hundreds, ... are rounded."""
+    return digits - 1 - int(f"{value:.{digits - 1}e}".partition("e")[2])
+
+
+def _fixed(value: float, decimals: int) -> str:
+    """Rounded to so many decimals; a rounded zero has no sign."""
+    return f"{round(value, decimals) + 0.0:.{max(decimals, 0)}f}"
 
 
 def milliseconds(value_s: float | None) -> str:
@@ -42,7 +66,7 @@ def milliseconds(value_s: float | None) -> str:
 
 def percent(share: float) -> str:
     """A share as whole percent."""
-    return f"{share * 100:.0f} %"
+    return f"{share * 100:.0f}%"
 
 
 def span(seconds: float) -> str:
@@ -52,4 +76,6 @@ def span(seconds: float) -> str:
         return f"{whole} s"
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    if whole < 86_400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 86_400} d {whole % 86_400 // 3600:02d} h"

@@ -2,99 +2,157 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from farm.model import JobState, Point, SweepRecord
-from farm.report.numbers import span
+from farm.report.numbers import label, span
 from farm.store import FailedTrial, Progress
 
 Show = Callable[[Progress, str], None]
+#: Running jobs that the live display names.
+NAMED = 5
+#: Columns that it takes.
+WIDTH = 80
+_NAMES = ("model", "batch_size")
+_USUAL = (None, False, "fp32", "auto", "random", "sample")
 
 
 def point(values: Point) -> str:
-    """The parameters that tell points apart at a glance."""
+    """The parameters that tell points apart; what goes without saying is left out."""
+    rest = [f"{name} {label(v)}" for name, v in values.items() if name not in _NAMES and v not in _USUAL]
     batch = values.get("batch_size")
-    return f"{values.get('model')} batch {batch}" if batch is not None else str(values.get("model"))
+    return ", ".join([f"{values.get('model')} batch {label(batch)}", *rest])
 
 
-def time_left_s(progress: Progress) -> float | None:
-    """From the durations of recent trials; None before the first."""
+def time_left_s(progress: Progress, now: datetime) -> float | None:
+    """From the durations of recent trials; None before the first, and when all is over."""
     if not progress.recent_s or progress.is_over:
         return None
-    machines = max(len(progress.running), 1)
-    return median(progress.recent_s) * progress.open / machines
+    typical_s = median(progress.recent_s)
+    begun_s = sum(min(max((now - job.since).total_seconds(), 0.0), typical_s) for job in progress.running)
+    return (typical_s * progress.open - begun_s) / max(len(progress.running), 1)
 
 
-@contextmanager
-def live(name: str, enabled: bool = True) -> Iterator[Show]:
-    """A live display on stderr; where that is no terminal, one line whenever a job ends."""
-    console = Console(stderr=True)
-    if not enabled:
-        yield lambda _progress, _note: None
-    elif not console.is_terminal:
-        yield _Lines(name, console).show
-    else:
-        with Live(console=console, refresh_per_second=2, transient=True) as display:
-            yield lambda progress, note: display.update(_panel(name, progress, note))
+class _Panel:
+    """What is shown just now; drawn anew at each refresh, so that the time left runs down."""
+
+    def __init__(self, name: str, notice: Callable[[], str]) -> None:
+        self._name, self._notice = name, notice
+        self._progress: Progress | None = None
+        self._note = ""
+
+    def show(self, progress: Progress, note: str) -> None:
+        self._progress, self._note = progress, note
+
+    def __rich__(self) -> Group:
+        if self._progress is None:
+            return Group()
+        return panel(self._name, self._progress, self._note, self._notice(), datetime.now(UTC))
 
 
 class _Lines:
-    """Progress for logs."""
+    """Progress for logs: a line whenever a job ends."""
 
     def __init__(self, name: str, console: Console) -> None:
         self._name, self._console, self._closed = name, console, -1
 
     def show(self, progress: Progress, _note: str) -> None:
-        """Print when something ended."""
         closed = progress.total - progress.open
         if closed != self._closed:
             self._closed = closed
-            self._console.print(f"{self._name}: {summary(progress)}", highlight=False)
+            line = f"{self._name}: {summary(progress, datetime.now(UTC))}"
+            self._console.print(line, soft_wrap=True)
 
 
-def summary(progress: Progress) -> str:
+@contextmanager
+def live(name: str, enabled: bool = True, notice: Callable[[], str] = str) -> Iterator[Show]:
+    """A live display on stderr; where that is no terminal, one line whenever a job ends.
+
+    `notice` gives a line to show beside the progress, or "".
+    """
+    console = Console(stderr=True, markup=False, emoji=False, highlight=False)
+    if not enabled:
+        yield lambda _progress, _note: None
+    elif not console.is_terminal:
+        yield _Lines(name, console).show
+    else:
+        shown = _Panel(name, notice)
+        with Live(shown, console=console, refresh_per_second=2, transient=True):
+            yield shown.show
+
+
+def summary(progress: Progress, now: datetime) -> str:
     """Counts and time left on one line."""
     parts = [f"{progress.counts.get(JobState.DONE, 0)}/{progress.total} done"]
     bad = (JobState.FAILED, JobState.CANCELLED)
     parts += [f"{progress.counts[state]} {state}" for state in bad if progress.counts.get(state)]
-    left = time_left_s(progress)
-    if left is not None:
-        parts.append(f"about {span(left)} left")
+    left_s = time_left_s(progress, now)
+    if left_s is not None:
+        parts.append(f"about {span(left_s)} left")
     return ", ".join(parts)
 
 
-def _panel(name: str, progress: Progress, note: str) -> Group:
+def panel(name: str, progress: Progress, note: str, notice: str, now: datetime) -> Group:
+    """Name, bar and counts; what runs; and what the user should know just now."""
+    bar = Table.grid(padding=(0, 1, 0, 0))
+    bar.width = WIDTH
+    bar.add_column(no_wrap=True, overflow="ellipsis", max_width=24)
+    bar.add_column(ratio=1)
+    bar.add_column(no_wrap=True)
     closed = progress.total - progress.open
-    bar = Table.grid(padding=(0, 1))
-    bar.add_row(name, ProgressBar(total=max(progress.total, 1), completed=closed, width=24), summary(progress))
-    now = [Text(f"  {job.machine}: {point(job.point)}, repetition {job.repetition + 1}") for job in progress.running]
-    if not now and not progress.is_over:
-        now = [Text(f"  waiting for a worker{': ' + note if note else ''}", overflow="ellipsis", no_wrap=True)]
-    return Group(bar, *now[:5])
+    bar.add_row(name, ProgressBar(total=max(progress.total, 1), completed=closed), summary(progress, now))
+    lines = [f"  {line}" for line in running_lines(progress)[:NAMED]]
+    if len(progress.running) > NAMED:
+        lines.append(f"  and {len(progress.running) - NAMED} more")
+    if not lines and not progress.is_over:
+        lines = [f"  waiting for a worker{': ' + note if note else ''}"]
+    if notice:
+        lines.append(f"  {notice}")
+    return Group(bar, *(Text(line, overflow="ellipsis", no_wrap=True) for line in lines))
 
 
-def status_table(states: Sequence[tuple[SweepRecord, Progress]]) -> Table:
-    """One row a sweep."""
-    out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for heading in ("sweep", "id", "submitted (UTC)"):
-        out.add_column(heading, overflow="fold")
-    for state in JobState:
-        out.add_column(state.value, justify="right")
+def stopping(interrupts: int) -> str:
+    """What so many Ctrl-C do."""
+    return ("", "finishing the running trial; Ctrl-C again stops now", "stopping now")[min(interrupts, 2)]
+
+
+def running_lines(progress: Progress) -> list[str]:
+    """One line a running job."""
+    return [f"{job.machine}: {point(job.point)}, repetition {job.repetition + 1}" for job in progress.running]
+
+
+def status(
+    states: Sequence[tuple[SweepRecord, Progress]], failures: Sequence[FailedTrial], now: datetime
+) -> RenderableType:
+    """One row a sweep; below, what runs and what failed."""
+    if not states:
+        return Text("no sweep was submitted yet: begin with `farm run SWEEP.yaml` or `farm submit SWEEP.yaml`")
+    out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    out.add_column("sweep", overflow="fold")
+    out.add_column("id", no_wrap=True)
+    out.add_column("submitted (UTC)", no_wrap=True)
+    out.add_column("jobs")
+    lines: list[str] = []
     for record, progress in states:
-        counts = [str(progress.counts.get(state, 0) or "") for state in JobState]
-        out.add_row(record.name, record.id, f"{record.submitted_at:%Y-%m-%d %H:%M}", *counts)
-    return out
+        counts = ", ".join(f"{progress.counts[state]} {state}" for state in JobState if progress.counts.get(state))
+        out.add_row(record.name, record.id, f"{record.submitted_at:%Y-%m-%d %H:%M}", counts)
+        left_s = time_left_s(progress, now)
+        lines += [f"running on {line}" for line in running_lines(progress)]
+        lines += [f"{record.name}: about {span(left_s)} left"] if left_s is not None else []
+    lines += failure_lines(failures, states[0][0].id)
+    return Group(out, *map(Text, lines))
 
 
-def status_records(states: Sequence[tuple[SweepRecord, Progress]]) -> list[dict[str, Any]]:
+def status_records(states: Sequence[tuple[SweepRecord, Progress]], now: datetime) -> list[dict[str, Any]]:
     """As plain records."""
     return [
         {
@@ -106,19 +164,22 @@ def status_records(states: Sequence[tuple[SweepRecord, Progress]]) -> list[dict[
                 {"job": r.job, "machine": r.machine, "point": r.point, "since": r.since.isoformat()}
                 for r in progress.running
             ],
-            "time_left_s": time_left_s(progress),
+            "time_left_s": time_left_s(progress, now),
         }
         for record, progress in states
     ]
 
 
-def failure_lines(failures: Sequence[FailedTrial]) -> list[str]:
-    """One line a failed trial whose job did not recover; attempts that another one made good are counted."""
-    lost = [f for f in failures if f.state == JobState.FAILED]
+def failure_lines(failures: Sequence[FailedTrial], sweep: str) -> list[str]:
+    """One line a job that failed, and how to go on; attempts that another one made good are counted."""
+    failed = {f.job: f for f in failures if f.state == JobState.FAILED}
     lines = [
-        f"failed: {point(f.point)}, repetition {f.repetition + 1}: {f.failure.kind}: {f.failure.message}" for f in lost
+        f"failed: {point(f.point)}, repetition {f.repetition + 1}: {f.failure.kind}: {f.failure.message}"
+        for f in failed.values()
     ]
+    if failed:
+        lines.append(f"`farm retry {sweep}` queues {'it' if len(failed) == 1 else f'these {len(failed)}'} again")
     recovered = sum(f.state in {JobState.DONE, JobState.QUEUED, JobState.RUNNING} for f in failures)
     if recovered:
-        lines.append(f"{recovered} more attempts failed, and were or will be measured again")
+        lines.append(f"attempts that failed, and were or will be made again: {recovered}")
     return lines

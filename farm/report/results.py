@@ -1,5 +1,6 @@
 """The tables of results, the sentences under them, and the same as plain records for csv, json and parquet."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
@@ -9,60 +10,77 @@ from rich.table import Table
 from rich.text import Text
 
 from farm.analysis.aggregate import P99_NEEDS, Interval, Saving, Summary, best_batch
-from farm.model import Scalar
-from farm.report.numbers import UNKNOWN, interval, milliseconds, number, percent
+from farm.model import Flag, Quality, Scalar
+from farm.report.numbers import interval, label, milliseconds, number, percent
 
 _KEY_HEADINGS = {"batch_size": "batch", "hardware_class": "hardware"}
-_HEADINGS = ("images\n/s", "ms/batch\np50", "\np95", "\np99", "gross J\n/image", "net J/image\n(95 %)", "gCO2e\n/1000")
+_HEADINGS = ("images\n/s", "ms/batch\np50", "\np95", "\np99", "gross J\n/image", "net J/image\n(95%)", "gCO2e\n/1000")
+#: Columns of a terminal, and those between two columns of a table.
+_WIDTH, _GAP = 80, 2
 
 
 def tables(summaries: Sequence[Summary], accuracy: Mapping[str, float]) -> RenderableType:
-    """One row a group. The model, where it is a key, becomes a heading, so that 80 columns hold the rest.
+    """One row a group. The model, and as many keys as 80 columns cannot hold, become headings of tables.
 
     `accuracy`: published ImageNet top-1 in %, by model.
     """
-    if not any(name == "model" for name, _ in summaries[0].key):
-        return _table(summaries, _widths(summaries, ()))
-    widths = _widths(summaries, ("model",))
+    keys = [name for name, _ in summaries[0].key]
+    count = int(keys[0] == "model" and len(keys) > 1)
+    while count < len(keys) - 1 and _excess(_widths(summaries, keys[count:])) > 0:
+        count += 1
+    shown = keys[count:]
+    widths = _widths(summaries, shown)
+    widths[0] -= max(_excess(widths), 0)
     parts: list[RenderableType] = []
-    for order, (model, group) in enumerate(groupby(summaries, key=lambda s: s.labels["model"])):
-        published = accuracy.get(str(model))
-        claim = f"  published ImageNet top-1 {number(published)} %" if published is not None else ""
-        table = _table(list(group), widths, ("model",))
-        table.show_header = order == 0
-        parts += [Text.assemble((str(model), "bold"), (claim, "dim")), table]
+    for heading, group in groupby(summaries, key=lambda s: s.key[:count]):
+        table = _table(list(group), shown, widths)
+        table.show_header = not parts
+        parts += [*([_heading(heading, accuracy)] if heading else []), table]
     return Group(*parts)
 
 
-def _table(summaries: Sequence[Summary], widths: Sequence[int], hidden: Sequence[str] = ()) -> Table:
-    keys = [name for name, _ in summaries[0].key if name not in hidden]
+def _heading(key: Iterable[tuple[str, Scalar]], accuracy: Mapping[str, float]) -> Text:
+    values = dict(key)
+    published = accuracy.get(str(values.get("model")))
+    claim = f"  published ImageNet top-1 {number(published)}%" if published is not None else ""
+    return Text.assemble((_named(values), "bold"), (claim, "dim"))
+
+
+def _named(values: Mapping[str, Scalar]) -> str:
+    """A model speaks for itself, other keys are named."""
+    return ", ".join(label(v) if name == "model" else f"{name} {label(v)}" for name, v in values.items())
+
+
+def _table(summaries: Sequence[Summary], keys: Sequence[str], widths: Sequence[int]) -> Table:
     out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for position, name in enumerate(keys):
-        out.add_column(_KEY_HEADINGS.get(name, name), min_width=widths[position], overflow="fold")
+        out.add_column(_KEY_HEADINGS.get(name, name), width=widths[position], overflow="fold")
     for position, heading in enumerate(_HEADINGS, start=len(keys)):
-        out.add_column(heading, justify="right", no_wrap=True, min_width=widths[position])
+        out.add_column(heading, justify="right", no_wrap=True, width=widths[position])
     for summary in summaries:
         out.add_row(*_cells(summary, keys))
     out.add_row()
     return out
 
 
-def _widths(summaries: Sequence[Summary], hidden: Sequence[str]) -> list[int]:
+def _widths(summaries: Sequence[Summary], keys: Sequence[str]) -> list[int]:
     """Of every column over all tables, so that they line up."""
-    keys = [name for name, _ in summaries[0].key if name not in hidden]
     headings = [*(_KEY_HEADINGS.get(name, name) for name in keys), *_HEADINGS]
-    rows = [_cells(summary, keys) for summary in summaries]
-    columns = zip(*rows, strict=True)
+    columns = zip(*(_cells(summary, keys) for summary in summaries), strict=True)
     return [
         max(*(len(line) for line in heading.split("\n")), *(len(cell) for cell in column))
         for heading, column in zip(headings, columns, strict=True)
     ]
 
 
+def _excess(widths: Sequence[int]) -> int:
+    return sum(widths) + _GAP * (len(widths) - 1) - _WIDTH
+
+
 def _cells(summary: Summary, keys: Sequence[str]) -> list[str]:
     p99 = milliseconds(summary.p99_s)
     return [
-        *(_label(summary.labels[name]) for name in keys),
+        *(label(summary.labels[name]) for name in keys),
         number(summary.units_per_s),
         milliseconds(summary.p50_s),
         milliseconds(summary.p95_s),
@@ -73,21 +91,21 @@ def _cells(summary: Summary, keys: Sequence[str]) -> list[str]:
     ]
 
 
-def _label(value: Scalar) -> str:
-    return UNKNOWN if value is None else str(value)
-
-
 def footnotes(summaries: Sequence[Summary]) -> list[str]:
     """What a reader must know to read the table right."""
     notes = []
     if any(s.p99_s is not None and s.batches < P99_NEEDS for s in summaries):
         notes.append(f"* fewer than {P99_NEEDS} batches: too few to claim a 99th percentile.")
-    flagged = sum(s.flagged for s in summaries)
-    if flagged:
-        total = sum(s.trials for s in summaries)
-        notes.append(f"{flagged} of {total} trials carry a flag, a reason to doubt them: `farm export` lists them.")
     if any(s.net_j is not None and s.net_j.half_width is None for s in summaries):
         notes.append("±? one trial alone says nothing of the spread: raise repetitions.")
+    if any(s.carbon_g is None and s.gross_j is not None for s in summaries):
+        notes.append("gCO2e is known where the sweep names a country: carbon: {country: NLD}.")
+    flagged = sum(s.flagged for s in summaries)
+    if flagged:
+        flags = sum((Counter(s.flags) for s in summaries), Counter[Flag]())
+        named = ", ".join(f"{flag} {count}" for flag, count in flags.most_common())
+        trials = sum(s.trials for s in summaries)
+        notes.append(f"Reasons to doubt {flagged} of {trials} trials: {named}; `farm export` tells which.")
     return notes
 
 
@@ -102,15 +120,16 @@ def sentences(summaries: Sequence[Summary]) -> list[str]:
 
 
 def _sentence(rest: Iterable[tuple[str, Scalar]], saving: Saving) -> str:
-    who = ", ".join(_label(value) for _, value in rest) or "all"
+    who = _named(dict(rest)) or "all"
     best, reference = saving.best.labels["batch_size"], saving.reference.labels["batch_size"]
-    noise = "" if saving.is_net else "; its net energy is within the noise, so gross is compared"
+    modelled = " (modelled)" if saving.best.quality is Quality.MODELLED else ""
+    noise = "" if saving.is_net else "; net energies are too uncertain here, so gross ones are compared"
     doubt = "" if saving.is_clear else "; the intervals overlap, more repetitions would tell"
     if best == reference:
-        return f"{who}: batch {best} takes the least energy per image{noise}{doubt}."
+        return f"{who}: batch {best} takes the least energy per image{modelled}{noise}{doubt}."
     kind = "net" if saving.is_net else "gross"
     return (
-        f"{who}: batch {best} takes the least energy, {number(saving.best_j)} J {kind} per image, "
+        f"{who}: batch {best} takes the least energy, {number(saving.best_j)} J {kind} per image{modelled}, "
         f"{percent(saving.share)} less than batch {reference}{noise}{doubt}."
     )
 
@@ -122,6 +141,7 @@ def records(summaries: Iterable[Summary]) -> list[dict[str, Scalar]]:
             **summary.labels,
             "trials": summary.trials,
             "flagged": summary.flagged,
+            "flags": ";".join(sorted(summary.flags)),
             "quality": summary.quality.value if summary.quality else None,
             "simulated": summary.simulated,
             "units_per_s": summary.units_per_s,
