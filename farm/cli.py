@@ -103,7 +103,7 @@ def run(sweep: SweepFile, fresh: Fresh = False, as_json: Json = False) -> None:
     from farm.report.files import Format
     from farm.spec import load_sweep
 
-    loaded, text = load_sweep(sweep), sweep.read_text(encoding="utf-8")
+    loaded, text = submission.here(load_sweep(sweep)), sweep.read_text(encoding="utf-8")
     with _store(create=True) as (store, settings):
         submitted = submission.enqueue(loaded, text, store, settings, fresh)
         _note(f"farm: note: {warning}" for warning in submitted.warnings)

@@ -23,6 +23,11 @@ class Submission:
     warnings: tuple[str, ...]
 
 
+def here(sweep: Sweep) -> Sweep:
+    """The sweep for this machine alone, whatever its targets: an embedded farm has no other."""
+    return sweep.model_copy(update={"targets": ("any",)})
+
+
 def planned(sweep: Sweep, store: Store, fresh: bool = False) -> Plan:
     """The plan of a sweep on the machines that the store knows; `fresh` measures it all again."""
     generation = store.latest_generation(sweep_id(sweep))
