@@ -3,12 +3,13 @@
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from celery import Celery
+from celery.worker import state
 from celery.worker.consumer import Consumer
 
 from farm import __version__
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 
 #: A ring waits this long for another trial on this machine; then it is dropped, and the controller rings again.
 LOCK_WITHIN_S = 60.0
+#: What reading garbage raises.
+UNREADABLE = (ValueError, TypeError, LookupError, AttributeError)
 
 
 class Runner(Protocol):
@@ -122,6 +125,7 @@ class Worker:
         self._beat.close()
         with suppress(StoreUnavailable):  # then its lease runs out
             self._store.release(self._owner)
+            self._store.machine_beat(self._machine.id, None)
 
     def interrupt(self) -> None:
         """Break the running trial off; its job is queued again. For a signal handler."""
@@ -195,19 +199,34 @@ def _described(error: Exception) -> str:
     return first_line if isinstance(error, FarmError) else f"{type(error).__name__}: {first_line}"
 
 
-class TolerantConsumer(Consumer):  # type: ignore[misc]
-    """Drops a message that cannot be read, and connects anew, as after a lost connection; Celery's own would exit."""
+class FarmConsumer(Consumer):  # type: ignore[misc]
+    """Reads the queues: garbage is dropped, where Celery's own would exit, and told to stop it takes no more."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        unreadable = (ValueError, TypeError, LookupError, AttributeError)
-        self.connection_errors: tuple[type[BaseException], ...] = (*self.connection_errors, *unreadable)
+        # A message that is not even an envelope counts as a lost connection: it is gone, and a new one is made.
+        self.connection_errors: tuple[type[BaseException], ...] = (*self.connection_errors, *UNREADABLE)
+
+    def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], None]:
+        """What is done with each message."""
+        handle = super().create_task_handler(*args, **options)
+
+        def handle_or_drop(message: Any) -> None:
+            if state.should_stop is not None:  # Celery's loop takes one more message on its way out
+                message.requeue()
+                return
+            try:
+                handle(message)
+            except UNREADABLE as error:
+                self.on_decode_error(message, error)
+
+        return handle_or_drop
 
 
 def build(worker: Worker, settings: Settings) -> Celery:
     """The Celery app with its one task."""
     app = celery_app(settings)
-    app.conf.worker_consumer = TolerantConsumer
+    app.conf.worker_consumer = FarmConsumer
 
     @app.task(name=TASK)  # type: ignore[untyped-decorator]
     def trial(job: str, attempt: int) -> None:
