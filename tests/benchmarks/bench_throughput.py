@@ -1,7 +1,5 @@
 """Throughput inside a trial's measure window against the bare PyTorch loop.
 
-    python -m tests.benchmarks.bench_throughput
-
 Both loops run the same network on the same batch in one process, by turns, the order swapped each round; the figure
 is the median of the rounds' ratios, so that a machine that slows down meanwhile slows both.
 """
@@ -9,15 +7,16 @@ is the median of the rounds' ratios, so that a machine that slows down meanwhile
 import socket
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 
 from farm.model import JobSpec, MeasureSettings
+from tests.benchmarks.figures import Figure
 from workers.trial import Line, Trial, choose_device
 from workers.workloads.inference import Inference
 
-REQUIRED = 0.98
+AT_LEAST = 0.98
 ROUNDS = 41
 ROUND_S = 0.25
 CASES = (("shufflenet_v2_x0_5", 1), ("alexnet", 16))
@@ -46,6 +45,23 @@ SPEC = JobSpec(
     seed=1,
     time_limit_s=1,
 )
+
+
+def figures() -> Iterator[Figure]:
+    """The ratio for a network of small operations and for one of large ones."""
+    device = choose_device("auto")
+    for model, batch_size in CASES:
+        bare_per_s, measured_per_s, ratio = compare(model, batch_size, device)
+        yield Figure(
+            what=f"throughput in a trial / bare PyTorch loop, {model}, batch {batch_size}",
+            value=ratio,
+            digits=3,
+            at_least=AT_LEAST,
+            how=(
+                f"median of {ROUNDS} pairs of {ROUND_S} s, by turns: "
+                f"{measured_per_s:.1f} and {bare_per_s:.1f} images/s on {device}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+            ),
+        )
 
 
 def compare(model: str, batch_size: int, device: str) -> tuple[float, float, float]:
@@ -84,18 +100,3 @@ def _round(
         measured_s = measured(batches)
         return bare(batches), measured_s
     return bare(batches), measured(batches)
-
-
-def main() -> None:
-    """Print the table."""
-    device = choose_device("auto")
-    print(f"device {device}, {torch.get_num_threads()} threads, torch {torch.__version__}, {ROUNDS} rounds")
-    print(f"{'model':24}{'batch':>6}{'bare img/s':>12}{'trial img/s':>13}{'ratio':>8}  at least {REQUIRED}")
-    for model, batch_size in CASES:
-        bare, measured, ratio = compare(model, batch_size, device)
-        verdict = "ok" if ratio >= REQUIRED else "MISSED"
-        print(f"{model:24}{batch_size:6}{bare:12.1f}{measured:13.1f}{ratio:8.4f}  {verdict}")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""`farm`, for its command `worker` with a supervisor that measures nothing: what is left is the farm's own work on a job."""
+"""`farm` whose workers measure nothing: what is left of a job is the farm's own work on it."""
 
 from datetime import UTC, datetime
 from typing import Self
