@@ -13,15 +13,16 @@ from urllib.parse import urlsplit
 
 from celery import Celery
 from kombu import Connection, Queue
-from kombu.exceptions import ChannelError, KombuError
+from kombu.exceptions import KombuError
 
-from farm.errors import BrokerUnavailable
+from farm.errors import BrokerUnavailable, InputError
 from farm.model import Ring
 from farm.settings import Settings, redacted
 
 TASK = "farm.trial"
 #: The filesystem broker orders messages by the millisecond; spacing them keeps the blocks of a plan in order.
 FILESYSTEM_SPACING_S = 0.0011
+_SCHEMES = frozenset({"redis", "rediss", "redis+socket", "filesystem"})
 #: Messages sent to Redis in one round trip.
 BATCH = 1000
 
@@ -39,7 +40,11 @@ _REDIS_OPTIONS: dict[str, Any] = {
 
 
 def celery_app(settings: Settings) -> Celery:
-    """The Celery app of controller and worker: long exclusive jobs, no results, nothing but JSON."""
+    """The Celery app of controller and worker: long exclusive jobs, no results, nothing but JSON.
+
+    Raises InputError for a URL that names no broker, BrokerUnavailable for a folder that cannot be made.
+    """
+    _check_url(settings.broker_url)
     broker = "filesystem://localhost" if settings.is_embedded else settings.broker_url
     app = Celery("farm", broker=broker, set_as_current=False)
     app.conf.update(
@@ -61,12 +66,27 @@ def celery_app(settings: Settings) -> Celery:
     return app
 
 
+def _check_url(text: str) -> None:
+    try:
+        url = urlsplit(text)
+        is_broker = url.scheme in _SCHEMES and url.port != 0
+    except ValueError:  # the port is no number
+        is_broker = False
+    if not is_broker:
+        raise InputError(f"FARM_BROKER_URL: expected redis://HOST:6379/0 or filesystem://, got {redacted(text)!r}")
+
+
 def _transport_options(settings: Settings) -> dict[str, Any]:
     if not settings.is_embedded:
         return _REDIS_OPTIONS
     folder = Path(urlsplit(settings.broker_url).path or settings.home / "broker")
-    for part in ("messages", "control"):
-        (folder / part).mkdir(parents=True, exist_ok=True)
+    try:
+        for part in ("messages", "control"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BrokerUnavailable(
+            f"broker folder {folder}: cannot be made ({error.strerror}): name another with FARM_HOME"
+        ) from None
     return {
         "data_folder_in": str(folder / "messages"),
         "data_folder_out": str(folder / "messages"),
@@ -98,10 +118,8 @@ class Bell:
     def depth(self, queue: str) -> int:
         """Messages that wait in a queue; a queue that nobody has used is empty."""
         with self._connection() as connection:
-            try:
-                return int(connection.default_channel.queue_declare(queue, passive=True).message_count)
-            except ChannelError:
-                return 0
+            # Not passive: kombu looks for the queue without `global_keyprefix`, and never finds it.
+            return int(connection.default_channel.queue_declare(queue).message_count)
 
     def check(self) -> None:
         """Raise BrokerUnavailable where the broker cannot be reached."""
@@ -124,8 +142,8 @@ class Bell:
         try:
             connection.ensure_connection(max_retries=1, interval_start=0.2, timeout=6)
             yield connection
-        except (KombuError, OSError, *connection.connection_errors, *connection.channel_errors) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        except (KombuError, OSError, ValueError, *connection.connection_errors, *connection.channel_errors) as error:
+            reason = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
             raise BrokerUnavailable(
                 f"broker {redacted(self._settings.broker_url)}: {reason}: start it or correct FARM_BROKER_URL"
             ) from error
