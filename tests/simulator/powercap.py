@@ -1,6 +1,7 @@
 """A powercap tree as Linux lays it out, whose counters follow a load and wrap around.
 
-Stepped by hand with `advance`, or in real time by the physics process, under the same load as the board.
+Stepped by hand with `advance` and `publish`, or in real time by the physics process, under the same load as the board;
+in real time it is written at the process's wake-ups, ten times slower than a processor renews its counters.
 """
 
 import os
