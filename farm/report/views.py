@@ -62,7 +62,7 @@ class Results:
         """Caption, table, footnotes, sentences."""
         title = f"{self.sweep.name} ({self.sweep.id})"
         if not self.summaries:
-            return Text(f"{title}: nothing is measured yet, `farm status {self.sweep.id}` tells how it stands")
+            return Text(f"{title}\nnothing is measured yet: `farm status {self.sweep.id}` tells how it stands")
         notes = [Text(note, style="dim") for note in layout.footnotes(self.summaries)]
         sentences = Table.grid(padding=(0, 1))
         for sentence in layout.sentences(self.summaries):

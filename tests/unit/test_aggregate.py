@@ -1,0 +1,170 @@
+"""Grouping and summing up, against answers known from elsewhere."""
+
+from math import sqrt
+from statistics import fmean
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from farm.analysis.aggregate import best_batch, mean_interval, percentile, summarise
+from farm.energy import COVERAGE_FACTOR
+from farm.model import Flag, Quality
+from tests.summaries import batches, ends, sample, summary
+
+# Percentiles
+
+
+@pytest.mark.parametrize(("percent", "value"), [(5, 15), (30, 20), (40, 20), (50, 35), (99, 50), (100, 50)])
+def test_a_percentile_is_the_nearest_rank(percent: float, value: float) -> None:
+    assert percentile([15, 20, 35, 40, 50], percent) == value
+
+
+def test_no_values_have_no_percentile() -> None:
+    assert percentile([], 50) is None
+
+
+@given(values=st.lists(st.floats(0, 10), min_size=1), percent=st.floats(0.1, 100))
+def test_a_percentile_occurred_and_so_many_values_are_at_most_as_large(values: list[float], percent: float) -> None:
+    ordered = sorted(values)
+    found = percentile(ordered, percent)
+    assert found in values
+    assert sum(value <= found for value in ordered) >= percent / 100 * len(ordered) - 1e-9
+
+
+# Intervals
+
+
+def test_the_interval_of_a_textbook() -> None:
+    """Five values of mean 10 and standard deviation 1: t(4) = 2.776, so 10 ± 2.776 / sqrt(5)."""
+    spread = sqrt(0.5)
+    found = mean_interval([10 - 2 * spread, 10, 10, 10, 10 + 2 * spread])
+    assert found.mean == pytest.approx(10)
+    assert found.half_width == pytest.approx(2.776 / sqrt(5), rel=1e-3)
+
+
+@given(st.lists(st.floats(1, 1000), min_size=2, max_size=30, unique=True))
+def test_the_interval_is_that_of_scipy(values: list[float]) -> None:
+    found = mean_interval(values)
+    low, high = stats.t.interval(0.95, len(values) - 1, loc=fmean(values), scale=stats.sem(values))
+    assert (found.low, found.high) == pytest.approx((low, high), rel=1e-6, abs=1e-9)
+
+
+def test_one_trial_says_nothing_of_the_spread() -> None:
+    found = mean_interval([3.0])
+    assert (found.mean, found.low, found.high, found.half_width) == (3.0, None, None, None)
+
+
+def test_one_trial_knows_what_its_instrument_leaves_open() -> None:
+    found = mean_interval([3.0], [0.1])
+    assert found.half_width == pytest.approx(COVERAGE_FACTOR * 0.1)
+
+
+def test_the_wider_of_spread_and_instrument_counts() -> None:
+    agreeing = mean_interval([3.0, 3.0, 3.0, 3.0], [0.1, 0.1, 0.1, 0.1])
+    assert agreeing.half_width == pytest.approx(COVERAGE_FACTOR * 0.1 / 2)
+    spread = mean_interval([2.0, 4.0], [0.001, 0.001])
+    assert spread.half_width == pytest.approx(12.706, rel=1e-3)
+
+
+# Groups
+
+
+def test_trials_of_one_group_are_averaged() -> None:
+    first = sample(gross_j=2.0, net_j=1.0, units_per_s=100, latencies_s=(0.3, 0.1))
+    second = sample(gross_j=4.0, net_j=3.0, units_per_s=200, latencies_s=(0.2,))
+    (found,) = summarise([first, second], ["model", "batch_size"])
+    assert found.labels == {"model": "alexnet", "batch_size": 4}
+    assert (found.trials, found.batches, found.units_per_s) == (2, 3, 150)
+    assert (found.p50_s, found.p95_s) == (0.2, 0.3)
+    assert (found.gross_j, found.net_j) == (mean_interval([2.0, 4.0]), mean_interval([1.0, 3.0], [0.01, 0.01]))
+
+
+def test_groups_come_in_the_order_of_their_first_trials() -> None:
+    found = summarise([sample(4), sample(1), sample(4)], ["batch_size"])
+    assert [(s.labels["batch_size"], s.trials) for s in found] == [(4, 2), (1, 1)]
+
+
+def test_joules_of_different_quality_are_never_averaged() -> None:
+    found = summarise([sample(quality=quality) for quality in (*Quality, None)], ["model"])
+    assert [(s.quality, s.trials) for s in found] == [(quality, 1) for quality in (*Quality, None)]
+
+
+def test_simulated_joules_are_never_averaged_with_real_ones() -> None:
+    found = summarise([sample(gross_j=1.0), sample(gross_j=9.0, simulated=True)], ["model"])
+    assert [(s.simulated, s.gross_j and s.gross_j.mean) for s in found] == [(False, 1.0), (True, 9.0)]
+
+
+def test_what_no_trial_knows_stays_unknown() -> None:
+    bare = sample(gross_j=None, net_j=None, net_u_j=None, latencies_s=())
+    (found,) = summarise([bare], ["model", "precision"])
+    assert (found.gross_j, found.net_j, found.carbon_g, found.p50_s, found.p99_s) == (None,) * 5
+    assert found.labels["precision"] is None
+
+
+def test_carbon_is_that_of_the_gross_energy() -> None:
+    (found,) = summarise([sample(gross_j=7.2e6, carbon_g_per_kwh=300.0)], ["model"])
+    assert found.carbon_g == pytest.approx(600.0)
+
+
+def test_a_group_counts_its_flagged_trials_and_their_flags() -> None:
+    both = (Flag.BELOW_NOISE, Flag.TOO_SHORT)
+    (found,) = summarise([sample(), sample(flags=both), sample(flags=both[:1])], ["model"])
+    assert (found.trials, found.flagged) == (3, 2)
+    assert found.flags == {Flag.BELOW_NOISE: 2, Flag.TOO_SHORT: 1}
+
+
+# The best batch size
+
+
+def test_the_cheapest_batch_and_its_saving_against_the_smallest() -> None:
+    found = best_batch(batches(b16=ends(0.5, 0.1), b1=ends(2.0, 0.1), b4=ends(1.0, 0.1)))
+    assert found is not None
+    assert (found.best.labels["batch_size"], found.reference.labels["batch_size"]) == (16, 1)
+    assert (found.best_j, found.share, found.is_net, found.is_clear) == (0.5, 0.75, True, True)
+
+
+def test_the_smallest_may_be_the_cheapest() -> None:
+    found = best_batch(batches(b1=ends(1.0, 0.1), b4=ends(2.0, 0.1)))
+    assert found is not None
+    assert (found.best.labels["batch_size"], found.share, found.is_clear) == (1, 0.0, True)
+
+
+@pytest.mark.parametrize(
+    ("less", "more"),
+    [(ends(1.0, 0.6), ends(2.0, 0.6)), (ends(1.0), ends(2.0, 0.1)), (ends(1.0, 0.1), ends(2.0))],
+    ids=["overlap", "one spread unknown", "the other unknown"],
+)
+def test_what_overlaps_is_not_clear(less: object, more: object) -> None:
+    found = best_batch([summary({"batch_size": 4}, net_j=less), summary({"batch_size": 1}, net_j=more)])
+    assert found is not None
+    assert not found.is_clear
+
+
+@pytest.mark.parametrize("noisy", [ends(0.1, 0.2), ends(-0.1, 0.01), None], ids=["noise", "negative", "unknown"])
+def test_net_energy_within_the_noise_is_not_compared(noisy: object) -> None:
+    others = [summary({"batch_size": 1}, gross_j=ends(3.0, 0.1)), summary({"batch_size": 4}, gross_j=ends(2.0, 0.1))]
+    found = best_batch([*others, summary({"batch_size": 16}, net_j=noisy, gross_j=ends(1.5, 0.1))])
+    assert found is not None
+    assert (found.is_net, found.best_j, found.share) == (False, 1.5, 0.5)
+
+
+def test_one_trial_that_knows_no_spread_is_compared_by_its_net_energy() -> None:
+    found = best_batch(batches(b1=ends(2.0), b4=ends(1.0)))
+    assert found is not None
+    assert (found.is_net, found.is_clear) == (True, False)
+
+
+def test_nothing_is_ranked_where_nothing_can_be_compared() -> None:
+    assert best_batch([]) is None
+    assert best_batch(batches(b1=ends(1.0, 0.1))) is None
+    assert best_batch(batches(b1=ends(1.0, 0.1), b4=None)) is None
+    assert best_batch([summary({"model": "alexnet"}), summary({"model": "vgg11"})]) is None
+
+
+@pytest.mark.parametrize("other", [{"quality": Quality.MODELLED}, {"simulated": True}])
+def test_joules_of_different_kinds_are_never_ranked(other: dict[str, object]) -> None:
+    pair = [summary({"batch_size": 1}), summary({"batch_size": 4}, **other)]
+    assert best_batch(pair) is None
+    assert best_batch([summary({"batch_size": 1}, **other), pair[1]]) is not None

@@ -1,0 +1,141 @@
+"""Records on their way into files."""
+
+import builtins
+import csv
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from farm.errors import InputError
+from farm.model import Flag, Quality
+from farm.report import exports
+from farm.report.files import FLAT, Format, chosen, text, write, write_text
+from tests.summaries import NOON, measurement_row
+
+RECORDS: list[dict[str, Any]] = [
+    {"model": "alexnet", "batch_size": 1, "net_j": None, "simulated": False, "quality": Quality.COUNTER},
+    {"model": 'a "b", c', "batch_size": 4, "net_j": 0.1, "simulated": True, "quality": None, "flags": "x;y"},
+]
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_csv_comes_back_with_unknowns_as_empty_cells(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    write(RECORDS, Format.CSV, path)
+    with path.open(newline="") as file:
+        first, second = csv.DictReader(file)
+    assert first == {
+        "model": "alexnet", "batch_size": "1", "net_j": "", "simulated": "False", "quality": "counter", "flags": "",
+    }  # fmt: skip
+    assert (second["model"], second["net_j"], second["flags"]) == ('a "b", c', "0.1", "x;y")
+
+
+def test_json_comes_back_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    write(RECORDS, Format.JSON, path)
+    assert json.loads(path.read_text()) == RECORDS
+
+
+def test_parquet_comes_back_with_types(tmp_path: Path) -> None:
+    path = tmp_path / "out.parquet"
+    write(RECORDS, Format.PARQUET, path)
+    rows = pq.read_table(path).to_pylist()
+    assert rows == [{**record, "flags": record.get("flags")} for record in RECORDS]
+
+
+@pytest.mark.parametrize("form", FLAT)
+def test_no_records_make_a_file_all_the_same(form: Format, tmp_path: Path) -> None:
+    write([], form, tmp_path / "out")
+    assert (tmp_path / "out").exists()
+    assert names(tmp_path) == ["out"]
+
+
+def test_a_file_is_replaced_and_no_draft_stays(tmp_path: Path) -> None:
+    path = tmp_path / "out.txt"
+    path.write_text("old")
+    write_text("new\n", path)
+    assert path.read_text() == "new\n"
+    assert names(tmp_path) == ["out.txt"]
+
+
+@pytest.mark.parametrize("form", FLAT)
+@pytest.mark.parametrize("name", ["missing/out", "file/out", "folder", "."])
+def test_a_path_that_cannot_be_written_is_one_clear_line(name: str, form: Format, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("kept")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(InputError, match=r"^/[^\n]+: cannot be written: [^\n]+$"):
+        write(RECORDS, form, tmp_path / name)
+    assert names(tmp_path) == ["file", "folder"]
+
+
+def test_what_is_no_file_is_not_replaced() -> None:
+    with pytest.raises(InputError, match="it is no file"):
+        write(RECORDS, Format.CSV, Path(os.devnull))
+    assert Path(os.devnull).is_char_device()
+
+
+def test_parquet_without_its_library_names_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def without_pyarrow(name: str, *rest: Any) -> Any:
+        if name.startswith("pyarrow"):
+            raise ModuleNotFoundError(name=name)
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without_pyarrow)
+    with pytest.raises(InputError, match=r"pip install 'wattfarm\[parquet\]'"):
+        write(RECORDS, Format.PARQUET, tmp_path / "out.parquet")
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "form"),
+    [
+        (None, None, Format.TABLE),
+        ("csv", None, Format.CSV),
+        (None, "a.json", Format.JSON),
+        (None, "a.PARQUET", Format.PARQUET),
+        (None, "a.txt", Format.TABLE),
+        ("json", "a.csv", Format.JSON),
+    ],
+)
+def test_the_format_is_what_was_asked_for_or_what_the_file_is_called(
+    name: str | None, path: str | None, form: Format
+) -> None:
+    assert chosen(name, Path(path) if path else None, tuple(Format)) == form
+
+
+def test_an_unknown_format_is_refused() -> None:
+    with pytest.raises(InputError, match="--format: expected csv, json, parquet, got 'table'"):
+        chosen("table", None, FLAT)
+
+
+# The export
+
+
+def test_the_export_keeps_its_columns_in_their_order() -> None:
+    (record,) = exports.records([measurement_row(factors={"model": "alexnet", "batch_size": 1})])
+    contract = (
+        "sweep job trial attempt machine hardware_class environment kind model batch_size repetition window "
+        "window_index begin_at_ns end_at_ns started_at_utc duration_s units domain quality source gross_j baseline_w "
+        "net_j net_j_low net_j_high mean_w temperature_c flags simulated imported"
+    )
+    assert list(record)[: len(contract.split())] == contract.split()
+    assert {"gross_u_j", "sweep_name", "failure"} <= set(record)
+
+
+def test_a_row_of_the_export_is_flat() -> None:
+    flags = (Flag.BELOW_NOISE, Flag.TOO_SHORT)
+    (record,) = exports.records([measurement_row(flags=flags, net_j=None)])
+    assert (record["flags"], record["started_at_utc"], record["net_j"]) == (
+        "below_noise;too_short", NOON.isoformat(), None,
+    )  # fmt: skip
+    assert all(value is None or isinstance(value, str | int | float) for value in record.values())
+    assert text([record], Format.CSV).count("\n") == 1

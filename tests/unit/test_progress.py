@@ -1,0 +1,223 @@
+"""How sweeps stand, as people see it."""
+
+import io
+import sys
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from farm.errors import InputError
+from farm.model import Failure, FailureKind, JobState, Point, SweepRecord
+from farm.report import machines, progress
+from farm.store import FailedTrial, MachineStatus, Progress, RunningJob
+from tests.contract.store_records import MACHINE, record
+from tests.summaries import NOON, rendered, widest
+
+DONE, FAILED, QUEUED, RUNNING = JobState.DONE, JobState.FAILED, JobState.QUEUED, JobState.RUNNING
+LONG = "a-rather-long-name-of-a-sweep-as-people-write-them-2026-11"
+BATCH: Point = {"model": "alexnet", "batch_size": 4, "precision": "fp32", "device": "auto", "compile": False}
+
+
+def running(machine: str = "lab1", since: datetime = NOON) -> RunningJob:
+    return RunningJob("job", BATCH, 0, machine, since)
+
+
+def stand(counts: Mapping[JobState, int], *jobs: RunningJob, recent_s: tuple[float, ...] = ()) -> Progress:
+    return Progress(counts, jobs, recent_s)
+
+
+def failed(job: str, kind: FailureKind, state: JobState = FAILED, attempt: int = 1) -> FailedTrial:
+    failure = Failure(kind=kind, message="said so", signal=None)
+    return FailedTrial(job, BATCH, 0, attempt, failure, state)
+
+
+def after(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+# Time left
+
+
+@pytest.mark.parametrize(
+    ("counts", "machines", "elapsed_s", "left_s"),
+    [
+        ({QUEUED: 4, RUNNING: 1}, 1, 0, 50),
+        ({QUEUED: 4, RUNNING: 1}, 1, 7, 43),
+        ({QUEUED: 4, RUNNING: 1}, 1, 700, 40),
+        ({QUEUED: 4, RUNNING: 1}, 1, -700, 50),
+        ({QUEUED: 4, RUNNING: 2}, 2, 5, 25),
+        ({QUEUED: 4}, 0, 0, 40),
+    ],
+)
+def test_time_left_is_that_of_the_open_jobs_shared_among_machines(
+    counts: dict[JobState, int], machines: int, elapsed_s: float, left_s: float
+) -> None:
+    stands = stand(counts, *(running(str(n)) for n in range(machines)), recent_s=(9.0, 10.0, 300.0))
+    assert progress.time_left_s(stands, after(elapsed_s)) == pytest.approx(left_s)
+
+
+def test_time_left_is_unknown_before_the_first_trial_and_after_the_last() -> None:
+    assert progress.time_left_s(stand({QUEUED: 4}), NOON) is None
+    assert progress.time_left_s(stand({DONE: 4}, recent_s=(10.0,)), NOON) is None
+
+
+# Lines
+
+
+def test_a_summary_counts_what_is_over() -> None:
+    counts = {DONE: 3, FAILED: 1, JobState.CANCELLED: 2, QUEUED: 4}
+    assert progress.summary(stand(counts, recent_s=(10.0,)), NOON) == (
+        "3/10 done, 1 failed, 2 cancelled, about 40 s left"
+    )
+    assert progress.summary(stand({DONE: 2}), NOON) == "2/2 done"
+
+
+def test_a_point_leaves_out_what_goes_without_saying() -> None:
+    assert progress.point(BATCH) == "alexnet batch 4"
+    assert progress.point({**BATCH, "precision": "bf16", "compile": True}) == (
+        "alexnet batch 4, precision bf16, compile true"
+    )
+
+
+def test_each_failed_job_is_one_line_and_the_last_says_how_to_go_on() -> None:
+    lines = progress.failure_lines([failed("a", FailureKind.OOM), failed("b", FailureKind.INVALID)], "abc")
+    assert lines == [
+        "failed: alexnet batch 4, repetition 1: oom: said so",
+        "failed: alexnet batch 4, repetition 1: invalid: said so",
+        "`farm retry abc` queues these 2 again",
+    ]
+
+
+def test_of_a_job_that_failed_again_the_last_failure_counts() -> None:
+    twice = [failed("a", FailureKind.LOST, attempt=1), failed("a", FailureKind.OOM, attempt=2)]
+    assert progress.failure_lines(twice, "abc") == [
+        "failed: alexnet batch 4, repetition 1: oom: said so",
+        "`farm retry abc` queues it again",
+    ]
+
+
+def test_attempts_that_another_one_made_good_are_only_counted() -> None:
+    made_good = [failed("a", FailureKind.LOST, DONE), failed("b", FailureKind.INTERRUPTED, QUEUED)]
+    assert progress.failure_lines(made_good, "abc") == ["attempts that failed, and were or will be made again: 2"]
+    assert progress.failure_lines([failed("a", FailureKind.CANCELLED, JobState.CANCELLED)], "abc") == []
+
+
+# The live display
+
+
+def panel(stands: Progress, name: str = "batching", note: str = "", notice: str = "", width: int = 80) -> list[str]:
+    return [line.rstrip() for line in rendered(progress.panel(name, stands, note, notice, NOON), width).splitlines()]
+
+
+def test_the_panel_shows_how_far_it_is_and_what_runs() -> None:
+    first, second = panel(stand({DONE: 1, RUNNING: 1}, running(), recent_s=(10.0,)))
+    assert first.startswith("batching ")
+    assert first.endswith("1/2 done, about 10 s left")
+    assert second == "  lab1: alexnet batch 4, repetition 1"
+
+
+def test_the_panel_says_what_it_waits_for() -> None:
+    assert panel(stand({QUEUED: 1}))[1] == "  waiting for a worker"
+    assert panel(stand({QUEUED: 1}), note="start one")[1] == "  waiting for a worker: start one"
+    assert len(panel(stand({DONE: 1}), note="start one")) == 1
+
+
+def test_the_panel_says_what_ctrl_c_does() -> None:
+    assert progress.stopping(0) == ""
+    assert panel(stand({RUNNING: 1}, running()), notice=progress.stopping(1))[2] == (
+        "  finishing the running trial; Ctrl-C again stops now"
+    )
+    assert progress.stopping(2) == progress.stopping(5) == "stopping now"
+
+
+@given(
+    counts=st.dictionaries(st.sampled_from(JobState), st.integers(1, 99_999), min_size=1),
+    width=st.integers(40, 120),
+    machines=st.integers(0, 9),
+)
+def test_the_panel_never_wraps(counts: dict[JobState, int], width: int, machines: int) -> None:
+    stands = stand(counts, *(running(LONG) for _ in range(machines)), recent_s=(100.0,))
+    lines = panel(stands, LONG, "a note " * 30, "a notice " * 20, width)
+    assert max(map(len, lines)) <= width
+    assert len(lines) <= 1 + max(min(machines, progress.NAMED) + (machines > progress.NAMED), 1) + 1
+
+
+def test_without_a_terminal_each_end_of_a_job_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", err := io.StringIO())
+    with progress.live(LONG) as show:
+        for done in (0, 0, 1, 1, 2):
+            show(stand({DONE: done, QUEUED: 2 - done}), "")
+    assert err.getvalue().splitlines() == [f"{LONG}: {done}/2 done" for done in range(3)]
+
+
+def test_a_quiet_display_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress.live("batching", enabled=False) as show:
+        show(stand({DONE: 1}), "note")
+    assert capsys.readouterr() == ("", "")
+
+
+# Tables
+
+
+def status(*states: tuple[SweepRecord, Progress], failures: tuple[FailedTrial, ...] = ()) -> str:
+    return rendered(progress.status(states, failures, NOON))
+
+
+def test_the_status_of_sweeps_fits_80_columns() -> None:
+    everything = stand(dict.fromkeys(JobState, 99_999), running(), recent_s=(10.0,))
+    text = status((record(name=LONG, sweep="abcdef012345.12"), everything), (record(), stand({DONE: 3})))
+    assert widest(text) <= 80
+    assert "…" not in text
+    assert "batching" in text
+    assert "3 done" in text
+    assert "running on lab1: alexnet batch 4, repetition 1" in text
+
+
+def test_the_status_of_one_sweep_tells_what_failed() -> None:
+    text = status((record(), stand({FAILED: 1})), failures=(failed("a", FailureKind.OOM),))
+    assert "failed: alexnet batch 4, repetition 1: oom: said so" in text
+
+
+def test_the_status_of_nothing_says_how_to_begin() -> None:
+    assert "no sweep was submitted yet" in status()
+
+
+def test_status_records_hold_every_state() -> None:
+    stands = stand({DONE: 1, RUNNING: 1}, running(), recent_s=(10.0,))
+    (found,) = progress.status_records([(record(), stands)], NOON)
+    assert {state: found[state] for state in ("queued", "running", "done", "failed", "cancelled")} == {
+        "queued": 0, "running": 1, "done": 1, "failed": 0, "cancelled": 0,
+    }  # fmt: skip
+    assert found["running_now"] == [{"job": "job", "machine": "lab1", "point": BATCH, "since": NOON.isoformat()}]
+    assert found["time_left_s"] == 10.0
+
+
+# Machines
+
+
+def machine(**changes: object) -> MachineStatus:
+    return MachineStatus(MACHINE.model_copy(update=changes), "lab1/100/boot", "0.1.0", NOON, None)
+
+
+def test_machines_with_long_names_fit_80_columns() -> None:
+    known = [machine(), machine(name=f"{LONG}.example.org", hardware_class=f"nvidia-{LONG}", simulated=True)]
+    text = rendered(machines.table(known, after(90)))
+    assert widest(text) <= 80
+    assert "1 min 30 s ago" in text
+    assert "(simulated)" in text
+
+
+def test_one_machine_shows_its_hardware() -> None:
+    lab1 = machine(hardware={"cpu": {"model": "EPYC [9]", "smt": None}, "ram_bytes": 8})
+    lines = [" ".join(line.split()) for line in rendered(machines.details([lab1], NOON)).splitlines()]
+    assert lines[-3:] == ["cpu model EPYC [9]", "cpu smt –", "ram bytes 8"]
+
+
+def test_an_unknown_machine_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(InputError, match="no machine 'lab9': there are lab1"):
+        machines.named([machine()], "lab9")
+    assert machines.named([machine()], "lab1") == [machine()]
+    assert "no machine has joined yet" in rendered(machines.table([], NOON))

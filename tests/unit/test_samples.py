@@ -1,0 +1,91 @@
+"""From rows of the store to one sample a trial."""
+
+import pytest
+
+from farm.analysis.samples import device_domain, samples
+from farm.model import Domain, Failure, FailureKind, Flag, Quality, WindowKind
+from farm.store import MeasurementRow
+from tests.summaries import measurement_row, trial_row
+
+
+def two_windows(**changes: object) -> list[MeasurementRow]:
+    return [measurement_row(), measurement_row(window_index=1, units=30, **changes)]
+
+
+def test_energies_are_per_unit_of_work() -> None:
+    (found,) = samples([trial_row()], [measurement_row()])
+    assert (found.units_per_s, found.gross_j, found.net_j) == (5.0, 2.0, 1.0)
+    assert found.net_u_j == pytest.approx(0.05, rel=0.03)
+    assert (found.quality, found.simulated, found.flags) == (Quality.COUNTER, False, ())
+    assert (found.latencies_s, found.carbon_g_per_kwh) == ((0.01, 0.02), 360.0)
+
+
+def test_the_windows_of_a_trial_add_up() -> None:
+    (found,) = samples([trial_row()], two_windows())
+    assert (found.units_per_s, found.gross_j, found.net_j) == (10.0, 1.0, 0.5)
+
+
+def test_a_window_without_joules_makes_them_unknown() -> None:
+    (found,) = samples([trial_row()], two_windows(gross_j=None, net_j=None, net_j_low=None, quality=None))
+    assert (found.gross_j, found.net_j, found.net_u_j, found.quality) == (None,) * 4
+    assert found.units_per_s == 10.0
+
+
+def test_a_window_without_baseline_leaves_gross_joules() -> None:
+    (found,) = samples([trial_row()], two_windows(net_j=None, net_j_low=None, net_j_high=None))
+    assert (found.gross_j, found.net_j, found.net_u_j) == (1.0, None, None)
+
+
+def test_a_sum_takes_the_worst_quality_of_its_parts() -> None:
+    (found,) = samples([trial_row()], two_windows(quality=Quality.SAMPLED))
+    assert (found.quality, found.labels["quality"]) == (Quality.SAMPLED, "sampled")
+
+
+def test_only_measure_windows_count() -> None:
+    warm_up = measurement_row(window=WindowKind.WARMUP, units=1000, gross_j=1e6)
+    (found,) = samples([trial_row()], [warm_up, measurement_row()])
+    assert found.gross_j == 2.0
+    assert samples([trial_row()], [warm_up]) == []
+
+
+def test_failed_trials_and_trials_without_windows_give_no_sample() -> None:
+    failed = trial_row(failure=Failure(kind=FailureKind.OOM, message="too large"))
+    assert samples([failed], [measurement_row()]) == []
+    assert samples([trial_row()], []) == []
+
+
+@pytest.mark.parametrize(("device", "domain"), [("cpu", Domain.CPU), ("cuda:1", Domain.GPU)])
+def test_joules_are_those_of_the_device_that_did_the_work(device: str, domain: Domain) -> None:
+    trial = trial_row(facts={"device": device})
+    rows = [measurement_row(), measurement_row(domain=Domain.GPU, gross_j=500.0)]
+    (found,) = samples([trial], rows)
+    assert device_domain(trial) == domain
+    assert (found.labels["domain"], found.labels["device"]) == (domain.value, device)
+    assert found.gross_j == {Domain.CPU: 2.0, Domain.GPU: 50.0}[domain]
+
+
+def test_another_domain_may_be_chosen() -> None:
+    rows = [measurement_row(), measurement_row(domain=Domain.DRAM, gross_j=5.0)]
+    (found,) = samples([trial_row()], rows, Domain.DRAM)
+    assert (found.gross_j, found.units_per_s) == (0.5, 5.0)
+
+
+def test_a_domain_that_nobody_metered_is_unknown_and_not_zero() -> None:
+    (found,) = samples([trial_row()], [measurement_row()], Domain.WALL)
+    assert (found.gross_j, found.net_j, found.quality) == (None, None, None)
+    assert found.units_per_s == 5.0
+
+
+def test_a_sample_carries_the_flags_of_its_domain() -> None:
+    rows = [
+        measurement_row(flags=(Flag.TOO_SHORT,)),
+        measurement_row(domain=Domain.GPU, flags=(Flag.BELOW_NOISE, Flag.TOO_SHORT)),
+    ]
+    (found,) = samples([trial_row()], rows)
+    assert found.flags == (Flag.TOO_SHORT,)
+
+
+def test_trials_may_be_grouped_by_factors_and_by_where_they_ran() -> None:
+    (found,) = samples([trial_row(simulated=True)], [measurement_row()])
+    expected = {"model": "alexnet", "batch_size": 4, "machine": "lab1", "hardware_class": "cpu-2", "simulated": True}
+    assert expected.items() <= found.labels.items()
