@@ -58,8 +58,8 @@ def figures() -> Iterator[Figure]:
             digits=3,
             at_least=AT_LEAST,
             how=(
-                f"median of {ROUNDS} pairs of {ROUND_S} s, by turns: "
-                f"{measured_per_s:.1f} and {bare_per_s:.1f} images/s on {device}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+                f"{ROUNDS} pairs of {ROUND_S} s by turns, median: {measured_per_s:.1f} and {bare_per_s:.1f} images/s; "
+                f"{device}, {torch.get_num_threads()} threads, torch {torch.__version__}"
             ),
         )
 
