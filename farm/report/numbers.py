@@ -2,7 +2,7 @@
 
 from math import isfinite
 
-from farm.analysis.aggregate import Interval
+from farm.intervals import Interval
 from farm.model import Scalar
 
 UNKNOWN = "–"

@@ -47,7 +47,7 @@ def submitted(sweep: Sweep, submission: Submission) -> str:
     already = submission.jobs - submission.added
     known = f", {already} of its {submission.jobs} were there already" if already else ""
     line = f"submitted {sweep.name} ({submission.sweep_id}): {submission.added} jobs queued{known}"
-    return f"{line}; `farm watch {submission.sweep_id}` follows them" if submission.added else line
+    return f"{line}\n`farm watch {submission.sweep_id}` follows them" if submission.added else line
 
 
 def submitted_record(submission: Submission) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def summary(progress: Progress, now: datetime) -> str:
     bad = (JobState.FAILED, JobState.CANCELLED)
     parts += [f"{progress.counts[state]} {state}" for state in bad if progress.counts.get(state)]
     left_s = time_left_s(progress, now)
-    if left_s is not None:
+    if left_s is not None and left_s >= 1:
         parts.append(f"about {span(left_s)} left")
     return ", ".join(parts)
 
@@ -144,10 +144,10 @@ def status(
     lines: list[str] = []
     for record, progress in states:
         counts = ", ".join(f"{progress.counts[state]} {state}" for state in JobState if progress.counts.get(state))
-        out.add_row(record.name, record.id, f"{record.submitted_at:%Y-%m-%d %H:%M}", counts)
-        left_s = time_left_s(progress, now)
+        left_s = time_left_s(progress, now) if progress.running else None
+        left = f", about {span(left_s)} left" if left_s is not None else ""
+        out.add_row(record.name, record.id, f"{record.submitted_at:%Y-%m-%d %H:%M}", counts + left)
         lines += [f"running on {line}" for line in running_lines(progress)]
-        lines += [f"{record.name}: about {span(left_s)} left"] if left_s is not None else []
     lines += failure_lines(failures, states[0][0].id)
     return Group(out, *map(Text, lines))
 

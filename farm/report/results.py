@@ -9,7 +9,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from farm.analysis.aggregate import P99_NEEDS, Interval, Saving, Summary, best_batch
+from farm.analysis.aggregate import P99_NEEDS, Saving, Summary, best_batch
+from farm.intervals import Interval
 from farm.model import Flag, Quality, Scalar
 from farm.report.numbers import interval, label, milliseconds, number, percent
 
