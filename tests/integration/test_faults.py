@@ -1,0 +1,115 @@
+"""Workers that are killed, told to stop, or not alone on their machine. A worker that is left serves the next test."""
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from farm.model import FailureKind, JobState, WindowKind
+from tests.integration.farms import (
+    SLOW,
+    WITHIN_S,
+    Farm,
+    Trial,
+    assert_gone,
+    family,
+    running_farm,
+    running_trial,
+    wait_for,
+)
+
+Worker = subprocess.Popen[bytes]
+
+
+@pytest.fixture(scope="module")
+def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+    home = tmp_path_factory.mktemp("farm")
+    with running_farm(home, "filesystem://", f"sqlite:///{home / 'farm.db'}") as farm:
+        farm.start("serve", FARM_GRACE_S="60")
+        yield farm
+
+
+@pytest.fixture
+def worker(farm: Farm) -> Worker:
+    """The one that the test before left, or a new one."""
+    alive = [process for process in farm.processes[1:] if process.poll() is None]
+    assert len(alive) <= 1
+    return alive[0] if alive else farm.start_worker()
+
+
+def test_two_workers_on_one_machine_take_turns(farm: Farm, worker: Worker) -> None:
+    second = farm.start_worker(FARM_MACHINE_NAME="second")
+    jobs = farm.submit("shared", 5)
+    trials = farm.wait_until_over("shared")
+    assert trials == [Trial(job, 1) for job in jobs]
+    spans: dict[str, tuple[int, int]] = {}
+    for row in farm.store.measurement_rows("shared"):
+        if row.window != WindowKind.IDLE_BEFORE:  # may be the idle after the trial before
+            begin_ns, end_ns = spans.get(row.trial, (row.begin_at_ns, row.end_at_ns))
+            spans[row.trial] = min(begin_ns, row.begin_at_ns), max(end_ns, row.end_at_ns)
+    assert len(spans) == len(jobs)
+    assert all(a_end_ns <= b_begin_ns for (_, a_end_ns), (b_begin_ns, _) in pairwise(sorted(spans.values())))
+    assert len({row.machine for row in farm.store.trial_rows("shared")}) == 2
+    second.terminate()
+    assert second.wait(WITHIN_S) == 0, farm.log()
+
+
+def test_a_worker_killed_in_mid_trial_costs_that_trial_only(farm: Farm, worker: Worker) -> None:
+    jobs = farm.submit("unlucky", 2, measure=SLOW)
+    running_trial(worker)
+    left = family(worker)
+    worker.kill()
+    worker.wait()
+    assert_gone(left[1:])
+    farm.start_worker()
+    trials = farm.wait_until_over("unlucky")
+    assert trials == [Trial(jobs[0], 1, FailureKind.LOST), Trial(jobs[0], 2), Trial(jobs[1], 1)]
+    assert farm.progress("unlucky").counts == {JobState.DONE: 2}
+    measured = [row.trial for row in farm.store.measurement_rows("unlucky") if row.window == WindowKind.MEASURE]
+    assert measured == [f"{jobs[0]}.2", f"{jobs[1]}.1"]
+
+
+def test_told_to_stop_a_worker_finishes_its_trial_and_leaves_nothing_behind(farm: Farm, worker: Worker) -> None:
+    jobs = farm.submit("stopped", 3, measure=SLOW)
+    running_trial(worker)
+    left = family(worker)
+    worker.terminate()
+    assert worker.wait(WITHIN_S) == 0, farm.log()
+    assert_gone(left)
+    assert farm.trials("stopped") == [Trial(jobs[0], 1)]
+    assert farm.progress("stopped").counts == {JobState.DONE: 1, JobState.QUEUED: 2}
+    farm.start_worker()
+    assert farm.wait_until_over("stopped") == [Trial(job, 1) for job in jobs]
+
+
+def test_told_twice_a_worker_breaks_its_trial_off_and_gives_the_job_back(farm: Farm, worker: Worker) -> None:
+    (job,) = farm.submit("broken off", measure=SLOW.model_copy(update={"window_s": 600}))
+    running_trial(worker)
+    left = family(worker)
+    worker.send_signal(signal.SIGTERM)
+    worker.send_signal(signal.SIGINT)
+    assert worker.wait(WITHIN_S) == 0, farm.log()
+    assert_gone(left)
+    assert farm.trials("broken off") == [Trial(job, 1, FailureKind.INTERRUPTED)]
+    assert farm.progress("broken off").counts == {JobState.QUEUED: 1}
+    farm.store.cancel("broken off")
+
+
+def test_a_worker_that_has_no_store_says_so_and_leaves(farm: Farm, tmp_path: Path) -> None:
+    (tmp_path / "folder.db").mkdir()
+    worker = farm.start("worker", FARM_DATABASE_URL=f"sqlite:///{tmp_path / 'folder.db'}", FARM_HOME=str(tmp_path))
+    assert worker.wait(WITHIN_S) == 3
+    assert farm.log().strip().splitlines()[-1].startswith("farm: database ")
+
+
+def test_a_worker_waits_for_a_broker_that_is_not_there_yet(farm: Farm) -> None:
+    """And says where it looks, without the password."""
+    worker = farm.start("worker", FARM_BROKER_URL="redis://:secret@127.0.0.1:1/0")
+    wait_for("a complaint", lambda: "Cannot connect to redis://" in farm.log())
+    assert worker.poll() is None
+    assert "secret" not in farm.log()
+    worker.terminate()
+    assert worker.wait(WITHIN_S) == 0
