@@ -1,15 +1,19 @@
-"""The controller's loop: it rings for jobs and takes back jobs whose worker fell silent.
+"""The controller's loop: it rings for jobs, takes back those whose worker fell silent, and plans repetitions.
 
 It holds no state: any number of restarts, or two controllers at once, do no harm.
 """
 
 import logging
+from dataclasses import replace
 from threading import Event
 
+from farm.analysis.samples import samples
+from farm.analysis.stopping import standings
 from farm.errors import BrokerUnavailable, ServiceError
+from farm.plan import PlannedJob, block_of
 from farm.queue import Bell
 from farm.settings import Settings
-from farm.store import Store
+from farm.store import NewJob, Store
 
 log = logging.getLogger(__name__)
 
@@ -49,10 +53,25 @@ class Controller:
             self._store.mark_published(rings)
         return len(rings)
 
+    def repeat(self) -> int:
+        """Plan one more block for the points that are not sure enough yet; returns how many jobs."""
+        added = 0
+        for sweep in self._store.undecided():
+            jobs = self._store.jobs(sweep.id)
+            found = samples(self._store.trial_rows(sweep.id), self._store.measurement_rows(sweep.id))
+            unsure = [s.spec for s in standings([j.spec for j in jobs], found, sweep.rule) if s.is_open]
+            block = block_of(unsure, max(j.block for j in jobs) + 1, max(j.ordinal for j in jobs) + 1)
+            if block:
+                added += self._store.submit(sweep, [_next(job, jobs[0]) for job in block])
+            else:
+                self._store.settle(sweep.id)
+        return added
+
     def round(self) -> None:
         """One round; a broker that is away is noted and tried again in the next."""
         for job in self._store.expire_leases():
             log.warning("job %s: its worker fell silent, the lease has run out", job)
+        self.repeat()
         try:
             self.publish()
             self.ring_again()
@@ -67,3 +86,8 @@ class Controller:
             except ServiceError as error:
                 log.warning("%s", error)
             stop.wait(PERIOD_S)
+
+
+def _next(job: PlannedJob, first: NewJob) -> NewJob:
+    """A job of a later block, as urgent and as stubborn as those of the first."""
+    return replace(first, id=job.id, ordinal=job.ordinal, block=job.block, queue=job.queue, spec=job.spec)

@@ -60,12 +60,22 @@ class WindowKind(StrEnum):
 class Flag(StrEnum):
     """A reason to doubt a trial."""
 
-    BASELINE_DRIFT = "baseline_drift"
-    BELOW_NOISE = "below_noise"
-    COUNTER_RESET = "counter_reset"
+    ALIAS_RISK = "alias_risk"  #: batches in step with the sensor
+    BASELINE_DRIFT = "baseline_drift"  #: the idle before and after differ
+    BELOW_NOISE = "below_noise"  #: the net energy is within its uncertainty: a bound, not a value
+    CONTAMINATED = "contaminated"  #: other programs ran
+    COUNTER_RESET = "counter_reset"  #: the energy counter went backwards
+    COUNTER_UNTRUSTED = "counter_untrusted"  #: the probe found the counter wrong: power was integrated instead
     METER_LOST = "meter_lost"
-    NO_STEADY_STATE = "no_steady_state"
-    TOO_SHORT = "too_short"
+    NO_STEADY_STATE = "no_steady_state"  #: the warm-up never settled
+    POWER_CAPPED = "power_capped"  #: the board ran at its power limit
+    THROTTLED = "throttled"  #: the clock was lowered: heat, power brake or hardware
+    TOO_SHORT = "too_short"  #: for the meter's update period
+
+    @property
+    def is_note(self) -> bool:
+        """Whether a reader should know but the figure stands; the others leave a trial out of analysis."""
+        return self in {Flag.BELOW_NOISE, Flag.COUNTER_UNTRUSTED, Flag.POWER_CAPPED}
 
 
 class JobState(StrEnum):
@@ -278,6 +288,19 @@ def queue_for(target: str) -> str:
     return ".".join(["farm", *(re.sub(r"[^A-Za-z0-9._-]", "-", part) for part in target.split(":", 1))])
 
 
+class StoppingRule(Frozen):
+    """How often each point is repeated."""
+
+    min: int = Field(ge=1)
+    max: int = Field(ge=1)
+    target: float = Field(gt=0)  #: stop where the 95 % interval's half-width is below this share of the mean
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether there is nothing to decide."""
+        return self.min == self.max
+
+
 class SweepRecord(Frozen):
     """A submitted sweep."""
 
@@ -286,6 +309,8 @@ class SweepRecord(Frozen):
     kind: str
     submitted_at: datetime
     text: str  #: the YAML as written
+    rule: StoppingRule
+    settled: bool  #: False: the controller may still plan more repetitions
 
 
 class Check(Frozen):

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from random import Random
 
 from farm.errors import InputError
@@ -51,30 +52,46 @@ def plan(sweep: Sweep, machines: Sequence[Machine], generation: int = 1) -> Plan
     number = len(by_key) * len(targets) * sweep.repetitions.min
     if number > MAX_JOBS:
         raise InputError(f"{sweep.name} makes {number} jobs, at most {MAX_JOBS} are allowed: split the sweep")
-    planned = sweep_id(sweep, generation)
+    specs = _specs(sweep, [by_key[key] for key in sorted(by_key)], targets, generation)
+    blocks = (block_of(specs, block, block * len(specs)) for block in range(sweep.repetitions.min))
     measure = profile_settings(sweep.measure)
-    jobs = tuple(
-        PlannedJob(
-            id=(job := _job_id(planned, key, target, block)),
-            ordinal=ordinal,
-            block=block,
-            queue=queue_for(target),
-            spec=JobSpec(
-                job=job,
-                sweep=planned,
-                kind=sweep.kind,
-                point=by_key[key],
-                repetition=block,
-                target=target,
-                measure=measure,
-                seed=sweep.seed,
-                time_limit_s=sweep.time_limit or default_time_limit_s(measure),
-                carbon_country=sweep.carbon.country if sweep.carbon else None,
-            ),
-        )
-        for ordinal, (block, target, key) in enumerate(_order(sorted(by_key), targets, sweep))
+    warnings = (*_absent(sweep, machines), *_hasty(sweep, measure))
+    return Plan(sweep_id(sweep, generation), tuple(chain.from_iterable(blocks)), warnings)
+
+
+def block_of(specs: Sequence[JobSpec], block: int, first_ordinal: int) -> tuple[PlannedJob, ...]:
+    """One repetition of these jobs, which are of one sweep: target by target, each in a seeded order of its own."""
+    order: list[JobSpec] = []
+    for target in sorted({spec.target for spec in specs}):
+        of_target = sorted((s for s in specs if s.target == target), key=lambda s: canonical_json(s.point))
+        Random(f"{of_target[0].seed}/{target}/{block}").shuffle(of_target)  # noqa: S311 - an order, not a secret
+        order += of_target
+    return tuple(_planned(spec, block, first_ordinal + place) for place, spec in enumerate(order))
+
+
+def _planned(spec: JobSpec, block: int, ordinal: int) -> PlannedJob:
+    identity = "\n".join((spec.sweep, canonical_json(spec.point), spec.target, str(block)))
+    job = hashlib.sha256(identity.encode()).hexdigest()[:16]
+    own = spec.model_copy(update={"job": job, "repetition": block})
+    return PlannedJob(job, ordinal, block, queue_for(spec.target), own)
+
+
+def _specs(sweep: Sweep, each_point: Sequence[Point], targets: Sequence[str], generation: int) -> list[JobSpec]:
+    """What the repetitions of a point on a target have in common."""
+    measure = profile_settings(sweep.measure)
+    first = JobSpec(
+        job="",
+        sweep=sweep_id(sweep, generation),
+        kind=sweep.kind,
+        point={},
+        repetition=0,
+        target="",
+        measure=measure,
+        seed=sweep.seed,
+        time_limit_s=sweep.time_limit or default_time_limit_s(measure),
+        carbon_country=sweep.carbon.country if sweep.carbon else None,
     )
-    return Plan(planned, jobs, (*_absent(sweep, machines), *_hasty(sweep, measure)))
+    return [first.model_copy(update={"point": p, "target": t}) for t in targets for p in each_point]
 
 
 def expected_duration_s(measure: MeasureSettings) -> float:
@@ -98,20 +115,6 @@ def _targets(sweep: Sweep, machines: Sequence[Machine]) -> list[str]:
             )
         return [f"hw:{name}" for name in sorted({machine.hardware_class for machine in machines})]
     return [f"machine:{name}" for name in sorted(sweep.targets)]
-
-
-def _order(keys: Sequence[str], targets: Sequence[str], sweep: Sweep) -> Iterator[tuple[int, str, str]]:
-    """Block, target and point of every job: block after block, each shuffled anew on each target."""
-    for block in range(sweep.repetitions.min):
-        for target in targets:
-            shuffled = list(keys)
-            Random(f"{sweep.seed}/{target}/{block}").shuffle(shuffled)  # noqa: S311 - an order, not a secret
-            for key in shuffled:
-                yield block, target, key
-
-
-def _job_id(sweep: str, key: str, target: str, block: int) -> str:
-    return hashlib.sha256("\n".join((sweep, key, target, str(block))).encode()).hexdigest()[:16]
 
 
 def _absent(sweep: Sweep, machines: Sequence[Machine]) -> Iterator[str]:

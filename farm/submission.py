@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from farm.controller import Controller
 from farm.errors import BrokerUnavailable
-from farm.model import SweepRecord
+from farm.model import StoppingRule, SweepRecord
 from farm.plan import Plan, plan
 from farm.queue import Bell
 from farm.settings import Settings
@@ -37,7 +37,16 @@ def planned(sweep: Sweep, store: Store, fresh: bool = False) -> Plan:
 def enqueue(sweep: Sweep, text: str, store: Store, settings: Settings, fresh: bool = False) -> Submission:
     """Store the jobs of a sweep; those that are there stay as they are. Nothing is published yet."""
     made = planned(sweep, store, fresh)
-    record = SweepRecord(id=made.sweep_id, name=sweep.name, kind=sweep.kind, submitted_at=datetime.now(UTC), text=text)
+    rule = StoppingRule.model_validate(sweep.repetitions.model_dump())
+    record = SweepRecord(
+        id=made.sweep_id,
+        name=sweep.name,
+        kind=sweep.kind,
+        submitted_at=datetime.now(UTC),
+        text=text,
+        rule=rule,
+        settled=rule.is_fixed,
+    )
     jobs = [
         NewJob(
             id=job.id,

@@ -3,15 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, sqrt
-from statistics import fmean, stdev
+from math import ceil
+from statistics import fmean
 
-from scipy.special import stdtrit
-
-from farm.energy import COVERAGE_FACTOR
+from farm.intervals import Interval, mean_interval
 from farm.model import Flag, Quality, Scalar
 
-CONFIDENCE = 0.95
 #: A p99 claim needs at least so many batches: then an order statistic bounds it with 99 % confidence.
 P99_NEEDS = 459
 JOULES_PER_KWH = 3.6e6
@@ -34,19 +31,10 @@ class Sample:
     carbon_g_per_kwh: float | None
     flags: tuple[Flag, ...]  #: reasons to doubt it
 
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A mean with its 95 % interval; the ends are None where one trial alone says nothing of the spread."""
-
-    mean: float
-    low: float | None
-    high: float | None
-
     @property
-    def half_width(self) -> float | None:
-        """Half of the interval's width."""
-        return None if self.low is None or self.high is None else (self.high - self.low) / 2
+    def is_valid(self) -> bool:
+        """Whether analysis counts it: no flag but notes."""
+        return all(flag.is_note for flag in self.flags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,19 +106,6 @@ def percentile(ordered: Sequence[float], percent: float) -> float | None:
     if not ordered:
         return None
     return ordered[max(ceil(percent / 100 * len(ordered)) - 1, 0)]
-
-
-def mean_interval(values: Sequence[float], uncertainties: Sequence[float] = ()) -> Interval:
-    """Mean over trials, with the wider of the t interval of their spread and the instrument's own uncertainty."""
-    mean, n = fmean(values), len(values)
-    half_widths = []
-    if n > 1:
-        half_widths.append(float(stdtrit(n - 1, 0.5 + CONFIDENCE / 2)) * stdev(values) / sqrt(n))
-    if uncertainties:
-        half_widths.append(COVERAGE_FACTOR * sqrt(sum(u * u for u in uncertainties)) / len(uncertainties))
-    if not half_widths:
-        return Interval(mean, None, None)
-    return Interval(mean, mean - max(half_widths), mean + max(half_widths))
 
 
 @dataclass(frozen=True, slots=True)

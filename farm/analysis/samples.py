@@ -47,6 +47,7 @@ def labels(trial: TrialRow) -> dict[str, Scalar]:
         "environment": trial.environment,
         "sweep": trial.sweep,
         "repetition": trial.repetition,
+        "job": trial.job,
     }
 
 

@@ -47,6 +47,7 @@ class Progress:
     counts: Mapping[JobState, int]
     running: tuple[RunningJob, ...]
     recent_s: tuple[float, ...]  #: durations of the last trials that measured, the latest first
+    settled: bool = True  #: False: the controller may still plan more repetitions
 
     @property
     def total(self) -> int:
@@ -60,8 +61,8 @@ class Progress:
 
     @property
     def is_over(self) -> bool:
-        """Nothing waits, nothing runs."""
-        return self.open == 0
+        """Nothing waits, nothing runs, nothing will be added."""
+        return self.open == 0 and self.settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +176,7 @@ class Results(Database):
                 counts={JobState(state): count for state, count in connection.execute(counting)},
                 running=tuple(RunningJob(*row) for row in connection.execute(running)),
                 recent_s=tuple(connection.scalars(recent)),
+                settled=bool(connection.scalar(select(t.sweep.c.settled).where(t.sweep.c.id == sweep_id))),
             )
 
     def failures(self, sweep_id: str) -> list[FailedTrial]:

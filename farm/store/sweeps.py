@@ -14,6 +14,7 @@ from farm.errors import InputError
 from farm.model import JobSpec, JobState, SweepRecord
 from farm.store.engine import Database
 
+OPEN = (JobState.QUEUED, JobState.RUNNING)
 #: A job that waits as if new.
 _AFRESH: Mapping[str, Any] = {
     "state": JobState.QUEUED,
@@ -66,7 +67,38 @@ class Sweeps(Database):
                 .where(t.job.c.sweep_id == sweep.id, t.job.c.state == JobState.RUNNING)
                 .values(cancel_requested=False)
             )
+            if queued:
+                connection.execute(update(t.sweep).where(t.sweep.c.id == sweep.id).values(settled=sweep.settled))
         return len(queued)
+
+    def undecided(self) -> list[SweepRecord]:
+        """Sweeps without open jobs that may need more repetitions."""
+        is_open = select(t.job.c.id).where(t.job.c.sweep_id == t.sweep.c.id, t.job.c.state.in_(OPEN)).exists()
+        query = select(t.sweep).where(t.sweep.c.settled.is_(False), ~is_open)
+        with self.read() as connection:
+            return [SweepRecord.model_validate(dict(row)) for row in connection.execute(query).mappings()]
+
+    def settle(self, sweep_id: str) -> None:
+        """Note that a sweep needs no more repetitions."""
+        with self.write() as connection:
+            connection.execute(update(t.sweep).where(t.sweep.c.id == sweep_id).values(settled=True))
+
+    def jobs(self, sweep_id: str) -> list[NewJob]:
+        """The jobs of a sweep as they were planned, in order."""
+        query = select(t.job).where(t.job.c.sweep_id == sweep_id).order_by(t.job.c.ordinal)
+        with self.read() as connection:
+            return [
+                NewJob(
+                    id=row.id,
+                    ordinal=row.ordinal,
+                    block=row.block,
+                    queue=row.queue,
+                    priority=row.priority,
+                    max_attempts=row.max_attempts,
+                    spec=JobSpec.model_validate(row.spec),
+                )
+                for row in connection.execute(query)
+            ]
 
     def cancel(self, sweep_id: str) -> tuple[int, int]:
         """Cancel the jobs that wait and ask those that run to stop; returns how many of each."""
@@ -80,6 +112,7 @@ class Sweeps(Database):
             asked = connection.execute(
                 update(t.job).where(mine, t.job.c.state == JobState.RUNNING).values(cancel_requested=True)
             )
+            connection.execute(update(t.sweep).where(t.sweep.c.id == sweep_id).values(settled=True))
             return cancelled.rowcount, asked.rowcount
 
     def retry(self, sweep_id: str, attempts: int) -> int:

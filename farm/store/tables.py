@@ -93,6 +93,8 @@ class Sweep(Row, table=True):
     kind: str
     submitted_at: datetime = Field(sa_type=UtcDateTime)
     text: str = Field(sa_type=PlainText)
+    rule: dict[str, Any] = Field(sa_type=Json)
+    settled: bool
 
 
 class Machine(Row, table=True):
@@ -109,6 +111,7 @@ class Machine(Row, table=True):
     worker_version: str
     last_seen_at: datetime = Field(sa_type=UtcDateTime)
     running_job: str | None
+    probe: dict[str, Any] | None = Field(sa_type=Json)
 
 
 class Job(Row, table=True):

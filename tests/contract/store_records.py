@@ -17,6 +17,7 @@ from farm.model import (
     MeasureSettings,
     Owner,
     Quality,
+    StoppingRule,
     SweepRecord,
     TrialReport,
     Window,
@@ -33,6 +34,7 @@ LEASE_S = 60.0
 #: A lease that has run out when it begins: tests need not wait.
 NO_LEASE_S = -1.0
 MAX_ATTEMPTS = 2
+RULE = StoppingRule(min=2, max=2, target=0.02)
 MEASURE = MeasureSettings(
     profile="quick", window_s=2, windows=1, min_iterations=1, idle_s=1, context_idle_s=1, warmup_s=1, warmup_max_s=2,
     latency_s=1, latency_max_batches=10, guard_s=0.25, poll_period_s=0.1,
@@ -40,7 +42,9 @@ MEASURE = MeasureSettings(
 
 
 def record(sweep: str = SWEEP, name: str = "batching", at: datetime = UTC_NOON) -> SweepRecord:
-    return SweepRecord(id=sweep, name=name, kind="inference", submitted_at=at, text="name: batching\n")
+    return SweepRecord(
+        id=sweep, name=name, kind="inference", submitted_at=at, text="name: batching\n", rule=RULE, settled=True
+    )
 
 
 def new_job(ordinal: int, sweep: str = SWEEP, **changes: Any) -> NewJob:

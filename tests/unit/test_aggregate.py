@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from farm.analysis.aggregate import best_batch, mean_interval, percentile, summarise
+from farm.analysis.aggregate import best_batch, percentile, summarise
 from farm.energy import COVERAGE_FACTOR
+from farm.intervals import mean_interval
 from farm.model import Flag, Quality
 from tests.summaries import batches, ends, sample, summary
 

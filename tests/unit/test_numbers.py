@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from farm.analysis.aggregate import Interval
+from farm.intervals import Interval
 from farm.report.numbers import UNKNOWN, WIDEST, interval, label, milliseconds, number, percent, span
 from tests.summaries import ends
 

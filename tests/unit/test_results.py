@@ -8,15 +8,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farm.analysis.aggregate import Interval
 from farm.errors import InputError
-from farm.model import Domain, Flag, Quality, Scalar, SweepRecord, WindowKind
+from farm.intervals import Interval
+from farm.model import Domain, Flag, Quality, Scalar, StoppingRule, SweepRecord, WindowKind
 from farm.report import results as layout
 from farm.report.views import Results, Selection, plain, results
 from farm.store import MeasurementRow, Store, TrialRow
 from tests.summaries import NOON, POINT, batches, ends, measurement_row, rendered, summary, trial_row, widest
 
-SWEEP = SweepRecord(id="abcdef012345", name="batching", kind="inference", submitted_at=NOON, text="name: batching\n")
+SWEEP = SweepRecord(
+    id="abcdef012345",
+    name="batching",
+    kind="inference",
+    submitted_at=NOON,
+    text="name: batching\n",
+    rule=StoppingRule(min=2, max=2, target=0.02),
+    settled=True,
+)
 MODELS = ("shufflenet_v2_x0_5", "mobilenet_v3_small")
 
 # Tables

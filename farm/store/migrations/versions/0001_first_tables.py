@@ -48,6 +48,7 @@ def _sweeps_and_machines() -> None:
         sa.Column("worker_version", sa.String(), nullable=False),
         sa.Column("last_seen_at", _UTC, nullable=False),
         sa.Column("running_job", sa.String(), nullable=True),
+        sa.Column("probe", _JSON, nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_machine"),
     )
     op.create_table(
@@ -57,6 +58,8 @@ def _sweeps_and_machines() -> None:
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("submitted_at", _UTC, nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("rule", _JSON, nullable=False),
+        sa.Column("settled", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_sweep"),
     )
     _index("ix_sweep_name", "sweep", ["name"])

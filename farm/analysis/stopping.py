@@ -1,0 +1,43 @@
+"""When a point has been repeated often enough. Pure: the controller asks after each block, `farm status` shows why."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from farm.analysis.aggregate import Sample
+from farm.intervals import Interval, mean_interval
+from farm.model import JobSpec, Point, StoppingRule
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How sure the farm is of one point on one target."""
+
+    spec: JobSpec  #: of its last repetition
+    planned: int  #: repetitions so far
+    valid: int  #: trials that count: measured, and no flag that leaves them out
+    interval: Interval | None  #: of the net energy per unit
+    is_open: bool  #: another repetition is worth its joules
+
+    @property
+    def point(self) -> Point:
+        """What was measured."""
+        return self.spec.point
+
+
+def standings(specs: Iterable[JobSpec], samples: Iterable[Sample], rule: StoppingRule) -> list[Standing]:
+    """One for each point and target, in the order of the plan. `samples` name their jobs."""
+    by_job = {str(s.labels["job"]): s for s in samples}
+    groups: dict[tuple[str, str], list[JobSpec]] = defaultdict(list)
+    for spec in specs:
+        groups[spec.target, repr(sorted(spec.point.items()))].append(spec)
+    return [_standing(group, [by_job[s.job] for s in group if s.job in by_job], rule) for group in groups.values()]
+
+
+def _standing(specs: Sequence[JobSpec], samples: Sequence[Sample], rule: StoppingRule) -> Standing:
+    counted = [s for s in samples if s.is_valid and s.net_j is not None]
+    values = [s.net_j for s in counted if s.net_j is not None]
+    interval = mean_interval(values, [s.net_u_j for s in counted if s.net_u_j is not None]) if values else None
+    is_sure = interval is not None and interval.relative is not None and interval.relative <= rule.target
+    is_open = len(specs) < rule.max and not (is_sure and len(values) >= rule.min)
+    return Standing(max(specs, key=lambda s: s.repetition), len(specs), len(values), interval, is_open)
