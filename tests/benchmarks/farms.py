@@ -86,7 +86,11 @@ class Farm:
                 yield process
             finally:
                 process.terminate()
-                process.wait(READY_WITHIN_S)
+                try:
+                    process.wait(READY_WITHIN_S)
+                except psutil.TimeoutExpired:
+                    process.kill()
+                    process.wait()
 
     def fail_unless_alive(self, process: psutil.Popen) -> None:
         """Raise RuntimeError with the last words of a process that has ended."""
