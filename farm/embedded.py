@@ -14,7 +14,7 @@ from time import sleep
 from types import FrameType
 
 from farm.controller import Controller
-from farm.errors import FarmError
+from farm.errors import FarmError, ServiceError
 from farm.model import Owner
 from farm.owner import owner
 from farm.queue import Bell
@@ -65,9 +65,12 @@ class LocalWorker:
         return self._process.poll() is None
 
     def restart(self) -> None:
-        """Replace a process that died; raises FarmError with its last words when that happens too often."""
+        """Replace a process that died.
+
+        Raises FarmError with its last words, where they are an error that would only come again, or after many deaths.
+        """
         self.deaths += 1
-        if self._process.returncode > 0 or self.deaths > MOST_DEATHS:
+        if self._process.returncode in (FarmError.exit_status, ServiceError.exit_status) or self.deaths > MOST_DEATHS:
             raise FarmError(self.last_words() or f"the worker ended with status {self._process.returncode}: {self.log}")
         self._process = self._start()
 
