@@ -1,0 +1,176 @@
+"""`farm run`, as a person runs it: to its end, again, interrupted, and with jobs that cannot run."""
+
+import csv
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections import Counter
+
+import pytest
+
+from tests.acceptance.person import MEASURE, TINY, Done, Person, ended
+from tests.summaries import widest
+
+GIB_KIB = 1 << 20
+
+
+def rows(out: str) -> list[str]:
+    """The lines of the table of results: they begin with a batch size."""
+    return [line for line in out.splitlines() if re.match(r"\d+ ", line)]
+
+
+def trials(person: Person, sweep: str) -> Counter[str]:
+    """How many trials measured each job of a sweep."""
+    found = csv.DictReader(person.runs("export", sweep).out.splitlines())
+    measured = {(row["job"], row["trial"]) for row in found if row["window"] == "measure" and not row["failure"]}
+    return Counter(job for job, _ in measured)
+
+
+def interrupt(process: subprocess.Popen[str]) -> None:
+    """Ctrl-C in a terminal reaches the whole foreground group."""
+    os.killpg(process.pid, signal.SIGINT)
+
+
+# To the end
+
+
+def test_a_run_ends_in_a_table(first_run: Done, reader: Person) -> None:
+    assert first_run.status == 0
+    assert [row.split()[0] for row in rows(first_run.out)] == ["1", "2"]
+    assert "shufflenet_v2_x0_5  published ImageNet top-1 60.6%" in first_run.out
+    assert "machine lab1, device cpu, precision fp32, weights random, images sample" in first_run.out
+    assert "cpu joules: " in first_run.out
+    assert widest(first_run.out) <= 80
+    assert reader.left_behind() == []
+
+
+def test_a_run_without_a_terminal_says_how_far_it_is(first_run: Done) -> None:
+    lines = first_run.err.splitlines()
+    assert (lines[0], lines[-1]) == ("tiny: 0/2 done", "tiny: 2/2 done")
+
+
+def test_running_again_measures_nothing_and_prints_the_same(measured: Person, first_run: Done) -> None:
+    seen = measured.runs("machines", "--json").json
+    again = measured.runs("run", "tiny.yaml")
+    assert (again.status, again.out, again.err) == (0, first_run.out, "")
+    assert measured.runs("machines", "--json").json == seen  # no worker has started
+    assert set(trials(measured, "tiny").values()) == {1}
+
+
+def test_fresh_measures_all_again_beside_the_old(measured: Person, person: Person) -> None:
+    shutil.copytree(measured.folder, person.folder, dirs_exist_ok=True)
+    old = person.runs("results", "tiny", "--json").json
+    fresh = person.runs("run", "tiny.yaml", "--fresh", "--json")
+    assert fresh.status == 0
+    assert [row["units_per_s"] for row in fresh.json] != [row["units_per_s"] for row in old]
+    first, second = sorted(status["sweep"] for status in person.runs("status", "--json").json)
+    assert person.runs("results", first, "--json").json == old
+    assert person.runs("results", second, "--json").json == fresh.json
+    assert person.runs("run", "tiny.yaml", "--json").json == fresh.json
+
+
+# Interrupted
+
+
+def test_ctrl_c_finishes_the_running_trial_and_the_same_command_goes_on(person: Person) -> None:
+    sweep = person.writes("interrupted", TINY, repetitions="2")
+    with person.starts("run", sweep) as process:
+        assert process.stderr is not None
+        while "1/4 done" not in process.stderr.readline():
+            assert process.poll() is None
+        interrupt(process)
+        stopped = ended(process)
+    assert stopped.status == 130
+    open_jobs = re.search(
+        r"farm: stopped with (\d) jobs to go: `farm run interrupted.yaml` goes on from here", stopped.err
+    )
+    assert open_jobs is not None
+    so_far = trials(person, "interrupted")
+    assert len(so_far) == 4 - int(open_jobs[1])
+    assert person.left_behind() == []
+    resumed = person.runs("run", sweep)
+    assert (resumed.status, len(rows(resumed.out))) == (0, 2)
+    after = trials(person, "interrupted")
+    assert len(after) == 4
+    assert set(after.values()) == {1}
+
+
+def test_ctrl_c_twice_stops_now_and_nothing_is_lost(person: Person) -> None:
+    slow = MEASURE.replace("window_s: 0.2", "window_s: 3600")
+    sweep = person.writes("slow", {**TINY, "batch_size": "1"}, measure=slow, time_limit="7200")
+    with person.starts("run", sweep) as process:
+        person.waits_for("slow", "running")
+        interrupt(process)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1.5)  # it waits for the trial
+        interrupt(process)
+        stopped = ended(process)
+    assert (stopped.status, rows(stopped.out)) == (130, [])
+    assert "stopped with 1 jobs to go" in stopped.err
+    assert person.left_behind() == []
+    (status,) = person.runs("status", "slow", "--json").json
+    assert (status["queued"], status["running"], status["failed"]) == (1, 0, 0)
+
+
+# What cannot run
+
+
+@pytest.fixture(scope="module")
+def failing(tmp_path_factory: pytest.TempPathFactory) -> tuple[Person, Done]:
+    """A run with one job that can run, and one for each reason not to; memory is bounded, lest one takes it all."""
+    person = Person(tmp_path_factory.mktemp("failing"))
+    (person.folder / "empty").mkdir()
+    workload = {
+        "model": "shufflenet_v2_x0_5",
+        "batch_size": "[1, 1000000]",
+        "device": "[cpu, cuda]",
+        "images": "[sample, ./empty]",
+        "weights": "[random, missing.pth]",
+    }
+    two_reasons = (
+        "[{batch_size: 1000000, device: cuda}, {batch_size: 1000000, images: ./empty}, "
+        "{batch_size: 1000000, weights: missing.pth}, {device: cuda, images: ./empty}, "
+        "{device: cuda, weights: missing.pth}, {images: ./empty, weights: missing.pth}]"
+    )
+    sweep = person.writes("failing", workload, exclude=two_reasons)
+    return person, person.runs("run", sweep, memory_kib=16 * GIB_KIB, CUDA_VISIBLE_DEVICES="")
+
+
+def test_failed_trials_make_the_status_1_and_the_rest_is_measured(failing: tuple[Person, Done]) -> None:
+    person, done = failing
+    assert done.status == 1
+    assert [row.split()[0] for row in rows(done.out)] == ["1"]
+    (status,) = person.runs("status", "failing", "--json").json
+    assert (status["done"], status["failed"]) == (1, 4)
+    assert person.left_behind() == []
+
+
+@pytest.mark.parametrize(
+    ("point", "kind", "remedy"),
+    [
+        ("batch 1, device cuda", "invalid", "use device: cpu or auto"),
+        ("images", "invalid", "holds no image"),
+        ("weights", "invalid", "missing.pth"),
+        ("batch 1000000", "oom", "use a smaller batch_size"),
+    ],
+)
+def test_each_failed_job_is_one_line_with_its_reason(
+    failing: tuple[Person, Done], point: str, kind: str, remedy: str
+) -> None:
+    (line,) = [line for line in failing[1].err.splitlines() if line.startswith("failed: ") and point in line]
+    assert f": {kind}: " in line
+    assert remedy in line
+
+
+def test_failed_jobs_are_tried_again_when_told(failing: tuple[Person, Done]) -> None:
+    person, done = failing
+    (hint,) = re.findall(r"`farm (retry \w+)` queues these 4 again", done.err)
+    again = person.runs("run", "failing.yaml")  # nothing is open: nothing is measured
+    assert again.status == 1
+    assert again.out == done.out
+    retried = person.runs(*hint.split())
+    assert (retried.status, "4 failed jobs queued again" in retried.out) == (0, True)
+    (status,) = person.runs("status", "failing", "--json").json
+    assert (status["done"], status["queued"], status["failed"]) == (1, 4, 0)
