@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from time import sleep
 from types import FrameType
 
@@ -129,6 +130,7 @@ def run(
     """Work a stored sweep off on this machine; returns how it stands when all is done or after an interrupt."""
     with _private_broker(settings) as own:
         controller = Controller(store, Bell(own), own, sweep_id)
+        _take_back(store)
         store.unpublish(sweep_id)
         worker = LocalWorker(own)
         try:
@@ -148,6 +150,15 @@ def run(
         progress = store.progress(sweep_id)
         show(progress, "")
         return progress
+
+
+def _take_back(store: Store) -> None:
+    """What workers of this machine held when they were killed with their run: no need to wait for their leases."""
+    for status in store.machines():
+        host, pid, boot_id = status.owner.rsplit("/", 2)
+        here = owner(int(pid))
+        if (host, boot_id) == (here.host, here.boot_id) and not Path(f"/proc/{pid}").exists():
+            store.lose(here)
 
 
 def _leave(worker: LocalWorker, store: Store, interrupts: Interrupts) -> None:

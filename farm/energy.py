@@ -13,14 +13,15 @@ from itertools import accumulate, pairwise
 from math import hypot, sqrt
 from statistics import fmean, stdev
 
+from farm import validity
 from farm.model import (
     Baseline,
     Domain,
     Flag,
     Measurement,
     MeasureSettings,
-    Quality,
     Reading,
+    Trace,
     Window,
     WindowKind,
 )
@@ -35,17 +36,6 @@ LONGEST_GAP_S = 2.0
 DRIFT_SHARE, DRIFT_W = 0.03, 2.0
 #: Net energies below so many standard uncertainties are noise.
 NOISE_FACTOR = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """What one meter said of one domain, in order of time."""
-
-    domain: Domain
-    source: str  #: the meter's name
-    quality: Quality
-    update_period_s: float
-    readings: tuple[Reading, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +188,11 @@ def drift(before: Power | None, after: Power | None) -> tuple[float, bool]:
     return moved_w, moved_w > max(DRIFT_SHARE * before.mean_w, DRIFT_W)
 
 
+def has_drifted(idle: Idle) -> bool:
+    """Whether any meter saw the idle power move too far."""
+    return any(drift(power, idle.after.get(key))[1] for key, power in idle.before.items())
+
+
 def bare_power(before: Power | None, after: Power | None) -> Power | None:
     """The idle power beside a trial: the mean of before and after, or the one that is known."""
     known = [p for p in (before, after) if p is not None]
@@ -235,8 +230,9 @@ def _measure_domain(
             flags.append(Flag.COUNTER_RESET)
             continue
         if found is not None:
-            gauges = _gauges(traces, window)
-            return found.model_copy(update={"flags": (*flags, *found.flags), **gauges})
+            readings = [r for t in traces for r in t.readings if window.begin_at_ns <= r.at_ns <= window.end_at_ns]
+            flags += [*found.flags, *validity.of_clocks(window, readings), *validity.of_length(window, trace, settings)]
+            return found.model_copy(update={"flags": tuple(flags), **_gauges(readings)})
     return Measurement(
         window_kind=window.kind, window_index=window.index, domain=domain, quality=None, source=None, gross_j=None,
         flags=(*flags, Flag.METER_LOST),
@@ -303,11 +299,10 @@ def _doubts(kind: WindowKind, net: Energy, before: Power | None, after: Power | 
     return tuple(doubts)
 
 
-def _gauges(traces: Iterable[Trace], window: Window) -> dict[str, float | None]:
-    """Mean temperature and clock of a domain over a window."""
-    inside = [r for t in traces for r in t.readings if window.begin_at_ns <= r.at_ns <= window.end_at_ns]
-    temperatures = [r.temperature_c for r in inside if r.temperature_c is not None]
-    clocks = [r.clock_hz for r in inside if r.clock_hz is not None]
+def _gauges(readings: Sequence[Reading]) -> dict[str, float | None]:
+    """Mean temperature and clock."""
+    temperatures = [r.temperature_c for r in readings if r.temperature_c is not None]
+    clocks = [r.clock_hz for r in readings if r.clock_hz is not None]
     return {
         "temperature_c": fmean(temperatures) if temperatures else None,
         "clock_hz": fmean(clocks) if clocks else None,

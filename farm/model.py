@@ -116,6 +116,7 @@ class MeasureSettings(Frozen):
     windows: int = Field(ge=1)  #: measure windows in a trial
     min_iterations: int = Field(ge=1)  #: fewest batches in a measure window
     idle_s: float = Field(gt=0)  #: length of idle_before and idle_after
+    cool_down_max_s: float = Field(ge=0)  #: longest wait for the GPU's resting temperature before an idle
     context_idle_s: float = Field(gt=0)
     warmup_s: float = Field(gt=0)  #: shortest warm-up
     warmup_max_s: float = Field(gt=0)  #: longest, then the flag no_steady_state
@@ -132,7 +133,7 @@ class JobSpec(Frozen):
     version: Literal[1] = 1
     job: str  #: id: hash of sweep, point, target and repetition
     sweep: str  #: id of the sweep
-    kind: Literal["inference"]
+    kind: Literal["inference", "burn"]  #: burn: the probe's load, in no sweep
     point: Point
     repetition: int = Field(ge=0)
     target: str  #: any, hw:CLASS or machine:NAME
@@ -151,6 +152,18 @@ class Reading:
     power_w: float | None = None
     temperature_c: float | None = None
     clock_hz: float | None = None
+    throttle_reasons: int | None = None  #: NVML's clock event reasons, a bit each
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What one meter said of one domain, in order of time."""
+
+    domain: Domain
+    source: str  #: the meter's name
+    quality: Quality
+    update_period_s: float
+    readings: tuple[Reading, ...]
 
 
 class Window(Frozen):
@@ -223,6 +236,22 @@ class Machine(Frozen):
     simulated: bool = False
 
 
+class Probe(Frozen):
+    """What a machine's meters are worth, found out by watching them closely; what could not be told is None."""
+
+    version: Literal[1] = 1
+    probed_at: AwareDatetime
+    sensor: Literal["instant", "smoothed"] | None = None  #: the GPU's power: NVML's field 186, or its average
+    sensor_update_period_s: float | None = None  #: between two values that the sensor publishes
+    averaging_window_s: float | None = None  #: each of them is the mean power over so long
+    counter_update_period_s: float | None = None  #: of the GPU's energy counter
+    counter_over_power_idle: float | None = None  #: counted joules / integrated power, both read often, idle
+    counter_over_power_load: float | None = None  #: the same under a steady load
+    counter_trusted: bool | None = None  #: whether the two agree under load
+    rapl_update_period_s: float | None = None  #: of the CPU packages' energy counters
+    notes: tuple[str, ...] = ()  #: why something could not be told
+
+
 class TrialReport(Frozen):
     """All that one attempt at a job brought; what the spool holds and the store keeps."""
 
@@ -242,7 +271,7 @@ class TrialReport(Frozen):
     environment: dict[str, JsonValue] = {}  #: software, as the trial saw it
     facts: dict[str, JsonValue] = {}  #: of the workload: parameters, published accuracy, unit, ...
     carbon_g_per_kwh: float | None = None  #: of the sweep's country
-    flags: tuple[Flag, ...] = ()
+    flags: tuple[Flag, ...] = ()  #: of the whole trial; each measurement has its own besides
     notes: tuple[str, ...] = ()  #: what a reader should know: a meter that is missing, and its remedy
     log_tail: str = ""  #: last lines of the trial's stdout and stderr
     simulated: bool = False

@@ -16,7 +16,8 @@ from workers.zygote import ExitStatus, TrialProcess
 #: Of what a scripted meter says the machine draws.
 POWER_W = 10.0
 TINY = MeasureSettings(
-    profile="quick", window_s=0.02, windows=1, min_iterations=1, idle_s=0.02, context_idle_s=0.02, warmup_s=0.02,
+    profile="quick", window_s=0.02, windows=1, min_iterations=1, idle_s=0.02, cool_down_max_s=0,
+    context_idle_s=0.02, warmup_s=0.02,
     warmup_max_s=0.04, latency_s=0.02, latency_max_batches=10, guard_s=0, poll_period_s=0.01,
 )  # fmt: skip
 

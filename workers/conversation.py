@@ -4,16 +4,24 @@ import selectors
 import signal
 import time
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from farm.model import Failure, FailureKind, Flag, JobSpec, Window
 from workers import protocol
-from workers.sampler import Sampler
 from workers.stop import Stop
 from workers.zygote import ExitStatus, TrialProcess
 
 #: A trial that said its last word has this long to leave.
 LEAVE_WITHIN_S = 10.0
 _GARBAGE = "the trial sent what is no event: its code writes to descriptors that are not its own, see the log"
+
+
+class Edges(Protocol):
+    """What is read at the edge of a window, while the trial stands still."""
+
+    def read_now(self) -> None:
+        """Read once."""
+        ...
 
 
 @dataclass
@@ -34,11 +42,11 @@ class Heard:
         return self.is_done or self.failure is not None
 
 
-def follow(trial: TrialProcess, spec: JobSpec, sampler: Sampler, stop: Stop) -> Heard:
+def follow(trial: TrialProcess, spec: JobSpec, edges: Edges, stop: Stop) -> Heard:
     """Lead a trial to its last word, to its death, to its time limit or to a stop; it is gone when this returns."""
     heard = Heard()
     try:
-        _listen(trial, spec, sampler, stop, heard)
+        _listen(trial, spec, edges, stop, heard)
     except (EOFError, ConnectionError):
         pass  # it died: the exit status says of what
     except ValueError:
@@ -55,7 +63,7 @@ def follow(trial: TrialProcess, spec: JobSpec, sampler: Sampler, stop: Stop) -> 
     return heard
 
 
-def _listen(trial: TrialProcess, spec: JobSpec, sampler: Sampler, stop: Stop, heard: Heard) -> None:
+def _listen(trial: TrialProcess, spec: JobSpec, edges: Edges, stop: Stop, heard: Heard) -> None:
     deadline_s = time.monotonic() + spec.time_limit_s
     with selectors.DefaultSelector() as selector:
         selector.register(trial.channel.sock, selectors.EVENT_READ)
@@ -69,13 +77,13 @@ def _listen(trial: TrialProcess, spec: JobSpec, sampler: Sampler, stop: Stop, he
                 trial.kill()
             elif stop.failure is None:
                 for line in trial.channel.feed():
-                    _hear(protocol.EVENT.validate_json(line), trial, sampler, heard)
+                    _hear(protocol.EVENT.validate_json(line), trial, edges, heard)
 
 
-def _hear(event: protocol.Event, trial: TrialProcess, sampler: Sampler, heard: Heard) -> None:
+def _hear(event: protocol.Event, trial: TrialProcess, edges: Edges, heard: Heard) -> None:
     match event:
         case protocol.Edge():
-            sampler.read_now()
+            edges.read_now()
             trial.channel.send(protocol.Go())
         case protocol.Closed(window=window):
             heard.windows.append(window)

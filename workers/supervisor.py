@@ -6,39 +6,44 @@ sampler's thread reads the meters at one steady rate from the first idle to the 
 
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from typing import IO, Self
 
-from pydantic import JsonValue
-
 from farm import energy
-from farm.energy import Idle, IdlePowers, Trace
-from farm.model import Claim, Flag, JobSpec, Measurement, TraceReport, TrialReport, Window, WindowKind
+from farm.model import Claim, Flag, JobSpec, TrialReport, Window, WindowKind
 from farm.settings import Settings
-from workers import protocol
-from workers.conversation import Heard, follow
+from workers.conversation import Edges, Heard, follow
+from workers.cooldown import Rest, cool_down, rest_of
 from workers.meters import Meter
 from workers.meters.codecarbon import carbon_intensity_g_per_kwh
+from workers.report import Observed, SharedIdle, assemble
 from workers.sampler import Sampler, open_meters
 from workers.stop import Stop
+from workers.watch import Watch
 from workers.zygote import Zygote
 
 #: The idle after one trial serves as the idle before the next that starts within this time.
 SHARE_IDLE_WITHIN_S = 5.0
 #: Between the death of a trial and the idle after it.
 SETTLE_S = 0.25
+#: Looks of the cool-down in the length of an idle: one a second in the full profile.
+COOLING_LOOKS = 10
 LOG_TAIL_BYTES = 4000
 
 
-@dataclass(frozen=True)
-class _Idle:
-    """An idle window and what each meter drew in it."""
+class _Edges:
+    """What is read at the edge of a window: the meters first, then who else is here."""
 
-    window: Window
-    powers: IdlePowers
+    def __init__(self, sampler: Sampler, watch: Watch) -> None:
+        self._sampler = sampler
+        self._watch = watch
+
+    def read_now(self) -> None:
+        """Read both once."""
+        self._sampler.read_now()
+        self._watch.look()
 
 
 class Supervisor:
@@ -52,7 +57,8 @@ class Supervisor:
         self._meter_notes: Sequence[str] = ()
         self._entered_meters = ExitStack()
         self._gpu_index = 0
-        self._last_idle: _Idle | None = None
+        self._last_idle: SharedIdle | None = None
+        self._rest: Rest | None = None
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -72,61 +78,79 @@ class Supervisor:
             self._entered_meters.close()
             settings = self._settings.model_copy(update={"gpu_index": gpu_index})
             self._meters, self._meter_notes = open_meters(settings, self._entered_meters)
-            self._gpu_index, self._last_idle = gpu_index, None
+            self._gpu_index, self._last_idle, self._rest = gpu_index, None, None
         return self._meters
 
     def run(self, claim: Claim, stop: Stop) -> TrialReport:
         """One attempt at a job; a report whatever happens to the trial."""
-        spec, started, begun_s = claim.spec, datetime.now(UTC), time.monotonic()
-        meters = self._enter_meters(_gpu_index(spec))
-        with tempfile.TemporaryFile() as log_file, Sampler(meters, spec.measure.poll_period_s) as sampler:
+        begun_s = time.monotonic()
+        seen = self._observe(claim.spec, stop)
+        idle = seen.idle()
+        if seen.after is not None and self._meters is not None and not energy.has_drifted(idle):
+            self._last_idle = SharedIdle(seen.after, idle.after)
+        country = claim.spec.carbon_country
+        report = assemble(
+            claim, seen, self._machine_id, datetime.now(UTC), time.monotonic() - begun_s, self._settings.simulated
+        )
+        return report.model_copy(update={"carbon_g_per_kwh": carbon_intensity_g_per_kwh(country) if country else None})
+
+    def _observe(self, spec: JobSpec, stop: Stop) -> Observed:
+        """Idle, run, idle again; the meters run all the while."""
+        started = datetime.now(UTC)
+        gpu_index = _gpu_index(spec)
+        meters = self._enter_meters(gpu_index)
+        with (
+            tempfile.TemporaryFile() as log_file,
+            closing(Watch(gpu_index)) as watch,
+            Sampler(meters, spec.measure.poll_period_s) as sampler,
+        ):
+            edges = _Edges(sampler, watch)
+            notes = list(self._meter_notes)
             shared = self._take_last_idle(spec.measure.idle_s)
-            before = shared.window if shared else _idle(WindowKind.IDLE_BEFORE, spec, sampler, stop)
+            if shared is None:
+                notes += self._cool_down(spec, sampler, stop)
+            before = shared.window if shared else _idle(WindowKind.IDLE_BEFORE, spec, edges, stop)
+            if before is not None and shared is None:
+                self._rest = self._rest or rest_of(sampler.traces(), before.begin_at_ns, before.end_at_ns)
             heard = Heard(failure=stop.failure)
             if stop.failure is None:
-                heard = follow(self._zygote.spawn(log_file), spec, sampler, stop)
+                heard = follow(self._zygote.spawn(log_file), spec, edges, stop)
+            warm: list[str] = []
             after = None
             if heard.failure is None and not stop.wait(SETTLE_S):
-                after = _idle(WindowKind.IDLE_AFTER, spec, sampler, stop)
-            traces, lost, log_tail = sampler.traces(), sampler.lost, _tail(log_file)
-        windows = [w for w in (before, *heard.windows, after) if w is not None]
-        idle = _idle_beside(traces, windows, shared)
-        if lost:
-            self._meters = None
-        elif after is not None:
-            self._last_idle = _Idle(after, idle.after)
-        measurements = energy.measurements(windows, traces, idle, spec.measure)
-        duration_s = time.monotonic() - begun_s
-        return TrialReport(
-            job=spec.job,
-            attempt=claim.attempt,
-            machine=self._machine_id,
-            started_at_utc=started,
-            finished_at_utc=datetime.now(UTC),
-            duration_s=duration_s,
-            overhead_s=_overhead_s(duration_s, windows[1 if shared else 0 :], spec),
-            failure=heard.failure,
-            windows=tuple(windows),
-            measurements=measurements,
-            traces=tuple(_trace_report(t) for t in traces if t.readings),
-            latencies_s=heard.latencies_s,
-            environment=heard.facts.environment if heard.facts else {},
-            facts=_facts(heard.facts),
-            carbon_g_per_kwh=carbon_intensity_g_per_kwh(spec.carbon_country) if spec.carbon_country else None,
-            flags=_flags(heard.flags, measurements),
-            notes=(*self._meter_notes, *(f"meter {name} was lost in this trial" for name in lost), *heard.notes),
-            log_tail=log_tail,
-            simulated=self._settings.simulated,
-        )
+                warm = self._cool_down(spec, sampler, stop)
+                after = _idle(WindowKind.IDLE_AFTER, spec, edges, stop)
+            if sampler.lost:
+                self._meters = None
+            return Observed(
+                started_at_utc=started,
+                shared=shared,
+                before=before,
+                heard=heard,
+                after=after,
+                traces=sampler.traces(),
+                glances=watch.glances,
+                notes=(*notes, *warm, *(f"lost in this trial: meter {line}" for line in sampler.lost)),
+                flags=(Flag.BASELINE_DRIFT,) if warm else (),
+                log_tail=_tail(log_file),
+            )
 
-    def _take_last_idle(self, at_least_s: float) -> _Idle | None:
+    def _cool_down(self, spec: JobSpec, sampler: Sampler, stop: Stop) -> list[str]:
+        """Wait for the rest that the first idle of this worker showed; a line where it is not reached."""
+        if self._rest is None:
+            return []
+        period_s = spec.measure.idle_s / COOLING_LOOKS
+        note = cool_down(sampler, self._rest, period_s, spec.measure.cool_down_max_s, stop)
+        return [note] if note else []
+
+    def _take_last_idle(self, at_least_s: float) -> SharedIdle | None:
         """The idle after the last trial, where nothing ran since, and it is fresh and long enough; it serves once."""
         last, self._last_idle = self._last_idle, None
         if last is None or last.window.duration_s < at_least_s:
             return None
         if time.monotonic_ns() - last.window.end_at_ns > SHARE_IDLE_WITHIN_S * 1e9:
             return None
-        return _Idle(last.window.model_copy(update={"kind": WindowKind.IDLE_BEFORE}), last.powers)
+        return SharedIdle(last.window.model_copy(update={"kind": WindowKind.IDLE_BEFORE}), last.powers)
 
 
 def _gpu_index(spec: JobSpec) -> int:
@@ -135,54 +159,15 @@ def _gpu_index(spec: JobSpec) -> int:
     return int(index) if device == "cuda" and index.isdecimal() else 0
 
 
-def _idle(kind: WindowKind, spec: JobSpec, sampler: Sampler, stop: Stop) -> Window | None:
+def _idle(kind: WindowKind, spec: JobSpec, edges: Edges, stop: Stop) -> Window | None:
     """Wait and meter; None when a stop cut it short."""
-    sampler.read_now()
+    edges.read_now()
     begin_ns, started = time.monotonic_ns(), datetime.now(UTC)
     if stop.wait(spec.measure.idle_s):
         return None
     end_ns = time.monotonic_ns()
-    sampler.read_now()
+    edges.read_now()
     return Window(kind=kind, begin_at_ns=begin_ns, end_at_ns=end_ns, started_at_utc=started)
-
-
-def _idle_beside(traces: Sequence[Trace], windows: Sequence[Window], shared: _Idle | None) -> Idle:
-    by_kind = {w.kind: w for w in windows}
-    return Idle(
-        before=shared.powers if shared else energy.idle_powers(traces, by_kind.get(WindowKind.IDLE_BEFORE)),
-        after=energy.idle_powers(traces, by_kind.get(WindowKind.IDLE_AFTER)),
-        context=energy.idle_powers(traces, by_kind.get(WindowKind.CONTEXT_IDLE)),
-    )
-
-
-def _facts(facts: protocol.Facts | None) -> Mapping[str, JsonValue]:
-    return {**facts.workload, "device": facts.device, "unit": facts.unit} if facts else {}
-
-
-def _flags(heard: Sequence[Flag], measurements: Sequence[Measurement]) -> tuple[Flag, ...]:
-    return tuple(sorted({*heard, *(flag for m in measurements for flag in m.flags)}))
-
-
-def _overhead_s(duration_s: float, own_windows: Sequence[Window], spec: JobSpec) -> float:
-    """What the trial cost outside the windows that measure: spawn, setup, teardown, arithmetic."""
-    measuring = [w for w in own_windows if w.kind != WindowKind.SETUP]
-    guards_s = sum(2 * spec.measure.guard_s for w in measuring if w.kind == WindowKind.MEASURE)
-    return duration_s - sum(w.duration_s for w in measuring) - guards_s
-
-
-def _trace_report(trace: Trace) -> TraceReport:
-    t0_ns = trace.readings[0].at_ns
-    return TraceReport(
-        domain=trace.domain,
-        source=trace.source,
-        quality=trace.quality,
-        t0_ns=t0_ns,
-        offset_s=tuple((r.at_ns - t0_ns) / 1e9 for r in trace.readings),
-        power_w=tuple(r.power_w for r in trace.readings),
-        energy_j=tuple(r.energy_j for r in trace.readings),
-        temperature_c=tuple(r.temperature_c for r in trace.readings),
-        clock_hz=tuple(r.clock_hz for r in trace.readings),
-    )
 
 
 def _tail(log_file: IO[bytes]) -> str:

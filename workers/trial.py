@@ -30,6 +30,8 @@ from workers.workloads import InvalidWorkload, Workload
 
 #: A stretch is planned this much too long, so that it seldom comes out short.
 MARGIN = 1.02
+#: Batches are enqueued for so long at a time: where they turn slow, a stretch does not run away.
+CHUNK_S = 1.0
 #: The warm-up ends when the mean batch times of its last two parts differ by less.
 STEADY_WITHIN = 0.05
 #: The warm-up's parts: one for the cold start, and the two halves of the last stretch.
@@ -253,7 +255,7 @@ class Trial:
         batch_s = self._batch_s
         begin_ns = time.monotonic_ns()
         while batches < min_batches or duration_s < at_least_s:
-            missing = math.ceil(MARGIN * (at_least_s - duration_s) / batch_s) if batch_s else 1
+            missing = math.ceil(MARGIN * min(at_least_s - duration_s, CHUNK_S) / batch_s) if batch_s else 1
             chunk = max(missing, min_batches - batches, 1)
             for _ in range(chunk):
                 units += step()

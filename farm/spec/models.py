@@ -50,6 +50,7 @@ PROFILES: Mapping[str, MeasureSettings] = {
         windows=3,
         min_iterations=32,
         idle_s=10,
+        cool_down_max_s=120,
         context_idle_s=10,
         warmup_s=3,
         warmup_max_s=60,
@@ -64,6 +65,7 @@ PROFILES: Mapping[str, MeasureSettings] = {
         windows=2,
         min_iterations=32,
         idle_s=5,
+        cool_down_max_s=60,
         context_idle_s=5,
         warmup_s=1.5,
         warmup_max_s=30,
@@ -78,6 +80,7 @@ PROFILES: Mapping[str, MeasureSettings] = {
         windows=1,
         min_iterations=8,
         idle_s=2,
+        cool_down_max_s=24,
         context_idle_s=2,
         warmup_s=0.6,
         warmup_max_s=12,
@@ -164,6 +167,7 @@ class Measure(Frozen):
     windows: PositiveInt | None = Field(None, description="measure windows in a trial")
     min_iterations: PositiveInt | None = Field(None, description="fewest batches in a measure window")
     idle_s: Seconds | None = Field(None, description="idle before and after a trial in seconds")
+    cool_down_max_s: SecondsOrZero | None = Field(None, description="longest wait for a warm GPU before an idle")
     context_idle_s: Seconds | None = Field(None, description="idle with the model loaded in seconds")
     warmup_s: Seconds | None = Field(None, description="shortest warm-up in seconds")
     warmup_max_s: Seconds | None = Field(None, description="longest warm-up in seconds")

@@ -34,6 +34,7 @@ SPEC = JobSpec(
         windows=1,
         min_iterations=1,
         idle_s=1,
+        cool_down_max_s=0,
         context_idle_s=1,
         warmup_s=1,
         warmup_max_s=1,

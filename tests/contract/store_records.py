@@ -36,7 +36,8 @@ NO_LEASE_S = -1.0
 MAX_ATTEMPTS = 2
 RULE = StoppingRule(min=2, max=2, target=0.02)
 MEASURE = MeasureSettings(
-    profile="quick", window_s=2, windows=1, min_iterations=1, idle_s=1, context_idle_s=1, warmup_s=1, warmup_max_s=2,
+    profile="quick", window_s=2, windows=1, min_iterations=1, idle_s=1, cool_down_max_s=0,
+    context_idle_s=1, warmup_s=1, warmup_max_s=2,
     latency_s=1, latency_max_batches=10, guard_s=0.25, poll_period_s=0.1,
 )  # fmt: skip
 

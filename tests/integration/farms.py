@@ -20,7 +20,8 @@ from tests.contract.store_records import record
 #: Importing torch on a busy machine takes its time.
 WITHIN_S = 90.0
 QUICK = MeasureSettings(
-    profile="quick", window_s=0.2, windows=1, min_iterations=2, idle_s=0.1, context_idle_s=0.1, warmup_s=0.1,
+    profile="quick", window_s=0.2, windows=1, min_iterations=2, idle_s=0.1, cool_down_max_s=0,
+    context_idle_s=0.1, warmup_s=0.1,
     warmup_max_s=0.3, latency_s=0.1, latency_max_batches=1000, guard_s=0.02, poll_period_s=0.05,
 )  # fmt: skip
 #: Long enough to be met in its middle.

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farm import energy
-from farm.energy import CounterReset, Idle, Power, Trace
-from farm.model import Baseline, Domain, Flag, MeasureSettings, Quality, Reading, Window, WindowKind
+from farm.energy import CounterReset, Idle, Power
+from farm.model import Baseline, Domain, Flag, MeasureSettings, Quality, Reading, Trace, Window, WindowKind
 
 S = 1_000_000_000
 SETTINGS = MeasureSettings(
@@ -18,6 +18,7 @@ SETTINGS = MeasureSettings(
     windows=1,
     min_iterations=1,
     idle_s=10,
+    cool_down_max_s=0,
     context_idle_s=10,
     warmup_s=1,
     warmup_max_s=2,

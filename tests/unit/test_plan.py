@@ -99,8 +99,8 @@ def test_ids_are_unique_within_and_between_generations(written: dict[str, Any], 
 
 def test_ids_are_pinned_since_a_change_would_measure_everybodys_sweeps_anew() -> None:
     planned = plan(sweep_of(workload={"model": "alexnet", "batch_size": [1, 4]}, repetitions=1), [])
-    assert planned.sweep_id == "bc90e537600c"
-    assert [job.id for job in planned.jobs] == ["4fcb0359addd97b3", "102027e6c00677bc"]
+    assert planned.sweep_id == "4e1e17d60c78"
+    assert [job.id for job in planned.jobs] == ["5cfb37d93a3ee284", "b5e1c8bf8a67a231"]
 
 
 def test_points_are_in_the_order_of_the_file_with_keys_in_a_fixed_order() -> None:

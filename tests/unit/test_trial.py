@@ -24,6 +24,7 @@ MEASURE = MeasureSettings(
     windows=2,
     min_iterations=3,
     idle_s=0.05,
+    cool_down_max_s=0,
     context_idle_s=0.05,
     warmup_s=0.05,
     warmup_max_s=0.1,

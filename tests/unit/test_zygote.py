@@ -34,6 +34,7 @@ SPEC = JobSpec(
         windows=1,
         min_iterations=2,
         idle_s=0.01,
+        cool_down_max_s=0,
         context_idle_s=0.01,
         warmup_s=0.01,
         warmup_max_s=0.05,

@@ -117,6 +117,13 @@ def _sm_clock_hz(nvml: Any, handle: Any) -> float:
     return float(nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM)) * 1e6
 
 
+def _throttle_reasons(nvml: Any, handle: Any) -> int:
+    try:
+        return int(nvml.nvmlDeviceGetCurrentClocksEventReasons(handle))
+    except nvml.NVMLError_FunctionNotFound:  # an older driver
+        return int(nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle))
+
+
 class _NvmlMeter(ABC):
     """What both meters share: the session, and the GPU in it."""
 
@@ -204,6 +211,7 @@ class NvmlPower(_NvmlMeter):
             power_w=_still(gpu.ask(self._power_mw)) / 1e3,
             temperature_c=gpu.ask(_temperature_c),
             clock_hz=gpu.ask(_sm_clock_hz),
+            throttle_reasons=gpu.ask(_throttle_reasons),
         )
 
 
