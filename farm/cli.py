@@ -201,6 +201,9 @@ def results(
     domain: Annotated[
         str | None, typer.Option(metavar="NAME", help="gpu, cpu, dram or wall; default the trial's own device.")
     ] = None,
+    include_flagged: Annotated[
+        bool, typer.Option("--include-flagged", help="Also trials that a flag leaves out.")
+    ] = False,
     form: FormatName = None,
     output: Output = None,
     as_json: Json = False,
@@ -210,7 +213,7 @@ def results(
 
     chosen = files.chosen("json" if as_json else form, output, tuple(files.Format))
     with _store() as (store, _):
-        selected = views.Selection.parse(by, where or [], domain)
+        selected = views.Selection.parse(by, where or [], domain, include_flagged)
         _print_results(store, store.find_sweep(sweep), chosen, selected, output)
 
 

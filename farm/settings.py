@@ -3,11 +3,11 @@
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from platformdirs import user_data_path
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -42,6 +42,22 @@ class Settings(BaseSettings):
     gpu_index: int = Field(
         0, ge=0, description="which of the visible GPUs is metered: for each trial the one that it runs on"
     )
+    wall_url: str = Field(
+        "", description="the wall meter: a Prometheus server, http://host:9090, or an address that answers in JSON"
+    )
+    wall_query: str = Field("", description="PromQL that gives one series; a plain name is stamped with its scrape")
+    wall_path: str = Field("", description="where the number is in the JSON: apower, aenergy.total, psu.0.w + psu.1.w")
+    wall_unit: Literal["W", "kW", "J", "Wh", "kWh"] = Field(
+        "W", description="of that number; power (W, kW) is sampled, energy (J, Wh, kWh) is counted by the meter"
+    )
+    wall_period_s: float = Field(
+        1.0, ge=0.1, description="the wall meter is asked this often, and measures as often; power needs 2 s at most"
+    )
+    wall_timeout_s: float = Field(2.0, gt=0, description="longest wait for the wall meter's answer")
+    wall_secret: SecretStr = Field(
+        SecretStr(""), description="bearer token of the wall meter, or the password where its URL names a user"
+    )
+    wall_secret_file: Path | None = Field(None, description="a file that holds the wall meter's secret instead")
     machine_name: str = Field("", description="this machine's name in the farm; default its host name")
     simulated: bool = Field(False, description="the meters are a simulation: results are stamped so")
 
@@ -76,7 +92,8 @@ def load_settings(**overrides: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = "FARM_" + "_".join(str(part) for part in first["loc"]).upper()
-        raise InputError(f"{name}: {first['msg']}, got {first['input']!r}") from None
+        got = "something else" if "SECRET" in name else repr(first["input"])
+        raise InputError(f"{name}: {first['msg']}, got {got}") from None
     except ValueError as error:  # farm.toml does not parse
         raise InputError(f"{_default_home() / 'farm.toml'}: {error}") from None
 

@@ -44,9 +44,10 @@ class Summary:
     key: Key
     quality: Quality | None
     simulated: bool
-    trials: int
-    flagged: int  #: trials that carry a flag
-    flags: Mapping[Flag, int]  #: how many trials carry each
+    trials: int  #: that the figures rest on
+    left_out: int  #: trials that a flag left out
+    is_doubtful: bool  #: every trial is flagged: shown all the same, never compared
+    flags: Mapping[Flag, int]  #: how many trials carry each, those left out too
     units_per_s: float
     p50_s: float | None
     p95_s: float | None
@@ -62,16 +63,25 @@ class Summary:
         return dict(self.key)
 
 
-def summarise(samples: Iterable[Sample], by: Sequence[str]) -> list[Summary]:
-    """Group by labels, in order of appearance; samples of different quality, or simulated ones, are never mixed."""
+def summarise(samples: Iterable[Sample], by: Sequence[str], include_flagged: bool = False) -> list[Summary]:
+    """Group by labels, in order of appearance; samples of different quality, or simulated ones, are never mixed.
+
+    Flagged samples are left out of groups that have others, unless they are asked for.
+    """
     groups: dict[tuple[Key, Quality | None, bool], list[Sample]] = {}
     for sample in samples:
         key = tuple((name, sample.labels.get(name)) for name in by)
         groups.setdefault((key, sample.quality, sample.simulated), []).append(sample)
-    return [_summary(key, quality, simulated, group) for (key, quality, simulated), group in groups.items()]
+    return [
+        _summary(key, quality, simulated, group, include_flagged) for (key, quality, simulated), group in groups.items()
+    ]
 
 
-def _summary(key: Key, quality: Quality | None, simulated: bool, group: Sequence[Sample]) -> Summary:
+def _summary(
+    key: Key, quality: Quality | None, simulated: bool, everything: Sequence[Sample], include_flagged: bool
+) -> Summary:
+    valid = [s for s in everything if s.is_valid]
+    group = everything if include_flagged or not valid else valid
     latencies_s = sorted(value for sample in group for value in sample.latencies_s)
     gross = [s.gross_j for s in group if s.gross_j is not None]
     net = [(s.net_j, s.net_u_j) for s in group if s.net_j is not None]
@@ -81,8 +91,9 @@ def _summary(key: Key, quality: Quality | None, simulated: bool, group: Sequence
         quality=quality,
         simulated=simulated,
         trials=len(group),
-        flagged=sum(bool(s.flags) for s in group),
-        flags=Counter(flag for s in group for flag in s.flags),
+        left_out=len(everything) - len(group),
+        is_doubtful=not valid,
+        flags=Counter(flag for s in everything for flag in s.flags),
         units_per_s=fmean(s.units_per_s for s in group),
         p50_s=percentile(latencies_s, 50),
         p95_s=percentile(latencies_s, 95),
@@ -126,7 +137,7 @@ def best_batch(summaries: Sequence[Summary]) -> Saving | None:
     None where there is nothing to compare, an energy is unknown, or they are not of one kind: joules of different
     quality, or simulated and real ones, are never ranked together.
     """
-    sized = [s for s in summaries if isinstance(s.labels.get("batch_size"), int)]
+    sized = [s for s in summaries if isinstance(s.labels.get("batch_size"), int) and not s.is_doubtful]
     if len(sized) < 2 or len({(s.quality, s.simulated) for s in sized}) > 1:
         return None
     net = [s.net_j for s in sized if s.net_j is not None and _stands_out(s.net_j)]

@@ -59,6 +59,13 @@ def _fixed(value: float, decimals: int) -> str:
     return f"{round(value, decimals) + 0.0:.{max(decimals, 0)}f}"
 
 
+def net(value: Interval | None) -> str:
+    """A net energy; one that may be nothing is a bound, not a value."""
+    if value is not None and value.low is not None and value.high is not None and value.low <= 0:
+        return f"< {number(value.high, 2)}" if value.high > 0 else "≤ 0"
+    return interval(value)
+
+
 def milliseconds(value_s: float | None) -> str:
     """Seconds as milliseconds."""
     return number(None if value_s is None else value_s * 1e3)

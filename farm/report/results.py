@@ -12,7 +12,7 @@ from rich.text import Text
 from farm.analysis.aggregate import P99_NEEDS, Saving, Summary, best_batch
 from farm.intervals import Interval
 from farm.model import Flag, Quality, Scalar
-from farm.report.numbers import interval, label, milliseconds, number, percent
+from farm.report.numbers import label, milliseconds, net, number, percent
 
 _KEY_HEADINGS = {"batch_size": "batch", "hardware_class": "hardware"}
 _HEADINGS = ("images\n/s", "ms/batch\np50", "\np95", "\np99", "gross J\n/image", "net J/image\n(95%)", "gCO2e\n/1000")
@@ -87,7 +87,7 @@ def _cells(summary: Summary, keys: Sequence[str]) -> list[str]:
         milliseconds(summary.p95_s),
         p99 if summary.p99_s is None or summary.batches >= P99_NEEDS else f"{p99}*",
         number(summary.gross_j.mean if summary.gross_j else None),
-        interval(summary.net_j),
+        f"{net(summary.net_j)}{'!' if summary.is_doubtful else ''}",
         number(None if summary.carbon_g is None else summary.carbon_g * 1000),
     ]
 
@@ -101,12 +101,15 @@ def footnotes(summaries: Sequence[Summary]) -> list[str]:
         notes.append("±? one trial alone says nothing of the spread: raise repetitions.")
     if any(s.carbon_g is None and s.gross_j is not None for s in summaries):
         notes.append("gCO2e is known where the sweep names a country: carbon: {country: NLD}.")
-    flagged = sum(s.flagged for s in summaries)
-    if flagged:
-        flags = sum((Counter(s.flags) for s in summaries), Counter[Flag]())
+    left_out, trials = sum(s.left_out for s in summaries), sum(s.trials for s in summaries)
+    if left_out:
+        notes.append(f"{left_out} of {left_out + trials} trials are left out: --include-flagged brings them back.")
+    if any(s.is_doubtful for s in summaries):
+        notes.append("! every trial of this row is flagged: shown all the same, not compared.")
+    flags = sum((Counter(s.flags) for s in summaries), Counter[Flag]())
+    if flags:
         named = ", ".join(f"{flag} {count}" for flag, count in flags.most_common())
-        trials = sum(s.trials for s in summaries)
-        notes.append(f"Reasons to doubt {flagged} of {trials} trials: {named}; `farm export` tells which.")
+        notes.append(f"Flags: {named}; `farm export` tells which trials.")
     return notes
 
 
@@ -141,7 +144,8 @@ def records(summaries: Iterable[Summary]) -> list[dict[str, Scalar]]:
         {
             **summary.labels,
             "trials": summary.trials,
-            "flagged": summary.flagged,
+            "left_out": summary.left_out,
+            "doubtful": summary.is_doubtful,
             "flags": ";".join(sorted(summary.flags)),
             "quality": summary.quality.value if summary.quality else None,
             "simulated": summary.simulated,

@@ -31,9 +31,10 @@ class Selection:
     by: tuple[str, ...] = ()
     where: tuple[tuple[str, str], ...] = ()
     domain: Domain | None = None
+    include_flagged: bool = False
 
     @classmethod
-    def parse(cls, by: str | None, where: Sequence[str], domain: str | None) -> Self:
+    def parse(cls, by: str | None, where: Sequence[str], domain: str | None, include_flagged: bool) -> Self:
         """From the command line; raises InputError."""
         pairs = []
         for item in (part for text in where for part in text.split(",")):
@@ -44,7 +45,7 @@ class Selection:
         if domain is not None and domain not in set(Domain):
             raise InputError(f"--domain: expected {', '.join(Domain)}, got {domain!r}")
         keys = tuple(dict.fromkeys(name.strip() for name in by.split(",") if name.strip())) if by else ()
-        return cls(keys, tuple(pairs), Domain(domain) if domain else None)
+        return cls(keys, tuple(pairs), Domain(domain) if domain else None, include_flagged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def results(store: Store, sweep: SweepRecord, selection: Selection) -> Results:
     found.sort(key=_rank(keys))
     return Results(
         sweep=sweep,
-        summaries=summarise(found, keys),
+        summaries=summarise(found, keys, selection.include_flagged),
         accuracy=_accuracy(trials),
         shared={name: levels[name][0] for name in CONTEXT if levels[name] and name not in {*differing, *keys}},
         averaged={name: levels[name] for name in levels if name in differing and name not in keys},

@@ -111,9 +111,24 @@ def test_carbon_is_that_of_the_gross_energy() -> None:
 
 def test_a_group_counts_its_flagged_trials_and_their_flags() -> None:
     both = (Flag.BELOW_NOISE, Flag.TOO_SHORT)
-    (found,) = summarise([sample(), sample(flags=both), sample(flags=both[:1])], ["model"])
-    assert (found.trials, found.flagged) == (3, 2)
+    three = [sample(), sample(flags=both), sample(flags=both[:1])]
+    (found,) = summarise(three, ["model"])
+    assert (found.trials, found.left_out, found.is_doubtful) == (2, 1, False)
     assert found.flags == {Flag.BELOW_NOISE: 2, Flag.TOO_SHORT: 1}
+    (brought_back,) = summarise(three, ["model"], include_flagged=True)
+    assert (brought_back.trials, brought_back.left_out) == (3, 0)
+
+
+def test_flagged_trials_do_not_move_the_mean_of_the_others() -> None:
+    values = [sample(net_j=1.0), sample(net_j=3.0), sample(net_j=100.0, flags=(Flag.CONTAMINATED,))]
+    (found,) = summarise(values, ["model"])
+    assert found.net_j is not None
+    assert found.net_j.mean == pytest.approx(2.0)
+
+
+def test_a_group_of_flagged_trials_alone_is_shown_and_marked() -> None:
+    (found,) = summarise([sample(flags=(Flag.THROTTLED,))] * 2, ["model"])
+    assert (found.trials, found.left_out, found.is_doubtful) == (2, 0, True)
 
 
 # The best batch size

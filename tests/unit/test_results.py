@@ -101,13 +101,21 @@ def test_tables_fit_80_columns_whatever_the_keys_and_lose_nothing(names: list[st
 
 def test_footnotes_say_what_a_reader_must_know() -> None:
     flags = {Flag.BELOW_NOISE: 1, Flag.NO_STEADY_STATE: 2}
-    doubtful = summary(batches=458, net_j=ends(1.0), carbon_g=None, trials=3, flagged=2, flags=flags)
+    doubtful = summary(batches=458, net_j=ends(1.0), carbon_g=None, trials=3, left_out=2, flags=flags)
     assert layout.footnotes([doubtful, summary()]) == [
         "* fewer than 459 batches: too few to claim a 99th percentile.",
         "±? one trial alone says nothing of the spread: raise repetitions.",
         "gCO2e is known where the sweep names a country: carbon: {country: NLD}.",
-        "Reasons to doubt 2 of 5 trials: no_steady_state 2, below_noise 1; `farm export` tells which.",
+        "2 of 7 trials are left out: --include-flagged brings them back.",
+        "Flags: no_steady_state 2, below_noise 1; `farm export` tells which trials.",
     ]
+
+
+def test_a_row_of_flagged_trials_alone_is_marked_and_not_compared() -> None:
+    pair = [summary({"batch_size": 1}, net_j=ends(2.0, 0.1)), summary({"batch_size": 4}, is_doubtful=True)]
+    assert any("!" in line for line in rendered(layout.tables(pair, {})).splitlines())
+    assert layout.footnotes(pair) == ["! every trial of this row is flagged: shown all the same, not compared."]
+    assert layout.sentences(pair) == []
 
 
 def test_what_is_sound_needs_no_footnote() -> None:
@@ -183,7 +191,7 @@ def trial(number: int, net_j: float = 10.0, **changes: object) -> Measured:
 
 
 def shown(*trials: Measured, by: str | None = None, where: str = "") -> Results:
-    selection = Selection.parse(by, [where] if where else [], None)
+    selection = Selection.parse(by, [where] if where else [], None, False)
     return results(cast("Store", Rows(*trials)), SWEEP, selection)
 
 
@@ -267,7 +275,7 @@ def test_a_wrong_choice_names_the_right_ones(by: str | None, where: str, message
 
 def test_an_unknown_domain_is_refused() -> None:
     with pytest.raises(InputError, match="--domain: expected gpu, cpu, dram, wall, got 'tpu'"):
-        Selection.parse(None, [], "tpu")
+        Selection.parse(None, [], "tpu", False)
 
 
 def test_a_sweep_without_results_says_how_to_go_on() -> None:

@@ -1,0 +1,85 @@
+"""What makes a trial doubtful: other programs, stolen time, a slowed board, a window too short."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from farm import validity
+from farm.model import Domain, Flag, Quality, Reading, Trace, Window, WindowKind
+from farm.validity import Glance
+from tests.factories import TINY
+
+S = 1_000_000_000
+QUIET = Glance(at_ns=0, cores=2, busy_s=0.0, own_s=0.0, stolen_s=0.0, waited_s=0.0)
+
+
+def window(kind: WindowKind = WindowKind.MEASURE, begin_s: float = 0, end_s: float = 10) -> Window:
+    started = datetime(2026, 1, 1, tzinfo=UTC)
+    return Window(kind=kind, begin_at_ns=round(begin_s * S), end_at_ns=round(end_s * S), started_at_utc=started)
+
+
+def after(**changes: float | None) -> Glance:
+    return replace(QUIET, at_ns=10 * S, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("glance", "kind", "found"),
+    [
+        (after(busy_s=20.0, own_s=19.8), WindowKind.MEASURE, []),
+        (after(busy_s=20.0, own_s=19.0), WindowKind.MEASURE, ["measure: other programs used 10% of a core"]),
+        (after(busy_s=1.0), WindowKind.IDLE_BEFORE, ["idle_before: other programs used 10% of a core"]),
+        (after(stolen_s=0.5), WindowKind.MEASURE, ["measure: the hypervisor took 2% of the time"]),
+        (after(waited_s=1.0), WindowKind.IDLE_AFTER, ["idle_after: programs waited for a CPU 10% of the time"]),
+        (after(waited_s=9.0), WindowKind.MEASURE, []),  # the trial's own threads wait for each other
+        (after(waited_s=None), WindowKind.IDLE_AFTER, []),
+        (after(busy_s=9.0), WindowKind.SETUP, []),
+    ],
+)
+def test_others_on_the_machine_are_noticed(glance: Glance, kind: WindowKind, found: list[str]) -> None:
+    assert validity.contaminations([window(kind)], [QUIET, glance]) == found
+
+
+def test_a_window_without_glances_says_nothing() -> None:
+    assert validity.contaminations([window()], [QUIET]) == []
+    assert validity.contaminations([window()], []) == []
+
+
+def test_the_trials_own_gpu_process_is_not_foreign_but_one_before_or_after_it_is() -> None:
+    def seen(*pids: int, at_s: int) -> Glance:
+        return replace(QUIET, at_ns=at_s * S, gpu_pids=frozenset(pids))
+
+    own = [seen(at_s=0), seen(7, at_s=1), seen(7, at_s=2), seen(at_s=3)]
+    assert validity.contaminations([], own) == []
+    before = [seen(5, at_s=0), seen(5, 7, at_s=1), seen(5, at_s=2)]
+    assert validity.contaminations([], before) == ["process 5 used the GPU too"]
+    later = [seen(at_s=0), seen(7, at_s=1), seen(7, 9, at_s=2)]
+    assert validity.contaminations([], later) == ["process 9 used the GPU too"]
+
+
+@pytest.mark.parametrize(
+    ("reasons", "flags"),
+    [
+        ([0x1, 0x0], []),
+        ([0x0, 0x8], [Flag.THROTTLED]),
+        ([0x20], [Flag.THROTTLED]),
+        ([0x40], [Flag.THROTTLED]),
+        ([0x80], [Flag.THROTTLED]),
+        ([0x4], [Flag.POWER_CAPPED]),
+        ([0x4, 0x40], [Flag.THROTTLED, Flag.POWER_CAPPED]),
+        ([None], []),
+    ],
+)
+def test_clock_event_reasons_become_flags(reasons: list[int | None], flags: list[Flag]) -> None:
+    readings = [Reading(at_ns=i, throttle_reasons=r) for i, r in enumerate(reasons)]
+    assert validity.of_clocks(window(), readings) == flags
+    assert validity.of_clocks(window(WindowKind.SETUP), readings) == []
+
+
+def test_a_window_is_too_short_for_a_slow_meter() -> None:
+    quick = TINY.model_copy(update={"profile": "quick"})
+    slow = Trace(Domain.WALL, "plug", Quality.SAMPLED, 1.0, ())
+    assert validity.of_length(window(end_s=10), slow, quick) == [Flag.TOO_SHORT]
+    assert validity.of_length(window(end_s=20), slow, quick) == []
+    assert validity.of_length(window(end_s=99), slow, TINY.model_copy(update={"profile": "full"})) == [Flag.TOO_SHORT]
+    assert validity.of_length(window(WindowKind.LATENCY), slow, quick) == []
