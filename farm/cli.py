@@ -157,15 +157,21 @@ def watch(sweep: AnySweep = None) -> None:
 
 @app.command()
 def status(sweep: AnySweep = None, as_json: Json = False) -> None:
-    """Show how sweeps stand; with SWEEP, also what failed."""
+    """Show how sweeps stand; with SWEEP, also what failed, and which points need more repetitions."""
     from farm.report import progress as display
+    from farm.report import standings
 
     with _store() as (store, _):
         chosen = [store.find_sweep(sweep)] if sweep else store.sweeps()
         states = [(record, store.progress(record.id)) for record in chosen]
         failures = store.failures(chosen[0].id) if sweep else []
         now = datetime.now(UTC)
-        _show(display.status(states, failures, now), display.status_records(states, now), as_json)
+        points = standings.standing(store, chosen[0]) if sweep else []
+        view, records = display.status(states, failures, now), display.status_records(states, now)
+        if points:
+            view = standings.below(view, points, chosen[0].rule)
+            records[0]["points"] = standings.records(points)
+        _show(view, records, as_json)
 
 
 @app.command()
