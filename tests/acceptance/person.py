@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ class Person:
     """Someone with a folder, in which the farm's home is."""
 
     folder: Path
-    env: Mapping[str, str] = field(default_factory=dict)
+    memory_kib: int | None = None  #: what a process of theirs may have
 
     @property
     def home(self) -> Path:
@@ -72,11 +72,11 @@ class Person:
         return name
 
     @contextmanager
-    def starts(self, *arguments: str, memory_kib: int | None = None, **env: str) -> Iterator[subprocess.Popen[str]]:
-        """A command that goes on, in a process group of its own; `memory_kib` bounds what it may have."""
+    def starts(self, *arguments: str, **env: str) -> Iterator[subprocess.Popen[str]]:
+        """A command that goes on, in a process group of its own."""
         command = [sys.executable, "-m", "farm", *arguments]
-        if memory_kib is not None:
-            command = ["sh", "-c", f'ulimit -v {memory_kib}; exec "$@"', "sh", *command]
+        if self.memory_kib is not None:
+            command = ["sh", "-c", f'ulimit -v {self.memory_kib}; exec "$@"', "sh", *command]
         process = subprocess.Popen(
             command,
             cwd=self.folder,
@@ -94,9 +94,9 @@ class Person:
                 os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
 
-    def runs(self, *arguments: str, memory_kib: int | None = None, **env: str) -> Done:
+    def runs(self, *arguments: str, **env: str) -> Done:
         """A command to its end."""
-        with self.starts(*arguments, memory_kib=memory_kib, **env) as process:
+        with self.starts(*arguments, **env) as process:
             return ended(process)
 
     def waits_for(self, sweep: str, state: str) -> None:
@@ -126,7 +126,7 @@ class Person:
     def _environment(self, changes: Mapping[str, str]) -> dict[str, str]:
         plain = {k: v for k, v in os.environ.items() if not k.startswith("FARM_") and k not in {"COLUMNS", "LINES"}}
         own = {"FARM_HOME": str(self.home), "FARM_LOCK_FILE": str(self.folder / "lock"), "FARM_MACHINE_NAME": "lab1"}
-        return {**plain, **own, **self.env, **changes}
+        return {**plain, **own, **changes}
 
 
 def ended(process: subprocess.Popen[str]) -> Done:

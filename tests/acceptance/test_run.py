@@ -120,7 +120,7 @@ def test_ctrl_c_twice_stops_now_and_nothing_is_lost(person: Person) -> None:
 @pytest.fixture(scope="module")
 def failing(tmp_path_factory: pytest.TempPathFactory) -> tuple[Person, Done]:
     """A run with one job that can run, and one for each reason not to; memory is bounded, lest one takes it all."""
-    person = Person(tmp_path_factory.mktemp("failing"))
+    person = Person(tmp_path_factory.mktemp("failing"), memory_kib=16 * GIB_KIB)
     (person.folder / "empty").mkdir()
     workload = {
         "model": "shufflenet_v2_x0_5",
@@ -135,7 +135,7 @@ def failing(tmp_path_factory: pytest.TempPathFactory) -> tuple[Person, Done]:
         "{device: cuda, weights: missing.pth}, {images: ./empty, weights: missing.pth}]"
     )
     sweep = person.writes("failing", workload, exclude=two_reasons)
-    return person, person.runs("run", sweep, memory_kib=16 * GIB_KIB, CUDA_VISIBLE_DEVICES="")
+    return person, person.runs("run", sweep, CUDA_VISIBLE_DEVICES="")
 
 
 def test_failed_trials_make_the_status_1_and_the_rest_is_measured(failing: tuple[Person, Done]) -> None:

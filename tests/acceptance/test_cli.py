@@ -1,0 +1,357 @@
+"""Every command but `farm run`, as a person or a script meets it."""
+
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from farm.sweeps import names
+from tests.acceptance.person import TINY, Done, Person
+from tests.summaries import widest
+
+COMMANDS = (
+    "run", "submit", "status", "watch", "cancel", "retry", "results", "export", "machines", "doctor", "serve",
+    "worker", "db", "db upgrade", "db check", "schema", "init",
+)  # fmt: skip
+NO_ONE_LISTENS = "127.0.0.1:1"
+
+
+def is_refused(done: Done, message: str, status: int = 2) -> bool:
+    """One clear line, nothing else."""
+    assert (done.status, done.out) == (status, "")
+    assert done.complaint.startswith("farm: ")
+    return message in done.complaint
+
+
+# Help
+
+
+def test_help_lists_every_command_in_80_columns(person: Person) -> None:
+    done = person.runs("--help")
+    listed = re.findall(r"^  ([a-z]+) {2,}\S", done.out, re.MULTILINE)
+    assert done.status == 0
+    assert set(listed) == {command.split()[0] for command in COMMANDS}
+    assert widest(done.out) <= 80
+    assert "..." not in done.out.partition("Commands:")[2]
+
+
+def test_each_command_has_help(person: Person) -> None:
+    for command in COMMANDS:
+        done = person.runs(*command.split(), "-h")
+        assert done.status == 0
+        assert done.out.startswith(f"Usage: farm {command} ")
+        assert widest(done.out) <= 80
+
+
+def test_the_version_is_told(person: Person) -> None:
+    assert re.fullmatch(r"wattfarm \d+\.\d+\.\d+\n", person.runs("--version").out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["runn"], "No such command 'runn'"),
+        (["run"], "Missing argument 'SWEEP.yaml'"),
+        (["results", "--bye", "model"], "No such option: --bye"),
+        (["cancel"], "Missing argument 'SWEEP'"),
+        (["worker", "--many"], "No such option: --many"),
+    ],
+)
+def test_a_wrong_usage_is_told_with_the_right_one(person: Person, arguments: list[str], complaint: str) -> None:
+    done = person.runs(*arguments)
+    assert (done.status, done.out) == (2, "")
+    assert done.err.startswith("Usage: farm ")
+    assert f"Error: {complaint}" in done.err.splitlines()[-1]
+
+
+# Submitting
+
+
+def test_a_dry_run_shows_the_plan_and_submits_nothing(person: Person) -> None:
+    sweep = person.writes("plan", TINY, repetitions="3")
+    done = person.runs("submit", sweep, "--dry-run")
+    assert done.status == 0
+    assert "6 = 2 points x 3 repetitions" in done.out
+    assert "Nothing was submitted." in done.out
+    plan = person.runs("submit", sweep, "--dry-run", "--json").json
+    assert (plan["jobs"], plan["points"], plan["blocks"], plan["targets"]) == (6, 2, 3, {"any": 6})
+    assert plan["expected_duration_s"] > 0
+    assert "no sweep was submitted yet" in person.runs("status").out
+
+
+def test_a_sweep_is_submitted_once_cancelled_and_taken_up_again(person: Person) -> None:
+    sweep = person.writes("tiny", TINY)
+    first = person.runs("submit", sweep)
+    assert first.status == 0
+    assert re.match(r"submitted tiny \(\w+\): 2 jobs queued\n`farm watch \w+` follows them\n", first.out)
+    again = person.runs("submit", sweep, "--json").json
+    assert (again["jobs"], again["added"]) == (2, 0)
+    assert "2 queued" in person.runs("status", "tiny").out
+    assert "2 waiting jobs cancelled" in person.runs("cancel", "tiny").out
+    assert person.runs("cancel", "tiny", "--json").json == {"sweep": again["sweep"], "queued": 0, "running": 0}
+    (status,) = person.runs("status", "--json").json
+    assert (status["cancelled"], status["queued"]) == (2, 0)
+    assert person.runs("watch", "tiny").out == "tiny: 0/2 done, 2 cancelled\n"
+    assert person.runs("retry", "tiny", "--json").json["queued"] == 0
+    assert person.runs("submit", sweep, "--json").json["added"] == 2
+
+
+def test_a_sweep_for_a_machine_that_nobody_knows_is_queued_with_a_warning(person: Person) -> None:
+    done = person.runs("submit", person.writes("there", TINY, targets="[lab9]"))
+    assert done.status == 0
+    assert done.complaint.startswith("farm: note: no machine 'lab9' is registered")
+
+
+# Reading
+
+
+def test_status_shows_how_sweeps_stand(measured: Person) -> None:
+    done = measured.runs("status")
+    assert (done.status, widest(done.out) <= 80) == (0, True)
+    assert "2 done" in done.out
+    (status,) = measured.runs("status", "tiny", "--json").json
+    assert (status["name"], status["done"], status["failed"], status["time_left_s"]) == ("tiny", 2, 0, None)
+    assert measured.runs("status", status["sweep"][:6], "--json").json[0]["sweep"] == status["sweep"]
+
+
+def test_watching_what_is_over_says_so(measured: Person) -> None:
+    done = measured.runs("watch")
+    assert (done.status, done.out) == (0, "tiny: 2/2 done\n")
+
+
+def test_results_are_printed_as_the_run_printed_them(measured: Person, first_run: Done) -> None:
+    assert measured.runs("results").out == first_run.out
+
+
+def test_results_are_grouped_and_chosen(measured: Person) -> None:
+    by_machine = measured.runs("results", "--by", "machine,model", "--json").json
+    assert [(row["machine"], row["model"], row["trials"]) for row in by_machine] == [("lab1", TINY["model"], 2)]
+    chosen = measured.runs("results", "tiny", "--where", "batch_size=2", "--json").json
+    assert [row["batch_size"] for row in chosen] == [2]
+    assert "mean over batch_size 1 2" in measured.runs("results", "--by", "model").out
+    assert measured.runs("results", "--domain", "wall", "--json").json[0]["gross_j_per_unit"] is None
+
+
+def test_results_are_what_they_should_be(measured: Person) -> None:
+    for row in measured.runs("results", "--json").json:
+        assert (row["quality"] is not None, row["simulated"], row["published_top1_percent"]) == (True, False, 60.552)
+        assert 0 < row["p50_s"] <= row["p95_s"] <= row["p99_s"]
+        assert row["units_per_s"] * row["p50_s"] == pytest.approx(row["batch_size"], rel=0.9)
+        assert row["net_j_per_unit_low"] <= row["net_j_per_unit"] <= row["net_j_per_unit_high"]
+        assert 0 < row["net_j_per_unit_high"] <= row["gross_j_per_unit"] * 2
+        assert row["carbon_g_per_unit"] > 0
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "parquet"])
+def test_results_go_to_files(measured: Person, tmp_path: Path, form: str) -> None:
+    path = tmp_path / f"out.{form}"
+    done = measured.runs("results", "-o", str(path))
+    assert (done.status, done.out, done.err) == (0, "", f"wrote 2 rows to {path}\n")
+    if form == "parquet":
+        rows = pq.read_table(path).to_pylist()
+    else:
+        rows = json.loads(path.read_text()) if form == "json" else list(csv.DictReader(path.read_text().splitlines()))
+    assert [str(row["batch_size"]) for row in rows] == ["1", "2"]
+
+
+def test_a_table_goes_to_a_file_too(measured: Person, first_run: Done, tmp_path: Path) -> None:
+    assert measured.runs("results", "-o", str(tmp_path / "out.txt")).status == 0
+    assert (tmp_path / "out.txt").read_text() == first_run.out
+
+
+def test_an_export_has_a_row_per_window_and_domain(measured: Person) -> None:
+    rows = list(csv.DictReader(measured.runs("export").out.splitlines()))
+    contract = (
+        "sweep job trial attempt machine hardware_class environment kind model batch_size precision device weights "
+        "images channels_last compile threads repetition window window_index begin_at_ns end_at_ns started_at_utc "
+        "duration_s units domain quality source gross_j baseline_w net_j net_j_low net_j_high mean_w temperature_c "
+        "flags simulated imported"
+    )
+    assert list(rows[0])[: len(contract.split())] == contract.split()
+    windows = {"idle_before", "setup", "context_idle", "warmup", "measure", "latency", "idle_after"}
+    assert {row["window"] for row in rows} == windows
+    assert len({(row["trial"], row["window"], row["window_index"], row["domain"]) for row in rows}) == len(rows)
+    for row in rows:
+        length_s = (int(row["end_at_ns"]) - int(row["begin_at_ns"])) / 1e9
+        assert float(row["duration_s"]) == pytest.approx(length_s)
+        assert (row["machine"], row["kind"], row["simulated"]) == ("lab1", "inference", "False")
+
+
+def test_an_export_is_the_same_in_every_format(measured: Person, tmp_path: Path) -> None:
+    as_json = measured.runs("export", "tiny", "--format", "json").json
+    assert measured.runs("export", "-o", str(tmp_path / "out.parquet")).status == 0
+    assert pq.read_table(tmp_path / "out.parquet").to_pylist() == as_json
+    as_csv = list(csv.DictReader(measured.runs("export").out.splitlines()))
+    assert [{k: "" if v is None else str(v) for k, v in row.items()} for row in as_json] == as_csv
+
+
+def test_a_reader_that_leaves_early_is_no_error(measured: Person) -> None:
+    head = f"{sys.executable} -m farm export | head -n 1"
+    env = {**os.environ, "FARM_HOME": str(measured.home)}
+    done = subprocess.run(["sh", "-c", head], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("sweep,job,trial,")
+    assert done.stderr == ""
+
+
+def test_machines_are_listed_and_shown(measured: Person) -> None:
+    listed = measured.runs("machines")
+    assert (listed.status, "lab1" in listed.out, widest(listed.out) <= 80) == (0, True, True)
+    (machine,) = measured.runs("machines", "--json").json
+    assert (machine["name"], machine["simulated"], machine["running_job"]) == ("lab1", False, None)
+    shown = measured.runs("machines", "lab1")
+    assert f"cpu threads              {machine['hardware']['cpu']['threads']}".split() in [
+        line.split() for line in shown.out.splitlines()
+    ]
+
+
+# Wrong input
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["status", "tny"], "no sweep 'tny': did you mean tiny?"),
+        (["results", "nothing"], "no sweep 'nothing'"),
+        (["results", "--by", "modl"], "no factor 'modl' in this sweep: there are model, "),
+        (["results", "--where", "model=vgg11"], "no trial has model=vgg11: there are shufflenet_v2_x0_5"),
+        (["results", "--where", "model"], "--where: expected NAME=VALUE"),
+        (["results", "--domain", "tpu"], "--domain: expected gpu, cpu, dram, wall, got 'tpu'"),
+        (["results", "--format", "xml"], "--format: expected table, csv, json, parquet, got 'xml'"),
+        (["results", "--format", "parquet"], "--format parquet needs a file: add -o FILE"),
+        (["results", "-o", "/proc/x/out.csv"], "/proc/x/out.csv: cannot be written: No such file or directory"),
+        (["export", "--format", "table"], "--format: expected csv, json, parquet, got 'table'"),
+        (["machines", "lab9"], "no machine 'lab9': there are lab1"),
+        (["run", "missing.yaml"], "missing.yaml: cannot be read: No such file or directory"),
+        (["init", "slowstart"], "no ready-made sweep 'slowstart': there are "),
+    ],
+)
+def test_wrong_input_is_one_clear_line(measured: Person, arguments: list[str], message: str) -> None:
+    assert is_refused(measured.runs(*arguments), message)
+
+
+def test_every_mistake_in_a_sweep_is_told_with_its_place(person: Person) -> None:
+    text = "name: x\nkind: inference\nworkload:\n  model: [alexnt]\n  batch_size: [1, abc]\nrepetitons: 2\n"
+    for command in ("run", "submit"):
+        done = person.runs(command, person.writes_text("bad.yaml", text))
+        first, second, third = done.err.splitlines()
+        assert done.status == 2
+        assert re.match(r"farm: bad\.yaml:4:\d+: workload\.model.*'alexnt'.*alexnet", first)
+        assert re.match(r"farm: bad\.yaml:5:\d+: workload\.batch_size.*expected a positive integer, got 'abc'", second)
+        assert re.match(r"farm: bad\.yaml:6:1: repetitons: .*repetitions", third)
+
+
+@pytest.mark.parametrize("content", [b"name: [", b"\xff\xfe\x00", b"", b"- 1\n", b"\t"])
+def test_what_is_no_sweep_is_refused(person: Person, content: bytes) -> None:
+    (person.folder / "bad.yaml").write_bytes(content)
+    done = person.runs("run", "bad.yaml")
+    assert (done.status, done.out) == (2, "")
+    assert all(line.startswith("farm: bad.yaml") for line in done.err.splitlines())
+    assert done.err
+
+
+def test_debug_shows_where_an_error_comes_from(person: Person) -> None:
+    command = [sys.executable, "-m", "farm", "run", "missing.yaml", "--debug"]
+    done = subprocess.run(command, cwd=person.folder, capture_output=True, text=True, check=False)
+    assert done.stderr.startswith("Traceback (most recent call last):")
+    assert "missing.yaml: cannot be read" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("LEASE_S", "abc"), ("LEASE_S", "-1"), ("DATABASE_URL", "nonsense"), ("DATABASE_URL", "mysql://x/y")],
+)
+def test_a_wrong_setting_is_named(person: Person, name: str, value: str) -> None:
+    done = person.runs("status", **{f"FARM_{name}": value})
+    assert is_refused(done, f"FARM_{name}: ")
+
+
+def test_a_wrong_settings_file_is_named(person: Person) -> None:
+    person.home.mkdir()
+    (person.home / "farm.toml").write_text("lease_s = [")
+    assert is_refused(person.runs("status"), f"{person.home}/farm.toml: ")
+
+
+# Services out of reach
+
+
+def test_a_broker_out_of_reach_loses_no_job(person: Person) -> None:
+    sweep = person.writes("tiny", TINY)
+    broker = {"FARM_BROKER_URL": f"redis://:secret@{NO_ONE_LISTENS}/0"}
+    done = person.runs("submit", sweep, **broker)
+    assert is_refused(done, f"broker redis://:***@{NO_ONE_LISTENS}/0: ", status=3)
+    assert "The jobs are stored" in done.err
+    assert person.runs("status", "--json").json[0]["queued"] == 2
+    assert person.runs("doctor", **broker).status == 3
+
+
+@pytest.mark.parametrize("command", ["status", "run", "db upgrade", "db check", "serve", "worker"])
+def test_a_database_out_of_reach_is_said_so(person: Person, command: str) -> None:
+    arguments = [*command.split(), *([person.writes("tiny", TINY)] if command == "run" else [])]
+    done = person.runs(*arguments, FARM_DATABASE_URL=f"postgresql://farm:secret@{NO_ONE_LISTENS}/farm")
+    assert is_refused(done, "PostgreSQL at 127.0.0.1:1", status=3)
+    assert "secret" not in done.err
+
+
+def test_a_home_that_cannot_be_written_is_said_so(person: Person) -> None:
+    sweep = person.writes("tiny", TINY)
+    below_a_file = str(person.folder / sweep / "home")
+    for home, arguments in (("/sys/wattfarm", ["run", sweep]), (below_a_file, ["submit", sweep])):
+        assert is_refused(person.runs(*arguments, FARM_HOME=home), f"{home}/farm.db: cannot make its folder", 3)
+    assert person.runs("doctor", FARM_HOME="/sys/wattfarm").status == 3
+
+
+def test_a_file_that_is_no_database_is_left_alone(person: Person) -> None:
+    person.home.mkdir()
+    (person.home / "farm.db").write_text("my thesis\n" * 100)
+    for arguments in (["run", person.writes("tiny", TINY)], ["status"], ["db", "upgrade"]):
+        assert is_refused(person.runs(*arguments), "this file is not a database", status=3)
+    assert (person.home / "farm.db").read_text() == "my thesis\n" * 100
+
+
+def test_a_full_disk_is_said_so(person: Person) -> None:
+    """A limit on the size of files stands in for it."""
+    command = ["sh", "-c", 'ulimit -f 20; exec "$@"', "sh", sys.executable, "-m", "farm", "status"]
+    env = {**os.environ, "FARM_HOME": str(person.home)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert is_refused(Done(done.returncode, done.stdout, done.stderr), "farm.db: the disk ", status=3)
+
+
+# The rest
+
+
+def test_the_doctor_examines_services_and_machine(person: Person) -> None:
+    done = person.runs("doctor")
+    found = {check["name"]: check for check in person.runs("doctor", "--json").json}
+    assert done.status == 0
+    assert widest(done.out) <= 80
+    assert {"wattfarm", "broker", "database", "machine", "versions", "free", "quiet"} <= set(found)
+    assert {found[name]["state"] for name in ("wattfarm", "broker", "database", "free")} == {"ok"}
+    assert any(name.endswith(" joules") for name in found)
+    assert found["machine"]["detail"].startswith("lab1, class ")
+
+
+def test_the_schema_is_json(person: Person) -> None:
+    schema = person.runs("schema").json
+    assert {"name", "kind", "workload", "measure", "repetitions", "targets"} <= set(schema["properties"])
+
+
+def test_a_ready_made_sweep_is_copied_once_and_can_be_planned(person: Person) -> None:
+    assert person.runs("init", "list").out.split() == names()
+    for name in names():
+        assert f"wrote {name}.yaml: edit it, then `farm run {name}.yaml`" in person.runs("init", name).out
+        assert person.runs("submit", f"{name}.yaml", "--dry-run", "--json").json["jobs"] > 0
+        assert is_refused(person.runs("init", name), f"{name}.yaml is there already")
+
+
+def test_the_database_is_made_and_checked(person: Person) -> None:
+    database = {"FARM_DATABASE_URL": f"sqlite:///{person.folder / 'own.db'}"}
+    assert is_refused(person.runs("db", "check", **database), "run `farm db upgrade`", status=3)
+    assert "upgraded, it was empty" in person.runs("db", "upgrade", **database).out
+    assert "was up to date" in person.runs("db", "upgrade", **database).out
+    assert person.runs("db", "check", **database).out.endswith("own.db: reachable, fits this program\n")
