@@ -1,10 +1,20 @@
-"""Machines to meter that are not there: a driver with one GPU, and a powercap tree."""
+"""What is to be metered and is not there: a driver with one GPU, a powercap tree, a plug in the wall."""
 
-from collections.abc import Callable, Iterable
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
+from math import floor
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pynvml as real
 
@@ -130,3 +140,131 @@ TWO_SOCKETS = (
     ("intel-rapl-mmio:0", "package-0"),
     ("intel-rapl-mmio:0:0", "dram"),
 )
+
+
+@dataclass
+class FakePlug:
+    """A plug in the wall that tells what it draws as a Prometheus server does, and as a Shelly does.
+
+    It knows the true power at every moment, so what it told can be held against it. Its clock is `ahead_s` of ours.
+    """
+
+    IDLE_W, LOAD_W = 10.0, 110.0
+    QUESTION = re.compile(r'label_replace\(timestamp\((.+)\), "wattfarm", "at", "", ""\) or \(\1\)')
+
+    ahead_s: float = 0.0
+    scrape_s: float = 0.01  #: Prometheus has samples of these moments only
+    step_j: float = 0.001  #: the counter moves in such steps
+    sends_date: bool = True
+    authorization: str | None = None  #: the header that it wants to see
+    status: int = 200
+    body: str | None = None  #: said instead of the truth
+    port: int = 0
+    asked: list[str] = field(default_factory=list)  #: every path
+    answers: threading.Event = field(default_factory=threading.Event)  #: not set: questions wait
+    waits: threading.Event = field(default_factory=threading.Event)  #: a question waits
+    _switched_ns: list[int] = field(default_factory=lambda: [time.monotonic_ns() - 3600 * 10**9])
+
+    def __post_init__(self) -> None:
+        self.answers.set()
+        self.utc_less_monotonic_ns = time.time_ns() - time.monotonic_ns() + round(self.ahead_s * 1e9)
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def switch(self) -> int:
+        """From idle to load and back; returns when, on the monotonic clock."""
+        self._switched_ns.append(time.monotonic_ns())
+        return self._switched_ns[-1]
+
+    def power_w(self, at_ns: int) -> float:
+        """The true power at a moment."""
+        return self.IDLE_W if sum(t <= at_ns for t in self._switched_ns) % 2 else self.LOAD_W
+
+    def energy_j(self, at_ns: int) -> float:
+        """The true energy up to a moment."""
+        edges = [*(t for t in self._switched_ns if t < at_ns), at_ns]
+        return sum(self.power_w(a) * (b - a) / 1e9 for a, b in pairwise(edges))
+
+    @contextmanager
+    def listening(self) -> Iterator["FakePlug"]:
+        """Answer until the end of the context, again on the same port the second time."""
+        plug = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                plug._reply(self)
+
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+                pass
+
+        with ThreadingHTTPServer(("127.0.0.1", self.port), Handler) as server:
+            server.daemon_threads = True
+            self.port = server.server_port
+            thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+            thread.start()
+            try:
+                yield self
+            finally:
+                self.answers.set()
+                server.shutdown()
+                thread.join()
+
+    def _reply(self, request: BaseHTTPRequestHandler) -> None:
+        if not self.answers.is_set():
+            self.waits.set()
+            self.answers.wait(60)
+        self.asked.append(request.path)
+        status, body = self.status, self.body
+        if self.authorization not in (None, request.headers.get("Authorization")):
+            status, body = 401, "{}"
+        if body is None:
+            body = json.dumps(self._truth(request.path))
+        try:
+            request.send_response_only(status)
+            if self.sends_date:
+                request.send_header("Date", formatdate(self._utc_ns() // 10**9, usegmt=True))
+            request.send_header("Location", "/rpc/Switch.GetStatus")
+            request.send_header("Content-Length", str(len(body.encode())))
+            request.end_headers()
+            request.wfile.write(body.encode())
+        except OSError:  # the meter did not wait
+            request.close_connection = True
+
+    def _utc_ns(self) -> int:
+        return time.monotonic_ns() + self.utc_less_monotonic_ns
+
+    def _truth(self, path: str) -> object:
+        url = urlsplit(path)
+        if url.path == "/api/v1/query":
+            return self._prometheus(parse_qs(url.query)["query"][0])
+        at_ns = time.monotonic_ns()
+        counted_wh = self._counted_j(at_ns) / 3600
+        return {
+            "switch:0": {"id": 0, "output": True, "apower": self.power_w(at_ns), "aenergy": {"total": counted_wh}},
+            "StatusSNS": {"ENERGY": {"Power": str(self.power_w(at_ns) / 1000)}},
+            "psu": [{"w": self.power_w(at_ns) / 4}, {"w": self.power_w(at_ns) * 3 / 4}],
+            "none": None,
+        }
+
+    def _counted_j(self, at_ns: int) -> float:
+        return floor(self.energy_j(at_ns) / self.step_j) * self.step_j
+
+    def _prometheus(self, query: str) -> object:
+        question = self.QUESTION.fullmatch(query)
+        assert question, query
+        now_s = round(self._utc_ns() / 1e9, 3)
+        scraped_s = floor(now_s / self.scrape_s) * self.scrape_s
+        at_ns = round(scraped_s * 1e9) - self.utc_less_monotonic_ns
+        values = {
+            "plug_power_watts": [self.power_w(at_ns)],
+            "plug_energy_kwh": [self._counted_j(at_ns) / 3.6e6],
+            "plug_phases_watts": [self.power_w(at_ns) / 2] * 2,
+            "sum(plug_phases_watts)": [self.power_w(at_ns)],
+        }.get(question[1], [])
+        scrapes_s = [] if question[1].startswith("sum") else [scraped_s] * len(values)
+        rows = [({"wattfarm": "at"}, s) for s in scrapes_s] + [({"plug": str(i)}, v) for i, v in enumerate(values)]
+        result = [{"metric": metric, "value": [now_s, repr(value)]} for metric, value in rows]
+        return {"status": "success", "data": {"resultType": "vector", "result": result}}

@@ -1,0 +1,187 @@
+"""The whole machine at the wall, by a meter that stands outside it: a smart plug or a PDU, asked over HTTP.
+
+Two kinds of source: a Prometheus server (FARM_WALL_QUERY), or any address that answers in JSON (FARM_WALL_PATH).
+The unit says what is read: power (W, kW) is sampled, energy (J, Wh, kWh) is counted by the meter itself.
+
+A network answers when it likes, so a thread of the meter's own asks, and `read` hands out the newest sample, once:
+power is new when it was measured anew, energy when the counter has moved. A stamp is the moment at which the sample was
+true, by our monotonic clock, which is always a little before it is handed out.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+from math import isfinite
+from typing import Self
+
+from farm.errors import MeterLost, MeterUnavailable
+from farm.model import Domain, Quality, Reading
+from farm.settings import Settings
+from workers.meters.sources import Offset, Sample, Source, configured
+
+#: Joules of the units of energy; watts of the units of power.
+JOULES = {"J": 1.0, "Wh": 3600.0, "kWh": 3.6e6}
+WATTS = {"W": 1.0, "kW": 1000.0}
+#: A meter of which nothing new was heard for so many periods is lost.
+STALE_PERIODS = 5
+#: Readings that the sampler takes in a period, so that no sample is missed and none waits long.
+READS_A_PERIOD = 4
+#: Changes of the value that the update period looks back on.
+MEMORY = 60
+
+
+class _Seen:
+    """The samples so far: the newest, the smallest step of the value, and how long it stood still."""
+
+    def __init__(self) -> None:
+        self.newest: Sample | None = None
+        self.resolution: float | None = None
+        self.stood_s: deque[float] = deque(maxlen=MEMORY)
+        self._changed_ns: int | None = None
+
+    def add(self, sample: Sample) -> bool:
+        """Take a sample; False where the value is still what it was."""
+        before, self.newest = self.newest, sample
+        if before is None:
+            return True
+        step = abs(sample.value - before.value)
+        if step == 0:
+            return False
+        self.resolution = min(step, self.resolution or step)
+        if self._changed_ns is not None:
+            self.stood_s.append((sample.at_ns - self._changed_ns) / 1e9)
+        self._changed_ns = sample.at_ns
+        return True
+
+
+class Wall:
+    """A meter outside the machine. It asks once a period, from entering to leaving; `read` never waits for it.
+
+    A counter that moves in coarse steps is read where it has moved: its update period is the longest time that it stood
+    still. That of a power is the shortest time in which it has changed. Neither is less than FARM_WALL_PERIOD_S.
+    """
+
+    name = "wall"
+    domains = frozenset({Domain.WALL})
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._counts = settings.wall_unit in JOULES
+        self.quality = Quality.COUNTER if self._counts else Quality.SAMPLED
+        self.update_period_s = settings.wall_period_s
+        self.poll_period_s: float | None = settings.wall_period_s / READS_A_PERIOD
+        self.delay_s = 2 * settings.wall_period_s  #: by then, what was true when it began to run has been read
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._source: Source | None = None
+        self._seen = _Seen()
+        self._fresh: Reading | None = None  #: not handed out yet
+        self._failure = ""  #: why the last question brought nothing
+
+    def __enter__(self) -> Self:
+        source = configured(self._settings)
+        self._seen, self._failure = _Seen(), ""
+        try:
+            self._ask(source)
+            self._check_age()
+        except MeterLost as error:
+            raise MeterUnavailable(f"{_where(source)}: {error}") from None
+        self._source = source
+        self._stop.clear()
+        self._thread = threading.Thread(target=self._keep_asking, args=(source,), name=self.name, daemon=True)
+        self._thread.start()
+        return self
+
+    def read(self) -> Mapping[Domain, Reading]:
+        """The newest sample, unless it was handed out already."""
+        if self._source is None:
+            raise MeterLost(f"{self.name} is closed")
+        with self._lock:
+            try:
+                self._check_age()
+            except MeterLost as error:
+                raise MeterLost(f"{_where(self._source)}: {error}") from None
+            fresh, self._fresh = self._fresh, None
+        return {} if fresh is None else {Domain.WALL: fresh}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of its joules should know, once it was entered: one line."""
+        if self._source is None:
+            return ()
+        with self._lock:
+            offset, resolution, unit = self._source.clock.offset, self._seen.resolution, "J" if self._counts else "W"
+        step = "unknown" if resolution is None else f"{_two_digits(resolution)} {unit}"
+        return (
+            f"wall meter {self._source.name}: clock offset {_told(offset)}, resolution {step}, "
+            f"period {_two_digits(self.update_period_s)} s",
+        )
+
+    def __exit__(self, *exc: object) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+        self._thread = self._source = self._fresh = None
+
+    def _keep_asking(self, source: Source) -> None:
+        """On a schedule that does not drift; a moment that has passed is left out."""
+        period_s, due_s = self._settings.wall_period_s, time.monotonic()
+        while True:
+            due_s += period_s * ((time.monotonic() - due_s) // period_s + 1)
+            if self._stop.wait(due_s - time.monotonic()):
+                return
+            try:
+                self._ask(source)
+            except MeterLost as error:
+                self._failure = str(error)
+
+    def _ask(self, source: Source) -> None:
+        sample = source.sample()
+        self._failure = ""
+        if sample is None:
+            return
+        si = Sample(sample.at_ns, self._si(sample.value))
+        with self._lock:
+            if self._seen.newest is not None and si.at_ns <= self._seen.newest.at_ns:
+                return
+            has_changed = self._seen.add(si)
+            self.update_period_s = self._update_period_s()
+            if self._counts and has_changed:
+                self._fresh = Reading(si.at_ns, energy_j=si.value)
+            elif not self._counts:
+                self._fresh = Reading(si.at_ns, power_w=si.value)
+
+    def _si(self, value: float) -> float:
+        unit = self._settings.wall_unit
+        if not isfinite(value) or value < 0 or (value == 0 and not self._counts):
+            raise MeterLost(f"it says {value:g} {unit}, which this machine cannot draw: is it plugged in there?")
+        return value * {**JOULES, **WATTS}[unit]
+
+    def _update_period_s(self) -> float:
+        stood_s = max(self._seen.stood_s, default=0.0) if self._counts else min(self._seen.stood_s, default=0.0)
+        return max(self._settings.wall_period_s, stood_s)
+
+    def _check_age(self) -> None:
+        newest = self._seen.newest
+        age_s = (time.monotonic_ns() - newest.at_ns) / 1e9 if newest else float("inf")
+        if age_s > STALE_PERIODS * self._settings.wall_period_s:
+            why = self._failure or "raise FARM_WALL_PERIOD_S if it measures more seldom"
+            raise MeterLost(f"nothing new for {age_s:.1f} s: {why}")
+
+
+def _where(source: Source) -> str:
+    return f"wall meter {source.name} at {source.endpoint.shown}"
+
+
+def _two_digits(value: float) -> str:
+    return f"{float(f'{value:.2g}'):g}"
+
+
+def _told(offset: Offset | None) -> str:
+    """How far a server's clock is ahead of ours."""
+    if offset is None:
+        return "unknown"
+    ahead_ns = offset.middle_ns + time.monotonic_ns() - time.time_ns()
+    return f"{ahead_ns / 1e9:.3f} ± {offset.u_ns / 1e9:.3f} s"

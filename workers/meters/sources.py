@@ -1,0 +1,288 @@
+"""Where a wall meter's samples come from: a Prometheus server, or any address that answers in JSON."""
+
+import base64
+import json
+import time
+from collections import deque
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import Any, Protocol
+from urllib.parse import SplitResult, quote, unquote, urlsplit
+
+from farm.errors import MeterLost, MeterUnavailable
+from farm.settings import Settings
+
+#: Exchanges that the estimate of a server's clock looks back on.
+MEMORY = 60
+MAX_ANSWER_BYTES = 1 << 20
+#: What Prometheus is asked: the value, and under this label the moment at which it was scraped.
+SCRAPED = "wattfarm"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One exchange with a server."""
+
+    body: Any  #: its JSON
+    date_ns: int | None  #: the server's UTC, to the second
+    sent_ns: int  #: monotonic
+    received_ns: int
+
+    @property
+    def middle_ns(self) -> int:
+        """Our best guess of when the server answered."""
+        return (self.sent_ns + self.received_ns) // 2
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a source said, in its own unit."""
+
+    at_ns: int  #: monotonic
+    value: float
+
+
+class Endpoint:
+    """An address that is asked again and again; directly, never through a proxy, and no redirect is followed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._url = _parsed(settings.wall_url)
+        self._timeout_s = settings.wall_timeout_s
+        self._headers = {"Accept": "application/json", "Connection": "close", **_authorization(self._url, settings)}
+        self.path = self._url.path
+        self.query = self._url.query
+        self.shown = f"{self._url.scheme}://{self._url.netloc.rpartition('@')[2]}"  #: nothing in it is secret
+
+    def ask(self, target: str) -> Answer:
+        """One exchange; raises MeterLost with what to do about it."""
+        kind = HTTPSConnection if self._url.scheme == "https" else HTTPConnection
+        connection = kind(self._url.hostname or "", self._url.port, timeout=self._timeout_s)
+        try:
+            connection.connect()
+            sent_ns = time.monotonic_ns()
+            connection.request("GET", target, headers=self._headers)
+            response = connection.getresponse()
+            received_ns = time.monotonic_ns()
+            raw = response.read(MAX_ANSWER_BYTES)
+        except (OSError, HTTPException, UnicodeError) as error:
+            reason = _line(str(error) or type(error).__name__)
+            raise MeterLost(f"no answer ({reason}): start it, or correct FARM_WALL_URL") from None
+        finally:
+            connection.close()
+        body = _json(raw)
+        _check(response.status, response.reason, body)
+        return Answer(body, _date_ns(response.headers.get("Date")), sent_ns, received_ns)
+
+
+def _parsed(text: str) -> SplitResult:
+    try:
+        url = urlsplit(text)
+        is_url = url.scheme in ("http", "https") and url.hostname and url.port != 0
+    except ValueError:
+        is_url = False
+    if not is_url or not text.isascii() or not text.isprintable() or " " in text:
+        raise MeterUnavailable("FARM_WALL_URL: expected http://HOST[:PORT][/PATH] or https://..., percent-encoded")
+    return url
+
+
+def _authorization(url: SplitResult, settings: Settings) -> dict[str, str]:
+    """The header that proves who asks: basic where the URL names a user, else a bearer token, else none."""
+    secret = settings.wall_secret.get_secret_value()
+    if settings.wall_secret_file is not None:
+        try:
+            secret = settings.wall_secret_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not text"
+            raise MeterUnavailable(f"FARM_WALL_SECRET_FILE {settings.wall_secret_file}: {reason}") from None
+    if url.username:
+        pair = f"{unquote(url.username)}:{unquote(url.password or '') or secret}"
+        return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+    if not (secret.isascii() and secret.isprintable()):
+        raise MeterUnavailable("the secret of the wall meter is not a token: expected one line of plain letters")
+    return {"Authorization": f"Bearer {secret}"} if secret else {}
+
+
+def _json(raw: bytes) -> Any:
+    """What was answered; None where it is not JSON."""
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _check(status: int, reason: str, body: Any) -> None:
+    """Raise MeterLost unless there is an answer; only what Prometheus says of a query is quoted."""
+    match body:
+        case {"status": "error", "error": str(told)} if status in (400, 422):
+            raise MeterLost(f"it does not take the question ({_line(told)}): correct FARM_WALL_QUERY")
+    if status in (401, 403):
+        raise MeterLost(f"it refuses us (HTTP {status}): set FARM_WALL_SECRET or FARM_WALL_SECRET_FILE")
+    if status != 200:
+        raise MeterLost(f"it answers HTTP {status} {_line(reason)}: correct FARM_WALL_URL, or look at its log")
+    if body is None:
+        raise MeterLost("its answer is not JSON: correct FARM_WALL_URL")
+
+
+def _line(told: object) -> str:
+    return " ".join(str(told).split())[:200]
+
+
+def _date_ns(header: str | None) -> int | None:
+    try:
+        date = parsedate_to_datetime(header or "")
+    except ValueError:
+        return None
+    return round(date.timestamp()) * 10**9 if date.tzinfo else None
+
+
+@dataclass(frozen=True, slots=True)
+class Offset:
+    """A server's UTC less our monotonic clock: it lies between these."""
+
+    low_ns: int
+    high_ns: int
+
+    @property
+    def middle_ns(self) -> int:
+        """The best guess."""
+        return (self.low_ns + self.high_ns) // 2
+
+    @property
+    def u_ns(self) -> float:
+        """Half of the interval: half the shortest round trip, or less."""
+        return (self.high_ns - self.low_ns) / 2
+
+
+class ServerClock:
+    """A server's clock against ours.
+
+    What a server calls now was now between our question and its answer. Each exchange gives such bounds; what they have
+    in common is the estimate. Bounds that contradict each other mean that a clock was set: the newest one counts.
+    """
+
+    def __init__(self) -> None:
+        self._bounds: deque[Offset] = deque(maxlen=MEMORY)
+        self.offset: Offset | None = None
+
+    def hear(self, answer: Answer, now_ns: int, resolution_ns: int) -> Offset:
+        """The server said that its UTC was `now_ns`, cut to its resolution."""
+        self._bounds.append(Offset(now_ns - answer.received_ns, now_ns + resolution_ns - answer.sent_ns))
+        common = Offset(max(b.low_ns for b in self._bounds), min(b.high_ns for b in self._bounds))
+        if common.low_ns > common.high_ns:
+            common = self._bounds[-1]
+            self._bounds.clear()
+            self._bounds.append(common)
+        self.offset = common
+        return common
+
+
+class Source(Protocol):
+    """Where samples come from."""
+
+    name: str
+    clock: ServerClock
+    endpoint: Endpoint
+
+    def sample(self) -> Sample | None:
+        """Ask once: a sample, or None where the last one is still the newest; raises MeterLost."""
+        ...
+
+
+class Prometheus:
+    """One series of a Prometheus-compatible server, by an instant query.
+
+    The time in the answer to a query is that of the question, and the value may be a whole scrape older: so the same
+    query asks for the time of the scrape as well. An expression has no scrape; it is true when asked.
+    """
+
+    name = "prometheus"
+
+    def __init__(self, endpoint: Endpoint, query: str) -> None:
+        self.endpoint = endpoint
+        self.clock = ServerClock()
+        both = f'label_replace(timestamp({query}), "{SCRAPED}", "at", "", "") or ({query})'
+        base = endpoint.path.removesuffix("/api/v1/query").rstrip("/")
+        self._target = f"{base}/api/v1/query?query={quote(both, safe='')}"
+        self._last_scrape_s = 0.0
+
+    def sample(self) -> Sample | None:
+        """The newest scrape, stamped with its time."""
+        answer = self.endpoint.ask(self._target)
+        try:
+            rows = [
+                (row["metric"], float(row["value"][0]), float(row["value"][1])) for row in answer.body["data"]["result"]
+            ]
+        except (LookupError, TypeError, ValueError, OverflowError):
+            raise MeterLost("it does not answer as Prometheus does: correct FARM_WALL_URL") from None
+        values = [(now_s, value) for labels, now_s, value in rows if SCRAPED not in labels]
+        scrapes_s = [value for labels, _, value in rows if SCRAPED in labels]
+        if len(values) != 1:
+            raise MeterLost(f"FARM_WALL_QUERY finds {len(values)} series, expected one: name it, or sum them")
+        now_s, value = values[0]
+        offset = self.clock.hear(answer, _ns(now_s), 10**9 if now_s.is_integer() else 10**6)
+        if not scrapes_s:
+            return Sample(answer.middle_ns, value)
+        if scrapes_s[0] == self._last_scrape_s:
+            return None
+        self._last_scrape_s = scrapes_s[0]
+        return Sample(min(_ns(self._last_scrape_s) - offset.middle_ns, answer.received_ns), value)
+
+
+def _ns(utc_s: float) -> int:
+    """Of a server's clock; raises MeterLost where no clock can say so."""
+    if not 0 <= utc_s < 1e11:
+        raise MeterLost(f"it says that the time is {utc_s}: look at its log")
+    return round(utc_s * 1e9)
+
+
+class HttpJson:
+    """A number in a JSON answer: `apower`, `aenergy.total`, `emeters.0.power`; several, joined by +, are added.
+
+    True in the middle of the exchange; how old a value the device repeats, it does not say.
+    """
+
+    name = "http-json"
+
+    def __init__(self, endpoint: Endpoint, paths: str) -> None:
+        self.endpoint = endpoint
+        self.clock = ServerClock()
+        self._paths = [path.strip() for path in paths.split("+")]
+        self._target = (endpoint.path or "/") + (f"?{endpoint.query}" if endpoint.query else "")
+
+    def sample(self) -> Sample:
+        """What the device says now."""
+        answer = self.endpoint.ask(self._target)
+        if answer.date_ns is not None:
+            self.clock.hear(answer, answer.date_ns, 10**9)
+        return Sample(answer.middle_ns, sum(_number(answer.body, path) for path in self._paths))
+
+
+def _number(body: Any, path: str) -> float:
+    """The number at a path: keys and positions in lists, with dots between."""
+    found = body
+    for step in path.split("."):
+        try:
+            found = found[int(step) if isinstance(found, list) else step]
+        except (LookupError, TypeError, ValueError):
+            there = f", there is {_line(', '.join(found))}" if isinstance(found, dict) else ""
+            raise MeterLost(f"no {step!r} of {path!r} in the answer{there}: correct FARM_WALL_PATH") from None
+    try:
+        if isinstance(found, bool):
+            raise TypeError
+        return float(found)
+    except (TypeError, ValueError, OverflowError):
+        raise MeterLost(f"{path!r} in the answer is not a number: correct FARM_WALL_PATH") from None
+
+
+def configured(settings: Settings) -> Source:
+    """The source that the settings name; raises MeterUnavailable where they name none, or two."""
+    if not settings.wall_url:
+        raise MeterUnavailable(
+            "no wall meter is set up: FARM_WALL_URL names one, with FARM_WALL_QUERY (Prometheus) "
+            "or FARM_WALL_PATH (JSON)"
+        )
+    if bool(settings.wall_query) == bool(settings.wall_path):
+        raise MeterUnavailable("wall meter: set one of FARM_WALL_QUERY (Prometheus) and FARM_WALL_PATH (JSON)")
+    endpoint = Endpoint(settings)
+    return Prometheus(endpoint, settings.wall_query) if settings.wall_query else HttpJson(endpoint, settings.wall_path)
