@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.error import URLError
 
 import pytest
@@ -12,12 +13,16 @@ from torchvision import models
 
 from farm.model import Point
 from workers import workloads
-from workers.workloads import InvalidWorkload, Workload, networks
+from workers.workloads import InvalidWorkload, Workload, burn, networks
+from workers.workloads.burn import Burn
 from workers.workloads.inference import Inference
 
 MODEL = "shufflenet_v2_x0_5"
 #: One small point of each kind, and the units of its step.
-POINTS: Mapping[str, tuple[Point, int]] = {"inference": ({"model": MODEL, "batch_size": 3}, 3)}
+POINTS: Mapping[str, tuple[Point, int]] = {
+    "inference": ({"model": MODEL, "batch_size": 3}, 3),
+    "burn": ({"period_s": 0.01, "duty": 0.5}, 1),
+}
 #: What cannot be had, by kind: what to change in the point, and what the message must name.
 IMPOSSIBLE: Mapping[str, list[tuple[Point, str]]] = {
     "inference": [
@@ -28,7 +33,12 @@ IMPOSSIBLE: Mapping[str, list[tuple[Point, str]]] = {
         ({"colour": "blue"}, "colour"),
         ({"weights": "/nowhere/weights.pth"}, "/nowhere/weights.pth"),
         ({"images": "/nowhere"}, "/nowhere"),
-    ]
+    ],
+    "burn": [
+        ({"period_s": 0.0}, "period_s"),
+        ({"duty": 1.5}, "duty"),
+        ({"colour": "blue"}, "colour"),
+    ],
 }
 
 
@@ -37,8 +47,16 @@ def _inference_fingerprint(workload: Workload) -> tuple[torch.Tensor, ...]:
     return (workload._batch, *workload._network.state_dict().values())
 
 
+def _burn_fingerprint(workload: Workload) -> tuple[torch.Tensor, ...]:
+    assert isinstance(workload, Burn)
+    return (workload._matrix,)
+
+
 #: Parameters and inputs, by kind.
-FINGERPRINTS: Mapping[str, Callable[[Workload], tuple[torch.Tensor, ...]]] = {"inference": _inference_fingerprint}
+FINGERPRINTS: Mapping[str, Callable[[Workload], tuple[torch.Tensor, ...]]] = {
+    "inference": _inference_fingerprint,
+    "burn": _burn_fingerprint,
+}
 
 each_kind = pytest.mark.parametrize("kind", list(workloads.REGISTRY))
 each_impossible = pytest.mark.parametrize(
@@ -47,7 +65,7 @@ each_impossible = pytest.mark.parametrize(
 )
 
 
-def ready(kind: str, seed: int = 1, **change: str | int | bool) -> Workload:
+def ready(kind: str, seed: int = 1, **change: str | float | bool) -> Workload:
     workload = workloads.load(kind)()
     workload.setup({**POINTS[kind][0], **change}, "cpu", seed)
     return workload
@@ -225,3 +243,23 @@ def test_a_missing_compiler_is_said_so(
     monkeypatch.setattr(torch.nn.Module, "compile", lambda self: setattr(self, "forward", fail))
     with pytest.raises(raised, match=match):
         ready("inference", compile=True)
+
+
+# Burn
+
+
+def test_a_burn_is_busy_from_each_multiple_of_its_period_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_ns, slept_ns = [12_345], list[tuple[int, int]]()
+
+    def monotonic_ns() -> int:
+        now_ns[0] += 1
+        return now_ns[0]
+
+    def sleep(duration_s: float) -> None:
+        slept_ns.append((now_ns[0], now_ns[0] + round(duration_s * 1e9)))
+        now_ns[0] = slept_ns[-1][1]
+
+    workload = ready("burn", period_s=1e-6, duty=0.3)
+    monkeypatch.setattr(burn, "time", SimpleNamespace(monotonic_ns=monotonic_ns, sleep=sleep))
+    assert [workload.step() for _ in range(3)] == [1, 1, 1]
+    assert slept_ns == [(12_346, 13_000), (13_300, 14_000), (14_300, 15_000)]

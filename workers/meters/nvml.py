@@ -197,6 +197,11 @@ class NvmlPower(_NvmlMeter):
         super().__init__(settings)
         self._power_mw: Question[int] = _instant_power_mw
 
+    @property
+    def is_instant(self) -> bool:
+        """Whether it reads the instantaneous value; known once entered."""
+        return self._power_mw is _instant_power_mw
+
     def _probe(self, gpu: Gpu) -> None:
         for question in (_instant_power_mw, _smoothed_power_mw):
             if gpu.ask(question) is not None:

@@ -38,6 +38,7 @@ class Workload(Protocol):
 #: Workloads by the sweep's kind, as "module:Class", imported on use.
 REGISTRY: Mapping[str, str] = {
     "inference": "workers.workloads.inference:Inference",
+    "burn": "workers.workloads.burn:Burn",
 }
 
 

@@ -1,0 +1,280 @@
+"""From what a probe has read to its verdict: how often meters publish, over how long they average, whether they agree.
+
+Pure. A meter that is read more often than it publishes repeats itself: the moments at which its value changes tell its
+update period. And under a load that is busy in the first half of each period, the changed values tell over how long
+each of them averages: the window that explains them best, if it explains them well.
+"""
+
+from cmath import phase, rect
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from math import inf, pi
+from statistics import fmean, median, quantiles
+from typing import Literal, TypeVar
+
+from farm.model import Probe, Reading
+
+T = TypeVar("T")
+Sensor = Literal["instant", "smoothed"]
+#: A moment, and what a meter said then.
+Point = tuple[float, float]
+#: Begin and end.
+Span = tuple[float, float]
+
+#: An update period is told from so many changes of value at least.
+FEWEST_CHANGES = 8
+#: A gap between two readings so many times the usual one hides when the value changed.
+LATE = 3.0
+#: An update period of fewer readings is not told: the value changed with nearly every one.
+FEWEST_READINGS = 2.0
+#: Counter and integrated power agree when they differ by less, as a share.
+AGREE_WITHIN = 0.05
+#: A load that does not raise the power by this share of the idle power was none.
+LEAST_RISE = 0.2
+#: What the smoothed reading is documented to average over.
+SMOOTHED_S = 1.0
+#: Period of the square wave over the longest averaging window looked for. The square of the golden ratio spreads the
+#: updates evenly over the wave.
+WAVE_RATIO = 2.618
+#: The averaging windows that are tried: the shortest as a share of the wave's period, and the step to the next.
+SHORTEST, STEP = 0.01, 1.04
+#: The wave is looked for so far from where the first harmonic of the readings puts it, as a share of its period.
+PHASE_MARGIN, PHASE_STEPS = 0.1, 14
+#: A window is told when it explains this share of the readings' variance, ...
+LEAST_R2 = 0.8
+#: ... when windows that explain it nearly as well differ by at most this share, ...
+LARGEST_DOUBT = 0.25
+#: ... and when the swing that it implies is the one from idle to steady load within this share.
+SWING_WITHIN = 0.4
+#: Readings that the fit uses.
+MOST_READINGS = 200
+
+
+class Unknown(Exception):
+    """This cannot be told; the text is one line that says why, or empty where there is no such meter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that a probe has read, and when the machine did what, in s of the monotonic clock."""
+
+    sensor: Sensor | None = None
+    power: Sequence[Reading] = ()
+    counter: Sequence[Reading] = ()
+    rapl: Sequence[Reading] = ()
+    idle: Span | None = None
+    load: Span | None = None  #: steady
+    wave: Span | None = None  #: busy for half of each period
+    wave_period_s: float | None = None
+    notes: Sequence[str] = ()
+
+
+def verdict(evidence: Evidence, probed_at: datetime) -> Probe:
+    """What the evidence tells; whatever it does not tell is None, with a note."""
+    notes = list(evidence.notes)
+
+    def told(what: Callable[[], T]) -> T | None:
+        try:
+            return what()
+        except Unknown as reason:
+            notes.append(str(reason))
+            return None
+
+    over_power_load = told(lambda: _counter_over_power_load(evidence))
+    return Probe(
+        probed_at=probed_at,
+        sensor=evidence.sensor,
+        sensor_update_period_s=told(lambda: update_period_s(evidence.power, "power sensor")),
+        averaging_window_s=told(lambda: _averaging_window_s(evidence)),
+        counter_update_period_s=told(lambda: update_period_s(evidence.counter, "energy counter")),
+        counter_over_power_idle=told(lambda: _counter_over_power(evidence, evidence.idle)),
+        counter_over_power_load=over_power_load,
+        counter_trusted=None if over_power_load is None else abs(over_power_load - 1) < AGREE_WITHIN,
+        rapl_update_period_s=told(lambda: update_period_s(evidence.rapl, "RAPL")),
+        notes=tuple(note for note in dict.fromkeys(notes) if note),
+    )
+
+
+def wave_period_s(update_period_s: float, sensor: Sensor) -> float:
+    """The period of the square wave that shows the sensor's averaging window best."""
+    return WAVE_RATIO * max(update_period_s, SMOOTHED_S if sensor == "smoothed" else 0.0)
+
+
+def update_period_s(readings: Sequence[Reading], meter: str) -> float:
+    """The mean time between two values that a meter publishes; it may publish the same value again.
+
+    Raises Unknown where it changes too seldom, or with every reading.
+    """
+    points = list(_points(readings))
+    if len(points) < 2:
+        raise Unknown
+    changes = list(_changes(points))
+    if len(changes) < FEWEST_CHANGES:
+        raise Unknown(f"update period of the {meter}: its value changed {len(changes)} times only")
+    intervals_s = [b - a for (a, _), (b, _) in pairwise(changes)]
+    single_s = min(quantiles(intervals_s, n=10), key=lambda period_s: _misfit(intervals_s, period_s))
+    polled_s = median(b - a for (a, _), (b, _) in pairwise(points))
+    if single_s < FEWEST_READINGS * polled_s:
+        raise Unknown(f"update period of the {meter}: below {FEWEST_READINGS * polled_s:.4f} s, too short to be seen")
+    short_s = [interval_s for interval_s in intervals_s if 0.5 * single_s < interval_s < 3.5 * single_s]
+    return sum(short_s) / sum(round(interval_s / single_s) for interval_s in short_s)
+
+
+def _misfit(intervals_s: Sequence[float], period_s: float) -> float:
+    """How far the intervals are from being one or more whole periods."""
+    return fmean(abs(i / period_s - max(round(i / period_s), 1)) for i in intervals_s)
+
+
+def _points(readings: Sequence[Reading]) -> Iterator[Point]:
+    for reading in readings:
+        value = reading.energy_j if reading.power_w is None else reading.power_w
+        if value is not None:
+            yield reading.at_ns / 1e9, value
+
+
+def _changes(points: Sequence[Point]) -> Iterator[Point]:
+    """Each new value, and when it came: between two readings. Those that a late reading hid are left out."""
+    latest_s = LATE * median(b - a for (a, _), (b, _) in pairwise(points))
+    for (before_s, before), (after_s, after) in pairwise(points):
+        if after != before and after_s - before_s <= latest_s:
+            yield (before_s + after_s) / 2, after
+
+
+def _inside(points: Sequence[Point], span: Span) -> list[Point]:
+    return [point for point in points if span[0] <= point[0] <= span[1]]
+
+
+def _mean_w(powers: Sequence[Point], span: Span | None) -> float:
+    """Weighted by time."""
+    inside = _inside(powers, span) if span else []
+    if len(inside) < 2:
+        raise Unknown
+    steps = pairwise(inside)
+    return sum((b_s - a_s) * (a_w + b_w) / 2 for (a_s, a_w), (b_s, b_w) in steps) / (inside[-1][0] - inside[0][0])
+
+
+def _swing_w(evidence: Evidence) -> float:
+    """By how much the steady load raised the power; raises Unknown where it did not."""
+    powers = list(_points(evidence.power))
+    idle_w, load_w = _mean_w(powers, evidence.idle), _mean_w(powers, evidence.load)
+    if load_w < (1 + LEAST_RISE) * idle_w:
+        raise Unknown(
+            f"the load did not reach the GPU ({idle_w:.0f} W idle, {load_w:.0f} W loaded): "
+            "see what farm doctor says of torch and the GPU"
+        )
+    return load_w - idle_w
+
+
+def _counter_over_power(evidence: Evidence, span: Span | None) -> float:
+    """Joules that the counter saw over the integral of the power readings, from a change of the counter to another."""
+    counted = _inside(list(_points(evidence.counter)), span) if span else []
+    powers = list(_points(evidence.power))
+    if len(counted) < 2 or not powers:
+        raise Unknown
+    if any(b < a for (_, a), (_, b) in pairwise(counted)):
+        raise Unknown("the energy counter fell while it was probed: the driver was reset, probe again")
+    changes = list(_changes(counted))
+    (begin_s, begin_j), (end_s, end_j) = (changes[0], changes[-1]) if len(changes) > 1 else (counted[0], counted[-1])
+    mean_w = _mean_w(powers, (begin_s, end_s))
+    if mean_w <= 0:
+        raise Unknown("the power sensor reads 0: nothing to hold the energy counter against")
+    return (end_j - begin_j) / (mean_w * (end_s - begin_s))
+
+
+def _counter_over_power_load(evidence: Evidence) -> float:
+    _swing_w(evidence)
+    return _counter_over_power(evidence, evidence.load)
+
+
+def _averaging_window_s(evidence: Evidence) -> float:
+    if evidence.wave is None or evidence.wave_period_s is None:
+        raise Unknown
+    swing_w = _swing_w(evidence)
+    changes = list(_changes(_inside(list(_points(evidence.power)), evidence.wave)))
+    return averaging_window_s(changes[-MOST_READINGS:], evidence.wave_period_s, swing_w)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """How well a window explains the readings."""
+
+    window_s: float
+    error: float  #: mean squared, as a share of the variance
+    swing_w: float  #: of the load that it implies
+
+
+def averaging_window_s(updates: Sequence[Point], period_s: float, swing_w: float) -> float:
+    """Over how long each published power averages, up to half the period of the square wave that the load was.
+
+    Args:
+        updates: each published value and when it came.
+        period_s: of the wave; its phase is found.
+        swing_w: from idle to steady load.
+
+    Raises Unknown where no window, or more than one, explains the readings.
+    """
+    if len(updates) < FEWEST_CHANGES:
+        raise Unknown(f"averaging window: the power sensor changed {len(updates)} times only under the square wave")
+    windows_s = [SHORTEST * period_s]
+    while windows_s[-1] * STEP <= period_s / 2:
+        windows_s.append(windows_s[-1] * STEP)
+    peak_s = _peak_s(updates, period_s)
+    fits = [_fit(updates, period_s, peak_s, window_s) for window_s in windows_s]
+    best = min(fits, key=lambda fit: fit.error)
+    if best.error > 1 - LEAST_R2 or abs(best.swing_w / swing_w - 1) > SWING_WITHIN:
+        raise Unknown(
+            f"averaging window: the readings do not follow a load with a period of {period_s:.3g} s: "
+            f"it is longer than {period_s / 2:.2g} s, or other programs disturbed the load"
+        )
+    likely = [f.window_s for f in fits if f.error <= best.error * (1 + 4 / (len(updates) - 4))]
+    if likely[-1] - likely[0] > 2 * LARGEST_DOUBT * best.window_s:
+        raise Unknown(f"averaging window: between {likely[0]:.2g} and {likely[-1]:.2g} s, not known better")
+    return best.window_s
+
+
+def _peak_s(updates: Sequence[Point], period_s: float) -> float:
+    """When the first harmonic of the readings is highest, modulo the period."""
+    mean = fmean(value for _, value in updates)
+    harmonic = sum((value - mean) * rect(1.0, 2 * pi * (at_s % period_s) / period_s) for at_s, value in updates)
+    return phase(harmonic) / (2 * pi) * period_s
+
+
+def _fit(updates: Sequence[Point], period_s: float, peak_s: float, window_s: float) -> _Fit:
+    """The best phase for a window, by ternary search around the peak: mid of the busy half, half a window late."""
+    middle_s = peak_s - period_s / 4 - window_s / 2
+    low_s, high_s = middle_s - PHASE_MARGIN * period_s, middle_s + PHASE_MARGIN * period_s
+    best = _Fit(window_s, inf, 0.0)
+    for _ in range(PHASE_STEPS):
+        third_s = (high_s - low_s) / 3
+        left = _explain(updates, period_s, low_s + third_s, window_s)
+        right = _explain(updates, period_s, high_s - third_s, window_s)
+        if left.error < right.error:
+            high_s -= third_s
+        else:
+            low_s += third_s
+        best = min(best, left, right, key=lambda fit: fit.error)
+    return best
+
+
+def _explain(updates: Sequence[Point], period_s: float, begin_s: float, window_s: float) -> _Fit:
+    """Regress the readings on the share of each averaging window in which a wave from `begin_s` on was busy."""
+    shares = [
+        (_busy_s(at_s - begin_s, period_s) - _busy_s(at_s - begin_s - window_s, period_s)) / window_s
+        for at_s, _ in updates
+    ]
+    values = [value for _, value in updates]
+    mean_share, mean_value = fmean(shares), fmean(values)
+    shares_2 = sum((share - mean_share) ** 2 for share in shares)
+    values_2 = sum((value - mean_value) ** 2 for value in values)
+    both = sum((s - mean_share) * (v - mean_value) for s, v in zip(shares, values, strict=True))
+    if shares_2 == 0 or values_2 == 0:
+        return _Fit(window_s, inf, 0.0)
+    return _Fit(window_s, 1 - both**2 / (shares_2 * values_2), both / shares_2)
+
+
+def _busy_s(until_s: float, period_s: float) -> float:
+    """Time for which a wave that began to be busy at 0 has been busy."""
+    periods, rest_s = divmod(until_s, period_s)
+    return periods * period_s / 2 + min(rest_s, period_s / 2)
