@@ -157,7 +157,7 @@ def watch(sweep: AnySweep = None) -> None:
 
 @app.command()
 def status(sweep: AnySweep = None, as_json: Json = False) -> None:
-    """Show how sweeps stand; with SWEEP, also what failed, and which points need more repetitions."""
+    """Show how sweeps stand; with SWEEP, what failed or is open."""
     from farm.report import progress as display
     from farm.report import standings
 
