@@ -48,7 +48,7 @@ def _gpu(gpu: Any) -> Iterator[Check]:
     """The metered GPU as the fingerprint has it; nothing where there is none."""
     if gpu is None:
         return
-    count = f", the metered one of {gpu['count']}: CUDA_VISIBLE_DEVICES chooses" if (gpu["count"] or 1) > 1 else ""
+    count = f", the first of {gpu['count']}: a trial meters the one it runs on" if (gpu["count"] or 1) > 1 else ""
     yield Check(name="gpu", state="ok", detail=f"{gpu['name']}, driver {gpu['driver']}{count}")
     import torch  # noqa: PLC0415 - seconds, and of no interest without a GPU
 
