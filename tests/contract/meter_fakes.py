@@ -255,7 +255,7 @@ class FakePlug:
     def _prometheus(self, query: str) -> object:
         question = self.QUESTION.fullmatch(query)
         assert question, query
-        now_s = round(self._utc_ns() / 1e9, 3)
+        now_s = self._utc_ns() // 10**6 / 1000
         scraped_s = floor(now_s / self.scrape_s) * self.scrape_s
         at_ns = round(scraped_s * 1e9) - self.utc_less_monotonic_ns
         values = {

@@ -113,7 +113,7 @@ class Wall:
             return ()
         with self._lock:
             offset, resolution, unit = self._source.clock.offset, self._seen.resolution, "J" if self._counts else "W"
-        step = "unknown" if resolution is None else f"{_two_digits(resolution)} {unit}"
+        step = "unknown" if resolution is None else f"{_two_digits(resolution)} {unit} or finer"
         return (
             f"wall meter {self._source.name}: clock offset {_told(offset)}, resolution {step}, "
             f"period {_two_digits(self.update_period_s)} s",
@@ -167,7 +167,7 @@ class Wall:
         newest = self._seen.newest
         age_s = (time.monotonic_ns() - newest.at_ns) / 1e9 if newest else float("inf")
         if age_s > STALE_PERIODS * self._settings.wall_period_s:
-            why = self._failure or "raise FARM_WALL_PERIOD_S if it measures more seldom"
+            why = self._failure or "look at it, or raise FARM_WALL_PERIOD_S if it measures more seldom"
             raise MeterLost(f"nothing new for {age_s:.1f} s: {why}")
 
 
