@@ -4,6 +4,12 @@ Notation: E energy in J, P power in W, D duration in s, u standard uncertainty.
 
     net  = E - P_idle D
     u²(net) = u_E² + D² u_P² + P_idle² u_D²        u_P² = SE² + (P_before - P_after)² / 12
+    u_E²    = (P_edge u_age)² + ((P - P_idle) (1 - s) T)² / 6 + (1 - s) D² SE²
+
+The counter is published every T: each of its two readings is up to T old, and they differ in age by u_age, while the
+board draws P_edge: idle, where there are guards. Its sensor sees a share s of the time: at either end it catches too
+much or too little of the step from idle to P, and between them the mean of what it sees has a standard error SE.
+The board's gain error is in none of these: it cancels in ratios on one board, and only there.
 """
 
 from bisect import bisect_left, bisect_right
@@ -11,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from math import hypot, sqrt
-from statistics import fmean, stdev
+from statistics import fmean
 
 from farm import validity
 from farm.model import (
@@ -126,12 +132,18 @@ class _Curve:
 
 
 def window_energy(
-    trace: Trace, begin_ns: int, end_ns: int, guard_s: float = 0.0, guard_w: float | None = None
+    trace: Trace,
+    begin_ns: int,
+    end_ns: int,
+    guard_s: float = 0.0,
+    guard_w: float | None = None,
+    sensor: Trace | None = None,
 ) -> Energy | None:
     """The joules that a trace saw between two moments, or None where it does not cover them.
 
     With a guard, the meter is read in the settled idle on both sides and the idle's own energy (`guard_w`) is taken
-    off, so that a counter published late, or a sensor that smears the step, loses nothing.
+    off, so that a counter published late, or a sensor that smears the step, loses nothing. `sensor` is the power trace
+    beside a counter: it tells how much the power varied, which a sensor that sees but part of the time has to guess.
     Raises CounterReset when a counter went backwards.
     """
     curve = _Curve(trace)
@@ -145,8 +157,35 @@ def window_energy(
     margin_s = (begin_ns - outer[0] + outer[1] - end_ns) / 1e9
     j = curve.at(outer[1]) - curve.at(outer[0]) - margin_s * (guard_w or 0.0)
     mean_w = j / ((end_ns - begin_ns) / 1e9)
-    edge_w = guard_w if margin_s > 0 and guard_w is not None else mean_w
-    return Energy(j, abs(edge_w) * trace.update_period_s / sqrt(6))
+    if margin_s == 0 or guard_w is None:
+        read = curve.settled_edges(begin_ns, end_ns, 0) or outer
+        return Energy(j, abs(mean_w) * _age_u_s(trace, (read[1] - read[0]) / 1e9))
+    age_u_j = guard_w * _age_u_s(trace, (outer[1] - outer[0]) / 1e9) if curve.is_counter else 0.0
+    unseen = trace.unseen if curve.is_counter else 1.0  # polling places the step within a period, whatever was seen
+    step_u_j = (mean_w - guard_w) * unseen * trace.update_period_s / sqrt(6)
+    return Energy(j, hypot(age_u_j, step_u_j, _sampling_u_j(sensor or trace, begin_ns, end_ns)))
+
+
+def _age_u_s(trace: Trace, apart_s: float) -> float:
+    """Of the difference in age between two readings: what is published every T is up to T old when it is read.
+
+    Readings D apart differ in age by r = D mod T or by r - T, whose variance is r (T - r). That is T²/6 on average
+    over D, and where the period is not known well enough to tell r.
+    """
+    period_s = trace.update_period_s
+    if trace.update_period_u_s is None:
+        return period_s / sqrt(6)
+    apart_u_s = trace.update_period_u_s * apart_s / period_s
+    if apart_u_s > period_s / 4:
+        return period_s / sqrt(6)
+    off_s = min(abs(apart_s - period_s * round(apart_s / period_s)) + apart_u_s, period_s / 2)
+    return sqrt(off_s * (period_s - off_s))
+
+
+def _sampling_u_j(sensor: Trace, begin_ns: int, end_ns: int) -> float:
+    """What a sensor that sees part of the time leaves open within a window; 0 for one that tells no power."""
+    settled_ns = begin_ns + round(2 * sensor.update_period_s * 1e9)  # what is read from here on was seen in the window
+    return sqrt(sensor.unseen) * _standard_error(sensor, settled_ns, end_ns) * (end_ns - begin_ns) / 1e9
 
 
 def mean_power(trace: Trace, window: Window) -> Power | None:
@@ -158,18 +197,25 @@ def mean_power(trace: Trace, window: Window) -> Power | None:
     if energy is None:
         return None
     mean_w = energy.j / window.duration_s
-    return Power(mean_w, hypot(energy.u_j / window.duration_s, _standard_error(trace, window)))
+    standard_error_w = _standard_error(trace, window.begin_at_ns, window.end_at_ns)
+    return Power(mean_w, hypot(energy.u_j / window.duration_s, standard_error_w))
 
 
-def _standard_error(trace: Trace, window: Window) -> float:
-    """Of the mean of the power samples in a window, counting only as many as the sensor can have renewed."""
-    samples = [
-        r.power_w for r in trace.readings if r.power_w is not None and window.begin_at_ns <= r.at_ns <= window.end_at_ns
-    ]
+def _standard_error(trace: Trace, begin_ns: int, end_ns: int) -> float:
+    """Of the mean power between two moments, from how much the means of neighbouring quarters differ; 0 if unknown.
+
+    For independent samples it is their standard deviation over the root of their number. Power that repeats with the
+    batch averages out within a quarter, and in the mean; slow changes do not.
+    """
+    samples = [r.power_w for r in trace.readings if r.power_w is not None and begin_ns <= r.at_ns <= end_ns]
     if len(samples) < 2:
         return 0.0
-    renewed = min(len(samples), max(window.duration_s / trace.update_period_s, 1.0))
-    return stdev(samples) / sqrt(renewed)
+    length = max(len(samples) // 4, 1)
+    sums = list(accumulate(samples, initial=0.0))
+    means = [(b - a) / length for a, b in zip(sums, sums[length:], strict=False)]
+    differences = [b - a for a, b in zip(means, means[length:], strict=False)]
+    variance = fmean(d**2 for d in differences) / 2
+    return sqrt(variance * length / len(samples))
 
 
 def idle_powers(traces: Iterable[Trace], window: Window | None) -> dict[tuple[str, Domain], Power]:
@@ -223,29 +269,40 @@ def _measure_domain(
     window: Window, traces: Sequence[Trace], domain: Domain, idle: Idle, settings: MeasureSettings
 ) -> Measurement:
     flags: list[Flag] = []
+    sensor = next((t for t in traces if any(r.power_w is not None for r in t.readings)), None)
+    found: list[tuple[Trace, Measurement]] = []
     for trace in sorted(traces, key=lambda t: t.quality.rank):
+        if validity.stands_still(trace):
+            flags.append(Flag.COUNTER_UNTRUSTED)
+            continue
         try:
-            found = _measure_trace(window, trace, idle, settings)
+            measured = _measure_trace(window, trace, sensor, idle, settings)
         except CounterReset:
             flags.append(Flag.COUNTER_RESET)
             continue
-        if found is not None:
-            readings = [r for t in traces for r in t.readings if window.begin_at_ns <= r.at_ns <= window.end_at_ns]
-            flags += [*found.flags, *validity.of_clocks(window, readings), *validity.of_length(window, trace, settings)]
-            return found.model_copy(update={"flags": tuple(flags), **_gauges(readings)})
-    return Measurement(
-        window_kind=window.kind, window_index=window.index, domain=domain, quality=None, source=None, gross_j=None,
-        flags=(*flags, Flag.METER_LOST),
-    )  # fmt: skip
+        if measured is not None:
+            found.append((trace, measured))
+    if not found:
+        return Measurement(
+            window_kind=window.kind, window_index=window.index, domain=domain, quality=None, source=None, gross_j=None,
+            flags=(*flags, Flag.METER_LOST),
+        )  # fmt: skip
+    trace, best = next(((t, m) for t, m in found if m.net_j is not None), found[0])  # a counter may lack its baseline
+    readings = [r for t in traces for r in t.readings if window.begin_at_ns <= r.at_ns <= window.end_at_ns]
+    flags += [*best.flags, *validity.of_clocks(window, readings), *validity.of_length(window, trace, settings)]
+    return best.model_copy(update={"flags": tuple(flags), **_gauges(readings)})
 
 
-def _measure_trace(window: Window, trace: Trace, idle: Idle, settings: MeasureSettings) -> Measurement | None:
+def _measure_trace(
+    window: Window, trace: Trace, sensor: Trace | None, idle: Idle, settings: MeasureSettings
+) -> Measurement | None:
     key = (trace.source, trace.domain)
     before, after, context = idle.before.get(key), idle.after.get(key), idle.context.get(key)
     bare = bare_power(before, after)
     baseline = _chosen(window.kind, bare, context, settings.baseline, drift(before, after)[0])
     guard_s = settings.guard_s if window.kind == WindowKind.MEASURE else 0.0
-    gross = window_energy(trace, window.begin_at_ns, window.end_at_ns, guard_s, context.mean_w if context else None)
+    guard_w = context.mean_w if context else None
+    gross = window_energy(trace, window.begin_at_ns, window.end_at_ns, guard_s, guard_w, sensor)
     if gross is None and window.kind == WindowKind.IDLE_BEFORE and before is not None:
         # shared with the trial before: its trace is not ours, its power is
         gross = Energy(before.mean_w * window.duration_s, before.u_w * window.duration_s)
