@@ -13,6 +13,8 @@ from farm.model import MeasureSettings
 
 #: Batch and update period are in step when their ratio is so close to a fraction with a denominator up to this.
 RESONANCE, LARGEST_DENOMINATOR = 0.02, 4
+#: A sensor that sees this share of the time has no blind part worth the name.
+SEES_ALL = 0.9
 #: Repetitions that differ by more (standard deviation over mean) may have caught different parts of a batch.
 LARGEST_VARIATION = 0.05
 #: The longest random pause after a batch, as a share of it. Simulated with a sensor that sees a quarter of the time:
@@ -26,12 +28,14 @@ def alias_risk(batch_s: float, update_period_s: float, averaging_window_s: float
     """Whether batches of this length may run in step with the sensor.
 
     Batches shorter than half the averaging window blur within it; where the window is unknown, none is too short.
+    A sensor that sees nearly all of the time misses nothing.
     """
-    if averaging_window_s is not None and batch_s <= averaging_window_s / 2:
-        return False
+    if averaging_window_s is not None:
+        if batch_s <= averaging_window_s / 2 or averaging_window_s >= SEES_ALL * update_period_s:
+            return False
     ratio = batch_s / update_period_s
     fractions = (round(ratio * n) / n for n in range(1, LARGEST_DENOMINATOR + 1))
-    return any(abs(ratio - fraction) < RESONANCE for fraction in fractions)
+    return any(fraction > 0 and abs(ratio - fraction) < RESONANCE for fraction in fractions)
 
 
 def varies(energies_j: Sequence[float]) -> bool:

@@ -75,7 +75,7 @@ class Flag(StrEnum):
     @property
     def is_note(self) -> bool:
         """Whether a reader should know but the figure stands; the others leave a trial out of analysis."""
-        return self in {Flag.BELOW_NOISE, Flag.COUNTER_UNTRUSTED, Flag.POWER_CAPPED}
+        return self in {Flag.ALIAS_RISK, Flag.BELOW_NOISE, Flag.COUNTER_UNTRUSTED, Flag.POWER_CAPPED}
 
 
 class JobState(StrEnum):
@@ -164,6 +164,13 @@ class Trace:
     quality: Quality
     update_period_s: float
     readings: tuple[Reading, ...]
+    update_period_u_s: float | None = None  #: standard uncertainty of the period; None: it is a nominal one
+    averaging_window_s: float | None = None  #: so much of each period the sensor sees; None: unknown
+
+    @property
+    def unseen(self) -> float:
+        """The largest share of time that the sensor may not see."""
+        return max(1 - (self.averaging_window_s or 0.0) / self.update_period_s, 0.0)
 
 
 class Window(Frozen):
@@ -226,16 +233,6 @@ class Failure(Frozen):
     signal: int | None = None
 
 
-class Machine(Frozen):
-    """Comparable hardware: what a worker registers."""
-
-    id: str  #: hash of name and hardware
-    name: str
-    hardware_class: str  #: machines of one class are interchangeable in a comparison
-    hardware: dict[str, JsonValue]
-    simulated: bool = False
-
-
 class Probe(Frozen):
     """What a machine's meters are worth, found out by watching them closely; what could not be told is None."""
 
@@ -250,6 +247,17 @@ class Probe(Frozen):
     counter_trusted: bool | None = None  #: whether the two agree under load
     rapl_update_period_s: float | None = None  #: of the CPU packages' energy counters
     notes: tuple[str, ...] = ()  #: why something could not be told
+
+
+class Machine(Frozen):
+    """Comparable hardware: what a worker registers."""
+
+    id: str  #: hash of name and hardware
+    name: str
+    hardware_class: str  #: machines of one class are interchangeable in a comparison
+    hardware: dict[str, JsonValue]
+    simulated: bool = False
+    probe: Probe | None = None  #: what its meters are worth
 
 
 class TrialReport(Frozen):

@@ -59,6 +59,7 @@ class Settings(BaseSettings):
     )
     wall_secret_file: Path | None = Field(None, description="a file that holds the wall meter's secret instead")
     machine_name: str = Field("", description="this machine's name in the farm; default its host name")
+    probe: bool = Field(True, description="watch a GPU's meters for half a minute when a worker first meets it")
     simulated: bool = Field(False, description="the meters are a simulation: results are stamped so")
 
     @classmethod

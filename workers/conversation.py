@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from farm.model import Failure, FailureKind, Flag, JobSpec, Window
+from farm.model import Failure, FailureKind, Flag, JobSpec, Probe, Window
 from workers import protocol
 from workers.stop import Stop
 from workers.zygote import ExitStatus, TrialProcess
@@ -42,11 +42,11 @@ class Heard:
         return self.is_done or self.failure is not None
 
 
-def follow(trial: TrialProcess, spec: JobSpec, edges: Edges, stop: Stop) -> Heard:
+def follow(trial: TrialProcess, spec: JobSpec, edges: Edges, stop: Stop, probe: Probe | None = None) -> Heard:
     """Lead a trial to its last word, to its death, to its time limit or to a stop; it is gone when this returns."""
     heard = Heard()
     try:
-        _listen(trial, spec, edges, stop, heard)
+        _listen(trial, _start(spec, probe), edges, stop, heard)
     except (EOFError, ConnectionError):
         pass  # it died: the exit status says of what
     except ValueError:
@@ -63,16 +63,24 @@ def follow(trial: TrialProcess, spec: JobSpec, edges: Edges, stop: Stop) -> Hear
     return heard
 
 
-def _listen(trial: TrialProcess, spec: JobSpec, edges: Edges, stop: Stop, heard: Heard) -> None:
-    deadline_s = time.monotonic() + spec.time_limit_s
+def _start(spec: JobSpec, probe: Probe | None) -> protocol.Start:
+    if probe is None:
+        return protocol.Start(spec=spec)
+    seen_s = probe.averaging_window_s
+    return protocol.Start(spec=spec, sensor_period_s=probe.sensor_update_period_s, sensor_window_s=seen_s)
+
+
+def _listen(trial: TrialProcess, start: protocol.Start, edges: Edges, stop: Stop, heard: Heard) -> None:
+    limit_s = start.spec.time_limit_s
+    deadline_s = time.monotonic() + limit_s
     with selectors.DefaultSelector() as selector:
         selector.register(trial.channel.sock, selectors.EVENT_READ)
         selector.register(stop, selectors.EVENT_READ)
-        trial.channel.send(protocol.Start(spec=spec))
+        trial.channel.send(start)
         while not heard.is_over and stop.failure is None:
             left_s = deadline_s - time.monotonic()
             if left_s <= 0 or not selector.select(left_s):
-                limit = f"the trial outlived its limit of {spec.time_limit_s:.0f} s: raise time_limit in the sweep"
+                limit = f"the trial outlived its limit of {limit_s:.0f} s: raise time_limit in the sweep"
                 heard.failure = Failure(kind=FailureKind.TIMEOUT, message=limit)
                 trial.kill()
             elif stop.failure is None:

@@ -39,7 +39,8 @@ def worker(
     with ExitStack() as stack:
         store = stack.enter_context(Store.open(settings.store_url, create=settings.is_embedded))
         machine = fingerprint.machine(settings)
-        runner = stack.enter_context(supervisor.Supervisor(settings, machine.id))
+        runner = stack.enter_context(supervisor.Supervisor(settings, machine))
+        machine = machine.model_copy(update={"probe": runner.probe})
         member = app.Worker(store, runner, spool.Spool(settings.home / "spool"), machine, owner(), settings)
         member.start()
         stack.callback(member.close)

@@ -15,10 +15,12 @@ from farm.model import Failure, Flag, Frozen, JobSpec, Window
 
 
 class Start(Frozen):
-    """Supervisor to trial: what to run."""
+    """Supervisor to trial: what to run, and what the GPU's power sensor may miss of it."""
 
     type: Literal["start"] = "start"
     spec: JobSpec
+    sensor_period_s: float | None = None  #: between two values that it publishes; None: not known
+    sensor_window_s: float | None = None  #: that it sees of each period; None: not known
 
 
 class Go(Frozen):

@@ -1,16 +1,20 @@
 """From what a supervisor saw and heard to the report that the store keeps. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pydantic import JsonValue
 
 from farm import energy
+from farm.aliasing import least_window_s
 from farm.energy import Idle, IdlePowers
-from farm.model import Claim, Flag, MeasureSettings, Trace, TraceReport, TrialReport, Window, WindowKind
-from farm.validity import Glance, contaminations
+from farm.model import Claim, Flag, MeasureSettings, Probe, Trace, TraceReport, TrialReport, Window, WindowKind
+from farm.validity import Glance, contaminations, stopped_counters
 from workers.conversation import Heard
+
+#: The meter that a probe may find wrong.
+COUNTER = "nvml-counter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class Observed:
     heard: Heard
     after: Window | None
     traces: Sequence[Trace]
+    probe: Probe | None
     glances: Sequence[Glance]
     notes: Sequence[str]  #: on meters and cooling
     flags: Sequence[Flag]
@@ -40,6 +45,23 @@ class Observed:
     def windows(self) -> list[Window]:
         """In order of time."""
         return [w for w in (self.before, *self.heard.windows, self.after) if w is not None]
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether the idle after the trial was at rest and undisturbed: the next trial may share it."""
+        disturbed = contaminations([self.after] if self.after else [], self.glances)
+        return Flag.BASELINE_DRIFT not in self.flags and not disturbed
+
+    @property
+    def trusted(self) -> list[Trace]:
+        """Without a counter that the probe found wrong: power is integrated instead."""
+        return [t for t in self.traces if not (self.distrusts_counter and t.source == COUNTER)]
+
+    @property
+    def distrusts_counter(self) -> bool:
+        """Whether the GPU's energy counter is there, and wrong."""
+        is_there = any(t.source == COUNTER and t.readings for t in self.traces)
+        return is_there and self.probe is not None and self.probe.counter_trusted is False
 
     def idle(self) -> Idle:
         """The idle powers beside the trial."""
@@ -52,14 +74,36 @@ class Observed:
         )
 
 
+def informed(trace: Trace, probe: Probe | None) -> Trace:
+    """The trace with what the probe found of its meter."""
+    if probe is None:
+        return trace
+    found_s = {
+        COUNTER: probe.counter_update_period_s,
+        "nvml-power": probe.sensor_update_period_s,
+        "rapl": probe.rapl_update_period_s,
+    }.get(trace.source)
+    seen_s = probe.averaging_window_s if trace.source.startswith("nvml-") else None
+    return replace(trace, update_period_s=found_s or trace.update_period_s, averaging_window_s=seen_s)
+
+
+def long_enough(measure: MeasureSettings, probe: Probe | None) -> MeasureSettings:
+    """The settings with a measure window that spans enough updates of the GPU's meters."""
+    periods_s = (probe.sensor_update_period_s, probe.counter_update_period_s) if probe else ()
+    longest_s = max((p for p in periods_s if p is not None), default=0.0)
+    return measure.model_copy(update={"window_s": least_window_s(measure, longest_s)})
+
+
 def assemble(
     claim: Claim, seen: Observed, machine: str, finished_at_utc: datetime, duration_s: float, simulated: bool
 ) -> TrialReport:
     """Compute energies, overhead and flags; what depends on the machine's state is in `seen`."""
     spec, heard = claim.spec, seen.heard
-    measurements = energy.measurements(seen.windows, seen.traces, seen.idle(), spec.measure)
+    measurements = energy.measurements(seen.windows, seen.trusted, seen.idle(), spec.measure)
     disturbed = contaminations(seen.windows, seen.glances)
-    flags = [*heard.flags, *seen.flags, *([Flag.CONTAMINATED] if disturbed else [])]
+    flags = [*heard.flags, *seen.flags]
+    flags += [Flag.CONTAMINATED] if disturbed else []
+    flags += [Flag.COUNTER_UNTRUSTED] if seen.distrusts_counter else []
     return TrialReport(
         job=spec.job,
         attempt=claim.attempt,
@@ -76,7 +120,7 @@ def assemble(
         environment=heard.facts.environment if heard.facts else {},
         facts=_facts(heard),
         flags=tuple(sorted(set(flags))),
-        notes=(*seen.notes, *heard.notes, *disturbed),
+        notes=(*seen.notes, *heard.notes, *disturbed, *stopped_counters(seen.traces)),
         log_tail=seen.log_tail,
         simulated=simulated,
     )

@@ -12,13 +12,14 @@ from datetime import UTC, datetime
 from typing import IO, Self
 
 from farm import energy
-from farm.model import Claim, Flag, JobSpec, TrialReport, Window, WindowKind
+from farm.model import Claim, Flag, JobSpec, Machine, Probe, TrialReport, Window, WindowKind
 from farm.settings import Settings
 from workers.conversation import Edges, Heard, follow
 from workers.cooldown import Rest, cool_down, rest_of
 from workers.meters import Meter
 from workers.meters.codecarbon import carbon_intensity_g_per_kwh
-from workers.report import Observed, SharedIdle, assemble
+from workers.registration import probe_of
+from workers.report import Observed, SharedIdle, assemble, informed, long_enough
 from workers.sampler import Sampler, open_meters
 from workers.stop import Stop
 from workers.watch import Watch
@@ -49,9 +50,10 @@ class _Edges:
 class Supervisor:
     """Runs trials on this machine, one at a time, from the thread that entered it."""
 
-    def __init__(self, settings: Settings, machine_id: str) -> None:
+    def __init__(self, settings: Settings, machine: Machine) -> None:
         self._settings = settings
-        self._machine_id = machine_id
+        self._machine = machine
+        self.probe: Probe | None = None  #: what this machine's meters are worth, once entered
         self._zygote = Zygote()
         self._meters: Sequence[Meter] | None = None  #: None: to be entered before the next trial
         self._meter_notes: Sequence[str] = ()
@@ -64,6 +66,7 @@ class Supervisor:
         with ExitStack() as stack:
             stack.push(self)
             self._zygote.start()
+            self.probe = probe_of(self._machine, self._settings, self._zygote)
             self._enter_meters(self._gpu_index)
             stack.pop_all()
         return self
@@ -84,13 +87,15 @@ class Supervisor:
     def run(self, claim: Claim, stop: Stop) -> TrialReport:
         """One attempt at a job; a report whatever happens to the trial."""
         begun_s = time.monotonic()
+        measure = long_enough(claim.spec.measure, self.probe)
+        claim = claim.model_copy(update={"spec": claim.spec.model_copy(update={"measure": measure})})
         seen = self._observe(claim.spec, stop)
         idle = seen.idle()
-        if seen.after is not None and self._meters is not None and not energy.has_drifted(idle):
+        if seen.after is not None and self._meters is not None and seen.is_calm and not energy.has_drifted(idle):
             self._last_idle = SharedIdle(seen.after, idle.after)
         country = claim.spec.carbon_country
         report = assemble(
-            claim, seen, self._machine_id, datetime.now(UTC), time.monotonic() - begun_s, self._settings.simulated
+            claim, seen, self._machine.id, datetime.now(UTC), time.monotonic() - begun_s, self._settings.simulated
         )
         return report.model_copy(update={"carbon_g_per_kwh": carbon_intensity_g_per_kwh(country) if country else None})
 
@@ -107,18 +112,16 @@ class Supervisor:
             edges = _Edges(sampler, watch)
             notes = list(self._meter_notes)
             shared = self._take_last_idle(spec.measure.idle_s)
-            if shared is None:
-                notes += self._cool_down(spec, sampler, stop)
+            warm = [] if shared else self._cool_down(spec, sampler, stop)
             before = shared.window if shared else _idle(WindowKind.IDLE_BEFORE, spec, edges, stop)
             if before is not None and shared is None:
                 self._rest = self._rest or rest_of(sampler.traces(), before.begin_at_ns, before.end_at_ns)
             heard = Heard(failure=stop.failure)
             if stop.failure is None:
-                heard = follow(self._zygote.spawn(log_file), spec, edges, stop)
-            warm: list[str] = []
+                heard = follow(self._zygote.spawn(log_file), spec, edges, stop, self.probe)
             after = None
             if heard.failure is None and not stop.wait(SETTLE_S):
-                warm = self._cool_down(spec, sampler, stop)
+                warm += self._cool_down(spec, sampler, stop)
                 after = _idle(WindowKind.IDLE_AFTER, spec, edges, stop)
             if sampler.lost:
                 self._meters = None
@@ -128,7 +131,8 @@ class Supervisor:
                 before=before,
                 heard=heard,
                 after=after,
-                traces=sampler.traces(),
+                traces=[informed(trace, self.probe) for trace in sampler.traces()],
+                probe=self.probe,
                 glances=watch.glances,
                 notes=(*notes, *warm, *(f"lost in this trial: meter {line}" for line in sampler.lost)),
                 flags=(Flag.BASELINE_DRIFT,) if warm else (),

@@ -20,9 +20,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from random import Random
 
 import torch
 
+from farm.aliasing import alias_risk, jitter_s
 from farm.model import Failure, FailureKind, Flag, Frozen, JobSpec, Scalar, Window, WindowKind
 from workers import protocol, workloads
 from workers.fingerprint import environment
@@ -98,19 +100,20 @@ def main(sock: socket.socket) -> int:
         order = line.receive()
         if not isinstance(order, protocol.Start):
             raise TypeError(f"a trial begins with Start, got {order!r}")
-        failure = _run(line, order.spec)
+        failure = _run(line, order)
         line.send(protocol.Failed(failure=failure) if failure else protocol.Done())
     except SupervisorGone:
         return 1
     return 1 if failure else 0
 
 
-def _run(line: Line, spec: JobSpec) -> Failure | None:
+def _run(line: Line, start: protocol.Start) -> Failure | None:
+    spec = start.spec
     try:
         device = choose_device(spec.point.get("device", "auto"))
         workload = _load(spec.kind)
         try:
-            Trial(line, spec, workload, device).run()
+            Trial(line, start, workload, device).run()
         finally:
             workload.close()
     except SupervisorGone:
@@ -176,10 +179,12 @@ def _no_garbage_collection() -> Iterator[None]:
 class Trial:
     """One workload led through its windows."""
 
-    def __init__(self, line: Line, spec: JobSpec, workload: Workload, device: str) -> None:
+    def __init__(self, line: Line, start: protocol.Start, workload: Workload, device: str) -> None:
         self._line = line
-        self._spec = spec
-        self._measure = spec.measure
+        self._start = start
+        self._spec = start.spec
+        self._measure = start.spec.measure
+        self._jitter: Random | None = None  #: draws a pause after each batch that may run in step with the sensor
         self._workload = workload
         self._device = device
         self._batch_s: float | None = None  #: mean of the last stretch
@@ -193,6 +198,7 @@ class Trial:
             with self._window(WindowKind.CONTEXT_IDLE):
                 time.sleep(self._measure.context_idle_s)
             self._warm_up()
+            self._beware_of_resonance()
             for index in range(self._measure.windows):
                 with self._window(WindowKind.MEASURE, index, self._measure.guard_s) as tally:
                     tally.units = self._stretch(self._measure.window_s, self._measure.min_iterations).units
@@ -247,6 +253,20 @@ class Trial:
             note = f"no steady state within {limit_s:g} s of warm-up: the batch time still changed by over 5 %"
             self._line.send(protocol.Doubt(flag=Flag.NO_STEADY_STATE, note=note))
 
+    def _beware_of_resonance(self) -> None:
+        """From here on, pause at random between batches that may run in step with the GPU's power sensor."""
+        period_s, window_s = self._start.sensor_period_s, self._start.sensor_window_s
+        if period_s is None or self._batch_s is None or not self._device.startswith("cuda"):
+            return
+        if alias_risk(self._batch_s, period_s, window_s):
+            self._jitter = Random(self._spec.seed)  # noqa: S311 - a pause, not a secret
+            what = f"batches of {self._batch_s:.4g} s may run in step with the power sensor's {period_s:.3g} s"
+            self._line.send(protocol.Doubt(flag=Flag.ALIAS_RISK, note=f"{what}: random pauses were added"))
+
+    def _pause(self, batch_s: float, random: Random) -> None:
+        self._workload.synchronize()
+        time.sleep(jitter_s(batch_s, random))
+
     def _stretch(self, at_least_s: float, min_batches: int = 1) -> Stretch:
         """Run batches back to back for a time and a number; synchronized at the end."""
         step, synchronize = self._workload.step, self._workload.synchronize
@@ -259,6 +279,8 @@ class Trial:
             chunk = max(missing, min_batches - batches, 1)
             for _ in range(chunk):
                 units += step()
+                if self._jitter is not None and batch_s is not None:
+                    self._pause(batch_s, self._jitter)
             synchronize()
             batches += chunk
             duration_s = (time.monotonic_ns() - begin_ns) / 1e9

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 
 import farm.store.tables as t
-from farm.model import Machine, Owner
+from farm.model import Machine, Owner, Probe
 from farm.store.engine import Database
 
 
@@ -26,7 +26,7 @@ class Machines(Database):
 
     def register_machine(self, machine: Machine, owner: Owner, version: str) -> None:
         """Note a machine, new or known, and the worker that starts on it; a machine must be noted to claim."""
-        row = machine.model_dump() | {
+        row = machine.model_dump(mode="json") | {
             "worker_owner": str(owner),
             "worker_version": version,
             "last_seen_at": self.now(),
@@ -54,6 +54,7 @@ class Machines(Database):
                         hardware_class=row.hardware_class,
                         hardware=row.hardware,
                         simulated=row.simulated,
+                        probe=Probe.model_validate(row.probe) if row.probe else None,
                     ),
                     owner=row.worker_owner,
                     version=row.worker_version,

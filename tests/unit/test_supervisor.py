@@ -8,7 +8,7 @@ from typing import IO
 import pytest
 
 from farm.errors import FarmError
-from farm.model import Domain, Failure, FailureKind, Flag, Measurement, TrialReport, WindowKind
+from farm.model import Domain, Failure, FailureKind, Flag, Machine, Measurement, TrialReport, WindowKind
 from farm.settings import Settings
 from farm.validity import Glance
 from tests.factories import POWER_W, TINY, ConstantMeter, Script, ScriptedTrial, TrialEnd, claim, measured
@@ -56,7 +56,7 @@ class Bench:
         self.zygote = FakeZygote()
         self.meters: list[ConstantMeter] = []
         self.new_meter: Callable[[], ConstantMeter] = ConstantMeter
-        self.supervisor = Supervisor(settings, "m1")
+        self.supervisor = Supervisor(settings, Machine(id="m1", name="lab1", hardware_class="cpu", hardware={}))
 
     def open_meters(self, _: Settings, stack: ExitStack) -> tuple[list[ConstantMeter], list[str]]:
         self.meters.append(self.new_meter())
