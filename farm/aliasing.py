@@ -30,9 +30,9 @@ def alias_risk(batch_s: float, update_period_s: float, averaging_window_s: float
     Batches shorter than half the averaging window blur within it; where the window is unknown, none is too short.
     A sensor that sees nearly all of the time misses nothing.
     """
-    if averaging_window_s is not None:
-        if batch_s <= averaging_window_s / 2 or averaging_window_s >= SEES_ALL * update_period_s:
-            return False
+    seen_s = averaging_window_s
+    if seen_s is not None and (batch_s <= seen_s / 2 or seen_s >= SEES_ALL * update_period_s):
+        return False
     ratio = batch_s / update_period_s
     fractions = (round(ratio * n) / n for n in range(1, LARGEST_DENOMINATOR + 1))
     return any(fraction > 0 and abs(ratio - fraction) < RESONANCE for fraction in fractions)

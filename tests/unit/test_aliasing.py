@@ -30,7 +30,13 @@ def test_batches_below_half_the_averaging_window_blur() -> None:
 
 
 def test_an_unknown_window_blurs_nothing() -> None:
-    assert alias_risk(0.001 * UPDATE_S, UPDATE_S, None)
+    assert alias_risk(0.25 * UPDATE_S, UPDATE_S, None)
+    assert not alias_risk(0.001 * UPDATE_S, UPDATE_S, None)  # hundreds in each period
+
+
+def test_a_sensor_that_sees_all_misses_nothing() -> None:
+    assert alias_risk(UPDATE_S, UPDATE_S, 0.25 * UPDATE_S)
+    assert not alias_risk(UPDATE_S, UPDATE_S, UPDATE_S)
     assert not alias_risk((1 / LARGEST_DENOMINATOR + 2 * RESONANCE) * UPDATE_S, UPDATE_S, None)
 
 
