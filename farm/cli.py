@@ -249,12 +249,15 @@ def machines(
 
 
 @app.command()
-def doctor(as_json: Json = False) -> None:
+def doctor(
+    probe: Annotated[bool, typer.Option("--probe", help="Watch the GPU's meters for half a minute.")] = False,
+    as_json: Json = False,
+) -> None:
     """Say what this machine can measure, and what is in the way."""
     from farm.report import checks
     from farm.services import examine
 
-    found = examine()
+    found = examine(probe)
     _show(checks.table(found), checks.records(found), as_json)
     if any(check.state == "bad" for check in found):
         raise typer.Exit(SERVICE_OUT_OF_REACH)

@@ -10,11 +10,11 @@ from farm.settings import Settings, load_settings, redacted
 from farm.store import Store
 
 
-def examine() -> list[Check]:
+def examine(probe: bool = False) -> list[Check]:
     """The controller's half of the examination, then the worker's."""
     settings = load_settings()
     version = Check(name="wattfarm", state="ok", detail=f"{__version__}, files in {settings.home}")
-    return [version, _broker(settings), _database(settings), *_machine()]
+    return [version, _broker(settings), _database(settings), *_machine(probe)]
 
 
 def _broker(settings: Settings) -> Check:
@@ -38,12 +38,12 @@ def _database(settings: Settings) -> Check:
         return Check(name="database", state="bad", detail=str(error))
 
 
-def _machine() -> list[Check]:
+def _machine(probe: bool) -> list[Check]:
     """From a package that this one never imports: an entry point leads there."""
     found: list[Check] = []
     for entry in entry_points(group="farm.doctor"):
         try:
-            found += entry.load()()
+            found += entry.load()(probe)
         except ModuleNotFoundError as error:
             remedy = "it can control but not measure: pip install 'wattfarm[worker]' to measure"
             found.append(Check(name="measuring", state="note", detail=f"this machine has no {error.name}, so {remedy}"))

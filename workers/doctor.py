@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from importlib.metadata import version
 from typing import Any
 
@@ -12,14 +12,16 @@ from farm.settings import Settings, load_settings
 from workers import fingerprint
 from workers.guard import machine_lock
 from workers.meters.nvml import open_gpu
+from workers.probe import run_probe
 from workers.sampler import open_meters
+from workers.zygote import Zygote
 
 #: One-minute load a core above which other programs disturb a measurement.
 QUIET_LOAD = 0.2
 
 
-def examine() -> list[Check]:
-    """The worker's half of the examination; never raises for what is missing."""
+def examine(probe: bool = False) -> list[Check]:
+    """The worker's half of the examination; never raises for what is missing. With `probe`, half a minute on a GPU."""
     settings = load_settings()
     machine = fingerprint.machine(settings)
     return [
@@ -29,6 +31,7 @@ def examine() -> list[Check]:
         *_meters(settings),
         _lock(settings),
         _load(),
+        *(_probe(settings) if probe else ()),
     ]
 
 
@@ -37,6 +40,22 @@ def _machine(machine: Machine) -> Check:
     if machine.simulated:
         return Check(name="machine", state="note", detail=f"{detail}, SIMULATED: results are stamped so")
     return Check(name="machine", state="ok", detail=detail)
+
+
+def _probe(settings: Settings) -> Iterator[Check]:
+    """What the meters are worth, found out now."""
+    try:
+        with machine_lock(settings.lock_file), closing(Zygote()) as zygote:
+            found = run_probe(settings, zygote)
+    except FarmError as error:
+        yield Check(name="probe", state="bad", detail=str(error))
+        return
+    facts = found.model_dump(exclude={"version", "probed_at", "notes"}, exclude_none=True)
+    for name, value in facts.items():
+        doubt = name == "counter_trusted" and value is False
+        shown = f"{value:.4g}" if isinstance(value, float) else str(value)
+        yield Check(name=f"probe {name}", state="note" if doubt else "ok", detail=shown)
+    yield from (Check(name="probe", state="note", detail=note) for note in found.notes)
 
 
 def _versions() -> Check:
