@@ -47,7 +47,7 @@ class LocalWorker:
     def _start(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "farm", "worker", "--embedded"],
+                [sys.executable, "-m", "farm", "worker", f"--parent={os.getpid()}"],
                 env=self._env,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -78,7 +78,7 @@ class LocalWorker:
     def last_words(self) -> str:
         """The last line of its log."""
         lines = self.log.read_text(errors="replace").strip().splitlines()
-        return lines[-1] if lines else ""
+        return lines[-1].removeprefix("farm: ") if lines else ""
 
     def finish(self) -> None:
         """Ask it to finish the running trial and leave."""

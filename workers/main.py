@@ -19,23 +19,23 @@ from farm.model import queue_for
 from farm.owner import owner
 from farm.settings import load_settings
 from farm.store import Store
+from workers.processes import die_with_parent
 
 
 def worker(
-    embedded: Annotated[bool, typer.Option(hidden=True, help="Die with the parent: started by farm run.")] = False,
+    parent: Annotated[int | None, typer.Option(hidden=True, help="Die with this process: it is farm run.")] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every job.")] = False,
 ) -> None:
     """Measure on this machine. Ctrl-C or SIGTERM stops after the running trial, a second one stops now."""
+    if parent is not None:
+        die_with_parent(parent)
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
     settings = load_settings()
     try:
         from workers import app, fingerprint, spool, supervisor  # noqa: PLC0415
-        from workers.processes import die_with_parent  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise FarmError(f"this machine has no {error.name}: pip install 'wattfarm[worker]'") from None
-    if embedded:
-        die_with_parent()
     with ExitStack() as stack:
         store = stack.enter_context(Store.open(settings.store_url, create=settings.is_embedded))
         machine = fingerprint.machine(settings)
