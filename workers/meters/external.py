@@ -27,39 +27,42 @@ WATTS = {"W": 1.0, "kW": 1000.0}
 STALE_PERIODS = 5
 #: Readings that the sampler takes in a period, so that no sample is missed and none waits long.
 READS_A_PERIOD = 4
-#: Changes of the value that the update period looks back on.
+#: Readings that the update period looks back on.
 MEMORY = 60
 
 
 class _Seen:
-    """The samples so far: the newest, the smallest step of the value, and how long it stood still."""
+    """The samples so far: the newest, the smallest step of the value, and how long nothing new was told."""
 
-    def __init__(self) -> None:
+    def __init__(self, counts: bool) -> None:
         self.newest: Sample | None = None
         self.resolution: float | None = None
-        self.stood_s: deque[float] = deque(maxlen=MEMORY)
-        self._changed_ns: int | None = None
+        self.gaps_s: deque[float] = deque(maxlen=MEMORY)
+        self._counts = counts
+        self._told_ns = 0
 
     def add(self, sample: Sample) -> bool:
-        """Take a sample; False where the value is still what it was."""
-        before, self.newest = self.newest, sample
-        if before is None:
-            return True
-        step = abs(sample.value - before.value)
-        if step == 0:
+        """Take a sample; False where it tells nothing new: it is no later, or a counter has not moved."""
+        before = self.newest
+        if before is not None and sample.at_ns <= before.at_ns:
             return False
-        self.resolution = min(step, self.resolution or step)
-        if self._changed_ns is not None:
-            self.stood_s.append((sample.at_ns - self._changed_ns) / 1e9)
-        self._changed_ns = sample.at_ns
+        self.newest = sample
+        if before is not None:
+            step = abs(sample.value - before.value)
+            if step == 0 and self._counts:
+                return False
+            if step > 0:
+                self.resolution = min(step, self.resolution or step)
+            self.gaps_s.append((sample.at_ns - self._told_ns) / 1e9)
+        self._told_ns = sample.at_ns
         return True
 
 
 class Wall:
     """A meter outside the machine. It asks once a period, from entering to leaving; `read` never waits for it.
 
-    A counter that moves in coarse steps is read where it has moved: its update period is the longest time that it stood
-    still. That of a power is the shortest time in which it has changed. Neither is less than FARM_WALL_PERIOD_S.
+    Its update period is the longest time between two readings of late, and FARM_WALL_PERIOD_S at least. A counter that
+    moves in coarse steps is read where it has moved, so that is the longest time for which it stood still.
     """
 
     name = "wall"
@@ -76,13 +79,13 @@ class Wall:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._source: Source | None = None
-        self._seen = _Seen()
+        self._seen = _Seen(self._counts)
         self._fresh: Reading | None = None  #: not handed out yet
         self._failure = ""  #: why the last question brought nothing
 
     def __enter__(self) -> Self:
         source = configured(self._settings)
-        self._seen, self._failure = _Seen(), ""
+        self._seen, self._failure = _Seen(self._counts), ""
         try:
             self._ask(source)
             self._check_age()
@@ -139,29 +142,19 @@ class Wall:
 
     def _ask(self, source: Source) -> None:
         sample = source.sample()
-        self._failure = ""
-        if sample is None:
-            return
-        si = Sample(sample.at_ns, self._si(sample.value))
+        si = None if sample is None else Sample(sample.at_ns, self._si(sample.value))
         with self._lock:
-            if self._seen.newest is not None and si.at_ns <= self._seen.newest.at_ns:
-                return
-            has_changed = self._seen.add(si)
-            self.update_period_s = self._update_period_s()
-            if self._counts and has_changed:
-                self._fresh = Reading(si.at_ns, energy_j=si.value)
-            elif not self._counts:
-                self._fresh = Reading(si.at_ns, power_w=si.value)
+            self._failure = ""
+            if si is not None and self._seen.add(si):
+                energy_j, power_w = (si.value, None) if self._counts else (None, si.value)
+                self._fresh = Reading(si.at_ns, energy_j, power_w)
+                self.update_period_s = max((self._settings.wall_period_s, *self._seen.gaps_s))
 
     def _si(self, value: float) -> float:
         unit = self._settings.wall_unit
         if not isfinite(value) or value < 0 or (value == 0 and not self._counts):
             raise MeterLost(f"it says {value:g} {unit}, which this machine cannot draw: is it plugged in there?")
         return value * {**JOULES, **WATTS}[unit]
-
-    def _update_period_s(self) -> float:
-        stood_s = max(self._seen.stood_s, default=0.0) if self._counts else min(self._seen.stood_s, default=0.0)
-        return max(self._settings.wall_period_s, stood_s)
 
     def _check_age(self) -> None:
         newest = self._seen.newest
