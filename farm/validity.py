@@ -17,6 +17,8 @@ STEAL_SHARE = 0.01
 PRESSURE_SHARE = 0.05
 #: NVML's clock event reasons: hardware slowdown, software and hardware thermal slowdown, power brake; power cap.
 _REASONS = {Flag.THROTTLED: 0x8 | 0x20 | 0x40 | 0x80, Flag.POWER_CAPPED: 0x4}
+#: A counter that has not moved for so long, and for so many of its updates, has stopped: no machine draws 0 W.
+STILL_S, STILL_UPDATES = 1.0, 10
 #: The kernel counts CPU time in ticks: differences below a few of them are noise.
 TICKS_S = 0.03
 
@@ -49,6 +51,22 @@ def of_length(window: Window, trace: Trace, settings: MeasureSettings) -> list[F
     """Whether a measure window is too short for its meter."""
     is_short = window.duration_s < UPDATES_IN_WINDOW[settings.profile] * trace.update_period_s
     return [Flag.TOO_SHORT] if window.kind == WindowKind.MEASURE and is_short else []
+
+
+def stands_still(trace: Trace) -> bool:
+    """Whether an energy counter stopped at any time: then it has missed joules, or counts in steps too coarse."""
+    longest_s, since_ns, last_j = 0.0, 0, None
+    for reading in trace.readings:
+        if reading.energy_j is not None and reading.energy_j != last_j:
+            since_ns, last_j = reading.at_ns, reading.energy_j
+        elif reading.energy_j is not None:
+            longest_s = max(longest_s, (reading.at_ns - since_ns) / 1e9)
+    return longest_s > max(STILL_S, STILL_UPDATES * trace.update_period_s)
+
+
+def stopped_counters(traces: Iterable[Trace]) -> list[str]:
+    """One line for each counter that stood still."""
+    return [f"{t.source}: the {t.domain} energy counter stood still, it is not used" for t in traces if stands_still(t)]
 
 
 def contaminations(windows: Sequence[Window], glances: Sequence[Glance]) -> list[str]:

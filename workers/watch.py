@@ -47,11 +47,12 @@ class Watch:
         self._session.close()
 
     def _own_s(self) -> float:
+        """With that of processes which have ended: else it would fall, and seem to be another program's."""
         total_s = 0.0
         for process in (self._own, *self._own.children(recursive=True)):
             with suppress(psutil.Error):
                 times = process.cpu_times()
-                total_s += times.user + times.system
+                total_s += times.user + times.system + times.children_user + times.children_system
         return total_s
 
     def _gpu_pids(self) -> frozenset[int]:

@@ -190,7 +190,7 @@ def test_a_net_within_its_noise_is_flagged_not_clamped() -> None:
 
 def test_a_reset_counter_falls_back_to_sampled_power_and_is_flagged() -> None:
     windows, trace = steady_trial()
-    broken = counter([(r.at_ns / S, (r.energy_j or 0) if r.at_ns < 25 * S else 1.0) for r in trace.readings])
+    broken = counter([(r.at_ns / S, (r.energy_j or 0) - (r.at_ns >= 25 * S) * 800) for r in trace.readings])
     power = sampled([(t / 10, 110.0 if 200 <= t < 300 else 20.0 if 100 <= t < 305 else 10.0) for t in range(406)])
     idle = energy.Idle(
         energy.idle_powers([broken, power], windows[0]),
