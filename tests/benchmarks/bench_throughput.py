@@ -13,6 +13,7 @@ import torch
 
 from farm.model import JobSpec, MeasureSettings
 from tests.benchmarks.figures import Figure
+from workers.protocol import Start
 from workers.trial import Line, Trial, choose_device
 from workers.workloads.inference import Inference
 
@@ -71,7 +72,7 @@ def compare(model: str, batch_size: int, device: str) -> tuple[float, float, flo
     workload.setup({"model": model, "batch_size": batch_size}, device, seed=1)
     network, batch = workload._network, workload._batch
     ours, theirs = socket.socketpair()
-    trial = Trial(Line(theirs), SPEC, workload, device)
+    trial = Trial(Line(theirs), Start(spec=SPEC), workload, device)
 
     def bare(batches: int) -> float:
         begin_s = time.perf_counter()

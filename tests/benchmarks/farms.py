@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -85,7 +85,8 @@ class Farm:
             try:
                 yield process
             finally:
-                process.terminate()
+                with suppress(psutil.NoSuchProcess):
+                    process.terminate()
                 try:
                     process.wait(READY_WITHIN_S)
                 except psutil.TimeoutExpired:
