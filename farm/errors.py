@@ -9,6 +9,7 @@
         SchemaMismatch            the database was made by an older or newer program
       MeterError                  never fatal for a trial: a lost meter becomes a null and a note
         MeterUnavailable          this machine cannot meter that; the message names the remedy
+          MeterUnset              nobody has set it up: nothing is missing
         MeterLost                 it could, and then it stopped
       MachineBusy                 another trial or worker holds this machine
 
@@ -60,6 +61,10 @@ class MeterError(FarmError):
 
 class MeterUnavailable(MeterError):
     """This machine has no such meter, or this user may not read it."""
+
+
+class MeterUnset(MeterUnavailable):
+    """An optional meter that nobody has set up."""
 
 
 class MeterLost(MeterError):

@@ -7,9 +7,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Self
 
-from farm.energy import Trace
-from farm.errors import MeterLost, MeterUnavailable
-from farm.model import Domain, Quality, Reading
+from farm.errors import MeterLost, MeterUnavailable, MeterUnset
+from farm.model import Domain, Quality, Reading, Trace
 from farm.settings import Settings
 from workers.meters import REGISTRY, Meter, load
 
@@ -28,6 +27,8 @@ def open_meters(settings: Settings, stack: ExitStack) -> tuple[list[Meter], list
             continue
         try:
             meters.append(stack.enter_context(meter))
+        except MeterUnset:
+            continue
         except MeterUnavailable as error:
             missing.append(str(error))
     return meters, list(dict.fromkeys(missing))

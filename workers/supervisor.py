@@ -18,6 +18,7 @@ from workers.conversation import Edges, Heard, follow
 from workers.cooldown import Rest, cool_down, rest_of
 from workers.meters import Meter
 from workers.meters.codecarbon import carbon_intensity_g_per_kwh
+from workers.meters.external import Wall
 from workers.registration import probe_of
 from workers.report import Observed, SharedIdle, assemble, informed, long_enough
 from workers.sampler import Sampler, open_meters
@@ -101,8 +102,7 @@ class Supervisor:
 
     def _observe(self, spec: JobSpec, stop: Stop) -> Observed:
         """Idle, run, idle again; the meters run all the while."""
-        started = datetime.now(UTC)
-        gpu_index = _gpu_index(spec)
+        started, gpu_index = datetime.now(UTC), _gpu_index(spec)
         meters = self._enter_meters(gpu_index)
         with (
             tempfile.TemporaryFile() as log_file,
@@ -110,21 +110,22 @@ class Supervisor:
             Sampler(meters, spec.measure.poll_period_s) as sampler,
         ):
             edges = _Edges(sampler, watch)
-            notes = list(self._meter_notes)
             shared = self._take_last_idle(spec.measure.idle_s)
-            warm = [] if shared else self._cool_down(spec, sampler, stop)
-            before = shared.window if shared else _idle(WindowKind.IDLE_BEFORE, spec, edges, stop)
-            if before is not None and shared is None:
-                self._rest = self._rest or rest_of(sampler.traces(), before.begin_at_ns, before.end_at_ns)
+            early = [] if shared else self._cool_down(spec, sampler, stop)
+            before = shared.window if shared else self._first_idle(spec, sampler, edges, stop)
             heard = Heard(failure=stop.failure)
             if stop.failure is None:
                 heard = follow(self._zygote.spawn(log_file), spec, edges, stop, self.probe)
+            warm: list[str] = []
             after = None
             if heard.failure is None and not stop.wait(SETTLE_S):
-                warm += self._cool_down(spec, sampler, stop)
+                warm = self._cool_down(spec, sampler, stop)
                 after = _idle(WindowKind.IDLE_AFTER, spec, edges, stop)
+                _await_late(meters, sampler, stop)
             if sampler.lost:
                 self._meters = None
+            lost = (f"lost in this trial: meter {line}" for line in sampler.lost)
+            said = (note for meter in meters if isinstance(meter, Wall) for note in meter.notes)
             return Observed(
                 started_at_utc=started,
                 shared=shared,
@@ -134,10 +135,17 @@ class Supervisor:
                 traces=[informed(trace, self.probe) for trace in sampler.traces()],
                 probe=self.probe,
                 glances=watch.glances,
-                notes=(*notes, *warm, *(f"lost in this trial: meter {line}" for line in sampler.lost)),
+                notes=(*self._meter_notes, *said, *early, *warm, *lost),
                 flags=(Flag.BASELINE_DRIFT,) if warm else (),
                 log_tail=_tail(log_file),
             )
+
+    def _first_idle(self, spec: JobSpec, sampler: Sampler, edges: Edges, stop: Stop) -> Window | None:
+        """An idle before of this trial's own; the first ever shows the board at rest."""
+        before = _idle(WindowKind.IDLE_BEFORE, spec, edges, stop)
+        if before is not None and self._rest is None:
+            self._rest = rest_of(sampler.traces(), before.begin_at_ns, before.end_at_ns)
+        return before
 
     def _cool_down(self, spec: JobSpec, sampler: Sampler, stop: Stop) -> list[str]:
         """Wait for the rest that the first idle of this worker showed; a line where it is not reached."""
@@ -155,6 +163,14 @@ class Supervisor:
         if time.monotonic_ns() - last.window.end_at_ns > SHARE_IDLE_WITHIN_S * 1e9:
             return None
         return SharedIdle(last.window.model_copy(update={"kind": WindowKind.IDLE_BEFORE}), last.powers)
+
+
+def _await_late(meters: Sequence[Meter], sampler: Sampler, stop: Stop) -> None:
+    """What was true at the end of the last window may not be heard of yet: a wall meter is asked over a network."""
+    delay_s = max((meter.delay_s for meter in meters if isinstance(meter, Wall)), default=0.0)
+    if delay_s:
+        stop.wait(delay_s)
+        sampler.read_now()
 
 
 def _gpu_index(spec: JobSpec) -> int:

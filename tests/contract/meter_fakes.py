@@ -29,6 +29,7 @@ class FakeDriver:
     smoothed_mw: int = 100_000
     temperature_c: int = 41
     clock_mhz: int = 1980
+    event_reasons: int = 0x4
     mig: int = 0
     fails: dict[str, int] = field(default_factory=dict)  #: function -> NVML error; field 186 is "instant"
     sessions: int = 0
@@ -66,6 +67,9 @@ class FakeDriver:
             "nvmlDeviceGetTemperatureV": lambda _gpu, _sensor: self.temperature_c,
             "nvmlDeviceGetTemperature": lambda _gpu, _sensor: self.temperature_c,
             "nvmlDeviceGetClockInfo": lambda _gpu, _clock: self.clock_mhz,
+            "nvmlDeviceGetCurrentClocksEventReasons": lambda _: self.event_reasons,
+            "nvmlDeviceGetCurrentClocksThrottleReasons": lambda _: self.event_reasons,
+            "nvmlDeviceGetComputeRunningProcesses": lambda _: [],
             "nvmlDeviceGetName": lambda _: "NVIDIA H200",
             "nvmlDeviceGetVbiosVersion": lambda _: "96.00.A5.00.01",
             "nvmlSystemGetDriverVersion": lambda: "580.65.06",

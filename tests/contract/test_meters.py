@@ -184,7 +184,7 @@ class TestNvml:
         with NvmlPower(Settings()) as meter:
             reading = meter.read()[Domain.GPU]
         assert (reading.power_w, reading.temperature_c, reading.clock_hz) == (123.456, 41.0, 1.98e9)
-        assert reading.energy_j is None
+        assert (reading.energy_j, reading.throttle_reasons) == (None, 0x4)
         assert meter.quality is Quality.SAMPLED
 
     @pytest.mark.parametrize("fails", [{"instant": real.NVML_ERROR_NOT_SUPPORTED},

@@ -10,7 +10,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, Protocol
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
-from farm.errors import MeterLost, MeterUnavailable
+from farm.errors import MeterLost, MeterUnavailable, MeterUnset
 from farm.settings import Settings
 
 #: Exchanges that the estimate of a server's clock looks back on.
@@ -278,7 +278,7 @@ def _number(body: Any, path: str) -> float:
 def configured(settings: Settings) -> Source:
     """The source that the settings name; raises MeterUnavailable where they name none, or two."""
     if not settings.wall_url:
-        raise MeterUnavailable(
+        raise MeterUnset(
             "no wall meter is set up: FARM_WALL_URL names one, with FARM_WALL_QUERY (Prometheus) "
             "or FARM_WALL_PATH (JSON)"
         )
