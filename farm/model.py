@@ -65,7 +65,7 @@ class Flag(StrEnum):
     BELOW_NOISE = "below_noise"  #: the net energy is within its uncertainty: a bound, not a value
     CONTAMINATED = "contaminated"  #: other programs ran
     COUNTER_RESET = "counter_reset"  #: the energy counter went backwards
-    COUNTER_UNTRUSTED = "counter_untrusted"  #: the probe found the counter wrong: power was integrated instead
+    COUNTER_UNTRUSTED = "counter_untrusted"  #: the probe found it wrong, or it stood still: power was integrated
     METER_LOST = "meter_lost"
     NO_STEADY_STATE = "no_steady_state"  #: the warm-up never settled
     POWER_CAPPED = "power_capped"  #: the board ran at its power limit

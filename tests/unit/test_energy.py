@@ -204,6 +204,36 @@ def test_a_reset_counter_falls_back_to_sampled_power_and_is_flagged() -> None:
     assert measured.gross_j == pytest.approx(1100, rel=0.01)
 
 
+@pytest.mark.parametrize("has_power", [True, False])
+def test_a_counter_that_stands_still_is_not_used(has_power: bool) -> None:
+    windows, trace = steady_trial()
+    stopped = counter([(r.at_ns / S, min(r.energy_j or 0.0, 500.0)) for r in trace.readings])
+    power = sampled([(t / 10, 110.0 if 200 <= t < 300 else 20.0 if 100 <= t < 305 else 10.0) for t in range(406)])
+    traces = [stopped, power] if has_power else [stopped]
+    idle = energy.Idle(*(energy.idle_powers(traces, windows[i]) for i in (0, 3, 1)))
+    found = energy.measurements(windows, traces, idle, SETTINGS)
+    assert all(Flag.COUNTER_UNTRUSTED in m.flags for m in found)
+    measured = next(m for m in found if m.window_kind == WindowKind.MEASURE)
+    if has_power:
+        assert measured.quality == Quality.SAMPLED
+        assert measured.gross_j == pytest.approx(1100, rel=0.01)
+    else:
+        assert (measured.gross_j, measured.net_j, measured.quality) == (None, None, None)
+        assert Flag.METER_LOST in measured.flags
+
+
+def test_a_counter_without_a_baseline_gives_way_to_power() -> None:
+    windows, trace = steady_trial()
+    power = sampled([(t / 10, 110.0 if 200 <= t < 300 else 20.0 if 100 <= t < 305 else 10.0) for t in range(406)])
+    idle = energy.Idle({}, {}, energy.idle_powers([power], windows[1]))
+    found = energy.measurements(windows, [trace, power], idle, SETTINGS)
+    measured = next(m for m in found if m.window_kind == WindowKind.MEASURE)
+    assert (measured.quality, measured.flags) == (Quality.SAMPLED, ())
+    assert measured.net_j == pytest.approx(900, rel=0.02)
+    bare = next(m for m in found if m.window_kind == WindowKind.IDLE_BEFORE)
+    assert (bare.quality, bare.net_j) == (Quality.COUNTER, None)
+
+
 def test_a_lost_meter_gives_nulls_and_its_flag() -> None:
     windows, trace = steady_trial()
     cut = counter([(r.at_ns / S, r.energy_j or 0.0) for r in trace.readings if r.at_ns < 22 * S])

@@ -174,6 +174,20 @@ def test_a_trial_that_wants_a_longer_idle_idles_anew(bench: Bench) -> None:
     assert report.windows[0].duration_s >= 0.1
 
 
+def test_an_idle_that_others_disturbed_is_not_shared(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Neighbour(NobodyElse):
+        """Uses a whole core."""
+
+        def look(self) -> None:
+            now_ns = time.monotonic_ns()
+            self.glances.append(Glance(now_ns, cores=2, busy_s=now_ns / 1e9, own_s=0.0, stolen_s=0.0, waited_s=None))
+
+    monkeypatch.setattr(supervisor, "Watch", Neighbour)
+    longer = TINY.model_copy(update={"idle_s": 0.1})
+    assert Flag.CONTAMINATED in bench.run(measure=longer).flags
+    assert_own_idle(bench.run(measure=longer))
+
+
 def test_after_a_failed_trial_the_next_idles_anew(bench: Bench) -> None:
     bench.zygote.scripts = [measured, crashes, measured]
     bench.run()

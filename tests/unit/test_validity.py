@@ -83,3 +83,24 @@ def test_a_window_is_too_short_for_a_slow_meter() -> None:
     assert validity.of_length(window(end_s=20), slow, quick) == []
     assert validity.of_length(window(end_s=99), slow, TINY.model_copy(update={"profile": "full"})) == [Flag.TOO_SHORT]
     assert validity.of_length(window(WindowKind.LATENCY), slow, quick) == []
+
+
+@pytest.mark.parametrize(
+    ("energies_j", "update_s", "stopped"),
+    [
+        ([0, 1, 2, 3, 4], 0.1, False),
+        ([0, 1, 1, 2, 3], 0.1, False),  # for a second: not long enough
+        ([0, 1, 1, 1, 2], 0.1, True),
+        ([1, 1, 1, 1, 1], 0.1, True),
+        ([0, 1, 1, 1, 2], 0.3, False),  # it is slow
+        ([9, 8, 1, 1, None], 0.1, False),
+        ([None] * 5, 0.1, False),
+        ([], 0.1, False),
+    ],
+)
+def test_a_counter_that_stands_still_is_noticed(energies_j: list[float | None], update_s: float, stopped: bool) -> None:
+    readings = tuple(Reading(at_ns=i * S, energy_j=j, power_w=7.0) for i, j in enumerate(energies_j))
+    trace = Trace(Domain.GPU, "board", Quality.COUNTER, update_s, readings)
+    assert validity.stands_still(trace) == stopped
+    line = "board: the gpu energy counter stood still, it is not used"
+    assert validity.stopped_counters([trace]) == ([line] if stopped else [])
