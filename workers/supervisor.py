@@ -136,7 +136,7 @@ class Supervisor:
                 probe=self.probe,
                 glances=watch.glances,
                 notes=(*self._meter_notes, *said, *early, *warm, *lost),
-                flags=(Flag.BASELINE_DRIFT,) if warm else (),
+                flags=(Flag.BASELINE_DRIFT,) if early or warm else (),
                 log_tail=_tail(log_file),
             )
 

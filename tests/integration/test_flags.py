@@ -113,7 +113,7 @@ def assert_power_was_integrated(here: Bench, report: TrialReport) -> None:
 
 
 def test_trials_that_share_an_idle_are_right_within_1_percent_and_carry_no_flag(here: Bench) -> None:
-    reports = [here.run(Act(load=0.6, seconds=0.8), idle_s=1.0, baseline=Baseline.BARE) for _ in range(2)]
+    reports = [here.run(Act(load=0.6, seconds=2.0), idle_s=1.0, baseline=Baseline.BARE) for _ in range(2)]
     assert (
         window(reports[1], WindowKind.IDLE_BEFORE).begin_at_ns == window(reports[0], WindowKind.IDLE_AFTER).begin_at_ns
     )

@@ -13,6 +13,7 @@ from farm.settings import Settings
 from farm.validity import Glance
 from tests.factories import POWER_W, TINY, ConstantMeter, Script, ScriptedTrial, TrialEnd, claim, measured
 from workers import protocol, supervisor
+from workers.cooldown import Rest
 from workers.stop import Stop
 from workers.supervisor import Supervisor
 from workers.zygote import ExitStatus
@@ -186,6 +187,18 @@ def test_an_idle_that_others_disturbed_is_not_shared(bench: Bench, monkeypatch: 
     longer = TINY.model_copy(update={"idle_s": 0.1})
     assert Flag.CONTAMINATED in bench.run(measure=longer).flags
     assert_own_idle(bench.run(measure=longer))
+
+
+@pytest.mark.parametrize("notes", [("not at rest", None), (None, "not at rest")])
+def test_a_warm_board_before_or_after_is_flagged_and_noted(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, notes: tuple[str | None, str | None]
+) -> None:
+    told = iter(notes)
+    monkeypatch.setattr(bench.supervisor, "_rest", Rest(power_w=50.0, temperature_c=30.0))
+    monkeypatch.setattr(supervisor, "cool_down", lambda *_: next(told))
+    report = bench.run()
+    assert report.flags == (Flag.BASELINE_DRIFT,)
+    assert "not at rest" in report.notes
 
 
 def test_after_a_failed_trial_the_next_idles_anew(bench: Bench) -> None:
