@@ -1,9 +1,10 @@
 """The controller's loop: it rings for jobs, takes back those whose worker fell silent, and plans repetitions.
 
-It holds no state: any number of restarts, or two controllers at once, do no harm.
+It remembers nothing but when it looked last: any number of restarts, or two controllers at once, do no harm.
 """
 
 import logging
+import time
 from dataclasses import replace
 from threading import Event
 
@@ -32,6 +33,7 @@ class Controller:
         self._store = store
         self._bell = bell
         self._settings = settings
+        self._ring_again_at_s = 0.0  #: monotonic
 
     def publish(self) -> int:
         """Ring for every queued job that no message was sent for; raises BrokerUnavailable. Returns how many."""
@@ -74,7 +76,9 @@ class Controller:
         self.repeat()
         try:
             self.publish()
-            self.ring_again()
+            if time.monotonic() >= self._ring_again_at_s:  # it looks at every job that waits
+                self.ring_again()
+                self._ring_again_at_s = time.monotonic() + self._settings.grace_s / 6
         except BrokerUnavailable as error:
             log.warning("%s", error)
 

@@ -23,7 +23,7 @@ from farm.settings import Settings
 from farm.store import Progress, Store
 
 #: Quiet enough to sit beside a measurement.
-PERIOD_S = 0.5
+PERIOD_S = 1.0
 #: A worker that dies more often than this is not started again.
 MOST_DEATHS = 5
 
@@ -132,6 +132,7 @@ def run(
         controller = Controller(store, Bell(own), own, sweep_id)
         _take_back(store)
         store.unpublish(sweep_id)
+        controller.round()  # the rings are out before the first trial: sending many takes its time
         worker = LocalWorker(own)
         try:
             while True:

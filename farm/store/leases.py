@@ -9,6 +9,23 @@ from farm.model import Claim, FailureKind, Heartbeat, JobSpec, JobState, Owner, 
 from farm.store.engine import Database
 from farm.store.outcome import outcome
 
+#: Built once: building takes longer than running.
+_CLAIM = (
+    update(t.job)
+    .where(
+        t.job.c.id == bindparam("of_job"),
+        t.job.c.state == JobState.QUEUED,
+        t.job.c.attempt == bindparam("seen"),
+    )
+    .values(
+        state=JobState.RUNNING,
+        attempt=t.job.c.attempt + 1,
+        machine_id=bindparam("machine"),
+        lease_owner=bindparam("owner"),
+    )
+    .returning(t.job.c.spec, t.job.c.attempt)
+)
+
 
 class Rings(Database):
     """The controller's side: the outbox."""
@@ -72,25 +89,10 @@ class Leases(Database):
 
         None where the ring is stale: somebody else was faster, or the job was cancelled.
         """
-        statement = (
-            update(t.job)
-            .where(
-                t.job.c.id == job,
-                t.job.c.state == JobState.QUEUED,
-                t.job.c.attempt == seen,
-            )
-            .values(
-                state=JobState.RUNNING,
-                attempt=t.job.c.attempt + 1,
-                machine_id=machine_id,
-                claimed_at=self.now(),
-                lease_owner=str(owner),
-                lease_until=self.now(lease_s),
-            )
-            .returning(t.job.c.spec, t.job.c.attempt)
-        )
+        statement = _CLAIM.values(claimed_at=self.now(), lease_until=self.now(lease_s))
+        mine = {"of_job": job, "seen": seen, "machine": machine_id, "owner": str(owner)}
         with self.write() as connection:
-            won = connection.execute(statement).one_or_none()
+            won = connection.execute(statement, mine).one_or_none()
         return None if won is None else Claim(spec=JobSpec.model_validate(won.spec), attempt=won.attempt)
 
     def heartbeat(self, job: str, attempt: int, owner: Owner, lease_s: float) -> Heartbeat:

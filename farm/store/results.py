@@ -167,7 +167,7 @@ class Results(Database):
         recent = (
             select(t.trial.c.duration_s)
             .join(t.job, t.job.c.id == t.trial.c.job_id)
-            .where(t.job.c.sweep_id == sweep_id, t.trial.c.failure_kind.is_(None))
+            .where(t.job.c.sweep_id == sweep_id, t.job.c.state == JobState.DONE, t.trial.c.failure_kind.is_(None))
             .order_by(t.trial.c.finished_at_utc.desc())
             .limit(_RECENT)
         )

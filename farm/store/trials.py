@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 import farm.store.tables as t
 from farm.model import FailureKind, JobState, TraceReport, TrialReport
@@ -16,6 +16,31 @@ from farm.store.outcome import outcome
 
 #: A job in one of these may still take a report of its last attempt.
 _OPEN = (JobState.RUNNING, JobState.QUEUED, JobState.FAILED)
+
+#: Built once: building takes longer than running.
+_AWAITED = (
+    select(t.job.c.max_attempts, t.job.c.cancel_requested)
+    .where(
+        t.job.c.id == bindparam("of_job"),
+        t.job.c.attempt == bindparam("mine"),
+        t.job.c.state.in_(_OPEN),
+    )
+    .with_for_update()
+)
+_FORGET_PLACEHOLDER = delete(t.trial).where(
+    t.trial.c.id == bindparam("trial"), t.trial.c.failure_kind == FailureKind.LOST
+)
+_SETTLE = (
+    update(t.job)
+    .where(t.job.c.id == bindparam("of_job"))
+    .values(
+        state=bindparam("next_state"),
+        max_attempts=bindparam("next_max_attempts"),
+        published_at=None,
+        lease_owner=None,
+        lease_until=None,
+    )
+)
 
 
 class Trials(Database):
@@ -29,15 +54,8 @@ class Trials(Database):
         nobody has claimed the job again.
         """
         with self.write() as connection:
-            job = connection.execute(
-                select(t.job.c.max_attempts, t.job.c.cancel_requested)
-                .where(
-                    t.job.c.id == report.job,
-                    t.job.c.attempt == report.attempt,
-                    t.job.c.state.in_(_OPEN),
-                )
-                .with_for_update()
-            ).one_or_none()
+            mine = {"of_job": report.job, "mine": report.attempt}
+            job = connection.execute(_AWAITED, mine).one_or_none()
             if job is None or not self._insert_trial(connection, report):
                 return False
             _insert_series(connection, report)
@@ -48,22 +66,14 @@ class Trials(Database):
                 cancel_requested=job.cancel_requested,
             )
             connection.execute(
-                update(t.job)
-                .where(t.job.c.id == report.job)
-                .values(
-                    state=next_.state,
-                    max_attempts=next_.max_attempts,
-                    published_at=None,
-                    lease_owner=None,
-                    lease_until=None,
-                )
+                _SETTLE, {"of_job": report.job, "next_state": next_.state, "next_max_attempts": next_.max_attempts}
             )
         return True
 
     def _insert_trial(self, connection: Connection, report: TrialReport) -> bool:
         """False where this attempt has a trial that is more than a placeholder."""
         trial_id = _trial_id(report)
-        connection.execute(delete(t.trial).where(t.trial.c.id == trial_id, t.trial.c.failure_kind == FailureKind.LOST))
+        connection.execute(_FORGET_PLACEHOLDER, {"trial": trial_id})
         row = {
             "id": trial_id,
             "job_id": report.job,
