@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench clean
+.PHONY: help demo test check format bench bench-accuracy bench-overhead clean
 
 help: ## say what can be made
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(STAMP): pyproject.toml constraints.txt
 	@if command -v uv >/dev/null 2>&1; then \
@@ -37,6 +37,12 @@ format: $(STAMP) ## mend layout and order of imports
 
 bench: $(STAMP) ## print the figures of speed and size, as a table
 	$(BIN)/python -m tests.benchmarks
+
+bench-accuracy: $(STAMP) ## net energy against the truth of a simulated GPU, by method; coverage of the interval
+	$(BIN)/python -m tests.benchmarks.accuracy
+
+bench-overhead: $(STAMP) ## what metering costs: CPU in a measure window, and latency with it on and off
+	$(BIN)/python -m tests.benchmarks.bench_metering
 
 clean: ## remove what was installed
 	rm -rf $(VENV)
