@@ -40,8 +40,8 @@ from workers.trial import Line, Trial
 
 #: A thread wakes so much late on average.
 LATENESS_S = 0.0003
-#: Building a model and moving it to the board.
-SETUP_S = 2.0
+#: Building a model and moving it to the board, which is at work to the end of it.
+SETUP_S, SETUP_LOAD = 2.0, 0.2
 #: codecarbon reads the counter so long before `start` returns and after `stop` is called: see `live.py`.
 CODECARBON_BEFORE_S, CODECARBON_AFTER_S = 0.003, 0.001
 _HELD = Constant(pids=(1,))
@@ -213,8 +213,8 @@ class _Work:
         self._batches = batches
 
     def setup(self, point: Point, device: str, seed: int) -> None:
+        self._machine.let_pass(SETUP_S, Constant(SETUP_LOAD, _HELD.pids))
         self._machine.idle_load = _HELD
-        self._machine.sleep(SETUP_S)
 
     def step(self) -> int:
         machine, batches = self._machine, self._batches
