@@ -43,10 +43,11 @@ def interval(value: Interval | None) -> str:
     if half == 0:
         return number(value.mean)
     decimals = _decimals(half, 2)
-    text = f"{_fixed(value.mean, decimals)} ± {_fixed(half, decimals)}"
-    if decimals > MOST_DECIMALS or max(abs(value.mean), half) >= TOO_LARGE or len(text) > WIDEST:
-        return f"{value.mean:.1e} ± {half:.1e}"
-    return text
+    if decimals <= MOST_DECIMALS and max(abs(value.mean), half) < TOO_LARGE:
+        text = f"{_fixed(value.mean, decimals)} ± {_fixed(half, decimals)}"
+        if len(text) <= WIDEST:
+            return text
+    return f"{value.mean:.1e} ± {half:.1e}"
 
 
 def _decimals(value: float, digits: int) -> int:
