@@ -29,7 +29,7 @@ COVERAGE = (0.90, 0.99)
 #: Columns that the widest table takes.
 WIDTH = 142
 NOTES = (
-    f"Virtual time: {TRIALS} trials a row, each with its own load, batch time, board, and phases; no method sees gain.",
+    f"Virtual time: {TRIALS} trials a row, each with its own load, batch time, board and phases; gains are right.",
     "Truth: the board's true energy in the window less its true mean power in the context idle x duration.",
     "Ours: guards, the context idle's power and the interval as in a report; the trial's own code runs.",
     "On resonance ours pauses between batches, having raised alias_risk; the others' trials do not.",
