@@ -1,5 +1,6 @@
 """How sure a mean over trials is. Pure."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite, sqrt
@@ -61,15 +62,16 @@ def _bca(values: Sequence[float]) -> tuple[float, float] | None:
     import numpy as np  # noqa: PLC0415 - slow to import: only who asks for an interval pays
     from scipy.stats import bootstrap  # noqa: PLC0415
 
-    rng = np.random.default_rng(0)
-    found = bootstrap(
-        (values,),
-        np.mean,
-        confidence_level=CONFIDENCE,
-        n_resamples=RESAMPLES,
-        method="BCa",
-        rng=rng,
-    ).confidence_interval
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # values that hardly differ have no acceleration: not finite
+        found = bootstrap(
+            (values,),
+            np.mean,
+            confidence_level=CONFIDENCE,
+            n_resamples=RESAMPLES,
+            method="BCa",
+            rng=np.random.default_rng(0),
+        ).confidence_interval
     low, high = float(found.low), float(found.high)
     return (low, high) if isfinite(low) and isfinite(high) else None
 
