@@ -195,11 +195,13 @@ class Trial:
             self._set_up()
         self._tell_facts()
         with _no_garbage_collection():
+            self._settle()
             with self._window(WindowKind.CONTEXT_IDLE):
                 time.sleep(self._measure.context_idle_s)
             self._warm_up()
             self._beware_of_resonance()
             for index in range(self._measure.windows):
+                self._settle()
                 with self._window(WindowKind.MEASURE, index, self._measure.guard_s) as tally:
                     tally.units = self._stretch(self._measure.window_s, self._measure.min_iterations).units
             self._time_batches()
@@ -209,11 +211,12 @@ class Trial:
         """Stamp a window between two edges and two guards; the block ends synchronized and tallies its units."""
         tally = Tally()
         self._line.edge()
+        read_ns = time.monotonic_ns()
         time.sleep(guard_s)
         started, begin_ns = datetime.now(UTC), time.monotonic_ns()
         yield tally
         end_ns = time.monotonic_ns()
-        time.sleep(guard_s)
+        time.sleep(guard_s + (self._out_of_step_s(read_ns, guard_s) if guard_s else 0.0))
         self._line.edge()
         window = Window(
             kind=kind,
@@ -224,6 +227,21 @@ class Trial:
             units=tally.units,
         )
         self._line.send(protocol.Closed(window=window))
+
+    def _settle(self) -> None:
+        """Wait until the GPU's meters have published what ran before: the next edge reads idle alone."""
+        if self._start.sensor_period_s is not None:
+            time.sleep(self._measure.guard_s)
+
+    def _out_of_step_s(self, read_ns: int, guard_s: float) -> float:
+        """What is missing to a whole number of the sensor's periods since the meters were read, a guard from now.
+
+        Readings so far apart are of the same age: their difference has no error from it.
+        """
+        period_s = self._start.sensor_period_s
+        if period_s is None:
+            return 0.0
+        return -((time.monotonic_ns() - read_ns) / 1e9 + guard_s) % period_s
 
     def _set_up(self) -> None:
         point = {name: value for name, value in self._spec.point.items() if name != "device"}
