@@ -26,8 +26,9 @@ TRIALS, WINDOW_S = 2, 5.0
 AT_MOST_PERCENT = 1.0
 #: The worker's CPU time is noted this often.
 NOTE_S = 0.05
-#: One thread: with one on every core, any other program stalls them all for up to a second, metered or not.
-POINT: Point = {"model": "shufflenet_v2_x0_5", "batch_size": 1, "threads": 1}
+POINT: Point = {"model": "shufflenet_v2_x0_5", "batch_size": 1}
+#: CPU threads of the network: one, and one on every core, where any other program stalls them all.
+THREADS = (1, None)
 ROUNDS, ROUND_S = 40, 0.5
 AT_MOST_RATIO = 1.02
 WITHIN_S = 180.0
@@ -45,7 +46,8 @@ def figures() -> Iterator[Figure]:
     try:
         with simulated() as (_, env):
             yield _cpu_figure("on a simulated GPU", env)
-            yield from _latency_figures(env)
+            for threads in THREADS:
+                yield from _latency_figures(env, threads)
     except pytest.skip.Exception as reason:
         yield Figure(what="metering a simulated GPU", value=None, how=str(reason))
     with TemporaryDirectory(prefix="farm-bench-") as folder:
@@ -109,15 +111,16 @@ def _used_ns(notes: list[tuple[int, int]], at_ns: int) -> float:
     return before + (after - before) * (at_ns - before_ns) / (after_ns - before_ns)
 
 
-def _latency_figures(env: Mapping[str, str]) -> Iterator[Figure]:
-    off_s, on_s, meters = latencies_s(env)
+def _latency_figures(env: Mapping[str, str], threads: int | None) -> Iterator[Figure]:
+    off_s, on_s, meters = latencies_s(env, POINT | {"threads": threads})
+    used = f"{threads or 'all'} thread{'' if threads == 1 else 's'}"
     how = (
         f"{ROUNDS} rounds of {ROUND_S:g} s each way, by turns, one process with the network and one with the sampler "
-        f"({meters}); {len(off_s)} and {len(on_s)} batches of 1, 1 thread"
+        f"({meters}); {len(off_s)} and {len(on_s)} batches of 1, {used}"
     )
     for name, of, at_most in (("p50", median, AT_MOST_RATIO), ("p99", _p99, None)):
         yield Figure(
-            what=f"latency of {POINT['model']} metered / not metered, {name}",
+            what=f"latency of {POINT['model']} metered / not metered, {used}, {name}",
             value=of(on_s) / of(off_s),
             digits=3,
             at_most=at_most,
@@ -129,10 +132,10 @@ def _p99(values_s: list[float]) -> float:
     return quantiles(values_s, n=100)[98]
 
 
-def latencies_s(env: Mapping[str, str]) -> tuple[list[float], list[float], str]:
+def latencies_s(env: Mapping[str, str], point: Point) -> tuple[list[float], list[float], str]:
     """Of each batch, with metering off and on; and the names of the meters."""
     workload = Inference()
-    workload.setup(POINT, "cpu", seed=1)
+    workload.setup(point, "cpu", seed=1)
     batches_s: dict[str, list[float]] = {"off": [], "on": []}
     with _sampler(env) as (switch, meters):
         _time_batches(workload)
