@@ -54,7 +54,14 @@ class WindowKind(StrEnum):
     WARMUP = "warmup"
     MEASURE = "measure"
     LATENCY = "latency"
+    TRAINING = "training"  #: one epoch, or as many as fill a window
+    VALIDATION = "validation"  #: of the networks that those epochs left
     IDLE_AFTER = "idle_after"
+
+    @property
+    def is_work(self) -> bool:
+        """Whether the window holds the work that a trial is about: it stands between guards, and makes the sample."""
+        return self in {WindowKind.MEASURE, WindowKind.TRAINING, WindowKind.VALIDATION}
 
 
 class Flag(StrEnum):
@@ -69,6 +76,7 @@ class Flag(StrEnum):
     METER_LOST = "meter_lost"
     NO_STEADY_STATE = "no_steady_state"  #: the warm-up never settled
     POWER_CAPPED = "power_capped"  #: the board ran at its power limit
+    RESUMED = "resumed"  #: from a checkpoint: the joules of what ran before the cut are in no window
     THROTTLED = "throttled"  #: the clock was lowered: heat, power brake or hardware
     TOO_SHORT = "too_short"  #: for the meter's update period
 
