@@ -24,14 +24,19 @@ JITTER_SHARE = 0.1
 UPDATES_IN_WINDOW = {"full": 100, "screening": 50, "quick": 20}
 
 
+def misses_part(update_period_s: float, averaging_window_s: float | None) -> bool:
+    """Whether a sensor has a blind part worth the name; one whose averaging window is unknown may have one."""
+    return averaging_window_s is None or averaging_window_s < SEES_ALL * update_period_s
+
+
 def alias_risk(batch_s: float, update_period_s: float, averaging_window_s: float | None) -> bool:
     """Whether batches of this length may run in step with the sensor.
 
     Batches shorter than half the averaging window blur within it; where the window is unknown, none is too short.
     A sensor that sees nearly all of the time misses nothing.
     """
-    seen_s = averaging_window_s
-    if seen_s is not None and (batch_s <= seen_s / 2 or seen_s >= SEES_ALL * update_period_s):
+    blurs = averaging_window_s is not None and batch_s <= averaging_window_s / 2
+    if blurs or not misses_part(update_period_s, averaging_window_s):
         return False
     ratio = batch_s / update_period_s
     fractions = (round(ratio * n) / n for n in range(1, LARGEST_DENOMINATOR + 1))

@@ -42,11 +42,13 @@ class Heard:
         return self.is_done or self.failure is not None
 
 
-def follow(trial: TrialProcess, spec: JobSpec, edges: Edges, stop: Stop, probe: Probe | None = None) -> Heard:
+def follow(
+    trial: TrialProcess, spec: JobSpec, edges: Edges, stop: Stop, probe: Probe | None = None, jitter: bool = False
+) -> Heard:
     """Lead a trial to its last word, to its death, to its time limit or to a stop; it is gone when this returns."""
     heard = Heard()
     try:
-        _listen(trial, _start(spec, probe), edges, stop, heard)
+        _listen(trial, _start(spec, probe, jitter), edges, stop, heard)
     except (EOFError, ConnectionError):
         pass  # it died: the exit status says of what
     except ValueError:
@@ -63,11 +65,13 @@ def follow(trial: TrialProcess, spec: JobSpec, edges: Edges, stop: Stop, probe: 
     return heard
 
 
-def _start(spec: JobSpec, probe: Probe | None) -> protocol.Start:
-    if probe is None:
-        return protocol.Start(spec=spec)
-    seen_s = probe.averaging_window_s
-    return protocol.Start(spec=spec, sensor_period_s=probe.sensor_update_period_s, sensor_window_s=seen_s)
+def _start(spec: JobSpec, probe: Probe | None, jitter: bool) -> protocol.Start:
+    return protocol.Start(
+        spec=spec,
+        sensor_period_s=probe.sensor_update_period_s if probe else None,
+        sensor_window_s=probe.averaging_window_s if probe else None,
+        jitter=jitter,
+    )
 
 
 def _listen(trial: TrialProcess, start: protocol.Start, edges: Edges, stop: Stop, heard: Heard) -> None:

@@ -21,6 +21,7 @@ class Start(Frozen):
     spec: JobSpec
     sensor_period_s: float | None = None  #: between two values that it publishes; None: not known
     sensor_window_s: float | None = None  #: that it sees of each period; None: not known
+    jitter: bool = False  #: an earlier trial of the point may have run in step with it: pause at random
 
 
 class Go(Frozen):

@@ -7,14 +7,28 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from farm import energy
-from farm.aliasing import least_window_s
+from farm.aliasing import LARGEST_VARIATION, least_window_s, misses_part, varies
 from farm.energy import Idle, IdlePowers
-from farm.model import Claim, Flag, MeasureSettings, Probe, Trace, TraceReport, TrialReport, Window, WindowKind
+from farm.model import (
+    Claim,
+    Domain,
+    Flag,
+    Measurement,
+    MeasureSettings,
+    Probe,
+    Trace,
+    TraceReport,
+    TrialReport,
+    Window,
+    WindowKind,
+)
 from farm.validity import Glance, contaminations, stopped_counters
 from workers.conversation import Heard
 
 #: The meter that a probe may find wrong.
 COUNTER = "nvml-counter"
+#: What the GPU's power sensor tells; a counter may add up more than it sees, but nothing says that it does.
+SENSED = (COUNTER, "nvml-power")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +115,9 @@ def assemble(
     spec, heard = claim.spec, seen.heard
     measurements = energy.measurements(seen.windows, seen.trusted, seen.idle(), spec.measure)
     disturbed = contaminations(seen.windows, seen.glances)
+    in_step = resonances(heard, measurements, seen.probe)
     flags = [*heard.flags, *seen.flags]
+    flags += [Flag.ALIAS_RISK] if in_step else []
     flags += [Flag.CONTAMINATED] if disturbed else []
     flags += [Flag.COUNTER_UNTRUSTED] if seen.distrusts_counter else []
     return TrialReport(
@@ -120,10 +136,34 @@ def assemble(
         environment=heard.facts.environment if heard.facts else {},
         facts=_facts(heard),
         flags=tuple(sorted(set(flags))),
-        notes=(*seen.notes, *heard.notes, *disturbed, *stopped_counters(seen.traces)),
+        notes=(*seen.notes, *heard.notes, *in_step, *disturbed, *stopped_counters(seen.traces)),
         log_tail=seen.log_tail,
         simulated=simulated,
     )
+
+
+def resonances(heard: Heard, measurements: Sequence[Measurement], probe: Probe | None) -> list[str]:
+    """A line where the GPU's measure windows differ so much that its sensor may have seen other parts of the batches.
+
+    Windows with a doubt of their own, such as a lowered clock, differ for that.
+    """
+    period_s = probe.sensor_update_period_s if probe else None
+    if probe is None or period_s is None or not misses_part(period_s, probe.averaging_window_s):
+        return []
+    if heard.facts is None or not heard.facts.device.startswith("cuda"):
+        return []
+    units = {w.index: w.units for w in heard.windows if w.kind == WindowKind.MEASURE}
+    sensed = [m for m in measurements if m.window_kind == WindowKind.MEASURE and m.domain == Domain.GPU]
+    per_unit_j = [
+        m.net_j / count
+        for m in sensed
+        if m.source in SENSED and m.net_j is not None and (count := units[m.window_index])
+        if all(flag.is_note and flag != Flag.BELOW_NOISE for flag in m.flags)
+    ]
+    if not varies(per_unit_j):
+        return []
+    what = f"net joules per {heard.facts.unit} varied by over {LARGEST_VARIATION:.0%} between measure windows"
+    return [f"{what}: they may have run in step with the power sensor; later trials of this point pause at random"]
 
 
 def _facts(heard: Heard) -> Mapping[str, JsonValue]:

@@ -4,6 +4,7 @@ The supervisor never imports torch and never spins: it blocks on the trial's soc
 sampler's thread reads the meters at one steady rate from the first idle to the last.
 """
 
+import json
 import tempfile
 import time
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from datetime import UTC, datetime
 from typing import IO, Self
 
 from farm import energy
-from farm.model import Claim, Flag, JobSpec, Machine, Probe, TrialReport, Window, WindowKind
+from farm.model import Claim, Flag, JobSpec, Machine, Point, Probe, TrialReport, Window, WindowKind
 from farm.settings import Settings
 from workers.conversation import Edges, Heard, follow
 from workers.cooldown import Rest, cool_down, rest_of
@@ -62,6 +63,7 @@ class Supervisor:
         self._gpu_index = 0
         self._last_idle: SharedIdle | None = None
         self._rest: Rest | None = None
+        self._in_step: set[str] = set()  #: points, as JSON, that may run in step with the GPU's power sensor
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -98,6 +100,8 @@ class Supervisor:
         report = assemble(
             claim, seen, self._machine.id, datetime.now(UTC), time.monotonic() - begun_s, self._settings.simulated
         )
+        if Flag.ALIAS_RISK in report.flags:
+            self._in_step.add(_as_key(claim.spec.point))
         return report.model_copy(update={"carbon_g_per_kwh": carbon_intensity_g_per_kwh(country) if country else None})
 
     def _observe(self, spec: JobSpec, stop: Stop) -> Observed:
@@ -115,7 +119,8 @@ class Supervisor:
             before = shared.window if shared else self._first_idle(spec, sampler, edges, stop)
             heard = Heard(failure=stop.failure)
             if stop.failure is None:
-                heard = follow(self._zygote.spawn(log_file), spec, edges, stop, self.probe)
+                jitter = _as_key(spec.point) in self._in_step
+                heard = follow(self._zygote.spawn(log_file), spec, edges, stop, self.probe, jitter)
             warm: list[str] = []
             after = None
             if heard.failure is None and not stop.wait(SETTLE_S):
@@ -171,6 +176,10 @@ def _await_late(meters: Sequence[Meter], sampler: Sampler, stop: Stop) -> None:
     if delay_s:
         stop.wait(delay_s)
         sampler.read_now()
+
+
+def _as_key(point: Point) -> str:
+    return json.dumps(point, sort_keys=True)
 
 
 def _gpu_index(spec: JobSpec) -> int:

@@ -273,13 +273,20 @@ class Trial:
 
     def _beware_of_resonance(self) -> None:
         """From here on, pause at random between batches that may run in step with the GPU's power sensor."""
+        earlier = "an earlier trial of this point may have run in step with the power sensor"
+        risk = earlier if self._start.jitter else self._risk_of_resonance()
+        if risk is not None:
+            self._jitter = Random(self._spec.seed)  # noqa: S311 - a pause, not a secret
+            self._line.send(protocol.Doubt(flag=Flag.ALIAS_RISK, note=f"{risk}: random pauses were added"))
+
+    def _risk_of_resonance(self) -> str | None:
+        """What may happen, as far as the batch time tells; the sensor sees nothing of what runs on the CPU."""
         period_s, window_s = self._start.sensor_period_s, self._start.sensor_window_s
         if period_s is None or self._batch_s is None or not self._device.startswith("cuda"):
-            return
-        if alias_risk(self._batch_s, period_s, window_s):
-            self._jitter = Random(self._spec.seed)  # noqa: S311 - a pause, not a secret
-            what = f"batches of {self._batch_s:.4g} s may run in step with the power sensor's {period_s:.3g} s"
-            self._line.send(protocol.Doubt(flag=Flag.ALIAS_RISK, note=f"{what}: random pauses were added"))
+            return None
+        if not alias_risk(self._batch_s, period_s, window_s):
+            return None
+        return f"batches of {self._batch_s:.4g} s may run in step with the power sensor's {period_s:.3g} s"
 
     def _pause(self, batch_s: float, random: Random) -> None:
         self._workload.synchronize()
