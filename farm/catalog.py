@@ -2,6 +2,22 @@
 
 from collections.abc import Mapping
 
+#: The networks of the training study.
+STUDY_MODELS: tuple[str, ...] = ("simple_cnn", "simple_cnn2", "dense_poly_nn", "dense_linear_nn")
+
+#: Data sets with labels that workers know by name; the synthetic ones have the shapes of the real.
+DATASETS: tuple[str, ...] = (
+    "digits",
+    "mnist",
+    "fashion_mnist",
+    "cifar10",
+    "synthetic_fashion_mnist",
+    "synthetic_cifar10",
+)
+
+#: Shapes of images that layers are measured with.
+INPUTS: tuple[str, ...] = ("digits", "mnist", "fashion_mnist", "cifar10", "imagenet")
+
 #: torchvision's classification networks.
 MODELS: tuple[str, ...] = (
     "alexnet",

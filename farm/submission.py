@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 
 from farm.controller import Controller
 from farm.errors import BrokerUnavailable
-from farm.model import StoppingRule, SweepRecord
+from farm.model import SweepRecord
 from farm.plan import Plan, plan
 from farm.queue import Bell
 from farm.settings import Settings
-from farm.spec import Sweep, sweep_id
+from farm.spec import Sweep, stopping_rule, sweep_id
 from farm.store import NewJob, Store
 
 
@@ -37,7 +37,7 @@ def planned(sweep: Sweep, store: Store, fresh: bool = False) -> Plan:
 def enqueue(sweep: Sweep, text: str, store: Store, settings: Settings, fresh: bool = False) -> Submission:
     """Store the jobs of a sweep; those that are there stay as they are. Nothing is published yet."""
     made = planned(sweep, store, fresh)
-    rule = StoppingRule.model_validate(sweep.repetitions.model_dump())
+    rule = stopping_rule(sweep)
     record = SweepRecord(
         id=made.sweep_id,
         name=sweep.name,

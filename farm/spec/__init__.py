@@ -3,26 +3,33 @@
 from farm.spec.loader import canonical, canonical_json, json_schema, load_sweep, parse_sweep, sweep_id
 from farm.spec.models import (
     MAX_JOBS,
-    PROFILES,
     Carbon,
-    Exclusion,
+    InferenceSweep,
+    LayersSweep,
     Measure,
     Repetitions,
     Sweep,
-    Workload,
+    TrainingSweep,
     profile_settings,
-    remaining,
+    stopping_rule,
 )
+from farm.spec.profiles import PROFILES
+from farm.spec.workloads import Exclusion, Inference, LayersOf, Training, remaining
 
 __all__ = [
     "MAX_JOBS",
     "PROFILES",
     "Carbon",
     "Exclusion",
+    "Inference",
+    "InferenceSweep",
+    "LayersOf",
+    "LayersSweep",
     "Measure",
     "Repetitions",
     "Sweep",
-    "Workload",
+    "Training",
+    "TrainingSweep",
     "canonical",
     "canonical_json",
     "json_schema",
@@ -30,5 +37,6 @@ __all__ = [
     "parse_sweep",
     "profile_settings",
     "remaining",
+    "stopping_rule",
     "sweep_id",
 ]

@@ -3,36 +3,21 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Union, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from farm.errors import SweepError
-from farm.model import Frozen
-from farm.spec.models import (
-    Carbon,
-    Exclusion,
-    Measure,
-    Repetitions,
-    Sweep,
-    Workload,
-    profile_settings,
-)
+from farm.spec.models import SWEEPS, Sweep, profile_settings, stopping_rule
 from farm.spec.positions import Document, Loc, Place, read
 from farm.spec.types import PROBLEM, shown, suggestion
 
 MAX_BYTES = 1 << 20
-
-_SECTIONS: Mapping[str, type[Frozen]] = {
-    "workload": Workload,
-    "exclude": Exclusion,
-    "measure": Measure,
-    "repetitions": Repetitions,
-    "carbon": Carbon,
-}
+#: Sections whose fields depend on the kind.
+OF_A_KIND = (("workload",), ("exclude",), ("tuning",))
 
 
 def load_sweep(path: Path) -> Sweep:
@@ -67,11 +52,12 @@ def parse_sweep(text: str, name: str, folder: Path) -> Sweep:
         raise SweepError([_line(name, *problem) for problem in problems])
     if document.value is None:
         raise SweepError([_line(name, Place(1, 1), "", "expected name, kind and workload, got an empty file")])
+    kind = _kind_of(document.value)
     try:
-        sweep = Sweep.model_validate(document.value, context={"folder": str(folder.absolute())})
+        sweep = kind.model_validate(document.value, context={"folder": str(folder.absolute())})
     except ValidationError as error:
         known = {place for place, _, _ in problems}
-        problems += [found for found in _located(error, document) if found[0] not in known]
+        problems += [found for found in _located(error, document, kind) if found[0] not in known]
     if problems:
         raise SweepError([_line(name, *problem) for problem in sorted(dict.fromkeys(problems))])
     return sweep
@@ -85,13 +71,21 @@ def _line(name: str, place: Place, field: str, text: str) -> str:
     return f"{name}:{place.line}:{place.column}: {field}{': ' if field else ''}{text}"
 
 
-def _located(error: ValidationError, document: Document) -> Iterator[tuple[Place, str, str]]:
+def _kind_of(value: Any) -> type[Sweep]:
+    """The schema of a sweep of this kind; of one that is unknown, what all have in common."""
+    kind = value.get("kind") if isinstance(value, dict) else None
+    return SWEEPS.get(kind, Sweep) if isinstance(kind, str) else Sweep
+
+
+def _located(error: ValidationError, document: Document, sweep: type[Sweep]) -> Iterator[tuple[Place, str, str]]:
     """Place, name of the field and text of everything that the schema says."""
     for details in error.errors(include_url=False):
+        if sweep is Sweep and details["loc"][:1] in OF_A_KIND:
+            continue  # nobody knows what would be right
         is_missing = details["type"] == "missing"
         loc = _written(details["loc"][:-1] if is_missing else details["loc"], document)
         if details["type"] == "extra_forbidden":
-            yield document.keys[loc], _field(loc), _unknown_key(loc)
+            yield document.keys[loc], _field(loc), _unknown_key(loc, sweep)
         elif is_missing:
             place = document.keys.get(loc) or document.places[loc]
             yield place, _field((*loc, details["loc"][-1])), "required, but missing"
@@ -120,16 +114,33 @@ def _field(loc: Loc) -> str:
     return name
 
 
-def _unknown_key(loc: Loc) -> str:
-    key, section = str(loc[-1]), str(loc[0])
-    siblings = _SECTIONS[section] if len(loc) > 1 else Sweep
-    likely = suggestion(key, {name: name for name in siblings.model_fields})
-    elsewhere = [name for name, model in _SECTIONS.items() if key in model.model_fields]
+def _unknown_key(loc: Loc, sweep: type[Sweep]) -> str:
+    key = str(loc[-1])
+    sections = dict(_sections(sweep))
+    siblings = sections.get(str(loc[0]), ()) if len(loc) > 1 else tuple(sweep.model_fields)
+    likely = suggestion(key, {name: name for name in siblings})
+    elsewhere = [name for name, keys in sections.items() if key in keys]
     if likely:
         return f"unknown key{likely}"
     if elsewhere:
         return f"unknown key here: it belongs under {elsewhere[0]!r}"
-    return f"unknown key: expected one of {', '.join(siblings.model_fields)}"
+    return f"unknown key: expected one of {', '.join(siblings)}"
+
+
+def _sections(sweep: type[Sweep]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The fields of a sweep that have fields of their own, and these."""
+    for name in sweep.model_fields:
+        described = sweep.model_fields["workload" if name == "exclude" else name]
+        for type_ in _types_in(described.annotation):
+            yield name, tuple(type_.model_fields)
+
+
+def _types_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models that a field may hold."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _types_in(part)
 
 
 def _wrong_value(details: ErrorDetails) -> str:
@@ -144,6 +155,7 @@ def canonical(sweep: Sweep) -> str:
     """What the sweep means, as JSON: layout, comments and order of keys and lists make no difference."""
     meaning = sweep.model_dump(mode="json")
     meaning["measure"] = profile_settings(sweep.measure).model_dump(mode="json")
+    meaning["repetitions"] = stopping_rule(sweep).model_dump(mode="json")
     return canonical_json(meaning)
 
 
@@ -168,4 +180,5 @@ def sweep_id(sweep: Sweep, generation: int = 1) -> str:
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of a sweep, for editors."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Sweep.model_json_schema()}
+    any_kind: Any = Annotated[Union[*SWEEPS.values()], Field(discriminator="kind")]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **TypeAdapter(any_kind).json_schema()}

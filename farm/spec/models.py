@@ -1,28 +1,22 @@
 """A sweep as written: the models behind the schema of sweep.yaml. `farm.spec` reads and names sweeps."""
 
-import math
-from collections.abc import Iterator, Mapping
-from itertools import product
-from typing import Annotated, Any, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from farm.model import Baseline, Frozen, MeasureSettings, Point
+from farm.model import Baseline, Frozen, MeasureSettings, StoppingRule
 from farm.spec.positions import Loc
+from farm.spec.profiles import PROFILES
 from farm.spec.types import (
     TARGET_WORDS,
-    BatchSize,
     Count,
     Country,
-    Device,
+    Expected,
     IdlePower,
-    Images,
-    Kind,
-    ModelName,
     Name,
     OneOrMore,
     PositiveInt,
-    Precision,
     Priority,
     Profile,
     Seconds,
@@ -30,130 +24,17 @@ from farm.spec.types import (
     Seed,
     Share,
     ShortForm,
-    Switch,
     Target,
-    Threads,
     TimeLimit,
-    Weights,
     refuse,
-    shown,
+    same,
 )
+from farm.spec.workloads import Exclusion, Factors, Inference, LayersOf, PartOf, Training, remaining
 
 #: More than this is a mistake rather than a plan.
 MAX_JOBS = 100_000
-
-#: What each profile does, in seconds unless the name says otherwise; a sweep may change single fields.
-PROFILES: Mapping[str, MeasureSettings] = {
-    "full": MeasureSettings(
-        profile="full",
-        window_s=10,
-        windows=3,
-        min_iterations=32,
-        idle_s=10,
-        cool_down_max_s=120,
-        context_idle_s=10,
-        warmup_s=3,
-        warmup_max_s=60,
-        latency_s=10,
-        latency_max_batches=1000,
-        guard_s=0.25,
-        poll_period_s=0.1,
-    ),
-    "screening": MeasureSettings(
-        profile="screening",
-        window_s=5,
-        windows=2,
-        min_iterations=32,
-        idle_s=5,
-        cool_down_max_s=60,
-        context_idle_s=5,
-        warmup_s=1.5,
-        warmup_max_s=30,
-        latency_s=5,
-        latency_max_batches=1000,
-        guard_s=0.25,
-        poll_period_s=0.1,
-    ),
-    "quick": MeasureSettings(
-        profile="quick",
-        window_s=2,
-        windows=1,
-        min_iterations=8,
-        idle_s=2,
-        cool_down_max_s=24,
-        context_idle_s=2,
-        warmup_s=0.6,
-        warmup_max_s=12,
-        latency_s=2,
-        latency_max_batches=1000,
-        guard_s=0.25,
-        poll_period_s=0.1,
-    ),
-}
-
-Models = Annotated[tuple[ModelName, ...], OneOrMore()]
-BatchSizes = Annotated[tuple[BatchSize, ...], OneOrMore()]
-Precisions = Annotated[tuple[Precision, ...], OneOrMore()]
-Devices = Annotated[tuple[Device, ...], OneOrMore()]
-WeightsOf = Annotated[tuple[Weights, ...], OneOrMore()]
-ImagesFrom = Annotated[tuple[Images, ...], OneOrMore()]
-Switches = Annotated[tuple[Switch, ...], OneOrMore()]
-ThreadCounts = Annotated[tuple[Threads, ...], OneOrMore()]
-
-
-class Workload(Frozen):
-    """What a trial runs; every list is a factor, and every combination of the factors is a point."""
-
-    model: Models = Field(description="network: the name of a torchvision classification network")
-    batch_size: BatchSizes = Field((1,), description="images in a batch")
-    precision: Precisions = Field(("fp32",), description="number format of the computation")
-    device: Devices = Field(("auto",), description="auto (a GPU if there is one), cpu, cuda or cuda:N")
-    weights: WeightsOf = Field(
-        ("random",), description="random, default (torchvision's trained ones) or the path of a local file"
-    )
-    images: ImagesFrom = Field(
-        ("sample",), description="sample (scikit-learn's two photographs) or the path of a folder"
-    )
-    channels_last: Switches = Field((False,), description="memory format with the channels last")
-    compile: Switches = Field((False,), description="compile the network with torch.compile")
-    threads: ThreadCounts = Field((None,), description="CPU threads of the trial; null: all cores")
-
-    @property
-    def size(self) -> int:
-        """How many combinations there are."""
-        return math.prod(len(levels) for levels in dict(self).values())
-
-    def combinations(self) -> Iterator[Point]:
-        """Every combination, the last factor changing fastest; keys in the order of the fields."""
-        names = tuple(type(self).model_fields)
-        return (dict(zip(names, levels, strict=True)) for levels in product(*dict(self).values()))
-
-
-class Exclusion(Frozen):
-    """A partial point: every point that has one of the given values in all the given factors is left out."""
-
-    model: Models = Field((), description="network")
-    batch_size: BatchSizes = Field((), description="images in a batch")
-    precision: Precisions = Field((), description="number format")
-    device: Devices = Field((), description="device")
-    weights: WeightsOf = Field((), description="weights")
-    images: ImagesFrom = Field((), description="images")
-    channels_last: Switches = Field((), description="memory format")
-    compile: Switches = Field((), description="torch.compile")
-    threads: ThreadCounts = Field((), description="CPU threads")
-
-    @property
-    def given(self) -> dict[str, tuple[Any, ...]]:
-        """The factors that are given, with their values."""
-        return {name: values for name, values in self if values}
-
-    def strangers(self, workload: Workload) -> Iterator[tuple[str, str]]:
-        """The factors in which no point of the workload has any of the values, with what is wrong."""
-        for name, values in self.given.items():
-            levels = getattr(workload, name)
-            if not set(values) & set(levels):
-                known, unknown = (", ".join(map(shown, several)) for several in (levels, values))
-                yield name, f"matches no point: the sweep has {known}, got {unknown}"
+#: Half-width of the 95 % interval to reach where a sweep names none, as a share.
+INFERENCE_TARGET, TRAINING_TARGET = 0.02, 0.05
 
 
 class Measure(Frozen):
@@ -191,7 +72,10 @@ class Repetitions(Frozen):
 
     min: Count = Field(5, description="repetitions that are planned at once")
     max: Count = Field(30, description="never more than this")
-    target: Share = Field(0.02, description="half-width of the 95 % interval to reach, such as 2% or 0.02")
+    target: Share | None = Field(
+        None,
+        description="half-width of the 95 % interval to reach, such as 2% or 0.02; default 2 %, of training 5 %",
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -214,13 +98,18 @@ def _exactly(value: Any) -> Any:
 _EXACTLY = ShortForm(_exactly, {"type": "integer", "minimum": 1, "maximum": 1000})
 
 
+_KIND = Expected("one of inference, training, tuning, layers", same("inference", "training", "tuning", "layers"))
+
+
 class Sweep(Frozen):
-    """A sweep as written."""
+    """What sweeps of every kind have in common."""
 
     name: Name = Field(description="letters, digits, - and _, at most 60")
-    kind: Kind = Field(description="what a trial does")
-    workload: Workload = Field(description="what a trial runs; every list is a factor")
-    exclude: Annotated[tuple[Exclusion, ...], OneOrMore(least=0)] = Field((), description="points to leave out")
+    kind: Annotated[Literal["inference", "training", "tuning", "layers"], _KIND] = Field(
+        description="what a trial does"
+    )
+    workload: Factors = Field(description="what a trial runs; every list is a factor")
+    exclude: tuple[Exclusion, ...] = Field((), description="points to leave out")
     measure: Measure = Field(default_factory=Measure, description="how a trial measures")
     repetitions: Annotated[Repetitions, _EXACTLY] = Field(
         default_factory=Repetitions, description="how often each point is measured; 3 is short for {min: 3, max: 3}"
@@ -237,7 +126,7 @@ class Sweep(Frozen):
 
     @field_validator("workload")
     @classmethod
-    def _is_bounded(cls, workload: Workload) -> Workload:
+    def _is_bounded(cls, workload: Factors) -> Factors:
         if workload.size > MAX_JOBS:
             refuse([((), f"makes {workload.size} points, at most {MAX_JOBS} are allowed: split the sweep")])
         return workload
@@ -268,12 +157,48 @@ class Sweep(Frozen):
         return targets
 
 
-def remaining(workload: Workload, exclude: tuple[Exclusion, ...]) -> Iterator[Point]:
-    """The combinations of a workload that no rule leaves out, in their order."""
-    rules = [{name: frozenset(values) for name, values in rule.given.items()} for rule in exclude]
-    for point in workload.combinations():
-        if not any(all(point[name] in values for name, values in rule.items()) for rule in rules):
-            yield point
+_WHAT_IT_DOES = Field(description="what a trial does")
+_WHAT_IT_RUNS = Field(description="what a trial runs; every list is a factor")
+_LEFT_OUT = Field((), description="points to leave out")
+
+
+class InferenceSweep(Sweep):
+    """Networks on batch after batch of images."""
+
+    kind: Literal["inference"] = _WHAT_IT_DOES
+    workload: Inference = _WHAT_IT_RUNS
+    exclude: Annotated[tuple[Annotated[Exclusion, PartOf(Inference)], ...], OneOrMore(least=0)] = _LEFT_OUT
+
+
+class TrainingSweep(Sweep):
+    """Networks trained."""
+
+    kind: Literal["training"] = _WHAT_IT_DOES
+    workload: Training = _WHAT_IT_RUNS
+    exclude: Annotated[tuple[Annotated[Exclusion, PartOf(Training)], ...], OneOrMore(least=0)] = _LEFT_OUT
+
+
+class LayersSweep(Sweep):
+    """Networks layer by layer."""
+
+    kind: Literal["layers"] = _WHAT_IT_DOES
+    workload: LayersOf = _WHAT_IT_RUNS
+    exclude: Annotated[tuple[Annotated[Exclusion, PartOf(LayersOf)], ...], OneOrMore(least=0)] = _LEFT_OUT
+
+
+#: The schema of each kind of sweep.
+SWEEPS: Mapping[str, type[Sweep]] = {
+    "inference": InferenceSweep,
+    "training": TrainingSweep,
+    "layers": LayersSweep,
+}
+
+
+def stopping_rule(sweep: Sweep) -> StoppingRule:
+    """How often each point is repeated."""
+    written = sweep.repetitions
+    target = written.target or (INFERENCE_TARGET if sweep.kind == "inference" else TRAINING_TARGET)
+    return StoppingRule(min=written.min, max=written.max, target=target)
 
 
 def profile_settings(measure: Measure) -> MeasureSettings:

@@ -21,7 +21,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
-from farm.catalog import COUNTRIES, MODELS
+from farm.catalog import COUNTRIES
 from farm.model import Baseline
 from farm.spec.positions import Loc
 
@@ -181,7 +181,7 @@ def _span_s(value: Any) -> Any:
     return float(Decimal(found[1]) * _UNITS_S[found[2]]) if found else value
 
 
-def _path_or(*words: str) -> AfterValidator:
+def path_or(*words: str) -> AfterValidator:
     """One of the words, or a path: made absolute from the folder in the validation's context."""
 
     def resolve(text: str, info: ValidationInfo) -> str:
@@ -214,15 +214,18 @@ def _no_slip(name: str) -> str:
     return name
 
 
-def _same(*words: str) -> dict[str, str]:
+def same(*words: str) -> dict[str, str]:
+    """Candidates of `Expected` that are written as they are meant."""
     return {word: word for word in words}
 
 
-def _text(pattern: str) -> Any:
+def matching(pattern: str) -> Any:
+    """A text that fits a regular expression."""
     return Field(strict=True, pattern=pattern)
 
 
-def _integer(low: int, high: int) -> Any:
+def integer(low: int, high: int) -> Any:
+    """A whole number between two limits, both included."""
     return Field(strict=True, ge=low, le=high)
 
 
@@ -231,41 +234,18 @@ _SECONDS = Field(strict=True, gt=0, le=86_400)
 
 Name = Annotated[
     str,
-    _text(r"^[A-Za-z0-9_-]{1,60}$"),
+    matching(r"^[A-Za-z0-9_-]{1,60}$"),
     Expected("at most 60 letters, digits, - and _"),
 ]
-Kind = Annotated[Literal["inference"], Expected()]
 
-ModelName = Annotated[str, Among(MODELS), Expected("a classification network of torchvision", _same(*MODELS))]
-BatchSize = Annotated[int, _integer(1, 1_000_000), Expected("a positive integer")]
-Precision = Annotated[Literal["fp32", "fp16", "bf16", "tf32"], Expected()]
-Device = Annotated[
-    str,
-    _text(r"^(auto|cpu|cuda(:(0|[1-9][0-9]?))?)$"),
-    Expected("auto, cpu, cuda or cuda:N", _same("auto", "cpu", "cuda", "cuda:0")),
-]
-Weights = Annotated[
-    str,
-    _text(r"^.{1,4000}$"),
-    _path_or("random", "default"),
-    Expected("random, default or the path of a file such as ./weights.pth", _same("random", "default")),
-]
-Images = Annotated[
-    str,
-    _text(r"^.{1,4000}$"),
-    _path_or("sample"),
-    Expected("sample or the path of a folder such as ./photos", _same("sample")),
-]
 Switch = Annotated[bool, Field(strict=True), Expected("true or false")]
-Threads = Annotated[int | None, _integer(1, 4096), Expected("a positive integer, or null for all cores")]
-
 Profile = Annotated[Literal["quick", "screening", "full"], Expected()]
-IdlePower = Annotated[Baseline, Expected("one of bare, context", _same(*Baseline))]
+IdlePower = Annotated[Baseline, Expected("one of bare, context", same(*Baseline))]
 Seconds = Annotated[float, _SECONDS, Expected("a number of seconds above 0")]
 SecondsOrZero = Annotated[float, Field(strict=True, ge=0, le=86_400), Expected("a number of seconds, 0 or more")]
-PositiveInt = Annotated[int, _integer(1, 1_000_000), Expected("a positive integer")]
+PositiveInt = Annotated[int, integer(1, 1_000_000), Expected("a positive integer")]
 
-Count = Annotated[int, _integer(1, 1000), Expected("a positive integer")]
+Count = Annotated[int, integer(1, 1000), Expected("a positive integer")]
 Share = Annotated[
     float,
     Field(strict=True, gt=0, lt=1),
@@ -274,20 +254,20 @@ Share = Annotated[
 ]
 Target = Annotated[
     str,
-    _text(r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$"),
+    matching(r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$"),
     AfterValidator(_no_slip),
-    Expected("any, each-hardware or the name of a machine", _same(*TARGET_WORDS)),
+    Expected("any, each-hardware or the name of a machine", same(*TARGET_WORDS)),
 ]
-Seed = Annotated[int, _integer(0, 2**32 - 1), Expected("an integer, 0 or more")]
+Seed = Annotated[int, integer(0, 2**32 - 1), Expected("an integer, 0 or more")]
 Country = Annotated[
     str,
     Among(tuple(COUNTRIES)),
     Expected(
         "the ISO 3166 alpha-3 code of a country such as NLD",
-        _same(*COUNTRIES) | {name: code for code, name in COUNTRIES.items()},
+        same(*COUNTRIES) | {name: code for code, name in COUNTRIES.items()},
     ),
 ]
-Priority = Annotated[int, _integer(0, 9), Expected("an integer from 0 (first)")]
+Priority = Annotated[int, integer(0, 9), Expected("an integer from 0 (first)")]
 TimeLimit = Annotated[
     float,
     _SECONDS,

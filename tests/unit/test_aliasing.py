@@ -6,7 +6,7 @@ from statistics import pstdev
 import pytest
 
 from farm.aliasing import LARGEST_DENOMINATOR, RESONANCE, alias_risk, jitter_s, least_window_s, varies
-from farm.spec.models import PROFILES
+from farm.spec import PROFILES
 from tests.simulator import A100, Board
 
 UPDATE_S, AVERAGING_S = A100.sensor.update_s, A100.sensor.averaging_s

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from farm.errors import InputError
 from farm.model import Machine, Point
 from farm.plan import default_time_limit_s, expected_duration_s, plan, points
-from farm.spec import PROFILES, Sweep, canonical, load_sweep, parse_sweep, sweep_id
+from farm.spec import PROFILES, InferenceSweep, Sweep, canonical, load_sweep, parse_sweep, sweep_id
 
 
 def sweep_of(**fields: Any) -> Sweep:
     written = {"name": "demo", "kind": "inference", "workload": {"model": "alexnet"}, **fields}
-    return Sweep.model_validate(written)
+    return InferenceSweep.model_validate(written)
 
 
 def machine(name: str, hardware_class: str = "small") -> Machine:
@@ -67,7 +67,7 @@ def test_ids_do_not_depend_on_the_order_of_writing(written: dict[str, Any], rand
             return value[0]
         return random.sample(value, len(value)) if isinstance(value, list) else value
 
-    one, other = Sweep.model_validate(written), Sweep.model_validate(shuffled(written))
+    one, other = InferenceSweep.model_validate(written), InferenceSweep.model_validate(shuffled(written))
     assert canonical(one) == canonical(other)
     assert plan(one, []) == plan(other, [])
 
@@ -75,7 +75,7 @@ def test_ids_do_not_depend_on_the_order_of_writing(written: dict[str, Any], rand
 @settings(max_examples=60, deadline=None)
 @given(written_sweeps())
 def test_every_block_has_every_point_once_and_no_excluded_one(written: dict[str, Any]) -> None:
-    sweep = Sweep.model_validate(written)
+    sweep = InferenceSweep.model_validate(written)
     jobs = plan(sweep, []).jobs
     blocks: dict[int, list[Point]] = {}
     for job in jobs:
@@ -91,7 +91,7 @@ def test_every_block_has_every_point_once_and_no_excluded_one(written: dict[str,
 @settings(max_examples=60, deadline=None)
 @given(written_sweeps(), st.integers(1, 3))
 def test_ids_are_unique_within_and_between_generations(written: dict[str, Any], generation: int) -> None:
-    sweep = Sweep.model_validate(written)
+    sweep = InferenceSweep.model_validate(written)
     jobs = [*plan(sweep, [], generation).jobs, *plan(sweep, [], generation + 1).jobs]
     assert len({job.id for job in jobs}) == len(jobs)
     assert all(len(job.id) == 16 and job.id == job.spec.job for job in jobs)

@@ -6,7 +6,7 @@ from random import Random
 
 from farm.aliasing import alias_risk
 from farm.model import MeasureSettings
-from farm.spec.models import PROFILES
+from farm.spec import PROFILES
 from tests.simulator import A100, Counter, Preset
 
 WINDOWS_S = (1.0, 2.0, 5.0, 10.0)
