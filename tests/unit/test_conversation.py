@@ -4,10 +4,11 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
-from farm.model import Failure, FailureKind, Flag, JobSpec
+from farm.model import Failure, FailureKind, Flag, JobSpec, Probe
 from tests.factories import FACTS, KINDS, ConstantMeter, Script, ScriptedTrial, TrialEnd, job_spec, measured
 from workers import conversation, protocol
 from workers.conversation import Heard, follow
@@ -62,6 +63,19 @@ def test_the_trial_is_given_its_job(stop: Stop) -> None:
 
     heard_from(script, stop, spec=job_spec(seed=42))
     assert orders == [protocol.Start(spec=job_spec(seed=42))]
+
+
+def test_the_trial_is_told_what_the_sensor_may_miss(stop: Stop) -> None:
+    orders: list[protocol.Order] = []
+
+    def script(end: TrialEnd) -> ExitStatus:
+        orders.append(end.receive())
+        end.send(protocol.Done())
+        return ExitStatus(code=0)
+
+    probe = Probe(probed_at=datetime(2026, 1, 1, tzinfo=UTC), sensor_update_period_s=0.1, averaging_window_s=0.025)
+    follow(ScriptedTrial(script), job_spec(), Sampler([], 1.0), stop, probe, jitter=True)
+    assert orders == [protocol.Start(spec=job_spec(), sensor_period_s=0.1, sensor_window_s=0.025, jitter=True)]
 
 
 def test_doubts_are_kept_with_their_notes(stop: Stop) -> None:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from random import Random
 from typing import ClassVar
 
 import pytest
@@ -107,7 +108,9 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextlib.contextmanager
-def running(measure: MeasureSettings, point: Point) -> Iterator[tuple[protocol.Channel, Heard]]:
+def running(
+    measure: MeasureSettings, point: Point, sensor_period_s: float | None = None, jitter: bool = False
+) -> Iterator[tuple[protocol.Channel, Heard]]:
     """A trial in a thread, started, and the supervisor's end of its line; joined at the end."""
     spec = JobSpec(
         job="job",
@@ -131,15 +134,18 @@ def running(measure: MeasureSettings, point: Point) -> Iterator[tuple[protocol.C
     thread.start()
     with ours:
         channel = protocol.Channel(ours)
-        channel.send(protocol.Start(spec=spec))
+        channel.send(protocol.Start(spec=spec, sensor_period_s=sensor_period_s, jitter=jitter))
         yield channel, heard
     thread.join(30)
     assert not thread.is_alive()
 
 
-def run_trial(measure: MeasureSettings = MEASURE, **point: str | int) -> Heard:
+def run_trial(
+    measure: MeasureSettings = MEASURE, sensor_period_s: float | None = None, jitter: bool = False, **point: str | int
+) -> Heard:
     """Answer a trial to its end."""
-    with running(measure, {"device": "cpu", **point}) as (channel, heard), contextlib.suppress(EOFError):
+    trial_of = running(measure, {"device": "cpu", **point}, sensor_period_s, jitter)
+    with trial_of as (channel, heard), contextlib.suppress(EOFError):
         while True:
             for line in channel.feed():
                 event = protocol.EVENT.validate_json(line)
@@ -231,6 +237,80 @@ def test_a_workload_that_never_settles_is_doubted_and_measured() -> None:
     heard = run_trial(MEASURE.model_copy(update={"warmup_max_s": 0.06}))
     assert [event.flag for event in heard.events if isinstance(event, protocol.Doubt)] == [Flag.NO_STEADY_STATE]
     assert isinstance(heard.events[-1], protocol.Done)
+
+
+@dataclass
+class Batches:
+    """What was done with each batch: whether it was waited for, and the pauses."""
+
+    heard: Heard
+    synchronized: list[int]
+    pauses_s: list[float]
+
+    @property
+    def were_waited_for(self) -> bool:
+        """Whether each batch of the first measure window was, before the next."""
+        begin, end = self.heard.steps_at_edges[6:8]
+        window = self.synchronized[begin:end]
+        return len(set(window)) == len(window) > 1
+
+    @property
+    def doubts(self) -> list[str]:
+        """That batches may run in step with the sensor."""
+        doubts = [event for event in self.heard.events if isinstance(event, protocol.Doubt)]
+        return [doubt.note for doubt in doubts if doubt.flag == Flag.ALIAS_RISK]
+
+
+@pytest.fixture
+def run_batches(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Batches]:
+    """Run a trial on a device that there need not be."""
+
+    def run(device: str = "cpu", *, is_risk: bool = False, jitter: bool = False) -> Batches:
+        synchronized: list[int] = []
+        pauses_s: list[float] = []
+
+        def on_step(fake: Fake) -> None:
+            synchronized.append(fake.synchronized)
+            time.sleep(0.001)
+
+        def drawn_s(batch_s: float, _: Random) -> float:
+            pauses_s.append(batch_s / 10)
+            return pauses_s[-1]
+
+        Fake.on_step = on_step
+        monkeypatch.setattr(trial, "choose_device", lambda _: device)
+        monkeypatch.setattr(trial, "alias_risk", lambda *_: is_risk)
+        monkeypatch.setattr(trial, "jitter_s", drawn_s)
+        return Batches(run_trial(sensor_period_s=0.01, jitter=jitter), synchronized, pauses_s)
+
+    return run
+
+
+def test_batches_that_may_run_in_step_with_the_sensor_are_followed_by_pauses(
+    run_batches: Callable[..., Batches],
+) -> None:
+    batches = run_batches("cuda:0", is_risk=True)
+    (note,) = batches.doubts
+    assert re.fullmatch(r"batches of [\d.e-]+ s may run in step with .* 0.01 s: random pauses were added", note)
+    assert batches.were_waited_for
+    begin, end = batches.heard.steps_at_edges[6], batches.heard.steps_at_edges[-2]
+    assert len(batches.pauses_s) == end - begin  # every batch of the measure windows, and no other
+
+
+def test_a_trial_that_is_told_to_pause_does_so_whatever_its_batches_last(run_batches: Callable[..., Batches]) -> None:
+    batches = run_batches("cuda:0", jitter=True)
+    (note,) = batches.doubts
+    assert note.startswith("an earlier trial of this point")
+    assert batches.were_waited_for
+    assert batches.pauses_s
+
+
+@pytest.mark.parametrize(("device", "is_risk"), [("cuda:0", False), ("cpu", True)])
+def test_off_the_step_or_off_the_gpu_nothing_pauses(
+    device: str, is_risk: bool, run_batches: Callable[..., Batches]
+) -> None:
+    batches = run_batches(device, is_risk=is_risk)
+    assert (batches.doubts, batches.pauses_s) == ([], [])
 
 
 def test_garbage_is_not_collected_in_the_loops() -> None:
