@@ -17,6 +17,8 @@ from workers.workloads.images import Preprocess
 #: Networks with auxiliary heads for training. Their own initialisation takes a minute, and their published weights
 #: want inputs of another scale.
 WITH_AUXILIARY_HEADS = frozenset({"googlenet", "inception_v3"})
+#: What leaves them out.
+WITHOUT_AUXILIARY_HEADS = {"aux1": None, "aux2": None, "AuxLogits": None, "aux_logits": False}
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,21 @@ def build(model: str, weights: str, seed: int) -> Network:
     module = _published(model, published) if weights == "default" else _bare(model, None)
     if weights not in {"random", "default"}:
         _load(module, model, Path(weights))
-    for head in ("aux1", "aux2", "AuxLogits"):
-        if hasattr(module, head):
-            setattr(module, head, None)
+    for name, without in WITHOUT_AUXILIARY_HEADS.items():
+        if hasattr(module, name):
+            setattr(module, name, without)
     facts = {"parameters": sum(p.numel() for p in module.parameters()), **_facts(published)}
     return Network(module.eval(), published.transforms(), facts)
+
+
+def replace_head(module: nn.Module, classes: int) -> None:
+    """Give a network of `build` a new last layer, drawn from torch's generator, for so many classes."""
+    name, head = [layer for layer in module.named_modules() if isinstance(layer[1], nn.Linear | nn.Conv2d)][-1]
+    bias = head.bias is not None
+    if isinstance(head, nn.Linear):
+        module.set_submodule(name, nn.Linear(head.in_features, classes, bias=bias))
+    else:
+        module.set_submodule(name, nn.Conv2d(head.in_channels, classes, kernel_size=1, bias=bias))
 
 
 def _bare(model: str, weights: models.WeightsEnum | None) -> nn.Module:
@@ -61,7 +73,7 @@ def _published(model: str, weights: models.WeightsEnum) -> nn.Module:
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         folder = Path(torch.hub.get_dir()) / "checkpoints"
         raise InvalidWorkload(
-            f"weights: default: {_first_line(error)}: put {Path(weights.url).name} of torchvision into {folder} "
+            f"weights: default: {first_line(error)}: put {Path(weights.url).name} of torchvision into {folder} "
             "(TORCH_HOME moves it), or use weights: random"
         ) from None
 
@@ -70,7 +82,7 @@ def _load(module: nn.Module, model: str, path: Path) -> None:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        raise InvalidWorkload(f"weights: {path}: not a readable state_dict ({_first_line(error)})") from None
+        raise InvalidWorkload(f"weights: {path}: not a readable state_dict ({first_line(error)})") from None
     try:
         module.load_state_dict(state)
     except (TypeError, RuntimeError) as error:
@@ -88,5 +100,6 @@ def _facts(weights: models.WeightsEnum) -> Mapping[str, JsonValue]:
     }
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What a vendor's error says, at most 160 characters."""
     return textwrap.shorten((str(error) or type(error).__name__).partition("\n")[0], 160, placeholder=" ...")
