@@ -4,11 +4,20 @@ Notation: E energy in J, P power in W, D duration in s, u standard uncertainty.
 
     net  = E - P_idle D
     u²(net) = u_E² + D² u_P² + P_idle² u_D²        u_P² = SE² + (P_before - P_after)² / 12
-    u_E²    = (P_edge u_age)² + ((P - P_idle) (1 - s) T)² / 6 + (1 - s) D² SE²
+    u_E²    = (P_idle u_age)² + ((P - P_idle) (1 - s) T)² / 6 + (1 - s) D² SE² + J_warm² / 12
 
 The counter is published every T: each of its two readings is up to T old, and they differ in age by u_age, while the
-board draws P_edge: idle, where there are guards. Its sensor sees a share s of the time: at either end it catches too
-much or too little of the step from idle to P, and between them the mean of what it sees has a standard error SE.
+board idles between guards. Where nothing more is known, u_age² = T²/6. Where the probe knows T, its u_T and by how much
+two updates differ in how late they are (the jitter), readings A apart differ by a whole T with a probability of r / T:
+
+    u_age² = r (T - r)        r = |A - n T| + n u_T + jitter        n T: the whole number of periods next to A
+
+Where r / T is above `RARE` a 95 % interval has to hold that T too, and u_age = T/2. A window without guards is charged
+its own P instead of P_idle, and T²/6 unless it is idle.
+
+The sensor sees a share s of the time: at either end it catches too much or too little of the step from idle to P, and
+between them the mean of what it sees has a standard error SE. J_warm is what the guards, beside work, drew above the
+context idle, as the power sensor saw it: it is taken off, and uncertain as if it had changed evenly.
 The board's gain error is in none of these: it cancels in ratios on one board, and only there.
 """
 
@@ -16,7 +25,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from math import hypot, sqrt
+from math import hypot, inf, sqrt
 from statistics import fmean
 
 from farm import validity
@@ -40,8 +49,15 @@ DURATION_U_S = 1e-4
 LONGEST_GAP_S = 2.0
 #: The baseline has drifted when before and after differ by more than the larger of these.
 DRIFT_SHARE, DRIFT_W = 0.03, 2.0
+#: ... and by more standard uncertainties of that difference: a meter's own error is no drift.
+DRIFT_FACTOR = 2.0
 #: Net energies below so many standard uncertainties are noise.
 NOISE_FACTOR = 3.0
+#: A 95 % interval may leave out what happens to so small a share of the windows: a net energy has two ages in it, its
+#: own and its baseline's.
+RARE = 1 / 40
+#: These draw at their edges what they draw between them.
+_IDLE = frozenset({WindowKind.IDLE_BEFORE, WindowKind.CONTEXT_IDLE, WindowKind.IDLE_AFTER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +76,23 @@ class Energy:
     u_j: float
 
 
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """The settled idle on both sides of a window."""
+
+    length_s: float
+    idle_w: float  #: the context idle's power, as the window's meter tells it
+    sensor_w: float | None = None  #: and as the power sensor beside it tells it
+    free_from_ns: float = -inf  #: the window before ended
+    free_until_ns: float = inf  #: the window after began
+
+
 class CounterReset(Exception):
     """A counter went backwards inside the window: its joules are lost."""
 
 
+#: Begin and end on the monotonic clock, in ns; infinite where nothing comes before or after.
+Span = tuple[float, float]
 #: Mean idle power by meter and domain.
 IdlePowers = Mapping[tuple[str, Domain], Power]
 
@@ -122,64 +151,78 @@ class _Curve:
         p, q = self.power_w[before], self.power_w[after]
         return self.energy_j[before] + (t_ns - self.at_ns[before]) / 1e9 * (p + (p + share * (q - p))) / 2
 
-    def settled_edges(self, begin_ns: int, end_ns: int, settle_ns: int) -> tuple[int, int] | None:
-        """The readings nearest to the window that lie at least `settle_ns` outside it."""
+    def settled_edges(self, begin_ns: int, end_ns: int, guards: Guards | None = None) -> tuple[int, int] | None:
+        """The readings nearest to the window; those settled in its guards, half a guard outside it at least."""
+        settle_ns = round(guards.length_s / 2 * 1e9) if guards else 0
         first = bisect_right(self.at_ns, begin_ns - settle_ns) - 1
         last = bisect_left(self.at_ns, end_ns + settle_ns)
         if first < 0 or last >= len(self.at_ns):
             return None
-        return self.at_ns[first], self.at_ns[last]
+        outer = self.at_ns[first], self.at_ns[last]
+        is_free = guards is None or (guards.free_from_ns <= outer[0] and outer[1] <= guards.free_until_ns)
+        return outer if is_free else None
 
 
 def window_energy(
-    trace: Trace,
-    begin_ns: int,
-    end_ns: int,
-    guard_s: float = 0.0,
-    guard_w: float | None = None,
-    sensor: Trace | None = None,
+    trace: Trace, begin_ns: int, end_ns: int, guards: Guards | None = None, sensor: Trace | None = None
 ) -> Energy | None:
     """The joules that a trace saw between two moments, or None where it does not cover them.
 
-    With a guard, the meter is read in the settled idle on both sides and the idle's own energy (`guard_w`) is taken
-    off, so that a counter published late, or a sensor that smears the step, loses nothing. `sensor` is the power trace
-    beside a counter: it tells how much the power varied, which a sensor that sees but part of the time has to guess.
-    Raises CounterReset when a counter went backwards.
+    With guards, the meter is read in the settled idle on both sides and the idle's own energy is taken off, so that a
+    counter published late, or a sensor that smears the step, loses nothing; where it was not read there, it is taken
+    as it is. `sensor` is the power trace beside a counter: it tells how much the power varied, which a sensor that sees
+    but part of the time has to guess. Raises CounterReset when a counter went backwards.
     """
     curve = _Curve(trace)
-    outer = (begin_ns, end_ns)
-    if guard_s > 0 and guard_w is not None:
-        outer = curve.settled_edges(begin_ns, end_ns, round(guard_s / 2 * 1e9)) or outer
-    if not curve.covers(*outer):
+    outer = curve.settled_edges(begin_ns, end_ns, guards) if guards else None
+    begin, end = outer or (begin_ns, end_ns)
+    if not curve.covers(begin, end):
         return None
-    if curve.is_counter and curve.fell(*outer):
+    if curve.is_counter and curve.fell(begin, end):
         raise CounterReset(trace.source)
-    margin_s = (begin_ns - outer[0] + outer[1] - end_ns) / 1e9
-    j = curve.at(outer[1]) - curve.at(outer[0]) - margin_s * (guard_w or 0.0)
-    mean_w = j / ((end_ns - begin_ns) / 1e9)
-    if margin_s == 0 or guard_w is None:
-        read = curve.settled_edges(begin_ns, end_ns, 0) or outer
-        return Energy(j, abs(mean_w) * _age_u_s(trace, (read[1] - read[0]) / 1e9))
-    age_u_j = guard_w * _age_u_s(trace, (outer[1] - outer[0]) / 1e9) if curve.is_counter else 0.0
+    j = curve.at(end) - curve.at(begin)
+    duration_s = (end_ns - begin_ns) / 1e9
+    if guards is None or outer is None:
+        return Energy(j, abs(j) / duration_s * trace.update_period_s / sqrt(6))
+    polled = sensor or trace
+    warm_j = _warm_j(polled, guards, (begin, begin_ns), (end_ns, end))
+    j -= guards.idle_w * ((end - begin) / 1e9 - duration_s) + warm_j
+    age_u_j = guards.idle_w * _age_u_s(trace, (end - begin) / 1e9) if curve.is_counter else 0.0
     unseen = trace.unseen if curve.is_counter else 1.0  # polling places the step within a period, whatever was seen
-    step_u_j = (mean_w - guard_w) * unseen * trace.update_period_s / sqrt(6)
-    return Energy(j, hypot(age_u_j, step_u_j, _sampling_u_j(sensor or trace, begin_ns, end_ns)))
+    step_u_j = (j / duration_s - guards.idle_w) * unseen * trace.update_period_s / sqrt(6)
+    return Energy(j, hypot(age_u_j, step_u_j, _sampling_u_j(polled, begin_ns, end_ns), warm_j / sqrt(12)))
+
+
+def _warm_j(sensor: Trace, guards: Guards, before: tuple[int, int], after: tuple[int, int]) -> float:
+    """What the guards drew above the context idle: clocks and leakage do not fall at once; 0 where no sensor tells."""
+    if guards.sensor_w is None:
+        return 0.0
+    settled_ns = after[0] + round(2 * sensor.update_period_s * 1e9)  # what is read from here on was seen in the guard
+    seen = [_powers_w(sensor, *before), _powers_w(sensor, settled_ns, after[1])]
+    spans_s = [(end_ns - begin_ns) / 1e9 for begin_ns, end_ns in (before, after)]
+    return sum((fmean(p) - guards.sensor_w) * span_s for p, span_s in zip(seen, spans_s, strict=True) if p)
+
+
+def _powers_w(trace: Trace, begin_ns: int, end_ns: int) -> list[float]:
+    """What a power sensor read between two moments."""
+    return [r.power_w for r in trace.readings if r.power_w is not None and begin_ns <= r.at_ns <= end_ns]
 
 
 def _age_u_s(trace: Trace, apart_s: float) -> float:
     """Of the difference in age between two readings: what is published every T is up to T old when it is read.
 
-    Readings D apart differ in age by r = D mod T or by r - T, whose variance is r (T - r). That is T²/6 on average
-    over D, and where the period is not known well enough to tell r.
+    Readings A apart differ in age by r = A mod T or by r - T, whose variance is r (T - r). That is T²/6 on average over
+    A, and where T is not known well enough to tell r.
     """
     period_s = trace.update_period_s
-    if trace.update_period_u_s is None:
+    if trace.update_period_u_s is None or trace.update_jitter_s is None:
         return period_s / sqrt(6)
-    apart_u_s = trace.update_period_u_s * apart_s / period_s
-    if apart_u_s > period_s / 4:
+    periods = round(apart_s / period_s)
+    doubt_s = periods * trace.update_period_u_s + trace.update_jitter_s
+    if doubt_s > period_s / 4:
         return period_s / sqrt(6)
-    off_s = min(abs(apart_s - period_s * round(apart_s / period_s)) + apart_u_s, period_s / 2)
-    return sqrt(off_s * (period_s - off_s))
+    off_s = abs(apart_s - periods * period_s) + doubt_s
+    return sqrt(off_s * (period_s - off_s)) if off_s <= RARE * period_s else period_s / 2
 
 
 def _sampling_u_j(sensor: Trace, begin_ns: int, end_ns: int) -> float:
@@ -191,7 +234,7 @@ def _sampling_u_j(sensor: Trace, begin_ns: int, end_ns: int) -> float:
 def mean_power(trace: Trace, window: Window) -> Power | None:
     """The mean power over an idle window, or None where the trace does not cover it."""
     try:
-        energy = window_energy(trace, window.begin_at_ns, window.end_at_ns)
+        energy = _idle_energy(trace, window)
     except CounterReset:
         return None
     if energy is None:
@@ -201,13 +244,22 @@ def mean_power(trace: Trace, window: Window) -> Power | None:
     return Power(mean_w, hypot(energy.u_j / window.duration_s, standard_error_w))
 
 
+def _idle_energy(trace: Trace, window: Window) -> Energy | None:
+    """As `window_energy`, where the power at the edges is that in between: readings of one age have no error."""
+    energy = window_energy(trace, window.begin_at_ns, window.end_at_ns)
+    edges = _Curve(trace).settled_edges(window.begin_at_ns, window.end_at_ns)
+    if energy is None or edges is None:
+        return energy
+    return Energy(energy.j, abs(energy.j) / window.duration_s * _age_u_s(trace, (edges[1] - edges[0]) / 1e9))
+
+
 def _standard_error(trace: Trace, begin_ns: int, end_ns: int) -> float:
     """Of the mean power between two moments, from how much the means of neighbouring quarters differ; 0 if unknown.
 
     For independent samples it is their standard deviation over the root of their number. Power that repeats with the
     batch averages out within a quarter, and in the mean; slow changes do not.
     """
-    samples = [r.power_w for r in trace.readings if r.power_w is not None and begin_ns <= r.at_ns <= end_ns]
+    samples = _powers_w(trace, begin_ns, end_ns)
     if len(samples) < 2:
         return 0.0
     length = max(len(samples) // 4, 1)
@@ -227,11 +279,12 @@ def idle_powers(traces: Iterable[Trace], window: Window | None) -> dict[tuple[st
 
 
 def drift(before: Power | None, after: Power | None) -> tuple[float, bool]:
-    """How far the idle power moved, in W, and whether that is too far."""
+    """How far the idle power moved, in W, and whether that is too far and not the meter's error."""
     if before is None or after is None:
         return 0.0, False
     moved_w = abs(before.mean_w - after.mean_w)
-    return moved_w, moved_w > max(DRIFT_SHARE * before.mean_w, DRIFT_W)
+    doubt_w = DRIFT_FACTOR * hypot(before.u_w, after.u_w)
+    return moved_w, moved_w > max(DRIFT_SHARE * before.mean_w, DRIFT_W, doubt_w)
 
 
 def has_drifted(idle: Idle) -> bool:
@@ -261,12 +314,21 @@ def measurements(
     """Every window x metered domain; each takes the best quality that covers it, and nulls where none does."""
     domains = sorted({t.domain for t in traces})
     return tuple(
-        _measure_domain(w, [t for t in traces if t.domain == d], d, idle, settings) for w in windows for d in domains
+        _measure_domain(w, _free_ns(w, windows), [t for t in traces if t.domain == d], d, idle, settings)
+        for w in windows
+        for d in domains
     )
 
 
+def _free_ns(window: Window, windows: Sequence[Window]) -> Span:
+    """From when to when nothing else ran: the window before ended, the window after began."""
+    ended = [w.end_at_ns for w in windows if w.end_at_ns <= window.begin_at_ns]
+    began = [w.begin_at_ns for w in windows if w.begin_at_ns >= window.end_at_ns]
+    return max(ended, default=-inf), min(began, default=inf)
+
+
 def _measure_domain(
-    window: Window, traces: Sequence[Trace], domain: Domain, idle: Idle, settings: MeasureSettings
+    window: Window, free_ns: Span, traces: Sequence[Trace], domain: Domain, idle: Idle, settings: MeasureSettings
 ) -> Measurement:
     flags: list[Flag] = []
     sensor = next((t for t in traces if any(r.power_w is not None for r in t.readings)), None)
@@ -276,7 +338,7 @@ def _measure_domain(
             flags.append(Flag.COUNTER_UNTRUSTED)
             continue
         try:
-            measured = _measure_trace(window, trace, sensor, idle, settings)
+            measured = _measure_trace(window, free_ns, trace, sensor, idle, settings)
         except CounterReset:
             flags.append(Flag.COUNTER_RESET)
             continue
@@ -294,15 +356,13 @@ def _measure_domain(
 
 
 def _measure_trace(
-    window: Window, trace: Trace, sensor: Trace | None, idle: Idle, settings: MeasureSettings
+    window: Window, free_ns: Span, trace: Trace, sensor: Trace | None, idle: Idle, settings: MeasureSettings
 ) -> Measurement | None:
     key = (trace.source, trace.domain)
     before, after, context = idle.before.get(key), idle.after.get(key), idle.context.get(key)
     bare = bare_power(before, after)
     baseline = _chosen(window.kind, bare, context, settings.baseline, drift(before, after)[0])
-    guard_s = settings.guard_s if window.kind == WindowKind.MEASURE else 0.0
-    guard_w = context.mean_w if context else None
-    gross = window_energy(trace, window.begin_at_ns, window.end_at_ns, guard_s, guard_w, sensor)
+    gross = _gross_energy(window, free_ns, trace, sensor, idle, settings.guard_s)
     if gross is None and window.kind == WindowKind.IDLE_BEFORE and before is not None:
         # shared with the trial before: its trace is not ours, its power is
         gross = Energy(before.mean_w * window.duration_s, before.u_w * window.duration_s)
@@ -334,6 +394,19 @@ def _measure_trace(
     )
 
 
+def _gross_energy(
+    window: Window, free_ns: Span, trace: Trace, sensor: Trace | None, idle: Idle, guard_s: float
+) -> Energy | None:
+    if window.kind in _IDLE:
+        return _idle_energy(trace, window)
+    context = idle.context.get((trace.source, trace.domain))
+    guards = None
+    if window.kind.is_work and guard_s > 0 and context is not None:
+        seen = idle.context.get((sensor.source, sensor.domain)) if sensor else None
+        guards = Guards(guard_s, context.mean_w, seen.mean_w if seen else None, *free_ns)
+    return window_energy(trace, window.begin_at_ns, window.end_at_ns, guards, sensor)
+
+
 def _chosen(
     kind: WindowKind, bare: Power | None, context: Power | None, choice: Baseline, moved_w: float
 ) -> Power | None:
@@ -346,7 +419,7 @@ def _chosen(
 
 
 def _doubts(kind: WindowKind, net: Energy, before: Power | None, after: Power | None) -> tuple[Flag, ...]:
-    if kind not in (WindowKind.MEASURE, WindowKind.LATENCY):
+    if not (kind.is_work or kind == WindowKind.LATENCY):
         return ()
     doubts = []
     if drift(before, after)[1]:

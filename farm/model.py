@@ -174,6 +174,7 @@ class Trace:
     readings: tuple[Reading, ...]
     update_period_u_s: float | None = None  #: standard uncertainty of the period; None: it is a nominal one
     averaging_window_s: float | None = None  #: so much of each period the sensor sees; None: unknown
+    update_jitter_s: float | None = None  #: two updates differ so much in how late they are, on average; None: unknown
 
     @property
     def unseen(self) -> float:
@@ -250,6 +251,8 @@ class Probe(Frozen):
     sensor_update_period_s: float | None = None  #: between two values that the sensor publishes
     averaging_window_s: float | None = None  #: each of them is the mean power over so long
     counter_update_period_s: float | None = None  #: of the GPU's energy counter
+    counter_update_period_u_s: float | None = None  #: its standard uncertainty
+    counter_update_jitter_s: float | None = None  #: two of its updates differ so much in how late they are, on average
     counter_over_power_idle: float | None = None  #: counted joules / integrated power, both read often, idle
     counter_over_power_load: float | None = None  #: the same under a steady load
     counter_trusted: bool | None = None  #: whether the two agree under load

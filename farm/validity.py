@@ -22,8 +22,9 @@ STILL_S, STILL_UPDATES = 1.0, 10
 #: The kernel counts CPU time in ticks: differences below a few of them are noise.
 TICKS_S = 0.03
 
-_IDLE = (WindowKind.IDLE_BEFORE, WindowKind.IDLE_AFTER)
-_WATCHED = (*_IDLE, WindowKind.CONTEXT_IDLE, WindowKind.MEASURE, WindowKind.LATENCY)
+_IDLE = frozenset({WindowKind.IDLE_BEFORE, WindowKind.IDLE_AFTER})
+_TIMED = frozenset(kind for kind in WindowKind if kind.is_work or kind == WindowKind.LATENCY)
+_WATCHED = _IDLE | {WindowKind.CONTEXT_IDLE} | _TIMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +42,16 @@ class Glance:
 
 def of_clocks(window: Window, readings: Iterable[Reading]) -> list[Flag]:
     """Whether the board was slowed down in a window, and why."""
-    if window.kind not in (WindowKind.MEASURE, WindowKind.LATENCY):
+    if window.kind not in _TIMED:
         return []
     reasons = reduce(or_, (r.throttle_reasons or 0 for r in readings), 0)
     return [flag for flag, bits in _REASONS.items() if reasons & bits]
 
 
 def of_length(window: Window, trace: Trace, settings: MeasureSettings) -> list[Flag]:
-    """Whether a measure window is too short for its meter."""
+    """Whether a window of work is too short for its meter."""
     is_short = window.duration_s < UPDATES_IN_WINDOW[settings.profile] * trace.update_period_s
-    return [Flag.TOO_SHORT] if window.kind == WindowKind.MEASURE and is_short else []
+    return [Flag.TOO_SHORT] if window.kind.is_work and is_short else []
 
 
 def stands_still(trace: Trace) -> bool:

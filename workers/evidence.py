@@ -9,9 +9,9 @@ from cmath import phase, rect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import inf, pi
-from statistics import fmean, median, quantiles
+from statistics import fmean, linear_regression, median, quantiles
 from typing import Literal, TypeVar
 
 from farm.model import Probe, Reading
@@ -83,12 +83,15 @@ def verdict(evidence: Evidence, probed_at: datetime) -> Probe:
             return None
 
     over_power_load = told(lambda: _counter_over_power_load(evidence))
+    counted = told(lambda: rhythm(evidence.counter, "energy counter"))
     return Probe(
         probed_at=probed_at,
         sensor=evidence.sensor,
         sensor_update_period_s=told(lambda: update_period_s(evidence.power, "power sensor")),
         averaging_window_s=told(lambda: _averaging_window_s(evidence)),
-        counter_update_period_s=told(lambda: update_period_s(evidence.counter, "energy counter")),
+        counter_update_period_s=counted.period_s if counted else None,
+        counter_update_period_u_s=counted.period_u_s if counted else None,
+        counter_update_jitter_s=counted.jitter_s if counted else None,
         counter_over_power_idle=told(lambda: _counter_over_power(evidence, evidence.idle)),
         counter_over_power_load=over_power_load,
         counter_trusted=None if over_power_load is None else abs(over_power_load - 1) < AGREE_WITHIN,
@@ -102,10 +105,28 @@ def wave_period_s(update_period_s: float, sensor: Sensor) -> float:
     return WAVE_RATIO * max(update_period_s, SMOOTHED_S if sensor == "smoothed" else 0.0)
 
 
-def update_period_s(readings: Sequence[Reading], meter: str) -> float:
-    """The mean time between two values that a meter publishes; it may publish the same value again.
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How regularly a meter publishes."""
 
-    Raises Unknown where it changes too seldom, or with every reading.
+    period_s: float
+    period_u_s: float  #: standard uncertainty
+    jitter_s: float  #: two updates differ so much in how late they are, on average
+
+
+def update_period_s(readings: Sequence[Reading], meter: str) -> float:
+    """The mean time between two values that a meter publishes; raises Unknown as `rhythm` does."""
+    return rhythm(readings, meter).period_s
+
+
+def rhythm(readings: Sequence[Reading], meter: str) -> Rhythm:
+    """The line through the moments at which a meter's value changed; it may publish the same value again.
+
+    The jitter is the mean difference between any two moments' distances from the line. The reader's own period is in
+    it, and so is whatever slow wandering there was. The period is claimed to be known as well as from the first and the
+    last moment alone, for what wanders is not independent from one moment to the next.
+
+    Raises Unknown where the value changes too seldom, or with every reading.
     """
     points = list(_points(readings))
     if len(points) < 2:
@@ -119,7 +140,19 @@ def update_period_s(readings: Sequence[Reading], meter: str) -> float:
     if single_s < FEWEST_READINGS * polled_s:
         raise Unknown(f"update period of the {meter}: below {FEWEST_READINGS * polled_s:.4f} s, too short to be seen")
     short_s = [interval_s for interval_s in intervals_s if 0.5 * single_s < interval_s < 3.5 * single_s]
-    return sum(short_s) / sum(round(interval_s / single_s) for interval_s in short_s)
+    mean_s = sum(short_s) / sum(round(interval_s / single_s) for interval_s in short_s)
+    updates = list(accumulate((round(interval_s / mean_s) for interval_s in intervals_s), initial=0))
+    moments_s = list(accumulate(intervals_s, initial=0.0))
+    period_s, first_s = linear_regression(updates, moments_s)
+    late_s = [at_s - first_s - period_s * n for n, at_s in zip(updates, moments_s, strict=True)]
+    jitter_s = _mean_difference(late_s)
+    return Rhythm(period_s, jitter_s / updates[-1], jitter_s)
+
+
+def _mean_difference(values: Sequence[float]) -> float:
+    """Gini's: the mean distance between two of them."""
+    count = len(values)
+    return 2 * sum((2 * i - count + 1) * value for i, value in enumerate(sorted(values))) / (count * (count - 1))
 
 
 def _misfit(intervals_s: Sequence[float], period_s: float) -> float:

@@ -97,8 +97,14 @@ def informed(trace: Trace, probe: Probe | None) -> Trace:
         "nvml-power": probe.sensor_update_period_s,
         "rapl": probe.rapl_update_period_s,
     }.get(trace.source)
-    seen_s = probe.averaging_window_s if trace.source.startswith("nvml-") else None
-    return replace(trace, update_period_s=found_s or trace.update_period_s, averaging_window_s=seen_s)
+    is_counter = trace.source == COUNTER
+    return replace(
+        trace,
+        update_period_s=found_s or trace.update_period_s,
+        update_period_u_s=probe.counter_update_period_u_s if is_counter else None,
+        averaging_window_s=probe.averaging_window_s if trace.source.startswith("nvml-") else None,
+        update_jitter_s=probe.counter_update_jitter_s if is_counter else None,
+    )
 
 
 def long_enough(measure: MeasureSettings, probe: Probe | None) -> MeasureSettings:

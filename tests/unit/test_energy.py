@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farm import energy
-from farm.energy import CounterReset, Idle, Power
+from farm.energy import CounterReset, Guards, Idle, Power
 from farm.model import Baseline, Domain, Flag, MeasureSettings, Quality, Reading, Trace, Window, WindowKind
 
 S = 1_000_000_000
@@ -87,7 +87,7 @@ def test_guards_recover_the_joules_of_a_counter_published_late() -> None:
 
     late = [(t, true_j(t - 0.1)) for t in (0.5, 0.75, 3.25, 3.5)]
     naive = energy.window_energy(counter([(1.0, true_j(0.9)), (3.0, true_j(2.9))], 0.1), 1 * S, 3 * S)
-    guarded = energy.window_energy(counter(late, 0.1), 1 * S, 3 * S, guard_s=0.25, guard_w=10)
+    guarded = energy.window_energy(counter(late, 0.1), 1 * S, 3 * S, Guards(0.25, idle_w=10))
     assert naive is not None
     assert guarded is not None
     assert guarded.j == pytest.approx(220)
@@ -97,9 +97,32 @@ def test_guards_recover_the_joules_of_a_counter_published_late() -> None:
 
 def test_guards_recover_the_step_that_sampling_smears() -> None:
     step = [(t / 10, 110.0 if 10 <= t < 30 else 10.0) for t in range(41)]
-    found = energy.window_energy(sampled(step), round(0.95 * S), round(2.95 * S), guard_s=0.25, guard_w=10)
+    found = energy.window_energy(sampled(step), round(0.95 * S), round(2.95 * S), Guards(0.25, idle_w=10))
     assert found is not None
     assert found.j == pytest.approx(220)
+
+
+@pytest.mark.parametrize(("free_s", "expected_j"), [((0.4, 3.6), 220.0), ((0.6, 3.6), 215.0), ((0.4, 3.4), 215.0)])
+def test_a_guard_is_not_read_in_the_window_beside_it(free_s: tuple[float, float], expected_j: float) -> None:
+    # 10 W idle, 110 W from 1 s to 3 s; the meter speaks at its own time: then what it says at the edges is taken
+    slow = counter([(0.5, 5.0), (1.0, 15.0), (3.0, 230.0), (3.5, 235.0)])
+    guards = Guards(0.25, 10.0, None, free_s[0] * S, free_s[1] * S)
+    found = energy.window_energy(slow, 1 * S, 3 * S, guards)
+    assert found is not None
+    assert found.j == pytest.approx(expected_j)
+
+
+def test_what_the_board_draws_more_in_the_guards_is_taken_off() -> None:
+    # a board at 10 W before 110 W of work from 1 s to 3 s, and at 14 W after it; its sensor reads 1 W too much
+    counted = counter([(0.5, 0.0), (3.5, 5 + 220 + 7)])
+    power = sampled([(t / 10, 111.0 if 11 <= t <= 30 else 11.0 if t < 11 else 15.0) for t in range(41)])
+    plain = energy.window_energy(counted, 1 * S, 3 * S, Guards(0.25, 10.0), power)
+    found = energy.window_energy(counted, 1 * S, 3 * S, Guards(0.25, 10.0, sensor_w=11.0), power)
+    assert plain is not None
+    assert found is not None
+    assert plain.j == pytest.approx(222)
+    assert found.j == pytest.approx(220)
+    assert found.u_j == pytest.approx((plain.u_j**2 + 2**2 / 12) ** 0.5, rel=0.01)
 
 
 def test_a_window_that_is_not_covered_is_unknown_not_zero() -> None:
@@ -136,6 +159,31 @@ def test_drift_widens_the_baseline_and_is_flagged_beyond_its_limits() -> None:
     assert not energy.drift(Power(100, 0), Power(102.9, 0))[1]
     assert energy.drift(Power(100, 0), Power(103.1, 0))[1]
     assert not energy.drift(Power(10, 0), Power(11.9, 0))[1]
+
+
+def test_what_the_meter_may_have_got_wrong_is_no_drift() -> None:
+    assert not energy.drift(Power(100, 2), Power(105, 2))[1]
+    assert energy.drift(Power(100, 2), Power(106, 2))[1]
+    assert energy.drift(Power(100, 0), Power(105, 2))[1]
+
+
+@pytest.mark.parametrize(("knows_period", "u_w"), [(True, 0.0), (False, 75 * 0.1 / 6**0.5 / 2)])
+def test_an_idle_read_whole_periods_apart_is_known_better(knows_period: bool, u_w: float) -> None:
+    known_s = 0.0 if knows_period else None
+    readings = (Reading(0, energy_j=0.0), Reading(2 * S, energy_j=150.0))
+    trace = Trace(Domain.GPU, "c", Quality.COUNTER, 0.1, readings, known_s, None, known_s)
+    found = energy.mean_power(trace, window(WindowKind.IDLE_BEFORE, 0, 2))
+    assert found is not None
+    assert (found.mean_w, found.u_w) == pytest.approx((75, u_w), abs=1e-3)
+
+
+def test_two_idles_of_a_slow_counter_do_not_drift_by_chance() -> None:
+    # 55 W throughout, published every 100 ms: the second idle holds one update more than it should
+    before = energy.mean_power(counter([(0, 0.0), (2, 110.0)], 0.1), window(WindowKind.IDLE_BEFORE, 0, 2))
+    after = energy.mean_power(counter([(5, 275.0), (7, 390.5)], 0.1), window(WindowKind.IDLE_AFTER, 5, 7))
+    moved_w, is_flagged = energy.drift(before, after)
+    assert moved_w == pytest.approx(2.75)
+    assert not is_flagged
 
 
 def steady_trial(load_w: float = 110.0) -> tuple[list[Window], Trace]:

@@ -1,5 +1,7 @@
 """The probe's verdict, in virtual time on boards whose sensor and counter are known."""
 
+import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,6 +18,7 @@ from workers.evidence import (
     Span,
     Unknown,
     averaging_window_s,
+    rhythm,
     update_period_s,
     verdict,
     wave_period_s,
@@ -83,6 +86,16 @@ def probe(preset: Preset, sensor: Sensor = "instant", level: float = 1.0) -> Pro
 def test_the_update_periods_are_found(preset: Preset) -> None:
     assert probe(preset).sensor_update_period_s == pytest.approx(preset.sensor.update_s, rel=0.01)
     assert probe(preset).counter_update_period_s == pytest.approx(preset.sensor.update_s, rel=0.01)
+
+
+@each_honest
+def test_how_well_the_counters_period_is_known_is_told(preset: Preset) -> None:
+    found = probe(preset)
+    assert found.counter_update_period_s is not None
+    assert found.counter_update_period_u_s is not None
+    off_s = abs(found.counter_update_period_s - preset.sensor.update_s)
+    assert off_s <= 3 * found.counter_update_period_u_s < 1e-4 * preset.sensor.update_s
+    assert found.counter_update_jitter_s == pytest.approx(POLL_S / 3, rel=0.3)  # the reader's own
 
 
 @each
@@ -172,6 +185,34 @@ def test_a_value_may_be_published_again(period_s: float, repeat: float) -> None:
     assert update_period_s(steps(period_s, repeat, length_s=400 * period_s), "meter") == pytest.approx(
         period_s, rel=0.02
     )
+
+
+def late(period_s: float, latest_s: float, length_s: float = 30.0) -> Sequence[Reading]:
+    """A counter whose updates are late at random, evenly up to a time."""
+    random = Random(4)
+    updates_s = [n * period_s + random.uniform(0.0, latest_s) for n in range(1, round(length_s / period_s))]
+    at_s = [n * POLL_S for n in range(round(length_s / POLL_S))]
+    return [Reading(round(t * 1e9), energy_j=float(bisect_right(updates_s, t))) for t in at_s]
+
+
+@pytest.mark.parametrize("latest_s", [0.01, 0.03])
+def test_how_irregularly_a_counter_publishes_is_found(latest_s: float) -> None:
+    found = rhythm(late(0.1, latest_s), "counter")
+    assert found.jitter_s == pytest.approx(latest_s / 3, rel=0.15)
+    assert abs(found.period_s - 0.1) <= 3 * found.period_u_s
+
+
+def test_updates_too_late_to_be_counted_are_not_called_regular() -> None:
+    assert rhythm(late(0.1, 0.06), "counter").jitter_s > 0.01
+
+
+def test_a_clock_that_wanders_is_irregular_though_its_intervals_are_alike() -> None:
+    length_s = 30.0
+    wandering = [
+        Reading(r.at_ns + round(0.02 * math.sin(2 * math.pi * r.at_ns / 1e9 / length_s) * 1e9), r.energy_j)
+        for r in late(0.1, 0.0, length_s)
+    ]
+    assert rhythm(wandering, "counter").jitter_s > 0.005
 
 
 def test_what_changes_with_every_reading_is_too_fast_to_tell() -> None:

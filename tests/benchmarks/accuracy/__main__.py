@@ -30,6 +30,7 @@ COVERAGE = (0.90, 0.99)
 WIDTH = 142
 NOTES = (
     f"Virtual time: {TRIALS} trials a row, each with its own load, batch time, board and phases; gains are right.",
+    "Virtual time publishes at perfectly regular moments: what jitter does to an interval, real time alone shows.",
     "Truth: the board's true energy in the window less its true mean power in the context idle x duration.",
     "Ours: guards, the context idle's power and the interval as in a report; the trial's own code runs.",
     "On resonance ours pauses between batches, having raised alias_risk; the others' trials do not.",
@@ -107,10 +108,10 @@ def _live_table() -> Table | Text:
         trials = live.trials(LIVE_TRIALS, LIVE_WINDOW_S)
     except pytest.skip.Exception as reason:
         return Text(str(reason))
-    errors = ", ".join(f"{trial.error:.2%} of {trial.net_j:.0f} J" for trial in trials)
+    errors = ", ".join(f"{t.error:.2%} (± {t.half_width:.2%}) of {t.net_j:.0f} J" for t in trials)
     covered = sum(trial.covered for trial in trials)
     out.add_row(
-        f"ours, a real worker on the simulated board, exact counter, {LIVE_WINDOW_S:g} s windows",
+        f"ours, a real worker and its own probe on the simulated board, exact counter, {LIVE_WINDOW_S:g} s windows",
         f"errors {errors}; the interval holds the truth in {covered} of {len(trials)}",
     )
     out.add_row(

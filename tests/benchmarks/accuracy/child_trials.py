@@ -1,6 +1,6 @@
 """Runs trials as a worker does, one after another, on whatever GPU is here; started by `live.py`.
 
-python -m tests.benchmarks.accuracy.child_trials TRIALS WINDOW_S PROBE      (a `Probe` as JSON)
+python -m tests.benchmarks.accuracy.child_trials TRIALS WINDOW_S [PROBE]      (a `Probe` as JSON)
 """
 
 import sys
@@ -24,10 +24,11 @@ def hurried(window_s: float) -> MeasureSettings:
 
 def main() -> None:
     """One report a line."""
-    trials, window_s, probe = int(sys.argv[1]), float(sys.argv[2]), Probe.model_validate_json(sys.argv[3])
+    trials, window_s, *said = int(sys.argv[1]), float(sys.argv[2]), *sys.argv[3:]
     farm_settings = load_settings()
     with Supervisor(farm_settings, fingerprint.machine(farm_settings)) as supervisor:
-        supervisor.probe = probe
+        if said:
+            supervisor.probe = Probe.model_validate_json(said[0])
         for index in range(trials):
             spec = JobSpec(
                 job=f"live-{index}", sweep="live", kind="burn", point=BATCHES, repetition=index, target="any",

@@ -16,13 +16,14 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from farm.model import Domain, TrialReport, Window, WindowKind
+from farm.model import Domain, Probe, TrialReport, Window, WindowKind
 from tests.benchmarks.accuracy.cases import EXACT
 from tests.benchmarks.accuracy.virtual import known
 from tests.simulator import IDLE, CpuUse, Follow, Simulation, Square, simulated_gpu
 
 ROOT = Path(__file__).parents[3]
-#: A trial with all its idles takes less.
+KNOWN = known(EXACT.preset)
+#: A trial with all its idles takes less, and so does the probe.
 WITHIN_S = 60.0
 
 
@@ -32,7 +33,8 @@ class LiveTrial:
 
     error: float  #: |net - true net| / true net
     covered: bool
-    net_j: float
+    net_j: float  #: true
+    half_width: float  #: of the interval, as a share of the true net energy
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +56,20 @@ def simulated(square: Square | None = None) -> Iterator[tuple[Simulation, dict[s
             yield simulation, {**os.environ, **simulation.env, **home}
 
 
-def trials_command(count: int, window_s: float) -> list[str]:
-    """A worker that runs so many trials and prints their reports."""
-    probe = known(EXACT.preset).model_dump_json()
-    return [sys.executable, "-m", "tests.benchmarks.accuracy.child_trials", str(count), str(window_s), probe]
+def trials_command(count: int, window_s: float, probe: Probe | None = KNOWN) -> list[str]:
+    """A worker that runs so many trials and prints their reports; without a probe it makes its own, if it may."""
+    said = [probe.model_dump_json()] if probe else []
+    return [sys.executable, "-m", "tests.benchmarks.accuracy.child_trials", str(count), str(window_s), *said]
 
 
 def trials(count: int, window_s: float) -> list[LiveTrial]:
-    """Trials of a real worker, one after another."""
-    with simulated() as (simulation, env):
-        command = trials_command(count, window_s)
+    """Trials of a real worker, one after another, after its probe."""
+    with simulated() as (simulation, quiet):
+        command, env = trials_command(count, window_s, probe=None), {**quiet, "FARM_PROBE": "true"}
         with subprocess.Popen(command, env=env, cwd=ROOT, stdout=subprocess.PIPE, text=True) as worker:
             simulation.fault(Follow(CpuUse(worker.pid, below="workers.zygote")))
             try:
-                out, _ = worker.communicate(timeout=count * WITHIN_S)
+                out, _ = worker.communicate(timeout=(1 + count) * WITHIN_S)
             except subprocess.TimeoutExpired:
                 worker.kill()
                 raise
@@ -85,7 +87,8 @@ def _scored(report: TrialReport, simulation: Simulation) -> LiveTrial:
     if ours.net_j is None or ours.net_j_low is None or ours.net_j_high is None:
         raise RuntimeError(f"a trial in real time has no net energy: {ours}")
     error = abs(ours.net_j - true_net_j) / true_net_j
-    return LiveTrial(error, ours.net_j_low <= true_net_j <= ours.net_j_high, true_net_j)
+    half_width = (ours.net_j_high - ours.net_j_low) / 2 / true_net_j
+    return LiveTrial(error, ours.net_j_low <= true_net_j <= ours.net_j_high, true_net_j, half_width)
 
 
 def _true_j(simulation: Simulation, window: Window) -> float:

@@ -44,6 +44,8 @@ LATENESS_S = 0.0003
 SETUP_S, SETUP_LOAD = 2.0, 0.2
 #: codecarbon reads the counter so long before `start` returns and after `stop` is called: see `live.py`.
 CODECARBON_BEFORE_S, CODECARBON_AFTER_S = 0.003, 0.001
+#: What a probe finds of a counter that publishes at perfectly regular moments: see `tests/unit/test_probe.py`.
+PERIOD_U, JITTER_S = 3e-5, 0.0008
 _HELD = Constant(pids=(1,))
 _ANY_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -85,7 +87,7 @@ def between(energies_j: Mapping[int, float], window: Window) -> float:
 
 
 def known(preset: Preset) -> Probe:
-    """The verdict of a probe without error."""
+    """The verdict of a probe without error, but for what its own reading leaves open."""
     sensor = preset.sensor
     return Probe(
         probed_at=_ANY_DAY,
@@ -93,6 +95,8 @@ def known(preset: Preset) -> Probe:
         sensor_update_period_s=sensor.update_s,
         averaging_window_s=sensor.averaging_s,
         counter_update_period_s=sensor.update_s,
+        counter_update_period_u_s=PERIOD_U * sensor.update_s,
+        counter_update_jitter_s=JITTER_S,
         counter_trusted=True,
     )
 
