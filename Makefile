@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench bench-accuracy bench-overhead clean
+.PHONY: help demo demo-simulated test check format bench bench-accuracy bench-overhead clean
 
 help: ## say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -21,6 +21,10 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP) ## install and measure three networks on this machine
 	$(BIN)/farm run farm/sweeps/quickstart.yaml
+
+demo-simulated: $(STAMP) ## the same, shorter, with the joules of a simulated A100: needs gcc, no GPU
+	$(BIN)/python -m tests.simulator a100 -- sh -c \
+	  '$(BIN)/farm run tests/simulator/demo.yaml >/dev/null && $(BIN)/farm results --domain gpu simulated'
 
 test: $(STAMP) ## install and run the test suite
 	$(BIN)/pytest

@@ -19,13 +19,21 @@ from farm.errors import InputError
 
 
 def _default_home() -> Path:
-    return Path(os.environ.get("FARM_HOME") or user_data_path("wattfarm"))
+    """Simulated results have a home of their own: a sweep that was simulated is not measured by that."""
+    name = "wattfarm-simulated" if os.environ.get("FARM_SIMULATOR") else "wattfarm"
+    return Path(os.environ.get("FARM_HOME") or user_data_path(name))
+
+
+def _powercap_root(known: dict[str, Any]) -> Path:
+    simulator: Path | None = known.get("simulator")
+    simulated = simulator / "powercap" / "class" if simulator else None
+    return simulated if simulated and simulated.is_dir() else Path("/sys/class/powercap")
 
 
 class Settings(BaseSettings):
     """What differs from one installation to the next."""
 
-    model_config = SettingsConfigDict(env_prefix="FARM_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="FARM_", env_ignore_empty=True, frozen=True, extra="ignore")
 
     home: Path = Field(default_factory=_default_home, description="where the embedded farm keeps its files")
     broker_url: str = Field("filesystem://", description="redis://host:6379/0, or filesystem:// under home")
@@ -34,7 +42,10 @@ class Settings(BaseSettings):
     heartbeat_s: float = Field(10.0, gt=0, description="a worker renews its lease this often")
     grace_s: float = Field(60.0, gt=0, description="a job queued for this long on an empty queue is rung again")
     max_attempts: int = Field(3, ge=1, description="a job whose worker died this often has failed")
-    powercap_root: Path = Field(Path("/sys/class/powercap"), description="root of the RAPL tree")
+    simulator: Path | None = Field(
+        None, description="folder of a running simulation: its meters are read instead, results are stamped simulated"
+    )
+    powercap_root: Path = Field(default_factory=_powercap_root, description="root of the RAPL tree")
     lock_file: Path = Field(
         default_factory=lambda: Path(tempfile.gettempdir()) / "wattfarm.lock",
         description="one trial a machine: the lock that says so",
@@ -60,7 +71,6 @@ class Settings(BaseSettings):
     wall_secret_file: Path | None = Field(None, description="a file that holds the wall meter's secret instead")
     machine_name: str = Field("", description="this machine's name in the farm; default its host name")
     probe: bool = Field(True, description="watch a GPU's meters for half a minute when a worker first meets it")
-    simulated: bool = Field(False, description="the meters are a simulation: results are stamped so")
 
     @classmethod
     def settings_customise_sources(
@@ -79,6 +89,11 @@ class Settings(BaseSettings):
     def store_url(self) -> str:
         """The database's URL with the default filled in."""
         return self.database_url or f"sqlite:///{self.home / 'farm.db'}"
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the meters are a simulation."""
+        return self.simulator is not None
 
     @property
     def is_embedded(self) -> bool:

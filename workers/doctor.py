@@ -11,7 +11,7 @@ from farm.model import Check, Domain, Machine, Quality
 from farm.settings import Settings, load_settings
 from workers import fingerprint
 from workers.guard import machine_lock
-from workers.meters.nvml import open_gpu
+from workers.meters.nvml import open_gpu, use_simulator
 from workers.probe import run_probe
 from workers.sampler import open_meters
 from workers.zygote import Zygote
@@ -23,10 +23,11 @@ QUIET_LOAD = 0.2
 def examine(probe: bool = False) -> list[Check]:
     """The worker's half of the examination; never raises for what is missing. With `probe`, half a minute on a GPU."""
     settings = load_settings()
+    use_simulator(settings.simulator)
     machine = fingerprint.machine(settings)
     return [
         _machine(machine),
-        *_gpu(machine.hardware["gpu"]),
+        *_gpu(machine),
         _versions(),
         *_meters(settings),
         _lock(settings),
@@ -63,20 +64,29 @@ def _versions() -> Check:
     return Check(name="versions", state="ok", detail=libraries)
 
 
-def _gpu(gpu: Any) -> Iterator[Check]:
+def _gpu(machine: Machine) -> Iterator[Check]:
     """The metered GPU as the fingerprint has it; nothing where there is none."""
+    gpu: Any = machine.hardware["gpu"]
     if gpu is None:
         return
     count = f", the first of {gpu['count']}: a trial meters the one it runs on" if (gpu["count"] or 1) > 1 else ""
     yield Check(name="gpu", state="ok", detail=f"{gpu['name']}, driver {gpu['driver']}{count}")
+    if machine.simulated:
+        yield Check(name="gpu", state="note", detail="SIMULATED: its load is the trials' use of the CPU")
+    else:
+        yield from _torch()
+    processes = _gpu_processes()
+    if processes:
+        detail = f"in use by process {', '.join(map(str, processes))}: figures will be disturbed"
+        yield Check(name="gpu", state="note", detail=detail)
+
+
+def _torch() -> Iterator[Check]:
+    """A note where trials cannot use the GPU."""
     import torch  # noqa: PLC0415 - seconds, and of no interest without a GPU
 
     if not torch.cuda.is_available():
         detail = f"torch {torch.__version__} cannot use it, device auto is the CPU: install a build with CUDA"
-        yield Check(name="gpu", state="note", detail=detail)
-    processes = _gpu_processes()
-    if processes:
-        detail = f"in use by process {', '.join(map(str, processes))}: figures will be disturbed"
         yield Check(name="gpu", state="note", detail=detail)
 
 

@@ -53,7 +53,7 @@ def machine(settings: Settings, root: Path = Path("/")) -> Machine:
     return Machine(
         id=hashlib.sha256(repr(identity).encode()).hexdigest()[:16],
         name=name,
-        hardware_class=_hardware_class(cpu, gpu),
+        hardware_class=("simulated-" if settings.simulated else "") + _hardware_class(cpu, gpu),
         hardware={
             "cpu": cpu,
             "gpu": gpu,

@@ -34,8 +34,10 @@ def worker(
     settings = load_settings()
     try:
         from workers import app, fingerprint, spool, supervisor  # noqa: PLC0415
+        from workers.meters.nvml import use_simulator  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise FarmError(f"this machine has no {error.name}: pip install 'wattfarm[worker]'") from None
+    use_simulator(settings.simulator)
     with ExitStack() as stack:
         store = stack.enter_context(Store.open(settings.store_url, create=settings.is_embedded))
         machine = fingerprint.machine(settings)

@@ -41,6 +41,7 @@ from tests.simulator import (
     Square,
     simulated_gpu,
 )
+from tests.simulator.library import STATE_FILE
 from workers.meters.rapl import Rapl
 
 #: Answers expressions over `nvml` and `gpu`, one a line.
@@ -198,15 +199,18 @@ class TestBinding:
             assert ask("nvml.nvmlInit()") is None
             assert ask(POWER) > 0
 
-    @pytest.mark.parametrize("path", ["", "/nowhere/state", os.devnull])
-    def test_without_a_state_file_there_is_no_driver(self, tmp_path: Path, path: str) -> None:
+    @pytest.mark.parametrize("content", [None, b"", b"short"])
+    def test_without_a_state_file_there_is_no_driver(self, tmp_path: Path, content: bytes | None) -> None:
         with simulated_gpu(tmp_path) as simulation:
+            (tmp_path / STATE_FILE).unlink()
+            if content is not None:
+                (tmp_path / STATE_FILE).write_bytes(content)
             program = (
                 "import pynvml, json\n"
                 "try: pynvml.nvmlInit()\n"
                 "except pynvml.NVMLError as e: print(json.dumps(type(e).__name__))"
             )
-            assert run(simulation, program, WATTFARM_SIMULATION=path) == "NVMLError_DriverNotLoaded"
+            assert run(simulation, program) == "NVMLError_DriverNotLoaded"
 
 
 class TestFaults:
@@ -454,8 +458,7 @@ class TestPrograms:
 
     def test_the_powercap_tree_lives_beside_it(self, tmp_path: Path) -> None:
         with simulated_gpu(tmp_path, load_from=Constant(0.5), zones=SERVER) as simulation:
-            root = Path(simulation.env["FARM_POWERCAP_ROOT"])
-            with Rapl(Settings(powercap_root=root)) as rapl:
+            with Rapl(Settings(simulator=simulation.folder)) as rapl:
                 begin_ns, begin_j = time.monotonic_ns(), rapl.read()[Domain.CPU].energy_j
                 time.sleep(0.5)
                 end_ns, end_j = time.monotonic_ns(), rapl.read()[Domain.CPU].energy_j

@@ -22,9 +22,12 @@
         sim.fault(GPU_LOST)
         sim.true_energy_j(begin_ns, end_ns)
 
-`sim.env` holds LD_LIBRARY_PATH, PATH (with an `nvidia-smi`, which codecarbon looks for), the state file's path,
-FARM_SIMULATED=1, and FARM_POWERCAP_ROOT where there is a tree. The dynamic linker reads it when a process starts: the
-test's own process sees no GPU. Linux only; needs gcc, and skips the test that asks for it where there is none.
+`sim.env` holds FARM_SIMULATOR, the folder, which is all that `farm` needs: its workers load NVML from there, read the
+powercap tree that is there, and stamp every result. For other programs it holds LD_LIBRARY_PATH, which the dynamic
+linker reads when a process starts, and PATH, with an `nvidia-smi`, which codecarbon looks for. The test's own process
+sees no GPU. Linux only; needs gcc, and skips the test that asks for it where there is none.
+
+A person uses it without tests: `python -m tests.simulator a100 -- farm run SWEEP.yaml`, see `__main__.py`.
 """
 
 import os
@@ -41,11 +44,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from farm.model import Domain
-from tests.simulator.library import STATE_VARIABLE, THE_BOARD, Identity, build, compiler
+from tests.simulator.library import THE_BOARD, Identity, build, compiler
 from tests.simulator.loads import IDLE, Constant, CpuUse, Load, Sampled, Square, as_load, drive
 from tests.simulator.physics import A100, H100, RTX4090, V100, Board, Counter, Preset, Reasons
 from tests.simulator.powercap import SERVER, Powercap, Zone
-from tests.simulator.process import POWERCAP_FOLDER, RECORD, STATE_FILE, TRUTH_FILE, Config
+from tests.simulator.process import RECORD, TRUTH_FILE, Config
 from tests.simulator.world import (
     GPU_LOST,
     NO_COUNTER,
@@ -69,6 +72,7 @@ __all__ = [
 
 #: The physics process answers within this time, or it hangs.
 ANSWER_WITHIN_S = 30.0
+_PHYSICS = "import sys; from tests.simulator.process import main; main(*sys.argv[1:])"
 _NVIDIA_SMI = "#!/bin/sh\necho 'NVIDIA-SMI (simulated)'\n"
 
 
@@ -140,7 +144,8 @@ def simulated_gpu(
         identity: the board's serial numbers and settings.
         zones: a powercap tree with these zones follows the same load; see `SERVER`.
     """
-    _skip_without_compiler()
+    if compiler() is None:
+        _skip()
     folder.mkdir(parents=True, exist_ok=True)
     build(folder)
     executable = folder / "nvidia-smi"
@@ -149,7 +154,7 @@ def simulated_gpu(
     line, process = _start(folder)
     try:
         _tell(line, Config(preset, as_load(load_from), seed, identity, zones))
-        yield Simulation(folder, preset, _environment(folder, has_tree=bool(zones)), line)
+        yield Simulation(folder, preset, _environment(folder), line)
     finally:
         line.close()
         process.wait(ANSWER_WITHIN_S)
@@ -159,8 +164,9 @@ def _start(folder: Path) -> tuple[Connection, subprocess.Popen[bytes]]:
     line, theirs = Pipe()
     with theirs:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.simulator", str(folder), str(theirs.fileno())],
+            [sys.executable, "-c", _PHYSICS, str(folder), str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
+            start_new_session=True,  # Ctrl-C is for who looks at the machine; the line's end is for the machine
             env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
             cwd=Path(__file__).parents[2],
         )
@@ -179,22 +185,18 @@ def _tell(line: Connection, message: Config | Fault) -> None:
     raise RuntimeError("the physics process does not answer: see what it wrote to stderr")
 
 
-def _environment(folder: Path, *, has_tree: bool) -> dict[str, str]:
+def _environment(folder: Path) -> dict[str, str]:
     def first(variable: str) -> str:
         return os.pathsep.join(filter(None, (str(folder), os.environ.get(variable))))
 
-    tree = {"FARM_POWERCAP_ROOT": str(folder / POWERCAP_FOLDER / "class")} if has_tree else {}
     return {
+        "FARM_SIMULATOR": str(folder),
         "LD_LIBRARY_PATH": first("LD_LIBRARY_PATH"),
         "PATH": first("PATH"),
-        STATE_VARIABLE: str(folder / STATE_FILE),
-        "FARM_SIMULATED": "1",
-        **tree,
     }
 
 
-def _skip_without_compiler() -> None:
-    if compiler() is None:
-        import pytest  # noqa: PLC0415
+def _skip() -> None:
+    import pytest  # noqa: PLC0415
 
-        pytest.skip("the simulated NVML is built with gcc, which is not here")
+    pytest.skip("the simulated NVML is built with gcc, which is not here")

@@ -12,8 +12,8 @@ from tests.simulator.physics import Preset, Published
 
 #: The name that every NVML binding loads.
 LIBRARY = "libnvidia-ml.so.1"
-#: The variable that names the state file.
-STATE_VARIABLE = "WATTFARM_SIMULATION"
+#: Beside the library, which finds it there.
+STATE_FILE = "state"
 #: Of one process that holds a context.
 CONTEXT_BYTES = 512 << 20
 _MOST = 16
@@ -81,7 +81,7 @@ class _Board(ctypes.Structure):
 
 class _Shared(ctypes.Structure):
     _fields_ = (
-        *((n, ctypes.c_uint64) for n in ("magic", "sequence", "counter_reads")),
+        *((n, ctypes.c_uint64) for n in ("magic", "sequence", "counter_reads", "published_ns")),
         ("board", _Board),
     )
 

@@ -1,15 +1,18 @@
 /* NVML as nvidia-ml-py and codecarbon call it, answering from a file that the physics process writes.
  *
- * The file (its path in WATTFARM_SIMULATION) is mapped by both sides and holds one board behind a sequence lock: the
+ * The file (`state`, beside this library) is mapped by both sides and holds one board behind a sequence lock: the
  * writer makes the sequence odd, writes, makes it even; a reader copies and takes the copy only if the sequence was
- * even and the same before and after. The structures of the file are mirrored in library.py.
+ * even and the same before and after. The structures of the file are mirrored in library.py. What was published long
+ * ago is not told: the writer is gone.
  *
  * Faults lie in the file too: a refusal names a function and the error that it returns ("*": every question about
  * the device; "field 186": one field value).
  */
 
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -30,10 +33,12 @@ enum {
     INSUFFICIENT_SIZE = 7,
     DRIVER_NOT_LOADED = 9,
     TIMEOUT = 10,
+    GPU_IS_LOST = 15,
 };
 
 #define MAGIC UINT64_C(0x6d72616674746177)
 #define MOST 16
+#define GONE_NS INT64_C(5000000000)
 
 struct process {
     uint64_t memory_bytes;
@@ -62,8 +67,15 @@ struct shared {
     uint64_t magic;
     _Atomic uint64_t sequence;
     _Atomic uint64_t counter_reads;
+    int64_t published_ns; /* monotonic */
     struct board board;
 };
+
+static int64_t now_ns(clockid_t clock) {
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
 
 /* The physics process's side. */
 
@@ -74,6 +86,7 @@ void simulator_publish(struct shared *shared, const struct board *board) {
     atomic_store_explicit(&shared->sequence, sequence + 1, memory_order_relaxed);
     atomic_thread_fence(memory_order_release);
     shared->magic = MAGIC;
+    shared->published_ns = now_ns(CLOCK_MONOTONIC);
     shared->board = *board;
     atomic_store_explicit(&shared->sequence, sequence + 2, memory_order_release);
 }
@@ -86,8 +99,12 @@ static struct shared *shared = NULL;
 static char the_device; /* its address is the handle */
 
 static struct shared *map_file(void) {
-    const char *path = getenv("WATTFARM_SIMULATION");
-    int fd = path == NULL ? -1 : open(path, O_RDWR | O_CLOEXEC);
+    Dl_info here;
+    if (dladdr(&the_device, &here) == 0) return NULL;
+    const char *slash = strrchr(here.dli_fname, '/');
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%.*sstate", slash == NULL ? 0 : (int)(slash - here.dli_fname) + 1, here.dli_fname);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
     if (fd < 0) return NULL;
     struct stat status;
     void *mapped = MAP_FAILED;
@@ -105,9 +122,12 @@ static int copy_board(struct board *board) {
         uint64_t before = atomic_load_explicit(&shared->sequence, memory_order_acquire);
         if (before % 2 == 0) {
             *board = shared->board;
+            int64_t age_ns = now_ns(CLOCK_MONOTONIC) - shared->published_ns;
             atomic_thread_fence(memory_order_acquire);
-            if (atomic_load_explicit(&shared->sequence, memory_order_relaxed) == before)
-                return shared->magic == MAGIC ? SUCCESS : DRIVER_NOT_LOADED;
+            if (atomic_load_explicit(&shared->sequence, memory_order_relaxed) == before) {
+                if (shared->magic != MAGIC) return DRIVER_NOT_LOADED;
+                return age_ns > GONE_NS ? GPU_IS_LOST : SUCCESS;
+            }
         }
         nanosleep(&pause, NULL);
     }
@@ -181,7 +201,7 @@ const char *nvmlErrorString(int status) {
         case TIMEOUT: return "Timeout";
         case 4: return "Insufficient Permissions";
         case 13: return "Function Not Found";
-        case 15: return "GPU is lost";
+        case GPU_IS_LOST: return "GPU is lost";
         default: return "Unknown Error";
     }
 }
@@ -396,16 +416,10 @@ struct field_value {
     } value;
 };
 
-static int64_t now_us(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
-}
-
 static void fill_field(const struct board *board, struct field_value *field) {
     char name[32];
     snprintf(name, sizeof name, "field %u", (unsigned)field->field);
-    field->timestamp_us = now_us();
+    field->timestamp_us = now_ns(CLOCK_REALTIME) / 1000;
     field->latency_us = 0;
     field->type = VALUE_UNSIGNED_INT;
     field->status = refused(board, name);

@@ -38,7 +38,7 @@ SERVER = (
 
 
 class Powercap:
-    """The tree below a folder; `root` is what FARM_POWERCAP_ROOT is to be set to."""
+    """The tree below a folder; `root` is what `Settings.powercap_root` is to be."""
 
     def __init__(self, folder: Path, zones: Sequence[Zone] = SERVER, range_uj: int = RANGE_UJ) -> None:
         self.root = folder / "class"

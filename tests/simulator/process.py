@@ -1,7 +1,7 @@
 """The physics process: lets a simulated machine live in real time. Started by `tests.simulator.simulated_gpu`.
 
 It wakes every `WAKE_S`, lets the time that has passed pass in the model too, publishes, and sleeps. The pipe on which
-it gets its `Config` and then faults is also what keeps it alive: it ends when the test's end closes, however that came.
+it gets its `Config` and then faults is also what keeps it alive: it ends when the other end closes, however that came.
 """
 
 import os
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from tests.simulator.library import LIBRARY, THE_BOARD, Identity, StateFile
+from tests.simulator.library import LIBRARY, STATE_FILE, THE_BOARD, Identity, StateFile
 from tests.simulator.loads import Load
 from tests.simulator.physics import Board, Preset
 from tests.simulator.powercap import Powercap, Zone
@@ -24,7 +24,7 @@ from tests.simulator.world import GPU_LOST, Fault, Truth, World
 WAKE_S = 0.01
 #: One record of the truth: `Truth`'s fields.
 RECORD = struct.Struct("<qddd")
-STATE_FILE, TRUTH_FILE, POWERCAP_FOLDER = "state", "truth", "powercap"
+TRUTH_FILE, POWERCAP_FOLDER = "truth", "powercap"
 
 
 @dataclass(frozen=True, slots=True)

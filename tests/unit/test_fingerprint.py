@@ -54,7 +54,7 @@ def _no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def settings(name: str = "bench-1", simulated: bool = False) -> Settings:
-    return Settings(machine_name=name, simulated=simulated)
+    return Settings(machine_name=name, simulator=Path("/simulation") if simulated else None)
 
 
 class TestMachine:

@@ -4,15 +4,17 @@ Needs no root: clocks and limits are recorded, never set. NVML orders GPUs by PC
 where CUDA_VISIBLE_DEVICES picks one of several different GPUs by its number.
 """
 
+import ctypes
 import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from farm.errors import MeterLost, MeterUnavailable
+from farm.errors import InputError, MeterLost, MeterUnavailable
 from farm.model import Domain, Quality, Reading
 from farm.settings import Settings
 
@@ -41,6 +43,23 @@ class Gpu:
             return None
         except self.nvml.NVMLError as error:
             raise MeterLost(f"NVML lost the GPU: {error}") from None
+
+
+def use_simulator(folder: Path | None) -> None:
+    """From now on NVML is, in this process, the simulation that runs in a folder; without a folder nothing changes.
+
+    Every binding asks for the library by its soname, and the dynamic linker gives what it has loaded under that name.
+    Raises InputError where no simulation runs.
+    """
+    if folder is None:
+        return
+    try:
+        library = ctypes.CDLL(str(folder.resolve() / "libnvidia-ml.so.1"))
+        runs = library.nvmlInitWithFlags(0) == 0 and library.nvmlShutdown() == 0
+    except (OSError, AttributeError):
+        runs = False
+    if not runs:
+        raise InputError(f"FARM_SIMULATOR: no simulation runs in {folder}: start one, or unset the variable")
 
 
 @contextmanager
