@@ -151,7 +151,8 @@ def assemble(
 def resonances(heard: Heard, measurements: Sequence[Measurement], probe: Probe | None) -> list[str]:
     """A line where the GPU's measure windows differ so much that its sensor may have seen other parts of the batches.
 
-    Windows with a doubt of their own, such as a lowered clock, differ for that.
+    Windows with a doubt of their own, such as a lowered clock, differ for that, and those whose intervals overlap
+    may differ by noise alone.
     """
     period_s = probe.sensor_update_period_s if probe else None
     if probe is None or period_s is None or not misses_part(period_s, probe.averaging_window_s):
@@ -161,12 +162,14 @@ def resonances(heard: Heard, measurements: Sequence[Measurement], probe: Probe |
     units = {w.index: w.units for w in heard.windows if w.kind == WindowKind.MEASURE}
     sensed = [m for m in measurements if m.window_kind == WindowKind.MEASURE and m.domain == Domain.GPU]
     per_unit_j = [
-        m.net_j / count
+        (m.net_j_low / count, m.net_j / count, m.net_j_high / count)
         for m in sensed
-        if m.source in SENSED and m.net_j is not None and (count := units[m.window_index])
-        if all(flag.is_note and flag != Flag.BELOW_NOISE for flag in m.flags)
+        if m.source in SENSED and all(flag.is_note for flag in m.flags) and (count := units[m.window_index])
+        if m.net_j_low is not None and m.net_j is not None and m.net_j_high is not None
     ]
-    if not varies(per_unit_j):
+    if not varies([net_j for _, net_j, _ in per_unit_j]):
+        return []
+    if max(low_j for low_j, _, _ in per_unit_j) <= min(high_j for _, _, high_j in per_unit_j):
         return []
     what = f"net joules per {heard.facts.unit} varied by over {LARGEST_VARIATION:.0%} between measure windows"
     return [f"{what}: they may have run in step with the power sensor; later trials of this point pause at random"]

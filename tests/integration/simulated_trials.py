@@ -22,7 +22,7 @@ from unittest.mock import patch
 from farm.model import Claim, Machine, MeasureSettings, Probe, TrialReport, Window, WindowKind
 from farm.settings import load_settings
 from tests.factories import TrialEnd, job_spec
-from tests.simulator import IDLE, Constant, Follow, Simulation
+from tests.simulator import IDLE, Constant, Follow, Load, Simulation
 from tests.simulator.world import Fault
 from workers import protocol, supervisor
 from workers.protocol import Channel
@@ -54,7 +54,7 @@ class Act:
 
     faults: tuple[Fault, ...] = ()
     undo: tuple[Fault, ...] = ()  #: after the window
-    load: float = 0.25
+    load: float | Load = 0.25
     seconds: float = BRIEF.window_s
 
 
@@ -63,6 +63,7 @@ class Bench:
     """A supervisor on a simulated machine."""
 
     simulation: Simulation
+    started: list[protocol.Start]  #: what the trials were told at their start
     _process: subprocess.Popen[str]
     _line: socket.socket
 
@@ -89,7 +90,9 @@ class Bench:
         self._process.stdin.write(f"{claim.model_dump_json()}\n")
         self._process.stdin.flush()
         end = TrialEnd(self._line)
-        assert isinstance(end.receive(), protocol.Start)
+        start = end.receive()
+        assert isinstance(start, protocol.Start)
+        self.started.append(start)
         self._play(end, Act(load=0.0, seconds=0.05), WindowKind.SETUP)
         end.send(FACTS)
         self._play(end, Act(in_context, load=0.0, seconds=claim.spec.measure.context_idle_s), WindowKind.CONTEXT_IDLE)
@@ -104,7 +107,8 @@ class Bench:
         end.edge()
         time.sleep(guard_s)
         started, begin_ns = datetime.now(UTC), time.monotonic_ns()
-        self.simulation.fault(Follow(Constant(act.load, pids=(OWN_PID,))))
+        load = Constant(act.load, pids=(OWN_PID,)) if isinstance(act.load, float) else act.load
+        self.simulation.fault(Follow(load))
         time.sleep(act.seconds / 2)
         self.simulation.fault(*act.faults)
         time.sleep(act.seconds / 2)
@@ -138,7 +142,7 @@ def bench(simulation: Simulation, probe: Probe = PROBE, *, watches_cpu: bool = F
         )
         theirs.close()  # a supervisor that dies closes the line
         with process:
-            yield Bench(simulation, process, ours)
+            yield Bench(simulation, [], process, ours)
             assert process.stdin is not None
             process.stdin.close()
 

@@ -30,6 +30,7 @@ from tests.simulator import (
     ResetDriver,
     Simulation,
     Slow,
+    Square,
     simulated_gpu,
 )
 from workers import protocol
@@ -238,6 +239,26 @@ def test_a_lost_gpu_leaves_nulls_and_the_cpu(here: Bench) -> None:
     assert (null.quality, null.source, null.gross_j, null.net_j, null.baseline_w) == (None,) * 5
     before, beside = measurement(report), measurement(report, index=1, domain=Domain.CPU)
     assert None not in {before.gross_j, before.net_j, beside.gross_j, beside.net_j}
+
+
+def test_windows_that_run_in_step_with_a_sensor_that_sees_a_quarter_are_a_risk(tmp_path: Path) -> None:
+    """The same work in each window, begun a third of a batch later: the sensor sees another part of it."""
+    period_s = 0.04
+    blind = replace(BOARD, sensor=replace(BOARD.sensor, update_s=period_s, averaging_s=period_s / 4))
+    known = {"sensor_update_period_s": period_s, "counter_update_period_s": period_s}
+    probe = PROBE.model_copy(update={**known, "averaging_window_s": period_s / 4})
+    begins_ns = (round(third / 3 * period_s * 1e9) for third in range(3))
+    waves = [Square(period_s, high=0.6, low=0.2, origin_ns=begin_ns, pids=(OWN_PID,)) for begin_ns in begins_ns]
+    in_step = [Act(load=wave, seconds=1.0) for wave in waves]
+    with simulated_gpu(tmp_path, blind) as simulation:
+        with bench(simulation, probe) as here:
+            report, after = here.run(*in_step), here.run(Act(seconds=1.0))
+            assert report.flags == (Flag.ALIAS_RISK,)
+            assert any("may have run in step with the power sensor" in note for note in report.notes)
+            assert after.flags == ()
+            assert [start.jitter for start in here.started] == [False, True]
+        with bench(simulation, probe.model_copy(update={"averaging_window_s": period_s})) as trusting:
+            assert trusting.run(*in_step).flags == ()
 
 
 # The trial

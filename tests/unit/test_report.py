@@ -32,12 +32,14 @@ def measured(
     domain: Domain = Domain.GPU,
     source: str = "nvml-counter",
     flags: tuple[Flag, ...] = (),
+    u_j: float = 1.0,
 ) -> list[Measurement]:
     """A window for each net energy; the flags are those of the last."""
     return [
         Measurement(
             window_kind=kind, window_index=index, domain=domain, quality=Quality.COUNTER, source=source,
             gross_j=net_j, net_j=net_j, flags=flags if index == len(nets_j) - 1 else (),
+            net_j_low=net_j if net_j is None else net_j - u_j, net_j_high=net_j if net_j is None else net_j + u_j,
         )
         for index, net_j in enumerate(nets_j)
     ]  # fmt: skip
@@ -74,10 +76,19 @@ def test_only_what_the_sensor_tells_of_measure_windows_counts(others: list[Measu
     assert resonances(heard(), [*measured(STEADY_J), *others], probe()) == []
 
 
-@pytest.mark.parametrize("flag", [Flag.THROTTLED, Flag.BELOW_NOISE, Flag.TOO_SHORT])
+@pytest.mark.parametrize("flag", [Flag.THROTTLED, Flag.TOO_SHORT])
 def test_a_window_with_a_doubt_of_its_own_is_left_out(flag: Flag) -> None:
     assert resonances(heard(), measured((100.0, 101.0, 150.0), flags=(flag,)), probe()) == []
     assert resonances(heard(), measured((100.0, 101.0, 150.0), flags=(Flag.POWER_CAPPED,)), probe()) != []
+
+
+def test_windows_that_noise_alone_sets_apart_are_no_sign() -> None:
+    assert resonances(heard(), measured(VARIED_J, u_j=16.0), probe()) == []
+    assert resonances(heard(), measured(VARIED_J, u_j=14.0), probe()) != []
+
+
+def test_a_window_in_which_the_sensor_saw_nothing_is_the_best_sign() -> None:
+    assert resonances(heard(), measured((100.0, 100.0, 0.1), flags=(Flag.BELOW_NOISE,)), probe()) != []
 
 
 @pytest.mark.parametrize("nets_j", [(), (100.0,), (None, 100.0), (None, None)])

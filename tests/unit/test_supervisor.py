@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import IO
 
 import pytest
@@ -11,7 +12,7 @@ from farm.errors import FarmError
 from farm.model import Domain, Failure, FailureKind, Flag, Machine, Measurement, TrialReport, WindowKind
 from farm.settings import Settings
 from farm.validity import Glance
-from tests.factories import POWER_W, TINY, ConstantMeter, Script, ScriptedTrial, TrialEnd, claim, measured
+from tests.factories import FACTS, KINDS, POWER_W, TINY, ConstantMeter, Script, ScriptedTrial, TrialEnd, claim, measured
 from workers import protocol, supervisor
 from workers.cooldown import Rest
 from workers.stop import Stop
@@ -103,7 +104,7 @@ def crashes(end: TrialEnd) -> ExitStatus:
 def test_a_report_has_all_that_the_trial_brought(bench: Bench) -> None:
     report = bench.run(attempt=2, carbon_country="NLD")
     assert (report.job, report.attempt, report.machine, report.failure) == ("job", 2, "m1", None)
-    assert kinds(report) == list(WindowKind)
+    assert kinds(report) == [WindowKind.IDLE_BEFORE, *KINDS, WindowKind.IDLE_AFTER]
     assert report.latencies_s == (0.01, 0.02)
     assert report.environment == {"torch": "2.14"}
     assert report.facts == {"parameters": 7, "device": "cpu", "unit": "image"}
@@ -153,6 +154,25 @@ def test_trials_back_to_back_share_the_idle_between_them(bench: Bench) -> None:
         assert measurement(after, WindowKind.MEASURE).baseline_bare_w == pytest.approx(POWER_W)
         assert after.overhead_s is not None
         assert 0 < after.overhead_s < after.duration_s
+
+
+def test_a_point_that_may_run_in_step_with_the_sensor_pauses_from_then_on(bench: Bench) -> None:
+    told: list[bool] = []
+
+    def script(end: TrialEnd) -> ExitStatus:
+        start = end.receive()
+        assert isinstance(start, protocol.Start)
+        told.append(start.jitter)
+        if start.spec.point["batch_size"] == 1:
+            end.send(protocol.Doubt(flag=Flag.ALIAS_RISK, note="in step"))
+        end.send(FACTS, protocol.Done())
+        return ExitStatus(code=0)
+
+    bench.zygote.scripts = [script]
+    one, eight = {"model": "alexnet", "batch_size": 1}, {"model": "alexnet", "batch_size": 8}
+    for point in (one, eight, dict(reversed(one.items())), eight):
+        bench.run(point=point)
+    assert told == [False, False, True, False]
 
 
 def assert_own_idle(report: TrialReport) -> None:
@@ -303,7 +323,7 @@ def test_a_long_log_is_cut_to_its_end(bench: Bench, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_simulated_machine_makes_simulated_reports(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = Bench(Settings(simulated=True))
+    made = Bench(Settings(simulator=Path("/simulation")))
     monkeypatch.setattr(made.supervisor, "_zygote", made.zygote)
     monkeypatch.setattr(supervisor, "open_meters", made.open_meters)
     with made.supervisor:
