@@ -169,6 +169,30 @@ def test_self_attention_gets_one_tensor_again() -> None:
     assert moved is not query
 
 
+def test_a_layer_may_have_no_input() -> None:
+    class Learned(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.value = nn.Parameter(torch.ones(3))
+
+        def forward(self) -> torch.Tensor:
+            return self.value * 2
+
+    class Adding(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.learned = Learned()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.add(self.learned(), x)
+
+    _, found = taken_apart(Adding(), (2, 3))
+    (forward, _), (backward, subject) = parts.listed(map(parts.isolated, found))
+    assert (forward.label, forward.input_shape, forward.parameters) == ("Learned learned", (), 3)
+    assert backward.pass_ == "backward"
+    assert torch.equal(results(subject)[0], 2 * subject.gradients[0])
+
+
 # Alone as in the whole
 
 
@@ -322,6 +346,12 @@ def test_parts_say_what_they_are() -> None:
     assert [part.label for part in workload.parts if part.kind == "ablated" and part.pass_ == "forward"] == [
         "Sequential without BatchNorm2d",
         "Sequential without ReLU",
+    ]
+    merged = parts.listed(map(parts.isolated, taken_apart(*built("convolutions"))[1]))
+    assert [part.label for part, _ in merged if part.count > 1 and part.pass_ == "forward"] == [
+        "Conv2d 1 and 1 more",
+        "BatchNorm2d 2 and 1 more",
+        "ReLU 3 and 1 more",
     ]
 
 

@@ -146,24 +146,28 @@ def parameters(module: nn.Module) -> int:
 
 def _part(index: int, subject: Subject, pass_: Pass) -> Part:
     type_ = type(subject.module).__name__
-    more = f" and {len(subject.names) - 1} more" if len(subject.names) > 1 else ""
-    label = {
-        "whole": type_,
-        "layer": f"{type_} {subject.names[0]}{more}" if subject.names else type_,
-        "ablated": f"{type_} without {subject.ablated}",
-    }[subject.kind]
     return Part(
         index=index,
-        label=label,
+        label=_label(subject, type_),
         kind=subject.kind,
         pass_=pass_,
         type=type_,
         names=subject.names,
         count=subject.count,
-        input_shape=tuple(next(leaves.tensors(subject.arguments)).shape),
+        input_shape=next((tuple(tensor.shape) for tensor in leaves.tensors(subject.arguments)), ()),
         parameters=parameters(subject.module),
         ablated=subject.ablated,
     )
+
+
+def _label(subject: Subject, type_: str) -> str:
+    match subject.kind:
+        case "whole":
+            return type_
+        case "ablated":
+            return f"{type_} without {subject.ablated}"
+    first, *others = subject.names
+    return f"{type_} {first} and {len(others)} more" if others else f"{type_} {first}"
 
 
 def _try(subject: Subject, device: str) -> None:
