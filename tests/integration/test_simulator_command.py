@@ -11,12 +11,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from farm.errors import InputError
-from farm.settings import load_settings
+from farm.errors import InputError, MeterUnavailable
+from farm.settings import Settings, load_settings
 from tests.acceptance.person import PATIENCE_S, TINY, Done, Person, ended
 from tests.simulator import A100, H100, Constant, simulated_gpu
 from tests.simulator.__main__ import main
-from workers.meters.nvml import use_simulator
+from workers.meters.nvml import NvmlCounter, use_simulator
 
 ROOT = Path(__file__).parents[2]
 FARM = (sys.executable, "-m", "farm")
@@ -145,6 +145,11 @@ class TestSetting:
         (nothing / "libnvidia-ml.so.1").write_bytes(b"no library")
         with pytest.raises(InputError, match="no simulation runs in"):
             use_simulator(nothing)
+
+    def test_a_worker_that_outlives_its_simulation_says_so(self, tmp_path: Path) -> None:
+        meter = NvmlCounter(Settings(simulator=tmp_path / "gone"))
+        with pytest.raises(MeterUnavailable, match="has ended: start another, and a new worker"):
+            meter.__enter__()
 
     def test_where_it_is_empty_nothing_is_simulated(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv("FARM_HOME", str(tmp_path))

@@ -152,10 +152,13 @@ class _NvmlMeter(ABC):
 
     def __init__(self, settings: Settings) -> None:
         self._index = settings.gpu_index
+        self._simulator = settings.simulator
         self._session = ExitStack()
         self._gpu: Gpu | None = None
 
     def __enter__(self) -> Self:
+        if self._simulator is not None and not self._simulator.is_dir():
+            raise MeterUnavailable(f"the simulation in {self._simulator} has ended: start another, and a new worker")
         with ExitStack() as session:
             gpu = session.enter_context(open_gpu(self._index))
             try:
