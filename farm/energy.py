@@ -185,7 +185,8 @@ def window_energy(
     if guards is None or outer is None:
         return Energy(j, abs(j) / duration_s * trace.update_period_s / sqrt(6))
     polled = sensor or trace
-    warm_j = _warm_j(polled, guards, (begin, begin_ns), (end_ns, end))
+    before, after = (guards.free_from_ns, begin, begin_ns), (end_ns, end_ns, end)
+    warm_j = sum(_warm_j(polled, guards.sensor_w, *guard) for guard in (before, after))
     j -= guards.idle_w * ((end - begin) / 1e9 - duration_s) + warm_j
     age_u_j = guards.idle_w * _age_u_s(trace, (end - begin) / 1e9) if curve.is_counter else 0.0
     unseen = trace.unseen if curve.is_counter else 1.0  # polling places the step within a period, whatever was seen
@@ -193,17 +194,19 @@ def window_energy(
     return Energy(j, hypot(age_u_j, step_u_j, _sampling_u_j(polled, begin_ns, end_ns), warm_j / sqrt(12)))
 
 
-def _warm_j(sensor: Trace, guards: Guards, before: tuple[int, int], after: tuple[int, int]) -> float:
-    """What the guards drew above the context idle: clocks and leakage do not fall at once; 0 where no sensor tells."""
-    if guards.sensor_w is None:
+def _warm_j(sensor: Trace, idle_w: float | None, rest_ns: float, begin_ns: int, end_ns: int) -> float:
+    """What a guard in a rest since `rest_ns` drew above the context idle: clocks and leakage do not fall at once.
+
+    0 where no sensor tells, or where it averages over what was before the rest.
+    """
+    if idle_w is None or sensor.averaging_window_s is None:
         return 0.0
-    settled_ns = after[0] + round(2 * sensor.update_period_s * 1e9)  # what is read from here on was seen in the guard
-    seen = [_powers_w(sensor, *before), _powers_w(sensor, settled_ns, after[1])]
-    spans_s = [(end_ns - begin_ns) / 1e9 for begin_ns, end_ns in (before, after)]
-    return sum((fmean(p) - guards.sensor_w) * span_s for p, span_s in zip(seen, spans_s, strict=True) if p)
+    settled_ns = rest_ns + (sensor.update_period_s + sensor.averaging_window_s) * 1e9
+    powers_w = _powers_w(sensor, max(begin_ns, settled_ns), end_ns)
+    return (fmean(powers_w) - idle_w) * (end_ns - begin_ns) / 1e9 if powers_w else 0.0
 
 
-def _powers_w(trace: Trace, begin_ns: int, end_ns: int) -> list[float]:
+def _powers_w(trace: Trace, begin_ns: float, end_ns: float) -> list[float]:
     """What a power sensor read between two moments."""
     return [r.power_w for r in trace.readings if r.power_w is not None and begin_ns <= r.at_ns <= end_ns]
 

@@ -1,16 +1,19 @@
 """The scores and tables of the accuracy benchmark, from made-up trials; the benchmark itself is no test."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import pytest
 from rich.console import Console
 from rich.table import Table
 
-from farm.model import Flag
+from farm.model import Flag, Probe
 from tests.benchmarks.accuracy.__main__ import COVERAGE, coverage_table, error_table
 from tests.benchmarks.accuracy.cases import EXACT, OFF_RESONANCE, ON_RESONANCE, SENSORS, Meters, settings_for
+from tests.benchmarks.accuracy.child_trials import merged
 from tests.benchmarks.accuracy.live import judged
 from tests.benchmarks.accuracy.methods import METHODS, Cell, Outcome, p95
+from tests.benchmarks.accuracy.virtual import known
 
 
 def cell(meters: Meters, window_s: float, errors: Sequence[float], covered: int, flagged: int = 0) -> Cell:
@@ -81,6 +84,19 @@ def test_an_interval_may_be_neither_too_narrow_nor_too_wide(covered: int, verdic
 def test_the_idle_is_that_of_the_profile_with_such_windows(window_s: float, idle_s: float) -> None:
     settings = settings_for(window_s)
     assert (settings.window_s, settings.context_idle_s, settings.windows) == (window_s, idle_s, 1)
+
+
+def test_in_real_time_the_counters_rhythm_is_the_one_that_was_found() -> None:
+    found = Probe(
+        probed_at=datetime(2026, 1, 2, tzinfo=UTC), counter_update_period_s=0.05, counter_update_period_u_s=1e-6,
+        counter_update_jitter_s=0.002, counter_trusted=False,
+    )  # fmt: skip
+    given = known(EXACT.preset)
+    both = merged(given, found)
+    assert (both.counter_update_period_s, both.counter_update_period_u_s) == (0.05, 1e-6)
+    assert both.counter_update_jitter_s == 0.002
+    assert (both.averaging_window_s, both.counter_trusted) == (given.averaging_window_s, True)
+    assert merged(given, None) == given
 
 
 def test_codecarbon_is_known_by_the_readings_that_it_counts() -> None:

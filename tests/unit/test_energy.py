@@ -1,5 +1,6 @@
 """Energy: what integration, baselines and uncertainties must satisfy whatever the trace."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -115,7 +116,10 @@ def test_a_guard_is_not_read_in_the_window_beside_it(free_s: tuple[float, float]
 def test_what_the_board_draws_more_in_the_guards_is_taken_off() -> None:
     # a board at 10 W before 110 W of work from 1 s to 3 s, and at 14 W after it; its sensor reads 1 W too much
     counted = counter([(0.5, 0.0), (3.5, 5 + 220 + 7)])
-    power = sampled([(t / 10, 111.0 if 11 <= t <= 30 else 11.0 if t < 11 else 15.0) for t in range(41)])
+    power = replace(
+        sampled([(t / 10, 111.0 if 11 <= t <= 30 else 11.0 if t < 11 else 15.0) for t in range(41)]),
+        averaging_window_s=0.1,
+    )
     plain = energy.window_energy(counted, 1 * S, 3 * S, Guards(0.25, 10.0), power)
     found = energy.window_energy(counted, 1 * S, 3 * S, Guards(0.25, 10.0, sensor_w=11.0), power)
     assert plain is not None
@@ -123,6 +127,20 @@ def test_what_the_board_draws_more_in_the_guards_is_taken_off() -> None:
     assert plain.j == pytest.approx(222)
     assert found.j == pytest.approx(220)
     assert found.u_j == pytest.approx((plain.u_j**2 + 2**2 / 12) ** 0.5, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("averaging_s", "rest_since_s"), [(None, 0.0), (1.0, 0.0), (0.1, 0.9)], ids=["unknown", "long", "just after work"]
+)
+def test_a_sensor_that_may_still_see_work_says_nothing_of_the_guards(
+    averaging_s: float | None, rest_since_s: float
+) -> None:
+    counted = counter([(0.9, 0.0), (3.15, 1 + 220 + 1.5)])
+    power = replace(sampled([(t / 10, 60.0) for t in range(41)]), averaging_window_s=averaging_s)
+    guards = Guards(0.1, 10.0, sensor_w=10.0, free_from_ns=rest_since_s * S)
+    found = energy.window_energy(counted, 1 * S, 3 * S, guards, power)
+    assert found is not None
+    assert found.j == pytest.approx(220)
 
 
 def test_a_window_that_is_not_covered_is_unknown_not_zero() -> None:
@@ -225,6 +243,17 @@ def test_net_subtracts_the_chosen_idle_and_keeps_both(choice: Baseline, net_j: f
     context = next(m for m in found if m.window_kind == WindowKind.CONTEXT_IDLE)
     assert context.net_j == pytest.approx(90)  # what the loaded model draws beyond the bare machine
     assert all(m.net_j is None for m in found if m.window_kind in (WindowKind.IDLE_BEFORE, WindowKind.IDLE_AFTER))
+
+
+@pytest.mark.parametrize("kind", [WindowKind.TRAINING, WindowKind.VALIDATION, WindowKind.LATENCY])
+def test_work_of_any_kind_is_metered_between_guards(kind: WindowKind) -> None:
+    windows, _ = steady_trial()
+    edges = counter([(0, 0), (10, 100), (19, 280), (19.75, 295), (30.25, 1405), (30.5, 1410), (40.5, 1510)])
+    windows[2] = windows[2].model_copy(update={"kind": kind})
+    found = energy.measurements(windows, [edges], idle_of(windows, edges), SETTINGS)
+    gross_j = next(m.gross_j for m in found if m.window_kind == kind)
+    spread_evenly_j = (1405 - 295) * 10 / 10.5
+    assert gross_j == pytest.approx(1100 if kind.is_work else spread_evenly_j)
 
 
 def test_a_net_within_its_noise_is_flagged_not_clamped() -> None:

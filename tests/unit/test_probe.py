@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from farm.model import Probe, Reading
+from farm.model import Domain, Probe, Quality, Reading, Trace
 from tests.simulator import A100, H100, IDLE, RTX4090, V100, Board, Constant, Counter, Load, Preset, Square, drive
 from workers.evidence import (
     Evidence,
@@ -23,6 +23,7 @@ from workers.evidence import (
     verdict,
     wave_period_s,
 )
+from workers.report import informed
 
 POLL_S = 0.002
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -166,6 +167,21 @@ def test_without_a_counter_the_sensor_is_probed_all_the_same() -> None:
     assert (found.counter_update_period_s, found.counter_trusted) == (None, None)
     assert found.averaging_window_s is not None
     assert found.notes == ()
+
+
+def test_the_counter_is_told_how_regularly_it_publishes_and_the_sensor_what_it_sees() -> None:
+    found = Probe(
+        probed_at=NOW, sensor_update_period_s=0.02, averaging_window_s=0.01, counter_update_period_s=0.05,
+        counter_update_period_u_s=1e-6, counter_update_jitter_s=0.002,
+    )  # fmt: skip
+    counter, power, other = (
+        informed(Trace(Domain.GPU, source, Quality.COUNTER, 0.1, ()), found)
+        for source in ("nvml-counter", "nvml-power", "plug")
+    )
+    assert (counter.update_period_s, counter.update_period_u_s, counter.update_jitter_s) == (0.05, 1e-6, 0.002)
+    assert (power.update_period_s, power.update_period_u_s, power.update_jitter_s) == (0.02, None, None)
+    assert (counter.averaging_window_s, power.averaging_window_s, other.averaging_window_s) == (0.01, 0.01, None)
+    assert informed(other, None) == other
 
 
 def steps(period_s: float, repeat: float, length_s: float = 20.0, poll_s: float = POLL_S) -> Sequence[Reading]:

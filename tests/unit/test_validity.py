@@ -34,6 +34,7 @@ def after(**changes: float | None) -> Glance:
         (after(waited_s=9.0), WindowKind.MEASURE, []),  # the trial's own threads wait for each other
         (after(waited_s=None), WindowKind.IDLE_AFTER, []),
         (after(busy_s=9.0), WindowKind.SETUP, []),
+        (after(busy_s=1.0), WindowKind.VALIDATION, ["validation: other programs used 10% of a core"]),
     ],
 )
 def test_others_on_the_machine_are_noticed(glance: Glance, kind: WindowKind, found: list[str]) -> None:
@@ -73,6 +74,7 @@ def test_the_trials_own_gpu_process_is_not_foreign_but_one_before_or_after_it_is
 def test_clock_event_reasons_become_flags(reasons: list[int | None], flags: list[Flag]) -> None:
     readings = [Reading(at_ns=i, throttle_reasons=r) for i, r in enumerate(reasons)]
     assert validity.of_clocks(window(), readings) == flags
+    assert validity.of_clocks(window(WindowKind.TRAINING), readings) == flags
     assert validity.of_clocks(window(WindowKind.SETUP), readings) == []
 
 
@@ -83,6 +85,7 @@ def test_a_window_is_too_short_for_a_slow_meter() -> None:
     assert validity.of_length(window(end_s=20), slow, quick) == []
     assert validity.of_length(window(end_s=99), slow, TINY.model_copy(update={"profile": "full"})) == [Flag.TOO_SHORT]
     assert validity.of_length(window(WindowKind.LATENCY), slow, quick) == []
+    assert validity.of_length(window(WindowKind.TRAINING), slow, quick) == [Flag.TOO_SHORT]
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ NOTES = (
 
 
 def main() -> None:
-    """Print three tables; takes two to three minutes."""
+    """Print three tables; takes three to four minutes."""
     console = Console(width=max(Console().width, WIDTH))
     with ProcessPoolExecutor() as pool:
         cells = [_cell(pool, meters, window_s) for meters in SENSORS for window_s in WINDOWS_S]
@@ -111,7 +111,7 @@ def _live_table() -> Table | Text:
     errors = ", ".join(f"{t.error:.2%} (± {t.half_width:.2%}) of {t.net_j:.0f} J" for t in trials)
     covered = sum(trial.covered for trial in trials)
     out.add_row(
-        f"ours, a real worker and its own probe on the simulated board, exact counter, {LIVE_WINDOW_S:g} s windows",
+        f"ours, a real worker that probes the counter of the simulated board, exact, {LIVE_WINDOW_S:g} s windows",
         f"errors {errors}; the interval holds the truth in {covered} of {len(trials)}",
     )
     out.add_row(

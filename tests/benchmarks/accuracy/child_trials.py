@@ -1,6 +1,9 @@
 """Runs trials as a worker does, one after another, on whatever GPU is here; started by `live.py`.
 
-python -m tests.benchmarks.accuracy.child_trials TRIALS WINDOW_S [PROBE]      (a `Probe` as JSON)
+python -m tests.benchmarks.accuracy.child_trials TRIALS WINDOW_S PROBE      (a `Probe` as JSON)
+
+Where `FARM_PROBE` lets it, it finds out by itself how regularly the counter publishes. The rest is taken from PROBE: a
+busy machine disturbs the load that shows the sensor's averaging window.
 """
 
 import sys
@@ -22,13 +25,20 @@ def hurried(window_s: float) -> MeasureSettings:
     return settings_for(window_s).model_copy(update=shorter)
 
 
+def merged(known: Probe, found: Probe | None) -> Probe:
+    """What is known of the meters, but the counter's rhythm as found."""
+    if found is None:
+        return known
+    rhythm = {name: value for name, value in found if name.startswith("counter_update_")}
+    return known.model_copy(update=rhythm)
+
+
 def main() -> None:
     """One report a line."""
-    trials, window_s, *said = int(sys.argv[1]), float(sys.argv[2]), *sys.argv[3:]
+    trials, window_s, probe = int(sys.argv[1]), float(sys.argv[2]), Probe.model_validate_json(sys.argv[3])
     farm_settings = load_settings()
     with Supervisor(farm_settings, fingerprint.machine(farm_settings)) as supervisor:
-        if said:
-            supervisor.probe = Probe.model_validate_json(said[0])
+        supervisor.probe = merged(probe, supervisor.probe)
         for index in range(trials):
             spec = JobSpec(
                 job=f"live-{index}", sweep="live", kind="burn", point=BATCHES, repetition=index, target="any",

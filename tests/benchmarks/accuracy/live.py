@@ -16,13 +16,12 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from farm.model import Domain, Probe, TrialReport, Window, WindowKind
+from farm.model import Domain, TrialReport, Window, WindowKind
 from tests.benchmarks.accuracy.cases import EXACT
 from tests.benchmarks.accuracy.virtual import known
 from tests.simulator import IDLE, CpuUse, Follow, Simulation, Square, simulated_gpu
 
 ROOT = Path(__file__).parents[3]
-KNOWN = known(EXACT.preset)
 #: A trial with all its idles takes less, and so does the probe.
 WITHIN_S = 60.0
 
@@ -56,16 +55,16 @@ def simulated(square: Square | None = None) -> Iterator[tuple[Simulation, dict[s
             yield simulation, {**os.environ, **simulation.env, **home}
 
 
-def trials_command(count: int, window_s: float, probe: Probe | None = KNOWN) -> list[str]:
-    """A worker that runs so many trials and prints their reports; without a probe it makes its own, if it may."""
-    said = [probe.model_dump_json()] if probe else []
-    return [sys.executable, "-m", "tests.benchmarks.accuracy.child_trials", str(count), str(window_s), *said]
+def trials_command(count: int, window_s: float) -> list[str]:
+    """A worker that runs so many trials and prints their reports."""
+    probe = known(EXACT.preset).model_dump_json()
+    return [sys.executable, "-m", "tests.benchmarks.accuracy.child_trials", str(count), str(window_s), probe]
 
 
 def trials(count: int, window_s: float) -> list[LiveTrial]:
-    """Trials of a real worker, one after another, after its probe."""
+    """Trials of a real worker, one after another, after it has probed the counter."""
     with simulated() as (simulation, quiet):
-        command, env = trials_command(count, window_s, probe=None), {**quiet, "FARM_PROBE": "true"}
+        command, env = trials_command(count, window_s), {**quiet, "FARM_PROBE": "true"}
         with subprocess.Popen(command, env=env, cwd=ROOT, stdout=subprocess.PIPE, text=True) as worker:
             simulation.fault(Follow(CpuUse(worker.pid, below="workers.zygote")))
             try:
