@@ -51,5 +51,10 @@ def _levels(strategy: Strategy, parameter: Range | Choice) -> Sequence[Scalar]:
     count = parameter.levels or strategy.levels
     step = (high - low) / (count - 1 if strategy.endpoint else count)
     spaced = (low + index * step for index in range(count))
-    levels = [min(math.exp(level) if parameter.log else level, parameter.high) for level in spaced]
+    levels = [_within(parameter, math.exp(level) if parameter.log else level) for level in spaced]
     return list(dict.fromkeys(map(round, levels))) if parameter.type == "int" else levels
+
+
+def _within(parameter: Range, value: float) -> float:
+    """The value, or the bound that rounding has carried it over."""
+    return min(max(value, parameter.low), parameter.high)
