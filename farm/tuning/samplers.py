@@ -75,7 +75,7 @@ class _Sequence(QMCSampler):
 
     def __init__(self, study: Study, number: int) -> None:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)  # its interface may change: tests hold it to scipy's
+            warnings.simplefilter("ignore", ExperimentalWarning)  # tests hold it to its own sequence
             super().__init__(qmc_type=study.strategy.name, scramble=True, seed=study.seed)
         self._space = study.space
         self._number = number
