@@ -119,7 +119,11 @@ def _created(study: Study, sampler: BaseSampler) -> optuna.Study:
 
 
 def _told(study: Study, trial: Finished | Pending) -> FrozenTrial:
-    """What Optuna calls this trial. It knows pruned ones with one objective alone, and only TPE makes use of them."""
+    """What Optuna calls this trial.
+
+    TPE with one objective knows what to make of a pruned trial. The others would forget it, so that they are told what
+    it had reached as if it had meant to stop there.
+    """
     distributions = {name: _distribution(study.space[name]) for name in trial.params}
     told = partial(create_trial, params=trial.params, distributions=distributions)
     if isinstance(trial, Pending):
