@@ -1,4 +1,4 @@
-"""The study's own Bayesian strategy: scikit-learn's Gaussian process as it came then, and the probability of improvement.
+"""The study's own Bayesian strategy: scikit-learn's Gaussian process as it was, and the probability of improvement.
 
 The model sees raw units: a kernel of length 1 on a learning rate below 0.1 and a momentum below 1. It is kept because
 the study is to be reproduced; `gp` is the better choice.
@@ -28,8 +28,7 @@ def ask(study: Study, history: Sequence[Finished], pending: Sequence[Pending], n
     """
     ranges = {name: parameter for name, parameter in study.space.items() if isinstance(parameter, Range)}
     candidates = drawn(ranges, np.random.default_rng([study.seed, number]))
-    in_order = sorted(history, key=lambda trial: trial.number)  # the matrix is nearly singular: order is not nothing
-    measured = [(trial.params, trial.values[0]) for trial in in_order if trial.values is not None]
+    measured = [(trial.params, trial.values[0]) for trial in history if trial.values is not None]
     if not measured:
         return _point(ranges, candidates[0])
     accuracies = np.array([accuracy for _, accuracy in measured])

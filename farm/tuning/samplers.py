@@ -137,7 +137,7 @@ def _told(study: Study, trial: Finished | Pending) -> FrozenTrial:
 
 def _worth_fitting(study: Study, history: Sequence[Finished]) -> Sequence[Finished]:
     """The trials that a Gaussian process is told: the best are those that the fewest others beat in every objective."""
-    complete = sorted((trial for trial in history if trial.values is not None), key=lambda trial: trial.number)
+    complete = [trial for trial in history if trial.values is not None]
     if len(complete) <= GP_FITS:
         return complete
     signs = [1.0 if DIRECTIONS[objective] == StudyDirection.MAXIMIZE else -1.0 for objective in study.objectives]

@@ -7,6 +7,7 @@ and what it draws comes from the study's seed and the trial's number. So a contr
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
+from operator import attrgetter
 from typing import TypeAlias
 
 from farm.errors import InputError
@@ -17,7 +18,7 @@ from farm.tuning.study import Finished, Pending, Study
 
 Ask: TypeAlias = Callable[[Study, Sequence[Finished], Sequence[Pending], int], Point]
 
-#: Strategies by name, as "module:function", imported on use.
+#: Strategies by name, as "module:function", imported on use; they are given trials in the order of their numbers.
 REGISTRY: Mapping[str, str] = {
     "grid": "farm.tuning.grid:ask",
     "random": "farm.tuning.samplers:random",
@@ -71,7 +72,8 @@ def ask(study: Study, history: Sequence[Finished], pending: Sequence[Pending], n
     check(study)
     module, _, name = REGISTRY[study.strategy.name].partition(":")
     function: Ask = getattr(import_module(module), name)
-    return function(study, history, pending, number)
+    by_number = attrgetter("number")
+    return function(study, sorted(history, key=by_number), sorted(pending, key=by_number), number)
 
 
 def _check_gp_pi(study: Study) -> None:
