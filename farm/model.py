@@ -135,13 +135,29 @@ class MeasureSettings(Frozen):
     baseline: Baseline = Baseline.CONTEXT
 
 
+class Asked(Frozen):
+    """Which study of a tuning sweep asked for a job, and what the asking took."""
+
+    study: str  #: id: hash of sweep, workload, strategy, seed and target
+    number: int = Field(ge=0)  #: of the configuration in the study
+    sampler_s: float
+    sampler_cpu_s: float
+
+
+class Rung(Frozen):
+    """Where a training is pruned unless it is good enough by then."""
+
+    epoch: int = Field(ge=1)  #: epochs done
+    least_accuracy: float
+
+
 class JobSpec(Frozen):
     """All that a worker needs to run one job."""
 
     version: Literal[1] = 1
     job: str  #: id: hash of sweep, point, target and repetition
     sweep: str  #: id of the sweep
-    kind: Literal["inference", "burn"]  #: burn: the probe's load, in no sweep
+    kind: Literal["inference", "training", "layers", "burn"]  #: burn: the probe's load, in no sweep
     point: Point
     repetition: int = Field(ge=0)
     target: str  #: any, hw:CLASS or machine:NAME
@@ -149,6 +165,8 @@ class JobSpec(Frozen):
     seed: int
     time_limit_s: float = Field(gt=0)
     carbon_country: str | None = None  #: ISO 3166 alpha-3
+    asked: Asked | None = None  #: None: planned when the sweep was submitted
+    rungs: tuple[Rung, ...] = ()  #: in order of their epochs
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +238,25 @@ class Measurement(Frozen):
     flags: tuple[Flag, ...] = ()
 
 
+class Epoch(Frozen):
+    """One pass over the training images; what is not finite is None."""
+
+    index: int = Field(ge=0)
+    window: int = Field(ge=0)  #: index of the training window that it ran in, and of the validation window after it
+    train_loss: float | None  #: mean over its images
+    validation_loss: float | None
+    validation_accuracy: float = Field(ge=0, le=1)  #: in evaluation mode
+    train_s: float
+
+
+class Stopped(StrEnum):
+    """Why a training ended before its last epoch."""
+
+    EARLY = "early"  #: no better accuracy for as many epochs as its patience
+    PRUNED = "pruned"  #: below the accuracy that its rung wants
+    DIVERGED = "diverged"  #: the loss is no number
+
+
 class TraceReport(Frozen):
     """The readings of one meter in one domain, column by column, as the store keeps them."""
 
@@ -287,6 +324,8 @@ class TrialReport(Frozen):
     measurements: tuple[Measurement, ...] = ()
     traces: tuple[TraceReport, ...] = ()
     latencies_s: tuple[float, ...] = ()  #: of every batch of the latency pass
+    epochs: tuple[Epoch, ...] = ()  #: of a training
+    stopped: Stopped | None = None  #: None: it ran to its last epoch, or was no training
     environment: dict[str, JsonValue] = {}  #: software, as the trial saw it
     facts: dict[str, JsonValue] = {}  #: of the workload: parameters, published accuracy, unit, ...
     carbon_g_per_kwh: float | None = None  #: of the sweep's country
@@ -357,6 +396,7 @@ class SweepRecord(Frozen):
     kind: str
     submitted_at: datetime
     text: str  #: the YAML as written
+    meaning: dict[str, JsonValue]  #: the YAML as understood: defaults filled in, paths absolute
     rule: StoppingRule
     settled: bool  #: False: the controller may still plan more repetitions
 

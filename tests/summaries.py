@@ -152,7 +152,10 @@ def trial_row(**changes: Any) -> TrialRow:
         notes=(),
         latencies_s=(0.01, 0.02),
         log_tail="",
+        stopped=None,
         simulated=False,
+        asked=None,
+        epochs=(),
     )
     return replace(plain, **changes)
 

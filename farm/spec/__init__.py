@@ -1,6 +1,6 @@
 """sweep.yaml: its schema, its loader with the place of every error, and the name of what it means."""
 
-from farm.spec.loader import canonical, canonical_json, json_schema, load_sweep, parse_sweep, sweep_id
+from farm.spec.loader import canonical, canonical_json, json_schema, load_sweep, parse_sweep, restored, sweep_id
 from farm.spec.models import (
     MAX_JOBS,
     Carbon,
@@ -37,6 +37,7 @@ __all__ = [
     "parse_sweep",
     "profile_settings",
     "remaining",
+    "restored",
     "stopping_rule",
     "sweep_id",
 ]

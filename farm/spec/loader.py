@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from farm.errors import SweepError
+from farm.model import SweepRecord
 from farm.spec.models import SWEEPS, Sweep, profile_settings, stopping_rule
 from farm.spec.positions import Document, Loc, Place, read
 from farm.spec.types import PROBLEM, shown, suggestion
@@ -61,6 +62,11 @@ def parse_sweep(text: str, name: str, folder: Path) -> Sweep:
     if problems:
         raise SweepError([_line(name, *problem) for problem in sorted(dict.fromkeys(problems))])
     return sweep
+
+
+def restored(record: SweepRecord) -> Sweep:
+    """The sweep that was submitted, from what the store keeps of it."""
+    return SWEEPS[record.kind].model_validate(record.meaning)
 
 
 def _too_large(name: str) -> str:

@@ -1,5 +1,6 @@
 """Reading: how a sweep stands, what failed, what was measured."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,13 +11,16 @@ from sqlalchemy import Row, Select, func, select
 
 import farm.store.tables as t
 from farm.model import (
+    Asked,
     Domain,
+    Epoch,
     Failure,
     FailureKind,
     Flag,
     JobState,
     Point,
     Quality,
+    Stopped,
     TraceReport,
     WindowKind,
 )
@@ -149,7 +153,10 @@ class TrialRow:
     notes: tuple[str, ...]
     latencies_s: tuple[float, ...]
     log_tail: str
+    stopped: Stopped | None
     simulated: bool
+    asked: Asked | None  #: None: not of a tuning sweep
+    epochs: tuple[Epoch, ...]
 
 
 class Results(Database):
@@ -222,10 +229,12 @@ class Results(Database):
 
     def trial_rows(self, *sweep_ids: str) -> Iterator[TrialRow]:
         """The trials of these sweeps (none: of all), failed ones too, in the order of their plans."""
-        query = _of(sweep_ids, _TRIALS)
         with self.read() as connection:
-            for row in connection.execute(query.execution_options(yield_per=_BATCH)):
-                yield _trial_row(row)
+            epochs: dict[str, list[Epoch]] = defaultdict(list)
+            for row in connection.execute(_of(sweep_ids, _EPOCHS)).mappings():
+                epochs[row["trial_id"]].append(Epoch.model_validate({k: v for k, v in row.items() if k != "trial_id"}))
+            for trial in connection.execute(_of(sweep_ids, _TRIALS).execution_options(yield_per=_BATCH)):
+                yield _trial_row(trial, tuple(epochs[trial.trial]))
 
     def traces(self, trial_id: str) -> list[TraceReport]:
         """The readings of every meter during a trial."""
@@ -279,9 +288,15 @@ _TRIALS = (
             if column.name not in {"id", "job_id", "attempt", "machine_id", "environment_id"}
         ),
         t.latency.c.values_s,
+        t.job.c.spec["asked"].label("asked"),
     )
     .select_from(_JOINED.outerjoin(t.latency, t.latency.c.trial_id == t.trial.c.id))
     .order_by(*_ORDER)
+)
+_EPOCHS = (
+    select(*t.epoch.c)
+    .select_from(t.epoch.join(t.trial, t.trial.c.id == t.epoch.c.trial_id).join(t.job, t.job.c.id == t.trial.c.job_id))
+    .order_by(t.epoch.c.trial_id, t.epoch.c.index)
 )
 
 
@@ -307,7 +322,7 @@ def _measurement_row(row: Row[*tuple[Any, ...]]) -> MeasurementRow:
     )
 
 
-def _trial_row(row: Row[*tuple[Any, ...]]) -> TrialRow:
+def _trial_row(row: Row[*tuple[Any, ...]], epochs: tuple[Epoch, ...]) -> TrialRow:
     fields = row._asdict()
     blob = fields.pop("values_s")
     failure = _known_failure(row) if row.failure_kind else None
@@ -320,6 +335,9 @@ def _trial_row(row: Row[*tuple[Any, ...]]) -> TrialRow:
             "flags": tuple(Flag(flag) for flag in row.flags),
             "notes": tuple(row.notes),
             "latencies_s": unpack_known(blob, 8) if blob else (),
+            "stopped": Stopped(row.stopped) if row.stopped else None,
+            "asked": Asked.model_validate(row.asked) if row.asked else None,
+            "epochs": epochs,
         }
     )
 

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from farm.model import Domain, FailureKind, JobState, Quality, WindowKind
+from farm.model import Domain, FailureKind, JobState, Quality, Stopped, WindowKind
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -93,6 +93,7 @@ class Sweep(Row, table=True):
     kind: str
     submitted_at: datetime = Field(sa_type=UtcDateTime)
     text: str = Field(sa_type=PlainText)
+    meaning: dict[str, Any] = Field(sa_type=Json)
     rule: dict[str, Any] = Field(sa_type=Json)
     settled: bool
 
@@ -181,6 +182,7 @@ class Trial(Row, table=True):
     flags: list[str] = Field(sa_type=Json)
     notes: list[str] = Field(sa_type=Json)
     log_tail: str = Field(sa_type=PlainText)
+    stopped: Stopped | None = Field(sa_type=Text)
     simulated: bool
 
 
@@ -254,6 +256,20 @@ class Latency(Row, table=True):
     values_s: bytes  #: float64
 
 
+class Epoch(Row, table=True):
+    """One pass of a training over its images."""
+
+    __tablename__ = "epoch"
+
+    trial_id: str = Field(primary_key=True, foreign_key="trial.id")
+    index: int = Field(primary_key=True)
+    window: int
+    train_loss: float | None
+    validation_loss: float | None
+    validation_accuracy: float
+    train_s: float
+
+
 METADATA = Row.metadata
 
 sweep = METADATA.tables["sweep"]
@@ -265,3 +281,4 @@ window = METADATA.tables["window"]
 measurement = METADATA.tables["measurement"]
 trace = METADATA.tables["trace"]
 latency = METADATA.tables["latency"]
+epoch = METADATA.tables["epoch"]

@@ -92,6 +92,7 @@ class Trials(Database):
             "flags": report.flags,
             "notes": report.notes,
             "log_tail": report.log_tail,
+            "stopped": report.stopped,
             "simulated": report.simulated,
         }
         statement = self.insert(t.trial).on_conflict_do_nothing().returning(t.trial.c.id)
@@ -117,6 +118,7 @@ def _insert_series(connection: Connection, report: TrialReport) -> None:
         (t.window, [trial | window.model_dump() for window in report.windows]),
         (t.measurement, [trial | measurement.model_dump() for measurement in report.measurements]),
         (t.trace, [trial | _trace_row(trace) for trace in report.traces]),
+        (t.epoch, [trial | epoch.model_dump() for epoch in report.epochs]),
         (t.latency, [trial | {"values_s": pack(report.latencies_s, 8)}] if report.latencies_s else []),
     ]
     for table, rows in batches:

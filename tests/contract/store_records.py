@@ -44,7 +44,14 @@ MEASURE = MeasureSettings(
 
 def record(sweep: str = SWEEP, name: str = "batching", at: datetime = UTC_NOON) -> SweepRecord:
     return SweepRecord(
-        id=sweep, name=name, kind="inference", submitted_at=at, text="name: batching\n", rule=RULE, settled=True
+        id=sweep,
+        name=name,
+        kind="inference",
+        submitted_at=at,
+        text="name: batching\n",
+        meaning={},
+        rule=RULE,
+        settled=True,
     )
 
 

@@ -7,7 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farm.errors import InputError
-from farm.model import Domain, Failure, FailureKind, Flag, Measurement, Quality, TraceReport, WindowKind
+from farm.model import (
+    Asked,
+    Domain,
+    Epoch,
+    Failure,
+    FailureKind,
+    Flag,
+    Measurement,
+    Quality,
+    Stopped,
+    TraceReport,
+    WindowKind,
+)
 from farm.store import Store
 from farm.store.blobs import pack, unpack
 from tests.contract.store_records import (
@@ -85,6 +97,20 @@ def test_a_trial_comes_back_whole(farm: Store) -> None:
     assert (trial.duration_s, trial.overhead_s, trial.carbon_g_per_kwh) == (9.0, 0.75, 268.48)
     assert (trial.flags, trial.log_tail, trial.block, trial.target) == (sent.flags, "Größe\n", 0, "any")
     assert farm.progress(SWEEP).recent_s == (9.0,)
+
+
+def test_a_training_comes_back_with_its_epochs_and_who_asked_for_it(farm: Store) -> None:
+    asked = Asked(study="s", number=3, sampler_s=0.25, sampler_cpu_s=0.125)
+    spec = new_job(7).spec
+    farm.submit(record(), [new_job(7, spec=spec.model_copy(update={"kind": "training", "asked": asked}))])
+    claim(farm, job_id(7))
+    epochs = tuple(
+        Epoch(index=i, window=i, train_loss=None, validation_loss=1.5 - i, validation_accuracy=i / 4, train_s=2.0)
+        for i in range(2)
+    )
+    farm.complete(report(job_id(7), 1, epochs=epochs, stopped=Stopped.PRUNED))
+    (trial,) = farm.trial_rows(SWEEP)
+    assert (trial.epochs, trial.stopped, trial.asked) == (epochs, Stopped.PRUNED, asked)
 
 
 def test_the_same_environment_is_stored_once(farm: Store) -> None:

@@ -21,7 +21,18 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("measurement", "window", "trace", "latency", "trial", "job", "sweep", "machine", "environment"):
+    for table in (
+        "measurement",
+        "window",
+        "trace",
+        "latency",
+        "epoch",
+        "trial",
+        "job",
+        "sweep",
+        "machine",
+        "environment",
+    ):
         op.drop_table(table)
 
 
@@ -58,6 +69,7 @@ def _sweeps_and_machines() -> None:
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("submitted_at", _UTC, nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("meaning", _JSON, nullable=False),
         sa.Column("rule", _JSON, nullable=False),
         sa.Column("settled", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_sweep"),
@@ -120,6 +132,7 @@ def _trials() -> None:
         sa.Column("flags", _JSON, nullable=False),
         sa.Column("notes", _JSON, nullable=False),
         sa.Column("log_tail", sa.Text(), nullable=False),
+        sa.Column("stopped", sa.Text(), nullable=True),
         sa.Column("simulated", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["environment_id"], ["environment.id"], name="fk_trial_environment_id"),
         sa.ForeignKeyConstraint(["job_id"], ["job.id"], name="fk_trial_job_id"),
@@ -130,6 +143,18 @@ def _trials() -> None:
 
 
 def _series() -> None:
+    op.create_table(
+        "epoch",
+        sa.Column("trial_id", sa.String(), nullable=False),
+        sa.Column("index", sa.Integer(), nullable=False),
+        sa.Column("window", sa.Integer(), nullable=False),
+        sa.Column("train_loss", sa.Float(), nullable=True),
+        sa.Column("validation_loss", sa.Float(), nullable=True),
+        sa.Column("validation_accuracy", sa.Float(), nullable=False),
+        sa.Column("train_s", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(["trial_id"], ["trial.id"], name="fk_epoch_trial_id"),
+        sa.PrimaryKeyConstraint("trial_id", "index", name="pk_epoch"),
+    )
     op.create_table(
         "latency",
         sa.Column("trial_id", sa.String(), nullable=False),
