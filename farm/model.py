@@ -5,6 +5,7 @@ types of the inner loops are dataclasses.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -15,6 +16,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 Scalar = str | int | float | bool | None
 #: One combination of a sweep's factors: every parameter of the workload by name.
 Point = dict[str, Scalar]
+#: What a point of a tuning sweep names besides: factors of the search, of which the workload knows nothing.
+SEARCH_FACTORS = ("strategy", "tuning_seed", "configuration")
 
 
 class Frozen(BaseModel):
@@ -67,7 +70,7 @@ class WindowKind(StrEnum):
 class Flag(StrEnum):
     """A reason to doubt a trial."""
 
-    ALIAS_RISK = "alias_risk"  #: batches may run in step with the sensor: random pauses were added
+    ALIAS_RISK = "alias_risk"  #: batches may run in step with the sensor: random pauses are added, if need be later
     BASELINE_DRIFT = "baseline_drift"  #: the idle before and after differ
     BELOW_NOISE = "below_noise"  #: the net energy is within its uncertainty: a bound, not a value
     CONTAMINATED = "contaminated"  #: other programs ran
@@ -145,10 +148,16 @@ class Asked(Frozen):
 
 
 class Rung(Frozen):
-    """Where a training is pruned unless it is good enough by then."""
+    """After so many epochs a training goes on only if it is good enough."""
 
-    epoch: int = Field(ge=1)  #: epochs done
+    epoch: int = Field(ge=1)  #: epochs done; less than all
     least_accuracy: float
+    judges: Literal["best", "last"]  #: the best validation accuracy so far, or that of this epoch
+
+    def lets_on(self, accuracies: Sequence[float]) -> bool:
+        """Whether a training goes on that has these validation accuracies, one for each epoch up to this."""
+        judged = max(accuracies) if self.judges == "best" else accuracies[-1]
+        return judged >= self.least_accuracy
 
 
 class JobSpec(Frozen):
@@ -396,7 +405,7 @@ class SweepRecord(Frozen):
     kind: str
     submitted_at: datetime
     text: str  #: the YAML as written
-    meaning: dict[str, JsonValue]  #: the YAML as understood: defaults filled in, paths absolute
+    meaning: str  #: the YAML as understood, in JSON: defaults filled in, paths absolute
     rule: StoppingRule
     settled: bool  #: False: the controller may still plan more repetitions
 

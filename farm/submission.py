@@ -44,7 +44,7 @@ def enqueue(sweep: Sweep, text: str, store: Store, settings: Settings, fresh: bo
         kind=sweep.kind,
         submitted_at=datetime.now(UTC),
         text=text,
-        meaning=sweep.model_dump(mode="json"),
+        meaning=sweep.model_dump_json(),
         rule=rule,
         settled=rule.is_fixed,
     )

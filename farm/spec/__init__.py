@@ -10,6 +10,8 @@ from farm.spec.models import (
     Repetitions,
     Sweep,
     TrainingSweep,
+    Tuning,
+    TuningSweep,
     profile_settings,
     stopping_rule,
 )
@@ -30,6 +32,8 @@ __all__ = [
     "Sweep",
     "Training",
     "TrainingSweep",
+    "Tuning",
+    "TuningSweep",
     "canonical",
     "canonical_json",
     "json_schema",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, RootModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from farm.errors import SweepError
@@ -66,7 +66,7 @@ def parse_sweep(text: str, name: str, folder: Path) -> Sweep:
 
 def restored(record: SweepRecord) -> Sweep:
     """The sweep that was submitted, from what the store keeps of it."""
-    return SWEEPS[record.kind].model_validate(record.meaning)
+    return SWEEPS[record.kind].model_validate_json(record.meaning, context={"folder": "/"})
 
 
 def _too_large(name: str) -> str:
@@ -121,11 +121,9 @@ def _field(loc: Loc) -> str:
 
 
 def _unknown_key(loc: Loc, sweep: type[Sweep]) -> str:
-    key = str(loc[-1])
-    sections = dict(_sections(sweep))
-    siblings = sections.get(str(loc[0]), ()) if len(loc) > 1 else tuple(sweep.model_fields)
+    key, siblings = str(loc[-1]), _keys_beside(loc, sweep)
     likely = suggestion(key, {name: name for name in siblings})
-    elsewhere = [name for name, keys in sections.items() if key in keys]
+    elsewhere = [name for name in sweep.model_fields if key in _keys_beside((name, key), sweep)]
     if likely:
         return f"unknown key{likely}"
     if elsewhere:
@@ -133,20 +131,25 @@ def _unknown_key(loc: Loc, sweep: type[Sweep]) -> str:
     return f"unknown key: expected one of {', '.join(siblings)}"
 
 
-def _sections(sweep: type[Sweep]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The fields of a sweep that have fields of their own, and these."""
-    for name in sweep.model_fields:
-        described = sweep.model_fields["workload" if name == "exclude" else name]
-        for type_ in _types_in(described.annotation):
-            yield name, tuple(type_.model_fields)
+def _keys_beside(loc: Loc, sweep: type[Sweep]) -> tuple[str, ...]:
+    """The keys that may stand at a place: those of the models that it may hold."""
+    models: list[type[BaseModel]] = [sweep]
+    for part in loc[:-1]:
+        name = "workload" if part == "exclude" else part
+        fields = [model.model_fields[name] for model in models if name in model.model_fields]
+        if fields:  # else it is an index, or a name of the user's choice
+            models = [held for field in fields for held in _models_in(field.annotation)]
+    return tuple(dict.fromkeys(name for model in models for name in model.model_fields))
 
 
-def _types_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The models that a field may hold."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models that a field may hold; a root model stands for what it holds."""
+    if isinstance(annotation, type) and issubclass(annotation, RootModel):
+        yield from _models_in(annotation.model_fields["root"].annotation)
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for part in get_args(annotation):
-        yield from _types_in(part)
+        yield from _models_in(part)
 
 
 def _wrong_value(details: ErrorDetails) -> str:
@@ -161,6 +164,8 @@ def canonical(sweep: Sweep) -> str:
     """What the sweep means, as JSON: layout, comments and order of keys and lists make no difference."""
     meaning = sweep.model_dump(mode="json")
     meaning["measure"] = profile_settings(sweep.measure).model_dump(mode="json")
+    if "tuning" in meaning:  # the order of parameters and choices decides which points are drawn
+        meaning["tuning"] = json.dumps(meaning["tuning"])
     meaning["repetitions"] = stopping_rule(sweep).model_dump(mode="json")
     return canonical_json(meaning)
 

@@ -93,7 +93,7 @@ class Sweep(Row, table=True):
     kind: str
     submitted_at: datetime = Field(sa_type=UtcDateTime)
     text: str = Field(sa_type=PlainText)
-    meaning: dict[str, Any] = Field(sa_type=Json)
+    meaning: str = Field(sa_type=PlainText)  #: not Json: the order of keys matters
     rule: dict[str, Any] = Field(sa_type=Json)
     settled: bool
 

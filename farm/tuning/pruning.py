@@ -9,24 +9,10 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, takewhile
 from statistics import median
-from typing import Literal
 
-from farm.model import Frozen
+from farm.model import Rung
 from farm.spec.strategies import Pruning
 from farm.tuning.study import Finished
-
-
-class Rung(Frozen):
-    """After so many epochs a trial goes on only if it is good enough."""
-
-    epoch: int  #: epochs done; less than all
-    least_accuracy: float
-    judges: Literal["best", "last"]  #: the best validation accuracy so far, or that of this epoch
-
-    def lets_on(self, accuracies: Sequence[float]) -> bool:
-        """Whether a trial goes on that has these validation accuracies, one for each epoch up to this."""
-        judged = max(accuracies) if self.judges == "best" else accuracies[-1]
-        return judged >= self.least_accuracy
 
 
 def thresholds(rule: Pruning, number: int, history: Sequence[Finished], epochs: int) -> tuple[Rung, ...]:

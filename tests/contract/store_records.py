@@ -49,7 +49,7 @@ def record(sweep: str = SWEEP, name: str = "batching", at: datetime = UTC_NOON) 
         kind="inference",
         submitted_at=at,
         text="name: batching\n",
-        meaning={},
+        meaning="{}",
         rule=RULE,
         settled=True,
     )

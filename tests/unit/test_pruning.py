@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from optuna.pruners import BasePruner, MedianPruner, SuccessiveHalvingPruner
 from optuna.trial import TrialState
 
+from farm.model import Rung
 from farm.spec.strategies import Pruning
-from farm.tuning import Finished, Rung, thresholds
+from farm.tuning import Finished, thresholds
 from farm.tuning.pruning import bracket_of, bracket_sizes
 
 EPOCHS = 27

@@ -22,7 +22,7 @@ SWEEP = SweepRecord(
     kind="inference",
     submitted_at=NOON,
     text="name: batching\n",
-    meaning={},
+    meaning="{}",
     rule=StoppingRule(min=2, max=2, target=0.02),
     settled=True,
 )

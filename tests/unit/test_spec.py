@@ -15,6 +15,7 @@ from farm.model import Baseline, queue_for
 from farm.spec import (
     PROFILES,
     Sweep,
+    TuningSweep,
     canonical,
     json_schema,
     load_sweep,
@@ -331,6 +332,50 @@ def test_each_kind_has_factors_of_its_own() -> None:
     assert found[1] == "sweep.yaml:4:11: exclude.epocs: unknown key (did you mean 'epochs'?)"
 
 
+TUNING = """\
+name: search
+kind: tuning
+workload: {model: simple_cnn, epochs: 5}
+tuning:
+  space: {lr: {low: 0.001, high: 0.1, levels: 5}, optimizer: [adam, sgd]}
+  strategies: [grid, tpe]
+  seeds: 3
+"""
+
+
+def test_reads_a_tuning_sweep() -> None:
+    sweep = parse(TUNING)
+    assert isinstance(sweep, TuningSweep)
+    assert sweep.tuning.seeds == (1, 2, 3)
+    assert [strategy.name for strategy in sweep.tuning.strategies] == ["grid", "tpe"]
+    assert (sweep.repetitions.min, sweep.repetitions.max) == (1, 1)
+
+
+def test_the_order_of_a_space_means_something() -> None:
+    other = TUNING.replace("[adam, sgd]", "[sgd, adam]")
+    assert sweep_id(parse(other)) != sweep_id(parse(TUNING))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("lr:", "lrr:", "5:16: tuning.space.lrr: cannot be searched: expected one of batch_size, optimizer, lr"),
+        ("epochs: 5", "lr: 0.1", "5:15: tuning.space.lr: workload.lr is given too: remove one of them"),
+        ("sgd", "sgdd", "5:62: tuning.space.optimizer: expected one of adam, adamw, sgd, got 'sgdd'"),
+        (
+            "tpe",
+            "{name: grid, levels: 3}",
+            "6:22: tuning.strategies[1]: a second grid: results could not tell them apart",
+        ),
+        ("seeds: 3", "repetitions: {min: 1, max: 2}", "7:3: tuning.repetitions: unknown key"),
+        ("levels: 5", "levles: 5", "5:39: tuning.space.lr.levles: unknown key (did you mean 'levels'?)"),
+    ],
+)
+def test_says_what_a_tuning_sweep_cannot_search(old: str, new: str, expected: str) -> None:
+    (line,) = problems(TUNING.replace(old, new))
+    assert line.startswith(f"sweep.yaml:{expected}")
+
+
 def test_says_everything_at_once_in_the_order_of_the_text() -> None:
     found = problems(
         "name: my sweep\nkind: inference\nworkload:\n  modle: alexnet\n  batch_size: [1, x]\n"
@@ -442,7 +487,7 @@ def test_queues(target: str, queue: str) -> None:
 
 def test_the_json_schema_is_closed_and_describes_every_field() -> None:
     schema = json.loads(json.dumps(json_schema()))
-    models = [part for part in schema["$defs"].values() if part["type"] == "object"]
+    models = [part for part in schema["$defs"].values() if part["type"] == "object" and part["title"] != "Space"]
     assert {"InferenceSweep", "TrainingSweep", "LayersSweep", "Training", "Measure"} <= {m["title"] for m in models}
     for model in models:
         assert model["additionalProperties"] is False

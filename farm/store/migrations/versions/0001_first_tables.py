@@ -69,7 +69,7 @@ def _sweeps_and_machines() -> None:
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("submitted_at", _UTC, nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
-        sa.Column("meaning", _JSON, nullable=False),
+        sa.Column("meaning", sa.Text(), nullable=False),
         sa.Column("rule", _JSON, nullable=False),
         sa.Column("settled", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_sweep"),
