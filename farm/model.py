@@ -251,7 +251,7 @@ class Epoch(Frozen):
     """One pass over the training images; what is not finite is None."""
 
     index: int = Field(ge=0)
-    window: int = Field(ge=0)  #: index of the training window that it ran in, and of the validation window after it
+    window: int | None  #: index of the training window that it ran in, and of its validation; None: not in this trial
     train_loss: float | None  #: mean over its images
     validation_loss: float | None
     validation_accuracy: float = Field(ge=0, le=1)  #: in evaluation mode

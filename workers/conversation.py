@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from farm.model import Failure, FailureKind, Flag, JobSpec, Probe, Window
+from farm.model import Epoch, Failure, FailureKind, Flag, Stopped, Window
 from workers import protocol
 from workers.stop import Stop
 from workers.zygote import ExitStatus, TrialProcess
@@ -31,6 +31,8 @@ class Heard:
     windows: list[Window] = field(default_factory=list)
     facts: protocol.Facts | None = None
     latencies_s: tuple[float, ...] = ()
+    epochs: tuple[Epoch, ...] = ()
+    stopped: Stopped | None = None
     flags: list[Flag] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     failure: Failure | None = None
@@ -42,13 +44,11 @@ class Heard:
         return self.is_done or self.failure is not None
 
 
-def follow(
-    trial: TrialProcess, spec: JobSpec, edges: Edges, stop: Stop, probe: Probe | None = None, jitter: bool = False
-) -> Heard:
+def follow(trial: TrialProcess, start: protocol.Start, edges: Edges, stop: Stop) -> Heard:
     """Lead a trial to its last word, to its death, to its time limit or to a stop; it is gone when this returns."""
     heard = Heard()
     try:
-        _listen(trial, _start(spec, probe, jitter), edges, stop, heard)
+        _listen(trial, start, edges, stop, heard)
     except (EOFError, ConnectionError):
         pass  # it died: the exit status says of what
     except ValueError:
@@ -63,15 +63,6 @@ def follow(
     elif not heard.is_over:
         heard.failure = _crash(status)
     return heard
-
-
-def _start(spec: JobSpec, probe: Probe | None, jitter: bool) -> protocol.Start:
-    return protocol.Start(
-        spec=spec,
-        sensor_period_s=probe.sensor_update_period_s if probe else None,
-        sensor_window_s=probe.averaging_window_s if probe else None,
-        jitter=jitter,
-    )
 
 
 def _listen(trial: TrialProcess, start: protocol.Start, edges: Edges, stop: Stop, heard: Heard) -> None:
@@ -103,8 +94,12 @@ def _hear(event: protocol.Event, trial: TrialProcess, edges: Edges, heard: Heard
             heard.facts = event
         case protocol.Latencies(values_s=values_s):
             heard.latencies_s = values_s
+        case protocol.Trained(epochs=epochs):
+            heard.epochs += epochs
+        case protocol.Ended(why=why):
+            heard.stopped = why
         case protocol.Doubt(flag=flag, note=note):
-            heard.flags.append(flag)
+            heard.flags += [flag] if flag else []
             heard.notes.append(note)
         case protocol.Failed(failure=failure):
             heard.failure = failure

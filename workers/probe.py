@@ -15,6 +15,7 @@ from typing import TypeVar
 from farm.errors import MeterError, MeterUnavailable
 from farm.model import Domain, JobSpec, MeasureSettings, Probe, Reading, WindowKind
 from farm.settings import Settings
+from workers import protocol
 from workers.conversation import follow
 from workers.evidence import Evidence, Sensor, Span, Unknown, update_period_s, verdict, wave_period_s
 from workers.meters import Meter
@@ -110,7 +111,7 @@ class _Burn:
         """Run one, and return when it was on; None where it failed."""
         spec = _spec(self.settings.gpu_index, length_s, period_s, duty)
         with tempfile.TemporaryFile() as log_file, closing(Stop()) as stop:
-            heard = follow(self.zygote.spawn(log_file), spec, self.sampler, stop)
+            heard = follow(self.zygote.spawn(log_file), protocol.Start(spec=spec), self.sampler, stop)
         if heard.failure is not None:
             self.notes.append(f"the probe's load failed: {heard.failure.message}")
         spans = [(w.begin_at_ns / 1e9, w.end_at_ns / 1e9) for w in heard.windows if w.kind is WindowKind.MEASURE]

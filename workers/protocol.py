@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, TypeAdapter
 
-from farm.model import Failure, Flag, Frozen, JobSpec, Window
+from farm.model import Epoch, Failure, Flag, Frozen, JobSpec, Stopped, Window
 
 
 class Start(Frozen):
@@ -22,6 +22,7 @@ class Start(Frozen):
     sensor_period_s: float | None = None  #: between two values that it publishes; None: not known
     sensor_window_s: float | None = None  #: that it sees of each period; None: not known
     jitter: bool = False  #: an earlier trial of the point may have run in step with it: pause at random
+    checkpoint: str | None = None  #: file to begin from where it exists, and to save to; None: nowhere
 
 
 class Go(Frozen):
@@ -60,11 +61,25 @@ class Latencies(Frozen):
     values_s: tuple[float, ...]
 
 
+class Trained(Frozen):
+    """Trial to supervisor: epochs that were trained and validated."""
+
+    type: Literal["trained"] = "trained"
+    epochs: tuple[Epoch, ...]
+
+
+class Ended(Frozen):
+    """Trial to supervisor: the training ended before its last epoch."""
+
+    type: Literal["ended"] = "ended"
+    why: Stopped
+
+
 class Doubt(Frozen):
-    """Trial to supervisor: a reason to doubt what follows."""
+    """Trial to supervisor: a reason to doubt what follows, or what a reader should know."""
 
     type: Literal["doubt"] = "doubt"
-    flag: Flag
+    flag: Flag | None  #: None: a note alone
     note: str
 
 
@@ -81,7 +96,9 @@ class Failed(Frozen):
     failure: Failure
 
 
-Event = Annotated[Facts | Edge | Closed | Latencies | Doubt | Done | Failed, Field(discriminator="type")]
+Event = Annotated[
+    Facts | Edge | Closed | Latencies | Trained | Ended | Doubt | Done | Failed, Field(discriminator="type")
+]
 Order = Annotated[Start | Go, Field(discriminator="type")]
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 ORDER: TypeAdapter[Order] = TypeAdapter(Order)

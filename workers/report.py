@@ -139,6 +139,8 @@ def assemble(
         measurements=measurements,
         traces=tuple(_trace_report(t) for t in seen.traces if t.readings),
         latencies_s=heard.latencies_s,
+        epochs=heard.epochs,
+        stopped=heard.stopped,
         environment=heard.facts.environment if heard.facts else {},
         facts=_facts(heard),
         flags=tuple(sorted(set(flags))),
@@ -183,7 +185,7 @@ def _facts(heard: Heard) -> Mapping[str, JsonValue]:
 def _overhead_s(duration_s: float, own_windows: Sequence[Window], measure: MeasureSettings) -> float:
     """What the trial cost outside the windows that measure: spawn, setup, cooling, teardown, arithmetic."""
     measuring = [w for w in own_windows if w.kind != WindowKind.SETUP]
-    guards_s = sum(2 * measure.guard_s for w in measuring if w.kind == WindowKind.MEASURE)
+    guards_s = sum(2 * measure.guard_s for w in measuring if w.kind.is_work)
     return duration_s - sum(w.duration_s for w in measuring) - guards_s
 
 

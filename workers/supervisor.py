@@ -10,11 +10,13 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import IO, Self
 
 from farm import energy
 from farm.model import Claim, Flag, JobSpec, Machine, Point, Probe, TrialReport, Window, WindowKind
 from farm.settings import Settings
+from workers import protocol
 from workers.conversation import Edges, Heard, follow
 from workers.cooldown import Rest, cool_down, rest_of
 from workers.meters import Meter
@@ -25,7 +27,7 @@ from workers.report import Observed, SharedIdle, assemble, informed, long_enough
 from workers.sampler import Sampler, open_meters
 from workers.stop import Stop
 from workers.watch import Watch
-from workers.zygote import Zygote
+from workers.zygote import TrialProcess, Zygote
 
 #: The idle after one trial serves as the idle before the next that starts within this time.
 SHARE_IDLE_WITHIN_S = 5.0
@@ -119,8 +121,7 @@ class Supervisor:
             before = shared.window if shared else self._first_idle(spec, sampler, edges, stop)
             heard = Heard(failure=stop.failure)
             if stop.failure is None:
-                jitter = _as_key(spec.point) in self._in_step
-                heard = follow(self._zygote.spawn(log_file), spec, edges, stop, self.probe, jitter)
+                heard = self._lead(spec, self._zygote.spawn(log_file), edges, stop)
             warm: list[str] = []
             after = None
             if heard.failure is None and not stop.wait(SETTLE_S):
@@ -144,6 +145,25 @@ class Supervisor:
                 flags=(Flag.BASELINE_DRIFT,) if early or warm else (),
                 log_tail=_tail(log_file),
             )
+
+    def _lead(self, spec: JobSpec, trial: TrialProcess, edges: Edges, stop: Stop) -> Heard:
+        """Follow a trial; the checkpoint of a training that went to its end is of no use any more."""
+        checkpoint = self._checkpoint(spec)
+        start = protocol.Start(
+            spec=spec,
+            sensor_period_s=self.probe.sensor_update_period_s if self.probe else None,
+            sensor_window_s=self.probe.averaging_window_s if self.probe else None,
+            jitter=_as_key(spec.point) in self._in_step,
+            checkpoint=str(checkpoint) if checkpoint else None,
+        )
+        heard = follow(trial, start, edges, stop)
+        if checkpoint is not None and heard.is_done:
+            checkpoint.unlink(missing_ok=True)
+        return heard
+
+    def _checkpoint(self, spec: JobSpec) -> Path | None:
+        """Where a training is kept, for the next attempt at the job on this machine."""
+        return self._settings.home / "checkpoints" / f"{spec.job}.pt" if spec.kind == "training" else None
 
     def _first_idle(self, spec: JobSpec, sampler: Sampler, edges: Edges, stop: Stop) -> Window | None:
         """An idle before of this trial's own; the first ever shows the board at rest."""

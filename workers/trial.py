@@ -1,96 +1,34 @@
-"""What happens inside a trial's process: the loops, the warm-up and the timing of any workload. It knows no meter.
+"""What happens inside a trial's process: a workload is led through its windows. It knows no meter.
 
-The order is that of one trial in the farm's measuring rules: setup, context idle, warm-up, measure windows, latency
-pass. Every window lies between two edges at which the trial stands still, its device settled, until the supervisor
-has read the meters.
-
-**Loops are counted, not timed.** Launching runs ahead of a GPU: a loop that asks the clock after each launch would
-enqueue far more than the window holds. So a stretch runs a number of batches that follows from the mean batch time so
-far, synchronizes, and adds a smaller count where it came out short. `MARGIN` makes that rare, and what is left of it
-is one or two drained queues (microseconds) in a window of seconds. Nothing stands between two steps but the loop.
+Every trial begins with setup and context idle; then its kind's course follows, in one of the modules beside this one.
 """
 
 import gc
-import math
 import re
 import socket
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from random import Random
+from typing import Any
 
 import torch
 
-from farm.aliasing import alias_risk, jitter_s
-from farm.model import Failure, FailureKind, Flag, Frozen, JobSpec, Scalar, Window, WindowKind
-from workers import protocol, workloads
+from farm.model import SEARCH_FACTORS, Failure, FailureKind, JobSpec, Scalar, WindowKind
+from workers import protocol, steady, training, workloads
 from workers.fingerprint import environment
+from workers.stage import Line, Stage, SupervisorGone
 from workers.workloads import InvalidWorkload, Workload
 
-#: A stretch is planned this much too long, so that it seldom comes out short.
-MARGIN = 1.02
-#: Batches are enqueued for so long at a time: where they turn slow, a stretch does not run away.
-CHUNK_S = 1.0
-#: The warm-up ends when the mean batch times of its last two parts differ by less.
-STEADY_WITHIN = 0.05
-#: The warm-up's parts: one for the cold start, and the two halves of the last stretch.
-WARMUP_PARTS = 3
 #: How allocators say that memory ran out, where they raise a bare RuntimeError.
 OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "_ALLOC_FAILED")
-
-
-class SupervisorGone(Exception):
-    """Nobody listens any more."""
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """Batches run back to back, from a synchronized start to a synchronized end."""
-
-    batches: int
-    units: int
-    duration_s: float
-
-    @property
-    def batch_s(self) -> float:
-        """Mean time of a batch."""
-        return self.duration_s / self.batches
-
-
-@dataclass
-class Tally:
-    """Units done in a window; None where it does no work."""
-
-    units: int | None = None
-
-
-class Line:
-    """The trial's end of the socket."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._channel = protocol.Channel(sock)
-
-    def receive(self) -> protocol.Order:
-        """Wait for the supervisor."""
-        try:
-            return protocol.ORDER.validate_json(self._channel.receive())
-        except (EOFError, OSError):
-            raise SupervisorGone from None
-
-    def send(self, event: Frozen) -> None:
-        """Tell the supervisor."""
-        try:
-            self._channel.send(event)
-        except OSError:
-            raise SupervisorGone from None
-
-    def edge(self) -> None:
-        """Stand still until the meters are read."""
-        self.send(protocol.Edge())
-        self.receive()
+#: What follows the context idle, by kind: the course takes the workload of that kind.
+COURSES: Mapping[str, Callable[[Stage, Any], None]] = {
+    "inference": steady.run,
+    "burn": steady.run,
+    "layers": steady.run_parts,
+    "training": training.run,
+}
 
 
 def main(sock: socket.socket) -> int:
@@ -113,7 +51,7 @@ def _run(line: Line, start: protocol.Start) -> Failure | None:
         device = choose_device(spec.point.get("device", "auto"))
         workload = _load(spec.kind)
         try:
-            Trial(line, start, workload, device).run()
+            lead(Stage(line, start, device), workload)
         finally:
             workload.close()
     except SupervisorGone:
@@ -176,162 +114,19 @@ def _no_garbage_collection() -> Iterator[None]:
         gc.unfreeze()
 
 
-class Trial:
-    """One workload led through its windows."""
-
-    def __init__(self, line: Line, start: protocol.Start, workload: Workload, device: str) -> None:
-        self._line = line
-        self._start = start
-        self._spec = start.spec
-        self._measure = start.spec.measure
-        self._jitter: Random | None = None  #: draws a pause after each batch that may run in step with the sensor
-        self._workload = workload
-        self._device = device
-        self._batch_s: float | None = None  #: mean of the last stretch
-
-    def run(self) -> None:
-        """All windows in order."""
-        with self._window(WindowKind.SETUP):
-            self._set_up()
-        self._tell_facts()
-        with _no_garbage_collection():
-            self._settle()
-            with self._window(WindowKind.CONTEXT_IDLE):
-                time.sleep(self._measure.context_idle_s)
-            self._warm_up()
-            self._beware_of_resonance()
-            for index in range(self._measure.windows):
-                self._settle()
-                with self._window(WindowKind.MEASURE, index, self._measure.guard_s) as tally:
-                    tally.units = self._stretch(self._measure.window_s, self._measure.min_iterations).units
-            self._time_batches()
-
-    @contextmanager
-    def _window(self, kind: WindowKind, index: int = 0, guard_s: float = 0.0) -> Iterator[Tally]:
-        """Stamp a window between two edges and two guards; the block ends synchronized and tallies its units."""
-        tally = Tally()
-        self._line.edge()
-        read_ns = time.monotonic_ns()
-        time.sleep(guard_s)
-        started, begin_ns = datetime.now(UTC), time.monotonic_ns()
-        yield tally
-        end_ns = time.monotonic_ns()
-        time.sleep(guard_s + (self._out_of_step_s(read_ns, guard_s) if guard_s else 0.0))
-        self._line.edge()
-        window = Window(
-            kind=kind,
-            index=index,
-            begin_at_ns=begin_ns,
-            end_at_ns=end_ns,
-            started_at_utc=started,
-            units=tally.units,
-        )
-        self._line.send(protocol.Closed(window=window))
-
-    def _settle(self) -> None:
-        """Wait until the GPU's meters have published what ran before: the next edge reads idle alone."""
-        if self._start.sensor_period_s is not None:
-            time.sleep(self._measure.guard_s)
-
-    def _out_of_step_s(self, read_ns: int, guard_s: float) -> float:
-        """What is missing to a whole number of the sensor's periods since the meters were read, a guard from now.
-
-        Readings so far apart are of the same age: their difference has no error from it.
-        """
-        period_s = self._start.sensor_period_s
-        if period_s is None:
-            return 0.0
-        return -((time.monotonic_ns() - read_ns) / 1e9 + guard_s) % period_s
-
-    def _set_up(self) -> None:
-        point = {name: value for name, value in self._spec.point.items() if name != "device"}
-        self._workload.setup(point, self._device, self._spec.seed)
-        self._workload.synchronize()
-
-    def _tell_facts(self) -> None:
-        facts = protocol.Facts(
-            device=self._device,
-            unit=self._workload.unit,
-            workload=dict(self._workload.facts()),
-            environment=environment(),
-        )
-        self._line.send(facts)
-
-    def _warm_up(self) -> None:
-        """Run until two parts in a row take the same time a batch, within the limits of the settings."""
-        part_s, limit_s = self._measure.warmup_s / WARMUP_PARTS, self._measure.warmup_max_s
-        parts: list[Stretch] = []
-        is_steady = False
-        with self._window(WindowKind.WARMUP) as tally:
-            while not is_steady and sum(part.duration_s for part in parts) < limit_s:
-                parts.append(self._stretch(part_s))
-                is_steady = len(parts) >= WARMUP_PARTS and _agree(parts[-2], parts[-1])
-            tally.units = sum(part.units for part in parts)
-        if not is_steady:
-            note = f"no steady state within {limit_s:g} s of warm-up: the batch time still changed by over 5 %"
-            self._line.send(protocol.Doubt(flag=Flag.NO_STEADY_STATE, note=note))
-
-    def _beware_of_resonance(self) -> None:
-        """From here on, pause at random between batches that may run in step with the GPU's power sensor."""
-        earlier = "an earlier trial of this point may have run in step with the power sensor"
-        risk = earlier if self._start.jitter else self._risk_of_resonance()
-        if risk is not None:
-            self._jitter = Random(self._spec.seed)  # noqa: S311 - a pause, not a secret
-            self._line.send(protocol.Doubt(flag=Flag.ALIAS_RISK, note=f"{risk}: random pauses were added"))
-
-    def _risk_of_resonance(self) -> str | None:
-        """What may happen, as far as the batch time tells; the sensor sees nothing of what runs on the CPU."""
-        period_s, window_s = self._start.sensor_period_s, self._start.sensor_window_s
-        if period_s is None or self._batch_s is None or not self._device.startswith("cuda"):
-            return None
-        if not alias_risk(self._batch_s, period_s, window_s):
-            return None
-        return f"batches of {self._batch_s:.4g} s may run in step with the power sensor's {period_s:.3g} s"
-
-    def _pause(self, batch_s: float, random: Random) -> None:
-        self._workload.synchronize()
-        time.sleep(jitter_s(batch_s, random))
-
-    def _stretch(self, at_least_s: float, min_batches: int = 1) -> Stretch:
-        """Run batches back to back for a time and a number; synchronized at the end."""
-        step, synchronize = self._workload.step, self._workload.synchronize
-        batches = units = 0
-        duration_s = 0.0
-        batch_s = self._batch_s
-        begin_ns = time.monotonic_ns()
-        while batches < min_batches or duration_s < at_least_s:
-            missing = math.ceil(MARGIN * min(at_least_s - duration_s, CHUNK_S) / batch_s) if batch_s else 1
-            chunk = max(missing, min_batches - batches, 1)
-            for _ in range(chunk):
-                units += step()
-                if self._jitter is not None and batch_s is not None:
-                    self._pause(batch_s, self._jitter)
-            synchronize()
-            batches += chunk
-            duration_s = (time.monotonic_ns() - begin_ns) / 1e9
-            batch_s = duration_s / batches
-        self._batch_s = batch_s
-        return Stretch(batches, units, duration_s)
-
-    def _time_batches(self) -> None:
-        """Time each batch by itself, synchronized; the pass is apart from the measure windows."""
-        step, synchronize, measure = self._workload.step, self._workload.synchronize, self._measure
-        values_s: list[float] = []
-        units, passed_s = 0, 0.0
-        with self._window(WindowKind.LATENCY) as tally:
-            begin_ns = time.perf_counter_ns()
-            while len(values_s) < measure.latency_max_batches and (
-                passed_s < measure.latency_s or len(values_s) < measure.min_iterations
-            ):
-                batch_ns = time.perf_counter_ns()
-                units += step()
-                synchronize()
-                end_ns = time.perf_counter_ns()
-                values_s.append((end_ns - batch_ns) / 1e9)
-                passed_s = (end_ns - begin_ns) / 1e9
-            tally.units = units
-        self._line.send(protocol.Latencies(values_s=tuple(values_s)))
-
-
-def _agree(first: Stretch, second: Stretch) -> bool:
-    return abs(second.batch_s - first.batch_s) < STEADY_WITHIN * first.batch_s
+def lead(stage: Stage, workload: Workload) -> None:
+    """All windows of a trial, in order."""
+    with stage.window(WindowKind.SETUP):
+        hidden = {"device", *SEARCH_FACTORS}
+        point = {name: value for name, value in stage.spec.point.items() if name not in hidden}
+        workload.setup(point, stage.device, stage.spec.seed)
+        workload.synchronize()
+    facts = protocol.Facts(
+        device=stage.device, unit=workload.unit, workload=dict(workload.facts()), environment=environment()
+    )
+    stage.line.send(facts)
+    with _no_garbage_collection():
+        stage.settle()
+        with stage.window(WindowKind.CONTEXT_IDLE):
+            time.sleep(stage.measure.context_idle_s)
+        COURSES[stage.spec.kind](stage, workload)

@@ -263,7 +263,7 @@ class Epoch(Row, table=True):
 
     trial_id: str = Field(primary_key=True, foreign_key="trial.id")
     index: int = Field(primary_key=True)
-    window: int
+    window: int | None
     train_loss: float | None
     validation_loss: float | None
     validation_accuracy: float

@@ -5,14 +5,15 @@ The contract, which `tests/contract/test_workloads.py` runs over every workload:
 - `setup` builds everything (model on its device, inputs ready) and raises `InvalidWorkload` with one clear line for
   what cannot be had here: an unknown model, weights that cannot be read or downloaded, an unreadable image.
 - The same params and seed give the same parameters and inputs.
-- `step` enqueues one batch and returns the units it will do; it does not synchronize.
+- `step` enqueues one batch and returns the units it will do; it does not synchronize. Nor does `train_epoch`.
 - `synchronize` waits until all enqueued work is done.
 - `facts` describes what ran; JSON values only. `close` is safe at any time, twice too.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import import_module
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from pydantic import JsonValue
 
@@ -24,20 +25,66 @@ class InvalidWorkload(Exception):
 
 
 class Workload(Protocol):
-    """One thing a trial can run, again and again."""
+    """What a trial can set up and lead through its windows."""
 
-    unit: ClassVar[str]  #: of what `step` counts: "image"
+    unit: ClassVar[str]  #: of what its work counts: "image"
 
     def setup(self, point: Point, device: str, seed: int) -> None: ...
-    def step(self) -> int: ...
     def synchronize(self) -> None: ...
     def facts(self) -> Mapping[str, JsonValue]: ...
     def close(self) -> None: ...
 
 
-#: Workloads by the sweep's kind, as "module:Class", imported on use.
+class Repeatable(Workload, Protocol):
+    """One that does the same again and again."""
+
+    def step(self) -> int: ...
+
+
+class Part(Protocol):
+    """One of several things that a workload can do."""
+
+    @property
+    def index(self) -> int: ...
+
+
+class Divisible(Repeatable, Protocol):
+    """One whose `step` does the part that was selected last."""
+
+    @property
+    def parts(self) -> Sequence[Part]: ...
+    def select(self, index: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """How good a network is; a loss is a mean over images, None where it is no number."""
+
+    train_loss: float | None  #: while it was trained
+    validation_loss: float | None
+    validation_accuracy: float  #: share of the validation images, in evaluation mode
+
+
+class Trainable(Workload, Protocol):
+    """One that is trained epoch by epoch. What an epoch left is kept until it is validated."""
+
+    @property
+    def epochs(self) -> int: ...  #: to train, at most
+    @property
+    def patience(self) -> int | None: ...  #: epochs without a better accuracy; None: no early stopping
+    @property
+    def kept_bytes(self) -> int: ...  #: that wait for validation
+    def train_epoch(self) -> int: ...  #: enqueue one, keep the network that it leaves; returns its images
+    def validate(self) -> tuple[int, list[Scores]]: ...  #: what was kept, oldest first; the images that it took
+    def state(self) -> dict[str, Any]: ...  #: for a checkpoint: tensors and plain values
+    def restore(self, state: dict[str, Any]) -> None: ...
+
+
+#: Workloads by the job's kind, as "module:Class", imported on use.
 REGISTRY: Mapping[str, str] = {
     "inference": "workers.workloads.inference:Inference",
+    "training": "workers.workloads.training:Training",
+    "layers": "workers.workloads.layers:Layers",
     "burn": "workers.workloads.burn:Burn",
 }
 

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import Field, JsonValue
 
 from farm.model import Frozen, Point
-from workers.workloads import InvalidWorkload
+from workers.workloads.params import parsed
 
 #: Rows of the square matrices, and products between two looks at the clock: together below 2 ms on either device.
 ROWS = {"cpu": 256, "cuda": 2048}
@@ -42,12 +42,7 @@ class Burn:
 
     def setup(self, point: Point, device: str, seed: int) -> None:
         """Make a matrix on the device (`cpu`, `cuda:N`)."""
-        try:
-            params = Params.model_validate(point)
-        except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"])
-            raise InvalidWorkload(f"{field}: {first['msg']}, got {first['input']!r}") from None
+        params = parsed(point, Params)
         family = device.partition(":")[0]
         rows, dtype = ROWS[family], torch.float16 if family == "cuda" else torch.float32
         noise = torch.randn(rows, rows, generator=torch.Generator().manual_seed(seed))

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import torch
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import Field, JsonValue
 from torch import nn
 
 from farm.model import Frozen, Point
 from workers.workloads import InvalidWorkload, images, networks
+from workers.workloads.params import configure_torch, parsed
 
 #: What torch.compile says where it finds no compiler for the CPU, or for the GPU.
 NO_COMPILER = ("InvalidCxxCompiler", "TritonMissing")
@@ -47,8 +48,8 @@ class Inference:
 
     def setup(self, point: Point, device: str, seed: int) -> None:
         """Build the network and its batch on the device (`cpu`, `cuda:N`); with `compile`, compile it."""
-        params = _parse(point)
-        _configure_torch(params, device)
+        params = parsed(point, Params)
+        configure_torch(params.precision, params.threads, device)
         network = networks.build(params.model, params.weights, seed)
         photographs = images.load(params.images, network.preprocess, params.batch_size, seed)
         layout = torch.channels_last if params.channels_last else torch.contiguous_format
@@ -97,22 +98,3 @@ class Inference:
                 "compile: this machine has no compiler: install g++ (for a GPU triton too), or use compile: false"
             ) from None
         self.synchronize()
-
-
-def _parse(point: Point) -> Params:
-    try:
-        return Params.model_validate(point)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise InvalidWorkload(f"{field}: {first['msg']}, got {first['input']!r}") from None
-
-
-def _configure_torch(params: Params, device: str) -> None:
-    """Set what is global in torch: TF32 on or off, threads."""
-    if params.precision == "tf32" and device == "cpu":
-        raise InvalidWorkload("precision: a CPU has no tf32: use fp32, or a CUDA device")
-    torch.backends.cuda.matmul.allow_tf32 = params.precision == "tf32"
-    torch.backends.cudnn.allow_tf32 = params.precision == "tf32"
-    if params.threads is not None:
-        torch.set_num_threads(params.threads)

@@ -14,12 +14,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Literal
 
 import torch
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import Field, JsonValue
 from torch import nn
 
 from farm.model import Frozen, Point
 from workers.workloads import InvalidWorkload, leaves, networks, parts, simple_networks
 from workers.workloads.inference import DTYPES
+from workers.workloads.params import configure_torch, parsed
 from workers.workloads.parts import Part, Subject
 from workers.workloads.simple_networks import STUDY_MODELS, Architecture, Shape
 
@@ -79,8 +80,8 @@ class Layers:
 
     def setup(self, point: Point, device: str, seed: int) -> None:
         """Build the network on the device (`cpu`, `cuda:N`), watch its layers in one pass, and select the whole."""
-        params = _parse(point)
-        _configure_torch(params, device)
+        params = parsed(point, Params)
+        configure_torch(params.precision, params.threads, device)
         network = _build(params, seed)
         overwriting = leaves.undo_inplace(network)
         noise = torch.randn(params.batch_size, *params.image, generator=torch.Generator().manual_seed(seed))
@@ -149,22 +150,3 @@ def _try_shapes(network: nn.Module, params: Params) -> None:
             f"input: {params.model} cannot {'train' if params.backward else 'infer'} on a batch of "
             f"{' x '.join(map(str, shape))} ({networks.first_line(error)}): use a larger input or batch_size"
         ) from None
-
-
-def _parse(point: Point) -> Params:
-    try:
-        return Params.model_validate(point)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise InvalidWorkload(f"{field}: {first['msg']}, got {first['input']!r}") from None
-
-
-def _configure_torch(params: Params, device: str) -> None:
-    """Set what is global in torch: TF32 on or off, threads."""
-    if params.precision == "tf32" and device == "cpu":
-        raise InvalidWorkload("precision: a CPU has no tf32: use fp32, or a CUDA device")
-    torch.backends.cuda.matmul.allow_tf32 = params.precision == "tf32"
-    torch.backends.cudnn.allow_tf32 = params.precision == "tf32"
-    if params.threads is not None:
-        torch.set_num_threads(params.threads)

@@ -147,7 +147,7 @@ def _series() -> None:
         "epoch",
         sa.Column("trial_id", sa.String(), nullable=False),
         sa.Column("index", sa.Integer(), nullable=False),
-        sa.Column("window", sa.Integer(), nullable=False),
+        sa.Column("window", sa.Integer(), nullable=True),
         sa.Column("train_loss", sa.Float(), nullable=True),
         sa.Column("validation_loss", sa.Float(), nullable=True),
         sa.Column("validation_accuracy", sa.Float(), nullable=False),
