@@ -63,7 +63,20 @@ class Summary:
         return dict(self.key)
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Samples of one kind, and what they sum up to."""
+
+    summary: Summary
+    samples: Sequence[Sample]  #: that the figures rest on
+
+
 def summarise(samples: Iterable[Sample], by: Sequence[str], include_flagged: bool = False) -> list[Summary]:
+    """The summaries of all groups."""
+    return [group.summary for group in grouped(samples, by, include_flagged)]
+
+
+def grouped(samples: Iterable[Sample], by: Sequence[str], include_flagged: bool = False) -> list[Group]:
     """Group by labels, in order of appearance; samples of different quality, or simulated ones, are never mixed.
 
     Flagged samples are left out of groups that have others, unless they are asked for.
@@ -72,27 +85,27 @@ def summarise(samples: Iterable[Sample], by: Sequence[str], include_flagged: boo
     for sample in samples:
         key = tuple((name, sample.labels.get(name)) for name in by)
         groups.setdefault((key, sample.quality, sample.simulated), []).append(sample)
-    return [
-        _summary(key, quality, simulated, group, include_flagged) for (key, quality, simulated), group in groups.items()
-    ]
+    return [_group(key, everything, include_flagged) for (key, _, _), everything in groups.items()]
 
 
-def _summary(
-    key: Key, quality: Quality | None, simulated: bool, everything: Sequence[Sample], include_flagged: bool
-) -> Summary:
+def _group(key: Key, everything: Sequence[Sample], include_flagged: bool) -> Group:
     valid = [s for s in everything if s.is_valid]
-    group = everything if include_flagged or not valid else valid
+    counted = everything if include_flagged or not valid else valid
+    return Group(_summary(key, everything, counted), counted)
+
+
+def _summary(key: Key, everything: Sequence[Sample], group: Sequence[Sample]) -> Summary:
     latencies_s = sorted(value for sample in group for value in sample.latencies_s)
     gross = [s.gross_j for s in group if s.gross_j is not None]
     net = [(s.net_j, s.net_u_j) for s in group if s.net_j is not None]
     grams = [grams for s in group if (grams := _grams(s)) is not None]
     return Summary(
         key=key,
-        quality=quality,
-        simulated=simulated,
+        quality=everything[0].quality,
+        simulated=everything[0].simulated,
         trials=len(group),
         left_out=len(everything) - len(group),
-        is_doubtful=not valid,
+        is_doubtful=not any(s.is_valid for s in everything),
         flags=Counter(flag for s in everything for flag in s.flags),
         units_per_s=fmean(s.units_per_s for s in group),
         p50_s=percentile(latencies_s, 50),

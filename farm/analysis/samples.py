@@ -1,35 +1,68 @@
 """From the store's rows to samples: one a trial, in the domain of the device that did the work."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
+
+from pydantic import JsonValue
 
 from farm.analysis.aggregate import Sample
 from farm.energy import COVERAGE_FACTOR
-from farm.model import Domain, Scalar, WindowKind
+from farm.model import Domain, Quality, Scalar, WindowKind
 from farm.store import MeasurementRow, TrialRow
+
+#: The windows whose units make a sample: batches of an inference, images of a training, calls of a layer.
+#: Validation is no part of it: its images are others, and nothing is learnt from them.
+WORK = (WindowKind.MEASURE, WindowKind.TRAINING)
 
 
 @dataclass(frozen=True, slots=True)
-class _Joules:
+class Joules:
+    """Energy in one domain; what is not known is None."""
+
     gross: float | None = None
     net: float | None = None
-    net_u: float | None = None
+    net_u: float | None = None  #: standard uncertainty of net
 
-    def per(self, units: int) -> "_Joules":
+    def per(self, units: float) -> "Joules":
         """Of one unit of work; unknown where none was done."""
-        shares = (None if j is None or not units else j / units for j in (self.gross, self.net, self.net_u))
-        return _Joules(*shares)
+        return Joules(*(None if j is None or not units else j / units for j in (self.gross, self.net, self.net_u)))
+
+    def times(self, share: float) -> "Joules":
+        """A share of it."""
+        return Joules(*(None if j is None else j * share for j in (self.gross, self.net, self.net_u)))
 
 
 def samples(trials: Iterable[TrialRow], rows: Iterable[MeasurementRow], domain: Domain | None = None) -> list[Sample]:
     """One sample a trial that measured; None as domain means each trial's own device."""
+    by_trial = rows_by_trial(row for row in rows if row.window in WORK)
+    measured = ((t, _passes(t, by_trial[t.trial])) for t in trials if t.failure is None)
+    return [_sample(t, passes, domain or device_domain(t)) for t, passes in measured if passes]
+
+
+def rows_by_trial(rows: Iterable[MeasurementRow]) -> Mapping[str, list[MeasurementRow]]:
+    """The rows of each trial by its id; none of a trial without rows."""
     by_trial: dict[str, list[MeasurementRow]] = defaultdict(list)
     for row in rows:
-        if row.window == WindowKind.MEASURE:
-            by_trial[row.trial].append(row)
-    measured = (t for t in trials if t.failure is None)
-    return [_sample(t, by_trial[t.trial], domain or device_domain(t)) for t in measured if by_trial[t.trial]]
+        by_trial[row.trial].append(row)
+    return by_trial
+
+
+def parts(trial: TrialRow) -> Sequence[Mapping[str, JsonValue]]:
+    """What a trial of kind layers measured one by one, by window index; of other kinds nothing."""
+    return cast("Sequence[Mapping[str, JsonValue]]", trial.facts.get("parts") or [])
+
+
+def _passes(trial: TrialRow, rows: Sequence[MeasurementRow]) -> list[list[MeasurementRow]]:
+    """The rows of a unit of work, which is made of as many steps as there are lists, each per unit of its own.
+
+    Of a network taken apart it is the whole, forward and backward: that is what its layers must add up to, and the
+    smallest of them may be within the noise however often it is repeated.
+    """
+    whole = [index for index, part in enumerate(parts(trial)) if part["kind"] == "whole"]
+    steps = [[r for r in rows if r.window_index == index] for index in whole] if whole else [list(rows)]
+    return steps if all(steps) else []
 
 
 def device_domain(trial: TrialRow) -> Domain:
@@ -48,17 +81,15 @@ def labels(trial: TrialRow) -> dict[str, Scalar]:
         "sweep": trial.sweep,
         "repetition": trial.repetition,
         "job": trial.job,
+        "trial": trial.trial,
     }
 
 
-def _sample(trial: TrialRow, rows: Sequence[MeasurementRow], domain: Domain) -> Sample:
-    windows = {r.window_index: r for r in rows}  # every domain has the same windows
-    units = sum(r.units or 0 for r in windows.values())
-    metered = [r for r in rows if r.domain == domain]
-    joules = _joules(metered).per(units)
-    known = [r.quality for r in metered if r.quality] if joules.gross is not None else []
-    quality = max(known, key=lambda q: q.rank, default=None)
-    flags = {flag for r in metered for flag in r.flags} if metered else trial.flags
+def _sample(trial: TrialRow, passes: Sequence[Sequence[MeasurementRow]], domain: Domain) -> Sample:
+    metered = [[r for r in rows if r.domain == domain] for rows in passes]
+    joules = total(sum_of(own).per(units(rows)) for own, rows in zip(metered, passes, strict=True))
+    quality = worst_quality(r for own in metered for r in own) if joules.gross is not None else None
+    flags = {flag for own in metered for r in own for flag in r.flags} if any(metered) else trial.flags
     return Sample(
         labels={
             **labels(trial),
@@ -68,7 +99,7 @@ def _sample(trial: TrialRow, rows: Sequence[MeasurementRow], domain: Domain) -> 
         },
         quality=quality,
         simulated=trial.simulated,
-        units_per_s=units / sum(r.duration_s for r in windows.values()),
+        units_per_s=_rate(passes),
         gross_j=joules.gross,
         net_j=joules.net,
         net_u_j=joules.net_u,
@@ -78,12 +109,42 @@ def _sample(trial: TrialRow, rows: Sequence[MeasurementRow], domain: Domain) -> 
     )
 
 
-def _joules(rows: Sequence[MeasurementRow]) -> _Joules:
-    """Sum over the windows of a trial; unknown unless all are metered. Their errors share the baseline, so they add."""
-    return _Joules(
-        gross=_sum(r.gross_j for r in rows),
-        net=_sum(r.net_j for r in rows),
-        net_u=_sum(_standard_uncertainty(r) for r in rows),
+def _rate(passes: Sequence[Sequence[MeasurementRow]]) -> float:
+    """Units of work a second; none where nothing was done."""
+    done = [(units(rows), duration_s(rows)) for rows in passes]
+    return 1 / sum(seconds / count for count, seconds in done) if all(count for count, _ in done) else 0.0
+
+
+def _windows(rows: Iterable[MeasurementRow]) -> Collection[MeasurementRow]:
+    """One row of each window; every domain has the same windows."""
+    return {(r.window, r.window_index): r for r in rows}.values()
+
+
+def units(rows: Iterable[MeasurementRow]) -> int:
+    """Done in all windows of these rows."""
+    return sum(r.units or 0 for r in _windows(rows))
+
+
+def duration_s(rows: Iterable[MeasurementRow]) -> float:
+    """Of all windows of these rows."""
+    return sum(r.duration_s for r in _windows(rows))
+
+
+def worst_quality(rows: Iterable[MeasurementRow]) -> Quality | None:
+    """Of the joules of all rows; None where none has any."""
+    return max((r.quality for r in rows if r.quality), key=lambda q: q.rank, default=None)
+
+
+def sum_of(rows: Iterable[MeasurementRow]) -> Joules:
+    """Over windows of one trial and domain; unknown unless all are metered."""
+    return total(Joules(r.gross_j, r.net_j, _standard_uncertainty(r)) for r in rows)
+
+
+def total(joules: Iterable[Joules]) -> Joules:
+    """Their sum; unknown where one of them is, or there is none. Their errors share the baseline, so they add."""
+    known = list(joules)
+    return Joules(
+        gross=_sum(j.gross for j in known), net=_sum(j.net for j in known), net_u=_sum(j.net_u for j in known)
     )
 
 

@@ -1,0 +1,168 @@
+"""What trainings reached and took, against sums done by hand."""
+
+from typing import Any
+
+import pytest
+
+from farm.analysis.samples import Joules, samples
+from farm.analysis.training import Crossing, Run, Spent, runs, summarise
+from farm.energy import COVERAGE_FACTOR
+from farm.model import Domain, Epoch, Flag, Stopped, WindowKind
+from farm.store import MeasurementRow, TrialRow
+from tests.summaries import measurement_row, trial_row
+
+SHORT, LONG = 4.0, 12.0
+
+
+def near(value: float | None) -> Any:
+    return pytest.approx(value)
+
+
+def epoch(index: int, accuracy: float, window: int | None) -> Epoch:
+    return Epoch(
+        index=index, window=window, train_loss=1.0, validation_loss=1.0, validation_accuracy=accuracy, train_s=2.0
+    )
+
+
+def row(kind: WindowKind, index: int, gross_j: float | None, duration_s: float, **changes: Any) -> MeasurementRow:
+    """Net is gross less 1 J for each second; its standard uncertainty is 0.5 J."""
+    net = None if gross_j is None else gross_j - duration_s
+    ends = (None, None) if net is None else (net - 0.5 * COVERAGE_FACTOR, net + 0.5 * COVERAGE_FACTOR)
+    figures = {"gross_j": gross_j, "net_j": net, "net_j_low": ends[0], "net_j_high": ends[1]}
+    return measurement_row(window=kind, window_index=index, duration_s=duration_s, units=100, **figures | changes)
+
+
+def training(index: int, gross_j: float | None, duration_s: float = SHORT, **changes: Any) -> MeasurementRow:
+    return row(WindowKind.TRAINING, index, gross_j, duration_s, **changes)
+
+
+def validation(index: int, gross_j: float | None, **changes: Any) -> MeasurementRow:
+    return row(WindowKind.VALIDATION, index, gross_j, 1.0, **changes)
+
+
+#: Two windows: the first holds three epochs, the second one.
+EPOCHS = (epoch(0, 0.5, 0), epoch(1, 0.8, 0), epoch(2, 0.7, 0), epoch(3, 0.9, 1))
+ROWS = [
+    row(WindowKind.SETUP, 0, 7.0, 2.0),
+    training(0, 30.0),
+    validation(0, 6.0),
+    training(1, 100.0, LONG),
+    validation(1, 5.0),
+]
+TRIAL = trial_row(kind="training", epochs=EPOCHS)
+
+
+def run(
+    *targets: float, trial: TrialRow = TRIAL, rows: list[MeasurementRow] = ROWS, domain: Domain | None = None
+) -> Run:
+    return runs([trial], rows, domain, targets)[trial.trial]
+
+
+def test_each_stage_has_joules_of_its_own() -> None:
+    found = run()
+    assert found.setup == Spent(Joules(7.0, 5.0, near(0.5)), 2.0)
+    assert found.training == Spent(Joules(130.0, 114.0, near(1.0)), 16.0)
+    assert found.validation == Spent(Joules(11.0, 9.0, near(1.0)), 2.0)
+
+
+def test_a_stage_without_joules_keeps_its_seconds() -> None:
+    found = run(rows=[training(0, 30.0), training(1, None), validation(0, 1.0)])
+    assert found.training == Spent(Joules(), 2 * SHORT)
+    assert found.setup == Spent(Joules(), None)
+
+
+def test_joules_are_those_of_one_domain() -> None:
+    gpu = [training(0, 500.0, domain=Domain.GPU), training(0, 30.0)]
+    assert run(rows=gpu).training.joules.gross == 30.0
+    assert run(rows=gpu, domain=Domain.GPU).training.joules.gross == 500.0
+    assert run(rows=gpu, domain=Domain.WALL).training == Spent(Joules(), SHORT)
+
+
+def test_an_epoch_has_joules_only_where_it_fills_a_long_window() -> None:
+    assert run().epoch == Joules(100.0, 88.0, near(0.5))
+    assert run(rows=[training(0, 30.0, LONG), training(1, 100.0, SHORT)]).epoch == Joules()
+
+
+def test_accuracies() -> None:
+    falling = run(trial=trial_row(epochs=EPOCHS[:3]))
+    assert (falling.last_accuracy, falling.best_accuracy) == (0.7, 0.8)
+    assert (run(trial=trial_row()).last_accuracy, run(trial=trial_row()).best_accuracy) == (None, None)
+
+
+def test_what_a_target_takes_is_interpolated_inside_a_window() -> None:
+    """The second of three epochs: 2/3 of the first window's training and validation."""
+    (crossing,) = run(0.75).crossings
+    assert crossing == Crossing(
+        0.75, 2, Spent(Joules(near(24.0), near(20 + 2 / 3), near(2 / 3)), near(10 / 3)), is_interpolated=True
+    )
+
+
+def test_what_a_target_takes_is_exact_at_the_end_of_a_window() -> None:
+    exact, first = run(0.9, 0.5).crossings
+    assert exact == Crossing(0.9, 4, Spent(Joules(141.0, 123.0, near(2.0)), 18.0), is_interpolated=False)
+    assert (first.epochs, first.spent.joules.gross) == (1, near(12.0))
+
+
+def test_a_target_that_is_not_reached_is_censored() -> None:
+    assert run(0.95).crossings == (Crossing(0.95, None, Spent(), is_interpolated=False),)
+
+
+def test_a_target_after_windows_that_nobody_metered_takes_an_unknown_energy() -> None:
+    (crossing,) = run(0.9, rows=ROWS[3:]).crossings
+    assert (crossing.epochs, crossing.spent) == (4, Spent(Joules(), None))
+
+
+def test_what_ran_before_a_cut_is_unknown() -> None:
+    resumed = trial_row(epochs=(epoch(0, 0.5, None), epoch(1, 0.8, 0)))
+    (crossing,) = run(0.8, trial=resumed, rows=[training(0, 30.0), validation(0, 6.0)]).crossings
+    assert (crossing.epochs, crossing.spent) == (2, Spent(Joules(), None))
+
+
+# Several
+
+
+def several(*accuracies: float, **changes: Any) -> tuple[list[TrialRow], list[MeasurementRow]]:
+    """Trials of one epoch, which take 10, 20, ... J of training and 1 J of validation."""
+    trials = [
+        trial_row(trial=str(n), kind="training", epochs=(epoch(0, accuracy, 0),), **changes)
+        for n, accuracy in enumerate(accuracies)
+    ]
+    rows = [
+        made
+        for n, _ in enumerate(accuracies)
+        for made in (training(0, 10.0 * (n + 1), LONG, trial=str(n)), validation(0, 1.0, trial=str(n)))
+    ]
+    return trials, rows
+
+
+def test_repetitions_are_summed_up_with_intervals() -> None:
+    trials, rows = several(0.8, 0.9, stopped=Stopped.EARLY)
+    (found,) = summarise(samples(trials, rows), runs(trials, rows, targets=(0.85,)), ["model"])
+    assert (found.work.trials, found.epochs.mean, found.stopped) == (2, 1.0, {Stopped.EARLY: 2})
+    assert found.last_accuracy is not None
+    assert found.last_accuracy.mean == near(0.85)
+    assert found.last_accuracy.half_width == near(0.05 * 12.706204736)  # t, one degree of freedom
+    assert found.training.gross_j is not None
+    assert found.training.gross_j.mean == 15.0
+    assert found.work.gross_j is not None
+    assert found.work.gross_j.mean == near(0.15)  # of an image: validation is not among them
+    (target,) = found.targets
+    assert (target.reached, target.trainings) == (1, 2)
+    assert target.gross_j is not None
+    assert target.gross_j.mean == 21.0
+
+
+def test_a_target_that_none_reaches_has_no_figures_and_keeps_its_trainings() -> None:
+    trials, rows = several(0.8, 0.9)
+    (found,) = summarise(samples(trials, rows), runs(trials, rows, targets=(0.95,)), ["model"])
+    (target,) = found.targets
+    assert (target.reached, target.trainings, target.gross_j, target.duration_s) == (0, 2, None, None)
+
+
+def test_flagged_trainings_are_left_out() -> None:
+    trials, rows = several(0.8, 0.9)
+    rows[0] = training(0, 10.0, LONG, trial="0", flags=(Flag.THROTTLED,))
+    (found,) = summarise(samples(trials, rows), runs(trials, rows), ["model"])
+    assert (found.work.trials, found.work.left_out) == (1, 1)
+    assert found.last_accuracy is not None
+    assert found.last_accuracy.mean == 0.9
