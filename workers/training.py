@@ -9,6 +9,7 @@ decided between windows: one ends at the latest where a rung or the patience wan
 import pickle
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -154,5 +155,6 @@ class Course:
             draft.replace(self._checkpoint)
         except (OSError, RuntimeError) as error:
             self._stage.doubt(None, f"the training cannot be saved, so it could not be resumed: {error}")
-            draft.unlink(missing_ok=True)
+            with suppress(OSError):
+                draft.unlink()
         self._saved_s = time.monotonic()

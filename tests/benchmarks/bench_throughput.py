@@ -13,8 +13,10 @@ import torch
 
 from farm.model import JobSpec, MeasureSettings
 from tests.benchmarks.figures import Figure
+from workers.loops import Loops
 from workers.protocol import Start
-from workers.trial import Line, Trial, choose_device
+from workers.stage import Line, Stage
+from workers.trial import choose_device
 from workers.workloads.inference import Inference
 
 AT_LEAST = 0.98
@@ -72,7 +74,7 @@ def compare(model: str, batch_size: int, device: str) -> tuple[float, float, flo
     workload.setup({"model": model, "batch_size": batch_size}, device, seed=1)
     network, batch = workload._network, workload._batch
     ours, theirs = socket.socketpair()
-    trial = Trial(Line(theirs), Start(spec=SPEC), workload, device)
+    loops = Loops(Stage(Line(theirs), Start(spec=SPEC), device), workload)
 
     def bare(batches: int) -> float:
         begin_s = time.perf_counter()
@@ -84,11 +86,11 @@ def compare(model: str, batch_size: int, device: str) -> tuple[float, float, flo
 
     def measured(batches: int) -> float:
         begin_s = time.perf_counter()
-        trial._stretch(0.0, batches)
+        loops.stretch(0.0, batches)
         return time.perf_counter() - begin_s
 
     with ours, theirs:
-        batches = trial._stretch(ROUND_S).batches
+        batches = loops.stretch(ROUND_S).batches
         rounds = [_round(bare, measured, batches, is_swapped=bool(n % 2)) for n in range(ROUNDS)]
     bare_s, measured_s = (statistics.median(times_s) for times_s in zip(*rounds, strict=True))
     images = batches * batch_size

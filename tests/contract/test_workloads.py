@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from urllib.error import URLError
 
 import pytest
@@ -13,14 +14,18 @@ from torchvision import models
 
 from farm.model import Point
 from workers import workloads
-from workers.workloads import InvalidWorkload, Workload, burn, networks
+from workers.workloads import InvalidWorkload, Workload, burn, leaves, networks
 from workers.workloads.burn import Burn
 from workers.workloads.inference import Inference
+from workers.workloads.layers import Layers
+from workers.workloads.training import Training
 
 MODEL = "shufflenet_v2_x0_5"
 #: One small point of each kind, and the units of its step.
 POINTS: Mapping[str, tuple[Point, int]] = {
     "inference": ({"model": MODEL, "batch_size": 3}, 3),
+    "training": ({"model": "simple_cnn", "dataset": "digits", "epochs": 2, "train_size": 64}, 64),
+    "layers": ({"model": "simple_cnn", "input": "digits", "batch_size": 4}, 1),
     "burn": ({"period_s": 0.01, "duty": 0.5}, 1),
 }
 #: What cannot be had, by kind: what to change in the point, and what the message must name.
@@ -33,6 +38,22 @@ IMPOSSIBLE: Mapping[str, list[tuple[Point, str]]] = {
         ({"colour": "blue"}, "colour"),
         ({"weights": "/nowhere/weights.pth"}, "/nowhere/weights.pth"),
         ({"images": "/nowhere"}, "/nowhere"),
+    ],
+    "training": [
+        ({"model": "simple_cnm"}, "simple_cnm"),
+        ({"dataset": "/nowhere"}, "/nowhere"),
+        ({"conv_layers": 4}, "conv_layers"),
+        ({"beta1": 1.0}, "beta1"),
+        ({"train_size": 10_000}, "train_size"),
+        ({"precision": "tf32"}, "tf32"),
+        ({"weights": "default"}, "weights"),
+        ({"colour": "blue"}, "colour"),
+    ],
+    "layers": [
+        ({"model": "simple_cnm"}, "simple_cnm"),
+        ({"input": "sounds"}, "input"),
+        ({"precision": "tf32"}, "tf32"),
+        ({"colour": "blue"}, "colour"),
     ],
     "burn": [
         ({"period_s": 0.0}, "period_s"),
@@ -52,9 +73,22 @@ def _burn_fingerprint(workload: Workload) -> tuple[torch.Tensor, ...]:
     return (workload._matrix,)
 
 
+def _training_fingerprint(workload: Workload) -> tuple[torch.Tensor, ...]:
+    assert isinstance(workload, Training)
+    workload.train_epoch()  # the order of the batches depends on the seed too
+    return (workload._train.images, *workload._network.state_dict().values())
+
+
+def _layers_fingerprint(workload: Workload) -> tuple[torch.Tensor, ...]:
+    assert isinstance(workload, Layers)
+    return tuple(t for _, subject in workload._listed for t in leaves.tensors(subject.arguments))
+
+
 #: Parameters and inputs, by kind.
 FINGERPRINTS: Mapping[str, Callable[[Workload], tuple[torch.Tensor, ...]]] = {
     "inference": _inference_fingerprint,
+    "training": _training_fingerprint,
+    "layers": _layers_fingerprint,
     "burn": _burn_fingerprint,
 }
 
@@ -65,10 +99,16 @@ each_impossible = pytest.mark.parametrize(
 )
 
 
-def ready(kind: str, seed: int = 1, **change: str | float | bool) -> Workload:
+def ready(kind: str, seed: int = 1, **change: str | float | bool) -> Any:
     workload = workloads.load(kind)()
     workload.setup({**POINTS[kind][0], **change}, "cpu", seed)
     return workload
+
+
+def work(workload: Any) -> int:
+    """One batch, or one epoch."""
+    units: int = workload.train_epoch() if isinstance(workload, Training) else workload.step()
+    return units
 
 
 @each_impossible
@@ -93,7 +133,7 @@ def test_a_step_does_units_and_leaves_waiting_to_synchronize(kind: str, monkeypa
     workload = ready(kind)
     with monkeypatch.context() as patched:
         patched.setattr(torch.cuda, "synchronize", lambda *_: pytest.fail("step synchronized"))
-        assert [workload.step() for _ in range(2)] == [POINTS[kind][1]] * 2
+        assert [work(workload) for _ in range(2)] == [POINTS[kind][1]] * 2
     workload.synchronize()
     assert workload.unit
 
@@ -112,7 +152,7 @@ def test_close_is_safe_at_any_time(kind: str) -> None:
     workload.close()
     workload.close()
     workload.setup(POINTS[kind][0], "cpu", 1)
-    assert workload.step() == POINTS[kind][1]
+    assert work(workload) == POINTS[kind][1]
 
 
 # Inference

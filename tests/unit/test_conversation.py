@@ -4,11 +4,10 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import pytest
 
-from farm.model import Failure, FailureKind, Flag, JobSpec, Probe
+from farm.model import Epoch, Failure, FailureKind, Flag, JobSpec, Stopped
 from tests.factories import FACTS, KINDS, ConstantMeter, Script, ScriptedTrial, TrialEnd, job_spec, measured
 from workers import conversation, protocol
 from workers.conversation import Heard, follow
@@ -33,7 +32,7 @@ def heard_from(
     script: Script, stop: Stop, meter: ConstantMeter | None = None, spec: JobSpec | None = None
 ) -> tuple[Heard, ScriptedTrial]:
     trial = ScriptedTrial(script)
-    heard = follow(trial, spec or job_spec(), Sampler([meter] if meter else [], 1.0), stop)
+    heard = follow(trial, protocol.Start(spec=spec or job_spec()), Sampler([meter] if meter else [], 1.0), stop)
     assert trial.channel.sock.fileno() == -1
     return heard, trial
 
@@ -65,17 +64,30 @@ def test_the_trial_is_given_its_job(stop: Stop) -> None:
     assert orders == [protocol.Start(spec=job_spec(seed=42))]
 
 
-def test_the_trial_is_told_what_the_sensor_may_miss(stop: Stop) -> None:
-    orders: list[protocol.Order] = []
+def test_epochs_add_up_and_the_reason_to_stop_is_kept(stop: Stop) -> None:
+    first, second = (
+        Epoch(index=i, window=i, train_loss=1.0, validation_loss=None, validation_accuracy=0.5, train_s=2.0)
+        for i in range(2)
+    )
 
     def script(end: TrialEnd) -> ExitStatus:
-        orders.append(end.receive())
-        end.send(protocol.Done())
+        started(end)
+        end.send(protocol.Trained(epochs=(first,)), protocol.Trained(epochs=(second,)))
+        end.send(protocol.Ended(why=Stopped.PRUNED), protocol.Done())
         return ExitStatus(code=0)
 
-    probe = Probe(probed_at=datetime(2026, 1, 1, tzinfo=UTC), sensor_update_period_s=0.1, averaging_window_s=0.025)
-    follow(ScriptedTrial(script), job_spec(), Sampler([], 1.0), stop, probe, jitter=True)
-    assert orders == [protocol.Start(spec=job_spec(), sensor_period_s=0.1, sensor_window_s=0.025, jitter=True)]
+    heard, _ = heard_from(script, stop)
+    assert (heard.epochs, heard.stopped) == ((first, second), Stopped.PRUNED)
+
+
+def test_a_note_alone_raises_no_flag(stop: Stop) -> None:
+    def script(end: TrialEnd) -> ExitStatus:
+        started(end)
+        end.send(protocol.Doubt(flag=None, note="it began anew"), protocol.Done())
+        return ExitStatus(code=0)
+
+    heard, _ = heard_from(script, stop)
+    assert (heard.flags, heard.notes) == ([], ["it began anew"])
 
 
 def test_doubts_are_kept_with_their_notes(stop: Stop) -> None:

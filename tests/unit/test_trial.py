@@ -16,7 +16,7 @@ import torch
 from pydantic import JsonValue
 
 from farm.model import FailureKind, Flag, JobSpec, MeasureSettings, Point, Window, WindowKind
-from workers import protocol, trial, workloads
+from workers import loops, protocol, trial, workloads
 from workers.workloads import InvalidWorkload
 
 MEASURE = MeasureSettings(
@@ -279,8 +279,8 @@ def run_batches(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Batches]:
 
         Fake.on_step = on_step
         monkeypatch.setattr(trial, "choose_device", lambda _: device)
-        monkeypatch.setattr(trial, "alias_risk", lambda *_: is_risk)
-        monkeypatch.setattr(trial, "jitter_s", drawn_s)
+        monkeypatch.setattr(loops, "alias_risk", lambda *_: is_risk)
+        monkeypatch.setattr(loops, "jitter_s", drawn_s)
         return Batches(run_trial(sensor_period_s=0.01, jitter=jitter), synchronized, pauses_s)
 
     return run

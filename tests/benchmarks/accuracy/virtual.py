@@ -1,6 +1,6 @@
 """One trial in virtual time, on a simulated board whose true joules are known.
 
-The trial's own code runs, `workers.trial.Trial`, and what makes joules of its windows: only the clock, the work and
+The trial's own code runs, `workers.trial.lead`, and what makes joules of its windows: only the clock, the work and
 the meters are replaced. Minutes pass in milliseconds. What real time would add is drawn: the phase between sampler and
 sensor, and the fraction of a millisecond by which a thread wakes late.
 """
@@ -35,8 +35,9 @@ from workers import protocol
 from workers.conversation import Heard
 from workers.cooldown import LOOKS, Rest
 from workers.report import Observed, informed
+from workers.stage import Line, Stage
 from workers.supervisor import COOLING_LOOKS, SETTLE_S
-from workers.trial import Line, Trial
+from workers.trial import lead
 
 #: A thread wakes so much late on average.
 LATENESS_S = 0.0003
@@ -204,7 +205,7 @@ class _Supervisor:
         if isinstance(event, protocol.Closed):
             self.heard.windows.append(event.window)
         elif isinstance(event, protocol.Doubt):
-            self.heard.flags.append(event.flag)
+            self.heard.flags += [event.flag] if event.flag else []
 
 
 class _Work:
@@ -249,7 +250,7 @@ def run_trial(
         sensor = preset.sensor
         start = start.model_copy(update={"sensor_period_s": sensor.update_s, "sensor_window_s": sensor.averaging_s})
     with _in_time_of(machine):
-        Trial(cast("Line", supervisor), start, work, "cuda:0").run()
+        lead(Stage(cast("Line", supervisor), start, "cuda:0"), work)
     work.close()
     machine.let_pass(SETTLE_S, IDLE)
     machine.cool_down(settings)

@@ -1,0 +1,212 @@
+"""The course of a training: windows, epochs, decisions and checkpoints, with a workload that only counts."""
+
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from pydantic import JsonValue
+
+from farm.model import Epoch, Flag, Point, Rung, Stopped, WindowKind
+from tests.factories import job_spec
+from workers import protocol, training, trial, workloads
+from workers.workloads import Scores
+
+#: Shorter than any epoch, and longer than any training.
+NO_TIME_S, ALL_TIME_S = 1e-9, 3600.0
+
+
+class Counting:
+    """Epochs whose accuracies are in the point."""
+
+    unit: ClassVar[str] = "image"
+
+    def setup(self, point: Point, device: str, seed: int) -> None:
+        self._accuracies = [float(part) for part in str(point["accuracies"]).split()]
+        self.patience = int(str(point["patience"])) if "patience" in point else None
+        self._diverges = bool(point.get("diverges"))
+        self._keeps = bool(point.get("keeps"))
+        self._kept: list[float] = []
+        self._done = 0
+
+    @property
+    def epochs(self) -> int:
+        return len(self._accuracies)
+
+    @property
+    def kept_bytes(self) -> int:
+        return training.MOST_KEPT_BYTES if self._keeps and self._kept else 0
+
+    def train_epoch(self) -> int:
+        self._kept.append(self._accuracies[self._done])
+        self._done += 1
+        time.sleep(0.001)
+        return 100
+
+    def validate(self) -> tuple[int, list[Scores]]:
+        kept, self._kept = self._kept, []
+        loss = None if self._diverges else 0.5
+        return 10 * len(kept), [Scores(loss, loss, accuracy) for accuracy in kept]
+
+    def state(self) -> dict[str, Any]:
+        return {"done": self._done}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._done = state["done"]
+
+    def synchronize(self) -> None: ...
+
+    def facts(self) -> dict[str, JsonValue]:
+        return {}
+
+    def close(self) -> None: ...
+
+
+@pytest.fixture(autouse=True)
+def counting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workloads, "REGISTRY", {"training": f"{__name__}:Counting"})
+
+
+class Heard:
+    """What a trial said."""
+
+    def __init__(self, events: list[protocol.Event]) -> None:
+        self.events = events
+        self.last = events[-1]
+
+    def windows(self, kind: WindowKind) -> list[tuple[int, int | None]]:
+        """Index and units."""
+        closed = [event.window for event in self.events if isinstance(event, protocol.Closed)]
+        return [(window.index, window.units) for window in closed if window.kind == kind]
+
+    @property
+    def epochs(self) -> list[Epoch]:
+        return [epoch for event in self.events if isinstance(event, protocol.Trained) for epoch in event.epochs]
+
+    @property
+    def stopped(self) -> Stopped | None:
+        return next((event.why for event in self.events if isinstance(event, protocol.Ended)), None)
+
+    @property
+    def doubts(self) -> list[tuple[Flag | None, str]]:
+        return [(event.flag, event.note) for event in self.events if isinstance(event, protocol.Doubt)]
+
+
+def train(
+    accuracies: str,
+    window_s: float = NO_TIME_S,
+    rungs: tuple[Rung, ...] = (),
+    checkpoint: Path | None = None,
+    hang_up_after: int | None = None,
+    **point: str | int,
+) -> Heard:
+    """Lead a training to its end, or hang up after so many of its windows."""
+    spec = job_spec(kind="training", point={"device": "cpu", "accuracies": accuracies, **point}, rungs=rungs)
+    spec = spec.model_copy(update={"measure": spec.measure.model_copy(update={"window_s": window_s})})
+    ours, theirs = socket.socketpair()
+    thread = threading.Thread(target=trial.main, args=(theirs,))
+    thread.start()
+    events: list[protocol.Event] = []
+    with ours:
+        channel = protocol.Channel(ours)
+        channel.send(protocol.Start(spec=spec, checkpoint=str(checkpoint) if checkpoint else None))
+        while not _is_over(events, hang_up_after):
+            for line in channel.feed():
+                events.append(protocol.EVENT.validate_json(line))
+                if isinstance(events[-1], protocol.Edge):
+                    channel.send(protocol.Go())
+    thread.join(30)
+    theirs.close()
+    return Heard(events)
+
+
+def _is_over(events: list[protocol.Event], hang_up_after: int | None) -> bool:
+    if events and isinstance(events[-1], protocol.Done | protocol.Failed):
+        return True
+    trained = sum(isinstance(event, protocol.Trained) for event in events)
+    return hang_up_after is not None and trained >= hang_up_after
+
+
+def test_a_long_epoch_has_windows_of_its_own() -> None:
+    heard = train("0.1 0.2 0.3")
+    assert heard.windows(WindowKind.TRAINING) == [(0, 100), (1, 100), (2, 100)]
+    assert heard.windows(WindowKind.VALIDATION) == [(0, 10), (1, 10), (2, 10)]
+    assert [(e.index, e.window, e.validation_accuracy) for e in heard.epochs] == [(0, 0, 0.1), (1, 1, 0.2), (2, 2, 0.3)]
+    assert heard.stopped is None
+
+
+def test_short_epochs_share_a_window_and_each_is_validated() -> None:
+    heard = train("0.1 0.2 0.3", ALL_TIME_S)
+    assert heard.windows(WindowKind.TRAINING) == [(0, 300)]
+    assert heard.windows(WindowKind.VALIDATION) == [(0, 30)]
+    assert [(e.index, e.window, e.validation_accuracy) for e in heard.epochs] == [(0, 0, 0.1), (1, 0, 0.2), (2, 0, 0.3)]
+    assert all(e.train_s > 0 for e in heard.epochs)
+
+
+def test_a_window_ends_where_too_much_memory_waits_for_validation() -> None:
+    assert len(train("0.1 0.2 0.3", ALL_TIME_S, keeps=1).windows(WindowKind.TRAINING)) == 3
+
+
+@pytest.mark.parametrize(
+    ("least", "judges", "stopped"),
+    [(0.25, "last", Stopped.PRUNED), (0.2, "last", None), (0.4, "best", None), (0.45, "best", Stopped.PRUNED)],
+)
+def test_a_training_below_its_rung_is_pruned(least: float, judges: str, stopped: Stopped | None) -> None:
+    rung = Rung.model_validate({"epoch": 2, "least_accuracy": least, "judges": judges})
+    heard = train("0.4 0.2 0.5 0.6", ALL_TIME_S, rungs=(rung,))
+    assert heard.stopped == stopped
+    assert len(heard.epochs) == (2 if stopped else 4)
+    assert isinstance(heard.last, protocol.Done)
+
+
+def test_patience_ends_a_training_that_gets_no_better() -> None:
+    heard = train("0.1 0.5 0.4 0.5 0.6", patience=2)
+    assert heard.stopped == Stopped.EARLY
+    assert [e.validation_accuracy for e in heard.epochs] == [0.1, 0.5, 0.4, 0.5]
+
+
+def test_patience_is_asked_for_between_windows_that_are_no_longer_than_it() -> None:
+    heard = train("0.5 0.4 0.3 0.2 0.1", ALL_TIME_S, patience=2)
+    assert heard.windows(WindowKind.TRAINING) == [(0, 200), (1, 200)]
+    assert heard.stopped == Stopped.EARLY
+
+
+def test_a_training_whose_loss_is_no_number_ends() -> None:
+    heard = train("0.1 0.1 0.1", diverges=1)
+    assert heard.stopped == Stopped.DIVERGED
+    assert [e.train_loss for e in heard.epochs] == [None]
+
+
+def test_a_training_that_was_cut_off_resumes_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "CHECKPOINT_EVERY_S", 0.0)
+    checkpoint = tmp_path / "checkpoints" / "job.pt"
+    cut_off = train("0.1 0.2 0.3 0.4", checkpoint=checkpoint, hang_up_after=3)
+    saved = len(torch.load(checkpoint, weights_only=True)["epochs"])
+    assert 2 <= saved <= 3 == len(cut_off.epochs)
+    resumed = train("0.1 0.2 0.3 0.4", checkpoint=checkpoint)
+    assert [e.index for e in resumed.epochs] == [0, 1, 2, 3]
+    assert [e.validation_accuracy for e in resumed.epochs] == [0.1, 0.2, 0.3, 0.4]
+    assert [e.window for e in resumed.epochs] == [None] * saved + list(range(4 - saved))
+    assert [flag for flag, _ in resumed.doubts] == [Flag.RESUMED]
+
+
+def test_a_checkpoint_that_cannot_be_read_is_named_and_the_training_begins_anew(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "job.pt"
+    checkpoint.write_bytes(b"half a checkp")
+    heard = train("0.1 0.2", checkpoint=checkpoint)
+    ((flag, note),) = heard.doubts
+    assert flag is None
+    assert str(checkpoint) in note
+    assert len(heard.epochs) == 2
+
+
+def test_a_full_disk_costs_the_checkpoint_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "CHECKPOINT_EVERY_S", 0.0)
+    (tmp_path / "file").write_text("no folder")
+    heard = train("0.1 0.2 0.3", checkpoint=tmp_path / "file" / "job.pt")
+    assert {flag for flag, _ in heard.doubts} == {None}
+    assert isinstance(heard.last, protocol.Done)
+    assert len(heard.epochs) == 3
