@@ -21,14 +21,14 @@ context idle, as the power sensor saw it: it is taken off, and uncertain as if i
 The board's gain error is in none of these: it cancels in ratios on one board, and only there.
 """
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from math import hypot, inf, sqrt
 from statistics import fmean
 
 from farm import validity
+from farm.curve import Curve, Guards
 from farm.model import (
     Baseline,
     Domain,
@@ -45,8 +45,6 @@ from farm.model import (
 COVERAGE_FACTOR = 1.96
 #: Standard uncertainty of a window's duration: two clock stamps, each beside the event that it stamps.
 DURATION_U_S = 1e-4
-#: A power trace with a longer hole than this does not cover the window.
-LONGEST_GAP_S = 2.0
 #: The baseline has drifted when before and after differ by more than the larger of these.
 DRIFT_SHARE, DRIFT_W = 0.03, 2.0
 #: ... and by more standard uncertainties of that difference: a meter's own error is no drift.
@@ -76,17 +74,6 @@ class Energy:
     u_j: float
 
 
-@dataclass(frozen=True, slots=True)
-class Guards:
-    """The settled idle on both sides of a window."""
-
-    length_s: float
-    idle_w: float  #: the context idle's power, as the window's meter tells it
-    sensor_w: float | None = None  #: and as the power sensor beside it tells it
-    free_from_ns: float = -inf  #: the window before ended
-    free_until_ns: float = inf  #: the window after began
-
-
 class CounterReset(Exception):
     """A counter went backwards inside the window: its joules are lost."""
 
@@ -106,63 +93,6 @@ class Idle:
     context: IdlePowers
 
 
-class _Curve:
-    """Cumulative energy over time: a counter's own, or the integral of a power trace."""
-
-    def __init__(self, trace: Trace) -> None:
-        counted = [r for r in trace.readings if r.energy_j is not None]
-        powered = [r for r in trace.readings if r.power_w is not None]
-        self.is_counter = bool(counted)
-        readings = counted if counted else powered
-        self.at_ns = [r.at_ns for r in readings]
-        self.power_w = [r.power_w for r in readings if r.power_w is not None] if not counted else []
-        if counted:
-            self.energy_j = [r.energy_j for r in counted if r.energy_j is not None]
-        else:
-            steps = (
-                (b - a) / 1e9 * (p + q) / 2
-                for (a, b), (p, q) in zip(pairwise(self.at_ns), pairwise(self.power_w), strict=True)
-            )
-            self.energy_j = list(accumulate(steps, initial=0.0)) if powered else []
-
-    def covers(self, begin_ns: int, end_ns: int) -> bool:
-        """Whether there are readings on both sides, and no hole where power is only sampled."""
-        if not self.at_ns or self.at_ns[0] > begin_ns or self.at_ns[-1] < end_ns:
-            return False
-        if self.is_counter:
-            return True
-        inner = self.at_ns[bisect_right(self.at_ns, begin_ns) - 1 : bisect_left(self.at_ns, end_ns) + 1]
-        return all(b - a <= LONGEST_GAP_S * 1e9 for a, b in pairwise(inner))
-
-    def fell(self, begin_ns: int, end_ns: int) -> bool:
-        """Whether the counter went backwards between the readings around the window."""
-        inner = self.energy_j[max(bisect_right(self.at_ns, begin_ns) - 1, 0) : bisect_left(self.at_ns, end_ns) + 1]
-        return any(b < a for a, b in pairwise(inner))
-
-    def at(self, t_ns: int) -> float:
-        """Energy up to that moment, in J; power is linear between samples, constant between counter readings."""
-        after = bisect_left(self.at_ns, t_ns)
-        if self.at_ns[after] == t_ns:
-            return self.energy_j[after]
-        before = after - 1
-        share = (t_ns - self.at_ns[before]) / (self.at_ns[after] - self.at_ns[before])
-        if self.is_counter:
-            return self.energy_j[before] + share * (self.energy_j[after] - self.energy_j[before])
-        p, q = self.power_w[before], self.power_w[after]
-        return self.energy_j[before] + (t_ns - self.at_ns[before]) / 1e9 * (p + (p + share * (q - p))) / 2
-
-    def settled_edges(self, begin_ns: int, end_ns: int, guards: Guards | None = None) -> tuple[int, int] | None:
-        """The readings nearest to the window; those settled in its guards, half a guard outside it at least."""
-        settle_ns = round(guards.length_s / 2 * 1e9) if guards else 0
-        first = bisect_right(self.at_ns, begin_ns - settle_ns) - 1
-        last = bisect_left(self.at_ns, end_ns + settle_ns)
-        if first < 0 or last >= len(self.at_ns):
-            return None
-        outer = self.at_ns[first], self.at_ns[last]
-        is_free = guards is None or (guards.free_from_ns <= outer[0] and outer[1] <= guards.free_until_ns)
-        return outer if is_free else None
-
-
 def window_energy(
     trace: Trace, begin_ns: int, end_ns: int, guards: Guards | None = None, sensor: Trace | None = None
 ) -> Energy | None:
@@ -173,7 +103,7 @@ def window_energy(
     as it is. `sensor` is the power trace beside a counter: it tells how much the power varied, which a sensor that sees
     but part of the time has to guess. Raises CounterReset when a counter went backwards.
     """
-    curve = _Curve(trace)
+    curve = Curve(trace)
     outer = curve.settled_edges(begin_ns, end_ns, guards) if guards else None
     begin, end = outer or (begin_ns, end_ns)
     if not curve.covers(begin, end):
@@ -250,7 +180,7 @@ def mean_power(trace: Trace, window: Window) -> Power | None:
 def _idle_energy(trace: Trace, window: Window) -> Energy | None:
     """As `window_energy`, where the power at the edges is that in between: readings of one age have no error."""
     energy = window_energy(trace, window.begin_at_ns, window.end_at_ns)
-    edges = _Curve(trace).settled_edges(window.begin_at_ns, window.end_at_ns)
+    edges = Curve(trace).settled_edges(window.begin_at_ns, window.end_at_ns)
     if energy is None or edges is None:
         return energy
     return Energy(energy.j, abs(energy.j) / window.duration_s * _age_u_s(trace, (edges[1] - edges[0]) / 1e9))

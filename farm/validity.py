@@ -49,9 +49,12 @@ def of_clocks(window: Window, readings: Iterable[Reading]) -> list[Flag]:
 
 
 def of_length(window: Window, trace: Trace, settings: MeasureSettings) -> list[Flag]:
-    """Whether a window of work is too short for its meter."""
+    """Whether a measure window is too short for its meter.
+
+    A training's are as long as its epochs: the last one, and validation, may be short, and their uncertainty says so.
+    """
     is_short = window.duration_s < UPDATES_IN_WINDOW[settings.profile] * trace.update_period_s
-    return [Flag.TOO_SHORT] if window.kind.is_work and is_short else []
+    return [Flag.TOO_SHORT] if window.kind is WindowKind.MEASURE and is_short else []
 
 
 def stands_still(trace: Trace) -> bool:

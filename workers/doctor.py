@@ -6,6 +6,7 @@ from contextlib import ExitStack, closing
 from importlib.metadata import version
 from typing import Any
 
+from farm import verdict
 from farm.errors import FarmError, MeterError
 from farm.model import Check, Domain, Machine, Quality
 from farm.settings import Settings, load_settings
@@ -51,12 +52,7 @@ def _probe(settings: Settings) -> Iterator[Check]:
     except FarmError as error:
         yield Check(name="probe", state="bad", detail=str(error))
         return
-    facts = found.model_dump(exclude={"version", "probed_at", "notes"}, exclude_none=True)
-    for name, value in facts.items():
-        doubt = name == "counter_trusted" and value is False
-        shown = f"{value:.4g}" if isinstance(value, float) else str(value)
-        yield Check(name=f"probe {name}", state="note" if doubt else "ok", detail=shown)
-    yield from (Check(name="probe", state="note", detail=note) for note in found.notes)
+    yield from verdict.findings(found)
 
 
 def _versions() -> Check:

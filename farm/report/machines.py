@@ -1,6 +1,6 @@
 """The machines of the farm, for the terminal."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,9 +9,17 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from farm import verdict
 from farm.errors import InputError
-from farm.report.numbers import UNKNOWN, label, span
+from farm.report.numbers import UNKNOWN, label, number, span
 from farm.store import MachineStatus
+
+#: How a fact is written whose name ends so; the unit moves from the name to the value.
+_UNITS: Mapping[str, Callable[[float], str]] = {
+    "_bytes": lambda size: f"{number(size / 2**30)} GiB",
+    "_hz": lambda clock: f"{clock / 1e6:.0f} MHz",
+    "_w": lambda power: f"{number(power)} W",
+}
 
 
 def named(known: Sequence[MachineStatus], name: str) -> list[MachineStatus]:
@@ -53,9 +61,16 @@ def _details(status: MachineStatus, now: datetime) -> Table:
         "runs": _job(status),
         "wattfarm": status.version,
     }
-    for name, value in (*facts.items(), *_flat(status.machine.hardware)):
+    for name, value in (*facts.items(), *_flat(status.machine.hardware), *_probe(status)):
         out.add_row(name, value)
     return out
+
+
+def _probe(status: MachineStatus) -> Iterator[tuple[str, str]]:
+    probe = status.machine.probe
+    if probe is not None:
+        yield "probed", f"{probe.probed_at:%Y-%m-%d %H:%M} UTC"
+        yield from ((check.name, check.detail) for check in verdict.findings(probe))
 
 
 def _flat(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
@@ -64,7 +79,9 @@ def _flat(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]
         if isinstance(value, Mapping):
             yield from _flat(value, f"{above}{name} ")
         else:
-            yield f"{above}{name}".replace("_", " "), label(value)
+            unit = next((unit for unit in _UNITS if name.endswith(unit)), None)
+            shown = _UNITS[unit](value) if unit and isinstance(value, int | float) else label(value)
+            yield f"{above}{name.removesuffix(unit or '')}".replace("_", " "), shown
 
 
 def _name(status: MachineStatus) -> str:

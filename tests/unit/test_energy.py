@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farm import energy
-from farm.energy import CounterReset, Guards, Idle, Power
+from farm import curve, energy
+from farm.curve import Guards
+from farm.energy import CounterReset, Idle, Power
 from farm.model import Baseline, Domain, Flag, MeasureSettings, Quality, Reading, Trace, Window, WindowKind
 
 S = 1_000_000_000
@@ -55,7 +56,7 @@ def test_constant_power_gives_power_times_time(power_w: float, at_ms: list[int],
     begin_s = data.draw(st.floats(at_ms[0] / 1000, at_ms[-1] / 1000 - 0.0005))
     end_s = data.draw(st.floats(begin_s + 0.0004, at_ms[-1] / 1000))
     found = energy.window_energy(sampled(points), round(begin_s * S), round(end_s * S))
-    if any(b - a > energy.LONGEST_GAP_S * 1000 for a, b in pairwise(at_ms)):
+    if any(b - a > curve.LONGEST_GAP_S * 1000 for a, b in pairwise(at_ms)):
         return  # holes are another test's business
     assert found is not None
     assert found.j == pytest.approx(power_w * (round(end_s * S) - round(begin_s * S)) / S, rel=1e-6, abs=1e-9)

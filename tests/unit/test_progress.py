@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farm.errors import InputError
-from farm.model import Failure, FailureKind, JobState, Point, SweepRecord
+from farm.model import Failure, FailureKind, JobState, Point, Probe, SweepRecord
 from farm.report import machines, progress
 from farm.store import FailedTrial, MachineStatus, Progress, RunningJob
 from tests.contract.store_records import MACHINE, record
@@ -211,9 +211,24 @@ def test_machines_with_long_names_fit_80_columns() -> None:
 
 
 def test_one_machine_shows_its_hardware() -> None:
-    lab1 = machine(hardware={"cpu": {"model": "EPYC [9]", "smt": None}, "ram_bytes": 8})
+    gpu = {"power_limit_w": 400.0, "default_power_limit_w": None, "max_sm_clock_hz": 1.41e9, "memory_bytes": 80 * 2**30}
+    lab1 = machine(hardware={"cpu": {"model": "EPYC [9]", "smt": None}, "gpu": gpu, "ram_bytes": 3 * 2**29})
     lines = [" ".join(line.split()) for line in rendered(machines.details([lab1], NOON)).splitlines()]
-    assert lines[-3:] == ["cpu model EPYC [9]", "cpu smt –", "ram bytes 8"]
+    assert lines[-7:] == [
+        "cpu model EPYC [9]", "cpu smt –", "gpu power limit 400 W", "gpu default power limit –",
+        "gpu max sm clock 1410 MHz", "gpu memory 80.0 GiB", "ram 1.50 GiB",
+    ]  # fmt: skip
+
+
+def test_one_machine_shows_what_its_meters_are_worth() -> None:
+    probe = Probe(probed_at=NOON, counter_update_period_s=0.1, counter_trusted=False, notes=("no RAPL here",))
+    text = rendered(machines.details([machine(probe=probe)], NOON))
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert lines[-3:] == [
+        f"probed {NOON:%Y-%m-%d %H:%M} UTC",
+        "probe counter new every 100 ms; not trusted: trials integrate power instead",
+        "probe no RAPL here",
+    ]
 
 
 def test_an_unknown_machine_is_refused_with_the_known_ones() -> None:

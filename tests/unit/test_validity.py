@@ -84,8 +84,12 @@ def test_a_window_is_too_short_for_a_slow_meter() -> None:
     assert validity.of_length(window(end_s=10), slow, quick) == [Flag.TOO_SHORT]
     assert validity.of_length(window(end_s=20), slow, quick) == []
     assert validity.of_length(window(end_s=99), slow, TINY.model_copy(update={"profile": "full"})) == [Flag.TOO_SHORT]
-    assert validity.of_length(window(WindowKind.LATENCY), slow, quick) == []
-    assert validity.of_length(window(WindowKind.TRAINING), slow, quick) == [Flag.TOO_SHORT]
+
+
+@pytest.mark.parametrize("kind", [WindowKind.LATENCY, WindowKind.TRAINING, WindowKind.VALIDATION])
+def test_only_a_measure_window_can_be_too_short(kind: WindowKind) -> None:
+    slow = Trace(Domain.WALL, "plug", Quality.SAMPLED, 1.0, ())
+    assert validity.of_length(window(kind), slow, TINY) == []
 
 
 @pytest.mark.parametrize(
