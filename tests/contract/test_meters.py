@@ -14,6 +14,7 @@ from codecarbon.external.hardware import CPU, SystemCPULoadMeter
 from hypothesis import given
 from hypothesis import strategies as st
 
+from farm.errors import MeterLost
 from farm.model import Domain, Quality
 from farm.settings import Settings, load_settings
 from tests.contract.meter_contract import (
@@ -318,6 +319,27 @@ class TestRapl:
         message = assert_unavailable(make_rapl(powercap))
         assert str(powercap.counter("intel-rapl:0")) in message
         assert "deploy/99-wattfarm-rapl.rules" in message
+
+    def test_a_tree_that_may_not_be_read_is_not_a_tree_without_zones(
+        self, powercap: FakePowercap, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(path: Path) -> Iterator[Path]:
+            raise PermissionError(13, "Permission denied", str(path))
+
+        monkeypatch.setattr(Path, "iterdir", refuse)
+        message = assert_unavailable(make_rapl(powercap))
+        assert f"{powercap.root} cannot be read: Permission denied: correct FARM_POWERCAP_ROOT" in message
+
+    def test_no_tree_at_all(self, tmp_path: Path) -> None:
+        message = assert_unavailable(Rapl(Settings(powercap_root=tmp_path / "missing")))
+        assert "has no package zone" in message
+
+    def test_a_counter_that_goes_is_named_once(self, powercap: FakePowercap) -> None:
+        with make_rapl(powercap) as meter:
+            powercap.counter("intel-rapl:1").unlink()
+            with pytest.raises(MeterLost) as lost:
+                meter.read()
+        assert str(lost.value) == f"RAPL lost {powercap.counter('intel-rapl:1')}: No such file or directory"
 
     def test_garbage_at_the_start(self, powercap: FakePowercap) -> None:
         powercap.counter("intel-rapl:0").write_text("")

@@ -70,7 +70,7 @@ class Rapl:
             try:
                 zone.advance()
             except (OSError, ValueError) as error:
-                raise MeterLost(f"RAPL lost {zone.path}: {error}") from None
+                raise MeterLost(f"RAPL lost {zone.path}: {_why(error)}") from None
         return {
             domain: Reading(at_ns, energy_j=sum(z.total_uj for z in self._zones if z.domain is domain) / 1e6)
             for domain in self.domains
@@ -82,8 +82,13 @@ class Rapl:
 
 def _zones(root: Path) -> Iterator[tuple[Path, Domain]]:
     """Every zone that counts, once: its folder and its domain. MSR zones go before their MMIO mirrors."""
-    folders = sorted((path.parent for path in root.glob("*:*/name")), key=lambda f: ("mmio" in f.name, f.name))
-    names = {folder.name: (folder / "name").read_text().strip() for folder in folders}
+    try:
+        folders = sorted(_folders(root), key=lambda f: ("mmio" in f.name, f.name))
+        names = {folder.name: (folder / "name").read_text().strip() for folder in folders}
+    except (OSError, ValueError) as error:
+        raise MeterUnavailable(
+            f"RAPL: {root} cannot be read: {_why(error)}: correct FARM_POWERCAP_ROOT, or let this user read it"
+        ) from None
     seen = set()
     for folder in folders:
         name, parent = names[folder.name], names.get(folder.name.rpartition(":")[0])
@@ -96,6 +101,13 @@ def _zones(root: Path) -> Iterator[tuple[Path, Domain]]:
             yield folder, Domain.DRAM
 
 
+def _folders(root: Path) -> list[Path]:
+    """Of all zones; none where there is no tree."""
+    if not root.is_dir():
+        return []
+    return [folder for folder in root.iterdir() if ":" in folder.name and (folder / "name").exists()]
+
+
 def _open(folder: Path, domain: Domain) -> _Zone:
     path = folder / "energy_uj"
     try:
@@ -106,7 +118,12 @@ def _open(folder: Path, domain: Domain) -> _Zone:
             "which gives a group read access, and join that group"
         ) from None
     except (OSError, ValueError) as error:
-        raise MeterUnavailable(f"{path} cannot be read: {error}") from None
+        raise MeterUnavailable(f"{path} cannot be read: {_why(error)}") from None
+
+
+def _why(error: OSError | ValueError) -> str:
+    """Without the path, which the message names already."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _read_uj(path: Path) -> int:
