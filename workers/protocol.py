@@ -15,11 +15,12 @@ from farm.model import Epoch, Failure, Flag, Frozen, JobSpec, Stopped, Window
 
 
 class Start(Frozen):
-    """Supervisor to trial: what to run, and what the GPU's power sensor may miss of it."""
+    """Supervisor to trial: what to run, and what the GPU's meters may miss of it."""
 
     type: Literal["start"] = "start"
     spec: JobSpec
-    sensor_period_s: float | None = None  #: between two values that it publishes; None: not known
+    meter_period_s: float | None = None  #: between two values of the meter that gives the joules; None: not known
+    sensor_period_s: float | None = None  #: between two values of the power sensor; None: not known
     sensor_window_s: float | None = None  #: that it sees of each period; None: not known
     jitter: bool = False  #: an earlier trial of the point may have run in step with it: pause at random
     checkpoint: str | None = None  #: file to begin from where it exists, and to save to; None: nowhere

@@ -86,15 +86,15 @@ class Stage:
 
     def settle(self) -> None:
         """Wait until the GPU's meters have published what ran before: the next edge reads idle alone."""
-        if self.start.sensor_period_s is not None:
+        if self.start.meter_period_s is not None:
             time.sleep(self.measure.guard_s)
 
     def _out_of_step_s(self, read_ns: int, guard_s: float) -> float:
-        """What is missing to a whole number of the sensor's periods since the meters were read, a guard from now.
+        """What is missing to a whole number of the meter's periods since the meters were read, a guard from now.
 
         Readings so far apart are of the same age: their difference has no error from it.
         """
-        period_s = self.start.sensor_period_s
+        period_s = self.start.meter_period_s
         if period_s is None:
             return 0.0
         return -((time.monotonic_ns() - read_ns) / 1e9 + guard_s) % period_s

@@ -151,6 +151,7 @@ class Supervisor:
         checkpoint = self._checkpoint(spec)
         start = protocol.Start(
             spec=spec,
+            meter_period_s=_meter_period_s(self.probe),
             sensor_period_s=self.probe.sensor_update_period_s if self.probe else None,
             sensor_window_s=self.probe.averaging_window_s if self.probe else None,
             jitter=_as_key(spec.point) in self._in_step,
@@ -188,6 +189,14 @@ class Supervisor:
         if time.monotonic_ns() - last.window.end_at_ns > SHARE_IDLE_WITHIN_S * 1e9:
             return None
         return SharedIdle(last.window.model_copy(update={"kind": WindowKind.IDLE_BEFORE}), last.powers)
+
+
+def _meter_period_s(probe: Probe | None) -> float | None:
+    """Of the GPU's meter that gives the joules: its counter, unless that was found wrong."""
+    if probe is None:
+        return None
+    counter_s = None if probe.counter_trusted is False else probe.counter_update_period_s
+    return counter_s or probe.sensor_update_period_s
 
 
 def _await_late(meters: Sequence[Meter], sampler: Sampler, stop: Stop) -> None:

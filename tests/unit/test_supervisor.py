@@ -3,13 +3,14 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
 import pytest
 
 from farm.errors import FarmError
-from farm.model import Domain, Failure, FailureKind, Flag, Machine, Measurement, TrialReport, WindowKind
+from farm.model import Domain, Failure, FailureKind, Flag, Machine, Measurement, Probe, TrialReport, WindowKind
 from farm.settings import Settings
 from farm.validity import Glance
 from tests.factories import FACTS, KINDS, POWER_W, TINY, ConstantMeter, Script, ScriptedTrial, TrialEnd, claim, measured
@@ -73,9 +74,9 @@ class Bench:
 
 
 @pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+def bench(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Bench]:
     monkeypatch.setattr(supervisor, "SETTLE_S", 0.01)
-    made = Bench(Settings())
+    made = Bench(Settings(home=tmp_path))
     monkeypatch.setattr(made.supervisor, "_zygote", made.zygote)
     monkeypatch.setattr(supervisor, "open_meters", made.open_meters)
     monkeypatch.setattr(supervisor, "Watch", NobodyElse)
@@ -173,6 +174,58 @@ def test_a_point_that_may_run_in_step_with_the_sensor_pauses_from_then_on(bench:
     for point in (one, eight, dict(reversed(one.items())), eight):
         bench.run(point=point)
     assert told == [False, False, True, False]
+
+
+@pytest.mark.parametrize(("trusted", "period_s"), [(True, 0.02), (None, 0.02), (False, 0.1)])
+def test_a_trial_is_told_what_the_meters_may_miss(bench: Bench, trusted: bool | None, period_s: float) -> None:
+    told: list[protocol.Order] = []
+
+    def script(end: TrialEnd) -> ExitStatus:
+        told.append(end.receive())
+        end.send(FACTS, protocol.Done())
+        return ExitStatus(code=0)
+
+    bench.zygote.scripts = [script]
+    bench.supervisor.probe = Probe(
+        probed_at=datetime(2026, 1, 1, tzinfo=UTC),
+        sensor_update_period_s=0.1,
+        averaging_window_s=0.025,
+        counter_update_period_s=0.02,
+        counter_trusted=trusted,
+    )
+    bench.run()
+    (start,) = told
+    assert isinstance(start, protocol.Start)
+    assert (start.meter_period_s, start.sensor_period_s, start.sensor_window_s) == (period_s, 0.1, 0.025)
+
+
+def test_a_checkpoint_stays_until_its_training_is_done(bench: Bench) -> None:
+    told: list[str | None] = []
+
+    def script(end: TrialEnd) -> ExitStatus:
+        start = end.receive()
+        assert isinstance(start, protocol.Start)
+        told.append(start.checkpoint)
+        if start.checkpoint is None:
+            end.send(FACTS, protocol.Done())
+            return ExitStatus(code=0)
+        checkpoint = Path(start.checkpoint)
+        if checkpoint.exists():
+            end.send(FACTS, protocol.Done())
+            return ExitStatus(code=0)
+        checkpoint.parent.mkdir(parents=True)
+        checkpoint.write_text("half way")
+        return ExitStatus(signal=9)
+
+    bench.zygote.scripts = [script]
+    assert bench.run(kind="training").failure is not None
+    assert told[0] is not None
+    assert Path(told[0]).exists()
+    assert bench.run(kind="training").failure is None
+    assert told == [told[0], told[0]]
+    assert not Path(told[0]).exists()
+    bench.run(kind="inference")
+    assert told[-1] is None
 
 
 def assert_own_idle(report: TrialReport) -> None:

@@ -134,7 +134,9 @@ def running(
     thread.start()
     with ours:
         channel = protocol.Channel(ours)
-        channel.send(protocol.Start(spec=spec, sensor_period_s=sensor_period_s, jitter=jitter))
+        channel.send(
+            protocol.Start(spec=spec, meter_period_s=sensor_period_s, sensor_period_s=sensor_period_s, jitter=jitter)
+        )
         yield channel, heard
     thread.join(30)
     assert not thread.is_alive()

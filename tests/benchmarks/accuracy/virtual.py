@@ -248,7 +248,8 @@ def run_trial(
     start = protocol.Start(spec=_spec(settings, random.randrange(2**32)))
     if knows_sensor:
         sensor = preset.sensor
-        start = start.model_copy(update={"sensor_period_s": sensor.update_s, "sensor_window_s": sensor.averaging_s})
+        knows = {"meter_period_s": sensor.update_s, "sensor_period_s": sensor.update_s}
+        start = start.model_copy(update={**knows, "sensor_window_s": sensor.averaging_s})
     with _in_time_of(machine):
         lead(Stage(cast("Line", supervisor), start, "cuda:0"), work)
     work.close()
