@@ -182,10 +182,10 @@ def _span_s(value: Any) -> Any:
 
 
 def path_or(*words: str) -> AfterValidator:
-    """One of the words, or a path: made absolute from the folder in the validation's context."""
+    """One of the words, or a path: made absolute from the folder in the validation's context. Null stays null."""
 
-    def resolve(text: str, info: ValidationInfo) -> str:
-        if text in words:
+    def resolve(text: str | None, info: ValidationInfo) -> str | None:
+        if text is None or text in words:
             return text
         if not text.isprintable() or not ("/" in text or "." in text):
             raise ValueError("neither a known word nor a path")
