@@ -116,7 +116,7 @@ def run(sweep: SweepFile, fresh: Fresh = False, as_json: Json = False) -> None:
         found = store.find_sweep(submitted.sweep_id)
         _print_results(store, found, Format.JSON if as_json else Format.TABLE)
         if not end.is_over:
-            _note([f"farm: stopped with {end.open} jobs to go: `farm run {sweep}` goes on from here"])
+            _note([f"farm: stopped with {end.to_go} jobs to go: `farm run {sweep}` goes on from here"])
             raise typer.Exit(INTERRUPTED)
         _exit_by(end, store, found)
 
@@ -138,7 +138,7 @@ def submit(
     with _store(create=True) as (store, settings):
         if dry_run:
             made = submission.planned(loaded, store, fresh)
-            _show(plans.described(loaded, made), plans.record(made), as_json)
+            _show(plans.described(loaded, made), plans.record(loaded, made), as_json)
             return
         submitted = submission.enqueue(loaded, text, store, settings, fresh)
         _note(f"farm: note: {warning}" for warning in submitted.warnings)
@@ -158,12 +158,13 @@ def watch(sweep: AnySweep = None) -> None:
 @app.command()
 def status(sweep: AnySweep = None, as_json: Json = False) -> None:
     """Show how sweeps stand; with SWEEP, what failed or is open."""
+    from farm import tuner
     from farm.report import progress as display
     from farm.report import standings
 
     with _store() as (store, _):
         chosen = [store.find_sweep(sweep)] if sweep else store.sweeps()
-        states = [(record, store.progress(record.id)) for record in chosen]
+        states = [(record, store.progress(record.id, tuner.total(store, record))) for record in chosen]
         failures = store.failures(chosen[0].id) if sweep else []
         now = datetime.now(UTC)
         points = standings.standing(store, chosen[0]) if sweep else []
@@ -342,10 +343,12 @@ def _store(create: bool = False) -> Iterator[tuple["Store", "Settings"]]:
 def _follow(store: "Store", sweep: "SweepRecord", quiet: bool = False) -> None:
     from time import sleep
 
+    from farm import tuner
     from farm.report import progress as display
 
     with display.live(sweep.name, enabled=not quiet) as show:
-        while not (progress := store.progress(sweep.id)).is_over:
+        total = tuner.total(store, sweep)
+        while not (progress := store.progress(sweep.id, total)).is_over:
             show(progress, "`farm worker` on a machine joins one")
             sleep(1.0)
     if not quiet:

@@ -1,20 +1,21 @@
-"""The controller's loop: it rings for jobs, takes back those whose worker fell silent, and plans repetitions.
+"""The controller's loop: it rings for jobs, takes back those whose worker fell silent, and plans what follows.
 
 It remembers nothing but when it looked last: any number of restarts, or two controllers at once, do no harm.
 """
 
 import logging
 import time
-from dataclasses import replace
 from threading import Event
 
+from farm import tuner
 from farm.analysis.samples import samples
 from farm.analysis.stopping import standings
-from farm.errors import BrokerUnavailable, ServiceError
-from farm.plan import PlannedJob, block_of
+from farm.errors import BrokerUnavailable, InputError, ServiceError
+from farm.model import SweepRecord
+from farm.plan import block_of
 from farm.queue import Bell
 from farm.settings import Settings
-from farm.store import NewJob, Store
+from farm.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -28,12 +29,14 @@ class Controller:
     """One round after another over the store and the bell."""
 
     def __init__(self, store: Store, bell: Bell, settings: Settings, sweep_id: str | None = None) -> None:
-        """A `sweep_id` restricts the ringing to that sweep."""
+        """A `sweep_id` restricts the ringing and the searching to that sweep."""
         self._sweep_id = sweep_id
         self._store = store
         self._bell = bell
         self._settings = settings
         self._ring_again_at_s = 0.0  #: monotonic
+        self._looked_at: dict[str, int] = {}  #: jobs that were over at the last look, by tuning sweep
+        self._said: set[tuple[str, str]] = set()  #: id of a sweep, and what its user should know
 
     def publish(self) -> int:
         """Ring for every queued job that no message was sent for; raises BrokerUnavailable. Returns how many."""
@@ -64,16 +67,48 @@ class Controller:
             unsure = [s.spec for s in standings([j.spec for j in jobs], found, sweep.rule) if s.is_open]
             block = block_of(unsure, max(j.block for j in jobs) + 1, max(j.ordinal for j in jobs) + 1)
             if block:
-                added += self._store.submit(sweep, [_next(job, jobs[0]) for job in block])
+                new = [job.new(jobs[0].priority, jobs[0].max_attempts) for job in block]
+                added += self._store.extend(sweep.id, new)
             else:
                 self._store.settle(sweep.id)
         return added
+
+    def search(self) -> int:
+        """Ask the strategies of tuning sweeps for what comes after the trials that are over; returns how many jobs.
+
+        Raises InputError where a farm of one sweep cannot go on; a farm of many leaves that sweep as it is.
+        """
+        added = 0
+        for search in self._store.searches(self._sweep_id):
+            if self._looked_at.get(search.sweep.id) != search.over:
+                added += self._advance(search.sweep)
+                self._looked_at[search.sweep.id] = search.over
+        return added
+
+    def _advance(self, sweep: SweepRecord) -> int:
+        try:
+            step = tuner.advance(self._store, sweep, self._settings.max_attempts)
+        except InputError as error:
+            if self._sweep_id is not None:
+                raise
+            self._say(sweep, f"{error}; then start `farm serve` anew: until then it waits")
+            return 0
+        if step.note:
+            self._say(sweep, step.note)
+        return step.added
+
+    def _say(self, sweep: SweepRecord, note: str) -> None:
+        """Once is enough."""
+        if (sweep.id, note) not in self._said:
+            self._said.add((sweep.id, note))
+            log.warning("sweep %s (%s): %s", sweep.name, sweep.id, note)
 
     def round(self) -> None:
         """One round; a broker that is away is noted and tried again in the next."""
         for job in self._store.expire_leases():
             log.warning("job %s: its worker fell silent, the lease has run out", job)
         self.repeat()
+        self.search()
         try:
             self.publish()
             if time.monotonic() >= self._ring_again_at_s:  # it looks at every job that waits
@@ -90,8 +125,3 @@ class Controller:
             except ServiceError as error:
                 log.warning("%s", error)
             stop.wait(PERIOD_S)
-
-
-def _next(job: PlannedJob, first: NewJob) -> NewJob:
-    """A job of a later block, as urgent and as stubborn as those of the first."""
-    return replace(first, id=job.id, ordinal=job.ordinal, block=job.block, queue=job.queue, spec=job.spec)

@@ -14,6 +14,7 @@ from pathlib import Path
 from time import sleep
 from types import FrameType
 
+from farm import tuner
 from farm.controller import Controller
 from farm.errors import FarmError, ServiceError
 from farm.model import Owner
@@ -130,6 +131,7 @@ def run(
     """Work a stored sweep off on this machine; returns how it stands when all is done or after an interrupt."""
     with _private_broker(settings) as own:
         controller = Controller(store, Bell(own), own, sweep_id)
+        total = tuner.total(store, store.find_sweep(sweep_id))
         _take_back(store)
         store.unpublish(sweep_id)
         controller.round()  # the rings are out before the first trial: sending many takes its time
@@ -137,7 +139,7 @@ def run(
         try:
             while True:
                 controller.round()
-                progress = store.progress(sweep_id)
+                progress = store.progress(sweep_id, total)
                 show(progress, worker.last_words() if not progress.running else "")
                 if progress.is_over or interrupts.count:
                     break
@@ -148,7 +150,7 @@ def run(
             _leave(worker, store, interrupts)
         finally:
             worker.kill()
-        progress = store.progress(sweep_id)
+        progress = store.progress(sweep_id, total)
         show(progress, "")
         return progress
 

@@ -405,7 +405,7 @@ class SweepRecord(Frozen):
     kind: str
     submitted_at: datetime
     text: str  #: the YAML as written
-    meaning: str  #: the YAML as understood, in JSON: defaults filled in, paths absolute
+    meaning: str  #: what was given in it, as understood, in JSON: paths are absolute
     rule: StoppingRule
     settled: bool  #: False: the controller may still plan more repetitions
 

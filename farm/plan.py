@@ -10,10 +10,13 @@ from farm.errors import InputError
 from farm.model import JobSpec, Machine, MeasureSettings, Point, queue_for
 from farm.spec import MAX_JOBS, Sweep, canonical_json, profile_settings, remaining, sweep_id
 from farm.spec.types import TARGET_WORDS, suggestion
+from farm.store import NewJob
 
 OVERHEAD_S = 2.0  #: of a trial: process, imports, set-up, report
 SLACK = 10  #: a trial may take this many times what it should,
 SLACK_S = 300.0  #: and this much more: large networks are slow to load and to compile
+TRAININGS = frozenset({"training", "tuning"})  #: kinds of sweep whose trials train
+TRAINING_LIMIT_S = 86_400.0  #: the time limit of those: nobody knows beforehand how long a training takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +29,19 @@ class PlannedJob:
     queue: str
     spec: JobSpec
 
+    def new(self, priority: int, max_attempts: int) -> NewJob:
+        """As the store takes it."""
+        return NewJob(self.id, self.ordinal, self.block, self.queue, priority, max_attempts, self.spec)
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Every job of a sweep, in order."""
+    """Every job of a sweep that can be planned before anything is measured, in order."""
 
     sweep_id: str
     jobs: tuple[PlannedJob, ...]
     warnings: tuple[str, ...]  #: one line each, for the user
+    total: int  #: jobs in all, with those that a search asks for later
 
 
 def points(sweep: Sweep) -> tuple[Point, ...]:
@@ -47,16 +55,25 @@ def plan(sweep: Sweep, machines: Sequence[Machine], generation: int = 1) -> Plan
     Plans the fewest repetitions that the sweep asks for.
     Raises InputError when there is no machine to plan for, or too much to plan.
     """
-    targets = _targets(sweep, machines)
-    by_key = {canonical_json(point): point for point in points(sweep)}
-    number = len(by_key) * len(targets) * sweep.repetitions.min
-    if number > MAX_JOBS:
-        raise InputError(f"{sweep.name} makes {number} jobs, at most {MAX_JOBS} are allowed: split the sweep")
-    specs = _specs(sweep, [by_key[key] for key in sorted(by_key)], targets, generation)
+    specs = specs_of(sweep, targets_of(sweep, machines), sweep_id(sweep, generation))
+    number = checked(sweep, len(specs) * sweep.repetitions.min)
     blocks = (block_of(specs, block, block * len(specs)) for block in range(sweep.repetitions.min))
+    jobs = tuple(chain.from_iterable(blocks))
+    return Plan(sweep_id(sweep, generation), jobs, warnings_of(sweep, machines), number)
+
+
+def checked(sweep: Sweep, jobs: int) -> int:
+    """So many jobs; raises InputError where they are too many."""
+    if jobs > MAX_JOBS:
+        raise InputError(f"{sweep.name} makes {jobs} jobs, at most {MAX_JOBS} are allowed: split the sweep")
+    return jobs
+
+
+def warnings_of(sweep: Sweep, machines: Sequence[Machine]) -> tuple[str, ...]:
+    """What a user should know of a sweep that can be planned, one line each."""
     measure = profile_settings(sweep.measure)
-    warnings = (*_absent(sweep, machines), *_hasty(sweep, measure))
-    return Plan(sweep_id(sweep, generation), tuple(chain.from_iterable(blocks)), warnings)
+    needed_s = around_s(measure) if sweep.kind in TRAININGS else expected_duration_s(measure)
+    return (*_absent(sweep, machines), *_hasty(sweep, needed_s))
 
 
 def block_of(specs: Sequence[JobSpec], block: int, first_ordinal: int) -> tuple[PlannedJob, ...]:
@@ -76,28 +93,36 @@ def _planned(spec: JobSpec, block: int, ordinal: int) -> PlannedJob:
     return PlannedJob(job, ordinal, block, queue_for(spec.target), own)
 
 
-def _specs(sweep: Sweep, each_point: Sequence[Point], targets: Sequence[str], generation: int) -> list[JobSpec]:
-    """What the repetitions of a point on a target have in common."""
+def specs_of(sweep: Sweep, targets: Sequence[str], sweep_id: str) -> list[JobSpec]:
+    """What the jobs of each point on each target have in common."""
     measure = profile_settings(sweep.measure)
+    limit_s = TRAINING_LIMIT_S if sweep.kind in TRAININGS else default_time_limit_s(measure)
     first = JobSpec(
         job="",
-        sweep=sweep_id(sweep, generation),
-        kind=sweep.kind,
+        sweep=sweep_id,
+        kind="training" if sweep.kind == "tuning" else sweep.kind,
         point={},
         repetition=0,
         target="",
         measure=measure,
         seed=sweep.seed,
-        time_limit_s=sweep.time_limit or default_time_limit_s(measure),
+        time_limit_s=sweep.time_limit or limit_s,
         carbon_country=sweep.carbon.country if sweep.carbon else None,
     )
+    by_key = {canonical_json(point): point for point in points(sweep)}
+    each_point = [by_key[key] for key in sorted(by_key)]
     return [first.model_copy(update={"point": p, "target": t}) for t in targets for p in each_point]
 
 
 def expected_duration_s(measure: MeasureSettings) -> float:
-    """How long one trial takes where nothing is slow; the idle after one is the idle before the next."""
+    """How long one trial takes where nothing is slow; of a training it is not known."""
     windows_s = measure.windows * (measure.window_s + 2 * measure.guard_s)
-    return measure.idle_s + measure.context_idle_s + measure.warmup_s + windows_s + measure.latency_s + OVERHEAD_S
+    return around_s(measure) + measure.warmup_s + windows_s + measure.latency_s
+
+
+def around_s(measure: MeasureSettings) -> float:
+    """How long one trial takes besides its work; the idle after one is the idle before the next."""
+    return measure.idle_s + measure.context_idle_s + OVERHEAD_S
 
 
 def default_time_limit_s(measure: MeasureSettings) -> float:
@@ -105,7 +130,8 @@ def default_time_limit_s(measure: MeasureSettings) -> float:
     return SLACK * expected_duration_s(measure) + SLACK_S
 
 
-def _targets(sweep: Sweep, machines: Sequence[Machine]) -> list[str]:
+def targets_of(sweep: Sweep, machines: Sequence[Machine]) -> list[str]:
+    """The targets of a sweep's jobs; raises InputError where there is no machine to plan for."""
     if sweep.targets == ("any",):
         return ["any"]
     if sweep.targets == ("each-hardware",):
@@ -126,7 +152,6 @@ def _absent(sweep: Sweep, machines: Sequence[Machine]) -> Iterator[str]:
         )
 
 
-def _hasty(sweep: Sweep, measure: MeasureSettings) -> Iterator[str]:
-    needed_s = expected_duration_s(measure)
+def _hasty(sweep: Sweep, needed_s: float) -> Iterator[str]:
     if sweep.time_limit is not None and sweep.time_limit < needed_s:
         yield f"time_limit: {sweep.time_limit:g} s is less than a trial needs ({needed_s:.0f} s): all will time out"

@@ -1,16 +1,17 @@
 """From a sweep to queued jobs, or to the plan that a dry run shows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from farm import tuner
 from farm.controller import Controller
 from farm.errors import BrokerUnavailable
 from farm.model import SweepRecord
 from farm.plan import Plan, plan
 from farm.queue import Bell
 from farm.settings import Settings
-from farm.spec import Sweep, stopping_rule, sweep_id
-from farm.store import NewJob, Store
+from farm.spec import Sweep, TuningSweep, stopping_rule, sweep_id
+from farm.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,8 @@ class Submission:
     """What became of a sweep."""
 
     sweep_id: str
-    jobs: int
+    jobs: int  #: planned so far
+    total: int  #: with those that a search asks for later
     added: int  #: jobs that were not there before, or were cancelled before
     warnings: tuple[str, ...]
 
@@ -28,39 +30,39 @@ def here(sweep: Sweep) -> Sweep:
     return sweep.model_copy(update={"targets": ("any",)})
 
 
-def planned(sweep: Sweep, store: Store, fresh: bool = False) -> Plan:
-    """The plan of a sweep on the machines that the store knows; `fresh` measures it all again."""
-    generation = store.latest_generation(sweep_id(sweep))
-    return plan(sweep, [m.machine for m in store.machines()], max(generation, 1) + (1 if fresh and generation else 0))
+def planned(sweep: Sweep, store: Store, fresh: bool = False, goes_on: bool = False) -> Plan:
+    """The plan of a sweep on the machines that the store knows; `fresh` measures it all again.
+
+    Of a search that was begun, where it `goes_on`, it is what follows from what is there.
+    """
+    latest = store.latest_generation(sweep_id(sweep))
+    generation = max(latest, 1) + (1 if fresh and latest else 0)
+    machines = [m.machine for m in store.machines()]
+    if not isinstance(sweep, TuningSweep):
+        return plan(sweep, machines, generation)
+    known = tuner.known(store, sweep_id(sweep, generation)) if goes_on else tuner.Known()
+    return tuner.plan(sweep, machines, generation, known)
 
 
 def enqueue(sweep: Sweep, text: str, store: Store, settings: Settings, fresh: bool = False) -> Submission:
     """Store the jobs of a sweep; those that are there stay as they are. Nothing is published yet."""
-    made = planned(sweep, store, fresh)
+    made = planned(sweep, store, fresh, goes_on=True)
     rule = stopping_rule(sweep)
+    is_search = isinstance(sweep, TuningSweep)
     record = SweepRecord(
         id=made.sweep_id,
         name=sweep.name,
         kind=sweep.kind,
         submitted_at=datetime.now(UTC),
         text=text,
-        meaning=sweep.model_dump_json(),
+        meaning=sweep.model_dump_json(exclude_unset=True),  # a sweep may refuse what it was not given
         rule=rule,
-        settled=rule.is_fixed,
+        settled=rule.is_fixed and not is_search,
     )
-    jobs = [
-        NewJob(
-            id=job.id,
-            ordinal=job.ordinal,
-            block=job.block,
-            queue=job.queue,
-            priority=sweep.priority,
-            max_attempts=settings.max_attempts,
-            spec=job.spec,
-        )
-        for job in made.jobs
-    ]
-    return Submission(made.sweep_id, len(jobs), store.submit(record, jobs), made.warnings)
+    jobs = [job.new(sweep.priority, settings.max_attempts) for job in made.jobs]
+    if is_search:  # what was asked for before, and cancelled since, is in no plan
+        jobs += [replace(job, max_attempts=settings.max_attempts) for job in store.jobs(made.sweep_id)]
+    return Submission(made.sweep_id, len(jobs), made.total, store.submit(record, jobs), made.warnings)
 
 
 def publish(store: Store, settings: Settings) -> None:

@@ -1,44 +1,78 @@
 """What a dry run shows, and what a submission."""
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from farm.plan import Plan, expected_duration_s
+from farm import tuner
+from farm.plan import TRAININGS, Plan, around_s, expected_duration_s, points
 from farm.report.numbers import span
-from farm.spec import Sweep
+from farm.spec import Sweep, TuningSweep, profile_settings
 from farm.submission import Submission
 
 
 def described(sweep: Sweep, plan: Plan) -> Group:
     """Jobs, blocks, targets and expected duration."""
-    facts = record(plan)
+    facts = record(sweep, plan)
     out = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
     out.add_row("sweep", f"{sweep.name} ({plan.sweep_id}), kind {sweep.kind}")
     targets = f" x {len(facts['targets'])} targets" if len(facts["targets"]) > 1 else ""
-    blocks = f"{facts['points']} points x {facts['blocks']} repetitions{targets}"
-    out.add_row("jobs", f"{facts['jobs']} = {blocks}, shuffled in blocks")
+    if isinstance(sweep, TuningSweep):
+        for row in _search(sweep, facts, targets):
+            out.add_row(*row)
+    else:
+        blocks = f"{facts['points']} points x {facts['blocks']} repetitions{targets}"
+        out.add_row("jobs", f"{facts['jobs']} = {blocks}, shuffled in blocks")
     for target, jobs in facts["targets"].items():
-        out.add_row("target", f"{target}: {jobs} jobs")
-    out.add_row("duration", f"about {span(facts['expected_duration_s'])} of measuring, shared among the machines")
+        out.add_row("target", f"{target}: {jobs} jobs{' at once' if isinstance(sweep, TuningSweep) else ''}")
+    out.add_row("duration", _duration(sweep, facts["expected_duration_s"]))
     notes = [Text(f"note: {warning}") for warning in plan.warnings]
     return Group(out, *notes, Text("Nothing was submitted."))
 
 
-def record(plan: Plan) -> dict[str, Any]:
+def _search(sweep: TuningSweep, facts: dict[str, Any], targets: str) -> Iterator[tuple[str, str]]:
+    tuning = sweep.tuning
+    names = ", ".join(f"{name} {trials}" for name, trials in facts["configurations"].items())
+    each = f"{facts['points']} points x {len(tuning.strategies)} strategies x {len(tuning.seeds)} seeds{targets}"
+    yield "studies", f"{facts['studies']} = {each}"
+    yield "trials", f"of each study: {names}; each trained {sweep.repetitions.min} times"
+    yield "jobs", f"{facts['jobs']} in all, {facts['at_once']} of them at once, the others as results come in"
+
+
+def _duration(sweep: Sweep, expected_s: float) -> str:
+    if sweep.kind in TRAININGS:
+        return f"about {span(expected_s)} around the trainings; how long those take is not known"
+    return f"about {span(expected_s)} of measuring, shared among the machines"
+
+
+def record(sweep: Sweep, plan: Plan) -> dict[str, Any]:
     """As one plain record."""
-    points = {tuple(sorted(job.spec.point.items(), key=lambda item: item[0])) for job in plan.jobs}
+    trial_s = around_s if sweep.kind in TRAININGS else expected_duration_s
+    measure = profile_settings(sweep.measure)
+    own = _search_record(sweep, plan) if isinstance(sweep, TuningSweep) else {}
     return {
         "sweep": plan.sweep_id,
-        "jobs": len(plan.jobs),
-        "points": len(points),
+        "jobs": plan.total,
+        "points": len(points(sweep)),
         "blocks": len({job.block for job in plan.jobs}),
+        **own,
         "targets": dict(Counter(job.spec.target for job in plan.jobs)),
-        "expected_duration_s": sum(expected_duration_s(job.spec.measure) for job in plan.jobs),
+        "expected_duration_s": plan.total * trial_s(measure),
         "warnings": list(plan.warnings),
+    }
+
+
+def _search_record(sweep: TuningSweep, plan: Plan) -> dict[str, Any]:
+    found = tuner.studies(sweep, plan.sweep_id, sorted({job.spec.target for job in plan.jobs}))
+    return {
+        "blocks": max((study.size for study in found), default=0),
+        "studies": len(found),
+        "configurations": {study.study.strategy.name: study.size for study in found},
+        "at_once": len(plan.jobs),
     }
 
 
@@ -46,7 +80,9 @@ def submitted(sweep: Sweep, submission: Submission) -> str:
     """What became of a submitted sweep, and how to follow it."""
     already = submission.jobs - submission.added
     known = f", {already} of its {submission.jobs} were there already" if already else ""
-    line = f"submitted {sweep.name} ({submission.sweep_id}): {submission.added} jobs queued{known}"
+    later = submission.total - submission.jobs
+    more = f", {later} more as results come in" if later else ""
+    line = f"submitted {sweep.name} ({submission.sweep_id}): {submission.added} jobs queued{known}{more}"
     return f"{line}\n`farm watch {submission.sweep_id}` follows them" if submission.added else line
 
 
@@ -56,5 +92,6 @@ def submitted_record(submission: Submission) -> dict[str, Any]:
         "sweep": submission.sweep_id,
         "jobs": submission.jobs,
         "added": submission.added,
+        "total": submission.total,
         "warnings": list(submission.warnings),
     }

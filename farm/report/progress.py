@@ -39,7 +39,7 @@ def time_left_s(progress: Progress, now: datetime) -> float | None:
         return None
     typical_s = median(progress.recent_s)
     begun_s = sum(min(max((now - job.since).total_seconds(), 0.0), typical_s) for job in progress.running)
-    return (typical_s * progress.open - begun_s) / max(len(progress.running), 1)
+    return (typical_s * progress.to_go - begun_s) / max(len(progress.running), 1)
 
 
 class _Panel:
@@ -66,9 +66,8 @@ class _Lines:
         self._name, self._console, self._closed = name, console, -1
 
     def show(self, progress: Progress, _note: str) -> None:
-        closed = progress.total - progress.open
-        if closed != self._closed:
-            self._closed = closed
+        if progress.closed != self._closed:
+            self._closed = progress.closed
             line = f"{self._name}: {summary(progress, datetime.now(UTC))}"
             self._console.print(line, soft_wrap=True)
 
@@ -108,8 +107,8 @@ def panel(name: str, progress: Progress, note: str, notice: str, now: datetime) 
     bar.add_column(no_wrap=True, overflow="ellipsis", max_width=24)
     bar.add_column(ratio=1)
     bar.add_column(no_wrap=True)
-    closed = progress.total - progress.open
-    bar.add_row(name, ProgressBar(total=max(progress.total, 1), completed=closed), summary(progress, now))
+    done = ProgressBar(total=max(progress.total, 1), completed=progress.closed)
+    bar.add_row(name, done, summary(progress, now))
     lines = [f"  {line}" for line in running_lines(progress)[:NAMED]]
     if len(progress.running) > NAMED:
         lines.append(f"  and {len(progress.running) - NAMED} more")
@@ -144,6 +143,8 @@ def status(
     lines: list[str] = []
     for record, progress in states:
         counts = ", ".join(f"{progress.counts[state]} {state}" for state in JobState if progress.counts.get(state))
+        to_come = progress.to_go - progress.open
+        counts += f", {to_come} to come" if to_come else ""
         left_s = time_left_s(progress, now) if progress.running else None
         left = f", about {span(left_s)} left" if left_s is not None else ""
         out.add_row(record.name, record.id, f"{record.submitted_at:%Y-%m-%d %H:%M}", counts + left)
@@ -160,6 +161,7 @@ def status_records(states: Sequence[tuple[SweepRecord, Progress]], now: datetime
             "name": record.name,
             "submitted_at": record.submitted_at.isoformat(),
             **{state.value: progress.counts.get(state, 0) for state in JobState},
+            "to_come": progress.to_go - progress.open,
             "running_now": [
                 {"job": r.job, "machine": r.machine, "point": r.point, "since": r.since.isoformat()}
                 for r in progress.running

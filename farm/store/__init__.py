@@ -8,6 +8,7 @@ What holds on both databases, with any number of processes at once (`tests/contr
 - A job whose worker dies, falls silent or is interrupted is queued again; only a limited number of crashed or lost
   attempts is made. A job whose trial says that it cannot run has failed at once.
 - A command happens as a whole or not at all; repeating one after an error does no harm.
+- A study has one configuration of each number, whoever asked for it first; a settled sweep gets no more jobs.
 - What is unknown comes back as None.
 - Every method raises StoreUnavailable, one clear line, where the database cannot be used.
 """
@@ -18,10 +19,12 @@ from farm.store.leases import Leases, Rings
 from farm.store.machines import Machines, MachineStatus
 from farm.store.results import FailedTrial, MeasurementRow, Progress, Results, RunningJob, TrialRow
 from farm.store.schema import SchemaState, check, require, upgrade
+from farm.store.searches import AskedJob, Search, Searches, Trained
 from farm.store.sweeps import NewJob, Sweeps
 from farm.store.trials import Trials
 
 __all__ = [
+    "AskedJob",
     "FailedTrial",
     "MachineStatus",
     "MeasurementRow",
@@ -29,14 +32,16 @@ __all__ = [
     "Progress",
     "RunningJob",
     "SchemaState",
+    "Search",
     "Store",
+    "Trained",
     "TrialRow",
     "check",
     "upgrade",
 ]
 
 
-class Store(Sweeps, Rings, Leases, Trials, Machines, Results):
+class Store(Sweeps, Searches, Rings, Leases, Trials, Machines, Results):
     """Every command and query, grouped by who uses it: users, controller, workers, analysis."""
 
     @classmethod

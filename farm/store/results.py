@@ -51,17 +51,29 @@ class Progress:
     counts: Mapping[JobState, int]
     running: tuple[RunningJob, ...]
     recent_s: tuple[float, ...]  #: durations of the last trials that measured, the latest first
-    settled: bool = True  #: False: the controller may still plan more repetitions
+    settled: bool = True  #: False: the controller may still add jobs
+    planned: int = 0  #: jobs that it will have in all; 0: nobody knows
 
     @property
     def total(self) -> int:
-        """All jobs of the sweep."""
-        return sum(self.counts.values())
+        """All jobs of the sweep, with those that will be added as far as that is known."""
+        there = sum(self.counts.values())
+        return there if self.settled else max(there, self.planned)
 
     @property
     def open(self) -> int:
         """Jobs that wait or run."""
         return self.counts.get(JobState.QUEUED, 0) + self.counts.get(JobState.RUNNING, 0)
+
+    @property
+    def closed(self) -> int:
+        """Jobs that are done, failed or cancelled."""
+        return sum(self.counts.values()) - self.open
+
+    @property
+    def to_go(self) -> int:
+        """Jobs that are not closed, with those that will be added as far as that is known."""
+        return self.total - self.closed
 
     @property
     def is_over(self) -> bool:
@@ -162,8 +174,8 @@ class TrialRow:
 class Results(Database):
     """Queries; none of them writes."""
 
-    def progress(self, sweep_id: str) -> Progress:
-        """How many jobs stand where, what runs, and how long the last trials took."""
+    def progress(self, sweep_id: str, planned: int = 0) -> Progress:
+        """How many jobs stand where, what runs, and how long the last trials took; `planned` of them in all."""
         counting = select(t.job.c.state, func.count()).where(t.job.c.sweep_id == sweep_id).group_by(t.job.c.state)
         running = (
             select(t.job.c.id, t.job.c.point, t.job.c.repetition, t.machine.c.name, t.job.c.claimed_at)
@@ -184,6 +196,7 @@ class Results(Database):
                 running=tuple(RunningJob(*row) for row in connection.execute(running)),
                 recent_s=tuple(connection.scalars(recent)),
                 settled=bool(connection.scalar(select(t.sweep.c.settled).where(t.sweep.c.id == sweep_id))),
+                planned=planned,
             )
 
     def failures(self, sweep_id: str) -> list[FailedTrial]:

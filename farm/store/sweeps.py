@@ -71,15 +71,27 @@ class Sweeps(Database):
                 connection.execute(update(t.sweep).where(t.sweep.c.id == sweep.id).values(settled=sweep.settled))
         return len(queued)
 
+    def extend(self, sweep_id: str, jobs: Sequence[NewJob]) -> int:
+        """Add jobs that follow from results, unless the sweep was settled meanwhile; returns how many are new.
+
+        Of two controllers that plan the same work, the first has its way.
+        """
+        with self.write() as connection:
+            is_settled = select(t.sweep.c.settled).where(t.sweep.c.id == sweep_id).with_for_update()
+            if not jobs or connection.scalar(is_settled):
+                return 0
+            statement = self.insert(t.job).on_conflict_do_nothing().returning(t.job.c.id)
+            return len(connection.execute(statement, [_row(sweep_id, job) for job in jobs]).all())
+
     def undecided(self) -> list[SweepRecord]:
-        """Sweeps without open jobs that may need more repetitions."""
+        """Sweeps without open jobs that may need more repetitions; how tuning sweeps go on is told by `searches`."""
         is_open = select(t.job.c.id).where(t.job.c.sweep_id == t.sweep.c.id, t.job.c.state.in_(OPEN)).exists()
-        query = select(t.sweep).where(t.sweep.c.settled.is_(False), ~is_open)
+        query = select(t.sweep).where(t.sweep.c.kind != "tuning", t.sweep.c.settled.is_(False), ~is_open)
         with self.read() as connection:
             return [SweepRecord.model_validate(dict(row)) for row in connection.execute(query).mappings()]
 
     def settle(self, sweep_id: str) -> None:
-        """Note that a sweep needs no more repetitions."""
+        """Note that a sweep gets no more jobs."""
         with self.write() as connection:
             connection.execute(update(t.sweep).where(t.sweep.c.id == sweep_id).values(settled=True))
 
@@ -104,6 +116,8 @@ class Sweeps(Database):
         """Cancel the jobs that wait and ask those that run to stop; returns how many of each."""
         mine = t.job.c.sweep_id == sweep_id
         with self.write() as connection:
+            # First, so that nobody adds jobs behind our back.
+            connection.execute(update(t.sweep).where(t.sweep.c.id == sweep_id).values(settled=True))
             cancelled = connection.execute(
                 update(t.job)
                 .where(mine, t.job.c.state == JobState.QUEUED)
@@ -112,7 +126,6 @@ class Sweeps(Database):
             asked = connection.execute(
                 update(t.job).where(mine, t.job.c.state == JobState.RUNNING).values(cancel_requested=True)
             )
-            connection.execute(update(t.sweep).where(t.sweep.c.id == sweep_id).values(settled=True))
             return cancelled.rowcount, asked.rowcount
 
     def retry(self, sweep_id: str, attempts: int) -> int:
@@ -162,11 +175,10 @@ class Sweeps(Database):
 
 def _row(sweep_id: str, job: NewJob) -> dict[str, Any]:
     spec = job.spec
-    work = json.dumps([spec.kind, spec.point, spec.target, spec.repetition], sort_keys=True)
     return {
         "id": job.id,
         "sweep_id": sweep_id,
-        "key": hashlib.sha256(work.encode()).hexdigest()[:24],
+        "key": hashlib.sha256(json.dumps(_work(spec), sort_keys=True).encode()).hexdigest()[:24],
         "ordinal": job.ordinal,
         "block": job.block,
         "repetition": spec.repetition,
@@ -180,6 +192,13 @@ def _row(sweep_id: str, job: NewJob) -> dict[str, Any]:
         "point": spec.point,
         "spec": spec.model_dump(mode="json"),
     }
+
+
+def _work(spec: JobSpec) -> list[object]:
+    """What a sweep has once: of a study the configuration of a number, whatever its parameters are."""
+    if spec.asked is not None:
+        return [spec.kind, spec.asked.study, spec.asked.number, spec.repetition]
+    return [spec.kind, spec.point, spec.target, spec.repetition]
 
 
 def _content(sweep_id: str) -> str:

@@ -1,0 +1,135 @@
+"""What a search reads and adds: the trainings that it asked for, where they stand, and what they brought."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, func, select
+
+import farm.store.tables as t
+from farm.model import Domain, Flag, JobState, Point, Stopped, SweepRecord, WindowKind
+from farm.store.engine import Database
+
+_STUDY = t.job.c.spec["asked", "study"].as_string()
+_NUMBER = t.job.c.spec["asked", "number"].as_integer()
+_OVER = (JobState.DONE, JobState.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A tuning sweep that has configurations to ask for."""
+
+    sweep: SweepRecord
+    over: int  #: jobs done or failed: while it stays the same there is nothing new to learn
+
+
+@dataclass(frozen=True, slots=True)
+class AskedJob:
+    """One repetition of one configuration of a study."""
+
+    study: str
+    number: int  #: of the configuration in the study
+    repetition: int
+    target: str
+    point: Point
+    state: JobState
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a training that measured brought."""
+
+    study: str
+    number: int  #: of the configuration in the study
+    accuracies: tuple[float, ...]  #: validation accuracy after each epoch
+    stopped: Stopped | None
+    device: str | None
+    energies_j: Mapping[Domain, float | None]  #: of all its training; None: not known of each part of it
+
+
+class Searches(Database):
+    """The controller's side of a tuning sweep."""
+
+    def searches(self, sweep_id: str | None = None) -> list[Search]:
+        """The tuning sweeps that are not settled, or that one if it is among them."""
+        is_over = t.job.c.state.in_(_OVER)
+        over = select(func.count()).where(t.job.c.sweep_id == t.sweep.c.id, is_over).scalar_subquery()
+        query = select(t.sweep, over.label("over")).where(t.sweep.c.kind == "tuning", t.sweep.c.settled.is_(False))
+        if sweep_id is not None:
+            query = query.where(t.sweep.c.id == sweep_id)
+        with self.read() as connection:
+            rows = [dict(row) for row in connection.execute(query).mappings()]
+        return [Search(over=row.pop("over"), sweep=SweepRecord.model_validate(row)) for row in rows]
+
+    def asked_jobs(self, sweep_id: str) -> list[AskedJob]:
+        """Every job that the studies of a sweep asked for, in the order of the plan."""
+        query = (
+            select(_STUDY, _NUMBER, t.job.c.repetition, t.job.c.target, t.job.c.point, t.job.c.state)
+            .where(t.job.c.sweep_id == sweep_id, _STUDY.is_not(None))
+            .order_by(t.job.c.ordinal)
+        )
+        with self.read() as connection:
+            return [AskedJob(*row[:-1], state=JobState(row[-1])) for row in connection.execute(query)]
+
+    def trained(self, sweep_id: str, studies: Collection[str]) -> list[Trained]:
+        """What the trainings of some studies of a sweep brought; those that failed brought nothing."""
+        measured = (t.job.c.sweep_id == sweep_id, _STUDY.in_(studies), t.trial.c.failure_kind.is_(None))
+        device = t.trial.c.facts["device"].as_string()
+        trials = (
+            select(t.trial.c.id, _STUDY, _NUMBER, t.trial.c.stopped, device, t.trial.c.flags)
+            .join(t.job, t.job.c.id == t.trial.c.job_id)
+            .where(*measured)
+            .order_by(t.job.c.ordinal)
+        )
+        with self.read() as connection:
+            accuracies = _accuracies(connection, measured)
+            energies_j = _energies_j(connection, measured)
+            return [
+                Trained(
+                    study,
+                    number,
+                    tuple(accuracies[trial]),
+                    Stopped(stopped) if stopped else None,
+                    device,
+                    # The joules of what ran before a checkpoint are in no window.
+                    {} if Flag.RESUMED in flags else energies_j[trial],
+                )
+                for trial, study, number, stopped, device, flags in connection.execute(trials)
+            ]
+
+
+def _accuracies(connection: Connection, measured: Collection[ColumnElement[bool]]) -> Mapping[str, list[float]]:
+    query = (
+        select(t.epoch.c.trial_id, t.epoch.c.validation_accuracy)
+        .join(t.trial, t.trial.c.id == t.epoch.c.trial_id)
+        .join(t.job, t.job.c.id == t.trial.c.job_id)
+        .where(*measured)
+        .order_by(t.epoch.c.trial_id, t.epoch.c.index)
+    )
+    found: dict[str, list[float]] = defaultdict(list)
+    for trial, accuracy in connection.execute(query):
+        found[trial].append(accuracy)
+    return found
+
+
+def _energies_j(
+    connection: Connection, measured: Collection[ColumnElement[bool]]
+) -> Mapping[str, dict[Domain, float | None]]:
+    """Net where it is known of every training window, else gross where that is."""
+    net_j, gross_j = t.measurement.c.net_j, t.measurement.c.gross_j
+    query = (
+        select(
+            t.measurement.c.trial_id,
+            t.measurement.c.domain,
+            func.count(),
+            *(function(column) for column in (net_j, gross_j) for function in (func.count, func.sum)),
+        )
+        .join(t.trial, t.trial.c.id == t.measurement.c.trial_id)
+        .join(t.job, t.job.c.id == t.trial.c.job_id)
+        .where(*measured, t.measurement.c.window_kind == WindowKind.TRAINING)
+        .group_by(t.measurement.c.trial_id, t.measurement.c.domain)
+    )
+    found: dict[str, dict[Domain, float | None]] = defaultdict(dict)
+    for trial, domain, windows, nets, net, grosses, gross in connection.execute(query):
+        found[trial][Domain(domain)] = net if nets == windows else gross if grosses == windows else None
+    return found
