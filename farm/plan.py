@@ -5,12 +5,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from random import Random
+from typing import TYPE_CHECKING
 
 from farm.errors import InputError
 from farm.model import JobSpec, Machine, MeasureSettings, Point, queue_for
 from farm.spec import MAX_JOBS, Sweep, canonical_json, profile_settings, remaining, sweep_id
 from farm.spec.types import TARGET_WORDS, suggestion
-from farm.store import NewJob
+
+if TYPE_CHECKING:
+    from farm.store import NewJob
 
 OVERHEAD_S = 2.0  #: of a trial: process, imports, set-up, report
 SLACK = 10  #: a trial may take this many times what it should,
@@ -29,8 +32,10 @@ class PlannedJob:
     queue: str
     spec: JobSpec
 
-    def new(self, priority: int, max_attempts: int) -> NewJob:
+    def new(self, priority: int, max_attempts: int) -> "NewJob":
         """As the store takes it."""
+        from farm.store import NewJob  # noqa: PLC0415 - to plan needs no database
+
         return NewJob(self.id, self.ordinal, self.block, self.queue, priority, max_attempts, self.spec)
 
 
