@@ -341,6 +341,11 @@ class TestRapl:
                 meter.read()
         assert str(lost.value) == f"RAPL lost {powercap.counter('intel-rapl:1')}: No such file or directory"
 
+    def test_a_zone_without_a_range_names_what_is_missing(self, powercap: FakePowercap) -> None:
+        missing = powercap.counter("intel-rapl:0").with_name("max_energy_range_uj")
+        missing.unlink()
+        assert assert_unavailable(make_rapl(powercap)) == f"{missing} cannot be read: No such file or directory"
+
     def test_garbage_at_the_start(self, powercap: FakePowercap) -> None:
         powercap.counter("intel-rapl:0").write_text("")
         assert "intel-rapl:0" in assert_unavailable(make_rapl(powercap))

@@ -211,6 +211,7 @@ class TestFailures:
             (200, "[" * 100_000, {"wall_path": SHELLY}, "not JSON"),
             (200, "{}", POWER, "Prometheus"),
             (200, '{"data": {"result": [7]}}', POWER, "Prometheus"),
+            (200, '{"data": {"result": [{"metric": 7, "value": [1.5, "1"]}]}}', POWER, "Prometheus"),
             (200, '{"data": {"result": [{"metric": {}, "value": [1e999, "1"]}]}}', POWER, "time is inf"),
             (200, '{"data": {"result": [{"metric": {}, "value": [1.5, "NaN"]}]}}', POWER, "nan W"),
             (200, '{"data": {"result": [{"metric": {}, "value": [1.5, "+Inf"]}]}}', POWER, "inf W"),
@@ -253,6 +254,7 @@ class TestFailures:
     @pytest.mark.parametrize(
         ("says", "named"),
         [
+            ({"wall_url": ""}, "FARM_WALL_URL: expected"),
             ({"wall_url": "plug:9090"}, "FARM_WALL_URL: expected"),
             ({"wall_url": "file:///etc/passwd"}, "FARM_WALL_URL: expected"),
             ({"wall_url": "http://[1/"}, "FARM_WALL_URL: expected"),
@@ -274,7 +276,7 @@ class TestFailures:
     def test_nobody_listens(self, plug: FakePlug) -> None:
         with FakePlug().listening() as gone:
             pass
-        assert "no answer" in assert_unavailable(wall(plug, **POWER, wall_url=gone.url))
+        assert "no answer (Connection refused)" in assert_unavailable(wall(plug, **POWER, wall_url=gone.url))
 
     def test_nobody_answers(self, plug: FakePlug) -> None:
         plug.answers.clear()

@@ -118,7 +118,7 @@ def _open(folder: Path, domain: Domain) -> _Zone:
             "which gives a group read access, and join that group"
         ) from None
     except (OSError, ValueError) as error:
-        raise MeterUnavailable(f"{path} cannot be read: {_why(error)}") from None
+        raise MeterUnavailable(f"{getattr(error, 'filename', None) or path} cannot be read: {_why(error)}") from None
 
 
 def _why(error: OSError | ValueError) -> str:

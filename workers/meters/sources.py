@@ -66,7 +66,7 @@ class Endpoint:
             received_ns = time.monotonic_ns()
             raw = response.read(MAX_ANSWER_BYTES)
         except (OSError, HTTPException, UnicodeError) as error:
-            reason = _line(str(error) or type(error).__name__)
+            reason = _line(getattr(error, "strerror", None) or str(error) or type(error).__name__)
             raise MeterLost(f"no answer ({reason}): start it, or correct FARM_WALL_URL") from None
         finally:
             connection.close()
@@ -211,12 +211,13 @@ class Prometheus:
         answer = self.endpoint.ask(self._target)
         try:
             rows = [
-                (row["metric"], float(row["value"][0]), float(row["value"][1])) for row in answer.body["data"]["result"]
+                (SCRAPED in row["metric"], float(row["value"][0]), float(row["value"][1]))
+                for row in answer.body["data"]["result"]
             ]
         except (LookupError, TypeError, ValueError, OverflowError):
             raise MeterLost("it does not answer as Prometheus does: correct FARM_WALL_URL") from None
-        values = [(now_s, value) for labels, now_s, value in rows if SCRAPED not in labels]
-        scrapes_s = [value for labels, _, value in rows if SCRAPED in labels]
+        values = [(now_s, value) for is_scrape, now_s, value in rows if not is_scrape]
+        scrapes_s = [value for is_scrape, _, value in rows if is_scrape]
         if len(values) != 1:
             raise MeterLost(f"FARM_WALL_QUERY finds {len(values)} series, expected one: name it, or sum them")
         now_s, value = values[0]
@@ -277,7 +278,7 @@ def _number(body: Any, path: str) -> float:
 
 def configured(settings: Settings) -> Source:
     """The source that the settings name; raises MeterUnavailable where they name none, or two."""
-    if not settings.wall_url:
+    if not (settings.wall_url or settings.wall_query or settings.wall_path):
         raise MeterUnset(
             "no wall meter is set up: FARM_WALL_URL names one, with FARM_WALL_QUERY (Prometheus) "
             "or FARM_WALL_PATH (JSON)"
