@@ -13,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     from farm.model import SweepRecord
     from farm.report.files import Format
-    from farm.report.views import Selection
+    from farm.report.selection import Selection
     from farm.settings import Settings
     from farm.store import Progress, Store
 
@@ -201,6 +201,7 @@ def retry(sweep: SweepName, as_json: Json = False) -> None:
 @app.command()
 def results(
     sweep: AnySweep = None,
+    *,
     by: Annotated[str | None, typer.Option(metavar="NAMES", help="Group by these: model,batch_size,machine.")] = None,
     where: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Only these trials; may be repeated.")
@@ -211,16 +212,21 @@ def results(
     include_flagged: Annotated[
         bool, typer.Option("--include-flagged", help="Also trials that a flag leaves out.")
     ] = False,
+    target_accuracy: Annotated[
+        list[float] | None,
+        typer.Option("--target-accuracy", metavar="SHARE", help="Joules until accuracy 0.9, say; may be repeated."),
+    ] = None,
     form: FormatName = None,
     output: Output = None,
     as_json: Json = False,
 ) -> None:
     """Print results, grouped and summed up."""
-    from farm.report import files, views
+    from farm.report import files
+    from farm.report.selection import Selection
 
     chosen = files.chosen("json" if as_json else form, output, tuple(files.Format))
     with _store() as (store, _):
-        selected = views.Selection.parse(by, where or [], domain, include_flagged)
+        selected = Selection.parse(by, where or [], domain, include_flagged, target_accuracy or [])
         _print_results(store, store.find_sweep(sweep), chosen, selected, output)
 
 
@@ -375,8 +381,9 @@ def _print_results(
 ) -> None:
     from farm.report import views
     from farm.report.files import Format, write_text
+    from farm.report.selection import Selection
 
-    view = views.results(store, sweep, selection or views.Selection())
+    view = views.view(store, sweep, selection or Selection())
     if form != Format.TABLE:
         _emit(view.records(), form, output)
     elif output is None:

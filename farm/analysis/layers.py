@@ -1,17 +1,23 @@
 """Where a network's energy goes: by type of layer, how well the layers account for the whole, and what ablation says.
 
-Figures are those of one trial; uncertainties of its parts are taken as independent of each other. Pure.
+Of several trials each part is averaged first. Uncertainties of the parts are taken as independent of each other. Pure.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import hypot
+from statistics import fmean
 from typing import Literal, Self
 
 from pydantic import JsonValue, TypeAdapter
 
+from farm.analysis import samples as of_trials
+from farm.analysis.aggregate import Sample, Summary, grouped
 from farm.energy import COVERAGE_FACTOR
-from farm.intervals import Interval
+from farm.intervals import Interval, mean_interval
+from farm.model import Domain
+from farm.store import MeasurementRow, TrialRow
 
 #: Layers whose sum is outside this share of the whole do not explain it.
 CLOSURE = (0.8, 1.2)
@@ -104,6 +110,14 @@ class LayerCosts:
 
 
 @dataclass(frozen=True, slots=True)
+class LayersSummary:
+    """One group of trials of kind layers."""
+
+    whole: Summary  #: per pass of the whole network, forward and backward
+    costs: LayerCosts
+
+
+@dataclass(frozen=True, slots=True)
 class _Joules:
     value: float
     u: float | None
@@ -124,6 +138,65 @@ class _Joules:
         ratio = self.value / whole.value
         u = None if self.u is None or whole.u is None else hypot(self.u, ratio * whole.u) / whole.value
         return _Joules(ratio, u)
+
+
+#: Of a trial, by what tells a part from all others: label and pass.
+Parts = Mapping[tuple[str, str], PartCost]
+
+
+def measured_parts(
+    trials: Iterable[TrialRow], rows: Iterable[MeasurementRow], domain: Domain | None = None
+) -> dict[str, Parts]:
+    """The parts of every trial by its id, per call; None as domain means each trial's own device."""
+    by_trial = of_trials.rows_by_trial(rows)
+    return {t.trial: _parts_of(t, by_trial[t.trial], domain or of_trials.device_domain(t)) for t in trials}
+
+
+def summarise(
+    samples: Iterable[Sample], known: Mapping[str, Parts], by: Sequence[str], include_flagged: bool = False
+) -> list[LayersSummary]:
+    """Group samples by labels, as `aggregate.grouped` does, with the parts that they are of."""
+    return [
+        LayersSummary(group.summary, layer_costs(_pooled([known[str(s.labels["trial"])] for s in group.samples])))
+        for group in grouped(samples, by, include_flagged)
+    ]
+
+
+def _parts_of(trial: TrialRow, rows: Sequence[MeasurementRow], domain: Domain) -> Parts:
+    by_window: dict[int, list[MeasurementRow]] = defaultdict(list)
+    for row in rows:
+        by_window[row.window_index].append(row)
+    found: dict[tuple[str, str], PartCost] = {}
+    for index, fact in enumerate(of_trials.parts(trial)):
+        window = by_window[index]
+        calls = window[0].units if window else None
+        joules = of_trials.sum_of(row for row in window if row.domain == domain).per(calls or 0)
+        duration_s = window[0].duration_s / calls if calls else None
+        found[str(fact["label"]), str(fact["pass"])] = PartCost.of(fact, joules.net, joules.net_u, duration_s)
+    return found
+
+
+def _pooled(trials: Sequence[Parts]) -> list[PartCost]:
+    """The mean of each part over the trials that know it; its uncertainty is that of the mean."""
+    each: dict[tuple[str, str], list[PartCost]] = defaultdict(list)
+    for trial in trials:
+        for identity, part in trial.items():
+            each[identity].append(part)
+    return [_mean_part(several) for several in each.values()]
+
+
+def _mean_part(several: Sequence[PartCost]) -> PartCost:
+    energies = [part.energy_j for part in several if part.energy_j is not None]
+    uncertainties = [part.energy_u_j for part in several if part.energy_u_j is not None]
+    durations = [part.duration_s for part in several if part.duration_s is not None]
+    energy = mean_interval(energies, uncertainties) if energies else None
+    half = energy.half_width if energy else None
+    return replace(
+        several[0],
+        energy_j=energy.mean if energy else None,
+        energy_u_j=None if half is None else half / COVERAGE_FACTOR,
+        duration_s=fmean(durations) if durations else None,
+    )
 
 
 def layer_costs(parts: Sequence[PartCost]) -> LayerCosts:

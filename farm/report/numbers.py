@@ -67,6 +67,13 @@ def net(value: Interval | None) -> str:
     return interval(value)
 
 
+def percent_interval(share: Interval | None) -> str:
+    """A share with its interval, as percent without the sign."""
+    ends = (None, None, None) if share is None else (share.mean, share.low, share.high)
+    mean, low, high = (None if end is None else end * 100 for end in ends)
+    return UNKNOWN if mean is None else interval(Interval(mean, low, high))
+
+
 def milliseconds(value_s: float | None) -> str:
     """Seconds as milliseconds."""
     return number(None if value_s is None else value_s * 1e3)

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from farm.model import Baseline, Domain, Flag, Measurement, Quality, TrialReport, Window, WindowKind
-from farm.report.views import Selection, results
+from farm.report.selection import Selection
+from farm.report.views import results
 from farm.store import Store
 from tests.contract.store_records import ANNE, claim, new_job, record
 from tests.integration.simulated_trials import MACHINE, OWN_PID, PROBE, Act, Bench, bench

@@ -12,7 +12,8 @@ from farm.errors import InputError
 from farm.intervals import Interval
 from farm.model import Domain, Flag, Quality, Scalar, StoppingRule, SweepRecord, WindowKind
 from farm.report import results as layout
-from farm.report.views import Results, Selection, plain, results
+from farm.report.selection import Selection
+from farm.report.views import Results, plain, results
 from farm.store import MeasurementRow, Store, TrialRow
 from tests.summaries import NOON, POINT, batches, ends, measurement_row, rendered, summary, trial_row, widest
 
@@ -217,7 +218,7 @@ def test_a_caption_names_what_all_rows_share() -> None:
 def test_a_factor_that_differs_becomes_a_column() -> None:
     view = shown(trial(1, point_precision="bf16"), trial(2))
     assert [s.labels["precision"] for s in view.summaries] == ["bf16", "fp32"]
-    assert "precision" not in view.shared
+    assert "precision" not in view.selected.shared
 
 
 def test_a_caption_names_what_the_rows_average_over() -> None:

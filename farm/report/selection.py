@@ -1,0 +1,168 @@
+"""Which trials of a sweep are shown, how they are grouped, and what a reader must know of all of them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self, TypeVar
+
+from farm.analysis.aggregate import Sample
+from farm.errors import InputError
+from farm.model import Domain, Quality, Scalar, SweepRecord
+from farm.report.numbers import label
+
+#: What must never be averaged over: columns wherever they differ.
+KINDS_OF_JOULES = ("domain", "quality", "simulated")
+
+Labels = Mapping[str, Scalar]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What to show: grouping, filters, domain."""
+
+    by: tuple[str, ...] = ()
+    where: tuple[tuple[str, str], ...] = ()
+    domain: Domain | None = None
+    include_flagged: bool = False
+    targets: tuple[float, ...] = ()  #: accuracies, of which the energy until they are reached is shown
+
+    @classmethod
+    def parse(
+        cls,
+        by: str | None,
+        where: Sequence[str],
+        domain: str | None,
+        include_flagged: bool,
+        targets: Sequence[float] = (),
+    ) -> Self:
+        """From the command line; raises InputError."""
+        pairs = []
+        for item in (part for text in where for part in text.split(",")):
+            name, sign, value = item.partition("=")
+            if not (name and sign):
+                raise InputError(f"--where: expected NAME=VALUE, got {item!r}")
+            pairs.append((name.strip(), value.strip()))
+        if domain is not None and domain not in set(Domain):
+            raise InputError(f"--domain: expected {', '.join(Domain)}, got {domain!r}")
+        for target in targets:
+            if not 0 < target <= 1:
+                raise InputError(f"--target-accuracy: expected a share above 0, at most 1, such as 0.9, got {target:g}")
+        keys = tuple(dict.fromkeys(name.strip() for name in by.split(",") if name.strip())) if by else ()
+        return cls(keys, tuple(pairs), Domain(domain) if domain else None, include_flagged, tuple(sorted(set(targets))))
+
+    def without_targets(self, kind: str) -> Self:
+        """Itself, where no accuracy is asked of a kind that has none; raises InputError."""
+        if self.targets:
+            raise InputError(f"--target-accuracy: sweeps of kind {kind} train nothing: leave it out")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """How the rows of a kind of sweep are told apart."""
+
+    always: tuple[str, ...]
+    context: tuple[str, ...]  #: named in the caption where all rows share them, in columns where they differ
+    factors: tuple[str, ...] = ()  #: in columns where they differ, and not worth a word where they do not
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """The samples of a sweep that are shown."""
+
+    sweep: SweepRecord
+    samples: Sequence[Sample]  #: in the order of the rows
+    keys: tuple[str, ...]  #: to group them by
+    shared: Labels  #: what all rows share
+    averaged: Mapping[str, Sequence[Scalar]]  #: factors that differ inside the rows
+    domains: Sequence[Domain]
+
+    @property
+    def title(self) -> str:
+        """Name and id of the sweep."""
+        return f"{self.sweep.name} ({self.sweep.id})"
+
+    def nothing(self) -> str:
+        """Where there is no sample."""
+        return f"{self.title}\nnothing is measured yet: `farm status {self.sweep.id}` tells how it stands"
+
+    def caption(self) -> list[str]:
+        """Title, what all rows share, what they average over, and how their joules were obtained."""
+        shared = ", ".join(f"{n} {label(v)}" for n, v in self.shared.items() if v is not None and v is not False)
+        averaged = ", ".join(f"{name} {' '.join(map(label, values))}" for name, values in self.averaged.items())
+        qualities = {s.quality for s in self.samples}
+        joules = ", ".join(_quality(quality) for quality in sorted(qualities, key=lambda q: q.rank if q else 9))
+        return [
+            self.title,
+            *([shared] if shared else []),
+            *([f"mean over {averaged}"] if averaged else []),
+            f"{' and '.join(self.domains)} joules: {joules}",
+            *(["SIMULATED hardware: these are no real joules"] if any(s.simulated for s in self.samples) else []),
+        ]
+
+
+def select(sweep: SweepRecord, samples: Sequence[Sample], selection: Selection, columns: Columns) -> Selected:
+    """Filter, sort, and choose the groups; raises InputError for a name or a value that no trial of the sweep knows."""
+    check_names([s.labels for s in samples], selection.by)
+    found = fitting(samples, lambda s: s.labels, selection.where)
+    captioned = (*columns.always, *columns.context, *columns.factors)
+    levels = {name: _levels(found, name) for name in dict.fromkeys((*captioned, *KINDS_OF_JOULES))}
+    differing = {name for name, values in levels.items() if len(values) > 1}
+    optional = (name for name in (*columns.context, *columns.factors) if name in differing)
+    chosen = selection.by or (*columns.always, *optional)
+    keys = tuple(dict.fromkeys((*chosen, *(name for name in KINDS_OF_JOULES if name in differing))))
+    return Selected(
+        sweep=sweep,
+        samples=sorted(found, key=lambda s: _rank(s.labels, keys)),
+        keys=keys,
+        shared={name: levels[name][0] for name in columns.context if levels[name] and name not in {*differing, *keys}},
+        averaged={name: levels[name] for name in levels if name in differing and name not in keys},
+        domains=[Domain(str(name)) for name in levels["domain"]],
+    )
+
+
+def check_names(found: Sequence[Labels], names: Sequence[str]) -> None:
+    """Raise InputError for a name that no trial knows."""
+    known = dict.fromkeys(name for labels in found for name in labels)
+    for name in names:
+        if found and name not in known:
+            raise InputError(f"no factor {name!r} in this sweep: there are {', '.join(known)}")
+
+
+def fitting(found: Sequence[T], labels: Callable[[T], Labels], where: Sequence[tuple[str, str]]) -> list[T]:
+    """Those whose labels are spelt as wanted; raises InputError where that leaves none."""
+    check_names([labels(item) for item in found], [name for name, _ in where])
+    for name, wanted in where:
+        fit = [item for item in found if _spelt(labels(item)[name]) == wanted.lower()]
+        if found and not fit:
+            levels = dict.fromkeys(_spelt(value) for value in sorted((labels(i)[name] for i in found), key=_order))
+            raise InputError(f"--where: no trial has {name}={wanted}: there are {', '.join(levels)}")
+        found = fit
+    return list(found)
+
+
+def _spelt(value: Scalar) -> str:
+    return "null" if value is None else label(value).lower()
+
+
+def _levels(found: Sequence[Sample], name: str) -> list[Scalar]:
+    return list(dict.fromkeys(sorted((s.labels.get(name) for s in found), key=_order)))
+
+
+def _rank(labels: Labels, keys: Sequence[str]) -> tuple[tuple[bool, float, str], ...]:
+    return tuple(_order(labels.get(name)) for name in keys)
+
+
+def _order(value: Scalar) -> tuple[bool, float, str]:
+    """Sorts numbers by size and words by the alphabet."""
+    return (False, float(value), "") if isinstance(value, int | float) else (True, 0.0, str(value or ""))
+
+
+def _quality(quality: Quality | None) -> str:
+    if quality is None:
+        return "unknown, no meter here: `farm doctor` says what is missing"
+    return {
+        Quality.COUNTER: "counted by the hardware",
+        Quality.SAMPLED: "integrated from power readings",
+        Quality.MODELLED: "MODELLED from load and rated power: an estimate, not a measurement",
+    }[quality]
