@@ -22,6 +22,8 @@ COLUMNS = Columns(
     context=("machine", "device", "batch_size", "precision"),
     factors=tuple(LayersOf.model_fields),
 )
+#: No batch of a network that is taken apart is timed by itself.
+_UNTIMED = {"p50_s", "p95_s", "p99_s", "batches"}
 _TYPES = ("\ncalls", "forward J\n/pass (95%)", "backward J\n/pass (95%)", "\nshare", "ms\n/pass")
 _CLOSURES = ("layers J\n/pass (95%)", "whole J\n/pass (95%)", "layers\n/ whole", "of\ntime")
 _ABLATIONS = ("alone J\n/pass (95%)", "saved J\n/pass (95%)", "\nagree")
@@ -97,22 +99,18 @@ def _footnotes(summaries: Sequence[LayersSummary]) -> list[str]:
 
 
 def _records(summary: LayersSummary) -> list[dict[str, Scalar]]:
-    whole = {name: value for name, value in inference.records([summary.whole])[0].items() if name not in _NO_PASS}
+    whole = {name: value for name, value in inference.records([summary.whole])[0].items() if name not in _UNTIMED}
     return [
-        *(whole | {"row": "type", "type": cost.type} | _type_record(cost) for cost in summary.costs.types),
-        *(whole | {"row": "closure", "pass": c.pass_} | _closure_record(c) for c in summary.costs.closures),
-        *(
-            whole | {"row": "ablation", "type": a.type, "pass": a.pass_} | _ablation_record(a)
-            for a in summary.costs.ablations
-        ),
+        *(whole | _type_record(cost) for cost in summary.costs.types),
+        *(whole | _closure_record(closure) for closure in summary.costs.closures),
+        *(whole | _ablation_record(ablation) for ablation in summary.costs.ablations),
     ]
-
-
-_NO_PASS = {"p50_s", "p95_s", "p99_s", "batches"}
 
 
 def _type_record(cost: TypeCost) -> dict[str, Scalar]:
     return {
+        "row": "type",
+        "type": cost.type,
         "calls": cost.calls,
         "share": cost.share,
         "duration_s": cost.duration_s,
@@ -124,6 +122,8 @@ def _type_record(cost: TypeCost) -> dict[str, Scalar]:
 
 def _closure_record(closure: Closure) -> dict[str, Scalar]:
     return {
+        "row": "closure",
+        "pass": closure.pass_,
         **inference.ends("layers_net_j", closure.layers_j),
         **inference.ends("whole_net_j", closure.whole_j),
         **inference.ends("ratio", closure.ratio),
@@ -134,6 +134,9 @@ def _closure_record(closure: Closure) -> dict[str, Scalar]:
 
 def _ablation_record(ablation: Ablation) -> dict[str, Scalar]:
     return {
+        "row": "ablation",
+        "type": ablation.type,
+        "pass": ablation.pass_,
         **inference.ends("isolated_net_j", ablation.isolated_j),
         **inference.ends("saved_net_j", ablation.saved_j),
         **inference.ends("gap_net_j", ablation.gap_j),

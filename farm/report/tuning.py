@@ -75,7 +75,7 @@ class Results:
     def records(self) -> list[dict[str, Scalar]]:
         """For csv, json and parquet: one a strategy and workload, or one a configuration."""
         make = _configuration_records if self.by == BY_CONFIGURATION else _strategy_records
-        own = {"sweep": self.selected.sweep.id, "is_net": self.found.is_net}
+        own: dict[str, Scalar] = {"sweep": self.selected.sweep.id, "is_net": self.found.is_net}
         return [own | record for workload in self.workloads for record in make(workload)]
 
     def _workload(self, workload: Workload) -> RenderableType:
@@ -134,9 +134,7 @@ class Results:
 def results(store: Store, sweep: SweepRecord, selection: Selection) -> Results:
     """Read, filter, study by study; raises InputError for a choice that does not fit."""
     if selection.by not in {(), (BY_STRATEGY,), (BY_CONFIGURATION,)}:
-        raise InputError(
-            f"--by: a tuning sweep is shown by {BY_STRATEGY} or by {BY_CONFIGURATION}: use --where to filter"
-        )
+        raise InputError(f"--by: a tuning sweep is shown by {BY_STRATEGY} or by {BY_CONFIGURATION}; --where filters it")
     trials = fitting(list(store.trial_rows(sweep.id)), labels, selection.where)
     rows = list(store.measurement_rows(sweep.id, kinds=STAGES))
     space = Space.model_validate(json.loads(sweep.meaning)["tuning"]["space"])
