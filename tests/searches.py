@@ -22,6 +22,7 @@ from farm.model import (
 from farm.plan import PlannedJob
 from farm.spec import TuningSweep
 from farm.store import AskedJob, Store, Trained
+from farm.tuner import Known, plan
 from tests.contract.store_records import ANNE, MACHINE, UTC_NOON, report
 
 EPOCHS = 4
@@ -43,6 +44,14 @@ def accuracies(spec: JobSpec, epochs: int = EPOCHS) -> tuple[float, ...]:
     assert isinstance(lr, float)
     last = 0.9 - 0.2 * abs(math.log10(lr) + 2) - 0.01 * spec.repetition
     return tuple(last * (epoch + 1) / EPOCHS for epoch in range(epochs))
+
+
+def uninterrupted(sweep: TuningSweep) -> list[PlannedJob]:
+    """Every job that a sweep comes to have, where all that is open is done before more is asked for."""
+    jobs = list(plan(sweep, []).jobs)
+    while new := plan(sweep, [], known=Known([asked(j) for j in jobs], [trained(j) for j in jobs])).jobs:
+        jobs += new
+    return jobs
 
 
 def asked(job: PlannedJob, state: JobState = JobState.DONE) -> AskedJob:

@@ -13,7 +13,7 @@ from farm.spec import TuningSweep, sweep_id
 from farm.store import Trained
 from farm.tuner import Known, finished, following, plan, studies, wanting
 from farm.tuning import Finished
-from tests.searches import EPOCHS, accuracies, asked, trained, tuning_sweep
+from tests.searches import EPOCHS, accuracies, asked, trained, tuning_sweep, uninterrupted
 
 QUEUED, RUNNING, DONE, FAILED = JobState.QUEUED, JobState.RUNNING, JobState.DONE, JobState.FAILED
 State = Callable[[PlannedJob], JobState]
@@ -23,14 +23,6 @@ def known(jobs: Iterable[PlannedJob], state: State = lambda _: DONE, **changes: 
     """What a store would know of these jobs."""
     jobs = list(jobs)
     return Known([asked(j, state(j)) for j in jobs], [trained(j, **changes) for j in jobs if state(j) == DONE])
-
-
-def search(sweep: TuningSweep) -> list[PlannedJob]:
-    """Every job that a sweep comes to have, where each is done before the next are asked for."""
-    jobs = list(plan(sweep, []).jobs)
-    while new := plan(sweep, [], known=known(jobs)).jobs:
-        jobs += new
-    return jobs
 
 
 def key(job: PlannedJob) -> tuple[str, int]:
@@ -82,7 +74,7 @@ def test_a_point_is_that_of_the_workload_with_what_was_chosen_and_the_factors_of
 
 def test_a_parameter_that_is_absent_keeps_the_workloads_value() -> None:
     space = {"optimizer": ["adam", "sgd"], "momentum": {"low": 0.5, "high": 0.9, "when": {"optimizer": "sgd"}}}
-    points = [job.spec.point for job in search(tuning_sweep(tuning={"space": space, "trials": 12}))]
+    points = [job.spec.point for job in uninterrupted(tuning_sweep(tuning={"space": space, "trials": 12}))]
     momenta = {name: {p["momentum"] for p in points if p["optimizer"] == name} for name in ("adam", "sgd")}
     assert momenta["adam"] == {0.0}
     assert momenta["sgd"]
@@ -90,7 +82,7 @@ def test_a_parameter_that_is_absent_keeps_the_workloads_value() -> None:
 
 
 def test_repetitions_differ_in_their_seed_and_configurations_in_their_hyperparameters_alone() -> None:
-    jobs = search(tuning_sweep(repetitions=3, seed=7, tuning={"strategies": "random", "trials": 3}))
+    jobs = uninterrupted(tuning_sweep(repetitions=3, seed=7, tuning={"strategies": "random", "trials": 3}))
     assert len(jobs) == 2 * 3 * 3
     assert {(job.spec.repetition, job.spec.seed) for job in jobs} == {(0, 7), (1, 8), (2, 9)}
     points = {k: {repr(job.spec.point) for job in jobs if key(job) == k} for k in map(key, jobs)}
@@ -98,7 +90,7 @@ def test_repetitions_differ_in_their_seed_and_configurations_in_their_hyperparam
 
 
 def test_a_block_has_every_study_once_in_an_order_of_its_own() -> None:
-    jobs = sorted(search(tuning_sweep(tuning={"seeds": 5})), key=lambda job: job.ordinal)
+    jobs = sorted(uninterrupted(tuning_sweep(tuning={"seeds": 5})), key=lambda job: job.ordinal)
     assert [job.ordinal for job in jobs] == list(range(50))
     assert [job.block for job in jobs] == [number for number in range(5) for _ in range(10)]
     orders = [tuple(key(job)[0] for job in jobs[start : start + 10]) for start in range(0, 50, 10)]
@@ -108,7 +100,7 @@ def test_a_block_has_every_study_once_in_an_order_of_its_own() -> None:
 
 def test_a_grid_ends_with_its_points() -> None:
     sweep = tuning_sweep(tuning={"strategies": [{"name": "grid", "levels": 2}], "trials": 50, "seeds": 1})
-    jobs = search(sweep)
+    jobs = uninterrupted(sweep)
     assert len(jobs) == plan(sweep, []).total == 4
     assert len({(job.spec.point["lr"], job.spec.point["beta1"]) for job in jobs}) == 4
 
@@ -138,7 +130,7 @@ def test_each_hardware_class_searches_for_itself() -> None:
 @pytest.mark.parametrize("strategy", ["random", "sobol", "tpe", "gp-pi"])
 def test_a_search_asks_for_each_number_once_and_the_same_whenever_it_is_begun_anew(strategy: str) -> None:
     sweep = tuning_sweep(tuning={"strategies": strategy, "trials": 6})
-    jobs, again = search(sweep), search(sweep)
+    jobs, again = uninterrupted(sweep), uninterrupted(sweep)
     assert sorted(key(job)[1] for job in jobs) == sorted(list(range(6)) * 2)
     assert [(job.id, job.spec.point) for job in jobs] == [(job.id, job.spec.point) for job in again]
 
