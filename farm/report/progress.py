@@ -13,8 +13,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from farm.model import JobState, Point, SweepRecord
-from farm.report.numbers import label, span
+from farm.model import JobState, Point, Scalar, SweepRecord
+from farm.report.numbers import label, number, span
+from farm.spec import Training
 from farm.store import FailedTrial, Progress
 
 Show = Callable[[Progress, str], None]
@@ -24,13 +25,21 @@ NAMED = 5
 WIDTH = 80
 _NAMES = ("model", "batch_size")
 _USUAL = (None, False, "fp32", "auto", "random", "sample")
+_USUAL_OF = {name: field.default[0] for name, field in Training.model_fields.items() if not field.is_required()}
 
 
 def point(values: Point) -> str:
     """The parameters that tell points apart; what goes without saying is left out."""
-    rest = [f"{name} {label(v)}" for name, v in values.items() if name not in _NAMES and v not in _USUAL]
+    named = {name: v for name, v in values.items() if name not in _NAMES and v not in (*_USUAL, _USUAL_OF.get(name))}
     batch = values.get("batch_size")
-    return ", ".join([f"{values.get('model')} batch {label(batch)}", *rest])
+    return ", ".join(
+        [f"{values.get('model')} batch {label(batch)}", *(f"{name} {_short(v)}" for name, v in named.items())]
+    )
+
+
+def _short(value: Scalar) -> str:
+    """What a search chose has more digits than anybody reads."""
+    return number(value) if isinstance(value, float) else label(value)
 
 
 def time_left_s(progress: Progress, now: datetime) -> float | None:

@@ -3,17 +3,20 @@
 import io
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from farm import tuner
 from farm.errors import InputError
 from farm.model import Failure, FailureKind, JobState, Point, Probe, SweepRecord
 from farm.report import machines, progress
 from farm.store import FailedTrial, MachineStatus, Progress, RunningJob
 from tests.contract.store_records import MACHINE, record
+from tests.searches import tuning_sweep
 from tests.summaries import NOON, rendered, widest
 
 DONE, FAILED, QUEUED, RUNNING = JobState.DONE, JobState.FAILED, JobState.QUEUED, JobState.RUNNING
@@ -80,6 +83,24 @@ def test_a_point_leaves_out_what_goes_without_saying() -> None:
     assert progress.point({**BATCH, "precision": "bf16", "compile": True}) == (
         "alexnet batch 4, precision bf16, compile true"
     )
+
+
+def test_a_training_is_known_by_what_was_searched() -> None:
+    values = tuner.plan(tuning_sweep(tuning={"strategies": "tpe"}), []).jobs[0].spec.point
+    named = progress.point({**values, "lr": 0.012345678, "beta1": 0.5, "configuration": 7, "tuning_seed": 2})
+    assert (
+        named == "simple_cnn batch 128, epochs 4, lr 0.0123, beta1 0.500, strategy tpe, tuning_seed 2, configuration 7"
+    )
+
+
+def test_a_search_counts_what_it_has_yet_to_ask_for() -> None:
+    stands = replace(stand({DONE: 3, RUNNING: 1}, running(), recent_s=(10.0,)), settled=False, planned=20)
+    assert progress.summary(stands, NOON) == "3/20 done, about 2 min 50 s left"
+    assert "3 done, 16 to come" in " ".join(rendered(progress.status([(record(), stands)], [], NOON), 120).split())
+    assert progress.status_records([(record(), stands)], NOON)[0]["to_come"] == 16
+    settled = replace(stands, settled=True)
+    assert progress.summary(settled, NOON) == "3/4 done, about 10 s left"
+    assert progress.status_records([(record(), settled)], NOON)[0]["to_come"] == 0
 
 
 def test_each_failed_job_is_one_line_and_the_last_says_how_to_go_on() -> None:
