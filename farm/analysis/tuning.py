@@ -10,7 +10,7 @@ from farm.analysis.aggregate import Key
 from farm.analysis.samples import Joules, device_domain, rows_by_trial, total
 from farm.analysis.training import Run, runs
 from farm.intervals import Interval, mean_interval
-from farm.model import SEARCH_FACTORS, Domain, Flag, Point, Quality, Scalar, Stopped
+from farm.model import SEARCH_FACTORS, Asked, Domain, Flag, Point, Quality, Scalar, Stopped
 from farm.store import MeasurementRow, TrialRow
 
 
@@ -59,11 +59,12 @@ class Configuration:
         return fmean(known) if known and len(known) == len(whole) and not was_cut else None
 
     def is_beaten_by(self, other: "Configuration") -> bool:
-        """Whether the other has at least its accuracy for less energy; what is unknown beats nothing."""
-        mine, its = (self.accuracy, self.energy_j), (other.accuracy, other.energy_j)
-        if mine[0] is None or mine[1] is None or its[0] is None or its[1] is None:
+        """Whether the other is no worse in accuracy and energy, and better in one; what is unknown beats nothing."""
+        accuracy, energy_j = self.accuracy, self.energy_j
+        if accuracy is None or energy_j is None or other.accuracy is None or other.energy_j is None:
             return False
-        return its[0] >= mine[0] and its[1] < mine[1]
+        is_no_worse = other.accuracy >= accuracy and other.energy_j <= energy_j
+        return is_no_worse and (other.accuracy > accuracy or other.energy_j < energy_j)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,18 +169,21 @@ def studies(
     domain: Domain | None = None,
 ) -> Found:
     """Every study of a tuning sweep; `searched`: the hyperparameters of its space. None: each trial's own device."""
-    asked = [trial for trial in trials if trial.asked is not None]
+    asked = [(trial, trial.asked) for trial in trials if trial.asked is not None]
     by_trial = rows_by_trial(rows)
-    own = {t.trial: [r for r in by_trial[t.trial] if r.domain == (domain or device_domain(t))] for t in asked}
-    known = runs(asked, (row for several in own.values() for row in several), domain)
+    own = {t.trial: [r for r in by_trial[t.trial] if r.domain == (domain or device_domain(t))] for t, _ in asked}
+    known = runs((t for t, _ in asked), (row for several in own.values() for row in several), domain)
     kinds = {(r.quality is Quality.MODELLED, r.simulated) for several in own.values() for r in several if r.quality}
     is_mixed = len(kinds) > 1
-    energies = {t.trial: Joules() if is_mixed or Flag.RESUMED in t.flags else _energy(t, known[t.trial]) for t in asked}
-    is_net = all(energy.net is not None for energy in energies.values() if energy.gross is not None)
+    lost = {t.trial for t, _ in asked if is_mixed or Flag.RESUMED in t.flags}
+    energies = {t.trial: Joules() if t.trial in lost else _energy(t, known[t.trial]) for t, _ in asked}
+    measured = [energies[t.trial] for t, _ in asked if t.failure is None]
+    is_net = all(energy.net is not None for energy in measured if energy.gross is not None)
     by_study: dict[str, list[tuple[TrialRow, Attempt]]] = defaultdict(list)
-    for t in asked:
-        energy = energies[t.trial].net if is_net else energies[t.trial].gross
-        by_study[t.asked.study if t.asked else ""].append((t, _attempt(t, known[t.trial], energy, is_net, searched)))
+    for t, ask in asked:
+        energy_j = energies[t.trial].net if is_net else energies[t.trial].gross
+        saved_j = None if t.trial in lost else _saved(t, known[t.trial], is_net)
+        by_study[ask.study].append((t, _attempt(t, ask, known[t.trial], energy_j, saved_j, searched)))
     return Found(tuple(_study(members, searched) for members in by_study.values()), is_net, is_mixed)
 
 
@@ -210,29 +214,30 @@ def _energy(trial: TrialRow, run: Run) -> Joules:
     )
 
 
-def _attempt(trial: TrialRow, run: Run, energy_j: float | None, is_net: bool, searched: Collection[str]) -> Attempt:
-    assert trial.asked is not None  # noqa: S101 - the caller chose those that were asked for
-    if trial.failure is not None or run.last_accuracy is None:
-        outcome = Outcome.FAILED
-    else:
-        outcome = Outcome.PRUNED if trial.stopped is Stopped.PRUNED else Outcome.COMPLETE
+def _attempt(
+    trial: TrialRow, ask: Asked, run: Run, energy_j: float | None, saved_j: float | None, searched: Collection[str]
+) -> Attempt:
+    has_failed = trial.failure is not None or run.last_accuracy is None
+    was_cut = trial.stopped is Stopped.PRUNED
     return Attempt(
-        number=trial.asked.number,
+        number=ask.number,
         params={name: trial.factors[name] for name in searched if name in trial.factors},
-        outcome=outcome,
-        accuracy=None if outcome is Outcome.FAILED else run.last_accuracy,
+        outcome=Outcome.FAILED if has_failed else Outcome.PRUNED if was_cut else Outcome.COMPLETE,
+        accuracy=None if has_failed else run.last_accuracy,
         energy_j=energy_j,
-        saved_j=_saved(trial, run, is_net) if outcome is Outcome.PRUNED and energy_j is not None else None,
-        sampler_s=trial.asked.sampler_s,
-        sampler_cpu_s=trial.asked.sampler_cpu_s,
+        saved_j=saved_j,
+        sampler_s=ask.sampler_s,
+        sampler_cpu_s=ask.sampler_cpu_s,
     )
 
 
 def _saved(trial: TrialRow, run: Run, is_net: bool) -> float | None:
-    """Of the epochs that were left, at the mean joules of those that were done."""
+    """Of the epochs that pruning left, at the mean joules of those that were done."""
     spent = total([run.training.joules, run.validation.joules]).per(len(run.epochs))
     epoch_j, planned = spent.net if is_net else spent.gross, trial.factors.get("epochs")
-    return None if epoch_j is None or not isinstance(planned, int) else epoch_j * (planned - len(run.epochs))
+    if trial.stopped is not Stopped.PRUNED or epoch_j is None or not isinstance(planned, int):
+        return None
+    return epoch_j * (planned - len(run.epochs))
 
 
 def _study(members: Sequence[tuple[TrialRow, Attempt]], searched: Collection[str]) -> Study:
@@ -279,7 +284,9 @@ def _summary(group: Sequence[Study]) -> StrategySummary:
 
 
 def _share(part: Sequence[Attempt], everything: float | None) -> float | None:
-    return (_sum(part) or 0.0) / everything if everything else None
+    """Unknown where it is of all these trials; none where there is no such trial."""
+    joules = _sum(part) if part else 0.0
+    return joules / everything if everything and joules is not None else None
 
 
 def _sum(attempts: Iterable[Attempt]) -> float | None:

@@ -57,12 +57,13 @@ def grids(rows: Sequence[Row], headings: Sequence[str], heading: Callable[[Key],
     return Group(*parts)
 
 
-def plain_table(headings: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> Table:
-    """A table whose first columns are words, the others figures."""
+def listed(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """A table of figures between words: those of the first column are short, those of the last may take lines."""
     out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    for position, heading in enumerate(headings):
-        is_word = position < left
-        out.add_column(heading, justify="left" if is_word else "right", overflow="fold", no_wrap=not is_word)
+    out.add_column(headings[0], no_wrap=True)
+    for heading in headings[1:-1]:
+        out.add_column(heading, justify="right", no_wrap=True)
+    out.add_column(headings[-1], overflow="fold")
     for row in rows:
         out.add_row(*row)
     out.add_row()

@@ -8,9 +8,9 @@ from farm.intervals import Interval
 from farm.model import Flag
 
 
-def spread(energies: Iterable[Interval | None]) -> list[str]:
+def spread(figures: Iterable[Interval | None]) -> list[str]:
     """Where one trial alone stands for a group."""
-    if any(energy is not None and energy.half_width is None for energy in energies):
+    if any(figure is not None and figure.half_width is None for figure in figures):
         return ["±? one trial alone says nothing of the spread: raise repetitions."]
     return []
 

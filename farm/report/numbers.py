@@ -67,6 +67,11 @@ def net(value: Interval | None) -> str:
     return interval(value)
 
 
+def count(value: float | None) -> str:
+    """A mean or median of counts: a whole number where it is one."""
+    return UNKNOWN if value is None else f"{round(value, 1):g}"
+
+
 def percent_interval(share: Interval | None) -> str:
     """A share with its interval, as percent without the sign."""
     ends = (None, None, None) if share is None else (share.mean, share.low, share.high)

@@ -11,6 +11,7 @@ from rich.text import Text
 from farm.analysis.samples import samples
 from farm.analysis.stopping import Standing, standings
 from farm.model import StoppingRule, SweepRecord
+from farm.report.grids import KEY_HEADINGS
 from farm.report.numbers import UNKNOWN, label
 from farm.store import Store
 
@@ -26,10 +27,11 @@ def standing(store: Store, sweep: SweepRecord) -> list[Standing]:
 def below(view: RenderableType, points: Sequence[Standing], rule: StoppingRule) -> RenderableType:
     """Below a sweep's status: which points are open and why, and what stopping early saves."""
     out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    for heading in ("model", "batch", "target", "valid", "planned", "net ±", ""):
+    names = _names(points)
+    for heading in (*(KEY_HEADINGS.get(name, name) for name in names), "target", "valid", "planned", "net ±", ""):
         out.add_column(heading, overflow="fold")
     for s in points:
-        cells = (label(s.point.get("model")), label(s.point.get("batch_size")), s.spec.target)
+        cells = (*(label(s.point.get(name)) for name in names), s.spec.target)
         out.add_row(*cells, str(s.valid), str(s.planned), _width(s), _verdict(s, rule))
     planned, fixed = sum(s.planned for s in points), rule.max * len(points)
     saved = f"{planned} trials so far, where a fixed {rule.max} repetitions would take {fixed}."
@@ -49,6 +51,13 @@ def records(points: Sequence[Standing]) -> list[dict[str, Any]]:
         }
         for s in points
     ]
+
+
+def _names(points: Sequence[Standing]) -> list[str]:
+    """Model and batch size, and what else tells the points apart."""
+    levels = {name: {s.point.get(name) for s in points} for s in points for name in s.point}
+    varied = (name for name, values in levels.items() if len(values) > 1)
+    return list(dict.fromkeys(("model", "batch_size", *varied)))
 
 
 def _width(s: Standing) -> str:

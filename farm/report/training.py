@@ -14,7 +14,7 @@ from farm.model import Scalar, Stopped, SweepRecord, WindowKind
 from farm.report import notes
 from farm.report import results as inference
 from farm.report.grids import Row, grids
-from farm.report.numbers import interval, net, number, percent_interval
+from farm.report.numbers import count, interval, net, number, percent_interval
 from farm.report.selection import Columns, Selected, Selection, select
 from farm.spec.workloads import Training
 from farm.store import Store
@@ -74,7 +74,7 @@ def until_table(summaries: Sequence[TrainingSummary]) -> RenderableType:
 
 def _cells(summary: TrainingSummary) -> list[str]:
     return [
-        number(summary.epochs.mean),
+        count(summary.epochs.mean),
         percent_interval(summary.last_accuracy),
         f"{net(summary.work.net_j)}{'!' if summary.work.is_doubtful else ''}",
         _mean(summary.training.gross_j),
@@ -87,7 +87,7 @@ def _cells(summary: TrainingSummary) -> list[str]:
 def _until(target: TargetCost) -> list[str]:
     return [
         f"{target.reached} of {target.trainings}{'~' if target.is_interpolated else ''}",
-        _mean(target.epochs),
+        count(target.epochs.mean if target.epochs else None),
         net(target.net_j),
         _mean(target.gross_j),
         interval(target.duration_s),
@@ -111,7 +111,7 @@ def _footnotes(summaries: Sequence[TrainingSummary]) -> list[str]:
     if stopped:
         how = ", ".join(f"{reason} {count}" for reason, count in stopped.most_common())
         own.append(f"Stopped before the last epoch: {how}.")
-    own += notes.spread(s.work.net_j for s in summaries)
+    own += notes.spread(figure for s in summaries for figure in (s.work.net_j, s.last_accuracy))
     return [*own, *notes.reservations([s.work for s in summaries])]
 
 

@@ -17,11 +17,11 @@ from farm.analysis.importance import importance
 from farm.analysis.samples import labels, samples
 from farm.analysis.tuning import Configuration, Found, StrategySummary, Study, front, studies, summarise
 from farm.errors import InputError
-from farm.model import Flag, Point, Scalar, SweepRecord
+from farm.model import Flag, Point, Quality, Scalar, SweepRecord
 from farm.report import notes
 from farm.report import results as inference
-from farm.report.grids import Row, grids, named, plain_table
-from farm.report.numbers import UNKNOWN, label, number, percent, percent_interval
+from farm.report.grids import Row, grids, listed, named
+from farm.report.numbers import UNKNOWN, count, label, number, percent, percent_interval
 from farm.report.selection import Columns, Selected, Selection, fitting, select
 from farm.report.training import STAGES
 from farm.spec.space import Space
@@ -99,13 +99,16 @@ class Results:
             shares = {name: importance(self.space, pairs) for name, pairs in figures.items()}
         except InputError as error:
             return Text(f"{error}\n", style="dim")
-        names = dict.fromkeys(name for share in shares.values() for name in share or {})
-        rows = [[name, *(percent(share[name]) if share else UNKNOWN for share in shares.values())] for name in names]
-        return plain_table(("matters for (fANOVA)", *shares), rows) if rows else None
+        names = list(dict.fromkeys(name for share in shares.values() for name in share or {}))
+        rows = [
+            Row((("matters for", name),), [percent(share[name]) if share else UNKNOWN for share in shares.values()])
+            for name in names
+        ]
+        return grids(rows, tuple(shares)) if rows else None
 
     def _sentences(self, workload: Workload) -> list[str]:
         compared = [contest for contest in workload.contests if contest.strategy != BASELINE]
-        is_modelled = any(sample.quality == "modelled" for sample in self.selected.samples)
+        is_modelled = any(sample.quality is Quality.MODELLED for sample in self.selected.samples)
         return [
             *(claim(contest, is_modelled) for contest in compared),
             *([] if compared else ["No study of random search stands beside another strategy: nothing is compared."]),
@@ -117,7 +120,8 @@ class Results:
         own = []
         if self.by == BY_STRATEGY:
             own.append("reach random's: seeds with which it has at least random's best accuracy; medians over seeds.")
-            own.append("dominated: another configuration of the study is as accurate for less J.")
+            own.append("dominated: another configuration of the study is no less accurate, for no more J.")
+            own.append("matters: share of the variance that each hyperparameter explains alone (fANOVA).")
         if self.found.is_mixed:
             own.append("Modelled and measured joules, or simulated and real ones, are never added: choose by --where.")
         elif unknown:
@@ -197,7 +201,7 @@ def _reached(workload: Workload) -> RenderableType:
             percent_interval(strategy.best_accuracy),
             number(strategy.total_j.mean if strategy.total_j else None),
             f"{contest.reached} of {len(contest.races)}" if contest else UNKNOWN,
-            number(median(trials) if trials else None),
+            count(median(trials) if trials else None),
             _ratio(contest) if contest else UNKNOWN,
         ]
         rows.append(Row((("strategy", strategy.strategy),), cells))
@@ -206,7 +210,7 @@ def _reached(workload: Workload) -> RenderableType:
 
 def _ratio(contest: Contest) -> str:
     """The median with its interval, in percent; more than all where it is never reached."""
-    if contest.ratio_low is None or contest.ratio_high is None:
+    if contest.ratio_low is None or contest.ratio_high is None or not isfinite(contest.ratio):
         return _percent(contest.ratio)
     return f"{_percent(contest.ratio)} ({_percent(contest.ratio_low)} to {_percent(contest.ratio_high)})"
 
@@ -227,7 +231,7 @@ def _until(workload: Workload, targets: Sequence[float]) -> RenderableType | Non
         is_metered = all(study.is_metered for study in studies_of)
         cells = [
             f"{len(steps)} of {len(studies_of)}",
-            number(median(step.trials for step in steps) if steps else None),
+            count(median(step.trials for step in steps) if steps else None),
             number(median(step.joules for step in steps) if steps and is_metered else None),
         ]
         rows.append(Row((("strategy", strategy), ("until", target)), cells))
@@ -259,7 +263,7 @@ def _front(workload: Workload) -> RenderableType | None:
     if not rows:
         return None
     heading = Text(f"Pareto front of accuracy and J of a training{more}")
-    return Group(heading, plain_table(("strategy", "seed", "accuracy %", "J", "hyperparameters"), rows))
+    return Group(heading, listed(("strategy", "seed", "accuracy %", "J", "hyperparameters"), rows))
 
 
 def _accuracy(share: float | None) -> str:
@@ -324,7 +328,7 @@ def _configurations(workload: Workload) -> RenderableType:
     ]
     heading = [Text(named(dict(workload.key)), style="bold")] if workload.key else []
     headings = ("strategy", "seed", "no.", "accuracy %", "J", "best so far", "J so far", "hyperparameters")
-    return Group(*heading, plain_table(headings, rows))
+    return Group(*heading, listed(headings, rows))
 
 
 def _every(workload: Workload) -> list[tuple[Study, Configuration]]:

@@ -6,44 +6,20 @@ import pytest
 
 from farm.analysis.samples import Joules, samples
 from farm.analysis.training import Crossing, Run, Spent, runs, summarise
-from farm.energy import COVERAGE_FACTOR
-from farm.model import Domain, Epoch, Flag, Stopped, WindowKind
+from farm.model import Domain, Flag, Stopped
 from farm.store import MeasurementRow, TrialRow
-from tests.summaries import measurement_row, trial_row
-
-SHORT, LONG = 4.0, 12.0
+from tests.summaries import trial_row
+from tests.trainings import LONG, SHORT, epoch, setup, training, validation
 
 
 def near(value: float | None) -> Any:
     return pytest.approx(value)
 
 
-def epoch(index: int, accuracy: float, window: int | None) -> Epoch:
-    return Epoch(
-        index=index, window=window, train_loss=1.0, validation_loss=1.0, validation_accuracy=accuracy, train_s=2.0
-    )
-
-
-def row(kind: WindowKind, index: int, gross_j: float | None, duration_s: float, **changes: Any) -> MeasurementRow:
-    """Net is gross less 1 J for each second; its standard uncertainty is 0.5 J."""
-    net = None if gross_j is None else gross_j - duration_s
-    ends = (None, None) if net is None else (net - 0.5 * COVERAGE_FACTOR, net + 0.5 * COVERAGE_FACTOR)
-    figures = {"gross_j": gross_j, "net_j": net, "net_j_low": ends[0], "net_j_high": ends[1]}
-    return measurement_row(window=kind, window_index=index, duration_s=duration_s, units=100, **figures | changes)
-
-
-def training(index: int, gross_j: float | None, duration_s: float = SHORT, **changes: Any) -> MeasurementRow:
-    return row(WindowKind.TRAINING, index, gross_j, duration_s, **changes)
-
-
-def validation(index: int, gross_j: float | None, **changes: Any) -> MeasurementRow:
-    return row(WindowKind.VALIDATION, index, gross_j, 1.0, **changes)
-
-
 #: Two windows: the first holds three epochs, the second one.
 EPOCHS = (epoch(0, 0.5, 0), epoch(1, 0.8, 0), epoch(2, 0.7, 0), epoch(3, 0.9, 1))
 ROWS = [
-    row(WindowKind.SETUP, 0, 7.0, 2.0),
+    setup(7.0),
     training(0, 30.0),
     validation(0, 6.0),
     training(1, 100.0, LONG),

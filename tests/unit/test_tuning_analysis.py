@@ -1,0 +1,262 @@
+"""What searches found and took, against sums done by hand; the claims, against tables of the test."""
+
+from dataclasses import replace
+from math import inf
+from typing import Any
+
+import pytest
+
+from farm.analysis.contests import contests, holm, median_interval, p_less
+from farm.analysis.tuning import (
+    Attempt,
+    Configuration,
+    Found,
+    Outcome,
+    Step,
+    Study,
+    front,
+    studies,
+    summarise,
+)
+from farm.model import Domain, Flag, Quality, Scalar, Stopped
+from tests.trainings import Measured, asked, setup, training
+
+
+def near(value: float) -> Any:
+    return pytest.approx(value)
+
+
+def found(*trials: Measured, domain: Domain | None = None) -> Found:
+    return studies([t for t, _ in trials], [row for _, rows in trials for row in rows], ["lr"], domain)
+
+
+def study(*measured: tuple[float | None, float | None], strategy: str = "gp", seed: Scalar = 1) -> Study:
+    """Accuracy and joules of one configuration after the other; no accuracy: it failed."""
+    configurations = []
+    for number, (accuracy, energy_j) in enumerate(measured):
+        outcome = Outcome.FAILED if accuracy is None else Outcome.COMPLETE
+        configurations.append(Configuration(number, {}, (Attempt(number, {}, outcome, accuracy, energy_j),)))
+    return Study((), strategy, seed, tuple(configurations))
+
+
+# From rows
+
+
+def test_a_trial_costs_setup_training_and_validation() -> None:
+    """Net: setup 2 - 2 J, two epochs of 10 - 4 J, two validations of 1 - 1 J."""
+    (only,) = found(asked("gp", 1, 0, 0.5, 0.8, point_lr=0.1)).studies
+    ((attempt,),) = [c.attempts for c in only.configurations]
+    assert attempt == Attempt(0, {"lr": 0.1}, Outcome.COMPLETE, 0.8, near(12.0), None, 0.5, 0.25)
+    assert (only.strategy, only.seed) == ("gp", 1)
+    assert {"lr", "strategy", "tuning_seed", "configuration"}.isdisjoint(name for name, _ in only.workload)
+    assert ("model", "simple_cnn") in only.workload
+
+
+def test_gross_joules_are_taken_where_net_ones_are_not_known() -> None:
+    brought = found(asked("gp", 1, 0, 0.5), asked("gp", 1, 1, 0.5, row_net_j=None, row_net_j_low=None))
+    assert not brought.is_net
+    assert [a.energy_j for a in brought.studies[0].attempts] == [13.0, 13.0]
+
+
+def test_a_failed_trial_costs_what_is_known_of_it() -> None:
+    (cut_off, _), (lost, _) = asked("gp", 1, 1), asked("gp", 1, 2)
+    complete = asked("gp", 1, 0, 0.5, gross_j=11.0)
+    (only,) = found(complete, (cut_off, [setup(7.0, trial=cut_off.trial)]), (lost, [])).studies
+    assert [a.outcome for a in only.attempts] == [Outcome.COMPLETE, Outcome.FAILED, Outcome.FAILED]
+    assert [a.energy_j for a in only.attempts] == [near(7.0), near(5.0), None]
+    assert (only.total_j, only.unknown, only.is_metered) == (near(12.0), 1, True)
+
+
+def test_a_measured_trial_with_an_unmetered_part_has_unknown_joules() -> None:
+    trial, rows = asked("gp", 1, 0, 0.5)
+    rows[1] = training(0, None, trial=trial.trial)
+    (only,) = found((trial, rows)).studies
+    assert (only.total_j, only.unknown, only.is_metered, only.best_accuracy) == (None, 1, False, 0.5)
+
+
+def test_a_resumed_trial_has_unknown_joules() -> None:
+    (only,) = found(asked("gp", 1, 0, 0.5, flags=(Flag.RESUMED,))).studies
+    assert (only.total_j, only.unknown) == (None, 1)
+
+
+@pytest.mark.parametrize("other", [{"row_quality": Quality.MODELLED}, {"row_simulated": True}])
+def test_joules_that_must_not_be_added_are_unknown(other: dict[str, Any]) -> None:
+    brought = found(asked("gp", 1, 0, 0.5), asked("gp", 1, 1, 0.5, **other))
+    assert brought.is_mixed
+    assert [a.energy_j for a in brought.studies[0].attempts] == [None, None]
+
+
+def test_pruning_saves_the_epochs_that_were_left() -> None:
+    """Of 4 epochs 1 was done, for 20 - 4 J of training and 1 - 1 J of validation: 3 x 16 J are saved."""
+    (only,) = found(asked("gp", 1, 0, 0.5, gross_j=20.0, stopped=Stopped.PRUNED)).studies
+    (attempt,) = only.attempts
+    assert (attempt.outcome, attempt.accuracy, attempt.saved_j) == (Outcome.PRUNED, 0.5, near(48.0))
+
+
+def test_repetitions_make_one_configuration() -> None:
+    """Two trainings that measured, 6 J and 8 J, and an attempt that was lost."""
+    trials = (
+        asked("gp", 1, 0, 0.5),
+        asked("gp", 1, 0),
+        asked("gp", 1, 0, 0.7, gross_j=12.0),
+    )
+    renamed = [
+        (replace(trial, trial=str(n)), [replace(row, trial=str(n)) for row in rows])
+        for n, (trial, rows) in enumerate(trials)
+    ]
+    (only,) = found(*renamed).studies
+    (configuration,) = only.configurations
+    assert (configuration.accuracy, configuration.energy_j) == (near(0.6), near(7.0))
+    assert only.curve() == [Step(3, near(14.0), near(0.6))]
+
+
+def test_studies_are_told_apart_by_strategy_and_seed() -> None:
+    brought = found(asked("gp", 1, 0, 0.5), asked("random", 1, 0, 0.5), asked("gp", 2, 0, 0.5), asked("gp", 1, 1, 0.6))
+    assert [(s.strategy, s.seed, len(s.configurations)) for s in brought.studies] == [
+        ("gp", 1, 2),
+        ("random", 1, 1),
+        ("gp", 2, 1),
+    ]
+
+
+# One study
+
+
+def test_the_curve_counts_every_joule_and_keeps_the_best() -> None:
+    assert study((0.5, 10.0), (None, 4.0), (0.4, None), (0.7, 1.0)).curve() == [
+        Step(1, 10.0, 0.5),
+        Step(2, 14.0, 0.5),
+        Step(3, 14.0, 0.5),
+        Step(4, 15.0, 0.7),
+    ]
+
+
+def test_until_is_the_first_step_that_is_good_enough_or_none() -> None:
+    several = study((0.5, 10.0), (0.7, 1.0), (0.7, 5.0))
+    assert several.until(0.7) == Step(2, 11.0, 0.7)
+    assert several.until(0.71) is None
+
+
+def test_a_configuration_is_dominated_by_one_that_is_no_worse_and_in_part_better() -> None:
+    several = study((0.5, 10.0), (0.5, 9.0), (0.5, 9.0), (0.9, 20.0), (0.8, 20.0), (0.95, None), (None, 1.0))
+    assert [c.number for c in several.dominated] == [0, 4]
+    assert [(c.number, c.energy_j) for _, c in front([several])] == [(1, 9.0), (2, 9.0), (3, 20.0)]
+
+
+def test_the_front_is_that_of_all_studies() -> None:
+    one, other = study((0.5, 10.0), (0.9, 20.0)), study((0.9, 15.0), strategy="tpe")
+    assert [(s.strategy, c.energy_j) for s, c in front([one, other])] == [("gp", 10.0), ("tpe", 15.0)]
+
+
+# Strategies
+
+
+def test_a_strategy_is_summed_up_over_its_seeds() -> None:
+    """120 J in all: of failed trials 10 are known, dominated are 20 and 45."""
+    first = study((0.5, 10.0), (None, 10.0), (0.4, 20.0), (0.9, 20.0))
+    second = study((0.7, 15.0), (0.6, 45.0), (None, None), (None, None), seed=2)
+    (summary,) = summarise([first, second])
+    assert (summary.seeds, summary.trials, summary.failed, summary.pruned) == (2, 8, 3, 0)
+    assert (summary.dominated, summary.unknown, summary.saved_j) == (2, 2, None)
+    assert summary.best_accuracy is not None
+    assert summary.best_accuracy.mean == near(0.8)
+    assert summary.total_j is not None
+    assert summary.total_j.mean == near(60.0)
+    assert (summary.failed_share, summary.pruned_share) == (near(10 / 120), 0.0)
+    assert summary.dominated_share == near(65 / 120)
+
+
+def test_a_share_of_trials_with_unknown_joules_is_unknown() -> None:
+    (summary,) = summarise([study((0.5, 10.0), (None, None))])
+    assert (summary.failed, summary.failed_share, summary.pruned_share) == (1, None, 0.0)
+
+
+# Against random
+
+
+def pair(seed: int, reached_at_j: float | None) -> list[Study]:
+    """Random spends 100 J and has 0.8 after 60 J."""
+    random = study((0.5, 30.0), (0.8, 30.0), (0.6, 40.0), strategy="random", seed=seed)
+    if reached_at_j is None:
+        return [random, study((0.7, 90.0), seed=seed)]
+    return [random, study((0.7, 1.0), (0.8, reached_at_j - 1.0), (0.9, 5.0), seed=seed)]
+
+
+def test_a_race_is_won_at_random_s_best_accuracy() -> None:
+    random, gp = contests(pair(1, 25.0))
+    (race,) = gp.races
+    assert (race.goal, race.budget_j, race.trials, race.joules, race.ratio) == (0.8, 100.0, 2, 25.0, 0.25)
+    assert (random.strategy, random.races[0].joules, random.p) == ("random", 60.0, None)
+    assert (gp.reached, gp.verdict, gp.least_p) == (1, "unclear", 0.5)
+
+
+def test_six_seeds_may_show_that_a_strategy_takes_less() -> None:
+    """All six ratios below 1: p = 2^-6."""
+    _, gp = contests([s for seed in range(6) for s in pair(seed, 20.0 + seed)])
+    assert (gp.reached, gp.ratio, gp.p) == (6, near(0.225), near(1 / 64))
+    assert gp.ratio_low is not None
+    assert gp.ratio_high is not None
+    assert 0.2 <= gp.ratio_low < gp.ratio < gp.ratio_high <= 0.25
+    assert gp.verdict == "less"
+
+
+def test_a_seed_that_never_gets_there_counts_against_the_strategy() -> None:
+    """One of six is censored: its rank is 6, and 14 of 64 sets of ranks sum up to 6 at most."""
+    ends = [20.0, 21.0, 22.0, 23.0, 24.0, None]
+    _, gp = contests([s for seed, end in enumerate(ends) for s in pair(seed, end)])
+    assert (len(gp.races), gp.reached) == (6, 5)
+    assert gp.p == near(14 / 64)
+    assert gp.verdict == "unclear"
+
+
+def test_most_seeds_that_never_get_there_make_the_ratio_infinite() -> None:
+    _, gp = contests([s for seed, end in enumerate([20.0, None, None]) for s in pair(seed, end)])
+    assert (gp.ratio, gp.verdict) == (inf, "unclear")
+    _, never = contests(pair(1, None))
+    assert (never.reached, never.verdict) == (0, "never")
+
+
+def test_four_seeds_claim_nothing() -> None:
+    _, gp = contests([s for seed in range(4) for s in pair(seed, 20.0)])
+    assert (gp.p, gp.ratio_low, gp.verdict) == (near(1 / 16), None, "unclear")
+
+
+def test_several_strategies_share_the_risk_of_a_false_claim() -> None:
+    """Five seeds: 1/32 each, doubled by Holm for two strategies: no claim, and none was possible."""
+    trials = [s for seed in range(5) for s in pair(seed, 20.0 + seed)]
+    others = [Study(s.workload, "tpe", s.seed, s.configurations) for s in trials if s.strategy == "gp"]
+    _, gp, tpe = contests([*trials, *others])
+    assert (gp.p, tpe.p, gp.least_p) == (near(2 / 32), near(2 / 32), near(2 / 32))
+    assert (gp.verdict, tpe.verdict) == ("unclear", "unclear")
+
+
+def test_only_seeds_that_both_have_are_compared_and_only_metered_studies() -> None:
+    unmetered = study((0.9, None), seed=2)
+    _, gp = contests([*pair(1, 25.0), pair(2, 25.0)[0], unmetered, study((0.9, 1.0), seed=3)])
+    assert [race.seed for race in gp.races] == [1]
+
+
+def test_workloads_are_compared_each_by_itself() -> None:
+    other = [Study((("model", "other"),), s.strategy, s.seed, s.configurations) for s in pair(1, 50.0)]
+    ratios = {(c.workload, c.strategy): c.ratio for c in contests([*pair(1, 25.0), *other])}
+    assert ratios[(), "gp"] == 0.25
+    assert ratios[(("model", "other"),), "gp"] == 0.5
+
+
+def test_wilcoxon_against_its_table() -> None:
+    """Logs -3, -2, +1: the positive ranks sum up to 1, as 2 of 8 ways do at most."""
+    assert p_less([0.05, 0.1, 1.5]) == near(2 / 8)
+    assert p_less([0.5, inf]) == near(3 / 4)
+    assert p_less([1.0, 1.0]) == 1.0
+
+
+def test_holm() -> None:
+    assert holm([0.01, 0.04, 0.03]) == [near(0.03), near(0.06), near(0.06)]
+    assert holm([]) == []
+
+
+def test_the_interval_of_a_median_may_be_open() -> None:
+    assert median_interval([0.1] * 4) == (None, None)
+    assert median_interval([0.1] * 5) == (0.1, 0.1)
+    low, high = median_interval([0.1, 0.2, 0.3, inf, inf])
+    assert (low, high) == (0.1, inf)
