@@ -216,7 +216,7 @@ def test_records_of_configurations_hold_the_curve() -> None:
     ]
     assert [r["is_on_front"] for r in records] == [True, False, False]
     shown = words(text("tuning", *trials, selection=by))
-    assert ["gp", "1", "1", "40.0", "6.00", "50.0", "12.0", "beta1", "0.900,", "lr", "0.0200"] in shown
+    assert ["gp", "1", "1", "40.0", "6.00", "50.0", "12.0"] in [line[:7] for line in shown]
 
 
 def test_a_search_is_shown_by_nothing_else() -> None:
