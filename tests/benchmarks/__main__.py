@@ -26,6 +26,8 @@ BENCHMARKS = {
     "overhead": "bench_overhead",
     "controller": "bench_controller",
     "throughput": "bench_throughput",
+    "training": "bench_training",
+    "ask": "bench_ask",
 }
 
 

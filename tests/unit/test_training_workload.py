@@ -169,3 +169,15 @@ def test_torchvisions_networks_take_grey_images() -> None:
     assert workload.train_epoch() == 8
     assert workload.facts()["image_shape"] == [3, 32, 32]
     assert workload.validate()[0] == 8
+
+
+def test_the_training_loss_is_the_mean_over_images() -> None:
+    workload = ready(optimizer="sgd", lr=1e-12, train_size=100, batch_size=64)
+    workload.train_epoch()
+    (score,) = workload.validate()[1]
+    order = torch.randperm(100, generator=torch.Generator().manual_seed(1))
+    network = ready(train_size=100)._network.train()
+    parts = [order[:64], order[64:]]
+    images, labels = workload._train.images, workload._train.labels
+    losses = [cross_entropy(network(images[part]), labels[part], reduction="sum").item() for part in parts]
+    assert score.train_loss == pytest.approx(sum(losses) / 100, rel=1e-5)

@@ -5,7 +5,7 @@ leaves is kept, with its training loss, until it is validated in evaluation mode
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from math import isfinite
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -22,6 +22,8 @@ from workers.workloads.datasets import Part
 from workers.workloads.params import configure_torch, parsed
 from workers.workloads.simple_networks import STUDY_MODELS, Architecture
 
+#: What operations that allow it compute in, by precision.
+AUTOCAST = {"amp-fp16": torch.float16, "amp-bf16": torch.bfloat16}
 #: Images of a validation batch, where the training batch is smaller.
 VALIDATION_BATCH = 512
 #: `step` takes a tenth of the learning rate after each third of the epochs.
@@ -114,20 +116,32 @@ class Training:
     def train_epoch(self) -> int:
         """Enqueue one pass over the training images, and keep what it leaves; returns the images."""
         self._network.train()
-        total = torch.zeros((), device=self._device)
         order = torch.randperm(len(self._train), generator=self._order).to(self._device)
-        for chosen in torch.split(order, self._params.batch_size):
-            self._optimizer.zero_grad(set_to_none=True)
-            with self._precision():
-                loss = cross_entropy(self._network(self._train.images[chosen]), self._train.labels[chosen])
+        losses = [self._step(chosen) for chosen in torch.split(order, self._params.batch_size)]
+        self._schedule.step()
+        state = {name: tensor.detach().clone() for name, tensor in self._network.state_dict().items()}
+        self._kept.append((state, self._mean_loss(losses)))
+        return len(order)
+
+    def _step(self, chosen: Tensor) -> Tensor:
+        """Learn from one batch; returns its mean loss. What plain precision does not need is not called."""
+        self._optimizer.zero_grad(set_to_none=True)
+        with self._precision():
+            loss = cross_entropy(self._network(self._train.images[chosen]), self._train.labels[chosen])
+        if self._scaler.is_enabled():
             torch.autograd.backward(self._scaler.scale(loss))
             self._scaler.step(self._optimizer)
             self._scaler.update()
-            total += loss.detach() * len(chosen)
-        self._schedule.step()
-        state = {name: tensor.detach().clone() for name, tensor in self._network.state_dict().items()}
-        self._kept.append((state, total / len(order)))
-        return len(order)
+        else:
+            torch.autograd.backward(loss)
+            self._optimizer.step()
+        return loss.detach()
+
+    def _mean_loss(self, losses: list[Tensor]) -> Tensor:
+        """Over the images of an epoch: all batches but the last are of one size."""
+        count, size = len(self._train), self._params.batch_size
+        last = count - size * (len(losses) - 1)
+        return (torch.stack(losses).sum() * size + losses[-1] * (last - size)) / count
 
     def validate(self) -> tuple[int, list[Scores]]:
         """Score every network that was kept, oldest first, and let go of them; returns the images that it took too."""
@@ -154,8 +168,8 @@ class Training:
         return zip(torch.split(self._validation.images, size), torch.split(self._validation.labels, size), strict=True)
 
     def _precision(self) -> AbstractContextManager[object]:
-        dtype = torch.float16 if self._params.precision == "amp-fp16" else torch.bfloat16
-        return torch.autocast(self._device.type, dtype, enabled=self._params.precision.startswith("amp-"))
+        dtype = AUTOCAST.get(self._params.precision)
+        return torch.autocast(self._device.type, dtype) if dtype else nullcontext()
 
     def synchronize(self) -> None:
         """Wait for the GPU; a CPU has finished when a call returns."""

@@ -1,0 +1,82 @@
+"""Throughput of the training workload's epochs against a bare PyTorch loop over the same images."""
+
+import statistics
+import time
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from farm.model import Scalar
+from tests.benchmarks.figures import Figure
+from workers.trial import choose_device
+from workers.workloads.training import Training
+
+AT_LEAST = 0.98
+ROUNDS = 41
+#: One with steps of a millisecond or two, and the study's network on images of FashionMNIST's shape.
+CASES: Mapping[str, Mapping[str, Scalar]] = {
+    "digits, batch 128": {"model": "simple_cnn", "dataset": "digits", "batch_size": 128},
+    "FashionMNIST-shaped, batch 512": {
+        "model": "simple_cnn", "dataset": "synthetic_fashion_mnist", "batch_size": 512,
+        "train_size": 4096, "validation_size": 512,
+    },
+}  # fmt: skip
+
+
+def figures() -> Iterator[Figure]:
+    """The ratio of images a second, for each case."""
+    device = choose_device("auto")
+    for name, point in CASES.items():
+        bare_per_s, ours_per_s, ratio = compare(point, device)
+        yield Figure(
+            what=f"throughput of a training epoch / bare PyTorch loop, simple_cnn, {name}",
+            value=ratio,
+            digits=3,
+            at_least=AT_LEAST,
+            how=(
+                f"{ROUNDS} pairs of epochs by turns, median: {ours_per_s:.0f} and {bare_per_s:.0f} images/s; "
+                f"{device}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+            ),
+        )
+
+
+def compare(point: Mapping[str, Scalar], device: str) -> tuple[float, float, float]:
+    """Images a second of the bare loop and of the workload, and the median ratio of the second to the first."""
+    ours, bare = Training(), Training()
+    for workload in (ours, bare):
+        workload.setup(dict(point), device, seed=1)
+    times_s = [_round(ours, bare, is_swapped=bool(n % 2)) for n in range(ROUNDS + 1)][1:]
+    bare_s, ours_s = (statistics.median(each) for each in zip(*times_s, strict=True))
+    images = len(ours._train)
+    return images / bare_s, images / ours_s, statistics.median(b / o for b, o in times_s)
+
+
+def _round(ours: Training, bare: Training, *, is_swapped: bool) -> tuple[float, float]:
+    if is_swapped:
+        ours_s = _timed_ours(ours)
+        return _timed_bare(bare), ours_s
+    return _timed_bare(bare), _timed_ours(ours)
+
+
+def _timed_ours(workload: Training) -> float:
+    begin_s = time.perf_counter()
+    workload.train_epoch()
+    workload.synchronize()
+    passed_s = time.perf_counter() - begin_s
+    workload._kept.clear()
+    return passed_s
+
+
+def _timed_bare(given: Training) -> float:
+    """The same network, optimizer and images, in as few lines as it takes."""
+    network, optimizer, train = given._network, given._optimizer, given._train
+    network.train()
+    begin_s = time.perf_counter()
+    for chosen in torch.split(torch.randperm(len(train), device=train.images.device), given._params.batch_size):
+        optimizer.zero_grad()
+        loss = cross_entropy(network(train.images[chosen]), train.labels[chosen])
+        torch.autograd.backward(loss)
+        optimizer.step()
+    given.synchronize()
+    return time.perf_counter() - begin_s
