@@ -9,7 +9,7 @@ import pytest
 from farm import submission, tuner
 from farm.controller import Controller
 from farm.errors import BrokerUnavailable, InputError, StoreUnavailable
-from farm.model import FailureKind, JobState, Ring, SweepRecord
+from farm.model import FailureKind, JobState, Ring, StoppingRule, SweepRecord
 from farm.queue import Bell
 from farm.settings import Settings
 from farm.spec import sweep_id
@@ -177,6 +177,28 @@ def test_two_controllers_do_no_harm(store: Store, bell: FakeBell) -> None:
     one.round()
     two.round()
     assert bell.take() == ALL
+
+
+# Repetitions
+
+
+def test_a_point_that_is_not_sure_enough_is_repeated_as_often_as_it_may(store: Store, bell: FakeBell) -> None:
+    rule = StoppingRule(min=1, max=2, target=0.02)
+    store.submit(record(OTHER).model_copy(update={"rule": rule, "settled": False}), [new_job(0, OTHER)])
+    ringing = controller(store, bell, OTHER)
+    measured = []
+    for _ in range(2):
+        ringing.round()
+        ((job, _),) = bell.take()
+        assert claim(store, job) is not None
+        assert store.complete(report(job, 1))
+        measured.append(job)
+    ringing.round()
+    assert bell.take() == []
+    assert store.progress(OTHER).is_over
+    jobs = store.jobs(OTHER)
+    assert [(job.id, job.block, job.spec.repetition) for job in jobs] == [(measured[0], 0, 0), (measured[1], 1, 1)]
+    assert {(job.priority, job.max_attempts) for job in jobs} == {(jobs[0].priority, jobs[0].max_attempts)}
 
 
 # Searches
