@@ -91,7 +91,7 @@ class Controller:
         except InputError as error:
             if self._sweep_id is not None:
                 raise
-            self._say(sweep, f"{error}; then start `farm serve` anew: until then it waits")
+            self._say(sweep, f"{error}: it waits until `farm serve` is started anew")
             return 0
         if step.note:
             self._say(sweep, step.note)

@@ -143,9 +143,14 @@ def _timed(
     study: PlannedStudy, history: Sequence[Finished], pending: Sequence[Pending], number: int
 ) -> tuple[Point, Asked]:
     """What the strategy says, and what asking took; loading Optuna is no part of that."""
-    import_module(REGISTRY[study.study.strategy.name].partition(":")[0])
+    name = study.study.strategy.name
+    import_module(REGISTRY[name].partition(":")[0])
     began_s, began_cpu_s = time.perf_counter(), time.process_time()
-    params = ask(study.study, history, pending, number)
+    try:
+        params = ask(study.study, history, pending, number)
+    except (ArithmeticError, RuntimeError, ValueError) as error:  # such as a matrix that cannot be inverted
+        what = " ".join(str(error).split())
+        raise InputError(f"strategy {name} could not choose configuration {number} ({what})") from error
     took_s, took_cpu_s = time.perf_counter() - began_s, time.process_time() - began_cpu_s
     return params, Asked(study=study.id, number=number, sampler_s=took_s, sampler_cpu_s=took_cpu_s)
 
@@ -248,11 +253,11 @@ class Advance:
 def advance(store: Store, search: SweepRecord, max_attempts: int) -> Advance:
     """Ask for what comes next in a tuning sweep, and settle it when there is no more.
 
-    Raises InputError where a strategy cannot be asked here.
+    Raises InputError where a strategy cannot be asked.
     """
     sweep, jobs = _restored(search), store.asked_jobs(search.id)
     found = studies(sweep, search.id, sorted({job.target for job in jobs}))
-    if len(jobs) == _total(sweep, found):
+    if len(jobs) >= _total(sweep, found):
         store.settle(search.id)
         return Advance(0)
     wants = [study.id for study, _ in wanting(sweep, found, jobs)]

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from farm import tuner
 from farm.errors import InputError
-from farm.model import SEARCH_FACTORS, Domain, JobState, Machine, Rung, Stopped
+from farm.model import SEARCH_FACTORS, Domain, JobState, Machine, Point, Rung, Stopped
 from farm.plan import TRAINING_LIMIT_S, PlannedJob
 from farm.spec import TuningSweep, sweep_id
 from farm.store import Trained
@@ -174,6 +175,18 @@ def test_studies_that_are_full_want_nothing() -> None:
     found = studies(sweep, sweep_id(sweep), ["any"])
     assert len(list(wanting(sweep, found, []))) == 4
     assert list(wanting(sweep, found, map(asked, plan(sweep, []).jobs))) == []
+
+
+def test_a_strategy_that_breaks_down_says_so_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> Point:
+        raise np.linalg.LinAlgError("4-th leading minor\nnot positive definite")
+
+    monkeypatch.setattr("farm.tuner.ask", broken)
+    with pytest.raises(InputError) as told:
+        plan(tuning_sweep(tuning={"strategies": "tpe"}), [])
+    assert str(told.value) == (
+        "strategy tpe could not choose configuration 0 (4-th leading minor not positive definite)"
+    )
 
 
 def test_how_long_asking_took_is_told_with_the_job() -> None:
