@@ -129,7 +129,9 @@ class Job(Row, table=True):
 
     id: str = Field(primary_key=True)
     sweep_id: str = Field(foreign_key="sweep.id")
-    key: str  #: hash of kind, point, target and repetition: the same work in another sweep has the same key
+    #: Hash of kind, point, target and repetition: the same work in another sweep has the same key. Of what a study
+    #: asked for: hash of kind, study, number and repetition.
+    key: str
     ordinal: int  #: place in the plan
     block: int
     repetition: int
