@@ -71,11 +71,13 @@ def contests(studies: Iterable[Study]) -> list[Contest]:
 
 
 def race(study: Study, random: Study) -> Race | None:
-    """None where random reached nothing, or the energy of a training is unknown."""
+    """None where random reached nothing, or the energy of a training is unknown, or all of it is noise."""
     goal, budget_j = random.best_accuracy, random.total_j
-    if goal is None or not budget_j or not (study.is_metered and random.is_metered):
+    if goal is None or budget_j is None or not (study.is_metered and random.is_metered):
         return None
     step = study.until(goal)
+    if budget_j <= 0 or (step is not None and step.joules <= 0):
+        return None
     return Race(study.seed, goal, budget_j, step.trials if step else None, step.joules if step else None)
 
 

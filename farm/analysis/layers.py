@@ -115,6 +115,7 @@ class LayersSummary:
 
     whole: Summary  #: per pass of the whole network, forward and backward
     costs: LayerCosts
+    is_net: bool  #: False: the net energy of the whole is within its uncertainty of nothing, so these are gross ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +141,12 @@ class _Joules:
         return _Joules(ratio, u)
 
 
-#: Of a trial, by what tells a part from all others: label and pass.
-Parts = Mapping[tuple[str, str], PartCost]
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Of one trial, per call; by what tells a part from all others: label and pass."""
+
+    net: Mapping[tuple[str, str], PartCost]
+    gross: Mapping[tuple[str, str], PartCost]
 
 
 def measured_parts(
@@ -157,26 +162,36 @@ def summarise(
 ) -> list[LayersSummary]:
     """Group samples by labels, as `aggregate.grouped` does, with the parts that they are of."""
     return [
-        LayersSummary(group.summary, layer_costs(_pooled([known[str(s.labels["trial"])] for s in group.samples])))
+        _summary(group.summary, [known[str(sample.labels["trial"])] for sample in group.samples])
         for group in grouped(samples, by, include_flagged)
     ]
 
 
+def _summary(whole: Summary, trials: Sequence[Parts]) -> LayersSummary:
+    costs = layer_costs(_pooled(trial.net for trial in trials))
+    if any(closure.ratio is not None for closure in costs.closures):
+        return LayersSummary(whole, costs, is_net=True)
+    return LayersSummary(whole, layer_costs(_pooled(trial.gross for trial in trials)), is_net=False)
+
+
 def _parts_of(trial: TrialRow, rows: Sequence[MeasurementRow], domain: Domain) -> Parts:
-    by_window: dict[int, list[MeasurementRow]] = defaultdict(list)
-    for row in rows:
-        by_window[row.window_index].append(row)
-    found: dict[tuple[str, str], PartCost] = {}
+    windows = {row.window_index: row for row in rows}
+    metered = {row.window_index: row for row in rows if row.domain == domain}
+    net: dict[tuple[str, str], PartCost] = {}
+    gross: dict[tuple[str, str], PartCost] = {}
     for index, fact in enumerate(of_trials.parts(trial)):
-        window = by_window[index]
-        calls = window[0].units if window else None
-        joules = of_trials.sum_of(row for row in window if row.domain == domain).per(calls or 0)
-        duration_s = window[0].duration_s / calls if calls else None
-        found[str(fact["label"]), str(fact["pass"])] = PartCost.of(fact, joules.net, joules.net_u, duration_s)
-    return found
+        window, identity = windows.get(index), (str(fact["label"]), str(fact["pass"]))
+        calls = (window.units if window else None) or 0
+        own = [metered[index]] if index in metered else []
+        joules = of_trials.sum_of(own).per(calls)
+        gross_u_j = own[0].gross_u_j / calls if own and own[0].gross_u_j is not None and calls else None
+        duration_s = window.duration_s / calls if window and calls else None
+        net[identity] = PartCost.of(fact, joules.net, joules.net_u, duration_s)
+        gross[identity] = PartCost.of(fact, joules.gross, gross_u_j, duration_s)
+    return Parts(net, gross)
 
 
-def _pooled(trials: Sequence[Parts]) -> list[PartCost]:
+def _pooled(trials: Iterable[Mapping[tuple[str, str], PartCost]]) -> list[PartCost]:
     """The mean of each part over the trials that know it; its uncertainty is that of the mean."""
     each: dict[tuple[str, str], list[PartCost]] = defaultdict(list)
     for trial in trials:

@@ -9,6 +9,7 @@ from statistics import fmean
 from farm.analysis.aggregate import Key
 from farm.analysis.samples import Joules, device_domain, rows_by_trial, total
 from farm.analysis.training import Run, runs
+from farm.energy import COVERAGE_FACTOR
 from farm.intervals import Interval, mean_interval
 from farm.model import SEARCH_FACTORS, Asked, Domain, Flag, Point, Quality, Scalar, Stopped
 from farm.store import MeasurementRow, TrialRow
@@ -136,7 +137,7 @@ class Found:
     """All that a tuning sweep brought."""
 
     studies: tuple[Study, ...]
-    is_net: bool  #: False: net energies are not known of all trainings, so these are gross ones
+    is_net: bool  #: False: some net energies are unknown or within the noise, so these are gross ones
     is_mixed: bool  #: joules of kinds that must not be added: all of them are left unknown
 
 
@@ -177,8 +178,8 @@ def studies(
     is_mixed = len(kinds) > 1
     lost = {t.trial for t, _ in asked if is_mixed or Flag.RESUMED in t.flags}
     energies = {t.trial: Joules() if t.trial in lost else _energy(t, known[t.trial]) for t, _ in asked}
-    measured = [energies[t.trial] for t, _ in asked if t.failure is None]
-    is_net = all(energy.net is not None for energy in measured if energy.gross is not None)
+    whole = [energies[t.trial] for t, _ in asked if t.failure is None and t.stopped is not Stopped.PRUNED]
+    is_net = all(_stands_out(energy) for energy in whole if energy.gross is not None)
     by_study: dict[str, list[tuple[TrialRow, Attempt]]] = defaultdict(list)
     for t, ask in asked:
         energy_j = energies[t.trial].net if is_net else energies[t.trial].gross
@@ -212,6 +213,11 @@ def _energy(trial: TrialRow, run: Run) -> Joules:
         gross=_added(stage.gross for stage in stages),
         net=_added(stage.net for stage in stages),
     )
+
+
+def _stands_out(energy: Joules) -> bool:
+    """Whether its net is known to be more than nothing."""
+    return energy.net is not None and energy.net > COVERAGE_FACTOR * (energy.net_u or 0.0)
 
 
 def _attempt(

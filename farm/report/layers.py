@@ -65,7 +65,11 @@ def tables(summaries: Sequence[LayersSummary]) -> list[RenderableType]:
     """By type; closure; ablation, where something could be taken out."""
     types = [Row((*s.whole.key, ("type", cost.type)), _type(cost)) for s in summaries for cost in s.costs.types]
     closures = [Row((*s.whole.key, ("closure", c.pass_)), _closure(c)) for s in summaries for c in s.costs.closures]
-    ablations = [Row((*s.whole.key, ("without", a.type)), _ablation(a)) for s in summaries for a in s.costs.ablations]
+    ablations = [
+        Row((*s.whole.key, ("without", a.type), ("pass", a.pass_)), _ablation(a))
+        for s in summaries
+        for a in s.costs.ablations
+    ]
     each = ((types, _TYPES), (closures, _CLOSURES), (ablations, _ABLATIONS))
     return [grids(rows, headings) for rows, headings in each if rows]
 
@@ -90,16 +94,19 @@ def _ablation(ablation: Ablation) -> list[str]:
 def _footnotes(summaries: Sequence[LayersSummary]) -> list[str]:
     closures = [closure for s in summaries for closure in s.costs.closures]
     ablations = [ablation for s in summaries for ablation in s.costs.ablations]
-    own = ["J/pass: net, of one batch; each layer measured alone, with its real input. share: of all layers."]
+    are_net = all(s.is_net for s in summaries)
+    joules = "net" if are_net else "gross, since net energies of the whole are within the noise"
+    own = [f"J/pass: {joules}; of one batch, each layer measured alone with its real input.", "share: of all layers."]
     if any(closure.is_closed is False for closure in closures):
         own.append(f"! outside {CLOSURE[0]:g} to {CLOSURE[1]:g}: layers measured alone do not explain the whole.")
     if ablations:
-        own.append("without: forward, layers of the type alone, and what the whole saves without them.")
+        own.append("without: what layers of the type take alone, and what the whole saves without them.")
     return [*own, *notes.reservations([s.whole for s in summaries])]
 
 
 def _records(summary: LayersSummary) -> list[dict[str, Scalar]]:
     whole = {name: value for name, value in inference.records([summary.whole])[0].items() if name not in _UNTIMED}
+    whole["is_net"] = summary.is_net
     return [
         *(whole | _type_record(cost) for cost in summary.costs.types),
         *(whole | _closure_record(closure) for closure in summary.costs.closures),
@@ -114,9 +121,9 @@ def _type_record(cost: TypeCost) -> dict[str, Scalar]:
         "calls": cost.calls,
         "share": cost.share,
         "duration_s": cost.duration_s,
-        **inference.ends("forward_net_j", cost.forward_j),
-        **inference.ends("backward_net_j", cost.backward_j),
-        **inference.ends("total_net_j", cost.total_j),
+        **inference.ends("forward_j", cost.forward_j),
+        **inference.ends("backward_j", cost.backward_j),
+        **inference.ends("total_j", cost.total_j),
     }
 
 
@@ -124,8 +131,8 @@ def _closure_record(closure: Closure) -> dict[str, Scalar]:
     return {
         "row": "closure",
         "pass": closure.pass_,
-        **inference.ends("layers_net_j", closure.layers_j),
-        **inference.ends("whole_net_j", closure.whole_j),
+        **inference.ends("layers_j", closure.layers_j),
+        **inference.ends("whole_j", closure.whole_j),
         **inference.ends("ratio", closure.ratio),
         "duration_ratio": closure.duration_ratio,
         "is_closed": closure.is_closed,
@@ -137,8 +144,8 @@ def _ablation_record(ablation: Ablation) -> dict[str, Scalar]:
         "row": "ablation",
         "type": ablation.type,
         "pass": ablation.pass_,
-        **inference.ends("isolated_net_j", ablation.isolated_j),
-        **inference.ends("saved_net_j", ablation.saved_j),
-        **inference.ends("gap_net_j", ablation.gap_j),
+        **inference.ends("isolated_j", ablation.isolated_j),
+        **inference.ends("saved_j", ablation.saved_j),
+        **inference.ends("gap_j", ablation.gap_j),
         "agrees": ablation.agrees,
     }

@@ -162,9 +162,9 @@ def claim(contest: Contest, is_modelled: bool) -> str:
     joules = "modelled energy" if is_modelled else "energy"
     if contest.verdict == "never":
         return f"{strategy} never reaches random's best accuracy, with none of {_seeds(seeds)}."
-    figures = (
-        f"{contest.reached} of {_seeds(seeds)} reach it, after {_ratio(contest)} of what random spends in all (median)"
-    )
+    figures = f"{contest.reached} of {_seeds(seeds)} reach it"
+    if isfinite(contest.ratio):
+        figures += f", after {_ratio(contest)} of what random spends in all (median)"
     if contest.verdict == "less":
         test = f"Wilcoxon signed-rank, one-sided, Holm: p = {number(contest.p, 2)}"
         return f"{strategy} reaches random's best accuracy with less {joules}: {figures}; {test}."

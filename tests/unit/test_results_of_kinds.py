@@ -165,6 +165,16 @@ def test_without_random_search_nothing_is_compared() -> None:
     assert "No study of random search stands beside another strategy: nothing is compared." in shown
 
 
+def test_a_strategy_that_mostly_fails_to_get_there_has_no_ratio() -> None:
+    pairs = [(0.9, 0.95), (0.9, 0.5), (0.9, 0.5)]
+    trials = [
+        asked(name, seed, 0, accuracy)
+        for seed, pair in enumerate(pairs)
+        for name, accuracy in zip(("random", "gp"), pair, strict=True)
+    ]
+    assert "1 of 3 seeds reach it; a claim needs at least 5 seeds." in flat(text("tuning", *trials))
+
+
 def test_workloads_have_tables_of_their_own() -> None:
     two = [asked("gp", n, 0, 0.5, point_dataset=name) for n, name in enumerate(("digits", "mnist"))]
     shown = [line.strip() for line in text("tuning", *two).splitlines()]
@@ -248,13 +258,20 @@ def test_a_network_taken_apart() -> None:
     assert ["digits", "ReLU", "1", "0.100", "±", "0.014", "–", "3%", "200"] in shown
     assert ["digits", "forward", "0.900", "±", "0.031", "1.000", "±", "0.014", "0.900", "±", "0.033", "3.00"] in shown
     assert [line[-4:] for line in shown if line[:2] == ["digits", "backward"]] == [["1.300", "±", "0.017!", "2.00"]]
-    assert ["digits", "ReLU", "0.100", "±", "0.014", "0.100", "±", "0.020", "yes"] in shown
+    assert ["digits", "ReLU", "forward", "0.100", "±", "0.014", "0.100", "±", "0.020", "yes"] in shown
+
+
+def test_gross_joules_of_layers_are_shown_where_net_ones_are_noise() -> None:
+    """Gross is 1 J a call more, for 2 s in ten calls."""
+    shown = text("layers", taken_apart("a", PARTS, [0.0] * len(PARTS)))
+    assert ["digits", "Conv2d", "2", "2.000", "±", "0.039", "2.000", "±", "0.039", "80%", "800"] in words(shown)
+    assert "J/pass: gross, since net energies of the whole are within the noise" in flat(shown)
 
 
 def test_records_of_layers() -> None:
     records = seen("layers", taken_apart("a", PARTS, NET_J)).records()
     assert [record["row"] for record in records] == ["type", "type", *["closure"] * 3, "ablation"]
-    assert (records[0]["type"], records[0]["forward_net_j"], records[0]["calls"]) == ("Conv2d", 0.8, 2)
+    assert (records[0]["type"], records[0]["forward_j"], records[0]["calls"]) == ("Conv2d", 0.8, 2)
     assert (records[3]["pass"], records[3]["is_closed"], records[5]["agrees"]) == ("backward", False, True)
 
 
@@ -262,7 +279,7 @@ def test_networks_that_differ_are_not_averaged_over() -> None:
     trial, rows = taken_apart("b", PARTS, [2 * joules for joules in NET_J])
     other = replace(trial, factors={**trial.factors, "relu": False})
     view_by_model = seen("layers", taken_apart("a", PARTS, NET_J), (other, rows), selection=Selection(by=("model",)))
-    whole = [record["whole_net_j"] for record in view_by_model.records() if record["row"] == "closure"]
+    whole = [record["whole_j"] for record in view_by_model.records() if record["row"] == "closure"]
     assert whole == [pytest.approx(j) for j in (1.0, 2.0, 3.0, 2.0, 4.0, 6.0)]
 
 

@@ -58,6 +58,13 @@ def test_gross_joules_are_taken_where_net_ones_are_not_known() -> None:
     assert [a.energy_j for a in brought.studies[0].attempts] == [13.0, 13.0]
 
 
+def test_gross_joules_are_taken_where_net_ones_are_noise() -> None:
+    """Net 2 J, with an uncertainty of 3 x 0.5 J."""
+    brought = found(asked("gp", 1, 0, 0.5), asked("gp", 1, 1, 0.5, gross_j=6.0))
+    assert not brought.is_net
+    assert [a.energy_j for a in brought.studies[0].attempts] == [13.0, 9.0]
+
+
 def test_a_failed_trial_costs_what_is_known_of_it() -> None:
     (cut_off, _), (lost, _) = asked("gp", 1, 1), asked("gp", 1, 2)
     complete = asked("gp", 1, 0, 0.5, gross_j=11.0)
