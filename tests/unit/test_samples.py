@@ -6,6 +6,7 @@ from farm.analysis.samples import device_domain, samples
 from farm.model import Domain, Failure, FailureKind, Flag, Quality, WindowKind
 from farm.store import MeasurementRow
 from tests.summaries import measurement_row, trial_row
+from tests.trainings import part, taken_apart, trained
 
 
 def two_windows(**changes: object) -> list[MeasurementRow]:
@@ -89,3 +90,31 @@ def test_trials_may_be_grouped_by_factors_and_by_where_they_ran() -> None:
     (found,) = samples([trial_row(simulated=True)], [measurement_row()])
     expected = {"model": "alexnet", "batch_size": 4, "machine": "lab1", "hardware_class": "cpu-2", "simulated": True}
     assert expected.items() <= found.labels.items()
+
+
+def test_a_training_is_judged_by_its_training_images_alone() -> None:
+    """Two epochs of 100 images: 10 J gross, 6 J net and 4 s each; setup and validation are no part of it."""
+    trial, rows = trained("a", 0.5, 0.8)
+    (found,) = samples([trial], rows)
+    assert (found.gross_j, found.net_j, found.units_per_s) == (0.1, 0.06, 25.0)
+    assert found.net_u_j == pytest.approx(0.005)
+
+
+PARTS = [
+    part("Net", "forward", "whole"),
+    part("Net", "backward", "whole"),
+    part("ReLU relu", "forward"),
+]
+
+
+def test_a_network_taken_apart_is_judged_by_the_whole() -> None:
+    """A call of each of its passes: 1 J and 2 J net, 1 J more gross, 0.2 s; the layer is no part of it."""
+    trial, rows = taken_apart("a", PARTS, [1.0, 2.0, 50.0])
+    (found,) = samples([trial], rows)
+    assert (found.net_j, found.gross_j, found.units_per_s) == (3.0, 5.0, 2.5)
+    assert found.net_u_j == pytest.approx(0.02)
+
+
+def test_a_network_of_which_a_pass_is_missing_gives_no_sample() -> None:
+    trial, rows = taken_apart("a", PARTS, [1.0, 2.0, 50.0])
+    assert samples([trial], rows[:1]) == []
