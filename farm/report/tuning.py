@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from statistics import median
 
@@ -143,9 +143,9 @@ def results(store: Store, sweep: SweepRecord, selection: Selection) -> Results:
     rows = list(store.measurement_rows(sweep.id, kinds=STAGES))
     space = Space.model_validate(json.loads(sweep.meaning)["tuning"]["space"])
     found = studies(trials, rows, [name for name, _ in space.items()], selection.domain)
-    plain = Selection(domain=selection.domain)
+    selected = select(sweep, samples(trials, rows, selection.domain), Selection(domain=selection.domain), COLUMNS)
     return Results(
-        selected=select(sweep, samples(trials, rows, selection.domain), plain, COLUMNS),
+        selected=replace(selected, averaged={}),  # what differs names the workloads
         found=found,
         workloads=tuple(_workloads(found.studies)),
         space=space,

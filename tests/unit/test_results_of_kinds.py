@@ -178,6 +178,7 @@ def test_a_strategy_that_mostly_fails_to_get_there_has_no_ratio() -> None:
 def test_workloads_have_tables_of_their_own() -> None:
     two = [asked("gp", n, 0, 0.5, point_dataset=name) for n, name in enumerate(("digits", "mnist"))]
     shown = [line.strip() for line in text("tuning", *two).splitlines()]
+    assert not any(line.startswith("mean over") for line in shown)
     assert {"dataset digits", "dataset mnist"} <= set(shown)
     assert len(seen("tuning", *two).records()) == 2
 
