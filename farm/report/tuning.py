@@ -161,7 +161,7 @@ def claim(contest: Contest, is_modelled: bool) -> str:
     seeds, strategy = len(contest.races), contest.strategy
     joules = "modelled energy" if is_modelled else "energy"
     if contest.verdict == "never":
-        return f"{strategy} never reaches random's best accuracy, with none of {_seeds(seeds)}."
+        return f"{strategy} reaches random's best accuracy with none of {_seeds(seeds)}."
     figures = f"{contest.reached} of {_seeds(seeds)} reach it"
     if isfinite(contest.ratio):
         figures += f", after {_ratio(contest)} of what random spends in all (median)"
