@@ -3,7 +3,7 @@
 from importlib.metadata import entry_points
 
 from farm import __version__
-from farm.errors import FarmError, SchemaMismatch
+from farm.errors import FarmError
 from farm.model import Check
 from farm.queue import Bell
 from farm.settings import Settings, load_settings, redacted
@@ -32,8 +32,6 @@ def _database(settings: Settings) -> Check:
     try:
         with Store.open(settings.store_url, create=not settings.database_url):
             return Check(name="database", state="ok", detail=redacted(settings.store_url))
-    except SchemaMismatch as error:
-        return Check(name="database", state="note", detail=str(error))
     except FarmError as error:
         return Check(name="database", state="bad", detail=str(error))
 

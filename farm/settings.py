@@ -110,7 +110,7 @@ def load_settings(**overrides: Any) -> Settings:
         name = "FARM_" + "_".join(str(part) for part in first["loc"]).upper()
         got = "something else" if "SECRET" in name else repr(first["input"])
         raise InputError(f"{name}: {first['msg']}, got {got}") from None
-    except ValueError as error:  # farm.toml does not parse
+    except (ValueError, OSError) as error:  # farm.toml does not parse, or may not be read
         raise InputError(f"{_default_home() / 'farm.toml'}: {error}") from None
 
 
