@@ -87,5 +87,5 @@ def test_the_faithful_search_is_that_of_the_study() -> None:
 def test_the_quick_search_compares_three_strategies_over_enough_seeds() -> None:
     sweep = load_sweep(READY_MADE / "tuning-quick.yaml")
     assert isinstance(sweep, TuningSweep)
-    assert (len(sweep.tuning.strategies), len(sweep.tuning.seeds)) == (3, 5)
-    assert tuner.plan(sweep, []).total == 150
+    assert (len(sweep.tuning.strategies), len(sweep.tuning.seeds)) == (3, 7)
+    assert tuner.plan(sweep, []).total == 147
