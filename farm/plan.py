@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 OVERHEAD_S = 2.0  #: of a trial: process, imports, set-up, report
 SLACK = 10  #: a trial may take this many times what it should,
 SLACK_S = 300.0  #: and this much more: large networks are slow to load and to compile
-TRAININGS = frozenset({"training", "tuning"})  #: kinds of sweep whose trials train
-TRAINING_LIMIT_S = 86_400.0  #: the time limit of those: nobody knows beforehand how long a training takes
+UNTIMED = frozenset({"training", "tuning", "layers"})  #: kinds of sweep of whose trials nobody knows how long they take
+UNTIMED_LIMIT_S = 86_400.0  #: the time limit of those
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def checked(sweep: Sweep, jobs: int) -> int:
 def warnings_of(sweep: Sweep, machines: Sequence[Machine]) -> tuple[str, ...]:
     """What a user should know of a sweep that can be planned, one line each."""
     measure = profile_settings(sweep.measure)
-    needed_s = around_s(measure) if sweep.kind in TRAININGS else expected_duration_s(measure)
+    needed_s = around_s(measure) if sweep.kind in UNTIMED else expected_duration_s(measure)
     return (*_absent(sweep, machines), *_hasty(sweep, needed_s))
 
 
@@ -86,7 +86,7 @@ def block_of(specs: Sequence[JobSpec], block: int, first_ordinal: int) -> tuple[
     order: list[JobSpec] = []
     for target in sorted({spec.target for spec in specs}):
         of_target = sorted((s for s in specs if s.target == target), key=lambda s: canonical_json(s.point))
-        Random(f"{of_target[0].seed}/{target}/{block}").shuffle(of_target)  # noqa: S311 - an order, not a secret
+        Random(f"{_sweep_seed(of_target[0])}/{target}/{block}").shuffle(of_target)  # noqa: S311 - an order, not a secret
         order += of_target
     return tuple(_planned(spec, block, first_ordinal + place) for place, spec in enumerate(order))
 
@@ -94,14 +94,20 @@ def block_of(specs: Sequence[JobSpec], block: int, first_ordinal: int) -> tuple[
 def _planned(spec: JobSpec, block: int, ordinal: int) -> PlannedJob:
     identity = "\n".join((spec.sweep, canonical_json(spec.point), spec.target, str(block)))
     job = hashlib.sha256(identity.encode()).hexdigest()[:16]
-    own = spec.model_copy(update={"job": job, "repetition": block})
+    seed = _sweep_seed(spec) + (block if spec.kind == "training" else 0)
+    own = spec.model_copy(update={"job": job, "repetition": block, "seed": seed})
     return PlannedJob(job, ordinal, block, queue_for(spec.target), own)
+
+
+def _sweep_seed(spec: JobSpec) -> int:
+    """The seed of the sweep: repetitions of a training differ in theirs, or they would all end alike."""
+    return spec.seed - (spec.repetition if spec.kind == "training" else 0)
 
 
 def specs_of(sweep: Sweep, targets: Sequence[str], sweep_id: str) -> list[JobSpec]:
     """What the jobs of each point on each target have in common."""
     measure = profile_settings(sweep.measure)
-    limit_s = TRAINING_LIMIT_S if sweep.kind in TRAININGS else default_time_limit_s(measure)
+    limit_s = UNTIMED_LIMIT_S if sweep.kind in UNTIMED else default_time_limit_s(measure)
     first = JobSpec(
         job="",
         sweep=sweep_id,

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from farm import tuner
-from farm.plan import TRAININGS, Plan, around_s, expected_duration_s, points
+from farm.plan import UNTIMED, Plan, around_s, expected_duration_s, points
 from farm.report.numbers import span
 from farm.spec import Sweep, TuningSweep, profile_settings
 from farm.submission import Submission
@@ -44,14 +44,15 @@ def _search(sweep: TuningSweep, facts: dict[str, Any], targets: str) -> Iterator
 
 
 def _duration(sweep: Sweep, expected_s: float) -> str:
-    if sweep.kind in TRAININGS:
-        return f"about {span(expected_s)} around the trainings; how long those take is not known"
+    if sweep.kind in UNTIMED:
+        what = "layers" if sweep.kind == "layers" else "trainings"
+        return f"about {span(expected_s)} around the {what}; how long those take is not known"
     return f"about {span(expected_s)} of measuring, shared among the machines"
 
 
 def record(sweep: Sweep, plan: Plan) -> dict[str, Any]:
     """As one plain record."""
-    trial_s = around_s if sweep.kind in TRAININGS else expected_duration_s
+    trial_s = around_s if sweep.kind in UNTIMED else expected_duration_s
     measure = profile_settings(sweep.measure)
     own = _search_record(sweep, plan) if isinstance(sweep, TuningSweep) else {}
     return {

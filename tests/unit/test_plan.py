@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from farm.errors import InputError
 from farm.model import Machine, Point
-from farm.plan import default_time_limit_s, expected_duration_s, plan, points
-from farm.spec import PROFILES, InferenceSweep, Sweep, canonical, load_sweep, parse_sweep, sweep_id
+from farm.plan import block_of, default_time_limit_s, expected_duration_s, plan, points
+from farm.spec import PROFILES, InferenceSweep, Sweep, TrainingSweep, canonical, load_sweep, parse_sweep, sweep_id
 
 
 def sweep_of(**fields: Any) -> Sweep:
@@ -200,6 +200,23 @@ def test_the_jobs_carry_what_the_sweep_says() -> None:
     assert spec.measure == PROFILES["quick"].model_copy(update={"windows": 2})
     assert (spec.carbon_country, spec.seed, spec.time_limit_s, spec.kind) == ("NLD", 7, 600, "inference")
     assert type(spec).model_validate_json(spec.model_dump_json()) == spec
+
+
+def training_sweep(repetitions: int) -> Sweep:
+    workload = {"model": "simple_cnn", "lr": [0.1, 0.2]}
+    written = {"name": "demo", "kind": "training", "workload": workload, "repetitions": repetitions, "seed": 7}
+    return TrainingSweep.model_validate(written)
+
+
+def test_repetitions_of_a_training_differ_in_their_seed_and_those_of_a_block_do_not() -> None:
+    jobs = plan(training_sweep(3), []).jobs
+    assert [(job.block, job.spec.seed) for job in jobs] == [(0, 7), (0, 7), (1, 8), (1, 8), (2, 9), (2, 9)]
+
+
+def test_a_later_block_of_trainings_is_what_it_would_have_been_from_the_start() -> None:
+    jobs = plan(training_sweep(3), []).jobs
+    first_two = [job.spec for job in plan(training_sweep(3), []).jobs if job.block == 1]
+    assert block_of(first_two, 2, 4) == jobs[4:]
 
 
 def test_a_trial_is_expected_to_last_the_sum_of_its_stretches() -> None:
