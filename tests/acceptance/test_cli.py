@@ -338,7 +338,10 @@ def test_the_doctor_examines_services_and_machine(person: Person) -> None:
 
 def test_the_schema_is_json(person: Person) -> None:
     schema = person.runs("schema").json
-    assert {"name", "kind", "workload", "measure", "repetitions", "targets"} <= set(schema["properties"])
+    sweeps = [schema["$defs"][ref["$ref"].rpartition("/")[2]]["properties"] for ref in schema["oneOf"]]
+    assert [fields["kind"]["const"] for fields in sweeps] == ["inference", "training", "tuning", "layers"]
+    for fields in sweeps:
+        assert {"name", "kind", "workload", "measure", "repetitions", "targets"} <= set(fields)
 
 
 def test_a_ready_made_sweep_is_copied_once_and_can_be_planned(person: Person) -> None:
