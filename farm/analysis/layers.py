@@ -239,7 +239,7 @@ def _type_cost(type_: str, layers: Sequence[PartCost]) -> TypeCost:
         forward_j=_interval(_sum(forward)),
         backward_j=_interval(_sum(backward)),
         total_j=_interval(total),
-        share=None if share is None else share.value,
+        share=None if share is None or share.value <= 0 else share.value,
         duration_s=_duration(alike),
     )
 

@@ -183,6 +183,12 @@ def _share(spent: Spent, share: float) -> Spent:
     return replace(spent, joules=spent.joules.times(share), duration_s=duration)
 
 
+def _epoch_s(run: Run) -> float | None:
+    """Mean over the epochs of this trial, not over those of an attempt before it."""
+    own_s = [epoch.train_s for epoch in run.epochs if epoch.window is not None]
+    return fmean(own_s) if own_s else None
+
+
 def _summary(work: Summary, group: Sequence[Run]) -> TrainingSummary:
     own = [run.epoch for run in group]
     return TrainingSummary(
@@ -190,7 +196,7 @@ def _summary(work: Summary, group: Sequence[Run]) -> TrainingSummary:
         epochs=mean_interval([float(len(run.epochs)) for run in group]),
         last_accuracy=_mean(run.last_accuracy for run in group),
         best_accuracy=_mean(run.best_accuracy for run in group),
-        epoch_s=_mean(fmean(epoch.train_s for epoch in run.epochs) if run.epochs else None for run in group),
+        epoch_s=_mean(_epoch_s(run) for run in group),
         epoch_gross_j=_mean(joules.gross for joules in own),
         epoch_net_j=_net(own),
         setup=_stage(group, lambda run: run.setup),

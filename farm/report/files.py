@@ -29,7 +29,13 @@ def chosen(name: str | None, path: Path | None, known: Sequence[Format]) -> Form
     """The format that was asked for, else the one of the file's suffix, else the first; raises InputError."""
     if name is None:
         suffix = path.suffix.removeprefix(".").lower() if path is not None else ""
-        return next((form for form in known if form == suffix), known[0])
+        if suffix in {"", "txt"}:
+            return known[0]
+        if suffix not in known:
+            raise InputError(
+                f"{path}: expected a name that ends in {', '.join(f'.{form}' for form in known)}, or --format"
+            )
+        return Format(suffix)
     if name not in known:
         raise InputError(f"--format: expected {', '.join(known)}, got {name!r}")
     return Format(name)

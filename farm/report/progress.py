@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from farm.model import JobState, Point, Scalar, SweepRecord
+from farm.model import SEARCH_FACTORS, JobState, Point, Scalar, SweepRecord
 from farm.report.numbers import label, number, span
 from farm.spec import Training
 from farm.store import FailedTrial, Progress
@@ -30,11 +30,19 @@ _USUAL_OF = {name: field.default[0] for name, field in Training.model_fields.ite
 
 def point(values: Point) -> str:
     """The parameters that tell points apart; what goes without saying is left out."""
-    named = {name: v for name, v in values.items() if name not in _NAMES and v not in (*_USUAL, _USUAL_OF.get(name))}
+    named = {name: v for name, v in values.items() if name not in _NAMES and not _goes_without_saying(name, v)}
     batch = values.get("batch_size")
     return ", ".join(
         [f"{values.get('model')} batch {label(batch)}", *(f"{name} {_short(v)}" for name, v in named.items())]
     )
+
+
+def _goes_without_saying(name: str, value: Scalar) -> bool:
+    """Never of what a search is about; and 0 is not False."""
+    if name in SEARCH_FACTORS:
+        return False
+    usual = (*_USUAL, _USUAL_OF.get(name))
+    return any(value == other and type(value) is type(other) for other in usual)
 
 
 def _short(value: Scalar) -> str:

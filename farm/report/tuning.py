@@ -31,6 +31,7 @@ COLUMNS = Columns(always=(), context=("machine", "device", "model", "dataset", "
 BY_STRATEGY, BY_CONFIGURATION = "strategy", "configuration"
 #: Configurations of the Pareto front in the table; all of them are among the records by configuration.
 _FRONT = 8
+_NOTHING_COMPARED = "Nothing is compared: that takes random search and another strategy, with accuracy and joules."
 _REACHED = ("seeds", "best accuracy\n% (95%)", "J in\nall", "reach\nrandom's", "trials\nuntil", "J until\n/ random's J")
 _SPENT = ("trials", "share of J\nfailed", "\npruned", "\ndominated", "saved by\npruning, J", "ask\ns", "ask\nCPU s")
 
@@ -64,7 +65,7 @@ class Results:
 
     def rendered(self) -> RenderableType:
         """Caption, then for each workload its tables and sentences, and footnotes."""
-        if not self.workloads:
+        if not self.selected.samples:
             return Text(self.selected.nothing())
         energy = f"J: {'net' if self.found.is_net else 'gross'}, of setup, training and validation of every trial"
         caption = Text("\n".join((*self.selected.caption(), energy, "")))
@@ -111,7 +112,7 @@ class Results:
         is_modelled = any(sample.quality is Quality.MODELLED for sample in self.selected.samples)
         return [
             *(claim(contest, is_modelled) for contest in compared),
-            *([] if compared else ["No study of random search stands beside another strategy: nothing is compared."]),
+            *([] if compared else [_NOTHING_COMPARED]),
         ]
 
     def _footnotes(self) -> list[str]:

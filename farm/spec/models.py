@@ -29,6 +29,7 @@ from farm.spec.types import (
     ShortForm,
     Target,
     TimeLimit,
+    problem,
     refuse,
     same,
 )
@@ -36,6 +37,7 @@ from farm.spec.workloads import Exclusion, Factors, Inference, LayersOf, PartOf,
 
 #: More than this is a mistake rather than a plan.
 MAX_JOBS = 100_000
+MAX_SEEDS = 1000
 #: Half-width of the 95 % interval to reach where a sweep names none, as a share.
 INFERENCE_TARGET, TRAINING_TARGET = 0.02, 0.05
 
@@ -161,7 +163,12 @@ class Sweep(Frozen):
 
 
 def _first_seeds(value: Any) -> Any:
-    return list(range(1, value + 1)) if isinstance(value, int) and 1 <= value <= 1000 else value
+    """A number stands for so many seeds; a list of one names its seed."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return value
+    if not 1 <= value <= MAX_SEEDS:
+        raise problem(f"expected how many seeds, 1 to {MAX_SEEDS}, or a list of them such as [7], got {value}")
+    return list(range(1, value + 1))
 
 
 #: Fields of `Training` that a tuning sweep may search.

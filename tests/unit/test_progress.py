@@ -257,3 +257,8 @@ def test_an_unknown_machine_is_refused_with_the_known_ones() -> None:
         machines.named([machine()], "lab9")
     assert machines.named([machine()], "lab1") == [machine()]
     assert "no machine has joined yet" in rendered(machines.table([], NOON))
+
+
+def test_what_a_search_chose_is_always_named() -> None:
+    values: Point = {"model": "simple_cnn", "batch_size": 128, "lr": 0.001, "strategy": "random", "configuration": 0}
+    assert progress.point(values) == "simple_cnn batch 128, strategy random, configuration 0"

@@ -367,6 +367,7 @@ def test_the_order_of_a_space_means_something() -> None:
             "{name: grid, levels: 3}",
             "6:22: tuning.strategies[1]: a second grid: results",
         ),
+        ("seeds: 3", "seeds: 0", "7:10: tuning.seeds: expected how many seeds, 1 to 1000, or a list of them"),
         ("seeds: 3", "repetitions: {min: 1, max: 2}", "7:3: tuning.repetitions: unknown key"),
         ("levels: 5", "levles: 5", "5:39: tuning.space.lr.levles: unknown key (did you mean 'levels'?)"),
     ],
