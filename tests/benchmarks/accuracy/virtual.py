@@ -5,8 +5,8 @@ the meters are replaced. Minutes pass in milliseconds. What real time would add 
 sensor, and the fraction of a millisecond by which a thread wakes late.
 """
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
@@ -280,8 +280,14 @@ def _spec(settings: MeasureSettings, seed: int) -> JobSpec:
     )  # fmt: skip
 
 
-def _in_time_of(machine: Machine) -> AbstractContextManager[object]:
+@contextmanager
+def _in_time_of(machine: Machine) -> Iterator[None]:
     """The trial's code looks at the machine's clock; collecting garbage and telling versions would take real time."""
     now_ns = machine.monotonic_ns
     clock = SimpleNamespace(sleep=machine.sleep, monotonic_ns=now_ns, perf_counter_ns=now_ns)
-    return patch.multiple("workers.trial", time=clock, gc=Mock(), environment=dict)
+    with (
+        patch.multiple("workers.trial", time=clock, gc=Mock(), environment=dict),
+        patch.multiple("workers.stage", time=clock),
+        patch.multiple("workers.loops", time=clock),
+    ):
+        yield
