@@ -12,7 +12,7 @@ from tests.benchmarks.accuracy.__main__ import COVERAGE, coverage_table, error_t
 from tests.benchmarks.accuracy.cases import EXACT, OFF_RESONANCE, ON_RESONANCE, SENSORS, Meters, settings_for
 from tests.benchmarks.accuracy.child_trials import merged
 from tests.benchmarks.accuracy.live import judged
-from tests.benchmarks.accuracy.methods import METHODS, Cell, Outcome, p95
+from tests.benchmarks.accuracy.methods import METHODS, Cell, Outcome, outcome, p95
 from tests.benchmarks.accuracy.virtual import known
 
 
@@ -109,3 +109,14 @@ def test_codecarbon_is_known_by_the_readings_that_it_counts() -> None:
     assert from_the_second.off_j == pytest.approx(0.0)
     assert judged([window(101.9)]).before_s == pytest.approx(0.02)
     assert judged([window(100.5)]).off_j == pytest.approx(0.5)
+
+
+def test_a_trial_in_virtual_time_finds_the_true_net_energy() -> None:
+    found = outcome(EXACT, 5.0, index=0)
+    assert found.errors["ours"] < 0.005
+    assert found.covered
+    assert found.flags == frozenset()
+
+
+def test_a_trial_in_step_with_the_sensor_is_flagged() -> None:
+    assert Flag.ALIAS_RISK in outcome(ON_RESONANCE, 2.0, index=0).flags
