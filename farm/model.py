@@ -34,6 +34,11 @@ class Domain(StrEnum):
     DRAM = "dram"
     WALL = "wall"
 
+    @classmethod
+    def of_device(cls, device: str) -> "Domain":
+        """Where a device, cpu or cuda:N, draws its power."""
+        return cls.GPU if device.startswith("cuda") else cls.CPU
+
 
 class Quality(StrEnum):
     """How joules were obtained, best first; a sum takes the worst of its parts."""

@@ -187,11 +187,7 @@ def _finished(study: Study, job: AskedJob, trained: Sequence[Trained]) -> Finish
 def _value(training: Trained, objective: Objective) -> float | None:
     if objective == "accuracy":
         return training.accuracies[-1]
-    return training.energies_j.get(_domain(training))
-
-
-def _domain(training: Trained) -> Domain:
-    return Domain.GPU if (training.device or "").startswith("cuda") else Domain.CPU
+    return training.energies_j.get(Domain.of_device(training.device or "cpu"))
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -67,7 +67,7 @@ def _passes(trial: TrialRow, rows: Sequence[MeasurementRow]) -> list[list[Measur
 
 def device_domain(trial: TrialRow) -> Domain:
     """Where the trial's device draws its power."""
-    return Domain.GPU if str(trial.facts.get("device", "cpu")).startswith("cuda") else Domain.CPU
+    return Domain.of_device(str(trial.facts.get("device", "cpu")))
 
 
 def labels(trial: TrialRow) -> dict[str, Scalar]:

@@ -14,8 +14,9 @@ from farm.model import Domain, Flag, Quality, Scalar, StoppingRule, SweepRecord,
 from farm.report import results as layout
 from farm.report.selection import Selection
 from farm.report.views import Results, plain, results
-from farm.store import MeasurementRow, Store, TrialRow
+from farm.store import MeasurementRow, Store
 from tests.summaries import NOON, POINT, batches, ends, measurement_row, rendered, summary, trial_row, widest
+from tests.trainings import Measured, Rows
 
 SWEEP = SweepRecord(
     id="abcdef012345",
@@ -165,21 +166,12 @@ def test_nothing_is_said_where_nothing_is_compared() -> None:
 # Selected and grouped
 
 
-Measured = tuple[TrialRow, list[MeasurementRow]]
-
-
-class Rows:
-    """The two queries of the store that results need."""
-
-    def __init__(self, *trials: Measured) -> None:
-        self.trials = trials
-
-    def trial_rows(self, *_sweeps: str) -> Iterator[TrialRow]:
-        return (trial for trial, _ in self.trials)
+class MeasureRows(Rows):
+    """Results of kind inference need no window but those that measure."""
 
     def measurement_rows(self, *_sweeps: str, kinds: Collection[WindowKind] | None = None) -> Iterator[MeasurementRow]:
         assert kinds == [WindowKind.MEASURE]
-        return (row for _, rows in self.trials for row in rows)
+        return super().measurement_rows(kinds=kinds)
 
 
 def trial(number: int, net_j: float = 10.0, **changes: object) -> Measured:
@@ -194,7 +186,7 @@ def trial(number: int, net_j: float = 10.0, **changes: object) -> Measured:
 
 def shown(*trials: Measured, by: str | None = None, where: str = "") -> Results:
     selection = Selection.parse(by, [where] if where else [], None, False)
-    return results(cast("Store", Rows(*trials)), SWEEP, selection)
+    return results(cast("Store", MeasureRows(*trials)), SWEEP, selection)
 
 
 def keys(view: Results) -> list[list[Scalar]]:

@@ -18,6 +18,7 @@ def upgrade() -> None:
     _jobs()
     _trials()
     _series()
+    _windows()
 
 
 def downgrade() -> None:
@@ -177,6 +178,9 @@ def _series() -> None:
         sa.ForeignKeyConstraint(["trial_id"], ["trial.id"], name="fk_trace_trial_id"),
         sa.PrimaryKeyConstraint("trial_id", "domain", "source", name="pk_trace"),
     )
+
+
+def _windows() -> None:
     op.create_table(
         "window",
         sa.Column("trial_id", sa.String(), nullable=False),
