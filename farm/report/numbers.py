@@ -67,6 +67,11 @@ def net(value: Interval | None) -> str:
     return interval(value)
 
 
+def several(number_of: int, what: str) -> str:
+    """1 point, 2 points."""
+    return f"{number_of} {what}{'' if number_of == 1 else 's'}"
+
+
 def count(value: float | None) -> str:
     """A mean or median of counts: a whole number where it is one."""
     return UNKNOWN if value is None else f"{round(value, 1):g}"

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from farm import tuner
 from farm.plan import UNTIMED, Plan, around_s, expected_duration_s, points
-from farm.report.numbers import span
+from farm.report.numbers import several, span
 from farm.spec import Sweep, TuningSweep, profile_settings
 from farm.submission import Submission
 
@@ -25,10 +25,10 @@ def described(sweep: Sweep, plan: Plan) -> Group:
         for row in _search(sweep, facts, targets):
             out.add_row(*row)
     else:
-        blocks = f"{facts['points']} points x {facts['blocks']} repetitions{targets}"
+        blocks = f"{several(facts['points'], 'point')} x {several(facts['blocks'], 'repetition')}{targets}"
         out.add_row("jobs", f"{facts['jobs']} = {blocks}, shuffled in blocks")
     for target, jobs in facts["targets"].items():
-        out.add_row("target", f"{target}: {jobs} jobs{' at once' if isinstance(sweep, TuningSweep) else ''}")
+        out.add_row("target", f"{target}: {several(jobs, 'job')}{' at once' if isinstance(sweep, TuningSweep) else ''}")
     out.add_row("duration", _duration(sweep, facts["expected_duration_s"]))
     notes = [Text(f"note: {warning}") for warning in plan.warnings]
     return Group(out, *notes, Text("Nothing was submitted."))
@@ -37,9 +37,10 @@ def described(sweep: Sweep, plan: Plan) -> Group:
 def _search(sweep: TuningSweep, facts: dict[str, Any], targets: str) -> Iterator[tuple[str, str]]:
     tuning = sweep.tuning
     names = ", ".join(f"{name} {trials}" for name, trials in facts["configurations"].items())
-    each = f"{facts['points']} points x {len(tuning.strategies)} strategies x {len(tuning.seeds)} seeds{targets}"
+    strategies = f"{len(tuning.strategies)} strateg{'y' if len(tuning.strategies) == 1 else 'ies'}"
+    each = f"{several(facts['points'], 'point')} x {strategies} x {several(len(tuning.seeds), 'seed')}{targets}"
     yield "studies", f"{facts['studies']} = {each}"
-    yield "trials", f"of each study: {names}; each trained {sweep.repetitions.min} times"
+    yield "trials", f"of each study: {names}; each trained {several(sweep.repetitions.min, 'time')}"
     yield "jobs", f"{facts['jobs']} in all, {facts['at_once']} of them at once, the others as results come in"
 
 

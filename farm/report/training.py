@@ -95,6 +95,9 @@ def _until(target: TargetCost) -> list[str]:
 
 
 def _mean(value: Interval | None) -> str:
+    """Without its interval; below nothing, as noise in a short window may leave it, it is a bound."""
+    if value is not None and value.mean < 0:
+        return net(value)
     return number(value.mean if value else None)
 
 

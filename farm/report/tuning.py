@@ -21,7 +21,7 @@ from farm.model import Flag, Point, Quality, Scalar, SweepRecord
 from farm.report import notes
 from farm.report import results as inference
 from farm.report.grids import Row, grids, listed, named
-from farm.report.numbers import UNKNOWN, count, label, number, percent, percent_interval
+from farm.report.numbers import UNKNOWN, count, label, number, percent, percent_interval, several
 from farm.report.selection import Columns, Selected, Selection, fitting, select
 from farm.report.training import STAGES
 from farm.spec.space import Space
@@ -162,8 +162,8 @@ def claim(contest: Contest, is_modelled: bool) -> str:
     seeds, strategy = len(contest.races), contest.strategy
     joules = "modelled energy" if is_modelled else "energy"
     if contest.verdict == "never":
-        return f"{strategy} reaches random's best accuracy with none of {_seeds(seeds)}."
-    figures = f"{contest.reached} of {_seeds(seeds)} reach it"
+        return f"{strategy} reaches random's best accuracy with none of {several(seeds, 'seed')}."
+    figures = f"{contest.reached} of {several(seeds, 'seed')} reach it"
     if isfinite(contest.ratio):
         figures += f", after {_ratio(contest)} of what random spends in all (median)"
     if contest.verdict == "less":
@@ -218,10 +218,6 @@ def _ratio(contest: Contest) -> str:
 
 def _percent(ratio: float) -> str:
     return percent(ratio) if isfinite(ratio) else "never"
-
-
-def _seeds(count: int) -> str:
-    return f"{count} seed{'' if count == 1 else 's'}"
 
 
 def _until(workload: Workload, targets: Sequence[float]) -> RenderableType | None:

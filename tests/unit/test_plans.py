@@ -40,7 +40,7 @@ def test_a_dry_run_of_a_search_shows_studies_and_what_follows() -> None:
     sweep = tuning_sweep(repetitions=2, tuning={"strategies": [grid, "random"], "seeds": 3, "parallel": 2})
     made = tuner.plan(sweep, [])
     assert lines(sweep, made)[1:5] == [
-        "studies 6 = 1 points x 2 strategies x 3 seeds",
+        "studies 6 = 1 point x 2 strategies x 3 seeds",
         "trials of each study: grid 4, random 5; each trained 2 times",
         "jobs 54 in all, 24 of them at once, the others as results come in",
         "target any: 24 jobs at once",

@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from farm.errors import InputError
-from farm.model import Domain, Flag, Quality, Stopped
+from farm.model import Domain, Flag, Quality, Stopped, WindowKind
 from farm.report.selection import Selection
 from farm.report.views import View, view
 from farm.store import Store
@@ -67,6 +67,14 @@ def test_a_training_shows_what_it_reached_and_took() -> None:
     shown = text("training", trained("a", 0.5, 0.8, 0.9))
     assert "machine lab1, device cpu, epochs 4, batch_size 128, optimizer adam, lr 0.001" in shown
     assert ["digits", "3", "90.0", "±?", "0.0600", "±", "0.0098", "30.0", "3.00", "2.00"] in words(shown)
+
+
+def test_joules_that_noise_left_below_nothing_are_a_bound() -> None:
+    pair = []
+    for name, gross_j in (("a", -0.3), ("b", -0.5)):
+        trial, rows = trained(name, 0.9)
+        pair.append((trial, [replace(r, gross_j=gross_j) if r.window == WindowKind.VALIDATION else r for r in rows]))
+    assert ["10.0", "<", "0.87", "2.00"] in [line[-4:] for line in words(text("training", *pair))]
 
 
 def test_a_factor_that_varies_becomes_a_column_and_flagged_trials_are_left_out() -> None:
