@@ -17,8 +17,8 @@ GIB_KIB = 1 << 20
 
 
 def rows(out: str) -> list[str]:
-    """The lines of the table of results: they begin with a batch size."""
-    return [line for line in out.splitlines() if re.match(r"\d+ ", line)]
+    """The lines of the table of results: a batch size, then a rate ("1 of 4 trials are left out" is none)."""
+    return [line for line in out.splitlines() if re.match(r"\d+ +\d", line)]
 
 
 def trials(person: Person, sweep: str) -> Counter[str]:
