@@ -104,6 +104,14 @@ class JobState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class Duty(StrEnum):
+    """What a machine's users want of its worker; a running trial always goes on to its end."""
+
+    WORK = "work"
+    PAUSE = "pause"  #: take no new job, and stay
+    DRAIN = "drain"  #: take no new job, and leave; one that starts stays and takes none
+
+
 class FailureKind(StrEnum):
     """How a trial failed."""
 
@@ -413,6 +421,7 @@ class SweepRecord(Frozen):
     meaning: str  #: what was given in it, as understood, in JSON: paths are absolute
     rule: StoppingRule
     settled: bool  #: False: the controller may still plan more repetitions
+    submitter: str  #: who submitted it
 
 
 class Check(Frozen):

@@ -1,5 +1,6 @@
 """Settings from the environment (FARM_*) and from `farm.toml` in FARM_HOME; the environment wins."""
 
+import getpass
 import os
 import tempfile
 from pathlib import Path
@@ -24,6 +25,14 @@ def _default_home() -> Path:
     return Path(os.environ.get("FARM_HOME") or user_data_path(name))
 
 
+def _user() -> str:
+    """The name behind this process; a container may have a number only."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
 def _powercap_root(known: dict[str, Any]) -> Path:
     simulator: Path | None = known.get("simulator")
     simulated = simulator / "powercap" / "class" if simulator else None
@@ -39,7 +48,7 @@ class Settings(BaseSettings):
     broker_url: str = Field("filesystem://", description="redis://host:6379/0, or filesystem:// under home")
     database_url: str = Field("", description="postgresql://user@host/farm, or sqlite:///path; default home/farm.db")
     lease_s: float = Field(60.0, gt=0, description="a worker silent for this long has lost its job")
-    heartbeat_s: float = Field(10.0, gt=0, description="a worker renews its lease this often")
+    heartbeat_s: float = Field(5.0, gt=0, description="a worker renews its lease and hears of a cancel this often")
     grace_s: float = Field(60.0, gt=0, description="a job queued for this long on an empty queue is rung again")
     max_attempts: int = Field(3, ge=1, description="a job whose worker died this often has failed")
     simulator: Path | None = Field(
@@ -69,6 +78,7 @@ class Settings(BaseSettings):
         SecretStr(""), description="bearer token of the wall meter, or the password where its URL names a user"
     )
     wall_secret_file: Path | None = Field(None, description="a file that holds the wall meter's secret instead")
+    submitter: str = Field(default_factory=_user, description="who submits: submitters take turns on the farm")
     machine_name: str = Field("", description="this machine's name in the farm; default its host name")
     probe: bool = Field(True, description="watch a GPU's meters for half a minute when a worker first meets it")
 

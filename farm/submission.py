@@ -58,6 +58,7 @@ def enqueue(sweep: Sweep, text: str, store: Store, settings: Settings, fresh: bo
         meaning=sweep.model_dump_json(exclude_unset=True),  # a sweep may refuse what it was not given
         rule=rule,
         settled=rule.is_fixed and not is_search,
+        submitter=settings.submitter,
     )
     jobs = [job.new(sweep.priority, settings.max_attempts) for job in made.jobs]
     if is_search:  # what was asked for before, and cancelled since, is in no plan

@@ -125,4 +125,5 @@ def record_of(sweep: TuningSweep, sweep_id: str) -> SweepRecord:
         meaning=sweep.model_dump_json(exclude_unset=True),
         rule={"min": 1, "max": 1, "target": 0.05},
         settled=False,
+        submitter="anne",
     )

@@ -34,7 +34,15 @@ class Rows:
 def sweep_of(kind: str, meaning: str = "{}") -> SweepRecord:
     rule = StoppingRule(min=2, max=2, target=0.05)
     return SweepRecord(
-        id="abcdef012345", name="study", kind=kind, submitted_at=NOON, text="", meaning=meaning, rule=rule, settled=True
+        id="abcdef012345",
+        name="study",
+        kind=kind,
+        submitted_at=NOON,
+        text="",
+        meaning=meaning,
+        rule=rule,
+        settled=True,
+        submitter="anne",
     )
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 
 import farm.store.tables as t
-from farm.model import Machine, Owner, Probe
+from farm.model import Duty, Machine, Owner, Probe
 from farm.store.engine import Database
 
 
@@ -19,6 +19,9 @@ class MachineStatus:
     version: str  #: of the worker's program
     last_seen_at: datetime
     running_job: str | None
+    duty: Duty
+    spooled: int  #: reports that wait on its disk
+    rejected: int  #: messages that its worker refused, since it started
 
 
 class Machines(Database):
@@ -31,16 +34,25 @@ class Machines(Database):
             "worker_version": version,
             "last_seen_at": self.now(),
             "running_job": None,
+            "spooled": 0,
+            "rejected": 0,
         }
-        statement = self.insert(t.machine).values(row)
+        statement = self.insert(t.machine).values(row | {"duty": Duty.WORK})
         with self.write() as connection:
             connection.execute(statement.on_conflict_do_update(index_elements=[t.machine.c.id], set_=row))
 
-    def machine_beat(self, machine_id: str, running_job: str | None) -> None:
-        """Note that the machine's worker lives, and what it runs."""
-        statement = update(t.machine).where(t.machine.c.id == machine_id)
+    def machine_beat(self, machine_id: str, running_job: str | None, spooled: int = 0, rejected: int = 0) -> Duty:
+        """Note that the machine's worker lives, and what it runs; returns what is wanted of it."""
+        statement = update(t.machine).where(t.machine.c.id == machine_id).returning(t.machine.c.duty)
+        seen = {"last_seen_at": self.now(), "running_job": running_job, "spooled": spooled, "rejected": rejected}
         with self.write() as connection:
-            connection.execute(statement.values(last_seen_at=self.now(), running_job=running_job))
+            return Duty(connection.execute(statement.values(seen)).scalar_one_or_none() or Duty.WORK)
+
+    def assign(self, name: str, duty: Duty) -> int:
+        """Say what is wanted of the machine of that name; returns how many are known by it, usually one."""
+        statement = update(t.machine).where(t.machine.c.name == name)
+        with self.write() as connection:
+            return connection.execute(statement.values(duty=duty)).rowcount
 
     def machines(self) -> list[MachineStatus]:
         """All machines by name, the one seen last first among those of one name."""
@@ -60,6 +72,9 @@ class Machines(Database):
                     version=row.worker_version,
                     last_seen_at=row.last_seen_at,
                     running_job=row.running_job,
+                    duty=Duty(row.duty),
+                    spooled=row.spooled,
+                    rejected=row.rejected,
                 )
                 for row in connection.execute(query)
             ]

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from farm.model import Domain, FailureKind, JobState, Quality, Stopped, WindowKind
+from farm.model import Domain, Duty, FailureKind, JobState, Quality, Stopped, WindowKind
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -96,6 +96,7 @@ class Sweep(Row, table=True):
     meaning: str = Field(sa_type=PlainText)  #: not Json: the order of keys matters
     rule: dict[str, Any] = Field(sa_type=Json)
     settled: bool
+    submitter: str  #: whose turn it is, where several wait
 
 
 class Machine(Row, table=True):
@@ -113,6 +114,9 @@ class Machine(Row, table=True):
     last_seen_at: datetime = Field(sa_type=UtcDateTime)
     running_job: str | None
     probe: dict[str, Any] | None = Field(sa_type=Json)
+    duty: Duty = Field(sa_type=Text)  #: what its users want of it
+    spooled: int  #: reports that wait on its disk
+    rejected: int  #: messages that its worker refused, since it started
 
 
 class Job(Row, table=True):
@@ -122,7 +126,7 @@ class Job(Row, table=True):
     __table_args__ = (
         UniqueConstraint("sweep_id", "key"),
         Index("ix_job_sweep_state", "sweep_id", "state"),
-        _partial("ix_job_outbox", "priority", "ordinal", where=_OUTBOX),
+        _partial("ix_job_outbox", "sweep_id", "ordinal", where=_OUTBOX),
         _partial("ix_job_waiting", "published_at", where=_WAITING),
         _partial("ix_job_running", "lease_until", where=_RUNNING),
     )

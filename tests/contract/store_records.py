@@ -52,6 +52,7 @@ def record(sweep: str = SWEEP, name: str = "batching", at: datetime = UTC_NOON) 
         meaning="{}",
         rule=RULE,
         settled=True,
+        submitter="anne",
     )
 
 

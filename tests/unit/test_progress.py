@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from farm import tuner
 from farm.errors import InputError
-from farm.model import Failure, FailureKind, JobState, Point, Probe, SweepRecord
+from farm.model import Duty, Failure, FailureKind, JobState, Point, Probe, SweepRecord
 from farm.report import machines, progress
 from farm.store import FailedTrial, MachineStatus, Progress, RunningJob
 from tests.contract.store_records import MACHINE, record
@@ -220,7 +220,7 @@ def test_status_records_hold_every_state() -> None:
 
 
 def machine(**changes: object) -> MachineStatus:
-    return MachineStatus(MACHINE.model_copy(update=changes), "lab1/100/boot", "0.1.0", NOON, None)
+    return MachineStatus(MACHINE.model_copy(update=changes), "lab1/100/boot", "0.1.0", NOON, None, Duty.WORK, 0, 0)
 
 
 def test_machines_with_long_names_fit_80_columns() -> None:

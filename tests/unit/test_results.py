@@ -27,6 +27,7 @@ SWEEP = SweepRecord(
     meaning="{}",
     rule=StoppingRule(min=2, max=2, target=0.02),
     settled=True,
+    submitter="anne",
 )
 MODELS = ("shufflenet_v2_x0_5", "mobilenet_v3_small")
 
