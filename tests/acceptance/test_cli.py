@@ -130,11 +130,12 @@ def test_results_are_printed_as_the_run_printed_them(measured: Person, first_run
 
 
 def test_results_are_grouped_and_chosen(measured: Person) -> None:
-    by_machine = measured.runs("results", "--by", "machine,model", "--json").json
+    every = ("results", "--include-flagged")
+    by_machine = measured.runs(*every, "--by", "machine,model", "--json").json
     assert [(row["machine"], row["model"], row["trials"]) for row in by_machine] == [("lab1", TINY["model"], 2)]
     chosen = measured.runs("results", "tiny", "--where", "batch_size=2", "--json").json
     assert [row["batch_size"] for row in chosen] == [2]
-    assert "mean over batch_size 1 2" in measured.runs("results", "--by", "model").out
+    assert "mean over batch_size 1 2" in measured.runs(*every, "--by", "model").out
     assert measured.runs("results", "--domain", "wall", "--json").json[0]["gross_j_per_unit"] is None
 
 
