@@ -1,0 +1,97 @@
+"""Logs of the processes that stay, controller and worker: set up once, as lines for people or as JSON for machines.
+
+What a line is about goes beside its message: by `about` for all that a block logs, or by `extra` for one line.
+"""
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from pythonjsonlogger.json import JsonFormatter
+
+#: What a line may be about, the most telling first.
+IDS = ("trial", "job", "sweep", "machine")
+_KEYS = ("time", "level", "logger", "message", *IDS, "traceback")
+
+_about: ContextVar[Mapping[str, str] | None] = ContextVar("about", default=None)
+
+
+@contextmanager
+def about(**ids: str) -> Iterator[None]:
+    """Name what is logged meanwhile in this thread: trial (JOB.ATTEMPT), job, sweep."""
+    token = _about.set({**(_about.get() or {}), **ids})
+    try:
+        yield
+    finally:
+        _about.reset(token)
+
+
+def set_up(form: str, verbose: bool, machine: str | None = None) -> int:
+    """Send the logs of this process, Celery's too, to stderr as text or json; returns the level.
+
+    `machine` is named by every line.
+    """
+    from celery.signals import setup_logging  # noqa: PLC0415 - it takes a while, and errors are logged without it
+
+    level = logging.INFO if verbose else logging.WARNING
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Json() if form == "json" else _Text())
+    handler.addFilter(_Ids(machine))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.captureWarnings(True)
+    setup_logging.connect(_keep, weak=False)
+    return level
+
+
+def is_structured() -> bool:
+    """Whether the logs of this process are JSON."""
+    return any(isinstance(handler.formatter, _Json) for handler in logging.getLogger().handlers)
+
+
+def _keep(**_: object) -> None:
+    """Celery sets up no logging of its own where somebody listens to this signal."""
+
+
+class _Ids:
+    """Gives each record the ids that it goes without."""
+
+    def __init__(self, machine: str | None) -> None:
+        self._machine = {"machine": machine} if machine else {}
+
+    def __call__(self, record: logging.LogRecord) -> bool:
+        for name, value in {**self._machine, **(_about.get() or {})}.items():
+            record.__dict__.setdefault(name, value)
+        return True
+
+
+class _Text(logging.Formatter):
+    """Time, level, message; then the ids that the message does not name."""
+
+    converter = time.gmtime
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03dZ"
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        named: list[str] = []
+        for name in IDS:
+            value = record.__dict__.get(name)
+            if value and not any(str(value) in text for text in (record.message, *named)):
+                named.append(f"{name} {value}")
+        return super().formatMessage(record) + (f" ({', '.join(named)})" if named else "")
+
+
+class _Json(JsonFormatter):
+    """One object a line; what other libraries attach to their records stays out."""
+
+    def __init__(self) -> None:
+        names = {"levelname": "level", "name": "logger", "exc_info": "traceback"}
+        super().__init__(["levelname", "name", "message"], rename_fields=names, timestamp="time")
+
+    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+        return {key: log_data[key] for key in _KEYS if key in log_data}
