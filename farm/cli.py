@@ -55,14 +55,26 @@ def main() -> None:
     except FarmError as error:
         if debug:
             raise
-        _note(f"farm: {line}" for line in str(error).splitlines())
+        _complain(str(error))
         sys.exit(error.exit_status)
     except Exception as error:
         if debug:
             raise
         what = " ".join(f"{type(error).__name__}: {error}".split())
-        _note([f"farm: unexpected {what}: please report it, with what --debug shows"])
+        _complain(f"unexpected {what}: please report it, with what --debug shows")
         sys.exit(A_BUG)
+
+
+def _complain(problem: str) -> None:
+    """On stderr; in the log of a process whose log is JSON."""
+    import logging
+
+    from farm import logs
+
+    if logs.is_structured():
+        logging.getLogger("farm").error(problem)
+    else:
+        _note(f"farm: {line}" for line in problem.splitlines())
 
 
 def _add_worker(arguments: list[str]) -> None:
@@ -275,15 +287,15 @@ def serve(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more than warnings.")] = False,
 ) -> None:
     """Run the controller: it rings for jobs and takes back lost ones."""
-    import logging
     import signal
     from threading import Event
 
+    from farm import logs
     from farm.controller import Controller
     from farm.queue import Bell
+    from farm.settings import load_settings
 
-    level = logging.INFO if verbose else logging.WARNING
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
+    logs.set_up(load_settings().log_format, verbose)
     with _store(create=True) as (store, settings):
         stop = Event()
         for number in (signal.SIGINT, signal.SIGTERM):

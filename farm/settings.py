@@ -78,6 +78,10 @@ class Settings(BaseSettings):
         SecretStr(""), description="bearer token of the wall meter, or the password where its URL names a user"
     )
     wall_secret_file: Path | None = Field(None, description="a file that holds the wall meter's secret instead")
+    log_format: Literal["text", "json"] = Field(
+        "text", description="of controller and worker: lines for people, or one JSON object a line"
+    )
+    metrics: str = Field("", description="[HOST:]PORT where `farm serve` answers Prometheus; default nowhere")
     submitter: str = Field(default_factory=_user, description="who submits: submitters take turns on the farm")
     machine_name: str = Field("", description="this machine's name in the farm; default its host name")
     probe: bool = Field(True, description="watch a GPU's meters for half a minute when a worker first meets it")

@@ -1,6 +1,5 @@
 """`farm worker`: joins this machine to the farm and measures until told to stop."""
 
-import logging
 import signal
 import warnings
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from celery.exceptions import SecurityWarning
 from celery.signals import worker_ready
 from celery.worker import state
 
+from farm import logs
 from farm.errors import FarmError
 from farm.model import queue_for
 from farm.owner import owner
@@ -29,9 +29,8 @@ def worker(
     """Measure on this machine. Ctrl-C or SIGTERM stops after the running trial, a second one stops now."""
     if parent is not None:
         die_with_parent(parent)
-    level = logging.INFO if verbose else logging.WARNING
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
     settings = load_settings()
+    level = logs.set_up(settings.log_format, verbose)
     try:
         from workers import app, fingerprint, spool, supervisor  # noqa: PLC0415
         from workers.meters.nvml import use_simulator  # noqa: PLC0415
@@ -41,6 +40,7 @@ def worker(
     with ExitStack() as stack:
         store = stack.enter_context(Store.open(settings.store_url, create=settings.is_embedded))
         machine = fingerprint.machine(settings)
+        logs.set_up(settings.log_format, verbose, machine.name)
         runner = stack.enter_context(supervisor.Supervisor(settings, machine))
         machine = machine.model_copy(update={"probe": runner.probe})
         member = app.Worker(store, runner, spool.Spool(settings.home / "spool"), machine, owner(), settings)
