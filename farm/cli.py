@@ -329,7 +329,8 @@ def init(
 @db.command("upgrade")
 def db_upgrade() -> None:
     """Make or upgrade the database's tables."""
-    from farm.settings import load_settings, redacted
+    from farm.credentials import redacted
+    from farm.settings import load_settings
     from farm.store import SchemaState, Store, upgrade
 
     url = load_settings().store_url
@@ -342,7 +343,7 @@ def db_upgrade() -> None:
 @db.command("check")
 def db_check() -> None:
     """Say whether the database fits this program."""
-    from farm.settings import redacted
+    from farm.credentials import redacted
 
     with _store() as (_, settings):
         print(f"{redacted(settings.store_url)}: reachable, fits this program")

@@ -4,25 +4,29 @@ A message names one job and the attempts seen when it was sent, as JSON. A worke
 store; where the claim fails, the message was stale.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import sleep
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from celery import Celery
 from kombu import Connection, Queue
 from kombu.exceptions import KombuError
 
+from farm.credentials import redacted
 from farm.errors import BrokerUnavailable, InputError
 from farm.model import Ring
-from farm.settings import Settings, redacted
+from farm.settings import Settings
 
 TASK = "farm.trial"
 #: The filesystem broker orders messages by the millisecond; spacing them keeps the blocks of a plan in order.
 FILESYSTEM_SPACING_S = 0.0011
 _SCHEMES = frozenset({"redis", "rediss", "redis+socket", "filesystem"})
+#: What a rediss:// URL may name: ?ssl_ca_certs=/etc/wattfarm/ca.crt, a client's certificate and its key.
+_CERTIFICATES = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
 #: Messages sent to Redis in one round trip.
 BATCH = 1000
 
@@ -45,7 +49,7 @@ def celery_app(settings: Settings) -> Celery:
     Raises InputError for a URL that names no broker, BrokerUnavailable for a folder that cannot be made.
     """
     _check_url(settings.broker_url)
-    broker = "filesystem://localhost" if settings.is_embedded else settings.broker_url
+    broker = "filesystem://localhost" if settings.is_embedded else _verifying(settings.broker_url)
     app = Celery("farm", broker=broker, set_as_current=False)
     app.conf.update(
         broker_transport_options=_transport_options(settings),
@@ -74,6 +78,20 @@ def _check_url(text: str) -> None:
         is_broker = False
     if not is_broker:
         raise InputError(f"FARM_BROKER_URL: expected redis://HOST:6379/0 or filesystem://, got {redacted(text)!r}")
+    if "@" in url.path + url.query + url.fragment:  # the password held a / ? or #
+        raise InputError("FARM_BROKER_URL: quote the password (%2F for /), or use FARM_BROKER_PASSWORD_FILE")
+    for name, path in parse_qsl(url.query):
+        if name in _CERTIFICATES and not os.access(path, os.R_OK):
+            raise InputError(f"FARM_BROKER_URL: {name}: cannot read {path}")
+
+
+def _verifying(text: str) -> str:
+    """Over TLS the server must show a certificate that is valid for its name; kombu would take any unless told."""
+    url = urlsplit(text)
+    if url.scheme != "rediss":
+        return text
+    query = dict(parse_qsl(url.query)) | {"ssl_cert_reqs": "required", "ssl_check_hostname": "true"}
+    return urlunsplit(url._replace(query=urlencode(query)))
 
 
 def _transport_options(settings: Settings) -> dict[str, Any]:

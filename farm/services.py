@@ -3,10 +3,11 @@
 from importlib.metadata import entry_points
 
 from farm import __version__
+from farm.credentials import redacted
 from farm.errors import FarmError
 from farm.model import Check
 from farm.queue import Bell
-from farm.settings import Settings, load_settings, redacted
+from farm.settings import Settings, load_settings
 from farm.store import Store
 
 

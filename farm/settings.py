@@ -5,10 +5,10 @@ import os
 import tempfile
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit, urlunsplit
 
 from platformdirs import user_data_path
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -16,7 +16,11 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from farm.credentials import read_secret, with_password
 from farm.errors import InputError
+
+#: What has a URL, and a password in it.
+_SERVICES = ("broker", "database")
 
 
 def _default_home() -> Path:
@@ -39,14 +43,41 @@ def _powercap_root(known: dict[str, Any]) -> Path:
     return simulated if simulated and simulated.is_dir() else Path("/sys/class/powercap")
 
 
+class _WithUrlFiles(PydanticBaseSettingsSource):
+    """A source where a URL may stand in a file: which source wins does not depend on that."""
+
+    def __init__(self, source: PydanticBaseSettingsSource) -> None:
+        super().__init__(source.settings_cls)
+        self._source = source
+
+    def __call__(self) -> dict[str, Any]:
+        found = self._source()
+        for service in _SERVICES:
+            file = found.get(f"{service}_url_file")
+            if file and f"{service}_url" not in found:
+                found[f"{service}_url"] = read_secret(f"FARM_{service.upper()}_URL_FILE", Path(file))
+        return found
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return self._source.get_field_value(field, field_name)
+
+
 class Settings(BaseSettings):
     """What differs from one installation to the next."""
 
     model_config = SettingsConfigDict(env_prefix="FARM_", env_ignore_empty=True, frozen=True, extra="ignore")
 
     home: Path = Field(default_factory=_default_home, description="where the embedded farm keeps its files")
-    broker_url: str = Field("filesystem://", description="redis://host:6379/0, or filesystem:// under home")
-    database_url: str = Field("", description="postgresql://user@host/farm, or sqlite:///path; default home/farm.db")
+    broker_url: str = Field(
+        "filesystem://", repr=False, description="redis://host:6379/0, rediss:// over TLS, or filesystem:// under home"
+    )
+    broker_url_file: Path | None = Field(None, description="a file that holds the broker's URL instead")
+    broker_password_file: Path | None = Field(None, description="a file that holds the password that its URL lacks")
+    database_url: str = Field(
+        "", repr=False, description="postgresql://user@host/farm, or sqlite:///path; default home/farm.db"
+    )
+    database_url_file: Path | None = Field(None, description="a file that holds the database's URL instead")
+    database_password_file: Path | None = Field(None, description="a file that holds the password that its URL lacks")
     lease_s: float = Field(60.0, gt=0, description="a worker silent for this long has lost its job")
     heartbeat_s: float = Field(5.0, gt=0, description="a worker renews its lease and hears of a cancel this often")
     grace_s: float = Field(60.0, gt=0, description="a job queued for this long on an empty queue is rung again")
@@ -97,7 +128,17 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then the environment, then FARM_HOME/farm.toml."""
         toml = TomlConfigSettingsSource(settings_cls, toml_file=_default_home() / "farm.toml")
-        return init_settings, env_settings, toml
+        return init_settings, _WithUrlFiles(env_settings), _WithUrlFiles(toml)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_passwords(cls, given: dict[str, Any]) -> dict[str, Any]:
+        for service in _SERVICES:
+            url, file = given.get(f"{service}_url"), given.get(f"{service}_password_file")
+            if url and file:
+                password = read_secret(f"FARM_{service.upper()}_PASSWORD_FILE", Path(file))
+                given = given | {f"{service}_url": with_password(url, password)}
+        return given
 
     @property
     def store_url(self) -> str:
@@ -126,12 +167,3 @@ def load_settings(**overrides: Any) -> Settings:
         raise InputError(f"{name}: {first['msg']}, got {got}") from None
     except (ValueError, OSError) as error:  # farm.toml does not parse, or may not be read
         raise InputError(f"{_default_home() / 'farm.toml'}: {error}") from None
-
-
-def redacted(url: str) -> str:
-    """The URL without its password, for messages."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    netloc = parts.netloc.replace(f":{parts.password}@", ":***@")
-    return urlunsplit(parts._replace(netloc=netloc))

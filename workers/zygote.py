@@ -25,6 +25,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, NoReturn
 
+from farm.credentials import without_secrets
 from farm.errors import FarmError
 from farm.model import Frozen
 from workers.processes import die_with_parent
@@ -148,6 +149,7 @@ class _Helper:
         with theirs:
             self._process = subprocess.Popen(
                 [*program, str(theirs.fileno()), str(os.getpid())],
+                env=without_secrets(os.environ),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],

@@ -13,8 +13,8 @@ from sqlalchemy import URL, ColumnElement, Connection, Engine, Table, create_eng
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError
 
+from farm.credentials import redacted
 from farm.errors import InputError, StoreUnavailable
-from farm.settings import redacted
 from farm.store.failures import label, translated
 from farm.store.tables import UtcDateTime
 
@@ -90,6 +90,8 @@ def _parsed(text: str) -> URL:
     except ArgumentError:
         url = None
     backend = url.get_backend_name() if url else ""
+    if url and "@" in (url.host or ""):
+        raise InputError("FARM_DATABASE_URL: write an @ in its password as %40, or use FARM_DATABASE_PASSWORD_FILE")
     if url and backend == "sqlite" and url.database and url.database != ":memory:":
         return url.set(drivername="sqlite+pysqlite")
     if url and backend in {"postgresql", "postgres"}:

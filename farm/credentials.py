@@ -1,0 +1,49 @@
+"""Secrets: read from files, kept out of messages and away from trials."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+from farm.errors import InputError
+
+#: Of the farm's own variables and of PostgreSQL's; a trial has no use for them.
+_SECRET = re.compile(r"FARM_.*(URL|PASSWORD|SECRET)|PGPASS|REDISCLI_AUTH|CREDENTIALS_DIRECTORY")
+_IN_QUERY = re.compile(r"(?<=[?&])(\w*password)=[^&]*")
+
+
+def read_secret(variable: str, path: Path) -> str:
+    """The one line that a file holds; raises InputError that names the variable, and nothing of the content."""
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise InputError(f"{variable}: cannot read {path}: {reason}") from None
+    if not text or len(text.splitlines()) > 1:
+        raise InputError(f"{variable}: expected one line in {path}, found {'several' if text else 'none'}")
+    return text
+
+
+def with_password(url: str, password: str) -> str:
+    """The URL of a service with a password, unless it has one or names a file or folder."""
+    scheme, mark, rest = url.partition("://")
+    login, _, place = rest.rpartition("@")
+    if not mark or ":" in login or scheme.startswith(("sqlite", "filesystem")):
+        return url
+    return f"{scheme}://{login}:{quote(password, safe='')}@{place}"
+
+
+def redacted(url: str) -> str:
+    """The URL for messages: without its password, however badly it is written; what is no URL may be a password."""
+    scheme, mark, rest = url.partition("://")
+    if not mark:
+        return "***" if url else ""
+    login, at, place = rest.rpartition("@")
+    user, has_password, _ = login.partition(":")
+    shown = f"{scheme}://{user}{':***' if has_password else ''}{at}{place}"
+    return _IN_QUERY.sub(r"\1=***", shown)
+
+
+def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """What a trial inherits: a workload that prints its environment shall not print a password."""
+    return {name: value for name, value in environment.items() if not _SECRET.match(name)}
