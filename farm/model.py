@@ -329,6 +329,11 @@ class Machine(Frozen):
     simulated: bool = False
     probe: Probe | None = None  #: what its meters are worth
 
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """The broker's queues that it serves."""
+        return tuple(queue_for(target) for target in ("any", f"hw:{self.hardware_class}", f"machine:{self.name}"))
+
 
 class TrialReport(Frozen):
     """All that one attempt at a job brought; what the spool holds and the store keeps."""

@@ -169,7 +169,10 @@ class Trial(Row, table=True):
     """One attempt at a job; never overwritten, but for the placeholder of an attempt whose lease ran out."""
 
     __tablename__ = "trial"
-    __table_args__ = (UniqueConstraint("job_id", "attempt"),)
+    __table_args__ = (
+        UniqueConstraint("job_id", "attempt"),
+        Index("ix_trial_machine", "machine_id", "finished_at_utc"),
+    )
 
     id: str = Field(primary_key=True)  #: JOB.ATTEMPT
     job_id: str = Field(foreign_key="job.id")
