@@ -7,6 +7,7 @@
         BrokerUnavailable         Redis (or the broker's folder) does not answer
         StoreUnavailable          the database does not answer, refuses the password, or its disk is full
         SchemaMismatch            the database was made by an older or newer program
+        WorkerOutdated            exit status 76: a job was planned by an older or newer program
       MeterError                  never fatal for a trial: a lost meter becomes a null and a note
         MeterUnavailable          this machine cannot meter that; the message names the remedy
           MeterUnset              nobody has set it up: nothing is missing
@@ -53,6 +54,12 @@ class StoreUnavailable(ServiceError):
 
 class SchemaMismatch(ServiceError):
     """The database's schema is not the one this program was written for."""
+
+
+class WorkerOutdated(ServiceError):
+    """A job asks for what this worker's program does not know; starting it again would not help."""
+
+    exit_status = 76
 
 
 class MeterError(FarmError):

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 
+from pydantic import ValidationError
 from sqlalchemy import ColumnElement, Select, bindparam, case, or_, select, update
 
 import farm.store.tables as t
-from farm.model import Claim, FailureKind, Heartbeat, JobSpec, JobState, Owner, Ring
+from farm import __version__
+from farm.errors import WorkerOutdated
+from farm.model import Claim, Duty, FailureKind, Heartbeat, JobSpec, JobState, Owner, Ring
 from farm.store.engine import Database
 from farm.store.outcome import outcome
 
@@ -16,6 +19,7 @@ _CLAIM = (
         t.job.c.id == bindparam("of_job"),
         t.job.c.state == JobState.QUEUED,
         t.job.c.attempt == bindparam("seen"),
+        select(t.machine.c.id).where(t.machine.c.id == bindparam("machine"), t.machine.c.duty == Duty.WORK).exists(),
     )
     .values(
         state=JobState.RUNNING,
@@ -87,13 +91,20 @@ class Leases(Database):
     def claim(self, job: str, seen: int, owner: Owner, machine_id: str, lease_s: float) -> Claim | None:
         """Begin an attempt on a registered machine, after a ring that saw so many attempts.
 
-        None where the ring is stale: somebody else was faster, or the job was cancelled.
+        None where the ring is stale (somebody else was faster, or the job was cancelled), and where the machine is
+        paused or drained. Raises WorkerOutdated for a spec that this program cannot read; the job stays as it was.
         """
         statement = _CLAIM.values(claimed_at=self.now(), lease_until=self.now(lease_s))
         mine = {"of_job": job, "seen": seen, "machine": machine_id, "owner": str(owner)}
         with self.write() as connection:
             won = connection.execute(statement, mine).one_or_none()
-        return None if won is None else Claim(spec=JobSpec.model_validate(won.spec), attempt=won.attempt)
+            return None if won is None else Claim(spec=_read(won.spec, job), attempt=won.attempt)
+
+    def return_ring(self, job: str, attempt: int) -> None:
+        """Give a ring back that this worker cannot answer: the controller rings at once, for others too."""
+        statement = update(t.job).where(t.job.c.id == job, t.job.c.attempt == attempt, t.job.c.state == JobState.QUEUED)
+        with self.write() as connection:
+            connection.execute(statement.values(published_at=None))
 
     def heartbeat(self, job: str, attempt: int, owner: Owner, lease_s: float) -> Heartbeat:
         """Renew the lease, also one that ran out while nobody else has claimed the job."""
@@ -166,3 +177,14 @@ class Leases(Database):
                 }
                 connection.execute(self.insert(t.trial).values(placeholder).on_conflict_do_nothing())
         return [job.id for job in jobs]
+
+
+def _read(spec: object, job: str) -> JobSpec:
+    try:
+        return JobSpec.model_validate(spec)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise WorkerOutdated(
+            f"job {job} asks for what wattfarm {__version__} does not know ({where}): "
+            "update wattfarm on this machine to the controller's version"
+        ) from None

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 
 import farm.store.tables as t
-from farm.model import Duty, Machine, Owner, Probe
+from farm.model import Duty, JobState, Machine, Owner, Probe
 from farm.store.engine import Database
 
 
@@ -53,6 +53,12 @@ class Machines(Database):
         statement = update(t.machine).where(t.machine.c.name == name)
         with self.write() as connection:
             return connection.execute(statement.values(duty=duty)).rowcount
+
+    def running_on(self, name: str) -> list[str]:
+        """The jobs that run on the machine of that name: one at most, but for a worker that fell silent."""
+        query = select(t.job.c.id).join(t.machine, t.machine.c.id == t.job.c.machine_id)
+        with self.read() as connection:
+            return list(connection.scalars(query.where(t.machine.c.name == name, t.job.c.state == JobState.RUNNING)))
 
     def machines(self) -> list[MachineStatus]:
         """All machines by name, the one seen last first among those of one name."""

@@ -8,8 +8,9 @@ from multiprocessing import get_context
 
 import pytest
 
-from farm.model import Claim, Failure, FailureKind, JobState, Owner, Ring
-from farm.store import Store
+from farm.errors import WorkerOutdated
+from farm.model import Claim, Duty, Failure, FailureKind, JobState, Owner, Ring
+from farm.store import Store, tables
 from tests.contract.store_records import (
     ANNE,
     BERT,
@@ -102,6 +103,64 @@ def test_a_claim_gives_the_spec_and_begins_an_attempt(farm: Store) -> None:
     (running,) = farm.progress(SWEEP).running
     assert (running.job, running.machine, running.point) == (job_id(1), "lab1", new_job(1).spec.point)
     assert abs(running.since - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("duty", [Duty.PAUSE, Duty.DRAIN])
+def test_a_machine_that_is_paused_or_drained_wins_nothing(farm: Store, duty: Duty) -> None:
+    assert farm.assign(MACHINE.name, duty) == 1
+    assert claim(farm, job_id(0)) is None
+    assert counts(farm) == {JobState.QUEUED: 3}
+    farm.assign(MACHINE.name, Duty.WORK)
+    assert claim(farm, job_id(0)) is not None
+
+
+def test_what_is_wanted_of_a_machine_is_heard_with_its_beat_and_outlives_its_worker(farm: Store) -> None:
+    assert farm.machine_beat(MACHINE.id, None) == Duty.WORK
+    claim(farm, job_id(0))
+    farm.assign(MACHINE.name, Duty.DRAIN)
+    assert farm.running_on(MACHINE.name) == [job_id(0)], "it goes on to its end"
+    assert farm.machine_beat(MACHINE.id, job_id(0)) == Duty.DRAIN
+    assert farm.heartbeat(job_id(0), 1, ANNE, LEASE_S).held
+    assert farm.complete(report(job_id(0), 1))
+    assert farm.running_on(MACHINE.name) == []
+    farm.register_machine(MACHINE, BERT, "0.2.0")
+    assert farm.machine_beat(MACHINE.id, None) == Duty.DRAIN
+    assert farm.assign("another", Duty.PAUSE) == 0
+
+
+def test_a_ring_that_is_given_back_is_sent_again(farm: Store) -> None:
+    rings = farm.unpublished(10)
+    farm.mark_published(rings)
+    farm.return_ring(job_id(1), 0)
+    assert farm.unpublished(10) == [rings[1]]
+
+
+def test_a_ring_that_is_given_back_too_late_is_forgotten(farm: Store) -> None:
+    farm.mark_published(farm.unpublished(10))
+    claim(farm, job_id(0))
+    farm.return_ring(job_id(0), 0)
+    claim(farm, job_id(1), lease_s=NO_LEASE_S)
+    farm.expire_leases()
+    farm.mark_published(farm.unpublished(10))
+    farm.return_ring(job_id(1), 0)
+    farm.return_ring("no-such-job", 0)
+    assert farm.unpublished(10) == []
+    assert counts(farm) == {JobState.QUEUED: 2, JobState.RUNNING: 1}
+
+
+@pytest.mark.parametrize(
+    ("change", "field"), [({"version": 2}, "version"), ({"unheard_of": 1}, "unheard_of"), ({"kind": "quantum"}, "kind")]
+)
+def test_a_job_of_another_version_stays_as_it_was(farm: Store, change: dict[str, object], field: str) -> None:
+    spec = new_job(0).spec.model_dump(mode="json") | change
+    with farm.write() as connection:
+        connection.execute(tables.job.update().where(tables.job.c.id == job_id(0)).values(spec=spec))
+        before = connection.execute(tables.job.select()).all()
+    with pytest.raises(WorkerOutdated, match=rf"{job_id(0)} .*\({field}\): update wattfarm") as caught:
+        claim(farm, job_id(0))
+    assert "\n" not in str(caught.value)
+    with farm.read() as connection:
+        assert connection.execute(tables.job.select()).all() == before
 
 
 def test_a_stale_ring_wins_nothing(farm: Store) -> None:
