@@ -1,0 +1,72 @@
+"""What tests take for granted, itself tested: normal residuals, equal variances. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from scipy import stats
+
+from farm.analysis.statistics.data import Cell, Data
+from farm.analysis.statistics.multiplicity import Correction, adjusted
+
+#: Shapiro-Wilk needs so many values.
+LEAST = 3
+#: Beyond so many its p is no longer exact (Royston 1995), and every deviation is significant anyway.
+MOST = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Normality:
+    """Shapiro-Wilk: how straight the values lie in a normal plot."""
+
+    n: int
+    w: float  #: 1 is straight
+    p: float | None  #: None: too many values
+    skewness: float  #: with the correction for bias; 0 is symmetric
+
+
+@dataclass(frozen=True, slots=True)
+class CellNormality:
+    """One cell, as measured and on a logarithmic scale; None where it has too few values or none that differ."""
+
+    cell: Cell
+    n: int
+    plain: Normality | None
+    p: float | None  #: of `plain`, corrected over the cells
+    logs: Normality | None  #: None too where a value is 0 or less
+    p_logs: float | None
+
+
+def normality(values: Sequence[float]) -> Normality | None:
+    """None where there are too few values, or none that differ."""
+    if len(values) < LEAST or min(values) == max(values):
+        return None
+    skewness = float(stats.skew(values, bias=False))
+    if len(values) > MOST:
+        kept = sorted(values)[:: len(values) // MOST + 1]
+        return Normality(len(values), float(stats.shapiro(kept).statistic), None, skewness)
+    found = stats.shapiro(values)
+    return Normality(len(values), float(found.statistic), float(found.pvalue), skewness)
+
+
+def of_cells(data: Data, factors: Sequence[str], correction: Correction = Correction.HOLM) -> list[CellNormality]:
+    """Each combination of levels."""
+    cells = data.cells(factors)
+    logs = data.logs().cells(factors) if min(data.values) > 0 else {}
+    plain = {cell: normality(values) for cell, values in cells.items()}
+    on_logs = {cell: normality(logs[cell]) if logs else None for cell in cells}
+    p_plain, p_logs = (
+        dict(zip(cells, adjusted([n.p if n else None for n in found.values()], correction), strict=True))
+        for found in (plain, on_logs)
+    )
+    return [
+        CellNormality(cell, len(values), plain[cell], p_plain[cell], on_logs[cell], p_logs[cell])
+        for cell, values in cells.items()
+    ]
+
+
+def equal_variances(groups: Iterable[Sequence[float]]) -> float | None:
+    """P of Brown and Forsythe's test (Levene's with medians); None where a group has fewer than two values."""
+    several = list(groups)
+    if any(len(group) < 2 for group in several) or all(min(group) == max(group) for group in several):
+        return None
+    return float(stats.levene(*several, center="median").pvalue)

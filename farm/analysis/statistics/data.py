@@ -1,0 +1,97 @@
+"""Values of one response with the levels of their factors, checked before a library sees them. Pure."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from math import log
+from typing import Any, Self
+
+from farm.analysis.statistics.libraries import library
+from farm.errors import InputError
+from farm.model import Scalar
+
+#: One combination of levels, in the order of the factors.
+Cell = tuple[Scalar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What is analysed: one value a trial."""
+
+    response: str  #: what the values are
+    values: tuple[float, ...]
+    columns: Mapping[str, tuple[Scalar, ...]]  #: of each factor, the level of each value
+    is_log: bool = False  #: the values are natural logarithms of the response
+
+    def levels(self, factor: str) -> list[Scalar]:
+        """In order: numbers by size, words by the alphabet."""
+        return sorted(set(self.columns[factor]), key=order)
+
+    def rows(self, factors: Sequence[str]) -> list[Cell]:
+        """The cell of each value."""
+        columns = [self.columns[name] for name in factors]
+        return list(zip(*columns, strict=True)) if columns else [()] * len(self.values)
+
+    def cells(self, factors: Sequence[str]) -> dict[Cell, list[float]]:
+        """The values of each combination of levels that there is, in order; of no factor, all of them."""
+        found: dict[Cell, list[float]] = {}
+        for cell, value in zip(self.rows(factors), self.values, strict=True):
+            found.setdefault(cell, []).append(value)
+        return dict(sorted(found.items(), key=lambda item: [order(level) for level in item[0]]))
+
+    def logs(self) -> Self:
+        """The same on a logarithmic scale, where factors multiply; raises InputError where a value is 0 or less."""
+        below = sum(value <= 0 for value in self.values)
+        if below:
+            raise InputError(
+                f"{self.response}: {below} of {len(self.values)} values are 0 or less: they have no logarithm"
+            )
+        return replace(self, values=tuple(map(log, self.values)), is_log=True)
+
+    def frame(self, factors: Sequence[str]) -> Any:
+        """A pandas frame with the values as y and the factors as f0, f1, ..., each level as its number."""
+        codes = {name: {level: code for code, level in enumerate(self.levels(name))} for name in factors}
+        columns = {f"f{i}": [codes[n][level] for level in self.columns[n]] for i, n in enumerate(factors)}
+        return library("pandas").DataFrame({"y": self.values, **columns})
+
+
+def order(value: Scalar) -> tuple[bool, float, str]:
+    """Sorts numbers by size and words by the alphabet."""
+    return (False, float(value), "") if isinstance(value, int | float) else (True, 0.0, str(value or ""))
+
+
+def spelt(factors: Sequence[str], cell: Cell) -> str:
+    """A cell as it is named on the command line."""
+    return ",".join(f"{name}={'null' if level is None else level}" for name, level in zip(factors, cell, strict=True))
+
+
+def check_levels(data: Data, factors: Sequence[str]) -> None:
+    """Raise InputError where a factor has nothing to compare."""
+    for name in factors:
+        levels = data.levels(name)
+        if len(levels) < 2:
+            only = f"one level only, {spelt([name], (levels[0],))}" if levels else "no level"
+            raise InputError(f"--factors: {name} has {only}: there is nothing to compare")
+
+
+def check_cells(data: Data, factors: Sequence[str], needed: int = 2) -> None:
+    """Raise InputError where a combination of levels has too few values."""
+    counts = Counter(data.rows(factors))
+    for cell in product(*(data.levels(name) for name in factors)):
+        if counts[cell] < needed:
+            has = f"has {counts[cell]}, needs {needed}: " if counts[cell] else "is empty: "
+            advice = "drop a factor, or leave levels out by --where"
+            raise InputError(f"the cell {spelt(factors, cell)} {has}{advice}")
+
+
+def check_spread(data: Data, factors: Sequence[str]) -> None:
+    """Raise InputError where nothing varies inside the cells: every F would be infinite."""
+    if all(min(values) == max(values) for values in data.cells(factors).values()):
+        raise InputError(f"{data.response}: the values of each cell are all the same: a test needs spread")
+
+
+def check_varied(response: str, cell: str, values: Sequence[float]) -> None:
+    """Raise InputError where the values of a cell are all the same."""
+    if min(values) == max(values):
+        raise InputError(f"{response}: the values of {cell} are all the same: a test needs spread")

@@ -1,0 +1,65 @@
+"""Whether two groups of trials may be called equal: not that no difference was found, but that none is left. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from math import exp, log1p
+from typing import Literal
+
+from scipy import stats
+
+from farm.analysis.statistics.data import Cell, Data, check_cells, check_levels, check_varied, spelt
+from farm.analysis.statistics.libraries import library
+from farm.analysis.statistics.multiplicity import Correction, adjusted
+from farm.intervals import CONFIDENCE, Interval
+
+SIGNIFICANCE = 1 - CONFIDENCE
+#: Groups that differ by less are equal for practical purposes: as much as the gain of a board's power sensor is off.
+MARGIN = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Equivalence:
+    """Two one-sided tests (Schuirmann 1987), Welch's, of the logarithms."""
+
+    n_a: int
+    n_b: int
+    ratio: Interval  #: of the geometric means, b / a, with the 90 % interval that goes with two tests at 5 %
+    p: float  #: that the ratio is outside the margin
+    p_adjusted: float
+    p_difference: float  #: that the ratio is 1
+
+    @property
+    def verdict(self) -> Literal["equivalent", "different", "unclear"]:
+        """What may be claimed; a difference inside the margin is equivalent all the same."""
+        if self.p_adjusted < SIGNIFICANCE:
+            return "equivalent"
+        return "different" if self.p_difference < SIGNIFICANCE else "unclear"
+
+
+def equivalence(
+    data: Data, factors: Sequence[str], margin: float = MARGIN, correction: Correction = Correction.HOLM
+) -> dict[tuple[Cell, Cell], Equivalence]:
+    """Every two cells: whether their ratio is within 1 / (1 + margin) and 1 + margin."""
+    check_levels(data, factors)
+    check_cells(data, factors)
+    cells = data.logs().cells(factors)
+    for cell, values in cells.items():
+        check_varied(data.response, spelt(factors, cell), values)
+    found = {(a, b): tost(cells[a], cells[b], margin) for a, b in combinations(cells, 2)}
+    p = adjusted([one.p for one in found.values()], correction)
+    p_difference = adjusted([one.p_difference for one in found.values()], correction)
+    return {
+        key: replace(one, p_adjusted=p[place] or 0.0, p_difference=p_difference[place] or 0.0)
+        for place, (key, one) in enumerate(found.items())
+    }
+
+
+def tost(a: Sequence[float], b: Sequence[float], margin: float = MARGIN) -> Equivalence:
+    """Two groups of logarithms, each of two or more that differ."""
+    limit = log1p(margin)
+    p, _, _ = library("statsmodels.stats.weightstats").ttost_ind(b, a, -limit, limit, usevar="unequal")
+    welch = stats.ttest_ind(b, a, equal_var=False)
+    ends = welch.confidence_interval(1 - 2 * SIGNIFICANCE)
+    ratio = Interval(exp((ends.low + ends.high) / 2), exp(ends.low), exp(ends.high))
+    return Equivalence(len(a), len(b), ratio, float(p), float(p), float(welch.pvalue))

@@ -1,0 +1,14 @@
+"""The libraries of the extra `analysis`: slow to import, and not on every controller."""
+
+from importlib import import_module
+from typing import Any
+
+from farm.errors import InputError
+
+
+def library(module: str) -> Any:
+    """A module of theirs, loaded on use; raises InputError where the extra is not installed."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        raise InputError(f"statistics need {error.name}: pip install 'wattfarm[analysis]'") from None

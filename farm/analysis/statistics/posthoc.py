@@ -1,0 +1,110 @@
+"""Which levels of a factor differ: Tukey after an analysis of variance, Dunn after Kruskal and Wallis. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from statistics import fmean
+
+from scipy import stats
+
+from farm.analysis.statistics.data import Data, check_cells, check_levels, check_spread
+from farm.analysis.statistics.libraries import library
+from farm.analysis.statistics.multiplicity import Correction
+from farm.intervals import CONFIDENCE, Interval
+from farm.model import Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Two levels of a factor by Tukey's honestly significant difference."""
+
+    factor: str
+    a: Scalar
+    b: Scalar
+    difference: Interval  #: of the means, b - a, with an interval that holds for all pairs of the factor at once
+    relative: float  #: to the mean of a
+    p: float
+
+
+@dataclass(frozen=True, slots=True)
+class RankTest:
+    """Kruskal and Wallis's test of one factor."""
+
+    factor: str
+    n: int
+    h: float
+    df: int
+    p: float
+    epsilon_sq: float  #: H / (n - 1): 0 no effect, 1 ranks without overlap
+
+
+@dataclass(frozen=True, slots=True)
+class RankDifference:
+    """Two levels of a factor by Dunn's test."""
+
+    factor: str
+    a: Scalar
+    b: Scalar
+    p_adjusted: float
+
+
+def tukey(data: Data, factors: Sequence[str], pooled: Sequence[str] = ()) -> list[Difference]:
+    """All pairs of levels of each factor.
+
+    The error is that inside the cells of `pooled`, which is the residual of an analysis of variance with all
+    interactions; by default inside the levels of the factor alone, as in the textbook's one-way design.
+    """
+    check_levels(data, factors)
+    found = []
+    for factor in factors:
+        names = tuple(pooled) or (factor,)
+        check_cells(data, names)
+        check_spread(data, names)
+        cells = data.cells(names).values()
+        df = len(data.values) - len(cells)
+        error = sum((value - fmean(values)) ** 2 for values in cells for value in values) / df
+        found += _tukey(data, factor, error, df)
+    return found
+
+
+def _tukey(data: Data, factor: str, error: float, df: int) -> list[Difference]:
+    groups = {cell[0]: values for cell, values in data.cells([factor]).items()}
+    means, count = [fmean(values) for values in groups.values()], len(groups)
+    np = library("numpy")
+    result = library("statsmodels.sandbox.stats.multicomp").tukeyhsd(
+        np.array(means),
+        np.array([len(values) for values in groups.values()]),
+        error,
+        df=np.full(count, df / count),  # it takes their sum
+        alpha=1 - CONFIDENCE,
+    )
+    rows = zip(combinations(groups, 2), result[2], result[4], result[8], strict=True)
+    return [
+        Difference(factor, a, b, Interval(float(d), float(low), float(high)), float(d) / fmean(groups[a]), float(p))
+        for (a, b), d, (low, high), p in rows
+    ]
+
+
+def kruskal(data: Data, factors: Sequence[str]) -> list[RankTest]:
+    """Each factor by itself. epsilon^2 is Kelley's (1935), see Tomczak and Tomczak (2014)."""
+    check_levels(data, factors)
+    check_spread(data, ())
+    found = []
+    for factor in factors:
+        groups = data.cells([factor])
+        result = stats.kruskal(*groups.values())
+        n, h = len(data.values), float(result.statistic)
+        found.append(RankTest(factor, n, h, len(groups) - 1, float(result.pvalue), h / (n - 1)))
+    return found
+
+
+def dunn(data: Data, factors: Sequence[str], correction: Correction = Correction.HOLM) -> list[RankDifference]:
+    """All pairs of levels of each factor, corrected within the factor."""
+    found = []
+    for factor in factors:
+        groups = {cell[0]: values for cell, values in data.cells([factor]).items()}
+        table = library("scikit_posthocs").posthoc_dunn(list(groups.values()), p_adjust=correction.method).to_numpy()
+        found += [
+            RankDifference(factor, a, b, float(table[i, j])) for (i, a), (j, b) in combinations(enumerate(groups), 2)
+        ]
+    return found
