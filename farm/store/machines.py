@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 
 import farm.store.tables as t
 from farm.model import Duty, JobState, Machine, Owner, Probe
@@ -62,25 +62,30 @@ class Machines(Database):
 
     def machines(self) -> list[MachineStatus]:
         """All machines by name, the one seen last first among those of one name."""
-        query = select(t.machine).order_by(t.machine.c.name, t.machine.c.last_seen_at.desc())
         with self.read() as connection:
-            return [
-                MachineStatus(
-                    machine=Machine(
-                        id=row.id,
-                        name=row.name,
-                        hardware_class=row.hardware_class,
-                        hardware=row.hardware,
-                        simulated=row.simulated,
-                        probe=Probe.model_validate(row.probe) if row.probe else None,
-                    ),
-                    owner=row.worker_owner,
-                    version=row.worker_version,
-                    last_seen_at=row.last_seen_at,
-                    running_job=row.running_job,
-                    duty=Duty(row.duty),
-                    spooled=row.spooled,
-                    rejected=row.rejected,
-                )
-                for row in connection.execute(query)
-            ]
+            return known_machines(connection)
+
+
+def known_machines(connection: Connection) -> list[MachineStatus]:
+    """All machines by name, within a transaction."""
+    query = select(t.machine).order_by(t.machine.c.name, t.machine.c.last_seen_at.desc())
+    return [
+        MachineStatus(
+            machine=Machine(
+                id=row.id,
+                name=row.name,
+                hardware_class=row.hardware_class,
+                hardware=row.hardware,
+                simulated=row.simulated,
+                probe=Probe.model_validate(row.probe) if row.probe else None,
+            ),
+            owner=row.worker_owner,
+            version=row.worker_version,
+            last_seen_at=row.last_seen_at,
+            running_job=row.running_job,
+            duty=Duty(row.duty),
+            spooled=row.spooled,
+            rejected=row.rejected,
+        )
+        for row in connection.execute(query)
+    ]
