@@ -5,6 +5,9 @@ from collections.abc import Mapping
 #: The networks of the training study.
 STUDY_MODELS: tuple[str, ...] = ("simple_cnn", "simple_cnn2", "dense_poly_nn", "dense_linear_nn")
 
+#: A network of a user's package: `package.module:Class`. A worker loads those that its allow-list has.
+USER_MODEL = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*$"
+
 #: Data sets with labels that workers know by name; the synthetic ones have the shapes of the real.
 DATASETS: tuple[str, ...] = (
     "digits",

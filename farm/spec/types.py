@@ -27,6 +27,7 @@ from farm.spec.positions import Loc
 
 PROBLEM = "problem"
 MAX_ITEMS = 1000
+MAX_NAME = 200
 TARGET_WORDS = ("any", "each-hardware")
 
 
@@ -198,13 +199,18 @@ def path_or(*words: str) -> AfterValidator:
 
 @dataclass(frozen=True, eq=False)
 class Among:
-    """A text out of a long list."""
+    """A text out of a long list, or one that fits a regular expression."""
 
     options: tuple[str, ...]
+    pattern: str = ""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         """A literal, so that editors complete it."""
-        return core_schema.literal_schema(list(self.options))
+        listed = core_schema.literal_schema(list(self.options))
+        if not self.pattern:
+            return listed
+        free = core_schema.str_schema(pattern=self.pattern, max_length=MAX_NAME, strict=True)
+        return core_schema.union_schema([listed, free])
 
 
 def _no_slip(name: str) -> str:

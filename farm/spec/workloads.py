@@ -10,15 +10,22 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, GetCoreSchemaHandler, create_model
 from pydantic_core import core_schema
 
-from farm.catalog import DATASETS, INPUTS, MODELS, STUDY_MODELS
+from farm.catalog import DATASETS, INPUTS, MODELS, STUDY_MODELS, USER_MODEL
 from farm.model import Frozen, Point
 from farm.spec.types import Among, Expected, OneOrMore, PositiveInt, Switch, integer, matching, path_or, same, shown
 
-NetworkName = Annotated[str, Among(MODELS), Expected("a classification network of torchvision", same(*MODELS))]
+NetworkName = Annotated[
+    str,
+    Among(MODELS, USER_MODEL),
+    Expected("a classification network of torchvision, or package.module:Class", same(*MODELS)),
+]
 AnyNetworkName = Annotated[
     str,
-    Among((*STUDY_MODELS, *MODELS)),
-    Expected(f"one of {', '.join(STUDY_MODELS)}, or a network of torchvision", same(*STUDY_MODELS, *MODELS)),
+    Among((*STUDY_MODELS, *MODELS), USER_MODEL),
+    Expected(
+        f"one of {', '.join(STUDY_MODELS)}, a network of torchvision, or package.module:Class",
+        same(*STUDY_MODELS, *MODELS),
+    ),
 ]
 Precision = Annotated[Literal["fp32", "fp16", "bf16", "tf32"], Expected()]
 TrainingPrecision = Annotated[Literal["fp32", "tf32", "amp-fp16", "amp-bf16"], Expected()]
@@ -100,7 +107,7 @@ class Factors(Frozen):
 class Inference(Factors):
     """A classification network on batch after batch of images."""
 
-    model: Networks = Field(description="network: the name of a torchvision classification network")
+    model: Networks = Field(description="network: torchvision's name of one that classifies, or package.module:Class")
     batch_size: Positives = Field((1,), description="images in a batch")
     precision: Precisions = Field(("fp32",), description="number format of the computation")
     device: Devices = Field(("auto",), description="auto (a GPU if there is one), cpu, cuda or cuda:N")
@@ -118,7 +125,9 @@ class Inference(Factors):
 class Training(Factors):
     """A network trained from its beginning to its last epoch."""
 
-    model: AnyNetworks = Field(description="network: one of the study's, or of torchvision with a new head")
+    model: AnyNetworks = Field(
+        description="network: one of the study's, of torchvision with a new head, or package.module:Class"
+    )
     dataset: Datasets = Field(("digits",), description="images with labels")
     epochs: Positives = Field((10,), description="passes over the training images")
     batch_size: Positives = Field((128,), description="images in a batch")
@@ -149,7 +158,7 @@ class Training(Factors):
 class LayersOf(Factors):
     """A network, layer by layer."""
 
-    model: AnyNetworks = Field(description="network: one of the study's, or of torchvision")
+    model: AnyNetworks = Field(description="network: one of the study's, of torchvision, or package.module:Class")
     input: Inputs = Field(("imagenet",), description="shape of the images: " + ", ".join(INPUTS))
     batch_size: Positives = Field((16,), description="images in a batch")
     conv_layers: LayerCounts = Field((2,), description="convolutions of simple_cnn and simple_cnn2")

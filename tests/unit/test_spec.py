@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import farm
-from farm.catalog import MODELS
+from farm.catalog import MODELS, USER_MODEL
 from farm.errors import SweepError
 from farm.model import Baseline, queue_for
 from farm.spec import (
@@ -155,15 +155,15 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "a misspelt model": (
         "workload: {model: alexnte}\n",
         [
-            "3:19: workload.model: expected a classification network of torchvision, got 'alexnte'"
-            " (did you mean 'alexnet'?)"
+            "3:19: workload.model: expected a classification network of torchvision, or package.module:Class, "
+            "got 'alexnte' (did you mean 'alexnet'?)"
         ],
     ),
     "the beginning of a model": (
         "workload: {model: shufflenet}\n",
         [
-            "3:19: workload.model: expected a classification network of torchvision, got 'shufflenet'"
-            " (did you mean 'shufflenet_v2_x0_5'?)"
+            "3:19: workload.model: expected a classification network of torchvision, or package.module:Class, "
+            "got 'shufflenet' (did you mean 'shufflenet_v2_x0_5'?)"
         ],
     ),
     "a misspelt key": (
@@ -440,7 +440,9 @@ def test_the_json_schema_is_closed_and_describes_every_field() -> None:
 def test_the_json_schema_takes_scalars_and_lists() -> None:
     workload = json_schema()["$defs"]["Inference"]["properties"]
     scalar, several = workload["model"]["anyOf"]
-    assert scalar["enum"] == list(MODELS)
+    torchvisions, own = scalar["anyOf"]
+    assert torchvisions["enum"] == list(MODELS)
+    assert own["pattern"] == USER_MODEL
     assert several["items"] == scalar
     assert several["uniqueItems"] is True
 

@@ -63,3 +63,16 @@ def test_the_order_of_a_space_means_something() -> None:
 def test_says_what_a_tuning_sweep_cannot_search(old: str, new: str, expected: str) -> None:
     (line,) = problems(TUNING.replace(old, new))
     assert line.startswith(f"sweep.yaml:{expected}")
+
+
+@pytest.mark.parametrize("kind", ["inference", "training", "layers"])
+def test_a_network_may_be_of_a_users_package(kind: str) -> None:
+    sweep = parse(f"name: own\nkind: {kind}\nworkload: {{model: ['my_package.nets:TinyNet', alexnet]}}\n")
+    assert not isinstance(sweep, TuningSweep)
+    assert dict(sweep.workload)["model"] == ("my_package.nets:TinyNet", "alexnet")
+
+
+@pytest.mark.parametrize("name", ["os:", ":Net", "a b:Net", "nets.Net", "pkg:mod:Net", "../nets:Net", f"a:{'N' * 300}"])
+def test_what_is_no_name_of_a_network_is_refused(name: str) -> None:
+    (found,) = problems(f"name: own\nkind: inference\nworkload: {{model: '{name}'}}\n")
+    assert "workload.model: expected a classification network of torchvision, or package.module:Class, got" in found

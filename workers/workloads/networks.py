@@ -1,9 +1,10 @@
-"""torchvision's classification networks: built, with what their authors published of them."""
+"""Classification networks, torchvision's and users' own: built, with what their authors published of them."""
 
 import pickle
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import torch
@@ -33,10 +34,15 @@ class Network:
 def build(model: str, weights: str, seed: int) -> Network:
     """A network with weights `random` (drawn from the seed), `default` (torchvision's), or a state_dict's file.
 
+    `package.module:Class` is a user's: made without arguments, given images of 224 x 224 as torchvision's are; whether
+    this worker may load it was settled before.
+
     The facts hold `parameters`, counted, and what torchvision publishes of its default weights, whatever weights run
     here: `published_acc1_percent` and `published_acc5_percent` on ImageNet, `gflops` (multiply-adds of one image)
     and `published_weights`, their name. Raises InvalidWorkload for an unknown model and for weights that cannot be had.
     """
+    if ":" in model:
+        return _own(model, weights, seed)
     if model not in models.list_models(module=models):
         raise InvalidWorkload(f"model: torchvision has no classification network called {model!r}")
     published = models.get_model_weights(model).DEFAULT
@@ -51,9 +57,32 @@ def build(model: str, weights: str, seed: int) -> Network:
     return Network(module.eval(), published.transforms(), facts)
 
 
+def _own(model: str, weights: str, seed: int) -> Network:
+    if weights == "default":
+        raise InvalidWorkload(f"weights: nobody published any of {model}: use weights: random, or a state_dict's file")
+    module_name, _, name = model.partition(":")
+    try:
+        network = getattr(import_module(module_name), name)
+    except (ImportError, AttributeError) as error:
+        raise InvalidWorkload(
+            f"model: {model} cannot be imported ({first_line(error)}): install its package where the worker runs"
+        ) from None
+    if not (isinstance(network, type) and issubclass(network, nn.Module)):
+        raise InvalidWorkload(f"model: {model} is no class of torch.nn.Module")
+    torch.manual_seed(seed)
+    module: nn.Module = network()
+    if weights != "random":
+        _load(module, model, Path(weights))
+    facts = {"parameters": sum(p.numel() for p in module.parameters())}
+    return Network(module.eval(), models.ResNet18_Weights.DEFAULT.transforms(), facts)
+
+
 def replace_head(module: nn.Module, classes: int) -> None:
     """Give a network of `build` a new last layer, drawn from torch's generator, for so many classes."""
-    name, head = [layer for layer in module.named_modules() if isinstance(layer[1], nn.Linear | nn.Conv2d)][-1]
+    heads = [layer for layer in module.named_modules() if isinstance(layer[1], nn.Linear | nn.Conv2d)]
+    if not heads:
+        raise InvalidWorkload("model: it has no linear layer and no convolution that could tell classes apart")
+    name, head = heads[-1]
     bias = head.bias is not None
     if isinstance(head, nn.Linear):
         module.set_submodule(name, nn.Linear(head.in_features, classes, bias=bias))
