@@ -79,10 +79,13 @@ def results(store: Store, sweep: SweepRecord, selection: Selection) -> Results:
     trials = list(store.trial_rows(sweep.id))
     rows = store.measurement_rows(sweep.id, kinds=[WindowKind.MEASURE])
     selected = select(sweep, samples(trials, rows, chosen.domain), chosen, COLUMNS)
-    return Results(selected, summarise(selected.samples, selected.keys, chosen.include_flagged), _accuracy(trials))
+    return Results(
+        selected, summarise(selected.samples, selected.keys, chosen.include_flagged), published_accuracy(trials)
+    )
 
 
-def _accuracy(trials: Sequence[TrialRow]) -> dict[str, float]:
+def published_accuracy(trials: Sequence[TrialRow]) -> dict[str, float]:
+    """ImageNet top-1 in %, by model."""
     published = ((str(t.factors.get("model")), t.facts.get("published_acc1_percent")) for t in trials)
     return {model: float(value) for model, value in published if isinstance(value, int | float)}
 
