@@ -39,7 +39,7 @@ _REDIS_OPTIONS: dict[str, Any] = {
     "health_check_interval": 10,
     "polling_interval": 5,  # the longest wait of one BRPOP: the fewer, the quieter an idle worker
     "priority_steps": list(range(10)),  # 0 is the highest
-    "queue_order_strategy": "priority",
+    "queue_order_strategy": "round_robin",  # of one priority: `any` does not keep jobs of this machine waiting
 }
 
 

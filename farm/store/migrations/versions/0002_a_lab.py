@@ -18,7 +18,7 @@ def upgrade() -> None:
         machine.add_column(sa.Column("duty", sa.Text(), nullable=False, server_default="work"))
         machine.add_column(sa.Column("spooled", sa.Integer(), nullable=False, server_default="0"))
         machine.add_column(sa.Column("rejected", sa.Integer(), nullable=False, server_default="0"))
-    _outbox_by("sweep_id", "ordinal")
+    _outbox_by("sweep_id", "queue", "ordinal")
 
 
 def downgrade() -> None:
