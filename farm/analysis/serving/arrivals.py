@@ -1,0 +1,109 @@
+"""When requests arrive. Open loop: nobody waits for an answer before asking again."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from math import isfinite
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from farm.errors import InputError
+
+Times = NDArray[np.float64]
+#: The study's gaps: 1 / rate x U(0.8, 1.2).
+STUDY_JITTER = 0.2
+
+
+class Arrivals(Protocol):
+    """An arrival process. The same random numbers give the same arrivals."""
+
+    @property
+    def rate_per_s(self) -> float:
+        """Requests a second, on average."""
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether it has a steady state, which a simulation should reach before it counts."""
+
+    def times_s(self, requests: int, random: np.random.Generator) -> Times:
+        """When each of the first requests arrives, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Poisson:
+    """Requests of many who know nothing of each other."""
+
+    rate_per_s: float
+    is_endless = True
+
+    def times_s(self, requests: int, random: np.random.Generator) -> Times:
+        """Exponential gaps."""
+        return np.cumsum(random.exponential(1 / self.rate_per_s, requests))
+
+    def __str__(self) -> str:
+        return "poisson"
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """One request after the other, with gaps that differ by up to a share of their mean either way."""
+
+    rate_per_s: float
+    jitter: float = STUDY_JITTER
+    is_endless = True
+
+    def times_s(self, requests: int, random: np.random.Generator) -> Times:
+        """Uniform gaps."""
+        return np.cumsum(random.uniform(1 - self.jitter, 1 + self.jitter, requests) / self.rate_per_s)
+
+    def __str__(self) -> str:
+        return f"constant ± {self.jitter:.0%}"
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Requests as somebody recorded them; all of them, once."""
+
+    name: str
+    stamps_s: tuple[float, ...]  #: in order, from any origin; two at least, not all the same
+    is_endless = False
+
+    @cached_property
+    def rate_per_s(self) -> float:
+        """Mean rate between the first request and the last."""
+        return (len(self.stamps_s) - 1) / (self.stamps_s[-1] - self.stamps_s[0])
+
+    def times_s(self, requests: int, random: np.random.Generator) -> Times:  # noqa: ARG002 - nothing is left to chance
+        """From the first request on."""
+        return np.array(self.stamps_s) - self.stamps_s[0]
+
+    def __str__(self) -> str:
+        return f"trace {self.name}"
+
+    @classmethod
+    def parse(cls, name: str, lines: Iterable[str]) -> "Recorded":
+        """A time stamp in seconds a line; empty lines and # comments are skipped. Raises InputError."""
+        stamps: list[float] = []
+        for number, line in enumerate(lines, start=1):
+            text = line.partition("#")[0].strip()
+            if not text:
+                continue
+            stamp = _stamp(text)
+            if stamp is None:
+                raise InputError(f"{name}:{number}: expected a time stamp in seconds, got {text[:40]!r}")
+            if stamps and stamp < stamps[-1]:
+                raise InputError(f"{name}:{number}: {text[:40]} is before the line above: sort the time stamps")
+            stamps.append(stamp)
+        if len(stamps) < 2 or stamps[0] == stamps[-1]:
+            raise InputError(f"{name}: expected at least two different time stamps, one a line")
+        return cls(name, tuple(stamps))
+
+
+def _stamp(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if isfinite(value) else None

@@ -1,0 +1,160 @@
+"""What a simulated course comes to: response times, batches, joules; and whether the queue would ever end."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, hypot, log, sqrt
+
+import numpy as np
+from scipy.special import stdtrit
+
+from farm.analysis.serving.arrivals import Arrivals, Times
+from farm.analysis.serving.policy import Policy
+from farm.analysis.serving.service import Service, weighted
+from farm.analysis.serving.simulation import Course, simulate
+from farm.intervals import CONFIDENCE, Interval
+
+#: What may be asked of response times: the order statistic in thousandths; none for mean and max.
+STATISTICS: Mapping[str, int | None] = {
+    "mean": None, "p50": 500, "p90": 900, "p95": 950, "p99": 990, "p99.9": 999, "max": 1000,
+}  # fmt: skip
+#: Batch means: the course is cut into so many parts, whose figures spread as if independent.
+PARTS = 20
+#: An endless process starts with an empty queue; this share of its requests is not counted.
+WARM_UP = 0.05
+#: Requests that a simulation serves unless told otherwise: 20 of them beyond a p99.9.
+REQUESTS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Of one service, one arrival process and one policy. Intervals of times say how sure the simulation is."""
+
+    requests: int  #: that the figures rest on
+    unserved: int  #: still waited for their batch to fill when arrivals ended
+    load: float  #: rate / capacity
+    response_s: Mapping[str, Interval]  #: by name, as in `STATISTICS`
+    batches: Mapping[int, int]  #: how many there were of each size
+    utilisation: float  #: share of the time in which a batch is served
+    interpolated: float  #: share of the batches whose size is between two that were measured
+    timed: int  #: measured times behind the batch size that has the fewest
+    net_j: Interval | None  #: of a request, above idle
+    gross_j: Interval | None  #: of a request, with its share of the idle
+
+    @property
+    def is_saturated(self) -> bool:
+        """Requests come faster than full batches are served: the queue grows for ever, and its times tell nothing."""
+        return self.load >= 1
+
+    def is_claim(self, statistic: str) -> bool:
+        """Whether there are requests and measured times enough to bound that order statistic with 99 % confidence."""
+        return min(self.requests, self.timed) >= needed(statistic)
+
+    @property
+    def mean_batch(self) -> float | None:
+        """Requests in a batch; None where none was served."""
+        count = sum(self.batches.values())
+        return sum(size * number for size, number in self.batches.items()) / count if count else None
+
+
+def needed(statistic: str) -> int:
+    """How many values it takes to claim a percentile: 459 for p99; one for what is no percentile."""
+    thousandths = STATISTICS[statistic]
+    return 1 if thousandths in {None, 1000} else ceil(log(0.01) / log((thousandths or 0) / 1000))
+
+
+def assess(service: Service, arrivals: Arrivals, policy: Policy, requests: int = REQUESTS, seed: int = 1) -> Figures:
+    """Simulate and sum up. The same seed gives every policy the same arrivals, and the same figures each time."""
+    arrivals_s = arrivals.times_s(requests, np.random.default_rng((seed, 0)))
+    course = simulate(arrivals_s, policy, service.times_s, np.random.default_rng((seed, 1)))
+    return summed_up(course, service, arrivals, policy)
+
+
+def summed_up(course: Course, service: Service, arrivals: Arrivals, policy: Policy) -> Figures:
+    """The figures of a course."""
+    skipped = round(course.served * WARM_UP) if arrivals.is_endless else 0
+    sizes, counts = np.unique(course.sizes, return_counts=True)
+    batches = {int(size): int(count) for size, count in zip(sizes, counts, strict=True)}
+    unmeasured = sum(count for size, count in batches.items() if service.is_interpolated(size))
+    net_j = _net(course, service, skipped)
+    return Figures(
+        requests=course.served - skipped,
+        unserved=len(course.enqueue_s) - course.served,
+        load=arrivals.rate_per_s / service.capacity_per_s(policy.size),
+        response_s=_statistics(course.response_s[skipped:]),
+        batches=batches,
+        utilisation=_utilisation(course),
+        interpolated=unmeasured / max(len(course.sizes), 1),
+        timed=min((service.timed(size) for size in batches), default=0),
+        net_j=net_j,
+        gross_j=_gross(net_j, service.idle_w, 1 / arrivals.rate_per_s),
+    )
+
+
+def _utilisation(course: Course) -> float:
+    if not course.served:
+        return 0.0
+    return float((course.end_s - course.begin_s).sum() / (course.end_s[-1] - course.enqueue_s[0]))
+
+
+def _statistics(values: Times) -> dict[str, Interval]:
+    """Every statistic with its interval by batch means; none where there are no values."""
+    if not len(values):
+        return {}
+    parts = _parts(values)
+    whole = np.sort(values)[np.newaxis]
+    return {
+        name: _interval(_statistic(whole, thousandths)[0], None if parts is None else _statistic(parts, thousandths))
+        for name, thousandths in STATISTICS.items()
+    }
+
+
+def _parts(values: Times) -> Times | None:
+    """Cut into parts, each of them sorted; None where there are too few values."""
+    length = len(values) // PARTS
+    return np.sort(values[len(values) - length * PARTS :].reshape(PARTS, length), axis=1) if length else None
+
+
+def _statistic(ordered: Times, thousandths: int | None) -> Times:
+    """Of each row; percentiles by nearest rank: values that occurred."""
+    if thousandths is None:
+        return np.asarray(ordered.mean(axis=1))
+    rank = -(-thousandths * ordered.shape[1] // 1000)
+    return ordered[:, rank - 1]
+
+
+def _interval(value: float, parts: Times | None) -> Interval:
+    """As t has it; a part may hold half of a slow swing, so the parts of a busy queue are not quite independent."""
+    if parts is None:
+        return Interval(float(value), None, None)
+    half = float(stdtrit(PARTS - 1, 0.5 + CONFIDENCE / 2)) * float(parts.std(ddof=1)) / sqrt(PARTS)
+    return Interval(float(value), float(value) - half, float(value) + half)
+
+
+def _net(course: Course, service: Service, skipped: int) -> Interval | None:
+    """Of a request: the mix of batches as simulated, their joules as measured; both are uncertain."""
+    if service.net_j is None or course.served <= skipped:
+        return None
+    sizes, counts = np.unique(np.repeat(course.sizes, course.sizes)[skipped:], return_counts=True)
+    shares = zip(sizes.tolist(), (counts / counts.sum()).tolist(), strict=True)
+    measured = weighted([(share / size, service.net_j[size - 1]) for size, share in shares])
+    each_j = np.array([joules.mean for joules in service.net_j]) / np.arange(1, service.largest + 1)
+    parts = _parts(np.repeat(each_j[course.sizes - 1], course.sizes)[skipped:])
+    mixed = _interval(measured.mean, None if parts is None else parts.mean(axis=1))
+    return _both(measured.mean, (measured.half_width, mixed.half_width))
+
+
+def _gross(net_j: Interval | None, idle_w: Interval | None, gap_s: float) -> Interval | None:
+    """With the idle power for as long as it takes until the next request comes."""
+    if net_j is None or idle_w is None:
+        return None
+    idle = weighted([(gap_s, idle_w)])
+    return _both(net_j.mean + idle.mean, (net_j.half_width, idle.half_width))
+
+
+def _both(mean: float, halves: Sequence[float | None]) -> Interval:
+    """Around a mean whose two uncertainties have nothing to do with each other."""
+    known = [half for half in halves if half is not None]
+    if len(known) < len(halves):
+        return Interval(mean, None, None)
+    half = hypot(*known)
+    return Interval(mean, mean - half, mean + half)
