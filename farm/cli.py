@@ -1,7 +1,7 @@
 """The command line: the only place that prints or exits. Modules are imported on use, so that help is fast."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
@@ -171,10 +171,11 @@ def watch(sweep: AnySweep = None) -> None:
 def status(sweep: AnySweep = None, as_json: Json = False) -> None:
     """Show how sweeps stand; with SWEEP, what failed or is open."""
     from farm import tuner
+    from farm.report import machines as seen
     from farm.report import progress as display
-    from farm.report import standings
+    from farm.report import queues, standings
 
-    with _store() as (store, _):
+    with _store() as (store, settings):
         chosen = [store.find_sweep(sweep)] if sweep else store.sweeps()
         states = [(record, store.progress(record.id, tuner.total(store, record))) for record in chosen]
         failures = store.failures(chosen[0].id) if sweep else []
@@ -184,7 +185,13 @@ def status(sweep: AnySweep = None, as_json: Json = False) -> None:
         if points:
             view = standings.below(view, points, chosen[0].rule)
             records[0]["points"] = standings.records(points)
-        _show(view, records, as_json)
+        waiting = [w for w in store.waiting() if not sweep or w.sweep == chosen[0].id]
+        machines = seen.look(store, settings.silent_s, now)
+        depths, note = _depths(queues.names(waiting, machines), settings) if waiting else (None, "")
+        found = queues.queues(waiting, machines, depths)
+        for record in records:
+            record["waiting"] = queues.records(found, waiting, record["sweep"])
+        _show(queues.below(view, found, note), records, as_json)
 
 
 @app.command()
@@ -260,11 +267,24 @@ def machines(
     """List the machines of the farm, or show one."""
     from farm.report import machines as display
 
-    with _store() as (store, _):
-        known = store.machines()
+    with _store() as (store, settings):
+        known = display.look(store, settings.silent_s, datetime.now(UTC))
     chosen = display.named(known, name) if name else known
     layout = display.details if name else display.table
-    _show(layout(chosen, datetime.now(UTC)), display.records(chosen), as_json)
+    _show(layout(chosen), display.records(chosen), as_json)
+
+
+@app.command()
+def logs(
+    trial: Annotated[str, typer.Argument(metavar="TRIAL", help="JOB.ATTEMPT, or JOB for its last attempt.")],
+    as_json: Json = False,
+) -> None:
+    """Show how a trial ended, and the last lines that it printed."""
+    from farm.report import logs as display
+
+    with _store() as (store, _):
+        found = store.find_trial(trial)
+    _show(display.view(found), display.record(found), as_json)
 
 
 @app.command()
@@ -357,6 +377,19 @@ def _store(create: bool = False) -> Iterator[tuple["Store", "Settings"]]:
     settings = load_settings()
     with Store.open(settings.store_url, create=create or not settings.database_url) as store:
         yield store, settings
+
+
+def _depths(queues: Sequence[str], settings: "Settings") -> tuple[dict[str, int] | None, str]:
+    """Messages in each queue, or a note why they are unknown; the folder of an embedded farm is not asked."""
+    from farm.errors import BrokerUnavailable
+    from farm.queue import Bell
+
+    if settings.is_embedded:
+        return None, ""
+    try:
+        return Bell(settings).depths(queues), ""
+    except BrokerUnavailable as error:
+        return None, f"messages are not known: {error}"
 
 
 def _follow(store: "Store", sweep: "SweepRecord", quiet: bool = False) -> None:

@@ -5,7 +5,7 @@ store; where the claim fails, the message was stale.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import sleep
@@ -135,9 +135,14 @@ class Bell:
 
     def depth(self, queue: str) -> int:
         """Messages that wait in a queue; a queue that nobody has used is empty."""
+        return self.depths([queue])[queue]
+
+    def depths(self, queues: Iterable[str]) -> dict[str, int]:
+        """Messages that wait in each of these queues."""
         with self._connection() as connection:
             # Not passive: kombu looks for the queue without `global_keyprefix`, and never finds it.
-            return int(connection.default_channel.queue_declare(queue).message_count)
+            declare = connection.default_channel.queue_declare
+            return {queue: int(declare(queue).message_count) for queue in queues}
 
     def check(self) -> None:
         """Raise BrokerUnavailable where the broker cannot be reached."""

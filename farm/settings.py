@@ -146,6 +146,11 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.home / 'farm.db'}"
 
     @property
+    def silent_s(self) -> float:
+        """A machine unheard for longer is silent."""
+        return 3 * self.heartbeat_s
+
+    @property
     def simulated(self) -> bool:
         """Whether the meters are a simulation."""
         return self.simulator is not None
