@@ -1,9 +1,11 @@
 """How sweeps stand: a live line while they run, and tables."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from statistics import median
+from math import inf
+from statistics import fmean
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -14,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from farm.model import SEARCH_FACTORS, JobState, Point, Scalar, SweepRecord
-from farm.report.numbers import label, number, span
+from farm.report.numbers import UNKNOWN, label, number, span
 from farm.spec import Training
 from farm.store import FailedTrial, Progress
 
@@ -51,12 +53,32 @@ def _short(value: Scalar) -> str:
 
 
 def time_left_s(progress: Progress, now: datetime) -> float | None:
-    """From the durations of recent trials; None before the first, and when all is over."""
-    if not progress.recent_s or progress.is_over:
+    """From the durations of recent trials of the machines at hand; None where they tell nothing, or all is over.
+
+    Some jobs may run on some machines only, and machines differ: the work that a group of machines has for itself, over
+    what they do in a second, is the least that it takes; the most loaded group decides. A machine without a measured
+    duration, of its own or of its class, counts for nothing.
+    """
+    crew = {
+        m.id: fmean(progress.recent_s[m.hardware_class]) for m in progress.crew if m.hardware_class in progress.recent_s
+    }
+    if progress.is_over or not crew:
         return None
-    typical_s = median(progress.recent_s)
-    begun_s = sum(min(max((now - job.since).total_seconds(), 0.0), typical_s) for job in progress.running)
-    return (typical_s * progress.to_go - begun_s) / max(len(progress.running), 1)
+    everybody = frozenset(crew)
+    work: dict[frozenset[str], float] = defaultdict(float, {everybody: progress.to_go - progress.open})
+    for waiting in progress.waiting:
+        work[frozenset(m.id for m in progress.crew if waiting.queue in m.queues) & everybody] += waiting.jobs
+    for job in progress.running:
+        begun = max((now - job.since).total_seconds(), 0.0) / crew.get(job.machine_id, inf)
+        work[frozenset({job.machine_id}) & everybody] += max(1 - begun, 0.0)
+    return None if frozenset() in work else max(_takes_s(group, work, crew) for group in work)
+
+
+def _takes_s(group: frozenset[str], work: Mapping[frozenset[str], float], crew: Mapping[str, float]) -> float:
+    """What the jobs take that run on these machines only; a whole job takes one of them its time."""
+    jobs = sum(count for machines, count in work.items() if machines <= group)
+    shared_s = jobs / sum(1 / crew[machine] for machine in group)
+    return max(shared_s, min(crew[machine] for machine in group)) if work[group] >= 1 else shared_s
 
 
 class _Panel:
@@ -156,18 +178,31 @@ def status(
     out.add_column("sweep", overflow="fold")
     out.add_column("id", no_wrap=True)
     out.add_column("submitted (UTC)", no_wrap=True)
+    shares, ranks = _tells_apart(r.submitter for r, _ in states), _tells_apart(p.priority for _, p in states)
+    if shares:
+        out.add_column("by", overflow="fold")
+    if ranks:
+        out.add_column("priority", no_wrap=True)
     out.add_column("jobs")
     lines: list[str] = []
     for record, progress in states:
         counts = ", ".join(f"{progress.counts[state]} {state}" for state in JobState if progress.counts.get(state))
         to_come = progress.to_go - progress.open
         counts += f", {to_come} to come" if to_come else ""
-        left_s = time_left_s(progress, now) if progress.running else None
+        left_s = time_left_s(progress, now)
         left = f", about {span(left_s)} left" if left_s is not None else ""
-        out.add_row(record.name, record.id, f"{record.submitted_at:%Y-%m-%d %H:%M}", counts + left)
+        cells = [record.name, record.id, f"{record.submitted_at:%Y-%m-%d %H:%M}"]
+        cells += [record.submitter or UNKNOWN] if shares else []
+        cells += [label(progress.priority)] if ranks else []
+        out.add_row(*cells, counts + left)
         lines += [f"running on {line}" for line in running_lines(progress)]
     lines += failure_lines(failures, states[0][0].id)
     return Group(out, *map(Text, lines))
+
+
+def _tells_apart(values: Iterable[Scalar]) -> bool:
+    """Whether a column tells anything: a farm of one user has one submitter."""
+    return len(set(values)) > 1
 
 
 def status_records(states: Sequence[tuple[SweepRecord, Progress]], now: datetime) -> list[dict[str, Any]]:
@@ -177,10 +212,18 @@ def status_records(states: Sequence[tuple[SweepRecord, Progress]], now: datetime
             "sweep": record.id,
             "name": record.name,
             "submitted_at": record.submitted_at.isoformat(),
+            "submitter": record.submitter or None,
+            "priority": progress.priority,
             **{state.value: progress.counts.get(state, 0) for state in JobState},
             "to_come": progress.to_go - progress.open,
             "running_now": [
-                {"job": r.job, "machine": r.machine, "point": r.point, "since": r.since.isoformat()}
+                {
+                    "job": r.job,
+                    "attempt": r.attempt,
+                    "machine": r.machine,
+                    "point": r.point,
+                    "since": r.since.isoformat(),
+                }
                 for r in progress.running
             ],
             "time_left_s": time_left_s(progress, now),
@@ -193,7 +236,8 @@ def failure_lines(failures: Sequence[FailedTrial], sweep: str) -> list[str]:
     """One line a job that failed, and how to go on; attempts that another one made good are counted."""
     failed = {f.job: f for f in failures if f.state == JobState.FAILED}
     lines = [
-        f"failed: {point(f.point)}, repetition {f.repetition + 1}: {f.failure.kind}: {f.failure.message}"
+        f"failed: {point(f.point)}, repetition {f.repetition + 1}: {f.failure.kind}: {f.failure.message}: "
+        f"`farm logs {f.job}.{f.attempt}`"
         for f in failed.values()
     ]
     if failed:

@@ -17,7 +17,17 @@ from typing import Self
 
 from farm.store.leases import Leases, Rings
 from farm.store.machines import Machines, MachineStatus
-from farm.store.results import FailedTrial, MeasurementRow, Progress, Results, RunningJob, TrialRow
+from farm.store.operations import (
+    Condition,
+    Operations,
+    Progress,
+    RunningJob,
+    Temperature,
+    TrialCount,
+    WaitCount,
+    Waiting,
+)
+from farm.store.results import FailedTrial, MeasurementRow, Results, TrialRow
 from farm.store.schema import SchemaState, check, require, upgrade
 from farm.store.searches import AskedJob, Search, Searches, Trained
 from farm.store.sweeps import NewJob, Sweeps
@@ -25,6 +35,7 @@ from farm.store.trials import Trials
 
 __all__ = [
     "AskedJob",
+    "Condition",
     "FailedTrial",
     "MachineStatus",
     "MeasurementRow",
@@ -34,14 +45,18 @@ __all__ = [
     "SchemaState",
     "Search",
     "Store",
+    "Temperature",
     "Trained",
+    "TrialCount",
     "TrialRow",
+    "WaitCount",
+    "Waiting",
     "check",
     "upgrade",
 ]
 
 
-class Store(Sweeps, Searches, Rings, Leases, Trials, Machines, Results):
+class Store(Sweeps, Searches, Rings, Leases, Trials, Machines, Results, Operations):
     """Every command and query, grouped by who uses it: users, controller, workers, analysis."""
 
     @classmethod

@@ -1,15 +1,16 @@
-"""Reading: how a sweep stands, what failed, what was measured."""
+"""Reading: what failed, what was measured."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from pydantic import JsonValue
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Connection, Row, Select, or_, select
 
 import farm.store.tables as t
+from farm.errors import InputError
 from farm.model import (
     Asked,
     Domain,
@@ -29,56 +30,6 @@ from farm.store.engine import Database
 
 #: Rows fetched at a time when many are read.
 _BATCH = 1000
-#: Trials that tell how long the rest may take.
-_RECENT = 20
-
-
-@dataclass(frozen=True, slots=True)
-class RunningJob:
-    """What runs where, since when."""
-
-    job: str
-    point: Point
-    repetition: int
-    machine: str  #: its name
-    since: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How a sweep stands; a state without jobs is left out."""
-
-    counts: Mapping[JobState, int]
-    running: tuple[RunningJob, ...]
-    recent_s: tuple[float, ...]  #: durations of the last trials that measured, the latest first
-    settled: bool = True  #: False: the controller may still add jobs
-    planned: int = 0  #: jobs that it will have in all; 0: nobody knows
-
-    @property
-    def total(self) -> int:
-        """All jobs of the sweep, with those that will be added as far as that is known."""
-        there = sum(self.counts.values())
-        return there if self.settled else max(there, self.planned)
-
-    @property
-    def open(self) -> int:
-        """Jobs that wait or run."""
-        return self.counts.get(JobState.QUEUED, 0) + self.counts.get(JobState.RUNNING, 0)
-
-    @property
-    def closed(self) -> int:
-        """Jobs that are done, failed or cancelled."""
-        return sum(self.counts.values()) - self.open
-
-    @property
-    def to_go(self) -> int:
-        """Jobs that are not closed, with those that will be added as far as that is known."""
-        return self.total - self.closed
-
-    @property
-    def is_over(self) -> bool:
-        """Nothing waits, nothing runs, nothing will be added."""
-        return self.open == 0 and self.settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,31 +125,6 @@ class TrialRow:
 class Results(Database):
     """Queries; none of them writes."""
 
-    def progress(self, sweep_id: str, planned: int = 0) -> Progress:
-        """How many jobs stand where, what runs, and how long the last trials took; `planned` of them in all."""
-        counting = select(t.job.c.state, func.count()).where(t.job.c.sweep_id == sweep_id).group_by(t.job.c.state)
-        running = (
-            select(t.job.c.id, t.job.c.point, t.job.c.repetition, t.machine.c.name, t.job.c.claimed_at)
-            .join(t.machine, t.machine.c.id == t.job.c.machine_id)
-            .where(t.job.c.sweep_id == sweep_id, t.job.c.state == JobState.RUNNING)
-            .order_by(t.machine.c.name)
-        )
-        recent = (
-            select(t.trial.c.duration_s)
-            .join(t.job, t.job.c.id == t.trial.c.job_id)
-            .where(t.job.c.sweep_id == sweep_id, t.job.c.state == JobState.DONE, t.trial.c.failure_kind.is_(None))
-            .order_by(t.trial.c.finished_at_utc.desc())
-            .limit(_RECENT)
-        )
-        with self.read() as connection:
-            return Progress(
-                counts={JobState(state): count for state, count in connection.execute(counting)},
-                running=tuple(RunningJob(*row) for row in connection.execute(running)),
-                recent_s=tuple(connection.scalars(recent)),
-                settled=bool(connection.scalar(select(t.sweep.c.settled).where(t.sweep.c.id == sweep_id))),
-                planned=planned,
-            )
-
     def failures(self, sweep_id: str) -> list[FailedTrial]:
         """Every failed trial of a sweep, in the order of the plan."""
         query = (
@@ -248,6 +174,23 @@ class Results(Database):
                 epochs[row["trial_id"]].append(Epoch.model_validate({k: v for k, v in row.items() if k != "trial_id"}))
             for trial in connection.execute(_of(sweep_ids, _TRIALS).execution_options(yield_per=_BATCH)):
                 yield _trial_row(trial, tuple(epochs[trial.trial]))
+
+    def find_trial(self, name: str) -> TrialRow:
+        """The trial of that id, JOB.ATTEMPT, or the last one of the job of that id or of the one whose id begins so.
+
+        Raises InputError, with what to do.
+        """
+        begins = or_(t.trial.c.id == name, t.job.c.id == name, t.job.c.id.startswith(name, autoescape=True))
+        query = select(t.trial.c.id, t.trial.c.job_id).join(t.job).where(begins).order_by(t.trial.c.attempt)
+        with self.read() as connection:
+            found = connection.execute(query.limit(_BATCH)).all()
+            ids = {row.id for row in found}
+            jobs = {row.job_id for row in found}
+            if name not in ids and (len(jobs) != 1 or not name):
+                raise InputError(_no_trial(connection, name, sorted(jobs)))
+            wanted = name if name in ids else found[-1].id
+            (row,) = connection.execute(_TRIALS.where(t.trial.c.id == wanted))
+            return _trial_row(row, ())
 
     def traces(self, trial_id: str) -> list[TraceReport]:
         """The readings of every meter during a trial."""
@@ -353,6 +296,19 @@ def _trial_row(row: Row[*tuple[Any, ...]], epochs: tuple[Epoch, ...]) -> TrialRo
             "epochs": epochs,
         }
     )
+
+
+def _no_trial(connection: Connection, name: str, jobs: Sequence[str]) -> str:
+    """Why there is no such trial, and where to look."""
+    if jobs:
+        return f"{name!r} fits {len(jobs)} jobs: {', '.join(jobs[:3])}"
+    job_id = name.rpartition(".")[0] or name
+    job = connection.execute(select(t.job.c.state, t.job.c.attempt).where(t.job.c.id.in_((name, job_id)))).first()
+    if job is None:
+        return f"no trial {name!r}: `farm status SWEEP` names those that failed, `farm export SWEEP` all that measured"
+    if job.attempt == 0:
+        return f"job {job_id} is {job.state}: it has had no trial yet"
+    return f"job {job_id} has no trial {name!r}: it is {job.state}, attempt {job.attempt}"
 
 
 def _known_failure(row: Row[*tuple[Any, ...]]) -> Failure:

@@ -1,0 +1,1 @@
+"""Prometheus metrics of the farm, read from the store when somebody asks."""

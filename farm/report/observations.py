@@ -1,0 +1,241 @@
+"""What is analysed, one value a trial: from the trials of a sweep, or from the rows of a CSV file."""
+
+import csv
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import isfinite
+from pathlib import Path
+from statistics import median
+
+from farm.analysis.aggregate import JOULES_PER_KWH, Sample
+from farm.analysis.samples import WORK, samples
+from farm.analysis.statistics.data import Data
+from farm.energy import COVERAGE_FACTOR
+from farm.errors import InputError
+from farm.model import Scalar, SweepRecord
+from farm.report import notes
+from farm.report.numbers import label, several
+from farm.report.selection import KINDS_OF_JOULES, Columns, Labels, Selection, fitting, select
+from farm.store import Store, TrialRow
+
+COLUMNS = Columns(always=(), context=("machine", "device", "model", "dataset", "batch_size", "precision"))
+#: Differing factors that are named; a search has more.
+_NAMED = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One that may be analysed."""
+
+    sample: Sample
+    accuracy: float | None  #: of a training, after its last epoch
+    unit: str  #: of work
+
+    @property
+    def labels(self) -> Labels:
+        """What it may be grouped by."""
+        return self.sample.labels
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What a trial may be asked for."""
+
+    unit: str
+    of: Callable[[Trial], float | None]
+    is_energy: bool = False
+
+
+def _inverse(rate: float) -> float | None:
+    return 1 / rate if rate else None
+
+
+def _carbon_g(trial: Trial) -> float | None:
+    joules, grams = trial.sample.gross_j, trial.sample.carbon_g_per_kwh
+    return None if joules is None or grams is None else joules * grams / JOULES_PER_KWH
+
+
+#: Of one unit of work, an image say, but for the last three. `energy` is net_j where that is sure, else gross_j.
+RESPONSES: Mapping[str, Response] = {
+    "net_j": Response("J net", lambda t: t.sample.net_j, is_energy=True),
+    "gross_j": Response("J gross", lambda t: t.sample.gross_j, is_energy=True),
+    "carbon_g": Response("gCO2e", _carbon_g, is_energy=True),
+    "seconds": Response("s", lambda t: _inverse(t.sample.units_per_s)),
+    "units_per_s": Response("units of work a second", lambda t: t.sample.units_per_s),
+    "latency_s": Response("s, median batch of a trial", lambda t: median(t.sample.latencies_s) if t.sample.latencies_s else None),
+    "accuracy": Response("share of validation images, after the last epoch", lambda t: t.accuracy),
+}
+ENERGY = "energy"
+_PER_UNIT = ("net_j", "gross_j", "carbon_g", "seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Observations:
+    """Values with what a reader must know of them."""
+
+    data: Data
+    caption: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The trials of a sweep that are analysed."""
+
+    trials: tuple[Trial, ...]
+    caption: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def chosen(store: Store, sweep: SweepRecord, names: Sequence[str], selection: Selection) -> Chosen:
+    """Those that measured, fit, and carry no flag that leaves them out; raises InputError where there is none."""
+    rows = list(store.trial_rows(sweep.id))
+    by_id = {row.trial: row for row in rows}
+    found = samples(rows, store.measurement_rows(sweep.id, kinds=WORK), selection.domain)
+    selected = select(sweep, found, replace(selection, by=tuple(names)), COLUMNS)
+    kept = [s for s in selected.samples if selection.include_flagged or s.is_valid]
+    flags = Counter(flag for sample in selected.samples for flag in sample.flags)
+    left_out = len(selected.samples) - len(kept)
+    if not selected.samples:
+        raise InputError(f"{sweep.name}: nothing is measured yet: `farm status {sweep.id}` tells how it stands")
+    if not kept:
+        named = ", ".join(f"{flag} {count}" for flag, count in flags.most_common())
+        raise InputError(f"{sweep.name}: all {left_out} trials are flagged ({named}): --include-flagged analyses them")
+    away = f"{left_out} of {several(left_out + len(kept), 'trial')} are left out: --include-flagged brings them back."
+    return Chosen(
+        trials=tuple(_trial(sample, by_id[str(sample.labels["trial"])]) for sample in kept),
+        caption=tuple(replace(selected, averaged={}).caption()),
+        notes=(*([away] if left_out else []), *notes.flagged(flags)),
+    )
+
+
+def of_sweep(
+    store: Store, sweep: SweepRecord, response: str, factors: Sequence[str], selection: Selection
+) -> Observations:
+    """Raises InputError where the trials do not fit together, or one has no such value."""
+    found = chosen(store, sweep, factors, selection)
+    name, values = responses(found.trials, response)
+    labels = [trial.labels for trial in found.trials]
+    if RESPONSES[name].is_energy:
+        check_kinds(labels, factors)
+    check_hardware(labels, factors)
+    columns = {factor: tuple(own.get(factor) for own in labels) for factor in factors}
+    caption = (*found.caption, described(response, name, found.trials), *_others(labels, factors))
+    return Observations(Data(response, values, columns), caption, found.notes)
+
+
+def of_csv(path: Path, response: str, factors: Sequence[str], where: Sequence[tuple[str, str]]) -> Observations:
+    """A row a trial; raises InputError with the line of whatever is no number, or missing."""
+    rows = _read(path)
+    known = list(rows[0][1])
+    for name in (response, *factors, *(name for name, _ in where)):
+        if name not in known:
+            raise InputError(f"{path}: no column {name!r}: there are {', '.join(known)}")
+    kept = fitting(rows, lambda row: {name: _level(text) for name, text in row[1].items()}, where)
+    values = tuple(_number(path, line, response, row[response]) for line, row in kept)
+    for line, row in kept:
+        empty = next((name for name in factors if not row[name].strip()), None)
+        if empty:
+            raise InputError(f"{path}:{line}: {empty}: expected a level, got nothing")
+    columns = {factor: tuple(_level(row[factor]) for _, row in kept) for factor in factors}
+    kinds = [{name: _level(row[name]) for name in KINDS_OF_JOULES if name in row} for _, row in kept]
+    check_kinds(kinds, factors)
+    return Observations(Data(response, values, columns), (f"{path.name}: {several(len(kept), 'row')}",))
+
+
+def responses(trials: Sequence[Trial], wanted: str) -> tuple[str, tuple[float, ...]]:
+    """The response by its own name, and its value in each trial; raises InputError where one is unknown."""
+    if wanted not in {ENERGY, *RESPONSES}:
+        raise InputError(f"--response: expected {', '.join((ENERGY, *RESPONSES))}, got {wanted!r}")
+    name = wanted if wanted != ENERGY else "net_j" if all(map(_is_sure, trials)) else "gross_j"
+    values = [RESPONSES[name].of(trial) for trial in trials]
+    unknown = sum(value is None for value in values)
+    if unknown:
+        raise InputError(f"--response: {name} is unknown in {unknown} of {several(len(values), 'trial')}")
+    return name, tuple(value for value in values if value is not None)
+
+
+def described(wanted: str, name: str, trials: Sequence[Trial]) -> str:
+    """The response in words."""
+    unit = RESPONSES[name].unit
+    per = f" per {trials[0].unit}" if name in _PER_UNIT else ""
+    gross = ", since net energies are too uncertain here" if wanted == ENERGY and name == "gross_j" else ""
+    words = f"{unit}{per}" or name
+    return f"{wanted}: {words}{gross}; {several(len(trials), 'trial')}"
+
+
+def check_kinds(labels: Sequence[Labels], factors: Sequence[str] = ()) -> None:
+    """Raise InputError where joules of different kinds would be analysed as one; domains may be a factor."""
+    for name in KINDS_OF_JOULES:
+        levels = list(dict.fromkeys(own.get(name) for own in labels))
+        if len(levels) > 1 and not (name == "domain" and name in factors):
+            those = ", ".join(map(label, levels))
+            raise InputError(f"joules of different {name} ({those}) are never mixed: choose by --where {name}=...")
+
+
+def check_hardware(labels: Sequence[Labels], factors: Sequence[str]) -> None:
+    """Raise InputError where different hardware would count as spread."""
+    classes = list(dict.fromkeys(own.get("hardware_class") for own in labels))
+    if len(classes) > 1 and not {"hardware_class", "machine"} & set(factors):
+        those = ", ".join(map(label, classes))
+        raise InputError(
+            f"different hardware ({those}): name hardware_class among --factors, or choose by --where"
+        )
+
+
+def _trial(sample: Sample, row: TrialRow) -> Trial:
+    accuracy = row.epochs[-1].validation_accuracy if row.epochs else None
+    return Trial(sample, accuracy, str(row.facts.get("unit", "unit")))
+
+
+def _is_sure(trial: Trial) -> bool:
+    net_j = trial.sample.net_j
+    return net_j is not None and net_j > COVERAGE_FACTOR * (trial.sample.net_u_j or 0.0)
+
+
+def _others(labels: Sequence[Labels], factors: Sequence[str]) -> list[str]:
+    """What differs inside the cells: it counts as spread, so a reader must know."""
+    bookkeeping = {"repetition", "job", "trial", "environment", "sweep", "machine", *KINDS_OF_JOULES}
+    names = [name for name in labels[0] if name not in {*factors, *bookkeeping}]
+    other = [name for name in names if len({own.get(name) for own in labels}) > 1]
+    if not other:
+        return []
+    more = f" and {len(other) - _NAMED} more" if len(other) > _NAMED else ""
+    return [f"{', '.join(other[:_NAMED])}{more} differ too, and count as spread"]
+
+
+def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """The rows with their lines."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, restval="")
+            rows = [(reader.line_num, row) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if not rows:
+        raise InputError(f"{path}: expected a line of column names, and rows below it")
+    long = next((line for line, row in rows if None in row), None)
+    if long:
+        raise InputError(f"{path}:{long}: more cells than columns")
+    return rows
+
+
+def _level(text: str) -> Scalar:
+    """A number where it is one, so that levels are in order."""
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            continue
+    return text.strip()
+
+
+def _number(path: Path, line: int, name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise InputError(f"{path}:{line}: {name}: expected a number, got {text!r}") from None
+    if not isfinite(value):
+        raise InputError(f"{path}:{line}: {name}: expected a finite number, got {text!r}")
+    return value

@@ -1,0 +1,341 @@
+"""Operations: how sweeps stand, what machines do, who waits for what; for those who look after the farm."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, Float, Row, and_, case, cast, func, select
+
+import farm.store.tables as t
+from farm.model import Domain, Duty, FailureKind, Flag, JobState, Machine, Point
+from farm.store.engine import Database
+from farm.store.machines import known_machines
+
+#: Trials that tell how long the rest may take, of each machine.
+_TYPICAL = 20
+#: Trials of a machine that are looked at for them: those of other sweeps are among them.
+_LOOKED_AT = 100
+#: A machine heard of so lately counts for the time left.
+_LATELY_S = 60.0
+#: Trials of a machine that say in what condition it is.
+RECENT = 50
+#: Trials of a machine that may say how warm it is: what is older says nothing.
+_WARM = 5
+
+
+@dataclass(frozen=True, slots=True)
+class RunningJob:
+    """What runs where, since when."""
+
+    job: str
+    attempt: int
+    sweep: str
+    sweep_name: str
+    point: Point
+    repetition: int
+    machine_id: str
+    machine: str  #: its name
+    hardware_class: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Jobs of one sweep that wait in one queue."""
+
+    sweep: str
+    queue: str
+    target: str  #: as the sweep names it
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How a sweep stands; a state without jobs is left out."""
+
+    counts: Mapping[JobState, int]
+    running: tuple[RunningJob, ...] = ()
+    waiting: tuple[Waiting, ...] = ()
+    crew: tuple[Machine, ...] = ()  #: machines at hand: they run it, or they are idle
+    recent_s: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  #: the crew's last trials of it, by class
+    priority: int | None = None  #: 0 is the highest; None: no job yet
+    settled: bool = True  #: False: the controller may still add jobs
+    planned: int = 0  #: jobs that it will have in all; 0: nobody knows
+
+    @property
+    def total(self) -> int:
+        """All jobs of the sweep, with those that will be added as far as that is known."""
+        there = sum(self.counts.values())
+        return there if self.settled else max(there, self.planned)
+
+    @property
+    def open(self) -> int:
+        """Jobs that wait or run."""
+        return self.counts.get(JobState.QUEUED, 0) + self.counts.get(JobState.RUNNING, 0)
+
+    @property
+    def closed(self) -> int:
+        """Jobs that are done, failed or cancelled."""
+        return sum(self.counts.values()) - self.open
+
+    @property
+    def to_go(self) -> int:
+        """Jobs that are not closed, with those that will be added as far as that is known."""
+        return self.total - self.closed
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing waits, nothing runs, nothing will be added."""
+        return self.open == 0 and self.settled
+
+
+@dataclass(frozen=True, slots=True)
+class Temperature:
+    """What a trial saw last."""
+
+    domain: Domain
+    celsius: float
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What a machine does, and how its last trials went; a machine without trials has none."""
+
+    running: RunningJob | None
+    trials: int  #: its last ones, at most RECENT
+    failed: int  #: of them
+    flagged: int  #: of them, with flags of the whole trial
+    flags: Mapping[Flag, int]  #: trials that carry it
+    temperature: Temperature | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrialCount:
+    """Trials of one machine that ended alike."""
+
+    machine: str | None  #: its name
+    failure: FailureKind | None  #: None: they measured
+    flags: tuple[Flag, ...]
+    trials: int
+    seconds: float  #: all durations together
+    within: tuple[int, ...]  #: trials no longer than each of the bounds
+
+
+@dataclass(frozen=True, slots=True)
+class WaitCount:
+    """First attempts by how long their jobs had waited."""
+
+    queue: str
+    jobs: int
+    seconds: float  #: all waits together
+    within: tuple[int, ...]  #: jobs that waited no longer than each of the bounds
+
+
+class Operations(Database):
+    """Queries; none of them writes."""
+
+    def progress(self, sweep_id: str, planned: int = 0) -> Progress:
+        """How many jobs stand where, what runs, and what tells the time left; `planned` of them in all."""
+        counting = select(t.job.c.state, func.count()).where(t.job.c.sweep_id == sweep_id).group_by(t.job.c.state)
+        with self.read() as connection:
+            found = Progress(
+                counts={JobState(state): count for state, count in connection.execute(counting)},
+                priority=connection.scalar(select(t.job.c.priority).where(t.job.c.sweep_id == sweep_id).limit(1)),
+                settled=bool(connection.scalar(select(t.sweep.c.settled).where(t.sweep.c.id == sweep_id))),
+                planned=planned,
+            )
+            if found.is_over:
+                return found
+            running = _running(connection)
+            crew = self._crew(connection, sweep_id, running)
+            return replace(
+                found,
+                running=tuple(job for job in running if job.sweep == sweep_id),
+                waiting=tuple(_waiting(connection, sweep_id)),
+                crew=crew,
+                recent_s=_recent_s(connection, sweep_id, crew),
+            )
+
+    def waiting(self) -> list[Waiting]:
+        """The jobs that wait, by sweep and queue."""
+        with self.read() as connection:
+            return _waiting(connection)
+
+    def running(self) -> list[RunningJob]:
+        """What runs on the farm, by name of the machine."""
+        with self.read() as connection:
+            return _running(connection)
+
+    def conditions(self) -> dict[str, Condition]:
+        """What each machine does and how its last trials went, by the machine's id."""
+        with self.read() as connection:
+            running = {job.machine_id: job for job in _running(connection)}
+            ids = connection.scalars(select(t.machine.c.id)).all()
+            return {machine: _condition(connection, machine, running.get(machine)) for machine in ids}
+
+    def job_counts(self) -> dict[tuple[JobState, str], int]:
+        """All jobs of the farm by state and queue."""
+        query = select(t.job.c.state, t.job.c.queue, func.count()).group_by(t.job.c.state, t.job.c.queue)
+        with self.read() as connection:
+            return {(JobState(state), queue): count for state, queue, count in connection.execute(query)}
+
+    def trial_counts(self, bounds_s: Sequence[float]) -> list[TrialCount]:
+        """All trials of the farm by machine, end and flags; durations are counted up to each of the bounds."""
+        duration = t.trial.c.duration_s
+        keys = (t.machine.c.name, t.trial.c.failure_kind, t.trial.c.flags)
+        query = (
+            select(*keys, func.count(), func.coalesce(func.sum(duration), 0.0), *_within(duration, bounds_s))
+            .select_from(t.trial.outerjoin(t.machine, t.machine.c.id == t.trial.c.machine_id))
+            .group_by(*keys)
+        )
+        with self.read() as connection:
+            return [
+                TrialCount(
+                    machine=machine,
+                    failure=FailureKind(failure) if failure else None,
+                    flags=tuple(Flag(flag) for flag in flags),
+                    trials=trials,
+                    seconds=seconds,
+                    within=tuple(within),
+                )
+                for machine, failure, flags, trials, seconds, *within in connection.execute(query)
+            ]
+
+    def wait_counts(self, bounds_s: Sequence[float]) -> list[WaitCount]:
+        """How long jobs had waited, from when their sweep was submitted until their first attempt.
+
+        Jobs that the controller added later and jobs of later attempts are left out: nobody knows since when they wait.
+        """
+        wait_s = self._between_s(t.sweep.c.submitted_at, t.job.c.claimed_at)
+        planned_at_once = and_(t.sweep.c.kind != "tuning", t.job.c.block < t.sweep.c.rule["min"].as_integer())
+        query = (
+            select(t.job.c.queue, func.count(), func.sum(wait_s), *_within(wait_s, bounds_s))
+            .join(t.sweep, t.sweep.c.id == t.job.c.sweep_id)
+            .where(t.job.c.attempt == 1, t.job.c.claimed_at.is_not(None), planned_at_once)
+            .group_by(t.job.c.queue)
+        )
+        with self.read() as connection:
+            return [
+                WaitCount(queue, jobs, seconds, tuple(within))
+                for queue, jobs, seconds, *within in connection.execute(query)
+            ]
+
+    def _crew(self, connection: Connection, sweep_id: str, running: Sequence[RunningJob]) -> tuple[Machine, ...]:
+        """The machines that run a sweep, and those that are there, willing and idle."""
+        mine = {job.machine_id for job in running if job.sweep == sweep_id}
+        busy = {job.machine_id for job in running} - mine
+        since = connection.execute(select(self.now(-_LATELY_S))).scalar_one()
+        return tuple(
+            status.machine
+            for status in known_machines(connection)
+            if status.machine.id in mine
+            or (status.machine.id not in busy and status.duty == Duty.WORK and status.last_seen_at >= since)
+        )
+
+    def _between_s(self, begin: ColumnElement[datetime], end: ColumnElement[datetime]) -> ColumnElement[float]:
+        """Seconds from one time to another."""
+        if self.is_sqlite:
+            return (func.julianday(end) - func.julianday(begin)) * timedelta(days=1).total_seconds()
+        return cast(func.extract("epoch", end - begin), Float)
+
+
+def _within(value: ColumnElement[float], bounds: Sequence[float]) -> list[ColumnElement[int]]:
+    """For each bound, how many values are no larger."""
+    return [func.count(case((value <= bound, 1))) for bound in bounds]
+
+
+def _running(connection: Connection) -> list[RunningJob]:
+    query = (
+        select(
+            t.job.c.id.label("job"),
+            t.job.c.attempt,
+            t.job.c.sweep_id.label("sweep"),
+            t.sweep.c.name.label("sweep_name"),
+            t.job.c.point,
+            t.job.c.repetition,
+            t.job.c.machine_id,
+            t.machine.c.name.label("machine"),
+            t.machine.c.hardware_class,
+            t.job.c.claimed_at.label("since"),
+        )
+        .join(t.machine, t.machine.c.id == t.job.c.machine_id)
+        .join(t.sweep, t.sweep.c.id == t.job.c.sweep_id)
+        .where(t.job.c.state == JobState.RUNNING)
+        .order_by(t.machine.c.name)
+    )
+    return [RunningJob(**row._mapping) for row in connection.execute(query)]
+
+
+def _waiting(connection: Connection, sweep_id: str | None = None) -> list[Waiting]:
+    keys = (t.job.c.sweep_id, t.job.c.queue, t.job.c.target)
+    query = select(*keys, func.count()).where(t.job.c.state == JobState.QUEUED).group_by(*keys).order_by(*keys)
+    if sweep_id is not None:
+        query = query.where(t.job.c.sweep_id == sweep_id)
+    return [Waiting(*row) for row in connection.execute(query)]
+
+
+def _recent_s(connection: Connection, sweep_id: str, crew: Sequence[Machine]) -> dict[str, tuple[float, ...]]:
+    found: dict[str, list[float]] = defaultdict(list)
+    for machine in crew:
+        last = (
+            select(t.trial.c.job_id, t.trial.c.duration_s, t.trial.c.failure_kind, t.trial.c.finished_at_utc)
+            .where(t.trial.c.machine_id == machine.id)
+            .order_by(t.trial.c.finished_at_utc.desc())
+            .limit(_LOOKED_AT)
+            .subquery()
+        )
+        query = (
+            select(last.c.duration_s)
+            .join(t.job, t.job.c.id == last.c.job_id)
+            .where(t.job.c.sweep_id == sweep_id, last.c.failure_kind.is_(None))
+            .order_by(last.c.finished_at_utc.desc())
+            .limit(_TYPICAL)
+        )
+        found[machine.hardware_class] += connection.scalars(query)
+    return {name: tuple(durations) for name, durations in found.items() if durations}
+
+
+def _condition(connection: Connection, machine_id: str, running: RunningJob | None) -> Condition:
+    last = (
+        select(t.trial.c.id, t.trial.c.flags, t.trial.c.failure_kind)
+        .where(t.trial.c.machine_id == machine_id)
+        .order_by(t.trial.c.finished_at_utc.desc())
+        .limit(RECENT)
+    )
+    trials = connection.execute(last).all()
+    flags: dict[Flag, int] = defaultdict(int)
+    for trial in trials:
+        for flag in trial.flags:
+            flags[Flag(flag)] += 1
+    return Condition(
+        running=running,
+        trials=len(trials),
+        failed=sum(trial.failure_kind is not None for trial in trials),
+        flagged=sum(bool(trial.flags) for trial in trials),
+        flags=dict(sorted(flags.items(), key=lambda item: -item[1])),
+        temperature=next(filter(None, (_temperature(connection, trial.id) for trial in trials[:_WARM])), None),
+    )
+
+
+def _temperature(connection: Connection, trial_id: str) -> Temperature | None:
+    """The last one of a trial, of the warmest part."""
+    query = (
+        select(
+            t.measurement.c.domain,
+            t.measurement.c.temperature_c,
+            t.window.c.started_at_utc,
+            t.window.c.begin_at_ns,
+            t.window.c.end_at_ns,
+        )
+        .select_from(t.measurement.join(t.window))
+        .where(t.measurement.c.trial_id == trial_id, t.measurement.c.temperature_c.is_not(None))
+        .order_by(t.window.c.end_at_ns.desc(), t.measurement.c.temperature_c.desc())
+        .limit(1)
+    )
+    row: Row[str, float, datetime, int, int] | None = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    length = timedelta(seconds=(row.end_at_ns - row.begin_at_ns) / 1e9)
+    return Temperature(Domain(row.domain), row.temperature_c, row.started_at_utc + length)
