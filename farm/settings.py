@@ -90,8 +90,14 @@ class Settings(BaseSettings):
         default_factory=lambda: Path(tempfile.gettempdir()) / "wattfarm.lock",
         description="one trial a machine: the lock that says so",
     )
-    gpu_index: int = Field(
-        0, ge=0, description="which of the visible GPUs is metered: for each trial the one that it runs on"
+    gpu: str = Field(
+        "", description="the GPU to measure on, by index or UUID as nvidia-smi has them; default all that CUDA sees"
+    )
+    allow_models: str = Field(
+        "", description="networks of users' packages that a worker may load: my_package.*, several with commas"
+    )
+    watchdog_s: float = Field(
+        300.0, gt=0, description="a worker that hears nothing for so long while messages wait for it ends"
     )
     wall_url: str = Field(
         "", description="the wall meter: a Prometheus server, http://host:9090, or an address that answers in JSON"

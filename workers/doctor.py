@@ -12,7 +12,7 @@ from farm.model import Check, Domain, Machine, Quality
 from farm.settings import Settings, load_settings
 from workers import fingerprint
 from workers.guard import machine_lock
-from workers.meters.nvml import open_gpu, use_simulator
+from workers.meters.nvml import choose_gpu, open_gpu, use_simulator
 from workers.probe import run_probe
 from workers.sampler import open_meters
 from workers.zygote import Zygote
@@ -25,10 +25,11 @@ def examine(probe: bool = False) -> list[Check]:
     """The worker's half of the examination; never raises for what is missing. With `probe`, half a minute on a GPU."""
     settings = load_settings()
     use_simulator(settings.simulator)
+    choose_gpu(settings.gpu)
     machine = fingerprint.machine(settings)
     return [
         _machine(machine),
-        *_gpu(machine),
+        *_gpu(machine, settings.gpu),
         _versions(),
         *_meters(settings),
         _lock(settings),
@@ -60,12 +61,13 @@ def _versions() -> Check:
     return Check(name="versions", state="ok", detail=libraries)
 
 
-def _gpu(machine: Machine) -> Iterator[Check]:
+def _gpu(machine: Machine, chosen: str) -> Iterator[Check]:
     """The metered GPU as the fingerprint has it; nothing where there is none."""
     gpu: Any = machine.hardware["gpu"]
     if gpu is None:
         return
-    count = f", the first of {gpu['count']}: a trial meters the one it runs on" if (gpu["count"] or 1) > 1 else ""
+    which = "chosen of {0}" if chosen else "the first of {0}: a trial meters the one it runs on, FARM_GPU chooses"
+    count = ", " + which.format(gpu["count"]) if (gpu["count"] or 1) > 1 else ""
     yield Check(name="gpu", state="ok", detail=f"{gpu['name']}, driver {gpu['driver']}{count}")
     if machine.simulated:
         yield Check(name="gpu", state="note", detail="SIMULATED: its load is the trials' use of the CPU")

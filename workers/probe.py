@@ -109,7 +109,7 @@ class _Burn:
 
     def run(self, length_s: float, period_s: float, duty: float) -> Span | None:
         """Run one, and return when it was on; None where it failed."""
-        spec = _spec(self.settings.gpu_index, length_s, period_s, duty)
+        spec = _spec(length_s, period_s, duty)
         with tempfile.TemporaryFile() as log_file, closing(Stop()) as stop:
             heard = follow(self.zygote.spawn(log_file), protocol.Start(spec=spec), self.sampler, stop)
         if heard.failure is not None:
@@ -118,12 +118,12 @@ class _Burn:
         return spans[0] if spans else None
 
 
-def _spec(gpu_index: int, length_s: float, period_s: float, duty: float) -> JobSpec:
+def _spec(length_s: float, period_s: float, duty: float) -> JobSpec:
     return JobSpec(
         job="probe",
         sweep="probe",
         kind="burn",
-        point={"period_s": period_s, "duty": duty, "device": f"cuda:{gpu_index}" if gpu_index else "auto"},
+        point={"period_s": period_s, "duty": duty, "device": "auto"},
         repetition=0,
         target="any",
         measure=MeasureSettings(

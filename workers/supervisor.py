@@ -62,7 +62,7 @@ class Supervisor:
         self._meters: Sequence[Meter] | None = None  #: None: to be entered before the next trial
         self._meter_notes: Sequence[str] = ()
         self._entered_meters = ExitStack()
-        self._gpu_index = 0
+        self._gpu = "cuda:0"  #: that is metered
         self._last_idle: SharedIdle | None = None
         self._rest: Rest | None = None
         self._in_step: set[str] = set()  #: points, as JSON, that may run in step with the GPU's power sensor
@@ -72,7 +72,7 @@ class Supervisor:
             stack.push(self)
             self._zygote.start()
             self.probe = probe_of(self._machine, self._settings, self._zygote)
-            self._enter_meters(self._gpu_index)
+            self._enter_meters(self._gpu)
             stack.pop_all()
         return self
 
@@ -80,13 +80,13 @@ class Supervisor:
         self._entered_meters.close()
         self._zygote.close()
 
-    def _enter_meters(self, gpu_index: int) -> Sequence[Meter]:
+    def _enter_meters(self, gpu: str) -> Sequence[Meter]:
         """The meters of this machine and that GPU; entered anew for another GPU, and after a trial that lost one."""
-        if self._meters is None or gpu_index != self._gpu_index:
+        if self._meters is None or gpu != self._gpu:
             self._entered_meters.close()
-            settings = self._settings.model_copy(update={"gpu_index": gpu_index})
+            settings = self._settings.model_copy(update={"gpu": gpu})
             self._meters, self._meter_notes = open_meters(settings, self._entered_meters)
-            self._gpu_index, self._last_idle, self._rest = gpu_index, None, None
+            self._gpu, self._last_idle, self._rest = gpu, None, None
         return self._meters
 
     def run(self, claim: Claim, stop: Stop) -> TrialReport:
@@ -108,11 +108,11 @@ class Supervisor:
 
     def _observe(self, spec: JobSpec, stop: Stop) -> Observed:
         """Idle, run, idle again; the meters run all the while."""
-        started, gpu_index = datetime.now(UTC), _gpu_index(spec)
-        meters = self._enter_meters(gpu_index)
+        started, gpu = datetime.now(UTC), _gpu(spec)
+        meters = self._enter_meters(gpu)
         with (
             tempfile.TemporaryFile() as log_file,
-            closing(Watch(gpu_index)) as watch,
+            closing(Watch(gpu)) as watch,
             Sampler(meters, spec.measure.poll_period_s) as sampler,
         ):
             edges = _Edges(sampler, watch)
@@ -211,10 +211,10 @@ def _as_key(point: Point) -> str:
     return json.dumps(point, sort_keys=True)
 
 
-def _gpu_index(spec: JobSpec) -> int:
-    """The GPU that the trial runs on: N of cuda:N, else the first."""
-    device, _, index = str(spec.point.get("device")).partition(":")
-    return int(index) if device == "cuda" and index.isdecimal() else 0
+def _gpu(spec: JobSpec) -> str:
+    """The GPU that the trial runs on, as CUDA calls it: the first unless it says which."""
+    device, _, number = str(spec.point.get("device")).partition(":")
+    return f"cuda:{int(number)}" if device == "cuda" and number.isdecimal() else "cuda:0"
 
 
 def _idle(kind: WindowKind, spec: JobSpec, edges: Edges, stop: Stop) -> Window | None:

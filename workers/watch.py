@@ -18,12 +18,12 @@ PRESSURE = Path("/proc/pressure/cpu")
 class Watch:
     """Glances of one trial; the worker's process and its descendants are its own."""
 
-    def __init__(self, gpu_index: int) -> None:
+    def __init__(self, gpu: str) -> None:
         self._own = psutil.Process()
         self._session = ExitStack()
         self._gpu: Gpu | None = None
         with suppress(MeterError):
-            self._gpu = self._session.enter_context(open_gpu(gpu_index))
+            self._gpu = self._session.enter_context(open_gpu(gpu))
         self.glances: list[Glance] = []
 
     def look(self) -> None:

@@ -30,7 +30,7 @@ class FakeDriver:
     temperature_c: int = 41
     clock_mhz: int = 1980
     event_reasons: int = 0x4
-    mig: int = 0
+    split: set[int] = field(default_factory=set)  #: GPUs with MIG on
     fails: dict[str, int] = field(default_factory=dict)  #: function -> NVML error; field 186 is "instant"
     sessions: int = 0
     asked: list[int] = field(default_factory=list)  #: GPUs whose energy or power was read
@@ -60,7 +60,7 @@ class FakeDriver:
             "nvmlDeviceGetCount": lambda: len(self.uuids),
             "nvmlDeviceGetHandleByIndex": self._handle,
             "nvmlDeviceGetUUID": lambda gpu: self.uuids[gpu],
-            "nvmlDeviceGetMigMode": lambda _: [self.mig, self.mig],
+            "nvmlDeviceGetMigMode": lambda gpu: [int(gpu in self.split)] * 2,
             "nvmlDeviceGetTotalEnergyConsumption": lambda gpu: self._read(gpu, self.energy_mj),
             "nvmlDeviceGetPowerUsage": lambda gpu: self._read(gpu, self.smoothed_mw),
             "nvmlDeviceGetFieldValues": lambda gpu, fields: [self._field(gpu, f) for f in fields],

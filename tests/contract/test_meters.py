@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ from codecarbon.external.hardware import CPU, SystemCPULoadMeter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farm.errors import MeterLost
+from farm.errors import InputError, MeterLost
 from farm.model import Domain, Quality
 from farm.settings import Settings, load_settings
 from tests.contract.meter_contract import (
@@ -28,7 +29,7 @@ from tests.contract.meter_fakes import TWO_SOCKETS, FakeDriver, FakePlug, FakePo
 from workers.meters import REGISTRY, Meter, load
 from workers.meters.codecarbon import Codecarbon, carbon_intensity_g_per_kwh
 from workers.meters.external import READS_A_PERIOD, STALE_PERIODS
-from workers.meters.nvml import NvmlCounter, NvmlPower
+from workers.meters.nvml import NvmlCounter, NvmlPower, choose_gpu
 from workers.meters.rapl import Rapl
 
 #: Short, for a test; long enough that a busy machine is not taken for a meter that is gone.
@@ -52,6 +53,15 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> FakeDriver:
     monkeypatch.setitem(sys.modules, "pynvml", fake.module())
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     return fake
+
+
+def see(monkeypatch: pytest.MonkeyPatch, visible: str | None) -> None:
+    """Let the environment be what a user has set; it is restored whatever a test makes of it."""
+    for name in ("CUDA_DEVICE_ORDER", "CUDA_VISIBLE_DEVICES"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
 
 
 @pytest.fixture
@@ -249,7 +259,7 @@ class TestNvml:
 
     @pytest.mark.parametrize("meter", [NvmlCounter, NvmlPower])
     def test_a_gpu_that_is_split(self, driver: FakeDriver, meter: type[NvmlCounter | NvmlPower]) -> None:
-        driver.mig = real.NVML_DEVICE_MIG_ENABLE
+        driver.split = {0}
         assert "turn MIG off" in assert_unavailable(meter(Settings()))
 
     def test_without_the_binding(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,6 +277,80 @@ class TestNvml:
         with NvmlCounter(Settings()) as meter:
             meter.read()
         assert set(driver.asked) == {gpu}
+
+    @pytest.mark.parametrize("wanted", ["1", "GPU-bbbb-0002", "GPU-bb"])
+    @pytest.mark.parametrize("visible", [None, "0", "", "GPU-aaaa-0001,GPU-bbbb-0002", "MIG-1234"])
+    def test_a_chosen_gpu_is_the_only_one_of_trials_and_the_one_that_is_metered(
+        self, driver: FakeDriver, monkeypatch: pytest.MonkeyPatch, wanted: str, visible: str | None
+    ) -> None:
+        driver.split = {0}
+        see(monkeypatch, visible)
+        choose_gpu(wanted)
+        assert os.environ["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-bbbb-0002"
+        for name in ("", "cuda:0", wanted):
+            with NvmlCounter(Settings(gpu=name)) as meter:
+                meter.read()
+        assert set(driver.asked) == {1}
+        assert "has no GPU 1" in assert_unavailable(NvmlCounter(Settings(gpu="cuda:1")))
+        assert driver.sessions == 0
+
+    @pytest.mark.parametrize(
+        ("visible", "split", "seen"),
+        [
+            (None, set(), None),
+            ("1", set(), "1"),
+            ("", {0}, ""),
+            (None, {0}, "GPU-bbbb-0002,GPU-cccc-0003"),
+            (None, {0, 1, 2}, None),
+        ],
+    )
+    def test_where_none_is_chosen_trials_see_what_their_user_shows_them_or_all_whole_gpus(
+        self,
+        driver: FakeDriver,
+        monkeypatch: pytest.MonkeyPatch,
+        visible: str | None,
+        split: set[int],
+        seen: str | None,
+    ) -> None:
+        driver.uuids.append("GPU-cccc-0003")
+        driver.split = split
+        see(monkeypatch, visible)
+        choose_gpu("")
+        assert os.environ.get("CUDA_VISIBLE_DEVICES") == seen
+        assert os.environ["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
+
+    @pytest.mark.parametrize(
+        ("wanted", "split", "text"),
+        [
+            ("7", set(), "GPU 7 is not here: there are 0 (NVIDIA H200, GPU-aaaa-0001), 1 (NVIDIA H200, GPU-bbbb-0002)"),
+            ("GPU-c", set(), "GPU GPU-c is not here: there are 0 ("),
+            ("GPU-", set(), "GPU GPU- is ambiguous: there are 0 ("),
+            ("cuda:0", set(), "GPU cuda:0 is not here: there are 0 ("),
+            ("MIG-1234", {0}, "GPU MIG-1234 is not here: there are 1 ("),
+            ("0", {0}, "GPU 0 is split by MIG, and only whole ones are metered: there are 1 (NVIDIA"),
+            ("0", {0, 1}, "GPU 0 is split by MIG, and only whole ones are metered: there are none: turn MIG off"),
+        ],
+    )
+    def test_a_gpu_that_cannot_be_chosen_is_one_line_that_lists_those_that_can(
+        self, driver: FakeDriver, monkeypatch: pytest.MonkeyPatch, wanted: str, split: set[int], text: str
+    ) -> None:
+        see(monkeypatch, "0")
+        driver.split = split
+        with pytest.raises(InputError) as caught:
+            choose_gpu(wanted)
+        assert str(caught.value).startswith(f"FARM_GPU: {text}")
+        assert "\n" not in str(caught.value)
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "0"
+
+    def test_a_gpu_is_chosen_where_there_is_no_driver(
+        self, driver: FakeDriver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        see(monkeypatch, None)
+        driver.fails["nvmlInit"] = real.NVML_ERROR_LIBRARY_NOT_FOUND
+        choose_gpu("")
+        with pytest.raises(InputError, match="FARM_GPU: no GPU 0: no NVIDIA driver here"):
+            choose_gpu("0")
 
     @pytest.mark.parametrize("visible", ["7", "GPU-cccc", "MIG-1234"])
     def test_a_gpu_that_is_not_there(self, driver: FakeDriver, monkeypatch: pytest.MonkeyPatch, visible: str) -> None:

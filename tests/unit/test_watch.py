@@ -14,7 +14,7 @@ _WORK = "import time\nwhile time.process_time() < 0.3: pass\nprint(flush=True)\n
 
 @pytest.fixture
 def watch() -> Iterator[Watch]:
-    with closing(Watch(0)) as made:
+    with closing(Watch("cuda:0")) as made:
         yield made
 
 

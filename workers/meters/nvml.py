@@ -1,14 +1,14 @@
 """NVIDIA GPUs: the energy counter, and the power sensor. One GPU is metered, the one that a trial uses.
 
-Needs no root: clocks and limits are recorded, never set. NVML orders GPUs by PCI bus; set CUDA_DEVICE_ORDER=PCI_BUS_ID
-where CUDA_VISIBLE_DEVICES picks one of several different GPUs by its number.
+Needs no root: clocks and limits are recorded, never set. A GPU is named by its index or UUID as nvidia-smi has them, or
+by what CUDA calls it in a trial: `cuda:0`. `choose_gpu` has both count alike.
 """
 
 import ctypes
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,9 +62,74 @@ def use_simulator(folder: Path | None) -> None:
         raise InputError(f"FARM_SIMULATOR: no simulation runs in {folder}: start one, or unset the variable")
 
 
+@dataclass(frozen=True, slots=True)
+class _Board:
+    """A GPU to choose."""
+
+    index: int
+    uuid: str
+    name: str
+    is_split: bool  #: by MIG
+
+    def __str__(self) -> str:
+        return f"{self.index} ({self.name}, {self.uuid})"
+
+    def is_called(self, wanted: str) -> bool:
+        """By its index, its UUID, or the beginning of that."""
+        return wanted == str(self.index) or (wanted.startswith("GPU-") and self.uuid.startswith(wanted))
+
+
+def choose_gpu(wanted: str) -> None:
+    """Have CUDA, in what this process starts, count GPUs as NVML does, and see the wanted one alone, as `cuda`.
+
+    Where none is wanted, CUDA_VISIBLE_DEVICES is left as it is; without it CUDA sees all GPUs but those that are split
+    by MIG, whose parts share their sensors. Raises InputError for a GPU that is not there, or split.
+    """
+    os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
+    try:
+        boards = _boards()
+    except MeterUnavailable as error:
+        if wanted:
+            raise InputError(f"FARM_GPU: no GPU {wanted}: {error}") from None
+        return
+    whole = [board for board in boards if not board.is_split]
+    if wanted:
+        os.environ["CUDA_VISIBLE_DEVICES"] = _chosen(wanted, boards, whole).uuid
+    elif "CUDA_VISIBLE_DEVICES" not in os.environ and 0 < len(whole) < len(boards):
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(board.uuid for board in whole)
+
+
+def _chosen(wanted: str, boards: Sequence[_Board], whole: Sequence[_Board]) -> _Board:
+    found = [board for board in boards if board.is_called(wanted)]
+    if len(found) == 1 and not found[0].is_split:
+        return found[0]
+    what = {0: "is not here", 1: "is split by MIG, and only whole ones are metered"}.get(len(found), "is ambiguous")
+    choice = ", ".join(map(str, whole)) or "none: turn MIG off"
+    raise InputError(f"FARM_GPU: GPU {wanted} {what}: there are {choice}")
+
+
+def _boards() -> list[_Board]:
+    """Every GPU that this user may open, in NVML's order."""
+    with _session() as nvml:
+        boards = []
+        for index in range(nvml.nvmlDeviceGetCount()):
+            with suppress(nvml.NVMLError):
+                handle = nvml.nvmlDeviceGetHandleByIndex(index)
+                is_split = bool(Gpu(nvml, handle).ask(mig_is_on))
+                boards.append(_Board(index, nvml.nvmlDeviceGetUUID(handle), nvml.nvmlDeviceGetName(handle), is_split))
+        return boards
+
+
 @contextmanager
-def open_gpu(index: int = 0) -> Iterator[Gpu]:
-    """What CUDA calls `cuda:index`, in a session of its own; raises MeterUnavailable where there is none."""
+def open_gpu(name: str = "") -> Iterator[Gpu]:
+    """A GPU by its name, by default `cuda:0`, in a session of its own; raises MeterUnavailable where there is none."""
+    with _session() as nvml:
+        yield Gpu(nvml, _handle(nvml, name or "cuda:0"))
+
+
+@contextmanager
+def _session() -> Iterator[Any]:
+    """The binding, ready to be asked."""
     try:
         import pynvml  # noqa: PLC0415
     except ImportError:
@@ -74,20 +139,25 @@ def open_gpu(index: int = 0) -> Iterator[Gpu]:
     except pynvml.NVMLError as error:
         raise MeterUnavailable(f"no NVIDIA driver here: {error}; a GPU needs its driver to be metered") from None
     try:
-        yield Gpu(pynvml, _handle(pynvml, os.environ.get("CUDA_VISIBLE_DEVICES", ""), index))
+        yield pynvml
     finally:
         with suppress(pynvml.NVMLError):
             pynvml.nvmlShutdown()
 
 
-def _handle(nvml: Any, visible: str, index: int) -> Any:
-    """The handle of that entry of CUDA_VISIBLE_DEVICES, or of the GPU of that number where it names none."""
-    names = [name.strip() for name in visible.split(",") if name.strip()] or [str(index)] * (index + 1)
-    if index >= len(names):
-        raise MeterUnavailable(f"CUDA_VISIBLE_DEVICES={visible} has no GPU {index} to meter")
-    wanted = names[index]
-    if wanted.startswith("MIG-"):
-        raise MeterUnavailable(f"CUDA_VISIBLE_DEVICES names {wanted}: only whole GPUs are metered, turn MIG off")
+def _seen_as(number: int) -> str:
+    """What CUDA calls `cuda:number`: that entry of CUDA_VISIBLE_DEVICES, or the number where it names none."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    names = [name.strip() for name in visible.split(",") if name.strip()] or [str(number)] * (number + 1)
+    if number >= len(names):
+        raise MeterUnavailable(f"CUDA_VISIBLE_DEVICES={visible} has no GPU {number} to meter")
+    if names[number].startswith("MIG-"):
+        raise MeterUnavailable(f"CUDA_VISIBLE_DEVICES names {names[number]}: only whole GPUs are metered, turn MIG off")
+    return names[number]
+
+
+def _handle(nvml: Any, name: str) -> Any:
+    wanted = _seen_as(int(name.removeprefix("cuda:"))) if name.startswith("cuda:") else name
     try:
         if wanted.startswith("GPU-"):
             return _handle_by_uuid(nvml, wanted)
@@ -151,7 +221,7 @@ class _NvmlMeter(ABC):
     update_period_s = 0.1
 
     def __init__(self, settings: Settings) -> None:
-        self._index = settings.gpu_index
+        self._name = settings.gpu
         self._simulator = settings.simulator
         self._session = ExitStack()
         self._gpu: Gpu | None = None
@@ -160,7 +230,7 @@ class _NvmlMeter(ABC):
         if self._simulator is not None and not self._simulator.is_dir():
             raise MeterUnavailable(f"the simulation in {self._simulator} has ended: start another, and a new worker")
         with ExitStack() as session:
-            gpu = session.enter_context(open_gpu(self._index))
+            gpu = session.enter_context(open_gpu(self._name))
             try:
                 if gpu.ask(mig_is_on):
                     raise MeterUnavailable("this GPU is split by MIG: only whole GPUs are metered, turn MIG off")
