@@ -1,8 +1,7 @@
 """The command line: the only place that prints or exits. Modules are imported on use, so that help is fast."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -10,10 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from farm.commands import Answer
+from farm.commands import opened as _store
+from farm.commands.analyze import analyze, compare
+from farm.commands.options import AnySweep, FormatName, Json, Output
+
 if TYPE_CHECKING:
     from farm.model import SweepRecord
     from farm.report.files import Format
     from farm.report.selection import Selection
+    from farm.report.views import View
     from farm.settings import Settings
     from farm.store import Progress, Store
 
@@ -30,13 +35,7 @@ app.add_typer(db, name="db")
 
 SweepFile = Annotated[Path, typer.Argument(metavar="SWEEP.yaml", help="The sweep to measure.")]
 SweepName = Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep's name or id.")]
-AnySweep = Annotated[str | None, typer.Argument(metavar="SWEEP", help="A sweep's name or id; default the latest.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Measure all of it again, beside the old results.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
-FormatName = Annotated[
-    str | None, typer.Option("--format", metavar="NAME", help="table, csv, json or parquet; default FILE's suffix.")
-]
-Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to this file.")]
 SOME_TRIALS_FAILED = 1
 SERVICE_OUT_OF_REACH = 3
 A_BUG = 70
@@ -94,7 +93,13 @@ def _later(name: str) -> Any:
     return stand_in
 
 
-@app.callback(invoke_without_command=True)
+def _print_answer(answer: Answer | None, **_: Any) -> None:
+    """Of a command that has a module of its own; the others print for themselves."""
+    if answer is not None:
+        _print_view(answer.view, answer.form, answer.output, answer.record)
+
+
+@app.callback(invoke_without_command=True, result_callback=_print_answer)
 def about(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
     """Measure what deep learning costs: joules, seconds, grams of CO2."""
     if version:
@@ -346,6 +351,10 @@ def init(
         print(f"wrote {path}: edit it, then `farm run {path}`")
 
 
+app.command()(analyze)
+app.command()(compare)
+
+
 @db.command("upgrade")
 def db_upgrade() -> None:
     """Make or upgrade the database's tables."""
@@ -367,16 +376,6 @@ def db_check() -> None:
 
     with _store() as (_, settings):
         print(f"{redacted(settings.store_url)}: reachable, fits this program")
-
-
-@contextmanager
-def _store(create: bool = False) -> Iterator[tuple["Store", "Settings"]]:
-    from farm.settings import load_settings
-    from farm.store import Store
-
-    settings = load_settings()
-    with Store.open(settings.store_url, create=create or not settings.database_url) as store:
-        yield store, settings
 
 
 def _depths(queues: Sequence[str], settings: "Settings") -> tuple[dict[str, int] | None, str]:
@@ -426,16 +425,25 @@ def _print_results(
     output: Path | None = None,
 ) -> None:
     from farm.report import views
-    from farm.report.files import Format, write_text
     from farm.report.selection import Selection
 
-    view = views.view(store, sweep, selection or Selection())
-    if form != Format.TABLE:
+    _print_view(views.view(store, sweep, selection or Selection()), form, output)
+
+
+def _print_view(
+    view: "View", form: "Format", output: Path | None = None, record: Mapping[str, Any] | None = None
+) -> None:
+    """`record`: what json holds, where that is more than the rows."""
+    from farm.report.files import Format, json_text, write_text
+    from farm.report.views import plain
+
+    is_json = form == Format.JSON and record is not None
+    if form != Format.TABLE and not is_json:
         _emit(view.records(), form, output)
     elif output is None:
-        _show(view.rendered(), None, as_json=False)
+        _show(view.rendered(), record, is_json)
     else:
-        write_text(views.plain(view.rendered()), output)
+        write_text(json_text(record) if is_json else plain(view.rendered()), output)
 
 
 def _emit(records: list[dict[str, Any]], form: "Format", output: Path | None) -> None:
@@ -454,9 +462,9 @@ def _emit(records: list[dict[str, Any]], form: "Format", output: Path | None) ->
 def _show(view: Any, record: Any, as_json: bool) -> None:
     """Print for a person or for a script."""
     if as_json:
-        import json
+        from farm.report.files import json_text
 
-        print(json.dumps(record, indent=2, default=str))
+        print(json_text(record))
     elif isinstance(view, str):
         print(view)
     else:

@@ -40,12 +40,14 @@ def span(value: Interval, digits: int = 3) -> str:
     return f"{number(value.low, digits)} to {number(value.high, digits)}"
 
 
-def change(ratio: float) -> str:
-    """12 % more, 40 % less, 2.4 times as much."""
+def change(ratio: float, response: str = "", other: str = "") -> str:
+    """12% more energy than A, 40% less, 2.4 times the energy of A."""
     if ratio >= 2:
-        return f"{number(ratio)} times as much"
+        times = f"{number(ratio)} times"
+        return f"{times} the {response}{f' of {other}' if other else ''}" if response else f"{times} as much"
     off = abs(ratio - 1)
-    return f"{f'{off * 100:.1f}%' if off < 0.1 else percent(off)} {'more' if ratio >= 1 else 'less'}"
+    words = [f"{off * 100:.1f}%" if off < 0.1 else percent(off), "more" if ratio >= 1 else "less", response]
+    return " ".join(word for word in (*words, f"than {other}" if other else "") if word)
 
 
 def scale(data: Data) -> str:
@@ -111,7 +113,7 @@ def _variances(p: float | None) -> list[str]:
 def of_tukey(found: Iterable[Difference], response: str) -> list[str]:
     """A sentence for each pair, the largest difference first."""
     ranked = sorted(found, key=lambda d: -abs(d.relative))
-    return [*map(lambda d: _difference(d, response), ranked[:_NAMED]), *_rest(len(ranked))]  # noqa: C417
+    return [*(_difference(d, response) for d in ranked[:_NAMED]), *_rest(len(ranked))]
 
 
 def _difference(d: Difference, response: str) -> str:
@@ -137,7 +139,7 @@ def _rank(test: RankTest, response: str) -> str:
 
 def of_pairs(found: Mapping[tuple[Cell, Cell], Pair], factors: Sequence[str], response: str) -> list[str]:
     """A sentence for each pair, the largest ratio first."""
-    ranked = sorted(found.items(), key=lambda item: -abs(_log_size(item[1].ratio)))
+    ranked = sorted(found.items(), key=lambda item: -_size(item[1].ratio))
     sentences = [
         f"{spelt(factors, b)} against {spelt(factors, a)}: {of_ratio(pair, response)}"
         for (a, b), pair in ranked[:_NAMED]
@@ -152,7 +154,7 @@ def of_ratio(pair: Pair, response: str) -> str:
         return f"cannot tell: {number(pair.ratio.mean)} times the {response}, but a test needs two values that differ."
     if pair.p_adjusted >= SIGNIFICANCE:
         return f"cannot tell their {response} apart ({figures})."
-    return f"{change(pair.ratio.mean)} {response} ({figures})."
+    return f"{change(pair.ratio.mean, response)} ({figures})."
 
 
 def doubts_of_pairs(found: Iterable[Pair]) -> list[str]:
@@ -187,7 +189,9 @@ def of_mixed(found: Mixed, data: Data, group: str) -> list[str]:
         else:
             sentences.append(f"{who}: {scale(data)} differs by {figures}, {change(off)}.")
     alike = f"Of what the factors leave, {percent(found.icc)} lies between the {found.groups} groups of {group} (ICC)"
-    counted = "one of them tells less than a run of another group" if found.icc >= _SHARES[3][0] else "runs differ alone"
+    counted = (
+        "one of them tells less than a run of another group" if found.icc >= _SHARES[3][0] else "runs differ alone"
+    )
     explained = f"The factors explain {_share(found.marginal_r_sq)} of the variance (marginal R²)"
     return [f"{explained}, with the groups {_share(found.conditional_r_sq)}.", *sentences, f"{alike}: {counted}."]
 
@@ -250,22 +254,21 @@ def of_comparison(found: Comparison, response: str) -> list[str]:
     where = "" if len(found.matches) == 1 else f" over {points}, geometric mean"
     figures = f"B / A = {_ratio(found.ratio)}, {probability(found.p)}"
     if found.p is None:
-        first = f"cannot tell: B has {number(found.ratio.mean)} times the {response} of A{where}, but a point has too "
-        first += "few values that differ for a test."
+        known = f"B has {number(found.ratio.mean)} times the {response} of A{where}"
+        first = f"cannot tell: {known}, but not every point has two values that differ on each side."
     elif found.p >= SIGNIFICANCE:
         first = f"cannot tell the {response} of A and B apart{where} ({figures})."
     else:
-        first = f"B has {change(found.ratio.mean)} {response} than A{where} ({figures})."
-        first = first.replace("times as much", "times the").replace(f"{response} than A", f"{response} than A")
+        first = f"B has {change(found.ratio.mean, response, 'A')}{where} ({figures})."
     return [first, *([_points(found)] if len(found.matches) > 1 else [])]
 
 
 def _points(found: Comparison) -> str:
-    sure = [m.pair.ratio.mean for m in found.matches if m.pair.p_adjusted is not None and m.pair.p_adjusted < 0.05]
+    tested = [(match.pair.ratio.mean, match.pair.p_adjusted) for match in found.matches]
+    sure = [ratio for ratio, p in tested if p is not None and p < SIGNIFICANCE]
     less, more = sum(ratio < 1 for ratio in sure), sum(ratio > 1 for ratio in sure)
-    ratios = [match.pair.ratio.mean for match in found.matches]
-    unclear = len(ratios) - len(sure)
-    parts = [(less, "less"), (more, "more"), (unclear, "cannot tell")]
+    ratios = [ratio for ratio, _ in tested]
+    parts = [(less, "less"), (more, "more"), (len(ratios) - len(sure), "cannot tell")]
     counts = ", ".join(f"{count} {what}" for count, what in parts if count)
     return f"Point by point (Holm): {counts}; ratios from {number(min(ratios))} to {number(max(ratios))}."
 
@@ -288,5 +291,6 @@ def _g(g: Interval | None) -> str:
     return "" if g is None else f"Hedges' g {number(g.mean, 2)}, "
 
 
-def _log_size(ratio: Interval) -> float:
+def _size(ratio: Interval) -> float:
+    """Half as much and twice as much are the same."""
     return ratio.mean if ratio.mean >= 1 else 1 / ratio.mean

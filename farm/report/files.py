@@ -44,12 +44,17 @@ def chosen(name: str | None, path: Path | None, known: Sequence[Format]) -> Form
 def text(records: Sequence[Mapping[str, Any]], form: Format) -> str:
     """Records as csv or json text; an unknown is an empty cell or null."""
     if form == Format.JSON:
-        return json.dumps(list(records), indent=2, default=str)
+        return json_text(list(records))
     out = io.StringIO()
     writer = csv.DictWriter(out, fieldnames=_columns(records), lineterminator="\n")
     writer.writeheader()
     writer.writerows(records)
     return out.getvalue().rstrip("\n")
+
+
+def json_text(record: Any) -> str:
+    """Anything as JSON; what JSON does not know is spelt."""
+    return json.dumps(record, indent=2, default=str)
 
 
 def write(records: Sequence[Mapping[str, Any]], form: Format, path: Path) -> None:

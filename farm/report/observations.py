@@ -63,7 +63,9 @@ RESPONSES: Mapping[str, Response] = {
     "carbon_g": Response("gCO2e", _carbon_g, is_energy=True),
     "seconds": Response("s", lambda t: _inverse(t.sample.units_per_s)),
     "units_per_s": Response("units of work a second", lambda t: t.sample.units_per_s),
-    "latency_s": Response("s, median batch of a trial", lambda t: median(t.sample.latencies_s) if t.sample.latencies_s else None),
+    "latency_s": Response(
+        "s, median batch of a trial", lambda t: median(t.sample.latencies_s) if t.sample.latencies_s else None
+    ),
     "accuracy": Response("share of validation images, after the last epoch", lambda t: t.accuracy),
 }
 ENERGY = "energy"
@@ -144,6 +146,11 @@ def of_csv(path: Path, response: str, factors: Sequence[str], where: Sequence[tu
     return Observations(Data(response, values, columns), (f"{path.name}: {several(len(kept), 'row')}",))
 
 
+def logarithms(seen: Observations) -> Observations:
+    """The same on a logarithmic scale; raises InputError where a value is 0 or less."""
+    return replace(seen, data=seen.data.logs())
+
+
 def responses(trials: Sequence[Trial], wanted: str) -> tuple[str, tuple[float, ...]]:
     """The response by its own name, and its value in each trial; raises InputError where one is unknown."""
     if wanted not in {ENERGY, *RESPONSES}:
@@ -179,9 +186,7 @@ def check_hardware(labels: Sequence[Labels], factors: Sequence[str]) -> None:
     classes = list(dict.fromkeys(own.get("hardware_class") for own in labels))
     if len(classes) > 1 and not {"hardware_class", "machine"} & set(factors):
         those = ", ".join(map(label, classes))
-        raise InputError(
-            f"different hardware ({those}): name hardware_class among --factors, or choose by --where"
-        )
+        raise InputError(f"different hardware ({those}): name hardware_class among --factors, or choose by --where")
 
 
 def _trial(sample: Sample, row: TrialRow) -> Trial:

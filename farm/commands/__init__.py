@@ -1,0 +1,34 @@
+"""Commands that have a module of their own: each returns an `Answer`, which `farm.cli` prints."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from farm.report.files import Format
+    from farm.report.views import View
+    from farm.settings import Settings
+    from farm.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command found, and how it was asked for."""
+
+    view: "View"
+    record: Mapping[str, Any]  #: for json, which holds more than the rows of a table
+    form: "Format"
+    output: Path | None  #: None: to the terminal
+
+
+@contextmanager
+def opened(create: bool = False) -> Iterator[tuple["Store", "Settings"]]:
+    """The store that the settings name; an embedded one is made where there is none."""
+    from farm.settings import load_settings
+    from farm.store import Store
+
+    settings = load_settings()
+    with Store.open(settings.store_url, create=create or not settings.database_url) as store:
+        yield store, settings

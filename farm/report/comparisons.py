@@ -1,0 +1,95 @@
+"""`farm compare`: two sweeps, or two selections of one, point by point."""
+
+from collections.abc import Sequence
+
+from farm.analysis.statistics.matching import Comparison, Side, compare
+from farm.errors import InputError
+from farm.model import Scalar, SweepRecord
+from farm.report import conclusions as words
+from farm.report.analyses import Analysis, between, p_cell, pair_record
+from farm.report.grids import Row, grids
+from farm.report.numbers import label, number
+from farm.report.observations import RESPONSES, Chosen, check_kinds, chosen, described, responses
+from farm.report.results import ends
+from farm.report.selection import Selection
+from farm.store import Store
+
+_HEADINGS = ("n\na/b", "A", "B", "B / A (95%)", "g", "delta", "p")
+
+
+def comparison(
+    store: Store, sweeps: tuple[SweepRecord, SweepRecord], selections: tuple[Selection, Selection], response: str
+) -> Analysis:
+    """The first against the second; raises InputError where they cannot be told apart, or never meet."""
+    if sweeps[0].id == sweeps[1].id and selections[0].where == selections[1].where:
+        raise InputError("both sides are the same: name two sweeps, or choose the sides by --a and --b")
+    a, b = (chosen(store, sweep, (), selection) for sweep, selection in zip(sweeps, selections, strict=True))
+    if {t.labels["trial"] for t in a.trials} & {t.labels["trial"] for t in b.trials}:
+        raise InputError("a trial is on both sides: choose the sides by --a and --b so that they do not overlap")
+    both = (*a.trials, *b.trials)
+    name, values = responses(both, response)
+    if RESPONSES[name].is_energy:
+        check_kinds([trial.labels for trial in both])
+    if min(values) <= 0:
+        raise InputError(f"--response: {name} is 0 or less in a trial: a ratio needs more; try gross_j")
+    cut = len(a.trials)
+    picked = {factor for factor, _ in set(selections[0].where) ^ set(selections[1].where)}
+    found = compare(_side(a, values[:cut]), _side(b, values[cut:]), sorted(picked))
+    caption = _caption(a, b, sweeps, found)
+    return _view(found, response, [*caption, described(response, name, both)], (*a.notes, *b.notes))
+
+
+def _side(of: Chosen, values: Sequence[float]) -> Side:
+    labels = [trial.labels for trial in of.trials]
+    bookkeeping = {"repetition", "job", "trial", "environment", "sweep", "machine", "hardware_class"}
+    return Side(labels, values, [name for name in labels[0] if name not in bookkeeping])
+
+
+def _caption(a: Chosen, b: Chosen, sweeps: tuple[SweepRecord, SweepRecord], found: Comparison) -> list[str]:
+    titles = [f"{sweep.name} ({sweep.id})" for sweep in sweeps]
+    sides = [[f"{name} {_spelt(levels[side])}" for name, levels in found.compared.items()] for side in (0, 1)]
+    named = [f"{'AB'[side]}: {titles[side]}{', ' if sides[side] else ''}{', '.join(sides[side])}" for side in (0, 1)]
+    return [*named, *(line for line in a.caption[1:] if line in b.caption[1:])]
+
+
+def _spelt(levels: Sequence[Scalar]) -> str:
+    return " ".join(map(label, levels))
+
+
+def _view(found: Comparison, response: str, caption: Sequence[str], notes: Sequence[str]) -> Analysis:
+    """Of two sides, point by point."""
+    shown = found.differing or tuple(name for name, _ in found.matches[0].key)[:1]
+    rows = [
+        Row(
+            tuple((name, dict(match.key)[name]) for name in shown),
+            [
+                f"{match.pair.n_a}/{match.pair.n_b}",
+                number(match.mean_a),
+                number(match.mean_b),
+                between(match.pair.ratio),
+                number(match.pair.g.mean if match.pair.g else None, 2),
+                number(match.pair.delta.mean, 2),
+                p_cell(match.pair.p_adjusted),
+            ],
+        )
+        for match in found.matches
+    ]
+    own = ["A, B: geometric means; p: Welch's test of the logarithms, Holm over the points."]
+    if found.only_a or found.only_b:
+        own.append(f"Points without a partner: {found.only_a} of A, {found.only_b} of B; they are left out.")
+    own += words.doubts_of_pairs(match.pair for match in found.matches)
+    sentences, notes = words.of_comparison(found, response), (*own, *notes)
+    record = {
+        "table": [
+            {**dict(match.key), "a": match.mean_a, "b": match.mean_b, **pair_record(match.pair)}
+            for match in found.matches
+        ],
+        "overall": {**ends("ratio", found.ratio), "p": found.p, "points": len(found.matches)},
+        "compared": {name: {"a": a, "b": b} for name, (a, b) in found.compared.items()},
+        "only_a": found.only_a,
+        "only_b": found.only_b,
+        "response": response,
+        "conclusion": sentences,
+        "notes": notes,
+    }
+    return Analysis(caption, [grids(rows, _HEADINGS)], sentences, notes, record)
