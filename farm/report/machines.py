@@ -119,9 +119,7 @@ def table(seen: Sequence[Seen]) -> RenderableType:
             flagged,
             "; ".join(_doing(machine)),
         )
-    return Group(
-        out, Text(f"flags: share of its last {RECENT} trials that carry one; `farm machines NAME` tells")
-    )
+    return Group(out, Text(f"flags: share of its last {RECENT} trials that carry one; `farm machines NAME` tells"))
 
 
 def details(seen: Sequence[Seen]) -> RenderableType:

@@ -55,7 +55,7 @@ class Recommendation:
         modelled = " (modelled)" if best.service.quality is Quality.MODELLED else ""
         return [
             f"{wanted}: {_name(best.network)}, {best.policy.in_words}, takes the least energy, "
-            f"{interval(best.gross_j)} J gross a request{modelled}; {times} ({HOW}).",
+            f"{interval(best.gross_j)} J gross a request, {joules(best.figures.net_j)} net{modelled}; {times} ({HOW}).",
             *([_tie(advice.rivals)] if advice.rivals else []),
         ]
 

@@ -96,7 +96,7 @@ def test_a_trial_comes_back_whole(farm: Store) -> None:
     assert (trial.started_at_utc, trial.finished_at_utc) == (sent.started_at_utc, sent.finished_at_utc)
     assert (trial.duration_s, trial.overhead_s, trial.carbon_g_per_kwh) == (9.0, 0.75, 268.48)
     assert (trial.flags, trial.log_tail, trial.block, trial.target) == (sent.flags, "Größe\n", 0, "any")
-    assert farm.progress(SWEEP).recent_s == (9.0,)
+    assert farm.progress(SWEEP).recent_s == {"cpu-2": (9.0,)}
 
 
 def test_a_training_comes_back_with_its_epochs_and_who_asked_for_it(farm: Store) -> None:

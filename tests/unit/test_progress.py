@@ -11,11 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farm import tuner
-from farm.errors import InputError
-from farm.model import Duty, Failure, FailureKind, JobState, Point, Probe, SweepRecord
-from farm.report import machines, progress
-from farm.store import FailedTrial, MachineStatus, Progress, RunningJob
-from tests.contract.store_records import MACHINE, record
+from farm.model import Failure, FailureKind, JobState, Machine, Point, SweepRecord
+from farm.report import progress
+from farm.store import FailedTrial, Progress, RunningJob, Waiting
+from tests.contract.store_records import SWEEP, record
 from tests.searches import tuning_sweep
 from tests.summaries import NOON, rendered, widest
 
@@ -25,11 +24,19 @@ BATCH: Point = {"model": "alexnet", "batch_size": 4, "precision": "fp32", "devic
 
 
 def running(machine: str = "lab1", since: datetime = NOON) -> RunningJob:
-    return RunningJob("job", BATCH, 0, machine, since)
+    return RunningJob("job", 1, SWEEP, "batching", BATCH, 0, machine, machine, "cpu-2", since)
+
+
+def hand(name: str = "lab1", hardware_class: str = "cpu-2") -> Machine:
+    """A machine at hand, whose id is its name."""
+    return Machine(id=name, name=name, hardware_class=hardware_class, hardware={})
 
 
 def stand(counts: Mapping[JobState, int], *jobs: RunningJob, recent_s: tuple[float, ...] = ()) -> Progress:
-    return Progress(counts, jobs, recent_s)
+    """Jobs for any machine; at hand are those that run one, and lab1."""
+    waiting = (Waiting(SWEEP, "farm.any", "any", counts[QUEUED]),) if counts.get(QUEUED) else ()
+    crew = tuple(hand(name) for name in sorted({job.machine for job in jobs} or {"lab1"}))
+    return Progress(counts, jobs, waiting, crew, {"cpu-2": recent_s} if recent_s else {})
 
 
 def failed(job: str, kind: FailureKind, state: JobState = FAILED, attempt: int = 1) -> FailedTrial:
@@ -52,14 +59,63 @@ def after(seconds: float) -> datetime:
         ({QUEUED: 4, RUNNING: 1}, 1, 700, 40),
         ({QUEUED: 4, RUNNING: 1}, 1, -700, 50),
         ({QUEUED: 4, RUNNING: 2}, 2, 5, 25),
+        ({RUNNING: 5}, 5, 2, 8),
+        ({QUEUED: 1, RUNNING: 5}, 5, 9, 10),  # no machine is faster for it than one alone
         ({QUEUED: 4}, 0, 0, 40),
     ],
 )
 def test_time_left_is_that_of_the_open_jobs_shared_among_machines(
     counts: dict[JobState, int], machines: int, elapsed_s: float, left_s: float
 ) -> None:
-    stands = stand(counts, *(running(str(n)) for n in range(machines)), recent_s=(9.0, 10.0, 300.0))
+    stands = stand(counts, *(running(str(n)) for n in range(machines)), recent_s=(8.0, 10.0, 12.0))
     assert progress.time_left_s(stands, after(elapsed_s)) == pytest.approx(left_s)
+
+
+def lab(**jobs_by_queue: int) -> Progress:
+    """Two fast machines, of 10 s a trial, and a slow one of 40 s; all idle."""
+    waiting = tuple(
+        Waiting(SWEEP, "farm." + queue.replace("_", "."), queue, jobs) for queue, jobs in jobs_by_queue.items()
+    )
+    crew = (hand("a1", "fast"), hand("a2", "fast"), hand("b1", "slow"))
+    return Progress({QUEUED: sum(jobs_by_queue.values())}, (), waiting, crew, {"fast": (9.0, 11.0), "slow": (40.0,)})
+
+
+@pytest.mark.parametrize(
+    ("jobs", "left_s"),
+    [
+        ({"any": 90}, 400),  # 0.225 trials a second
+        ({"hw_fast": 40}, 200),
+        ({"hw_fast": 40, "hw_slow": 10}, 400),
+        ({"any": 45, "hw_slow": 10}, 400),  # any helps where it is free: the slow one decides
+        ({"any": 72, "hw_slow": 9}, 360),
+        ({"hw_fast": 2, "machine_a2": 30}, 300),
+        ({"any": 1}, 10),
+    ],
+)
+def test_the_most_loaded_group_of_machines_decides(jobs: dict[str, int], left_s: float) -> None:
+    assert progress.time_left_s(lab(**jobs), NOON) == pytest.approx(left_s)
+
+
+@pytest.mark.parametrize("queue", ["hw_none", "machine_lab9"])
+def test_time_left_is_unknown_where_jobs_wait_for_nobody(queue: str) -> None:
+    assert progress.time_left_s(lab(any=5, **{queue: 1}), NOON) is None
+
+
+def test_a_machine_whose_class_measured_nothing_counts_for_nothing() -> None:
+    stands = replace(lab(any=10), recent_s={"slow": (40.0,)})
+    assert progress.time_left_s(stands, NOON) == pytest.approx(400)
+    assert progress.time_left_s(replace(lab(hw_fast=10), recent_s={"slow": (40.0,)}), NOON) is None
+
+
+@given(
+    jobs=st.dictionaries(st.sampled_from(["any", "hw_fast", "hw_slow", "machine_a1"]), st.integers(1, 500), min_size=1)
+)
+def test_more_work_never_takes_less_and_never_less_than_its_share(jobs: dict[str, int]) -> None:
+    left_s = progress.time_left_s(lab(**jobs), NOON)
+    more_s = progress.time_left_s(lab(**{queue: count + 1 for queue, count in jobs.items()}), NOON)
+    assert left_s is not None
+    assert more_s is not None
+    assert sum(jobs.values()) / (2 / 10 + 1 / 40) - 1e-6 <= left_s <= more_s
 
 
 def test_time_left_is_unknown_before_the_first_trial_and_after_the_last() -> None:
@@ -106,8 +162,8 @@ def test_a_search_counts_what_it_has_yet_to_ask_for() -> None:
 def test_each_failed_job_is_one_line_and_the_last_says_how_to_go_on() -> None:
     lines = progress.failure_lines([failed("a", FailureKind.OOM), failed("b", FailureKind.INVALID)], "abc")
     assert lines == [
-        "failed: alexnet batch 4, repetition 1: oom: said so",
-        "failed: alexnet batch 4, repetition 1: invalid: said so",
+        "failed: alexnet batch 4, repetition 1: oom: said so: `farm logs a.1`",
+        "failed: alexnet batch 4, repetition 1: invalid: said so: `farm logs b.1`",
         "`farm retry abc` queues these 2 again",
     ]
 
@@ -115,7 +171,7 @@ def test_each_failed_job_is_one_line_and_the_last_says_how_to_go_on() -> None:
 def test_of_a_job_that_failed_again_the_last_failure_counts() -> None:
     twice = [failed("a", FailureKind.LOST, attempt=1), failed("a", FailureKind.OOM, attempt=2)]
     assert progress.failure_lines(twice, "abc") == [
-        "failed: alexnet batch 4, repetition 1: oom: said so",
+        "failed: alexnet batch 4, repetition 1: oom: said so: `farm logs a.2`",
         "`farm retry abc` queues it again",
     ]
 
@@ -202,6 +258,17 @@ def test_the_status_of_one_sweep_tells_what_failed() -> None:
     assert "failed: alexnet batch 4, repetition 1: oom: said so" in text
 
 
+def test_who_submitted_and_how_urgently_is_shown_where_that_differs() -> None:
+    alone = (record(), replace(stand({DONE: 3}), priority=5))
+    assert "anne" not in status(alone)
+    bert = (record().model_copy(update={"submitter": "bert", "name": LONG}), replace(stand({DONE: 3}), priority=0))
+    text = status(alone, bert)
+    assert widest(text) <= 80
+    assert all(word in text for word in ("by", "anne", "bert", "priority"))
+    found = progress.status_records([alone, bert], NOON)
+    assert [(r["submitter"], r["priority"]) for r in found] == [("anne", 5), ("bert", 0)]
+
+
 def test_the_status_of_nothing_says_how_to_begin() -> None:
     assert "no sweep was submitted yet" in status()
 
@@ -212,51 +279,10 @@ def test_status_records_hold_every_state() -> None:
     assert {state: found[state] for state in ("queued", "running", "done", "failed", "cancelled")} == {
         "queued": 0, "running": 1, "done": 1, "failed": 0, "cancelled": 0,
     }  # fmt: skip
-    assert found["running_now"] == [{"job": "job", "machine": "lab1", "point": BATCH, "since": NOON.isoformat()}]
-    assert found["time_left_s"] == 10.0
-
-
-# Machines
-
-
-def machine(**changes: object) -> MachineStatus:
-    return MachineStatus(MACHINE.model_copy(update=changes), "lab1/100/boot", "0.1.0", NOON, None, Duty.WORK, 0, 0)
-
-
-def test_machines_with_long_names_fit_80_columns() -> None:
-    known = [machine(), machine(name=f"{LONG}.example.org", hardware_class=f"nvidia-{LONG}", simulated=True)]
-    text = rendered(machines.table(known, after(90)))
-    assert widest(text) <= 80
-    assert "1 min 30 s ago" in text
-    assert "(simulated)" in text
-
-
-def test_one_machine_shows_its_hardware() -> None:
-    gpu = {"power_limit_w": 400.0, "default_power_limit_w": None, "max_sm_clock_hz": 1.41e9, "memory_bytes": 80 * 2**30}
-    lab1 = machine(hardware={"cpu": {"model": "EPYC [9]", "smt": None}, "gpu": gpu, "ram_bytes": 3 * 2**29})
-    lines = [" ".join(line.split()) for line in rendered(machines.details([lab1], NOON)).splitlines()]
-    assert lines[-7:] == [
-        "cpu model EPYC [9]", "cpu smt –", "gpu power limit 400 W", "gpu default power limit –",
-        "gpu max sm clock 1410 MHz", "gpu memory 80.0 GiB", "ram 1.50 GiB",
-    ]  # fmt: skip
-
-
-def test_one_machine_shows_what_its_meters_are_worth() -> None:
-    probe = Probe(probed_at=NOON, counter_update_period_s=0.1, counter_trusted=False, notes=("no RAPL here",))
-    text = rendered(machines.details([machine(probe=probe)], NOON))
-    lines = [" ".join(line.split()) for line in text.splitlines()]
-    assert lines[-3:] == [
-        f"probed {NOON:%Y-%m-%d %H:%M} UTC",
-        "probe counter new every 100 ms; not trusted: trials integrate power instead",
-        "probe no RAPL here",
+    assert found["running_now"] == [
+        {"job": "job", "attempt": 1, "machine": "lab1", "point": BATCH, "since": NOON.isoformat()}
     ]
-
-
-def test_an_unknown_machine_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(InputError, match="no machine 'lab9': there are lab1"):
-        machines.named([machine()], "lab9")
-    assert machines.named([machine()], "lab1") == [machine()]
-    assert "no machine has joined yet" in rendered(machines.table([], NOON))
+    assert found["time_left_s"] == 10.0
 
 
 def test_what_a_search_chose_is_always_named() -> None:

@@ -1,0 +1,253 @@
+"""What people see of the machines, of who waits for them, and of one trial."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from farm import __version__
+from farm.errors import InputError
+from farm.model import Domain, Duty, Failure, FailureKind, Flag, Point, Probe
+from farm.report import logs, machines, queues
+from farm.report.machines import Seen
+from farm.store import Condition, MachineStatus, RunningJob, Temperature, Waiting
+from tests.contract.store_records import MACHINE, SWEEP
+from tests.summaries import NOON, rendered, trial_row, widest
+
+LONG = "a-rather-long-name-of-a-machine-as-people-write-them-2026-11"
+BATCH: Point = {"model": "alexnet", "batch_size": 4, "precision": "fp32", "device": "auto", "compile": False}
+IDLE = Condition(running=None, trials=0, failed=0, flagged=0, flags={}, temperature=None)
+#: The heart beats each 5 s.
+SILENT_S = 15.0
+
+
+def after(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+def machine(
+    condition: Condition = IDLE, after_s: float = 0, status: dict[str, Any] | None = None, **changes: Any
+) -> Seen:
+    found = MachineStatus(MACHINE.model_copy(update=changes), "lab1/100/boot", __version__, NOON, None, Duty.WORK, 0, 0)
+    return Seen(replace(found, **(status or {})), condition, after(after_s), SILENT_S)
+
+
+BUSY = Condition(
+    running=RunningJob("0123456789abcdef", 2, SWEEP, "batching", BATCH, 0, "m1", "lab1", "cpu-2", NOON),
+    trials=50,
+    failed=1,
+    flagged=3,
+    flags={Flag.CONTAMINATED: 2, Flag.THROTTLED: 1},
+    temperature=Temperature(Domain.GPU, 61.4, NOON),
+)
+
+
+def table(*seen: Seen, width: int = 80) -> str:
+    return rendered(machines.table(seen), width)
+
+
+def words(*seen: Seen) -> str:
+    """The table, where nothing is folded."""
+    return " ".join(table(*seen, width=300).split())
+
+
+def facts(seen: Seen) -> dict[str, str]:
+    """The lines about one machine."""
+    lines = rendered(machines.details([seen]), 300).splitlines()
+    return {name.strip(): value.strip() for name, _, value in (line.partition("  ") for line in lines)}
+
+
+# The table of machines
+
+
+def test_machines_with_long_names_fit_80_columns() -> None:
+    worst = machine(
+        BUSY,
+        90,
+        {"duty": Duty.DRAIN, "spooled": 12, "rejected": 1234, "version": "0.0.9"},
+        name=f"{LONG}.example.org",
+        hardware_class=f"nvidia-{LONG}",
+        simulated=True,
+    )
+    text = table(machine(), machine(BUSY, 7), worst)
+    assert widest(text) <= 80
+    assert "…" not in text
+    assert "(simulated)" in "".join(text.split())
+    assert LONG in "".join(line.split()[0] for line in text.splitlines() if line.strip())
+
+
+def test_the_table_says_what_each_machine_does() -> None:
+    assert "lab1 cpu-2 7 s ago 61 6% alexnet batch 4, for 7 s" in words(machine(BUSY, 7))
+    assert "lab1 cpu-2 0 s ago – – idle" in words(machine())
+
+
+@pytest.mark.parametrize(
+    ("status", "after_s", "said"),
+    [
+        ({}, 15, "15 s ago – – idle"),
+        ({}, 16, "16 s ago – – silent"),
+        ({}, 5 * 86_400, "5 d ago – – silent"),
+        ({"duty": Duty.PAUSE}, 0, "– paused"),
+        ({"duty": Duty.DRAIN}, 0, "– drained"),
+        ({"duty": Duty.DRAIN}, 99, "– silent; drained"),
+        ({"spooled": 1}, 0, "idle; 1 report in its spool"),
+        ({"rejected": 2}, 0, "idle; 2 messages refused"),
+        ({"version": "0.0.9"}, 0, f"idle; version 0.0.9, here {__version__}"),
+    ],
+)
+def test_the_table_marks_what_is_unusual(status: dict[str, Any], after_s: float, said: str) -> None:
+    assert said in words(machine(IDLE, after_s, status))
+
+
+def test_a_machine_without_trials_has_no_temperature_and_no_rate() -> None:
+    (found,) = machines.records([machine()])
+    assert (found["temperature"], found["recent_trials"]["trials"], found["running"]) == (None, 0, None)
+    assert facts(machine())["trials"] == "none yet"
+    assert facts(machine())["temperature"].startswith("–")
+    assert machine().flagged is None
+
+
+# One machine
+
+
+def test_one_machine_shows_all_of_it() -> None:
+    found = facts(machine(BUSY, 125, {"duty": Duty.PAUSE, "spooled": 1, "rejected": 2, "version": "0.0.9"}))
+    assert found["last seen"] == "2 min 05 s ago: silent"
+    assert found["duty"] == "paused, takes no new job: `farm resume lab1` ends that"
+    assert found["runs"] == (
+        f"alexnet batch 4, repetition 1, of batching ({SWEEP}), for 2 min 05 s: trial 0123456789abcdef.2"
+    )
+    assert found["temperature"] == "61.4 °C (gpu), measured 2 min 05 s ago"
+    assert found["flags"] == "3 of its last 50 trials, contaminated 2, throttled 1"
+    assert found["failed"] == "1 of them"
+    assert found["spool"] == "1 report on its disk"
+    assert found["refused"] == "2 messages since it started"
+    assert found["wattfarm"] == f"0.0.9, but {__version__} here"
+
+
+def test_one_machine_shows_its_hardware() -> None:
+    gpu = {"power_limit_w": 400.0, "default_power_limit_w": None, "max_sm_clock_hz": 1.41e9, "memory_bytes": 80 * 2**30}
+    lab1 = machine(hardware={"cpu": {"model": "EPYC [9]", "smt": None}, "gpu": gpu, "ram_bytes": 3 * 2**29})
+    lines = [" ".join(line.split()) for line in rendered(machines.details([lab1])).splitlines()]
+    assert lines[-7:] == [
+        "cpu model EPYC [9]", "cpu smt –", "gpu power limit 400 W", "gpu default power limit –",
+        "gpu max sm clock 1410 MHz", "gpu memory 80.0 GiB", "ram 1.50 GiB",
+    ]  # fmt: skip
+
+
+def test_one_machine_shows_what_its_meters_are_worth() -> None:
+    probe = Probe(probed_at=NOON, counter_update_period_s=0.1, counter_trusted=False, notes=("no RAPL here",))
+    lines = [" ".join(line.split()) for line in rendered(machines.details([machine(probe=probe)])).splitlines()]
+    assert lines[-3:] == [
+        f"probed {NOON:%Y-%m-%d %H:%M} UTC",
+        "probe counter new every 100 ms; not trusted: trials integrate power instead",
+        "probe no RAPL here",
+    ]
+
+
+def test_an_unknown_machine_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(InputError, match="no machine 'lab9': there are lab1"):
+        machines.named([machine()], "lab9")
+    assert machines.named([machine()], "lab1") == [machine()]
+    assert "no machine has joined yet" in table()
+
+
+def test_the_record_of_a_machine_is_json_and_complete() -> None:
+    (found,) = json.loads(json.dumps(machines.records([machine(BUSY, 20, {"spooled": 1})])))
+    assert (found["name"], found["silent"], found["duty"], found["spooled"]) == ("lab1", True, "work", 1)
+    assert (found["running"]["job"], found["running"]["since"]) == ("0123456789abcdef", NOON.isoformat())
+    assert found["temperature"] == {"domain": "gpu", "celsius": 61.4, "at": NOON.isoformat(), "age_s": 20.0}
+    flags = {"contaminated": 2, "throttled": 1}
+    assert found["recent_trials"] == {"trials": 50, "failed": 1, "flagged": 3, "flags": flags}
+    assert (found["version"], found["controller_version"]) == (__version__, __version__)
+
+
+# Who waits for what
+
+WAITING = [Waiting(SWEEP, "farm.any", "any", 12), Waiting("other", "farm.any", "any", 3)]
+
+
+def below(
+    waiting: Sequence[Waiting], seen: Sequence[Seen], depths: dict[str, int] | None = None, note: str = ""
+) -> str:
+    found = queues.queues(waiting, seen, depths)
+    text = rendered(queues.below("", found, note))
+    assert widest(text) <= 80
+    return " ".join(text.split())
+
+
+def test_a_queue_counts_the_jobs_of_all_sweeps_and_its_messages() -> None:
+    assert "queue jobs messages served by ─" in below(WAITING, [machine()], {"farm.any": 14})
+    assert "farm.any 15 14 lab1" in below(WAITING, [machine()], {"farm.any": 14})
+    assert "farm.machine.lab1 0 2 lab1" in below([], [machine()], {"farm.machine.lab1": 2, "farm.any": 0})
+
+
+def test_a_broker_out_of_reach_is_a_note() -> None:
+    text = below(WAITING, [machine()], None, "messages are not known: the broker is away")
+    assert "queue jobs served by" in text
+    assert text.endswith("lab1 messages are not known: the broker is away")
+
+
+@pytest.mark.parametrize(
+    ("target", "seen", "said"),
+    [
+        ("any", [], "nobody: waits for `farm worker` on a machine"),
+        ("machine:lab9", [machine()], "nobody: waits for lab9, which has not joined: `farm worker` there"),
+        ("hw:h200", [machine()], "nobody: waits for a machine of class h200"),
+        ("machine:lab1", [machine(IDLE, 99)], "nobody: lab1 (silent)"),
+        ("machine:lab1", [machine(IDLE, 0, {"duty": Duty.PAUSE})], "nobody: lab1 (paused)"),
+        ("machine:lab1", [machine(IDLE, 99, {"duty": Duty.DRAIN})], "nobody: lab1 (silent, drained)"),
+        ("any", [machine(IDLE, 99), machine(name="lab2")], "lab2, lab1 (silent)"),
+        ("any", [machine(name=f"lab{n}") for n in range(9)], "lab0, lab1, lab2 and 6 more"),
+    ],
+)
+def test_jobs_wait_for_a_machine_that_is_not_there(target: str, seen: list[Seen], said: str) -> None:
+    queue = {"any": "farm.any", "machine:lab9": "farm.machine.lab9", "hw:h200": "farm.hw.h200"}
+    assert said in below([Waiting(SWEEP, queue.get(target, "farm.machine.lab1"), target, 1)], seen)
+
+
+def test_queues_with_long_names_fit_80_columns() -> None:
+    waiting = [Waiting(SWEEP, f"farm.machine.{LONG}.example.org", f"machine:{LONG}.example.org", 99_999)]
+    assert "99999" in below(waiting, [machine(name=f"{LONG}.example.org")], {})
+
+
+def test_each_sweep_has_a_record_of_where_it_waits() -> None:
+    found = queues.queues(WAITING, [machine(), machine(IDLE, 99, name="lab2")], {"farm.any": 14})
+    assert queues.records(found, WAITING, SWEEP) == [
+        {"queue": "farm.any", "target": "any", "jobs": 12, "messages": 14, "machines": ["lab1"]}
+    ]
+
+
+# One trial
+
+
+def test_a_failed_trial_is_told_with_its_last_words() -> None:
+    failure = Failure(kind=FailureKind.CRASHED, message="it died", signal=11)
+    trial = trial_row(failure=failure, flags=(Flag.THROTTLED,), notes=("no RAPL here",), log_tail="one\n  two [3]\n")
+    text = rendered(logs.view(trial))
+    for said in ("job.1", "batching", "alexnet batch 4", "lab1 (cpu-2)", "2026-11-21 12:00:00 UTC, after 9 s",
+                 "crashed (signal 11): it died", "throttled", "no RAPL here"):  # fmt: skip
+        assert said in text
+    assert text.endswith("\none\n  two [3]\n")
+    assert widest(text) <= 80
+
+
+def test_a_tail_commands_no_terminal() -> None:
+    trial = trial_row(log_tail="a\x1b[31mred\x1b[0m\x07 50 %\r100 %\n\x1b]0;title\x07\tend")
+    assert rendered(logs.view(trial)).endswith("\nared 50 %\n100 %\n]0;title        end\n")
+
+
+def test_a_lost_trial_has_no_start_and_printed_nothing() -> None:
+    failure = Failure(kind=FailureKind.LOST, message="its worker fell silent")
+    text = rendered(logs.view(trial_row(started_at_utc=None, duration_s=None, machine=None, failure=failure)))
+    assert "It printed nothing." in text
+    assert "lost: its worker fell silent" in text
+
+
+def test_the_record_of_a_trial_is_json() -> None:
+    found = json.loads(json.dumps(logs.record(trial_row(log_tail="last words"))))
+    assert (found["trial"], found["log_tail"], found["failure"]) == ("job.1", "last words", None)
+    assert found["finished_at_utc"] == NOON.isoformat()
