@@ -13,6 +13,7 @@ from farm.commands import Answer
 from farm.commands import opened as _store
 from farm.commands.analyze import analyze, compare
 from farm.commands.options import AnySweep, FormatName, Json, Output
+from farm.commands.serving import recommend, response
 
 if TYPE_CHECKING:
     from farm.model import SweepRecord
@@ -353,6 +354,8 @@ def init(
 
 app.command()(analyze)
 app.command()(compare)
+app.command()(response)
+app.command()(recommend)
 
 
 @db.command("upgrade")

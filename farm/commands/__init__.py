@@ -18,7 +18,7 @@ class Answer:
     """What a command found, and how it was asked for."""
 
     view: "View"
-    record: Mapping[str, Any]  #: for json, which holds more than the rows of a table
+    record: Mapping[str, Any] | None  #: for json, where that holds more than the rows of a table
     form: "Format"
     output: Path | None  #: None: to the terminal
 

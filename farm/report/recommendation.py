@@ -1,6 +1,6 @@
 """Which network and batch policy to serve with, in words and tables: for `farm recommend`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from farm.analysis.recommend import WORTHWHILE, Advice, Candidate, Limits, Price
 from farm.analysis.serving import Arrivals
 from farm.analysis.serving.figures import REQUESTS
 from farm.errors import InputError
-from farm.model import Quality, SweepRecord
+from farm.model import Quality, Scalar, SweepRecord
 from farm.report.grids import named
 from farm.report.numbers import UNKNOWN, interval, milliseconds, number, percent
 from farm.report.response import figures_record, joules
@@ -127,8 +127,12 @@ class Recommendation:
     def _front_exceeds(self) -> bool:
         return any(not c.meets(self.limits) for a in self.advice for c in a.front[:LONGEST_FRONT])
 
+    def records(self) -> list[dict[str, Scalar]]:
+        """For csv and parquet: the best or nearest policy of each network, the prices, the front."""
+        return [{**dict(a.place), **row} for a in self.advice for row in _rows(a)]
+
     def record(self) -> dict[str, Any]:
-        """For scripts."""
+        """For json, which has the answer besides."""
         return {
             "sweep": self.served.selected.sweep.id,
             "arrivals": str(self.arrivals),
@@ -187,6 +191,15 @@ def recommendation(
     return Recommendation(sweep_served, arrivals, limits, found, advise(found, tuple(limits)))
 
 
+def _rows(advice: Advice) -> Iterator[dict[str, Scalar]]:
+    for network, best in advice.by_network.items():
+        shown = best or advice.nearest[network]
+        yield {"row": "network", "meets": best is not None, **dict(network), **(_record(shown) if shown else {})}
+    for price in advice.prices:
+        yield {"row": "price", "factor": price.factor, **(_record(price.best) if price.best else {})}
+    yield from ({"row": "front", **_record(candidate)} for candidate in advice.front)
+
+
 def _prices(prices: Sequence[Price]) -> Table:
     asked = next((price.best for price in prices if price.factor == 1), None)
     limits = [f"{limit.statistic} ≤\nms" for limit in prices[0].limits]
@@ -232,7 +245,7 @@ def _and(parts: Iterable[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def _record(candidate: Candidate) -> dict[str, Any]:
+def _record(candidate: Candidate) -> dict[str, Scalar]:
     return {
         **dict(candidate.network),
         "policy": str(candidate.policy),

@@ -1,0 +1,123 @@
+"""`farm response` and `farm recommend`. Modules are imported on use, so that help is fast."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from farm.commands import Answer, opened
+from farm.commands.options import AnySweep, FormatName, Json, Output
+
+if TYPE_CHECKING:
+    from farm.analysis.serving import Arrivals
+    from farm.report.selection import Selection
+
+Rates = Annotated[
+    list[str] | None, typer.Option("--rate", metavar="RATE", help="Requests per time, 16/s; may be repeated.")
+]
+Rate = Annotated[str | None, typer.Option("--rate", metavar="RATE", help="Requests per time: 16/s, 30/min.")]
+Process = Annotated[
+    str,
+    typer.Option("--arrivals", metavar="NAME|FILE", help="poisson, constant, or a file: seconds, a time stamp a line."),
+]
+Where = Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Only these trials; may be repeated.")]
+DomainName = Annotated[
+    str | None, typer.Option("--domain", metavar="NAME", help="gpu, cpu, dram or wall; default the trial's own device.")
+]
+Flagged = Annotated[bool, typer.Option("--include-flagged", help="Also trials that a flag leaves out.")]
+Requests = Annotated[int, typer.Option(min=100, max=10_000_000, help="Requests that each simulation serves.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of the random numbers: the same seed, the same answer.")]
+
+
+def response(
+    sweep: AnySweep = None,
+    *,
+    rate: Rates = None,
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="POLICY", help="fixed:8, greedy:8 or timeout:8:20ms; may be repeated; default fixed and greedy."
+        ),
+    ] = None,
+    arrivals: Process = "poisson",
+    where: Where = None,
+    domain: DomainName = None,
+    include_flagged: Flagged = False,
+    requests: Requests = 20_000,
+    seed: Seed = 1,
+    form: FormatName = None,
+    output: Output = None,
+    as_json: Json = False,
+) -> Answer:
+    """Simulate response times under load, from measured batches."""
+    from farm.analysis.serving import Policy
+    from farm.report import files
+    from farm.report.response import responses
+
+    chosen = files.chosen("json" if as_json else form, output, tuple(files.Format))
+    processes = _arrivals(arrivals, rate or [])
+    policies = [Policy.parse(text) for text in policy or []]
+    with opened() as (store, _):
+        selected = _selection(where, domain, include_flagged)
+        found = responses(store, store.find_sweep(sweep), selected, processes, policies, requests, seed)
+    return Answer(found, None, chosen, output)
+
+
+def recommend(
+    sweep: AnySweep = None,
+    *,
+    slo: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LIMIT", help="mean, p50, p90, p95, p99, p99.9 or max: p99=50ms; may be repeated."),
+    ] = None,
+    rate: Rate = None,
+    arrivals: Process = "poisson",
+    where: Where = None,
+    domain: DomainName = None,
+    include_flagged: Flagged = False,
+    requests: Requests = 20_000,
+    seed: Seed = 1,
+    form: FormatName = None,
+    output: Output = None,
+    as_json: Json = False,
+) -> Answer:
+    """Name the network and batch policy of least energy in time."""
+    from farm.analysis.recommend import parse_limits
+    from farm.report import files
+    from farm.report.recommendation import recommendation
+
+    chosen = files.chosen("json" if as_json else form, output, tuple(files.Format))
+    limits = parse_limits(slo or [])
+    (process,) = _arrivals(arrivals, [rate] if rate is not None else [])
+    with opened() as (store, _):
+        selected = _selection(where, domain, include_flagged)
+        found = recommendation(store, store.find_sweep(sweep), selected, process, limits, requests, seed)
+    return Answer(found, found.record(), chosen, output)
+
+
+def _arrivals(name: str, rates: list[str]) -> "list[Arrivals]":
+    """One for each rate; a trace has its own. Raises InputError."""
+    from farm.analysis.serving import Constant, Poisson, Recorded
+    from farm.analysis.serving.quantities import rate_per_s
+    from farm.errors import InputError
+
+    if name in {"poisson", "constant"}:
+        if not rates:
+            raise InputError(f"--rate: expected requests per time such as --rate 16/s, for {name} arrivals")
+        process = Poisson if name == "poisson" else Constant
+        return [process(rate_per_s(rate, "--rate")) for rate in rates]
+    if rates:
+        raise InputError(f"--rate: a trace has its own rate: leave it out, or --arrivals {name}")
+    try:
+        return [Recorded.parse(name, Path(name).read_text(encoding="utf-8").splitlines())]
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise InputError(
+            f"--arrivals: expected poisson, constant or a file that can be read: {name}: {reason}"
+        ) from None
+
+
+def _selection(where: list[str] | None, domain: str | None, include_flagged: bool) -> "Selection":
+    from farm.report.selection import Selection
+
+    return Selection.parse(None, where or [], domain, include_flagged)
