@@ -77,7 +77,7 @@ _ANOVA = ("df", "sum of\nsquares", "F", "p", "eta²", "partial\neta²", "omega²
 _TUKEY = ("difference", "95% interval", "change", "p")
 _PAIRS = ("n", "b / a (95%)", "g", "delta", "p\nWelch", "p\nranks")
 _EQUIVALENCE = ("n", "b / a (90%)", "p\nTOST", "p of a\ndifference", "verdict")
-_MIXED = ("difference", "95% interval", "p")
+_MIXED = ("difference", "95% interval", "change", "p")
 _NORMALITY = ("n", "W", "p", "skew", "W\nof logs", "p\nof logs")
 
 
@@ -168,7 +168,7 @@ def _tukey(data: Data, factors: Sequence[str], _: Options) -> Analysis:
             ((d.factor, f"{d.b} - {d.a}"),)
             if len(factors) == 1
             else (("factor", d.factor), ("levels", f"{d.b} - {d.a}")),
-            [number(d.difference.mean, 4), words.span(d.difference, 4), f"{d.relative * 100:+.1f}%", p_cell(d.p)],
+            [number(d.difference.mean, 4), words.span(d.difference), f"{d.relative * 100:+.1f}%", p_cell(d.p)],
         )
         for d in found
     ]
@@ -176,12 +176,13 @@ def _tukey(data: Data, factors: Sequence[str], _: Options) -> Analysis:
         {"factor": d.factor, "a": d.a, "b": d.b, **ends("difference", d.difference), "relative": d.relative, "p": d.p}
         for d in found
     ]
-    alone = "Each factor by itself: what the others do counts as spread. `farm analyze pairs` compares their cells."
+    is_balanced = len({len(values) for values in data.cells(factors).values()}) == 1
+    mixed_up = "Unbalanced: these are differences of plain means, in which the other factors have a part."
     return Analysis(
-        caption=["Tukey's honestly significant difference of the means, 95% for all pairs of a factor"],
+        caption=["Tukey's honestly significant differences; the error is that of the full anova"],
         tables=[grids(rows, _TUKEY)],
         sentences=words.of_tukey(found, words.scale(data)),
-        notes=[alone] if len(factors) > 1 else [],
+        notes=[] if is_balanced or len(factors) == 1 else [mixed_up],
         record={"table": table},
     )
 
@@ -204,7 +205,7 @@ def _pairs(data: Data, factors: Sequence[str], options: Options) -> Analysis:
     found = pairs(data, factors, options.correction or Correction.HOLM)
     rows = [
         Row(
-            (("b", _short(b)), ("a", _short(a))),
+            (("b", words.levels(b)), ("a", words.levels(a))),
             [
                 f"{pair.n_b}/{pair.n_a}",
                 between(pair.ratio),
@@ -231,12 +232,13 @@ def _mixed(data: Data, factors: Sequence[str], options: Options) -> Analysis:
     rows = [
         Row(
             (("factor", e.factor), ("levels", f"{e.level} - {e.reference}")),
-            [number(e.difference.mean, 4), words.span(e.difference, 4), p_cell(e.p)],
+            [number(e.difference.mean, 4), words.span(e.difference), f"{e.relative * 100:+.1f}%", p_cell(e.p)],
         )
         for e in found.effects
     ]
     table = [
-        {"factor": e.factor, "level": e.level, "reference": e.reference, **ends("difference", e.difference), "p": e.p}
+        {"factor": e.factor, "level": e.level, "reference": e.reference}
+        | {**ends("difference", e.difference), "relative": e.relative, "p": e.p}
         for e in found.effects
     ]
     group = ",".join(options.group)
@@ -255,7 +257,7 @@ def _equivalence(data: Data, factors: Sequence[str], options: Options) -> Analys
     found = equivalence(data, factors, margin, options.correction or Correction.HOLM)
     rows = [
         Row(
-            (("b", _short(b)), ("a", _short(a))),
+            (("b", words.levels(b)), ("a", words.levels(a))),
             [f"{e.n_b}/{e.n_a}", between(e.ratio), p_cell(e.p_adjusted), p_cell(e.p_difference), e.verdict],
         )
         for (a, b), e in found.items()
@@ -343,15 +345,10 @@ def _cells(factors: Sequence[str], a: Cell, b: Cell) -> dict[str, Any]:
     return {"a": spelt(factors, a), "b": spelt(factors, b)}
 
 
-def _short(cell: Cell) -> str:
-    """The levels alone; the caption names the factors."""
-    return ",".join("null" if level is None else str(level) for level in cell)
-
-
 def between(ratio: Interval) -> str:
     """A ratio with its interval, for a cell."""
     inside = words.span(ratio)
-    return f"{number(ratio.mean)} ({inside})" if inside else number(ratio.mean)
+    return f"{number(ratio.mean, 4)} ({inside})" if inside else number(ratio.mean, 4)
 
 
 def p_cell(p: float | None) -> str:

@@ -1,7 +1,6 @@
 """What statistics say, in words: the size of an effect first, then how sure it is, then what stands against it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import exp
 
 from farm.analysis.statistics.anova import Anova, Term
 from farm.analysis.statistics.assumptions import CellNormality, Normality
@@ -23,7 +22,7 @@ STRAIGHT_W = 0.95
 #: Shares of the variance and their names (Cohen 1988, p. 283; the first is plain counting).
 _SHARES = ((0.5, "most"), (0.14, "a large part"), (0.06, "some"), (0.01, "little"), (0.0, "next to nothing"))
 #: Pairs that are named one by one.
-_NAMED = 8
+_NAMED = 5
 
 
 def probability(p: float | None) -> str:
@@ -33,7 +32,7 @@ def probability(p: float | None) -> str:
     return "p < .001" if p < 0.001 else f"p = {number(p, 2)}"
 
 
-def span(value: Interval, digits: int = 3) -> str:
+def span(value: Interval, digits: int = 4) -> str:
     """The ends of an interval; nothing where it has none."""
     if value.low is None or value.high is None:
         return ""
@@ -77,9 +76,9 @@ def _interactions(found: Anova) -> list[str]:
     together = sum(term.eta_sq or 0.0 for term in terms)
     sure = [term.term for term in terms if (term.p or 0.0) < SIGNIFICANCE]
     if not sure:
-        return [f"Interactions: cannot tell whether there are any (together eta² {_share(together)})."]
+        return [f"Interactions, together eta² {_share(together)}: cannot tell whether there are any."]
     effect = "the effect of one factor depends on another" if together >= _SHARES[3][0] else "too small to matter much"
-    return [f"Interactions explain {_share(together)} of the variance together: {effect} ({', '.join(sure)})."]
+    return [f"Interactions, together eta² {_share(together)}: {effect} ({', '.join(sure)})."]
 
 
 def doubts_of_anova(found: Anova) -> list[str]:
@@ -118,7 +117,7 @@ def of_tukey(found: Iterable[Difference], response: str) -> list[str]:
 
 def _difference(d: Difference, response: str) -> str:
     who = f"{d.factor} {d.b} against {d.a}"
-    figures = f"{number(d.difference.mean, 4)} ({span(d.difference, 4)}), {probability(d.p)}"
+    figures = f"{number(d.difference.mean, 4)} ({span(d.difference)}), {probability(d.p)}"
     if d.p >= SIGNIFICANCE:
         return f"{who}: cannot tell the means of {response} apart: {figures}."
     return f"{who}: mean {response} differs by {figures}, {change(1 + d.relative)}."
@@ -141,8 +140,7 @@ def of_pairs(found: Mapping[tuple[Cell, Cell], Pair], factors: Sequence[str], re
     """A sentence for each pair, the largest ratio first."""
     ranked = sorted(found.items(), key=lambda item: -_size(item[1].ratio))
     sentences = [
-        f"{spelt(factors, b)} against {spelt(factors, a)}: {of_ratio(pair, response)}"
-        for (a, b), pair in ranked[:_NAMED]
+        f"{_who(factors, b)} against {_who(factors, a)}: {of_ratio(pair, response)}" for (a, b), pair in ranked[:_NAMED]
     ]
     return [*sentences, *_rest(len(ranked))]
 
@@ -181,16 +179,16 @@ def of_mixed(found: Mixed, data: Data, group: str) -> list[str]:
     ranked = sorted(found.effects, key=lambda effect: -abs(effect.difference.mean))
     sentences = []
     for e in ranked:
-        figures = f"{number(e.difference.mean)} ({span(e.difference)}), {probability(e.p)}"
-        off = exp(e.difference.mean) if data.is_log else 1 + e.difference.mean / found.intercept
+        figures = f"{number(e.difference.mean, 4)} ({span(e.difference)}), {probability(e.p)}"
         who = f"{e.factor} {e.level} against {e.reference}"
         if e.p >= SIGNIFICANCE:
             sentences.append(f"{who}: cannot tell whether {scale(data)} differs: {figures}.")
         else:
-            sentences.append(f"{who}: {scale(data)} differs by {figures}, {change(off)}.")
+            sentences.append(f"{who}: {scale(data)} differs by {figures}, {change(1 + e.relative)}.")
     alike = f"Of what the factors leave, {percent(found.icc)} lies between the {found.groups} groups of {group} (ICC)"
+    has_groups = found.icc >= _SHARES[3][0]
     counted = (
-        "one of them tells less than a run of another group" if found.icc >= _SHARES[3][0] else "runs differ alone"
+        "another run of a group tells less than one of another" if has_groups else "runs of a group hardly resemble"
     )
     explained = f"The factors explain {_share(found.marginal_r_sq)} of the variance (marginal R²)"
     return [f"{explained}, with the groups {_share(found.conditional_r_sq)}.", *sentences, f"{alike}: {counted}."]
@@ -222,7 +220,7 @@ def of_equivalence(
             "different": f"not shown to be equal within {within}, and they differ ({figures}, {difference}).",
             "unclear": f"cannot tell: neither equal within {within} nor different ({figures}, {difference}).",
         }
-        sentences.append(f"{spelt(factors, a)} and {spelt(factors, b)}: {says[one.verdict]}")
+        sentences.append(f"{_who(factors, a)} and {_who(factors, b)}: {says[one.verdict]}")
     return [*sentences, *_rest(len(found))]
 
 
@@ -273,6 +271,16 @@ def _points(found: Comparison) -> str:
     return f"Point by point (Holm): {counts}; ratios from {number(min(ratios))} to {number(max(ratios))}."
 
 
+def _who(factors: Sequence[str], cell: Cell) -> str:
+    """A cell by its levels; with its factor where there is but one."""
+    return spelt(factors, cell) if len(factors) == 1 else levels(cell)
+
+
+def levels(cell: Cell) -> str:
+    """Without their factors, which a caption names."""
+    return ",".join("null" if level is None else str(level) for level in cell)
+
+
 def _rest(count: int) -> list[str]:
     return [f"... and {count - _NAMED} more in the table."] if count > _NAMED else []
 
@@ -284,7 +292,7 @@ def _share(value: float | None) -> str:
 
 def _ratio(ratio: Interval, level: str = "95%") -> str:
     ends = span(ratio)
-    return f"{number(ratio.mean)} ({level}: {ends})" if ends else number(ratio.mean)
+    return f"{number(ratio.mean, 4)} ({level}: {ends})" if ends else number(ratio.mean, 4)
 
 
 def _g(g: Interval | None) -> str:

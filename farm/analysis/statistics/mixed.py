@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import exp
 from statistics import fmean, pvariance, stdev
 
 from farm.analysis.statistics.data import Data, check_levels, check_spread
@@ -20,6 +21,7 @@ class Effect:
     level: Scalar
     reference: Scalar
     difference: Interval  #: in the unit of the response, or of its logarithm
+    relative: float  #: to the mean of the reference
     p: float  #: Wald's z
 
 
@@ -28,7 +30,6 @@ class Mixed:
     """Fixed effects of the factors, a random one of the group."""
 
     effects: tuple[Effect, ...]
-    intercept: float  #: the mean where every factor is at its first level
     n: int
     groups: int
     group_variance: float
@@ -60,10 +61,11 @@ def mixed(data: Data, factors: Sequence[str], group: Sequence[str]) -> Mixed:
     numbers = {cell: number for number, cell in enumerate(dict.fromkeys(groups))}
     frame["group"] = [numbers[cell] for cell in groups]
     formula = "y ~ " + " + ".join(f"C(f{place})" for place, _ in enumerate(factors))
+    models = library("statsmodels.formula.api")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what they say is read from the fit
         try:
-            fitted = library("statsmodels.formula.api").mixedlm(formula, frame, groups=frame["group"]).fit()
+            fitted = models.mixedlm(formula, frame, groups=frame["group"]).fit()
         except library("numpy").linalg.LinAlgError:
             raise InputError("the factors cannot be told apart: one of them follows from the others") from None
         ends = fitted.conf_int(1 - CONFIDENCE)
@@ -77,14 +79,13 @@ def mixed(data: Data, factors: Sequence[str], group: Sequence[str]) -> Mixed:
             for name, estimate, p in zip(fitted.fe_params.index, fitted.fe_params, fitted.pvalues, strict=False)
             if name != "Intercept"
         ),
-        intercept=centre + scale * float(fitted.fe_params["Intercept"]),
         n=len(data.values),
         groups=len(numbers),
         group_variance=between * scale**2,
         residual_variance=within * scale**2,
         marginal_r_sq=explained / every,
         conditional_r_sq=(explained + between) / every,
-        has_converged=bool(fitted.converged),
+        has_converged=bool(fitted.converged) and bool(ends.loc[fitted.fe_params.index].notna().all(axis=None)),
         is_singular=between < _NOTHING * within,
     )
 
@@ -96,8 +97,10 @@ _NOTHING = 1e-6
 def _effect(data: Data, factors: Sequence[str], name: str, estimate: float, ends: Sequence[float], p: float) -> Effect:
     """From a name such as C(f0)[T.1]: the second level of the first factor."""
     place, code = (int("".join(filter(str.isdigit, part))) for part in name.split("["))
-    levels = data.levels(factors[place])
-    return Effect(factors[place], levels[code], levels[0], Interval(estimate, ends[0], ends[1]), float(p))
+    factor = factors[place]
+    levels = data.levels(factor)
+    relative = exp(estimate) - 1 if data.is_log else estimate / fmean(data.cells([factor])[(levels[0],)])
+    return Effect(factor, levels[code], levels[0], Interval(estimate, ends[0], ends[1]), relative, float(p))
 
 
 def _check_groups(groups: Sequence[object], names: Sequence[str]) -> None:

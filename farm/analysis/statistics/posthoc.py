@@ -48,23 +48,18 @@ class RankDifference:
     p_adjusted: float
 
 
-def tukey(data: Data, factors: Sequence[str], pooled: Sequence[str] = ()) -> list[Difference]:
+def tukey(data: Data, factors: Sequence[str]) -> list[Difference]:
     """All pairs of levels of each factor.
 
-    The error is that inside the cells of `pooled`, which is the residual of an analysis of variance with all
-    interactions; by default inside the levels of the factor alone, as in the textbook's one-way design.
+    The error is that inside the cells of all factors: the residual of the analysis of variance with all interactions.
     """
     check_levels(data, factors)
-    found = []
-    for factor in factors:
-        names = tuple(pooled) or (factor,)
-        check_cells(data, names)
-        check_spread(data, names)
-        cells = data.cells(names).values()
-        df = len(data.values) - len(cells)
-        error = sum((value - fmean(values)) ** 2 for values in cells for value in values) / df
-        found += _tukey(data, factor, error, df)
-    return found
+    check_cells(data, factors)
+    check_spread(data, factors)
+    cells = data.cells(factors).values()
+    df = len(data.values) - len(cells)
+    error = sum((value - fmean(values)) ** 2 for values in cells for value in values) / df
+    return [difference for factor in factors for difference in _tukey(data, factor, error, df)]
 
 
 def _tukey(data: Data, factor: str, error: float, df: int) -> list[Difference]:
