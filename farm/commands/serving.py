@@ -81,7 +81,7 @@ def recommend(
     output: Output = None,
     as_json: Json = False,
 ) -> Answer:
-    """Name the network and batch policy of least energy in time."""
+    """Find the network and policy of least energy that answer in time."""
     from farm.analysis.recommend import parse_limits
     from farm.report import files
     from farm.report.recommendation import recommendation
@@ -106,15 +106,14 @@ def _arrivals(name: str, rates: list[str]) -> "list[Arrivals]":
             raise InputError(f"--rate: expected requests per time such as --rate 16/s, for {name} arrivals")
         process = Poisson if name == "poisson" else Constant
         return [process(rate_per_s(rate, "--rate")) for rate in rates]
-    if rates:
-        raise InputError(f"--rate: a trace has its own rate: leave it out, or --arrivals {name}")
     try:
-        return [Recorded.parse(name, Path(name).read_text(encoding="utf-8").splitlines())]
+        lines = Path(name).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise InputError(
-            f"--arrivals: expected poisson, constant or a file that can be read: {name}: {reason}"
-        ) from None
+        raise InputError(f"--arrivals: expected poisson, constant or a file, got {name}: {reason}") from None
+    if rates:
+        raise InputError(f"--rate: a trace has its own rate: leave it out, or --arrivals {name}")
+    return [Recorded.parse(name, lines)]
 
 
 def _selection(where: list[str] | None, domain: str | None, include_flagged: bool) -> "Selection":
