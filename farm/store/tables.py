@@ -125,7 +125,7 @@ class Job(Row, table=True):
     __tablename__ = "job"
     __table_args__ = (
         UniqueConstraint("sweep_id", "key"),
-        Index("ix_job_sweep_state", "sweep_id", "state"),
+        Index("ix_job_sweep_state", "sweep_id", "state", "target"),
         _partial("ix_job_outbox", "sweep_id", "queue", "ordinal", where=_OUTBOX),
         _partial("ix_job_waiting", "published_at", where=_WAITING),
         _partial("ix_job_running", "lease_until", where=_RUNNING),
