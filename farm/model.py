@@ -182,7 +182,7 @@ class JobSpec(Frozen):
     kind: Literal["inference", "training", "layers", "burn"]  #: burn: the probe's load, in no sweep
     point: Point
     repetition: int = Field(ge=0)
-    target: str  #: any, hw:CLASS or machine:NAME
+    target: str  #: any, hw:CLASS, machine:NAME, or what a machine must have: gpu.memory_gib >= 40
     measure: MeasureSettings
     seed: int
     time_limit_s: float = Field(gt=0)
@@ -427,6 +427,7 @@ class SweepRecord(Frozen):
     rule: StoppingRule
     settled: bool  #: False: the controller may still plan more repetitions
     submitter: str  #: who submitted it
+    imported: bool = False  #: its measurements were made elsewhere
 
 
 class Check(Frozen):

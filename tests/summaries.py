@@ -154,6 +154,7 @@ def trial_row(**changes: Any) -> TrialRow:
         log_tail="",
         stopped=None,
         simulated=False,
+        imported=False,
         asked=None,
         epochs=(),
     )

@@ -67,8 +67,8 @@ class Machines(Database):
 
 
 def known_machines(connection: Connection) -> list[MachineStatus]:
-    """All machines by name, within a transaction."""
-    query = select(t.machine).order_by(t.machine.c.name, t.machine.c.last_seen_at.desc())
+    """All machines with a worker by name, within a transaction."""
+    query = select(t.machine).where(~t.machine.c.imported).order_by(t.machine.c.name, t.machine.c.last_seen_at.desc())
     return [
         MachineStatus(
             machine=Machine(

@@ -60,10 +60,10 @@ class MeasurementRow:
     repetition: int
     window: WindowKind
     window_index: int
-    begin_at_ns: int
-    end_at_ns: int
-    started_at_utc: datetime
-    duration_s: float
+    begin_at_ns: int | None  #: None, as the next two: imported, nobody here stamped it
+    end_at_ns: int | None
+    started_at_utc: datetime | None
+    duration_s: float | None  #: None: imported, and not told
     units: int | None
     domain: Domain
     quality: Quality | None
@@ -118,6 +118,7 @@ class TrialRow:
     log_tail: str
     stopped: Stopped | None
     simulated: bool
+    imported: bool
     asked: Asked | None  #: None: not of a tuning sweep
     epochs: tuple[Epoch, ...]
 
@@ -218,6 +219,8 @@ _JOINED = (
     .join(t.sweep, t.sweep.c.id == t.job.c.sweep_id)
     .outerjoin(t.machine, t.machine.c.id == t.trial.c.machine_id)
 )
+#: An imported window keeps its duration only.
+_UNSTAMPED: Mapping[str, None] = dict.fromkeys(("begin_at_ns", "end_at_ns", "started_at_utc"))
 _ORDER = (t.sweep.c.submitted_at, t.sweep.c.id, t.job.c.ordinal, t.trial.c.attempt)
 _WINDOW = (t.window.c.begin_at_ns, t.window.c.end_at_ns, t.window.c.started_at_utc, t.window.c.units)
 _MEASUREMENTS = (
@@ -228,6 +231,7 @@ _MEASUREMENTS = (
         t.measurement.c.flags.label("measurement_flags"),
         t.trial.c.flags.label("trial_flags"),
         t.trial.c.simulated,
+        t.sweep.c.imported,
         t.trial.c.failure_kind,
     )
     .select_from(_JOINED.join(t.window).join(t.measurement))
@@ -244,6 +248,7 @@ _TRIALS = (
             if column.name not in {"id", "job_id", "attempt", "machine_id", "environment_id"}
         ),
         t.latency.c.values_s,
+        t.sweep.c.imported,
         t.job.c.spec["asked"].label("asked"),
     )
     .select_from(_JOINED.outerjoin(t.latency, t.latency.c.trial_id == t.trial.c.id))
@@ -268,13 +273,13 @@ def _measurement_row(row: Row[*tuple[Any, ...]]) -> MeasurementRow:
         **fields
         | {
             "window": WindowKind(fields.pop("window_kind")),
-            "duration_s": (row.end_at_ns - row.begin_at_ns) / 1e9,
+            "duration_s": (row.end_at_ns - row.begin_at_ns) / 1e9 or None,
             "domain": Domain(row.domain),
             "quality": Quality(row.quality) if row.quality else None,
             "flags": tuple(Flag(flag) for flag in sorted(flags)),
-            "imported": False,
             "failure": FailureKind(failure) if failure else None,
         }
+        | (_UNSTAMPED if row.imported else {})
     )
 
 

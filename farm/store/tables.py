@@ -71,6 +71,9 @@ _NAMES = {
 _WAITING = "state = 'queued'"
 _OUTBOX = "state = 'queued' AND published_at IS NULL"
 _RUNNING = "state = 'running'"
+_WORK = "IN ('measure', 'training')"
+#: All that sums over the windows of a trial need.
+_SUMMED = ("domain", "trial_id", "gross_j", "net_j", "net_j_low", "net_j_high", "quality", "flags")
 
 
 def _partial(name: str, *columns: str, where: str) -> Index:
@@ -97,6 +100,7 @@ class Sweep(Row, table=True):
     rule: dict[str, Any] = Field(sa_type=Json)
     settled: bool
     submitter: str  #: whose turn it is, where several wait
+    imported: bool  #: measured elsewhere: `farm import`
 
 
 class Machine(Row, table=True):
@@ -117,6 +121,7 @@ class Machine(Row, table=True):
     duty: Duty = Field(sa_type=Text)  #: what its users want of it
     spooled: int  #: reports that wait on its disk
     rejected: int  #: messages that its worker refused, since it started
+    imported: bool  #: no worker of this farm runs there: it stands in imported measurements only
 
 
 class Job(Row, table=True):
@@ -199,6 +204,9 @@ class Window(Row, table=True):
     """One stretch of a trial."""
 
     __tablename__ = "window"
+    __table_args__ = (
+        _partial("ix_window_work", "trial_id", "units", "begin_at_ns", "end_at_ns", where=f"kind {_WORK}"),
+    )
 
     trial_id: str = Field(primary_key=True, foreign_key="trial.id")
     kind: WindowKind = Field(primary_key=True, sa_type=Text)
@@ -217,6 +225,7 @@ class Measurement(Row, table=True):
         ForeignKeyConstraint(
             ["trial_id", "window_kind", "window_index"], ["window.trial_id", "window.kind", "window.index"]
         ),
+        _partial("ix_measurement_work", *_SUMMED, where=f"window_kind {_WORK}"),
     )
 
     trial_id: str = Field(primary_key=True)
