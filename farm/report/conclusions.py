@@ -188,7 +188,7 @@ def of_mixed(found: Mixed, data: Data, group: str) -> list[str]:
     alike = f"Of what the factors leave, {percent(found.icc)} lies between the {found.groups} groups of {group} (ICC)"
     has_groups = found.icc >= _SHARES[3][0]
     counted = (
-        "another run of a group tells less than one of another" if has_groups else "runs of a group hardly resemble"
+        "another run of a group tells less than one of another" if has_groups else "runs of a group differ as all do"
     )
     explained = f"The factors explain {_share(found.marginal_r_sq)} of the variance (marginal R²)"
     return [f"{explained}, with the groups {_share(found.conditional_r_sq)}.", *sentences, f"{alike}: {counted}."]
