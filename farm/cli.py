@@ -311,13 +311,18 @@ def doctor(
 @app.command()
 def serve(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more than warnings.")] = False,
+    metrics: Annotated[
+        str | None, typer.Option(metavar="[HOST:]PORT", help="Answer Prometheus there; default FARM_METRICS.")
+    ] = None,
 ) -> None:
     """Run the controller: it rings for jobs and takes back lost ones."""
+    import logging
     import signal
     from threading import Event
 
     from farm import logs
     from farm.controller import Controller
+    from farm.metrics import Metrics, answer
     from farm.queue import Bell
     from farm.settings import load_settings
 
@@ -326,8 +331,17 @@ def serve(
         stop = Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
-        _note(["serving: Ctrl-C stops it; workers go on with what they have"])
-        Controller(store, Bell(settings), settings).serve(stop)
+        bell = Bell(settings)
+        controller = Controller(store, bell, settings)
+        lines = ["serving: Ctrl-C stops it; workers go on with what they have"]
+        if where := metrics or settings.metrics:
+            address = answer(Metrics(store, bell.depths, lambda: controller.last_round_at), where)
+            lines.append(f"metrics: {address}")
+        if logs.is_structured():
+            logging.getLogger("farm").info("; ".join(lines))
+        else:
+            _note(lines)
+        controller.serve(stop)
 
 
 @app.command()

@@ -34,6 +34,7 @@ class Controller:
         self._store = store
         self._bell = bell
         self._settings = settings
+        self.last_round_at: float | None = None  #: Unix time
         self._ring_again_at_s = 0.0  #: monotonic
         self._looked_at: dict[str, int] = {}  #: jobs that were over at the last look, by tuning sweep
         self._said: set[tuple[str, str]] = set()  #: id of a sweep, and what its user should know
@@ -122,6 +123,7 @@ class Controller:
         while not stop.is_set():
             try:
                 self.round()
+                self.last_round_at = time.time()
             except ServiceError as error:
                 log.warning("%s", error)
             stop.wait(PERIOD_S)
