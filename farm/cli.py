@@ -197,7 +197,7 @@ def status(sweep: AnySweep = None, as_json: Json = False) -> None:
         found = queues.queues(waiting, machines, depths)
         for record in records:
             record["waiting"] = queues.records(found, waiting, record["sweep"])
-        _show(queues.below(view, found, note), records, as_json)
+        _show(queues.below(view, found, machines, now, note), records, as_json)
 
 
 @app.command()
