@@ -19,11 +19,11 @@ from tests.integration.farms import QUICK, Farm, wait_for
 
 #: Outages as long as the card has them, and the settings that a farm has by default; else all of it is short.
 AT_FULL_LENGTH = bool(os.environ.get("FAULTS_AT_FULL_LENGTH"))
-LEASE_S, HEARTBEAT_S, GRACE_S = (60.0, 5.0, 60.0) if AT_FULL_LENGTH else (3.0, 1.0, 2.0)
+LEASE_S, HEARTBEAT_S, GRACE_S = (60.0, 5.0, 60.0) if AT_FULL_LENGTH else (2.0, 0.5, 2.0)
 #: Longer than a lease.
 PARTITION_S = LEASE_S + 15 if AT_FULL_LENGTH else 2 * LEASE_S
 #: Longer than that, so that a partition begins and ends in the middle of it.
-LONG_TRIAL_S = PARTITION_S + LEASE_S
+LONG_TRIAL_S = PARTITION_S + LEASE_S / 2
 WITHIN_S = 400.0 if AT_FULL_LENGTH else 90.0
 SHAM = "tests.faults.sham_worker"
 
@@ -70,7 +70,7 @@ class Lab(Farm):
         """A worker on a machine of that name, as soon as it has joined."""
         before = self.owners()
         worker = self.start_machine(name, module=module, prefix=prefix, **settings)
-        wait_for(f"{name} joins", lambda: self.owners() - before or worker.poll() is not None)
+        self.wait_for(f"{name} joins", lambda: self.owners() - before or worker.poll() is not None)
         assert worker.poll() is None, self.said_by(name)
         return worker
 
@@ -94,7 +94,15 @@ class Lab(Farm):
         return f"postgresql://postgres@{host}:{port}/{name}"
 
     def wait_for(self, what: str, look: Callable[[], Any]) -> Any:
-        return wait_for(what, look, WITHIN_S)
+        """What `look` finds; where that takes too long, the test ends with what everybody said last."""
+        try:
+            return wait_for(what, look, WITHIN_S)
+        except AssertionError as error:
+            logs = sorted(self.home.glob("*.log"))
+            words = [
+                f"{log.name}: {line}" for log in logs for line in log.read_text(errors="replace").splitlines()[-9:]
+            ]
+            raise AssertionError("\n".join([str(error), *words])) from None
 
     def wait_for_state(self, sweep: str, state: JobState, count: int = 1) -> None:
         """So many jobs of a sweep are there."""
@@ -154,7 +162,7 @@ class Fault:
 
     what: str
     outage_s: float | None  #: how long it lasted; None: no longer than the blow
-    recovery_s: float
+    recovery_s: float | None  #: None: there was nothing to recover from
     counted: str  #: from what until what
 
     def as_property(self) -> tuple[str, Mapping[str, Any]]:

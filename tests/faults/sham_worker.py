@@ -3,7 +3,8 @@
 A trial takes as long as its measure windows would. Its report has one measure window, whose joules are unknown, and as
 many latencies as were allowed: so a report is as large as a test wants it.
 
-FARM_TEST_BOOT, set for a worker, makes it look like a process with number 4242 after that boot of its machine.
+FARM_TEST_BOOT, set for a worker, makes it look like a process with number 4242 after that boot of its machine;
+FARM_TEST_KNOWS names a field of a job's spec that it understands, and other workers do not.
 """
 
 import os
@@ -11,13 +12,16 @@ import time
 from datetime import UTC, datetime
 from unittest.mock import patch
 
+from pydantic.fields import FieldInfo
+
 from farm import cli, owner
-from farm.model import Claim, Domain, Measurement, Owner, TrialReport, Window, WindowKind
+from farm.model import Claim, Domain, JobSpec, Measurement, Owner, TrialReport, Window, WindowKind
 from tests.benchmarks.noop_worker import NoSupervisor
 from workers import supervisor
 from workers.stop import Stop
 
 AFTER_BOOT = "FARM_TEST_BOOT"
+KNOWS = "FARM_TEST_KNOWS"
 
 
 class ShamSupervisor(NoSupervisor):
@@ -56,8 +60,17 @@ def _after_boot(pid: int | None = None) -> Owner:
     return Owner(host="lab", pid=pid or 4242, boot_id=os.environ[AFTER_BOOT])
 
 
+def _learn(field: str) -> None:
+    """Let a spec have one more field."""
+    JobSpec.model_fields[field] = FieldInfo(annotation=int, default=0)
+    JobSpec.model_rebuild(force=True)
+    Claim.model_rebuild(force=True)
+
+
 if __name__ == "__main__":
     with patch.object(supervisor, "Supervisor", ShamSupervisor):
         if AFTER_BOOT in os.environ:
             patch.object(owner, "owner", _after_boot).start()
+        if KNOWS in os.environ:
+            _learn(os.environ[KNOWS])
         cli.main()
