@@ -28,6 +28,7 @@ BENCHMARKS = {
     "throughput": "bench_throughput",
     "training": "bench_training",
     "ask": "bench_ask",
+    "serving": "bench_serving",
 }
 
 

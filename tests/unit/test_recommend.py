@@ -1,0 +1,178 @@
+"""Which network and policy to serve with: the pure part, against exhaustive search."""
+
+from collections.abc import Sequence
+from math import inf
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from farm.analysis.recommend import WORTHWHILE, Advice, Candidate, Limit, advise, candidates, front, parse_limits
+from farm.analysis.serving import Figures, Poisson, Policy, Service, assess
+from farm.errors import InputError
+from farm.intervals import Interval
+from farm.model import Quality, Scalar
+from tests.serving import steady
+from tests.summaries import ends
+
+P99 = Limit("p99", 0.05)
+ACCURACY = {"small": 60.0, "large": 80.0}
+
+
+def key(model: str, **rest: Scalar) -> tuple[tuple[str, Scalar], ...]:
+    return (("model", model), *rest.items())
+
+
+SMALL = steady(key=key("small"))
+LARGE = steady(fixed_s=0.006, each_s=0.002, fixed_j=0.8, each_j=0.2, key=key("large"))
+
+
+def found(*services: Service, rate: float = 50.0, limits: Sequence[Limit] = (P99,)) -> list[Candidate]:
+    return candidates(services, Poisson(rate), limits, ACCURACY, requests=1000)
+
+
+def advice(*services: Service, rate: float = 50.0, limits: tuple[Limit, ...] = (P99,)) -> Advice:
+    (only,) = advise(found(*services, rate=rate, limits=limits), limits)
+    return only
+
+
+def upper(candidate: Candidate, statistic: str) -> float:
+    return candidate.figures.response_s[statistic].high or inf
+
+
+def test_the_best_meets_every_limit_and_nothing_that_does_takes_less() -> None:
+    limits = (Limit("p99", 0.08), Limit("mean", 0.03))
+    advised = advice(SMALL, LARGE, limits=limits)
+    fit = [
+        c
+        for c in found(SMALL, LARGE, limits=limits)
+        if not c.figures.is_saturated and upper(c, "p99") <= 0.08 and upper(c, "mean") <= 0.03
+    ]
+    assert advised.best is not None
+    assert upper(advised.best, "mean") <= 0.03
+    assert advised.best.gross_j.mean == min(c.gross_j.mean for c in fit)
+    for network, best in advised.by_network.items():
+        assert best is not None
+        assert best.gross_j.mean == min(c.gross_j.mean for c in fit if c.network == network)
+
+
+def test_waiting_for_a_batch_saves_energy_where_the_limit_lets_it() -> None:
+    policies = [price.best.policy for price in advice(SMALL).prices if price.best]
+    tight, wide = policies[0], policies[-1]
+    assert tight.timeout_s < wide.timeout_s
+
+
+@pytest.mark.parametrize("rate", [5.0, 50.0, 300.0])
+def test_a_tighter_limit_never_costs_less(rate: float) -> None:
+    joules = [price.best.gross_j.mean if price.best else inf for price in advice(SMALL, LARGE, rate=rate).prices]
+    assert joules == sorted(joules, reverse=True)
+    assert joules[0] > joules[-1]
+
+
+def test_where_nothing_answers_in_time_the_nearest_is_named() -> None:
+    advised = advice(SMALL, LARGE, limits=(Limit("p99", 0.004),))
+    assert advised.best is None
+    near = advised.nearest[key("small")]
+    assert near is not None
+    assert near.policy.timeout_s == 0
+    everything = found(SMALL, limits=(Limit("p99", 0.004),))
+    assert near.excess(advised.limits) == min(c.excess(advised.limits) for c in everything)
+
+
+def test_where_nothing_keeps_up_there_is_no_nearest_but_a_fastest() -> None:
+    advised = advice(SMALL, LARGE, rate=1000)
+    assert (advised.best, set(advised.nearest.values()), advised.front) == (None, {None}, ())
+    assert advised.fastest.network == key("small")
+    assert advised.fastest.capacity_per_s == pytest.approx(8 / 0.012)
+
+
+def test_machines_and_kinds_of_joules_are_never_compared() -> None:
+    services = (
+        steady(key=key("small", machine="lab1")),
+        steady(key=key("small", machine="lab2"), fixed_j=0.01),
+        steady(key=key("small", machine="lab1"), quality=Quality.MODELLED, fixed_j=0.01),
+        steady(key=key("small", machine="lab1"), simulated=True, fixed_j=0.01),
+    )
+    several = advise(found(*services), (P99,))
+    assert [a.place for a in several] == [(("machine", m),) for m in ("lab1", "lab2", "lab1", "lab1")]
+    assert all(len(a.by_network) == 1 and a.rivals == () for a in several)
+
+
+def test_precision_is_a_choice_and_the_device_is_not() -> None:
+    services = [steady(key=key("small", device=d, precision=p)) for d in ("cpu", "cuda:0") for p in ("fp32", "bf16")]
+    several = advise(found(*services), (P99,))
+    assert [a.place for a in several] == [(("device", "cpu"),), (("device", "cuda:0"),)]
+    assert [len(a.by_network) for a in several] == [2, 2]
+
+
+def test_networks_whose_intervals_overlap_are_rivals() -> None:
+    near, far = steady(key=key("large"), fixed_j=0.41), steady(key=key("large"), fixed_j=4.0)
+    assert [rival.network for rival in advice(SMALL, near).rivals] == [key("large")]
+    assert advice(steady(key=key("small"), idle_w=ends(10.0, 0.01)), far).rivals == ()
+
+
+def test_an_interval_that_nobody_knows_may_overlap() -> None:
+    one_trial = steady(key=key("large"), fixed_j=4.0, idle_w=ends(10.0))
+    assert len(advice(SMALL, one_trial).rivals) == 1
+
+
+def test_services_without_joules_are_no_candidates() -> None:
+    assert found(steady(key=key("small"), idle_w=None)) == []
+
+
+# Front
+
+FIGURES = assess(SMALL, Poisson(50), Policy.greedy(8), requests=200)
+
+
+def candidate(joules: float, p99_s: float, accuracy: float | None) -> Candidate:
+    response_s = {**FIGURES.response_s, "p99": Interval(p99_s, p99_s, p99_s)}
+    figures = Figures(**{name: getattr(FIGURES, name) for name in Figures.__slots__} | {"response_s": response_s})
+    return Candidate(SMALL, Policy.greedy(8), figures, ends(joules, 0.1), accuracy)
+
+
+POINTS = st.builds(candidate, st.floats(0.1, 10), st.floats(0.001, 1), st.none() | st.floats(40, 90))
+
+
+def is_as_good(cheaper: Candidate, other: Candidate, slack: float) -> bool:
+    time_s, wanted_s = (c.figures.response_s["p99"].mean for c in (cheaper, other))
+    return (
+        cheaper.gross_j.mean <= other.gross_j.mean
+        and time_s * (1 - slack) <= wanted_s
+        and (cheaper.accuracy or 0) >= (other.accuracy or 0)
+    )
+
+
+@given(st.lists(POINTS, max_size=12))
+@settings(max_examples=50)
+def test_whoever_is_not_on_the_front_is_matched_by_one_that_is(points: list[Candidate]) -> None:
+    kept = front(points, "p99")
+    for point in points:
+        assert any(point is k for k in kept) or any(is_as_good(k, point, WORTHWHILE) for k in kept)
+    for index, point in enumerate(kept):
+        assert not any(is_as_good(earlier, point, WORTHWHILE) for earlier in kept[:index])
+
+
+def test_the_front_trades_energy_for_time_and_accuracy() -> None:
+    points = [
+        candidate(1.0, 0.5, 60),
+        candidate(2.0, 0.1, 60),
+        candidate(3.0, 0.3, 60),
+        candidate(4.0, 0.5, 80),
+        candidate(5.0, 0.09, 60),
+    ]
+    assert [c.gross_j.mean for c in front(points, "p99")] == [1.0, 2.0, 4.0]
+
+
+# Limits
+
+
+def test_limits_are_read_with_their_units() -> None:
+    assert parse_limits(["p99=50ms", "mean = 0.02s"]) == (Limit("p99", 0.05), Limit("mean", 0.02))
+    assert str(Limit("p99.9", 1.5)) == "p99.9 ≤ 1500 ms"
+
+
+@pytest.mark.parametrize("texts", [[], ["p99"], ["p98=1s"], ["p99=50"], ["p99=1s", "p99=2s"]])
+def test_what_is_no_limit_is_refused(texts: list[str]) -> None:
+    with pytest.raises(InputError, match="--slo"):
+        parse_limits(texts)

@@ -1,0 +1,263 @@
+"""Response times and recommendations as people and scripts read them, from a sweep's rows."""
+
+import json
+from typing import cast
+
+import pytest
+
+from farm.analysis.recommend import Limit
+from farm.analysis.serving import Arrivals, Poisson, Policy, Recorded
+from farm.errors import InputError
+from farm.model import Domain, Flag, Quality
+from farm.report.recommendation import Recommendation, recommendation
+from farm.report.response import Responses, responses
+from farm.report.selection import Selection
+from farm.report.serving import served
+from farm.store import Store
+from tests.summaries import POINT, measurement_row, rendered, trial_row, widest
+from tests.trainings import Measured, Rows, sweep_of
+
+INFERENCE = sweep_of("inference")
+P99 = Limit("p99", 0.05)
+EVERYTHING = Selection()
+MODELS = ("shufflenet_v2_x0_5", "mobilenet_v3_small")
+
+
+def trial(batch_size: int, model: str = MODELS[0], number: int = 0, **changes: object) -> Measured:
+    """A batch takes 4 ms and 1 ms an image; 5 W idle, 0.4 J a batch and 0.1 J an image above that."""
+    row = {name.removeprefix("row_"): value for name, value in changes.items() if name.startswith("row_")}
+    rest = {name: value for name, value in changes.items() if not name.startswith("row_")}
+    batches, batch_s = 400, 0.004 + 0.001 * batch_size
+    net_j = batches * (0.4 + 0.1 * batch_size)
+    made = trial_row(
+        trial=f"{model}{batch_size}.{number}",
+        factors={**POINT, "model": model, "batch_size": batch_size},
+        facts={"device": "cpu", "unit": "image", "published_acc1_percent": 60.6 if model == MODELS[0] else 67.7},
+        latencies_s=(batch_s,) * 500,
+        **rest,
+    )
+    plain = {
+        "units": batches * batch_size,
+        "duration_s": batches * batch_s,
+        "baseline_w": 4.0,
+        "baseline_context_w": 5.0,
+        "gross_j": net_j + 5.0 * batches * batch_s,
+        "net_j": net_j,
+        "net_j_low": net_j * 0.99,
+        "net_j_high": net_j * 1.01,
+    }
+    return made, [measurement_row(trial=made.trial, factors=made.factors, **plain | row)]
+
+
+def sweep(*sizes: int, model: str = MODELS[0], **changes: object) -> list[Measured]:
+    return [trial(size, model, number, **changes) for size in sizes for number in range(2)]
+
+
+def store(*trials: Measured) -> Store:
+    return cast("Store", Rows(*trials))
+
+
+def responded(trials: list[Measured], arrivals: Arrivals | None = None, policies: tuple[Policy, ...] = ()) -> Responses:
+    return responses(store(*trials), INFERENCE, EVERYTHING, [arrivals or Poisson(50)], policies, requests=1000)
+
+
+def recommended(
+    trials: list[Measured], rate: float = 50.0, limits: tuple[Limit, ...] = (P99,), selection: Selection = EVERYTHING
+) -> Recommendation:
+    return recommendation(store(*trials), INFERENCE, selection, Poisson(rate), limits, requests=1000)
+
+
+# From rows to services
+
+
+def test_services_are_what_was_measured() -> None:
+    (found,) = served(store(*sweep(1, 8)), INFERENCE, EVERYTHING).services
+    assert found.sizes == (1, 8)
+    assert found.labels == {"model": MODELS[0]}
+    assert found.mean_s[7] == pytest.approx(0.012)
+    assert len(found.batches[0].times_s) == 1000
+    assert found.net_j is not None
+    assert found.net_j[7].mean == pytest.approx(1.2)
+    assert found.net_j[7].half_width is not None
+    assert found.idle_w is not None
+    assert found.idle_w.mean == 5.0
+
+
+def test_joules_count_above_the_idle_of_the_loaded_network_whatever_the_baseline() -> None:
+    """The bare machine draws 4 W: net joules of the sweep hold the context's watt besides."""
+    (bare,) = served(store(*sweep(8, row_net_j=9e9)), INFERENCE, EVERYTHING).services
+    assert bare.net_j is not None
+    assert bare.net_j[7].mean == pytest.approx(1.2)
+
+
+def test_flagged_trials_are_left_out_as_in_results() -> None:
+    noisy = trial(8, number=9, flags=(Flag.CONTAMINATED,), row_flags=(Flag.CONTAMINATED,))
+    (found,) = served(store(*sweep(8), noisy), INFERENCE, EVERYTHING).services
+    assert len(found.batches[0].times_s) == 1000
+    with_flagged = Selection.parse(None, [], None, include_flagged=True)
+    (found,) = served(store(*sweep(8), noisy), INFERENCE, with_flagged).services
+    assert len(found.batches[0].times_s) == 1500
+
+
+def test_a_batch_size_whose_trials_are_all_flagged_is_not_served_with() -> None:
+    noisy = trial(8, flags=(Flag.CONTAMINATED,), row_flags=(Flag.CONTAMINATED,))
+    found = served(store(*sweep(1, 4), noisy), INFERENCE, EVERYTHING)
+    assert found.services[0].sizes == (1, 4)
+    (note,) = (n for n in found.footnotes([], []) if "every trial is flagged" in n)
+    assert note == "1 batch size left out, since every trial is flagged: --include-flagged brings them back."
+    with pytest.raises(InputError, match="every trial is flagged: --include-flagged takes them all the same"):
+        served(store(noisy), INFERENCE, EVERYTHING)
+
+
+def test_qualities_and_simulated_hardware_are_services_of_their_own() -> None:
+    modelled = [trial(8, number=5, row_quality=Quality.MODELLED), trial(8, number=6, simulated=True)]
+    found = served(store(*sweep(8), *modelled), INFERENCE, EVERYTHING).services
+    assert {(s.quality, s.simulated) for s in found} == {
+        (Quality.COUNTER, False),
+        (Quality.MODELLED, False),
+        (Quality.COUNTER, True),
+    }
+
+
+def test_only_sweeps_of_inference_can_serve() -> None:
+    with pytest.raises(InputError, match="study: of kind training: only sweeps of kind inference"):
+        served(store(), sweep_of("training"), EVERYTHING)
+    with pytest.raises(InputError, match="nothing is measured yet"):
+        served(store(), INFERENCE, EVERYTHING)
+
+
+# Response times
+
+
+def test_a_table_has_a_row_for_each_policy() -> None:
+    text = rendered(responded(sweep(1, 8)).rendered())
+    assert widest(text) <= 80
+    rows = {line.split()[1]: line.split()[2:] for line in text.splitlines() if line.startswith("50/s ")}
+    assert list(rows) == ["greedy:1", "greedy:8", "fixed:8"]
+    net_j = float(rows["fixed:8"][-1])
+    assert net_j == pytest.approx(0.15)
+    assert float(rows["fixed:8"][-2]) == pytest.approx(0.15 + 5 / 50)
+    assert "arrivals: poisson" in text
+    assert "simulated response times over measured service times" in " ".join(text.split())
+
+
+def test_a_queue_that_grows_has_no_times() -> None:
+    found = responded(sweep(1, 8), Poisson(500))
+    text = rendered(found.rendered())
+    (row,) = (line.split() for line in text.splitlines() if line.split()[:2] == ["500/s", "greedy:1"])
+    assert row[2:7] == ["–"] * 5
+    assert row[8] == "2.50!"
+    assert "! saturated" in text
+    record = found.records()[0]
+    assert (record["saturated"], record["response_p99_s"]) == (True, None)
+
+
+def test_records_have_every_statistic_with_its_interval() -> None:
+    record = responded(sweep(1, 8), policies=(Policy(8, 0.02),)).records()[0]
+    for name in ("mean", "p50", "p90", "p95", "p99", "p99_9", "max"):
+        low, value, high = (record[f"response_{name}_s{end}"] for end in ("_low", "", "_high"))
+        assert isinstance(low, float)
+        assert isinstance(value, float)
+        assert isinstance(high, float)
+        assert low <= value <= high
+    assert record["policy"] == "timeout:8:20ms"
+    assert record["response_times"] == "simulated"
+    assert record["simulated"] is False
+
+
+def test_a_trace_may_be_too_short_for_a_batch() -> None:
+    text = rendered(responded(sweep(8), Recorded("t", (0.0, 1.0)), (Policy.fixed(8),)).rendered())
+    assert "never served" in text
+
+
+def test_a_batch_larger_than_any_that_was_measured_is_refused() -> None:
+    with pytest.raises(InputError, match="--policy: fixed:16: the largest batch that was measured is 8"):
+        responded(sweep(1, 8), policies=(Policy.fixed(16),))
+
+
+# Recommendation
+
+
+def test_the_answer_comes_first_and_names_network_policy_joules_and_time() -> None:
+    trials = [*sweep(1, 2, 4, 8), *sweep(1, 8, model=MODELS[1], row_gross_j=5000.0)]
+    found = recommended(trials)
+    (line,) = found.answer(found.advice[0])
+    assert line.startswith(f"50 requests/s within p99 ≤ 50 ms: {MODELS[0]}, batches of ")
+    assert "takes the least energy" in line
+    assert line.endswith("(simulated response times over measured service times).")
+    text = rendered(found.rendered())
+    assert " ".join(text.split()).startswith(line)
+    assert widest(text) <= 80
+    assert "…" not in text
+    for part in ("60.6", "67.7", "x 0.5", "x 2", "Front:", "The price of time"):
+        assert part in text
+
+
+def test_modelled_joules_are_called_so() -> None:
+    found = recommended(sweep(1, 8, row_quality=Quality.MODELLED))
+    assert "net (modelled);" in found.answer(found.advice[0])[0]
+    assert "MODELLED" in rendered(found.rendered())
+
+
+def test_two_networks_that_cannot_be_told_apart_are_said_so() -> None:
+    found = recommended([*sweep(1, 8), *sweep(1, 8, model=MODELS[1])])
+    assert "may take no more: the intervals overlap or are unknown" in found.answer(found.advice[0])[1]
+
+
+def test_where_nothing_answers_in_time_the_nearest_is_told() -> None:
+    found = recommended(sweep(1, 8), limits=(Limit("p99", 0.001), Limit("mean", 1.0)))
+    (line,) = found.answer(found.advice[0])
+    assert "within p99 ≤ 1 ms and mean ≤ 1000 ms: nothing meets that. Nearest is" in line
+    text = rendered(found.rendered())
+    assert widest(text) <= 80
+    assert "> above the limit" in text
+
+
+def test_where_nothing_keeps_up_the_fastest_is_told() -> None:
+    found = recommended(sweep(1, 8), rate=5000.0)
+    (line,) = found.answer(found.advice[0])
+    assert f"None keeps up: the fastest, {MODELS[0]} with " in line
+    assert "serves 667/s" in line
+    assert "none keeps up" in rendered(found.rendered())
+
+
+def test_each_machine_has_an_answer_of_its_own() -> None:
+    trials = [*sweep(1, 8, machine="lab1"), *sweep(1, 8, machine="lab2-with-a-long-name.example.org")]
+    found = recommended(trials)
+    assert [a.place for a in found.advice] == [
+        (("machine", "lab1"),),
+        (("machine", "lab2-with-a-long-name.example.org"),),
+    ]
+    text = rendered(found.rendered())
+    assert "50 requests/s on machine lab1 within" in text
+    assert widest(text) <= 80
+
+
+def test_few_measured_batches_claim_no_p99() -> None:
+    few = [(made, rows) for made, rows in sweep(1, 8)]
+    assert "*" not in rendered(recommended(few).rendered()).partition("Front")[0]
+    short = [(trial_row(**{**_fields(made), "latencies_s": (0.01,) * 50}), rows) for made, rows in few]
+    text = rendered(recommended(short).rendered())
+    assert "* fewer measured batches" in text
+
+
+def _fields(made: object) -> dict[str, object]:
+    return {name: getattr(made, name) for name in type(made).__slots__}  # type: ignore[attr-defined]
+
+
+def test_without_joules_there_is_no_advice() -> None:
+    with pytest.raises(InputError, match="no joules are known: `farm doctor` says what is missing"):
+        recommended(sweep(1, 8), selection=Selection(domain=Domain.GPU))
+
+
+def test_json_holds_the_answer_and_csv_the_rows() -> None:
+    found = recommended(sweep(1, 8))
+    record = json.loads(json.dumps(found.record()))
+    (advice,) = record["advice"]
+    assert advice["answer"] in " ".join(rendered(found.rendered()).split())
+    assert (record["limits_s"], record["rate_per_s"]) == ({"p99": 0.05}, 50.0)
+    assert advice["best"]["gross_j_per_request"] > advice["best"]["net_j_per_request"]
+    assert [price["factor"] for price in advice["prices"]] == [0.5, 0.75, 1.0, 1.5, 2.0]
+    rows = found.records()
+    assert {row["row"] for row in rows} == {"network", "price", "front"}
+    assert all(not isinstance(value, dict | list) for row in rows for value in row.values())
