@@ -1,28 +1,45 @@
 """The controller's loop: it rings for jobs, takes back those whose worker fell silent, and plans what follows.
 
-It remembers nothing but when it looked last: any number of restarts, or two controllers at once, do no harm.
+It remembers nothing but when it looked last, and how many messages it found: any number of restarts, or two controllers
+at once, do no harm.
 """
 
 import logging
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
 from threading import Event
 
 from farm import tuner
 from farm.analysis.samples import samples
 from farm.analysis.stopping import standings
 from farm.errors import BrokerUnavailable, InputError, ServiceError
-from farm.model import SweepRecord
+from farm.model import Ring, SweepRecord
 from farm.plan import block_of
 from farm.queue import Bell
+from farm.routing import SEEN_WITHIN_S, fits, own_queue
 from farm.settings import Settings
-from farm.store import Store
+from farm.sharing import LARGEST, Share, Window, chosen
+from farm.spec.capability import is_capability
+from farm.store import AtWork, Store, Unrung
 
 log = logging.getLogger(__name__)
 
-#: Rings sent in one go; the rest of the outbox waits for the next.
-PUBLISH_AT_ONCE = 10_000
 #: Seconds between two rounds.
 PERIOD_S = 1.0
+#: The same while a queue runs empty with more waiting: short jobs are not held back.
+HASTE_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """How a queue was left."""
+
+    at_s: float  #: monotonic
+    window: Window
+    number: int = 0  #: of looks before
+    ran_empty: bool = False  #: it had, or would have before the next round, and more than it takes is waiting
 
 
 class Controller:
@@ -36,27 +53,74 @@ class Controller:
         self._settings = settings
         self.last_round_at: float | None = None  #: Unix time
         self._ring_again_at_s = 0.0  #: monotonic
+        self._looks: dict[str, _Look] = {}  #: the last one at each queue
+        self._hurries = False  #: a queue ran empty with more waiting
         self._looked_at: dict[str, int] = {}  #: jobs that were over at the last look, by tuning sweep
         self._said: set[tuple[str, str]] = set()  #: id of a sweep, and what its user should know
 
     def publish(self) -> int:
-        """Ring for every queued job that no message was sent for; raises BrokerUnavailable. Returns how many."""
-        rings = self._store.unpublished(PUBLISH_AT_ONCE, self._sweep_id)
-        if rings:
-            self._bell.ring(rings)
-            self._store.mark_published(rings)
+        """Top up the queues with what waits in the store; returns how many jobs. Raises BrokerUnavailable."""
+        unrung = sorted(self._store.outbox(self._sweep_id), key=lambda part: part.queue)
+        if not unrung:
+            return 0
+        at_work = self._store.at_work(self._sweep_id)
+        heard_on = self._heard_on({part.queue for part in unrung})
+        rings: list[Ring] = []
+        windows: dict[str, _Look] = {}
+        for queue, parts in groupby(unrung, key=lambda part: part.queue):
+            if heard_on[queue]:
+                own, windows[queue] = self._next(list(parts), [line for line in at_work if line.queue == queue])
+                rings += own
+        self._ring(rings, heard_on)
+        self._looks |= windows
+        self._hurries = any(look.ran_empty for look in windows.values())
         return len(rings)
+
+    def _next(self, parts: Sequence[Unrung], at_work: Sequence[AtWork]) -> tuple[list[Ring], "_Look"]:
+        """The jobs to ring for on one queue, and how that leaves it."""
+        queue, now_s = parts[0].queue, time.monotonic()
+        last = self._looks.get(queue, _Look(now_s, Window()))
+        left = sum(line.jobs for line in at_work if not line.is_running)
+        window = last.window.after(left, max(now_s - last.at_s, HASTE_S) / PERIOD_S)
+
+        def share(part: Unrung) -> Share[Ring]:
+            return Share(
+                part.submitter, part.priority, lambda: self._store.unpublished(part.sweep_id, queue, window.size)
+            )
+
+        rings = chosen([share(part) for part in parts], at_work, window.size, last.number)
+        filled = replace(window, filled=left + len(rings))
+        was_short = left == 0 or window.size > last.window.size
+        return rings, _Look(now_s, filled, last.number + 1, ran_empty=was_short and filled.filled >= window.size)
+
+    def _heard_on(self, queues: set[str]) -> dict[str, list[str]]:
+        """The broker's queues that a job's queue stands for.
+
+        A capability stands for the own queue of every machine at work that has it: the first claim wins, the other
+        rings are stale. Where there is none, its jobs wait in the store until one joins.
+        """
+        machines = self._store.present(SEEN_WITHIN_S) if any(map(is_capability, queues)) else []
+        return {
+            queue: [own_queue(machine) for machine in machines if fits(queue, machine)]
+            if is_capability(queue)
+            else [queue]
+            for queue in queues
+        }
+
+    def _ring(self, rings: Sequence[Ring], heard_on: Mapping[str, Sequence[str]]) -> None:
+        messages = [ring.model_copy(update={"queue": queue}) for ring in rings for queue in heard_on[ring.queue]]
+        if messages:
+            self._bell.ring(messages)
+            self._store.mark_published(rings)
 
     def ring_again(self) -> int:
         """Ring for jobs that wait although their queue is empty: their message was lost with its worker."""
-        stale = self._store.stale_rings(
-            older_than_s=self._settings.grace_s, limit=PUBLISH_AT_ONCE, sweep_id=self._sweep_id
-        )
-        empty = {queue for queue in {ring.queue for ring in stale} if self._bell.depth(queue) == 0}
-        rings = [ring for ring in stale if ring.queue in empty]
-        if rings:
-            self._bell.ring(rings)
-            self._store.mark_published(rings)
+        stale = self._store.stale_rings(older_than_s=self._settings.grace_s, limit=LARGEST, sweep_id=self._sweep_id)
+        heard_on = self._heard_on({ring.queue for ring in stale})
+        depths = self._bell.depths({queue for queues in heard_on.values() for queue in queues})
+        silent = {queue: [own for own in queues if depths[own] == 0] for queue, queues in heard_on.items()}
+        rings = [ring for ring in stale if silent[ring.queue]]
+        self._ring(rings, silent)
         return len(rings)
 
     def repeat(self) -> int:
@@ -106,6 +170,7 @@ class Controller:
 
     def round(self) -> None:
         """One round; a broker that is away is noted and tried again in the next."""
+        self._hurries = False
         for job in self._store.expire_leases():
             log.warning("job %s: its worker fell silent, the lease has run out", job)
         self.repeat()
@@ -126,4 +191,4 @@ class Controller:
                 self.last_round_at = time.time()
             except ServiceError as error:
                 log.warning("%s", error)
-            stop.wait(PERIOD_S)
+            stop.wait(HASTE_S if self._hurries else PERIOD_S)

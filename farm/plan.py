@@ -1,16 +1,16 @@
 """From a sweep to its jobs: the same sweep gives the same jobs, in the same order, wherever it is planned."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from random import Random
 from typing import TYPE_CHECKING
 
 from farm.errors import InputError
-from farm.model import JobSpec, Machine, MeasureSettings, Point, queue_for
+from farm.model import JobSpec, Machine, MeasureSettings, Point
 from farm.spec import MAX_JOBS, Sweep, canonical_json, profile_settings, remaining, sweep_id
-from farm.spec.types import TARGET_WORDS, suggestion
+from farm.spec.capability import is_capability, queue_of
 
 if TYPE_CHECKING:
     from farm.store import NewJob
@@ -64,7 +64,7 @@ def plan(sweep: Sweep, machines: Sequence[Machine], generation: int = 1) -> Plan
     number = checked(sweep, len(specs) * sweep.repetitions.min)
     blocks = (block_of(specs, block, block * len(specs)) for block in range(sweep.repetitions.min))
     jobs = tuple(chain.from_iterable(blocks))
-    return Plan(sweep_id(sweep, generation), jobs, warnings_of(sweep, machines), number)
+    return Plan(sweep_id(sweep, generation), jobs, warnings_of(sweep), number)
 
 
 def checked(sweep: Sweep, jobs: int) -> int:
@@ -74,11 +74,14 @@ def checked(sweep: Sweep, jobs: int) -> int:
     return jobs
 
 
-def warnings_of(sweep: Sweep, machines: Sequence[Machine]) -> tuple[str, ...]:
+def warnings_of(sweep: Sweep) -> tuple[str, ...]:
     """What a user should know of a sweep that can be planned, one line each."""
     measure = profile_settings(sweep.measure)
     needed_s = around_s(measure) if sweep.kind in UNTIMED else expected_duration_s(measure)
-    return (*_absent(sweep, machines), *_hasty(sweep, needed_s))
+    if sweep.time_limit is None or sweep.time_limit >= needed_s:
+        return ()
+    limit = f"time_limit: {sweep.time_limit:g} s"
+    return (f"{limit} is less than a trial needs ({needed_s:.0f} s): all will time out",)
 
 
 def block_of(specs: Sequence[JobSpec], block: int, first_ordinal: int) -> tuple[PlannedJob, ...]:
@@ -96,7 +99,7 @@ def _planned(spec: JobSpec, block: int, ordinal: int) -> PlannedJob:
     job = hashlib.sha256(identity.encode()).hexdigest()[:16]
     seed = _sweep_seed(spec) + (block if spec.kind == "training" else 0)
     own = spec.model_copy(update={"job": job, "repetition": block, "seed": seed})
-    return PlannedJob(job, ordinal, block, queue_for(spec.target), own)
+    return PlannedJob(job, ordinal, block, queue_of(spec.target), own)
 
 
 def _sweep_seed(spec: JobSpec) -> int:
@@ -143,26 +146,13 @@ def default_time_limit_s(measure: MeasureSettings) -> float:
 
 def targets_of(sweep: Sweep, machines: Sequence[Machine]) -> list[str]:
     """The targets of a sweep's jobs; raises InputError where there is no machine to plan for."""
-    if sweep.targets == ("any",):
-        return ["any"]
-    if sweep.targets == ("each-hardware",):
-        if not machines:
-            raise InputError(
-                "targets: each-hardware needs a machine, and none is registered: start `farm worker` first"
-            )
-        return [f"hw:{name}" for name in sorted({machine.hardware_class for machine in machines})]
-    return [f"machine:{name}" for name in sorted(sweep.targets)]
-
-
-def _absent(sweep: Sweep, machines: Sequence[Machine]) -> Iterator[str]:
-    known = {machine.name for machine in machines}
-    for name in sorted(set(sweep.targets) - set(TARGET_WORDS) - known):
-        yield (
-            f"no machine {name!r} is registered{suggestion(name, {name: name for name in known})}: "
-            "its jobs wait until a `farm worker` of that name starts"
-        )
-
-
-def _hasty(sweep: Sweep, needed_s: float) -> Iterator[str]:
-    if sweep.time_limit is not None and sweep.time_limit < needed_s:
-        yield f"time_limit: {sweep.time_limit:g} s is less than a trial needs ({needed_s:.0f} s): all will time out"
+    match sweep.targets:
+        case ("any",):
+            return ["any"]
+        case ("each-hardware" | "each-machine" as word,):
+            if not machines:
+                raise InputError(f"targets: {word} needs a machine, and none is registered: start `farm worker` first")
+            if word == "each-machine":
+                return sorted({f"machine:{machine.name}" for machine in machines})
+            return sorted({f"hw:{machine.hardware_class}" for machine in machines})
+    return [target if is_capability(target) else f"machine:{target}" for target in sorted(sweep.targets)]

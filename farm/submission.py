@@ -3,11 +3,11 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from farm import tuner
+from farm import routing, tuner
 from farm.controller import Controller
 from farm.errors import BrokerUnavailable
 from farm.model import SweepRecord
-from farm.plan import Plan, plan
+from farm.plan import Plan, plan, targets_of
 from farm.queue import Bell
 from farm.settings import Settings
 from farm.spec import Sweep, TuningSweep, stopping_rule, sweep_id
@@ -37,11 +37,15 @@ def planned(sweep: Sweep, store: Store, fresh: bool = False, goes_on: bool = Fal
     """
     latest = store.latest_generation(sweep_id(sweep))
     generation = max(latest, 1) + (1 if fresh and latest else 0)
-    machines = [m.machine for m in store.machines()]
-    if not isinstance(sweep, TuningSweep):
-        return plan(sweep, machines, generation)
-    known = tuner.known(store, sweep_id(sweep, generation)) if goes_on else tuner.Known()
-    return tuner.plan(sweep, machines, generation, known)
+    known = store.machines()
+    machines = [status.machine for status in known]
+    if isinstance(sweep, TuningSweep):
+        begun = tuner.known(store, sweep_id(sweep, generation)) if goes_on else tuner.Known()
+        made = tuner.plan(sweep, machines, generation, begun)
+    else:
+        made = plan(sweep, machines, generation)
+    waits = routing.notes(targets_of(sweep, machines), known, datetime.now(UTC))
+    return replace(made, warnings=(*waits, *made.warnings))
 
 
 def enqueue(sweep: Sweep, text: str, store: Store, settings: Settings, fresh: bool = False) -> Submission:

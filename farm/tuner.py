@@ -15,9 +15,10 @@ from statistics import fmean
 from typing import cast
 
 from farm.errors import InputError
-from farm.model import Asked, Domain, JobSpec, JobState, Machine, Point, Stopped, SweepRecord, queue_for
+from farm.model import Asked, Domain, JobSpec, JobState, Machine, Point, Stopped, SweepRecord
 from farm.plan import Plan, PlannedJob, checked, specs_of, targets_of, warnings_of
 from farm.spec import TuningSweep, canonical_json, restored, sweep_id
+from farm.spec.capability import queue_of
 from farm.spec.strategies import Objective, Strategy
 from farm.store import AskedJob, Store, Trained
 from farm.tuning import Finished, Pending, Study, ask, check, size, thresholds
@@ -65,7 +66,7 @@ def plan(sweep: TuningSweep, machines: Sequence[Machine], generation: int = 1, k
     own_id = sweep_id(sweep, generation)
     found = studies(sweep, own_id, targets_of(sweep, machines))
     jobs = checked(sweep, _total(sweep, found))
-    return Plan(own_id, tuple(following(sweep, found, known)), warnings_of(sweep, machines), jobs)
+    return Plan(own_id, tuple(following(sweep, found, known)), warnings_of(sweep), jobs)
 
 
 def studies(sweep: TuningSweep, sweep_id: str, targets: Sequence[str]) -> tuple[PlannedStudy, ...]:
@@ -233,7 +234,7 @@ def _jobs(sweep: TuningSweep, found: Sequence[PlannedStudy], configuration: Conf
             id=job,
             ordinal=number * len(order) + order.index((study.id, repetition)),
             block=number,
-            queue=queue_for(spec.target),
+            queue=queue_of(spec.target),
             spec=spec.model_copy(update=own | asked),
         )
 

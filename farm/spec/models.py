@@ -11,8 +11,8 @@ from farm.spec.positions import Loc
 from farm.spec.profiles import PROFILES
 from farm.spec.space import Choice, Range, Space
 from farm.spec.strategies import Objective, PruningOrRule, Strategy, StrategyOrName
+from farm.spec.targets import TARGET_WORDS, Target
 from farm.spec.types import (
-    TARGET_WORDS,
     Count,
     Country,
     Expected,
@@ -27,7 +27,6 @@ from farm.spec.types import (
     Seed,
     Share,
     ShortForm,
-    Target,
     TimeLimit,
     problem,
     refuse,
@@ -120,7 +119,8 @@ class Sweep(Frozen):
         default_factory=Repetitions, description="how often each point is measured; 3 is short for {min: 3, max: 3}"
     )
     targets: Annotated[tuple[Target, ...], OneOrMore()] = Field(
-        ("any",), description="hardware: any, each-hardware or names of machines"
+        ("any",),
+        description="any, each-hardware, each-machine, names of machines, or such as gpu.memory_gib >= 40",
     )
     seed: Seed = Field(1, description="seed of the order of trials, of random weights and of inputs")
     carbon: Carbon | None = Field(None, description="where the electricity comes from")
@@ -155,7 +155,7 @@ class Sweep(Frozen):
     @classmethod
     def _words_alone(cls, targets: tuple[str, ...]) -> tuple[str, ...]:
         refuse(
-            ((index,), f"{target!r} stands alone: it cannot be listed with names of machines")
+            ((index,), f"{target!r} stands alone: it cannot be listed with others")
             for index, target in enumerate(targets)
             if len(targets) > 1 and target in TARGET_WORDS
         )

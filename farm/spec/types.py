@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from difflib import SequenceMatcher, get_close_matches
+from difflib import SequenceMatcher
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import (
@@ -28,7 +28,6 @@ from farm.spec.positions import Loc
 PROBLEM = "problem"
 MAX_ITEMS = 1000
 MAX_NAME = 200
-TARGET_WORDS = ("any", "each-hardware")
 
 
 def shown(value: object) -> str:
@@ -213,13 +212,6 @@ class Among:
         return core_schema.union_schema([listed, free])
 
 
-def _no_slip(name: str) -> str:
-    """The name of a machine that looks like a slip of a word with a meaning is refused."""
-    if name not in TARGET_WORDS and get_close_matches(name.casefold().replace("_", "-"), TARGET_WORDS, cutoff=0.9):
-        raise ValueError("nearly a known word")
-    return name
-
-
 def same(*words: str) -> dict[str, str]:
     """Candidates of `Expected` that are written as they are meant."""
     return {word: word for word in words}
@@ -257,12 +249,6 @@ Share = Annotated[
     Field(strict=True, gt=0, lt=1),
     ShortForm(_percent, {"type": "string", "pattern": _PERCENT}),
     Expected("a share between 0 and 1 such as 2% or 0.02"),
-]
-Target = Annotated[
-    str,
-    matching(r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$"),
-    AfterValidator(_no_slip),
-    Expected("any, each-hardware or the name of a machine", same(*TARGET_WORDS)),
 ]
 Seed = Annotated[int, integer(0, 2**32 - 1), Expected("an integer, 0 or more")]
 Country = Annotated[

@@ -15,7 +15,7 @@ What holds on both databases, with any number of processes at once (`tests/contr
 
 from typing import Self
 
-from farm.store.leases import Leases, Rings
+from farm.store.leases import Leases
 from farm.store.machines import Machines, MachineStatus
 from farm.store.operations import (
     Condition,
@@ -28,6 +28,7 @@ from farm.store.operations import (
     Waiting,
 )
 from farm.store.results import FailedTrial, MeasurementRow, Results, TrialRow
+from farm.store.rings import AtWork, Rings, Unrung
 from farm.store.schema import SchemaState, check, require, upgrade
 from farm.store.searches import AskedJob, Search, Searches, Trained
 from farm.store.sweeps import NewJob, Sweeps
@@ -35,6 +36,7 @@ from farm.store.trials import Trials
 
 __all__ = [
     "AskedJob",
+    "AtWork",
     "Condition",
     "FailedTrial",
     "MachineStatus",
@@ -49,6 +51,7 @@ __all__ = [
     "Trained",
     "TrialCount",
     "TrialRow",
+    "Unrung",
     "WaitCount",
     "Waiting",
     "check",

@@ -1,14 +1,12 @@
-"""Who rings for a job, who holds it, and what happens when the holder falls silent."""
-
-from collections.abc import Sequence
+"""Who holds a job, and what happens when the holder falls silent."""
 
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, Select, bindparam, case, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, case, select, update
 
 import farm.store.tables as t
 from farm import __version__
 from farm.errors import WorkerOutdated
-from farm.model import Claim, Duty, FailureKind, Heartbeat, JobSpec, JobState, Owner, Ring
+from farm.model import Claim, Duty, FailureKind, Heartbeat, JobSpec, JobState, Owner
 from farm.store.engine import Database
 from farm.store.outcome import outcome
 
@@ -29,60 +27,6 @@ _CLAIM = (
     )
     .returning(t.job.c.spec, t.job.c.attempt)
 )
-
-
-class Rings(Database):
-    """The controller's side: the outbox."""
-
-    def unpublished(self, limit: int, sweep_id: str | None = None) -> list[Ring]:
-        """Queued jobs that no message was sent for, the most urgent first, then in the order of their plans."""
-        query = (
-            self._waiting(sweep_id)
-            .join(t.sweep, t.sweep.c.id == t.job.c.sweep_id)
-            .where(t.job.c.published_at.is_(None))
-            .order_by(t.job.c.priority, t.sweep.c.submitted_at, t.job.c.sweep_id, t.job.c.ordinal)
-        )
-        return self._rings(query.limit(limit))
-
-    def stale_rings(self, *, older_than_s: float, limit: int, sweep_id: str | None = None) -> list[Ring]:
-        """Queued jobs whose message was sent longer ago than that: where their queue is empty, it was lost."""
-        query = self._waiting(sweep_id).where(t.job.c.published_at < self.now(-older_than_s))
-        return self._rings(query.order_by(t.job.c.priority, t.job.c.published_at, t.job.c.ordinal).limit(limit))
-
-    def unpublish(self, sweep_id: str) -> None:
-        """Forget the messages sent for a sweep's queued jobs: the broker that had them is gone."""
-        statement = update(t.job).where(t.job.c.sweep_id == sweep_id, t.job.c.state == JobState.QUEUED)
-        with self.write() as connection:
-            connection.execute(statement.values(published_at=None))
-
-    def mark_published(self, rings: Sequence[Ring]) -> None:
-        """Note that these messages were sent; a job that was claimed since is left alone: it may need a new one."""
-        if not rings:
-            return
-        statement = (
-            update(t.job)
-            .where(
-                t.job.c.id == bindparam("ring_job"),
-                t.job.c.attempt == bindparam("ring_attempt"),
-                t.job.c.state == JobState.QUEUED,
-            )
-            .values(published_at=self.now())
-        )
-        with self.write() as connection:
-            connection.execute(statement, [{"ring_job": ring.job, "ring_attempt": ring.attempt} for ring in rings])
-
-    def _waiting(self, sweep_id: str | None) -> Select[str, int, str, int]:
-        due = or_(t.job.c.not_before.is_(None), t.job.c.not_before <= self.now())
-        query = select(t.job.c.id, t.job.c.attempt, t.job.c.queue, t.job.c.priority)
-        query = query.where(t.job.c.state == JobState.QUEUED, due)
-        return query if sweep_id is None else query.where(t.job.c.sweep_id == sweep_id)
-
-    def _rings(self, query: Select[str, int, str, int]) -> list[Ring]:
-        with self.read() as connection:
-            return [
-                Ring(job=job, attempt=attempt, queue=queue, priority=priority)
-                for job, attempt, queue, priority in connection.execute(query)
-            ]
 
 
 class Leases(Database):

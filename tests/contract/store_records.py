@@ -17,6 +17,7 @@ from farm.model import (
     MeasureSettings,
     Owner,
     Quality,
+    Ring,
     StoppingRule,
     SweepRecord,
     TrialReport,
@@ -111,3 +112,9 @@ def claim(store: Store, job: str, seen: int = 0, owner: Owner = ANNE, lease_s: f
 
 def counts(store: Store) -> dict[JobState, int]:
     return dict(store.progress(SWEEP).counts)
+
+
+def unrung(store: Store, limit: int, sweep: str | None = None) -> list[Ring]:
+    """The first jobs that wait to be rung for, one sweep after the other, each in the order of its plan."""
+    parts = store.outbox(sweep)
+    return [ring for part in parts for ring in store.unpublished(part.sweep_id, part.queue, limit)][:limit]

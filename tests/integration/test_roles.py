@@ -21,6 +21,7 @@ from tests.contract.store_records import (
     new_job,
     record,
     report,
+    unrung,
 )
 from tests.integration.lab import ROLES, as_role, database_with_roles, write_secrets
 from tests.services import administer
@@ -77,7 +78,7 @@ def test_a_late_report_takes_the_place_of_the_note_that_it_was_lost(farm: Stores
 
 def test_a_controller_plans_rings_and_takes_back(farm: Stores) -> None:
     controller = farm["controller"]
-    rings = controller.unpublished(10)
+    rings = unrung(controller, 10)
     controller.mark_published(rings)
     assert len(rings) == 3
     controller.unpublish(SWEEP)

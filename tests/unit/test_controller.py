@@ -1,17 +1,20 @@
 """The controller's rounds: what is rung for, and what is taken back."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 
 from farm import submission, tuner
 from farm.controller import Controller
 from farm.errors import BrokerUnavailable, InputError, StoreUnavailable
-from farm.model import FailureKind, JobState, Ring, StoppingRule, SweepRecord
+from farm.model import Duty, FailureKind, JobState, Machine, Ring, StoppingRule, SweepRecord
 from farm.queue import Bell
 from farm.settings import Settings
+from farm.sharing import SMALLEST
 from farm.spec import sweep_id
 from farm.store import Store
 from tests.contract.store_records import (
@@ -20,12 +23,14 @@ from tests.contract.store_records import (
     MACHINE,
     NO_LEASE_S,
     SWEEP,
+    UTC_NOON,
     claim,
     counts,
     job_id,
     new_job,
     record,
     report,
+    unrung,
 )
 from tests.searches import train, training_report, tuning_sweep
 
@@ -37,16 +42,16 @@ class FakeBell(Bell):
 
     def __init__(self) -> None:
         self.rung: list[Ring] = []
-        self.depths: dict[str, int] = {}
+        self.waiting: dict[str, int] = {}
         self.is_away = False
 
     def ring(self, rings: Sequence[Ring]) -> None:
         self._reach()
         self.rung += rings
 
-    def depth(self, queue: str) -> int:
+    def depths(self, queues: Iterable[str]) -> dict[str, int]:
         self._reach()
-        return self.depths.get(queue, 0)
+        return {queue: self.waiting.get(queue, 0) for queue in queues}
 
     def _reach(self) -> None:
         if self.is_away:
@@ -85,10 +90,135 @@ def test_every_job_is_rung_for_once_in_the_order_of_the_plan(store: Store, bell:
     assert bell.take() == []
 
 
-def test_a_large_outbox_goes_in_parts(store: Store, bell: FakeBell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("farm.controller.PUBLISH_AT_ONCE", 2)
-    assert [controller(store, bell).publish() for _ in range(3)] == [2, 1, 0]
-    assert bell.take() == ALL
+def test_no_more_is_rung_for_than_the_window_takes(store: Store, bell: FakeBell) -> None:
+    store.submit(record(OTHER), [new_job(n, OTHER) for n in range(100)])
+    ringing = controller(store, bell, OTHER)
+    assert [ringing.publish() for _ in range(3)] == [SMALLEST, 0, 0]
+    taken = bell.take()
+    assert taken == [(f"{OTHER}-{n}", 0) for n in range(SMALLEST)]
+    for job, _ in taken[:3]:
+        assert claim(store, job) is not None
+    assert ringing.publish() == 3
+    assert bell.take() == [(f"{OTHER}-{SMALLEST + n}", 0) for n in range(3)]
+
+
+def test_two_controllers_share_one_window(store: Store, bell: FakeBell) -> None:
+    store.submit(record(OTHER), [new_job(n, OTHER) for n in range(100)])
+    one, two = controller(store, bell, OTHER), controller(store, bell, OTHER)
+    assert [one.publish(), two.publish(), one.publish()] == [SMALLEST, 0, 0]
+
+
+def test_a_queue_that_runs_empty_gets_more_each_time(store: Store, bell: FakeBell) -> None:
+    store.submit(record(OTHER), [new_job(n, OTHER) for n in range(8 * SMALLEST)])
+    ringing = controller(store, bell, OTHER)
+    rung = []
+    while number := ringing.publish():
+        rung.append(number)
+        for job, _ in bell.take():
+            assert claim(store, job) is not None
+    assert rung == [SMALLEST, 2 * SMALLEST, 4 * SMALLEST, SMALLEST]
+
+
+def test_a_broker_that_is_away_does_not_widen_the_window(store: Store, bell: FakeBell) -> None:
+    store.submit(record(OTHER), [new_job(n, OTHER) for n in range(100)])
+    ringing = controller(store, bell, OTHER)
+    bell.is_away = True
+    for _ in range(5):
+        ringing.round()
+    bell.is_away = False
+    assert ringing.publish() == SMALLEST
+
+
+def test_a_window_is_for_one_queue(store: Store, bell: FakeBell) -> None:
+    jobs = [new_job(n, OTHER, queue=f"farm.machine.lab{n // 50}") for n in range(100)]
+    store.submit(record(OTHER), jobs)
+    assert controller(store, bell, OTHER).publish() == 2 * SMALLEST
+    expected = [*range(SMALLEST), *range(50, 50 + SMALLEST)]
+    assert bell.take() == [(f"{OTHER}-{n}", 0) for n in expected]
+
+
+def test_submitters_take_turns(store: Store, bell: FakeBell) -> None:
+    bert = record(OTHER, at=UTC_NOON + timedelta(hours=1)).model_copy(update={"submitter": "bert"})
+    store.submit(bert, [new_job(n, OTHER) for n in range(3)])
+    assert claim(store, job_id(0)) is not None
+    controller(store, bell).publish()
+    expected = [f"{OTHER}-0", job_id(1), f"{OTHER}-1", job_id(2), f"{OTHER}-2"]
+    assert [job for job, _ in bell.take()] == expected, "anne has one that runs"
+
+
+def test_what_is_urgent_finds_room(store: Store, bell: FakeBell) -> None:
+    store.submit(record("many"), [new_job(n, "many") for n in range(100)])
+    ringing = controller(store, bell)
+    assert ringing.publish() == SMALLEST
+    bell.take()
+    store.submit(record(OTHER), [new_job(0, OTHER, priority=0)])
+    assert ringing.publish() == 1
+    (ring,) = bell.rung
+    assert (ring.job, ring.priority) == (f"{OTHER}-0", 0)
+
+
+# Capabilities
+
+BIG = "gpu.memory_gib >= 40"
+
+
+def join(store: Store, name: str, gib: int) -> None:
+    hardware: dict[str, JsonValue] = {"gpu": {"memory_bytes": gib * 2**30}}
+    store.register_machine(Machine(id=name, name=name, hardware_class="gpu", hardware=hardware), ANNE, "0.1.0")
+
+
+@pytest.fixture
+def asking(store: Store) -> Store:
+    """With a sweep of two jobs for a machine with enough memory."""
+    store.cancel(SWEEP)
+    store.submit(record(OTHER), [new_job(n, OTHER, queue=BIG) for n in range(2)])
+    return store
+
+
+def heard(bell: FakeBell) -> list[tuple[str, str]]:
+    taken, bell.rung = bell.rung, []
+    return [(ring.job, ring.queue) for ring in taken]
+
+
+def test_a_capability_is_rung_for_on_every_machine_that_has_it(asking: Store, bell: FakeBell) -> None:
+    for name, gib in (("lab1", 80), ("lab2", 24), ("lab3", 40), ("lab4", 80)):
+        join(asking, name, gib)
+    asking.assign("lab4", Duty.PAUSE)
+    assert controller(asking, bell).publish() == 2
+    ways = ("farm.machine.lab1", "farm.machine.lab3")
+    assert heard(bell) == [(f"{OTHER}-{n}", queue) for n in range(2) for queue in ways]
+
+
+def test_a_capability_that_no_machine_has_waits_until_one_joins(asking: Store, bell: FakeBell) -> None:
+    ringing = controller(asking, bell, grace_s=1e-9)
+    join(asking, "lab1", 24)
+    assert [ringing.publish(), ringing.ring_again()] == [0, 0]
+    assert {part.queue for part in asking.outbox()} == {BIG}
+    join(asking, "lab2", 48)
+    assert ringing.publish() == 2
+    assert heard(bell) == [(f"{OTHER}-{n}", "farm.machine.lab2") for n in range(2)]
+
+
+def test_a_capability_is_rung_for_again_where_a_fitting_machine_has_nothing(asking: Store, bell: FakeBell) -> None:
+    join(asking, "lab1", 80)
+    ringing = controller(asking, bell, grace_s=1e-9)
+    ringing.publish()
+    heard(bell)
+    bell.waiting["farm.machine.lab1"] = 2
+    assert ringing.ring_again() == 0
+    join(asking, "lab2", 80)
+    assert ringing.ring_again() == 2
+    assert heard(bell) == [(f"{OTHER}-{n}", "farm.machine.lab2") for n in range(2)]
+
+
+def test_of_a_capability_the_first_claim_wins_and_the_other_ring_is_stale(asking: Store, bell: FakeBell) -> None:
+    join(asking, "lab1", 80)
+    join(asking, "lab2", 80)
+    controller(asking, bell).publish()
+    first, second = bell.rung[:2]
+    assert (first.job, first.attempt) == (second.job, second.attempt)
+    assert asking.claim(first.job, first.attempt, ANNE, "lab1", 60) is not None
+    assert asking.claim(second.job, second.attempt, BERT, "lab2", 60) is None
 
 
 def test_a_controller_may_ring_for_one_sweep_only(store: Store, bell: FakeBell) -> None:
@@ -114,9 +244,9 @@ def test_a_lost_message_is_rung_again_where_the_queue_is_empty(store: Store, bel
     ringing = controller(store, bell, grace_s=1e-9)
     ringing.publish()
     bell.take()
-    bell.depths["any"] = 1
+    bell.waiting["any"] = 1
     assert ringing.ring_again() == 0
-    bell.depths["any"] = 0
+    bell.waiting["any"] = 0
     assert ringing.ring_again() == 3
     assert bell.take() == ALL
 
@@ -132,7 +262,7 @@ def test_each_queue_is_looked_at_by_itself(store: Store, bell: FakeBell) -> None
     ringing = controller(store, bell, grace_s=1e-9)
     ringing.publish()
     bell.take()
-    bell.depths["any"] = 2
+    bell.waiting["any"] = 2
     ringing.ring_again()
     assert bell.take() == [(f"{OTHER}-0", 0)]
 
@@ -243,7 +373,7 @@ def test_a_search_without_news_is_not_looked_at(
     ringing = controller(searching, bell)
     assert [ringing.search() for _ in range(3)] == [0, 0, 0]
     assert len(looks) == 1
-    train(searching, searching.unpublished(1, SEARCH_ID))
+    train(searching, unrung(searching, 1, SEARCH_ID))
     assert [ringing.search() for _ in range(3)] == [1, 0, 0]
     assert len(looks) == 2
 
@@ -252,7 +382,7 @@ def test_a_look_that_met_an_outage_is_taken_again(
     searching: Store, bell: FakeBell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ringing = controller(searching, bell)
-    train(searching, searching.unpublished(1, SEARCH_ID))
+    train(searching, unrung(searching, 1, SEARCH_ID))
     with monkeypatch.context() as outage:
         outage.setattr("farm.store.Store.extend", unavailable)
         with pytest.raises(StoreUnavailable):
@@ -266,14 +396,14 @@ def unavailable(*_: object) -> int:
 
 def test_two_controllers_ask_for_each_configuration_once(searching: Store, bell: FakeBell) -> None:
     one, two = controller(searching, bell), controller(searching, bell)
-    train(searching, searching.unpublished(10, SEARCH_ID))
+    train(searching, unrung(searching, 10, SEARCH_ID))
     assert [one.search(), two.search()] == [4, 0]
 
 
 def test_a_missing_library_costs_a_line_and_not_the_sweep(
     searching: Store, bell: FakeBell, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    train(searching, searching.unpublished(10, SEARCH_ID))
+    train(searching, unrung(searching, 10, SEARCH_ID))
     with monkeypatch.context() as bare:
         bare.setattr("farm.tuning.strategies.find_spec", lambda name: None)
         ringing = controller(searching, bell)
@@ -288,7 +418,7 @@ def test_a_missing_library_costs_a_line_and_not_the_sweep(
 
 
 def test_a_controller_of_one_sweep_asks_for_no_other(searching: Store, bell: FakeBell) -> None:
-    train(searching, searching.unpublished(10, SEARCH_ID))
+    train(searching, unrung(searching, 10, SEARCH_ID))
     assert controller(searching, bell, SWEEP).search() == 0
     assert controller(searching, bell, SEARCH_ID).search() == 4
 
@@ -299,7 +429,7 @@ def test_joules_that_nobody_knows_are_told_of_once(
     greedy = tuning_sweep(tuning={"objectives": ["energy"]})
     own = submission.enqueue(greedy, "", store, Settings()).sweep_id
     ringing = controller(store, bell)
-    for ring in store.unpublished(2, own):
+    for ring in unrung(store, 2, own):
         won = claim(store, ring.job)
         assert won is not None
         assert store.complete(training_report(won.spec, measurements=()))
@@ -310,9 +440,9 @@ def test_joules_that_nobody_knows_are_told_of_once(
 
 def test_a_cancelled_search_is_taken_up_again_where_it_was(searching: Store, bell: FakeBell) -> None:
     ringing = controller(searching, bell)
-    train(searching, searching.unpublished(10, SEARCH_ID))
+    train(searching, unrung(searching, 10, SEARCH_ID))
     assert ringing.search() == 4
-    train(searching, searching.unpublished(1, SEARCH_ID))
+    train(searching, unrung(searching, 1, SEARCH_ID))
     before = [job.id for job in searching.jobs(SEARCH_ID)]
     assert searching.cancel(SEARCH_ID) == (3, 0)
     ringing.round()
@@ -329,6 +459,28 @@ def test_a_search_may_be_measured_afresh(searching: Store) -> None:
     assert {job.point["lr"] for job in searching.asked_jobs(again.sweep_id)} == {
         job.point["lr"] for job in searching.asked_jobs(SEARCH_ID)
     }
+
+
+def test_while_a_queue_runs_empty_rounds_follow_one_another_sooner(
+    store: Store, bell: FakeBell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With an hour between rounds, only haste brings the second."""
+    monkeypatch.setattr("farm.controller.PERIOD_S", 3600.0)
+    store.submit(record(OTHER), [new_job(n, OTHER) for n in range(SMALLEST + 1)])
+    ringing, stop = controller(store, bell, OTHER), threading.Event()
+    true_publish, rung = ringing.publish, []
+
+    def publish() -> int:
+        rung.append(true_publish())
+        for job, _ in bell.take():
+            assert claim(store, job) is not None
+        if len(rung) == 2:
+            stop.set()
+        return rung[-1]
+
+    monkeypatch.setattr(ringing, "publish", publish)
+    ringing.serve(stop)
+    assert rung == [SMALLEST, 1]
 
 
 def test_serving_goes_on_through_outages_until_told_to_stop(

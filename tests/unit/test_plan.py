@@ -174,22 +174,35 @@ def test_each_hardware_class_gets_every_point() -> None:
     assert planned.warnings == ()
 
 
-def test_each_hardware_without_a_machine_says_what_to_do() -> None:
-    with pytest.raises(InputError, match="start `farm worker` first"):
-        plan(sweep_of(targets="each-hardware"), [])
+@pytest.mark.parametrize("word", ["each-hardware", "each-machine"])
+def test_each_of_nothing_says_what_to_do(word: str) -> None:
+    with pytest.raises(InputError, match=f"targets: {word} needs a machine.* start `farm worker` first"):
+        plan(sweep_of(targets=word), [])
 
 
-def test_named_machines_that_are_not_there_are_planned_with_a_warning() -> None:
-    planned = plan(sweep_of(targets=["gpu-one", "lab2"], repetitions=1), [machine("gpu-1"), machine("lab2")])
+def test_each_machine_gets_every_point_once_whatever_it_was_before() -> None:
+    machines = [machine("b", "laptop"), machine("a", "H200 x2"), machine("b", "H200 x2")]
+    planned = plan(sweep_of(targets="each-machine", repetitions=1), machines)
+    assert [(job.spec.target, job.queue) for job in planned.jobs] == [
+        ("machine:a", "farm.machine.a"),
+        ("machine:b", "farm.machine.b"),
+    ]
+
+
+def test_named_machines_are_planned_for_whether_they_are_there_or_not() -> None:
+    planned = plan(sweep_of(targets=["gpu-one", "lab2"], repetitions=1), [machine("lab2")])
     assert [(job.spec.target, job.queue) for job in planned.jobs] == [
         ("machine:gpu-one", "farm.machine.gpu-one"),
         ("machine:lab2", "farm.machine.lab2"),
     ]
-    assert planned.warnings == (
-        "no machine 'gpu-one' is registered: its jobs wait until a `farm worker` of that name starts",
-    )
-    slip = plan(sweep_of(targets="labb2", repetitions=1), [machine("lab2")])
-    assert "(did you mean 'lab2'?)" in slip.warnings[0]
+
+
+def test_a_capability_is_one_target_however_it_is_written() -> None:
+    ways = ("gpu.memory_gib>=40 and  cpu.model ~ EPYC", ["cpu.model ~ EPYC and gpu.memory_gib >= 40.0"])
+    one, other = (plan(sweep_of(targets=way, repetitions=1), []) for way in ways)
+    assert one == other
+    canonical = "cpu.model ~ EPYC and gpu.memory_gib >= 40"
+    assert [(job.spec.target, job.queue) for job in one.jobs] == [(canonical, canonical)]
 
 
 def test_the_jobs_carry_what_the_sweep_says() -> None:

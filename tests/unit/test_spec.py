@@ -16,6 +16,7 @@ from farm.spec import (
     PROFILES,
     Sweep,
     canonical,
+    capability,
     json_schema,
     load_sweep,
     parse_sweep,
@@ -133,6 +134,8 @@ def test_an_exclusion_of_a_path_is_resolved_like_the_factor() -> None:
 
 
 # Each case: what is appended to HEAD (which has two lines), and the lines that must come out.
+TARGETS = "expected any, each-hardware, each-machine, the name of a machine, or such as gpu.memory_gib >= 40"
+FACTS = f"expected one of {', '.join(capability.FACTS)}"
 WRONG: dict[str, tuple[str, list[str]]] = {
     "not a number": (
         "workload:\n  model: alexnet\n  batch_size: abc\n",
@@ -209,7 +212,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     ),
     "a number for a name": (
         "workload: {model: alexnet}\ntargets: [1, lab]\n",
-        ["4:11: targets[0]: expected any, each-hardware or the name of a machine, got 1 (put it in quotes)"],
+        [f"4:11: targets[0]: {TARGETS}, got 1 (put it in quotes)"],
     ),
     "not a boolean": (
         "workload: {model: alexnet, compile: yes}\n",
@@ -248,14 +251,27 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     ),
     "a slip of a word": (
         "workload: {model: alexnet}\ntargets: each_hardware\n",
-        [
-            "4:10: targets: expected any, each-hardware or the name of a machine, got 'each_hardware'"
-            " (did you mean 'each-hardware'?)"
-        ],
+        [f"4:10: targets: {TARGETS}, got 'each_hardware' (did you mean 'each-hardware'?)"],
+    ),
+    "another": (
+        "workload: {model: alexnet}\ntargets: [lab1, each-machines]\n",
+        [f"4:17: targets[1]: {TARGETS}, got 'each-machines' (did you mean 'each-machine'?)"],
+    ),
+    "a capability of nothing that is known": (
+        "workload: {model: alexnet}\ntargets: gpu.memory >= 40\n",
+        [f"4:10: targets: nothing is known as 'gpu.memory' (did you mean 'gpu.memory_gib'?): {FACTS}"],
+    ),
+    "a capability with a unit": (
+        "workload: {model: alexnet}\ntargets: [lab1, gpu.memory_gib >= 40 GiB and cpu.cores > 8]\n",
+        ["4:17: targets[1]: gpu.memory_gib: expected a number such as 40, got '40 GiB'"],
+    ),
+    "a capability twice": (
+        "workload: {model: alexnet}\ntargets: ['gpu.memory_gib>=40', gpu.memory_gib >= 40.0]\n",
+        ["4:33: targets[1]: the same as item [0]: remove one"],
     ),
     "any among names": (
         "workload: {model: alexnet}\ntargets: [lab1, any]\n",
-        ["4:17: targets[1]: 'any' stands alone: it cannot be listed with names of machines"],
+        ["4:17: targets[1]: 'any' stands alone: it cannot be listed with others"],
     ),
     "an exclusion of nothing": (
         "workload: {model: alexnet, batch_size: [1, 2]}\nexclude: [{batch_size: 1}, {batch_size: [4, 8]}, {}]\n",

@@ -1,0 +1,81 @@
+"""Which machines a target reaches, and why its jobs wait where no machine takes them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from farm.model import Duty, Machine, queue_for
+from farm.spec.capability import is_capability, parse
+from farm.spec.types import suggestion
+from farm.store import MachineStatus
+
+#: A worker gives a sign of life every few seconds; one that was silent for this long has left.
+SEEN_WITHIN_S = 60.0
+#: Machines that a sentence names.
+NAMED = 3
+_OFF_DUTY = {Duty.PAUSE: "paused", Duty.DRAIN: "drained"}
+
+
+def own_queue(machine: Machine) -> str:
+    """The broker's queue that this machine alone listens to."""
+    return queue_for(f"machine:{machine.name}")
+
+
+def fits(target: str, machine: Machine) -> bool:
+    """Whether a machine may run jobs for a target."""
+    if is_capability(target):
+        return parse(target).fits(machine.hardware)
+    return queue_for(target) in machine.queues
+
+
+def notes(targets: Sequence[str], known: Sequence[MachineStatus], now: datetime) -> Iterator[str]:
+    """For each target that no machine takes jobs for now: why, and what its jobs wait for; a line each."""
+    for target in targets:
+        found = _obstacle(target, known, now)
+        if found is not None:
+            yield "{}: its jobs wait until {}".format(*found)
+
+
+def waiting(jobs: Mapping[str, int], known: Sequence[MachineStatus], now: datetime) -> Iterator[str]:
+    """How many of the jobs that wait, told by target, wait for a machine that takes them, and why; a line each."""
+    for target, number in sorted(jobs.items()):
+        found = _obstacle(target, known, now)
+        if found is not None:
+            yield f"{number} job{' waits' if number == 1 else 's wait'}: {found[0]}"
+
+
+def _obstacle(target: str, known: Sequence[MachineStatus], now: datetime) -> tuple[str, str] | None:
+    """Why no machine takes jobs for a target now, and until when; None where one does."""
+    place, _, name = target.partition(":")
+    fitting = [status for status in _latest(known) if fits(target, status.machine)]
+    absent = {status.machine.name: why for status in fitting if (why := _absence(status, target, now))}
+    if len(absent) < len(fitting) or (target == "any" and not fitting):  # to join a new farm, any worker will do
+        return None
+    if place == "machine" and not fitting:
+        likely = suggestion(name, {status.machine.name: status.machine.name for status in known})
+        return f"no machine {name!r} is registered{likely}", "a `farm worker` of that name starts"
+    if place == "machine":
+        return f"{name} {absent[name]}", _remedy(name, fitting[0].duty)
+    kind = {"any": "machine", "hw": f"machine of class {name!r}"}.get(place, f"machine with {target}")
+    if not fitting:
+        return f"no {kind} is registered", "one joins"
+    named = [f"{name} {why}" for name, why in absent.items()]
+    others = [f"{len(named) - NAMED} more"] if len(named) > NAMED else []
+    return f"no {kind} is at work ({', '.join(named[:NAMED] + others)})", "one is"
+
+
+def _latest(known: Sequence[MachineStatus]) -> list[MachineStatus]:
+    """One of each name, which may have changed its hardware: the one that was seen last."""
+    latest = {s.machine.name: s for s in sorted(known, key=lambda s: s.last_seen_at)}
+    return [latest[name] for name in sorted(latest)]
+
+
+def _absence(status: MachineStatus, target: str, now: datetime) -> str | None:
+    if status.duty in _OFF_DUTY:
+        return f"is {_OFF_DUTY[status.duty]}"
+    if target == "any" or now - status.last_seen_at <= timedelta(seconds=SEEN_WITHIN_S):
+        return None
+    return f"was last seen {status.last_seen_at:%Y-%m-%d %H:%M} UTC"
+
+
+def _remedy(name: str, duty: Duty) -> str:
+    return f"`farm resume {name}`" if duty in _OFF_DUTY else "its `farm worker` starts again"

@@ -1,0 +1,150 @@
+"""The controller's side of a queued job: who waits to be rung for, who was, and who could come."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    ColumnElement,
+    ScalarSelect,
+    Select,
+    and_,
+    bindparam,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    update,
+)
+
+import farm.store.tables as t
+from farm.model import Duty, JobState, Machine, Ring
+from farm.store.engine import Database
+from farm.store.tables import UtcDateTime
+
+
+def _is(state: JobState) -> ColumnElement[bool]:
+    """Written out: a partial index serves only a query that names its state."""
+    return t.job.c.state == literal_column(f"'{state}'")
+
+
+_IN_OUTBOX = and_(_is(JobState.QUEUED), t.job.c.published_at.is_(None))
+
+
+@dataclass(frozen=True, slots=True)
+class Unrung:
+    """A sweep that has jobs in the outbox for a queue."""
+
+    sweep_id: str
+    queue: str  #: of the broker, or a capability
+    submitter: str
+    priority: int  #: of its first job; a sweep's jobs have one
+
+
+@dataclass(frozen=True, slots=True)
+class AtWork:
+    """How many jobs of a submitter run, or are rung for and wait, on one queue with one priority."""
+
+    queue: str
+    submitter: str
+    priority: int
+    is_running: bool
+    jobs: int
+
+
+class Rings(Database):
+    """The outbox, and the messages that were sent."""
+
+    def outbox(self, sweep_id: str | None = None) -> list[Unrung]:
+        """What waits to be rung for, in the order of submission; reads one entry of the index for each line of it."""
+        first = select(t.sweep.c.id.label("sweep_id"), _first_queue(t.sweep.c.id).label("queue"))
+        if sweep_id is not None:
+            first = first.where(t.sweep.c.id == sweep_id)
+        part = first.cte("part", recursive=True)
+        following = _first_queue(part.c.sweep_id, part.c.queue)
+        part = part.union_all(select(part.c.sweep_id, following).where(part.c.queue.is_not(None)))
+        of_part = (t.job.c.sweep_id == part.c.sweep_id, t.job.c.queue == part.c.queue)
+        priority = select(t.job.c.priority).where(_IN_OUTBOX, *of_part).order_by(t.job.c.ordinal).limit(1)
+        query = (
+            select(part.c.sweep_id, part.c.queue, t.sweep.c.submitter, priority.scalar_subquery())
+            .join(t.sweep, t.sweep.c.id == part.c.sweep_id)
+            .where(part.c.queue.is_not(None))
+            .order_by(t.sweep.c.submitted_at, part.c.sweep_id, part.c.queue)
+        )
+        with self.read() as connection:
+            return [Unrung(*row) for row in connection.execute(query)]
+
+    def unpublished(self, sweep_id: str, queue: str, limit: int) -> list[Ring]:
+        """The first jobs of a sweep that wait to be rung for on a queue, in the order of the plan."""
+        query = self._waiting(sweep_id).where(_IN_OUTBOX, t.job.c.queue == queue)
+        return self._rings(query.order_by(t.job.c.ordinal).limit(limit))
+
+    def at_work(self, sweep_id: str | None = None) -> list[AtWork]:
+        """What runs, and what was rung for and waits."""
+        running = self._at_work(sweep_id, is_running=True).where(_is(JobState.RUNNING))
+        # Not "is not null", for which SQLite would read every job that waits.
+        rung = self._at_work(sweep_id, is_running=False).where(
+            _is(JobState.QUEUED), t.job.c.published_at > literal(datetime.min.replace(tzinfo=UTC), UtcDateTime())
+        )
+        with self.read() as connection:
+            return [AtWork(*row) for query in (running, rung) for row in connection.execute(query)]
+
+    def _at_work(self, sweep_id: str | None, is_running: bool) -> Select[str, str, int, bool, int]:
+        keys = (t.job.c.queue, t.sweep.c.submitter, t.job.c.priority)
+        query = select(*keys, literal(is_running), func.count()).join(t.sweep, t.sweep.c.id == t.job.c.sweep_id)
+        return query.where(*([] if sweep_id is None else [t.job.c.sweep_id == sweep_id])).group_by(*keys)
+
+    def present(self, within_s: float) -> list[Machine]:
+        """The machines that take jobs now: neither paused nor drained, and seen so lately."""
+        query = select(t.machine).where(t.machine.c.duty == Duty.WORK, t.machine.c.last_seen_at >= self.now(-within_s))
+        with self.read() as connection:
+            return [
+                Machine(id=row.id, name=row.name, hardware_class=row.hardware_class, hardware=row.hardware)
+                for row in connection.execute(query.order_by(t.machine.c.name))
+            ]
+
+    def stale_rings(self, *, older_than_s: float, limit: int, sweep_id: str | None = None) -> list[Ring]:
+        """Queued jobs whose message was sent longer ago than that: where their queue is empty, it was lost."""
+        query = self._waiting(sweep_id).where(t.job.c.published_at < self.now(-older_than_s))
+        return self._rings(query.order_by(t.job.c.priority, t.job.c.published_at, t.job.c.ordinal).limit(limit))
+
+    def unpublish(self, sweep_id: str) -> None:
+        """Forget the messages sent for a sweep's queued jobs: the broker that had them is gone."""
+        statement = update(t.job).where(t.job.c.sweep_id == sweep_id, t.job.c.state == JobState.QUEUED)
+        with self.write() as connection:
+            connection.execute(statement.values(published_at=None))
+
+    def mark_published(self, rings: Sequence[Ring]) -> None:
+        """Note that these messages were sent; a job that was claimed since is left alone: it may need a new one."""
+        if not rings:
+            return
+        statement = (
+            update(t.job)
+            .where(
+                t.job.c.id == bindparam("ring_job"),
+                t.job.c.attempt == bindparam("ring_attempt"),
+                t.job.c.state == JobState.QUEUED,
+            )
+            .values(published_at=self.now())
+        )
+        with self.write() as connection:
+            connection.execute(statement, [{"ring_job": ring.job, "ring_attempt": ring.attempt} for ring in rings])
+
+    def _waiting(self, sweep_id: str | None) -> Select[str, int, str, int]:
+        due = or_(t.job.c.not_before.is_(None), t.job.c.not_before <= self.now())
+        query = select(t.job.c.id, t.job.c.attempt, t.job.c.queue, t.job.c.priority)
+        query = query.where(_is(JobState.QUEUED), due)
+        return query if sweep_id is None else query.where(t.job.c.sweep_id == sweep_id)
+
+    def _rings(self, query: Select[str, int, str, int]) -> list[Ring]:
+        with self.read() as connection:
+            return [
+                Ring(job=job, attempt=attempt, queue=queue, priority=priority)
+                for job, attempt, queue, priority in connection.execute(query)
+            ]
+
+
+def _first_queue(sweep_id: ColumnElement[str], after: ColumnElement[str] | None = None) -> ScalarSelect[str]:
+    query = select(func.min(t.job.c.queue)).where(_IN_OUTBOX, t.job.c.sweep_id == sweep_id)
+    return (query if after is None else query.where(t.job.c.queue > after)).scalar_subquery()
