@@ -24,7 +24,7 @@ _UNITS: Mapping[str, Callable[[float], str]] = {
     "_hz": lambda clock: f"{clock / 1e6:.0f} MHz",
     "_w": lambda power: f"{number(power)} W",
 }
-_SHORT_DUTY: Mapping[Duty, str] = {Duty.PAUSE: "paused", Duty.DRAIN: "drained"}
+SHORT_DUTY: Mapping[Duty, str] = {Duty.PAUSE: "paused", Duty.DRAIN: "drained"}
 _DUTY: Mapping[Duty, str] = {
     Duty.WORK: "takes jobs",
     Duty.PAUSE: "paused, takes no new job: `farm resume {name}` ends that",
@@ -155,7 +155,7 @@ def _doing(machine: Seen) -> Iterator[str]:
     if machine.is_silent:
         yield "silent"
     if status.duty != Duty.WORK:
-        yield _SHORT_DUTY[status.duty]
+        yield SHORT_DUTY[status.duty]
     if machine.running:
         yield f"{point(machine.running.point)}, for {span(machine.runs_s)}"
     elif status.duty == Duty.WORK and not machine.is_silent:

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from farm.model import SEARCH_FACTORS, JobState, Point, Scalar, SweepRecord
 from farm.report.numbers import UNKNOWN, label, number, span
+from farm.routing import fits
 from farm.spec import Training
 from farm.store import FailedTrial, Progress
 
@@ -67,7 +68,7 @@ def time_left_s(progress: Progress, now: datetime) -> float | None:
     everybody = frozenset(crew)
     work: dict[frozenset[str], float] = defaultdict(float, {everybody: progress.to_go - progress.open})
     for waiting in progress.waiting:
-        work[frozenset(m.id for m in progress.crew if waiting.queue in m.queues) & everybody] += waiting.jobs
+        work[frozenset(m.id for m in progress.crew if fits(waiting.target, m)) & everybody] += waiting.jobs
     for job in progress.running:
         begun = max((now - job.since).total_seconds(), 0.0) / crew.get(job.machine_id, inf)
         work[frozenset({job.machine_id}) & everybody] += max(1 - begun, 0.0)

@@ -1,8 +1,9 @@
 """Who waits for what: the farm's queues, for `farm status`."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -10,9 +11,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from farm.model import Duty
-from farm.report.machines import Seen
+from farm import routing
+from farm.model import Duty, queue_for
+from farm.report.machines import SHORT_DUTY, Seen
 from farm.report.numbers import UNKNOWN
+from farm.routing import fits
+from farm.spec.capability import is_capability, queue_of
 from farm.store import Waiting
 
 #: Machines that a row names.
@@ -21,73 +25,76 @@ _NAMED = 3
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """Jobs that wait, their messages, and the machines that could take them."""
+    """What waits for one target, and the machines that could take it."""
 
-    name: str
-    target: str | None  #: as sweeps name it; None: only messages are there
+    target: str  #: as the jobs name it; of a queue that holds nothing but messages, its name
     jobs: int
-    messages: int | None  #: on the broker; None: it was not asked, or did not answer
-    machines: tuple[Seen, ...]  #: that serve it, in whatever condition
+    messages: int | None  #: on the broker; None: it was not asked, did not answer, or has no queue of that target
+    machines: tuple[Seen, ...]  #: that fit, in whatever condition
 
     @property
     def at_hand(self) -> tuple[Seen, ...]:
         """Those of them that are there and take jobs."""
-        return tuple(m for m in self.machines if not m.is_silent and m.status.duty == Duty.WORK)
+        return tuple(m for m in self.machines if not _in_the_way(m))
 
 
 def names(waiting: Sequence[Waiting], machines: Sequence[Seen]) -> list[str]:
-    """Every queue that jobs wait in or that a machine serves."""
-    served = (queue for machine in machines for queue in machine.status.machine.queues)
-    return sorted({*(w.queue for w in waiting), *served})
+    """Every queue of the broker that jobs wait in or that a machine serves."""
+    served = {queue for machine in machines for queue in machine.status.machine.queues}
+    return sorted(served | {queue_for(w.target) for w in waiting if not is_capability(w.target)})
 
 
 def queues(waiting: Sequence[Waiting], machines: Sequence[Seen], depths: Mapping[str, int] | None) -> list[Queue]:
-    """The queues in which something waits."""
+    """The targets that jobs wait for, then the queues that hold nothing but messages."""
+    left = dict(depths or {})
     jobs: Counter[str] = Counter()
     for w in waiting:
-        jobs[w.queue] += w.jobs
-    targets = {w.queue: w.target for w in waiting}
-    return [
+        jobs[w.target] += w.jobs
+    found = [
         Queue(
-            name=name,
-            target=targets.get(name),
-            jobs=jobs[name],
-            messages=None if depths is None else depths.get(name),
-            machines=tuple(m for m in machines if name in m.status.machine.queues),
+            target,
+            number,
+            left.pop(queue_of(target), None),
+            tuple(m for m in machines if fits(target, m.status.machine)),
         )
-        for name in names(waiting, machines)
-        if jobs[name] or (depths or {}).get(name)
+        for target, number in sorted(jobs.items())
     ]
+    for name, messages in left.items():
+        if messages:
+            found.append(Queue(name, 0, messages, tuple(m for m in machines if name in m.status.machine.queues)))
+    return found
 
 
-def below(view: RenderableType, found: Sequence[Queue], note: str) -> RenderableType:
-    """Below the sweeps: one row a queue; `note` says what is to be known of the broker."""
-    parts: list[RenderableType] = [view]
-    if found:
-        out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-        out.add_column("queue", overflow="fold", ratio=2)
-        out.add_column("jobs", justify="right", no_wrap=True)
-        has_messages = any(queue.messages is not None for queue in found)
-        if has_messages:
-            out.add_column("messages", justify="right", no_wrap=True)
-        out.add_column("served by", overflow="fold", ratio=3)
-        for queue in found:
-            messages = [UNKNOWN if queue.messages is None else str(queue.messages)] if has_messages else []
-            out.add_row(queue.name, str(queue.jobs), *messages, _servers(queue))
-        parts += [Text(), out]
-    return Group(*parts, Text(note)) if note else Group(*parts)
+def below(
+    view: RenderableType, found: Sequence[Queue], machines: Sequence[Seen], now: datetime, note: str
+) -> RenderableType:
+    """Below the sweeps: one row a target, and what jobs wait for in vain; `note` says what is to know of the broker."""
+    if not found:
+        return Group(view, Text(note)) if note else view
+    out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    out.add_column("wait for", overflow="fold", ratio=2)
+    out.add_column("jobs", justify="right", no_wrap=True)
+    has_messages = any(queue.messages is not None for queue in found)
+    if has_messages:
+        out.add_column("messages", justify="right", no_wrap=True)
+    out.add_column("served by", overflow="fold", ratio=3)
+    for queue in found:
+        messages = [UNKNOWN if queue.messages is None else str(queue.messages)] if has_messages else []
+        out.add_row(queue.target, str(queue.jobs), *messages, _servers(queue))
+    known = [machine.status for machine in machines]
+    lines = [*routing.waiting({queue.target: queue.jobs for queue in found if queue.jobs}, known, now), note]
+    return Group(view, Text(), out, *(Text(line) for line in lines if line))
 
 
 def records(found: Sequence[Queue], waiting: Sequence[Waiting], sweep: str) -> list[dict[str, Any]]:
-    """Where the jobs of one sweep wait, as plain records."""
-    by_name = {queue.name: queue for queue in found}
+    """What the jobs of one sweep wait for, as plain records."""
+    by_target = {queue.target: queue for queue in found}
     return [
         {
-            "queue": w.queue,
             "target": w.target,
             "jobs": w.jobs,
-            "messages": by_name[w.queue].messages,
-            "machines": [m.status.machine.name for m in by_name[w.queue].at_hand],
+            "messages": by_target[w.target].messages,
+            "machines": [m.status.machine.name for m in by_target[w.target].at_hand],
         }
         for w in waiting
         if w.sweep == sweep
@@ -95,36 +102,15 @@ def records(found: Sequence[Queue], waiting: Sequence[Waiting], sweep: str) -> l
 
 
 def _servers(queue: Queue) -> str:
-    """The machines; where none takes jobs, what the jobs wait for."""
-    shown = [f"{m.status.machine.name}{_in_the_way(m)}" for m in sorted(queue.machines, key=_is_away)]
+    """The machines, those at hand first, each with what is in the way."""
+    shown = [
+        f"{m.status.machine.name}{_in_the_way(m)}" for m in sorted(queue.machines, key=lambda m: bool(_in_the_way(m)))
+    ]
     listed = ", ".join(shown[:_NAMED]) + (f" and {len(shown) - _NAMED} more" if len(shown) > _NAMED else "")
-    if queue.at_hand:
-        return listed
-    return f"nobody: {listed}" if listed else f"nobody: {_remedy(queue.target or '')}"
-
-
-def _is_away(machine: Seen) -> bool:
-    return bool(_in_the_way(machine))
+    return listed if queue.at_hand else f"nobody: {listed}" if listed else "nobody"
 
 
 def _in_the_way(machine: Seen) -> str:
-    marks = list(_marks(machine))
+    marks = ["silent"] if machine.is_silent else []
+    marks += [] if machine.status.duty == Duty.WORK else [SHORT_DUTY[machine.status.duty]]
     return f" ({', '.join(marks)})" if marks else ""
-
-
-def _marks(machine: Seen) -> Iterator[str]:
-    if machine.is_silent:
-        yield "silent"
-    if machine.status.duty != Duty.WORK:
-        yield "paused" if machine.status.duty == Duty.PAUSE else "drained"
-
-
-def _remedy(target: str) -> str:
-    kind, _, what = target.partition(":")
-    match kind:
-        case "machine":
-            return f"waits for {what}, which has not joined: `farm worker` there"
-        case "hw":
-            return f"waits for a machine of class {what}"
-        case _:
-            return "waits for `farm worker` on a machine"

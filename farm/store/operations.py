@@ -42,11 +42,10 @@ class RunningJob:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Jobs of one sweep that wait in one queue."""
+    """Jobs of one sweep that wait for one target."""
 
     sweep: str
-    queue: str
-    target: str  #: as the sweep names it
+    target: str
     jobs: int
 
 
@@ -127,7 +126,7 @@ class TrialCount:
 class WaitCount:
     """First attempts by how long their jobs had waited."""
 
-    queue: str
+    target: str
     jobs: int
     seconds: float  #: all waits together
     within: tuple[int, ...]  #: jobs that waited no longer than each of the bounds
@@ -159,7 +158,7 @@ class Operations(Database):
             )
 
     def waiting(self) -> list[Waiting]:
-        """The jobs that wait, by sweep and queue."""
+        """The jobs that wait, by sweep and target."""
         with self.read() as connection:
             return _waiting(connection)
 
@@ -176,10 +175,14 @@ class Operations(Database):
             return {machine: _condition(connection, machine, running.get(machine)) for machine in ids}
 
     def job_counts(self) -> dict[tuple[JobState, str], int]:
-        """All jobs of the farm by state and queue."""
-        query = select(t.job.c.state, t.job.c.queue, func.count()).group_by(t.job.c.state, t.job.c.queue)
+        """All jobs of the farm by state and target."""
+        in_order = (t.job.c.sweep_id, t.job.c.state, t.job.c.target)  # of the index: nothing has to be sorted
+        query = select(t.job.c.state, t.job.c.target, func.count()).group_by(*in_order)
+        counts: dict[tuple[JobState, str], int] = defaultdict(int)
         with self.read() as connection:
-            return {(JobState(state), queue): count for state, queue, count in connection.execute(query)}
+            for state, target, count in connection.execute(query):
+                counts[JobState(state), target] += count
+        return counts
 
     def trial_counts(self, bounds_s: Sequence[float]) -> list[TrialCount]:
         """All trials of the farm by machine, end and flags; durations are counted up to each of the bounds."""
@@ -211,15 +214,15 @@ class Operations(Database):
         wait_s = self._between_s(t.sweep.c.submitted_at, t.job.c.claimed_at)
         planned_at_once = and_(t.sweep.c.kind != "tuning", t.job.c.block < t.sweep.c.rule["min"].as_integer())
         query = (
-            select(t.job.c.queue, func.count(), func.sum(wait_s), *_within(wait_s, bounds_s))
+            select(t.job.c.target, func.count(), func.sum(wait_s), *_within(wait_s, bounds_s))
             .join(t.sweep, t.sweep.c.id == t.job.c.sweep_id)
             .where(t.job.c.attempt == 1, t.job.c.claimed_at.is_not(None), planned_at_once)
-            .group_by(t.job.c.queue)
+            .group_by(t.job.c.target)
         )
         with self.read() as connection:
             return [
-                WaitCount(queue, jobs, seconds, tuple(within))
-                for queue, jobs, seconds, *within in connection.execute(query)
+                WaitCount(target, jobs, seconds, tuple(within))
+                for target, jobs, seconds, *within in connection.execute(query)
             ]
 
     def _crew(self, connection: Connection, sweep_id: str, running: Sequence[RunningJob]) -> tuple[Machine, ...]:
@@ -269,8 +272,9 @@ def _running(connection: Connection) -> list[RunningJob]:
 
 
 def _waiting(connection: Connection, sweep_id: str | None = None) -> list[Waiting]:
-    keys = (t.job.c.sweep_id, t.job.c.queue, t.job.c.target)
-    query = select(*keys, func.count()).where(t.job.c.state == JobState.QUEUED).group_by(*keys).order_by(*keys)
+    in_order = (t.job.c.sweep_id, t.job.c.state, t.job.c.target)  # of the index: nothing has to be sorted
+    query = select(t.job.c.sweep_id, t.job.c.target, func.count()).where(t.job.c.state == JobState.QUEUED)
+    query = query.group_by(*in_order).order_by(*in_order)
     if sweep_id is not None:
         query = query.where(t.job.c.sweep_id == sweep_id)
     return [Waiting(*row) for row in connection.execute(query)]

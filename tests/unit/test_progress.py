@@ -34,7 +34,7 @@ def hand(name: str = "lab1", hardware_class: str = "cpu-2") -> Machine:
 
 def stand(counts: Mapping[JobState, int], *jobs: RunningJob, recent_s: tuple[float, ...] = ()) -> Progress:
     """Jobs for any machine; at hand are those that run one, and lab1."""
-    waiting = (Waiting(SWEEP, "farm.any", "any", counts[QUEUED]),) if counts.get(QUEUED) else ()
+    waiting = (Waiting(SWEEP, "any", counts[QUEUED]),) if counts.get(QUEUED) else ()
     crew = tuple(hand(name) for name in sorted({job.machine for job in jobs} or {"lab1"}))
     return Progress(counts, jobs, waiting, crew, {"cpu-2": recent_s} if recent_s else {})
 
@@ -71,13 +71,11 @@ def test_time_left_is_that_of_the_open_jobs_shared_among_machines(
     assert progress.time_left_s(stands, after(elapsed_s)) == pytest.approx(left_s)
 
 
-def lab(**jobs_by_queue: int) -> Progress:
+def lab(**jobs_by_target: int) -> Progress:
     """Two fast machines, of 10 s a trial, and a slow one of 40 s; all idle."""
-    waiting = tuple(
-        Waiting(SWEEP, "farm." + queue.replace("_", "."), queue, jobs) for queue, jobs in jobs_by_queue.items()
-    )
+    waiting = tuple(Waiting(SWEEP, target.replace("_", ":"), jobs) for target, jobs in jobs_by_target.items())
     crew = (hand("a1", "fast"), hand("a2", "fast"), hand("b1", "slow"))
-    return Progress({QUEUED: sum(jobs_by_queue.values())}, (), waiting, crew, {"fast": (9.0, 11.0), "slow": (40.0,)})
+    return Progress({QUEUED: sum(jobs_by_target.values())}, (), waiting, crew, {"fast": (9.0, 11.0), "slow": (40.0,)})
 
 
 @pytest.mark.parametrize(
@@ -96,9 +94,9 @@ def test_the_most_loaded_group_of_machines_decides(jobs: dict[str, int], left_s:
     assert progress.time_left_s(lab(**jobs), NOON) == pytest.approx(left_s)
 
 
-@pytest.mark.parametrize("queue", ["hw_none", "machine_lab9"])
-def test_time_left_is_unknown_where_jobs_wait_for_nobody(queue: str) -> None:
-    assert progress.time_left_s(lab(any=5, **{queue: 1}), NOON) is None
+@pytest.mark.parametrize("target", ["hw_none", "machine_lab9", "gpu.memory_gib >= 40"])
+def test_time_left_is_unknown_where_jobs_wait_for_nobody(target: str) -> None:
+    assert progress.time_left_s(lab(any=5, **{target: 1}), NOON) is None
 
 
 def test_a_machine_whose_class_measured_nothing_counts_for_nothing() -> None:
@@ -112,7 +110,7 @@ def test_a_machine_whose_class_measured_nothing_counts_for_nothing() -> None:
 )
 def test_more_work_never_takes_less_and_never_less_than_its_share(jobs: dict[str, int]) -> None:
     left_s = progress.time_left_s(lab(**jobs), NOON)
-    more_s = progress.time_left_s(lab(**{queue: count + 1 for queue, count in jobs.items()}), NOON)
+    more_s = progress.time_left_s(lab(**{target: count + 1 for target, count in jobs.items()}), NOON)
     assert left_s is not None
     assert more_s is not None
     assert sum(jobs.values()) / (2 / 10 + 1 / 40) - 1e-6 <= left_s <= more_s
