@@ -73,7 +73,7 @@ _OUTBOX = "state = 'queued' AND published_at IS NULL"
 _RUNNING = "state = 'running'"
 _WORK = "IN ('measure', 'training')"
 #: All that sums over the windows of a trial need.
-_SUMMED = ("domain", "trial_id", "gross_j", "net_j", "net_j_low", "net_j_high", "quality", "flags")
+_SUMMED = ("domain", "trial_id", "gross_j", "net_j", "net_j_low", "net_j_high", "quality", "flags", "window_kind")
 
 
 def _partial(name: str, *columns: str, where: str) -> Index:
@@ -205,7 +205,7 @@ class Window(Row, table=True):
 
     __tablename__ = "window"
     __table_args__ = (
-        _partial("ix_window_work", "trial_id", "units", "begin_at_ns", "end_at_ns", where=f"kind {_WORK}"),
+        _partial("ix_window_work", "trial_id", "units", "begin_at_ns", "end_at_ns", "kind", where=f"kind {_WORK}"),
     )
 
     trial_id: str = Field(primary_key=True, foreign_key="trial.id")

@@ -11,8 +11,8 @@ depends_on = None
 _VIEWS = ("v_trial", "v_measurement", "v_sample", "v_point")
 _WORK = "IN ('measure', 'training')"
 #: What these indexes hold is all that sums over the windows of a trial need.
-_SUMMED = ["domain", "trial_id", "gross_j", "net_j", "net_j_low", "net_j_high", "quality", "flags"]
-_TIMED = ["trial_id", "units", "begin_at_ns", "end_at_ns"]
+_SUMMED = ["domain", "trial_id", "gross_j", "net_j", "net_j_low", "net_j_high", "quality", "flags", "window_kind"]
+_TIMED = ["trial_id", "units", "begin_at_ns", "end_at_ns", "kind"]
 
 
 def upgrade() -> None:
@@ -122,45 +122,35 @@ def _sums(is_sqlite: bool) -> str:
     """
 
 
-_TIMES = "sum(w.units) AS units, nullif(sum(w.end_at_ns - w.begin_at_ns), 0) / 1e9 AS duration_s"
-_UNMETERED = "NULL AS gross_j, NULL AS net_j, NULL AS net_u_j, NULL AS worst, NULL AS raised"
-
-
 def _sample(is_sqlite: bool) -> str:
-    """A row for each trial x domain that was metered, and for its own domain if that was not."""
+    """A row for each trial x domain that was metered."""
     device = _fact(is_sqlite, "device")
     own = f"coalesce({_fact(is_sqlite, 'domain')}, CASE WHEN substr({device}, 1, 4) = 'cuda' THEN 'gpu' ELSE 'cpu' END)"
     facts = f"""
-        {_IDENTITY}, j.target, j.block, {device} AS device, {own} AS own_domain, t.carbon_g_per_kwh, t.flags AS own_flags,
-        {_fact(is_sqlite, "unit")} AS unit, t.simulated, s.imported
+        {_IDENTITY}, j.target, j.block, {device} AS device, {own} AS own_domain, t.carbon_g_per_kwh,
+        t.flags AS own_flags, {_fact(is_sqlite, "unit")} AS unit, t.simulated, s.imported
     """
     measured = f"m.trial_id = t.id AND m.window_kind {_WORK}"
     counted = "t.failure_kind IS NULL AND s.kind <> 'layers'"
-    bare = f"{counted} AND NOT EXISTS (SELECT 1 FROM measurement m WHERE {measured} AND m.domain = {own})"
-    windows = f"""JOIN "window" w ON w.trial_id = t.id AND w.kind {_WORK}"""
-    if is_sqlite:
-        parts = f"""
-            SELECT {facts}, m.domain, {_TIMES}, {_sums(is_sqlite)} FROM {_JOINED} {windows}
-                JOIN measurement m ON {measured} AND m.window_kind = w.kind AND m.window_index = w."index"
-            WHERE {counted} GROUP BY s.id, t.id, m.domain
-            UNION ALL SELECT {facts}, {own}, {_TIMES}, {_UNMETERED} FROM {_JOINED} {windows}
-            WHERE {bare} GROUP BY s.id, t.id
+    windows = f"""FROM "window" w WHERE w.trial_id = trial AND w.kind {_WORK}"""
+    units, duration = "sum(w.units)", "nullif(sum(w.end_at_ns - w.begin_at_ns), 0) / 1e9"
+    if is_sqlite:  # it has no LATERAL; a filter on what is grouped by reaches the rows
+        summed = f"""
+            SELECT z.*, (SELECT {units} {windows}) AS units, (SELECT {duration} {windows}) AS duration_s FROM (
+                SELECT {facts}, m.domain, {_sums(is_sqlite)} FROM {_JOINED} JOIN measurement m ON {measured}
+                WHERE {counted} GROUP BY t.id, s.id, m.domain
+            ) z
         """
     else:
-        times = f"""
-            CROSS JOIN LATERAL (SELECT {_TIMES} FROM "window" w WHERE w.trial_id = t.id AND w.kind {_WORK}) w
-        """
-        parts = f"""
-            SELECT {facts}, m.domain, w.units, w.duration_s, m.gross_j, m.net_j, m.net_u_j, m.worst, m.raised
-            FROM {_JOINED} {times} CROSS JOIN LATERAL (
-                SELECT m.domain, {_sums(is_sqlite)} FROM measurement m WHERE {measured} GROUP BY m.domain
-            ) m WHERE {counted}
-            UNION ALL SELECT {facts}, {own}, w.units, w.duration_s, NULL, NULL, NULL, NULL, NULL
-            FROM {_JOINED} {times} WHERE {bare} AND w.units IS NOT NULL
+        summed = f"""
+            SELECT z.*, units, duration_s FROM (
+                SELECT {facts}, m.* FROM {_JOINED} CROSS JOIN LATERAL (
+                    SELECT m.domain, {_sums(is_sqlite)} FROM measurement m WHERE {measured} GROUP BY m.domain
+                ) m WHERE {counted}
+            ) z CROSS JOIN LATERAL (SELECT {units} AS units, {duration} AS duration_s {windows}) w
         """
     return f"""
         SELECT y.*, {_valid("flags")} AS valid, units / duration_s AS units_per_s,
-            duration_s / nullif(units, 0) AS s_per_unit,
             gross_j / nullif(units, 0) AS gross_j_per_unit, net_j / nullif(units, 0) AS net_j_per_unit,
             carbon_g_per_kwh * gross_j / nullif(units, 0) / 3.6e6 AS carbon_g_per_unit
         FROM (
@@ -173,7 +163,7 @@ def _sample(is_sqlite: bool) -> str:
                 CASE WHEN raised IS NULL AND own_flags = '[]' THEN ''
                     ELSE {_names(is_sqlite, "own_flags", "replace(raised, '][', ',')")} END AS flags,
                 carbon_g_per_kwh, simulated, imported
-            FROM ({parts}) x
+            FROM ({summed}) x
         ) y
     """
 
@@ -181,6 +171,7 @@ def _sample(is_sqlite: bool) -> str:
 _POINT = """sweep, sweep_name, kind, factors, machine, hardware_class, domain, own_device, quality, simulated, imported,
     unit"""
 _FIGURES = ("units_per_s", "gross_j_per_unit", "net_j_per_unit", "carbon_g_per_unit")
+_MEDIANS = ("gross_j_per_unit", "net_j_per_unit")
 
 
 def _counted() -> str:
@@ -201,22 +192,22 @@ def _means() -> str:
 def _point_of_postgresql() -> str:
     medians = ", ".join(
         f"percentile_cont(0.5) WITHIN GROUP (ORDER BY {name}) FILTER (WHERE counted) AS {name}_median"
-        for name in _FIGURES
+        for name in _MEDIANS
     )
     return f"SELECT {_means()}, {medians} FROM ({_counted()}) c GROUP BY {_POINT}"
 
 
 def _point_of_sqlite() -> str:
     """SQLite has no median: the mean of the one or two in the middle."""
-    known = [f"CASE WHEN counted THEN {name} END" for name in _FIGURES]
+    known = {name: f"CASE WHEN counted THEN {name} END" for name in _MEDIANS}
     ranks = ", ".join(
         f"row_number() OVER (PARTITION BY {_POINT}, {value} IS NULL ORDER BY {value}) AS {name}_rank, "
-        f"count({value}) OVER (PARTITION BY {_POINT}) AS {name}_count"
-        for name, value in zip(_FIGURES, known, strict=True)
+        f"count(*) OVER (PARTITION BY {_POINT}, {value} IS NULL) AS {name}_count"
+        for name, value in known.items()
     )
     medians = ", ".join(
         f"avg(CASE WHEN {name}_rank IN (({name}_count + 1) / 2, ({name}_count + 2) / 2) THEN {value} END) "
         f"AS {name}_median"
-        for name, value in zip(_FIGURES, known, strict=True)
+        for name, value in known.items()
     )
     return f"SELECT {_means()}, {medians} FROM (SELECT *, {ranks} FROM ({_counted()}) c) r GROUP BY {_POINT}"
