@@ -4,7 +4,7 @@ Candidates are compared on one machine and device, with joules of one quality; r
 service times that were measured there.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from typing import Self
@@ -115,6 +115,7 @@ class Advice:
     by_network: Mapping[Key, Candidate | None]  #: the best policy of each; None: nothing meets the limits
     nearest: Mapping[Key, Candidate | None]  #: of the networks that do not; None: none keeps up with the requests
     best: Candidate | None  #: of all networks
+    by_trial: tuple[Figures, ...]  #: the best, with the service times of each trial alone
     rivals: tuple[Candidate, ...]  #: other networks that may take no more energy: the intervals overlap
     prices: tuple[Price, ...]
     front: tuple[Candidate, ...]  #: least energy first: the first is the cheapest, each other faster or more accurate
@@ -148,16 +149,24 @@ def candidates(
     ]
 
 
-def advise(found: Iterable[Candidate], limits: tuple[Limit, ...]) -> list[Advice]:
-    """One for each machine and device, and for each kind of joules."""
+def advise(
+    found: Iterable[Candidate], arrivals: Arrivals, limits: tuple[Limit, ...], requests: int = REQUESTS, seed: int = 1
+) -> list[Advice]:
+    """One for each machine and device, and for each kind of joules; the best are simulated again, trial by trial."""
+
+    def again(best: Candidate) -> tuple[Figures, ...]:
+        return tuple(assess(one, arrivals, best.policy, requests, seed) for one in best.service.by_trial)
+
     places: dict[tuple[object, ...], list[Candidate]] = {}
     for candidate in found:
         service = candidate.service
         places.setdefault((service.place, service.quality, service.simulated), []).append(candidate)
-    return [_advice(own, limits) for own in places.values()]
+    return [_advice(own, limits, again) for own in places.values()]
 
 
-def _advice(own: Sequence[Candidate], limits: tuple[Limit, ...]) -> Advice:
+def _advice(
+    own: Sequence[Candidate], limits: tuple[Limit, ...], again: Callable[[Candidate], tuple[Figures, ...]]
+) -> Advice:
     networks: dict[Key, list[Candidate]] = {}
     for candidate in own:
         networks.setdefault(candidate.network, []).append(candidate)
@@ -169,6 +178,7 @@ def _advice(own: Sequence[Candidate], limits: tuple[Limit, ...]) -> Advice:
         by_network=by_network,
         nearest={n: _nearest(every, limits) for n, every in networks.items() if by_network[n] is None},
         best=best,
+        by_trial=again(best) if best is not None else (),
         rivals=tuple(_rivals(best, by_network.values())) if best is not None else (),
         prices=tuple(_price(own, limits, factor) for factor in FACTORS),
         front=front(own, limits[0].statistic),

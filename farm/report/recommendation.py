@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from farm.analysis.aggregate import Key
-from farm.analysis.recommend import WORTHWHILE, Advice, Candidate, Limits, Price, advise, candidates
-from farm.analysis.serving import Arrivals
+from farm.analysis.recommend import WORTHWHILE, Advice, Candidate, Limit, Limits, Price, advise, candidates
+from farm.analysis.serving import Arrivals, Figures
 from farm.analysis.serving.figures import REQUESTS
 from farm.errors import InputError
 from farm.model import Quality, Scalar, SweepRecord
@@ -56,8 +56,15 @@ class Recommendation:
         return [
             f"{wanted}: {_name(best.network)}, {best.policy.in_words}, takes the least energy, "
             f"{interval(best.gross_j)} J gross a request, {joules(best.figures.net_j)} net{modelled}; {times} ({HOW}).",
+            *([self._by_trial(advice.by_trial)] if len(advice.by_trial) > 1 else []),
             *([_tie(advice.rivals)] if advice.rivals else []),
         ]
+
+    def _by_trial(self, figures: Sequence[Figures]) -> str:
+        times = _and(_range(figures, limit) for limit in self.limits)
+        misses = any(not _is_within(f, limit) for f in figures for limit in self.limits)
+        verdict = "some of them miss the limit" if misses else "all of them in time"
+        return f"With the batches of each of {len(figures)} trials alone: {times}, {verdict}."
 
     def _nearest(self, advice: Advice) -> str:
         near = [c for c in advice.nearest.values() if c is not None]
@@ -151,6 +158,7 @@ class Recommendation:
             "simulated": service.simulated,
             "answer": " ".join(self.answer(advice)),
             "best": advice.best and _record(advice.best),
+            "best_by_trial": [figures_record(figures) for figures in advice.by_trial],
             "rivals": [_record(rival) for rival in advice.rivals],
             "networks": [
                 {
@@ -188,7 +196,7 @@ def recommendation(
     found = candidates(sweep_served.services, arrivals, limits, sweep_served.accuracy, requests, seed)
     if not found:
         raise InputError(f"{sweep.name}: no joules are known: `farm doctor` says what is missing")
-    return Recommendation(sweep_served, arrivals, limits, found, advise(found, tuple(limits)))
+    return Recommendation(sweep_served, arrivals, limits, found, advise(found, arrivals, tuple(limits), requests, seed))
 
 
 def _rows(advice: Advice) -> Iterator[dict[str, Scalar]]:
@@ -224,6 +232,17 @@ def _table(headings: Sequence[str]) -> Table:
         out.add_column(heading, justify="right", no_wrap=True)
     out.add_column(headings[-1], overflow="fold")
     return out
+
+
+def _range(figures: Sequence[Figures], limit: Limit) -> str:
+    known = [f.response_s[limit.statistic].mean for f in figures if not f.is_saturated]
+    if len(known) < len(figures):
+        return f"{limit.statistic} without bound"
+    return f"{limit.statistic} {milliseconds(min(known))} to {milliseconds(max(known))} ms"
+
+
+def _is_within(figures: Figures, limit: Limit) -> bool:
+    return not figures.is_saturated and figures.response_s[limit.statistic].mean <= limit.at_most_s
 
 
 def _tie(rivals: Sequence[Candidate]) -> str:

@@ -1,6 +1,7 @@
 """Which network and policy to serve with: the pure part, against exhaustive search."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import inf
 
 import pytest
@@ -32,8 +33,12 @@ def found(*services: Service, rate: float = 50.0, limits: Sequence[Limit] = (P99
 
 
 def advice(*services: Service, rate: float = 50.0, limits: tuple[Limit, ...] = (P99,)) -> Advice:
-    (only,) = advise(found(*services, rate=rate, limits=limits), limits)
+    (only,) = advised(*services, rate=rate, limits=limits)
     return only
+
+
+def advised(*services: Service, rate: float = 50.0, limits: tuple[Limit, ...] = (P99,)) -> list[Advice]:
+    return advise(found(*services, rate=rate, limits=limits), Poisson(rate), limits, requests=1000)
 
 
 def upper(candidate: Candidate, statistic: str) -> float:
@@ -42,16 +47,16 @@ def upper(candidate: Candidate, statistic: str) -> float:
 
 def test_the_best_meets_every_limit_and_nothing_that_does_takes_less() -> None:
     limits = (Limit("p99", 0.08), Limit("mean", 0.03))
-    advised = advice(SMALL, LARGE, limits=limits)
+    said = advice(SMALL, LARGE, limits=limits)
     fit = [
         c
         for c in found(SMALL, LARGE, limits=limits)
         if not c.figures.is_saturated and upper(c, "p99") <= 0.08 and upper(c, "mean") <= 0.03
     ]
-    assert advised.best is not None
-    assert upper(advised.best, "mean") <= 0.03
-    assert advised.best.gross_j.mean == min(c.gross_j.mean for c in fit)
-    for network, best in advised.by_network.items():
+    assert said.best is not None
+    assert upper(said.best, "mean") <= 0.03
+    assert said.best.gross_j.mean == min(c.gross_j.mean for c in fit)
+    for network, best in said.by_network.items():
         assert best is not None
         assert best.gross_j.mean == min(c.gross_j.mean for c in fit if c.network == network)
 
@@ -70,20 +75,20 @@ def test_a_tighter_limit_never_costs_less(rate: float) -> None:
 
 
 def test_where_nothing_answers_in_time_the_nearest_is_named() -> None:
-    advised = advice(SMALL, LARGE, limits=(Limit("p99", 0.004),))
-    assert advised.best is None
-    near = advised.nearest[key("small")]
+    said = advice(SMALL, LARGE, limits=(Limit("p99", 0.004),))
+    assert said.best is None
+    near = said.nearest[key("small")]
     assert near is not None
     assert near.policy.timeout_s == 0
     everything = found(SMALL, limits=(Limit("p99", 0.004),))
-    assert near.excess(advised.limits) == min(c.excess(advised.limits) for c in everything)
+    assert near.excess(said.limits) == min(c.excess(said.limits) for c in everything)
 
 
 def test_where_nothing_keeps_up_there_is_no_nearest_but_a_fastest() -> None:
-    advised = advice(SMALL, LARGE, rate=1000)
-    assert (advised.best, set(advised.nearest.values()), advised.front) == (None, {None}, ())
-    assert advised.fastest.network == key("small")
-    assert advised.fastest.capacity_per_s == pytest.approx(8 / 0.012)
+    said = advice(SMALL, LARGE, rate=1000)
+    assert (said.best, set(said.nearest.values()), said.front) == (None, {None}, ())
+    assert said.fastest.network == key("small")
+    assert said.fastest.capacity_per_s == pytest.approx(8 / 0.012)
 
 
 def test_machines_and_kinds_of_joules_are_never_compared() -> None:
@@ -93,14 +98,14 @@ def test_machines_and_kinds_of_joules_are_never_compared() -> None:
         steady(key=key("small", machine="lab1"), quality=Quality.MODELLED, fixed_j=0.01),
         steady(key=key("small", machine="lab1"), simulated=True, fixed_j=0.01),
     )
-    several = advise(found(*services), (P99,))
+    several = advised(*services)
     assert [a.place for a in several] == [(("machine", m),) for m in ("lab1", "lab2", "lab1", "lab1")]
     assert all(len(a.by_network) == 1 and a.rivals == () for a in several)
 
 
 def test_precision_is_a_choice_and_the_device_is_not() -> None:
     services = [steady(key=key("small", device=d, precision=p)) for d in ("cpu", "cuda:0") for p in ("fp32", "bf16")]
-    several = advise(found(*services), (P99,))
+    several = advised(*services)
     assert [a.place for a in several] == [(("device", "cpu"),), (("device", "cuda:0"),)]
     assert [len(a.by_network) for a in several] == [2, 2]
 
@@ -118,6 +123,21 @@ def test_an_interval_that_nobody_knows_may_overlap() -> None:
 
 def test_services_without_joules_are_no_candidates() -> None:
     assert found(steady(key=key("small"), idle_w=None)) == []
+
+
+def test_the_best_is_tried_with_the_times_of_each_trial_alone() -> None:
+    """One of two processes was slower by half."""
+    plain = steady(key=key("small"))
+    slower = [tuple(1.5 * value for value in batch.times_s) for batch in plain.batches]
+    batches = tuple(
+        replace(batch, times_s=tuple(sorted((*batch.times_s, *slow))), by_trial_s=(batch.times_s, slow))
+        for batch, slow in zip(plain.batches, slower, strict=True)
+    )
+    said = advice(replace(plain, batches=batches))
+    assert said.best is not None
+    first, second = (f.response_s["p50"].mean for f in said.by_trial)
+    assert first < said.best.figures.response_s["p50"].mean < second
+    assert advice(plain).by_trial == ()
 
 
 # Front

@@ -1,12 +1,15 @@
 """Response times and recommendations as people and scripts read them, from a sweep's rows."""
 
 import json
+from inspect import signature
 from typing import cast
 
 import pytest
 
 from farm.analysis.recommend import Limit
 from farm.analysis.serving import Arrivals, Poisson, Policy, Recorded
+from farm.analysis.serving.figures import REQUESTS
+from farm.commands.serving import recommend, response
 from farm.errors import InputError
 from farm.model import Domain, Flag, Quality
 from farm.report.recommendation import Recommendation, recommendation
@@ -33,8 +36,7 @@ def trial(batch_size: int, model: str = MODELS[0], number: int = 0, **changes: o
         trial=f"{model}{batch_size}.{number}",
         factors={**POINT, "model": model, "batch_size": batch_size},
         facts={"device": "cpu", "unit": "image", "published_acc1_percent": 60.6 if model == MODELS[0] else 67.7},
-        latencies_s=(batch_s,) * 500,
-        **rest,
+        **{"latencies_s": (batch_s,) * 500, **rest},
     )
     plain = {
         "units": batches * batch_size,
@@ -181,7 +183,9 @@ def test_a_batch_larger_than_any_that_was_measured_is_refused() -> None:
 def test_the_answer_comes_first_and_names_network_policy_joules_and_time() -> None:
     trials = [*sweep(1, 2, 4, 8), *sweep(1, 8, model=MODELS[1], row_gross_j=5000.0)]
     found = recommended(trials)
-    (line,) = found.answer(found.advice[0])
+    line, by_trial = found.answer(found.advice[0])
+    assert by_trial.startswith("With the batches of each of 2 trials alone: p99 ")
+    assert by_trial.endswith(" ms, all of them in time.")
     assert line.startswith(f"50 requests/s within p99 ≤ 50 ms: {MODELS[0]}, batches of ")
     assert "takes the least energy" in line
     assert line.endswith("(simulated response times over measured service times).")
@@ -201,7 +205,18 @@ def test_modelled_joules_are_called_so() -> None:
 
 def test_two_networks_that_cannot_be_told_apart_are_said_so() -> None:
     found = recommended([*sweep(1, 8), *sweep(1, 8, model=MODELS[1])])
-    assert "may take no more: the intervals overlap or are unknown" in found.answer(found.advice[0])[1]
+    assert "may take no more: the intervals overlap or are unknown" in found.answer(found.advice[0])[-1]
+
+
+def test_a_trial_that_alone_would_miss_the_limit_is_told() -> None:
+    fast, slow = (trial(8, number=n, latencies_s=(each_s,) * 500) for n, each_s in enumerate((0.001, 0.049)))
+    found = recommended([fast, slow], rate=1.0, limits=(Limit("mean", 0.04),))
+    assert "ms, some of them miss the limit." in found.answer(found.advice[0])[1]
+
+
+def test_the_command_serves_as_many_requests_as_the_analysis() -> None:
+    for command in (recommend, response):
+        assert signature(command).parameters["requests"].default == REQUESTS
 
 
 def test_where_nothing_answers_in_time_the_nearest_is_told() -> None:

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -22,6 +22,7 @@ class Batch:
     size: int
     times_s: tuple[float, ...]  #: of single batches, in order of length; never none
     net_j: Interval | None = None  #: of a batch, above the idle with the network loaded
+    by_trial_s: tuple[tuple[float, ...], ...] = ()  #: the same times, of each trial
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,13 @@ class Service:
     def capacity_per_s(self, size: int) -> float:
         """Requests a second that full batches of this size can serve: more, and the queue grows without bound."""
         return size / self.mean_s[size - 1]
+
+    @property
+    def by_trial(self) -> "list[Service]":
+        """As each trial alone would have it: processes differ by more than their own batches tell."""
+        count = min(len(batch.by_trial_s) for batch in self.batches)
+        alone = (tuple(replace(b, times_s=b.by_trial_s[i], by_trial_s=()) for b in self.batches) for i in range(count))
+        return [replace(self, batches=batches) for batches in alone]
 
     def is_interpolated(self, size: int) -> bool:
         """Whether a batch of this size stands between two that were measured."""
@@ -158,8 +166,9 @@ def _batch(group: Group, idle_w: Mapping[str, float]) -> Batch:
     net = (
         mean_interval([j for _, j in known], [s.net_u_j for s, _ in known if s.net_u_j is not None]) if known else None
     )
-    times_s = tuple(sorted(value for sample in group.samples for value in sample.latencies_s))
-    return Batch(size, times_s, weighted([(size, net)]) if net else None)
+    by_trial_s = tuple(tuple(sorted(sample.latencies_s)) for sample in group.samples if sample.latencies_s)
+    times_s = tuple(sorted(value for values_s in by_trial_s for value in values_s))
+    return Batch(size, times_s, weighted([(size, net)]) if net else None, by_trial_s)
 
 
 def _net_per_unit(sample: Sample, idle_w: Mapping[str, float]) -> float | None:
