@@ -166,13 +166,13 @@ class Controller:
         """Once is enough."""
         if (sweep.id, note) not in self._said:
             self._said.add((sweep.id, note))
-            log.warning("sweep %s (%s): %s", sweep.name, sweep.id, note)
+            log.warning("sweep %s (%s): %s", sweep.name, sweep.id, note, extra={"sweep": sweep.id})
 
     def round(self) -> None:
         """One round; a broker that is away is noted and tried again in the next."""
         self._hurries = False
         for job in self._store.expire_leases():
-            log.warning("job %s: its worker fell silent, the lease has run out", job)
+            log.warning("job %s: its worker fell silent, the lease has run out", job, extra={"job": job})
         self.repeat()
         self.search()
         try:

@@ -40,6 +40,7 @@ class LocalWorker:
             "FARM_HOME": str(settings.home),
             "FARM_BROKER_URL": settings.broker_url,
             "FARM_DATABASE_URL": settings.store_url,
+            "FARM_LOG_FORMAT": "text",  # its last words are shown
         }
         self.deaths = 0
         self.log.unlink(missing_ok=True)
