@@ -1,10 +1,15 @@
 """How sure a mean over trials is. Pure."""
 
 import warnings
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from math import isfinite, sqrt
+from functools import cache
+from math import comb, isfinite, sqrt
 from statistics import fmean, stdev
+from statistics import median as _median
+from types import SimpleNamespace
+from typing import Any
 
 from farm.energy import COVERAGE_FACTOR
 
@@ -12,6 +17,8 @@ CONFIDENCE = 0.95
 #: Fewer values than this have too few resamples for a bootstrap.
 BOOTSTRAP_NEEDS = 4
 RESAMPLES = 2000
+#: Of a standardised mean: beyond them lies rounding.
+_DECIMALS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +40,55 @@ class Interval:
         return None if self.half_width is None or self.mean == 0 else abs(self.half_width / self.mean)
 
 
+@dataclass(frozen=True, slots=True)
+class Median:
+    """A median with its 95 % interval, which makes no assumption of how values spread; five or fewer have none."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+def median(values: Sequence[float]) -> Median:
+    """The interval's ends are values that occurred: as far outside as the binomial distribution asks for."""
+    ordered = sorted(values)
+    below = _below(len(ordered))
+    ends = (ordered[below], ordered[-1 - below]) if below is not None else (None, None)
+    return Median(_median(ordered), *ends)
+
+
+@cache
+def _below(n: int) -> int | None:
+    """How many of n values may lie outside the interval on either side: the most that keeps it at 95 %."""
+    below, outside, term = None, 0.0, 0.5**n
+    for k in range(n // 2):
+        outside += term * comb(n, k)
+        if 2 * outside > 1 - CONFIDENCE:
+            break
+        below = k
+    return below
+
+
 def mean_interval(values: Sequence[float], uncertainties: Sequence[float] = ()) -> Interval:
     """Mean over trials with the widest of three intervals: t, BCa bootstrap, and the instrument's own uncertainty.
 
     `uncertainties`: standard ones, of each value.
     """
-    mean = fmean(values)
-    found = [ends for ends in (_t(values), _bca(values), _instrument(mean, uncertainties)) if ends is not None]
-    if not found:
-        return Interval(mean, None, None)
-    return Interval(mean, *max(found, key=lambda ends: ends[1] - ends[0]))
+    return mean_intervals([(values, uncertainties)])[0]
+
+
+def mean_intervals(groups: Sequence[tuple[Sequence[float], Sequence[float]]]) -> list[Interval]:
+    """The same of many groups of values with their uncertainties, in a fraction of the time."""
+    bootstrapped = _bca([values for values, _ in groups])
+    return [
+        _widest(fmean(values), (_t(values), bca, _instrument(fmean(values), uncertainties)))
+        for (values, uncertainties), bca in zip(groups, bootstrapped, strict=True)
+    ]
+
+
+def _widest(mean: float, candidates: Iterable[tuple[float, float] | None]) -> Interval:
+    found = [ends for ends in candidates if ends is not None]
+    return Interval(mean, *max(found, key=lambda ends: ends[1] - ends[0])) if found else Interval(mean, None, None)
 
 
 def _t(values: Sequence[float]) -> tuple[float, float] | None:
@@ -55,25 +101,56 @@ def _t(values: Sequence[float]) -> tuple[float, float] | None:
     return fmean(values) - half, fmean(values) + half
 
 
-def _bca(values: Sequence[float]) -> tuple[float, float] | None:
-    """Bias-corrected and accelerated bootstrap, with a fixed seed: the same values give the same interval."""
-    if len(values) < BOOTSTRAP_NEEDS or min(values) == max(values):
-        return None
+def _bca(groups: Sequence[Sequence[float]]) -> list[tuple[float, float] | None]:
+    """Bias-corrected and accelerated bootstrap of each group's mean, where it has enough values that differ."""
+    found: list[tuple[float, float] | None] = [None] * len(groups)
+    by_size: dict[int, list[int]] = defaultdict(list)
+    for place, values in enumerate(groups):
+        if len(values) >= BOOTSTRAP_NEEDS and min(values) != max(values):
+            by_size[len(values)].append(place)
+    for places in by_size.values():
+        for place, ends in zip(places, _bca_of_one_size([groups[place] for place in places]), strict=True):
+            found[place] = ends if isfinite(ends[0]) and isfinite(ends[1]) else None
+    return found
+
+
+def _bca_of_one_size(groups: Sequence[Sequence[float]]) -> Iterator[tuple[float, float]]:
+    """By scipy, but for its slowest step: the means of the same resamples of every group are one matrix product.
+
+    Of standardised values, rounded: a resample that holds each value once has exactly the mean of the group.
+    """
     import numpy as np  # noqa: PLC0415 - slow to import: only who asks for an interval pays
     from scipy.stats import bootstrap  # noqa: PLC0415
 
+    values = np.asarray(groups, dtype=float)
+    mean, scale = values.mean(axis=1, keepdims=True), np.ptp(values, axis=1, keepdims=True)
+    standard = (values - mean) / scale
+    resampled = SimpleNamespace(bootstrap_distribution=np.round(standard @ _resamples(values.shape[1]), _DECIMALS))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # values that hardly differ have no acceleration: not finite
         found = bootstrap(
-            (values,),
-            np.mean,
+            (standard,),
+            lambda sample, axis: np.round(np.mean(sample, axis=axis), _DECIMALS),
+            axis=-1,
+            vectorized=True,
             confidence_level=CONFIDENCE,
-            n_resamples=RESAMPLES,
+            n_resamples=0,
+            bootstrap_result=resampled,
             method="BCa",
-            rng=np.random.default_rng(0),
         ).confidence_interval
-    low, high = float(found.low), float(found.high)
-    return (low, high) if isfinite(low) and isfinite(high) else None
+    low, high = mean[:, 0] + scale[:, 0] * found.low, mean[:, 0] + scale[:, 0] * found.high
+    return zip(low.tolist(), high.tolist(), strict=True)
+
+
+@cache
+def _resamples(n: int) -> Any:
+    """How often each of n values is in each resample, as a share; with a fixed seed: what was, is again."""
+    import numpy as np  # noqa: PLC0415
+
+    drawn = np.random.default_rng(0).integers(0, n, (RESAMPLES, n))
+    shares = np.zeros((n, RESAMPLES))
+    np.add.at(shares, (drawn, np.arange(RESAMPLES)[:, np.newaxis]), 1 / n)
+    return shares
 
 
 def _instrument(mean: float, uncertainties: Sequence[float]) -> tuple[float, float] | None:

@@ -1,12 +1,12 @@
 """Samples of trials, grouped and summed up. The unit of replication is the trial, not the window or the batch."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from statistics import fmean
 
-from farm.intervals import Interval, mean_interval
+from farm.intervals import Interval, Median, mean_intervals, median
 from farm.model import Flag, Quality, Scalar
 
 #: A p99 claim needs at least so many batches: then an order statistic bounds it with 99 % confidence.
@@ -23,13 +23,14 @@ class Sample:
     labels: Mapping[str, Scalar]  #: factors, machine, hardware class, ...
     quality: Quality | None
     simulated: bool
-    units_per_s: float
+    units_per_s: float | None  #: None: imported, and not told
     gross_j: float | None  #: per unit
     net_j: float | None  #: per unit
     net_u_j: float | None  #: standard uncertainty of net_j
     latencies_s: tuple[float, ...]  #: of each batch
     carbon_g_per_kwh: float | None
     flags: tuple[Flag, ...]  #: reasons to doubt it
+    imported: bool = False  #: measured elsewhere
 
     @property
     def is_valid(self) -> bool:
@@ -48,7 +49,7 @@ class Summary:
     left_out: int  #: trials that a flag left out
     is_doubtful: bool  #: every trial is flagged: shown all the same, never compared
     flags: Mapping[Flag, int]  #: how many trials carry each, those left out too
-    units_per_s: float
+    units_per_s: float | None
     p50_s: float | None
     p95_s: float | None
     p99_s: float | None
@@ -56,6 +57,9 @@ class Summary:
     gross_j: Interval | None
     net_j: Interval | None
     carbon_g: float | None  #: per unit, of the gross energy
+    gross_median_j: Median | None = None
+    net_median_j: Median | None = None
+    imported: bool = False
 
     @property
     def labels(self) -> dict[str, Scalar]:
@@ -77,43 +81,67 @@ def summarise(samples: Iterable[Sample], by: Sequence[str], include_flagged: boo
 
 
 def grouped(samples: Iterable[Sample], by: Sequence[str], include_flagged: bool = False) -> list[Group]:
-    """Group by labels, in order of appearance; samples of different quality, or simulated ones, are never mixed.
+    """Group by labels, in order of appearance; joules of different quality or origin, or of other units, never mix.
 
     Flagged samples are left out of groups that have others, unless they are asked for.
     """
-    groups: dict[tuple[Key, Quality | None, bool], list[Sample]] = {}
+    groups: dict[tuple[object, ...], list[Sample]] = defaultdict(list)
     for sample in samples:
-        key = tuple((name, sample.labels.get(name)) for name in by)
-        groups.setdefault((key, sample.quality, sample.simulated), []).append(sample)
-    return [_group(key, everything, include_flagged) for (key, _, _), everything in groups.items()]
+        kind = (sample.quality, sample.simulated, sample.imported, sample.labels.get("unit"))
+        groups[*(sample.labels.get(name) for name in by), *kind].append(sample)
+    counted = [_counted(everything, include_flagged) for everything in groups.values()]
+    gross = _means(([s.gross_j for s in group], []) for group in counted)
+    net = _means(([s.net_j for s in group], [s.net_u_j for s in group]) for group in counted)
+    return [
+        Group(_summary(by, everything, group, gross_j, net_j), group)
+        for everything, group, gross_j, net_j in zip(groups.values(), counted, gross, net, strict=True)
+    ]
 
 
-def _group(key: Key, everything: Sequence[Sample], include_flagged: bool) -> Group:
+def _counted(everything: Sequence[Sample], include_flagged: bool) -> Sequence[Sample]:
     valid = [s for s in everything if s.is_valid]
-    counted = everything if include_flagged or not valid else valid
-    return Group(_summary(key, everything, counted), counted)
+    return everything if include_flagged or not valid else valid
 
 
-def _summary(key: Key, everything: Sequence[Sample], group: Sequence[Sample]) -> Summary:
+def _means(groups: Iterable[tuple[Iterable[float | None], Iterable[float | None]]]) -> list[Interval | None]:
+    """Of what is known of each group."""
+    known = [(_known(values), _known(uncertainties)) for values, uncertainties in groups]
+    means = iter(mean_intervals([group for group in known if group[0]]))
+    return [next(means) if values else None for values, _ in known]
+
+
+def _known(values: Iterable[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
+
+
+def _summary(
+    by: Sequence[str],
+    everything: Sequence[Sample],
+    group: Sequence[Sample],
+    gross_j: Interval | None,
+    net_j: Interval | None,
+) -> Summary:
+    first = everything[0]
     latencies_s = sorted(value for sample in group for value in sample.latencies_s)
-    gross = [s.gross_j for s in group if s.gross_j is not None]
-    net = [(s.net_j, s.net_u_j) for s in group if s.net_j is not None]
-    grams = [grams for s in group if (grams := _grams(s)) is not None]
+    rates, grams = _known(s.units_per_s for s in group), _known(_grams(s) for s in group)
     return Summary(
-        key=key,
-        quality=everything[0].quality,
-        simulated=everything[0].simulated,
+        key=tuple((name, first.labels.get(name)) for name in by),
+        quality=first.quality,
+        simulated=first.simulated,
+        imported=first.imported,
         trials=len(group),
         left_out=len(everything) - len(group),
         is_doubtful=not any(s.is_valid for s in everything),
         flags=Counter(flag for s in everything for flag in s.flags),
-        units_per_s=fmean(s.units_per_s for s in group),
+        units_per_s=fmean(rates) if rates else None,
         p50_s=percentile(latencies_s, 50),
         p95_s=percentile(latencies_s, 95),
         p99_s=percentile(latencies_s, 99),
         batches=len(latencies_s),
-        gross_j=mean_interval(gross) if gross else None,
-        net_j=mean_interval([j for j, _ in net], [u for _, u in net if u is not None]) if net else None,
+        gross_j=gross_j,
+        net_j=net_j,
+        gross_median_j=median(_known(s.gross_j for s in group)) if gross_j else None,
+        net_median_j=median(_known(s.net_j for s in group)) if net_j else None,
         carbon_g=fmean(grams) if grams else None,
     )
 

@@ -1,16 +1,20 @@
 """From the store's rows to samples: one a trial, in the domain of the device that did the work."""
 
+import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
 from typing import cast
 
 from pydantic import JsonValue
 
 from farm.analysis.aggregate import Sample
 from farm.energy import COVERAGE_FACTOR
-from farm.model import Domain, Quality, Scalar, WindowKind
-from farm.store import MeasurementRow, TrialRow
+from farm.model import Domain, Flag, Point, Quality, Scalar, WindowKind
+from farm.store import MeasurementRow, SampleRow, TrialRow
+from farm.store.views import own_domain
 
 #: The windows whose units make a sample: batches of an inference, images of a training, calls of a layer.
 #: Validation is no part of it: its images are others, and nothing is learnt from them.
@@ -67,14 +71,68 @@ def _passes(trial: TrialRow, rows: Sequence[MeasurementRow]) -> list[list[Measur
 
 def device_domain(trial: TrialRow) -> Domain:
     """Where the trial's device draws its power."""
-    return Domain.of_device(str(trial.facts.get("device", "cpu")))
+    return own_domain(*(cast("str | None", trial.facts.get(name)) for name in ("domain", "device")))
+
+
+def from_totals(
+    rows: Iterable[SampleRow],
+    domain: Domain | None = None,
+    latencies_s: Mapping[str, tuple[float, ...]] = MappingProxyType({}),
+) -> list[Sample]:
+    """One sample a trial, of what the database has summed up over its windows; not for kind layers."""
+    return [_from_total(row, domain, latencies_s.get(row.trial, ())) for row in rows]
+
+
+def _from_total(row: SampleRow, domain: Domain | None, latencies_s: tuple[float, ...]) -> Sample:
+    units, quality = row.units or 0, Quality(row.quality) if row.quality else None
+    joules = Joules(row.gross_j, row.net_j, row.net_u_j).per(units)
+    factors = _factors(row.factors)
+    return Sample(
+        labels={
+            **factors,
+            "device": row.device or factors.get("device"),
+            "machine": row.machine,
+            "hardware_class": row.hardware_class,
+            "environment": row.environment,
+            "sweep": row.sweep,
+            "repetition": row.repetition,
+            "job": row.job,
+            "trial": row.trial,
+            "domain": row.domain or (domain or own_domain(None, row.device)).value,
+            "quality": row.quality,
+            "simulated": row.simulated,
+            "imported": row.imported,
+            "unit": row.unit,
+        },
+        quality=quality,
+        simulated=row.simulated,
+        imported=row.imported,
+        units_per_s=units / row.duration_s if row.duration_s else None,
+        gross_j=joules.gross,
+        net_j=joules.net,
+        net_u_j=joules.net_u,
+        latencies_s=latencies_s,
+        carbon_g_per_kwh=row.carbon_g_per_kwh,
+        flags=_flags(row.flags),
+    )
+
+
+@cache
+def _factors(text: str) -> Point:
+    """Trials of one point share it."""
+    return cast("Point", json.loads(text))
+
+
+@cache
+def _flags(text: str) -> tuple[Flag, ...]:
+    return tuple(Flag(name) for name in text.split(";") if name)
 
 
 def labels(trial: TrialRow) -> dict[str, Scalar]:
     """What trials may be grouped by."""
     return {
         **trial.factors,
-        "device": str(trial.facts.get("device", trial.factors.get("device"))),
+        "device": cast("str | None", trial.facts.get("device", trial.factors.get("device"))),
         "machine": trial.machine,
         "hardware_class": trial.hardware_class,
         "environment": trial.environment,
@@ -96,9 +154,12 @@ def _sample(trial: TrialRow, passes: Sequence[Sequence[MeasurementRow]], domain:
             "domain": domain.value,
             "quality": quality.value if quality else None,
             "simulated": trial.simulated,
+            "imported": trial.imported,
+            "unit": cast("str | None", trial.facts.get("unit")),
         },
         quality=quality,
         simulated=trial.simulated,
+        imported=trial.imported,
         units_per_s=_rate(passes),
         gross_j=joules.gross,
         net_j=joules.net,
@@ -109,10 +170,12 @@ def _sample(trial: TrialRow, passes: Sequence[Sequence[MeasurementRow]], domain:
     )
 
 
-def _rate(passes: Sequence[Sequence[MeasurementRow]]) -> float:
-    """Units of work a second; none where nothing was done."""
+def _rate(passes: Sequence[Sequence[MeasurementRow]]) -> float | None:
+    """Units of work a second; none where nothing was done, unknown where nobody told how long it took."""
     done = [(units(rows), duration_s(rows)) for rows in passes]
-    return 1 / sum(seconds / count for count, seconds in done) if all(count for count, _ in done) else 0.0
+    if any(seconds is None for _, seconds in done):
+        return None
+    return 1 / sum((seconds or 0) / count for count, seconds in done) if all(count for count, _ in done) else 0.0
 
 
 def _windows(rows: Iterable[MeasurementRow]) -> Collection[MeasurementRow]:
@@ -125,9 +188,9 @@ def units(rows: Iterable[MeasurementRow]) -> int:
     return sum(r.units or 0 for r in _windows(rows))
 
 
-def duration_s(rows: Iterable[MeasurementRow]) -> float:
-    """Of all windows of these rows."""
-    return sum(r.duration_s for r in _windows(rows))
+def duration_s(rows: Iterable[MeasurementRow]) -> float | None:
+    """Of all windows of these rows; unknown where one of them is."""
+    return _sum(r.duration_s for r in _windows(rows))
 
 
 def worst_quality(rows: Iterable[MeasurementRow]) -> Quality | None:

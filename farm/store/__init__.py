@@ -33,6 +33,7 @@ from farm.store.schema import SchemaState, check, require, upgrade
 from farm.store.searches import AskedJob, Search, Searches, Trained
 from farm.store.sweeps import NewJob, Sweeps
 from farm.store.trials import Trials
+from farm.store.views import SampleRow, Samples
 
 __all__ = [
     "AskedJob",
@@ -44,6 +45,7 @@ __all__ = [
     "NewJob",
     "Progress",
     "RunningJob",
+    "SampleRow",
     "SchemaState",
     "Search",
     "Store",
@@ -59,7 +61,7 @@ __all__ = [
 ]
 
 
-class Store(Sweeps, Searches, Rings, Leases, Trials, Machines, Results, Operations):
+class Store(Sweeps, Searches, Rings, Leases, Trials, Machines, Results, Operations, Samples):
     """Every command and query, grouped by who uses it: users, controller, workers, analysis."""
 
     @classmethod

@@ -220,7 +220,7 @@ _JOINED = (
     .outerjoin(t.machine, t.machine.c.id == t.trial.c.machine_id)
 )
 #: An imported window keeps its duration only.
-_UNSTAMPED: Mapping[str, None] = dict.fromkeys(("begin_at_ns", "end_at_ns", "started_at_utc"))
+_UNSTAMPED: dict[str, Any] = dict.fromkeys(("begin_at_ns", "end_at_ns", "started_at_utc"))
 _ORDER = (t.sweep.c.submitted_at, t.sweep.c.id, t.job.c.ordinal, t.trial.c.attempt)
 _WINDOW = (t.window.c.begin_at_ns, t.window.c.end_at_ns, t.window.c.started_at_utc, t.window.c.units)
 _MEASUREMENTS = (

@@ -280,7 +280,10 @@ def test_a_sweep_without_results_says_how_to_go_on() -> None:
 
 
 def test_records_carry_units_in_their_names_and_the_published_accuracy() -> None:
-    one, other = trial(1, facts={"device": "cpu", "published_acc1_percent": 56.5}), trial(2, net_j=30.0)
+    one, other = (
+        trial(1, facts={"device": "cpu", "unit": "image", "published_acc1_percent": 56.5}),
+        trial(2, net_j=30.0),
+    )
     (record,) = shown(one, other).records()
     assert (record["model"], record["trials"], record["quality"]) == ("alexnet", 2, "counter")
     assert (record["net_j_per_unit"], record["gross_j_per_unit"]) == (2.0, 2.0)
