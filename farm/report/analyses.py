@@ -84,7 +84,7 @@ _NORMALITY = ("n", "W", "p", "skew", "W\nof logs", "p\nof logs")
 def method(name: str) -> Method:
     """By its name; raises InputError."""
     if name not in set(Method):
-        raise InputError(f"expected one of {', '.join(Method)}, got {name!r}")
+        raise InputError(f"METHOD: expected {', '.join(Method)}, got {name!r}")
     return Method(name)
 
 
@@ -102,7 +102,10 @@ def analysis(method: Method, seen: Observations, factors: Sequence[str], options
     _check_options(method, options)
     if not seen.data.values:
         raise InputError("there is nothing to analyse: no value is left")
-    own = _METHODS[method](seen.data, factors, options)
+    try:
+        own = _METHODS[method](seen.data, factors, options)
+    except InputError as error:
+        raise InputError(f"{error}; {seen.left_out}" if seen.left_out else str(error)) from None
     about = {"method": method.value, "response": seen.data.response, "is_log": seen.data.is_log}
     notes = (*own.notes, *seen.notes)
     record = {**own.record, **about, "n": len(seen.data.values), "conclusion": own.sentences, "notes": notes}

@@ -9,7 +9,7 @@ from farm.report import conclusions as words
 from farm.report.analyses import Analysis, between, p_cell, pair_record
 from farm.report.grids import Row, grids
 from farm.report.numbers import label, number
-from farm.report.observations import RESPONSES, Chosen, check_kinds, chosen, described, responses
+from farm.report.observations import RESPONSES, Chosen, about, check_kinds, chosen, labelled, responses
 from farm.report.results import ends
 from farm.report.selection import Selection
 from farm.store import Store
@@ -35,8 +35,9 @@ def comparison(
     cut = len(a.trials)
     picked = {factor for factor, _ in set(selections[0].where) ^ set(selections[1].where)}
     found = compare(_side(a, values[:cut]), _side(b, values[cut:]), sorted(picked))
-    caption = _caption(a, b, sweeps, found)
-    return _view(found, response, [*caption, described(response, name, both)], (*a.notes, *b.notes))
+    caption = [*_titles(a, b, found), *about(a, both, response, name)]
+    notes = [*(f"A: {note}" for note in a.notes), *(f"B: {note}" for note in b.notes)]
+    return _view(found, labelled(response, both), caption, notes)
 
 
 def _side(of: Chosen, values: Sequence[float]) -> Side:
@@ -45,11 +46,13 @@ def _side(of: Chosen, values: Sequence[float]) -> Side:
     return Side(labels, values, [name for name in labels[0] if name not in bookkeeping])
 
 
-def _caption(a: Chosen, b: Chosen, sweeps: tuple[SweepRecord, SweepRecord], found: Comparison) -> list[str]:
-    titles = [f"{sweep.name} ({sweep.id})" for sweep in sweeps]
-    sides = [[f"{name} {_spelt(levels[side])}" for name, levels in found.compared.items()] for side in (0, 1)]
-    named = [f"{'AB'[side]}: {titles[side]}{', ' if sides[side] else ''}{', '.join(sides[side])}" for side in (0, 1)]
-    return [*named, *(line for line in a.caption[1:] if line in b.caption[1:])]
+def _titles(a: Chosen, b: Chosen, found: Comparison) -> list[str]:
+    """A line for each side, with what tells it from the other."""
+    lines = []
+    for side, (name, of) in enumerate((("A", a), ("B", b))):
+        own = [f"{factor} {_spelt(levels[side])}" for factor, levels in found.compared.items()]
+        lines.append(", ".join((f"{name}: {of.title}", *own)))
+    return lines
 
 
 def _spelt(levels: Sequence[Scalar]) -> str:

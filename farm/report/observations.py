@@ -13,7 +13,7 @@ from farm.analysis.samples import WORK, samples
 from farm.analysis.statistics.data import Data
 from farm.energy import COVERAGE_FACTOR
 from farm.errors import InputError
-from farm.model import Scalar, SweepRecord
+from farm.model import Quality, Scalar, SweepRecord
 from farm.report import notes
 from farm.report.numbers import label, several
 from farm.report.selection import KINDS_OF_JOULES, Columns, Labels, Selection, fitting, select
@@ -42,13 +42,19 @@ class Trial:
 class Response:
     """What a trial may be asked for."""
 
+    words: str
     unit: str
     of: Callable[[Trial], float | None]
     is_energy: bool = False
 
 
-def _inverse(rate: float) -> float | None:
+def _seconds(trial: Trial) -> float | None:
+    rate = trial.sample.units_per_s
     return 1 / rate if rate else None
+
+
+def _latency_s(trial: Trial) -> float | None:
+    return median(trial.sample.latencies_s) if trial.sample.latencies_s else None
 
 
 def _carbon_g(trial: Trial) -> float | None:
@@ -58,15 +64,13 @@ def _carbon_g(trial: Trial) -> float | None:
 
 #: Of one unit of work, an image say, but for the last three. `energy` is net_j where that is sure, else gross_j.
 RESPONSES: Mapping[str, Response] = {
-    "net_j": Response("J net", lambda t: t.sample.net_j, is_energy=True),
-    "gross_j": Response("J gross", lambda t: t.sample.gross_j, is_energy=True),
-    "carbon_g": Response("gCO2e", _carbon_g, is_energy=True),
-    "seconds": Response("s", lambda t: _inverse(t.sample.units_per_s)),
-    "units_per_s": Response("units of work a second", lambda t: t.sample.units_per_s),
-    "latency_s": Response(
-        "s, median batch of a trial", lambda t: median(t.sample.latencies_s) if t.sample.latencies_s else None
-    ),
-    "accuracy": Response("share of validation images, after the last epoch", lambda t: t.accuracy),
+    "net_j": Response("net energy", "J net", lambda t: t.sample.net_j, is_energy=True),
+    "gross_j": Response("gross energy", "J gross", lambda t: t.sample.gross_j, is_energy=True),
+    "carbon_g": Response("carbon", "gCO2e", _carbon_g, is_energy=True),
+    "seconds": Response("time", "s", _seconds),
+    "units_per_s": Response("throughput", "units of work a second", lambda t: t.sample.units_per_s),
+    "latency_s": Response("latency", "s, median batch of a trial", _latency_s),
+    "accuracy": Response("accuracy", "share of validation images, after the last epoch", lambda t: t.accuracy),
 }
 ENERGY = "energy"
 _PER_UNIT = ("net_j", "gross_j", "carbon_g", "seconds")
@@ -79,6 +83,7 @@ class Observations:
     data: Data
     caption: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    left_out: str = ""  #: which trials a flag left out, in words; none where it is empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +91,10 @@ class Chosen:
     """The trials of a sweep that are analysed."""
 
     trials: tuple[Trial, ...]
-    caption: tuple[str, ...]
-    notes: tuple[str, ...]
+    title: str
+    joules: tuple[str, ...]  #: how they were obtained; then whether the hardware is simulated
+    left_out: str  #: in words
+    notes: tuple[str, ...]  #: that and the flags
 
 
 def chosen(store: Store, sweep: SweepRecord, names: Sequence[str], selection: Selection) -> Chosen:
@@ -104,11 +111,13 @@ def chosen(store: Store, sweep: SweepRecord, names: Sequence[str], selection: Se
     if not kept:
         named = ", ".join(f"{flag} {count}" for flag, count in flags.most_common())
         raise InputError(f"{sweep.name}: all {left_out} trials are flagged ({named}): --include-flagged analyses them")
-    away = f"{left_out} of {several(left_out + len(kept), 'trial')} are left out: --include-flagged brings them back."
+    away = f"{left_out} of {several(left_out + len(kept), 'trial')} are left out: --include-flagged brings them back"
     return Chosen(
         trials=tuple(_trial(sample, by_id[str(sample.labels["trial"])]) for sample in kept),
-        caption=tuple(replace(selected, averaged={}).caption()),
-        notes=(*([away] if left_out else []), *notes.flagged(flags)),
+        title=selected.title,
+        joules=tuple(replace(selected, averaged={}, shared={}).caption()[1:]),
+        left_out=away if left_out else "",
+        notes=(*([f"{away}."] if left_out else []), *notes.flagged(flags)),
     )
 
 
@@ -123,8 +132,8 @@ def of_sweep(
         check_kinds(labels, factors)
     check_hardware(labels, factors)
     columns = {factor: tuple(own.get(factor) for own in labels) for factor in factors}
-    caption = (*found.caption, described(response, name, found.trials), *_others(labels, factors))
-    return Observations(Data(response, values, columns), caption, found.notes)
+    caption = (found.title, *about(found, found.trials, response, name), *_others(labels, factors))
+    return Observations(Data(labelled(response, found.trials), values, columns), caption, found.notes, found.left_out)
 
 
 def of_csv(path: Path, response: str, factors: Sequence[str], where: Sequence[tuple[str, str]]) -> Observations:
@@ -163,13 +172,25 @@ def responses(trials: Sequence[Trial], wanted: str) -> tuple[str, tuple[float, .
     return name, tuple(value for value in values if value is not None)
 
 
-def described(wanted: str, name: str, trials: Sequence[Trial]) -> str:
-    """The response in words."""
-    unit = RESPONSES[name].unit
+def labelled(wanted: str, trials: Sequence[Trial]) -> str:
+    """The response as sentences name it: what is no measurement is never called one."""
+    kinds = {t.sample.quality for t in trials}, {t.sample.simulated for t in trials}
+    is_energy = wanted == ENERGY or RESPONSES[wanted].is_energy
+    words = ["simulated"] if True in kinds[1] else []
+    words += ["modelled"] if is_energy and Quality.MODELLED in kinds[0] else []
+    return " ".join((*words, ENERGY if wanted == ENERGY else RESPONSES[wanted].words))
+
+
+def about(found: Chosen, trials: Sequence[Trial], wanted: str, name: str) -> list[str]:
+    """What all these trials share, how their joules were obtained, and the response."""
+    levels = {n: {trial.labels.get(n) for trial in trials} for n in COLUMNS.context}
+    shared = {n: next(iter(those)) for n, those in levels.items() if len(those) == 1}
+    spelt = ", ".join(f"{n} {label(level)}" for n, level in shared.items() if level is not None)
+    joules = found.joules if RESPONSES[name].is_energy else found.joules[1:]
     per = f" per {trials[0].unit}" if name in _PER_UNIT else ""
     gross = ", since net energies are too uncertain here" if wanted == ENERGY and name == "gross_j" else ""
-    words = f"{unit}{per}" or name
-    return f"{wanted}: {words}{gross}; {several(len(trials), 'trial')}"
+    response = f"{wanted}: {RESPONSES[name].unit}{per}{gross}; {several(len(trials), 'trial')}"
+    return [*([spelt] if spelt else []), *joules, response]
 
 
 def check_kinds(labels: Sequence[Labels], factors: Sequence[str] = ()) -> None:
@@ -207,7 +228,8 @@ def _others(labels: Sequence[Labels], factors: Sequence[str]) -> list[str]:
     if not other:
         return []
     more = f" and {len(other) - _NAMED} more" if len(other) > _NAMED else ""
-    return [f"{', '.join(other[:_NAMED])}{more} differ too, and count as spread"]
+    verbs = ("differs", "counts") if len(other) == 1 else ("differ", "count")
+    return [f"{', '.join(other[:_NAMED])}{more} {verbs[0]} too, and {verbs[1]} as spread"]
 
 
 def _read(path: Path) -> list[tuple[int, dict[str, str]]]:

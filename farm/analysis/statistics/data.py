@@ -80,8 +80,8 @@ def check_cells(data: Data, factors: Sequence[str], needed: int = 2) -> None:
     counts = Counter(data.rows(factors))
     for cell in product(*(data.levels(name) for name in factors)):
         if counts[cell] < needed:
-            has = f"has {counts[cell]}, needs {needed}: " if counts[cell] else "is empty: "
-            advice = "drop a factor, or leave levels out by --where"
+            has = f"has {counts[cell]} value, needs {needed}: " if counts[cell] else "is empty: "
+            advice = "drop a factor, leave levels out by --where, or measure more"
             raise InputError(f"the cell {spelt(factors, cell)} {has}{advice}")
 
 
