@@ -157,6 +157,11 @@ class Settings(BaseSettings):
         return 3 * self.heartbeat_s
 
     @property
+    def allowed_models(self) -> tuple[str, ...]:
+        """The patterns of the allow-list."""
+        return tuple(pattern.strip() for pattern in self.allow_models.split(",") if pattern.strip())
+
+    @property
     def simulated(self) -> bool:
         """Whether the meters are a simulation."""
         return self.simulator is not None

@@ -1,9 +1,9 @@
-"""What keeps two trials from measuring on one machine at once."""
+"""What keeps two trials, and two workers, from measuring on one machine at once."""
 
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -20,9 +20,34 @@ def machine_lock(path: Path, timeout_s: float = 0.0) -> Iterator[None]:
     Raises MachineBusy, naming the holder, when it is not free within `timeout_s`;
     InputError when the file cannot be opened. The file may belong to another user, and is never removed.
     """
+
+    def busy(holder: str) -> str:
+        return f"this machine is measuring already: process {holder} holds {path}; wait for it, or stop it"
+
+    with _held(path, busy, timeout_s):
+        yield
+
+
+@contextmanager
+def only_worker(lock_file: Path) -> Iterator[None]:
+    """Be this machine's one worker, beside the lock of its trials.
+
+    Raises MachineBusy, naming the one that it has, and InputError when the file cannot be opened.
+    """
+    path = lock_file.with_name(f"{lock_file.name}.worker")
+
+    def busy(holder: str) -> str:
+        return f"this machine has a worker already, process {holder} ({path}): one is enough; to replace it, stop it"
+
+    with _held(path, busy):
+        yield
+
+
+@contextmanager
+def _held(path: Path, busy: Callable[[str], str], timeout_s: float = 0.0) -> Iterator[None]:
     fd = _open(path)
     try:
-        _acquire(fd, path, timeout_s)
+        _acquire(fd, busy, timeout_s)
         holder = f"{os.getpid()}\n".encode()
         if os.pread(fd, 32, 0) != holder:  # truncating takes longer than claiming a job
             os.truncate(fd, 0)
@@ -32,7 +57,7 @@ def machine_lock(path: Path, timeout_s: float = 0.0) -> Iterator[None]:
         os.close(fd)
 
 
-def _acquire(fd: int, path: Path, timeout_s: float) -> None:
+def _acquire(fd: int, busy: Callable[[str], str], timeout_s: float) -> None:
     deadline_s = time.monotonic() + timeout_s
     while True:
         try:
@@ -41,9 +66,7 @@ def _acquire(fd: int, path: Path, timeout_s: float) -> None:
             left_s = deadline_s - time.monotonic()
             if left_s <= 0:
                 holder = os.pread(fd, 32, 0).decode(errors="replace").strip() or "unknown"
-                raise MachineBusy(
-                    f"this machine is measuring already: process {holder} holds {path}; wait for it, or stop it"
-                ) from None
+                raise MachineBusy(busy(holder)) from None
             time.sleep(min(RETRY_S, left_s))
         else:
             return

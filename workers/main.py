@@ -1,68 +1,107 @@
 """`farm worker`: joins this machine to the farm and measures until told to stop."""
 
+import logging
 import signal
 import warnings
-from collections.abc import Callable
 from contextlib import ExitStack
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import typer
 from celery import Celery
 from celery.exceptions import SecurityWarning
 from celery.signals import worker_ready
-from celery.worker import state
 
 from farm import logs
 from farm.errors import FarmError
-from farm.model import queue_for
 from farm.owner import owner
-from farm.settings import load_settings
+from farm.queue import Bell
+from farm.settings import Settings, load_settings
 from farm.store import Store
-from workers.processes import die_with_parent
+from workers.guard import only_worker
+from workers.processes import die_with_parent, kill_left_overs
+
+log = logging.getLogger(__name__)
 
 
 def worker(
-    parent: Annotated[int | None, typer.Option(hidden=True, help="Die with this process: it is farm run.")] = None,
+    gpu: Annotated[
+        str | None, typer.Option(metavar="GPU", help="Measure on this GPU: its index or UUID in nvidia-smi.")
+    ] = None,
+    allow_models: Annotated[
+        list[str] | None,
+        typer.Option("--allow-models", metavar="NAMES", help="Run networks of this package too: my_package.*"),
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every job.")] = False,
+    parent: Annotated[int | None, typer.Option(hidden=True, help="Die with this process: it is farm run.")] = None,
 ) -> None:
-    """Measure on this machine. Ctrl-C or SIGTERM stops after the running trial, a second one stops now."""
+    """Measure on this machine; a machine has one worker.
+
+    Ctrl-C or SIGTERM stops after the running trial, a second one stops now. Exit status 75: it heard no rings any more,
+    start it anew; 76: its version is not the controller's, update it.
+    """
     if parent is not None:
         die_with_parent(parent)
-    settings = load_settings()
+    chosen = {"gpu": gpu, "allow_models": ",".join(allow_models) if allow_models else None}
+    settings = load_settings(**{name: value for name, value in chosen.items() if value is not None})
     level = logs.set_up(settings.log_format, verbose)
+    with ExitStack() as stack:
+        if parent is None:  # the worker of farm run takes turns with that of a lab, trial by trial
+            stack.enter_context(only_worker(settings.lock_file))
+        for pid in kill_left_overs():
+            log.warning("process %d was left over by a trial of a worker that died: killed", pid)
+        status = _join(settings, verbose, level)
+    raise typer.Exit(status)
+
+
+def _join(settings: Settings, verbose: bool, level: int) -> int:
     try:
-        from workers import app, fingerprint, spool, supervisor  # noqa: PLC0415
-        from workers.meters.nvml import use_simulator  # noqa: PLC0415
+        from workers import app, beat, ear, fingerprint, spool, supervisor  # noqa: PLC0415
+        from workers.meters.nvml import choose_gpu, use_simulator  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise FarmError(f"this machine has no {error.name}: pip install 'wattfarm[worker]'") from None
     use_simulator(settings.simulator)
+    choose_gpu(settings.gpu)
     with ExitStack() as stack:
         store = stack.enter_context(Store.open(settings.store_url, create=settings.is_embedded))
         machine = fingerprint.machine(settings)
         logs.set_up(settings.log_format, verbose, machine.name)
         runner = stack.enter_context(supervisor.Supervisor(settings, machine))
         machine = machine.model_copy(update={"probe": runner.probe})
-        member = app.Worker(store, runner, spool.Spool(settings.home / "spool"), machine, owner(), settings)
+        queues = list(machine.queues)
+        watchdog = beat.Watchdog(Bell(settings), queues, settings.watchdog_s)
+        reports = spool.Spool(settings.home / "spool")
+        member = app.Worker(store, runner, reports, machine, owner(), settings, watchdog)
         member.start()
         stack.callback(member.close)
-        queues = [queue_for(t) for t in ("any", f"hw:{machine.hardware_class}", f"machine:{machine.name}")]
-        status = _serve(app.build(member, settings), queues, machine.name, level, member.interrupt)
-    raise typer.Exit(status)
+        status = _serve(ear.build(member.serve, member.refuse, settings), member, queues, machine.name, level)
+        if member.error is not None:
+            raise member.error
+    return status
 
 
-def _serve(celery: Celery, queues: list[str], name: str, level: int, interrupt: Callable[[], None]) -> int:
+class Stoppable(Protocol):
+    """What signals are for: the worker."""
+
+    def leave(self) -> None: ...
+    def interrupt(self) -> None: ...
+
+
+def _serve(celery: Celery, member: Stoppable, queues: list[str], name: str, level: int) -> int:
     """Answer rings until told to stop; returns the exit status."""
+    told = False
 
-    def leave(_signal: int, _frame: FrameType | None) -> None:
-        if state.should_stop is None:
-            state.should_stop = 0
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal told
+        if told:
+            member.interrupt()
         else:
-            interrupt()
+            told = True
+            member.leave()
 
     def listen(**_: object) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, leave)
+            signal.signal(number, stop)
 
     warnings.simplefilter("ignore", SecurityWarning)  # of root: it names an option that we do not have
     worker_ready.connect(listen)  # Celery's own handlers come before, and would leave a second Ctrl-C unheard

@@ -7,11 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from farm.errors import InputError, StoreUnavailable
 from farm.model import TrialReport
 from farm.store import Store
+from workers import refused
 
 log = logging.getLogger(__name__)
+
+#: Far above the report of a trial of a day.
+MAX_REPORT_BYTES = 256 * 2**20
 
 
 class Spool:
@@ -20,6 +26,7 @@ class Spool:
     def __init__(self, folder: Path) -> None:
         """Make the folder; raises InputError where that cannot be."""
         self._folder = folder
+        self.refused = 0  #: files that were no reports, or that the store did not take
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with self._alone():
@@ -48,11 +55,12 @@ class Spool:
         with self._alone():
             for path in sorted(self._folder.glob("*.json"), key=lambda p: p.stat().st_mtime_ns):
                 try:
-                    store.complete(TrialReport.model_validate_json(path.read_bytes()))
+                    store.complete(_report_in(path))
                 except StoreUnavailable as error:
                     log.warning("spool: %s: %d reports wait", error, len(self))
                     break
                 except Exception as error:  # one that is damaged or refused must not stop those behind it
+                    self.refused += 1
                     _set_aside(path, error)
                 else:
                     path.unlink()
@@ -69,7 +77,14 @@ class Spool:
             yield
 
 
+def _report_in(path: Path) -> TrialReport:
+    if path.stat().st_size > MAX_REPORT_BYTES:
+        raise ValueError(f"more than {MAX_REPORT_BYTES} bytes")
+    return TrialReport.model_validate_json(path.read_bytes())
+
+
 def _set_aside(path: Path, error: Exception) -> None:
-    bad = path.with_suffix(".bad")
+    size, bad = path.stat().st_size, path.with_suffix(".bad")
     path.rename(bad)
-    log.error("spool: %s cannot be stored (%s): kept as %s", path.name, str(error).partition("\n")[0], bad)
+    why = refused.reason(error) if isinstance(error, ValidationError) else str(error).partition("\n")[0]
+    log.error("spool: %s of %d bytes cannot be stored (%s): kept as %s", path.name, size, why, bad)

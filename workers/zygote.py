@@ -28,7 +28,7 @@ from typing import IO, NoReturn
 from farm.credentials import without_secrets
 from farm.errors import FarmError
 from farm.model import Frozen
-from workers.processes import die_with_parent
+from workers.processes import die_with_parent, mark
 from workers.protocol import Channel
 from workers.workloads import REGISTRY
 
@@ -149,7 +149,7 @@ class _Helper:
         with theirs:
             self._process = subprocess.Popen(
                 [*program, str(theirs.fileno()), str(os.getpid())],
-                env=without_secrets(os.environ),
+                env=without_secrets(os.environ) | mark(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],

@@ -83,10 +83,10 @@ class Farm:
         self.processes.append(process)
         return process
 
-    def start_worker(self, **settings: str) -> "subprocess.Popen[bytes]":
+    def start_worker(self, *options: str, **settings: str) -> "subprocess.Popen[bytes]":
         """A worker, as soon as it has joined the farm."""
         before = self.owners()
-        worker = self.start("worker", "--verbose", **settings)
+        worker = self.start("worker", "--verbose", *options, **settings)
         wait_for("the worker joins the farm", lambda: self.owners() - before or worker.poll() is not None)
         assert worker.poll() is None, self.log()
         return worker

@@ -1,5 +1,6 @@
 """Workers that are killed, told to stop, or not alone on their machine. A worker that is left serves the next test."""
 
+import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from farm.model import FailureKind, JobState, WindowKind
+from farm.model import Duty, FailureKind, JobState, WindowKind
 from tests.integration.farms import (
     SLOW,
     WITHIN_S,
@@ -40,8 +41,21 @@ def worker(farm: Farm) -> Worker:
     return alive[0] if alive else farm.start_worker()
 
 
-def test_two_workers_on_one_machine_take_turns(farm: Farm, worker: Worker) -> None:
-    second = farm.start_worker(FARM_MACHINE_NAME="second")
+def machine_of(farm: Farm, worker: Worker) -> str:
+    """The name under which a worker has joined."""
+    return next(s.machine.name for s in farm.store.machines() if s.owner.split("/")[1] == str(worker.pid))
+
+
+def test_a_second_worker_on_one_machine_is_refused(farm: Farm, worker: Worker) -> None:
+    second = farm.start("worker", FARM_MACHINE_NAME="second")
+    assert second.wait(WITHIN_S) == 2
+    said = farm.log().strip().splitlines()[-1]
+    assert said.startswith(f"farm: this machine has a worker already, process {worker.pid} ")
+    assert worker.poll() is None
+
+
+def test_the_worker_of_a_run_takes_turns_with_that_of_the_lab(farm: Farm, worker: Worker) -> None:
+    second = farm.start_worker(f"--parent={os.getpid()}", FARM_MACHINE_NAME="second")
     jobs = farm.submit("shared", 5)
     trials = farm.wait_until_over("shared")
     assert trials == [Trial(job, 1) for job in jobs]
@@ -85,17 +99,55 @@ def test_told_to_stop_a_worker_finishes_its_trial_and_leaves_nothing_behind(farm
     assert farm.wait_until_over("stopped") == [Trial(job, 1) for job in jobs]
 
 
+def test_a_cancel_stops_a_running_trial_and_the_worker_goes_on(farm: Farm, worker: Worker) -> None:
+    (job,) = farm.submit("too-long", measure=SLOW.model_copy(update={"window_s": 600}))
+    trial = running_trial(worker)
+    farm.store.cancel("too-long")
+    assert_gone([trial])
+    assert farm.wait_until_over("too-long") == [Trial(job, 1, FailureKind.CANCELLED)]
+    assert farm.progress("too-long").counts == {JobState.CANCELLED: 1}
+    (after,) = farm.submit("after")
+    assert farm.wait_until_over("after") == [Trial(after, 1)]
+
+
+def test_a_paused_machine_runs_nothing_until_it_is_resumed(farm: Farm, worker: Worker) -> None:
+    name = machine_of(farm, worker)
+    farm.store.assign(name, Duty.PAUSE)
+    (job,) = farm.submit("paused")
+    wait_for("the worker waits", lambda: "paused: no new trial until" in farm.log())
+    assert farm.progress("paused").counts == {JobState.QUEUED: 1}
+    farm.store.assign(name, Duty.WORK)
+    assert farm.wait_until_over("paused") == [Trial(job, 1)]
+    assert worker.poll() is None
+
+
+def test_a_drained_machine_ends_its_trial_and_its_worker_leaves(farm: Farm, worker: Worker) -> None:
+    jobs = farm.submit("drained", 2, measure=SLOW)
+    running_trial(worker)
+    name = machine_of(farm, worker)
+    farm.store.assign(name, Duty.DRAIN)
+    assert worker.wait(WITHIN_S) == 0, farm.log()
+    assert farm.progress("drained").counts == {JobState.DONE: 1, JobState.QUEUED: 1}
+    waiting = farm.start_worker()
+    wait_for("the next one waits", lambda: "drained: no new trial until" in farm.log())
+    waiting.terminate()
+    assert waiting.wait(WITHIN_S) == 0, farm.log()
+    farm.store.assign(name, Duty.WORK)
+    farm.start_worker()
+    assert farm.wait_until_over("drained") == [Trial(job, 1) for job in jobs]
+
+
 def test_told_twice_a_worker_breaks_its_trial_off_and_gives_the_job_back(farm: Farm, worker: Worker) -> None:
-    (job,) = farm.submit("broken off", measure=SLOW.model_copy(update={"window_s": 600}))
+    (job,) = farm.submit("broken-off", measure=SLOW.model_copy(update={"window_s": 600}))
     running_trial(worker)
     left = family(worker)
     worker.send_signal(signal.SIGTERM)
     worker.send_signal(signal.SIGINT)
     assert worker.wait(WITHIN_S) == 0, farm.log()
     assert_gone(left)
-    assert farm.trials("broken off") == [Trial(job, 1, FailureKind.INTERRUPTED)]
-    assert farm.progress("broken off").counts == {JobState.QUEUED: 1}
-    farm.store.cancel("broken off")
+    assert farm.trials("broken-off") == [Trial(job, 1, FailureKind.INTERRUPTED)]
+    assert farm.progress("broken-off").counts == {JobState.QUEUED: 1}
+    farm.store.cancel("broken-off")
 
 
 def test_a_worker_that_has_no_store_says_so_and_leaves(farm: Farm, tmp_path: Path) -> None:

@@ -26,11 +26,20 @@ WITHIN_S = 60.0
 LISTENER = """
 import logging, threading
 from farm.settings import Settings
-from workers import app, main
+from workers import ear, main
 
 over = threading.Event()
 
 class Member:
+    def leave(self) -> None:
+        ear.stop_listening()
+
+    def interrupt(self) -> None:
+        over.set()
+
+    def refuse(self, why: str) -> None:
+        print("refused", why, flush=True)
+
     def serve(self, job: str, attempt: int) -> None:
         print(job, attempt, flush=True)
         if job == "nap":
@@ -38,7 +47,9 @@ class Member:
             print("woken", flush=True)
 
 logging.basicConfig(level=logging.WARNING)
-raise SystemExit(main._serve(app.build(Member(), Settings()), ["farm.any"], "test", logging.WARNING, over.set))
+member = Member()
+celery = ear.build(member.serve, member.refuse, Settings())
+raise SystemExit(main._serve(celery, member, ["farm.any"], "test", logging.WARNING))
 """
 
 
@@ -148,14 +159,16 @@ def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
 
 
 @contextmanager
-def listener(settings: Settings) -> Iterator[tuple["subprocess.Popen[str]", IO[str]]]:
+def listener(settings: Settings, stderr: IO[bytes] | None = None) -> Iterator[tuple["subprocess.Popen[str]", IO[str]]]:
     env = {
         **os.environ,
         "FARM_HOME": str(settings.home),
         "FARM_BROKER_URL": settings.broker_url,
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }
-    process = subprocess.Popen([sys.executable, "-c", LISTENER], env=env, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", LISTENER], env=env, stdout=subprocess.PIPE, stderr=stderr, text=True
+    )
     with process:
         assert process.stdout is not None
         try:
@@ -174,7 +187,7 @@ def put(settings: Settings, number: int, message: bytes) -> None:
             client.lpush(f"farm:{QUEUE}", message)
 
 
-def envelope(body: bytes, content_type: str = "application/json", task: str = "farm.trial") -> bytes:
+def envelope(body: bytes, content_type: str = "application/json", **headers: str) -> bytes:
     """A message as Celery writes it, but for its contents."""
     properties = {
         "delivery_tag": "tag",
@@ -185,41 +198,65 @@ def envelope(body: bytes, content_type: str = "application/json", task: str = "f
         "body": body.decode(),
         "content-encoding": "utf-8",
         "content-type": content_type,
-        "headers": {"task": task, "id": "id", "lang": "py"},
+        "headers": {"task": "farm.trial", "id": "id", "lang": "py"} | headers,
         "properties": properties,
     }
     return json.dumps(message).encode()
 
 
+def body(*, embed: str = "{}", args: str = "[]", **ring: object) -> bytes:
+    """What Celery puts into an envelope: by default a ring."""
+    return f"[{args}, {json.dumps({'job': 'SECRET', 'attempt': 0} | ring)}, {embed}]".encode()
+
+
+#: Messages and why each is refused.
 GARBAGE = [
-    b"",
-    b"no json",
-    b"\xff\xfe",
-    b"[]",
-    b"{}",
-    b"7",
-    b'"text"',
-    b'{"body": "x", "properties": {}}',
-    envelope(b"no json"),
-    envelope(b"[]"),
-    envelope(b'[[], {"job": "x", "attempt": 0}, {}]', task="os.system"),
-    envelope(b'[[], {"job": "x", "attempt": 0, "unheard": 1}, {}]'),
-    envelope(b"[[], {}, {}]"),
-    envelope(b"cos\nsystem\n(S'touch pickled'\ntR.", "application/x-python-serialize"),
+    (b"", "no message"),
+    (b"no json", "no message"),
+    (b"\xff\xfe", "no message"),
+    (b"[]", "no message"),
+    (b"{}", "no message"),
+    (b"7", "no message"),
+    (b'"text"', "no message"),
+    (b'{"body": "x", "properties": {}}', "no message"),
+    (b'"' + b"SECRET" * 20_000 + b'"', "120002 bytes: more than 65536"),
+    (envelope(b"no json"), "Invalid JSON"),
+    (envelope(b"[]"), "Field required"),
+    (envelope(body(), task="os.system"), "calls for something else"),
+    (envelope(body(unheard_SECRET=1)), "an unknown field"),
+    (envelope(body(version=2)), "version: Input should be 1"),
+    (envelope(body(job=7)), "job: Input should be a valid string"),
+    (envelope(body(job="")), "job: String should have at least 1"),
+    (envelope(body(job="x" * 65)), "job: String should have at most 64"),
+    (envelope(body(job="../SECRET")), "job: String should match"),
+    (envelope(body(attempt="0")), "attempt: Input should be a valid integer"),
+    (envelope(body(attempt=-1)), "attempt: Input should be greater"),
+    (envelope(body(args='["SECRET", 0]')), "at most 0 items"),
+    (envelope(body(embed='{"errbacks": [{"task": "SECRET"}]}')), "errbacks: Input should be null"),
+    (envelope(body(embed='{"SECRET": null}')), "an unknown field"),
+    (envelope(body(), eta="2999-01-01T00:00:00+00:00"), "more than a trial"),
+    (envelope(body(), compression="application/x-bz2"), "it is compressed"),
+    (envelope(b"[[], {}, {}]"), "job: Field required"),
+    (envelope(b"cos\nsystem\n(S'touch pickled'\ntR.", "application/x-python-serialize"), "not JSON"),
 ]
 
 
-def test_garbage_on_a_queue_does_not_kill_a_worker(settings: Settings, tmp_path: Path) -> None:
-    with listener(settings) as (process, out):
+def test_garbage_on_a_queue_is_refused_and_does_not_kill_a_worker(settings: Settings, tmp_path: Path) -> None:
+    log = tmp_path / "listener.log"
+    with log.open("wb") as err, listener(settings, err) as (process, out):
         Bell(settings).ring(rings("before"))
         assert out.readline() == "before 0\n"
-        for number, message in enumerate(GARBAGE):
+        for number, (message, why) in enumerate(GARBAGE):
             put(settings, number, message)
-        time.sleep(0.002)  # the folder's messages are ordered by the millisecond
+            line = out.readline()
+            assert line.startswith("refused "), why
+            assert why in line
+            assert "SECRET" not in line
         Bell(settings).ring(rings("after"))
         assert out.readline() == "after 0\n"
         assert process.poll() is None
     assert not list(tmp_path.rglob("pickled"))
+    assert "SECRET" not in log.read_text(errors="replace")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
