@@ -87,7 +87,7 @@ class Database:
 def _parsed(text: str) -> URL:
     try:
         url = make_url(text)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the latter: a port that is no number
         url = None
     backend = url.get_backend_name() if url else ""
     if url and "@" in (url.host or ""):

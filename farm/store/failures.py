@@ -28,6 +28,7 @@ _SQLSTATE = {
     "25006": "it is read-only: point FARM_DATABASE_URL at the primary server",
     "42501": "the user may not do that: grant it the rights on this database",
 }
+_BAD_OPTION = "invalid connection option"
 #: By the server's words: while a session is being made the driver passes no SQLSTATE on.
 _REFUSALS = {
     r"password authentication failed": "the password is wrong: correct it in FARM_DATABASE_URL",
@@ -35,6 +36,7 @@ _REFUSALS = {
     r"no pg_hba.conf entry": "it admits no such user from this host: add them to its pg_hba.conf",
     r'role ".*" does not exist': "it has no such user: create one with createuser, or correct FARM_DATABASE_URL",
     r'database ".*" does not exist': "it has no such database: run createdb, or correct FARM_DATABASE_URL",
+    _BAD_OPTION: "its URL has an option that PostgreSQL does not know: correct it in FARM_DATABASE_URL",
     r"failed to resolve host": "there is no such host: correct FARM_DATABASE_URL",
 }
 
@@ -68,9 +70,9 @@ def _postgres(error: DBAPIError) -> str | None:
     sqlstate = getattr(error.orig, "sqlstate", None)
     if sqlstate in _SQLSTATE:
         return _SQLSTATE[sqlstate]
-    if not isinstance(error, OperationalError):
-        return None
     text = str(error.orig).strip()
+    if not (isinstance(error, OperationalError) or text.startswith(_BAD_OPTION)):
+        return None
     for words, what in _REFUSALS.items():
         if re.search(words, text):
             return what

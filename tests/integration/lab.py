@@ -94,3 +94,8 @@ def _psql() -> str:
     if found is None:
         pytest.skip("no psql: install PostgreSQL's client")
     return found
+
+
+def client_path() -> str:
+    """PATH for a script that calls psql."""
+    return f"{Path(_psql()).parent}{os.pathsep}{os.environ['PATH']}"

@@ -1,0 +1,143 @@
+"""What deploy/ and compose.yaml promise, as far as it can be told without a container engine."""
+
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from farm.settings import Settings
+from tests.compose import ROOT, compose
+from tests.images import PREFIX, Dockerfile
+
+DEPLOY = ROOT / "deploy"
+SERVICES: dict[str, dict[str, Any]] = compose()["services"]
+IMAGES = ("controller", "worker")
+UNITS = ("controller", "worker")
+#: One-shot, or watched by themselves: a worker whose queue is stuck leaves, and is started again.
+WITHOUT_HEALTH_CHECK = {"migrate", "grants", "worker", "worker-gpu"}
+
+
+def needs(program: str) -> str:
+    found = shutil.which(program)
+    if found is None:
+        pytest.skip(f"no {program} on PATH")
+    return found
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_has_no_more_rights_than_it_needs(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service.get("user") in {"redis", "postgres"} or service["image"].startswith("wattfarm-")
+    assert service["restart"] in {"unless-stopped", "on-failure"}
+    assert name in WITHOUT_HEALTH_CHECK or "healthcheck" in service
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_is_open_to_this_machine_alone_by_default(name: str) -> None:
+    assert all(port.startswith("127.0.0.1:") for port in SERVICES[name].get("ports", []))
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_images_are_pinned_to_a_major_version_or_ours(name: str) -> None:
+    image = SERVICES[name]["image"]
+    assert re.fullmatch(r"(redis|postgres):\d+|wattfarm-(controller|worker(-gpu)?)", image)
+    assert image.startswith("wattfarm-") is ("build" in SERVICES[name] or name == "worker")
+
+
+def test_passwords_come_from_files_that_the_script_makes() -> None:
+    script = (DEPLOY / "secrets.sh").read_text()
+    declared = compose()["secrets"]
+    for name, secret in declared.items():
+        assert secret == {"file": f"./secrets/{name}"}
+        assert name in script
+    for service in SERVICES.values():
+        used = set(re.findall(r"/run/secrets/([\w.]+)", str(service)))
+        assert used <= set(service.get("secrets", []))
+        assert set(service.get("secrets", [])) <= set(declared)
+        assert not re.search(r"://\w*:\w*@", str(service))
+
+
+def test_every_variable_of_a_service_is_a_setting_of_the_farm() -> None:
+    known = {f"FARM_{name.upper()}" for name in Settings.model_fields}
+    for service in SERVICES.values():
+        given = {name for name in service.get("environment", {}) if name.startswith("FARM_")}
+        assert given <= known
+
+
+def test_the_order_of_start_is_tables_then_rights_then_controller() -> None:
+    assert SERVICES["migrate"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+    assert SERVICES["grants"]["depends_on"] == {"migrate": {"condition": "service_completed_successfully"}}
+    assert SERVICES["controller"]["depends_on"]["grants"] == {"condition": "service_completed_successfully"}
+
+
+def test_docker_compose_reads_the_file(tmp_path: Path) -> None:
+    """A copy of it: the real one's secrets may not be there, nor its .env."""
+    shutil.copy(ROOT / "compose.yaml", tmp_path)
+    command = [needs("docker-compose"), "--file", "compose.yaml", "config"]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stderr
+    assert said.stderr == ""
+    assert all(f"\n  {name}:\n" in said.stdout for name in SERVICES if "profiles" not in SERVICES[name])
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_systemd_understands_the_units(name: str, tmp_path: Path) -> None:
+    unit = tmp_path / f"wattfarm-{name}.service"
+    unit.write_text((DEPLOY / unit.name).read_text().replace(f"{PREFIX}/bin/farm", "/bin/true"))
+    command = [needs("systemd-analyze"), "verify", str(unit)]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    newer = ("RestartSteps", "RestartMaxDelaySec")  # systemd 254
+    complaints = [line for line in said.stderr.splitlines() if unit.name in line and not any(n in line for n in newer)]
+    assert complaints == []
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_a_unit_starts_a_command_of_the_farm_again_and_again(name: str) -> None:
+    text = (DEPLOY / f"wattfarm-{name}.service").read_text()
+    command = {"controller": "serve", "worker": "worker"}[name]
+    assert f"ExecStart={PREFIX}/bin/farm {command} " in text
+    assert "Restart=always" in text
+    assert "User=wattfarm" in text
+    named = set(re.findall(r"FARM_[A-Z_]+(?==)", text))
+    assert named <= {f"FARM_{field.upper()}" for field in Settings.model_fields}
+
+
+def test_a_worker_under_systemd_keeps_what_it_measures_with() -> None:
+    """NVIDIA's devices, other users' processes, RAPL's group, shared memory, one lock for the whole machine."""
+    lines = (DEPLOY / "wattfarm-worker.service").read_text().splitlines()
+    options = {line.partition("=")[0] for line in lines if "=" in line and not line.startswith("#")}
+    assert options.isdisjoint(
+        {"PrivateDevices", "DevicePolicy", "DeviceAllow", "ProtectClock", "ProtectProc", "ProcSubset"}
+        | {"PrivateUsers", "PrivateIPC", "PrivateTmp", "MemoryDenyWriteExecute", "PrivateNetwork"}
+    )
+    assert "KillMode=mixed" in lines
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_an_image_installs_what_the_repository_has(name: str) -> None:
+    dockerfile = Dockerfile.read(name)
+    allowed = (ROOT / ".dockerignore").read_text().split()
+    for path in dockerfile.copied():
+        assert (ROOT / path).exists()
+        assert f"!{path}" in allowed
+    (install,) = (step for step in dockerfile.install_steps(Path("/x")) if " install " in step)
+    extras = re.findall(r"'\.\[([\w,]+)\]'", install)[0].split(",")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert set(extras) <= set(project["optional-dependencies"])
+    assert "-c constraints.txt" in install
+    assert ("worker" in extras) is (name == "worker")
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_an_image_runs_as_nobody_in_particular(name: str) -> None:
+    dockerfile = Dockerfile.read(name)
+    assert dockerfile.all("USER") == ["wattfarm"]
+    assert dockerfile.all("ENTRYPOINT") == ['["farm"]']
+    assert "slim" in dockerfile.arguments["BASE"]
