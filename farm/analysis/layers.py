@@ -185,7 +185,7 @@ def _parts_of(trial: TrialRow, rows: Sequence[MeasurementRow], domain: Domain) -
         own = [metered[index]] if index in metered else []
         joules = of_trials.sum_of(own).per(calls)
         gross_u_j = own[0].gross_u_j / calls if own and own[0].gross_u_j is not None and calls else None
-        duration_s = window.duration_s / calls if window and calls else None
+        duration_s = window.duration_s / calls if window and window.duration_s and calls else None
         net[identity] = PartCost.of(fact, joules.net, joules.net_u, duration_s)
         gross[identity] = PartCost.of(fact, joules.gross, gross_u_j, duration_s)
     return Parts(net, gross)

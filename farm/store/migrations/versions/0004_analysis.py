@@ -77,6 +77,11 @@ def _fact(is_sqlite: bool, name: str) -> str:
     return f"json_extract(t.facts, '$.{name}')" if is_sqlite else f"t.facts ->> '{name}'"
 
 
+def _seconds(ns: str) -> str:
+    """Nothing is unknown: an imported window whose duration nobody told."""
+    return f"CAST(nullif({ns}, 0) AS double precision) / 1e9"
+
+
 def _trial(is_sqlite: bool) -> str:
     return f"""
         SELECT x.*, {_valid("flags")} AS valid FROM (
@@ -97,7 +102,7 @@ def _measurement(is_sqlite: bool) -> str:
     return f"""
         SELECT {_IDENTITY}, w.kind AS "window", w."index" AS window_index,
             {stamped("begin_at_ns")}, {stamped("end_at_ns")}, {stamped("started_at_utc")},
-            nullif(w.end_at_ns - w.begin_at_ns, 0) / 1e9 AS duration_s, w.units,
+            {_seconds("w.end_at_ns - w.begin_at_ns")} AS duration_s, w.units,
             m.domain, m.quality, m.source, m.gross_j, m.baseline_w, m.net_j, m.net_j_low, m.net_j_high, m.mean_w,
             m.temperature_c, {_names(is_sqlite, "t.flags", "m.flags")} AS flags, t.simulated, s.imported,
             m.gross_u_j, m.baseline_bare_w, m.baseline_context_w, m.clock_hz, mc.id AS machine_id,
@@ -133,7 +138,7 @@ def _sample(is_sqlite: bool) -> str:
     measured = f"m.trial_id = t.id AND m.window_kind {_WORK}"
     counted = "t.failure_kind IS NULL AND s.kind <> 'layers'"
     windows = f"""FROM "window" w WHERE w.trial_id = trial AND w.kind {_WORK}"""
-    units, duration = "sum(w.units)", "nullif(sum(w.end_at_ns - w.begin_at_ns), 0) / 1e9"
+    units, duration = "CAST(sum(w.units) AS bigint)", _seconds("sum(w.end_at_ns - w.begin_at_ns)")
     if is_sqlite:  # it has no LATERAL; a filter on what is grouped by reaches the rows
         summed = f"""
             SELECT z.*, (SELECT {units} {windows}) AS units, (SELECT {duration} {windows}) AS duration_s FROM (
