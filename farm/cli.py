@@ -12,6 +12,7 @@ import typer
 from farm.commands import Answer
 from farm.commands import opened as _store
 from farm.commands.analyze import analyze, compare
+from farm.commands.duty import drain, pause, resume
 from farm.commands.options import AnySweep, FormatName, Json, Output
 from farm.commands.serving import recommend, response
 
@@ -291,6 +292,11 @@ def logs(
     with _store() as (store, _):
         found = store.find_trial(trial)
     _show(display.view(found), display.record(found), as_json)
+
+
+app.command()(pause)
+app.command()(resume)
+app.command()(drain)
 
 
 @app.command()

@@ -62,6 +62,8 @@ def test_the_worker_of_a_run_takes_turns_with_that_of_the_lab(farm: Farm, worker
     spans: dict[str, tuple[int, int]] = {}
     for row in farm.store.measurement_rows("shared"):
         if row.window != WindowKind.IDLE_BEFORE:  # may be the idle after the trial before
+            assert row.begin_at_ns is not None
+            assert row.end_at_ns is not None
             begin_ns, end_ns = spans.get(row.trial, (row.begin_at_ns, row.end_at_ns))
             spans[row.trial] = min(begin_ns, row.begin_at_ns), max(end_ns, row.end_at_ns)
     assert len(spans) == len(jobs)
@@ -128,8 +130,10 @@ def test_a_drained_machine_ends_its_trial_and_its_worker_leaves(farm: Farm, work
     farm.store.assign(name, Duty.DRAIN)
     assert worker.wait(WITHIN_S) == 0, farm.log()
     assert farm.progress("drained").counts == {JobState.DONE: 1, JobState.QUEUED: 1}
+    readied = farm.log().count(" ready.")
     waiting = farm.start_worker()
-    wait_for("the next one waits", lambda: "drained: no new trial until" in farm.log())
+    wait_for("the next one is ready", lambda: farm.log().count(" ready.") > readied)
+    assert "drained: no new trial until" in farm.log()
     waiting.terminate()
     assert waiting.wait(WITHIN_S) == 0, farm.log()
     farm.store.assign(name, Duty.WORK)
