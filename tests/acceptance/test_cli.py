@@ -18,6 +18,7 @@ from tests.summaries import widest
 COMMANDS = (
     "run", "submit", "status", "watch", "cancel", "retry", "results", "export", "machines", "doctor", "serve",
     "worker", "db", "db upgrade", "db check", "schema", "init", "analyze", "compare", "response", "recommend",
+    "logs", "pause", "resume", "drain",
 )  # fmt: skip
 NO_ONE_LISTENS = "127.0.0.1:1"
 
@@ -211,6 +212,27 @@ def test_machines_are_listed_and_shown(measured: Person) -> None:
     ]
 
 
+def test_response_times_are_simulated_from_what_was_measured(measured: Person) -> None:
+    asked = ("response", "tiny", "--rate", "2/s", "--rate", "30/min", "--requests", "500", "--include-flagged")
+    done = measured.runs(*asked)
+    assert (done.status, widest(done.out) <= 80, "simulated response times" in done.out) == (0, True, True)
+    records = measured.runs(*asked, "--json").json
+    assert {(r["rate_per_s"], r["policy"]) for r in records} == {
+        (rate, policy) for rate in (2.0, 0.5) for policy in ("greedy:1", "greedy:2", "fixed:2")
+    }
+    assert records == measured.runs(*asked, "--json").json
+
+
+def test_a_network_and_a_policy_are_recommended(measured: Person) -> None:
+    asked = ("recommend", "tiny", "--slo", "p99=20s", "--rate", "1/s", "--requests", "500", "--include-flagged")
+    done = measured.runs(*asked)
+    assert (done.status, widest(done.out) <= 80) == (0, True)
+    assert done.out.startswith("1 requests/s within p99 ≤ 20 s: shufflenet_v2_x0_5, ")
+    (advice,) = measured.runs(*asked, "--json").json["advice"]
+    assert advice["best"]["response_p99_s"] < 20
+    assert advice["best"]["gross_j_per_request"] > 0
+
+
 # Wrong input
 
 
@@ -229,6 +251,14 @@ def test_machines_are_listed_and_shown(measured: Person) -> None:
         (["export", "--format", "table"], "--format: expected csv, json, parquet, got 'table'"),
         (["machines", "lab9"], "no machine 'lab9': there are lab1"),
         (["run", "missing.yaml"], "missing.yaml: cannot be read: No such file or directory"),
+        (["response"], "--rate: expected requests per time such as --rate 16/s, for poisson arrivals"),
+        (
+            ["response", "--rate", "1/s", "--policy", "fixed:3", "--include-flagged"],
+            "fixed:3: the largest batch that was measured is 2",
+        ),
+        (["response", "--arrivals", "x.txt"], "--arrivals: expected poisson, constant or a file, got x.txt: No such"),
+        (["recommend", "--rate", "1/s"], "--slo: expected at least one limit such as --slo p99=50ms"),
+        (["recommend", "--slo", "p99=1s", "--rate", "1"], "--rate: expected requests per time above 0 such as 16/s"),
         (["init", "slowstart"], "no ready-made sweep 'slowstart': there are "),
     ],
 )
