@@ -12,7 +12,7 @@ from typing import Self
 from farm.analysis.aggregate import Key
 from farm.analysis.serving import STATISTICS, Arrivals, Figures, Policy, Service, assess
 from farm.analysis.serving.figures import REQUESTS
-from farm.analysis.serving.quantities import duration_s
+from farm.analysis.serving.quantities import duration_s, spelt_s
 from farm.errors import InputError
 from farm.intervals import Interval
 
@@ -46,7 +46,7 @@ class Limit:
         return replace(self, at_most_s=self.at_most_s * factor)
 
     def __str__(self) -> str:
-        return f"{self.statistic} ≤ {self.at_most_s * 1e3:.4g} ms"
+        return f"{self.statistic} ≤ {spelt_s(self.at_most_s, ' ')}"
 
 
 Limits = Sequence[Limit]

@@ -47,7 +47,7 @@ class Recommendation:
     def answer(self, advice: Advice) -> list[str]:
         """What to do, in a sentence, and what speaks against it."""
         where = f" on {_place(advice.place)}" if advice.place else ""
-        wanted = f"{self.arrivals.rate_per_s:.4g} requests/s{where} within {_and(str(li) for li in self.limits)}"
+        wanted = f"{self.arrivals.rate_per_s:g} requests/s{where} within {_and(str(li) for li in self.limits)}"
         if advice.best is None:
             return [f"{wanted}: nothing meets that. {self._nearest(advice)} ({HOW})."]
         best = advice.best
@@ -80,7 +80,7 @@ class Recommendation:
     def _load(self) -> str:
         policies = len({str(c.policy) for c in self.found})
         tried = f"{policies} policies, {self.found[0].figures.requests} requests each"
-        return f"{self.arrivals} arrivals, {self.arrivals.rate_per_s:.4g}/s; {tried}"
+        return f"{self.arrivals} arrivals, {self.arrivals.rate_per_s:g}/s; {tried}"
 
     def _tables(self, advice: Advice) -> list[RenderableType]:
         heading = [Text(_place(advice.place), style="bold")] if advice.place else []

@@ -109,7 +109,7 @@ def _usual(service: Service) -> Iterable[Policy]:
 
 
 def _key(response: Response) -> Key:
-    rate = f"{response.arrivals.rate_per_s:.4g}/s"
+    rate = f"{response.arrivals.rate_per_s:g}/s"
     return (*response.service.key, ("rate", rate), ("policy", str(response.policy)))
 
 

@@ -190,6 +190,7 @@ def test_the_front_trades_energy_for_time_and_accuracy() -> None:
 def test_limits_are_read_with_their_units() -> None:
     assert parse_limits(["p99=50ms", "mean = 0.02s"]) == (Limit("p99", 0.05), Limit("mean", 0.02))
     assert str(Limit("p99.9", 1.5)) == "p99.9 ≤ 1500 ms"
+    assert str(Limit("mean", 20)) == "mean ≤ 20 s"
 
 
 @pytest.mark.parametrize("texts", [[], ["p99"], ["p98=1s"], ["p99=50"], ["p99=1s", "p99=2s"]])

@@ -327,7 +327,9 @@ def test_a_bad_trace_is_refused_with_its_line(lines: list[str], complaint: str) 
 # Words
 
 
-@pytest.mark.parametrize("text", ["fixed:8", "greedy:16", "timeout:4:20ms", "timeout:4:0.5ms"])
+@pytest.mark.parametrize(
+    "text", ["fixed:8", "greedy:16", "timeout:4:20ms", "timeout:4:0.5ms", "timeout:4:37.5ms", "timeout:4:20s"]
+)
 def test_a_policy_is_spelt_as_it_is_read(text: str) -> None:
     assert str(Policy.parse(text)) == text
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import inf, isinf
 from typing import Self
 
-from farm.analysis.serving.quantities import duration_s
+from farm.analysis.serving.quantities import duration_s, spelt_s
 from farm.errors import InputError
 
 _EXPECTED = "fixed:8, greedy:8 or timeout:8:20ms"
@@ -51,7 +51,7 @@ class Policy:
     def __str__(self) -> str:
         if self.is_fixed:
             return f"fixed:{self.size}"
-        return f"timeout:{self.size}:{self.timeout_s * 1e3:.3g}ms" if self.timeout_s else f"greedy:{self.size}"
+        return f"timeout:{self.size}:{spelt_s(self.timeout_s)}" if self.timeout_s else f"greedy:{self.size}"
 
     @property
     def in_words(self) -> str:
@@ -62,4 +62,4 @@ class Policy:
             return f"batches of {self.size}, however long they take to fill"
         if not self.timeout_s:
             return f"batches of whatever waits, up to {self.size}"
-        return f"batches of {self.size}, or of what has come {self.timeout_s * 1e3:.3g} ms after the first"
+        return f"batches of {self.size}, or of what has come {spelt_s(self.timeout_s, ' ')} after the first"

@@ -19,6 +19,11 @@ def duration_s(text: str, where: str) -> float:
     return value_s
 
 
+def spelt_s(value_s: float, between: str = "") -> str:
+    """A duration in ms, from 10 s on in s; `between` stands between number and unit."""
+    return f"{value_s * 1e3:g}{between}ms" if value_s < 10 else f"{value_s:g}{between}s"
+
+
 def rate_per_s(text: str, where: str) -> float:
     """16/s, 30/min or 100/h; `where` begins the complaint. Raises InputError."""
     found = re.fullmatch(rf"{_NUMBER}\s*/\s*({'|'.join(_PER_S)})", text.strip())
