@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 from farm import __version__
 from farm.errors import InputError, ServiceError
 from farm.model import JobState
-from farm.spec.capability import queue_of
+from farm.spec.capability import is_capability, queue_of
 from farm.store import MachineStatus, Store, TrialCount, WaitCount
 
 #: Bounds of the histograms, in seconds.
@@ -114,7 +114,7 @@ class Metrics(Collector):
         is_up = present is not None and past is not None
         yield GaugeMetricFamily("wattfarm_store_up", "Whether the database answers.", is_up)
         if present is not None:
-            self._queues = sorted({queue for status in present.machines for queue in status.machine.queues})
+            self._queues = _queues(present)
             yield _jobs(present.jobs)
             yield from _machines(present.machines)
         if past is not None:
@@ -159,6 +159,12 @@ def _address(where: str) -> tuple[str, int]:
     if port is None or url.path or url.query or url.username:
         raise InputError(f"--metrics: expected PORT or HOST:PORT, got {where!r}")
     return host or "127.0.0.1", port
+
+
+def _queues(present: _Present) -> list[str]:
+    """The broker's queues that a machine serves, or that jobs were ever meant for."""
+    served = {queue for status in present.machines for queue in status.machine.queues}
+    return sorted(served | {queue_of(target) for _, target in present.jobs if not is_capability(target)})
 
 
 def _jobs(jobs: dict[tuple[JobState, str], int]) -> GaugeMetricFamily:
