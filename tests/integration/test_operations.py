@@ -40,7 +40,8 @@ def log_of(lab: Farm) -> list[str]:
 def address(lab: Farm) -> str:
     """Where the controller answers, as it says."""
     said = r"http://127\.0\.0\.1:\d+/metrics"
-    return wait_for("the controller says where", lambda: re.findall(said, "\n".join(log_of(lab))))[0]
+    found: list[str] = wait_for("the controller says where", lambda: re.findall(said, "\n".join(log_of(lab))))
+    return found[0]
 
 
 def scrape(url: str) -> dict[tuple[str, ...], float]:
