@@ -197,6 +197,8 @@ def status(
         cells += [label(progress.priority)] if ranks else []
         out.add_row(*cells, counts + left)
         lines += [f"running on {line}" for line in running_lines(progress)]
+    if len(states) == 1:
+        lines.insert(0, f"submitted by {states[0][0].submitter or UNKNOWN}, priority {label(states[0][1].priority)}")
     lines += failure_lines(failures, states[0][0].id)
     return Group(out, *map(Text, lines))
 

@@ -258,7 +258,8 @@ def test_the_status_of_one_sweep_tells_what_failed() -> None:
 
 def test_who_submitted_and_how_urgently_is_shown_where_that_differs() -> None:
     alone = (record(), replace(stand({DONE: 3}), priority=5))
-    assert "anne" not in status(alone)
+    assert "submitted by anne, priority 5" in status(alone)
+    assert "anne" not in status(alone, alone)
     bert = (record().model_copy(update={"submitter": "bert", "name": LONG}), replace(stand({DONE: 3}), priority=0))
     text = status(alone, bert)
     assert widest(text) <= 80
