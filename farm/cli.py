@@ -11,6 +11,7 @@ import typer
 
 from farm.commands import Answer
 from farm.commands import opened as _store
+from farm.commands.across import across
 from farm.commands.analyze import analyze, compare
 from farm.commands.duty import drain, pause, resume
 from farm.commands.options import AnySweep, FormatName, Json, Output
@@ -372,6 +373,7 @@ def init(
         print(f"wrote {path}: edit it, then `farm run {path}`")
 
 
+app.command()(across)
 app.command()(analyze)
 app.command()(compare)
 app.command()(response)

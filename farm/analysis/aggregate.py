@@ -123,7 +123,7 @@ def _summary(
 ) -> Summary:
     first = everything[0]
     latencies_s = sorted(value for sample in group for value in sample.latencies_s)
-    rates, grams = _known(s.units_per_s for s in group), _known(_grams(s) for s in group)
+    rates, carbon_g = _known(s.units_per_s for s in group), _known(grams(s) for s in group)
     return Summary(
         key=tuple((name, first.labels.get(name)) for name in by),
         quality=first.quality,
@@ -142,11 +142,11 @@ def _summary(
         net_j=net_j,
         gross_median_j=median(_known(s.gross_j for s in group)) if gross_j else None,
         net_median_j=median(_known(s.net_j for s in group)) if net_j else None,
-        carbon_g=fmean(grams) if grams else None,
+        carbon_g=fmean(carbon_g) if carbon_g else None,
     )
 
 
-def _grams(sample: Sample) -> float | None:
+def grams(sample: Sample) -> float | None:
     """CO2e a unit of work, of its gross energy."""
     if sample.carbon_g_per_kwh is None or sample.gross_j is None:
         return None

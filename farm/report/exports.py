@@ -27,4 +27,5 @@ def _record(row: MeasurementRow) -> dict[str, Any]:
     record: dict[str, Any] = {name: getattr(row, name) for name in IDENTITY}
     record |= row.factors
     record |= {name: getattr(row, name) for name in (*MEASURED, *FURTHER)}
-    return record | {"started_at_utc": row.started_at_utc.isoformat(), "flags": ";".join(row.flags)}
+    started = row.started_at_utc.isoformat() if row.started_at_utc else None
+    return record | {"started_at_utc": started, "flags": ";".join(row.flags)}

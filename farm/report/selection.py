@@ -10,7 +10,7 @@ from farm.model import Domain, Quality, Scalar, SweepRecord
 from farm.report.numbers import label
 
 #: What must never be averaged over: columns wherever they differ.
-KINDS_OF_JOULES = ("domain", "quality", "simulated")
+KINDS_OF_JOULES = ("domain", "quality", "simulated", "imported", "unit")
 
 Labels = Mapping[str, Scalar]
 T = TypeVar("T")
@@ -82,6 +82,11 @@ class Selected:
         """Name and id of the sweep."""
         return f"{self.sweep.name} ({self.sweep.id})"
 
+    @property
+    def has_imported(self) -> bool:
+        """Whether some of it was measured elsewhere."""
+        return any(s.imported for s in self.samples)
+
     def nothing(self) -> str:
         """Where there is no sample."""
         return f"{self.title}\nnothing is measured yet: `farm status {self.sweep.id}` tells how it stands"
@@ -98,6 +103,7 @@ class Selected:
             *([f"mean over {averaged}"] if averaged else []),
             f"{' and '.join(self.domains)} joules: {joules}",
             *(["SIMULATED hardware: these are no real joules"] if any(s.simulated for s in self.samples) else []),
+            *(["IMPORTED: measured elsewhere, by means that this farm does not know"] if self.has_imported else []),
         ]
 
 

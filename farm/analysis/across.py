@@ -1,0 +1,209 @@
+"""Configurations across machines: ratios to a reference on the same machine, their geometric mean, who is ahead. Pure.
+
+Machines differ in more than any sensor can tell, so a figure of one is never set beside a figure of another: ratios
+are. Joules of different quality or origin, of different domains, or of other units of work stay apart.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from farm.analysis.aggregate import Group, Key, Sample, grams
+from farm.intervals import CONFIDENCE, RESAMPLES, Interval, mean_interval
+from farm.model import Scalar
+
+#: What is never compared.
+KIND = ("domain", "quality", "simulated", "imported", "unit")
+MACHINE = ("hardware_class", "machine")
+SEED = 0
+#: A log ratio, then those of RESAMPLES resamples.
+Logs = Any
+
+
+class Figure(StrEnum):
+    """What is compared, of one unit of work."""
+
+    NET = "net"
+    GROSS = "gross"
+    SECONDS = "seconds"
+    GRAMS = "grams"
+
+    def of(self, sample: Sample) -> float | None:
+        """The figure of one trial."""
+        match self:
+            case Figure.NET:
+                return sample.net_j
+            case Figure.GROSS:
+                return sample.gross_j
+            case Figure.SECONDS:
+                return 1 / sample.units_per_s if sample.units_per_s else None
+            case Figure.GRAMS:
+                return grams(sample)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One configuration on one machine."""
+
+    group: Group
+    configuration: Key
+    machine: Key
+    kind: Key
+    ratio: Interval | None  #: to the reference on the same machine; None: there is none, or no figure
+    rank: int | None  #: on its machine; those that nothing tells apart share the best of their ranks
+
+
+@dataclass(frozen=True, slots=True)
+class Overall:
+    """One configuration over machines."""
+
+    configuration: Key
+    kind: Key
+    machines: int
+    ratio: Interval  #: geometric mean; it has ends where the blocks say how far they spread
+    rank: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All of them."""
+
+    figure: Figure
+    cells: Sequence[Cell]
+    overall: Sequence[Overall]  #: of those that two machines or more have measured; the least first
+
+
+def compare(groups: Sequence[Group], reference: Mapping[str, str], figure: Figure | None) -> Comparison:
+    """Groups by configuration, machine and kind; `reference`: what the configuration to divide by has instead.
+
+    None as figure takes net energy, or gross where some net energy is within its noise.
+    """
+    figure = figure or _sound(groups)
+    placed = [_placed(group) for group in groups]
+    bases = {(_spelt(place[0]), *place[1:]): group for place, group in zip(placed, groups, strict=True)}
+    found = [
+        _replicates(group, bases.get((_spelt(configuration, reference), machine, kind)), figure) if reference else None
+        for (configuration, machine, kind), group in zip(placed, groups, strict=True)
+    ]
+    ranks = _ranks([(_known(g, figure), place[1:]) for g, place in zip(groups, placed, strict=True)])
+    cells = [
+        Cell(group, *place, _with_ends(logs) if logs is not None else None, rank)
+        for group, place, logs, rank in zip(groups, placed, found, ranks, strict=True)
+    ]
+    over: dict[tuple[Key, Key], list[Logs]] = defaultdict(list)
+    for cell, logs in zip(cells, found, strict=True):
+        if logs is not None and not cell.group.summary.is_doubtful:
+            over[cell.configuration, cell.kind].append(logs)
+    return Comparison(figure, cells, _overall({key: logs for key, logs in over.items() if len(logs) > 1}))
+
+
+def _sound(groups: Sequence[Group]) -> Figure:
+    known = [group.summary.net_j for group in groups if not group.summary.is_doubtful]
+    is_net = all(net is not None and net.mean > 0 and (net.low is None or net.low > 0) for net in known)
+    return Figure.NET if known and is_net else Figure.GROSS
+
+
+def _placed(group: Group) -> tuple[Key, Key, Key]:
+    """Configuration, machine, kind."""
+    first = group.samples[0].labels
+    apart = (*MACHINE, *KIND)
+    configuration = tuple((name, value) for name, value in group.summary.key if name not in apart)
+    machine, kind = (tuple((name, first.get(name)) for name in names) for names in (MACHINE, KIND))
+    return configuration, machine, kind
+
+
+def _spelt(configuration: Key, instead: Mapping[str, str] = MappingProxyType({})) -> tuple[str, ...]:
+    """As a user writes it, who cannot say whether 16 is a number."""
+    return tuple(instead.get(name, "null" if value is None else str(value)).lower() for name, value in configuration)
+
+
+def _known(group: Group, figure: Figure) -> Interval | None:
+    """The figure of a group, where it may be ranked."""
+    if group.summary.is_doubtful:
+        return None
+    if figure is Figure.NET:
+        return group.summary.net_j
+    if figure is Figure.GROSS:
+        return group.summary.gross_j
+    values = [value for sample in group.samples if (value := figure.of(sample)) is not None]
+    return mean_interval(values) if values else None
+
+
+def _replicates(group: Group, base: Group | None, figure: Figure) -> Logs | None:
+    """The log ratio of the means, then of the same over resampled blocks; None where it is not known.
+
+    Block by block: what disturbed a machine for an hour disturbed both. Blocks of different sweeps are others.
+    """
+    if base is None:
+        return None
+    import numpy as np  # noqa: PLC0415 - slow to import: only who asks for a ratio pays
+
+    if base is group:
+        return np.zeros(RESAMPLES + 1)
+    blocks: dict[tuple[Scalar, Scalar], list[float]] = defaultdict(lambda: [0.0, 0, 0.0, 0])
+    for place, samples in ((0, group.samples), (2, base.samples)):
+        for sample in samples:
+            value = figure.of(sample)
+            if value is not None:
+                block = blocks[sample.labels.get("sweep"), sample.labels.get("repetition")]
+                block[place] += value
+                block[place + 1] += 1
+    if not blocks:
+        return None
+    sums = np.array(list(blocks.values()))
+    strata = Counter(sweep for sweep, _ in blocks)
+    rng = np.random.default_rng(SEED)
+    drawn = np.concatenate([rng.multinomial(n, [1 / n] * n, RESAMPLES) for n in strata.values()], axis=1)
+    order = np.argsort([list(strata).index(sweep) for sweep, _ in blocks], kind="stable")
+    totals = np.vstack([sums.sum(axis=0), drawn @ sums[order]])
+    with np.errstate(divide="ignore", invalid="ignore"):  # a resample without one of the two, or with nothing in it
+        logs = np.log(totals[:, 0] / totals[:, 1]) - np.log(totals[:, 2] / totals[:, 3])
+    return logs if np.isfinite(logs[0]) else None
+
+
+def _with_ends(logs: Logs) -> Interval:
+    """Of the ratio: percentiles over the resamples; no ends where one block says nothing, or too many are void."""
+    import numpy as np  # noqa: PLC0415
+
+    resampled = logs[1:][np.isfinite(logs[1:])]
+    ratio = float(np.exp(logs[0]))
+    if len(resampled) < CONFIDENCE * RESAMPLES or (np.ptp(resampled) == 0 and logs[0] != 0):
+        return Interval(ratio, None, None)
+    low, high = np.exp(np.percentile(resampled, [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)]))
+    return Interval(ratio, float(low), float(high))
+
+
+def _overall(by_configuration: Mapping[tuple[Key, Key], Sequence[Logs]]) -> list[Overall]:
+    """Machines are drawn first, then the blocks of each that was drawn, every time anew."""
+    import numpy as np  # noqa: PLC0415
+
+    means = []
+    for logs in by_configuration.values():
+        rng = np.random.default_rng(SEED)
+        machines = rng.integers(0, len(logs), (RESAMPLES, len(logs)))
+        blocks = rng.integers(1, RESAMPLES + 1, machines.shape)
+        resampled = np.stack(logs)[machines, blocks].mean(axis=1)
+        means.append(_with_ends(np.concatenate([[np.mean([of[0] for of in logs])], resampled])))
+    ranks = _ranks([(mean, kind) for mean, (_, kind) in zip(means, by_configuration, strict=True)])
+    found = [
+        Overall(configuration, kind, len(logs), mean, rank)
+        for ((configuration, kind), logs), mean, rank in zip(by_configuration.items(), means, ranks, strict=True)
+    ]
+    return sorted(found, key=lambda one: (str(one.kind), one.ratio.mean))
+
+
+def _ranks(figures: Sequence[tuple[Interval | None, Hashable]]) -> list[int | None]:
+    """Within each contest one more than there are whose intervals lie wholly below; None without an interval."""
+    contests: dict[Hashable, list[Interval]] = defaultdict(list)
+    for figure, contest in figures:
+        if figure is not None and figure.high is not None:
+            contests[contest].append(figure)
+    return [
+        None
+        if figure is None or figure.low is None
+        else 1 + sum(other.high is not None and other.high < figure.low for other in contests[contest])
+        for figure, contest in figures
+    ]

@@ -1,0 +1,50 @@
+"""`farm across`. Modules are imported on use, so that help is fast."""
+
+from typing import Annotated
+
+import typer
+
+from farm.commands import Answer, opened
+from farm.commands.options import FormatName, Json, Output
+
+
+def across(
+    sweeps: Annotated[
+        list[str] | None, typer.Argument(metavar="SWEEP...", help="Names or ids of sweeps; default the latest.")
+    ] = None,
+    *,
+    by: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="A configuration is what these say: model,batch_size.")
+    ] = None,
+    relative_to: Annotated[
+        str | None,
+        typer.Option("--relative-to", metavar="NAME=VALUE", help="Ratio to this on the same machine: batch_size=1."),
+    ] = None,
+    of: Annotated[
+        str | None, typer.Option("--of", metavar="NAME", help="Compare net, gross, seconds or grams; default net J.")
+    ] = None,
+    where: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Only these trials; may be repeated.")
+    ] = None,
+    domain: Annotated[
+        str | None, typer.Option(metavar="NAME", help="gpu, cpu, dram or wall; default the trial's own device.")
+    ] = None,
+    include_flagged: Annotated[
+        bool, typer.Option("--include-flagged", help="Also trials that a flag leaves out.")
+    ] = False,
+    form: FormatName = None,
+    output: Output = None,
+    as_json: Json = False,
+) -> Answer:
+    """Compare configurations across machines and sweeps."""
+    from farm.report import across as report
+    from farm.report import files
+    from farm.report.selection import Selection
+
+    chosen = files.chosen("json" if as_json else form, output, tuple(files.Format))
+    selection = Selection.parse(by, where or [], domain, include_flagged)
+    reference, figure = report.parse_reference(relative_to), report.parse_figure(of)
+    with opened() as (store, _):
+        found = [store.find_sweep(name) for name in sweeps] if sweeps else [store.find_sweep()]
+        distinct = list({sweep.id: sweep for sweep in found}.values())
+        return Answer(report.view(store, distinct, selection, reference, figure), None, chosen, output)

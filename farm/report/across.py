@@ -1,0 +1,209 @@
+"""Several sweeps on several machines, side by side: for `farm across`."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from farm.analysis.across import KIND, MACHINE, Cell, Comparison, Figure, Overall, compare
+from farm.analysis.aggregate import Sample, grouped
+from farm.analysis.samples import from_totals, samples
+from farm.errors import InputError
+from farm.model import Domain, Scalar, SweepRecord, WindowKind
+from farm.report import notes
+from farm.report.grids import Row, grids
+from farm.report.numbers import UNKNOWN, interval, label, net, number, several
+from farm.report.results import ends, records
+from farm.report.selection import Columns, Selected, Selection, check_names, select
+from farm.store import Store
+
+#: Labels that are no factors.
+_IDENTITY = frozenset({*MACHINE, *KIND, "device", "environment", "sweep", "repetition", "job", "trial"})
+_COLUMNS = Columns(always=(), context=("device",))
+_FEW = 5  #: machines: fewer say little of others
+_WORDS = {Figure.NET: "net J", Figure.GROSS: "gross J", Figure.SECONDS: "seconds", Figure.GRAMS: "gCO2e"}
+
+
+@dataclass(frozen=True, slots=True)
+class Across:
+    """Configurations by machine, and over machines."""
+
+    sweeps: Sequence[SweepRecord]
+    selected: Selected
+    comparison: Comparison
+    reference: Mapping[str, str]
+
+    @property
+    def cells(self) -> Sequence[Cell]:
+        """One configuration on one machine each."""
+        return self.comparison.cells
+
+    def rendered(self) -> RenderableType:
+        """Caption, a row a configuration and machine, a row a configuration over machines, footnotes."""
+        titles = ", ".join(f"{sweep.name} ({sweep.id})" for sweep in self.sweeps)
+        if not self.cells:
+            return Text(f"{titles}\nnothing is measured yet: `farm status` tells how sweeps stand")
+        caption = Text("\n".join((titles, *self.selected.caption()[1:], "")))
+        over = [self._overall()] if self.comparison.overall else []
+        footnotes = [Text(note, style="dim") for note in self._footnotes()]
+        return Group(caption, self._by_machine(), *over, *footnotes)
+
+    def records(self) -> list[dict[str, Scalar]]:
+        """A row a configuration and machine, then with machine null the means over machines."""
+        by_machine = [
+            record
+            | {name: cell.group.samples[0].labels.get(name) for name in ("domain", "unit")}
+            | {"imported": cell.group.summary.imported}
+            | medians(cell)
+            | {"compared": self.comparison.figure.value, "rank": cell.rank}
+            | ends("ratio", cell.ratio)
+            for cell, record in zip(self.cells, records(c.group.summary for c in self.cells), strict=True)
+        ]
+        names = list(by_machine[0]) if by_machine else []
+        return by_machine + [
+            dict.fromkeys(names) | _record(one, self.comparison.figure) for one in self.comparison.overall
+        ]
+
+    def _by_machine(self) -> RenderableType:
+        ratio = [f"ratio of\n{_WORDS[self.comparison.figure]}"] if self.reference else []
+        headings = ("gross J\n/unit", "net J/unit\n(95%)", "ms\n/unit", "gCO2e\n/1000", *ratio, "\nrank")
+        return grids([Row(cell.group.summary.key, self._cells(cell)) for cell in self.cells], headings)
+
+    def _cells(self, cell: Cell) -> list[str]:
+        summary = cell.group.summary
+        return [
+            number(summary.gross_j.mean if summary.gross_j else None),
+            f"{net(summary.net_j)}{'!' if summary.is_doubtful else ''}",
+            number(1e3 / summary.units_per_s if summary.units_per_s else None),
+            number(None if summary.carbon_g is None else summary.carbon_g * 1000),
+            *([interval(cell.ratio)] if self.reference else []),
+            _rank(cell.rank, [c.rank for c in self.cells if (c.machine, c.kind) == (cell.machine, cell.kind)]),
+        ]
+
+    def _overall(self) -> RenderableType:
+        kinds = {name for name in KIND if len({dict(one.kind)[name] for one in self.comparison.overall}) > 1}
+        rows = [
+            Row(
+                (*one.configuration, *((name, value) for name, value in one.kind if name in kinds)),
+                [
+                    str(one.machines),
+                    interval(one.ratio),
+                    _rank(one.rank, [o.rank for o in self.comparison.overall if o.kind == one.kind]),
+                ],
+            )
+            for one in self.comparison.overall
+        ]
+        headings = ("machines", f"mean ratio of {_WORDS[self.comparison.figure]} (95%)", "rank")
+        return Group(Text("Over machines, the least first", style="bold"), _flat(rows, headings))
+
+    def _footnotes(self) -> list[str]:
+        summaries = [cell.group.summary for cell in self.cells]
+        return [*self._of_ratios(), *notes.spread(s.net_j for s in summaries), *notes.reservations(summaries)]
+
+    def _of_ratios(self) -> Iterable[str]:
+        yield "rank: on its machine, least first; = where intervals overlap, none where there is none."
+        if not self.reference:
+            return
+        wanted = ", ".join(f"{name} {value}" for name, value in self.reference.items())
+        yield f"ratio: to {wanted} on the same machine, 95 % by bootstrap over blocks."
+        lacking = [cell for cell in self.cells if cell.ratio is None]
+        if lacking:
+            yield f"{several(len(lacking), 'row')} without a ratio: no such reference there, or its figure is unknown."
+        machines = {cell.machine for cell in self.cells}
+        if not self.comparison.overall:
+            yield f"{several(len(machines), 'machine')}: a mean over machines needs the same joules of two or more."
+        else:
+            yield "Over machines: geometric mean, 95 % by bootstrap over machines, then blocks."
+            if max(one.machines for one in self.comparison.overall) < _FEW:
+                yield f"So few machines say little of others: with fewer than {_FEW} the interval is too narrow."
+
+
+def view(
+    store: Store,
+    sweeps: Sequence[SweepRecord],
+    selection: Selection,
+    reference: Mapping[str, str] | None = None,
+    figure: Figure | None = None,
+) -> Across:
+    """Read, filter, group, compare; raises InputError as `select` does, and for a reference that nothing measured."""
+    reference = reference or {}
+    found = _samples(store, sweeps, selection.domain)
+    by = selection.by or _configuration(found, reference)
+    check_names([s.labels for s in found], list(reference))
+    for name in reference:
+        if name not in by:
+            raise InputError(f"--relative-to: {name} is no column: --by {','.join((*by, name))}")
+    chosen = replace(selection.without_targets("across"), by=tuple(dict.fromkeys((*by, *MACHINE))))
+    selected = select(sweeps[0], found, chosen, _COLUMNS)
+    groups = grouped(selected.samples, selected.keys, selection.include_flagged)
+    comparison = compare(groups, reference, figure)
+    if reference and comparison.cells and not any(cell.ratio for cell in comparison.cells):
+        wanted = ", ".join(f"{name}={value}" for name, value in reference.items())
+        raise InputError(f"--relative-to: nothing has {wanted} with a known {_WORDS[comparison.figure]} to divide by")
+    return Across(sweeps, selected, comparison, reference)
+
+
+def parse_reference(text: str | None) -> dict[str, str]:
+    """From the command line; raises InputError."""
+    pairs = [part.partition("=") for part in (text or "").split(",") if part.strip()]
+    if any(not (name.strip() and sign) for name, sign, _ in pairs):
+        raise InputError(f"--relative-to: expected NAME=VALUE,NAME=VALUE, got {text!r}")
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def parse_figure(name: str | None) -> Figure | None:
+    """From the command line; raises InputError."""
+    if name is not None and name not in set(Figure):
+        raise InputError(f"--of: expected {', '.join(Figure)}, got {name!r}")
+    return Figure(name) if name else None
+
+
+def medians(cell: Cell) -> dict[str, Scalar]:
+    """Medians over trials with their intervals, as columns."""
+    named = {"gross_j_per_unit": cell.group.summary.gross_median_j, "net_j_per_unit": cell.group.summary.net_median_j}
+    return {
+        f"{name}_median{end}": getattr(value, part) if value else None
+        for name, value in named.items()
+        for end, part in (("", "value"), ("_low", "low"), ("_high", "high"))
+    }
+
+
+def _samples(store: Store, sweeps: Sequence[SweepRecord], domain: Domain | None) -> list[Sample]:
+    """The database sums over windows, but for networks taken apart: their whole is told by each trial."""
+    plain = [sweep.id for sweep in sweeps if sweep.kind != "layers"]
+    apart = [sweep.id for sweep in sweeps if sweep.kind == "layers"]
+    found = from_totals(store.sample_rows(plain, domain), domain) if plain else []
+    if apart:
+        rows = store.measurement_rows(*apart, kinds=[WindowKind.MEASURE])
+        found += samples(store.trial_rows(*apart), rows, domain)
+    return found
+
+
+def _configuration(found: Sequence[Sample], reference: Mapping[str, str]) -> tuple[str, ...]:
+    """Model and batch size, and whatever else differs between points."""
+    factors = dict.fromkeys(name for s in found for name in s.labels if name not in _IDENTITY)
+    levels = {name: {s.labels.get(name) for s in found} for name in factors}
+    first = [name for name in ("model", "batch_size") if name in factors]
+    return tuple(dict.fromkeys((*first, *(n for n in factors if len(levels[n]) > 1 or n in reference))))
+
+
+def _rank(rank: int | None, ranks: Sequence[int | None]) -> str:
+    return UNKNOWN if rank is None else f"{rank}{'=' if ranks.count(rank) > 1 else ''}"
+
+
+def _flat(rows: Sequence[Row], headings: Sequence[str]) -> RenderableType:
+    """One table in the order of its rows: a name for each configuration."""
+    named = [Row((("configuration", ", ".join(label(value) for _, value in row.key)),), row.cells) for row in rows]
+    return grids(named, headings)
+
+
+def _record(one: Overall, figure: Figure) -> dict[str, Any]:
+    return (
+        dict(one.configuration)
+        | dict(one.kind)
+        | {"machines": one.machines, "compared": figure.value}
+        | ends("ratio", one.ratio)
+        | {"rank": one.rank}
+    )
