@@ -18,7 +18,7 @@ _TIMED = ["trial_id", "units", "begin_at_ns", "end_at_ns", "kind"]
 def upgrade() -> None:
     for name in ("sweep", "machine"):
         with op.batch_alter_table(name) as table:
-            table.add_column(sa.Column("imported", sa.Boolean(), nullable=False, server_default=sa.false()))
+            table.add_column(sa.Column("imported", sa.Boolean(), nullable=False, server_default="0"))
     _index("ix_measurement_work", "measurement", _SUMMED, f"window_kind {_WORK}")
     _index("ix_window_work", "window", _TIMED, f"kind {_WORK}")
     is_sqlite = op.get_bind().dialect.name == "sqlite"
