@@ -27,8 +27,8 @@ class Assigned:
         if self.duty is Duty.WORK:
             return Text(f"{self.name} may run trials again")
         state = {Duty.PAUSE: "paused", Duty.DRAIN: "drained"}[self.duty]
-        first = f"job {', '.join(self.running)} goes on to its end, then " if self.running else ""
-        return Text(f"{self.name} is {state}: {first}{_AFTER[self.duty].format(self.name)}")
+        now = f": job {', '.join(self.running)} goes on to its end, then" if self.running else " and runs nothing:"
+        return Text(f"{self.name} is {state}{now} {_AFTER[self.duty].format(self.name)}")
 
     def records(self) -> list[dict[str, Scalar]]:
         """For json."""
