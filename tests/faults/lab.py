@@ -25,6 +25,8 @@ PARTITION_S = LEASE_S + 15 if AT_FULL_LENGTH else 2 * LEASE_S
 #: Longer than that, so that a partition begins and ends in the middle of it.
 LONG_TRIAL_S = PARTITION_S + LEASE_S / 2
 WITHIN_S = 400.0 if AT_FULL_LENGTH else 90.0
+#: PostgreSQL's own processes die here, never the kernel: it need not wait for the disk.
+NO_SYNC = {"fsync": "off"}
 SHAM = "tests.faults.sham_worker"
 
 
@@ -52,9 +54,9 @@ class Lab(Farm):
         timed = {name: str(seconds) for name, seconds in timing.items()} | settings
         return super().start(*command, module=module, prefix=prefix, log=log, **timed)
 
-    def serve(self) -> None:
+    def serve(self, **settings: str) -> None:
         """A controller, the first or the next."""
-        self.controller = self.start("serve")
+        self.controller = self.start("serve", **settings)
 
     def start_machine(
         self, name: str, *, module: str = SHAM, prefix: Sequence[str] = (), **settings: str

@@ -76,21 +76,24 @@ def test_the_database_is_full(
     kind: str, tmp_path: Path, redis: RedisServer, postgres: PostgresServer, note: Note
 ) -> None:
     """Reports wait in the spool, larger than what room is left in the pages that the database has."""
-    with tiny_disk(postgres.server.pgdata.parent / kind, 40) as disk, database_on(disk, kind, postgres) as store_url:
-        with running_lab(tmp_path, redis.url, store_url) as lab:
-            lab.serve()
-            lab.join("one")
-            jobs = lab.submit("full", 2, measure=trial_of(LEASE_S / 2, MANY_LATENCIES))
-            lab.wait_for_state("full", JobState.RUNNING)
-            filler = fill(disk)
-            lab.wait_for("the report is in the spool", lambda: lab.spooled("one"))
-            assert "disk is full" in lab.said_by("one")
-            time.sleep(FULL_S)
-            filler.unlink()
-            begin = now()
-            lab.wait_for("the spool is empty", lambda: not lab.spooled("one"))
-            recovered = now()
-            lab.wait_until_each_once("full", jobs)
+    with (
+        tiny_disk(postgres.server.pgdata.parent / kind, 40) as disk,
+        database_on(disk, kind, postgres) as store_url,
+        running_lab(tmp_path, redis.url, store_url) as lab,
+    ):
+        lab.serve()
+        lab.join("one")
+        jobs = lab.submit("full", 2, measure=trial_of(LEASE_S / 2, MANY_LATENCIES))
+        lab.wait_for_state("full", JobState.RUNNING)
+        filler = fill(disk)
+        lab.wait_for("the report is in the spool", lambda: lab.spooled("one"))
+        assert "disk is full" in lab.said_by("one")
+        time.sleep(FULL_S)
+        filler.unlink()
+        begin = now()
+        lab.wait_for("the spool is empty", lambda: not lab.spooled("one"))
+        recovered = now()
+        lab.wait_until_each_once("full", jobs)
     what = f"the disk of {'PostgreSQL' if kind == 'postgresql' else 'SQLite'} full"
     counted = "from room on the disk until the report is stored"
     note(Fault(what, FULL_S, (recovered - begin).total_seconds(), counted))

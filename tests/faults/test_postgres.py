@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from farm.model import JobState
-from tests.faults.lab import LEASE_S, Fault, Lab, Note, lasting, now, running_lab, trial_of
+from tests.faults.lab import LEASE_S, NO_SYNC, Fault, Lab, Note, lasting, now, running_lab, trial_of
 from tests.faults.network import proxy
 from tests.services import PostgresServer, RedisServer, administer, postgres_server
 
@@ -34,7 +34,7 @@ def test_postgres_stopped(lab: Lab, postgres: PostgresServer, note: Note) -> Non
 def test_failed_over_to_an_empty_connection_pool(tmp_path: Path, redis: RedisServer, note: Note) -> None:
     """Every pooled connection breaks; behind the same address a standby answers, promoted."""
     with (
-        postgres_server() as primary,
+        postgres_server(**NO_SYNC) as primary,
         standby(primary) as (follower, socket),
         proxy(primary.socket) as way,
         running_lab(tmp_path, redis.url, f"postgresql://postgres@127.0.0.1:{way.port}/postgres") as lab,
