@@ -83,19 +83,20 @@ class Recommendation:
         return f"{self.arrivals} arrivals, {self.arrivals.rate_per_s:g}/s; {tried}"
 
     def _tables(self, advice: Advice) -> list[RenderableType]:
-        heading = [Text(_place(advice.place), style="bold")] if advice.place else []
+        heading: list[RenderableType] = [Text(_place(advice.place), style="bold")] if advice.place else []
         shown = [c for network in advice.by_network for c in [advice.by_network[network] or advice.nearest[network]]]
         networks = zip(advice.by_network, shown, strict=True)
-        front = advice.front[:LONGEST_FRONT]
-        return [
-            *heading,
-            Text("The best policy of each network"),
-            self._candidates((network, c) for network, c in networks),
-            Text("The price of time: the least energy under tighter and wider limits"),
-            _prices(advice.prices),
-            Text(f"Front: more energy buys accuracy, or {percent(WORTHWHILE)} off the {self.limits[0].statistic}"),
-            self._candidates((c.network, c) for c in front),
-        ]
+        parts = [*heading, Text("The best policy of each network"), self._candidates(networks)]
+        if any(price.best for price in advice.prices):
+            parts += [
+                Text("The price of time: the least energy under tighter and wider limits"),
+                _prices(advice.prices),
+            ]
+        if advice.front:
+            buys = f"accuracy, or {percent(WORTHWHILE)} off the {self.limits[0].statistic}"
+            front = ((c.network, c) for c in advice.front[:LONGEST_FRONT])
+            parts += [Text(f"Front: more energy buys {buys}"), self._candidates(front)]
+        return parts
 
     def _candidates(self, rows: Iterable[tuple[Key, Candidate | None]]) -> Table:
         times = [f"{limit.statistic}\nms" for limit in self.limits]

@@ -34,7 +34,7 @@ class Served:
         doubtful = [g for g in self.groups if g.summary.is_doubtful]
         own = [f"Not measured under load: {HOW}. Intervals of times are the simulation's alone."]
         between = max((f.interpolated for f in figures), default=0)
-        if between:
+        if between >= 0.005:
             own.append(f"Up to {percent(between)} of the batches have a size between those measured: interpolated.")
         if any(s.sizes[0] > 1 for s in self.services):
             own.append("Batches smaller than any that was measured take as much as the smallest: they are padded.")
