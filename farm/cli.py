@@ -15,6 +15,7 @@ from farm.commands.across import across
 from farm.commands.analyze import analyze, compare
 from farm.commands.duty import drain, pause, resume
 from farm.commands.options import AnySweep, FormatName, Json, Output
+from farm.commands.query import query
 from farm.commands.serving import recommend, response
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def _print_answer(answer: Answer | None, **_: Any) -> None:
     """Of a command that has a module of its own; the others print for themselves."""
     if answer is not None:
         _print_view(answer.view, answer.form, answer.output, answer.record)
+        _note(answer.notes)
 
 
 @app.callback(invoke_without_command=True, result_callback=_print_answer)
@@ -373,6 +375,7 @@ def init(
         print(f"wrote {path}: edit it, then `farm run {path}`")
 
 
+app.command()(query)
 app.command()(across)
 app.command()(analyze)
 app.command()(compare)

@@ -1,6 +1,6 @@
 """Commands that have a module of their own: each returns an `Answer`, which `farm.cli` prints."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ class Answer:
     record: Mapping[str, Any] | None  #: for json, where that holds more than the rows of a table
     form: "Format"
     output: Path | None  #: None: to the terminal
+    notes: Sequence[str] = ()  #: lines beside the output
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from farm.store.operations import (
     WaitCount,
     Waiting,
 )
+from farm.store.queries import Found, Queries
 from farm.store.results import FailedTrial, MeasurementRow, Results, TrialRow
 from farm.store.rings import AtWork, Rings, Unrung
 from farm.store.schema import SchemaState, check, require, upgrade
@@ -40,6 +41,7 @@ __all__ = [
     "AtWork",
     "Condition",
     "FailedTrial",
+    "Found",
     "MachineStatus",
     "MeasurementRow",
     "NewJob",
@@ -61,7 +63,7 @@ __all__ = [
 ]
 
 
-class Store(Sweeps, Searches, Rings, Leases, Trials, Machines, Results, Operations, Samples):
+class Store(Sweeps, Searches, Rings, Leases, Trials, Machines, Results, Operations, Samples, Queries):
     """Every command and query, grouped by who uses it: users, controller, workers, analysis."""
 
     @classmethod

@@ -1,0 +1,111 @@
+"""One statement of a user's own, which can only read.
+
+PostgreSQL takes it as the query of a cursor in a read-only transaction: that admits SELECT and VALUES, no COPY, nothing
+that writes inside WITH, and one statement. SQLite takes it on a read-only connection, where an authorizer admits what
+reads. Who must not call functions of the server should have a role that may not (deploy/postgres).
+"""
+
+import re
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+from urllib.parse import quote
+
+from farm.errors import InputError, StoreUnavailable
+from farm.store.engine import Database
+
+#: A query that takes longer is stopped.
+LONGEST_S = 300.0
+#: Instructions of SQLite between two looks at the clock.
+_LOOK_EVERY = 100_000
+_READING = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE})
+#: A query begins so, comments and brackets aside.
+_READS = frozenset({"select", "with", "values", "table"})
+_ONLY_READS = "a query only reads, one statement at a time: it begins with SELECT, WITH or VALUES and changes nothing"
+#: PostgreSQL's codes: read-only transaction; a cursor's WITH that writes; a second statement, or none that reads.
+_REFUSED = frozenset({"25006", "0A000", "42P11"})
+_SECOND = "multiple commands"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a query gave."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    is_cut: bool  #: there are more
+
+
+class Queries(Database):
+    """For users; raises InputError with the database's own words, and for anything but reading."""
+
+    def query(self, statement: str, limit: int, longest_s: float = LONGEST_S) -> Found:
+        """The first rows of a query."""
+        text = statement.strip().rstrip(";").rstrip()
+        if not text:
+            raise InputError('expected a query, such as "select * from v_point"')
+        first = re.match(r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*(\w*)", text, re.DOTALL)
+        if first is None or first[1].lower() not in _READS:
+            raise InputError(f"{_ONLY_READS}, got {text.split()[0]}")
+        found = self._query_sqlite if self.is_sqlite else self._query_postgres
+        columns, rows = found(text, limit + 1, longest_s)
+        return Found(columns, rows[:limit], len(rows) > limit)
+
+    def _query_sqlite(self, text: str, most: int, longest_s: float) -> tuple[list[str], list[Sequence[Any]]]:
+        end_s = monotonic() + longest_s
+        # What reads only cannot make the files of a WAL: they are there while somebody else has it open.
+        with self.read(), closing(_read_only(str(self.url.database))) as connection:
+            connection.set_progress_handler(lambda: monotonic() > end_s, _LOOK_EVERY)
+            try:
+                cursor = connection.execute(text)
+                return [name for name, *_ in cursor.description or ()], cursor.fetchmany(most)
+            except sqlite3.Error as error:
+                raise InputError(_sqlite_words(error, longest_s)) from None
+
+    def _query_postgres(self, text: str, most: int, longest_s: float) -> tuple[list[str], list[Sequence[Any]]]:
+        import psycopg  # noqa: PLC0415 - of PostgreSQL alone
+
+        with self.read() as connection:
+            driver: Any = connection.connection.driver_connection
+            try:
+                with driver.cursor() as cursor:
+                    cursor.execute("SET TRANSACTION READ ONLY")
+                    cursor.execute(f"SET LOCAL statement_timeout = {round(longest_s * 1000)}")
+                    # Prepared: then the server itself refuses a second statement.
+                    cursor.execute(f"DECLARE wattfarm_query NO SCROLL CURSOR FOR {text}", prepare=True)
+                    cursor.execute(f"FETCH {most} FROM wattfarm_query")
+                    return [column.name for column in cursor.description or ()], cursor.fetchall()
+            except psycopg.Error as error:
+                if error.sqlstate is None:
+                    raise StoreUnavailable(f"{self}: it does not answer ({error}): start it, then ask again") from None
+                raise InputError(_postgres_words(error.sqlstate, error.diag.message_primary, longest_s)) from None
+
+
+def _read_only(path: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(f"file:{quote(str(Path(path).resolve()))}?mode=ro", uri=True)
+    connection.execute("PRAGMA query_only = ON")
+    connection.set_authorizer(lambda action, *_: sqlite3.SQLITE_OK if action in _READING else sqlite3.SQLITE_DENY)
+    return connection
+
+
+def _sqlite_words(error: sqlite3.Error, longest_s: float) -> str:
+    words = str(error)
+    if (error.__class__ is sqlite3.DatabaseError and "not authorized" in words) or "one statement" in words:
+        return _ONLY_READS
+    return _too_long(longest_s) if words == "interrupted" else f"query: {words}"
+
+
+def _postgres_words(sqlstate: str, words: str | None, longest_s: float) -> str:
+    if sqlstate in _REFUSED or _SECOND in (words or ""):
+        return _ONLY_READS
+    return _too_long(longest_s) if sqlstate == "57014" else f"query: {words}"
+
+
+def _too_long(longest_s: float) -> str:
+    return (
+        f"the query took longer than {longest_s:g} s and was stopped: ask for less, with WHERE or a view that sums up"
+    )
