@@ -37,6 +37,7 @@ _REFUSALS = {
     r'role ".*" does not exist': "it has no such user: create one with createuser, or correct FARM_DATABASE_URL",
     r'database ".*" does not exist': "it has no such database: run createdb, or correct FARM_DATABASE_URL",
     _BAD_OPTION: "its URL has an option that PostgreSQL does not know: correct it in FARM_DATABASE_URL",
+    r"certificate": "its certificate cannot be verified: name the lab's ca.crt as sslrootcert in FARM_DATABASE_URL",
     r"failed to resolve host": "there is no such host: correct FARM_DATABASE_URL",
 }
 
