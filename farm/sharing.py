@@ -22,8 +22,8 @@ Job = TypeVar("Job")
 class Window:
     """How many messages may wait on a queue.
 
-    It doubles where the queue ran empty while more was waiting, or will before the next round, by what was taken since
-    the last; it halves where most of it lies still.
+    While more is waiting, it doubles where the queue ran empty or half of it goes in a round: soon it holds what goes in
+    a few seconds. It halves where most of it lies still.
     """
 
     size: int = SMALLEST
@@ -32,10 +32,10 @@ class Window:
     def after(self, left: int, rounds: float) -> "Window":
         """As it is to be where `left` messages still wait, so many rounds after it was topped up."""
         taken = self.filled - left
-        runs_short = left == 0 or (taken >= self.size / 4 and taken / rounds >= self.size)
+        runs_short = left == 0 or (taken >= self.size / 8 and taken / rounds >= self.size / 2)
         if self.filled >= self.size and runs_short:
             return Window(min(2 * self.size, LARGEST), left)
-        if taken / rounds < self.size / 4:
+        if taken / rounds < self.size / 16:
             return Window(max(self.size // 2, SMALLEST), left)
         return Window(self.size, left)
 

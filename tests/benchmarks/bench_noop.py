@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.benchmarks.farms import OVER_WITHIN_S, Farm, new_farm
+from tests.benchmarks.farms import FARM, OVER_WITHIN_S, Farm, new_farm
 from tests.benchmarks.figures import Figure
 from tests.services import fresh_database, running_postgres, running_redis
 
@@ -24,8 +24,9 @@ workload: {{model: [alexnet, vgg11], batch_size: [1, 2, 4, 8, 16]}}
 repetitions: {JOBS // 10}
 """
 HOW = (
-    f"{JOBS:,} jobs by `farm submit`, then one real worker process whose supervisor reports at once and nothing; "
-    "trials a second from the start of the first to that of the last, so claim, report and fetching are in it; "
+    f"{JOBS:,} jobs by `farm submit`, then `farm serve` and one real worker process whose supervisor reports at once and "
+    "nothing; trials a second from the start of the first to that of the last, so ringing, claim, report and fetching "
+    "are in it; "
     f"median of {ROUNDS}"
 )
 
@@ -58,10 +59,11 @@ def _on_postgres(broker_url: str, admin_url: str) -> float:
 
 def _rate_per_s(farm: Farm) -> float:
     farm.run("submit", str(farm.sweep(SWEEP)))
-    with farm.store() as store, farm.running(*WORKER) as worker:
+    with farm.store() as store, farm.running(*FARM, "serve") as controller, farm.running(*WORKER) as worker:
         sweep_id = store.find_sweep().id
         deadline_s = time.monotonic() + OVER_WITHIN_S
         while not store.progress(sweep_id).is_over:
+            farm.fail_unless_alive(controller)
             farm.fail_unless_alive(worker)
             if time.monotonic() > deadline_s:
                 raise RuntimeError(f"{store.progress(sweep_id).open} no-op jobs still wait")

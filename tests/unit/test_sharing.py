@@ -161,7 +161,7 @@ def after(window: Window, taken: int, rounds: float = 1.0) -> Window:
 
 def test_slow_trials_find_a_small_window() -> None:
     window = Window(filled=SMALLEST)
-    for taken in (0, 1, 0, 5, 10, 19):
+    for taken in (0, 1, 0, 5, 0, 9):
         window = after(window, taken)
         assert window.size == SMALLEST
 
@@ -175,17 +175,19 @@ def test_a_window_that_runs_empty_doubles_up_to_a_limit() -> None:
     assert sizes[-1] == LARGEST
 
 
-def test_a_window_that_would_run_empty_before_the_next_round_doubles_too() -> None:
-    assert after(Window(100, 100), taken=26, rounds=0.2).size == 200
-    assert after(Window(100, 100), taken=26, rounds=0.5).size == 100
+def test_a_window_of_which_half_goes_in_a_round_doubles_too() -> None:
+    assert after(Window(100, 100), taken=50).size == 200
+    assert after(Window(100, 100), taken=49).size == 100
+    assert after(Window(100, 100), taken=13, rounds=0.2).size == 200
+    assert after(Window(100, 100), taken=13, rounds=0.3).size == 100
 
 
 def test_a_few_that_begin_at_once_do_not_widen_it() -> None:
-    assert after(Window(100, 100), taken=24, rounds=0.1).size == 100
+    assert after(Window(100, 100), taken=12, rounds=0.1).size == 100
 
 
 def test_an_empty_queue_that_nobody_waits_for_does_not_widen_it() -> None:
-    assert Window(size=40, filled=30).after(0, 1.0).size == 40
+    assert Window(size=40, filled=39).after(0, 1.0).size == 40
     assert Window().after(0, 1.0) == Window()
 
 
