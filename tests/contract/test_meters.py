@@ -323,13 +323,17 @@ class TestNvml:
     @pytest.mark.parametrize(
         ("wanted", "split", "text"),
         [
-            ("7", set(), "GPU 7 is not here: there are 0 (NVIDIA H200, GPU-aaaa-0001), 1 (NVIDIA H200, GPU-bbbb-0002)"),
-            ("GPU-c", set(), "GPU GPU-c is not here: there are 0 ("),
-            ("GPU-", set(), "GPU GPU- is ambiguous: there are 0 ("),
-            ("cuda:0", set(), "GPU cuda:0 is not here: there are 0 ("),
-            ("MIG-1234", {0}, "GPU MIG-1234 is not here: there are 1 ("),
-            ("0", {0}, "GPU 0 is split by MIG, and only whole ones are metered: there are 1 (NVIDIA"),
-            ("0", {0, 1}, "GPU 0 is split by MIG, and only whole ones are metered: there are none: turn MIG off"),
+            ("7", set(), "GPU 7 is not here: this machine has GPU 0 (NVIDIA H200, GPU-aaaa-0001), GPU 1 (NVI"),
+            ("GPU-c", set(), "GPU GPU-c is not here: this machine has GPU 0 ("),
+            ("GPU-", set(), "GPU GPU- is ambiguous: this machine has GPU 0 ("),
+            ("cuda:0", set(), "GPU cuda:0 is not here: this machine has GPU 0 ("),
+            ("MIG-1234", {0}, "GPU MIG-1234 is not here: this machine has GPU 1 ("),
+            ("0", {0}, "GPU 0 is split by MIG, and only whole ones are metered: this machine has GPU 1 (NVIDIA"),
+            (
+                "0",
+                {0, 1},
+                "GPU 0 is split by MIG, and only whole ones are metered: this machine has no other: turn MIG off",
+            ),
         ],
     )
     def test_a_gpu_that_cannot_be_chosen_is_one_line_that_lists_those_that_can(

@@ -72,7 +72,7 @@ class _Board:
     is_split: bool  #: by MIG
 
     def __str__(self) -> str:
-        return f"{self.index} ({self.name}, {self.uuid})"
+        return f"GPU {self.index} ({self.name}, {self.uuid})"
 
     def is_called(self, wanted: str) -> bool:
         """By its index, its UUID, or the beginning of that."""
@@ -104,8 +104,8 @@ def _chosen(wanted: str, boards: Sequence[_Board], whole: Sequence[_Board]) -> _
     if len(found) == 1 and not found[0].is_split:
         return found[0]
     what = {0: "is not here", 1: "is split by MIG, and only whole ones are metered"}.get(len(found), "is ambiguous")
-    choice = ", ".join(map(str, whole)) or "none: turn MIG off"
-    raise InputError(f"FARM_GPU: GPU {wanted} {what}: there are {choice}")
+    choice = ", ".join(map(str, whole)) or "no other: turn MIG off"
+    raise InputError(f"FARM_GPU: GPU {wanted} {what}: this machine has {choice}")
 
 
 def _boards() -> list[_Board]:
