@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from farm.errors import BrokerUnavailable, StoreUnavailable
@@ -45,7 +45,7 @@ class Beat:
 class Queues(Protocol):
     """Where messages wait: the bell."""
 
-    def depth(self, queue: str) -> int: ...
+    def depths(self, queues: Iterable[str]) -> Mapping[str, int]: ...
 
 
 class Watchdog:
@@ -73,6 +73,6 @@ class Watchdog:
 
     def _somebody_rings(self) -> bool:
         try:
-            return any(self._broker.depth(queue) for queue in self._queues)
+            return any(self._broker.depths(self._queues).values())
         except BrokerUnavailable:
             return False

@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -71,10 +71,10 @@ class Broker:
         self.waiting: dict[str, int] = {}
         self.trouble: Exception | None = None
 
-    def depth(self, queue: str) -> int:
+    def depths(self, queues: Iterable[str]) -> Mapping[str, int]:
         if self.trouble is not None:
             raise self.trouble
-        return self.waiting.get(queue, 0)
+        return {queue: self.waiting.get(queue, 0) for queue in queues}
 
 
 class Bench:
