@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,23 +49,19 @@ def simulate(
 ) -> Course:
     """Serve requests until none can be. `service_s[k - 1]`: times that a batch of k may take, each as likely.
 
-    A batch at a time, since its size depends on the end of the one before. A plain loop over lists: it takes less than
-    a microsecond a batch, numpy's scalars would take ten times that.
+    A batch at a time, since its size depends on the end of the one before. A plain loop over lists: it takes about a
+    microsecond a batch, numpy's scalars would take ten times that.
     """
-    arrivals = arrivals_s.tolist()
-    chances = random.random(len(arrivals)).tolist()
-    size, timeout_s, count = policy.size, policy.timeout_s, len(arrivals)
+    size, timeout_s, count = policy.size, policy.timeout_s, len(arrivals_s)
+    arrivals = [*arrivals_s.tolist(), *[inf] * size]  # a batch that the last requests do not fill is never full
+    chances = random.random(count).tolist()
     firsts, begins, ends = [], [], []
-    first, free_s = 0, -np.inf
+    first, free_s = 0, -inf
     while first < count:
-        full = first + size
-        begin_s = arrivals[first] + timeout_s
-        if full <= count and arrivals[full - 1] < begin_s:
-            begin_s = arrivals[full - 1]
-        elif full > count and policy.is_fixed:
+        begin_s = max(min(arrivals[first] + timeout_s, arrivals[first + size - 1]), free_s)
+        if begin_s == inf:
             break
-        begin_s = max(begin_s, free_s)
-        beyond = bisect_right(arrivals, begin_s, first, min(full, count))
+        beyond = bisect_right(arrivals, begin_s, first, first + size)
         times_s = service_s[beyond - first - 1]
         free_s = begin_s + times_s[int(chances[first] * len(times_s))]
         firsts.append(first)
