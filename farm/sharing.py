@@ -22,8 +22,8 @@ Job = TypeVar("Job")
 class Window:
     """How many messages may wait on a queue.
 
-    While more is waiting, it doubles where the queue ran empty or half of it goes in a round: soon it holds what goes in
-    a few seconds. It halves where most of it lies still.
+    While more is waiting, it doubles where the queue ran empty or half of it goes in a round: soon it holds what goes
+    in a few seconds. It halves where most of it lies still.
     """
 
     size: int = SMALLEST

@@ -37,6 +37,8 @@ FACTS: Mapping[str, Literal["text", "number", "switch"]] = {
     "virtualisation.hypervisor": "switch",
     "virtualisation.container": "switch",
 }
+#: What a user may have meant, to what to write: a unit is easily forgotten.
+_ALIASES = {name: name for name in FACTS} | {re.sub("_(gib|w)$", "", name): name for name in FACTS}
 #: How a value may be compared, and what may be written on the right.
 _SIGNS = {"text": ("=", "!=", "~"), "number": ("=", "!=", ">=", ">", "<=", "<"), "switch": ("=", "!=")}
 _VALUES = {"text": "a text such as EPYC", "number": "a number such as 40", "switch": "true or false"}
@@ -116,7 +118,7 @@ def _condition(text: str) -> Condition:
         raise InputError(f"expected conditions such as gpu.memory_gib >= 40 and cpu.model ~ EPYC, got {shown(text)}")
     path, sign, value = found.groups()
     if path not in FACTS:
-        hint = suggestion(path, {name: name for name in FACTS})
+        hint = suggestion(path, _ALIASES)
         raise InputError(f"nothing is known as {shown(path)}{hint}: expected one of {', '.join(FACTS)}")
     kind = FACTS[path]
     if sign not in _SIGNS[kind]:

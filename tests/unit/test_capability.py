@@ -90,6 +90,8 @@ def test_as_text_it_is_always_written_in_the_same_way(text: str, canonical: str)
     ("text", "complaint"),
     [
         ("gpu.memory_gb >= 40", "nothing is known as 'gpu.memory_gb' (did you mean 'gpu.memory_gib'?): expected one "),
+        ("gpu.mem >= 40", "nothing is known as 'gpu.mem' (did you mean 'gpu.memory_gib'?)"),
+        ("ram > 64", "nothing is known as 'ram' (did you mean 'ram_gib'?)"),
         ("disk >= 40", "nothing is known as 'disk': expected one of cpu.model, "),
         ("gpu.memory_gib >= 40GB", "gpu.memory_gib: expected a number such as 40, got '40GB'"),
         ("gpu.memory_gib >= nan", "gpu.memory_gib: expected a number such as 40, got 'nan'"),
