@@ -14,6 +14,7 @@ from farm.commands import opened as _store
 from farm.commands.across import across
 from farm.commands.analyze import analyze, compare
 from farm.commands.duty import drain, pause, resume
+from farm.commands.importing import import_
 from farm.commands.options import AnySweep, FormatName, Json, Output
 from farm.commands.query import query
 from farm.commands.serving import recommend, response
@@ -97,9 +98,11 @@ def _later(name: str) -> Any:
     return stand_in
 
 
-def _print_answer(answer: Answer | None, **_: Any) -> None:
+def _print_answer(answer: Answer | str | None, **_: Any) -> None:
     """Of a command that has a module of its own; the others print for themselves."""
-    if answer is not None:
+    if isinstance(answer, str):
+        print(answer)
+    elif answer is not None:
         _print_view(answer.view, answer.form, answer.output, answer.record)
         _note(answer.notes)
 
@@ -375,6 +378,7 @@ def init(
         print(f"wrote {path}: edit it, then `farm run {path}`")
 
 
+app.command("import")(import_)
 app.command()(query)
 app.command()(across)
 app.command()(analyze)

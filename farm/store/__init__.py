@@ -15,6 +15,7 @@ What holds on both databases, with any number of processes at once (`tests/contr
 
 from typing import Self
 
+from farm.store.imports import Imports
 from farm.store.leases import Leases
 from farm.store.machines import Machines, MachineStatus
 from farm.store.operations import (
@@ -63,7 +64,7 @@ __all__ = [
 ]
 
 
-class Store(Sweeps, Searches, Rings, Leases, Trials, Machines, Results, Operations, Samples, Queries):
+class Store(Sweeps, Searches, Rings, Leases, Trials, Machines, Results, Operations, Samples, Queries, Imports):
     """Every command and query, grouped by who uses it: users, controller, workers, analysis."""
 
     @classmethod
