@@ -84,7 +84,7 @@ def _interactions(found: Anova) -> list[str]:
 def doubts_of_anova(found: Anova) -> list[str]:
     """Where its assumptions do not hold, and what then."""
     doubts = []
-    if found.smallest_cell != found.largest_cell:
+    if found.smallest_cell != found.largest_cell and len(found.effects) > 1:
         doubts.append(
             f"Unbalanced: {found.smallest_cell} to {found.largest_cell} values a cell, so eta² need not add up to 1, "
             f"and types II and III differ; this is type {'I' * found.type}."
@@ -198,10 +198,10 @@ def doubts_of_mixed(found: Mixed) -> list[str]:
     """Where the fit does not deserve trust."""
     doubts = []
     if not found.has_converged:
-        doubts.append("The fit did not converge: do not trust these figures; fewer factors or --log may help.")
+        doubts.append("The fit did not converge: these are least squares, which count each run as independent.")
     if found.is_singular:
         doubts.append("The groups differ by no more than chance: their variance is estimated as 0.")
-    if found.groups < FEW_GROUPS:
+    if found.groups < FEW_GROUPS and not found.is_singular:
         doubts.append(f"Only {found.groups} groups: intervals are too narrow and p too small (Wald's test).")
     return doubts
 

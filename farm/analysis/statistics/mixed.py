@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp
 from statistics import fmean, pvariance, stdev
+from typing import Any
+
+from scipy import stats
 
 from farm.analysis.statistics.data import Data, check_levels, check_spread
 from farm.analysis.statistics.libraries import library
@@ -22,7 +25,7 @@ class Effect:
     reference: Scalar
     difference: Interval  #: in the unit of the response, or of its logarithm
     relative: float  #: to the mean of the reference
-    p: float  #: Wald's z
+    p: float  #: Wald's z; where the groups' variance is 0, Student's t
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +51,9 @@ class Mixed:
 def mixed(data: Data, factors: Sequence[str], group: Sequence[str]) -> Mixed:
     """Main effects by REML; values are brought to unit spread for the optimiser and back.
 
+    The optimiser may fail on the edge of what is possible, a variance of 0; least squares are the answer there.
     R^2 by Nakagawa and Schielzeth (2013): variance of the fixed part, or of it and the groups, over their sum with the
-    residual's. Raises InputError where the groups do not allow it.
+    residual's. Raises InputError where the factors or the groups do not allow it.
     """
     check_levels(data, factors)
     check_spread(data, ())
@@ -61,23 +65,19 @@ def mixed(data: Data, factors: Sequence[str], group: Sequence[str]) -> Mixed:
     numbers = {cell: number for number, cell in enumerate(dict.fromkeys(groups))}
     frame["group"] = [numbers[cell] for cell in groups]
     formula = "y ~ " + " + ".join(f"C(f{place})" for place, _ in enumerate(factors))
-    models = library("statsmodels.formula.api")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what they say is read from the fit
-        try:
-            fitted = models.mixedlm(formula, frame, groups=frame["group"]).fit()
-        except library("numpy").linalg.LinAlgError:
-            raise InputError("the factors cannot be told apart: one of them follows from the others") from None
-        ends = fitted.conf_int(1 - CONFIDENCE)
-    within = float(fitted.scale)
-    between = max(float(fitted.cov_re.iloc[0, 0]), 0.0)
-    explained = pvariance([float(x) for x in fitted.model.exog @ fitted.fe_params.to_numpy()])
+    plain = _least_squares(formula, frame)
+    found = _fitted(formula, frame)
+    is_singular = _is_chance(plain.resid, frame["group"]) if found is None else _variance(found) < _NOTHING
+    fitted = plain if found is None else found
+    between = 0.0 if found is None else _variance(found)
+    within, fixed = float(fitted.scale), plain.params.index
+    ends = fitted.conf_int(1 - CONFIDENCE).loc[fixed]
+    explained = pvariance([float(x) for x in fitted.model.exog @ fitted.params[fixed].to_numpy()])
     every = explained + between + within
     return Mixed(
         effects=tuple(
-            _effect(data, factors, name, float(estimate) * scale, [float(e) * scale for e in ends.loc[name]], p)
-            for name, estimate, p in zip(fitted.fe_params.index, fitted.fe_params, fitted.pvalues, strict=False)
-            if name != "Intercept"
+            _effect(data, factors, name, scale, (fitted.params[name], *ends.loc[name]), fitted.pvalues[name])
+            for name in fixed[1:]  # after the intercept
         ),
         n=len(data.values),
         groups=len(numbers),
@@ -85,22 +85,59 @@ def mixed(data: Data, factors: Sequence[str], group: Sequence[str]) -> Mixed:
         residual_variance=within * scale**2,
         marginal_r_sq=explained / every,
         conditional_r_sq=(explained + between) / every,
-        has_converged=bool(fitted.converged) and bool(ends.loc[fitted.fe_params.index].notna().all(axis=None)),
-        is_singular=between < _NOTHING * within,
+        has_converged=found is not None or is_singular,
+        is_singular=is_singular,
     )
 
 
-#: Less than this share of the residual variance is an estimate on the edge of what is possible.
+#: A share of the variance that is none.
 _NOTHING = 1e-6
 
 
-def _effect(data: Data, factors: Sequence[str], name: str, estimate: float, ends: Sequence[float], p: float) -> Effect:
+def _least_squares(formula: str, frame: Any) -> Any:
+    """Without groups; raises InputError where a factor follows from others."""
+    models = library("statsmodels.formula.api")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the same
+        fitted = models.ols(formula, frame).fit()
+    if fitted.model.rank < len(fitted.params):
+        raise InputError("the factors cannot be told apart: one of them follows from the others")
+    return fitted
+
+
+def _fitted(formula: str, frame: Any) -> Any:
+    """None where the optimiser came to no end, or to one without intervals."""
+    models, linalg = library("statsmodels.formula.api"), library("numpy").linalg
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what they say is read from the fit
+        try:
+            fitted = models.mixedlm(formula, frame, groups=frame["group"]).fit()
+        except linalg.LinAlgError:
+            return None
+        ends = fitted.conf_int().loc[fitted.fe_params.index]
+    return fitted if fitted.converged and ends.notna().all(axis=None) else None
+
+
+def _variance(fitted: Any) -> float:
+    """Between the groups."""
+    return max(float(fitted.cov_re.iloc[0, 0]), 0.0)
+
+
+def _is_chance(residuals: Any, groups: Any) -> bool:
+    """Whether the means of the groups vary no more than single runs would have them: F of at most 1."""
+    return float(stats.f_oneway(*(own for _, own in residuals.groupby(groups))).statistic) <= 1
+
+
+def _effect(
+    data: Data, factors: Sequence[str], name: str, scale: float, estimate: tuple[float, float, float], p: float
+) -> Effect:
     """From a name such as C(f0)[T.1]: the second level of the first factor."""
     place, code = (int("".join(filter(str.isdigit, part))) for part in name.split("["))
     factor = factors[place]
     levels = data.levels(factor)
-    relative = exp(estimate) - 1 if data.is_log else estimate / fmean(data.cells([factor])[(levels[0],)])
-    return Effect(factor, levels[code], levels[0], Interval(estimate, ends[0], ends[1]), relative, float(p))
+    mean, low, high = (float(end) * scale for end in estimate)
+    relative = exp(mean) - 1 if data.is_log else mean / fmean(data.cells([factor])[(levels[0],)])
+    return Effect(factor, levels[code], levels[0], Interval(mean, low, high), relative, float(p))
 
 
 def _check_groups(groups: Sequence[object], names: Sequence[str]) -> None:

@@ -1,0 +1,438 @@
+"""Statistics against textbook data with known answers, and against each other."""
+
+from itertools import pairwise
+from math import exp, isclose, log
+from random import Random
+from statistics import fmean, stdev
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from farm.analysis import contests
+from farm.analysis.statistics.anova import Anova, Term, anova
+from farm.analysis.statistics.assumptions import MOST, equal_variances, normality, of_cells
+from farm.analysis.statistics.data import Cell, Data
+from farm.analysis.statistics.equivalence import equivalence, tost
+from farm.analysis.statistics.mixed import mixed
+from farm.analysis.statistics.multiplicity import Correction, adjusted
+from farm.analysis.statistics.pairs import cliff, of_logs, overall, pairs
+from farm.analysis.statistics.posthoc import dunn, kruskal, tukey
+from farm.errors import InputError
+from farm.intervals import Interval
+
+#: Dried weight of plants: Dobson (1983), An Introduction to Statistical Modelling; R's PlantGrowth.
+PLANTS = {
+    "ctrl": (4.17, 5.58, 5.18, 6.11, 4.50, 4.61, 5.17, 4.53, 5.33, 5.14),
+    "trt1": (4.81, 4.17, 4.41, 3.59, 5.87, 3.83, 6.03, 4.89, 4.32, 4.69),
+    "trt2": (6.31, 5.12, 5.54, 5.50, 5.37, 5.29, 4.92, 6.15, 5.80, 5.26),
+}
+#: Length of teeth by supplement and dose: Bliss (1952), The Statistics of Bioassay; R's ToothGrowth.
+TEETH = {
+    ("VC", 0.5): (4.2, 11.5, 7.3, 5.8, 6.4, 10, 11.2, 11.2, 5.2, 7),
+    ("VC", 1): (16.5, 16.5, 15.2, 17.3, 22.5, 17.3, 13.6, 14.5, 18.8, 15.5),
+    ("VC", 2): (23.6, 18.5, 33.9, 25.5, 26.4, 32.5, 26.7, 21.5, 23.3, 29.5),
+    ("OJ", 0.5): (15.2, 21.5, 17.6, 9.7, 14.5, 10, 8.2, 9.4, 16.5, 9.7),
+    ("OJ", 1): (19.7, 23.3, 23.6, 26.4, 20, 25.2, 25.8, 21.2, 14.5, 27.3),
+    ("OJ", 2): (25.5, 26.4, 22.4, 24.5, 24.8, 30.9, 26.4, 27.3, 29.4, 23),
+}
+#: Days in hospital by duration of treatment and gain of weight: Neter et al. (1996), Applied Linear Statistical Models,
+#: kidney failure; without its first three rows, hence unbalanced.
+KIDNEY = {
+    (1, 1): (3, 0, 2, 0, 5, 6, 8),
+    (1, 2): (2, 4, 7, 12, 15, 4, 3, 1, 5, 20),
+    (1, 3): (15, 10, 8, 5, 25, 16, 7, 30, 3, 27),
+    (2, 1): (0, 1, 1, 0, 4, 2, 7, 4, 0, 3),
+    (2, 2): (5, 3, 2, 0, 1, 1, 3, 6, 7, 9),
+    (2, 3): (10, 8, 12, 3, 7, 15, 4, 9, 6, 1),
+}
+#: Extra hours of sleep by drug: Student (1908); R's sleep.
+SLEEP = (
+    (0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0),
+    (1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4),
+)
+#: Score of six workers on three machines: Pinheiro and Bates (2000), Mixed-Effects Models in S and S-PLUS; Machines.
+MACHINES = """
+52.0 52.8 53.1 62.1 62.6 64.0 67.5 67.2 66.9
+51.8 52.8 53.1 59.7 60.0 59.0 61.5 61.7 62.3
+60.0 60.2 58.4 68.6 65.8 69.7 70.8 70.6 71.0
+51.1 52.3 50.3 63.2 62.8 62.2 64.1 66.2 64.0
+50.9 51.8 51.4 64.8 65.0 65.4 72.1 72.0 71.1
+46.4 44.8 49.2 43.7 44.2 43.0 62.0 61.4 60.5
+"""
+
+
+def data(cells: dict[Cell, tuple[float, ...]], *factors: str) -> Data:
+    """From the values of each cell."""
+    rows = [(cell, value) for cell, values in cells.items() for value in values]
+    columns = {name: tuple(cell[place] for cell, _ in rows) for place, name in enumerate(factors)}
+    return Data("energy", tuple(float(value) for _, value in rows), columns)
+
+
+PLANT_DATA = data({(group,): values for group, values in PLANTS.items()}, "group")
+TOOTH_DATA = data({**TEETH}, "supp", "dose")
+KIDNEY_DATA = data({cell: tuple(log(day + 1) for day in days) for cell, days in KIDNEY.items()}, "duration", "weight")
+
+
+def noisy(effects: dict[Cell, float], spread: float, count: int, seed: int = 1) -> dict[Cell, tuple[float, ...]]:
+    random = Random(seed)
+    return {cell: tuple(random.gauss(mean, spread) for _ in range(count)) for cell, mean in effects.items()}
+
+
+def term(found: Anova, name: str) -> Term:
+    return next(term for term in found.terms if term.term == name)
+
+
+# Analysis of variance
+
+
+def test_a_one_way_anova_is_that_of_the_book() -> None:
+    found = anova(PLANT_DATA, ["group"])
+    group, residual = found.terms
+    assert (group.df, residual.df, found.n) == (2, 27, 30)
+    assert (group.sum_sq, residual.sum_sq) == pytest.approx((3.76634, 10.49209), abs=1e-5)
+    assert (group.f, group.p) == pytest.approx((4.8461, 0.01591), abs=1e-4)
+    assert (group.eta_sq, group.partial_eta_sq) == pytest.approx((0.2641, 0.2641), abs=1e-4)
+    assert group.omega_sq == pytest.approx(0.2041, abs=1e-4)  # (3.76634 - 2 * 0.3886) / (14.25843 + 0.3886)
+    assert (residual.f, residual.p, residual.eta_sq) == (None, None, None)
+    assert found.residuals is not None
+    assert (found.residuals.w, found.residuals.p) == pytest.approx((0.96607, 0.4379), abs=1e-4)
+    assert found.equal_variances_p == pytest.approx(0.3412, abs=1e-4)
+
+
+def test_a_two_way_anova_is_that_of_the_book_and_its_types_agree_where_it_is_balanced() -> None:
+    second, third = anova(TOOTH_DATA, ["supp", "dose"], 2), anova(TOOTH_DATA, ["supp", "dose"], 3)
+    assert [(t.term, t.df) for t in second.terms] == [("supp", 1), ("dose", 2), ("supp:dose", 2), ("Residual", 54)]
+    assert [t.sum_sq for t in second.terms] == pytest.approx([205.35, 2426.434, 108.319, 712.106], abs=1e-3)
+    assert [t.f for t in second.effects] == pytest.approx([15.572, 92.0, 4.107], abs=1e-3)
+    assert [t.p for t in second.effects] == pytest.approx([2.3118e-4, 4.0463e-18, 0.02186], rel=1e-4)
+    for one, other in zip(second.terms, third.terms, strict=True):
+        assert one.sum_sq == pytest.approx(other.sum_sq)
+    assert (second.type, third.type) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("type_", "sums", "f_values"),
+    [
+        (2, (3.067066, 13.27205, 0.1905093, 27.60181), (5.667033, 12.26141, 0.1760025)),
+        (3, (2.904723, 13.45718, 0.1905093, 27.60181), (5.367071, 12.43245, 0.1760025)),
+    ],
+)
+def test_types_ii_and_iii_of_an_unbalanced_design_are_those_of_r(
+    type_: int, sums: tuple[float, ...], f_values: tuple[float, ...]
+) -> None:
+    """By car::Anova with sum-to-zero contrasts, as in statsmodels' own tests."""
+    found = anova(KIDNEY_DATA, ["duration", "weight"], 3 if type_ == 3 else 2)
+    assert [t.sum_sq for t in found.terms] == pytest.approx(sums, rel=1e-5)
+    assert [t.f for t in found.effects] == pytest.approx(f_values, rel=1e-5)
+    assert (found.smallest_cell, found.largest_cell) == (7, 10)
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.integers(0, 10_000), st.floats(1e-6, 1e6))
+def test_shares_of_the_variance_add_up_and_hang_on_no_unit(seed: int, unit: float) -> None:
+    cells = noisy({(a, b, c): a + b * c for a in (0, 1) for b in (0, 1) for c in (0, 1)}, 1.0, 3, seed)
+    found = anova(data(cells, "a", "b", "c"), ["a", "b", "c"], 3)
+    scaled = anova(data({k: tuple(unit * v for v in own) for k, own in cells.items()}, "a", "b", "c"), ["a", "b", "c"])
+    assert len(found.effects) == 7
+    total = sum(t.sum_sq for t in found.terms)
+    assert sum(t.eta_sq or 0 for t in found.effects) + found.terms[-1].sum_sq / total == pytest.approx(1)
+    for one, other in zip(found.effects, scaled.effects, strict=True):
+        assert one.term == other.term
+        assert (one.eta_sq, one.omega_sq) == pytest.approx((other.eta_sq, other.omega_sq), rel=1e-4, abs=1e-7)
+        assert one.omega_sq is not None
+        assert one.eta_sq is not None
+        assert one.partial_eta_sq is not None
+        assert one.omega_sq <= one.eta_sq <= one.partial_eta_sq + 1e-12
+
+
+def test_two_levels_give_the_square_of_t() -> None:
+    a, b = PLANTS["ctrl"], PLANTS["trt2"]
+    found = anova(data({("a",): a, ("b",): b}, "x"), ["x"])
+    pooled = ((stdev(a) ** 2 + stdev(b) ** 2) / 2) ** 0.5
+    t = (fmean(b) - fmean(a)) / (pooled * (2 / 10) ** 0.5)
+    assert term(found, "x").f == pytest.approx(t**2)
+
+
+@pytest.mark.parametrize(
+    ("cells", "complaint"),
+    [
+        ({(1, 1): (1, 2), (1, 2): (2, 3)}, "a has one level only, a=1"),
+        ({(1, 1): (1, 2), (1, 2): (2, 3), (2, 1): (3, 4)}, "the cell a=2,b=2 is empty"),
+        ({(1, 1): (1, 2), (1, 2): (2, 3), (2, 1): (3, 4), (2, 2): (5,)}, "the cell a=2,b=2 has 1 value, needs 2"),
+        ({(1, 1): (1, 1), (1, 2): (2, 2), (2, 1): (3, 3), (2, 2): (5, 5)}, "of each cell are all the same"),
+    ],
+)
+def test_cells_that_allow_no_anova_are_told(cells: dict[Cell, tuple[float, ...]], complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        anova(data(cells, "a", "b"), ["a", "b"])
+
+
+# Post hoc
+
+
+def test_tukey_is_that_of_the_book() -> None:
+    """R: TukeyHSD(aov(weight ~ group))."""
+    found = tukey(PLANT_DATA, ["group"])
+    assert [(d.a, d.b) for d in found] == [("ctrl", "trt1"), ("ctrl", "trt2"), ("trt1", "trt2")]
+    assert [d.difference.mean for d in found] == pytest.approx([-0.371, 0.494, 0.865])
+    assert [d.difference.low for d in found] == pytest.approx([-1.0622161, -0.1972161, 0.1737839], abs=1e-4)
+    assert [d.p for d in found] == pytest.approx([0.3908711, 0.1979960, 0.0120064], abs=1e-5)
+    assert found[0].relative == pytest.approx(-0.371 / fmean(PLANTS["ctrl"]))
+
+
+def test_tukey_of_two_factors_has_the_error_of_both() -> None:
+    """R: TukeyHSD(aov(len ~ supp * dose)); supplement VC - OJ."""
+    supp, *doses = tukey(TOOTH_DATA, ["supp", "dose"])
+    assert (supp.a, supp.b, supp.difference.mean) == ("OJ", "VC", pytest.approx(-3.7))
+    assert (supp.difference.low, supp.difference.high) == pytest.approx((-5.579828, -1.820172), abs=1e-4)
+    assert [d.difference.mean for d in doses] == pytest.approx([9.13, 15.495, 6.365])
+
+
+def test_kruskal_wallis_and_dunn_are_those_of_the_book() -> None:
+    """R: kruskal.test(weight ~ group), rstatix::dunn_test."""
+    (found,) = kruskal(PLANT_DATA, ["group"])
+    assert (found.h, found.df, found.p) == pytest.approx((7.9882, 2, 0.01842), abs=1e-4)
+    assert found.epsilon_sq == pytest.approx(7.9882 / 29, abs=1e-5)
+    assert [d.p_adjusted for d in dunn(PLANT_DATA, ["group"])] == pytest.approx([0.26368, 0.18233, 0.01500], abs=1e-4)
+
+
+# Pairs
+
+
+def test_welch_mann_whitney_and_hedges_are_those_of_students_drugs() -> None:
+    """R: t.test(extra ~ group), wilcox.test; g = 0.8321 (1 - 3 / 71)."""
+    found = of_logs(*SLEEP)
+    assert (found.df, found.p) == pytest.approx((17.776, 0.07939), abs=1e-3)
+    assert found.ratio.low is not None
+    assert found.ratio.high is not None
+    assert (log(found.ratio.low), log(found.ratio.high)) == pytest.approx((-0.2054832, 3.3654832), abs=1e-5)
+    assert found.p_rank == pytest.approx(0.06933, abs=1e-5)
+    assert found.g is not None
+    assert found.g.mean == pytest.approx(0.8321811 * (1 - 3 / 71), abs=1e-4)
+    assert found.delta.mean == pytest.approx(1 - 2 * 25.5 / 100)
+
+
+positive = st.lists(st.floats(0.01, 100.0), min_size=2, max_size=8).filter(lambda xs: stdev(xs) / fmean(xs) > 1e-3)
+
+
+@settings(deadline=None, max_examples=40)
+@given(positive, positive)
+def test_the_other_way_round_a_pair_says_the_same(a: list[float], b: list[float]) -> None:
+    there, back = of_logs(list(map(log, a)), list(map(log, b))), of_logs(list(map(log, b)), list(map(log, a)))
+    assert there.p is not None
+    assert there.p == pytest.approx(back.p)
+    assert there.ratio.mean == pytest.approx(1 / back.ratio.mean)
+    assert there.ratio.low == pytest.approx(1 / (back.ratio.high or 0))
+    assert there.delta.mean == pytest.approx(-back.delta.mean)
+    assert there.delta.low == pytest.approx(-(back.delta.high or 0), abs=1e-6)
+    assert (there.ratio.low or 0) <= there.ratio.mean <= (there.ratio.high or 0)
+    assert (there.p < 0.05) == (not (there.ratio.low or 0) <= 1 <= (there.ratio.high or 0))
+
+
+def test_groups_that_do_not_overlap_leave_delta_open_on_one_side() -> None:
+    few, many = cliff(9, 3, 3), cliff(400, 20, 20)
+    assert (few.mean, few.high) == (1, 1)
+    assert few.low is not None
+    assert many.low is not None
+    assert -1 < few.low < 0.5 < many.low < 1
+    assert cliff(0, 3, 3) == Interval(-1, -1, pytest.approx(-few.low))
+
+
+def test_newcombes_interval_covers_the_truth() -> None:
+    """Normal groups a standard deviation apart: delta = 2 Phi(1 / sqrt 2) - 1 = 0.5205."""
+    random, covered = Random(7), 0
+    for _ in range(200):
+        a, b = ([random.gauss(mean, 1) for _ in range(10)] for mean in (0, 1))
+        u = sum(y > x for x in a for y in b)
+        found = cliff(u, 10, 10)
+        covered += (found.low or -1) <= 0.5205 <= (found.high or 1)
+    assert covered >= 182  # 91 %: what chance leaves of 95 %
+
+
+def test_a_value_alone_has_a_ratio_and_nothing_else() -> None:
+    found = of_logs([0.0], [log(2), log(2.1)])
+    assert found.ratio == Interval(pytest.approx(exp((log(2) + log(2.1)) / 2)), None, None)
+    assert (found.p, found.g, found.p_rank) == (None, None, None)
+
+
+def test_values_that_never_differ_have_no_test() -> None:
+    found = of_logs([1.0, 1.0], [2.0, 2.0])
+    assert (found.p, found.g, found.ratio.low) == (None, None, None)
+
+
+def test_pairs_are_corrected_over_all_of_them_and_need_positive_values() -> None:
+    found = pairs(PLANT_DATA, ["group"])
+    plain = [pair.p or 0 for pair in found.values()]
+    assert [pair.p_adjusted for pair in found.values()] == pytest.approx(contests.holm(plain))
+    assert [pair.p_adjusted for pair in found.values()] != plain
+    with pytest.raises(InputError, match="energy: 4 of 20 values are 0 or less"):
+        pairs(data({("a",): (-1.0, 0.0, -0.1, *SLEEP[0][6:9]), ("b",): (1.0,) * 14}, "drug"), ["drug"])
+
+
+def test_overall_is_the_pair_itself_where_there_is_but_one() -> None:
+    pair = of_logs(*SLEEP)
+    ratio, p = overall([pair])
+    assert p == pytest.approx(pair.p)
+    assert (ratio.mean, ratio.low, ratio.high) == pytest.approx((pair.ratio.mean, pair.ratio.low, pair.ratio.high))
+
+
+def test_overall_gets_surer_with_points_and_is_unknown_where_one_of_them_is() -> None:
+    pair = of_logs(*SLEEP)
+    ratio, p = overall([pair] * 4)
+    assert ratio.mean == pytest.approx(pair.ratio.mean)
+    assert p is not None
+    assert p < (pair.p or 0)
+    assert log(ratio.high or 0) - log(ratio.low or 0) < (log(pair.ratio.high or 0) - log(pair.ratio.low or 0)) * 0.52
+    assert overall([pair, of_logs([1.0], [2.0])])[1] is None
+
+
+# Corrections
+
+
+def test_benjamini_and_hochberg_reject_what_they_did_in_1995() -> None:
+    p = [
+        0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344,
+        0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0,
+    ]  # fmt: skip
+    assert sum((value or 0) < 0.05 for value in adjusted(p, Correction.BH)) == 4
+    assert sum((value or 0) < 0.05 for value in adjusted(p, Correction.HOLM)) == 3
+
+
+@settings(deadline=None, max_examples=12)  # statsmodels collects garbage each time
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_keeps_the_order_and_only_raises(p: list[float]) -> None:
+    found = [value for value in adjusted(p) if value is not None]
+    assert found == pytest.approx(contests.holm(p))
+    assert all(before <= after <= 1 for before, after in zip(p, found, strict=True))
+    assert all(a <= b for a, b in pairwise(value for _, value in sorted(zip(p, found, strict=True))))
+    assert all(
+        bh is not None and bh <= holm + 1e-12 for bh, holm in zip(adjusted(p, Correction.BH), found, strict=True)
+    )
+
+
+def test_what_was_not_tested_is_not_counted() -> None:
+    assert adjusted([0.01, None, 0.04]) == pytest.approx([0.02, None, 0.04])
+    assert adjusted([None]) == [None]
+
+
+# Equivalence
+
+
+@settings(deadline=None, max_examples=40)
+@given(positive, positive, st.floats(0.02, 0.9))
+def test_groups_are_equivalent_just_where_the_90_percent_interval_is_inside(
+    a: list[float], b: list[float], margin: float
+) -> None:
+    found = tost(list(map(log, a)), list(map(log, b)), margin)
+    assert found.ratio.low is not None
+    assert found.ratio.high is not None
+    inside = 1 / (1 + margin) < found.ratio.low and found.ratio.high < 1 + margin
+    assert (found.p < 0.05) == inside or isclose(found.p, 0.05, abs_tol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "spread", "verdict"), [(1.01, 0.01, "equivalent"), (1.2, 0.01, "different"), (1.05, 0.3, "unclear")]
+)
+def test_equal_different_and_unclear_are_told_apart(ratio: float, spread: float, verdict: str) -> None:
+    cells = {cell: tuple(map(exp, own)) for cell, own in noisy({("a",): 0, ("b",): log(ratio)}, spread, 8).items()}
+    (found,) = equivalence(data(cells, "x"), ["x"]).values()
+    assert found.verdict == verdict
+
+
+def test_values_that_are_all_the_same_show_no_equivalence() -> None:
+    with pytest.raises(InputError, match="the values of x=a are all the same"):
+        equivalence(data({("a",): (1, 1), ("b",): (1, 1.1)}, "x"), ["x"])
+
+
+# Mixed models
+
+
+def machines() -> Data:
+    values = tuple(float(text) for text in MACHINES.split())
+    return Data("score", values, {"machine": tuple("AAABBBCCC" * 6), "worker": tuple(n // 9 for n in range(54))})
+
+
+def test_a_mixed_model_is_that_of_the_book() -> None:
+    """R: lme(score ~ Machine, random = ~ 1 | Worker), p. 23."""
+    found = mixed(machines(), ["machine"], ["worker"])
+    assert [(e.level, e.reference) for e in found.effects] == [("B", "A"), ("C", "A")]
+    assert [e.difference.mean for e in found.effects] == pytest.approx([7.966667, 13.916667], abs=1e-5)
+    assert (found.group_variance**0.5, found.residual_variance**0.5) == pytest.approx((5.146552, 3.161647), abs=1e-3)
+    assert found.icc == pytest.approx(0.726, abs=1e-3)
+    assert 0 < found.marginal_r_sq < found.conditional_r_sq < 1
+    assert found.has_converged
+    assert not found.is_singular
+    assert (found.n, found.groups) == (54, 6)
+
+
+def test_runs_that_share_a_configuration_make_an_effect_between_configurations_less_sure() -> None:
+    random = Random(3)
+    shifts = [random.gauss(0, 5) for _ in range(12)]
+    rows = [(n % 2, n, 100 + shifts[n] + random.gauss(0, 1)) for n in range(12) for _ in range(10)]
+    columns = {"relu": tuple(r for r, _, _ in rows), "lr": tuple(n for _, n, _ in rows)}
+    seen = Data("energy", tuple(value for _, _, value in rows), columns)
+    (effect,), (naive,) = mixed(seen, ["relu"], ["lr"]).effects, tukey(seen, ["relu"])
+    assert effect.difference.mean == pytest.approx(naive.difference.mean, rel=1e-3)
+    assert (effect.difference.half_width or 0) > 2 * (naive.difference.half_width or 0)
+
+
+def test_groups_that_differ_by_chance_alone_are_told() -> None:
+    values = (1.0, 3.0, 2.0, 4.0, 3.0, 1.0, 4.0, 2.0)
+    columns = {"x": tuple("aabbaabb"), "g": tuple(n // 4 for n in range(8))}
+    found = mixed(Data("energy", values, columns), ["x"], ["g"])
+    assert found.is_singular
+    assert found.has_converged
+    assert (found.group_variance, found.icc) == (0, 0)
+    assert found.effects[0].difference.mean == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("group", "complaint"), [("same", "there are no groups"), ("own", "nothing is shared")])
+def test_groups_that_are_none_are_told(group: str, complaint: str) -> None:
+    columns = {"x": ("a", "a", "b", "b"), "same": (1,) * 4, "own": (1, 2, 3, 4)}
+    with pytest.raises(InputError, match=complaint):
+        mixed(Data("energy", (1.0, 2.0, 3.0, 4.0), columns), ["x"], [group])
+
+
+def test_factors_that_follow_from_each_other_are_told() -> None:
+    columns = {"x": tuple("aabbccaabbcc"), "y": tuple("ppqqrrppqqrr"), "g": tuple(n // 6 for n in range(12))}
+    values = tuple(float(n % 5) for n in range(12))
+    with pytest.raises(InputError, match="cannot be told apart"):
+        mixed(Data("energy", values, columns), ["x", "y"], ["g"])
+
+
+# Assumptions
+
+
+def test_shapiro_wilk_knows_the_normal_from_the_skewed() -> None:
+    random = Random(5)
+    normal, skewed = [random.gauss(9, 1) for _ in range(50)], [random.lognormvariate(0, 1) for _ in range(50)]
+    straight, bent = normality(normal), normality(skewed)
+    assert straight is not None
+    assert bent is not None
+    assert (straight.p or 0) > 0.05 > (bent.p or 0)
+    assert bent.w < straight.w
+    assert bent.skewness > 1
+    (cell,) = of_cells(data({("a",): tuple(skewed)}, "x"), ["x"])
+    assert cell.logs is not None
+    assert (cell.p or 0) < 0.05 < (cell.p_logs or 0)
+
+
+def test_too_few_values_or_none_that_differ_have_no_normality_and_too_many_no_p() -> None:
+    assert normality([1.0, 2.0]) is None
+    assert normality([1.0, 1.0, 1.0]) is None
+    random = Random(1)
+    found = normality([random.gauss(0, 1) for _ in range(MOST + 1)])
+    assert found is not None
+    assert found.p is None
+    assert found.w > 0.99
+
+
+def test_cells_that_are_0_or_less_have_no_logs() -> None:
+    (cell,) = of_cells(data({("a",): (-1.0, 0.0, 2.0, 3.0)}, "x"), [])
+    assert (cell.cell, cell.n, cell.logs) == ((), 4, None)
+
+
+def test_variances_of_too_few_values_are_not_compared() -> None:
+    assert equal_variances([[1.0, 2.0], [1.0]]) is None
+    assert equal_variances([[1.0, 1.0], [2.0, 2.0]]) is None
