@@ -110,7 +110,7 @@ def chosen(store: Store, sweep: SweepRecord, names: Sequence[str], selection: Se
         raise InputError(f"{sweep.name}: nothing is measured yet: `farm status {sweep.id}` tells how it stands")
     if not kept:
         named = ", ".join(f"{flag} {count}" for flag, count in flags.most_common())
-        raise InputError(f"{sweep.name}: all {left_out} trials are flagged ({named}): --include-flagged analyses them")
+        raise InputError(f"{sweep.name}: all its trials are flagged ({named}): --include-flagged analyses them")
     away = f"{left_out} of {several(left_out + len(kept), 'trial')} are left out: --include-flagged brings them back"
     return Chosen(
         trials=tuple(_trial(sample, by_id[str(sample.labels["trial"])]) for sample in kept),

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from math import exp
 from pathlib import Path
 from random import Random
@@ -100,7 +101,7 @@ def test_where_a_net_energy_is_unsure_gross_ones_are_analysed_and_that_is_told()
 @pytest.mark.parametrize(
     ("response", "value"), [("gross_j", 1.0), ("net_j", 0.5), ("seconds", 0.2), ("units_per_s", 5)]
 )
-def test_other_responses(response: str, value: float) -> None:
+def test_other_responses_are_of_a_unit_of_work_too(response: str, value: float) -> None:
     assert seen(measured("a", 0.5), response=response).data.values == (pytest.approx(value),)
 
 
@@ -115,7 +116,7 @@ def test_flagged_trials_are_left_out_unless_they_are_asked_for() -> None:
     assert found.data.values == (0.5, 0.5)
     assert "1 of 3 trials are left out: --include-flagged brings them back." in found.notes
     assert seen(measured("a", 0.5), bad, include_flagged=True).data.values == (0.5, 9.0)
-    with pytest.raises(InputError, match=r"all 1 trials are flagged \(contaminated 1\)"):
+    with pytest.raises(InputError, match=r"all its trials are flagged \(contaminated 1\)"):
         seen(bad)
 
 
@@ -152,7 +153,7 @@ def test_what_differs_besides_is_told() -> None:
     ("response", "factors", "complaint"),
     [
         ("joules", FACTORS, "--response: expected energy, net_j"),
-        ("carbon_g", FACTORS, "carbon_g is unknown in 1 of 1 trial"),
+        ("accuracy", FACTORS, "accuracy is unknown in 1 of 1 trial"),
         ("energy", ["colour"], "no factor 'colour' in this sweep: there are model"),
     ],
 )
@@ -414,8 +415,6 @@ def test_sweeps_meet_in_equal_points_and_what_differs_throughout_is_compared() -
         ]  # fmt: skip
 
     def cast_to(measurements: Sequence[Measured], precision: str) -> list[Measured]:
-        from dataclasses import replace
-
         return [(replace(t, factors={**t.factors, "precision": precision}), rows) for t, rows in measurements]
 
     found = between(cast_to(in_precision("a", 2), "fp32"), cast_to(in_precision("b", 1)[3:], "bf16"))

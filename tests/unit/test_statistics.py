@@ -299,7 +299,7 @@ def test_benjamini_and_hochberg_reject_what_they_did_in_1995() -> None:
     assert sum((value or 0) < 0.05 for value in adjusted(p, Correction.HOLM)) == 3
 
 
-@settings(deadline=None, max_examples=12)  # statsmodels collects garbage each time
+@settings(deadline=None, max_examples=8)  # statsmodels collects garbage each time
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_keeps_the_order_and_only_raises(p: list[float]) -> None:
     found = [value for value in adjusted(p) if value is not None]
