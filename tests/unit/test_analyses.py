@@ -102,7 +102,7 @@ def test_where_a_net_energy_is_unsure_gross_ones_are_analysed_and_that_is_told()
     ("response", "value"), [("gross_j", 1.0), ("net_j", 0.5), ("seconds", 0.2), ("units_per_s", 5)]
 )
 def test_other_responses_are_of_a_unit_of_work_too(response: str, value: float) -> None:
-    assert seen(measured("a", 0.5), response=response).data.values == (pytest.approx(value),)
+    assert list(seen(measured("a", 0.5), response=response).data.values) == pytest.approx([value])
 
 
 def test_the_accuracy_of_trainings_is_that_of_the_last_epoch() -> None:
