@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from math import comb, isfinite, sqrt
+from math import isfinite, sqrt
 from statistics import fmean, stdev
 from statistics import median as _median
 from types import SimpleNamespace
@@ -60,13 +60,10 @@ def median(values: Sequence[float]) -> Median:
 @cache
 def _below(n: int) -> int | None:
     """How many of n values may lie outside the interval on either side: the most that keeps it at 95 %."""
-    below, outside, term = None, 0.0, 0.5**n
-    for k in range(n // 2):
-        outside += term * comb(n, k)
-        if 2 * outside > 1 - CONFIDENCE:
-            break
-        below = k
-    return below
+    from scipy.special import bdtr  # noqa: PLC0415
+
+    outside = 2 * bdtr(range((n + 1) // 2), n, 0.5)
+    return int((outside <= 1 - CONFIDENCE).sum()) - 1 if n and outside[0] <= 1 - CONFIDENCE else None
 
 
 def mean_interval(values: Sequence[float], uncertainties: Sequence[float] = ()) -> Interval:

@@ -68,7 +68,8 @@ class Across:
 
     def _by_machine(self) -> RenderableType:
         ratio = [f"ratio of\n{_WORDS[self.comparison.figure]}"] if self.reference else []
-        headings = ("gross J\n/unit", "net J/unit\n(95%)", "ms\n/unit", "gCO2e\n/1000", *ratio, "\nrank")
+        unit = self.selected.unit
+        headings = (f"gross J\n/{unit}", f"net J/{unit}\n(95%)", f"ms\n/{unit}", "gCO2e\n/1000", *ratio, "\nrank")
         return grids([Row(cell.group.summary.key, self._cells(cell)) for cell in self.cells], headings)
 
     def _cells(self, cell: Cell) -> list[str]:

@@ -12,18 +12,21 @@ from farm.report import notes
 from farm.report.grids import Row, grids, in_bold, named
 from farm.report.numbers import milliseconds, net, number, percent
 
-_HEADINGS = ("images\n/s", "ms/batch\np50", "\np95", "\np99", "gross J\n/image", "net J/image\n(95%)", "gCO2e\n/1000")
+
+def _headings(unit: str) -> tuple[str, ...]:
+    latency = ("ms/batch\np50", "\np95", "\np99")
+    return (f"{unit}s\n/s", *latency, f"gross J\n/{unit}", f"net J/{unit}\n(95%)", "gCO2e\n/1000")
 
 
-def tables(summaries: Sequence[Summary], accuracy: Mapping[str, float]) -> RenderableType:
-    """One row a group. `accuracy`: published ImageNet top-1 in %, by model."""
+def tables(summaries: Sequence[Summary], accuracy: Mapping[str, float], unit: str = "image") -> RenderableType:
+    """One row a group, of units of work. `accuracy`: published ImageNet top-1 in %, by model."""
 
     def heading(key: Key) -> Text:
         published = accuracy.get(str(dict(key).get("model")))
         claim = f"  published ImageNet top-1 {number(published)}%" if published is not None else ""
         return Text.assemble(in_bold(key), (claim, "dim"))
 
-    return grids([Row(s.key, _cells(s)) for s in summaries], _HEADINGS, heading)
+    return grids([Row(s.key, _cells(s)) for s in summaries], _headings(unit), heading)
 
 
 def _cells(summary: Summary) -> list[str]:
@@ -50,27 +53,27 @@ def footnotes(summaries: Sequence[Summary]) -> list[str]:
     return [*own, *notes.reservations(summaries)]
 
 
-def sentences(summaries: Sequence[Summary]) -> list[str]:
-    """One a model (and machine, ...): the batch size with the least energy per image, and what it saves."""
+def sentences(summaries: Sequence[Summary], unit: str = "image") -> list[str]:
+    """One a model (and machine, ...): the batch size with the least energy per unit of work, and what it saves."""
     groups: dict[tuple[tuple[str, Scalar], ...], list[Summary]] = {}
     for summary in summaries:
         rest = tuple(item for item in summary.key if item[0] != "batch_size")
         groups.setdefault(rest, []).append(summary)
     savings = ((rest, best_batch(group)) for rest, group in groups.items())
-    return [_sentence(rest, saving) for rest, saving in savings if saving is not None]
+    return [_sentence(rest, saving, unit) for rest, saving in savings if saving is not None]
 
 
-def _sentence(rest: Iterable[tuple[str, Scalar]], saving: Saving) -> str:
+def _sentence(rest: Iterable[tuple[str, Scalar]], saving: Saving, unit: str) -> str:
     who = named(dict(rest)) or "all"
     best, reference = saving.best.labels["batch_size"], saving.reference.labels["batch_size"]
     modelled = " (modelled)" if saving.best.quality is Quality.MODELLED else ""
     noise = "" if saving.is_net else "; net energies are too uncertain here, so gross ones are compared"
     doubt = "" if saving.is_clear else "; the intervals overlap, more repetitions would tell"
     if best == reference:
-        return f"{who}: batch {best} takes the least energy per image{modelled}{noise}{doubt}."
+        return f"{who}: batch {best} takes the least energy per {unit}{modelled}{noise}{doubt}."
     kind = "net" if saving.is_net else "gross"
     return (
-        f"{who}: batch {best} takes the least energy, {number(saving.best_j)} J {kind} per image{modelled}, "
+        f"{who}: batch {best} takes the least energy, {number(saving.best_j)} J {kind} per {unit}{modelled}, "
         f"{percent(saving.share)} less than batch {reference}{noise}{doubt}."
     )
 

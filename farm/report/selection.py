@@ -87,6 +87,12 @@ class Selected:
         """Whether some of it was measured elsewhere."""
         return any(s.imported for s in self.samples)
 
+    @property
+    def unit(self) -> str:
+        """Of the work: image, ...; in a column of its own where it differs."""
+        units = {s.labels.get("unit") for s in self.samples}
+        return str(units.pop() or "unit") if len(units) == 1 else "unit"
+
     def nothing(self) -> str:
         """Where there is no sample."""
         return f"{self.title}\nnothing is measured yet: `farm status {self.sweep.id}` tells how it stands"
@@ -96,7 +102,9 @@ class Selected:
         shared = ", ".join(f"{n} {label(v)}" for n, v in self.shared.items() if v is not None and v is not False)
         averaged = ", ".join(f"{name} {' '.join(map(label, values))}" for name, values in self.averaged.items())
         qualities = {s.quality for s in self.samples}
-        joules = ", ".join(_quality(quality) for quality in sorted(qualities, key=lambda q: q.rank if q else 9))
+        joules = ", ".join(
+            _quality(quality, self.has_imported) for quality in sorted(qualities, key=lambda q: q.rank if q else 9)
+        )
         return [
             self.title,
             *([shared] if shared else []),
@@ -164,7 +172,9 @@ def _order(value: Scalar) -> tuple[bool, float, str]:
     return (False, float(value), "") if isinstance(value, int | float) else (True, 0.0, str(value or ""))
 
 
-def _quality(quality: Quality | None) -> str:
+def _quality(quality: Quality | None, is_imported: bool) -> str:
+    if quality is None and is_imported:
+        return "nobody told how they were obtained"
     if quality is None:
         return "unknown, no meter here: `farm doctor` says what is missing"
     return {

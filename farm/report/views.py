@@ -47,10 +47,10 @@ class Results:
             return Text(self.selected.nothing())
         notes = [Text(note, style="dim") for note in layout.footnotes(self.summaries)]
         sentences = Table.grid(padding=(0, 1))
-        for sentence in layout.sentences(self.summaries):
+        for sentence in layout.sentences(self.summaries, self.selected.unit):
             sentences.add_row("•", sentence)
         caption = Text("\n".join((*self.selected.caption(), "")))
-        return Group(caption, layout.tables(self.summaries, self.accuracy), *notes, sentences)
+        return Group(caption, layout.tables(self.summaries, self.accuracy, self.selected.unit), *notes, sentences)
 
     def records(self) -> list[dict[str, Scalar]]:
         """For csv, json and parquet."""
