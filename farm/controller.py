@@ -111,17 +111,20 @@ class Controller:
         messages = [ring.model_copy(update={"queue": queue}) for ring in rings for queue in heard_on[ring.queue]]
         if messages:
             self._bell.ring(messages)
-            self._store.mark_published(rings)
+            self._store.mark_published([ring for ring in rings if heard_on[ring.queue]])
 
     def ring_again(self) -> int:
-        """Ring for jobs that wait although their queue is empty: their message was lost with its worker."""
-        stale = self._store.stale_rings(older_than_s=self._settings.grace_s, limit=LARGEST, sweep_id=self._sweep_id)
+        """Ring for jobs whose message was lost, with its worker say: later ones were heard, or their queue is empty."""
+        grace_s = self._settings.grace_s
+        overtaken = self._store.overtaken_rings(older_than_s=grace_s, limit=LARGEST, sweep_id=self._sweep_id)
+        self._ring(overtaken, self._heard_on({ring.queue for ring in overtaken}))
+        stale = self._store.stale_rings(older_than_s=grace_s, limit=LARGEST, sweep_id=self._sweep_id)
         heard_on = self._heard_on({ring.queue for ring in stale})
-        depths = self._bell.depths({queue for queues in heard_on.values() for queue in queues})
+        depths = self._bell.depths({queue for queues in heard_on.values() for queue in queues}) if stale else {}
         silent = {queue: [own for own in queues if depths[own] == 0] for queue, queues in heard_on.items()}
-        rings = [ring for ring in stale if silent[ring.queue]]
-        self._ring(rings, silent)
-        return len(rings)
+        lost = [ring for ring in stale if silent[ring.queue]]
+        self._ring(lost, silent)
+        return len(overtaken) + len(lost)
 
     def repeat(self) -> int:
         """Plan one more block for the points that are not sure enough yet; returns how many jobs."""

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import (
     ColumnElement,
+    FromClause,
     ScalarSelect,
     Select,
     and_,
@@ -24,9 +25,9 @@ from farm.store.engine import Database
 from farm.store.tables import UtcDateTime
 
 
-def _is(state: JobState) -> ColumnElement[bool]:
+def _is(state: JobState, job: FromClause = t.job) -> ColumnElement[bool]:
     """Written out: a partial index serves only a query that names its state."""
-    return t.job.c.state == literal_column(f"'{state}'")
+    return job.c.state == literal_column(f"'{state}'")
 
 
 _IN_OUTBOX = and_(_is(JobState.QUEUED), t.job.c.published_at.is_(None))
@@ -106,8 +107,14 @@ class Rings(Database):
 
     def stale_rings(self, *, older_than_s: float, limit: int, sweep_id: str | None = None) -> list[Ring]:
         """Queued jobs whose message was sent longer ago than that: where their queue is empty, it was lost."""
-        query = self._waiting(sweep_id).where(t.job.c.published_at < self.now(-older_than_s))
-        return self._rings(query.order_by(t.job.c.priority, t.job.c.published_at, t.job.c.ordinal).limit(limit))
+        return self._rings(self._stale(older_than_s, sweep_id).limit(limit))
+
+    def overtaken_rings(self, *, older_than_s: float, limit: int, sweep_id: str | None = None) -> list[Ring]:
+        """Of those the ones that were lost for sure: a job that was rung for later, and is no more urgent, runs."""
+        later = t.job.alias("later")
+        is_later = and_(later.c.published_at > t.job.c.published_at, later.c.priority >= t.job.c.priority)
+        runs = select(later.c.id).where(_is(JobState.RUNNING, later), later.c.queue == t.job.c.queue, is_later)
+        return self._rings(self._stale(older_than_s, sweep_id).where(runs.exists()).limit(limit))
 
     def unpublish(self, sweep_id: str) -> None:
         """Forget the messages sent for a sweep's queued jobs: the broker that had them is gone."""
@@ -136,6 +143,10 @@ class Rings(Database):
         query = select(t.job.c.id, t.job.c.attempt, t.job.c.queue, t.job.c.priority)
         query = query.where(_is(JobState.QUEUED), due)
         return query if sweep_id is None else query.where(t.job.c.sweep_id == sweep_id)
+
+    def _stale(self, older_than_s: float, sweep_id: str | None) -> Select[str, int, str, int]:
+        query = self._waiting(sweep_id).where(t.job.c.published_at < self.now(-older_than_s))
+        return query.order_by(t.job.c.priority, t.job.c.published_at, t.job.c.ordinal)
 
     def _rings(self, query: Select[str, int, str, int]) -> list[Ring]:
         with self.read() as connection:

@@ -160,6 +160,21 @@ def test_a_published_job_rings_again_only_when_it_has_waited(farm: Store) -> Non
     assert farm.stale_rings(older_than_s=-1, limit=10, sweep_id="other") == []
 
 
+def test_a_ring_is_overtaken_where_a_later_one_no_more_urgent_runs(farm: Store) -> None:
+    farm.mark_published(unrung(farm, 2))
+    waits = [Ring(job=job_id(0), attempt=0, queue="any"), Ring(job=job_id(1), attempt=0, queue="any")]
+    assert claim(farm, job_id(1)) is not None
+    assert farm.overtaken_rings(older_than_s=-60, limit=10) == [], "both were sent at once"
+    farm.submit(record("other"), [new_job(n, "other", queue=queue) for n, queue in enumerate(("any", "farm.hw.small"))])
+    farm.mark_published(unrung(farm, 10, "other"))
+    assert claim(farm, "other-1") is not None
+    assert farm.overtaken_rings(older_than_s=-60, limit=10) == [], "on another queue"
+    assert claim(farm, "other-0") is not None
+    assert farm.overtaken_rings(older_than_s=-60, limit=10) == waits[:1]
+    assert farm.overtaken_rings(older_than_s=-60, limit=10, sweep_id="other") == []
+    assert farm.overtaken_rings(older_than_s=60, limit=10) == []
+
+
 def test_a_claim_between_ring_and_note_is_not_noted_as_published(farm: Store) -> None:
     rings = unrung(farm, 10)
     claim(farm, job_id(0), lease_s=NO_LEASE_S)

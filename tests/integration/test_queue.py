@@ -13,6 +13,7 @@ from typing import IO
 
 import pytest
 import redis
+from kombu import Consumer, Message, Queue
 
 from farm.errors import BrokerUnavailable, InputError
 from farm.model import Ring
@@ -101,6 +102,26 @@ def test_on_redis_the_more_urgent_is_heard_first(redis_url: str, tmp_path: Path)
     for job, priority in (("last", 9), ("middle", 5), ("first", 0), ("middle too", 5)):
         Bell(settings).ring(rings(job, priority=priority))
     assert [job for job, _ in heard(settings)] == ["first", "middle", "middle too", "last"]
+
+
+def test_on_redis_a_worker_hears_its_queues_by_turns(redis_url: str, tmp_path: Path) -> None:
+    """Else jobs for one machine would wait until nobody has any for all."""
+    settings = Settings(home=tmp_path, broker_url=redis_url)
+    own = "farm.machine.lab1"
+    Bell(settings).ring([*rings("a1", "a2", "a3"), *rings("b1", "b2", "b3", queue=own)])
+    Bell(settings).ring(rings("urgent", queue=own, priority=0))
+    found: list[str] = []
+
+    def hear(body: list[dict[str, str]], message: Message) -> None:
+        message.ack()
+        found.append(body[1]["job"])
+
+    with celery_app(settings).connection_for_read() as connection:
+        queues = [Queue(name, routing_key=name) for name in (QUEUE, own)]
+        with Consumer(connection, queues, callbacks=[hear], accept=["json"], prefetch_count=1):
+            while len(found) < 7:
+                connection.drain_events(timeout=WITHIN_S)
+    assert found == ["urgent", "a1", "b1", "a2", "b2", "a3", "b3"]
 
 
 def test_on_redis_all_keys_are_the_farms_own(redis_url: str, tmp_path: Path) -> None:

@@ -257,6 +257,23 @@ def test_a_message_is_given_its_time(store: Store, bell: FakeBell) -> None:
     assert ringing.ring_again() == 0
 
 
+def test_a_lost_message_is_rung_again_where_later_ones_were_heard(store: Store, bell: FakeBell) -> None:
+    """The queue need not be empty: that may take days."""
+    ringing = controller(store, bell, grace_s=1e-9)
+    ringing.publish()
+    bell.waiting["any"] = 20
+    later = [new_job(n, OTHER, priority=priority) for n, priority in enumerate((4, 5, 6))]
+    store.submit(record(OTHER), later)
+    ringing.publish()
+    bell.take()
+    assert claim(store, f"{OTHER}-0") is not None
+    assert ringing.ring_again() == 0, "the urgent may overtake"
+    assert claim(store, f"{OTHER}-1") is not None
+    assert ringing.ring_again() == 3
+    assert bell.take() == ALL
+    assert ringing.ring_again() == 0
+
+
 def test_each_queue_is_looked_at_by_itself(store: Store, bell: FakeBell) -> None:
     store.submit(record(OTHER), [new_job(0, OTHER, queue="machine.lab2")])
     ringing = controller(store, bell, grace_s=1e-9)
