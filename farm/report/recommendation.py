@@ -46,8 +46,8 @@ class Recommendation:
 
     def answer(self, advice: Advice) -> list[str]:
         """What to do, in a sentence, and what speaks against it."""
-        where = f" on {_place(advice.place)}" if advice.place else ""
-        wanted = f"{self.arrivals.rate_per_s:g} requests/s{where} within {_and(str(li) for li in self.limits)}"
+        where = named(dict(self.served.place(advice.place)))
+        wanted = f"{self.arrivals.rate_per_s:g} requests/s on {where}, within {_and(str(li) for li in self.limits)}"
         if advice.best is None:
             return [f"{wanted}: nothing meets that. {self._nearest(advice)} ({HOW})."]
         best = advice.best
@@ -83,7 +83,7 @@ class Recommendation:
         return f"{self.arrivals} arrivals, {self.arrivals.rate_per_s:g}/s; {tried}"
 
     def _tables(self, advice: Advice) -> list[RenderableType]:
-        heading: list[RenderableType] = [Text(_place(advice.place), style="bold")] if advice.place else []
+        heading: list[RenderableType] = [Text(named(dict(advice.place)), style="bold")] if advice.place else []
         shown = [c for network in advice.by_network for c in [advice.by_network[network] or advice.nearest[network]]]
         networks = zip(advice.by_network, shown, strict=True)
         parts = [*heading, Text("The best policy of each network"), self._candidates(networks)]
@@ -137,7 +137,7 @@ class Recommendation:
 
     def records(self) -> list[dict[str, Scalar]]:
         """For csv and parquet: the best or nearest policy of each network, the prices, the front."""
-        return [{**dict(a.place), **row} for a in self.advice for row in _rows(a)]
+        return [{**dict(self.served.place(a.place)), **row} for a in self.advice for row in _rows(a)]
 
     def record(self) -> dict[str, Any]:
         """For json, which has the answer besides."""
@@ -154,7 +154,7 @@ class Recommendation:
     def _advice_record(self, advice: Advice) -> dict[str, Any]:
         service = advice.fastest.service
         return {
-            **dict(advice.place),
+            **dict(self.served.place(advice.place)),
             "quality": service.quality.value if service.quality else None,
             "simulated": service.simulated,
             "answer": " ".join(self.answer(advice)),
@@ -253,10 +253,6 @@ def _tie(rivals: Sequence[Candidate]) -> str:
 
 def _name(network: Key) -> str:
     return named(dict(network))
-
-
-def _place(place: Key) -> str:
-    return named(dict(place))
 
 
 def _and(parts: Iterable[str]) -> str:

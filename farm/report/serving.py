@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from farm.analysis.aggregate import Group, grouped
+from farm.analysis.aggregate import Group, Key, grouped
 from farm.analysis.samples import device_domain, samples
 from farm.analysis.serving import Figures, Service, services
 from farm.analysis.serving.figures import needed
@@ -28,6 +28,11 @@ class Served:
     services: Sequence[Service]
     accuracy: Mapping[str, float]  #: published ImageNet top-1 in %, by model
     include_flagged: bool
+
+    def place(self, of: Key) -> Key:
+        """Machine and device, and what else tells a place from others of the sweep."""
+        known = {**self.selected.shared, **dict(of)}
+        return tuple((name, known[name]) for name in dict.fromkeys(("machine", "device", *dict(of))) if name in known)
 
     def footnotes(self, figures: Sequence[Figures], statistics: Sequence[str]) -> list[str]:
         """What a reader must know of times and joules that rest on this sweep."""

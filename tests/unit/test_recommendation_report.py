@@ -186,7 +186,7 @@ def test_the_answer_comes_first_and_names_network_policy_joules_and_time() -> No
     line, by_trial = found.answer(found.advice[0])
     assert by_trial.startswith("With the batches of each of 2 trials alone: p99 ")
     assert by_trial.endswith(" ms, all of them in time.")
-    assert line.startswith(f"50 requests/s within p99 ≤ 50 ms: {MODELS[0]}, batches of ")
+    assert line.startswith(f"50 requests/s on machine lab1, device cpu, within p99 ≤ 50 ms: {MODELS[0]}, batches of ")
     assert "takes the least energy" in line
     assert line.endswith("(simulated response times over measured service times).")
     text = rendered(found.rendered())
@@ -244,7 +244,7 @@ def test_each_machine_has_an_answer_of_its_own() -> None:
         (("machine", "lab2-with-a-long-name.example.org"),),
     ]
     text = rendered(found.rendered())
-    assert "50 requests/s on machine lab1 within" in text
+    assert "50 requests/s on machine lab1, device cpu, within" in text
     assert widest(text) <= 80
 
 
