@@ -118,6 +118,7 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = Field(
         "text", description="of controller and worker: lines for people, or one JSON object a line"
     )
+    task_events: bool = Field(False, description="workers send Celery's task events, for Flower")
     metrics: str = Field("", description="[HOST:]PORT where `farm serve` answers Prometheus; default nowhere")
     submitter: str = Field(default_factory=_user, description="who submits: submitters take turns on the farm")
     machine_name: str = Field("", description="this machine's name in the farm; default its host name")
