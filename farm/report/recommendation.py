@@ -13,6 +13,7 @@ from farm.analysis.aggregate import Key
 from farm.analysis.recommend import WORTHWHILE, Advice, Candidate, Limit, Limits, Price, advise, candidates
 from farm.analysis.serving import Arrivals, Figures
 from farm.analysis.serving.figures import REQUESTS
+from farm.analysis.serving.quantities import spelt_per_s
 from farm.errors import InputError
 from farm.model import Quality, Scalar, SweepRecord
 from farm.report.grids import named
@@ -47,7 +48,8 @@ class Recommendation:
     def answer(self, advice: Advice) -> list[str]:
         """What to do, in a sentence, and what speaks against it."""
         where = named(dict(self.served.place(advice.place)))
-        wanted = f"{self.arrivals.rate_per_s:g} requests/s on {where}, within {_and(str(li) for li in self.limits)}"
+        rate = spelt_per_s(self.arrivals.rate_per_s, " requests")
+        wanted = f"{rate} on {where}, within {_and(str(li) for li in self.limits)}"
         if advice.best is None:
             return [f"{wanted}: nothing meets that. {self._nearest(advice)} ({HOW})."]
         best = advice.best
@@ -80,7 +82,7 @@ class Recommendation:
     def _load(self) -> str:
         policies = len({str(c.policy) for c in self.found})
         tried = f"{policies} policies, {self.found[0].figures.requests} requests each"
-        return f"{self.arrivals} arrivals, {self.arrivals.rate_per_s:g}/s; {tried}"
+        return f"{self.arrivals} arrivals, {spelt_per_s(self.arrivals.rate_per_s)}; {tried}"
 
     def _tables(self, advice: Advice) -> list[RenderableType]:
         heading: list[RenderableType] = [Text(named(dict(advice.place)), style="bold")] if advice.place else []

@@ -9,6 +9,7 @@ from rich.text import Text
 from farm.analysis.aggregate import Key
 from farm.analysis.serving import STATISTICS, Arrivals, Figures, Policy, Service, assess
 from farm.analysis.serving.figures import REQUESTS
+from farm.analysis.serving.quantities import spelt_per_s
 from farm.errors import InputError
 from farm.intervals import Interval
 from farm.model import Scalar, SweepRecord
@@ -109,7 +110,7 @@ def _usual(service: Service) -> Iterable[Policy]:
 
 
 def _key(response: Response) -> Key:
-    rate = f"{response.arrivals.rate_per_s:g}/s"
+    rate = spelt_per_s(response.arrivals.rate_per_s)
     return (*response.service.key, ("rate", rate), ("policy", str(response.policy)))
 
 

@@ -13,7 +13,7 @@ from scipy.optimize import brentq
 from farm.analysis.aggregate import percentile
 from farm.analysis.serving import Constant, Course, Figures, Poisson, Policy, Recorded, Service, assess, simulate
 from farm.analysis.serving.figures import needed, summed_up
-from farm.analysis.serving.quantities import duration_s, rate_per_s
+from farm.analysis.serving.quantities import duration_s, rate_per_s, spelt_per_s
 from farm.errors import InputError
 from farm.intervals import Interval
 from tests.serving import IDLE_W, exponential_s, plainly, service, steady
@@ -355,6 +355,11 @@ def test_durations_have_units(text: str, value_s: float) -> None:
 @pytest.mark.parametrize(("text", "value"), [("16/s", 16), ("30/min", 0.5), ("7200 / h", 2)])
 def test_rates_have_units(text: str, value: float) -> None:
     assert rate_per_s(text, "x") == pytest.approx(value)
+
+
+@pytest.mark.parametrize("text", ["16/s", "30/min", "2.5/h", "0.1/h", "1000/s"])
+def test_a_rate_is_spelt_as_it_is_read(text: str) -> None:
+    assert spelt_per_s(rate_per_s(text, "x")) == text
 
 
 @pytest.mark.parametrize("text", ["50", "0ms", "-1s", "1e3s", "fast", "", "ms"])

@@ -24,6 +24,12 @@ def spelt_s(value_s: float, between: str = "") -> str:
     return f"{value_s * 1e3:g}{between}ms" if value_s < 10 else f"{value_s:g}{between}s"
 
 
+def spelt_per_s(value: float, of: str = "") -> str:
+    """A rate per second, or per minute or hour where that is below 1; `of` stands between number and unit."""
+    unit = next((unit for unit, per_s in _PER_S.items() if value >= per_s), "h")
+    return f"{value / _PER_S[unit]:g}{of}/{unit}"
+
+
 def rate_per_s(text: str, where: str) -> float:
     """16/s, 30/min or 100/h; `where` begins the complaint. Raises InputError."""
     found = re.fullmatch(rf"{_NUMBER}\s*/\s*({'|'.join(_PER_S)})", text.strip())
