@@ -22,17 +22,18 @@ CPU_HOW = f"user and system time of the worker and its helper over {WINDOW_S:.0f
 
 def figures() -> Iterator[Figure]:
     """On each broker one worker: its CPU over a minute; and the memory of the worker and its helper."""
-    yield from _figures("filesystem", "filesystem://")
+    yield from idle_figures("filesystem broker", "filesystem://")
     try:
         with TemporaryDirectory() as folder, running_redis(Path(folder)) as redis:
-            yield from _figures("Redis", redis.url)
+            yield from idle_figures("Redis", redis.url)
     except pytest.skip.Exception as reason:
         yield Figure(what="idle worker, Redis", value=None, how=str(reason))
 
 
-def _figures(broker: str, broker_url: str) -> Iterator[Figure]:
+def idle_figures(broker: str, broker_url: str, database_url: str = "") -> Iterator[Figure]:
+    """One worker with that broker and that database."""
     with ExitStack() as stack:
-        farm = stack.enter_context(new_farm(broker_url))
+        farm = stack.enter_context(new_farm(broker_url, database_url))
         worker = stack.enter_context(farm.running(*FARM, "worker"))
         _await_membership(farm, worker)
         helpers = worker.children(recursive=True)
@@ -40,7 +41,7 @@ def _figures(broker: str, broker_url: str) -> Iterator[Figure]:
         time.sleep(WINDOW_S)
         percent = 100 * (cpu_s(worker, *helpers) - begin_cpu_s) / (time.monotonic() - begin_s)
         yield Figure(
-            what=f"CPU of an idle worker, {broker} broker",
+            what=f"CPU of an idle worker, {broker}",
             value=percent,
             unit="% of a core",
             at_most=AT_MOST_PERCENT,
@@ -49,9 +50,7 @@ def _figures(broker: str, broker_url: str) -> Iterator[Figure]:
         for who, processes in (("worker", [worker]), ("helper with torch imported", helpers)):
             resident = sum(process.memory_info().rss for process in processes) / 2**20
             how = f"resident set, after {SETTLE_S + WINDOW_S:.0f} s of idleness; no trial has run"
-            yield Figure(
-                what=f"memory of an idle {who}, {broker} broker", value=resident, unit="MiB", digits=0, how=how
-            )
+            yield Figure(what=f"memory of an idle {who}, {broker}", value=resident, unit="MiB", digits=0, how=how)
 
 
 def _await_membership(farm: Farm, worker: psutil.Popen) -> None:

@@ -5,6 +5,7 @@ import importlib.util
 import pytest
 from rich.console import Console
 
+from tests.benchmarks import queue
 from tests.benchmarks.__main__ import BENCHMARKS
 from tests.benchmarks.figures import Figure, machine_line, table
 
@@ -42,5 +43,6 @@ def test_table_shows_every_figure_the_machine_and_how_it_was_obtained() -> None:
 
 
 def test_every_benchmark_has_its_module() -> None:
-    missing = [name for name in BENCHMARKS.values() if importlib.util.find_spec(f"tests.benchmarks.{name}") is None]
+    names = [*BENCHMARKS.values(), *queue.BENCHMARKS.values()]
+    missing = [name for name in names if importlib.util.find_spec(f"tests.benchmarks.{name}") is None]
     assert missing == []
