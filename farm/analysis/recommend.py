@@ -20,7 +20,7 @@ from farm.intervals import Interval
 TIMEOUTS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0)
 #: The limits of the list of prices, as multiples of the one that was asked for.
 FACTORS = (0.5, 0.75, 1.0, 1.5, 2.0)
-#: On the front, who takes more energy is more accurate, or faster by more than this share.
+#: Faster is who is so by more than this share: on the front, who takes more energy is that, or more accurate.
 WORTHWHILE = 0.2
 
 
@@ -116,6 +116,7 @@ class Advice:
     nearest: Mapping[Key, Candidate | None]  #: of the networks that do not; None: none keeps up with the requests
     best: Candidate | None  #: of all networks
     by_trial: tuple[Figures, ...]  #: the best, with the service times of each trial alone
+    faster: Candidate | None  #: another policy of that network that may take no more, and answers sooner
     rivals: tuple[Candidate, ...]  #: other networks that may take no more energy: the intervals overlap
     prices: tuple[Price, ...]
     front: tuple[Candidate, ...]  #: least energy first: the first is the cheapest, each other faster or more accurate
@@ -179,7 +180,8 @@ def _advice(
         nearest={n: _nearest(every, limits) for n, every in networks.items() if by_network[n] is None},
         best=best,
         by_trial=again(best) if best is not None else (),
-        rivals=tuple(_rivals(best, by_network.values())) if best is not None else (),
+        faster=_faster(best, own, limits) if best is not None else None,
+        rivals=tuple(c for c in by_network.values() if c and best and c is not best and _may_equal(best, c)),
         prices=tuple(_price(own, limits, factor) for factor in FACTORS),
         front=front(own, limits[0].statistic),
         fastest=max(own, key=lambda c: c.capacity_per_s),
@@ -196,12 +198,17 @@ def _nearest(found: Iterable[Candidate], limits: Limits) -> Candidate | None:
     return min(keeping_up, key=lambda pair: pair[0], default=(inf, None))[1]
 
 
-def _rivals(best: Candidate, others: Iterable[Candidate | None]) -> Iterator[Candidate]:
-    high = best.gross_j.high
-    for other in others:
-        low = other.gross_j.low if other is not None else None
-        if other is not None and other is not best and (high is None or low is None or low <= high):
-            yield other
+def _may_equal(best: Candidate, other: Candidate) -> bool:
+    """Whether their intervals overlap, as far as they are known."""
+    high, low = best.gross_j.high, other.gross_j.low
+    return high is None or low is None or low <= high
+
+
+def _faster(best: Candidate, own: Iterable[Candidate], limits: Limits) -> Candidate | None:
+    """Of the same network, by more than `WORTHWHILE`: the fastest that may take no more."""
+    able = [c for c in own if c.network == best.network and c.meets(limits) and _may_equal(best, c)]
+    fastest = min(able, key=lambda c: c.excess(limits))
+    return fastest if fastest.excess(limits) < best.excess(limits) * (1 - WORTHWHILE) else None
 
 
 def _price(found: Sequence[Candidate], limits: Limits, factor: float) -> Price:

@@ -59,6 +59,7 @@ class Recommendation:
             f"{wanted}: {_name(best.network)}, {best.policy.in_words}, takes the least energy, "
             f"{interval(best.gross_j)} J gross a request, {joules(best.figures.net_j)} net{modelled}; {times} ({HOW}).",
             *([self._by_trial(advice.by_trial)] if len(advice.by_trial) > 1 else []),
+            *([self._faster(advice.faster)] if advice.faster else []),
             *([_tie(advice.rivals)] if advice.rivals else []),
         ]
 
@@ -67,6 +68,10 @@ class Recommendation:
         misses = any(not _is_within(f, limit) for f in figures for limit in self.limits)
         verdict = "some of them miss the limit" if misses else "all of them in time"
         return f"With the batches of each of {len(figures)} trials alone: {times}, {verdict}."
+
+    def _faster(self, other: Candidate) -> str:
+        times = _and(f"{li.statistic} {time_cell(other.figures, li.statistic)} ms" for li in self.limits)
+        return f"{other.policy} is faster, {times}, and may take no more: the intervals overlap."
 
     def _nearest(self, advice: Advice) -> str:
         near = [c for c in advice.nearest.values() if c is not None]
@@ -162,6 +167,7 @@ class Recommendation:
             "answer": " ".join(self.answer(advice)),
             "best": advice.best and _record(advice.best),
             "best_by_trial": [figures_record(figures) for figures in advice.by_trial],
+            "faster": advice.faster and _record(advice.faster),
             "rivals": [_record(rival) for rival in advice.rivals],
             "networks": [
                 {

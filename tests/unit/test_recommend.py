@@ -13,7 +13,7 @@ from farm.analysis.serving import Figures, Poisson, Policy, Service, assess
 from farm.errors import InputError
 from farm.intervals import Interval
 from farm.model import Quality, Scalar
-from tests.serving import steady
+from tests.serving import service, steady
 from tests.summaries import ends
 
 P99 = Limit("p99", 0.05)
@@ -114,6 +114,20 @@ def test_networks_whose_intervals_overlap_are_rivals() -> None:
     near, far = steady(key=key("large"), fixed_j=0.41), steady(key=key("large"), fixed_j=4.0)
     assert [rival.network for rival in advice(SMALL, near).rivals] == [key("large")]
     assert advice(steady(key=key("small"), idle_w=ends(10.0, 0.01)), far).rivals == ()
+
+
+def test_a_faster_policy_that_may_take_no_more_is_named() -> None:
+    """Batches save 4 mJ of 0.4 J, which is within the noise."""
+    times_s = {batch.size: batch.times_s for batch in SMALL.batches}
+    net_j = {size: ends(0.4 * size - 0.004 * (size > 1), 0.01 * size) for size in times_s}
+    unsure = service(times_s, net_j, key=key("small"))
+    said = advice(unsure)
+    assert said.best is not None
+    assert said.best.policy.size > 1
+    assert said.faster is not None
+    assert said.faster.policy.timeout_s == 0
+    assert said.faster.excess((P99,)) < said.best.excess((P99,)) * (1 - WORTHWHILE)
+    assert advice(steady(key=key("small"), idle_w=ends(10.0, 0.001))).faster is None
 
 
 def test_an_interval_that_nobody_knows_may_overlap() -> None:
