@@ -131,7 +131,7 @@ class Worker:
         if self._duty is not Duty.WORK:
             return False
         try:
-            with machine_lock(self._settings.lock_file, timeout_s=LOCK_WITHIN_S):
+            with machine_lock(self._settings.lock_file, LOCK_WITHIN_S, lambda: self._is_leaving):
                 self._spool.drain(self._store)
                 claim = self._store.claim(job, attempt, self._owner, self._machine.id, self._settings.lease_s)
                 if claim is not None:

@@ -14,17 +14,17 @@ RETRY_S = 0.1
 
 
 @contextmanager
-def machine_lock(path: Path, timeout_s: float = 0.0) -> Iterator[None]:
+def machine_lock(path: Path, timeout_s: float = 0.0, is_over: Callable[[], bool] = bool) -> Iterator[None]:
     """Hold this machine; the kernel frees it when the process dies, however it dies.
 
-    Raises MachineBusy, naming the holder, when it is not free within `timeout_s`;
+    Raises MachineBusy, naming the holder, when it is not free within `timeout_s`, or when the wait is over before;
     InputError when the file cannot be opened. The file may belong to another user, and is never removed.
     """
 
     def busy(holder: str) -> str:
         return f"this machine is measuring already: process {holder} holds {path}; wait for it, or stop it"
 
-    with _held(path, busy, timeout_s):
+    with _held(path, busy, timeout_s, is_over):
         yield
 
 
@@ -44,10 +44,12 @@ def only_worker(lock_file: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _held(path: Path, busy: Callable[[str], str], timeout_s: float = 0.0) -> Iterator[None]:
+def _held(
+    path: Path, busy: Callable[[str], str], timeout_s: float = 0.0, is_over: Callable[[], bool] = bool
+) -> Iterator[None]:
     fd = _open(path)
     try:
-        _acquire(fd, busy, timeout_s)
+        _acquire(fd, busy, timeout_s, is_over)
         holder = f"{os.getpid()}\n".encode()
         if os.pread(fd, 32, 0) != holder:  # truncating takes longer than claiming a job
             os.truncate(fd, 0)
@@ -57,14 +59,14 @@ def _held(path: Path, busy: Callable[[str], str], timeout_s: float = 0.0) -> Ite
         os.close(fd)
 
 
-def _acquire(fd: int, busy: Callable[[str], str], timeout_s: float) -> None:
+def _acquire(fd: int, busy: Callable[[str], str], timeout_s: float, is_over: Callable[[], bool]) -> None:
     deadline_s = time.monotonic() + timeout_s
     while True:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             left_s = deadline_s - time.monotonic()
-            if left_s <= 0:
+            if left_s <= 0 or is_over():
                 holder = os.pread(fd, 32, 0).decode(errors="replace").strip() or "unknown"
                 raise MachineBusy(busy(holder)) from None
             time.sleep(min(RETRY_S, left_s))

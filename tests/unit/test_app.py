@@ -437,6 +437,17 @@ def test_a_busy_machine_gives_the_ring_back(bench: Bench, monkeypatch: pytest.Mo
     assert bench.ringing() == [job_id(0)]
 
 
+def test_a_worker_that_waits_for_a_busy_machine_leaves_when_told(bench: Bench) -> None:
+    with machine_lock(bench.settings.lock_file):
+        serving = bench.serve_in_background(job_id(0))
+        serving.join(0.2)
+        assert serving.is_alive()
+        bench.worker.leave()
+        serving.join(SOON_S)
+        assert not serving.is_alive()
+    assert bench.ringing() == [job_id(0)]
+
+
 def test_a_worker_that_cannot_read_a_job_gives_it_back_and_leaves(bench: Bench) -> None:
     with bench.store.write() as connection:
         connection.exec_driver_sql("UPDATE job SET spec = json_set(spec, '$.unheard', 1) WHERE ordinal = 0")
