@@ -1,5 +1,6 @@
 """A report is on the disk whole or not at all, and stays until the store has it."""
 
+import json
 import os
 import threading
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from farm.errors import InputError, StoreUnavailable
 from farm.model import FailureKind, JobState, TrialReport
 from farm.store import Store
 from tests.contract.store_records import ANNE, MACHINE, claim, counts, job_id, new_job, record, report
+from workers import spool as module
 from workers.spool import Spool
 
 
@@ -117,6 +119,33 @@ def test_a_damaged_file_is_kept_aside_and_holds_up_nobody(
     assert not damaged.exists()
     assert "damaged.1.bad" in caplog.text
     assert len(spool) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"SECRET": 1}, "an unknown field"),
+        ({"version": 2}, "version: Input should be 1"),
+        ({"attempt": "SECRET"}, "attempt: Input should be a valid integer"),
+        ({"log_tail": "SECRET" * 1000}, "more than 4000 bytes"),
+    ],
+)
+def test_a_file_that_breaks_the_schema_is_counted_and_said_without_a_word_of_what_it_holds(
+    change: dict[str, object],
+    why: str,
+    spool: Spool,
+    folder: Path,
+    store: MoodyStore,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "MAX_REPORT_BYTES", 4000)
+    text = json.dumps(report(job_id(0), 1).model_dump(mode="json") | change)
+    (folder / "odd.1.json").write_text(text)
+    assert spool.drain(store) == 0
+    assert (spool.refused, len(spool), counts(store)[JobState.RUNNING]) == (1, 0, 3)
+    assert f"of {len(text)} bytes cannot be stored ({why}" in caplog.text
+    assert "SECRET" not in caplog.text
 
 
 def test_a_report_that_the_store_refuses_is_kept_aside(spool: Spool, folder: Path, store: MoodyStore) -> None:
