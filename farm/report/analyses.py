@@ -100,6 +100,8 @@ def analysis(method: Method, seen: Observations, factors: Sequence[str], options
     if not factors and method is not Method.NORMALITY:
         raise InputError(f"--factors: name what {method} should compare, such as model,batch_size")
     _check_options(method, options)
+    if seen.data.is_log and method is Method.NORMALITY:
+        raise InputError("--log: normality shows logarithms anyway")
     if not seen.data.values:
         raise InputError("there is nothing to analyse: no value is left")
     try:

@@ -28,10 +28,9 @@ def comparison(
         raise InputError("a trial is on both sides: choose the sides by --a and --b so that they do not overlap")
     both = (*a.trials, *b.trials)
     name, values = responses(both, response)
-    if RESPONSES[name].is_energy:
-        check_kinds([trial.labels for trial in both])
+    check_kinds([trial.labels for trial in both], is_energy=RESPONSES[name].is_energy)
     if min(values) <= 0:
-        raise InputError(f"--response: {name} is 0 or less in a trial: a ratio needs more; try gross_j")
+        raise InputError(f"--response: {name} is 0 or less in a trial, and has no ratio")
     cut = len(a.trials)
     picked = {factor for factor, _ in set(selections[0].where) ^ set(selections[1].where)}
     found = compare(_side(a, values[:cut]), _side(b, values[cut:]), sorted(picked))
@@ -84,7 +83,7 @@ def _view(found: Comparison, response: str, caption: Sequence[str], notes: Seque
     sentences, notes = words.of_comparison(found, response), (*own, *notes)
     record = {
         "table": [
-            {**dict(match.key), "a": match.mean_a, "b": match.mean_b, **pair_record(match.pair)}
+            {**dict(match.key), "mean_a": match.mean_a, "mean_b": match.mean_b, **pair_record(match.pair)}
             for match in found.matches
         ],
         "overall": {**ends("ratio", found.ratio), "p": found.p, "points": len(found.matches)},

@@ -128,8 +128,7 @@ def of_sweep(
     found = chosen(store, sweep, factors, selection)
     name, values = responses(found.trials, response)
     labels = [trial.labels for trial in found.trials]
-    if RESPONSES[name].is_energy:
-        check_kinds(labels, factors)
+    check_kinds(labels, factors, RESPONSES[name].is_energy)
     check_hardware(labels, factors)
     columns = {factor: tuple(own.get(factor) for own in labels) for factor in factors}
     caption = (found.title, *about(found, found.trials, response, name), *_others(labels, factors))
@@ -193,13 +192,15 @@ def about(found: Chosen, trials: Sequence[Trial], wanted: str, name: str) -> lis
     return [*([spelt] if spelt else []), *joules, response]
 
 
-def check_kinds(labels: Sequence[Labels], factors: Sequence[str] = ()) -> None:
-    """Raise InputError where joules of different kinds would be analysed as one; domains may be a factor."""
+def check_kinds(labels: Sequence[Labels], factors: Sequence[str] = (), is_energy: bool = True) -> None:
+    """Raise InputError where trials of different kinds would be analysed as one; domains may be a factor."""
+    of_joules_alone = {"domain", "quality"}
     for name in KINDS_OF_JOULES:
         levels = list(dict.fromkeys(own.get(name) for own in labels))
-        if len(levels) > 1 and not (name == "domain" and name in factors):
+        is_free = (name in of_joules_alone and not is_energy) or (name == "domain" and name in factors)
+        if len(levels) > 1 and not is_free:
             those = ", ".join(map(label, levels))
-            raise InputError(f"joules of different {name} ({those}) are never mixed: choose by --where {name}=...")
+            raise InputError(f"trials of different {name} ({those}) are never mixed: choose by --where {name}=...")
 
 
 def check_hardware(labels: Sequence[Labels], factors: Sequence[str]) -> None:

@@ -123,8 +123,11 @@ def test_flagged_trials_are_left_out_unless_they_are_asked_for() -> None:
 @pytest.mark.parametrize(
     ("other", "complaint"),
     [
-        ({"row_quality": Quality.MODELLED}, "joules of different quality"),
-        ({"simulated": True}, "joules of different simulated"),
+        ({"row_quality": Quality.MODELLED}, "trials of different quality"),
+        (
+            {"simulated": True},
+            r"trials of different simulated \(false, true\) are never mixed",
+        ),
         ({"hardware_class": "cpu-4"}, "different hardware"),
     ],
 )
@@ -136,6 +139,11 @@ def test_what_must_not_be_mixed_is_not(other: dict[str, Any], complaint: str) ->
 def test_hardware_may_be_a_factor_and_seconds_have_no_quality() -> None:
     two = (measured("a", 0.5), measured("b", 0.5, hardware_class="cpu-4", row_quality=Quality.MODELLED))
     assert len(seen(*two, response="seconds", factors=["hardware_class"]).data.values) == 2
+
+
+def test_simulated_seconds_are_never_mixed_with_real_ones_either() -> None:
+    with pytest.raises(InputError, match="trials of different simulated"):
+        seen(measured("a", 0.5), measured("b", 0.5, simulated=True), response="seconds")
 
 
 def test_modelled_and_simulated_energy_is_named_so() -> None:
@@ -181,7 +189,7 @@ def test_a_file_has_numbers_and_words_as_levels(sheet: Callable[[str], Path]) ->
         ("energy,a\n1,2\n1,\n", "runs.csv:3: a: expected a level, got nothing"),
         ("energy,a\n1,2\n1\n", "runs.csv:3: a: expected a level, got nothing"),
         ("energy,a\n1,2,3\n", "runs.csv:2: more cells than columns"),
-        ("energy,a,quality\n1,2,counter\n1,2,modelled\n", "joules of different quality"),
+        ("energy,a,quality\n1,2,counter\n1,2,modelled\n", "trials of different quality"),
     ],
 )
 def test_a_file_that_does_not_do_is_told_with_its_line(text: str, complaint: str, sheet: Callable[[str], Path]) -> None:
@@ -221,6 +229,14 @@ def test_on_logarithms_factors_multiply_and_do_not_interact() -> None:
     *_, interaction = analysed(Method.ANOVA, logs).sentences
     assert "cannot tell" in interaction
     assert "log energy" in analysed(Method.ANOVA, logs).sentences[0]
+
+
+def test_pairs_of_logarithms_are_the_pairs_themselves_and_normality_shows_both_anyway() -> None:
+    found = seen(*trials())
+    logs = Observations(found.data.logs(), found.caption)
+    assert analysed(Method.PAIRS, logs).record["table"] == analysed(Method.PAIRS, found).record["table"]
+    with pytest.raises(InputError, match="--log: normality shows logarithms anyway"):
+        analysed(Method.NORMALITY, logs)
 
 
 def test_noise_is_not_called_an_effect() -> None:
@@ -453,7 +469,7 @@ def test_sweeps_on_different_hardware_meet_only_when_asked() -> None:
 
 
 def test_joules_of_different_quality_are_never_compared() -> None:
-    with pytest.raises(InputError, match="joules of different quality"):
+    with pytest.raises(InputError, match="trials of different quality"):
         between(trials(prefix="a"), trials(prefix="b", row_quality=Quality.MODELLED))
 
 

@@ -41,7 +41,9 @@ class Data:
         return dict(sorted(found.items(), key=lambda item: [order(level) for level in item[0]]))
 
     def logs(self) -> Self:
-        """The same on a logarithmic scale, where factors multiply; raises InputError where a value is 0 or less."""
+        """On a logarithmic scale, where factors multiply; raises InputError where a value is 0 or less."""
+        if self.is_log:
+            return self
         below = sum(value <= 0 for value in self.values)
         if below:
             raise InputError(

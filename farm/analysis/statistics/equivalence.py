@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from math import exp, log1p
+from math import log1p
+from statistics import fmean
 from typing import Literal
 
 from scipy import stats
@@ -11,6 +12,7 @@ from scipy import stats
 from farm.analysis.statistics.data import Cell, Data, check_cells, check_levels, check_varied, spelt
 from farm.analysis.statistics.libraries import library
 from farm.analysis.statistics.multiplicity import Correction, adjusted
+from farm.analysis.statistics.pairs import antilog
 from farm.intervals import CONFIDENCE, Interval
 
 SIGNIFICANCE = 1 - CONFIDENCE
@@ -61,5 +63,5 @@ def tost(a: Sequence[float], b: Sequence[float], margin: float = MARGIN) -> Equi
     p, _, _ = library("statsmodels.stats.weightstats").ttost_ind(b, a, -limit, limit, usevar="unequal")
     welch = stats.ttest_ind(b, a, equal_var=False)
     ends = welch.confidence_interval(1 - 2 * SIGNIFICANCE)
-    ratio = Interval(exp((ends.low + ends.high) / 2), exp(ends.low), exp(ends.high))
+    ratio = Interval(*map(antilog, (fmean(b) - fmean(a), ends.low, ends.high)))
     return Equivalence(len(a), len(b), ratio, float(p), float(p), float(welch.pvalue))

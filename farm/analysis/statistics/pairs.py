@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from math import exp, isfinite, log, sqrt
 from statistics import fmean, stdev, variance
+from sys import float_info
 from typing import Any, TypeVar
 
 from scipy import stats
@@ -32,7 +33,8 @@ class Pair:
     ratio: Interval  #: of the geometric means, b / a
     p: float | None  #: that the ratio is 1: Welch's t test of the logarithms
     p_adjusted: float | None
-    df: float | None  #: of Welch's test
+    log_u: float | None  #: standard uncertainty of the logarithm of the ratio
+    df: float | None  #: its degrees of freedom, by Welch
     g: Interval | None  #: Hedges' g of the logarithms, b - a
     delta: Interval  #: Cliff's delta: P(b > a) - P(b < a)
     p_rank: float | None  #: Mann-Whitney
@@ -60,21 +62,23 @@ def corrected(found: Mapping[K, Pair], correction: Correction = Correction.HOLM)
 
 def of_logs(a: Sequence[float], b: Sequence[float]) -> Pair:
     """Two groups of logarithms. p is not corrected yet."""
-    difference, (low, high) = fmean(b) - fmean(a), (None, None)
-    p = df = p_rank = None
+    difference = fmean(b) - fmean(a)
+    low = high = p = log_u = df = p_rank = None
     if min(len(a), len(b)) > 1 and (min(a) != max(a) or min(b) != max(b)):
         welch = _quietly(stats.ttest_ind, b, a, equal_var=False)
         ends = welch.confidence_interval(CONFIDENCE)
-        low, high, p, df = exp(ends.low), exp(ends.high), float(welch.pvalue), float(welch.df)
+        low, high, p, df = antilog(ends.low), antilog(ends.high), float(welch.pvalue), float(welch.df)
+        log_u = float(ends.high - ends.low) / 2 / _t(df)
     rank = stats.mannwhitneyu(b, a, alternative="two-sided")
     if min(len(a), len(b)) > 1:
         p_rank = float(rank.pvalue) if isfinite(rank.pvalue) else None
     return Pair(
         n_a=len(a),
         n_b=len(b),
-        ratio=Interval(exp(difference), low, high),
+        ratio=Interval(antilog(difference), low, high),
         p=p,
         p_adjusted=p,
+        log_u=log_u,
         df=df,
         g=hedges(a, b),
         delta=cliff(float(rank.statistic), len(b), len(a)),
@@ -121,24 +125,25 @@ def overall(found: Sequence[Pair]) -> tuple[Interval, float | None]:
     degrees of freedom are Satterthwaite's (1946) for such a sum. Unknown where one of the pairs is.
     """
     logs = [log(pair.ratio.mean) for pair in found]
-    middle, known = fmean(logs), [(_squared_error(pair), pair.df) for pair in found]
-    errors = [(squared, df) for squared, df in known if squared is not None and df is not None]
-    if len(errors) < len(found):
-        return Interval(exp(middle), None, None), None
-    total = sum(squared for squared, _ in errors)
-    df = total**2 / sum(squared**2 / df for squared, df in errors)
-    error = sqrt(total) / len(found)
-    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, df)) * error
-    p = 2 * float(stats.t.sf(abs(middle) / error, df))
-    return Interval(exp(middle), exp(middle - half), exp(middle + half)), p
+    middle = fmean(logs)
+    known = [(pair.log_u**2, pair.df) for pair in found if pair.log_u is not None and pair.df is not None]
+    if len(known) < len(found):
+        return Interval(antilog(middle), None, None), None
+    total = sum(squared for squared, _ in known)
+    df = total**2 / sum(squared**2 / own_df for squared, own_df in known)
+    u = sqrt(total) / len(found)
+    p = 2 * float(stats.t.sf(abs(middle) / u, df))
+    return Interval(antilog(middle), antilog(middle - _t(df) * u), antilog(middle + _t(df) * u)), p
 
 
-def _squared_error(pair: Pair) -> float | None:
-    """Of the log ratio, from Welch's interval."""
-    if pair.ratio.low is None or pair.ratio.high is None or pair.df is None:
-        return None
-    half = (log(pair.ratio.high) - log(pair.ratio.low)) / 2
-    return (half / float(stats.t.ppf(0.5 + CONFIDENCE / 2, pair.df))) ** 2
+def antilog(value: float) -> float:
+    """What is too large for a number is the largest there is: two values far apart leave nearly everything possible."""
+    return exp(min(value, log(float_info.max)))
+
+
+def _t(df: float) -> float:
+    """Of Student's distribution, for a two-sided interval."""
+    return float(stats.t.ppf(0.5 + CONFIDENCE / 2, df))
 
 
 def _quietly(test: Any, *groups: Sequence[float], **options: Any) -> Any:
