@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-simulated test check format bench bench-accuracy bench-overhead bench-queue soak test-faults clean
+.PHONY: help demo demo-simulated test check format bench bench-accuracy bench-analysis bench-overhead bench-queue soak test-faults clean
 
 help: ## say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -53,6 +53,9 @@ soak: $(STAMP) ## 2,000 jobs over 8 workers with a fault every 2 s: is one lost,
 
 bench-queue: $(STAMP) ## broker and database under many jobs and many machines, as a table: a quarter of an hour
 	$(BIN)/python -m tests.benchmarks.queue
+
+bench-analysis: $(STAMP) ## medians and means with intervals over a million measurements, on either database
+	$(BIN)/python -m tests.benchmarks analysis
 
 bench-overhead: $(STAMP) ## what metering costs: CPU in a measure window, and latency with it on and off
 	$(BIN)/python -m tests.benchmarks.bench_metering

@@ -11,6 +11,7 @@ from farm.analysis.across import KIND, MACHINE, Cell, Comparison, Figure, Overal
 from farm.analysis.aggregate import Sample, grouped
 from farm.analysis.samples import from_totals, samples
 from farm.errors import InputError
+from farm.intervals import BOOTSTRAP_NEEDS
 from farm.model import Domain, Scalar, SweepRecord, WindowKind
 from farm.report import notes
 from farm.report.grids import Row, grids
@@ -109,6 +110,9 @@ class Across:
             return
         wanted = ", ".join(f"{name} {value}" for name, value in self.reference.items())
         yield f"ratio: to {wanted} on the same machine, 95 % by bootstrap over blocks."
+        blocks = [len({(s.labels["sweep"], s.labels["repetition"]) for s in c.group.samples}) for c in self.cells]
+        if min(blocks) < BOOTSTRAP_NEEDS:
+            yield f"Fewer than {BOOTSTRAP_NEEDS} blocks: the interval of a ratio is too narrow, raise repetitions."
         lacking = [cell for cell in self.cells if cell.ratio is None]
         if lacking:
             yield f"{several(len(lacking), 'row')} without a ratio: no such reference there, or its figure is unknown."

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self, TypeVar
 
 from farm.analysis.aggregate import Sample
@@ -160,13 +161,14 @@ def _spelt(value: Scalar) -> str:
 
 
 def _levels(found: Sequence[Sample], name: str) -> list[Scalar]:
-    return list(dict.fromkeys(sorted((s.labels.get(name) for s in found), key=_order)))
+    return sorted(dict.fromkeys(s.labels.get(name) for s in found), key=_order)
 
 
 def _rank(labels: Labels, keys: Sequence[str]) -> tuple[tuple[bool, float, str], ...]:
     return tuple(_order(labels.get(name)) for name in keys)
 
 
+@lru_cache(4096)
 def _order(value: Scalar) -> tuple[bool, float, str]:
     """Sorts numbers by size and words by the alphabet."""
     return (False, float(value), "") if isinstance(value, int | float) else (True, 0.0, str(value or ""))

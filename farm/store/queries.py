@@ -29,6 +29,8 @@ _ONLY_READS = "a query only reads, one statement at a time: it begins with SELEC
 #: PostgreSQL's codes: read-only transaction; a cursor's WITH that writes; a second statement, or none that reads.
 _REFUSED = frozenset({"25006", "0A000", "42P11"})
 _SECOND = "multiple commands"
+#: Where a database finds a word that writes, it speaks of a mistake in the grammar.
+_WRITES = re.compile(r'near "(insert|update|delete|merge|replace)"', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +96,13 @@ def _read_only(path: str) -> sqlite3.Connection:
 
 def _sqlite_words(error: sqlite3.Error, longest_s: float) -> str:
     words = str(error)
-    if (error.__class__ is sqlite3.DatabaseError and "not authorized" in words) or "one statement" in words:
+    if "not authorized" in words or "one statement" in words or _WRITES.search(words):
         return _ONLY_READS
     return _too_long(longest_s) if words == "interrupted" else f"query: {words}"
 
 
 def _postgres_words(sqlstate: str, words: str | None, longest_s: float) -> str:
-    if sqlstate in _REFUSED or _SECOND in (words or ""):
+    if sqlstate in _REFUSED or _SECOND in (words or "") or _WRITES.search(words or ""):
         return _ONLY_READS
     return _too_long(longest_s) if sqlstate == "57014" else f"query: {words}"
 

@@ -247,4 +247,6 @@ def _unmetered(row: Row[*tuple[Any, ...]]) -> SampleRow:
     """What is known of a trial from another domain."""
     *others, own_flags = row
     known = SampleRow(*others)
-    return replace(known, domain=None, gross_j=None, net_j=None, net_u_j=None, quality=None, flags=";".join(own_flags))
+    return replace(
+        known, domain=None, gross_j=None, net_j=None, net_u_j=None, quality=None, flags=";".join(sorted(own_flags))
+    )

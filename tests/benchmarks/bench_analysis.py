@@ -1,0 +1,203 @@
+"""How long medians and means with their intervals take, by model x batch x machine, over a million measurements."""
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, product
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from sqlalchemy import create_engine, text
+
+from farm.model import Domain, StoppingRule, WindowKind
+from farm.report import across
+from farm.report.selection import Selection
+from farm.store import Store
+from tests.benchmarks.figures import Figure
+from tests.services import fresh_database, running_postgres
+
+MACHINES, MODELS, BATCHES, REPETITIONS = 10, 8, 10, 47
+#: Those of an inference trial of profile full.
+WINDOWS = (
+    *((kind, 0) for kind in (WindowKind.IDLE_BEFORE, WindowKind.SETUP, WindowKind.CONTEXT_IDLE, WindowKind.WARMUP)),
+    *((WindowKind.MEASURE, index) for index in range(3)),
+    *((kind, 0) for kind in (WindowKind.LATENCY, WindowKind.IDLE_AFTER)),
+)
+DOMAINS = (Domain.GPU, Domain.CPU, Domain.DRAM)
+TRIALS = MACHINES * MODELS * BATCHES * REPETITIONS
+ROWS = TRIALS * len(WINDOWS) * len(DOMAINS)
+_AT = "2026-11-21 12:00:00.000000"
+_WINDOW_NS = 10 * 10**9
+AT_MOST_S = {"SQLite": 4.0, "PostgreSQL": 2.0}
+BY = ("model", "batch_size", "machine")
+ROUNDS = 3
+
+Row = Mapping[str, Any]
+
+
+def figures() -> Iterator[Figure]:
+    """What `farm across` computes, on either database."""
+    with TemporaryDirectory() as folder:
+        yield _figure("SQLite", f"sqlite:///{Path(folder) / 'farm.db'}")
+    with running_postgres() as admin, fresh_database(admin) as url:
+        yield _figure("PostgreSQL", url)
+
+
+def _figure(name: str, url: str) -> Figure:
+    with Store.open(url, create=True) as store:
+        fill(store)
+        rounds = [_analysis_s(store) for _ in range(ROUNDS)]
+    return Figure(
+        what=f"medians and means by {' x '.join(BY)} of {ROWS:,} measurements in {name}",
+        value=max(wall_s for wall_s, _ in rounds),
+        unit="s",
+        at_most=AT_MOST_S[name],
+        how=f"from the store to the last interval as in `farm across`, {TRIALS:,} trials in "
+        f"{MACHINES * MODELS * BATCHES} groups, the slowest of {ROUNDS} in one process, the first imports scipy: "
+        + ", ".join(f"{wall_s:.2f} s ({cpu_s:.2f} s CPU without the server's)" for wall_s, cpu_s in rounds),
+    )
+
+
+def _analysis_s(store: Store) -> tuple[float, float]:
+    begin_s, begin_cpu_s = time.perf_counter(), time.process_time()
+    cells = across.view(store, [store.find_sweep()], Selection(by=BY)).cells
+    wall_s, cpu_s = time.perf_counter() - begin_s, time.process_time() - begin_cpu_s
+    found = [cell.group.summary for cell in cells]
+    medians = [s.net_median_j for s in found if s.trials == REPETITIONS]
+    if len(medians) != MACHINES * MODELS * BATCHES or any(m is None or m.low is None for m in medians):
+        raise RuntimeError("the analysis did not see every trial")
+    return wall_s, cpu_s
+
+
+def fill(store: Store) -> None:
+    """A sweep of MACHINES x MODELS x BATCHES x REPETITIONS trials, as if measured."""
+    with store.write() as connection:
+        driver: Any = connection.connection.driver_connection
+        for table, rows in _tables():
+            _insert(driver, store.is_sqlite, table, rows)
+    _settle(store)
+
+
+def _settle(store: Store) -> None:
+    """What a database does by itself in time."""
+    engine = create_engine(store.url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text("ANALYZE" if store.is_sqlite else "VACUUM ANALYZE"))
+    engine.dispose()
+
+
+def _insert(driver: Any, is_sqlite: bool, table: str, rows: Iterator[Row]) -> None:
+    """By the fastest way of each database."""
+    first = next(rows)
+    names = ", ".join(f'"{name}"' for name in first)
+    every = (tuple(row.values()) for row in chain([first], rows))
+    if is_sqlite:
+        driver.executemany(f'INSERT INTO "{table}" ({names}) VALUES ({", ".join("?" * len(first))})', every)
+        return
+    with driver.cursor().copy(f'COPY "{table}" ({names}) FROM STDIN') as out:
+        for row in every:
+            out.write_row(row)
+
+
+def _tables() -> Iterator[tuple[str, Iterator[Row]]]:
+    rule = StoppingRule(min=REPETITIONS, max=REPETITIONS, target=0.02).model_dump_json()
+    sweep = {"id": "made-up", "name": "made-up", "kind": "inference", "submitted_at": _AT, "text": "", "meaning": "{}"}
+    yield "sweep", iter([sweep | {"rule": rule, "settled": True, "submitter": ""}])
+    yield "machine", (_machine(f"m{machine}") for machine in range(MACHINES))
+    yield "job", (_job(*one) for one in _trials())
+    yield "trial", (_trial(*one) for one in _trials())
+    yield "window", (_window(f"{_id(*one)}.1", kind, index) for one in _trials() for kind, index in WINDOWS)
+    yield "measurement", _measurements()
+
+
+def _trials() -> Iterable[tuple[int, int, int, int]]:
+    return product(range(REPETITIONS), range(MACHINES), range(MODELS), range(BATCHES))
+
+
+def _id(*one: int) -> str:
+    return "{:04x}{:04x}{:04x}{:04x}".format(*one)
+
+
+def _machine(name: str) -> Row:
+    return {
+        "id": name, "name": name, "hardware_class": f"class-{name}", "hardware": "{}", "simulated": False,
+        "worker_owner": "", "worker_version": "", "last_seen_at": _AT,
+    }  # fmt: skip
+
+
+def _job(repetition: int, machine: int, model: int, batch: int) -> Row:
+    point = {
+        "model": f"net{model}", "batch_size": 2**batch, "precision": "fp32", "device": "auto", "compile": False,
+        "channels_last": False, "threads": None, "images": "sample", "weights": "random",
+    }  # fmt: skip
+    return {
+        "id": _id(repetition, machine, model, batch),
+        "sweep_id": "made-up",
+        "key": _id(repetition, machine, model, batch),
+        "ordinal": 0,
+        "block": repetition,
+        "repetition": repetition,
+        "target": f"machine:m{machine}",
+        "queue": "",
+        "priority": 5,
+        "state": "done",
+        "attempt": 1,
+        "max_attempts": 1,
+        "machine_id": f"m{machine}",
+        "cancel_requested": False,
+        "point": json.dumps(point),
+        "spec": "{}",
+    }
+
+
+def _trial(*one: int) -> Row:
+    job = _id(*one)
+    return {
+        "id": f"{job}.1",
+        "job_id": job,
+        "attempt": 1,
+        "machine_id": f"m{one[1]}",
+        "started_at_utc": _AT,
+        "finished_at_utc": _AT,
+        "duration_s": 100.0,
+        "facts": '{"device": "cuda:0", "unit": "image"}',
+        "carbon_g_per_kwh": 268.0,
+        "flags": "[]",
+        "notes": "[]",
+        "log_tail": "",
+        "simulated": False,
+    }
+
+
+def _window(trial: str, kind: WindowKind, index: int) -> Row:
+    return {
+        "trial_id": trial, "kind": kind.value, "index": index, "begin_at_ns": 0, "end_at_ns": _WINDOW_NS,
+        "started_at_utc": _AT, "units": 640 if kind.is_work else None,
+    }  # fmt: skip
+
+
+def _measurements() -> Iterator[Row]:
+    noise = iter(np.random.default_rng(0).normal(1.0, 0.02, ROWS).tolist())
+    for one in _trials():
+        trial = f"{_id(*one)}.1"
+        for (kind, index), domain in product(WINDOWS, DOMAINS):
+            gross_j = 1000.0 * (1 + one[2]) * (1 + one[1] / 10) * next(noise)
+            net_j = gross_j - 500.0
+            yield {
+                "trial_id": trial,
+                "window_kind": kind.value,
+                "window_index": index,
+                "domain": domain.value,
+                "quality": "counter",
+                "source": "nvml-energy",
+                "gross_j": gross_j,
+                "gross_u_j": 1.0,
+                "baseline_w": 50.0,
+                "net_j": net_j,
+                "net_j_low": net_j - 4.0,
+                "net_j_high": net_j + 4.0,
+                "mean_w": gross_j / 10,
+                "flags": "[]",
+            }

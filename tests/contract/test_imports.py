@@ -1,0 +1,163 @@
+"""Measurements made elsewhere: in, once, marked, and never beside measured ones unnoticed; on both databases."""
+
+from pathlib import Path
+
+import pytest
+
+from farm.errors import InputError
+from farm.importing import Import, Mapped, parse_pairs, read
+from farm.model import Domain, Quality
+from farm.report import across, exports, views
+from farm.report.selection import Selection
+from farm.store import Store
+from tests.contract.store_records import ANNE, MACHINE, claim, job_id, new_job, record, report
+from tests.summaries import rendered
+
+HEADER = "Model,BS,Energy,Time,Host\n"
+ROWS = "alexnet,1,10.0,2.0,a\nalexnet,16,4.0,,a\nalexnet,1,11.0,2.5,a\nalexnet,1,20.0,4.0,b\n"
+MAPPED = Mapped(
+    {"energy_j": "Energy", "duration_s": "Time", "machine": "Host"},
+    {"model": "Model", "batch_size": "BS"},
+    unit="image",
+    constants={"units": "1000", "domain": "wall", "quality": "sampled"},
+)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "theirs.csv"
+    path.write_text(HEADER + ROWS, encoding="utf-8")
+    return path
+
+
+def found(file: Path) -> Import:
+    return read(file, None, MAPPED)
+
+
+# Reading a file
+
+
+def test_rows_become_trials_and_what_is_not_told_stays_unknown(file: Path) -> None:
+    one, other, again, elsewhere = found(file).trials
+    assert (one.factors, one.machine, one.domain) == ({"model": "alexnet", "batch_size": 1}, "a", Domain.WALL)
+    assert (one.gross_j, one.net_j, one.duration_s, one.units, one.quality) == (10.0, None, 2.0, 1000, Quality.SAMPLED)
+    assert other.duration_s is None
+    assert [t.repetition for t in (one, other, again, elsewhere)] == [0, 0, 1, 0]
+    assert [t.line for t in found(file).trials] == [2, 3, 4, 5]
+
+
+def test_columns_of_our_names_need_no_map_and_a_parquet_is_read_alike(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = tmp_path / "ours.parquet"
+    pq.write_table(pa.table({"energy_j": [1.5], "machine": ["a"], "domain": ["gpu"], "depth": [3]}), path)
+    (trial,) = read(path, None, Mapped({}, {"depth": "depth"})).trials
+    assert (trial.gross_j, trial.machine, trial.domain, trial.factors) == (1.5, "a", Domain.GPU, {"depth": 3})
+    assert (trial.quality, trial.units, trial.hardware_class) == (None, 1, "unknown")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("alexnet,1,ten,2.0,a\n", r"theirs\.csv:2: column Energy: expected a number, got 'ten'"),
+        ("alexnet,1,nan,2.0,a\n", r"theirs\.csv:2: column Energy"),
+        ("alexnet,1,1.0,2.0,a\nalexnet,1,1.0,0,a\n", r"theirs\.csv:3: column Time: expected more than 0 s"),
+        ("alexnet,1,1.0,2.0,\n", r"theirs\.csv:2: column Host: expected a name"),
+        ("alexnet,1,1.0\n", r"theirs\.csv:2: expected as many cells"),
+        ("", r"it has no rows"),
+    ],
+)
+def test_an_error_names_line_and_column(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "theirs.csv"
+    path.write_text(HEADER + text, encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        found(path)
+
+
+@pytest.mark.parametrize(
+    ("mapped", "message"),
+    [
+        (Mapped({"watts": "Energy"}, {"model": "Model"}), r"--map: nothing is called 'watts'"),
+        (Mapped({"gross_j": "Joules"}, {"model": "Model"}), r"theirs\.csv:1: no column 'Joules'"),
+        (Mapped({}, {"model": "Model"}), r"which column holds the joules"),
+        (Mapped({"gross_j": "Energy"}, {}), r"which columns are factors\? --factor NAME, of Model"),
+        (Mapped({"gross_j": "Energy"}, {"model": "Model"}), r"which machine was it"),
+        (Mapped({"gross_j": "Energy", "machine": "Host"}, {"model": "Model"}), r"whose joules are they"),
+    ],
+)
+def test_what_is_missing_is_asked_for(file: Path, mapped: Mapped, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read(file, None, mapped)
+
+
+def test_an_export_of_a_farm_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "export.csv"
+    path.write_text("window,window_index,begin_at_ns,gross_j\n", encoding="utf-8")
+    with pytest.raises(InputError, match="several rows a trial"):
+        read(path, None, MAPPED)
+
+
+def test_pairs_of_the_command_line() -> None:
+    assert parse_pairs("--map", ["a=B, c=D", "e=F"]) == {"a": "B", "c": "D", "e": "F"}
+    assert parse_pairs("--factor", ["lr,b=B"], is_name_enough=True) == {"lr": "lr", "b": "B"}
+    with pytest.raises(InputError, match="--map: expected NAME=COLUMN, got 'a'"):
+        parse_pairs("--map", ["a"])
+
+
+# In the store
+
+
+def test_an_import_is_there_once_and_marked_everywhere(store: Store, file: Path) -> None:
+    one = found(file)
+    assert store.add_import(one, "anne")
+    assert not store.add_import(found(file), "anne")
+    sweep = store.find_sweep("theirs")
+    assert (sweep.id, sweep.imported, store.progress(sweep.id).is_over) == (one.id, True, True)
+    assert store.machines() == [], "no worker of this farm runs there"
+    rows = exports.records(store.measurement_rows(sweep.id))
+    assert len(rows) == 4
+    assert {row["imported"] for row in rows} == {True}
+    assert [row["duration_s"] for row in rows] == [2.0, None, 2.5, 4.0]
+    assert {(row["begin_at_ns"], row["started_at_utc"], row["net_j"], row["baseline_w"]) for row in rows} == {
+        (None,) * 4
+    }
+    assert {t.imported for t in store.trial_rows(sweep.id)} == {True}
+    for view in ("v_trial", "v_measurement", "v_sample", "v_point"):
+        imported = store.query(f"SELECT imported FROM {view}", 100).rows
+        assert imported
+        assert all(flag for (flag,) in imported), view
+
+
+def test_results_are_labelled_in_their_own_unit(store: Store, file: Path) -> None:
+    store.add_import(found(file), "anne")
+    view = views.view(store, store.find_sweep(), Selection(by=("batch_size", "machine")))
+    assert "IMPORTED: measured elsewhere" in rendered(view.rendered())
+    by_place = {(r["batch_size"], r["machine"]): r for r in view.records()}
+    assert by_place[1, "a"]["gross_j_per_unit"] == pytest.approx(0.0105)
+    assert by_place[1, "b"]["units_per_s"] == pytest.approx(250.0)
+    assert by_place[16, "a"]["units_per_s"] is None
+    assert by_place[16, "a"]["net_j_per_unit"] is None
+
+
+def test_an_import_is_never_pooled_with_what_the_farm_measured(store: Store, file: Path) -> None:
+    store.add_import(found(file), "anne")
+    store.register_machine(MACHINE, ANNE, "0.1.0")
+    store.submit(record(), [new_job(1)])
+    claim(store, job_id(1))
+    store.complete(report(job_id(1), 1, facts={"device": "cpu", "unit": "image"}))
+    both = [store.find_sweep("theirs"), store.find_sweep("batching")]
+    view = across.view(store, both, Selection(by=("batch_size",)), {"batch_size": "1"})
+    kinds = {dict(cell.kind)["imported"]: cell for cell in view.cells if dict(cell.configuration)["batch_size"] == 1}
+    assert set(kinds) == {True, False}
+    assert all(dict(one.kind)["imported"] for one in view.comparison.overall)
+    assert {record["imported"] for record in view.records()} == {True, False}
+
+
+def test_an_import_that_fails_leaves_nothing(store: Store, file: Path) -> None:
+    one = found(file)
+    with store.write() as connection:
+        connection.exec_driver_sql("ALTER TABLE measurement RENAME COLUMN mean_w TO watts")
+    with pytest.raises(Exception, match="mean_w"):
+        store.add_import(one, "anne")
+    assert store.sweeps() == []
