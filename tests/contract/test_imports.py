@@ -47,9 +47,6 @@ def test_rows_become_trials_and_what_is_not_told_stays_unknown(file: Path) -> No
 
 
 def test_columns_of_our_names_need_no_map_and_a_parquet_is_read_alike(tmp_path: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     path = tmp_path / "ours.parquet"
     pq.write_table(pa.table({"energy_j": [1.5], "machine": ["a"], "domain": ["gpu"], "depth": [3]}), path)
     (trial,) = read(path, None, Mapped({}, {"depth": "depth"})).trials
