@@ -15,6 +15,8 @@ from farm import __version__
 from farm.errors import BrokerUnavailable, InputError, StoreUnavailable
 from farm.metrics import Kept, Metrics, answer
 from farm.model import FailureKind, Flag
+from farm.queue import celery_app
+from farm.settings import Settings
 from farm.store import Store
 from tests.contract.store_records import ANNE, BERT, MACHINE, claim, job_id, new_job, record, report
 
@@ -234,3 +236,13 @@ def test_an_address_that_cannot_be_had_is_one_clear_line(lab: Store) -> None:
             answer(metrics_of(lab), str(port))
     with pytest.raises(InputError, match=r"--metrics no-such-host\.invalid:1: "):
         answer(metrics_of(lab), "no-such-host.invalid:1")
+
+
+# For Flower
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_workers_tell_of_their_tasks_only_where_that_is_wanted(tmp_path: Path, wanted: bool) -> None:
+    app = celery_app(Settings(home=tmp_path, task_events=wanted))
+    assert app.conf.worker_send_task_events is wanted
+    assert app.conf.worker_enable_remote_control is False
