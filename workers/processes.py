@@ -45,19 +45,18 @@ def kill_left_overs() -> list[int]:
 
 
 def _marked() -> Iterator[int]:
-    """Processes of this user whose worker is gone; in a container pids mean others, and its own worker looks after it."""
-    here = _namespace(_PROC / "self")
+    """Processes of this user whose worker is gone; a container's are left alone: its pids are no pids here."""
     for folder in _PROC.glob("[0-9]*"):
         with suppress(OSError):
             for entry in (folder / "environ").read_bytes().split(b"\0"):
                 name, _, value = entry.decode(errors="replace").partition("=")
                 pid, _, start = value.partition(".")
-                if name == MARK and start and _started_at(pid) != start and _namespace(folder) == here:
+                if name == MARK and start and _started_at(pid) != start and _is_of_this_namespace(folder):
                     yield int(folder.name)
 
 
-def _namespace(folder: Path) -> str:
-    return str((folder / "ns/pid").readlink())
+def _is_of_this_namespace(process: Path) -> bool:
+    return (process / "ns/pid").readlink() == (_PROC / "self/ns/pid").readlink()
 
 
 def _started_at(pid: int | str) -> str:
