@@ -138,7 +138,7 @@ def _anova(data: Data, factors: Sequence[str], options: Options) -> Analysis:
             (("term", term.term.replace(":", " : ")),),
             [
                 str(term.df),
-                number(term.sum_sq),
+                number(term.sum_sq, 4),
                 number(term.f),
                 UNKNOWN if term.p is None else p_cell(term.p),
                 *(UNKNOWN if x is None else f"{x:.3f}" for x in (term.eta_sq, term.partial_eta_sq, term.omega_sq)),
@@ -150,7 +150,7 @@ def _anova(data: Data, factors: Sequence[str], options: Options) -> Analysis:
         caption=[f"analysis of variance, type {'I' * type_}, all interactions"],
         tables=[grids(rows, _ANOVA)],
         sentences=words.of_anova(found, data),
-        notes=words.doubts_of_anova(found),
+        notes=words.doubts_of_anova(found, data.is_log),
         record={"table": [asdict(term) for term in found.terms], "type": type_, "assumptions": _assumptions(found)},
     )
 

@@ -81,8 +81,9 @@ def _interactions(found: Anova) -> list[str]:
     return [f"Interactions, together eta² {_share(together)}: {effect} ({', '.join(sure)})."]
 
 
-def doubts_of_anova(found: Anova) -> list[str]:
+def doubts_of_anova(found: Anova, is_log: bool) -> list[str]:
     """Where its assumptions do not hold, and what then."""
+    advice = "" if is_log else "--log, or "
     doubts = []
     if found.smallest_cell != found.largest_cell and len(found.effects) > 1:
         doubts.append(
@@ -91,22 +92,22 @@ def doubts_of_anova(found: Anova) -> list[str]:
         )
     if found.smallest_cell < FEW:
         doubts.append(f"Only {found.smallest_cell} values in a cell: more repetitions would make this surer.")
-    return [*doubts, *_residuals(found.residuals), *_variances(found.equal_variances_p)]
+    return [*doubts, *_residuals(found.residuals, advice), *_variances(found.equal_variances_p, advice)]
 
 
-def _residuals(residuals: Normality | None) -> list[str]:
+def _residuals(residuals: Normality | None, advice: str) -> list[str]:
     if residuals is None or residuals.p is None or residuals.p >= SIGNIFICANCE:
         return []
     how = f"W {number(residuals.w)}, {probability(residuals.p)}"
     if residuals.w >= STRAIGHT_W:
         return [f"Residuals are nearly normal ({how}): that does no harm."]
-    return [f"Residuals are not normal ({how}): see --log, or `farm analyze kruskal`."]
+    return [f"Residuals are not normal ({how}): see {advice}`farm analyze kruskal`."]
 
 
-def _variances(p: float | None) -> list[str]:
+def _variances(p: float | None, advice: str) -> list[str]:
     if p is None or p >= SIGNIFICANCE:
         return []
-    return [f"The cells do not vary alike (Brown-Forsythe, {probability(p)}): see --log, or `farm analyze pairs`."]
+    return [f"The cells do not vary alike (Brown-Forsythe, {probability(p)}): see {advice}`farm analyze pairs`."]
 
 
 def of_tukey(found: Iterable[Difference], response: str) -> list[str]:
