@@ -89,9 +89,7 @@ def read(path: Path, name: str | None, mapped: Mapped) -> Import:
     """Every row of a CSV or Parquet file; raises InputError that names line and column."""
     header, rows = _table(path)
     if set(header) >= _EXPORT:
-        raise InputError(
-            f"{path}: this is an export of a farm, a row a window: `farm analyze --csv` takes a row a trial"
-        )
+        raise InputError(f"{path}: an export of a farm has several rows a trial: expected a row a trial")
     complete = _completed(path, header, mapped)
     trials: list[ImportedTrial] = []
     seen: Counter[str] = Counter()
@@ -240,9 +238,7 @@ def _csv_rows(path: Path, lines: Sequence[str]) -> Iterator[tuple[int, Mapping[s
     reader = csv.DictReader(lines, restkey="", restval=None)
     for row in reader:
         if "" in row or None in row.values():
-            raise InputError(
-                f"{path}:{reader.line_num}: expected {len(reader.fieldnames or ())} cells, as the header has"
-            )
+            raise InputError(f"{path}:{reader.line_num}: expected as many cells as the header has")
         yield reader.line_num, row
 
 
