@@ -3,7 +3,7 @@
 #
 #   sh acl.sh FOLDER > /etc/redis/users.acl
 set -eu
-folder=$1
+folder=${1:?usage: sh acl.sh FOLDER}
 while read -r line; do
   case $line in
     '' | '#'*) ;;

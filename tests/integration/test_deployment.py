@@ -212,7 +212,7 @@ def test_an_error_tells_no_password(lab: Lab) -> None:
 def test_no_password_is_told_anywhere(lab: Lab, worker: Process) -> None:
     """Last: in the logs of an outage, files of the home, every table, exports, and what people saw."""
     lab.redis.kill()
-    wait_for("the worker misses Redis", lambda: "connect" in lab.told("worker").lower())
+    wait_for("the worker misses Redis", lambda: "Cannot connect to redis" in lab.told("worker"))
     lab.redis.start()
     for command in (["doctor"], ["results", "-o", "results.json"], ["export", "-o", "all.csv"]):
         ran = lab.farm(*command)
