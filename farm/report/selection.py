@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Self, TypeVar
 
 from farm.analysis.aggregate import Sample
+from farm.analysis.statistics.data import order
 from farm.errors import InputError
 from farm.model import Domain, Quality, Scalar, SweepRecord
 from farm.report.numbers import label
@@ -150,7 +151,7 @@ def fitting(found: Sequence[T], labels: Callable[[T], Labels], where: Sequence[t
     for name, wanted in where:
         fit = [item for item in found if _spelt(labels(item)[name]) == wanted.lower()]
         if found and not fit:
-            levels = dict.fromkeys(_spelt(value) for value in sorted((labels(i)[name] for i in found), key=_order))
+            levels = dict.fromkeys(_spelt(value) for value in sorted((labels(i)[name] for i in found), key=order))
             raise InputError(f"--where: no trial has {name}={wanted}: there are {', '.join(levels)}")
         found = fit
     return list(found)
@@ -161,19 +162,14 @@ def _spelt(value: Scalar) -> str:
 
 
 def _levels(found: Sequence[Sample], name: str) -> list[Scalar]:
-    return sorted(dict.fromkeys(s.labels.get(name) for s in found), key=_order)
+    return sorted(dict.fromkeys(s.labels.get(name) for s in found), key=order)
 
 
 def _rank(labels: Labels, keys: Sequence[str]) -> tuple[tuple[bool, float, str], ...]:
-    return tuple(_order(labels.get(name)) for name in keys)
+    return tuple(order(labels.get(name)) for name in keys)
 
 
 @lru_cache(4096)
-def _order(value: Scalar) -> tuple[bool, float, str]:
-    """Sorts numbers by size and words by the alphabet."""
-    return (False, float(value), "") if isinstance(value, int | float) else (True, 0.0, str(value or ""))
-
-
 def _quality(quality: Quality | None, is_imported: bool) -> str:
     if quality is None and is_imported:
         return "nobody told how they were obtained"
