@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 #: A ring waits this long for another trial on this machine; then it is given back.
 LOCK_WITHIN_S = 60.0
+#: A sender has noted by then that it rang; if it died, the ring counts as never sent.
+RETURN_WITHIN_S = 3.0
 #: A worker that may not work looks this often whether it may again, or shall leave.
 PAUSED_PERIOD_S = 0.5
 #: Exit status of a worker that does not hear any more: the service manager starts another.
@@ -119,7 +121,7 @@ class Worker:
         with self._serving:
             try:
                 if not self._has_answered(job, attempt):
-                    self._store.return_ring(job, attempt)
+                    self._give_back(job, attempt)
             except StoreUnavailable as error:
                 log.warning("job %s: %s: left to the next ring", job, error)
             while self._duty is not Duty.WORK and not self._is_leaving:
@@ -146,6 +148,12 @@ class Worker:
             return False
         self._be_seen()  # a stale ring, or the machine was paused a moment ago
         return self._duty is Duty.WORK
+
+    def _give_back(self, job: str, attempt: int) -> None:
+        """Have somebody else hear the ring; its sender may still be busy with those that it sent after it."""
+        until_s = time.monotonic() + RETURN_WITHIN_S
+        while not self._store.return_ring(job, attempt) and time.monotonic() < until_s:
+            time.sleep(RETURN_WITHIN_S / 20)
 
     def _beat_once(self) -> None:
         running = self._running

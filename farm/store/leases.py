@@ -44,11 +44,19 @@ class Leases(Database):
             won = connection.execute(statement, mine).one_or_none()
             return None if won is None else Claim(spec=_read(won.spec, job), attempt=won.attempt)
 
-    def return_ring(self, job: str, attempt: int) -> None:
-        """Give a ring back that this worker cannot answer: the controller rings at once, for others too."""
-        statement = update(t.job).where(t.job.c.id == job, t.job.c.attempt == attempt, t.job.c.state == JobState.QUEUED)
+    def return_ring(self, job: str, attempt: int) -> bool:
+        """Give a ring back that this worker cannot answer: the controller rings at once, for others too.
+
+        False where its sender has yet to note that it was sent, which would undo this: try again in a moment.
+        """
+        mine = (t.job.c.id == job, t.job.c.attempt == attempt, t.job.c.state == JobState.QUEUED)
         with self.write() as connection:
-            connection.execute(statement.values(published_at=None))
+            noted = connection.execute(
+                update(t.job).where(*mine, t.job.c.published_at.is_not(None)).values(published_at=None)
+            )
+            return (
+                bool(connection.execute(noted).rowcount) or connection.scalar(select(t.job.c.id).where(*mine)) is None
+            )
 
     def heartbeat(self, job: str, attempt: int, owner: Owner, lease_s: float) -> Heartbeat:
         """Renew the lease, also one that ran out while nobody else has claimed the job."""

@@ -227,19 +227,28 @@ def test_what_is_wanted_of_a_machine_is_heard_with_its_beat_and_outlives_its_wor
 def test_a_ring_that_is_given_back_is_sent_again(farm: Store) -> None:
     rings = unrung(farm, 10)
     farm.mark_published(rings)
-    farm.return_ring(job_id(1), 0)
+    assert farm.return_ring(job_id(1), 0)
+    assert unrung(farm, 10) == [rings[1]]
+
+
+def test_a_ring_is_not_given_back_before_its_sender_has_noted_it(farm: Store) -> None:
+    """Else the note would come after, and nobody would ring."""
+    rings = unrung(farm, 10)
+    assert not farm.return_ring(job_id(1), 0)
+    farm.mark_published(rings)
+    assert farm.return_ring(job_id(1), 0)
     assert unrung(farm, 10) == [rings[1]]
 
 
 def test_a_ring_that_is_given_back_too_late_is_forgotten(farm: Store) -> None:
     farm.mark_published(unrung(farm, 10))
     claim(farm, job_id(0))
-    farm.return_ring(job_id(0), 0)
+    assert farm.return_ring(job_id(0), 0)
     claim(farm, job_id(1), lease_s=NO_LEASE_S)
     farm.expire_leases()
     farm.mark_published(unrung(farm, 10))
-    farm.return_ring(job_id(1), 0)
-    farm.return_ring("no-such-job", 0)
+    assert farm.return_ring(job_id(1), 0)
+    assert farm.return_ring("no-such-job", 0)
     assert unrung(farm, 10) == []
     assert counts(farm) == {JobState.QUEUED: 2, JobState.RUNNING: 1}
 

@@ -385,6 +385,18 @@ def test_a_paused_machine_ends_its_trial_gives_the_next_ring_back_and_waits(benc
     assert bench.trials() == [(job_id(0), 1, None), (job_id(1), 1, None)]
 
 
+def test_a_ring_that_is_heard_before_its_sender_has_noted_it_is_given_back_all_the_same(bench: Bench) -> None:
+    bench.store.assign(MACHINE.name, Duty.PAUSE)
+    bench.store.return_ring(job_id(0), 0)
+    sent = bench.store.unpublished(SWEEP, "any", 10)
+    serving = bench.serve_in_background(job_id(0))
+    serving.join(0.2)
+    bench.store.mark_published(sent)
+    wait_until(lambda: bench.ringing() == [job_id(0)])
+    bench.worker.leave()
+    serving.join(SOON_S)
+
+
 def test_a_paused_worker_leaves_when_told(bench: Bench) -> None:
     bench.store.assign(MACHINE.name, Duty.PAUSE)
     serving = bench.serve_in_background(job_id(0))
