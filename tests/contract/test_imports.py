@@ -13,7 +13,7 @@ from farm.report import across, exports, views
 from farm.report.selection import Selection
 from farm.store import Store
 from tests.contract.store_records import ANNE, MACHINE, claim, job_id, new_job, record, report
-from tests.summaries import rendered
+from tests.summaries import rendered, widest
 
 HEADER = "Model,BS,Energy,Time,Host\n"
 ROWS = "alexnet,1,10.0,2.0,a\nalexnet,16,4.0,,a\nalexnet,1,11.0,2.5,a\nalexnet,1,20.0,4.0,b\n"
@@ -146,6 +146,7 @@ def test_an_import_is_never_pooled_with_what_the_farm_measured(store: Store, fil
     store.complete(report(job_id(1), 1, facts={"device": "cpu", "unit": "image"}))
     both = [store.find_sweep("theirs"), store.find_sweep("batching")]
     view = across.view(store, both, Selection(by=("batch_size",)), {"batch_size": "1"})
+    assert widest(rendered(view.rendered())) <= 80
     kinds = {dict(cell.kind)["imported"]: cell for cell in view.cells if dict(cell.configuration)["batch_size"] == 1}
     assert set(kinds) == {True, False}
     assert all(dict(one.kind)["imported"] for one in view.comparison.overall)
