@@ -50,13 +50,10 @@ class Leases(Database):
         False where its sender has yet to note that it was sent, which would undo this: try again in a moment.
         """
         mine = (t.job.c.id == job, t.job.c.attempt == attempt, t.job.c.state == JobState.QUEUED)
+        taken_back = update(t.job).where(*mine, t.job.c.published_at.is_not(None)).values(published_at=None)
         with self.write() as connection:
-            noted = connection.execute(
-                update(t.job).where(*mine, t.job.c.published_at.is_not(None)).values(published_at=None)
-            )
-            return (
-                bool(connection.execute(noted).rowcount) or connection.scalar(select(t.job.c.id).where(*mine)) is None
-            )
+            was_noted = connection.execute(taken_back).rowcount > 0
+            return was_noted or connection.scalar(select(t.job.c.id).where(*mine)) is None
 
     def heartbeat(self, job: str, attempt: int, owner: Owner, lease_s: float) -> Heartbeat:
         """Renew the lease, also one that ran out while nobody else has claimed the job."""
