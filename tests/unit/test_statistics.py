@@ -393,7 +393,10 @@ def test_groups_that_differ_by_chance_alone_are_told() -> None:
     assert found.effects[0].difference.mean == pytest.approx(1)
 
 
-@pytest.mark.parametrize(("group", "complaint"), [("same", "there are no groups"), ("own", "nothing is shared")])
+@pytest.mark.parametrize(
+    ("group", "complaint"),
+    [("same", "there are no groups"), ("own", "nothing is shared"), ("x", "cannot be told apart")],
+)
 def test_groups_that_are_none_are_told(group: str, complaint: str) -> None:
     columns: Columns = {"x": ("a", "a", "b", "b"), "same": (1,) * 4, "own": (1, 2, 3, 4)}
     with pytest.raises(InputError, match=complaint):

@@ -9,7 +9,7 @@ from typing import Any
 
 from scipy import stats
 
-from farm.analysis.statistics.data import Data, check_levels, check_spread
+from farm.analysis.statistics.data import Cell, Data, check_levels, check_spread
 from farm.analysis.statistics.libraries import library
 from farm.errors import InputError
 from farm.intervals import CONFIDENCE, Interval
@@ -58,7 +58,7 @@ def mixed(data: Data, factors: Sequence[str], group: Sequence[str]) -> Mixed:
     check_levels(data, factors)
     check_spread(data, ())
     groups = data.rows(group)
-    _check_groups(groups, group)
+    _check_groups(groups, group, data.rows(factors))
     centre, scale = fmean(data.values), stdev(data.values)
     frame = data.frame(factors)
     frame["y"] = (frame["y"] - centre) / scale
@@ -140,9 +140,11 @@ def _effect(
     return Effect(factor, levels[code], levels[0], Interval(mean, low, high), relative, float(p))
 
 
-def _check_groups(groups: Sequence[object], names: Sequence[str]) -> None:
+def _check_groups(groups: Sequence[Cell], names: Sequence[str], cells: Sequence[Cell]) -> None:
     several = len(set(groups))
     if several < 2:
         raise InputError(f"--group: all trials have the same {','.join(names)}: there are no groups")
     if several == len(groups):
         raise InputError(f"--group: each trial has a {','.join(names)} of its own: nothing is shared")
+    if several == len(set(cells)) == len(set(zip(groups, cells, strict=True))):
+        raise InputError(f"--group: {','.join(names)} differs just as the factors do: they cannot be told apart")
