@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 
 from sqlalchemy import (
     ColumnElement,
@@ -59,22 +60,9 @@ class Rings(Database):
 
     def outbox(self, sweep_id: str | None = None) -> list[Unrung]:
         """What waits to be rung for, in the order of submission; reads one entry of the index for each line of it."""
-        first = select(t.sweep.c.id.label("sweep_id"), _first_queue(t.sweep.c.id).label("queue"))
-        if sweep_id is not None:
-            first = first.where(t.sweep.c.id == sweep_id)
-        part = first.cte("part", recursive=True)
-        following = _first_queue(part.c.sweep_id, part.c.queue)
-        part = part.union_all(select(part.c.sweep_id, following).where(part.c.queue.is_not(None)))
-        of_part = (t.job.c.sweep_id == part.c.sweep_id, t.job.c.queue == part.c.queue)
-        priority = select(t.job.c.priority).where(_IN_OUTBOX, *of_part).order_by(t.job.c.ordinal).limit(1)
-        query = (
-            select(part.c.sweep_id, part.c.queue, t.sweep.c.submitter, priority.scalar_subquery())
-            .join(t.sweep, t.sweep.c.id == part.c.sweep_id)
-            .where(part.c.queue.is_not(None))
-            .order_by(t.sweep.c.submitted_at, part.c.sweep_id, part.c.queue)
-        )
+        given = {} if sweep_id is None else {"of_sweep": sweep_id}
         with self.read() as connection:
-            return [Unrung(*row) for row in connection.execute(query)]
+            return [Unrung(*row) for row in connection.execute(_outbox(of_one=bool(given)), given)]
 
     def unpublished(self, sweep_id: str, queue: str, limit: int) -> list[Ring]:
         """The first jobs of a sweep that wait to be rung for on a queue, in the order of the plan."""
@@ -83,18 +71,10 @@ class Rings(Database):
 
     def at_work(self, sweep_id: str | None = None) -> list[AtWork]:
         """What runs, and what was rung for and waits."""
-        running = self._at_work(sweep_id, is_running=True).where(_is(JobState.RUNNING))
-        # Not "is not null", for which SQLite would read every job that waits.
-        rung = self._at_work(sweep_id, is_running=False).where(
-            _is(JobState.QUEUED), t.job.c.published_at > literal(datetime.min.replace(tzinfo=UTC), UtcDateTime())
-        )
+        given = {} if sweep_id is None else {"of_sweep": sweep_id}
+        queries = (_at_work(of_one=bool(given), is_running=is_running) for is_running in (True, False))
         with self.read() as connection:
-            return [AtWork(*row) for query in (running, rung) for row in connection.execute(query)]
-
-    def _at_work(self, sweep_id: str | None, is_running: bool) -> Select[str, str, int, bool, int]:
-        keys = (t.job.c.queue, t.sweep.c.submitter, t.job.c.priority)
-        query = select(*keys, literal(is_running), func.count()).join(t.sweep, t.sweep.c.id == t.job.c.sweep_id)
-        return query.where(*([] if sweep_id is None else [t.job.c.sweep_id == sweep_id])).group_by(*keys)
+            return [AtWork(*row) for query in queries for row in connection.execute(query, given)]
 
     def present(self, within_s: float) -> list[Machine]:
         """The machines that take jobs now: neither paused nor drained, and seen so lately."""
@@ -154,6 +134,39 @@ class Rings(Database):
                 Ring(job=job, attempt=attempt, queue=queue, priority=priority)
                 for job, attempt, queue, priority in connection.execute(query)
             ]
+
+
+@cache
+def _outbox(of_one: bool) -> Select[str, str, str, int]:
+    """Built once: building takes longer than running, and this runs every second beside a measurement."""
+    first = select(t.sweep.c.id.label("sweep_id"), _first_queue(t.sweep.c.id).label("queue"))
+    if of_one:
+        first = first.where(t.sweep.c.id == bindparam("of_sweep"))
+    part = first.cte("part", recursive=True)
+    following = _first_queue(part.c.sweep_id, part.c.queue)
+    part = part.union_all(select(part.c.sweep_id, following).where(part.c.queue.is_not(None)))
+    of_part = (t.job.c.sweep_id == part.c.sweep_id, t.job.c.queue == part.c.queue)
+    priority = select(t.job.c.priority).where(_IN_OUTBOX, *of_part).order_by(t.job.c.ordinal).limit(1)
+    return (
+        select(part.c.sweep_id, part.c.queue, t.sweep.c.submitter, priority.scalar_subquery())
+        .join(t.sweep, t.sweep.c.id == part.c.sweep_id)
+        .where(part.c.queue.is_not(None))
+        .order_by(t.sweep.c.submitted_at, part.c.sweep_id, part.c.queue)
+    )
+
+
+@cache
+def _at_work(of_one: bool, is_running: bool) -> Select[str, str, int, bool, int]:
+    """Built once as well."""
+    keys = (t.job.c.queue, t.sweep.c.submitter, t.job.c.priority)
+    query = select(*keys, literal(is_running), func.count()).join(t.sweep, t.sweep.c.id == t.job.c.sweep_id)
+    if of_one:
+        query = query.where(t.job.c.sweep_id == bindparam("of_sweep"))
+    if is_running:
+        return query.where(_is(JobState.RUNNING)).group_by(*keys)
+    # Not "is not null", for which SQLite would read every job that waits.
+    rung = t.job.c.published_at > literal(datetime.min.replace(tzinfo=UTC), UtcDateTime())
+    return query.where(_is(JobState.QUEUED), rung).group_by(*keys)
 
 
 def _first_queue(sweep_id: ColumnElement[str], after: ColumnElement[str] | None = None) -> ScalarSelect[str]:
