@@ -67,7 +67,7 @@ class ModelMachine(threading.Thread):
             if popped is not None:
                 self._answer(store, popped[1])
 
-    def _answer(self, store: Store, message: bytes) -> None:
+    def _answer(self, store: Store, message: bytes | str) -> None:
         ring = json.loads(base64.b64decode(json.loads(message)["body"]))[1]
         with self._timed("claim"):
             claim = store.claim(ring["job"], ring["attempt"], self._owner, self._machine.id, self._settings.lease_s)

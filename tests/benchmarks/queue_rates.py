@@ -6,13 +6,16 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
+from sqlalchemy import create_engine, text
+
 from farm.store import Store
 from tests.benchmarks.farms import OVER_WITHIN_S, Farm, new_farm
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.machines import at_work, wait_until
-from tests.services import fresh_database, running_postgres, running_redis
+from tests.services import administer, fresh_database, postgres_server, running_postgres, running_redis
 
-JOBS = 3000
+JOBS = 1000
+COMMITS = 50
 WORKERS = (1, 2, 4)
 SUBMITS = 10
 FIRST_AT_MOST_S = 0.3
@@ -32,22 +35,43 @@ repetitions: 1
 
 def figures() -> Iterator[Figure]:
     """No-op jobs a second with more and more workers, and how long the first job of a sweep waits."""
-    with TemporaryDirectory() as folder, running_redis(Path(folder)) as redis, running_postgres() as admin_url:
-        for count in WORKERS:
+    with TemporaryDirectory() as folder, running_redis(Path(folder)) as redis:
+        with running_postgres() as admin_url:
+            yield _commit(admin_url)
             with fresh_database(admin_url) as url, new_farm(redis.url, url) as farm:
-                yield _rate(farm, count)
-        with fresh_database(admin_url) as url, new_farm(redis.url, url) as farm:
-            yield from _first(farm)
+                yield from _first(farm)
+            with fresh_database(admin_url) as url, new_farm(redis.url, url) as farm:
+                yield _rate(farm, 1, "")
+        with postgres_server(fsync="off") as postgres:
+            for count in WORKERS:
+                with fresh_database(postgres.url) as url, new_farm(redis.url, url) as farm:
+                    yield _rate(farm, count, ", fsync off")
 
 
-def _rate(farm: Farm, count: int) -> Figure:
+def _commit(admin_url: str) -> Figure:
+    """What PostgreSQL waits for its disk."""
+    administer(admin_url, "CREATE TABLE IF NOT EXISTS disk (n int)")
+    engine = create_engine(admin_url.replace("postgresql://", "postgresql+psycopg://"))
+    times_s = []
+    for n in range(COMMITS):
+        with engine.connect() as connection:
+            connection.execute(text("INSERT INTO disk VALUES (:n)"), {"n": n})
+            begin_s = time.perf_counter()
+            connection.commit()
+            times_s.append(1000 * (time.perf_counter() - begin_s))
+    engine.dispose()
+    how = f"{COMMITS} transactions of one row, on this machine's disk: a job takes several of them"
+    return Figure(what="PostgreSQL: one commit, median", value=median(times_s), unit="ms", how=how)
+
+
+def _rate(farm: Farm, count: int, besides: str) -> Figure:
     with farm.store() as store, at_work(farm, store, count):
         farm.run("submit", str(farm.sweep(NOTHING.format(name=f"nothing-{count}", repetitions=JOBS // 10))))
         sweep_id = store.find_sweep().id
         wait_until("the jobs are over", lambda: store.progress(sweep_id).is_over, OVER_WITHIN_S)
         starts = [row.started_at_utc for row in store.trial_rows(sweep_id) if row.started_at_utc]
     return Figure(
-        what=f"no-op jobs end to end, {count} worker{'s' if count > 1 else ''}, Redis and PostgreSQL",
+        what=f"no-op jobs, {count} worker{'s' if count > 1 else ''}, Redis and PostgreSQL{besides}",
         value=(len(starts) - 1) / (max(starts) - min(starts)).total_seconds(),
         unit="/s",
         digits=0,

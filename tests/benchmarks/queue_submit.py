@@ -18,8 +18,10 @@ JOBS = 100_000
 SWEEP = f"""
 name: many
 kind: inference
-workload: {{model: [alexnet, vgg11], batch_size: [1, 2, 4, 8, 16]}}
-repetitions: {JOBS // 10}
+workload:
+  model: [alexnet, vgg11, vgg13, vgg16, vgg19, resnet18, resnet34, resnet50, resnet101, resnet152]
+  batch_size: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
+repetitions: {JOBS // 100}
 """
 QUEUE = "farm.any"
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,33 +68,20 @@ class Run:
 
 
 def figures() -> Iterator[Figure]:
-    """At PostgreSQL's default of 100 connections, then with as many as it takes."""
-    yield _too_many()
+    """As many machines as PostgreSQL lets in, and more."""
     for count in MACHINES:
-        run = _run(count, MAX_CONNECTIONS)
+        run = _run(count)
         what = f"{count:,} machines, modelled"
         yield Figure(what=f"{what}: PostgreSQL", value=run.cores["PostgreSQL"], unit="cores", how=run.how)
         yield Figure(what=f"{what}: heartbeat, 99th percentile", value=run.p99_s["heartbeat"], unit="s", how="the same")
         yield Figure(what=f"{what}: trials", value=run.trials / SECONDS, unit="/s", digits=1, how="the same")
 
 
-def _too_many() -> Figure:
-    run = _run(MACHINES[1], None)
-    return Figure(
-        what=f"{MACHINES[1]} machines, modelled, PostgreSQL's default settings: refused",
-        value=float(run.errors),
-        unit="times",
-        digits=0,
-        how=run.how,
-    )
-
-
-def _run(count: int, max_connections: int | None) -> Run:
-    settings = {"max_connections": str(max_connections)} if max_connections else {}
+def _run(count: int) -> Run:
     with (
         TemporaryDirectory() as folder,
         running_redis(Path(folder)) as redis,
-        postgres_server(**settings) as postgres,
+        postgres_server(max_connections=str(MAX_CONNECTIONS)) as postgres,
         fresh_database(postgres.url) as url,
         new_farm(redis.url, url) as farm,
     ):
@@ -111,19 +98,14 @@ def _watched(farm: Farm, redis: RedisServer, postgres: PostgresServer, count: in
         time.sleep(SETTLE_S)
         if redis.process is None:
             raise RuntimeError("Redis has ended")
-        parts = {
-            "PostgreSQL": lambda: _server_cpu_s(postgres),
-            "Redis": lambda: cpu_s(psutil.Process(redis.process.pid)),
-            "controller": lambda: cpu_s(controller),
-            "model": lambda: cpu_s(*models),
-        }
-        before, begin_s = {name: part() for name, part in parts.items()}, time.monotonic()
+        parts = {"Redis": [psutil.Process(redis.process.pid)], "controller": [controller], "model": models}
+        before, begin_s = _used_s(postgres, parts), time.monotonic()
         time.sleep(SECONDS / 2)
         backends = _backends(postgres)
         memory = sum(process.memory_full_info().uss for process in backends) / 2**20
         time.sleep(max(begin_s + SECONDS - time.monotonic(), 0.0))
         wall_s = time.monotonic() - begin_s
-        cores = {name: (part() - before[name]) / wall_s for name, part in parts.items()}
+        cores = {name: (used_s - before[name]) / wall_s for name, used_s in _used_s(postgres, parts).items()}
         said = [json.loads(model.communicate()[0]) for model in models]
     took_s: dict[str, list[float]] = defaultdict(list)
     for words in said:
@@ -150,6 +132,11 @@ def _backends(postgres: PostgresServer) -> list[psutil.Process]:
     """Processes that serve a connection of the farm's."""
     query = "SELECT pid FROM pg_stat_activity WHERE application_name = 'wattfarm'"
     return [psutil.Process(row[0]) for row in administer(postgres.url, query)]
+
+
+def _used_s(postgres: PostgresServer, parts: Mapping[str, Sequence[psutil.Process]]) -> dict[str, float]:
+    """Processor time, by who used it."""
+    return {"PostgreSQL": _server_cpu_s(postgres)} | {name: cpu_s(*processes) for name, processes in parts.items()}
 
 
 def _server_cpu_s(postgres: PostgresServer) -> float:
