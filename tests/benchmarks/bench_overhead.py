@@ -68,7 +68,10 @@ def _windows_s(trial: TrialRow, rows: list[MeasurementRow]) -> float:
     windows = {
         row.begin_at_ns: row
         for row in rows
-        if row.trial == trial.trial and row.window != WindowKind.SETUP and row.started_at_utc >= _started(trial)
+        if row.trial == trial.trial
+        and row.window != WindowKind.SETUP
+        and row.started_at_utc is not None
+        and row.started_at_utc >= _started(trial)
     }
     guards_s = sum(2 * GUARD_S for row in windows.values() if row.window == WindowKind.MEASURE)
-    return sum(row.duration_s for row in windows.values()) + guards_s
+    return sum(row.duration_s or 0.0 for row in windows.values()) + guards_s
