@@ -24,10 +24,9 @@ workload: {{model: [alexnet, vgg11], batch_size: [1, 2, 4, 8, 16]}}
 repetitions: {JOBS // 10}
 """
 HOW = (
-    f"{JOBS:,} jobs by `farm submit`, then `farm serve` and one real worker process whose supervisor reports at once and "
-    "nothing; trials a second from the start of the first to that of the last, so ringing, claim, report and fetching "
-    "are in it; "
-    f"median of {ROUNDS}"
+    f"{JOBS:,} jobs by `farm submit`, then `farm serve` and one real worker process whose supervisor reports at once "
+    "and nothing; trials a second from the start of the first to that of the last, so ringing, claim, report and "
+    f"fetching are in it; median of {ROUNDS}"
 )
 
 
