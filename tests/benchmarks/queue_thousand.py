@@ -94,7 +94,7 @@ def _watched(farm: Farm, redis: RedisServer, postgres: PostgresServer, count: in
         controller = stack.enter_context(farm.running(*FARM, "serve"))
         models = [_model(farm, number, count // PROCESSES) for number in range(PROCESSES)]
         for model in models:
-            stack.callback(model.kill)
+            stack.callback(_end, model)
         time.sleep(SETTLE_S)
         if redis.process is None:
             raise RuntimeError("Redis has ended")
@@ -148,3 +148,10 @@ def _server_cpu_s(postgres: PostgresServer) -> float:
         with suppress(psutil.NoSuchProcess):
             alive += cpu_s(process)
     return alive + cpu_s(parent) + float(ended.children_user + ended.children_system)
+
+
+def _end(process: psutil.Popen) -> None:
+    """Whether it lives or not."""
+    with suppress(psutil.NoSuchProcess):
+        process.kill()
+    process.wait()
