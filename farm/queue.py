@@ -34,11 +34,11 @@ _REDIS_OPTIONS: dict[str, Any] = {
     "ack_emulation": False,  # a message is popped and gone: no redelivery, no second copy of a long trial
     "global_keyprefix": "farm:",  # one Redis may serve others too
     "socket_timeout": 15,  # a dead network is noticed
-    "socket_connect_timeout": 5,
-    "socket_keepalive": True,
-    "health_check_interval": 10,
+    "socket_connect_timeout": 5,  # a broker that is away is told of soon
+    "socket_keepalive": True,  # nothing is sent while a trial runs: a router would forget the connection
+    "health_check_interval": 10,  # and it is tried before it is used again
     "polling_interval": 5,  # the longest wait of one BRPOP: the fewer, the quieter an idle worker
-    "priority_steps": list(range(10)),  # 0 is the highest
+    "priority_steps": list(range(10)),  # a sweep's priority, 0 the highest, is the broker's
     "queue_order_strategy": "round_robin",  # of one priority: `any` does not keep jobs of this machine waiting
 }
 
@@ -60,12 +60,12 @@ def celery_app(settings: Settings) -> Celery:
         worker_prefetch_multiplier=1,  # a job waits in the queue, not in a busy worker
         worker_enable_remote_control=False,  # time limits and cancel are the store's
         worker_send_task_events=settings.task_events,  # for Flower: 0.5 ms of CPU a trial, none while it runs
-        worker_hijack_root_logger=False,
-        worker_redirect_stdouts=False,
+        worker_hijack_root_logger=False,  # farm.logs has set it up
+        worker_redirect_stdouts=False,  # nothing of ours prints there
         worker_cancel_long_running_tasks_on_connection_loss=True,  # touches none of ours, and unset it warns
         broker_connection_retry_on_startup=True,  # a worker may start before the broker
         broker_connection_max_retries=None,  # and outlive its absence
-        task_create_missing_queues=True,
+        task_create_missing_queues=True,  # each machine and hardware class has its own
     )
     return app
 
