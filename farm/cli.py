@@ -1,7 +1,7 @@
 """The command line: the only place that prints or exits. Modules are imported on use, so that help is fast."""
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -9,22 +9,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from farm.commands import Answer
+from farm.commands import Answer, Rows, Told
 from farm.commands import opened as _store
 from farm.commands.across import across
 from farm.commands.analyze import analyze, compare
 from farm.commands.duty import drain, pause, resume
 from farm.commands.importing import import_
-from farm.commands.options import AnySweep, FormatName, Json, Output
+from farm.commands.operations import logs as trial_logs
+from farm.commands.operations import machines, status
+from farm.commands.options import AnySweep, Json
 from farm.commands.query import query
+from farm.commands.results import export, results
 from farm.commands.serving import recommend, response
 
 if TYPE_CHECKING:
     from farm.model import SweepRecord
     from farm.report.files import Format
-    from farm.report.selection import Selection
     from farm.report.views import View
-    from farm.settings import Settings
     from farm.store import Progress, Store
 
 app = typer.Typer(
@@ -98,13 +99,18 @@ def _later(name: str) -> Any:
     return stand_in
 
 
-def _print_answer(answer: Answer | str | None, **_: Any) -> None:
+def _print_answer(answer: Answer | Rows | Told | str | None, **_: Any) -> None:
     """Of a command that has a module of its own; the others print for themselves."""
-    if isinstance(answer, str):
-        print(answer)
-    elif answer is not None:
-        _print_view(answer.view, answer.form, answer.output, answer.record)
-        _note(answer.notes)
+    match answer:
+        case str():
+            print(answer)
+        case Told():
+            _show(answer.view, answer.record, answer.as_json)
+        case Rows():
+            _emit(answer.records, answer.form, answer.output)
+        case Answer():
+            _print_view(answer.view, answer.form, answer.output, answer.record)
+            _note(answer.notes)
 
 
 @app.callback(invoke_without_command=True, result_callback=_print_answer)
@@ -125,7 +131,9 @@ def run(sweep: SweepFile, fresh: Fresh = False, as_json: Json = False) -> None:
     """
     from farm import embedded, submission
     from farm.report import progress as display
+    from farm.report import views
     from farm.report.files import Format
+    from farm.report.selection import Selection
     from farm.spec import load_sweep
 
     loaded, text = submission.here(load_sweep(sweep)), sweep.read_text(encoding="utf-8")
@@ -139,7 +147,7 @@ def run(sweep: SweepFile, fresh: Fresh = False, as_json: Json = False) -> None:
             with interrupts.caught(), live as show:
                 end = embedded.run(submitted.sweep_id, store, settings, interrupts, show)
         found = store.find_sweep(submitted.sweep_id)
-        _print_results(store, found, Format.JSON if as_json else Format.TABLE)
+        _print_view(views.view(store, found, Selection()), Format.JSON if as_json else Format.TABLE)
         if not end.is_over:
             _note([f"farm: stopped with {end.to_go} jobs to go: `farm run {sweep}` goes on from here"])
             raise typer.Exit(INTERRUPTED)
@@ -180,31 +188,7 @@ def watch(sweep: AnySweep = None) -> None:
         _follow(store, store.find_sweep(sweep))
 
 
-@app.command()
-def status(sweep: AnySweep = None, as_json: Json = False) -> None:
-    """Show how sweeps stand; with SWEEP, what failed or is open."""
-    from farm import tuner
-    from farm.report import machines as seen
-    from farm.report import progress as display
-    from farm.report import queues, standings
-
-    with _store() as (store, settings):
-        chosen = [store.find_sweep(sweep)] if sweep else store.sweeps()
-        states = [(record, store.progress(record.id, tuner.total(store, record))) for record in chosen]
-        failures = store.failures(chosen[0].id) if sweep else []
-        now = datetime.now(UTC)
-        points = standings.standing(store, chosen[0]) if sweep else []
-        view, records = display.status(states, failures, now), display.status_records(states, now)
-        if points:
-            view = standings.below(view, points, chosen[0].rule)
-            records[0]["points"] = standings.records(points)
-        waiting = [w for w in store.waiting() if not sweep or w.sweep == chosen[0].id]
-        machines = seen.look(store, settings.silent_s, now)
-        depths, note = _depths(queues.names(waiting, machines), settings) if waiting else (None, "")
-        found = queues.queues(waiting, machines, depths)
-        for record in records:
-            record["waiting"] = queues.records(found, waiting, record["sweep"])
-        _show(queues.below(view, found, machines, now, note), records, as_json)
+app.command()(status)
 
 
 @app.command()
@@ -230,76 +214,10 @@ def retry(sweep: SweepName, as_json: Json = False) -> None:
         _show(line, {"sweep": found.id, "queued": count}, as_json)
 
 
-@app.command()
-def results(
-    sweep: AnySweep = None,
-    *,
-    by: Annotated[str | None, typer.Option(metavar="NAMES", help="Group by these: model,batch_size,machine.")] = None,
-    where: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Only these trials; may be repeated.")
-    ] = None,
-    domain: Annotated[
-        str | None, typer.Option(metavar="NAME", help="gpu, cpu, dram or wall; default the trial's own device.")
-    ] = None,
-    include_flagged: Annotated[
-        bool, typer.Option("--include-flagged", help="Also trials that a flag leaves out.")
-    ] = False,
-    target_accuracy: Annotated[
-        list[float] | None,
-        typer.Option("--target-accuracy", metavar="SHARE", help="Joules until accuracy 0.9, say; may be repeated."),
-    ] = None,
-    form: FormatName = None,
-    output: Output = None,
-    as_json: Json = False,
-) -> None:
-    """Print results, grouped and summed up."""
-    from farm.report import files
-    from farm.report.selection import Selection
-
-    chosen = files.chosen("json" if as_json else form, output, tuple(files.Format))
-    with _store() as (store, _):
-        selected = Selection.parse(by, where or [], domain, include_flagged, target_accuracy or [])
-        _print_results(store, store.find_sweep(sweep), chosen, selected, output)
-
-
-@app.command()
-def export(sweep: AnySweep = None, form: FormatName = None, output: Output = None) -> None:
-    """Write every measurement: one row per window and domain."""
-    from farm.report import exports, files
-
-    chosen = files.chosen(form, output, files.FLAT)
-    with _store() as (store, _):
-        _emit(exports.records(store.measurement_rows(store.find_sweep(sweep).id)), chosen, output)
-
-
-@app.command()
-def machines(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show all that is known of this one.")] = None,
-    as_json: Json = False,
-) -> None:
-    """List the machines of the farm, or show one."""
-    from farm.report import machines as display
-
-    with _store() as (store, settings):
-        known = display.look(store, settings.silent_s, datetime.now(UTC))
-    chosen = display.named(known, name) if name else known
-    layout = display.details if name else display.table
-    _show(layout(chosen), display.records(chosen), as_json)
-
-
-@app.command()
-def logs(
-    trial: Annotated[str, typer.Argument(metavar="TRIAL", help="JOB.ATTEMPT, or JOB for its last attempt.")],
-    as_json: Json = False,
-) -> None:
-    """Show how a trial ended, and the last lines that it printed."""
-    from farm.report import logs as display
-
-    with _store() as (store, _):
-        found = store.find_trial(trial)
-    _show(display.view(found), display.record(found), as_json)
-
-
+app.command()(results)
+app.command()(export)
+app.command()(machines)
+app.command("logs")(trial_logs)
 app.command()(pause)
 app.command()(resume)
 app.command()(drain)
@@ -410,19 +328,6 @@ def db_check() -> None:
         print(f"{redacted(settings.store_url)}: reachable, fits this program")
 
 
-def _depths(queues: Sequence[str], settings: "Settings") -> tuple[dict[str, int] | None, str]:
-    """Messages in each queue, or a note why they are unknown; the folder of an embedded farm is not asked."""
-    from farm.errors import BrokerUnavailable
-    from farm.queue import Bell
-
-    if settings.is_embedded:
-        return None, ""
-    try:
-        return Bell(settings).depths(queues), ""
-    except BrokerUnavailable as error:
-        return None, f"messages are not known: {error}"
-
-
 def _follow(store: "Store", sweep: "SweepRecord", quiet: bool = False) -> None:
     from time import sleep
 
@@ -447,19 +352,6 @@ def _exit_by(progress: "Progress", store: "Store", sweep: "SweepRecord") -> None
     _note(display.failure_lines(store.failures(sweep.id), sweep.id))
     if progress.counts.get(JobState.FAILED):
         raise typer.Exit(SOME_TRIALS_FAILED)
-
-
-def _print_results(
-    store: "Store",
-    sweep: "SweepRecord",
-    form: "Format",
-    selection: "Selection | None" = None,
-    output: Path | None = None,
-) -> None:
-    from farm.report import views
-    from farm.report.selection import Selection
-
-    _print_view(views.view(store, sweep, selection or Selection()), form, output)
 
 
 def _print_view(

@@ -1,4 +1,4 @@
-"""Commands that have a module of their own: each returns an `Answer`, which `farm.cli` prints."""
+"""Commands that have a module of their own: each returns what `farm.cli` prints."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +22,24 @@ class Answer:
     form: "Format"
     output: Path | None  #: None: to the terminal
     notes: Sequence[str] = ()  #: lines beside the output
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows and nothing else: for csv, json or parquet."""
+
+    records: list[dict[str, Any]]
+    form: "Format"
+    output: Path | None  #: None: to the terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How something stands: to a terminal, or as JSON."""
+
+    view: Any  #: a text, or what rich prints
+    record: Any
+    as_json: bool
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from farm.commands import Answer, opened
-from farm.commands.options import FormatName, Json, Output
+from farm.commands.options import DomainName, FormatName, IncludeFlagged, Json, Output, Where
 
 
 def across(
@@ -23,15 +23,9 @@ def across(
     of: Annotated[
         str | None, typer.Option("--of", metavar="NAME", help="Compare net, gross, seconds or grams; default net J.")
     ] = None,
-    where: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Only these trials; may be repeated.")
-    ] = None,
-    domain: Annotated[
-        str | None, typer.Option(metavar="NAME", help="gpu, cpu, dram or wall; default the trial's own device.")
-    ] = None,
-    include_flagged: Annotated[
-        bool, typer.Option("--include-flagged", help="Also trials that a flag leaves out.")
-    ] = False,
+    where: Where = None,
+    domain: DomainName = None,
+    include_flagged: IncludeFlagged = False,
     form: FormatName = None,
     output: Output = None,
     as_json: Json = False,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from farm.commands import Answer, opened
-from farm.commands.options import FormatName, Json, Output
+from farm.commands.options import DomainName, FormatName, IncludeFlagged, Json, Output, Where
 
 if TYPE_CHECKING:
     from farm.report.analyses import Analysis
@@ -22,11 +22,6 @@ Response = Annotated[
         "units_per_s, latency_s or accuracy; of a file a column.",
     ),
 ]
-Where = Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Only these trials; may be repeated.")]
-DomainName = Annotated[
-    str | None, typer.Option("--domain", metavar="NAME", help="gpu, cpu, dram or wall; default the trial's own device.")
-]
-Flagged = Annotated[bool, typer.Option("--include-flagged", help="Also trials that a flag leaves out.")]
 
 
 def analyze(
@@ -47,7 +42,7 @@ def analyze(
     factors: Annotated[str, typer.Option(metavar="NAMES", help="Compare by these: model,batch_size.")] = "",
     where: Where = None,
     domain: DomainName = None,
-    include_flagged: Flagged = False,
+    include_flagged: IncludeFlagged = False,
     log: Annotated[bool, typer.Option("--log", help="Analyse logarithms (pairs and equivalence always do).")] = False,
     type_: Annotated[
         int | None, typer.Option("--type", metavar="2|3", help="Sums of squares of anova; default 2.")
@@ -88,7 +83,7 @@ def compare(
     response: Response = "energy",
     where: Where = None,
     domain: DomainName = None,
-    include_flagged: Flagged = False,
+    include_flagged: IncludeFlagged = False,
     form: FormatName = None,
     output: Output = None,
     as_json: Json = False,

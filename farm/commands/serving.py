@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from farm.commands import Answer, opened
-from farm.commands.options import AnySweep, FormatName, Json, Output
+from farm.commands.options import AnySweep, DomainName, FormatName, IncludeFlagged, Json, Output, Where
 
 if TYPE_CHECKING:
     from farm.analysis.serving import Arrivals
@@ -20,11 +20,6 @@ Process = Annotated[
     str,
     typer.Option("--arrivals", metavar="NAME|FILE", help="poisson, constant, or a file: seconds, a time stamp a line."),
 ]
-Where = Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Only these trials; may be repeated.")]
-DomainName = Annotated[
-    str | None, typer.Option("--domain", metavar="NAME", help="gpu, cpu, dram or wall; default the trial's own device.")
-]
-Flagged = Annotated[bool, typer.Option("--include-flagged", help="Also trials that a flag leaves out.")]
 Requests = Annotated[int, typer.Option(min=100, max=10_000_000, help="Requests that each simulation serves.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of the random numbers: the same seed, the same answer.")]
 
@@ -42,7 +37,7 @@ def response(
     arrivals: Process = "poisson",
     where: Where = None,
     domain: DomainName = None,
-    include_flagged: Flagged = False,
+    include_flagged: IncludeFlagged = False,
     requests: Requests = 20_000,
     seed: Seed = 1,
     form: FormatName = None,
@@ -74,14 +69,14 @@ def recommend(
     arrivals: Process = "poisson",
     where: Where = None,
     domain: DomainName = None,
-    include_flagged: Flagged = False,
+    include_flagged: IncludeFlagged = False,
     requests: Requests = 20_000,
     seed: Seed = 1,
     form: FormatName = None,
     output: Output = None,
     as_json: Json = False,
 ) -> Answer:
-    """Find the network and policy of least energy that answer in time."""
+    """Find the network and policy of least energy within a limit.
     from farm.analysis.recommend import parse_limits
     from farm.report import files
     from farm.report.recommendation import recommendation

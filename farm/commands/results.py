@@ -1,0 +1,42 @@
+"""`farm results` and `farm export`. Modules are imported on use, so that help is fast."""
+
+from typing import Annotated
+
+import typer
+
+from farm.commands import Answer, Rows, opened
+from farm.commands.options import AnySweep, DomainName, FormatName, IncludeFlagged, Json, Output, Where
+
+
+def results(
+    sweep: AnySweep = None,
+    *,
+    by: Annotated[str | None, typer.Option(metavar="NAMES", help="Group by these: model,batch_size,machine.")] = None,
+    where: Where = None,
+    domain: DomainName = None,
+    include_flagged: IncludeFlagged = False,
+    target_accuracy: Annotated[
+        list[float] | None,
+        typer.Option("--target-accuracy", metavar="SHARE", help="Joules until accuracy 0.9, say; may be repeated."),
+    ] = None,
+    form: FormatName = None,
+    output: Output = None,
+    as_json: Json = False,
+) -> Answer:
+    """Print results, grouped and summed up."""
+    from farm.report import files, views
+    from farm.report.selection import Selection
+
+    chosen = files.chosen("json" if as_json else form, output, tuple(files.Format))
+    with opened() as (store, _):
+        selected = Selection.parse(by, where or [], domain, include_flagged, target_accuracy or [])
+        return Answer(views.view(store, store.find_sweep(sweep), selected), None, chosen, output)
+
+
+def export(sweep: AnySweep = None, form: FormatName = None, output: Output = None) -> Rows:
+    """Write every measurement: one row per window and domain."""
+    from farm.report import exports, files
+
+    chosen = files.chosen(form, output, files.FLAT)
+    with opened() as (store, _):
+        return Rows(exports.records(store.measurement_rows(store.find_sweep(sweep).id)), chosen, output)
