@@ -68,6 +68,7 @@ class Proxy:
         for task in pending:
             task.cancel()
         self._loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
+        self._loop.run_until_complete(asyncio.sleep(0.1))  # what was aborted closes in the next rounds
 
     async def _listen(self, listens: threading.Event) -> None:
         self._flows.set()

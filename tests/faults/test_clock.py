@@ -14,7 +14,7 @@ from tests.faults.lab import AT_FULL_LENGTH, LEASE_S, Fault, Lab, Note, now, run
 from tests.services import PostgresServer, RedisServer, fresh_database
 
 HOUR_S = 3600
-TRIAL_S = 3 * LEASE_S
+TRIAL_S = 1.2 * LEASE_S
 
 
 def test_the_clock_of_a_machine_jumps(tmp_path: Path, redis: RedisServer, postgres: PostgresServer, note: Note) -> None:
