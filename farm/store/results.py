@@ -23,6 +23,7 @@ from farm.model import (
     Quality,
     Stopped,
     TraceReport,
+    Window,
     WindowKind,
 )
 from farm.store.blobs import unpack_channel, unpack_known
@@ -199,6 +200,19 @@ class Results(Database):
         with self.read() as connection:
             return [_trace(row) for row in connection.execute(query)]
 
+    def windows(self, trial_id: str) -> list[Window]:
+        """The windows of a trial, in order of time."""
+        query = select(t.window).where(t.window.c.trial_id == trial_id).order_by(t.window.c.begin_at_ns)
+        with self.read() as connection:
+            found = connection.execute(query).mappings()
+            return [Window.model_validate({k: v for k, v in row.items() if k != "trial_id"}) for row in found]
+
+    def environments(self, *sweep_ids: str) -> dict[str, Mapping[str, JsonValue]]:
+        """What the trials of these sweeps (none: of all) ran in, by its id, as it first appears in their plans."""
+        query = _of(sweep_ids, _ENVIRONMENTS)
+        with self.read() as connection:
+            return {row.id: row.content for row in connection.execute(query)}
+
 
 _IDENTITY = (
     t.job.c.sweep_id.label("sweep"),
@@ -258,6 +272,12 @@ _EPOCHS = (
     select(*t.epoch.c)
     .select_from(t.epoch.join(t.trial, t.trial.c.id == t.epoch.c.trial_id).join(t.job, t.job.c.id == t.trial.c.job_id))
     .order_by(t.epoch.c.trial_id, t.epoch.c.index)
+)
+
+_ENVIRONMENTS = (
+    select(t.environment.c.id, t.environment.c.content)
+    .select_from(_JOINED.join(t.environment, t.environment.c.id == t.trial.c.environment_id))
+    .order_by(*_ORDER)
 )
 
 

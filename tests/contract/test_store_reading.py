@@ -223,3 +223,15 @@ def test_an_empty_store_says_how_to_begin(store: Store) -> None:
 
 def test_generations_are_counted(sweeps: Store) -> None:
     assert [sweeps.latest_generation(content) for content in ("aaa1", "aab1", "zzz1")] == [2, 1, 0]
+
+
+def test_windows_and_environments_are_those_of_the_trials(farm: Store) -> None:
+    for n in range(2):
+        claim(farm, job_id(n))
+    first, second = report(job_id(0), 1), report(job_id(1), 1, environment={"torch": "2.12"})
+    idle = first.windows[0].model_copy(update={"kind": WindowKind.IDLE_BEFORE, "begin_at_ns": 5, "end_at_ns": 6})
+    farm.complete(first.model_copy(update={"windows": (*first.windows, idle)}))
+    farm.complete(second)
+    assert farm.windows(f"{job_id(0)}.1") == [idle, first.windows[0]]
+    assert list(farm.environments(SWEEP).values()) == [{"torch": "2.11"}, {"torch": "2.12"}]
+    assert farm.environments("nobody") == {}
