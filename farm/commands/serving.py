@@ -76,7 +76,7 @@ def recommend(
     output: Output = None,
     as_json: Json = False,
 ) -> Answer:
-    """Find the network and policy of least energy within a limit.
+    """Find the network and policy of least energy within a limit."""
     from farm.analysis.recommend import parse_limits
     from farm.report import files
     from farm.report.recommendation import recommendation
