@@ -131,7 +131,8 @@ def _model(farm: Farm, number: int, count: int) -> psutil.Popen:
 def _backends(postgres: PostgresServer) -> list[psutil.Process]:
     """Processes that serve a connection of the farm's."""
     query = "SELECT pid FROM pg_stat_activity WHERE application_name = 'wattfarm'"
-    return [psutil.Process(row[0]) for row in administer(postgres.url, query)]
+    found = (row[0] for row in administer(postgres.url, query))
+    return [psutil.Process(pid) for pid in found if psutil.pid_exists(pid)]
 
 
 def _used_s(postgres: PostgresServer, parts: Mapping[str, Sequence[psutil.Process]]) -> dict[str, float]:
