@@ -144,7 +144,7 @@ def _details(machine: Seen) -> Table:
         "refused": f"{several(status.rejected, 'message')} since it started",
         "wattfarm": status.version + (f", but {__version__} here" if machine.differs else ""),
     }
-    for name, value in (*facts.items(), *_flat(status.machine.hardware), *_probe(status)):
+    for name, value in (*facts.items(), *flat(status.machine.hardware), *_probe(status)):
         out.add_row(name, value)
     return out
 
@@ -202,11 +202,11 @@ def _probe(status: MachineStatus) -> Iterator[tuple[str, str]]:
         yield from ((check.name, check.detail) for check in verdict.findings(probe))
 
 
-def _flat(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+def flat(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
     """Nested facts as lines: `cpu model`, `cpu threads`, ..."""
     for name, value in facts.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{above}{name} ")
+            yield from flat(value, f"{above}{name} ")
         else:
             unit = next((unit for unit in _UNITS if name.endswith(unit)), None)
             shown = _UNITS[unit](value) if unit and isinstance(value, int | float) else label(value)

@@ -105,7 +105,7 @@ class Selected:
         averaged = ", ".join(f"{name} {' '.join(map(label, values))}" for name, values in self.averaged.items())
         qualities = {s.quality for s in self.samples}
         joules = ", ".join(
-            _quality(quality, self.has_imported) for quality in sorted(qualities, key=lambda q: q.rank if q else 9)
+            obtained(quality, self.has_imported) for quality in sorted(qualities, key=lambda q: q.rank if q else 9)
         )
         return [
             self.title,
@@ -170,7 +170,8 @@ def _rank(labels: Labels, keys: Sequence[str]) -> tuple[tuple[bool, float, str],
 
 
 @lru_cache(4096)
-def _quality(quality: Quality | None, is_imported: bool) -> str:
+def obtained(quality: Quality | None, is_imported: bool) -> str:
+    """How joules were, in words."""
     if quality is None and is_imported:
         return "nobody told how they were obtained"
     if quality is None:
