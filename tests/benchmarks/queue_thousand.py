@@ -102,7 +102,7 @@ def _watched(farm: Farm, redis: RedisServer, postgres: PostgresServer, count: in
         before, begin_s = _used_s(postgres, parts), time.monotonic()
         time.sleep(SECONDS / 2)
         backends = _backends(postgres)
-        memory = sum(process.memory_full_info().uss for process in backends) / 2**20
+        memory = sum(map(_own_bytes, backends)) / 2**20
         time.sleep(max(begin_s + SECONDS - time.monotonic(), 0.0))
         wall_s = time.monotonic() - begin_s
         cores = {name: (used_s - before[name]) / wall_s for name, used_s in _used_s(postgres, parts).items()}
@@ -133,6 +133,13 @@ def _backends(postgres: PostgresServer) -> list[psutil.Process]:
     query = "SELECT pid FROM pg_stat_activity WHERE application_name = 'wattfarm'"
     found = (row[0] for row in administer(postgres.url, query))
     return [psutil.Process(pid) for pid in found if psutil.pid_exists(pid)]
+
+
+def _own_bytes(process: psutil.Process) -> int:
+    """Memory of no other process; a connection may end while it is looked at."""
+    with suppress(psutil.NoSuchProcess):
+        return int(process.memory_full_info().uss)
+    return 0
 
 
 def _used_s(postgres: PostgresServer, parts: Mapping[str, Sequence[psutil.Process]]) -> dict[str, float]:
