@@ -1,0 +1,38 @@
+"""A report as one file that needs nothing else: no script, no network, no fonts."""
+
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from farm.errors import InputError
+from farm.report.page import svg
+from farm.report.page.blocks import Block, Document, Figure
+
+_HERE = Path(__file__).parent
+
+
+def page(document: Document) -> str:
+    """All text is escaped but the charts, whose text vl-convert escapes; raises InputError where a library is missing."""
+    try:
+        from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - for pages alone
+        from markupsafe import Markup  # noqa: PLC0415
+    except ModuleNotFoundError:
+        raise InputError("a page needs jinja2: pip install 'wattfarm[report]'") from None
+    environment = Environment(autoescape=True, undefined=StrictUndefined)
+    template = environment.from_string((_HERE / "page.html.jinja").read_text(encoding="utf-8"))
+    style = Markup((_HERE / "page.css").read_text(encoding="utf-8").strip())  # noqa: S704 - our own file
+    laid_out = _layout(template.module, lambda figure: Markup(svg.drawn(figure.spec)))  # noqa: S704
+    return template.render(document=document, style=style, laid_out=laid_out) + "\n"
+
+
+def _layout(macros: Any, draw: Callable[[Figure], str]) -> Callable[[Block], str]:
+    """A block as HTML, by the macro of its name; figures are counted."""
+    numbers = count(1)
+
+    def laid_out(block: Block) -> str:
+        macro = getattr(macros, type(block).__name__.lower())
+        made: str = macro(block, next(numbers), draw(block)) if isinstance(block, Figure) else macro(block)
+        return made
+
+    return laid_out
