@@ -5,13 +5,43 @@ from pathlib import Path
 
 import pytest
 
-from farm.catalog import COUNTRIES, DATASETS, INPUTS, MODELS, STUDY_MODELS
+from farm.catalog import COUNTRIES, DATASETS, INPUTS, MODELS, NETWORKS, STUDY_MODELS, Accuracy
 from farm.spec.workloads import Factors, Inference, LayersOf, Training
+
+#: AlexNet's variant has a paper of its own, of 2014; that of SqueezeNet has none, only a repository.
+VARIANTS = ("alexnet", "squeezenet1_1")
 
 
 def test_the_models_are_torchvisions() -> None:
     models = pytest.importorskip("torchvision.models")
     assert list(MODELS) == sorted(models.list_models(module=models))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_what_is_published_of_a_network_is_what_torchvision_says(model: str) -> None:
+    models = pytest.importorskip("torchvision.models")
+    weights, network = models.get_model_weights(model), NETWORKS[model]
+    default = weights.DEFAULT
+    told = (network.default_weights, network.parameters, network.gflops)
+    assert told == (default.name, default.meta["num_params"], default.meta["_ops"])
+    known = {Accuracy.DEFAULT: default, Accuracy.V1: weights.__members__.get("IMAGENET1K_V1")}
+    published = {which: own.meta["_metrics"]["ImageNet-1K"] for which, own in known.items() if own}
+    assert network.top1_percent == {which: of["acc@1"] for which, of in published.items()}
+    assert network.top5_percent == {which: of["acc@5"] for which, of in published.items()}
+
+
+@pytest.mark.parametrize("model", [name for name in MODELS if name not in VARIANTS])
+def test_the_source_of_a_year_is_the_paper_that_torchvision_names(model: str) -> None:
+    models = pytest.importorskip("torchvision.models")
+    site, number = NETWORKS[model].source.split("/abs/")
+    assert site == "https://arxiv.org"
+    assert number in models.get_model_builder(model).__doc__
+    assert NETWORKS[model].year == 2000 + int(number[:2])
+
+
+def test_networks_of_one_source_share_title_venue_and_year() -> None:
+    told = {(n.source, n.paper, n.venue, n.year) for n in NETWORKS.values()}
+    assert len({source for source, *_ in told}) == len(told) == len({n.paper for n in NETWORKS.values()})
 
 
 def test_networks_data_sets_and_inputs_are_those_that_workers_know() -> None:
