@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 LOCK_WITHIN_S = 60.0
 #: A sender has noted by then that it rang; if it died, the ring counts as never sent.
 RETURN_WITHIN_S = 3.0
-#: A worker that may not work looks this often whether it may again, or shall leave.
+#: A worker that may not work, or cannot, looks this often whether it may again, or shall leave.
 PAUSED_PERIOD_S = 0.5
 #: Exit status of a worker that does not hear any more: the service manager starts another.
 DEAF = 75
@@ -116,17 +116,25 @@ class Worker:
     def serve(self, job: str, attempt: int) -> None:
         """Answer one ring: a stale one is dropped, a won one is measured and reported.
 
-        A machine that is paused or drained gives it back, and hears no more until it is resumed.
+        A machine that is paused or drained gives it back, and hears no more until it is resumed. While the store is
+        away the ring is kept: nobody else would hear it before the grace time is over.
         """
         with self._serving:
-            try:
-                if not self._has_answered(job, attempt):
-                    self._give_back(job, attempt)
-            except StoreUnavailable as error:
-                log.warning("job %s: %s: left to the next ring", job, error)
+            while not self._is_settled(job, attempt) and not self._is_leaving:
+                time.sleep(PAUSED_PERIOD_S)
             while self._duty is not Duty.WORK and not self._is_leaving:
                 time.sleep(PAUSED_PERIOD_S)
             self._watchdog.heard()
+
+    def _is_settled(self, job: str, attempt: int) -> bool:
+        """False where the store is away."""
+        try:
+            if not self._has_answered(job, attempt):
+                self._give_back(job, attempt)
+        except StoreUnavailable as error:
+            log.warning("job %s: %s: trying again", job, error)
+            return False
+        return True
 
     def _has_answered(self, job: str, attempt: int) -> bool:
         """Whether nobody else needs to hear the ring."""

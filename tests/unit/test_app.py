@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from celery.worker import state
@@ -30,6 +31,13 @@ class MoodyStore(Store):
     """A store that can be made to refuse reports."""
 
     trouble: Exception | None = None
+    claims_refused: int = 0  #: it is away for so many claims more
+
+    def claim(self, *args: Any, **options: Any) -> Claim | None:
+        if self.claims_refused:
+            self.claims_refused -= 1
+            raise StoreUnavailable("away")
+        return super().claim(*args, **options)
 
     def complete(self, report: TrialReport) -> bool:
         if self.trouble is not None:
@@ -206,6 +214,23 @@ def test_a_store_that_is_away_at_the_end_gets_the_report_later(bench: Bench) -> 
     wait_until(lambda: bench.trials() == [(job_id(0), 1, None)])
     wait_until(lambda: len(bench.spool) == 0)
     assert counts(bench.store) == {JobState.DONE: 1, JobState.QUEUED: 2}
+
+
+def test_a_ring_is_kept_while_the_store_is_away(bench: Bench) -> None:
+    bench.store.claims_refused = 2
+    bench.worker.serve(job_id(0), 0)
+    assert bench.trials() == [(job_id(0), 1, None)]
+
+
+def test_told_to_stop_a_worker_does_not_wait_for_the_store(bench: Bench) -> None:
+    bench.store.claims_refused = 1_000_000
+    serving = threading.Thread(target=bench.worker.serve, args=(job_id(0), 0))
+    serving.start()
+    wait_until(lambda: bench.store.claims_refused < 1_000_000)
+    bench.worker.leave()
+    serving.join(SOON_S)
+    assert not serving.is_alive()
+    assert counts(bench.store)[JobState.QUEUED] == 3
 
 
 def test_a_worker_that_starts_hands_in_what_the_last_one_left(tmp_path: Path, bench: Bench) -> None:
