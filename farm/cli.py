@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from farm.commands import Answer, Rows, Told
+from farm.commands import Answer, Rows, Told, Written
 from farm.commands import opened as _store
 from farm.commands.across import across
 from farm.commands.analyze import analyze, compare
@@ -19,6 +19,7 @@ from farm.commands.operations import logs as trial_logs
 from farm.commands.operations import machines, status
 from farm.commands.options import AnySweep, Json
 from farm.commands.query import query
+from farm.commands.reporting import report
 from farm.commands.results import export, results
 from farm.commands.serving import recommend, response
 
@@ -99,7 +100,7 @@ def _later(name: str) -> Any:
     return stand_in
 
 
-def _print_answer(answer: Answer | Rows | Told | str | None, **_: Any) -> None:
+def _print_answer(answer: Answer | Rows | Told | Written | str | None, **_: Any) -> None:
     """Of a command that has a module of its own; the others print for themselves."""
     match answer:
         case str():
@@ -111,6 +112,8 @@ def _print_answer(answer: Answer | Rows | Told | str | None, **_: Any) -> None:
         case Answer():
             _print_view(answer.view, answer.form, answer.output, answer.record)
             _note(answer.notes)
+        case Written():
+            _write(answer.text, answer.output)
 
 
 @app.callback(invoke_without_command=True, result_callback=_print_answer)
@@ -303,6 +306,7 @@ app.command()(analyze)
 app.command()(compare)
 app.command()(response)
 app.command()(recommend)
+app.command()(report)
 
 
 @db.command("upgrade")
@@ -381,6 +385,16 @@ def _emit(records: list[dict[str, Any]], form: "Format", output: Path | None) ->
         raise InputError("--format parquet needs a file: add -o FILE")
     else:
         print(files.text(records, form))
+
+
+def _write(text: str, output: Path | None) -> None:
+    from farm.report.files import write_text
+
+    if output is None:
+        print(text)
+    else:
+        write_text(text, output)
+        _note([f"wrote {output}"])
 
 
 def _show(view: Any, record: Any, as_json: bool) -> None:

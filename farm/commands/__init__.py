@@ -42,6 +42,14 @@ class Told:
     as_json: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A text to read elsewhere."""
+
+    text: str
+    output: Path | None  #: None: to the terminal
+
+
 @contextmanager
 def opened(create: bool = False) -> Iterator[tuple["Store", "Settings"]]:
     """The store that the settings name; an embedded one is made where there is none."""

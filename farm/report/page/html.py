@@ -9,21 +9,24 @@ from farm.errors import InputError
 from farm.report.page import svg
 from farm.report.page.blocks import Block, Document, Figure
 
-_HERE = Path(__file__).parent
-
 
 def page(document: Document) -> str:
-    """All text is escaped but the charts, whose text vl-convert escapes; raises InputError where a library is missing."""
+    """All text is escaped, that of charts by vl-convert; raises InputError where a library is missing."""
     try:
         from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - for pages alone
         from markupsafe import Markup  # noqa: PLC0415
     except ModuleNotFoundError:
         raise InputError("a page needs jinja2: pip install 'wattfarm[report]'") from None
     environment = Environment(autoescape=True, undefined=StrictUndefined)
-    template = environment.from_string((_HERE / "page.html.jinja").read_text(encoding="utf-8"))
-    style = Markup((_HERE / "page.css").read_text(encoding="utf-8").strip())  # noqa: S704 - our own file
-    laid_out = _layout(template.module, lambda figure: Markup(svg.drawn(figure.spec)))  # noqa: S704
+    template, macros = (environment.from_string(_own(f"{name}.html.jinja")) for name in ("page", "blocks"))
+    style = Markup(_own("page.css").strip())  # noqa: S704 - our own file
+    laid_out = _layout(macros.module, lambda figure: Markup(svg.drawn(figure.spec)))  # noqa: S704
     return template.render(document=document, style=style, laid_out=laid_out) + "\n"
+
+
+def _own(name: str) -> str:
+    """A file beside this one."""
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
 
 
 def _layout(macros: Any, draw: Callable[[Figure], str]) -> Callable[[Block], str]:

@@ -22,26 +22,26 @@ def text(document: Document) -> str:
 
 def _lines(block: Block, numbers: Iterator[int]) -> list[str]:
     match block:
-        case Words():
-            return [_plain(block.text)]
-        case Note():
-            return [f"*{_plain(block.text)}*"]
-        case Alert():
-            return [f"> **{_plain(block.text)}**"]
-        case Heading():
-            return [f"### {_plain(block.text)}"]
+        case Figure():
+            return [f"**Figure {next(numbers)}. {_plain(block.name)}.** {_plain(block.caption)} (Drawn in HTML.)"]
+        case Grid():
+            return _table(block)
         case Sentences():
             return [f"- {_plain(item)}" for item in block.items]
         case Facts():
             named = [f"- {_plain(name)}: {_plain(value)}" for name, value in block.rows]
             return [f"**{_plain(block.title)}**", "", *named] if block.title else named
-        case Code():
-            fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", block.text)), default=0))
-            return [fence, block.text.rstrip("\n"), fence]
-        case Figure():
-            return [f"**Figure {next(numbers)}. {_plain(block.name)}.** {_plain(block.caption)} (Drawn in HTML.)"]
-        case Grid():
-            return _table(block)
+        case Words() | Note() | Alert() | Heading() | Code():
+            return _text(block)
+
+
+def _text(block: Words | Note | Alert | Heading | Code) -> list[str]:
+    if isinstance(block, Code):
+        fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", block.text)), default=0))
+        return [fence, block.text.rstrip("\n"), fence]
+    marks: dict[type[Block], tuple[str, str]] = {Note: ("*", "*"), Alert: ("> **", "**"), Heading: ("### ", "")}
+    before, after = marks.get(type(block), ("", ""))
+    return [f"{before}{_plain(block.text)}{after}"]
 
 
 def _table(grid: Grid) -> list[str]:

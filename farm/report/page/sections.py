@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from farm import __version__, verdict
+from farm.analysis.statistics.data import order
 from farm.model import Machine, Scalar
 from farm.report import machines as machine_facts
 from farm.report.numbers import UNKNOWN, label, number, several, span
@@ -35,13 +36,13 @@ def document(material: Material) -> Document:
     """All sections that have something to say."""
     sections = (
         Section("summary", "Summary", _summary(material)),
-        Section("methods", "Methods", [block for study in material.studies for block in _methods(study, material)]),
-        Section("hardware", "Machines and software", _hardware(material)),
+        Section("methods", "Methods", _methods(material)),
         Section("results", "Results", [block for study in material.studies for block in _results(study, material)]),
         Section("across", "Across machines and sweeps", _across(material)),
         Section("statistics", "Statistics", [block for study in material.studies for block in _tests(study, material)]),
         Section("reservations", "Flags, and what was left out", _reservations(material)),
         Section("traces", "Power traces", _traces(material)),
+        Section("hardware", "Machines and software", _hardware(material)),
         Section("provenance", "Provenance", [_provenance(material)]),
         Section("reproduce", "How to reproduce", _reproduce(material)),
     )
@@ -56,8 +57,10 @@ def _named(study: Studied, material: Material) -> list[Block]:
 
 
 def _summary(material: Material) -> list[Block]:
-    alerts = dict.fromkeys(alert for study in material.studies for alert in words.alerts(study))
-    blocks: list[Block] = [Alert(alert) for alert in alerts]
+    blocks: list[Block] = []
+    for study in material.studies:
+        name = f"{study.record.name}: " if len(material.studies) > 1 else ""
+        blocks += [Alert(f"{name}{alert}") for alert in words.alerts(study)]
     for study in material.studies:
         blocks.append(Words(words.standing(study)))
         found = words.findings(study)
@@ -65,15 +68,18 @@ def _summary(material: Material) -> list[Block]:
     return blocks
 
 
-def _methods(study: Studied, material: Material) -> Iterator[Block]:
+def _methods(material: Material) -> list[Block]:
+    measured = any(not study.record.imported for study in material.studies)
+    common = [Words(words.METHOD)] if measured else []
+    each = [block for study in material.studies for block in _method(study, material)]
+    return [*common, Words(words.UNCERTAINTY), *each]
+
+
+def _method(study: Studied, material: Material) -> Iterator[Block]:
     yield from _named(study, material)
     if study.record.imported:
-        yield Alert(words.IMPORTED)
-        sources = Counter(note.partition(", line")[0] for trial in study.trials for note in trial.notes)
-        yield from map(Words, (f"{source.capitalize()}." for source in sources))
-    else:
-        yield Words(words.METHOD)
-    yield Words(words.UNCERTAINTY)
+        sources = dict.fromkeys(note.partition(", line")[0] for trial in study.trials for note in trial.notes)
+        yield Alert(" ".join((words.IMPORTED, *(f"{source.capitalize()}." for source in sources))))
     yield Facts("Design", _design(study))
     if study.measure is not None:
         yield Facts(f"Measurement, profile {study.measure.profile}", words.settings(study.measure))
@@ -88,7 +94,7 @@ def _design(study: Studied) -> list[tuple[str, str]]:
     for one in study.points:
         for name, value in one.items():
             levels.setdefault(name, {})[value] = None
-    factors = [(name, _levels(list(values))) for name, values in levels.items() if len(values) > 1]
+    factors = [(name, _levels(sorted(values, key=order))) for name, values in levels.items() if len(values) > 1]
     fixed = [
         f"{name} {label(next(iter(v)))}" for name, v in levels.items() if len(v) == 1 and next(iter(v)) is not None
     ]
@@ -133,7 +139,8 @@ def _results(study: Studied, material: Material) -> Iterator[Block]:
     yield from map(Alert, words.alerts(study))
     trials = {trial.trial: trial for trial in study.trials}
     caption = f"Results of {study.record.name}"
-    shown = tables.blocks(study.view.rendered(), caption)
+    title = Words(f"{study.record.name} ({study.record.id})")
+    shown = [block for block in tables.blocks(study.view.rendered(), caption) if block != title]
     yield from (block for block in shown if not isinstance(block, Sentences))
     yield from charts.figures(study.view, trials)
     yield from (block for block in shown if isinstance(block, Sentences))

@@ -24,12 +24,12 @@ def _each(view: RenderableType, caption: str) -> Iterator[Block]:
     if isinstance(view, Group):
         for part in view.renderables:
             yield from _each(part, caption)
-    elif isinstance(view, Table):
+    elif isinstance(view, Table) and view.columns:
         is_list = view.box is None and not view.show_header
         yield Sentences(_column(view, -1)) if is_list else _grid(view, caption)
     elif isinstance(view, Text):
         yield from _text(view)
-    else:
+    elif not isinstance(view, Table):
         raise TypeError(f"a report knows no {type(view).__name__}")
 
 

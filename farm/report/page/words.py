@@ -8,7 +8,7 @@ from farm.analysis.layers import LayersSummary
 from farm.analysis.training import TrainingSummary
 from farm.model import Baseline, Domain, Flag, JobState, MeasureSettings, Quality, StoppingRule
 from farm.report import layers, training
-from farm.report.numbers import count, label, net, number, percent, percent_interval, several
+from farm.report.numbers import count, label, net, percent, percent_interval, several
 from farm.report.page import charts, tables
 from farm.report.page.material import Material, Studied
 from farm.report.page.material import count as jobs
@@ -130,13 +130,12 @@ def settings(measure: MeasureSettings) -> list[tuple[str, str]]:
     """Every setting, with its unit."""
     named = {
         "baseline": BASELINES[measure.baseline],
-        "measure windows": f"{measure.windows} of at least {number(measure.window_s)} s "
-        f"and {measure.min_iterations} batches",
+        "measure windows": f"{measure.windows} of at least {measure.window_s:g} s and {measure.min_iterations} batches",
     }
-    rest = measure.model_dump(exclude={"baseline", "windows", "window_s", "min_iterations"})
+    rest = measure.model_dump(exclude={"profile", "baseline", "windows", "window_s", "min_iterations"})
     for name, value in rest.items():
         unit = " s" if name.endswith("_s") else ""
-        named[name.removesuffix("_s").replace("_", " ")] = f"{number(value) if unit else value}{unit}"
+        named[name.removesuffix("_s").replace("_", " ")] = f"{value:g}{unit}"
     return list(named.items())
 
 

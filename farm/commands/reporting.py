@@ -1,0 +1,67 @@
+"""`farm report`. Modules are imported on use, so that help is fast."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from farm.commands import Written, opened
+
+if TYPE_CHECKING:
+    from farm.report.page.material import Material
+
+FORMATS = ("html", "md", "json")
+
+
+def report(
+    sweeps: Annotated[
+        list[str] | None, typer.Argument(metavar="SWEEP...", help="Names or ids of sweeps; default the latest.")
+    ] = None,
+    *,
+    form: Annotated[
+        str | None, typer.Option("--format", metavar="NAME", help="html, md or json; default FILE's suffix.")
+    ] = None,
+    trial: Annotated[
+        list[str] | None,
+        typer.Option(metavar="JOB.ATTEMPT", help="Show its power trace; may be repeated; default one a device."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to this file; html needs one.")
+    ] = None,
+) -> Written:
+    """Write sweeps up as a paper would: one file to read or print."""
+    from farm.credentials import redacted
+    from farm.report.page.material import gather
+
+    chosen = _format(form, output)
+    with opened() as (store, settings):
+        found = [store.find_sweep(name) for name in sweeps] if sweeps else [store.find_sweep()]
+        distinct = list({sweep.id: sweep for sweep in found}.values())
+        material = gather(store, distinct, trial or [], redacted(settings.store_url), datetime.now(UTC))
+    return Written(_text(material, chosen), output)
+
+
+def _format(name: str | None, path: Path | None) -> str:
+    from farm.errors import InputError
+
+    suffix = path.suffix.removeprefix(".").lower() if path is not None else ""
+    if name is None and path is None:
+        raise InputError("a report is a file: add -o report.html, or --format md or json to print it")
+    if (name or suffix) not in FORMATS:
+        if name is not None:
+            raise InputError(f"--format: expected {', '.join(FORMATS)}, got {name!r}")
+        raise InputError(f"{path}: expected a name that ends in .html, .md or .json, or --format")
+    if name == "html" and path is None:
+        raise InputError("--format html needs a file: add -o report.html")
+    return name or suffix
+
+
+def _text(material: "Material", form: str) -> str:
+    from farm.report.files import json_text
+    from farm.report.page import html, markdown, record, sections
+
+    if form == "json":
+        return json_text(record.of(material))
+    document = sections.document(material)
+    return html.page(document) if form == "html" else markdown.text(document)
