@@ -93,7 +93,7 @@ def of_inference(summaries: Sequence[Summary], selected: Selected) -> list[Figur
         found += _charts(sized, partial(_energy, title, what, caption))
         found += _charts([value for s in group for value in _latencies(s)], _latency)
         trade = [value for value in sized if value["rate"]]
-        found += _charts(trade, partial(_trade, unit, title, caption))
+        found += _charts(trade, partial(_trade, unit, title, f"Hollow: every trial is flagged. Joules: {how}."))
     return found
 
 
@@ -143,7 +143,7 @@ def _energy(title: str, what: str, caption: str, values: Sequence[Value]) -> Fig
     span = spans("y", x, of)
     span["encoding"]["y"] = y | {"field": "low"}
     return Figure(
-        f"{what} against batch size",
+        what,
         caption,
         chart(values, [span, curves(x, y, of), points(x, y, of)]),
     )
@@ -171,7 +171,7 @@ def _latency(values: Sequence[Value]) -> Figure:
     y = quantity("ms", "ms per batch", (value["ms"] for value in values))
     line = curves(x, y, of)
     dashes = {"domain": ["p50", "p99"], "range": [[1, 0], [5, 3]]}
-    line["encoding"]["strokeDash"] = {"field": "which", "type": "nominal", "scale": dashes}
+    line["encoding"]["strokeDash"] = {"field": "which", "type": "nominal", "scale": dashes, "legend": None}
     return Figure(
         "Latency of a batch against batch size",
         f"Median (solid) and 99th percentile (dashed). Hollow: fewer than {P99_NEEDS} batches, too few to claim it.",

@@ -1,6 +1,7 @@
 """Pieces of charts, as Vega-Lite has them."""
 
 from collections.abc import Iterable, Sequence
+from math import ceil, floor, log10
 from typing import Any
 
 from farm.intervals import Interval
@@ -9,11 +10,14 @@ Spec = dict[str, Any]
 Value = dict[str, Any]
 
 #: Okabe and Ito's colours, which the colour-blind tell apart, but for those too pale or too dark for one of the themes.
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#999999")
+#: The page makes the darkest lighter where it is dark itself.
+COLOURS = ("var(--blue, #0072B2)", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#999999")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right")
 WIDTH, HEIGHT, WIDE = 300, 220, 640
 #: Pixels for the names of rows.
 _ROW_LABEL = 150
+#: Of a chart with rows; a browser's font may be wider than the one that was reckoned with.
+_ROWS: dict[str, Any] = {"width": WIDTH - _ROW_LABEL + 20, "padding": {"left": 26, "right": 26, "top": 4, "bottom": 4}}
 #: A logarithmic scale where the largest value is so many times the smallest.
 _DECADE = 10.0
 _QUIET = {"labelColor": "currentColor", "titleColor": "currentColor"}
@@ -22,13 +26,14 @@ _CONFIG: Spec = {
     "font": "system-ui, sans-serif",
     "axis": _QUIET
     | {"gridColor": "currentColor", "gridOpacity": 0.15, "domainColor": "currentColor", "tickColor": "currentColor"}
-    | {"titleFontWeight": "normal", "labelFontSize": 11, "titleFontSize": 12, "labelLimit": 150},
-    "legend": _QUIET | {"orient": "bottom", "columns": 1, "labelLimit": WIDTH, "title": None, "labelFontSize": 11},
+    | {"titleFontWeight": "normal", "titlePadding": 8, "labelFontSize": 11, "titleFontSize": 12, "labelLimit": 150},
+    "legend": _QUIET
+    | {"orient": "bottom", "columns": 1, "labelLimit": WIDTH, "title": None, "labelFontSize": 11, "symbolOpacity": 1},
     "header": _QUIET,
     "view": {"stroke": None},
     "text": {"fill": "currentColor"},
     "rule": {"strokeWidth": 1.5},
-    "point": {"size": 55, "filled": True},
+    "point": {"size": 55, "opacity": 1},
 }
 
 
@@ -49,9 +54,18 @@ def chart(values: Sequence[Value], layers: Sequence[Spec], **changes: Any) -> Sp
 def quantity(field: str, title: str, values: Iterable[Any] = (), **changes: Any) -> Spec:
     """A channel for numbers; logarithmic where they span more than a decade and all are above nothing."""
     known = [value for value in values if value is not None]
-    is_log = bool(known) and min(known) > 0 and max(known) / min(known) > _DECADE
-    scale = {"type": "log"} if is_log else {"zero": False, "nice": True}
-    return {"field": field, "type": "quantitative", "title": title, "scale": scale} | changes
+    plain = {"field": field, "type": "quantitative", "title": title}
+    if not known or min(known) <= 0 or max(known) / min(known) <= _DECADE:
+        return plain | {"scale": {"zero": False, "nice": True}} | changes
+    ticks = {"values": _ticks(min(known), max(known))}
+    return plain | {"scale": {"type": "log", "nice": False, "padding": 10}, "axis": ticks} | changes
+
+
+def _ticks(least: float, most: float) -> list[float]:
+    """1, 2, 5, 10, ...; over many decades their powers of ten alone."""
+    decades = range(floor(log10(least)) - 1, ceil(log10(most)) + 1)
+    steps = (1, 2, 5) if len(decades) < 6 else (1,)
+    return [step * 10.0**decade for decade in decades for step in steps]
 
 
 def batches(values: Sequence[Value]) -> Spec:
@@ -75,15 +89,11 @@ def series(values: Sequence[Value], **changes: Any) -> Spec:
     }
 
 
-#: What is doubtful is hollow.
-HOLLOW: Spec = {"condition": {"test": "datum.hollow", "value": 0}, "value": 1}
-
-
 def points(x: Spec, y: Spec, of: Spec) -> Spec:
-    """A sign for each value."""
-    return {"mark": {"type": "point", "filled": True, "strokeWidth": 1.5}} | {
-        "encoding": {"x": x, "y": y, **of, "fillOpacity": HOLLOW}
-    }
+    """A sign for each value; what is doubtful is hollow."""
+    opacity = {"condition": {"test": "datum.hollow", "value": 0}, "value": 1}
+    fill = {"fill": of["color"], "fillOpacity": opacity}
+    return {"mark": {"type": "point", "filled": False, "strokeWidth": 1.5}, "encoding": {"x": x, "y": y, **of, **fill}}
 
 
 def curves(x: Spec, y: Spec, of: Spec, **changes: Any) -> Spec:
@@ -115,7 +125,7 @@ def dots(values: Sequence[Value], title: str) -> Spec:
     x, of = quantity("value", title, (end for value in values for end in (value["low"], value["high"]))), series(values)
     span = spans("x", y, of)
     span["encoding"]["x"] = x | {"field": "low"}
-    return chart(values, [span, points(x, y, of)], width=WIDTH - _ROW_LABEL + 40, height={"step": 22})
+    return chart(values, [span, points(x, y, of)], **_ROWS, height={"step": 22})
 
 
 def bars(values: Sequence[Value], title: str) -> Spec:
@@ -132,7 +142,7 @@ def bars(values: Sequence[Value], title: str) -> Spec:
             {"mark": {"type": "text", "align": "left", "dx": 3, "fontSize": 10, "fill": "currentColor"}}
             | {"encoding": encoding | {"text": text}},
         ],
-        width=WIDTH - _ROW_LABEL + 20,
+        **_ROWS,
         height={"step": 14 if len({value["series"] for value in values}) > 1 else 20},
     )
 
