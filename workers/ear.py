@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 #: Sixty times the size of a ring.
 MAX_MESSAGE_BYTES = 64 * 1024
 #: What reading garbage raises.
-UNREADABLE = (ValueError, TypeError, LookupError, AttributeError)
+UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 #: Headers with which Celery would do more than call the task: hold it back, limit it, unpack it, go on after it.
 _COMMANDS = ("eta", "expires", "timelimit", "group", "chord", "stamped_headers")
 

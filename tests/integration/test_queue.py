@@ -240,6 +240,8 @@ GARBAGE = [
     (b"7", "no message"),
     (b'"text"', "no message"),
     (b'{"body": "x", "properties": {}}', "no message"),
+    (b"[" * 60_000, "no message"),
+    (envelope(b"[" * 15_000), "recursion limit"),
     (b'"' + b"SECRET" * 20_000 + b'"', "120002 bytes: more than 65536"),
     (envelope(b"no json"), "Invalid JSON"),
     (envelope(b"[]"), "Field required"),
