@@ -22,6 +22,7 @@ from farm.commands.query import query
 from farm.commands.reporting import report
 from farm.commands.results import export, results
 from farm.commands.serving import recommend, response
+from farm.commands.timeline import timeline
 
 if TYPE_CHECKING:
     from farm.model import SweepRecord
@@ -306,6 +307,7 @@ app.command()(analyze)
 app.command()(compare)
 app.command()(response)
 app.command()(recommend)
+app.command()(timeline)
 app.command()(report)
 
 
