@@ -169,6 +169,14 @@ def test_facts_hold_what_is_counted_and_what_is_published() -> None:
     assert facts["photographs"] == 1
 
 
+@pytest.mark.parametrize("model", ["vit_h_14", "vit_b_32", "swin_v2_t", "maxvit_t"])
+def test_networks_of_one_image_size_take_the_published_one(model: str) -> None:
+    with torch.device("meta"):
+        network = networks.build(model, "random", seed=1, published_size=True)
+        crop = network.preprocess.crop_size[0]  # type: ignore[attr-defined]
+        assert network.module(torch.empty(1, 3, crop, crop)).shape == (1, 1000)
+
+
 def test_a_batch_cycles_over_the_photographs() -> None:
     batch = _inference_fingerprint(ready("inference", batch_size=5))[0]
     assert batch.shape == (5, 3, 224, 224)

@@ -50,7 +50,7 @@ class Inference:
         """Build the network and its batch on the device (`cpu`, `cuda:N`); with `compile`, compile it."""
         params = parsed(point, Params)
         configure_torch(params.precision, params.threads, device)
-        network = networks.build(params.model, params.weights, seed)
+        network = networks.build(params.model, params.weights, seed, published_size=True)
         photographs = images.load(params.images, network.preprocess, params.batch_size, seed)
         layout = torch.channels_last if params.channels_last else torch.contiguous_format
         dtype = DTYPES[params.precision]

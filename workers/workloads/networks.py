@@ -31,8 +31,10 @@ class Network:
     facts: Mapping[str, JsonValue]
 
 
-def build(model: str, weights: str, seed: int) -> Network:
+def build(model: str, weights: str, seed: int, published_size: bool = False) -> Network:
     """A network with weights `random` (drawn from the seed), `default` (torchvision's), or a state_dict's file.
+
+    `published_size`: for images of the size that `preprocess` makes. ViT-H/14 would else want 224 pixels of its 518.
 
     `package.module:Class` is a user's: made without arguments, given images of 224 x 224 as torchvision's are; whether
     this worker may load it was settled before.
@@ -47,7 +49,8 @@ def build(model: str, weights: str, seed: int) -> Network:
         raise InvalidWorkload(f"model: torchvision has no classification network called {model!r}")
     published = models.get_model_weights(model).DEFAULT
     torch.manual_seed(seed)
-    module = _published(model, published) if weights == "default" else _bare(model, None)
+    size = {"image_size": published.transforms().crop_size[0]} if published_size and model.startswith("vit_") else {}
+    module = _published(model, published) if weights == "default" else _bare(model, None, **size)
     if weights not in {"random", "default"}:
         _load(module, model, Path(weights))
     for name, without in WITHOUT_AUXILIARY_HEADS.items():
@@ -90,9 +93,9 @@ def replace_head(module: nn.Module, classes: int) -> None:
         module.set_submodule(name, nn.Conv2d(head.in_channels, classes, kernel_size=1, bias=bias))
 
 
-def _bare(model: str, weights: models.WeightsEnum | None) -> nn.Module:
+def _bare(model: str, weights: models.WeightsEnum | None, **size: int) -> nn.Module:
     extra = {"init_weights": False, "transform_input": True} if model in WITH_AUXILIARY_HEADS else {}
-    module: nn.Module = models.get_model(model, weights=weights, progress=False, **extra)
+    module: nn.Module = models.get_model(model, weights=weights, progress=False, **extra, **size)
     return module
 
 
