@@ -445,3 +445,4 @@ def test_cells_that_are_0_or_less_have_no_logs() -> None:
 def test_variances_of_too_few_values_are_not_compared() -> None:
     assert equal_variances([[1.0, 2.0], [1.0]]) is None
     assert equal_variances([[1.0, 1.0], [2.0, 2.0]]) is None
+    assert equal_variances([[1.0, 1.5], [2.0, 4.0]]) is None

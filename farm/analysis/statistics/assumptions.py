@@ -65,8 +65,11 @@ def of_cells(data: Data, factors: Sequence[str], correction: Correction = Correc
 
 
 def equal_variances(groups: Iterable[Sequence[float]]) -> float | None:
-    """P of Brown and Forsythe's test (Levene's with medians); None where a group has fewer than two values."""
+    """P of Brown and Forsythe's test (Levene's with medians); None where a group has fewer than two values.
+
+    Two values are as far from their median as each other: groups of two alone say nothing either.
+    """
     several = list(groups)
-    if any(len(group) < 2 for group in several) or all(min(group) == max(group) for group in several):
+    if any(len(group) < 2 for group in several) or all(len(g) == 2 or min(g) == max(g) for g in several):
         return None
     return float(stats.levene(*several, center="median").pvalue)
