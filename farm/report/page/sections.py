@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from shlex import quote
 
 from farm import __version__, verdict
 from farm.analysis.statistics.data import order
@@ -232,6 +233,7 @@ def _reproduce(material: Material) -> list[Block]:
         if sweep.imported:
             blocks += [Words("It was imported, by this map:"), Code(sweep.text)]
         else:
-            blocks += [Words(f"Save this as {sweep.name}.yaml:"), Code(sweep.text), Code(f"farm run {sweep.name}.yaml")]
+            file = f"{sweep.name}.yaml"
+            blocks += [Words(f"Save this as {file}:"), Code(sweep.text), Code(f"farm run {quote(file)}")]
     ids = " ".join(study.record.id for study in material.studies)
     return [*blocks, Words("This report, from the same database:"), Code(f"farm report {ids} -o report.html")]

@@ -70,9 +70,8 @@ def _figure(traced: Traced, trace: TraceReport) -> Figure | None:
     how = "a line through its readings" if any(w is not None for w in trace.power_w) else "its joules between readings"
     caption = f"{point(trial.factors)}, repetition {trial.repetition + 1}, on {trial.machine}. Meter {trace.source}: "
     caption += f"{QUALITIES[trace.quality]}; {how}. Windows are shaded.{f' {SIMULATED}' if trial.simulated else ''}"
-    return Figure(
-        f"{trace.domain.upper()} power during trial {trial.trial}", caption, _spec(watts, spans), is_wide=True
-    )
+    name = f"{trace.domain.upper()} power during trial {trial.trial}, {trace.source}"
+    return Figure(name, caption, _spec(watts, spans), is_wide=True)
 
 
 def _spans(windows: Sequence[Window], trace: TraceReport, end_s: float) -> list[Value]:
