@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from platformdirs import user_data_path
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -65,7 +66,9 @@ class _WithUrlFiles(PydanticBaseSettingsSource):
 class Settings(BaseSettings):
     """What differs from one installation to the next."""
 
-    model_config = SettingsConfigDict(env_prefix="FARM_", env_ignore_empty=True, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="FARM_", env_ignore_empty=True, frozen=True, extra="ignore", allow_inf_nan=False
+    )
 
     home: Path = Field(default_factory=_default_home, description="where the embedded farm keeps its files")
     broker_url: str = Field(
@@ -79,7 +82,9 @@ class Settings(BaseSettings):
     database_url_file: Path | None = Field(None, description="a file that holds the database's URL instead")
     database_password_file: Path | None = Field(None, description="a file that holds the password that its URL lacks")
     lease_s: float = Field(60.0, gt=0, description="a worker silent for this long has lost its job")
-    heartbeat_s: float = Field(5.0, gt=0, description="a worker renews its lease and hears of a cancel this often")
+    heartbeat_s: float = Field(
+        5.0, gt=0, validate_default=True, description="a worker renews its lease and hears of a cancel this often"
+    )
     grace_s: float = Field(60.0, gt=0, description="a job queued for this long on an empty queue is rung again")
     max_attempts: int = Field(3, ge=1, description="a job whose worker died this often has failed")
     simulator: Path | None = Field(
@@ -147,6 +152,16 @@ class Settings(BaseSettings):
                 given = given | {f"{service}_url": with_password(url, password)}
         return given
 
+    @field_validator("heartbeat_s")
+    @classmethod
+    def _keeps_the_lease(cls, heartbeat_s: float, info: ValidationInfo) -> float:
+        lease_s: float | None = info.data.get("lease_s")
+        if lease_s is not None and heartbeat_s > lease_s / 2:  # or one late beat loses the job
+            raise PydanticCustomError(
+                "heartbeat", "Input should be at most half of FARM_LEASE_S ({lease_s} s)", {"lease_s": f"{lease_s:g}"}
+            )
+        return heartbeat_s
+
     @property
     def store_url(self) -> str:
         """The database's URL with the default filled in."""
@@ -180,7 +195,7 @@ def load_settings(**overrides: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = "FARM_" + "_".join(str(part) for part in first["loc"]).upper()
-        got = "something else" if "SECRET" in name else repr(first["input"])
+        got = "something else" if "SECRET" in name or "URL" in name else repr(first["input"])
         raise InputError(f"{name}: {first['msg']}, got {got}") from None
     except (ValueError, OSError) as error:  # farm.toml does not parse, or may not be read
         raise InputError(f"{_default_home() / 'farm.toml'}: {error}") from None
