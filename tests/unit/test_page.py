@@ -273,7 +273,7 @@ def test_flags_say_what_they_leave_out(sqlite_url: str) -> None:
     with batching(sqlite_url, flags=(Flag.CONTAMINATED, Flag.BELOW_NOISE)) as (store, sweep):
         found = sections.document(gathered(store, sweep))
     told = said(found)
-    assert "12 of 12 jobs measured on lab1 (cpu-2); 12 trials with a flag that doubts it." in told
+    assert "12 of 12 jobs measured on lab1 (cpu-2); a flag doubts 12 trials." in told
     assert "| contaminated | 12 | yes | other programs ran |" in told
     assert "| below_noise | 12 | no, a note |" in told
     assert "Not tested: batching: all its trials are flagged" in told

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
+from farm.analysis.across import Cell
 from farm.analysis.across import Figure as Compared
-from farm.analysis.aggregate import P99_NEEDS, Sample, Summary
-from farm.model import Scalar
+from farm.analysis.aggregate import P99_NEEDS, Key, Sample, Summary
 from farm.report import layers, training, tuning
 from farm.report.across import Across
 from farm.report.grids import named
@@ -297,25 +297,28 @@ def _shares(what: str, caption: str, values: Sequence[Value]) -> Figure:
 
 def of_across(view: Across) -> list[Figure]:
     """Every configuration on every machine, for each kind of joules."""
-    figure = view.comparison.figure
-    groups: dict[tuple[tuple[str, Scalar], ...], list[Value]] = defaultdict(list)
-    how = {}
+    groups: dict[Key, list[Cell]] = defaultdict(list)
     for cell in view.cells:
-        s = cell.group.summary
-        joules = s.net_j if figure is Compared.NET else s.gross_j
-        if joules is None or joules.mean <= 0:
-            continue
-        how[cell.kind] = origin(s)
-        groups[cell.kind].append(
-            {"row": ", ".join(str(v) for _, v in cell.configuration) or "all", "value": joules.mean}
-            | {"series": str(dict(cell.machine)["machine"]), "hollow": s.is_doubtful}
-            | ends(joules)
-        )
-    found = []
-    for kind, values in groups.items():
-        unit, domain = dict(kind).get("unit") or "unit", dict(kind).get("domain")
-        few = values[: _MOST_ROWS * 2]
-        more = f" The first {len(few)} of {several(len(values), 'row')}." if len(few) < len(values) else ""
-        caption = f"Mean and 95 % interval over trials. Hollow: every trial is flagged.{more} Joules: {how[kind]}."
-        found.append(Figure(f"{str(domain).upper()} energy by machine", caption, dots(few, f"{figure} J per {unit}")))
-    return found
+        groups[cell.kind].append(cell)
+    return [figure for kind, cells in groups.items() for figure in _of_machines(kind, cells, view.comparison.figure)]
+
+
+def _of_machines(kind: Key, cells: Sequence[Cell], figure: Compared) -> list[Figure]:
+    levels = {name: {dict(cell.configuration).get(name) for cell in cells} for name, _ in cells[0].configuration}
+    values = []
+    for cell in cells:
+        summary = cell.group.summary
+        joules = summary.net_j if figure is Compared.NET else summary.gross_j
+        own = {name: value for name, value in cell.configuration if len(levels[name]) > 1}
+        if joules is not None and joules.mean > 0:
+            row = {"row": named(own) or "all", "series": str(dict(cell.machine)["machine"]), "value": joules.mean}
+            values.append(row | {"hollow": summary.is_doubtful} | ends(joules))
+    if not values:
+        return []
+    few = values[:_MOST_ROWS]
+    more = f" The first {len(few)} of {several(len(values), 'row')}." if len(few) < len(values) else ""
+    caption = f"Mean and 95 % interval over trials. Hollow: every trial is flagged.{more}"
+    about = dict(kind)
+    how = f"{caption} Joules: {origin(cells[0].group.summary)}."
+    title = f"{figure} J per {about.get('unit') or 'unit'}"
+    return [Figure(f"{str(about.get('domain')).upper()} energy by machine", how, dots(few, title))]

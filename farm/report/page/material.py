@@ -7,10 +7,11 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
+from farm.analysis.aggregate import Sample
 from farm.analysis.samples import WORK
 from farm.errors import InputError
 from farm.model import Domain, JobState, Machine, MeasureSettings, Point, Quality, SweepRecord, TraceReport, Window
-from farm.report import across, observations, views
+from farm.report import across, layers, observations, training, tuning, views
 from farm.report.across import Across
 from farm.report.analyses import Analysis, Method, Options, analysis
 from farm.report.selection import KINDS_OF_JOULES, Selection
@@ -21,6 +22,7 @@ from farm.store import FailedTrial, MachineStatus, Progress, Store, TrialRow
 _METHODS = (Method.ANOVA, Method.PAIRS)
 _MOST_CELLS, _MOST_FACTORS = 8, 3
 _NO_FACTORS = frozenset({"machine", "environment", "sweep", "repetition", "job", "trial", "device", *KINDS_OF_JOULES})
+_VIEWS = (views.Results, training.Results, tuning.Results, layers.Results)
 
 #: A domain, the meter that read it, and what its joules are worth.
 Metered = tuple[Domain, str | None, Quality | None]
@@ -43,6 +45,7 @@ class Studied:
     environments: Mapping[str, Mapping[str, JsonValue]]
     machines: Sequence[MachineStatus]
     view: View
+    samples: Sequence[Sample]  #: that the view rests on
     analyses: Sequence[Analysis]
     untested: Sequence[str]  #: why something was not tested
 
@@ -61,7 +64,7 @@ class Material:
     """Everything, at one moment."""
 
     studies: Sequence[Studied]
-    across: Across | None  #: where there are several machines or sweeps
+    across: Sequence[Across]  #: of sweeps of a kind, where there are several of them, or several machines
     traced: Sequence[Traced]
     made_at: datetime
     database: str  #: its URL, without a password
@@ -75,7 +78,7 @@ def gather(
     known = [trial for study in studies for trial in study.trials]
     chosen = [_chosen(store, name, known) for name in trials] if trials else _typical(known)
     traced = [Traced(trial, store.windows(trial.trial), store.traces(trial.trial)) for trial in chosen]
-    return Material(studies, _across(store, sweeps, known), [t for t in traced if t.traces], now, database)
+    return Material(studies, _across(store, studies), [t for t in traced if t.traces], now, database)
 
 
 def _studied(store: Store, sweep: SweepRecord) -> Studied:
@@ -84,6 +87,7 @@ def _studied(store: Store, sweep: SweepRecord) -> Studied:
     rows = store.measurement_rows(sweep.id, kinds=WORK)
     took_part = {trial.machine_id for trial in trials}
     analyses, untested = _analysed(store, sweep)
+    view = views.view(store, sweep, Selection())
     return Studied(
         record=sweep,
         progress=store.progress(sweep.id),
@@ -97,7 +101,8 @@ def _studied(store: Store, sweep: SweepRecord) -> Studied:
         meters=Counter((row.domain, row.source, row.quality) for row in rows),
         environments=store.environments(sweep.id),
         machines=[status for status in store.machines() if status.machine.id in took_part],
-        view=views.view(store, sweep, Selection()),
+        view=view,
+        samples=view.selected.samples if isinstance(view, _VIEWS) else [],
         analyses=analyses,
         untested=untested,
     )
@@ -132,13 +137,15 @@ def _differing(store: Store, sweep: SweepRecord) -> tuple[str, ...]:
     return tuple(names[:_MOST_FACTORS])
 
 
-def _across(store: Store, sweeps: Sequence[SweepRecord], trials: Sequence[TrialRow]) -> Across | None:
-    compared = [sweep for sweep in sweeps if sweep.kind != "tuning"]
-    machines = {trial.machine for trial in trials if trial.failure is None}
-    if not compared or (len(compared) < 2 and len(machines) < 2):
-        return None
-    found = across.view(store, compared, Selection())
-    return found if found.cells else None
+def _across(store: Store, studies: Sequence[Studied]) -> list[Across]:
+    """A search spends as its strategy likes, so it is compared with nothing."""
+    found = []
+    for kind in dict.fromkeys(study.record.kind for study in studies if study.record.kind != "tuning"):
+        alike = [study for study in studies if study.record.kind == kind]
+        machines = {trial.machine_id for study in alike for trial in study.trials if trial.failure is None}
+        if len(alike) > 1 or len(machines) > 1:
+            found.append(across.view(store, [study.record for study in alike], Selection()))
+    return [view for view in found if view.cells]
 
 
 def _chosen(store: Store, name: str, known: Sequence[TrialRow]) -> TrialRow:

@@ -21,7 +21,7 @@ def of(material: Material) -> dict[str, Any]:
         "machines": [
             machine.model_dump(mode="json") | {"wattfarm": version} for machine, version in machines(material)
         ],
-        "across": material.across.records() if material.across else None,
+        "across": [record for view in material.across for record in view.records()],
         "traces": [_traced(traced) for traced in material.traced],
     }
 

@@ -1,12 +1,13 @@
 """The report, section by section: what was found first, how it was measured next, then all the rest."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from shlex import quote
 
 from farm import __version__, verdict
+from farm.analysis.aggregate import Sample
 from farm.analysis.statistics.data import order
-from farm.model import Machine, Scalar
+from farm.model import Flag, Machine, Scalar
 from farm.report import machines as machine_facts
 from farm.report.numbers import UNKNOWN, label, number, several, span
 from farm.report.page import charts, record, tables, traces, words
@@ -26,6 +27,7 @@ from farm.report.page.blocks import (
 )
 from farm.report.page.material import Material, Studied, machines
 from farm.report.progress import point
+from farm.store import FailedTrial, TrialRow
 
 #: Rows of a list of trials; json has all of them.
 _MOST, _MOST_NOTES = 50, 12
@@ -148,10 +150,13 @@ def _results(study: Studied, material: Material) -> Iterator[Block]:
 
 
 def _across(material: Material) -> list[Block]:
-    if material.across is None:
-        return []
-    shown = tables.blocks(material.across.rendered(), "By machine")
-    return [*shown, *charts.of_across(material.across)]
+    blocks: list[Block] = []
+    for view in material.across:
+        titles = Words(", ".join(f"{sweep.name} ({sweep.id})" for sweep in view.sweeps))
+        blocks += [Heading(titles.text)]
+        blocks += [block for block in tables.blocks(view.rendered(), "By machine") if block != titles]
+        blocks += charts.of_across(view)
+    return blocks
 
 
 def _tests(study: Studied, material: Material) -> Iterator[Block]:
@@ -166,27 +171,36 @@ def _tests(study: Studied, material: Material) -> Iterator[Block]:
 def _reservations(material: Material) -> list[Block]:
     trials = [trial for study in material.studies for trial in study.trials]
     measured = [trial for trial in trials if trial.failure is None]
-    blocks: list[Block] = [Words(f"{len(measured)} of {several(len(trials), 'trial')} measured to their end.")]
-    flags = Counter(flag for trial in measured for flag in trial.flags)
-    if flags:
-        rows = [
-            [flag, str(n), "no, a note" if flag.is_note else "yes", words.FLAGS[flag]]
-            for flag, n in flags.most_common()
-        ]
-        headings = ("flag", "trials", "leaves out", "meaning")
-        blocks.append(Grid("Flags of trials", headings, (False, True, False, False), [Rows("", rows)]))
-    doubted = [trial for trial in measured if any(not flag.is_note for flag in trial.flags)]
-    rows = [[t.trial, f"{point(t.factors)}, repetition {t.repetition + 1}", ", ".join(t.flags)] for t in doubted]
-    blocks += _listed("Trials that a flag doubts", ("trial", "of", "flags"), rows)
-    failed = [
-        [f"{f.job}.{f.attempt}", f"{point(f.point)}, repetition {f.repetition + 1}", f.failure.kind, f.failure.message]
-        for study in material.studies
-        for f in study.failures
-    ]
-    blocks += _listed("Trials that failed", ("trial", "of", "how", "why"), failed)
+    samples = [sample for study in material.studies for sample in study.samples]
     notes = Counter(note for trial in measured if not trial.imported for note in trial.notes)
-    told = [[note, str(n)] for note, n in notes.most_common()]
-    return [*blocks, *_listed("What trials noted", ("note", "trials"), told, _MOST_NOTES)]
+    return [
+        Words(f"{len(measured)} of {several(len(trials), 'trial')} measured to their end."),
+        *_flags(Counter(flag for sample in samples for flag in sample.flags)),
+        *_doubted(samples, {trial.trial: trial for trial in measured}),
+        *_failed([failure for study in material.studies for failure in study.failures]),
+        *_listed("What trials noted", ("note", "trials"), [[n, str(of)] for n, of in notes.most_common()], _MOST_NOTES),
+    ]
+
+
+def _flags(flags: Counter[Flag]) -> list[Block]:
+    rows = [
+        [flag, str(n), "no, a note" if flag.is_note else "yes", words.FLAGS[flag]] for flag, n in flags.most_common()
+    ]
+    return _listed("Flags of trials", ("flag", "trials", "leaves out", "meaning"), rows)
+
+
+def _doubted(samples: Sequence[Sample], trials: Mapping[str, TrialRow]) -> list[Block]:
+    found = [(trials[str(sample.labels["trial"])], sample.flags) for sample in samples if not sample.is_valid]
+    rows = [[t.trial, f"{point(t.factors)}, repetition {t.repetition + 1}", ", ".join(flags)] for t, flags in found]
+    return _listed("Trials that a flag doubts", ("trial", "of", "flags"), rows)
+
+
+def _failed(failures: Sequence[FailedTrial]) -> list[Block]:
+    rows = [
+        [f"{f.job}.{f.attempt}", f"{point(f.point)}, repetition {f.repetition + 1}", f.failure.kind, f.failure.message]
+        for f in failures
+    ]
+    return _listed("Trials that failed", ("trial", "of", "how", "why"), rows)
 
 
 def _listed(caption: str, headings: Sequence[str], rows: Sequence[Sequence[str]], most: int = _MOST) -> list[Block]:

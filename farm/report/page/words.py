@@ -68,14 +68,9 @@ def standing(study: Studied) -> str:
     parts += [f"{failed} failed"] if failed else []
     parts += [f"{cancelled} cancelled"] if cancelled else []
     parts += [f"{study.progress.to_go} still to go"] if study.progress.to_go else []
-    left_out = len(flagged(study))
-    parts += [f"{several(left_out, 'trial')} with a flag that doubts it"] if left_out else []
+    doubted = sum(not sample.is_valid for sample in study.samples)
+    parts += [f"a flag doubts {several(doubted, 'trial')}"] if doubted else []
     return f"{study.record.name}: {'; '.join(parts)}."
-
-
-def flagged(study: Studied) -> list[str]:
-    """Ids of its trials with more than notes."""
-    return [t.trial for t in study.trials if t.failure is None and any(not flag.is_note for flag in t.flags)]
 
 
 def alerts(study: Studied) -> list[str]:
