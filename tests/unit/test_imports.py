@@ -54,7 +54,7 @@ for name in names:
         importlib.import_module(name)"""
     loaded = loaded_by(program)
     assert "celery" in loaded
-    assert not loaded & {"workers", "torch", "torchvision", "codecarbon", "pynvml", "pandas", "pyarrow", "matplotlib"}
+    assert not loaded & {"workers", "torch", "torchvision", "codecarbon", "pynvml", "pandas", "pyarrow", "matplotlib", "vl_convert"}
 
 
 @pytest.mark.parametrize("command", [*HELP, "worker"])
