@@ -155,7 +155,7 @@ def view(
         raise InputError(f"{sweep.name}: every trial is flagged: --include-flagged takes them all the same")
     lines = timelines(counted, accuracy, figure)
     if not any(line.entries for line in lines):
-        raise InputError(f"{sweep.name}: no energy per image stands out of its noise: `farm results` shows the bounds")
+        raise InputError(f"{sweep.name}: no energy per image is known to be more than its noise: see `farm results`")
     return Timelines(selected, accuracy, [line for line in lines if line.entries], len(every) - len(counted))
 
 

@@ -1,0 +1,75 @@
+"""The ready-made sweeps of the batching study: what they run, and that the quick ones are quick."""
+
+from pathlib import Path
+
+import pytest
+
+import farm.sweeps
+from farm import tuner
+from farm.catalog import MODELS, NETWORKS
+from farm.model import Machine
+from farm.plan import Plan, plan
+from farm.report import plans
+from farm.spec import InferenceSweep, Sweep, TuningSweep, load_sweep, profile_settings
+from tests.summaries import rendered, widest
+
+READY_MADE = Path(farm.sweeps.__file__).parent
+MACHINES = [Machine(id="m", name="lab1", hardware_class="small", hardware={})]
+STUDY = {"alexnet", "densenet121", "shufflenet_v2_x0_5", "vit_b_16", "convnext_base"}
+#: On two cores without a GPU, by plan.
+LONGEST_S = 8 * 60
+
+
+def inference(name: str) -> InferenceSweep:
+    sweep = load_sweep(READY_MADE / f"{name}.yaml")
+    assert isinstance(sweep, InferenceSweep)
+    return sweep
+
+
+def planned(sweep: Sweep) -> Plan:
+    return tuner.plan(sweep, MACHINES) if isinstance(sweep, TuningSweep) else plan(sweep, MACHINES)
+
+
+@pytest.mark.parametrize("name", farm.sweeps.names())
+def test_a_dry_run_of_each_fits_a_terminal(name: str) -> None:
+    sweep = load_sweep(READY_MADE / f"{name}.yaml")
+    shown = rendered(plans.described(sweep, planned(sweep)))
+    assert widest(shown) <= 80
+    assert shown.splitlines()[-1].strip() == "Nothing was submitted."
+
+
+@pytest.mark.parametrize("name", ["batching-quick", "timeline-quick"])
+def test_the_quick_ones_are_quick(name: str) -> None:
+    sweep = inference(name)
+    assert plans.record(sweep, planned(sweep))["expected_duration_s"] <= LONGEST_S
+    assert max(NETWORKS[model].gflops for model in sweep.workload.model) < 5
+
+
+def test_batching_is_asked_of_the_studys_networks() -> None:
+    sweep = inference("batching")
+    assert set(sweep.workload.model) == STUDY
+    assert {1, 16, 32, 64, 128} <= set(sweep.workload.batch_size)
+    assert sweep.repetitions.min >= 5
+    assert set(inference("batching-quick").workload.model) < STUDY
+
+
+def test_the_faithful_one_has_the_studys_cells_once_each_with_all_of_its_requests() -> None:
+    sweep = inference("batching-faithful")
+    measure = profile_settings(sweep.measure)
+    assert set(sweep.workload.model) == STUDY
+    assert sweep.workload.batch_size == (16, 32, 64, 128)
+    assert (sweep.repetitions.min, sweep.repetitions.max) == (1, 1)
+    assert measure.min_iterations * min(sweep.workload.batch_size) == 8192
+    assert (measure.cool_down_max_s, measure.guard_s) == (0, 0)
+    assert sweep.workload.device == ("cuda",)
+
+
+def test_the_timeline_has_every_network_of_torchvision() -> None:
+    assert inference("timeline").workload.model == MODELS
+
+
+def test_the_quick_timeline_has_a_paper_for_most_years_of_the_decade() -> None:
+    networks = [NETWORKS[model] for model in inference("timeline-quick").workload.model]
+    years = [network.year for network in networks]
+    assert len({network.source for network in networks}) == len(networks) >= 5
+    assert (min(years), max(years)) == (2012, 2022)

@@ -1,0 +1,161 @@
+"""Timelines as people and scripts read them, from the rows of a sweep."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import pytest
+
+from farm.analysis.across import Figure
+from farm.catalog import MODELS, NETWORKS, Accuracy
+from farm.errors import InputError
+from farm.model import Domain
+from farm.report.files import json_text
+from farm.report.selection import Selection
+from farm.report.timeline import Timelines, parse_accuracy, parse_figure, view
+from farm.store import SampleRow, Store
+from tests.summaries import rendered, widest
+from tests.trainings import sweep_of
+
+DECADE = ("alexnet", "vgg11", "resnet18", "densenet121", "shufflenet_v2_x0_5", "vit_b_16", "convnext_base")
+IMAGES = 100
+
+
+@dataclass(frozen=True)
+class Samples:
+    """A store that knows one sweep."""
+
+    rows: Sequence[SampleRow]
+
+    def sample_rows(self, sweeps: Sequence[str], domain: Domain | None = None) -> list[SampleRow]:
+        return list(self.rows)
+
+
+def row(model: str, net_j: float = 1.0, batch_size: int = 8, repetition: int = 0, **changes: Any) -> SampleRow:
+    """One trial, with so many joules an image, and one more for the idle."""
+    point = {"model": model, "batch_size": batch_size, "precision": "fp32"}
+    trial = f"{model}{batch_size}.{repetition}"
+    known: dict[str, Any] = {
+        "sweep": "abcdef012345", "sweep_name": "timeline", "job": trial, "trial": trial, "machine": "lab1",
+        "hardware_class": "cpu-2", "environment": "env", "repetition": repetition, "factors": json.dumps(point),
+        "device": "cpu", "domain": "cpu", "unit": "image", "units": IMAGES, "duration_s": 2.0,
+        "gross_j": IMAGES * (net_j + 1), "net_j": IMAGES * net_j, "net_u_j": IMAGES * 0.001, "quality": "counter",
+        "flags": "", "carbon_g_per_kwh": None, "simulated": False, "imported": False,
+    }  # fmt: skip
+    return SampleRow(**known | changes)
+
+
+def decade(**changes: Any) -> list[SampleRow]:
+    """Energy doubles every year."""
+    years = {model: NETWORKS[model].year - 2012 for model in DECADE}
+    return [
+        row(model, 2.0**year * (1 + 0.001 * repetition) * (1.5 if batch == 1 else 1), batch, repetition, **changes)
+        for model, year in years.items()
+        for batch in (1, 8)
+        for repetition in range(2)
+    ]
+
+
+def of(
+    *rows: SampleRow, include_flagged: bool = False, accuracy: Accuracy = Accuracy.V1, figure: Figure | None = None
+) -> Timelines:
+    selection = Selection(include_flagged=include_flagged)
+    return view(cast("Store", Samples(rows)), sweep_of("inference"), selection, accuracy, figure)
+
+
+def words(found: Timelines) -> str:
+    return " ".join(rendered(found.rendered()).split())
+
+
+def test_a_person_reads_networks_growth_and_front() -> None:
+    shown = rendered(of(*decade()).rendered())
+    assert widest(shown) <= 80
+    networks = [line.split() for line in shown.splitlines() if line.startswith("20")]
+    assert [(cells[0], cells[2], cells[5]) for cells in networks[:2]] == [
+        ("2012", "alexnet", "8"), ("2014", "vgg11", "8"),
+    ]  # fmt: skip
+    told = " ".join(shown.split())
+    assert "Growth a year of publication, 2012 to 2022: 7 networks of 7 papers" in told
+    assert "• +100% a year (95 %: +100% to +100%): net energy per image rises; +" in told
+    assert "energy rises more steeply than accuracy." in told
+    assert "Most accurate for their energy, the least energy first: alexnet (56.5%), vgg11 (69.0%)" in told
+    assert "The largest batch is the best of 7 networks: a larger one may take less." in told
+
+
+def test_all_of_torchvision_fits_a_terminal() -> None:
+    found = of(*(row(model, 1.0 + n) for n, model in enumerate(MODELS)), row("my_package.networks:AVeryLongName", 5.0))
+    assert widest(rendered(found.rendered())) <= 80
+    assert len(found.records()) == len(MODELS) + 1
+
+
+def test_what_cannot_be_told_is_said_so() -> None:
+    flat = of(*(row(model, 1.0 + n % 2 * 9, repetition=r) for n, model in enumerate(DECADE) for r in range(2)))
+    assert "cannot tell whether net energy per image rises or falls" in words(flat)
+    assert "cannot tell whether energy or accuracy rises more steeply" in words(flat)
+    few = of(row("alexnet"), row("resnet18", 2.0))
+    assert "Growth: cannot tell, it needs 3 papers of two years at least." in words(few)
+    assert "Of a network with one batch size that is its best" in words(few)
+    assert "So few papers cannot tell growth" in words(of(*(row(m, 2.0**n) for n, m in enumerate(DECADE[:4]))))
+
+
+def test_machines_are_shown_apart() -> None:
+    found = of(*decade(), *decade(machine="lab2", quality="modelled"))
+    assert [t.place for t in found.found if ("machine", "lab2") in t.place] != []
+    shown = rendered(found.rendered())
+    assert widest(shown) <= 80
+    assert shown.count("2012  *  alexnet") == 2
+    assert shown.count("net energy per image (modelled)") == 1
+    assert {(record["machine"], record["quality"]) for record in found.records()} == {
+        ("lab1", "counter"), ("lab2", "modelled"),
+    }  # fmt: skip
+
+
+def test_a_script_reads_the_same_figures() -> None:
+    found = of(*decade())
+    told = json.loads(json_text(found.record()))
+    (timeline,) = told["timelines"]
+    assert (timeline["machine"], timeline["device"], timeline["energy"]) == ("lab1", "cpu", "net")
+    energy = timeline["trends"][0]
+    assert (energy["of"], energy["verdict"], energy["papers"]) == ("energy", "rises", 7)
+    assert energy["growth_per_year"] == pytest.approx(1.0)
+    assert timeline["front"][0] == "alexnet"
+    first = timeline["networks"][0]
+    assert first == json.loads(json_text(found.records()[0]))
+    assert (first["model"], first["year"], first["batch_size"], first["batch_sizes"]) == ("alexnet", 2012, 8, "1;8")
+    assert first["published_top1_percent"] == 56.522
+    assert first["source"].startswith("https://")
+    assert first["net_j_per_unit"] == pytest.approx(1.0, rel=0.01)
+    assert (first["on_front"], first["front_is_clear"]) == (True, True)
+
+
+def test_flagged_trials_count_only_where_they_are_asked_for() -> None:
+    doubtful = [row("alexnet", flags="contaminated"), row("resnet18", 2.0)]
+    assert [entry.model for entry in of(*doubtful).found[0].entries] == ["resnet18"]
+    assert "1 batch size left out, since every trial is flagged" in words(of(*doubtful))
+    asked = of(*doubtful, include_flagged=True)
+    assert [entry.model for entry in asked.found[0].entries] == ["alexnet", "resnet18"]
+    assert "! every trial is flagged; compared since --include-flagged asks for it." in words(asked)
+    with pytest.raises(InputError, match="every trial is flagged: --include-flagged"):
+        of(doubtful[0])
+
+
+def test_networks_without_a_published_accuracy_are_named() -> None:
+    rows = (row("vit_h_14", 30.0), row("my.nets:Tiny", 0.1), *decade())
+    assert "so in no trend: my.nets:Tiny, vit_h_14; --accuracy default has more." in words(of(*rows))
+    assert "so in no trend: my.nets:Tiny." in words(of(*rows, accuracy=Accuracy.DEFAULT))
+
+
+def test_what_is_no_timeline_is_one_clear_line() -> None:
+    store = cast("Store", Samples(()))
+    with pytest.raises(InputError, match="only sweeps of kind inference have an energy per image"):
+        view(store, sweep_of("training"), Selection(), Accuracy.V1, None)
+    with pytest.raises(InputError, match="nothing is measured yet"):
+        of()
+    with pytest.raises(InputError, match="no energy per image is known to be more than its noise"):
+        of(replace(row("alexnet"), gross_j=None, net_j=None, net_u_j=None, quality=None))
+    with pytest.raises(InputError, match="--accuracy: expected v1 or default, got 'v2'"):
+        parse_accuracy("v2")
+    with pytest.raises(InputError, match="--of: expected net or gross, got 'grams'"):
+        parse_figure("grams")
+    assert (parse_accuracy("default"), parse_figure("gross"), parse_figure(None)) == ("default", "gross", None)
