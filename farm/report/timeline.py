@@ -182,9 +182,9 @@ def conclusions(timeline: Timeline) -> list[str]:
         what = f"{timeline.figure} energy per image{modelled}"
         found.append(f"{_said(trends['energy'], what)}; {_said(trends['accuracy'], 'top-1 accuracy')}.")
         steeper = {
-            "rises": "energy rises more steeply than accuracy",
-            "falls": "accuracy rises more steeply than energy",
-            "unclear": "cannot tell whether energy or accuracy rises more steeply",
+            "rises": "energy outgrows accuracy",
+            "falls": "accuracy outgrows energy",
+            "unclear": "cannot tell which outgrows the other",
         }
         per = trends["energy_per_accuracy"]
         found.append(
