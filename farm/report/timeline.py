@@ -36,7 +36,7 @@ class Timelines:
     selected: Selected
     accuracy: Accuracy
     found: Sequence[Timeline]
-    left_out: int  #: groups whose every trial is flagged
+    left_out: Sequence[str]  #: the network of each batch size whose every trial is flagged
 
     def rendered(self) -> RenderableType:
         """Caption; networks, growth and front of each machine; then what a reader must know."""
@@ -74,8 +74,8 @@ class Timelines:
         if lost:
             own.append(f"Left out, since an energy is unknown or within its noise: {', '.join(lost)}.")
         if self.left_out:
-            count = several(self.left_out, "batch size")
-            own.append(f"{count} left out, since every trial is flagged: --include-flagged brings them back.")
+            count, names = several(len(self.left_out), "batch size"), ", ".join(sorted(set(self.left_out)))
+            own.append(f"{count} left out, since every trial is flagged (--include-flagged): {names}.")
         if any(entry.best.is_doubtful for entry in entries):
             own.append("! every trial is flagged; compared since --include-flagged asks for it.")
         own += notes.spread(entry.energy_j for entry in entries)
@@ -156,7 +156,8 @@ def view(
     lines = timelines(counted, accuracy, figure)
     if not any(line.entries for line in lines):
         raise InputError(f"{sweep.name}: no energy per image is known to be more than its noise: see `farm results`")
-    return Timelines(selected, accuracy, [line for line in lines if line.entries], len(every) - len(counted))
+    left_out = [str(s.labels["model"]) for s in every if s not in counted]
+    return Timelines(selected, accuracy, [line for line in lines if line.entries], left_out)
 
 
 def parse_accuracy(name: str) -> Accuracy:

@@ -132,7 +132,7 @@ def test_a_script_reads_the_same_figures() -> None:
 def test_flagged_trials_count_only_where_they_are_asked_for() -> None:
     doubtful = [row("alexnet", flags="contaminated"), row("resnet18", 2.0)]
     assert [entry.model for entry in of(*doubtful).found[0].entries] == ["resnet18"]
-    assert "1 batch size left out, since every trial is flagged" in words(of(*doubtful))
+    assert "1 batch size left out, since every trial is flagged (--include-flagged): alexnet." in words(of(*doubtful))
     asked = of(*doubtful, include_flagged=True)
     assert [entry.model for entry in asked.found[0].entries] == ["alexnet", "resnet18"]
     assert "! every trial is flagged; compared since --include-flagged asks for it." in words(asked)
