@@ -72,8 +72,9 @@ def _summary(material: Material) -> list[Block]:
 
 
 def _methods(material: Material) -> list[Block]:
-    measured = any(not study.record.imported for study in material.studies)
-    common = [Words(words.METHOD)] if measured else []
+    kinds = dict.fromkeys(study.record.kind for study in material.studies if not study.record.imported)
+    methods = dict.fromkeys(words.METHODS[kind] for kind in kinds if kind in words.METHODS)
+    common = [Words(text) for text in ((words.METHOD, *methods) if kinds else ())]
     each = [block for study in material.studies for block in _method(study, material)]
     return [*common, Words(words.UNCERTAINTY), *each]
 
@@ -106,7 +107,8 @@ def _design(study: Studied) -> list[tuple[str, str]]:
     if study.record.imported:
         return rows
     rows.append(("repetitions", words.repetition(study.record.rule)))
-    rows.append(("order", f"randomised complete blocks, seed {label(study.seed)}"))
+    order_of = "as each strategy asks" if study.record.kind == "tuning" else "randomised complete blocks"
+    rows.append(("order", f"{order_of}, seed {label(study.seed)}"))
     rows.append(("targets", ", ".join(study.targets) or UNKNOWN))
     grams = {trial.carbon_g_per_kwh for trial in study.trials if trial.carbon_g_per_kwh is not None}
     known = ", ".join(f"{number(value)} gCO2e/kWh" for value in sorted(grams))
@@ -115,8 +117,10 @@ def _design(study: Studied) -> list[tuple[str, str]]:
 
 
 def _levels(values: Sequence[Scalar]) -> str:
-    more = f" and {len(values) - _LEVELS} more" if len(values) > _LEVELS else ""
-    return ", ".join(map(label, values[:_LEVELS])) + more
+    if len(values) <= _LEVELS:
+        return ", ".join(map(label, values))
+    spelt = (number(v) if isinstance(v, float) else label(v) for v in (values[0], values[-1]))
+    return f"{len(values)} values, {' to '.join(spelt)}"
 
 
 def _hardware(material: Material) -> list[Block]:
@@ -163,8 +167,13 @@ def _tests(study: Studied, material: Material) -> Iterator[Block]:
     if not (study.analyses or study.untested):
         return
     yield from _named(study, material)
+    told = {f"{study.record.name} ({study.record.id})"}
     for analysis in study.analyses:
-        yield from tables.blocks(analysis.rendered(), analysis.caption[-1])
+        told.add(analysis.caption[-1])  # of its table
+        for block in tables.blocks(analysis.rendered(), analysis.caption[-1]):
+            if not isinstance(block, Words) or block.text not in told:
+                yield block
+        told |= set(analysis.caption)
     yield from (Note(f"Not tested: {reason}.") for reason in study.untested)
 
 

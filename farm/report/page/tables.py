@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import count
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -11,8 +12,14 @@ from farm.report.page.blocks import Block, Grid, Heading, Note, Rows, Sentences,
 
 
 def blocks(view: RenderableType, caption: str = "") -> list[Block]:
-    """Of a view for the terminal; `caption` is that of its tables."""
-    return _joined(_each(view, caption))
+    """Of a view for the terminal; `caption` is that of its tables, with a number where there are several."""
+    found = _joined(_each(view, caption))
+    several = sum(isinstance(block, Grid) for block in found) > 1
+    numbers = count(1)
+    return [
+        replace(block, caption=f"{block.caption} ({next(numbers)})") if isinstance(block, Grid) and several else block
+        for block in found
+    ]
 
 
 def findings(view: RenderableType) -> list[str]:

@@ -17,11 +17,22 @@ MODELLED = "Modelled joules are estimates from load and rated power; they say no
 SIMULATED = "Simulated hardware: these are no real joules."
 IMPORTED = "Imported: measured elsewhere, by means that this farm does not know."
 METHOD = (
-    "A trial is a fresh process. It is metered while the machine idles, while the loaded network waits, while it warms "
-    "up, in the measure windows, in a separate latency pass, and while the machine idles again. Gross energy is all "
-    "joules of a window; the baseline is the idle power of the same machine beside the trial; net = gross - baseline "
-    "power x duration. No batch is synchronized inside a measure window, and no latency comes from one."
+    "A trial is a fresh process. It is metered while the machine idles, while the loaded network waits, while it works "
+    "and while the machine idles again. Gross energy is all joules of a window; the baseline is the idle power of the "
+    "same machine beside the trial; net = gross - baseline power x duration."
 )
+_TRAININGS = (
+    "A training is metered at the edges of its epochs: setup, training and validation apart. Networks are validated in "
+    "evaluation mode."
+)
+METHODS: Mapping[str, str] = {
+    "inference": "After a warm-up, batches run in measure windows, inside which none is synchronized; latencies come "
+    "from a pass of their own, and every batch of it counts.",
+    "training": _TRAININGS,
+    "tuning": _TRAININGS,
+    "layers": "Each layer runs alone on the input that the whole network gave it, forward and backward apart, repeated "
+    "for a window of its own; the whole network runs beside them, to see whether they add up.",
+}
 UNCERTAINTY = (
     "The unit of replication is the trial, not the window or the batch. Intervals are 95 %, over trials: the wider of "
     "Student's t and a BCa bootstrap, with the meters' own uncertainty. A trial that something disturbed is flagged, "
