@@ -115,6 +115,7 @@ def _print_answer(answer: Answer | Rows | Told | Written | str | None, **_: Any)
             _note(answer.notes)
         case Written():
             _write(answer.text, answer.output)
+            _note(answer.notes)
 
 
 @app.callback(invoke_without_command=True, result_callback=_print_answer)

@@ -48,6 +48,7 @@ class Written:
 
     text: str
     output: Path | None  #: None: to the terminal
+    notes: Sequence[str] = ()  #: lines beside the output
 
 
 @contextmanager

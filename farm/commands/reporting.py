@@ -29,6 +29,9 @@ def report(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to this file; html needs one.")
     ] = None,
+    charts: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write each chart there too, as SVG and PNG.")
+    ] = None,
 ) -> Written:
     """Write sweeps up as a paper would: one file to read or print."""
     from farm.credentials import redacted
@@ -39,7 +42,8 @@ def report(
         found = [store.find_sweep(name) for name in sweeps] if sweeps else [store.find_sweep()]
         distinct = list({sweep.id: sweep for sweep in found}.values())
         material = gather(store, distinct, trial or [], redacted(settings.store_url), datetime.now(UTC))
-    return Written(_text(material, chosen), output)
+    notes = [] if charts is None else [_draw(material, charts)]
+    return Written(_text(material, chosen), output, notes)
 
 
 def _format(name: str | None, path: Path | None) -> str:
@@ -65,3 +69,20 @@ def _text(material: "Material", form: str) -> str:
         return json_text(record.of(material))
     document = sections.document(material)
     return html.page(document) if form == "html" else markdown.text(document)
+
+
+def _draw(material: "Material", folder: Path) -> str:
+    """Every chart by itself, numbered as in the report; returns what was done."""
+    from farm.errors import InputError
+    from farm.report.files import write_bytes, write_text
+    from farm.report.page import sections, svg
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--charts: {folder}: {error.strerror or error}") from None
+    figures = sections.document(material).figures
+    for number, figure in enumerate(figures, start=1):
+        write_text(svg.alone(figure.spec), folder / f"figure-{number}.svg")
+        write_bytes(svg.picture(figure.spec), folder / f"figure-{number}.png")
+    return f"wrote {len(figures)} charts to {folder}"

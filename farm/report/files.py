@@ -70,6 +70,11 @@ def write_text(content: str, path: Path) -> None:
     _replace(path, lambda draft: draft.write_text(content, encoding="utf-8"))
 
 
+def write_bytes(content: bytes, path: Path) -> None:
+    """Write a file, whole or not at all; raises InputError where that fails."""
+    _replace(path, lambda draft: draft.write_bytes(content))
+
+
 def _replace(path: Path, fill: Callable[[Path], object]) -> None:
     path = path.resolve()
     draft = path.parent / f"{path.name}.part"

@@ -63,10 +63,6 @@ def blocks(document: Document, kind: type[Block]) -> list[Block]:
     return [block for section in document.sections for block in section.blocks if isinstance(block, kind)]
 
 
-def figures(document: Document) -> list[Figure]:
-    return [block for block in blocks(document, Figure) if isinstance(block, Figure)]
-
-
 def said(document: Document) -> str:
     return markdown.text(document).replace("\\", "")
 
@@ -108,7 +104,7 @@ def test_a_page_suits_phones_printers_and_both_themes(text: str, page: Page) -> 
 
 
 def test_each_figure_is_drawn_counted_and_described(document: Document, text: str, page: Page) -> None:
-    names = [figure.name for figure in figures(document)]
+    names = [figure.name for figure in document.figures]
     assert names[:3] == [
         "CPU energy per image against batch size",
         "Latency of a batch against batch size",
@@ -225,8 +221,8 @@ def test_simulated_and_modelled_joules_are_named_wherever_they_stand(sqlite_url:
         found = sections.document(gathered(store, sweep))
     alerts = [block.text for block in found.sections[0].blocks if isinstance(block, Alert)]
     assert [alert.split()[0] for alert in alerts] == ["Simulated", "Modelled"]
-    energies = [figure for figure in figures(found) if "nergy" in figure.name]
-    powers = [figure for figure in figures(found) if "power" in figure.name]
+    energies = [figure for figure in found.figures if "nergy" in figure.name]
+    powers = [figure for figure in found.figures if "power" in figure.name]
     assert len(energies) == 2
     assert len(powers) == 1
     assert all("SIMULATED" in figure.caption and "MODELLED" in figure.caption for figure in energies)
@@ -264,8 +260,8 @@ def test_imported_measurements_are_called_so(sqlite_url: str, tmp_path: Path) ->
     assert "Imported from theirs.csv" in told
     assert "It was imported, by this map:" in told
     assert "farm run" not in told
-    assert all("IMPORTED" in figure.caption for figure in figures(shown))
-    assert len(figures(shown)) == 1
+    assert all("IMPORTED" in figure.caption for figure in shown.figures)
+    assert len(shown.figures) == 1
     assert Page(html.page(shown)).headings
 
 
@@ -277,7 +273,7 @@ def test_flags_say_what_they_leave_out(sqlite_url: str) -> None:
     assert "| contaminated | 12 | yes | other programs ran |" in told
     assert "| below_noise | 12 | no, a note |" in told
     assert "Not tested: batching: all its trials are flagged" in told
-    values = figures(found)[0].spec["data"]["values"]
+    values = found.figures[0].spec["data"]["values"]
     assert [value["hollow"] for value in values] == [True] * 4
 
 
@@ -288,7 +284,7 @@ def test_a_sweep_without_results_is_a_short_report(sqlite_url: str) -> None:
     told = said(found)
     assert "batching: kind inference, 0 points; 0 of 0 jobs measured." in told
     assert "nothing is measured yet: `farm status abcdef012345` tells how it stands" in told.replace("batching (", "")
-    assert figures(found) == []
+    assert found.figures == []
     assert Page(html.page(found)).headings[0] == ("h1", "batching")
 
 
@@ -343,7 +339,7 @@ def kind_of(name: str) -> Material:
 def test_each_kind_has_its_charts_words_and_tables(kind: str, charts: list[str], finding: str) -> None:
     found = kind_of(kind)
     document = sections.document(found)
-    assert [figure.name for figure in figures(document)] == charts
+    assert [figure.name for figure in document.figures] == charts
     assert finding in said(document)
     page = Page(html.page(document))
     lines = [line.split() for line in rendered(found.studies[0].view.rendered(), 200).splitlines()]
@@ -355,7 +351,7 @@ def test_each_kind_has_its_charts_words_and_tables(kind: str, charts: list[str],
 
 
 def test_a_search_is_drawn_as_it_went(sqlite_url: str) -> None:
-    (figure,) = figures(sections.document(kind_of("tuning")))
+    (figure,) = sections.document(kind_of("tuning")).figures
     values = figure.spec["data"]["values"]
     assert [(v["study"], v["j"], v["accuracy"]) for v in values if v["series"] == "gp"] == [
         ("gp/1", pytest.approx(12.0), pytest.approx(70.0)),
@@ -422,6 +418,24 @@ def test_the_command_reads_the_database_and_hides_its_password(
     assert command(form="md").text.startswith("# batching\n")
     with pytest.raises(InputError, match="no sweep 'nobody'"):
         command(["nobody"], form="md")
+
+
+def test_charts_are_written_by_themselves(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FARM_HOME", str(tmp_path))
+    monkeypatch.setenv("FARM_DATABASE_URL", sqlite_url)
+    with batching(sqlite_url):
+        pass
+    done = command(form="json", charts=tmp_path / "charts")
+    assert done.notes == [f"wrote 4 charts to {tmp_path / 'charts'}"]
+    written = sorted(path.name for path in (tmp_path / "charts").iterdir())
+    assert written == sorted(f"figure-{n}.{form}" for n in range(1, 5) for form in ("svg", "png"))
+    drawn = (tmp_path / "charts" / "figure-1.svg").read_text()
+    assert "#0072B2" in drawn
+    assert "var(" not in drawn
+    assert "currentColor" not in drawn
+    assert (tmp_path / "charts" / "figure-1.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(InputError, match="--charts: "):
+        command(form="json", charts=tmp_path / "charts" / "figure-1.svg")
 
 
 @pytest.mark.parametrize("library", ["vl_convert", "jinja2"])

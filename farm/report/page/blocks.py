@@ -102,3 +102,8 @@ class Document:
     title: str
     subtitle: str
     sections: Sequence[Section]
+
+    @property
+    def figures(self) -> list[Figure]:
+        """All charts, in order."""
+        return [block for section in self.sections for block in section.blocks if isinstance(block, Figure)]

@@ -62,6 +62,8 @@ def label(summary: Summary, but: Sequence[str] = ()) -> str:
 
 #: Charts of one sort; what does not fit in them is in the tables.
 _MOST_CHARTS, _MOST_ROWS, _MOST_LINES = 4, 40, 100
+#: More epochs than this share ticks.
+_TICKS = 12
 
 
 def figures(view: View, trials: Mapping[str, TrialRow]) -> list[Figure]:
@@ -233,7 +235,10 @@ def _epochs(selected: Selected, trials: Mapping[str, TrialRow]) -> list[Value]:
 
 
 def _accuracy_of_epochs(values: Sequence[Value]) -> Figure:
-    axis = {"tickMinStep": 1, "format": "d", "grid": False}
+    axis: Spec = {"format": "d", "grid": False}
+    epochs = sorted({value["epoch"] for value in values})
+    if len(epochs) <= _TICKS:
+        axis["values"] = epochs
     x: Spec = {"field": "epoch", "type": "quantitative", "title": "epoch", "axis": axis, "scale": {"zero": False}}
     line = curves(x, quantity("accuracy", "validation accuracy, %"), series(values), opacity=0.7)
     line["encoding"]["detail"] = {"field": "trial"}

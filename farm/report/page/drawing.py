@@ -17,7 +17,11 @@ WIDTH, HEIGHT, WIDE = 300, 220, 640
 #: Pixels for the names of rows.
 _ROW_LABEL = 150
 #: Of a chart with rows; a browser's font may be wider than the one that was reckoned with.
-_ROWS: dict[str, Any] = {"width": WIDTH - _ROW_LABEL + 20, "padding": {"left": 26, "right": 26, "top": 4, "bottom": 4}}
+_ROWS: Spec = {
+    "width": WIDTH + 60,
+    "autosize": {"type": "fit-x", "contains": "padding"},
+    "padding": {"left": 26, "right": 26, "top": 4, "bottom": 4},
+}
 #: A logarithmic scale where the largest value is so many times the smallest.
 _DECADE = 10.0
 _QUIET = {"labelColor": "currentColor", "titleColor": "currentColor"}
