@@ -26,12 +26,12 @@ _SQLSTATE = {
     "53100": "its disk is full: make room there, then try again",
     "53300": "it has too many connections: raise max_connections or stop other programs",
     "25006": "it is read-only: point FARM_DATABASE_URL at the primary server",
-    "42501": "the user may not do that: grant it the rights on this database",
+    "42501": "the user may not do that: take a role that may, or grant it the rights on this database",
 }
 _BAD_OPTION = "invalid connection option"
 #: By the server's words: while a session is being made the driver passes no SQLSTATE on.
 _REFUSALS = {
-    r"password authentication failed": "the password is wrong: correct it in FARM_DATABASE_URL",
+    r"password authentication failed": "the password is wrong: correct it in FARM_DATABASE_URL or its file",
     r"no password supplied": "it wants a password: add one to FARM_DATABASE_URL or to ~/.pgpass",
     r"no pg_hba.conf entry": "it admits no such user from this host: add them to its pg_hba.conf",
     r'role ".*" does not exist': "it has no such user: create one with createuser, or correct FARM_DATABASE_URL",

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 import farm.store.tables as t
-from farm.errors import StoreUnavailable
+from farm.errors import SchemaMismatch, StoreUnavailable
 from farm.model import Duty, FailureKind, JobState
 from farm.store import SchemaState, Store, check, upgrade
 from tests.contract.store_records import (
@@ -23,8 +23,8 @@ from tests.contract.store_records import (
     report,
     unrung,
 )
-from tests.integration.lab import ROLES, as_role, database_with_roles, write_secrets
-from tests.services import administer
+from tests.integration.lab import DEPLOY, ROLES, as_role, database_with_roles, run_psql, write_secrets
+from tests.services import administer, fresh_database
 
 Stores = dict[str, Store]
 
@@ -188,3 +188,10 @@ def test_roles_and_grants_may_be_run_again(stores: Stores, postgres_admin_url: s
         worker.register_machine(MACHINE, ANNE, "0.1.0")
         (status,) = worker.machines()
         assert abs((status.last_seen_at - before).total_seconds()) < LEASE_S
+
+
+def test_who_may_not_make_the_tables_hears_that_there_are_none(postgres_admin_url: str, tmp_path: Path) -> None:
+    with fresh_database(postgres_admin_url) as url:
+        run_psql(url, DEPLOY / "postgres" / "roles.sql", write_secrets(tmp_path))
+        with pytest.raises(SchemaMismatch, match="has no tables yet: run `farm db upgrade`"):
+            Store.open(as_role(url, "controller"), create=True)
