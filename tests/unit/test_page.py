@@ -179,7 +179,10 @@ def test_the_windows_of_a_trace_are_shaded_and_named(material: Material) -> None
     assert list(spans) == ["idle before", "context idle", "warmup", "measure", "idle after"]
     assert {span["name"] for span in names["data"]["values"]} >= {"measure", "warmup"}
     assert line["encoding"]["y"]["title"] == "W"
-    assert [round(value["w"], 6) for value in figure.spec["data"]["values"]] == [30.0] * 23
+    assert line["mark"]["interpolate"] == "step-before"
+    values = figure.spec["data"]["values"]
+    assert [round(value["w"], 6) for value in values] == [30.0] * 24
+    assert (values[0]["s"], values[1]["s"], values[-1]["s"]) == (0.0, pytest.approx(0.3), pytest.approx(6.9))
 
 
 def test_a_long_trace_keeps_its_peaks() -> None:

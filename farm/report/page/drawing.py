@@ -15,7 +15,7 @@ COLOURS = ("var(--blue, #0072B2)", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right")
 WIDTH, HEIGHT, WIDE = 300, 220, 640
 #: Pixels for the names of rows.
-_ROW_LABEL = 150
+_ROW_LABEL = 210
 #: Of a chart with rows; a browser's font may be wider than the one that was reckoned with.
 _ROWS: Spec = {
     "width": WIDTH + 60,

@@ -35,19 +35,22 @@ def figures(traced: Traced) -> list[Figure]:
 
 
 def power(trace: TraceReport) -> list[tuple[float, float]]:
-    """Seconds from the first reading, and watts; of a counter the mean power since the reading before."""
+    """Seconds from the first reading, and watts; of a counter the mean power since the value before."""
     read = [(s, w) for s, w in zip(trace.offset_s, trace.power_w, strict=True) if w is not None]
     return read or list(_counted(trace))
 
 
 def _counted(trace: TraceReport) -> Iterator[tuple[float, float]]:
     known = [(s, j) for s, j in zip(trace.offset_s, trace.energy_j, strict=True) if j is not None]
-    last = known[0] if known else (0.0, 0.0)
+    last, is_first = known[0] if known else (0.0, 0.0), True
     for at_s, energy_j in known[1:]:
         passed_s = at_s - last[0]
         if passed_s >= COUNTED_S:
-            yield at_s, (energy_j - last[1]) / passed_s
-            last = (at_s, energy_j)
+            watts = (energy_j - last[1]) / passed_s
+            if is_first:
+                yield last[0], watts
+            yield at_s, watts
+            last, is_first = (at_s, energy_j), False
 
 
 def thinned(values: Sequence[tuple[float, float]], most: int = _MOST_VALUES) -> list[tuple[float, float]]:
@@ -67,11 +70,12 @@ def _figure(traced: Traced, trace: TraceReport) -> Figure | None:
     watts: list[Value] = [{"s": s, "w": w} for s, w in seen]
     spans = _spans(traced.windows, trace, max(s for s, _ in seen))
     trial = traced.trial
-    how = "a line through its readings" if any(w is not None for w in trace.power_w) else "its joules between readings"
+    is_counted = all(w is None for w in trace.power_w)
+    how = "mean power between its readings" if is_counted else "a line through its readings"
     caption = f"{point(trial.factors)}, repetition {trial.repetition + 1}, on {trial.machine}. Meter {trace.source}: "
     caption += f"{QUALITIES[trace.quality]}; {how}. Windows are shaded.{f' {SIMULATED}' if trial.simulated else ''}"
     name = f"{trace.domain.upper()} power during trial {trial.trial}, {trace.source}"
-    return Figure(name, caption, _spec(watts, spans), is_wide=True)
+    return Figure(name, caption, _spec(watts, spans, "step-before" if is_counted else "linear"), is_wide=True)
 
 
 def _spans(windows: Sequence[Window], trace: TraceReport, end_s: float) -> list[Value]:
@@ -84,7 +88,7 @@ def _spans(windows: Sequence[Window], trace: TraceReport, end_s: float) -> list[
     return found
 
 
-def _spec(watts: Sequence[Value], spans: Sequence[Value]) -> Spec:
+def _spec(watts: Sequence[Value], spans: Sequence[Value], interpolate: str) -> Spec:
     kinds = list(dict.fromkeys(span["kind"] for span in spans))
     colours = [COLOURS[WindowKind(kind.replace(" ", "_"))] for kind in kinds]
     x: Spec = {"type": "quantitative", "title": "seconds", "scale": {"nice": False}, "axis": {"grid": False}}
@@ -104,7 +108,7 @@ def _spec(watts: Sequence[Value], spans: Sequence[Value]) -> Spec:
         "encoding": {"x": x | {"field": "middle"}, "y": {"value": 4}, "text": {"field": "name"}},
     }
     line = {
-        "mark": {"type": "line", "strokeWidth": 1.3, "color": "currentColor", "interpolate": "linear"},
+        "mark": {"type": "line", "strokeWidth": 1.3, "color": "currentColor", "interpolate": interpolate},
         "encoding": {"x": x | {"field": "s"}, "y": {"field": "w", "type": "quantitative", "title": "W"}},
     }
     return chart(watts, [shade, line, names], width=WIDE, height=200)
