@@ -223,6 +223,16 @@ def test_response_times_are_simulated_from_what_was_measured(measured: Person) -
     assert records == measured.runs(*asked, "--json").json
 
 
+def test_a_report_is_one_file(measured: Person) -> None:
+    done = measured.runs("report", "tiny", "-o", "report.html")
+    assert (done.status, done.out, done.complaint) == (0, "", "wrote report.html")
+    page = (measured.folder / "report.html").read_text()
+    assert page.startswith("<!DOCTYPE html>")
+    assert page.count("<svg") == page.count("<figcaption>") > 0
+    assert measured.runs("report", "tiny", "--format", "json").json["sweeps"][0]["name"] == "tiny"
+    assert is_refused(measured.runs("report", "tiny"), "add -o report.html")
+
+
 def test_a_network_and_a_policy_are_recommended(measured: Person) -> None:
     asked = ("recommend", "tiny", "--slo", "p99=60min", "--rate", "1/h", "--requests", "500", "--include-flagged")
     done = measured.runs(*asked)

@@ -166,6 +166,13 @@ def test_statistics_stand_in_with_their_words(document: Document) -> None:
     assert "p: corrected for 6 pairs (holm)" in told
 
 
+def test_without_the_library_of_tests_a_report_says_so(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with batching(sqlite_url) as (store, sweep):
+        monkeypatch.setitem(sys.modules, "statsmodels", None)
+        (study,) = gathered(store, sweep).studies
+    assert any("pip install 'wattfarm[analysis]'" in reason for reason in study.untested)
+
+
 # Power traces
 
 
