@@ -168,7 +168,7 @@ def test_statistics_stand_in_with_their_words(document: Document) -> None:
 
 def test_without_the_library_of_tests_a_report_says_so(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with batching(sqlite_url) as (store, sweep):
-        monkeypatch.setitem(sys.modules, "statsmodels", None)
+        monkeypatch.setitem(sys.modules, "statsmodels.formula.api", None)
         (study,) = gathered(store, sweep).studies
     assert any("pip install 'wattfarm[analysis]'" in reason for reason in study.untested)
 

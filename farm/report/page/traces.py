@@ -27,6 +27,8 @@ COUNTED_S = 0.25
 _MOST_VALUES = 600
 #: A window shorter than this share of the trial has no room for its name.
 _NAMED = 0.045
+#: Above the highest power, for those names.
+_ROOM = 1.4
 
 
 def figures(traced: Traced) -> list[Figure]:
@@ -107,8 +109,9 @@ def _spec(watts: Sequence[Value], spans: Sequence[Value], interpolate: str) -> S
         "mark": {"type": "text", "angle": 270, "align": "right", "fontSize": 10, "fill": "currentColor"},
         "encoding": {"x": x | {"field": "middle"}, "y": {"value": 4}, "text": {"field": "name"}},
     }
+    room = {"zero": True, "domainMax": max(value["w"] for value in watts) * _ROOM}
     line = {
         "mark": {"type": "line", "strokeWidth": 1.3, "color": "currentColor", "interpolate": interpolate},
-        "encoding": {"x": x | {"field": "s"}, "y": {"field": "w", "type": "quantitative", "title": "W"}},
+        "encoding": {"x": x | {"field": "s"}, "y": {"field": "w", "type": "quantitative", "title": "W", "scale": room}},
     }
     return chart(watts, [shade, line, names], width=WIDE, height=200)
