@@ -4,6 +4,7 @@
 #
 #   sh deploy/install.sh worker lab.example
 set -eu
+umask 022
 role=${1:-} server=${2:-}
 case $role,$server in
   worker,?*) extras=worker,postgres ;;

@@ -199,10 +199,12 @@ app.command()(status)
 @app.command()
 def cancel(sweep: SweepName, as_json: Json = False) -> None:
     """Cancel what waits, stop what runs; results so far stay."""
+    from farm.report.numbers import several
+
     with _store() as (store, _):
         found = store.find_sweep(sweep)
         queued, running = store.cancel(found.id)
-        line = f"{found.name} ({found.id}): {queued} waiting jobs cancelled, {running} running ones told to stop"
+        line = f"{found.name} ({found.id}): {several(queued, 'waiting job')} cancelled, {running} running told to stop"
         _show(line, {"sweep": found.id, "queued": queued, "running": running}, as_json)
 
 
@@ -210,12 +212,13 @@ def cancel(sweep: SweepName, as_json: Json = False) -> None:
 def retry(sweep: SweepName, as_json: Json = False) -> None:
     """Queue failed jobs again; the failed trials stay beside the new."""
     from farm import submission
+    from farm.report.numbers import several
 
     with _store() as (store, settings):
         found = store.find_sweep(sweep)
         count = store.retry(found.id, settings.max_attempts)
         submission.publish(store, settings)
-        line = f"{found.name} ({found.id}): {count} failed jobs queued again"
+        line = f"{found.name} ({found.id}): {several(count, 'failed job')} queued again"
         _show(line, {"sweep": found.id, "queued": count}, as_json)
 
 

@@ -56,6 +56,7 @@ class Controller:
         self._looks: dict[str, _Look] = {}  #: the last one at each queue
         self._hurries = False  #: a queue ran empty with more waiting
         self._looked_at: dict[str, int] = {}  #: jobs that were over at the last look, by tuning sweep
+        self._complaint = ""  #: of a service that is away
         self._said: set[tuple[str, str]] = set()  #: id of a sweep, and what its user should know
 
     def publish(self) -> int:
@@ -184,7 +185,16 @@ class Controller:
                 self.ring_again()
                 self._ring_again_at_s = time.monotonic() + self._settings.grace_s / 6
         except BrokerUnavailable as error:
-            log.warning("%s", error)
+            self._complain(error)
+        else:
+            self._complaint = ""
+
+    def _complain(self, trouble: ServiceError) -> None:
+        """Once for as long as it is the same."""
+        self._hurries = False
+        if str(trouble) != self._complaint:
+            log.warning("%s", trouble)
+        self._complaint = str(trouble)
 
     def serve(self, stop: Event) -> None:
         """Rounds until told to stop, through every outage of broker and database."""
@@ -193,5 +203,5 @@ class Controller:
                 self.round()
                 self.last_round_at = time.time()
             except ServiceError as error:
-                log.warning("%s", error)
+                self._complain(error)
             stop.wait(HASTE_S if self._hurries else PERIOD_S)

@@ -397,6 +397,10 @@ class Ring(Frozen):
     priority: int = 5
 
 
+#: How a machine may be called, so that sweeps can name it as a target.
+MACHINE_NAME = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
+
+
 def queue_for(target: str) -> str:
     """The broker's queue for a target: any, hw:CLASS or machine:NAME."""
     return ".".join(["farm", *(re.sub(r"[^A-Za-z0-9._-]", "-", part) for part in target.split(":", 1))])

@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +20,7 @@ from pydantic_settings import (
 
 from farm.credentials import read_secret, with_password
 from farm.errors import InputError
+from farm.model import MACHINE_NAME
 
 #: What has a URL, and a password in it.
 _SERVICES = ("broker", "database")
@@ -161,6 +163,13 @@ class Settings(BaseSettings):
                 "heartbeat", "Input should be at most half of FARM_LEASE_S ({lease_s} s)", {"lease_s": f"{lease_s:g}"}
             )
         return heartbeat_s
+
+    @field_validator("machine_name")
+    @classmethod
+    def _can_be_a_target(cls, name: str) -> str:
+        if name and not re.fullmatch(MACHINE_NAME, name):
+            raise PydanticCustomError("name", "Input should be at most 63 letters, digits, '.', '-' and '_'")
+        return name
 
     @property
     def store_url(self) -> str:

@@ -84,7 +84,7 @@ def submitted(sweep: Sweep, submission: Submission) -> str:
     known = f", {already} of its {submission.jobs} were there already" if already else ""
     later = submission.total - submission.jobs
     more = f", {later} more as results come in" if later else ""
-    line = f"submitted {sweep.name} ({submission.sweep_id}): {submission.added} jobs queued{known}{more}"
+    line = f"submitted {sweep.name} ({submission.sweep_id}): {several(submission.added, 'job')} queued{known}{more}"
     return f"{line}\n`farm watch {submission.sweep_id}` follows them" if submission.added else line
 
 

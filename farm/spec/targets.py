@@ -6,11 +6,11 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from farm.errors import InputError
+from farm.model import MACHINE_NAME
 from farm.spec import capability
 from farm.spec.types import Expected, matching, problem, same
 
 TARGET_WORDS = ("any", "each-hardware", "each-machine")
-_NAME = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
 #: Whatever compares something; `capability.parse` says what is wrong with it.
 _COMPARISON = r"[^<>=~]*[<>=~].*"
 
@@ -34,7 +34,7 @@ def _canonical(text: str) -> str:
 
 Target = Annotated[
     str,
-    matching(rf"^({_NAME}|{_COMPARISON})$"),
+    matching(rf"^({MACHINE_NAME}|{_COMPARISON})$"),
     AfterValidator(_no_slip),
     Expected(
         "any, each-hardware, each-machine, the name of a machine, or such as gpu.memory_gib >= 40",

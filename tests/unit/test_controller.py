@@ -501,7 +501,7 @@ def test_while_a_queue_runs_empty_rounds_follow_one_another_sooner(
 
 
 def test_serving_goes_on_through_outages_until_told_to_stop(
-    store: Store, bell: FakeBell, monkeypatch: pytest.MonkeyPatch
+    store: Store, bell: FakeBell, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("farm.controller.PERIOD_S", 0.001)
     stop = threading.Event()
@@ -521,3 +521,4 @@ def test_serving_goes_on_through_outages_until_told_to_stop(
     ringing.serve(stop)
     assert rounds == 3
     assert bell.take() == ALL
+    assert caplog.messages == ["it does not answer: start it"], "said once"

@@ -49,3 +49,10 @@ def test_a_url_of_the_wrong_type_is_not_shown(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(InputError, match=r"^FARM_BROKER_URL: ") as caught:
         load_settings()
     assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["x 3/é", "-lab", "a" * 64])
+def test_a_machine_has_a_name_that_sweeps_can_write(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FARM_MACHINE_NAME", name)
+    with pytest.raises(InputError, match="FARM_MACHINE_NAME: Input should be at most 63 letters, digits"):
+        load_settings()
