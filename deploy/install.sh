@@ -8,7 +8,7 @@ umask 022
 role=${1:-} server=${2:-}
 case $role,$server in
   worker,?*) extras=worker,postgres ;;
-  controller,?*) extras=postgres,tuning,analysis,parquet ;;
+  controller,?*) extras=postgres,tuning,analysis,parquet,report ;;
   *) echo "usage: sh deploy/install.sh worker|controller SERVER" >&2; exit 2 ;;
 esac
 cd "$(dirname "$0")/.."
