@@ -25,8 +25,8 @@ WAIT_S = (1.0, 10.0, 60.0, 600.0, 3600.0, 6 * 3600.0, 24 * 3600.0, 7 * 24 * 3600
 #: What was read is used again for a second, and long enough that reading takes no more than this share of the time.
 _KEPT_S = 1.0
 _SHARE = 0.05
-#: A scrape waits so long for the store, and as long for the broker, then tells what it knew; Prometheus waits 10 s.
-PATIENCE_S = 4.0
+#: A scrape waits so long for each of its three readings, then tells what it knew; Prometheus waits 10 s in all.
+PATIENCE_S = 3.0
 Value = TypeVar("Value")
 
 log = logging.getLogger(__name__)
