@@ -1,6 +1,6 @@
 """How sweeps stand: a live line while they run, and tables."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -237,11 +237,14 @@ def status_records(states: Sequence[tuple[SweepRecord, Progress]], now: datetime
 
 def failure_lines(failures: Sequence[FailedTrial], sweep: str) -> list[str]:
     """One line a job that failed, and how to go on; attempts that another one made good are counted."""
-    failed = {f.job: f for f in failures if f.state == JobState.FAILED}
+    failed: dict[str, list[FailedTrial]] = {}
+    for failure in failures:
+        if failure.state == JobState.FAILED:
+            failed.setdefault(failure.job, []).append(failure)
     lines = [
-        f"failed: {point(f.point)}, repetition {f.repetition + 1}: {f.failure.kind}: {f.failure.message}: "
-        f"`farm logs {f.job}.{f.attempt}`"
-        for f in failed.values()
+        f"failed: {point(tries[-1].point)}, repetition {tries[-1].repetition + 1}: {_reasons(tries)}: "
+        f"`farm logs {job}.{tries[-1].attempt}`"
+        for job, tries in failed.items()
     ]
     if failed:
         lines.append(f"`farm retry {sweep}` queues {'it' if len(failed) == 1 else f'these {len(failed)}'} again")
@@ -249,3 +252,9 @@ def failure_lines(failures: Sequence[FailedTrial], sweep: str) -> list[str]:
     if recovered:
         lines.append(f"attempts that failed, and were or will be made again: {recovered}")
     return lines
+
+
+def _reasons(tries: Sequence[FailedTrial]) -> str:
+    """Why each attempt at a job failed, in order; the same reason once, with a number."""
+    reasons = Counter(f"{one.failure.kind}: {one.failure.message}" for one in tries)
+    return ", then ".join(f"{reason} ({number} times)" if number > 1 else reason for reason, number in reasons.items())

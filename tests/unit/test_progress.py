@@ -166,10 +166,11 @@ def test_each_failed_job_is_one_line_and_the_last_says_how_to_go_on() -> None:
     ]
 
 
-def test_of_a_job_that_failed_again_the_last_failure_counts() -> None:
-    twice = [failed("a", FailureKind.LOST, attempt=1), failed("a", FailureKind.OOM, attempt=2)]
-    assert progress.failure_lines(twice, "abc") == [
-        "failed: alexnet batch 4, repetition 1: oom: said so: `farm logs a.2`",
+def test_a_job_that_failed_again_and_again_tells_why_each_time() -> None:
+    kinds = (FailureKind.LOST, FailureKind.OOM, FailureKind.OOM)
+    thrice = [failed("a", kind, attempt=number) for number, kind in enumerate(kinds, 1)]
+    assert progress.failure_lines(thrice, "abc") == [
+        "failed: alexnet batch 4, repetition 1: lost: said so, then oom: said so (2 times): `farm logs a.3`",
         "`farm retry abc` queues it again",
     ]
 
