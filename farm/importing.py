@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from farm.errors import InputError
-from farm.model import Domain, Point, Quality, Scalar
+from farm.model import UNKNOWN_HARDWARE, Domain, Point, Quality, Scalar
 
 #: What a column may hold besides factors, and what else it may be called.
 ROLES = {
@@ -186,6 +186,11 @@ def _trial(row: _Row, mapped: Mapped, seen: Counter[str]) -> ImportedTrial:
     numbers = {role: row.number(columns[role]) if role in columns else None for role in _NUMBERS}
     if "duration_s" in columns and numbers["duration_s"] is not None and numbers["duration_s"] <= 0:
         raise row.wrong(columns["duration_s"], "more than 0 s")
+    gross_j, net_j = numbers["gross_j"], numbers["net_j"]
+    if gross_j is not None and gross_j < 0:
+        raise row.wrong(columns["gross_j"], "0 J or more")
+    if gross_j is not None and net_j is not None and net_j > gross_j:
+        raise row.wrong(columns["net_j"], f"no more than the {gross_j:g} J gross")
     machine = word("machine", "")
     quality = word("quality", UNKNOWN, (*Quality, UNKNOWN))
     domain = Domain(word("domain", "", tuple(Domain)))
@@ -197,7 +202,7 @@ def _trial(row: _Row, mapped: Mapped, seen: Counter[str]) -> ImportedTrial:
         line=row.line,
         factors=factors,
         machine=machine,
-        hardware_class=word("hardware_class", UNKNOWN),
+        hardware_class=word("hardware_class", UNKNOWN_HARDWARE),
         domain=domain,
         quality=None if quality == UNKNOWN else Quality(quality),
         repetition=repetition,

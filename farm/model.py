@@ -18,6 +18,8 @@ Scalar = str | int | float | bool | None
 Point = dict[str, Scalar]
 #: What a point of a tuning sweep names besides: factors of the search, of which the workload knows nothing.
 SEARCH_FACTORS = ("strategy", "tuning_seed", "configuration")
+#: The class of a machine that an import tells nothing of: two of them may be anything.
+UNKNOWN_HARDWARE = "unknown"
 
 
 class Frozen(BaseModel):

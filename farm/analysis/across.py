@@ -142,7 +142,8 @@ def _replicates(group: Group, base: Group | None, figure: Figure) -> Logs | None
     import numpy as np  # noqa: PLC0415 - slow to import: only who asks for a ratio pays
 
     if base is group:
-        return np.zeros(RESAMPLES + 1)
+        is_known = any(figure.of(sample) is not None for sample in group.samples)
+        return np.zeros(RESAMPLES + 1) if is_known else None
     blocks: dict[tuple[Scalar, Scalar], list[float]] = defaultdict(lambda: [0.0, 0, 0.0, 0])
     for place, samples in ((0, group.samples), (2, base.samples)):
         for sample in samples:

@@ -13,7 +13,7 @@ from farm.analysis.samples import WORK, samples
 from farm.analysis.statistics.data import Data
 from farm.energy import COVERAGE_FACTOR
 from farm.errors import InputError
-from farm.model import Quality, Scalar, SweepRecord
+from farm.model import UNKNOWN_HARDWARE, Quality, Scalar, SweepRecord
 from farm.report import notes
 from farm.report.numbers import label, several
 from farm.report.selection import KINDS_OF_JOULES, Columns, Labels, Selection, fitting, select
@@ -209,6 +209,12 @@ def check_hardware(labels: Sequence[Labels], factors: Sequence[str]) -> None:
     if len(classes) > 1 and not {"hardware_class", "machine"} & set(factors):
         those = ", ".join(map(label, classes))
         raise InputError(f"different hardware ({those}): name hardware_class among --factors, or choose by --where")
+    machines = list(
+        dict.fromkeys(own.get("machine") for own in labels if own.get("hardware_class") == UNKNOWN_HARDWARE)
+    )
+    if len(machines) > 1 and "machine" not in factors:
+        those = ", ".join(map(label, machines))
+        raise InputError(f"machines of unknown hardware ({those}): name machine among --factors, or choose by --where")
 
 
 def _trial(sample: Sample, row: TrialRow) -> Trial:

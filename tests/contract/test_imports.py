@@ -62,6 +62,7 @@ def test_columns_of_our_names_need_no_map_and_a_parquet_is_read_alike(tmp_path: 
         ("alexnet,1,ten,2.0,a\n", r"theirs\.csv:2: column Energy: expected a number, got 'ten'"),
         ("alexnet,1,nan,2.0,a\n", r"theirs\.csv:2: column Energy"),
         ("alexnet,1,1.0,2.0,a\nalexnet,1,1.0,0,a\n", r"theirs\.csv:3: column Time: expected more than 0 s"),
+        ("alexnet,1,-1.0,2.0,a\n", r"theirs\.csv:2: column Energy: expected 0 J or more, got '-1.0'"),
         ("alexnet,1,1.0,2.0,\n", r"theirs\.csv:2: column Host: expected a name"),
         ("alexnet,1,1.0\n", r"theirs\.csv:2: expected as many cells"),
         ("", r"it has no rows"),
@@ -72,6 +73,13 @@ def test_an_error_names_line_and_column(tmp_path: Path, text: str, message: str)
     path.write_text(HEADER + text, encoding="utf-8")
     with pytest.raises(InputError, match=message):
         found(path)
+
+
+def test_net_joules_above_the_gross_ones_are_columns_mixed_up(tmp_path: Path) -> None:
+    path = tmp_path / "swapped.csv"
+    path.write_text("model,machine,gross_j,net_j\nalexnet,a,2,1\nalexnet,a,1,2\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"swapped\.csv:3: column net_j: expected no more than the 1 J gross, got '2'"):
+        read(path, None, Mapped({}, {"model": "model"}, constants={"domain": "gpu"}))
 
 
 @pytest.mark.parametrize(

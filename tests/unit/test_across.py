@@ -1,5 +1,6 @@
 """Configurations across machines: ratios, their mean, ranks."""
 
+from dataclasses import replace
 from math import exp, log, sqrt
 from random import Random
 
@@ -124,6 +125,13 @@ def test_seconds_and_grams_are_compared_too(figure: Figure) -> None:
     ratio = ratio_of(compared([dear, cheap], figure), 16, "a")
     assert ratio is not None
     assert ratio.mean == pytest.approx({"net": 0.5, "gross": 2 / 3, "seconds": 0.5, "grams": 2 / 3}[figure])
+
+
+def test_where_nothing_is_known_not_even_the_reference_has_a_ratio() -> None:
+    unknown = [on(machine, batch, 1.0) for machine in ("a", "b") for batch in (1, 16)]
+    found = compared([replace(one, carbon_g_per_kwh=None) for one in unknown], Figure.GRAMS)
+    assert [cell.ratio for cell in found.cells] == [None] * 4
+    assert not found.overall
 
 
 def test_a_reference_is_spelt_as_in_a_sweep() -> None:

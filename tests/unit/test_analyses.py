@@ -136,6 +136,16 @@ def test_what_must_not_be_mixed_is_not(other: dict[str, Any], complaint: str) ->
         seen(measured("a", 0.5), measured("b", 0.5, **other))
 
 
+def test_machines_of_which_nothing_is_known_are_never_taken_for_alike() -> None:
+    two = (measured("a", 0.5, hardware_class="unknown"), measured("b", 5.0, hardware_class="unknown", machine="lab2"))
+    with pytest.raises(InputError, match=r"machines of unknown hardware \(lab1, lab2\): name machine among --factors"):
+        seen(*two)
+    with pytest.raises(InputError, match="machines of unknown hardware"):
+        seen(*two, factors=["hardware_class"])
+    assert len(seen(*two, factors=["machine"]).data.values) == 2
+    assert len(seen(*two, where=(("machine", "lab1"),)).data.values) == 1
+
+
 def test_hardware_may_be_a_factor_and_seconds_have_no_quality() -> None:
     two = (measured("a", 0.5), measured("b", 0.5, hardware_class="cpu-4", row_quality=Quality.MODELLED))
     assert len(seen(*two, response="seconds", factors=["hardware_class"]).data.values) == 2
@@ -466,6 +476,16 @@ def test_sweeps_on_different_hardware_meet_only_when_asked() -> None:
         between(trials(prefix="a"), trials(prefix="b", hardware_class="cpu-9", machine="lab9"))
     both = [*trials(prefix="a"), *trials(prefix="b", hardware_class="cpu-9", machine="lab9")]
     assert len(compared("machine=lab1", "machine=lab9", found=both).record["table"]) == 4
+
+
+def test_machines_of_unknown_hardware_are_points_of_their_own() -> None:
+    slow, fast = (trials(prefix=name, hardware_class="unknown", machine=name) for name in ("slow", "fast"))
+    found = compared("batch_size=1", "batch_size=16", found=[*slow, *fast])
+    assert {(row["model"], row["machine"]) for row in found.record["table"]} == {
+        (model, machine) for model in ("alexnet", "vit_b_16") for machine in ("slow", "fast")
+    }
+    with pytest.raises(InputError, match="no point is on both sides: machine is slow on one, fast on the other"):
+        between(slow, fast)
 
 
 def test_joules_of_different_quality_are_never_compared() -> None:

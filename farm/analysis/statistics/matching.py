@@ -11,7 +11,7 @@ from farm.analysis.statistics.data import order
 from farm.analysis.statistics.pairs import Pair, corrected, of_logs, overall
 from farm.errors import InputError
 from farm.intervals import Interval
-from farm.model import Scalar
+from farm.model import UNKNOWN_HARDWARE, Scalar
 
 Labels = Mapping[str, Scalar]
 #: Machines of one class are interchangeable in a comparison; different ones are never compared unasked.
@@ -61,7 +61,7 @@ def compare(a: Side, b: Side, chosen: Collection[str] = ()) -> Comparison:
     Raises InputError where no point is on both sides, or a side has several levels of what is compared.
     """
     names = [name for name in a.factors if name in b.factors]
-    hardware = [] if {"machine", HARDWARE} & set(chosen) else [HARDWARE]
+    hardware = [] if {"machine", HARDWARE} & set(chosen) else _hardware(a, b)
     differing = [name for name in names if _is_contrast(_levels(a, name), _levels(b, name))]
     contrast = list(dict.fromkeys((*chosen, *differing)))
     keys = (*(name for name in names if name not in contrast), *hardware)
@@ -83,6 +83,12 @@ def compare(a: Side, b: Side, chosen: Collection[str] = ()) -> Comparison:
         ratio=ratio,
         p=p,
     )
+
+
+def _hardware(a: Side, b: Side) -> list[str]:
+    """Machines of which nothing is known stand for themselves alone."""
+    is_known = UNKNOWN_HARDWARE not in {*_levels(a, HARDWARE), *_levels(b, HARDWARE)}
+    return [HARDWARE] if is_known else [HARDWARE, "machine"]
 
 
 def _points(side: Side, keys: Sequence[str]) -> dict[Key, list[int]]:
