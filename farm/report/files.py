@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,19 @@ def text(records: Sequence[Mapping[str, Any]], form: Format) -> str:
 
 
 def json_text(record: Any) -> str:
-    """Anything as JSON; what JSON does not know is spelt."""
-    return json.dumps(record, indent=2, default=str)
+    """Anything as JSON; what JSON does not know is spelt, a number that is none is null."""
+    try:
+        return json.dumps(record, indent=2, default=str, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(record), indent=2, default=str)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _finite(own) for name, own in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(own) for own in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def write(records: Sequence[Mapping[str, Any]], form: Format, path: Path) -> None:

@@ -4,6 +4,7 @@ import builtins
 import csv
 import json
 import os
+from math import inf, nan
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from farm.errors import InputError
 from farm.model import Flag, Quality
 from farm.report import exports
-from farm.report.files import FLAT, Format, chosen, text, write, write_text
+from farm.report.files import FLAT, Format, chosen, json_text, text, write, write_text
 from tests.summaries import NOON, measurement_row
 
 RECORDS: list[dict[str, Any]] = [
@@ -41,6 +42,11 @@ def test_json_comes_back_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "out.json"
     write(RECORDS, Format.JSON, path)
     assert json.loads(path.read_text()) == RECORDS
+
+
+def test_json_has_no_number_that_json_does_not_know() -> None:
+    told = json_text({"a": inf, "b": [nan, 1.5], "c": ({"d": -inf},), "e": None})
+    assert json.loads(told) == {"a": None, "b": [None, 1.5], "c": [{"d": None}], "e": None}
 
 
 def test_parquet_comes_back_with_types(tmp_path: Path) -> None:

@@ -275,6 +275,20 @@ def test_imported_measurements_are_called_so(sqlite_url: str, tmp_path: Path) ->
     assert Page(html.page(shown)).headings
 
 
+def test_different_hardware_is_a_factor_of_the_tests(sqlite_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "lab.csv"
+    rows = [
+        f"{m},{h},{j * k + n / 100}" for m, j in (("a", 1), ("b", 5)) for h, k in (("x", 1), ("y", 3)) for n in (0, 1)
+    ]
+    file.write_text("\n".join(["model,machine,gross_j", *rows]))
+    with Store.open(sqlite_url, create=True) as store:
+        store.add_import(read(file, None, Mapped({}, {"model": "model"}, constants={"domain": "gpu"})), "anne")
+        (study,) = gathered(store, store.find_sweep()).studies
+    table = study.analyses[0].record["table"]
+    assert [term["term"] for term in table] == ["machine", "model", "machine:model", "Residual"]
+    assert not study.untested
+
+
 def test_flags_say_what_they_leave_out(sqlite_url: str) -> None:
     with batching(sqlite_url, flags=(Flag.CONTAMINATED, Flag.BELOW_NOISE)) as (store, sweep):
         found = sections.document(gathered(store, sweep))

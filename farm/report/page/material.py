@@ -10,18 +10,31 @@ from pydantic import JsonValue
 from farm.analysis.aggregate import Sample
 from farm.analysis.samples import WORK
 from farm.errors import InputError
-from farm.model import Domain, JobState, Machine, MeasureSettings, Point, Quality, SweepRecord, TraceReport, Window
+from farm.model import (
+    UNKNOWN_HARDWARE,
+    Domain,
+    JobState,
+    Machine,
+    MeasureSettings,
+    Point,
+    Quality,
+    SweepRecord,
+    TraceReport,
+    Window,
+)
 from farm.report import across, layers, observations, training, tuning, views
 from farm.report.across import Across
 from farm.report.analyses import Analysis, Method, Options, analysis
-from farm.report.selection import KINDS_OF_JOULES, Selection
+from farm.report.selection import KINDS_OF_JOULES, Labels, Selection
 from farm.report.views import View
 from farm.store import FailedTrial, MachineStatus, Progress, Store, TrialRow
 
 #: What is tested of each sweep; pairs only of so many cells, and of what differs only so many factors.
 _METHODS = (Method.ANOVA, Method.PAIRS)
 _MOST_CELLS, _MOST_FACTORS = 8, 3
-_NO_FACTORS = frozenset({"machine", "environment", "sweep", "repetition", "job", "trial", "device", *KINDS_OF_JOULES})
+_NO_FACTORS = frozenset(
+    {"machine", "hardware_class", "environment", "sweep", "repetition", "job", "trial", "device", *KINDS_OF_JOULES}
+)
 _VIEWS = (views.Results, training.Results, tuning.Results, layers.Results)
 
 #: A domain, the meter that read it, and what its joules are worth.
@@ -134,7 +147,17 @@ def _differing(store: Store, sweep: SweepRecord) -> tuple[str, ...]:
     chosen = observations.chosen(store, sweep, (), Selection())
     labels = [trial.labels for trial in chosen.trials]
     names = [name for name in labels[0] if name not in _NO_FACTORS and len({own.get(name) for own in labels}) > 1]
-    return tuple(names[:_MOST_FACTORS])
+    return tuple([*_hardware(labels), *names][:_MOST_FACTORS])
+
+
+def _hardware(labels: Sequence[Labels]) -> list[str]:
+    """What keeps different hardware apart, where there is some."""
+    try:
+        observations.check_hardware(labels, ())
+    except InputError:
+        is_unknown = any(own.get("hardware_class") == UNKNOWN_HARDWARE for own in labels)
+        return ["machine" if is_unknown else "hardware_class"]
+    return []
 
 
 def _across(store: Store, studies: Sequence[Studied]) -> list[Across]:
