@@ -29,7 +29,8 @@ class Proxy:
         self._loop = asyncio.new_event_loop()
         self._flows = asyncio.Event()
         self._is_cut = False
-        self._pumps: set[asyncio.Task[None]] = set()
+        self._ways: set[asyncio.Task[None]] = set()
+        self._ends: set[asyncio.StreamWriter] = set()
         self._thread = threading.Thread(target=self._run, daemon=True)
         listens = threading.Event()
         self._loop.call_soon(lambda: self._loop.create_task(self._listen(listens)))
@@ -58,8 +59,8 @@ class Proxy:
 
     def _cut(self) -> None:
         self._is_cut = True
-        for pump in self._pumps:
-            pump.cancel()
+        for way in self._ways:
+            way.cancel()
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -68,42 +69,49 @@ class Proxy:
         for task in pending:
             task.cancel()
         self._loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
+        for end in self._ends:
+            end.transport.abort()
         self._loop.run_until_complete(asyncio.sleep(0.1))  # what was aborted closes in the next rounds
 
     async def _listen(self, listens: threading.Event) -> None:
         self._flows.set()
-        server = await asyncio.start_server(self._serve, self._host, 0)
+        server = await asyncio.start_server(self._accept, self._host, 0)
         self.port = server.sockets[0].getsockname()[1]
         listens.set()
         async with server:
             await server.serve_forever()
 
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """A task that is cancelled before it runs closes nothing: what is open is noted here."""
+        self._ends.add(writer)
+        way = self._loop.create_task(self._serve(reader, writer))
+        self._ways.add(way)
+        way.add_done_callback(lambda way: self._close(way, writer))
+
+    def _close(self, way: asyncio.Task[None], *ends: asyncio.StreamWriter) -> None:
+        self._ways.discard(way)
+        for end in ends:
+            self._ends.discard(end)
+            end.transport.abort()
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._pumps.add(task)
-        there: asyncio.StreamWriter | None = None
+        if self._is_cut:
+            return
+        await self._flows.wait()
         try:
-            if self._is_cut:
-                return
-            await self._flows.wait()
             if isinstance(self.target, Path):
                 back, there = await asyncio.open_unix_connection(str(self.target))
             else:
                 back, there = await asyncio.open_connection("127.0.0.1", self.target)
-            pumps = [asyncio.create_task(self._pump(reader, there)), asyncio.create_task(self._pump(back, writer))]
-            try:
-                await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for pump in pumps:
-                    pump.cancel()
-        except (OSError, asyncio.CancelledError):
-            pass
+        except OSError:
+            return
+        pumps = [asyncio.create_task(self._pump(reader, there)), asyncio.create_task(self._pump(back, writer))]
+        try:
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._pumps.discard(task)
-            for end in (writer, there):
-                if end is not None:
-                    end.transport.abort()
+            for pump in pumps:
+                pump.cancel()
+            there.transport.abort()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
