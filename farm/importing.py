@@ -236,6 +236,10 @@ def _table(path: Path) -> tuple[list[str], Iterator[tuple[int, Mapping[str, Any]
     header = next(csv.reader(lines[:1]), [])
     if len(set(header)) < len(header):
         raise InputError(f"{path}:1: two columns have the same name")
+    if not header:
+        raise InputError(f"{path}: expected a line of column names, and rows below it")
+    if len(header) == 1 and ";" in header[0]:
+        raise InputError(f"{path}:1: columns are set apart by semicolons: expected commas, and numbers like 1.5")
     return header, _csv_rows(path, lines)
 
 

@@ -22,7 +22,6 @@ from farm.store import Store
 
 #: Labels that are no factors.
 _IDENTITY = frozenset({*MACHINE, *KIND, "device", "environment", "sweep", "repetition", "job", "trial"})
-_COLUMNS = Columns(always=(), context=("device",))
 _FEW = 5  #: machines: fewer say little of others
 _WORDS = {Figure.NET: "net J", Figure.GROSS: "gross J", Figure.SECONDS: "seconds", Figure.GRAMS: "gCO2e"}
 
@@ -141,7 +140,7 @@ def view(
         if name not in by:
             raise InputError(f"--relative-to: {name} is no column: --by {','.join((*by, name))}")
     chosen = replace(selection.without_targets("across"), by=tuple(dict.fromkeys((*by, *MACHINE))))
-    selected = select(sweeps[0], found, chosen, _COLUMNS)
+    selected = select(sweeps[0], found, chosen, Columns(always=(), context=("device",), factors=_factors(found)))
     groups = grouped(selected.samples, selected.keys, selection.include_flagged)
     comparison = compare(groups, reference, figure)
     if reference and comparison.cells and not any(cell.ratio for cell in comparison.cells):
@@ -188,10 +187,14 @@ def _samples(store: Store, sweeps: Sequence[SweepRecord], domain: Domain | None)
 
 def _configuration(found: Sequence[Sample], reference: Mapping[str, str]) -> tuple[str, ...]:
     """Model and batch size, and whatever else differs between points."""
-    factors = dict.fromkeys(name for s in found for name in s.labels if name not in _IDENTITY)
+    factors = _factors(found)
     levels = {name: {s.labels.get(name) for s in found} for name in factors}
     first = [name for name in ("model", "batch_size") if name in factors]
     return tuple(dict.fromkeys((*first, *(n for n in factors if len(levels[n]) > 1 or n in reference))))
+
+
+def _factors(found: Sequence[Sample]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for s in found for name in s.labels if name not in _IDENTITY))
 
 
 def _rank(rank: int | None, ranks: Sequence[int | None]) -> str:

@@ -244,11 +244,16 @@ def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, restval="")
+            names = list(reader.fieldnames or [])
             rows = [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if not rows:
         raise InputError(f"{path}: expected a line of column names, and rows below it")
+    if len(set(names)) < len(names):
+        raise InputError(f"{path}:1: two columns have the same name")
+    if len(names) == 1 and ";" in names[0]:
+        raise InputError(f"{path}:1: columns are set apart by semicolons: expected commas, and numbers like 1.5")
     long = next((line for line, row in rows if None in row), None)
     if long:
         raise InputError(f"{path}:{long}: more cells than columns")

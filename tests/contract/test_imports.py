@@ -83,6 +83,27 @@ def test_net_joules_above_the_gross_ones_are_columns_mixed_up(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
+    ("text", "message"),
+    [("", "theirs.csv: expected a line of column names"), ("Model;Energy\na;1,5\n", "set apart by semicolons")],
+)
+def test_a_file_without_columns_is_told(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "theirs.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        found(path)
+
+
+def test_what_is_averaged_over_is_told(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "theirs.csv"
+    path.write_text("model,batch_size,machine,gross_j\na,1,x,2\na,4,x,1\nb,1,x,5\nb,4,x,3\n", encoding="utf-8")
+    factors = {"model": "model", "batch_size": "batch_size"}
+    store.add_import(read(path, None, Mapped({}, factors, constants={"domain": "gpu"})), "anne")
+    shown = rendered(across.view(store, [store.find_sweep()], Selection(by=("model",))).rendered())
+    assert "mean over batch_size 1 4" in shown
+    assert "mean over" not in rendered(across.view(store, [store.find_sweep()], Selection()).rendered())
+
+
+@pytest.mark.parametrize(
     ("mapped", "message"),
     [
         (Mapped({"watts": "Energy"}, {"model": "Model"}), r"--map: nothing is called 'watts'"),
