@@ -187,7 +187,8 @@ def about(found: Chosen, trials: Sequence[Trial], wanted: str, name: str) -> lis
     spelt = ", ".join(f"{n} {label(level)}" for n, level in shared.items() if level is not None)
     joules = found.joules if RESPONSES[name].is_energy else found.joules[1:]
     per = f" per {trials[0].unit}" if name in _PER_UNIT else ""
-    gross = ", since net energies are too uncertain here" if wanted == ENERGY and name == "gross_j" else ""
+    doubt = "unknown" if all(trial.sample.net_j is None for trial in trials) else "too uncertain"
+    gross = f", since net energies are {doubt} here" if wanted == ENERGY and name == "gross_j" else ""
     response = f"{wanted}: {RESPONSES[name].unit}{per}{gross}; {several(len(trials), 'trial')}"
     return [*([spelt] if spelt else []), *joules, response]
 
@@ -199,7 +200,7 @@ def check_kinds(labels: Sequence[Labels], factors: Sequence[str] = (), is_energy
         levels = list(dict.fromkeys(own.get(name) for own in labels))
         is_free = (name in of_joules_alone and not is_energy) or (name == "domain" and name in factors)
         if len(levels) > 1 and not is_free:
-            those = ", ".join(map(label, levels))
+            those = ", ".join("null" if level is None else label(level) for level in levels)
             raise InputError(f"trials of different {name} ({those}) are never mixed: choose by --where {name}=...")
 
 

@@ -67,7 +67,9 @@ def _sentence(rest: Iterable[tuple[str, Scalar]], saving: Saving, unit: str) -> 
     who = named(dict(rest)) or "all"
     best, reference = saving.best.labels["batch_size"], saving.reference.labels["batch_size"]
     modelled = " (modelled)" if saving.best.quality is Quality.MODELLED else ""
-    noise = "" if saving.is_net else "; net energies are too uncertain here, so gross ones are compared"
+    is_known = saving.best.net_j is not None or saving.reference.net_j is not None
+    why = "too uncertain" if is_known else "unknown"
+    noise = "" if saving.is_net else f"; net energies are {why} here, so gross ones are compared"
     doubt = "" if saving.is_clear else "; the intervals overlap, more repetitions would tell"
     if best == reference:
         return f"{who}: batch {best} takes the least energy per {unit}{modelled}{noise}{doubt}."

@@ -93,6 +93,15 @@ def test_a_file_without_columns_is_told(tmp_path: Path, text: str, message: str)
         found(path)
 
 
+def test_net_joules_that_nobody_told_are_not_called_uncertain(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "theirs.csv"
+    path.write_text("model,batch_size,machine,gross_j\na,1,x,2\na,4,x,1\n", encoding="utf-8")
+    factors = {"model": "model", "batch_size": "batch_size"}
+    store.add_import(read(path, None, Mapped({}, factors, constants={"domain": "gpu"})), "anne")
+    shown = " ".join(rendered(views.view(store, store.find_sweep(), Selection()).rendered()).split())
+    assert "50% less than batch 1; net energies are unknown here, so gross ones are compared" in shown
+
+
 def test_what_is_averaged_over_is_told(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "theirs.csv"
     path.write_text("model,batch_size,machine,gross_j\na,1,x,2\na,4,x,1\nb,1,x,5\nb,4,x,3\n", encoding="utf-8")

@@ -98,6 +98,11 @@ def test_where_a_net_energy_is_unsure_gross_ones_are_analysed_and_that_is_told()
     assert any("J gross per image, since net energies are too uncertain here" in line for line in found.caption)
 
 
+def test_net_energies_that_nobody_knows_are_not_called_uncertain() -> None:
+    found = seen(measured("a", 0.5, row_net_j=None, row_net_j_low=None, row_net_j_high=None))
+    assert "energy: J gross per image, since net energies are unknown here; 1 trial" in found.caption
+
+
 @pytest.mark.parametrize(
     ("response", "value"), [("gross_j", 1.0), ("net_j", 0.5), ("seconds", 0.2), ("units_per_s", 5)]
 )
@@ -128,6 +133,7 @@ def test_flagged_trials_are_left_out_unless_they_are_asked_for() -> None:
             {"simulated": True},
             r"trials of different simulated \(false, true\) are never mixed",
         ),
+        ({"row_quality": None}, r"trials of different quality \(null, counter\)"),
         ({"hardware_class": "cpu-4"}, "different hardware"),
     ],
 )
