@@ -1,7 +1,7 @@
 """The results of one sweep, selected, grouped and ready to be shown: each kind of sweep has tables of its own."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from typing import Protocol
 
@@ -78,7 +78,11 @@ def results(store: Store, sweep: SweepRecord, selection: Selection) -> Results:
     chosen = selection.without_targets(sweep.kind)
     trials = list(store.trial_rows(sweep.id))
     rows = store.measurement_rows(sweep.id, kinds=[WindowKind.MEASURE])
-    selected = select(sweep, samples(trials, rows, chosen.domain), chosen, COLUMNS)
+    factors = (
+        tuple(dict.fromkeys(name for trial in trials for name in trial.factors)) if sweep.kind == "imported" else ()
+    )
+    columns = replace(COLUMNS, factors=(*COLUMNS.factors, *factors))
+    selected = select(sweep, samples(trials, rows, chosen.domain), chosen, columns)
     return Results(
         selected, summarise(selected.samples, selected.keys, chosen.include_flagged), published_accuracy(trials)
     )

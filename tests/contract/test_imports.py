@@ -102,6 +102,15 @@ def test_net_joules_that_nobody_told_are_not_called_uncertain(store: Store, tmp_
     assert "50% less than batch 1; net energies are unknown here, so gross ones are compared" in shown
 
 
+def test_factors_of_any_name_keep_results_apart(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "theirs.csv"
+    path.write_text("model,depth,machine,gross_j\na,1,x,2\na,4,x,1\n", encoding="utf-8")
+    factors = {"model": "model", "depth": "depth"}
+    store.add_import(read(path, None, Mapped({}, factors, constants={"domain": "gpu"})), "anne")
+    found = views.results(store, store.find_sweep(), Selection())
+    assert [(s.labels["depth"], s.gross_j and s.gross_j.mean) for s in found.summaries] == [(1, 2.0), (4, 1.0)]
+
+
 def test_what_is_averaged_over_is_told(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "theirs.csv"
     path.write_text("model,batch_size,machine,gross_j\na,1,x,2\na,4,x,1\nb,1,x,5\nb,4,x,3\n", encoding="utf-8")
