@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import gc
 import shutil
 import subprocess
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -52,10 +54,13 @@ class Proxy:
 
     def close(self) -> None:
         """Break what is left."""
-        self.cut()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # who came in as the loop ended is nobody's to close
+            self.cut()
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+            gc.collect()
 
     def _cut(self) -> None:
         self._is_cut = True
@@ -65,6 +70,8 @@ class Proxy:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
+        self._server.close()
+        self._loop.run_until_complete(asyncio.sleep(0.1))  # who is half in gets in, to be closed below
         pending = asyncio.all_tasks(self._loop)
         for task in pending:
             task.cancel()
@@ -75,11 +82,9 @@ class Proxy:
 
     async def _listen(self, listens: threading.Event) -> None:
         self._flows.set()
-        server = await asyncio.start_server(self._accept, self._host, 0)
-        self.port = server.sockets[0].getsockname()[1]
+        self._server = await asyncio.start_server(self._accept, self._host, 0)
+        self.port = self._server.sockets[0].getsockname()[1]
         listens.set()
-        async with server:
-            await server.serve_forever()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """A task that is cancelled before it runs closes nothing: what is open is noted here."""

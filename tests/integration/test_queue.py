@@ -201,8 +201,9 @@ def listener(settings: Settings, stderr: IO[bytes] | None = None) -> Iterator[tu
 def put(settings: Settings, number: int, message: bytes) -> None:
     """Straight on the queue, past all that Celery does."""
     if settings.is_embedded:
-        name = f"{time.monotonic_ns() // 10**6}_{number:04d}.{QUEUE}.msg"
-        (settings.home / "broker" / "messages" / name).write_bytes(message)
+        whole = settings.home / "broker" / "message"
+        whole.write_bytes(message)  # elsewhere first: it must not be read before all of it is there
+        whole.rename(settings.home / "broker" / "messages" / f"{time.monotonic_ns() // 10**6}_{number:04d}.{QUEUE}.msg")
     else:
         with redis.Redis.from_url(settings.broker_url) as client:
             client.lpush(f"farm:{QUEUE}", message)
