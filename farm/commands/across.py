@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from farm.commands import Answer, opened
-from farm.commands.options import DomainName, FormatName, IncludeFlagged, Json, Output, Where
+from farm.commands.options import DomainName, FormatName, IncludeFlagged, Json, Output, Where, selection, table_format
 
 
 def across(
@@ -32,13 +32,11 @@ def across(
 ) -> Answer:
     """Compare configurations across machines and sweeps."""
     from farm.report import across as report
-    from farm.report import files
-    from farm.report.selection import Selection
 
-    chosen = files.chosen("json" if as_json else form, output, tuple(files.Format))
-    selection = Selection.parse(by, where or [], domain, include_flagged)
+    chosen = table_format(form, output, as_json)
+    selected = selection(where, domain, include_flagged, by)
     reference, figure = report.parse_reference(relative_to), report.parse_figure(of)
     with opened() as (store, _):
         found = [store.find_sweep(name) for name in sweeps] if sweeps else [store.find_sweep()]
         distinct = list({sweep.id: sweep for sweep in found}.values())
-        return Answer(report.view(store, distinct, selection, reference, figure), None, chosen, output)
+        return Answer(report.view(store, distinct, selected, reference, figure), None, chosen, output)

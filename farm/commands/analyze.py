@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from farm.commands import Answer, opened
-from farm.commands.options import DomainName, FormatName, IncludeFlagged, Json, Output, Where
+from farm.commands.options import DomainName, FormatName, IncludeFlagged, Json, Output, Where, selection, table_format
 
 if TYPE_CHECKING:
     from farm.report.analyses import Analysis
@@ -59,16 +59,16 @@ def analyze(
     """Test a sweep's trials, or any file: effects, intervals, words."""
     from farm.report import analyses, observations
 
-    chosen = _form(form, output, as_json)
+    chosen = table_format(form, output, as_json)
     options = analyses.Options(type_, _names(group), margin, analyses.correction(correction))
     known, names = analyses.method(method), _names(factors)
     columns = (*names, *(name for name in options.group if name not in names))
     if csv is not None:
         if sweep is not None or domain is not None or include_flagged:
             raise _bad("--csv: a file has no SWEEP, --domain or --include-flagged")
-        seen = observations.of_csv(csv, response, columns, _selection(where, None).where)
+        seen = observations.of_csv(csv, response, columns, selection(where, None).where)
     else:
-        seen = _of_sweep(sweep, response, columns, _selection(where, domain, include_flagged))
+        seen = _of_sweep(sweep, response, columns, selection(where, domain, include_flagged))
     if log:
         seen = observations.logarithms(seen)
     return _answer(analyses.analysis(known, seen, names, options), chosen, output)
@@ -91,31 +91,19 @@ def compare(
     """Compare two sweeps, or two choices of one, point by point."""
     from farm.report import comparisons
 
-    chosen = _form(form, output, as_json)
-    sides = [_selection([*(where or []), *(own or [])], domain, include_flagged) for own in (a, b)]
+    chosen = table_format(form, output, as_json)
+    sides = [selection([*(where or []), *(own or [])], domain, include_flagged) for own in (a, b)]
     with opened() as (store, _):
         sweeps = store.find_sweep(first), store.find_sweep(second or first)
         found = comparisons.comparison(store, sweeps, (sides[0], sides[1]), response)
     return _answer(found, chosen, output)
 
 
-def _of_sweep(sweep: str | None, response: str, columns: tuple[str, ...], selection: "Selection") -> "Observations":
+def _of_sweep(sweep: str | None, response: str, columns: tuple[str, ...], selected: "Selection") -> "Observations":
     from farm.report import observations
 
     with opened() as (store, _):
-        return observations.of_sweep(store, store.find_sweep(sweep), response, columns, selection)
-
-
-def _selection(where: list[str] | None, domain: str | None, include_flagged: bool = False) -> "Selection":
-    from farm.report.selection import Selection
-
-    return Selection.parse(None, where or [], domain, include_flagged)
-
-
-def _form(form: str | None, output: Path | None, as_json: bool) -> "Format":
-    from farm.report import files
-
-    return files.chosen("json" if as_json else form, output, tuple(files.Format))
+        return observations.of_sweep(store, store.find_sweep(sweep), response, columns, selected)
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -1,9 +1,13 @@
-"""Options that several commands share."""
+"""Options that several commands share, and what they say."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from farm.report.files import Format
+    from farm.report.selection import Selection
 
 AnySweep = Annotated[str | None, typer.Argument(metavar="SWEEP", help="A sweep's name or id; default the latest.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
@@ -18,3 +22,19 @@ DomainName = Annotated[
     str | None, typer.Option("--domain", metavar="NAME", help="gpu, cpu, dram or wall; default the trial's own device.")
 ]
 IncludeFlagged = Annotated[bool, typer.Option("--include-flagged", help="Also trials that a flag leaves out.")]
+
+
+def table_format(form: str | None, output: Path | None, as_json: bool) -> "Format":
+    """The format of a table: --json, --format, or the suffix of the file; raises InputError."""
+    from farm.report import files
+
+    return files.chosen("json" if as_json else form, output, tuple(files.Format))
+
+
+def selection(
+    where: list[str] | None, domain: str | None, include_flagged: bool = False, by: str | None = None
+) -> "Selection":
+    """The trials that --where, --domain and --include-flagged leave, and what --by groups them by."""
+    from farm.report.selection import Selection
+
+    return Selection.parse(by, where or [], domain, include_flagged)

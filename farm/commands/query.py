@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from farm.commands import Answer, opened
-from farm.commands.options import FormatName, Json, Output
+from farm.commands.options import FormatName, Json, Output, table_format
 
 
 def query(
@@ -18,10 +18,9 @@ def query(
     as_json: Json = False,
 ) -> Answer:
     """Ask the database in SQL; it can only be read."""
-    from farm.report import files
     from farm.report.queried import Columns, Queried
 
-    chosen = files.chosen("json" if as_json else form, output, tuple(files.Format))
+    chosen = table_format(form, output, as_json)
     if statement is None:
         return Answer(Columns(), None, chosen, output)
     with opened() as (store, _):

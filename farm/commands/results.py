@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from farm.commands import Answer, Rows, opened
-from farm.commands.options import AnySweep, DomainName, FormatName, IncludeFlagged, Json, Output, Where
+from farm.commands.options import AnySweep, DomainName, FormatName, IncludeFlagged, Json, Output, Where, table_format
 
 
 def results(
@@ -24,10 +24,10 @@ def results(
     as_json: Json = False,
 ) -> Answer:
     """Print results, grouped and summed up."""
-    from farm.report import files, views
+    from farm.report import views
     from farm.report.selection import Selection
 
-    chosen = files.chosen("json" if as_json else form, output, tuple(files.Format))
+    chosen = table_format(form, output, as_json)
     with opened() as (store, _):
         selected = Selection.parse(by, where or [], domain, include_flagged, target_accuracy or [])
         return Answer(views.view(store, store.find_sweep(sweep), selected), None, chosen, output)

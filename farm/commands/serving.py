@@ -6,11 +6,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from farm.commands import Answer, opened
-from farm.commands.options import AnySweep, DomainName, FormatName, IncludeFlagged, Json, Output, Where
+from farm.commands.options import (
+    AnySweep,
+    DomainName,
+    FormatName,
+    IncludeFlagged,
+    Json,
+    Output,
+    Where,
+    selection,
+    table_format,
+)
 
 if TYPE_CHECKING:
     from farm.analysis.serving import Arrivals
-    from farm.report.selection import Selection
 
 Rates = Annotated[
     list[str] | None, typer.Option("--rate", metavar="RATE", help="Requests per time, 16/s; may be repeated.")
@@ -46,14 +55,13 @@ def response(
 ) -> Answer:
     """Simulate response times under load, from measured batches."""
     from farm.analysis.serving import Policy
-    from farm.report import files
     from farm.report.response import responses
 
-    chosen = files.chosen("json" if as_json else form, output, tuple(files.Format))
+    chosen = table_format(form, output, as_json)
     processes = _arrivals(arrivals, rate or [])
     policies = [Policy.parse(text) for text in policy or []]
     with opened() as (store, _):
-        selected = _selection(where, domain, include_flagged)
+        selected = selection(where, domain, include_flagged)
         found = responses(store, store.find_sweep(sweep), selected, processes, policies, requests, seed)
     return Answer(found, None, chosen, output)
 
@@ -78,14 +86,13 @@ def recommend(
 ) -> Answer:
     """Find the network and policy of least energy within a limit."""
     from farm.analysis.recommend import parse_limits
-    from farm.report import files
     from farm.report.recommendation import recommendation
 
-    chosen = files.chosen("json" if as_json else form, output, tuple(files.Format))
+    chosen = table_format(form, output, as_json)
     limits = parse_limits(slo or [])
     (process,) = _arrivals(arrivals, [rate] if rate is not None else [])
     with opened() as (store, _):
-        selected = _selection(where, domain, include_flagged)
+        selected = selection(where, domain, include_flagged)
         found = recommendation(store, store.find_sweep(sweep), selected, process, limits, requests, seed)
     return Answer(found, found.record(), chosen, output)
 
@@ -109,9 +116,3 @@ def _arrivals(name: str, rates: list[str]) -> "list[Arrivals]":
     if rates:
         raise InputError(f"--rate: a trace has its own rate: leave it out, or --arrivals {name}")
     return [Recorded.parse(name, lines)]
-
-
-def _selection(where: list[str] | None, domain: str | None, include_flagged: bool) -> "Selection":
-    from farm.report.selection import Selection
-
-    return Selection.parse(None, where or [], domain, include_flagged)

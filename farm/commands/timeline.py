@@ -5,7 +5,17 @@ from typing import Annotated
 import typer
 
 from farm.commands import Answer, opened
-from farm.commands.options import AnySweep, DomainName, FormatName, IncludeFlagged, Json, Output, Where
+from farm.commands.options import (
+    AnySweep,
+    DomainName,
+    FormatName,
+    IncludeFlagged,
+    Json,
+    Output,
+    Where,
+    selection,
+    table_format,
+)
 
 
 def timeline(
@@ -26,13 +36,11 @@ def timeline(
     as_json: Json = False,
 ) -> Answer:
     """Set joules per image against accuracy and year of publication."""
-    from farm.report import files
     from farm.report import timeline as report
-    from farm.report.selection import Selection
 
-    chosen = files.chosen("json" if as_json else form, output, tuple(files.Format))
+    chosen = table_format(form, output, as_json)
     weights, figure = report.parse_accuracy(accuracy), report.parse_figure(of)
-    selection = Selection.parse(None, where or [], domain, include_flagged)
+    selected = selection(where, domain, include_flagged)
     with opened() as (store, _):
-        found = report.view(store, store.find_sweep(sweep), selection, weights, figure)
+        found = report.view(store, store.find_sweep(sweep), selected, weights, figure)
     return Answer(found, found.record(), chosen, output)
