@@ -90,15 +90,12 @@ def _bounded_loads(text: str) -> Any:
 class Ear(Consumer):  # type: ignore[misc]
     """Reads the queues: garbage is refused, where Celery's own would exit, and told to stop it takes no more."""
 
+    refuse: Callable[[str], None]  #: takes note of a message that was refused, and why; `build` sets it
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         # A message that is not even an envelope counts as a lost connection: it is gone, and a new one is made.
         self.connection_errors: tuple[type[BaseException], ...] = (*self.connection_errors, *UNREADABLE)
-
-    @staticmethod
-    def refuse(why: str) -> None:
-        """Take note of a message that was refused."""
-        raise NotImplementedError
 
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], None]:
         """What is done with each message."""

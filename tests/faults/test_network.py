@@ -89,6 +89,7 @@ def test_a_cable_pulled(lab: Lab, redis: RedisServer, postgres: PostgresServer, 
         begin = now()
         lab.wait_until_each_once("pulled", [job])
         recovered = now()
+        assert [trial.attempt for trial in lab.trials("pulled")] == [1]
         after = lab.submit("after", 2, measure=trial_of(0.5))
         lab.wait_until_each_once("after", after)
     counted = "from its end until the report of a trial that ended meanwhile is stored"

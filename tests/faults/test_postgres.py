@@ -53,6 +53,7 @@ def test_failed_over_to_an_empty_connection_pool(tmp_path: Path, redis: RedisSer
         begin = now()
         again = lab.next_claim(begin)
         lab.wait_until_each_once("through", jobs)
+        assert lab.spooled("one") == []
     how = "from the standby's promotion to the next attempt"
     note(Fault("PostgreSQL failed over to a standby", LEASE_S / 2, (again - begin).total_seconds(), how))
 

@@ -420,6 +420,8 @@ def test_a_ring_that_is_heard_before_its_sender_has_noted_it_is_given_back_all_t
     wait_until(lambda: bench.ringing() == [job_id(0)])
     bench.worker.leave()
     serving.join(SOON_S)
+    assert not serving.is_alive()
+    assert bench.trials() == []
 
 
 def test_a_paused_worker_leaves_when_told(bench: Bench) -> None:
@@ -518,6 +520,7 @@ def test_what_was_refused_and_what_waits_on_the_disk_is_seen(bench: Bench, tmp_p
     bench.store.trouble = StoreUnavailable("away")
     bench.worker.serve(job_id(0), 0)
     wait_until(lambda: bench.store.machines()[0].spooled == 1)
+    assert bench.store.machines()[0].rejected == 2
 
 
 def test_a_worker_that_hears_nothing_while_messages_wait_ends(
