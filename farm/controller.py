@@ -18,11 +18,11 @@ from farm.errors import BrokerUnavailable, InputError, ServiceError
 from farm.model import Ring, SweepRecord
 from farm.plan import block_of
 from farm.queue import Bell
-from farm.routing import SEEN_WITHIN_S, fits, own_queue
+from farm.routing import fits, own_queue
 from farm.settings import Settings
 from farm.sharing import LARGEST, Share, Window, chosen
 from farm.spec.capability import is_capability
-from farm.store import AtWork, Store, Unrung
+from farm.store import PRESENT_S, AtWork, Store, Unrung
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ class Controller:
         A capability stands for the own queue of every machine at work that has it: the first claim wins, the other
         rings are stale. Where there is none, its jobs wait in the store until one joins.
         """
-        machines = self._store.present(SEEN_WITHIN_S) if any(map(is_capability, queues)) else []
+        machines = self._store.present(PRESENT_S) if any(map(is_capability, queues)) else []
         return {
             queue: [own_queue(machine) for machine in machines if fits(queue, machine)]
             if is_capability(queue)

@@ -6,10 +6,8 @@ from datetime import datetime, timedelta
 from farm.model import Duty, Machine, queue_for
 from farm.spec.capability import is_capability, parse
 from farm.spec.types import suggestion
-from farm.store import MachineStatus
+from farm.store import PRESENT_S, MachineStatus
 
-#: A worker gives a sign of life every few seconds; one that was silent for this long has left.
-SEEN_WITHIN_S = 60.0
 #: Machines that a sentence names.
 NAMED = 3
 _OFF_DUTY = {Duty.PAUSE: "paused", Duty.DRAIN: "drained"}
@@ -72,7 +70,7 @@ def _latest(known: Sequence[MachineStatus]) -> list[MachineStatus]:
 def _absence(status: MachineStatus, target: str, now: datetime) -> str | None:
     if status.duty in _OFF_DUTY:
         return f"is {_OFF_DUTY[status.duty]}"
-    if target == "any" or now - status.last_seen_at <= timedelta(seconds=SEEN_WITHIN_S):
+    if target == "any" or now - status.last_seen_at <= timedelta(seconds=PRESENT_S):
         return None
     return f"was last seen {status.last_seen_at:%Y-%m-%d %H:%M} UTC"
 

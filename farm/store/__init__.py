@@ -19,7 +19,7 @@ from typing import Self
 from farm.errors import StoreUnavailable
 from farm.store.imports import Imports
 from farm.store.leases import Leases
-from farm.store.machines import Machines, MachineStatus
+from farm.store.machines import PRESENT_S, Machines, MachineStatus
 from farm.store.operations import (
     Condition,
     Operations,
@@ -40,6 +40,7 @@ from farm.store.trials import Trials
 from farm.store.views import SampleRow, Samples
 
 __all__ = [
+    "PRESENT_S",
     "AskedJob",
     "AtWork",
     "Condition",

@@ -9,6 +9,9 @@ import farm.store.tables as t
 from farm.model import Duty, JobState, Machine, Owner, Probe
 from farm.store.engine import Database
 
+#: A worker gives a sign of life every few seconds; one that was silent for this long has left.
+PRESENT_S = 60.0
+
 
 @dataclass(frozen=True, slots=True)
 class MachineStatus:

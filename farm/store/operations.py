@@ -10,14 +10,12 @@ from sqlalchemy import ColumnElement, Connection, Float, Row, and_, case, cast, 
 import farm.store.tables as t
 from farm.model import Domain, Duty, FailureKind, Flag, JobState, Machine, Point
 from farm.store.engine import Database
-from farm.store.machines import known_machines
+from farm.store.machines import PRESENT_S, known_machines
 
 #: Trials that tell how long the rest may take, of each machine.
 _TYPICAL = 20
 #: Trials of a machine that are looked at for them: those of other sweeps are among them.
 _LOOKED_AT = 100
-#: A machine heard of so lately counts for the time left.
-_LATELY_S = 60.0
 #: Trials of a machine that say in what condition it is.
 RECENT = 50
 #: Trials of a machine that may say how warm it is: what is older says nothing.
@@ -229,7 +227,7 @@ class Operations(Database):
         """The machines that run a sweep, and those that are there, willing and idle."""
         mine = {job.machine_id for job in running if job.sweep == sweep_id}
         busy = {job.machine_id for job in running} - mine
-        since = connection.execute(select(self.now(-_LATELY_S))).scalar_one()
+        since = connection.execute(select(self.now(-PRESENT_S))).scalar_one()
         return tuple(
             status.machine
             for status in known_machines(connection)
