@@ -1,143 +1,27 @@
 """The worker's task: a ring is answered once, and no report gets lost."""
 
-import os
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from celery.worker import state
 
 from farm import __version__
-from farm.errors import BrokerUnavailable, FarmError, InputError, StoreUnavailable, WorkerOutdated
-from farm.model import Claim, Duty, FailureKind, JobState, TrialReport
-from farm.settings import Settings
+from farm.errors import FarmError, InputError, StoreUnavailable
+from farm.model import FailureKind, JobState, TrialReport
 from farm.store import Store
-from tests.contract.store_records import ANNE, BERT, MACHINE, SWEEP, claim, counts, job_id, new_job, record, report
+from tests.contract.store_records import ANNE, BERT, SWEEP, claim, counts, job_id, new_job, record, report
+from tests.workers import SOON_S, Bench, running_bench, wait_until
 from workers import app
-from workers.app import Worker
-from workers.beat import Watchdog
 from workers.guard import machine_lock
-from workers.spool import Spool
 from workers.stop import Stop
-
-SOON_S = 10.0
-
-
-class MoodyStore(Store):
-    """A store that can be made to refuse reports."""
-
-    trouble: Exception | None = None
-    claims_refused: int = 0  #: it is away for so many claims more
-
-    def claim(self, *args: Any, **options: Any) -> Claim | None:
-        if self.claims_refused:
-            self.claims_refused -= 1
-            raise StoreUnavailable("away")
-        return super().claim(*args, **options)
-
-    def complete(self, report: TrialReport) -> bool:
-        if self.trouble is not None:
-            raise self.trouble
-        return super().complete(report)
-
-
-class MoodySpool(Spool):
-    """A spool whose disk can be full."""
-
-    is_full = False
-    refused = 0
-
-    def put(self, report: TrialReport) -> Path:
-        if self.is_full:
-            self.refused += 1
-            raise OSError(28, "No space left on device")
-        return super().put(report)
-
-
-class Runner:
-    """Measures at once, unless it is told to do something else."""
-
-    def __init__(self) -> None:
-        self.claims: list[Claim] = []
-        self.during: Callable[[Stop], None] = lambda _: None
-
-    def run(self, claim: Claim, stop: Stop) -> TrialReport:
-        self.claims.append(claim)
-        self.during(stop)
-        kind = stop.failure.kind if stop.failure else None
-        return report(claim.spec.job, claim.attempt, kind)
-
-
-class Broker:
-    """Queues of which the depth is told."""
-
-    def __init__(self) -> None:
-        self.waiting: dict[str, int] = {}
-        self.trouble: Exception | None = None
-
-    def depths(self, queues: Iterable[str]) -> Mapping[str, int]:
-        if self.trouble is not None:
-            raise self.trouble
-        return {queue: self.waiting.get(queue, 0) for queue in queues}
-
-
-class Bench:
-    """A worker with what it works on."""
-
-    def __init__(self, store: MoodyStore, home: Path) -> None:
-        self.store = store
-        self.spool = MoodySpool(home / "spool")
-        self.runner = Runner()
-        self.broker = Broker()
-        self.settings = Settings(home=home, lock_file=home / "lock", lease_s=60, heartbeat_s=0.02)
-        self.worker = self.new_worker()
-
-    def new_worker(self, watchdog_s: float = 60.0, **changes: object) -> Worker:
-        """One of this machine."""
-        settings = self.settings.model_copy(update=changes)
-        watchdog = Watchdog(self.broker, ["any", "own"], watchdog_s)
-        return Worker(self.store, self.runner, self.spool, MACHINE, ANNE, settings, watchdog)
-
-    def serve_in_background(self, job: str, attempt: int = 0) -> threading.Thread:
-        """Answer a ring in another thread; it may take until the machine is resumed."""
-        serving = threading.Thread(target=self.worker.serve, args=(job, attempt))
-        serving.start()
-        return serving
-
-    def ringing(self) -> list[str]:
-        """Jobs that the controller has to ring for."""
-        return [ring.job for ring in self.store.unpublished(SWEEP, "any", 10)]
-
-    def trials(self) -> list[tuple[str, int, FailureKind | None]]:
-        """Job, attempt and kind of failure of every stored trial."""
-        return [
-            (row.job, row.attempt, row.failure.kind if row.failure else None) for row in self.store.trial_rows(SWEEP)
-        ]
 
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr(state, "should_stop", None)
-    monkeypatch.setattr(app, "PAUSED_PERIOD_S", 0.01)
-    with MoodyStore.open(f"sqlite:///{tmp_path / 'farm.db'}", create=True) as store:
-        store.register_machine(MACHINE, BERT, "0.0.1")
-        store.submit(record(), [new_job(n) for n in range(3)])
-        store.mark_published(store.unpublished(SWEEP, "any", 10))
-        made = Bench(store, tmp_path)
-        made.worker.start()
+    with running_bench(tmp_path, monkeypatch) as made:
         yield made
-        made.worker.close()
-
-
-def wait_until(look: Callable[[], object]) -> None:
-    deadline_s = time.monotonic() + SOON_S
-    while not look():
-        assert time.monotonic() < deadline_s, "waited in vain"
-        time.sleep(0.005)
 
 
 def test_a_ring_that_is_won_is_measured_and_stored(bench: Bench) -> None:
@@ -391,114 +275,6 @@ def test_a_lock_file_that_cannot_be_is_said_at_the_start(tmp_path: Path, bench: 
         bench.new_worker(lock_file=tmp_path / "nowhere" / "lock").start()
 
 
-def test_a_paused_machine_ends_its_trial_gives_the_next_ring_back_and_waits(bench: Bench) -> None:
-    def during(_: Stop) -> None:
-        bench.store.assign(MACHINE.name, Duty.PAUSE)
-
-    bench.runner.during = during
-    bench.worker.serve(job_id(0), 0)
-    assert bench.trials() == [(job_id(0), 1, None)]
-    serving = bench.serve_in_background(job_id(1))
-    wait_until(lambda: bench.ringing() == [job_id(1)])
-    serving.join(0.2)
-    assert serving.is_alive(), "else it would take one message after the other from the queue"
-    bench.runner.during = lambda _: None
-    bench.store.assign(MACHINE.name, Duty.WORK)
-    serving.join(SOON_S)
-    assert state.should_stop is None
-    bench.worker.serve(job_id(1), 0)
-    assert bench.trials() == [(job_id(0), 1, None), (job_id(1), 1, None)]
-
-
-def test_a_ring_that_is_heard_before_its_sender_has_noted_it_is_given_back_all_the_same(bench: Bench) -> None:
-    bench.store.assign(MACHINE.name, Duty.PAUSE)
-    bench.store.return_ring(job_id(0), 0)
-    sent = bench.store.unpublished(SWEEP, "any", 10)
-    serving = bench.serve_in_background(job_id(0))
-    serving.join(0.2)
-    bench.store.mark_published(sent)
-    wait_until(lambda: bench.ringing() == [job_id(0)])
-    bench.worker.leave()
-    serving.join(SOON_S)
-    assert not serving.is_alive()
-    assert bench.trials() == []
-
-
-def test_a_paused_worker_leaves_when_told(bench: Bench) -> None:
-    bench.store.assign(MACHINE.name, Duty.PAUSE)
-    serving = bench.serve_in_background(job_id(0))
-    wait_until(lambda: bench.ringing() == [job_id(0)])
-    bench.worker.leave()
-    serving.join(SOON_S)
-    assert not serving.is_alive()
-    assert state.should_stop == 0
-
-
-def test_a_drained_machine_ends_its_trial_and_leaves(bench: Bench) -> None:
-    def during(_: Stop) -> None:
-        bench.store.assign(MACHINE.name, Duty.DRAIN)
-        wait_until(lambda: state.should_stop is not None)
-
-    bench.runner.during = during
-    bench.worker.serve(job_id(0), 0)
-    assert bench.trials() == [(job_id(0), 1, None)]
-    assert bench.worker.error is None
-
-
-def test_an_idle_worker_of_a_drained_machine_leaves(bench: Bench) -> None:
-    bench.store.assign(MACHINE.name, Duty.DRAIN)
-    wait_until(lambda: state.should_stop == 0)
-    bench.worker.serve(job_id(0), 0)
-    assert bench.ringing() == [job_id(0)]
-    assert bench.runner.claims == []
-
-
-def test_a_worker_that_starts_on_a_drained_machine_joins_and_waits(bench: Bench) -> None:
-    bench.worker.close()
-    bench.store.assign(MACHINE.name, Duty.DRAIN)
-    bench.worker = bench.new_worker()
-    bench.worker.start()
-    serving = bench.serve_in_background(job_id(0))
-    wait_until(lambda: bench.ringing() == [job_id(0)])
-    serving.join(0.2)
-    assert serving.is_alive()
-    bench.store.assign(MACHINE.name, Duty.WORK)
-    serving.join(SOON_S)
-    assert state.should_stop is None
-    bench.store.assign(MACHINE.name, Duty.DRAIN)
-    wait_until(lambda: state.should_stop == 0)
-
-
-def test_a_busy_machine_gives_the_ring_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "LOCK_WITHIN_S", 0.05)
-    with machine_lock(bench.settings.lock_file):
-        bench.worker.serve(job_id(0), 0)
-    assert bench.ringing() == [job_id(0)]
-
-
-def test_a_worker_that_waits_for_a_busy_machine_leaves_when_told(bench: Bench) -> None:
-    with machine_lock(bench.settings.lock_file):
-        serving = bench.serve_in_background(job_id(0))
-        serving.join(0.2)
-        assert serving.is_alive()
-        bench.worker.leave()
-        serving.join(SOON_S)
-        assert not serving.is_alive()
-    assert bench.ringing() == [job_id(0)]
-
-
-def test_a_worker_that_cannot_read_a_job_gives_it_back_and_leaves(bench: Bench) -> None:
-    with bench.store.write() as connection:
-        connection.exec_driver_sql("UPDATE job SET spec = json_set(spec, '$.unheard', 1) WHERE ordinal = 0")
-    bench.worker.serve(job_id(0), 0)
-    assert isinstance(bench.worker.error, WorkerOutdated)
-    assert "update wattfarm" in str(bench.worker.error)
-    assert state.should_stop == 0
-    assert bench.ringing() == [job_id(0)]
-    assert claim(bench.store, job_id(1)) is not None
-    assert counts(bench.store) == {JobState.QUEUED: 2, JobState.RUNNING: 1}
-
-
 def test_a_network_that_is_not_allowed_is_not_run(bench: Bench) -> None:
     spec = new_job(0).spec
     own = spec.model_copy(update={"job": "own", "point": spec.point | {"model": "my_package.nets:Net"}})
@@ -521,33 +297,3 @@ def test_what_was_refused_and_what_waits_on_the_disk_is_seen(bench: Bench, tmp_p
     bench.worker.serve(job_id(0), 0)
     wait_until(lambda: bench.store.machines()[0].spooled == 1)
     assert bench.store.machines()[0].rejected == 2
-
-
-def test_a_worker_that_hears_nothing_while_messages_wait_ends(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    ended: list[int] = []
-    monkeypatch.setattr(os, "_exit", ended.append)
-    bench.worker.close()
-    bench.broker.waiting = {"own": 1}
-    bench.worker = bench.new_worker(watchdog_s=1.5)
-    bench.worker.start()
-    until_s = time.monotonic() + 2.0
-    while time.monotonic() < until_s:  # rings that it hears keep it alive
-        bench.worker.serve("stale", 0)
-        time.sleep(0.02)
-    assert ended == []
-    wait_until(lambda: ended)
-    assert ended[0] == app.DEAF
-    assert "hears none of them" in caplog.text
-
-
-@pytest.mark.parametrize("state_of_broker", ["empty", "away"])
-def test_a_worker_that_has_nothing_to_hear_stays(state_of_broker: str) -> None:
-    broker = Broker()
-    broker.trouble = BrokerUnavailable("away") if state_of_broker == "away" else None
-    watchdog = Watchdog(broker, ["any"], within_s=0.05)
-    deadline_s = time.monotonic() + 0.3
-    while time.monotonic() < deadline_s:
-        assert not watchdog.is_deaf()
-        time.sleep(0.01)

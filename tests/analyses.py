@@ -1,0 +1,58 @@
+"""Trials with known effects, for what analyses them."""
+
+from collections.abc import Sequence
+from math import exp
+from random import Random
+from typing import Any, cast
+
+from farm.report.analyses import Analysis, Method, Options, analysis
+from farm.report.observations import Observations, of_sweep
+from farm.report.selection import Selection
+from farm.store import Store
+from tests.summaries import POINT, measurement_row, trial_row
+from tests.trainings import Measured, Rows, sweep_of
+
+SWEEP = sweep_of("inference")
+FACTORS = ("model", "batch_size")
+
+
+def measured(name: str, net_j: float, model: str = "alexnet", batch: int = 1, **changes: Any) -> Measured:
+    """A trial with 10 images; gross is twice net. `row_...` changes the measurement, the rest the trial."""
+    own = {key.removeprefix("row_"): value for key, value in changes.items() if key.startswith("row_")}
+    rest = {key: value for key, value in changes.items() if not key.startswith("row_")}
+    factors = {**POINT, "model": model, "batch_size": batch}
+    figures = {"net_j": net_j * 10, "net_j_low": net_j * 9.9, "net_j_high": net_j * 10.1, "gross_j": net_j * 20}
+    trial = trial_row(trial=name, job=name, factors=factors, **rest)
+    return trial, [measurement_row(trial=name, **{**figures, **own})]
+
+
+def trials(repetitions: int = 5, spread: float = 0.02, prefix: str = "", **changes: Any) -> list[Measured]:
+    """Batch 16 takes half of batch 1; vit_b_16 three times alexnet."""
+    random = Random(11)
+    return [
+        measured(
+            f"{prefix}{model}.{batch}.{n}",
+            times * share * exp(random.gauss(0, spread)),
+            model,
+            batch,
+            repetition=n,
+            **changes,
+        )
+        for model, times in (("alexnet", 1.0), ("vit_b_16", 3.0))
+        for batch, share in ((1, 1.0), (16, 0.5))
+        for n in range(repetitions)
+    ]
+
+
+def store(*measurements: Measured) -> Store:
+    return cast("Store", Rows(*measurements))
+
+
+def seen(
+    *measurements: Measured, response: str = "energy", factors: Sequence[str] = FACTORS, **chosen: Any
+) -> Observations:
+    return of_sweep(store(*measurements), SWEEP, response, factors, Selection(**chosen))
+
+
+def analysed(how: Method, found: Observations, factors: Sequence[str] = FACTORS, **options: Any) -> Analysis:
+    return analysis(how, found, factors, Options(**options))
