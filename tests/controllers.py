@@ -1,0 +1,57 @@
+"""A controller with a store of three jobs and a bell that rings nowhere."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from farm.controller import Controller
+from farm.errors import BrokerUnavailable
+from farm.model import Ring
+from farm.queue import Bell
+from farm.settings import Settings
+from farm.store import Store
+from tests.contract.store_records import (
+    ANNE,
+    MACHINE,
+    new_job,
+    record,
+)
+
+
+class FakeBell(Bell):
+    """Keeps what is rung; can be out of reach."""
+
+    def __init__(self) -> None:
+        self.rung: list[Ring] = []
+        self.waiting: dict[str, int] = {}
+        self.is_away = False
+
+    def ring(self, rings: Sequence[Ring]) -> None:
+        self._reach()
+        self.rung += rings
+
+    def depths(self, queues: Iterable[str]) -> dict[str, int]:
+        self._reach()
+        return {queue: self.waiting.get(queue, 0) for queue in queues}
+
+    def _reach(self) -> None:
+        if self.is_away:
+            raise BrokerUnavailable("broker redis://lab: it does not answer: start it")
+
+    def take(self) -> list[tuple[str, int]]:
+        """What was rung since the last time."""
+        taken, self.rung = self.rung, []
+        return [(ring.job, ring.attempt) for ring in taken]
+
+
+@contextmanager
+def waiting_store(tmp_path: Path) -> Iterator[Store]:
+    """Three jobs of one sweep wait in it, and a machine is known."""
+    with Store.open(f"sqlite:///{tmp_path / 'farm.db'}", create=True) as opened:
+        opened.register_machine(MACHINE, ANNE, "0.1.0")
+        opened.submit(record(), [new_job(n) for n in range(3)])
+        yield opened
+
+
+def controller(store: Store, bell: FakeBell, sweep: str | None = None, grace_s: float = 60) -> Controller:
+    return Controller(store, bell, Settings(grace_s=grace_s), sweep)
