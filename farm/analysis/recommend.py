@@ -12,7 +12,7 @@ from typing import Self
 from farm.analysis.aggregate import Key
 from farm.analysis.serving import STATISTICS, Arrivals, Figures, Policy, Service, assess
 from farm.analysis.serving.figures import REQUESTS
-from farm.analysis.serving.quantities import duration_s, spelt_s
+from farm.serving.quantities import duration_s, spelt_s
 from farm.errors import InputError
 from farm.intervals import Interval
 

@@ -100,7 +100,7 @@ def recommend(
 def _arrivals(name: str, rates: list[str]) -> "list[Arrivals]":
     """One for each rate; a trace has its own. Raises InputError."""
     from farm.analysis.serving import Constant, Poisson, Recorded
-    from farm.analysis.serving.quantities import rate_per_s
+    from farm.serving.quantities import rate_per_s
     from farm.errors import InputError
 
     if name in {"poisson", "constant"}:

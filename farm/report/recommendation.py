@@ -13,7 +13,7 @@ from farm.analysis.aggregate import Key
 from farm.analysis.recommend import WORTHWHILE, Advice, Candidate, Limit, Limits, Price, advise, candidates
 from farm.analysis.serving import Arrivals, Figures
 from farm.analysis.serving.figures import REQUESTS
-from farm.analysis.serving.quantities import spelt_per_s
+from farm.serving.quantities import spelt_per_s
 from farm.errors import InputError
 from farm.model import Quality, Scalar, SweepRecord
 from farm.report.grids import named

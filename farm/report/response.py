@@ -9,7 +9,6 @@ from rich.text import Text
 from farm.analysis.aggregate import Key
 from farm.analysis.serving import STATISTICS, Arrivals, Figures, Policy, Service, assess
 from farm.analysis.serving.figures import REQUESTS
-from farm.analysis.serving.quantities import spelt_per_s
 from farm.errors import InputError
 from farm.intervals import Interval
 from farm.model import Scalar, SweepRecord
@@ -18,6 +17,7 @@ from farm.report.numbers import UNKNOWN, count, net, number
 from farm.report.results import ends
 from farm.report.selection import Selection
 from farm.report.serving import Served, served, time_cell
+from farm.serving.quantities import spelt_per_s
 from farm.store import Store
 
 _SHOWN = ("mean", "p50", "p95", "p99", "max")

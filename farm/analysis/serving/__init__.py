@@ -7,11 +7,11 @@
 Nothing here is measured under load: the simulation draws the time of each batch from those that were measured.
 """
 
-from farm.analysis.serving.arrivals import Arrivals, Constant, Poisson, Recorded
 from farm.analysis.serving.figures import STATISTICS, Figures, assess
-from farm.analysis.serving.policy import Policy
 from farm.analysis.serving.service import Batch, Service, services
 from farm.analysis.serving.simulation import Course, simulate
+from farm.serving.arrivals import Arrivals, Constant, Poisson, Recorded
+from farm.serving.policy import Policy
 
 __all__ = [
     "STATISTICS",

@@ -7,11 +7,11 @@ from math import ceil, hypot, log, sqrt
 import numpy as np
 from scipy.special import stdtrit
 
-from farm.analysis.serving.arrivals import Arrivals, Times
-from farm.analysis.serving.policy import Policy
 from farm.analysis.serving.service import Service, weighted
 from farm.analysis.serving.simulation import Course, simulate
 from farm.intervals import CONFIDENCE, Interval
+from farm.serving.arrivals import Arrivals, Times
+from farm.serving.policy import Policy
 
 #: What may be asked of response times: the order statistic in thousandths; none for mean and max.
 STATISTICS: Mapping[str, int | None] = {

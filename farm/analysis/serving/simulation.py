@@ -8,8 +8,8 @@ from math import inf
 import numpy as np
 from numpy.typing import NDArray
 
-from farm.analysis.serving.arrivals import Times
-from farm.analysis.serving.policy import Policy
+from farm.serving.arrivals import Times
+from farm.serving.policy import Policy
 
 Counts = NDArray[np.int64]
 
