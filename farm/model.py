@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 Scalar = str | int | float | bool | None
 #: One combination of a sweep's factors: every parameter of the workload by name.
@@ -87,13 +87,16 @@ class Flag(StrEnum):
     NO_STEADY_STATE = "no_steady_state"  #: the warm-up never settled
     POWER_CAPPED = "power_capped"  #: the board ran at its power limit
     RESUMED = "resumed"  #: from a checkpoint: the joules of what ran before the cut are in no window
+    SATURATED = "saturated"  #: requests came faster than they can be served: the queue grew without bound
     THROTTLED = "throttled"  #: the clock was lowered: heat, power brake or hardware
     TOO_SHORT = "too_short"  #: for the meter's update period
 
     @property
     def is_note(self) -> bool:
         """Whether a reader should know but the figure stands; the others leave a trial out of analysis."""
-        return self in {Flag.ALIAS_RISK, Flag.BELOW_NOISE, Flag.COUNTER_UNTRUSTED, Flag.POWER_CAPPED}
+        return self in {
+            Flag.ALIAS_RISK, Flag.BELOW_NOISE, Flag.COUNTER_UNTRUSTED, Flag.POWER_CAPPED, Flag.SATURATED,
+        }  # fmt: skip
 
 
 class JobState(StrEnum):
@@ -181,7 +184,7 @@ class JobSpec(Frozen):
     version: Literal[1] = 1
     job: str  #: id: hash of sweep, point, target and repetition
     sweep: str  #: id of the sweep
-    kind: Literal["inference", "training", "layers", "burn"]  #: burn: the probe's load, in no sweep
+    kind: Literal["inference", "serving", "training", "layers", "burn"]  #: burn: the probe's load, in no sweep
     point: Point
     repetition: int = Field(ge=0)
     target: str  #: any, hw:CLASS, machine:NAME, or what a machine must have: gpu.memory_gib >= 40
@@ -273,6 +276,28 @@ class Epoch(Frozen):
     train_s: float
 
 
+class Requests(Frozen):
+    """The requests of one measure window, in order; each time in seconds since the first moment one might arrive.
+
+    Those of one batch were dequeued, begun and done together.
+    """
+
+    window: int  #: index of the measure window
+    capacity_per_s: float = Field(gt=0)  #: of full batches, back to back: what the warm-up served a second
+    arrival_s: tuple[float, ...]  #: when each was to come: response times count from here
+    enqueue_s: tuple[float, ...]  #: when it came
+    dequeue_s: tuple[float, ...]  #: when it was taken off the queue
+    start_s: tuple[float, ...]  #: when its batch was put together, and handed to the network
+    done_s: tuple[float, ...]  #: when its batch was done, the device synchronised
+
+    @model_validator(mode="after")
+    def _are_complete(self) -> Self:
+        lengths = {len(times) for times in (self.arrival_s, self.enqueue_s, self.dequeue_s, self.start_s, self.done_s)}
+        if len(lengths) > 1:
+            raise ValueError(f"expected five times of each request, got {sorted(lengths)}")
+        return self
+
+
 class Stopped(StrEnum):
     """Why a training ended before its last epoch."""
 
@@ -353,6 +378,7 @@ class TrialReport(Frozen):
     measurements: tuple[Measurement, ...] = ()
     traces: tuple[TraceReport, ...] = ()
     latencies_s: tuple[float, ...] = ()  #: of every batch of the latency pass
+    requests: tuple[Requests, ...] = ()  #: that a live trial served
     epochs: tuple[Epoch, ...] = ()  #: of a training
     stopped: Stopped | None = None  #: None: it ran to its last epoch, or was no training
     environment: dict[str, JsonValue] = {}  #: software, as the trial saw it

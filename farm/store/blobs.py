@@ -8,6 +8,8 @@ from typing import Literal
 
 #: Bytes of one number: float32 for readings, float64 where a long count or a clock needs the digits.
 Width = Literal[4, 8]
+#: The times of a request, a blob each.
+REQUEST_TIMES = ("arrival_s", "enqueue_s", "dequeue_s", "start_s", "done_s")
 _FORMAT = {4: "f", 8: "d"}
 
 

@@ -21,12 +21,13 @@ from farm.model import (
     JobState,
     Point,
     Quality,
+    Requests,
     Stopped,
     TraceReport,
     Window,
     WindowKind,
 )
-from farm.store.blobs import unpack_channel, unpack_known
+from farm.store.blobs import REQUEST_TIMES, unpack_channel, unpack_known
 from farm.store.engine import Database
 
 #: Rows fetched at a time when many are read.
@@ -207,6 +208,16 @@ class Results(Database):
             found = connection.execute(query).mappings()
             return [Window.model_validate({k: v for k, v in row.items() if k != "trial_id"}) for row in found]
 
+    def requests(self, *sweep_ids: str) -> dict[str, list[Requests]]:
+        """What the live trials of these sweeps (none: of all) served, by trial, window by window."""
+        found: dict[str, list[Requests]] = defaultdict(list)
+        with self.read() as connection:
+            for row in connection.execute(_of(sweep_ids, _REQUESTS)).mappings():
+                times_s = {name: unpack_known(row[name], 8) for name in REQUEST_TIMES}
+                own = Requests(window=row["window"], capacity_per_s=row["capacity_per_s"], **times_s)
+                found[row["trial_id"]].append(own)
+        return dict(found)
+
     def environments(self, *sweep_ids: str) -> dict[str, Mapping[str, JsonValue]]:
         """What the trials of these sweeps (none: of all) ran in, by its id, as it first appears in their plans."""
         query = _of(sweep_ids, _ENVIRONMENTS)
@@ -273,7 +284,7 @@ _EPOCHS = (
     .select_from(t.epoch.join(t.trial, t.trial.c.id == t.epoch.c.trial_id).join(t.job, t.job.c.id == t.trial.c.job_id))
     .order_by(t.epoch.c.trial_id, t.epoch.c.index)
 )
-
+_REQUESTS = select(*t.requests.c).select_from(_JOINED.join(t.requests)).order_by(*_ORDER, t.requests.c.window)
 _ENVIRONMENTS = (
     select(t.environment.c.id, t.environment.c.content)
     .select_from(_JOINED.join(t.environment, t.environment.c.id == t.trial.c.environment_id))

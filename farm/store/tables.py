@@ -274,6 +274,21 @@ class Latency(Row, table=True):
     values_s: bytes  #: float64
 
 
+class Requests(Row, table=True):
+    """The requests of one measure window of a live trial: when each of them arrived, waited and was served."""
+
+    __tablename__ = "requests"
+
+    trial_id: str = Field(primary_key=True, foreign_key="trial.id")
+    window: int = Field(primary_key=True)  #: index of the measure window
+    capacity_per_s: float
+    arrival_s: bytes  #: float64, as the other times
+    enqueue_s: bytes
+    dequeue_s: bytes
+    start_s: bytes
+    done_s: bytes
+
+
 class Epoch(Row, table=True):
     """One pass of a training over its images."""
 
@@ -299,4 +314,5 @@ window = METADATA.tables["window"]
 measurement = METADATA.tables["measurement"]
 trace = METADATA.tables["trace"]
 latency = METADATA.tables["latency"]
+requests = METADATA.tables["requests"]
 epoch = METADATA.tables["epoch"]

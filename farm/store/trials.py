@@ -9,8 +9,8 @@ from pydantic import JsonValue
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 import farm.store.tables as t
-from farm.model import FailureKind, JobState, TraceReport, TrialReport
-from farm.store.blobs import pack, pack_channel
+from farm.model import FailureKind, JobState, Requests, TraceReport, TrialReport
+from farm.store.blobs import REQUEST_TIMES, pack, pack_channel
 from farm.store.engine import Database
 from farm.store.outcome import outcome
 
@@ -119,6 +119,7 @@ def _insert_series(connection: Connection, report: TrialReport) -> None:
         (t.measurement, [trial | measurement.model_dump() for measurement in report.measurements]),
         (t.trace, [trial | _trace_row(trace) for trace in report.traces]),
         (t.epoch, [trial | epoch.model_dump() for epoch in report.epochs]),
+        (t.requests, [trial | _requests_row(requests) for requests in report.requests]),
         (t.latency, [trial | {"values_s": pack(report.latencies_s, 8)}] if report.latencies_s else []),
     ]
     for table, rows in batches:
@@ -138,3 +139,8 @@ def _trace_row(trace: TraceReport) -> dict[str, Any]:
         "temperature_c": pack_channel(trace.temperature_c, 4),
         "clock_hz": pack_channel(trace.clock_hz, 4),
     }
+
+
+def _requests_row(requests: Requests) -> dict[str, Any]:
+    times_s = {name: pack(getattr(requests, name), 8) for name in REQUEST_TIMES}
+    return {"window": requests.window, "capacity_per_s": requests.capacity_per_s, **times_s}

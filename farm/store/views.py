@@ -4,8 +4,7 @@ Migrations make the views; a test holds that they have exactly these columns on 
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Boolean,
@@ -150,9 +149,8 @@ ROWS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class SampleRow:
-    """One trial in one domain, its windows of work summed up: a row of v_sample."""
+class SampleRow(NamedTuple):
+    """One trial in one domain, its windows of work summed up: a row of v_sample. There are many: a tuple is made fast."""
 
     sweep: str
     sweep_name: str
@@ -184,7 +182,7 @@ _TYPES = {
     **dict.fromkeys(("duration_s", "gross_j", "net_j", "net_u_j", "carbon_g_per_kwh"), Float),
     **dict.fromkeys(("simulated", "imported", "own_device"), Boolean),
 }
-_NAMES = tuple(SampleRow.__dataclass_fields__)
+_NAMES = SampleRow._fields
 _SAMPLE = table("v_sample", *(column(name, _TYPES.get(name, Text)()) for name in (*_NAMES, "own_device")))
 _PLAIN = select(*(cast(c, Text).label(c.name) if c.name == "factors" else c for c in _SAMPLE.c if c.name in _NAMES))
 
@@ -211,7 +209,7 @@ class Samples(Database):
             wanted = _PLAIN.where(mine, _SAMPLE.c.domain.in_(domains))
             if len(domains) > 1:
                 wanted = wanted.where(_SAMPLE.c.own_device)
-            found = [SampleRow(*row) for row in connection.execute(wanted)]
+            found = list(map(SampleRow._make, connection.execute(wanted).all()))
             measured = select(func.count()).select_from(t.trial.join(t.job)).where(_measured(sweep_ids))
             if len(found) < (connection.scalar(measured) or 0):
                 known = {row.trial for row in found}
@@ -246,7 +244,7 @@ def own_domain(domain: str | None, device: str | None) -> Domain:
 def _unmetered(row: Row[*tuple[Any, ...]]) -> SampleRow:
     """What is known of a trial from another domain."""
     *others, own_flags = row
-    known = SampleRow(*others)
-    return replace(
-        known, domain=None, gross_j=None, net_j=None, net_u_j=None, quality=None, flags=";".join(sorted(own_flags))
+    known = SampleRow._make(others)
+    return known._replace(
+        domain=None, gross_j=None, net_j=None, net_u_j=None, quality=None, flags=";".join(sorted(own_flags))
     )

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from farm.errors import InputError
 from farm.model import (
@@ -16,12 +17,13 @@ from farm.model import (
     Flag,
     Measurement,
     Quality,
+    Requests,
     Stopped,
     TraceReport,
     WindowKind,
 )
 from farm.store import Store
-from farm.store.blobs import pack, unpack
+from farm.store.blobs import REQUEST_TIMES, pack, unpack
 from tests.contract.store_records import (
     ANNE,
     BERT,
@@ -97,6 +99,20 @@ def test_a_trial_comes_back_whole(farm: Store) -> None:
     assert (trial.duration_s, trial.overhead_s, trial.carbon_g_per_kwh) == (9.0, 0.75, 268.48)
     assert (trial.flags, trial.log_tail, trial.block, trial.target) == (sent.flags, "Größe\n", 0, "any")
     assert farm.progress(SWEEP).recent_s == {"cpu-2": (9.0,)}
+
+
+def test_what_a_live_trial_served_comes_back_request_by_request(farm: Store) -> None:
+    times_s = {name: (1 / 3, 0.5 + place) for place, name in enumerate(REQUEST_TIMES)}
+    served = tuple(Requests(window=window, capacity_per_s=12.5, **times_s) for window in (0, 1))
+    assert claim(farm, job_id(0))
+    farm.complete(report(job_id(0), 1, requests=served))
+    assert farm.requests(SWEEP) == farm.requests() == {f"{job_id(0)}.1": list(served)}
+    assert farm.requests("another") == {}
+
+
+def test_each_request_has_all_its_times() -> None:
+    with pytest.raises(ValidationError, match="five times"):
+        Requests(window=0, capacity_per_s=1, arrival_s=(1,), enqueue_s=(1,), dequeue_s=(1,), start_s=(1,), done_s=())
 
 
 def test_a_training_comes_back_with_its_epochs_and_who_asked_for_it(farm: Store) -> None:
