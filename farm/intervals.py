@@ -5,8 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from math import isfinite, sqrt
-from statistics import fmean, stdev
+from math import dist, isfinite, sqrt
+from statistics import fmean
 from statistics import median as _median
 from types import SimpleNamespace
 from typing import Any
@@ -94,8 +94,10 @@ def _t(values: Sequence[float]) -> tuple[float, float] | None:
         return None
     from scipy.special import stdtrit  # noqa: PLC0415
 
-    half = float(stdtrit(n - 1, 0.5 + CONFIDENCE / 2)) * stdev(values) / sqrt(n)
-    return fmean(values) - half, fmean(values) + half
+    mean = fmean(values)
+    deviation = dist(values, [mean] * n) / sqrt(n - 1)
+    half = float(stdtrit(n - 1, 0.5 + CONFIDENCE / 2)) * deviation / sqrt(n)
+    return mean - half, mean + half
 
 
 def _bca(groups: Sequence[Sequence[float]]) -> list[tuple[float, float] | None]:

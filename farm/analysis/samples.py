@@ -31,11 +31,15 @@ class Joules:
 
     def per(self, units: float) -> "Joules":
         """Of one unit of work; unknown where none was done."""
-        return Joules(*(None if j is None or not units else j / units for j in (self.gross, self.net, self.net_u)))
+        return Joules(_per(self.gross, units), _per(self.net, units), _per(self.net_u, units))
 
     def times(self, share: float) -> "Joules":
         """A share of it."""
         return Joules(*(None if j is None else j * share for j in (self.gross, self.net, self.net_u)))
+
+
+def _per(joules: float | None, units: float) -> float | None:
+    return None if joules is None or not units else joules / units
 
 
 def samples(trials: Iterable[TrialRow], rows: Iterable[MeasurementRow], domain: Domain | None = None) -> list[Sample]:
@@ -84,8 +88,7 @@ def from_totals(
 
 
 def _from_total(row: SampleRow, domain: Domain | None, latencies_s: tuple[float, ...]) -> Sample:
-    units, quality = row.units or 0, Quality(row.quality) if row.quality else None
-    joules = Joules(row.gross_j, row.net_j, row.net_u_j).per(units)
+    units = row.units or 0
     factors = _factors(row.factors)
     return Sample(
         labels={
@@ -104,13 +107,13 @@ def _from_total(row: SampleRow, domain: Domain | None, latencies_s: tuple[float,
             "imported": row.imported,
             "unit": row.unit,
         },
-        quality=quality,
+        quality=Quality(row.quality) if row.quality else None,
         simulated=row.simulated,
         imported=row.imported,
         units_per_s=units / row.duration_s if row.duration_s else None,
-        gross_j=joules.gross,
-        net_j=joules.net,
-        net_u_j=joules.net_u,
+        gross_j=_per(row.gross_j, units),
+        net_j=_per(row.net_j, units),
+        net_u_j=_per(row.net_u_j, units),
         latencies_s=latencies_s,
         carbon_g_per_kwh=row.carbon_g_per_kwh,
         flags=_flags(row.flags),

@@ -17,7 +17,7 @@ from farm.report import notes
 from farm.report.grids import Row, grids
 from farm.report.numbers import UNKNOWN, interval, label, net, number, several
 from farm.report.results import ends, records
-from farm.report.selection import Columns, Selected, Selection, check_names, select
+from farm.report.selection import Columns, Selected, Selection, check_names, label_names, select
 from farm.store import Store
 
 #: Labels that are no factors.
@@ -134,13 +134,14 @@ def view(
     """Read, filter, group, compare; raises InputError as `select` does, and for a reference that nothing measured."""
     reference = reference or {}
     found = _samples(store, sweeps, selection.domain)
-    by = selection.by or _configuration(found, reference)
+    factors = _factors(found)
+    by = selection.by or _configuration(found, factors, reference)
     check_names([s.labels for s in found], list(reference))
     for name in reference:
         if name not in by:
             raise InputError(f"--relative-to: {name} is no column: --by {','.join((*by, name))}")
     chosen = replace(selection.without_targets("across"), by=tuple(dict.fromkeys((*by, *MACHINE))))
-    selected = select(sweeps[0], found, chosen, Columns(always=(), context=("device",), factors=_factors(found)))
+    selected = select(sweeps[0], found, chosen, Columns(always=(), context=("device",), factors=factors))
     groups = grouped(selected.samples, selected.keys, selection.include_flagged)
     comparison = compare(groups, reference, figure)
     if reference and comparison.cells and not any(cell.ratio for cell in comparison.cells):
@@ -185,16 +186,15 @@ def _samples(store: Store, sweeps: Sequence[SweepRecord], domain: Domain | None)
     return found
 
 
-def _configuration(found: Sequence[Sample], reference: Mapping[str, str]) -> tuple[str, ...]:
+def _configuration(found: Sequence[Sample], factors: Sequence[str], reference: Mapping[str, str]) -> tuple[str, ...]:
     """Model and batch size, and whatever else differs between points."""
-    factors = _factors(found)
     levels = {name: {s.labels.get(name) for s in found} for name in factors}
     first = [name for name in ("model", "batch_size") if name in factors]
     return tuple(dict.fromkeys((*first, *(n for n in factors if len(levels[n]) > 1 or n in reference))))
 
 
 def _factors(found: Sequence[Sample]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for s in found for name in s.labels if name not in _IDENTITY))
+    return tuple(name for name in label_names(s.labels for s in found) if name not in _IDENTITY)
 
 
 def _rank(rank: int | None, ranks: Sequence[int | None]) -> str:

@@ -1,6 +1,6 @@
 """Which trials of a sweep are shown, how they are grouped, and what a reader must know of all of them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Self, TypeVar
@@ -122,14 +122,15 @@ def select(sweep: SweepRecord, samples: Sequence[Sample], selection: Selection, 
     check_names([s.labels for s in samples], selection.by)
     found = fitting(samples, lambda s: s.labels, selection.where)
     captioned = (*columns.always, *columns.context, *columns.factors)
-    levels = {name: _levels(found, name) for name in dict.fromkeys((*captioned, *KINDS_OF_JOULES))}
+    labels = [sample.labels for sample in found]
+    levels = {name: _levels(labels, name) for name in dict.fromkeys((*captioned, *KINDS_OF_JOULES, *selection.by))}
     differing = {name for name, values in levels.items() if len(values) > 1}
     optional = (name for name in (*columns.context, *columns.factors) if name in differing)
     chosen = selection.by or (*columns.always, *optional)
     keys = tuple(dict.fromkeys((*chosen, *(name for name in KINDS_OF_JOULES if name in differing))))
     return Selected(
         sweep=sweep,
-        samples=sorted(found, key=lambda s: _rank(s.labels, keys)),
+        samples=_in_order(found, {name: levels[name] for name in keys}),
         keys=keys,
         shared={name: levels[name][0] for name in columns.context if levels[name] and name not in {*differing, *keys}},
         averaged={name: levels[name] for name in levels if name in differing and name not in keys},
@@ -139,10 +140,14 @@ def select(sweep: SweepRecord, samples: Sequence[Sample], selection: Selection, 
 
 def check_names(found: Sequence[Labels], names: Sequence[str]) -> None:
     """Raise InputError for a name that no trial knows."""
-    known = dict.fromkeys(name for labels in found for name in labels)
     for name in names:
-        if found and name not in known:
-            raise InputError(f"no factor {name!r} in this sweep: there are {', '.join(known)}")
+        if found and not any(name in labels for labels in found):
+            raise InputError(f"no factor {name!r} in this sweep: there are {', '.join(label_names(found))}")
+
+
+def label_names(found: Iterable[Labels]) -> list[str]:
+    """All names, in order of appearance: few sets of them, however many trials there are."""
+    return list(dict.fromkeys(name for names in dict.fromkeys(map(tuple, found)) for name in names))
 
 
 def fitting(found: Sequence[T], labels: Callable[[T], Labels], where: Sequence[tuple[str, str]]) -> list[T]:
@@ -161,12 +166,14 @@ def _spelt(value: Scalar) -> str:
     return "null" if value is None else label(value).lower()
 
 
-def _levels(found: Sequence[Sample], name: str) -> list[Scalar]:
-    return sorted(dict.fromkeys(s.labels.get(name) for s in found), key=order)
+def _levels(found: Sequence[Labels], name: str) -> list[Scalar]:
+    return sorted(dict.fromkeys([labels.get(name) for labels in found]), key=order)
 
 
-def _rank(labels: Labels, keys: Sequence[str]) -> tuple[tuple[bool, float, str], ...]:
-    return tuple(order(labels.get(name)) for name in keys)
+def _in_order(found: Sequence[Sample], levels: Mapping[str, Sequence[Scalar]]) -> list[Sample]:
+    """By each of these names in turn, as its levels follow each other."""
+    places = [(name, {level: place for place, level in enumerate(own)}) for name, own in levels.items()]
+    return sorted(found, key=lambda s: tuple([place[s.labels.get(name)] for name, place in places]))
 
 
 @lru_cache(4096)

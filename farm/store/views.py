@@ -150,7 +150,7 @@ ROWS = {
 
 
 class SampleRow(NamedTuple):
-    """One trial in one domain, its windows of work summed up: a row of v_sample. There are many: a tuple is made fast."""
+    """One trial in one domain, its windows of work summed up: a row of v_sample. Many: tuples are quick to make."""
 
     sweep: str
     sweep_name: str
