@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from farm.analysis.aggregate import Group, Key, grouped
 from farm.analysis.samples import device_domain, samples
 from farm.analysis.serving import Figures, Service, services
-from farm.analysis.serving.figures import needed
+from farm.analysis.serving.times import needed
 from farm.errors import InputError
 from farm.model import Domain, SweepRecord, WindowKind
 from farm.report import notes

@@ -12,7 +12,8 @@ from scipy.optimize import brentq
 
 from farm.analysis.aggregate import percentile
 from farm.analysis.serving import Constant, Course, Figures, Poisson, Policy, Recorded, Service, assess, simulate
-from farm.analysis.serving.figures import needed, summed_up
+from farm.analysis.serving.figures import summed_up
+from farm.analysis.serving.times import needed
 from farm.errors import InputError
 from farm.intervals import Interval
 from farm.serving.quantities import duration_s, rate_per_s, spelt_per_s

@@ -1,33 +1,30 @@
-"""What a simulated course comes to: response times, batches, joules; and whether the queue would ever end."""
+"""What serving comes to: response times, batches, joules; and whether the queue would ever end."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, hypot, log, sqrt
+from math import hypot
 
 import numpy as np
-from scipy.special import stdtrit
 
 from farm.analysis.serving.service import Service, weighted
 from farm.analysis.serving.simulation import Course, simulate
-from farm.intervals import CONFIDENCE, Interval
+from farm.analysis.serving.times import STATISTICS, around, needed, skipped, statistic_of
+from farm.intervals import Interval
 from farm.serving.arrivals import Arrivals, Times
 from farm.serving.policy import Policy
 
-#: What may be asked of response times: the order statistic in thousandths; none for mean and max.
-STATISTICS: Mapping[str, int | None] = {
-    "mean": None, "p50": 500, "p90": 900, "p95": 950, "p99": 990, "p99.9": 999, "max": 1000,
-}  # fmt: skip
 #: Batch means: the course is cut into so many parts, whose figures spread as if independent.
 PARTS = 20
-#: An endless process starts with an empty queue; this share of its requests is not counted.
-WARM_UP = 0.05
 #: Requests that a simulation serves unless told otherwise: 20 of them beyond a p99.9.
 REQUESTS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Of one service, one arrival process and one policy. Intervals of times say how sure the simulation is."""
+    """Of one network, one arrival process and one policy.
+
+    Intervals of simulated times say how sure the simulation is, those of live times how far trials differ.
+    """
 
     requests: int  #: that the figures rest on
     unserved: int  #: still waited for their batch to fill when arrivals ended
@@ -35,10 +32,10 @@ class Figures:
     response_s: Mapping[str, Interval]  #: by name, as in `STATISTICS`
     batches: Mapping[int, int]  #: how many there were of each size
     utilisation: float  #: share of the time in which a batch is served
-    interpolated: float  #: share of the batches whose size is between two that were measured
-    timed: int  #: measured times behind the batch size that has the fewest
     net_j: Interval | None  #: of a request, above idle
     gross_j: Interval | None  #: of a request, with its share of the idle
+    interpolated: float = 0.0  #: share of the batches whose size is between two that were measured
+    timed: int | None = None  #: measured times behind the batch size that has the fewest; None: live, none is drawn
 
     @property
     def is_saturated(self) -> bool:
@@ -47,19 +44,13 @@ class Figures:
 
     def is_claim(self, statistic: str) -> bool:
         """Whether there are requests and measured times enough to bound that order statistic with 99 % confidence."""
-        return min(self.requests, self.timed) >= needed(statistic)
+        return min(self.requests, self.requests if self.timed is None else self.timed) >= needed(statistic)
 
     @property
     def mean_batch(self) -> float | None:
         """Requests in a batch; None where none was served."""
         count = sum(self.batches.values())
         return sum(size * number for size, number in self.batches.items()) / count if count else None
-
-
-def needed(statistic: str) -> int:
-    """How many values it takes to claim a percentile: 459 for p99; one for what is no percentile."""
-    thousandths = STATISTICS[statistic]
-    return 1 if thousandths in {None, 1000} else ceil(log(0.01) / log((thousandths or 0) / 1000))
 
 
 def assess(service: Service, arrivals: Arrivals, policy: Policy, requests: int = REQUESTS, seed: int = 1) -> Figures:
@@ -71,16 +62,16 @@ def assess(service: Service, arrivals: Arrivals, policy: Policy, requests: int =
 
 def summed_up(course: Course, service: Service, arrivals: Arrivals, policy: Policy) -> Figures:
     """The figures of a course."""
-    skipped = round(course.served * WARM_UP) if arrivals.is_endless else 0
+    uncounted = skipped(course.served, arrivals.is_endless)
     sizes, counts = np.unique(course.sizes, return_counts=True)
     batches = {int(size): int(count) for size, count in zip(sizes, counts, strict=True)}
     unmeasured = sum(count for size, count in batches.items() if service.is_interpolated(size))
-    net_j = _net(course, service, skipped)
+    net_j = _net(course, service, uncounted)
     return Figures(
-        requests=course.served - skipped,
+        requests=course.served - uncounted,
         unserved=len(course.enqueue_s) - course.served,
         load=arrivals.rate_per_s / service.capacity_per_s(policy.size),
-        response_s=_statistics(course.response_s[skipped:]),
+        response_s=_statistics(course.response_s[uncounted:]),
         batches=batches,
         utilisation=_utilisation(course),
         interpolated=unmeasured / max(len(course.sizes), 1),
@@ -97,14 +88,17 @@ def _utilisation(course: Course) -> float:
 
 
 def _statistics(values: Times) -> dict[str, Interval]:
-    """Every statistic with its interval by batch means; none where there are no values."""
+    """Every statistic with its interval by batch means; none where there are no values.
+
+    A part may hold half of a slow swing, so the parts of a busy queue are not quite independent.
+    """
     if not len(values):
         return {}
     parts = _parts(values)
-    whole = np.sort(values)[np.newaxis]
+    whole = np.sort(values)
     return {
-        name: _interval(_statistic(whole, thousandths)[0], None if parts is None else _statistic(parts, thousandths))
-        for name, thousandths in STATISTICS.items()
+        name: around(statistic_of(whole, name), None if parts is None else statistic_of(parts, name))
+        for name in STATISTICS
     }
 
 
@@ -114,32 +108,16 @@ def _parts(values: Times) -> Times | None:
     return np.sort(values[len(values) - length * PARTS :].reshape(PARTS, length), axis=1) if length else None
 
 
-def _statistic(ordered: Times, thousandths: int | None) -> Times:
-    """Of each row; percentiles by nearest rank: values that occurred."""
-    if thousandths is None:
-        return np.asarray(ordered.mean(axis=1))
-    rank = -(-thousandths * ordered.shape[1] // 1000)
-    return ordered[:, rank - 1]
-
-
-def _interval(value: float, parts: Times | None) -> Interval:
-    """As t has it; a part may hold half of a slow swing, so the parts of a busy queue are not quite independent."""
-    if parts is None:
-        return Interval(float(value), None, None)
-    half = float(stdtrit(PARTS - 1, 0.5 + CONFIDENCE / 2)) * float(parts.std(ddof=1)) / sqrt(PARTS)
-    return Interval(float(value), float(value) - half, float(value) + half)
-
-
-def _net(course: Course, service: Service, skipped: int) -> Interval | None:
+def _net(course: Course, service: Service, uncounted: int) -> Interval | None:
     """Of a request: the mix of batches as simulated, their joules as measured; both are uncertain."""
-    if service.net_j is None or course.served <= skipped:
+    if service.net_j is None or course.served <= uncounted:
         return None
-    sizes, counts = np.unique(np.repeat(course.sizes, course.sizes)[skipped:], return_counts=True)
+    sizes, counts = np.unique(np.repeat(course.sizes, course.sizes)[uncounted:], return_counts=True)
     shares = zip(sizes.tolist(), (counts / counts.sum()).tolist(), strict=True)
     measured = weighted([(share / size, service.net_j[size - 1]) for size, share in shares])
     each_j = np.array([joules.mean for joules in service.net_j]) / np.arange(1, service.largest + 1)
-    parts = _parts(np.repeat(each_j[course.sizes - 1], course.sizes)[skipped:])
-    mixed = _interval(measured.mean, None if parts is None else parts.mean(axis=1))
+    parts = _parts(np.repeat(each_j[course.sizes - 1], course.sizes)[uncounted:])
+    mixed = around(measured.mean, None if parts is None else parts.mean(axis=1))
     return _both(measured.mean, (measured.half_width, mixed.half_width))
 
 
