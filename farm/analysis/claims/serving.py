@@ -1,0 +1,145 @@
+"""What "Batching for Green AI" claims of response times, judged by policies under one rate of requests. Pure."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from math import log
+
+from farm.analysis.claims.finding import (
+    Basis,
+    Claim,
+    Figure,
+    Finding,
+    Scale,
+    Times,
+    Verdict,
+    beyond,
+    every,
+    is_sure,
+    most,
+    strong,
+    tally,
+    unclear,
+)
+from farm.analysis.serving import Constant, Policy, Service, assess
+from farm.analysis.statistics.pairs import Pair, corrected, of_logs
+
+#: Of the study: requests a second, and of a cell.
+STUDY_RATE_PER_S, STUDY_REQUESTS = 16.0, 8192
+#: A slower machine is asked for no more than this share of what its slowest policy can serve.
+MOST_LOAD = 0.5
+
+RESPONSE = Claim(
+    id="response-by-batch",
+    says="Batching changes the response time strongly.",
+    figures="ConvNeXt at 32 requests/s: mean 0.48, 0.92, 2.00, 3.97 s in batches of 16, 32, 64, 128; GPU",
+    rule="agrees where for most networks the mean response in the largest batches differs from that in the smallest by "
+    "a quarter more or a fifth less, 95 % interval and all, and for none it stays within that; differs the other way",
+    of_energy=False,
+)
+POLICY = Claim(
+    id="greedy-is-soonest",
+    says="At a fixed rate larger fixed batches wait longer, and greedy ones answer soonest.",
+    figures="ConvNeXt at 32 requests/s: 0.48 to 3.97 s in fixed batches, 0.165 s in greedy ones; GPU",
+    rule="agrees where for most networks each step, from greedy to the smallest fixed batch and on to the largest, "
+    "takes longer (95 % interval of the ratio above 1, Holm) and for none a step takes less; differs the other way",
+    of_energy=False,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """One network under one rate of requests: the mean response time of each trial, policy by policy."""
+
+    of: str  #: the network, and the place where there are several
+    rate_per_s: float
+    times: Times
+    mean_s: Mapping[Policy, Sequence[float]]
+
+    @property
+    def fixed(self) -> list[Policy]:
+        """Batches that wait until they are full, the smallest first; one request at a time is none."""
+        return sorted((p for p in self.mean_s if p.is_fixed and p.size > 1), key=lambda p: p.size)
+
+    @property
+    def greedy(self) -> Policy | None:
+        """That takes what waits; of several the one with the largest cap."""
+        return max((p for p in self.mean_s if not p.timeout_s and p.size > 1), key=lambda p: p.size, default=None)
+
+    def pair(self, a: Policy, b: Policy) -> Pair:
+        """How many times as long the second policy takes."""
+        return of_logs(*([log(mean_s) for mean_s in self.mean_s[policy]] for policy in (a, b)))
+
+    def figure(self, a: Policy, b: Policy, pair: Pair, verdict: Verdict) -> Figure:
+        """The two in words."""
+        what = f"{self.of}: mean response at {self.rate_per_s:.3g}/s, {b} against {a}"
+        return Figure(f"{what} ({self.times})", pair.ratio, Scale.RATIO, verdict, pair.p_adjusted, pair.n_a + pair.n_b)
+
+
+def simulated(service: Service, of: str) -> Answers:
+    """Fixed batches of each measured size and greedy ones, over the times of each trial alone.
+
+    So the spread is that between processes. The rate is the study's, or what the machine can keep up with.
+    """
+    capacities = [service.capacity_per_s(size) for size in service.sizes]
+    rate_per_s = min(STUDY_RATE_PER_S, MOST_LOAD * min(capacities))
+    policies = [Policy.greedy(service.largest), *(Policy.fixed(size) for size in service.sizes if size > 1)]
+    arrivals = Constant(rate_per_s)
+    mean_s = {
+        policy: [assess(alone, arrivals, policy, STUDY_REQUESTS).response_s["mean"].mean for alone in service.by_trial]
+        for policy in policies
+        if policy.size > 1
+    }
+    return Answers(of, rate_per_s, Times.SIMULATED, mean_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Answers that were obtained in one way, and what they rest on."""
+
+    answers: Sequence[Answers]
+    basis: Basis
+
+
+def findings(sources: Sequence[Source], nothing: str) -> list[Finding]:
+    """One for each claim. The first source that has an answer decides, the others stand beside it.
+
+    `nothing`: why there may be none.
+    """
+    return [_judged(claim, judge, sources, nothing) for claim, judge in ((RESPONSE, _by_batch), (POLICY, _by_policy))]
+
+
+#: What a network says of a claim, and its figures; None: nothing.
+Judge = Callable[[Answers], tuple[Verdict, list[Figure]] | None]
+
+
+def _judged(claim: Claim, judge: Judge, sources: Sequence[Source], nothing: str) -> Finding:
+    judged = [(source, [one for own in source.answers if (one := judge(own))]) for source in sources]
+    known = [(source, own) for source, own in judged if own]
+    if not known:
+        return unclear(claim, nothing, sources[0].basis if sources else Basis())
+    (source, own), *others = known
+    verdicts = [verdict for verdict, _ in own]
+    figures = [figure for _, figures in own for figure in figures]
+    beside = [replace(figure, verdict=None) for _, several in others for _, figures in several for figure in figures]
+    return Finding(claim, most(verdicts), tally(verdicts, "network"), (*figures, *beside), source.basis)
+
+
+def _by_batch(own: Answers) -> tuple[Verdict, list[Figure]] | None:
+    """The largest fixed batch against the smallest."""
+    if len(own.fixed) < 2:
+        return None
+    a, b = own.fixed[0], own.fixed[-1]
+    pair = own.pair(a, b)
+    verdict = strong(pair.ratio, pair.p)
+    return verdict, [own.figure(a, b, pair, verdict)]
+
+
+def _by_policy(own: Answers) -> tuple[Verdict, list[Figure]] | None:
+    """Greedy, then the fixed ones in order: each step takes longer."""
+    if own.greedy is None or not own.fixed:
+        return None
+    pairs = corrected({(a, b): own.pair(a, b) for a, b in pairwise([own.greedy, *own.fixed])})
+    verdicts = [beyond(pair.ratio, 1) if is_sure(pair) else Verdict.UNCLEAR for pair in pairs.values()]
+    steps = [own.figure(a, b, pair, says) for ((a, b), pair), says in zip(pairs.items(), verdicts, strict=True)]
+    return every(verdicts), steps
