@@ -16,6 +16,8 @@ from farm.energy import COVERAGE_FACTOR
 CONFIDENCE = 0.95
 #: Fewer values than this have too few resamples for a bootstrap.
 BOOTSTRAP_NEEDS = 4
+#: Of fewer values, even the least and the largest have the median between them too seldom.
+MEDIAN_NEEDS = 6
 RESAMPLES = 2000
 #: Of a standardised mean: beyond them lies rounding.
 _DECIMALS = 12

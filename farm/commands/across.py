@@ -23,6 +23,9 @@ def across(
     of: Annotated[
         str | None, typer.Option("--of", metavar="NAME", help="Compare net, gross, seconds or grams; default net J.")
     ] = None,
+    median: Annotated[
+        bool, typer.Option("--median", help="Show medians and their intervals; files have both.")
+    ] = False,
     where: Where = None,
     domain: DomainName = None,
     include_flagged: IncludeFlagged = False,
@@ -39,4 +42,4 @@ def across(
     with opened() as (store, _):
         found = [store.find_sweep(name) for name in sweeps] if sweeps else [store.find_sweep()]
         distinct = list({sweep.id: sweep for sweep in found}.values())
-        return Answer(report.view(store, distinct, selected, reference, figure), None, chosen, output)
+        return Answer(report.view(store, distinct, selected, reference, figure, median), None, chosen, output)

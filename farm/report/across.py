@@ -11,11 +11,11 @@ from farm.analysis.across import KIND, MACHINE, Cell, Comparison, Figure, Overal
 from farm.analysis.aggregate import Sample, grouped
 from farm.analysis.samples import from_totals, samples
 from farm.errors import InputError
-from farm.intervals import BOOTSTRAP_NEEDS
+from farm.intervals import BOOTSTRAP_NEEDS, MEDIAN_NEEDS
 from farm.model import Domain, Scalar, SweepRecord, WindowKind
 from farm.report import notes
 from farm.report.grids import Row, grids
-from farm.report.numbers import UNKNOWN, interval, label, net, number, several
+from farm.report.numbers import UNKNOWN, interval, label, net, net_median, number, several
 from farm.report.results import ends, records
 from farm.report.selection import Columns, Selected, Selection, check_names, label_names, select
 from farm.store import Store
@@ -34,6 +34,7 @@ class Across:
     selected: Selected
     comparison: Comparison
     reference: Mapping[str, str]
+    are_medians: bool = False  #: shown in the place of means; what is compared are means all the same
 
     @property
     def cells(self) -> Sequence[Cell]:
@@ -69,14 +70,19 @@ class Across:
     def _by_machine(self) -> RenderableType:
         ratio = [f"ratio of\n{_WORDS[self.comparison.figure]}"] if self.reference else []
         unit = self.selected.unit
-        headings = (f"gross J\n/{unit}", f"net J/{unit}\n(95%)", f"ms\n/{unit}", "gCO2e\n/1000", *ratio, "\nrank")
+        net_j = f"net J/{unit}\n{'median [95%]' if self.are_medians else '(95%)'}"
+        headings = (f"gross J\n/{unit}", net_j, f"ms\n/{unit}", "gCO2e\n/1000", *ratio, "\nrank")
         return grids([Row(cell.group.summary.key, self._cells(cell)) for cell in self.cells], headings)
 
     def _cells(self, cell: Cell) -> list[str]:
         summary = cell.group.summary
+        gross_j, net_j = summary.gross_j.mean if summary.gross_j else None, net(summary.net_j)
+        if self.are_medians:
+            gross_j = summary.gross_median_j.value if summary.gross_median_j else None
+            net_j = net_median(summary.net_median_j)
         return [
-            number(summary.gross_j.mean if summary.gross_j else None),
-            f"{net(summary.net_j)}{'!' if summary.is_doubtful else ''}",
+            number(gross_j),
+            f"{net_j}{'!' if summary.is_doubtful else ''}",
             number(1e3 / summary.units_per_s if summary.units_per_s else None),
             number(None if summary.carbon_g is None else summary.carbon_g * 1000),
             *([interval(cell.ratio)] if self.reference else []),
@@ -101,10 +107,17 @@ class Across:
 
     def _footnotes(self) -> list[str]:
         summaries = [cell.group.summary for cell in self.cells]
-        return [*self._of_ratios(), *notes.spread(s.net_j for s in summaries), *notes.reservations(summaries)]
+        spread = self._of_medians() if self.are_medians else notes.spread(s.net_j for s in summaries)
+        return [*self._of_ratios(), *spread, *notes.reservations(summaries)]
+
+    def _of_medians(self) -> Iterable[str]:
+        yield "J: medians over trials, their intervals from one trial to another; ratio, rank: of means."
+        if any(s.net_median_j and s.net_median_j.low is None for s in (cell.group.summary for cell in self.cells)):
+            yield f"±? fewer than {MEDIAN_NEEDS} trials have no such interval: raise repetitions."
 
     def _of_ratios(self) -> Iterable[str]:
-        yield "rank: on its machine, least first; = where intervals overlap, none where there is none."
+        figure = _WORDS[self.comparison.figure]
+        yield f"rank: on its machine, 1 + the rows of clearly less {figure}, their intervals apart; =: a tie."
         if not self.reference:
             return
         wanted = ", ".join(f"{name} {value}" for name, value in self.reference.items())
@@ -130,6 +143,7 @@ def view(
     selection: Selection,
     reference: Mapping[str, str] | None = None,
     figure: Figure | None = None,
+    are_medians: bool = False,
 ) -> Across:
     """Read, filter, group, compare; raises InputError as `select` does, and for a reference that nothing measured."""
     reference = reference or {}
@@ -147,7 +161,7 @@ def view(
     if reference and comparison.cells and not any(cell.ratio for cell in comparison.cells):
         wanted = ", ".join(f"{name}={value}" for name, value in reference.items())
         raise InputError(f"--relative-to: nothing has {wanted} with a known {_WORDS[comparison.figure]} to divide by")
-    return Across(sweeps, selected, comparison, reference)
+    return Across(sweeps, selected, comparison, reference, are_medians)
 
 
 def parse_reference(text: str | None) -> dict[str, str]:

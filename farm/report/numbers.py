@@ -2,7 +2,7 @@
 
 from math import isfinite
 
-from farm.intervals import Interval
+from farm.intervals import Interval, Median
 from farm.model import Scalar
 
 UNKNOWN = "–"
@@ -60,11 +60,35 @@ def _fixed(value: float, decimals: int) -> str:
     return f"{round(value, decimals) + 0.0:.{max(decimals, 0)}f}"
 
 
+def median(value: Median | None) -> str:
+    """Median and the ends of its interval, to two digits of their half distance; they need not lie alike."""
+    if value is None or not isfinite(value.value):
+        return UNKNOWN
+    if value.low is None or value.high is None:
+        return f"{number(value.value)} ±?"
+    figures = (value.value, value.low, value.high)
+    half = (value.high - value.low) / 2
+    decimals = _decimals(half, 2) if half else MOST_DECIMALS + 1
+    is_plain = decimals <= MOST_DECIMALS and max(map(abs, figures)) < TOO_LARGE
+    middle, low, high = (_fixed(x, decimals) if is_plain else number(x) for x in figures)
+    return f"{middle} [{low}, {high}]"
+
+
 def net(value: Interval | None) -> str:
     """A net energy; one that may be nothing is a bound, not a value."""
-    if value is not None and value.low is not None and value.high is not None and value.low <= 0:
-        return f"< {number(value.high, 2)}" if value.high > 0 else "≤ 0"
-    return interval(value)
+    return _bound(value) or interval(value)
+
+
+def net_median(value: Median | None) -> str:
+    """The same of a median."""
+    return _bound(value) or median(value)
+
+
+def _bound(value: Interval | Median | None) -> str:
+    """Empty where all of the interval is above 0, or there is none."""
+    if value is None or value.low is None or value.high is None or value.low > 0:
+        return ""
+    return f"< {number(value.high, 2)}" if value.high > 0 else "≤ 0"
 
 
 def several(number_of: int, what: str) -> str:

@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from farm.intervals import mean_interval
+from farm.intervals import MEDIAN_NEEDS, Median, mean_interval, median
 
 # the increase in hours of sleep by the second drug, Student 1908
 SLEEP = (1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4)
@@ -45,3 +45,13 @@ def test_the_instrument_counts_where_repetitions_agree_too_well() -> None:
     found = mean_interval([2.0, 2.0, 2.0], [0.3, 0.3, 0.3])
     assert found.half_width == pytest.approx(1.96 * 0.3 / 3**0.5)
     assert found.relative == pytest.approx(1.96 * 0.3 / 3**0.5 / 2)
+
+
+def test_the_interval_of_a_median_is_that_of_the_binomial_distribution() -> None:
+    """Conover, Practical Nonparametric Statistics: of 10 values the 2nd and the 9th, at 97.9 %."""
+    assert median(SLEEP) == Median(pytest.approx(1.75), 0.1, 4.6)  # type: ignore[arg-type]
+
+
+def test_few_values_have_a_median_and_no_interval() -> None:
+    assert median(SLEEP[: MEDIAN_NEEDS - 1]) == Median(0.8, None, None)
+    assert median(SLEEP[:MEDIAN_NEEDS]) == Median(pytest.approx(0.95), -0.1, 4.4)  # type: ignore[arg-type]

@@ -7,8 +7,19 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from farm.intervals import Interval
-from farm.report.numbers import UNKNOWN, WIDEST, interval, label, milliseconds, number, percent, span
+from farm.intervals import Interval, Median
+from farm.report.numbers import (
+    UNKNOWN,
+    WIDEST,
+    interval,
+    label,
+    median,
+    milliseconds,
+    net_median,
+    number,
+    percent,
+    span,
+)
 from tests.summaries import ends
 
 ANY = st.floats(allow_nan=True, allow_infinity=True)
@@ -56,6 +67,26 @@ def test_a_number_has_three_digits(value: float | None, text: str) -> None:
 )
 def test_an_interval_has_the_digits_that_its_width_supports(value: Interval | None, text: str) -> None:
     assert interval(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, UNKNOWN),
+        (Median(math.nan, None, None), UNKNOWN),
+        (Median(0.25, None, None), "0.250 ±?"),
+        (Median(4.5921, 4.481, 4.652), "4.592 [4.481, 4.652]"),
+        (Median(1234, 1100, 1500), "1230 [1100, 1500]"),
+        (Median(2.0, 2.0, 2.0), "2.00 [2.00, 2.00]"),
+        (Median(2e9, 1e9, 4e9), "2.0e+09 [1.0e+09, 4.0e+09]"),
+        (Median(0.5, -0.1, 0.9), "< 0.90"),
+        (Median(-0.5, -0.9, -0.1), "≤ 0"),
+    ],
+)
+def test_a_median_has_both_ends_and_one_that_may_be_nothing_is_a_bound(value: Median | None, text: str) -> None:
+    assert net_median(value) == text
+    if value is None or value.low is None or value.low > 0:
+        assert median(value) == text
 
 
 @given(ANY, st.integers(2, 5))
