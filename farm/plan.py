@@ -1,16 +1,17 @@
 """From a sweep to its jobs: the same sweep gives the same jobs, in the same order, wherever it is planned."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from random import Random
 from typing import TYPE_CHECKING
 
 from farm.errors import InputError
-from farm.model import JobSpec, Machine, MeasureSettings, Point
+from farm.model import JobSpec, Machine, Point
 from farm.spec import MAX_JOBS, Sweep, canonical_json, profile_settings, remaining, sweep_id
 from farm.spec.capability import is_capability, queue_of
+from farm.spec.workloads import USUAL_REQUESTS
 
 if TYPE_CHECKING:
     from farm.store import NewJob
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 OVERHEAD_S = 2.0  #: of a trial: process, imports, set-up, report
 SLACK = 10  #: a trial may take this many times what it should,
 SLACK_S = 300.0  #: and this much more: large networks are slow to load and to compile
-UNTIMED = frozenset({"training", "tuning", "layers"})  #: kinds of sweep of whose trials nobody knows how long they take
-UNTIMED_LIMIT_S = 86_400.0  #: the time limit of those
+UNKNOWN_LIMIT_S = 86_400.0  #: the time limit of a trial of which nobody knows how long it takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def plan(sweep: Sweep, machines: Sequence[Machine], generation: int = 1) -> Plan
     number = checked(sweep, len(specs) * sweep.repetitions.min)
     blocks = (block_of(specs, block, block * len(specs)) for block in range(sweep.repetitions.min))
     jobs = tuple(chain.from_iterable(blocks))
-    return Plan(sweep_id(sweep, generation), jobs, warnings_of(sweep), number)
+    return Plan(sweep_id(sweep, generation), jobs, warnings_of(sweep, specs), number)
 
 
 def checked(sweep: Sweep, jobs: int) -> int:
@@ -74,10 +74,9 @@ def checked(sweep: Sweep, jobs: int) -> int:
     return jobs
 
 
-def warnings_of(sweep: Sweep) -> tuple[str, ...]:
-    """What a user should know of a sweep that can be planned, one line each."""
-    measure = profile_settings(sweep.measure)
-    needed_s = around_s(measure) if sweep.kind in UNTIMED else expected_duration_s(measure)
+def warnings_of(sweep: Sweep, specs: Iterable[JobSpec]) -> tuple[str, ...]:
+    """What a user should know of a sweep that can be planned, one line each; `specs`: of its jobs."""
+    needed_s = max((expected_s(spec) for spec in specs), default=0.0)
     if sweep.time_limit is None or sweep.time_limit >= needed_s:
         return ()
     limit = f"time_limit: {sweep.time_limit:g} s"
@@ -109,8 +108,6 @@ def _sweep_seed(spec: JobSpec) -> int:
 
 def specs_of(sweep: Sweep, targets: Sequence[str], sweep_id: str) -> list[JobSpec]:
     """What the jobs of each point on each target have in common."""
-    measure = profile_settings(sweep.measure)
-    limit_s = UNTIMED_LIMIT_S if sweep.kind in UNTIMED else default_time_limit_s(measure)
     first = JobSpec(
         job="",
         sweep=sweep_id,
@@ -118,30 +115,43 @@ def specs_of(sweep: Sweep, targets: Sequence[str], sweep_id: str) -> list[JobSpe
         point={},
         repetition=0,
         target="",
-        measure=measure,
+        measure=profile_settings(sweep.measure),
         seed=sweep.seed,
-        time_limit_s=sweep.time_limit or limit_s,
+        time_limit_s=sweep.time_limit or UNKNOWN_LIMIT_S,
         carbon_country=sweep.carbon.country if sweep.carbon else None,
     )
     by_key = {canonical_json(point): point for point in points(sweep)}
-    each_point = [by_key[key] for key in sorted(by_key)]
-    return [first.model_copy(update={"point": p, "target": t}) for t in targets for p in each_point]
+    each_point = [_limited(sweep, first.model_copy(update={"point": by_key[key]})) for key in sorted(by_key)]
+    return [spec.model_copy(update={"target": t}) for t in targets for spec in each_point]
 
 
-def expected_duration_s(measure: MeasureSettings) -> float:
-    """How long one trial takes where nothing is slow; of a training it is not known."""
-    windows_s = measure.windows * (measure.window_s + 2 * measure.guard_s)
-    return around_s(measure) + measure.warmup_s + windows_s + measure.latency_s
+def _limited(sweep: Sweep, spec: JobSpec) -> JobSpec:
+    """Where the sweep sets no time limit, one that stops what hangs, not what is slow."""
+    if sweep.time_limit is not None or work_s(spec) is None:
+        return spec
+    return spec.model_copy(update={"time_limit_s": SLACK * expected_s(spec) + SLACK_S})
 
 
-def around_s(measure: MeasureSettings) -> float:
-    """How long one trial takes besides its work; the idle after one is the idle before the next."""
-    return measure.idle_s + measure.context_idle_s + OVERHEAD_S
+def expected_s(spec: JobSpec) -> float:
+    """How long a trial takes where nothing is slow; without its work, where nobody knows how long that takes.
+
+    The idle after one is the idle before the next.
+    """
+    return spec.measure.idle_s + spec.measure.context_idle_s + OVERHEAD_S + (work_s(spec) or 0.0)
 
 
-def default_time_limit_s(measure: MeasureSettings) -> float:
-    """The time limit of a trial whose sweep sets none: it stops what hangs, not what is slow."""
-    return SLACK * expected_duration_s(measure) + SLACK_S
+def work_s(spec: JobSpec) -> float | None:
+    """How long the work of a trial takes where nothing is slow, with its warm-up; None: nobody knows."""
+    measure, window_s, latency_s = spec.measure, spec.measure.window_s, spec.measure.latency_s
+    match spec.kind:
+        case "training" | "layers":
+            return None
+        case "serving":
+            requests, rate_per_s = spec.point["requests"] or USUAL_REQUESTS, spec.point["rate_per_s"]
+            if rate_per_s is None:
+                return None
+            window_s, latency_s = max(window_s, float(requests) / float(rate_per_s)), 0.0
+    return measure.warmup_s + measure.windows * (window_s + 2 * measure.guard_s) + latency_s
 
 
 def targets_of(sweep: Sweep, machines: Sequence[Machine]) -> list[str]:

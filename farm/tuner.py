@@ -66,7 +66,8 @@ def plan(sweep: TuningSweep, machines: Sequence[Machine], generation: int = 1, k
     own_id = sweep_id(sweep, generation)
     found = studies(sweep, own_id, targets_of(sweep, machines))
     jobs = checked(sweep, _total(sweep, found))
-    return Plan(own_id, tuple(following(sweep, found, known)), warnings_of(sweep), jobs)
+    first = tuple(following(sweep, found, known))
+    return Plan(own_id, first, warnings_of(sweep, (job.spec for job in first)), jobs)
 
 
 def studies(sweep: TuningSweep, sweep_id: str, targets: Sequence[str]) -> tuple[PlannedStudy, ...]:

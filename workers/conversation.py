@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from farm.model import Epoch, Failure, FailureKind, Flag, Stopped, Window
+from farm.model import Epoch, Failure, FailureKind, Flag, Requests, Stopped, Window
 from workers import protocol
 from workers.stop import Stop
 from workers.zygote import ExitStatus, TrialProcess
@@ -31,6 +31,7 @@ class Heard:
     windows: list[Window] = field(default_factory=list)
     facts: protocol.Facts | None = None
     latencies_s: tuple[float, ...] = ()
+    requests: tuple[Requests, ...] = ()
     epochs: tuple[Epoch, ...] = ()
     stopped: Stopped | None = None
     flags: list[Flag] = field(default_factory=list)
@@ -83,7 +84,7 @@ def _listen(trial: TrialProcess, start: protocol.Start, edges: Edges, stop: Stop
                     _hear(protocol.EVENT.validate_json(line), trial, edges, heard)
 
 
-def _hear(event: protocol.Event, trial: TrialProcess, edges: Edges, heard: Heard) -> None:
+def _hear(event: protocol.Event, trial: TrialProcess, edges: Edges, heard: Heard) -> None:  # noqa: C901 - a case an event
     match event:
         case protocol.Edge():
             edges.read_now()
@@ -94,6 +95,8 @@ def _hear(event: protocol.Event, trial: TrialProcess, edges: Edges, heard: Heard
             heard.facts = event
         case protocol.Latencies(values_s=values_s):
             heard.latencies_s = values_s
+        case protocol.Served(requests=requests):
+            heard.requests += (requests,)
         case protocol.Trained(epochs=epochs):
             heard.epochs += epochs
         case protocol.Ended(why=why):

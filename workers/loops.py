@@ -51,6 +51,13 @@ class Loops:
         self._jitter: Random | None = None  #: draws a pause after each batch that may run in step with the sensor
         self._batch_s: float | None = None  #: mean of the last stretch
 
+    @property
+    def batch_s(self) -> float:
+        """Mean time of a batch in the last stretch; there must have been one."""
+        if self._batch_s is None:
+            raise RuntimeError("nothing has run yet")
+        return self._batch_s
+
     def warm_up(self, index: int = 0) -> None:
         """Run until two parts in a row take the same time a batch, within the limits of the settings."""
         part_s, limit_s = self._measure.warmup_s / WARMUP_PARTS, self._measure.warmup_max_s

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, TypeAdapter
 
-from farm.model import Epoch, Failure, Flag, Frozen, JobSpec, Stopped, Window
+from farm.model import Epoch, Failure, Flag, Frozen, JobSpec, Requests, Stopped, Window
 
 
 class Start(Frozen):
@@ -62,6 +62,13 @@ class Latencies(Frozen):
     values_s: tuple[float, ...]
 
 
+class Served(Frozen):
+    """Trial to supervisor: the requests of a measure window."""
+
+    type: Literal["served"] = "served"
+    requests: Requests
+
+
 class Trained(Frozen):
     """Trial to supervisor: epochs that were trained and validated."""
 
@@ -98,7 +105,7 @@ class Failed(Frozen):
 
 
 Event = Annotated[
-    Facts | Edge | Closed | Latencies | Trained | Ended | Doubt | Done | Failed, Field(discriminator="type")
+    Facts | Edge | Closed | Latencies | Served | Trained | Ended | Doubt | Done | Failed, Field(discriminator="type")
 ]
 Order = Annotated[Start | Go, Field(discriminator="type")]
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)

@@ -139,6 +139,7 @@ def assemble(
         measurements=measurements,
         traces=tuple(_trace_report(t) for t in seen.traces if t.readings),
         latencies_s=heard.latencies_s,
+        requests=heard.requests,
         epochs=heard.epochs,
         stopped=heard.stopped,
         environment=heard.facts.environment if heard.facts else {},

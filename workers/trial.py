@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from farm.model import SEARCH_FACTORS, Failure, FailureKind, JobSpec, Scalar, WindowKind
-from workers import protocol, steady, training, workloads
+from workers import protocol, serving, steady, training, workloads
 from workers.fingerprint import environment
 from workers.stage import Line, Stage, SupervisorGone
 from workers.workloads import InvalidWorkload, Workload
@@ -25,6 +25,7 @@ OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "_ALLOC_FAILED")
 #: What follows the context idle, by kind: the course takes the workload of that kind.
 COURSES: Mapping[str, Callable[[Stage, Any], None]] = {
     "inference": steady.run,
+    "serving": serving.run,
     "burn": steady.run,
     "layers": steady.run_parts,
     "training": training.run,
@@ -93,10 +94,10 @@ def _failure(error: Exception, spec: JobSpec) -> Failure:
         return Failure(kind=FailureKind.INVALID, message=text)
     is_out = isinstance(error, MemoryError | torch.OutOfMemoryError)
     if is_out or (isinstance(error, RuntimeError) and any(sign in text for sign in OUT_OF_MEMORY)):
-        what = " ".join(f"{name} {spec.point[name]}" for name in ("model", "batch_size") if name in spec.point)
-        return Failure(
-            kind=FailureKind.OOM, message=f"out of memory with {what or spec.kind}: use a smaller batch_size"
+        what = " ".join(
+            f"{name} {spec.point[name]}" for name in ("model", "batch_size", "policy") if name in spec.point
         )
+        return Failure(kind=FailureKind.OOM, message=f"out of memory with {what or spec.kind}: use a smaller batch")
     first_line = text.strip().partition("\n")[0]
     return Failure(kind=FailureKind.ERROR, message=f"{type(error).__name__}: {first_line}")
 

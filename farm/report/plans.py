@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from farm import tuner
-from farm.plan import UNTIMED, Plan, around_s, expected_duration_s, points
+from farm.plan import Plan, expected_s, points, work_s
 from farm.report.numbers import several, span
-from farm.spec import Sweep, TuningSweep, profile_settings
+from farm.spec import Sweep, TuningSweep
 from farm.submission import Submission
 
 
@@ -29,7 +29,7 @@ def described(sweep: Sweep, plan: Plan) -> Group:
         out.add_row("jobs", f"{facts['jobs']} = {blocks}, shuffled in blocks")
     for target, jobs in facts["targets"].items():
         out.add_row("target", f"{target}: {several(jobs, 'job')}{' at once' if isinstance(sweep, TuningSweep) else ''}")
-    out.add_row("duration", _duration(sweep, facts["expected_duration_s"]))
+    out.add_row("duration", _duration(sweep, plan, facts["expected_duration_s"]))
     notes = [Text(f"note: {warning}") for warning in plan.warnings]
     return Group(out, *notes, Text("Nothing was submitted."))
 
@@ -44,17 +44,16 @@ def _search(sweep: TuningSweep, facts: dict[str, Any], targets: str) -> Iterator
     yield "jobs", f"{facts['jobs']} in all, {facts['at_once']} of them at once, the others as results come in"
 
 
-def _duration(sweep: Sweep, expected_s: float) -> str:
-    if sweep.kind in UNTIMED:
-        what = "layers" if sweep.kind == "layers" else "trainings"
-        return f"about {span(expected_s)} around the {what}; how long those take is not known"
-    return f"about {span(expected_s)} of measuring, shared among the machines"
+def _duration(sweep: Sweep, plan: Plan, duration_s: float) -> str:
+    if any(work_s(job.spec) is None for job in plan.jobs):
+        what = {"layers": "layers", "serving": "requests"}.get(sweep.kind, "trainings")
+        return f"about {span(duration_s)} around the {what}; how long those take is not known"
+    return f"about {span(duration_s)} of measuring, shared among the machines"
 
 
 def record(sweep: Sweep, plan: Plan) -> dict[str, Any]:
     """As one plain record."""
-    trial_s = around_s if sweep.kind in UNTIMED else expected_duration_s
-    measure = profile_settings(sweep.measure)
+    known_s = [expected_s(job.spec) for job in plan.jobs]
     own = _search_record(sweep, plan) if isinstance(sweep, TuningSweep) else {}
     return {
         "sweep": plan.sweep_id,
@@ -63,7 +62,7 @@ def record(sweep: Sweep, plan: Plan) -> dict[str, Any]:
         "blocks": len({job.block for job in plan.jobs}),
         **own,
         "targets": dict(Counter(job.spec.target for job in plan.jobs)),
-        "expected_duration_s": plan.total * trial_s(measure),
+        "expected_duration_s": plan.total * sum(known_s) / max(len(known_s), 1),
         "warnings": list(plan.warnings),
     }
 

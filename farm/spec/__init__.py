@@ -8,6 +8,7 @@ from farm.spec.models import (
     LayersSweep,
     Measure,
     Repetitions,
+    ServingSweep,
     Sweep,
     TrainingSweep,
     Tuning,
@@ -16,7 +17,7 @@ from farm.spec.models import (
     stopping_rule,
 )
 from farm.spec.profiles import PROFILES
-from farm.spec.workloads import Exclusion, Inference, LayersOf, Training, remaining
+from farm.spec.workloads import Exclusion, Inference, LayersOf, Serving, Training, remaining
 
 __all__ = [
     "MAX_JOBS",
@@ -29,6 +30,8 @@ __all__ = [
     "LayersSweep",
     "Measure",
     "Repetitions",
+    "Serving",
+    "ServingSweep",
     "Sweep",
     "Training",
     "TrainingSweep",

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, field_validator, model_validator
 
@@ -32,7 +32,7 @@ from farm.spec.types import (
     refuse,
     same,
 )
-from farm.spec.workloads import Exclusion, Factors, Inference, LayersOf, PartOf, Training, remaining
+from farm.spec.workloads import Exclusion, Factors, Inference, LayersOf, PartOf, Serving, Training, remaining
 
 #: More than this is a mistake rather than a plan.
 MAX_JOBS = 100_000
@@ -102,16 +102,16 @@ def _exactly(value: Any) -> Any:
 _EXACTLY = ShortForm(_exactly, {"type": "integer", "minimum": 1, "maximum": 1000})
 
 
-_KIND = Expected("one of inference, training, tuning, layers", same("inference", "training", "tuning", "layers"))
+Kind = Literal["inference", "serving", "training", "tuning", "layers"]
+_KINDS = get_args(Kind)
+_KIND = Expected(f"one of {', '.join(_KINDS)}", same(*_KINDS))
 
 
 class Sweep(Frozen):
     """What sweeps of every kind have in common."""
 
     name: Name = Field(description="letters, digits, - and _, at most 60")
-    kind: Annotated[Literal["inference", "training", "tuning", "layers"], _KIND] = Field(
-        description="what a trial does"
-    )
+    kind: Annotated[Kind, _KIND] = Field(description="what a trial does")
     workload: Factors = Field(description="what a trial runs; every list is a factor")
     exclude: tuple[Exclusion, ...] = Field((), description="points to leave out")
     measure: Measure = Field(default_factory=Measure, description="how a trial measures")
@@ -187,6 +187,14 @@ class InferenceSweep(Sweep):
     kind: Literal["inference"] = _WHAT_IT_DOES
     workload: Inference = _WHAT_IT_RUNS
     exclude: Annotated[tuple[Annotated[Exclusion, PartOf(Inference)], ...], OneOrMore(least=0)] = _LEFT_OUT
+
+
+class ServingSweep(Sweep):
+    """Networks that serve requests as they come."""
+
+    kind: Literal["serving"] = _WHAT_IT_DOES
+    workload: Serving = _WHAT_IT_RUNS
+    exclude: Annotated[tuple[Annotated[Exclusion, PartOf(Serving)], ...], OneOrMore(least=0)] = _LEFT_OUT
 
 
 class TrainingSweep(Sweep):
@@ -287,6 +295,7 @@ class LayersSweep(Sweep):
 #: The schema of each kind of sweep.
 SWEEPS: Mapping[str, type[Sweep]] = {
     "inference": InferenceSweep,
+    "serving": ServingSweep,
     "training": TrainingSweep,
     "tuning": TuningSweep,
     "layers": LayersSweep,

@@ -5,14 +5,28 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, GetCoreSchemaHandler, create_model
+from pydantic import AfterValidator, Field, GetCoreSchemaHandler, create_model, model_validator
 from pydantic_core import core_schema
 
 from farm.catalog import DATASETS, INPUTS, MODELS, STUDY_MODELS, USER_MODEL
+from farm.errors import InputError
 from farm.model import Frozen, Point
-from farm.spec.types import Among, Expected, OneOrMore, PositiveInt, Switch, integer, matching, path_or, same, shown
+from farm.serving.policy import Policy
+from farm.spec.types import (
+    Among,
+    Expected,
+    OneOrMore,
+    PositiveInt,
+    Switch,
+    integer,
+    matching,
+    path_or,
+    refuse,
+    same,
+    shown,
+)
 
 NetworkName = Annotated[
     str,
@@ -63,6 +77,38 @@ Layers = Annotated[int, integer(1, 100), Expected("a positive integer")]
 ImagesOrAll = Annotated[int | None, integer(1, 10_000_000), Expected("a positive integer, or null for all")]
 Pixels = Annotated[int | None, integer(1, 4096), Expected("a positive integer, or null for their own size")]
 Patience = Annotated[int | None, integer(1, 10_000), Expected("a positive integer, or null for no early stopping")]
+
+
+def _policy(text: str) -> str:
+    """As it is told everywhere: `timeout:8:0.02s` is `timeout:8:20ms`."""
+    try:
+        return str(Policy.parse(text))
+    except InputError as error:
+        raise ValueError(str(error)) from None
+
+
+PolicyText = Annotated[
+    str,
+    matching(r"^((fixed|greedy):[1-9][0-9]{0,5}|timeout:[1-9][0-9]{0,5}:[0-9.]{1,20}(us|ms|s|min))$"),
+    AfterValidator(_policy),
+    Expected("fixed:8, greedy:8 or timeout:8:20ms", same("fixed:8", "greedy:8", "timeout:8:20ms")),
+]
+#: In a measure window where a sweep names no number: enough to claim a p99.
+USUAL_REQUESTS = 512
+#: Arrival processes by name; any other is the path of a trace.
+PROCESSES = ("poisson", "constant")
+Process = Annotated[
+    str,
+    matching(r"^.{1,4000}$"),
+    path_or(*PROCESSES),
+    Expected("poisson, constant or the path of a trace such as ./requests.txt", same(*PROCESSES)),
+]
+RequestRate = Annotated[
+    float | None,
+    Field(strict=True, gt=0, le=100_000),
+    Expected("requests a second, a number above 0, or null for a trace, which has its own"),
+]
+RequestsOrAll = Annotated[int | None, integer(1, 1_000_000), Expected("a positive integer, or null")]
 Optimizer = Annotated[Literal["adam", "adamw", "sgd"], Expected()]
 Schedule = Annotated[Literal["constant", "cosine", "step"], Expected()]
 
@@ -87,6 +133,10 @@ PixelCounts = Annotated[tuple[Pixels, ...], OneOrMore()]
 Patiences = Annotated[tuple[Patience, ...], OneOrMore()]
 Optimizers = Annotated[tuple[Optimizer, ...], OneOrMore()]
 Schedules = Annotated[tuple[Schedule, ...], OneOrMore()]
+Policies = Annotated[tuple[PolicyText, ...], OneOrMore()]
+Processes = Annotated[tuple[Process, ...], OneOrMore()]
+RequestRates = Annotated[tuple[RequestRate, ...], OneOrMore()]
+RequestCounts = Annotated[tuple[RequestsOrAll, ...], OneOrMore()]
 Inputs = Annotated[tuple[Annotated[str, Among(INPUTS), Expected(f"one of {', '.join(INPUTS)}")], ...], OneOrMore()]
 
 
@@ -120,6 +170,48 @@ class Inference(Factors):
     channels_last: Switches = Field((False,), description="memory format with the channels last")
     compile: Switches = Field((False,), description="compile the network with torch.compile")
     threads: ThreadCounts = Field((None,), description="CPU threads of the trial; null: all cores")
+
+
+class Serving(Factors):
+    """A classification network that serves requests as they come, in batches."""
+
+    model: Networks = Field(description="network: torchvision's name of one that classifies, or package.module:Class")
+    policy: Policies = Field(
+        description="when requests that wait become a batch: fixed:8 (eight wait), greedy:8 (whatever waits, up to "
+        "eight) or timeout:8:20ms (eight wait, or the first of them has for 20 ms)"
+    )
+    rate_per_s: RequestRates = Field((None,), description="requests a second; null: those of the trace")
+    arrivals: Processes = Field(
+        ("poisson",), description="poisson, constant (gaps differ by up to 20 %), or the path of a trace"
+    )
+    requests: RequestCounts = Field(
+        (None,),
+        description=f"requests in a measure window, or as many more as fill it; null: {USUAL_REQUESTS}, of a trace all",
+    )
+    preprocess: Switches = Field(
+        (False,), description="decode, resize and normalise each image while its request is served"
+    )
+    precision: Precisions = Field(("fp32",), description="number format of the computation")
+    device: Devices = Field(("auto",), description="auto (a GPU if there is one), cpu, cuda or cuda:N")
+    weights: WeightsOf = Field(
+        ("random",), description="random, default (torchvision's trained ones) or the path of a local file"
+    )
+    images: ImagesFrom = Field(
+        ("sample",), description="sample (scikit-learn's two photographs) or the path of a folder"
+    )
+    channels_last: Switches = Field((False,), description="memory format with the channels last")
+    threads: ThreadCounts = Field((None,), description="CPU threads of the trial; null: all cores")
+
+    @model_validator(mode="after")
+    def _rates_fit(self) -> Self:
+        is_trace = [process not in PROCESSES for process in self.arrivals]
+        if any(is_trace) and not all(is_trace):
+            refuse([(("arrivals",), "a trace has a rate of its own: use a sweep each for traces and for processes")])
+        for index, rate_per_s in enumerate(self.rate_per_s):
+            if (rate_per_s is None) != is_trace[0]:
+                expected = "expected requests a second, such as 16" if rate_per_s is None else "a trace has its own"
+                refuse([(("rate_per_s", index), f"{expected}, got {shown(rate_per_s)}")])
+        return self
 
 
 class Training(Factors):

@@ -8,8 +8,18 @@ from hypothesis import strategies as st
 
 from farm.errors import InputError
 from farm.model import Machine, Point
-from farm.plan import block_of, default_time_limit_s, expected_duration_s, plan, points
-from farm.spec import PROFILES, InferenceSweep, Sweep, TrainingSweep, canonical, load_sweep, parse_sweep, sweep_id
+from farm.plan import UNKNOWN_LIMIT_S, block_of, expected_s, plan, points
+from farm.spec import (
+    PROFILES,
+    InferenceSweep,
+    ServingSweep,
+    Sweep,
+    TrainingSweep,
+    canonical,
+    load_sweep,
+    parse_sweep,
+    sweep_id,
+)
 
 
 def sweep_of(**fields: Any) -> Sweep:
@@ -233,9 +243,32 @@ def test_a_later_block_of_trainings_is_what_it_would_have_been_from_the_start() 
 
 
 def test_a_trial_is_expected_to_last_the_sum_of_its_stretches() -> None:
-    assert expected_duration_s(PROFILES["full"]) == pytest.approx(10 + 10 + 3 + 3 * 10.5 + 10 + 2)
-    assert plan(sweep_of(), []).jobs[0].spec.time_limit_s == default_time_limit_s(PROFILES["full"])
-    assert default_time_limit_s(PROFILES["full"]) == pytest.approx(10 * 66.5 + 300)
+    spec = plan(sweep_of(), []).jobs[0].spec
+    assert expected_s(spec) == pytest.approx(10 + 10 + 3 + 3 * 10.5 + 10 + 2)
+    assert spec.time_limit_s == pytest.approx(10 * 66.5 + 300)
+
+
+def serving_sweep(**workload: object) -> Sweep:
+    return ServingSweep.model_validate(
+        {
+            "name": "live",
+            "kind": "serving",
+            "workload": {"model": "alexnet", "policy": "greedy:8"} | workload,
+            "measure": {"profile": "quick"},
+        }
+    )
+
+
+def test_a_live_trial_lasts_as_long_as_its_requests_come() -> None:
+    specs = [job.spec for job in plan(serving_sweep(rate_per_s=[16, 1000]), []).jobs]
+    lasts = {spec.point["rate_per_s"]: expected_s(spec) for spec in specs}
+    assert lasts == {16: pytest.approx(6 + 0.6 + 512 / 16 + 0.5), 1000: pytest.approx(6 + 0.6 + 2 + 0.5)}
+    assert {spec.time_limit_s for spec in specs} == {10 * expected_s(spec) + 300 for spec in specs}
+
+
+def test_nobody_knows_how_long_a_trace_lasts() -> None:
+    (spec,) = {job.spec.target: job.spec for job in plan(serving_sweep(arrivals="./requests.txt"), []).jobs}.values()
+    assert spec.time_limit_s == UNKNOWN_LIMIT_S
 
 
 def test_a_time_limit_below_the_expected_duration_is_a_warning() -> None:
@@ -253,7 +286,7 @@ def test_the_quickstart_is_a_matter_of_minutes() -> None:
     sweep = load_sweep(Path(__file__).parents[2] / "farm/sweeps/quickstart.yaml")
     jobs = plan(sweep, []).jobs
     assert len(jobs) == 18
-    assert sum(expected_duration_s(job.spec.measure) for job in jobs) < 240
+    assert sum(expected_s(job.spec) for job in jobs) < 240
 
 
 def test_a_sweep_from_text_plans_like_one_from_values() -> None:

@@ -9,7 +9,7 @@ import pytest
 from farm import tuner
 from farm.errors import InputError
 from farm.model import SEARCH_FACTORS, Domain, JobState, Machine, Point, Rung, Stopped
-from farm.plan import UNTIMED_LIMIT_S, PlannedJob
+from farm.plan import UNKNOWN_LIMIT_S, PlannedJob
 from farm.spec import TuningSweep, sweep_id
 from farm.store import Trained
 from farm.tuner import Known, finished, following, plan, studies, wanting
@@ -60,7 +60,7 @@ def test_the_first_plan_has_the_first_configuration_of_every_study() -> None:
     planned = plan(tuning_sweep(), [])
     assert sorted(map(key, planned.jobs)) == sorted({(study, 0) for study, _ in map(key, planned.jobs)})
     assert (len(planned.jobs), planned.total) == (4, 20)
-    assert {(job.spec.kind, job.spec.time_limit_s) for job in planned.jobs} == {("training", UNTIMED_LIMIT_S)}
+    assert {(job.spec.kind, job.spec.time_limit_s) for job in planned.jobs} == {("training", UNKNOWN_LIMIT_S)}
 
 
 def test_a_point_is_that_of_the_workload_with_what_was_chosen_and_the_factors_of_the_search() -> None:

@@ -18,6 +18,8 @@ from typing import Any, ClassVar, Protocol
 from pydantic import JsonValue
 
 from farm.model import Point
+from farm.serving.arrivals import Arrivals
+from farm.serving.policy import Policy
 
 
 class InvalidWorkload(Exception):
@@ -39,6 +41,19 @@ class Repeatable(Workload, Protocol):
     """One that does the same again and again."""
 
     def step(self) -> int: ...
+
+
+class Servable(Repeatable, Protocol):
+    """One that serves requests as they come: `take` those of a batch, then `serve` it; a step is a full batch."""
+
+    @property
+    def policy(self) -> Policy: ...
+    @property
+    def arrivals(self) -> Arrivals: ...
+    @property
+    def requests(self) -> int: ...  #: in a measure window, at least; of a trace at most
+    def take(self, first: int, count: int) -> None: ...  #: the inputs of these requests, put together
+    def serve(self, count: int) -> None: ...  #: enqueue what was taken
 
 
 class Part(Protocol):
@@ -83,6 +98,7 @@ class Trainable(Workload, Protocol):
 #: Workloads by the job's kind, as "module:Class", imported on use.
 REGISTRY: Mapping[str, str] = {
     "inference": "workers.workloads.inference:Inference",
+    "serving": "workers.workloads.serving:Serving",
     "training": "workers.workloads.training:Training",
     "layers": "workers.workloads.layers:Layers",
     "burn": "workers.workloads.burn:Burn",

@@ -33,15 +33,20 @@ class Images:
 
 
 def load(source: str, preprocess: Preprocess, at_most: int, seed: int) -> Images:
-    """Up to `at_most` photographs of a source in seeded order.
+    """Up to `at_most` photographs of a source, preprocessed; see `photographs`."""
+    chosen = photographs(source, at_most, seed)
+    return Images([preprocess(photograph) for _, photograph in chosen], [name for name, _ in chosen])
+
+
+def photographs(source: str, at_most: int, seed: int) -> list[tuple[str, Image.Image]]:
+    """Up to `at_most` photographs of a source, with their names, in seeded order.
 
     The source is `sample` (the two that scikit-learn carries) or a folder, with the folders below it. Raises
     InvalidWorkload where there is none or one cannot be read.
     """
     paths = sorted(_sample() if source == "sample" else _folder(Path(source)))
     random.Random(seed).shuffle(paths)  # noqa: S311 - an order to repeat, not a secret
-    chosen = list(islice(paths, at_most))
-    return Images([preprocess(_read(path)) for path in chosen], [path.name for path in chosen])
+    return [(path.name, _read(path)) for path in islice(paths, at_most)]
 
 
 def _sample() -> list[Path]:

@@ -4,7 +4,8 @@ Decoding and preprocessing belong to `setup`: the step measures the network alon
 """
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Self
 
 import torch
 from pydantic import Field, JsonValue
@@ -12,6 +13,7 @@ from torch import nn
 
 from farm.model import Frozen, Point
 from workers.workloads import InvalidWorkload, images, networks
+from workers.workloads.images import Preprocess
 from workers.workloads.params import configure_torch, parsed
 
 #: What torch.compile says where it finds no compiler for the CPU, or for the GPU.
@@ -19,17 +21,49 @@ NO_COMPILER = ("InvalidCxxCompiler", "TritonMissing")
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
-class Params(Frozen):
-    """A point of kind inference; the trial has chosen the device by now."""
+class NetworkParams(Frozen):
+    """What a point says of a network that infers; the trial has chosen the device by now."""
 
     model: str
-    batch_size: int = Field(ge=1)
     precision: Literal["fp32", "fp16", "bf16", "tf32"] = "fp32"
     weights: str = "random"  #: random, default or a file
     images: str = "sample"  #: sample or a folder
     channels_last: bool = False
-    compile: bool = False
     threads: int | None = Field(default=None, ge=1)  #: of one operation on the CPU; None: torch's choice
+
+
+class Params(NetworkParams):
+    """A point of kind inference."""
+
+    batch_size: int = Field(ge=1)
+    compile: bool = False
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A network on its device, and how its batches lie in memory."""
+
+    module: nn.Module
+    preprocess: Preprocess
+    dtype: torch.dtype
+    layout: torch.memory_format
+    device: str
+    facts: Mapping[str, JsonValue]
+
+    @classmethod
+    def build(cls, params: NetworkParams, device: str, seed: int) -> Self:
+        """Set torch up, and put the network on the device (`cpu`, `cuda:N`); raises InvalidWorkload."""
+        configure_torch(params.precision, params.threads, device)
+        network = networks.build(params.model, params.weights, seed, published_size=True)
+        layout = torch.channels_last if params.channels_last else torch.contiguous_format
+        dtype = DTYPES[params.precision]
+        module = network.module.to(device=device, dtype=dtype).to(memory_format=layout)
+        facts = {**network.facts, "threads": torch.get_num_threads()}
+        return cls(module, network.preprocess, dtype, layout, device, facts)
+
+    def batch(self, size: int, like: torch.Tensor) -> torch.Tensor:
+        """Room on the device for so many images, each of the shape of one."""
+        return torch.empty((size, *like.shape), dtype=self.dtype, device=self.device, memory_format=self.layout)
 
 
 class Inference:
@@ -49,20 +83,15 @@ class Inference:
     def setup(self, point: Point, device: str, seed: int) -> None:
         """Build the network and its batch on the device (`cpu`, `cuda:N`); with `compile`, compile it."""
         params = parsed(point, Params)
-        configure_torch(params.precision, params.threads, device)
-        network = networks.build(params.model, params.weights, seed, published_size=True)
-        photographs = images.load(params.images, network.preprocess, params.batch_size, seed)
-        layout = torch.channels_last if params.channels_last else torch.contiguous_format
-        dtype = DTYPES[params.precision]
-        shape = (params.batch_size, *photographs.pixels[0].shape)
-        self._batch = photographs.fill(torch.empty(shape, dtype=dtype, device=device, memory_format=layout))
+        classifier = Classifier.build(params, device, seed)
+        photographs = images.load(params.images, classifier.preprocess, params.batch_size, seed)
+        self._batch = photographs.fill(classifier.batch(params.batch_size, like=photographs.pixels[0]))
         self._batch_size = params.batch_size
-        self._network = network.module.to(device=device, dtype=dtype).to(memory_format=layout)
+        self._network = classifier.module
         self._facts = {
-            **network.facts,
-            "input_shape": list(shape[1:]),
+            **classifier.facts,
+            "input_shape": list(self._batch.shape[1:]),
             "photographs": len(photographs.names),
-            "threads": torch.get_num_threads(),
         }
         if params.compile:
             self._compile()

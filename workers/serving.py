@@ -1,0 +1,118 @@
+"""The course of live trials: requests arrive in real time, wait, and are served in batches.
+
+    arrivals (a process of its own) -> queue -> policy -> batch -> network
+
+The server sleeps while it has nothing to do. Each request is stamped when it was to come, came, was taken off the
+queue, was handed to the network with its batch, and was done, the device synchronised. Every window begins with an
+empty queue and ends with the last request done.
+"""
+
+import time
+from dataclasses import dataclass
+from math import ceil
+from typing import cast
+
+import numpy as np
+
+from farm.model import Flag, JobSpec, Requests, WindowKind
+from farm.serving.arrivals import Recorded
+from farm.serving.policy import Policy
+from workers import protocol
+from workers.arrivals import Queue
+from workers.loops import Loops
+from workers.stage import Stage
+from workers.workloads import Servable
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Served together; times are monotonic ns."""
+
+    size: int
+    dequeue_ns: int
+    start_ns: int
+    done_ns: int
+
+
+def run(stage: Stage, workload: Servable) -> None:
+    """Full batches back to back, which tell what can be served at all; then as many windows as the settings want."""
+    loops = Loops(stage, workload)
+    loops.warm_up()
+    capacity_per_s = workload.policy.size / loops.batch_s
+    rate_per_s = workload.arrivals.rate_per_s
+    if rate_per_s >= capacity_per_s:
+        note = f"{rate_per_s:.4g} requests/s, and {workload.policy} can serve {capacity_per_s:.4g}/s: the queue grows"
+        stage.doubt(Flag.SATURATED, note)
+    for index in range(stage.measure.windows):
+        offsets_ns = arrivals_ns(stage.spec, workload, index)
+        with Queue(offsets_ns) as queue:
+            stage.settle()
+            with stage.window(WindowKind.MEASURE, index, stage.measure.guard_s) as tally:
+                begin_ns = queue.open()
+                batches = serve(workload, queue, len(offsets_ns))
+                tally.units = len(offsets_ns)
+            enqueued_ns = [queue.arrived_ns(request) for request in range(len(offsets_ns))]
+        served = stamped(index, capacity_per_s, begin_ns, offsets_ns, enqueued_ns, batches)
+        stage.line.send(protocol.Served(requests=served))
+
+
+def arrivals_ns(spec: JobSpec, workload: Servable, index: int) -> list[int]:
+    """When the requests of a window are to come. A repetition gives every policy the same arrivals."""
+    arrivals, policy = workload.arrivals, workload.policy
+    count = workload.requests
+    if not isinstance(arrivals, Recorded):
+        count = max(count, ceil(arrivals.rate_per_s * spec.measure.window_s))
+        count = ceil(count / policy.size) * policy.size if policy.is_fixed else count
+    times_s = arrivals.times_s(count, np.random.default_rng((spec.seed, spec.repetition, index)))[:count]
+    return cast("list[int]", np.rint(times_s * 1e9).astype(np.int64).tolist())
+
+
+def serve(workload: Servable, queue: Queue, count: int) -> list[Batch]:
+    """Serve so many requests as the policy has it; those that come last do not wait for a batch that cannot fill."""
+    policy, first = workload.policy, 0
+    batches: list[Batch] = []
+    while first < count:
+        waiting = _await_batch(queue, policy, first, count) - first
+        size = min(waiting, policy.size)
+        dequeue_ns = time.monotonic_ns()
+        workload.take(first, size)
+        start_ns = time.monotonic_ns()
+        workload.serve(size)
+        workload.synchronize()
+        batches.append(Batch(size, dequeue_ns, start_ns, time.monotonic_ns()))
+        first += size
+    return batches
+
+
+def _await_batch(queue: Queue, policy: Policy, first: int, count: int) -> int:
+    """How many requests have arrived when the next batch may begin, `first` the first of them that waits."""
+    arrived = queue.wait(first + 1)
+    full = min(first + policy.size, count)
+    if arrived >= full:
+        return arrived
+    until_ns = None if policy.is_fixed else queue.arrived_ns(first) + round(policy.timeout_s * 1e9)
+    return queue.wait(full, until_ns)
+
+
+def stamped(
+    window: int,
+    capacity_per_s: float,
+    begin_ns: int,
+    offsets_ns: list[int],
+    enqueued_ns: list[int],
+    batches: list[Batch],
+) -> Requests:
+    """Every request with its times, in seconds since the queue was opened."""
+
+    def of_batches(name: str) -> tuple[float, ...]:
+        return tuple((getattr(batch, name) - begin_ns) / 1e9 for batch in batches for _ in range(batch.size))
+
+    return Requests(
+        window=window,
+        capacity_per_s=capacity_per_s,
+        arrival_s=tuple(offset_ns / 1e9 for offset_ns in offsets_ns),
+        enqueue_s=tuple((at_ns - begin_ns) / 1e9 for at_ns in enqueued_ns),
+        dequeue_s=of_batches("dequeue_ns"),
+        start_s=of_batches("start_ns"),
+        done_s=of_batches("done_ns"),
+    )
