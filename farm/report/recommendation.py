@@ -13,14 +13,14 @@ from farm.analysis.aggregate import Key
 from farm.analysis.recommend import WORTHWHILE, Advice, Candidate, Limit, Limits, Price, advise, candidates
 from farm.analysis.serving import Arrivals, Figures
 from farm.analysis.serving.figures import REQUESTS
-from farm.serving.quantities import spelt_per_s
 from farm.errors import InputError
 from farm.model import Quality, Scalar, SweepRecord
 from farm.report.grids import named
+from farm.report.loads import figures_record, joules, time_cell
 from farm.report.numbers import UNKNOWN, interval, milliseconds, number, percent
-from farm.report.response import figures_record, joules
 from farm.report.selection import Selection
-from farm.report.serving import HOW, Served, served, time_cell
+from farm.report.serving import HOW, Served, served
+from farm.serving.quantities import spelt_per_s
 from farm.store import Store
 
 #: Rows of the front that a terminal shows; JSON has all.

@@ -7,31 +7,16 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from farm.analysis.aggregate import Key
-from farm.analysis.serving import STATISTICS, Arrivals, Figures, Policy, Service, assess
+from farm.analysis.serving import Arrivals, Figures, Policy, Service, assess
 from farm.analysis.serving.figures import REQUESTS
 from farm.errors import InputError
-from farm.intervals import Interval
 from farm.model import Scalar, SweepRecord
 from farm.report.grids import Row, grids
-from farm.report.numbers import UNKNOWN, count, net, number
-from farm.report.results import ends
+from farm.report.loads import HEADINGS, SHOWN, cells, figures_record
 from farm.report.selection import Selection
-from farm.report.serving import Served, served, time_cell
+from farm.report.serving import Served, served
 from farm.serving.quantities import spelt_per_s
 from farm.store import Store
-
-_SHOWN = ("mean", "p50", "p95", "p99", "max")
-_HEADINGS = (
-    "ms\nmean",
-    "\np50",
-    "\np95",
-    "\np99",
-    "\nmax",
-    "\nbatch",
-    "\nload",
-    "gross J\n/request",
-    "net J\n/request",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +39,9 @@ class Responses:
     def rendered(self) -> RenderableType:
         """Caption, table, footnotes."""
         caption = [*self.served.selected.caption(), *dict.fromkeys(f"arrivals: {r.arrivals}" for r in self.found), ""]
-        rows = [Row(_key(r), _cells(r.figures)) for r in self.found]
+        rows = [Row(_key(r), cells(r.figures)) for r in self.found]
         footnotes = [Text(note, style="dim") for note in self._footnotes()]
-        return Group(Text("\n".join(caption)), grids(rows, _HEADINGS), *footnotes)
+        return Group(Text("\n".join(caption)), grids(rows, HEADINGS), *footnotes)
 
     def _footnotes(self) -> list[str]:
         figures = [r.figures for r in self.found]
@@ -65,7 +50,7 @@ class Responses:
             own.append("! saturated: requests come faster than that, and the queue grows without bound.")
         if any(f.unserved for f in figures):
             own.append("The last requests, which do not fill a batch, are never served and not counted.")
-        return [*own, *self.served.footnotes(figures, _SHOWN)]
+        return [*own, *self.served.footnotes(figures, SHOWN)]
 
     def records(self) -> list[dict[str, Scalar]]:
         """For csv, json and parquet."""
@@ -114,23 +99,6 @@ def _key(response: Response) -> Key:
     return (*response.service.key, ("rate", rate), ("policy", str(response.policy)))
 
 
-def _cells(figures: Figures) -> list[str]:
-    return [
-        *(time_cell(figures, statistic) for statistic in _SHOWN),
-        count(figures.mean_batch),
-        f"{figures.load:.2f}{'!' if figures.is_saturated else ''}",
-        joules(figures.gross_j),
-        joules(figures.net_j),
-    ]
-
-
-def joules(value: Interval | None) -> str:
-    """Without its interval; a bound where it may be nothing."""
-    if value is None:
-        return UNKNOWN
-    return net(value) if value.low is not None and value.low <= 0 else number(value.mean)
-
-
 def _record(response: Response) -> dict[str, Scalar]:
     service, arrivals = response.service, response.arrivals
     return {
@@ -142,24 +110,4 @@ def _record(response: Response) -> dict[str, Scalar]:
         "quality": service.quality.value if service.quality else None,
         "simulated": service.simulated,
         "response_times": "simulated",
-    }
-
-
-def figures_record(figures: Figures) -> dict[str, Scalar]:
-    """Flat, SI units in the names; of a queue that grows for ever no times and no joules."""
-    times = {} if figures.is_saturated else figures.response_s
-    response_s = (ends(f"response_{name.replace('.', '_')}_s", times.get(name)) for name in STATISTICS)
-    return {
-        "requests": figures.requests,
-        "unserved": figures.unserved,
-        "load": figures.load,
-        "saturated": figures.is_saturated,
-        **{name: value for statistic in response_s for name, value in statistic.items()},
-        "mean_batch": figures.mean_batch,
-        "batches_by_size": ";".join(f"{size}:{number}" for size, number in figures.batches.items()),
-        "utilisation": figures.utilisation,
-        "interpolated_share": figures.interpolated,
-        "timed_batches": figures.timed,
-        **ends("gross_j_per_request", figures.gross_j),
-        **ends("net_j_per_request", figures.net_j),
     }

@@ -10,7 +10,7 @@ from farm.analysis.serving.times import needed
 from farm.errors import InputError
 from farm.model import Domain, SweepRecord, WindowKind
 from farm.report import notes
-from farm.report.numbers import UNKNOWN, milliseconds, percent, several
+from farm.report.numbers import percent, several
 from farm.report.selection import Selected, Selection, select
 from farm.report.views import COLUMNS, published_accuracy
 from farm.store import MeasurementRow, Store, TrialRow
@@ -80,11 +80,3 @@ def _idle_w(trials: Sequence[TrialRow], rows: Sequence[MeasurementRow], domain: 
         for trial, context_w, chosen_w in known
         if (watts := chosen_w if context_w is None else context_w) is not None
     }
-
-
-def time_cell(figures: Figures, statistic: str) -> str:
-    """A response time in ms; a dash where the queue grows for ever, or nothing was served."""
-    if figures.is_saturated or not figures.response_s:
-        return UNKNOWN
-    mark = "" if figures.is_claim(statistic) else "*"
-    return f"{milliseconds(figures.response_s[statistic].mean)}{mark}"
