@@ -38,7 +38,7 @@ from farm.spec.workloads import Exclusion, Factors, Inference, LayersOf, PartOf,
 MAX_JOBS = 100_000
 MAX_SEEDS = 1000
 #: Half-width of the 95 % interval to reach where a sweep names none, as a share.
-INFERENCE_TARGET, TRAINING_TARGET = 0.02, 0.05
+INFERENCE_TARGET, USUAL_TARGET = 0.02, 0.05
 
 
 class Measure(Frozen):
@@ -78,7 +78,7 @@ class Repetitions(Frozen):
     max: Count = Field(30, description="never more than this")
     target: Share | None = Field(
         None,
-        description="half-width of the 95 % interval to reach, such as 2% or 0.02; default 2 %, of training 5 %",
+        description="half-width of the 95 % interval to reach, such as 2% or 0.02; default 2 % of inference, else 5 %",
     )
 
     @model_validator(mode="after")
@@ -305,7 +305,7 @@ SWEEPS: Mapping[str, type[Sweep]] = {
 def stopping_rule(sweep: Sweep) -> StoppingRule:
     """How often each point is repeated."""
     written = sweep.repetitions
-    target = written.target or (INFERENCE_TARGET if sweep.kind == "inference" else TRAINING_TARGET)
+    target = written.target or (INFERENCE_TARGET if sweep.kind == "inference" else USUAL_TARGET)
     return StoppingRule(min=written.min, max=written.max, target=target)
 
 

@@ -207,6 +207,8 @@ class Serving(Factors):
         is_trace = [process not in PROCESSES for process in self.arrivals]
         if any(is_trace) and not all(is_trace):
             refuse([(("arrivals",), "a trace has a rate of its own: use a sweep each for traces and for processes")])
+        if not (is_trace[0] or "rate_per_s" in self.model_fields_set):
+            refuse([((), "rate_per_s is missing: expected requests a second, such as 16")])
         for index, rate_per_s in enumerate(self.rate_per_s):
             if (rate_per_s is None) != is_trace[0]:
                 expected = "expected requests a second, such as 16" if rate_per_s is None else "a trace has its own"

@@ -6,11 +6,12 @@ import pytest
 
 import farm.sweeps
 from farm import tuner
+from farm.analysis.aggregate import P99_NEEDS
 from farm.catalog import MODELS, NETWORKS
 from farm.model import Machine
 from farm.plan import Plan, plan
 from farm.report import plans
-from farm.spec import InferenceSweep, Sweep, TuningSweep, load_sweep, profile_settings
+from farm.spec import InferenceSweep, ServingSweep, Sweep, TuningSweep, load_sweep, profile_settings
 from tests.summaries import rendered, widest
 
 READY_MADE = Path(farm.sweeps.__file__).parent
@@ -54,14 +55,23 @@ def test_batching_is_asked_of_the_studys_networks() -> None:
 
 
 def test_the_faithful_one_has_the_studys_cells_once_each_with_all_of_its_requests() -> None:
-    sweep = inference("batching-faithful")
+    sweep = load_sweep(READY_MADE / "batching-faithful.yaml")
+    assert isinstance(sweep, ServingSweep)
     measure = profile_settings(sweep.measure)
     assert set(sweep.workload.model) == STUDY
-    assert sweep.workload.batch_size == (16, 32, 64, 128)
+    assert sweep.workload.policy == ("fixed:16", "fixed:32", "fixed:64", "fixed:128", "greedy:128")
+    assert (sweep.workload.arrivals, sweep.workload.rate_per_s) == (("constant",), (16.0,))
     assert (sweep.repetitions.min, sweep.repetitions.max) == (1, 1)
-    assert measure.min_iterations * min(sweep.workload.batch_size) == 8192
+    assert (sweep.workload.requests, sweep.workload.preprocess) == ((8192,), (True,))
     assert (measure.cool_down_max_s, measure.guard_s) == (0, 0)
     assert sweep.workload.device == ("cuda",)
+
+
+def test_live_requests_are_enough_for_a_p99() -> None:
+    for name in ("serving", "serving-quick"):
+        sweep = load_sweep(READY_MADE / f"{name}.yaml")
+        assert isinstance(sweep, ServingSweep)
+        assert min(requests or 0 for requests in sweep.workload.requests) >= P99_NEEDS
 
 
 def test_the_timeline_has_every_network_of_torchvision() -> None:

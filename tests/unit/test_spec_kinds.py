@@ -2,7 +2,7 @@
 
 import pytest
 
-from farm.spec import TuningSweep, sweep_id
+from farm.spec import ServingSweep, TuningSweep, sweep_id
 from tests.unit.test_spec import parse, problems
 
 
@@ -76,3 +76,45 @@ def test_a_network_may_be_of_a_users_package(kind: str) -> None:
 def test_what_is_no_name_of_a_network_is_refused(name: str) -> None:
     (found,) = problems(f"name: own\nkind: inference\nworkload: {{model: '{name}'}}\n")
     assert "workload.model: expected a classification network of torchvision, or package.module:Class, got" in found
+
+
+LIVE = """name: live
+kind: serving
+workload:
+  model: alexnet
+  policy: [greedy:8, "timeout:8:0.02s", fixed:16]
+  rate_per_s: [16, 0.5]
+"""
+
+
+def test_reads_a_serving_sweep() -> None:
+    sweep = parse(LIVE)
+    assert isinstance(sweep, ServingSweep)
+    assert sweep.workload.policy == ("greedy:8", "timeout:8:20ms", "fixed:16")
+    assert (sweep.workload.rate_per_s, sweep.workload.arrivals, sweep.workload.requests) == (
+        (16, 0.5), ("poisson",), (None,),
+    )  # fmt: skip
+    trace = parse(LIVE.replace("rate_per_s: [16, 0.5]", "arrivals: ./requests.txt"))
+    assert isinstance(trace, ServingSweep)
+    assert trace.workload.arrivals[0].endswith("/requests.txt")
+    assert trace.workload.rate_per_s == (None,)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("greedy:8", "greedy:0", "5:12: workload.policy[0]: expected fixed:8, greedy:8 or timeout:8:20ms, got"),
+        ("greedy:8", "gready:8", "5:12: workload.policy[0]: expected fixed:8, greedy:8 or timeout:8:20ms, got"),
+        ("0.02s", "0s", "5:22: workload.policy[1]: expected fixed:8, greedy:8 or timeout:8:20ms, got 'timeout:8:0s'"),
+        ("fixed:16", "greedy:8", "5:41: workload.policy[2]: the same as item [0]"),
+        ("[16, 0.5]", "0", "6:15: workload.rate_per_s: expected requests a second, a number above 0"),
+        ("[16, 0.5]", "[16, null]", "6:20: workload.rate_per_s[1]: expected requests a second, such as 16, got null"),
+        ("rate_per_s: [16, 0.5]", "requests: 16", "4:3: workload: rate_per_s is missing: expected requests a second"),
+        ("[16, 0.5]", "16\n  arrivals: ./a.txt", "6:15: workload.rate_per_s: a trace has its own, got 16"),
+        ("[16, 0.5]", "16\n  arrivals: [poisson, ./a.txt]", "7:13: workload.arrivals: a trace has a rate of its own"),
+        ("rate_per_s", "batch_size", "6:3: workload.batch_size: unknown key"),
+    ],
+)
+def test_says_what_cannot_be_served(old: str, new: str, expected: str) -> None:
+    (line, *_) = problems(LIVE.replace(old, new))
+    assert expected in line
