@@ -1,18 +1,20 @@
-"""Services that take what they are told, and a plain simulation to hold the fast one against."""
+"""Services that take what they are told, a plain simulation to hold the fast one against, and live trials."""
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from math import isinf
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from farm.analysis.serving import Batch, Policy, Service
+from farm.analysis.serving import Batch, Course, Poisson, Policy, Service, simulate
 from farm.intervals import Interval
-from farm.model import Quality
-from tests.summaries import ends
+from farm.model import Point, Quality, Requests
+from farm.store import MeasurementRow, Store, TrialRow
+from tests.reports import Farm
+from tests.summaries import ends, measurement_row, trial_row
 
 #: Quantiles that stand for a distribution.
 VALUES = 4000
@@ -78,3 +80,76 @@ def plainly(arrivals_s: Sequence[float], policy: Policy, time_s: Callable[[int, 
             served.append(Served(batch, now_s, free_s))
             heappush(events, (free_s, _LOOK))
     return served
+
+
+# Live trials
+
+SERVED: Point = {
+    "model": "alexnet", "policy": "greedy:8", "rate_per_s": 50.0, "arrivals": "poisson", "requests": 512,
+    "preprocess": False, "precision": "fp32", "device": "auto", "weights": "random", "images": "sample",
+    "channels_last": False, "threads": None,
+}  # fmt: skip
+Shown = tuple[TrialRow, list[MeasurementRow], list[Requests]]
+
+
+def requests_of(course: Course, window: int = 0, capacity_per_s: float = 1000.0, late_s: float = 0.0) -> Requests:
+    """What a trial would tell that served as simulated; each request comes so late."""
+    arrival_s = course.enqueue_s[: course.served]
+    begin_s, done_s = tuple(course.start_s.tolist()), tuple(course.done_s.tolist())
+    return Requests(
+        window=window,
+        capacity_per_s=capacity_per_s,
+        arrival_s=tuple(arrival_s.tolist()),
+        enqueue_s=tuple((arrival_s + late_s).tolist()),
+        dequeue_s=begin_s,
+        start_s=begin_s,
+        done_s=done_s,
+    )
+
+
+def shown(number: int = 0, late_s: float = 0.0, own: Service | None = None, **changes: Any) -> Shown:
+    """A live trial, as `steady` serves: one window, whose joules are those of its batches, and 10 W idle between them.
+
+    `point_...` changes a factor, `row_...` the measurement, the rest the trial.
+    """
+    point = SERVED | {key.removeprefix("point_"): value for key, value in changes.items() if key.startswith("point_")}
+    row = {key.removeprefix("row_"): value for key, value in changes.items() if key.startswith("row_")}
+    rest = {key: value for key, value in changes.items() if not key.startswith(("point_", "row_"))}
+    rate_per_s = float(point["rate_per_s"] or 50.0)
+    policy, one = Policy.parse(str(point["policy"])), own or steady()
+    arrivals_s = Poisson(rate_per_s).times_s(int(point["requests"] or 512), np.random.default_rng(number))
+    course = simulate(arrivals_s, policy, one.times_s, np.random.default_rng(number))
+    assert one.net_j is not None
+    net_j = sum(one.net_j[size - 1].mean for size in course.sizes.tolist())
+    duration_s = float(course.end_s[-1])
+    name = f"{point['model']}.{rate_per_s:g}.{policy}.{number}"
+    facts = {"device": "cpu", "unit": "request"}
+    fields = {"trial": name, "job": name, "kind": "serving", "repetition": number, "facts": facts, "latencies_s": ()}
+    trial = trial_row(**fields | {"factors": point} | rest)
+    figures = {
+        "units": course.served,
+        "duration_s": duration_s,
+        "gross_j": net_j + IDLE_W * duration_s,
+        "net_j": net_j,
+        "net_j_low": net_j * 0.99,
+        "net_j_high": net_j * 1.01,
+        "baseline_context_w": IDLE_W,
+    }
+    capacity_per_s = one.capacity_per_s(policy.size)
+    measured = measurement_row(trial=trial.trial, kind="serving", factors=point, **figures | row)
+    return trial, [measured], [requests_of(course, 0, capacity_per_s, late_s)]
+
+
+class LiveFarm(Farm):
+    """The same, of live trials."""
+
+    def __init__(self, *trials: Shown) -> None:
+        super().__init__(*((trial, rows) for trial, rows, _ in trials))
+        self._served = {trial.trial: served for trial, _, served in trials}
+
+    def requests(self, *_sweeps: str) -> dict[str, list[Requests]]:
+        return self._served
+
+
+def live_farm(*trials: Shown) -> Store:
+    return cast("Store", LiveFarm(*trials))

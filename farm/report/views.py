@@ -12,7 +12,7 @@ from rich.text import Text
 from farm.analysis.aggregate import Summary, summarise
 from farm.analysis.samples import samples
 from farm.model import Scalar, SweepRecord, WindowKind
-from farm.report import layers, training, tuning
+from farm.report import layers, live, training, tuning
 from farm.report import results as layout
 from farm.report.selection import Columns, Selected, Selection, select
 from farm.store import Store, TrialRow
@@ -69,6 +69,8 @@ def view(store: Store, sweep: SweepRecord, selection: Selection) -> View:
             return tuning.results(store, sweep, selection)
         case "layers":
             return layers.results(store, sweep, selection)
+        case "serving":
+            return live.results(store, sweep, selection)
         case _:
             return results(store, sweep, selection)
 

@@ -22,7 +22,7 @@ from farm.model import (
     TraceReport,
     Window,
 )
-from farm.report import across, layers, observations, training, tuning, views
+from farm.report import across, layers, live, observations, training, tuning, views
 from farm.report.across import Across
 from farm.report.analyses import Analysis, Method, Options, analysis
 from farm.report.selection import KINDS_OF_JOULES, Labels, Selection
@@ -35,7 +35,7 @@ _MOST_CELLS, _MOST_FACTORS = 8, 3
 _NO_FACTORS = frozenset(
     {"machine", "hardware_class", "environment", "sweep", "repetition", "job", "trial", "device", *KINDS_OF_JOULES}
 )
-_VIEWS = (views.Results, training.Results, tuning.Results, layers.Results)
+_VIEWS = (views.Results, live.Results, training.Results, tuning.Results, layers.Results)
 
 #: A domain, the meter that read it, and what its joules are worth.
 Metered = tuple[Domain, str | None, Quality | None]

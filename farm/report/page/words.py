@@ -28,6 +28,11 @@ _TRAININGS = (
 METHODS: Mapping[str, str] = {
     "inference": "After a warm-up, batches run in measure windows, inside which none is synchronized; latencies come "
     "from a pass of their own, and every batch of it counts.",
+    "serving": "After a warm-up of full batches, requests come in real time, from a process of their own that waits "
+    "for no answer, and are served in batches as the policy has it; in a repetition every policy gets the same "
+    "arrivals. A response time counts from the moment at which the request was to come, so that a late one hides "
+    "nothing, until its batch is done. A measure window begins with an empty queue and ends with the last request "
+    "done: its joules hold the idle between batches.",
     "training": _TRAININGS,
     "tuning": _TRAININGS,
     "layers": "Each layer runs alone on the input that the whole network gave it, forward and backward apart, repeated "
@@ -58,6 +63,7 @@ FLAGS: Mapping[Flag, str] = {
     Flag.NO_STEADY_STATE: "the warm-up never settled",
     Flag.POWER_CAPPED: "the board ran at its power limit",
     Flag.RESUMED: "it went on from a checkpoint: the joules before the cut are in no window",
+    Flag.SATURATED: "requests came faster than they can be served: the queue grew without bound",
     Flag.THROTTLED: "the clock was lowered: heat, power brake or hardware",
     Flag.TOO_SHORT: "a window was too short for the meter's update period",
 }
