@@ -1,7 +1,7 @@
 """The command line: the only place that prints or exits. Modules are imported on use, so that help is fast."""
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from farm.commands import Answer, Rows, Told, Written
+from farm.commands import Answer, Aside, Rows, Said, Told, Written
 from farm.commands import opened as _store
 from farm.commands.across import across
 from farm.commands.analyze import analyze, compare
@@ -17,10 +17,11 @@ from farm.commands.duty import drain, pause, resume
 from farm.commands.importing import import_
 from farm.commands.operations import logs as trial_logs
 from farm.commands.operations import machines, status
-from farm.commands.options import AnySweep, Json
+from farm.commands.options import AnySweep, Fresh, Json, SweepFile
 from farm.commands.query import query
 from farm.commands.reporting import report
 from farm.commands.results import export, results
+from farm.commands.running import outcome, run
 from farm.commands.serving import recommend, response
 from farm.commands.timeline import timeline
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from farm.model import SweepRecord
     from farm.report.files import Format
     from farm.report.views import View
-    from farm.store import Progress, Store
+    from farm.store import Store
 
 app = typer.Typer(
     name="farm",
@@ -41,13 +42,9 @@ app = typer.Typer(
 db = typer.Typer(help="Look after the database's schema.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(db, name="db")
 
-SweepFile = Annotated[Path, typer.Argument(metavar="SWEEP.yaml", help="The sweep to measure.")]
 SweepName = Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep's name or id.")]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Measure all of it again, beside the old results.")]
-SOME_TRIALS_FAILED = 1
 SERVICE_OUT_OF_REACH = 3
 A_BUG = 70
-INTERRUPTED = 130
 
 
 def main() -> None:
@@ -101,7 +98,7 @@ def _later(name: str) -> Any:
     return stand_in
 
 
-def _print_answer(answer: Answer | Rows | Told | Written | str | None, **_: Any) -> None:
+def _print_answer(answer: Said | Iterator[Said] | None, **_: Any) -> None:
     """Of a command that has a module of its own; the others print for themselves."""
     match answer:
         case str():
@@ -116,6 +113,13 @@ def _print_answer(answer: Answer | Rows | Told | Written | str | None, **_: Any)
         case Written():
             _write(answer.text, answer.output)
             _note(answer.notes)
+        case Aside():
+            _note(answer.lines)
+            if answer.status:
+                raise typer.Exit(answer.status)
+        case Iterator():
+            for part in answer:
+                _print_answer(part)
 
 
 @app.callback(invoke_without_command=True, result_callback=_print_answer)
@@ -128,35 +132,7 @@ def about(version: Annotated[bool, typer.Option("--version", help="Print the ver
         raise typer.Exit
 
 
-@app.command()
-def run(sweep: SweepFile, fresh: Fresh = False, as_json: Json = False) -> None:
-    """Measure a sweep on this machine; needs no server.
-
-    Ctrl-C finishes the running trial and stops, twice stops now; the same command goes on from there.
-    """
-    from farm import embedded, submission
-    from farm.report import progress as display
-    from farm.report import views
-    from farm.report.files import Format
-    from farm.report.selection import Selection
-    from farm.spec import load_sweep
-
-    loaded, text = submission.here(load_sweep(sweep)), sweep.read_text(encoding="utf-8")
-    with _store(create=True) as (store, settings):
-        submitted = submission.enqueue(loaded, text, store, settings, fresh)
-        _note(f"farm: note: {warning}" for warning in submitted.warnings)
-        end = store.progress(submitted.sweep_id)
-        if not end.is_over:
-            interrupts = embedded.Interrupts()
-            live = display.live(loaded.name, not as_json, lambda: display.stopping(interrupts.count))
-            with interrupts.caught(), live as show:
-                end = embedded.run(submitted.sweep_id, store, settings, interrupts, show)
-        found = store.find_sweep(submitted.sweep_id)
-        _print_view(views.view(store, found, Selection()), Format.JSON if as_json else Format.TABLE)
-        if not end.is_over:
-            _note([f"farm: stopped with {end.to_go} jobs to go: `farm run {sweep}` goes on from here"])
-            raise typer.Exit(INTERRUPTED)
-        _exit_by(end, store, found)
+app.command()(run)
 
 
 @app.command()
@@ -351,17 +327,7 @@ def _follow(store: "Store", sweep: "SweepRecord", quiet: bool = False) -> None:
             sleep(1.0)
     if not quiet:
         print(f"{sweep.name}: {display.summary(progress, datetime.now(UTC))}")
-    _exit_by(progress, store, sweep)
-
-
-def _exit_by(progress: "Progress", store: "Store", sweep: "SweepRecord") -> None:
-    """Say what failed; exit accordingly."""
-    from farm.model import JobState
-    from farm.report import progress as display
-
-    _note(display.failure_lines(store.failures(sweep.id), sweep.id))
-    if progress.counts.get(JobState.FAILED):
-        raise typer.Exit(SOME_TRIALS_FAILED)
+    _print_answer(outcome(progress, store, sweep))
 
 
 def _print_view(

@@ -1,4 +1,4 @@
-"""Commands that have a module of their own: each returns what `farm.cli` prints."""
+"""Commands that have a module of their own: each returns what `farm.cli` prints, or yields it bit by bit."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -49,6 +49,18 @@ class Written:
     text: str
     output: Path | None  #: None: to the terminal
     notes: Sequence[str] = ()  #: lines beside the output
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """Lines beside the output, and how the command ends where this is the last of it."""
+
+    lines: Sequence[str]
+    status: int = 0
+
+
+#: What `farm.cli` prints.
+Said = Answer | Rows | Told | Written | Aside | str
 
 
 @contextmanager

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from farm.report.files import Format
     from farm.report.selection import Selection
 
+SweepFile = Annotated[Path, typer.Argument(metavar="SWEEP.yaml", help="The sweep to measure.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Measure all of it again, beside the old results.")]
 AnySweep = Annotated[str | None, typer.Argument(metavar="SWEEP", help="A sweep's name or id; default the latest.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 FormatName = Annotated[
