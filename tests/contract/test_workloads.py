@@ -12,18 +12,20 @@ import torch
 from PIL import Image
 from torchvision import models
 
-from farm.model import Point
+from farm.model import Point, Scalar
 from workers import workloads
 from workers.workloads import InvalidWorkload, Workload, burn, leaves, networks
 from workers.workloads.burn import Burn
 from workers.workloads.inference import Inference
 from workers.workloads.layers import Layers
+from workers.workloads.serving import Serving
 from workers.workloads.training import Training
 
 MODEL = "shufflenet_v2_x0_5"
 #: One small point of each kind, and the units of its step.
 POINTS: Mapping[str, tuple[Point, int]] = {
     "inference": ({"model": MODEL, "batch_size": 3}, 3),
+    "serving": ({"model": MODEL, "policy": "greedy:3", "rate_per_s": 16.0, "requests": 5}, 3),
     "training": ({"model": "simple_cnn", "dataset": "digits", "epochs": 2, "train_size": 64}, 64),
     "layers": ({"model": "simple_cnn", "input": "digits", "batch_size": 4}, 1),
     "burn": ({"period_s": 0.01, "duty": 0.5}, 1),
@@ -38,6 +40,16 @@ IMPOSSIBLE: Mapping[str, list[tuple[Point, str]]] = {
         ({"colour": "blue"}, "colour"),
         ({"weights": "/nowhere/weights.pth"}, "/nowhere/weights.pth"),
         ({"images": "/nowhere"}, "/nowhere"),
+    ],
+    "serving": [
+        ({"model": "shufflenet"}, "shufflenet"),
+        ({"policy": "hasty:3"}, "policy"),
+        ({"rate_per_s": None}, "rate_per_s"),
+        ({"arrivals": "/nowhere/requests.txt"}, "/nowhere/requests.txt"),
+        ({"requests": 0}, "requests"),
+        ({"precision": "tf32"}, "tf32"),
+        ({"images": "/nowhere"}, "/nowhere"),
+        ({"colour": "blue"}, "colour"),
     ],
     "training": [
         ({"model": "simple_cnm"}, "simple_cnm"),
@@ -68,6 +80,12 @@ def _inference_fingerprint(workload: Workload) -> tuple[torch.Tensor, ...]:
     return (workload._batch, *workload._network.state_dict().values())
 
 
+def _serving_fingerprint(workload: Workload) -> tuple[torch.Tensor, ...]:
+    assert isinstance(workload, Serving)
+    workload.step()
+    return (workload._batch, *workload._network.state_dict().values())
+
+
 def _burn_fingerprint(workload: Workload) -> tuple[torch.Tensor, ...]:
     assert isinstance(workload, Burn)
     return (workload._matrix,)
@@ -87,6 +105,7 @@ def _layers_fingerprint(workload: Workload) -> tuple[torch.Tensor, ...]:
 #: Parameters and inputs, by kind.
 FINGERPRINTS: Mapping[str, Callable[[Workload], tuple[torch.Tensor, ...]]] = {
     "inference": _inference_fingerprint,
+    "serving": _serving_fingerprint,
     "training": _training_fingerprint,
     "layers": _layers_fingerprint,
     "burn": _burn_fingerprint,
@@ -99,7 +118,7 @@ each_impossible = pytest.mark.parametrize(
 )
 
 
-def ready(kind: str, seed: int = 1, **change: str | float | bool) -> Any:
+def ready(kind: str, seed: int = 1, **change: Scalar) -> Any:
     workload = workloads.load(kind)()
     workload.setup({**POINTS[kind][0], **change}, "cpu", seed)
     return workload
@@ -291,6 +310,38 @@ def test_a_missing_compiler_is_said_so(
     monkeypatch.setattr(torch.nn.Module, "compile", lambda self: setattr(self, "forward", fail))
     with pytest.raises(raised, match=match):
         ready("inference", compile=True)
+
+
+# Serving
+
+
+def test_a_request_gets_its_image_whatever_batch_it_is_in() -> None:
+    workload = ready("serving")
+    workload.take(0, 3)
+    first = workload._batch.clone()
+    workload.take(1, 2)
+    assert torch.equal(workload._batch[:2], first[1:3])
+    assert not torch.equal(first[0], first[1])
+
+
+def test_images_may_be_prepared_while_their_request_is_served() -> None:
+    ready_made, anew = ready("serving"), ready("serving", preprocess=True)
+    for workload in (ready_made, anew):
+        workload.take(0, 3)
+    assert torch.equal(ready_made._batch, anew._batch)
+    anew._photographs = [Image.new("RGB", (300, 300), "red")] * 2
+    anew.take(0, 3)
+    assert not torch.equal(ready_made._batch, anew._batch)
+
+
+def test_a_trace_has_a_rate_and_requests_of_its_own(tmp_path: Path) -> None:
+    trace = tmp_path / "requests.txt"
+    trace.write_text("0.0\n0.5\n1.0  # the last\n")
+    all_of_it, part = (ready("serving", arrivals=str(trace), rate_per_s=None, requests=n) for n in (None, 2))
+    assert (all_of_it.requests, all_of_it.arrivals.rate_per_s, part.requests) == (3, 2.0, 2)
+    trace.write_text("0.5\n0.25\n")
+    with pytest.raises(InvalidWorkload, match="is before the line above"):
+        ready("serving", arrivals=str(trace), rate_per_s=None)
 
 
 # Burn
