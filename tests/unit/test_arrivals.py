@@ -1,8 +1,11 @@
 """The process that lets requests arrive, and the queue that it fills."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 
+import psutil
 import pytest
 
 from workers.arrivals import ArrivalsLost, Queue
@@ -80,3 +83,21 @@ def test_the_process_leaves_with_its_server(offsets_ns: Sequence[int], is_opened
         if is_opened:
             queue.open()
     assert queue._process.returncode == 0
+
+
+_SERVER = """
+from time import sleep
+from workers.arrivals import Queue
+with Queue([3600 * 10**9]) as queue:
+    queue.open()
+    print(queue._process.pid, flush=True)
+    sleep(3600)
+"""
+
+
+def test_the_process_does_not_outlive_a_server_that_is_killed() -> None:
+    with subprocess.Popen([sys.executable, "-c", _SERVER], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        arrivals = psutil.Process(int(server.stdout.readline()))
+        server.kill()
+        arrivals.wait(30)
