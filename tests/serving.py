@@ -1,7 +1,7 @@
 """Services that take what they are told, a plain simulation to hold the fast one against, and live trials."""
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from math import isinf
@@ -11,11 +11,14 @@ import numpy as np
 
 from farm.analysis.serving import Batch, Course, Poisson, Policy, Service, simulate
 from farm.intervals import Interval
-from farm.model import Point, Quality, Requests
+from farm.model import Point, Quality, Requests, WindowKind
 from farm.store import MeasurementRow, Store, TrialRow
 from tests.reports import Farm
 from tests.summaries import ends, measurement_row, trial_row
+from tests.trainings import Measured, Rows, sweep_of
 
+LIVE = sweep_of("serving")
+BATCHES = sweep_of("inference").model_copy(update={"id": "fedcba543210", "name": "batches"})
 #: Quantiles that stand for a distribution.
 VALUES = 4000
 IDLE_W = 10.0
@@ -153,3 +156,36 @@ class LiveFarm(Farm):
 
 def live_farm(*trials: Shown) -> Store:
     return cast("Store", LiveFarm(*trials))
+
+
+def timed(size: int, number: int = 0, own: Service | None = None, **changes: Any) -> Measured:
+    """A trial of kind inference: 400 batches of that size, as `steady` serves them."""
+    one = own or steady()
+    assert one.net_j is not None
+    duration_s, net_j = 400 * one.mean_s[size - 1], 400 * one.net_j[size - 1].mean
+    point = {name: SERVED[name] for name in ("model", "precision", "device", "weights", "channels_last", "threads")}
+    made = trial_row(
+        trial=f"timed.{size}.{number}",
+        repetition=number,
+        factors={**point, "batch_size": size, "compile": False} | changes,
+        latencies_s=tuple(one.times_s[size - 1]),
+    )
+    figures = {"gross_j": net_j + IDLE_W * duration_s, "net_j": net_j, "net_j_low": net_j * 0.99}
+    spans = {"units": 400 * size, "duration_s": duration_s, "baseline_context_w": IDLE_W, "net_j_high": net_j * 1.01}
+    return made, [measurement_row(trial=made.trial, factors=made.factors, **figures | spans)]
+
+
+class BothFarms(LiveFarm):
+    """The sweep `batches`, and one of live trials."""
+
+    def __init__(self, batches: Sequence[Measured], *trials: Shown) -> None:
+        super().__init__(*trials)
+        self._batches = Rows(*batches)
+
+    def trial_rows(self, *sweeps: str) -> Iterator[TrialRow]:
+        return self._batches.trial_rows() if sweeps == (BATCHES.id,) else super().trial_rows()
+
+    def measurement_rows(self, *sweeps: str, kinds: Collection[WindowKind] | None = None) -> Iterator[MeasurementRow]:
+        if sweeps == (BATCHES.id,):
+            return self._batches.measurement_rows(kinds=kinds)
+        return super().measurement_rows(kinds=kinds)

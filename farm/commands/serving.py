@@ -30,6 +30,10 @@ Process = Annotated[
     typer.Option("--arrivals", metavar="NAME|FILE", help="poisson, constant, or a file: seconds, a time stamp a line."),
 ]
 Requests = Annotated[int, typer.Option(min=100, max=10_000_000, help="Requests that each simulation serves.")]
+Live = Annotated[
+    str | None,
+    typer.Option(metavar="SWEEP", help="A sweep of kind serving: what was simulated for each of its loads, beside it."),
+]
 Seed = Annotated[int, typer.Option(min=0, help="Of the random numbers: the same seed, the same answer.")]
 
 
@@ -44,6 +48,7 @@ def response(
         ),
     ] = None,
     arrivals: Process = "poisson",
+    live: Live = None,
     where: Where = None,
     domain: DomainName = None,
     include_flagged: IncludeFlagged = False,
@@ -53,15 +58,23 @@ def response(
     output: Output = None,
     as_json: Json = False,
 ) -> Answer:
-    """Simulate response times under load, from measured batches."""
+    """Simulate response times under load, from measured batches; or set them beside live ones."""
     from farm.analysis.serving import Policy
+    from farm.errors import InputError
+    from farm.report.agreement import beside
     from farm.report.response import responses
 
     chosen = table_format(form, output, as_json)
+    selected = selection(where, domain, include_flagged)
+    if live is not None:
+        if rate or policy or arrivals != "poisson":
+            raise InputError("--live: rates, policies and arrivals are those of its trials: leave the others out")
+        with opened() as (store, _):
+            pairs = beside(store, store.find_sweep(sweep), store.find_sweep(live), selected, requests, seed)
+        return Answer(pairs, pairs.record(), chosen, output)
     processes = _arrivals(arrivals, rate or [])
     policies = [Policy.parse(text) for text in policy or []]
     with opened() as (store, _):
-        selected = selection(where, domain, include_flagged)
         found = responses(store, store.find_sweep(sweep), selected, processes, policies, requests, seed)
     return Answer(found, None, chosen, output)
 
@@ -100,8 +113,8 @@ def recommend(
 def _arrivals(name: str, rates: list[str]) -> "list[Arrivals]":
     """One for each rate; a trace has its own. Raises InputError."""
     from farm.analysis.serving import Constant, Poisson, Recorded
-    from farm.serving.quantities import rate_per_s
     from farm.errors import InputError
+    from farm.serving.quantities import rate_per_s
 
     if name in {"poisson", "constant"}:
         if not rates:

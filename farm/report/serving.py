@@ -62,8 +62,9 @@ def served(store: Store, sweep: SweepRecord, selection: Selection) -> Served:
     rows = list(store.measurement_rows(sweep.id, kinds=[WindowKind.MEASURE]))
     selected = select(sweep, samples(trials, rows, selection.domain), selection, COLUMNS)
     groups = grouped(selected.samples, tuple(dict.fromkeys(("batch_size", *selected.keys))), selection.include_flagged)
-    idle_w = _idle_w(trials, rows, selection.domain)
-    found = services(groups, idle_w, lambda g: selection.include_flagged or not g.summary.is_doubtful)
+    found = services(
+        groups, idle_w(trials, rows, selection.domain), lambda g: selection.include_flagged or not g.summary.is_doubtful
+    )
     if not groups:
         raise InputError(selected.nothing().replace("\n", ": "))
     if not found:
@@ -71,7 +72,7 @@ def served(store: Store, sweep: SweepRecord, selection: Selection) -> Served:
     return Served(selected, groups, found, published_accuracy(trials), selection.include_flagged)
 
 
-def _idle_w(trials: Sequence[TrialRow], rows: Sequence[MeasurementRow], domain: Domain | None) -> dict[str, float]:
+def idle_w(trials: Sequence[TrialRow], rows: Sequence[MeasurementRow], domain: Domain | None) -> dict[str, float]:
     """The power of each trial's network while it waits."""
     domains = {trial.trial: domain or device_domain(trial) for trial in trials}
     known = ((r.trial, r.baseline_context_w, r.baseline_w) for r in rows if r.domain == domains[r.trial])

@@ -66,18 +66,18 @@ def summed_up(course: Course, service: Service, arrivals: Arrivals, policy: Poli
     sizes, counts = np.unique(course.sizes, return_counts=True)
     batches = {int(size): int(count) for size, count in zip(sizes, counts, strict=True)}
     unmeasured = sum(count for size, count in batches.items() if service.is_interpolated(size))
-    net_j = _net(course, service, uncounted)
+    net_j, capacity_per_s = _net(course, service, uncounted), service.capacity_per_s(policy.size)
     return Figures(
         requests=course.served - uncounted,
         unserved=len(course.enqueue_s) - course.served,
-        load=arrivals.rate_per_s / service.capacity_per_s(policy.size),
+        load=arrivals.rate_per_s / capacity_per_s,
         response_s=_statistics(course.response_s[uncounted:]),
         batches=batches,
         utilisation=_utilisation(course),
         interpolated=unmeasured / max(len(course.sizes), 1),
         timed=min((service.timed(size) for size in batches), default=0),
         net_j=net_j,
-        gross_j=_gross(net_j, service.idle_w, 1 / arrivals.rate_per_s),
+        gross_j=_gross(net_j, service.idle_w, 1 / min(arrivals.rate_per_s, capacity_per_s)),
     )
 
 
@@ -122,7 +122,7 @@ def _net(course: Course, service: Service, uncounted: int) -> Interval | None:
 
 
 def _gross(net_j: Interval | None, idle_w: Interval | None, gap_s: float) -> Interval | None:
-    """With the idle power for as long as it takes until the next request comes."""
+    """With the idle power for as long as it takes until the next request comes, or can be served."""
     if net_j is None or idle_w is None:
         return None
     idle = weighted([(gap_s, idle_w)])

@@ -162,7 +162,7 @@ def services(groups: Iterable[Group], idle_w: Mapping[str, float], is_wanted: Ca
 
 def _batch(group: Group, idle_w: Mapping[str, float]) -> Batch:
     size = int(group.summary.labels["batch_size"] or 0)
-    known = [(s, joules) for s in group.samples if (joules := _net_per_unit(s, idle_w)) is not None]
+    known = [(s, joules) for s in group.samples if (joules := net_per_unit(s, idle_w)) is not None]
     net = (
         mean_interval([j for _, j in known], [s.net_u_j for s, _ in known if s.net_u_j is not None]) if known else None
     )
@@ -171,7 +171,7 @@ def _batch(group: Group, idle_w: Mapping[str, float]) -> Batch:
     return Batch(size, times_s, weighted([(size, net)]) if net else None, by_trial_s)
 
 
-def _net_per_unit(sample: Sample, idle_w: Mapping[str, float]) -> float | None:
+def net_per_unit(sample: Sample, idle_w: Mapping[str, float]) -> float | None:
     """Above the power at which the network waits, whatever baseline the sweep subtracts."""
     idle = idle_w.get(str(sample.labels["trial"]))
     if sample.gross_j is None or idle is None or not sample.units_per_s:

@@ -245,7 +245,9 @@ def _under_load(values: Sequence[Value], what: str, title: str, caption: str) ->
 
 
 def _of_rate(what: str, title: str, caption: str, values: Sequence[Value]) -> Figure:
-    x = quantity("rate", "requests a second", (value["rate"] for value in values))
+    ticks = {"values": sorted({value["rate"] for value in values}), "labelOverlap": "greedy", "grid": False}
+    scale = {"type": "log", "nice": False, "padding": 12}
+    x = quantity("rate", "requests a second", axis=ticks | {"format": "~g"}, scale=scale)
     y = quantity("value", title, (end for value in values for end in (value["low"], value["high"])))
     of = series(values)
     span = spans("y", x, of)
