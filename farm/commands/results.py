@@ -33,10 +33,21 @@ def results(
         return Answer(views.view(store, store.find_sweep(sweep), selected), None, chosen, output)
 
 
-def export(sweep: AnySweep = None, form: FormatName = None, output: Output = None) -> Rows:
-    """Write every measurement: one row per window and domain."""
+def export(
+    sweep: AnySweep = None,
+    *,
+    rows: Annotated[
+        str, typer.Option("--rows", metavar="NAME", help="measurement (window x domain), batch or request.")
+    ] = "measurement",
+    form: FormatName = None,
+    output: Output = None,
+) -> Rows:
+    """Write all that was measured, raw: one row per window and domain, per timed batch or per request."""
+    from farm.errors import InputError
     from farm.report import exports, files
 
+    if rows not in set(exports.Rows):
+        raise InputError(f"--rows: expected {', '.join(exports.Rows)}, got {rows!r}")
     chosen = files.chosen(form, output, files.FLAT)
     with opened() as (store, _):
-        return Rows(exports.records(store.measurement_rows(store.find_sweep(sweep).id)), chosen, output)
+        return Rows(exports.exported(store, store.find_sweep(sweep).id, exports.Rows(rows)), chosen, output)

@@ -1,10 +1,21 @@
-"""Measurements as flat records: the export's contract."""
+"""What was measured as flat records: the export's contract."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
+from enum import StrEnum
 from typing import Any
 
-from farm.store import MeasurementRow
+from farm.model import Requests
+from farm.store import MeasurementRow, Store, TrialRow
+
+
+class Rows(StrEnum):
+    """What a row of an export is."""
+
+    MEASUREMENT = "measurement"  #: a window x domain
+    BATCH = "batch"  #: of the latency pass
+    REQUEST = "request"  #: of a live trial
+
 
 #: The first columns and their order are a contract with whoever reads an export; more may follow.
 IDENTITY = ("sweep", "job", "trial", "attempt", "machine", "hardware_class", "environment", "kind")
@@ -18,6 +29,19 @@ _CONTRACT = {*IDENTITY, "factors", *MEASURED}
 FURTHER = tuple(field.name for field in fields(MeasurementRow) if field.name not in _CONTRACT)
 
 
+def exported(store: Store, sweep_id: str, rows: Rows) -> list[dict[str, Any]]:
+    """A sweep's records of one kind."""
+    match rows:
+        case Rows.MEASUREMENT:
+            return records(store.measurement_rows(sweep_id))
+        case Rows.BATCH:
+            return [record for trial in store.trial_rows(sweep_id) for record in _batches(trial)]
+        case Rows.REQUEST:
+            served = store.requests(sweep_id)
+            windows = ((trial, own) for trial in store.trial_rows(sweep_id) for own in served.get(trial.trial, ()))
+            return [record for trial, own in windows for record in _requests(trial, own)]
+
+
 def records(rows: Iterable[MeasurementRow]) -> list[dict[str, Any]]:
     """One record a window x domain; flags are one text, separated by semicolons."""
     return [_record(row) for row in rows]
@@ -29,3 +53,30 @@ def _record(row: MeasurementRow) -> dict[str, Any]:
     record |= {name: getattr(row, name) for name in (*MEASURED, *FURTHER)}
     started = row.started_at_utc.isoformat() if row.started_at_utc else None
     return record | {"started_at_utc": started, "flags": ";".join(row.flags)}
+
+
+def _of_trial(trial: TrialRow) -> dict[str, Any]:
+    identity: dict[str, Any] = {name: getattr(trial, name) for name in IDENTITY}
+    flags = {"flags": ";".join(trial.flags), "simulated": trial.simulated}
+    return identity | trial.factors | {"repetition": trial.repetition} | flags
+
+
+def _batches(trial: TrialRow) -> Iterator[dict[str, Any]]:
+    own = _of_trial(trial)
+    return (own | {"batch": index, "service_s": value_s} for index, value_s in enumerate(trial.latencies_s))
+
+
+def _requests(trial: TrialRow, served: Requests) -> Iterator[dict[str, Any]]:
+    """Times count from when the window's requests began to come; those of a batch were dequeued together."""
+    own = _of_trial(trial) | {"window_index": served.window}
+    times = zip(served.arrival_s, served.enqueue_s, served.dequeue_s, served.start_s, served.done_s, strict=True)
+    for index, (arrival_s, enqueue_s, dequeue_s, start_s, done_s) in enumerate(times):
+        yield own | {
+            "request": index,
+            "arrival_s": arrival_s,
+            "enqueue_s": enqueue_s,
+            "dequeue_s": dequeue_s,
+            "start_s": start_s,
+            "done_s": done_s,
+            "response_s": done_s - arrival_s,
+        }

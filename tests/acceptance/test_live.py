@@ -1,0 +1,65 @@
+"""Requests in real time, as a person serves them: `farm run` of a sweep of kind serving, and what it leaves."""
+
+import csv
+import re
+
+import pytest
+
+from tests.acceptance.person import MEASURE, Person
+from tests.summaries import widest
+
+LIVE = {"model": "shufflenet_v2_x0_5", "policy": "[greedy:4, fixed:4]", "rate_per_s": "20", "requests": "20"}
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Person:
+    """Has served two policies, twice each."""
+    person = Person(tmp_path_factory.mktemp("live"))
+    sweep = person.writes("live", {**LIVE, "device": "cpu"}, MEASURE, kind="serving", repetitions="2")
+    run = person.runs("run", sweep)
+    assert (run.status, run.err.splitlines()[-1]) == (0, "live: 4/4 done")
+    return person
+
+
+def test_response_times_are_told_by_policy(served: Person) -> None:
+    told = served.runs("results", "live", "--include-flagged")
+    assert told.status == 0
+    assert widest(told.out) <= 80
+    assert len(re.findall(r"^.*(?:greedy|fixed):4 .*\d", told.out, re.MULTILINE)) >= 2
+    rows = {row["policy"]: row for row in served.runs("results", "live", "--include-flagged", "--json").json}
+    greedy, fixed = rows["greedy:4"], rows["fixed:4"]
+    assert {row["response_times"] for row in rows.values()} == {"live"}
+    assert fixed["mean_batch"] == 4 > greedy["mean_batch"] >= 1
+    for row in rows.values():
+        assert row["requests"] >= 2 * 19  # of 20 in each window, at most 5 % not counted
+        times = [row[f"response_{name}_s"] for name in ("p50", "p99", "max")]
+        assert row["saturated"] or times == sorted(times)
+
+
+def test_every_request_is_a_unit_of_the_export(served: Person) -> None:
+    export = list(csv.DictReader(served.runs("export", "live").out.splitlines()))
+    measured = [row for row in export if row["window"] == "measure"]
+    assert {(row["kind"], row["policy"], row["units"]) for row in measured} == {
+        ("serving", "greedy:4", "20"),
+        ("serving", "fixed:4", "20"),
+    }
+
+
+def test_every_request_can_be_exported_with_its_times(served: Person) -> None:
+    requests = list(csv.DictReader(served.runs("export", "live", "--rows", "request").out.splitlines()))
+    assert len(requests) == 4 * 20
+    for row in requests:
+        times = [float(row[name]) for name in ("arrival_s", "enqueue_s", "dequeue_s", "start_s", "done_s")]
+        assert times == sorted(times)
+        assert float(row["response_s"]) == pytest.approx(times[-1] - times[0])
+    refused = served.runs("export", "live", "--rows", "requests")
+    assert (refused.status, refused.complaint) == (
+        2, "farm: --rows: expected measurement, batch, request, got 'requests'",
+    )  # fmt: skip
+
+
+def test_a_trace_that_is_not_there_fails_its_trials_with_one_line(person: Person) -> None:
+    live = {"model": "shufflenet_v2_x0_5", "policy": "greedy:4", "arrivals": "./nowhere.txt", "device": "cpu"}
+    run = person.runs("run", person.writes("trace", live, MEASURE, kind="serving"))
+    assert run.status == 1
+    assert "nowhere.txt: not a readable trace on this machine: No such file or directory" in run.err
