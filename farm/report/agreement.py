@@ -65,8 +65,8 @@ class Beside:
         figures = [figures for pair in self.pairs for figures in (pair.simulated, pair.live.figures)]
         own = [
             "sim.: simulated over measured batches, none of them under load; ratio: simulated over live.",
-            f"Times without the first {percent(WARM_UP)} of the requests, live of each window. J: of a request; net: above "
-            "the idle of the loaded network.",
+            f"Times without the first {percent(WARM_UP)} of the requests, live of each window.",
+            "J: of a request; net: above the idle of the loaded network.",
         ]
         if any(f.is_saturated for f in figures):
             own.append("– where one of the two is saturated: its queue grows without bound.")
