@@ -20,6 +20,7 @@ from farm.commands.operations import machines, status
 from farm.commands.options import AnySweep, Fresh, Json, SweepFile
 from farm.commands.query import query
 from farm.commands.reporting import report
+from farm.commands.reproduce import reproduce
 from farm.commands.results import export, results
 from farm.commands.running import outcome, run
 from farm.commands.serving import recommend, response
@@ -289,6 +290,7 @@ app.command()(response)
 app.command()(recommend)
 app.command()(timeline)
 app.command()(report)
+app.command()(reproduce)
 
 
 @db.command("upgrade")

@@ -10,6 +10,7 @@ from farm.commands import Written, opened
 
 if TYPE_CHECKING:
     from farm.report.page.material import Material
+    from farm.report.reproduction import Reproduction
 
 FORMATS = ("html", "md", "json")
 
@@ -37,16 +38,17 @@ def report(
     from farm.credentials import redacted
     from farm.report.page.material import gather
 
-    chosen = _format(form, output)
+    chosen = chosen_format(form, output)
     with opened() as (store, settings):
         found = [store.find_sweep(name) for name in sweeps] if sweeps else [store.find_sweep()]
         distinct = list({sweep.id: sweep for sweep in found}.values())
         material = gather(store, distinct, trial or [], redacted(settings.store_url), datetime.now(UTC))
     notes = [] if charts is None else [_draw(material, charts)]
-    return Written(_text(material, chosen), output, notes)
+    return Written(text(material, chosen), output, notes)
 
 
-def _format(name: str | None, path: Path | None) -> str:
+def chosen_format(name: str | None, path: Path | None) -> str:
+    """html, md or json: as asked for, or as the file's suffix has it; raises InputError."""
     from farm.errors import InputError
 
     suffix = path.suffix.removeprefix(".").lower() if path is not None else ""
@@ -61,13 +63,14 @@ def _format(name: str | None, path: Path | None) -> str:
     return name or suffix
 
 
-def _text(material: "Material", form: str) -> str:
+def text(material: "Material", form: str, claims: "Reproduction | None" = None) -> str:
+    """The report; with the claims of a study, where it is about one."""
     from farm.report.files import json_text
     from farm.report.page import html, markdown, record, sections
 
     if form == "json":
-        return json_text(record.of(material))
-    document = sections.document(material)
+        return json_text(record.of(material) | ({"reproduction": claims.record()} if claims else {}))
+    document = sections.document(material, claims.section() if claims else None)
     return html.page(document) if form == "html" else markdown.text(document)
 
 

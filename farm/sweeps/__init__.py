@@ -11,6 +11,11 @@ def names() -> list[str]:
     return sorted(f.name.removesuffix(".yaml") for f in files(__name__).iterdir() if f.name.endswith(".yaml"))
 
 
+def text(name: str) -> str:
+    """Of a ready-made sweep."""
+    return (files(__name__) / f"{name}.yaml").read_text(encoding="utf-8")
+
+
 def copy(name: str, folder: Path) -> Path:
     """Write a ready-made sweep into a folder; raises InputError rather than overwrite a file."""
     if name not in names():
@@ -18,7 +23,7 @@ def copy(name: str, folder: Path) -> Path:
     path = folder / f"{name}.yaml"
     try:
         with path.open("x") as file:
-            file.write((files(__name__) / f"{name}.yaml").read_text())
+            file.write(text(name))
     except FileExistsError:
         raise InputError(f"{path} is there already: rename it first") from None
     except OSError as error:

@@ -43,7 +43,11 @@ def test_a_dry_run_of_each_fits_a_terminal(name: str) -> None:
 def test_the_quick_ones_are_quick(name: str) -> None:
     sweep = inference(name)
     assert plans.record(sweep, planned(sweep))["expected_duration_s"] <= LONGEST_S
-    assert max(NETWORKS[model].gflops for model in sweep.workload.model) < 5
+    batches = [
+        int(job.spec.point["batch_size"] or 1) * NETWORKS[str(job.spec.point["model"])].gflops
+        for job in planned(sweep).jobs
+    ]
+    assert max(batches) < 50  # two cores do some 40 a second
 
 
 def test_batching_is_asked_of_the_studys_networks() -> None:
@@ -51,7 +55,7 @@ def test_batching_is_asked_of_the_studys_networks() -> None:
     assert set(sweep.workload.model) == STUDY
     assert {1, 16, 32, 64, 128} <= set(sweep.workload.batch_size)
     assert sweep.repetitions.min >= 5
-    assert set(inference("batching-quick").workload.model) < STUDY
+    assert set(inference("batching-quick").workload.model) == STUDY
 
 
 def test_the_faithful_one_has_the_studys_cells_once_each_with_all_of_its_requests() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import exp, hypot, log
+from statistics import fmean
 
 from scipy.special import stdtrit
 
@@ -27,13 +28,14 @@ from farm.analysis.claims.finding import (
     most,
     strong,
     tally,
+    too_few,
     unclear,
 )
 from farm.analysis.statistics.anova import anova
 from farm.analysis.statistics.data import Data
 from farm.analysis.statistics.equivalence import MARGIN
 from farm.analysis.statistics.pairs import Pair, corrected, of_logs
-from farm.analysis.timeline import Timeline, Trend, timelines
+from farm.analysis.timeline import ENOUGH_PAPERS, Timeline, Trend, timelines
 from farm.catalog import NETWORKS, Accuracy
 from farm.errors import InputError
 from farm.intervals import CONFIDENCE, Interval
@@ -42,7 +44,7 @@ PAPER = Paper(
     name="batching",
     title="Batching for Green AI - An Exploratory Study on Inference",
     source="SEAA 2023, arXiv 2307.11434",
-    sweeps=("batching",),
+    sweeps=("batching", "serving"),
     device="cuda",
 )
 ENERGY = Claim(
@@ -176,7 +178,7 @@ def by_network(trials: Trials, found: Sequence[Place]) -> Finding:
         try:
             p, share = _interaction(data)
         except InputError as error:
-            why = str(error)
+            why = too_few(data, ("model", "batch_size")) or str(error)
             continue
         pairs = [_ratio_of_ratios(effects[a], effects[b]) for a, b in combinations(effects, 2)]
         is_equal = all(
@@ -254,8 +256,9 @@ def decade(trials: Trials, found: Sequence[Place]) -> Finding:
     if not decided:
         return unclear(DECADE, trials.nothing("it takes networks of three papers and two years"), trials.basis())
     papers = [trend.papers for place in found for trend in place.timeline().trends[:1]]
-    because = f"{min(papers)} papers" if len(papers) == 1 else tally(decided, "machine")
-    return Finding(DECADE, every(decided), f"a line through {because}", tuple(figures), trials.basis())
+    few = f", where it takes {ENOUGH_PAPERS}" if min(papers) < ENOUGH_PAPERS else ""
+    because = f"a line through {min(papers)} papers{few}; {tally(decided, 'machine')}"
+    return Finding(DECADE, every(decided), because, tuple(figures), trials.basis())
 
 
 def _growth(place: Place, trend: Trend, what: str, verdict: Verdict | None = None) -> Figure:
@@ -266,8 +269,7 @@ def exception(trials: Trials, found: Sequence[Place]) -> Finding:
     """Against every other network, each at its best batch size."""
     decided, figures = [], []
     for place in found:
-        logs = place.logs()
-        best = {e.model: logs[e.model][int(e.best.labels["batch_size"] or 1)] for e in place.timeline().entries}
+        best = {model: min(by_size.values(), key=fmean) for model, by_size in place.logs().items()}
         others = {model: own for model, own in best.items() if model != EXCEPTIONAL}
         if EXCEPTIONAL not in best or not others:
             continue

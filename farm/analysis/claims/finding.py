@@ -7,9 +7,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import product
 
 from farm.analysis.across import Figure as Energy
 from farm.analysis.aggregate import Key, Sample
+from farm.analysis.statistics.data import Data, spelt
 from farm.analysis.statistics.pairs import Pair
 from farm.energy import COVERAGE_FACTOR
 from farm.intervals import CONFIDENCE, Interval
@@ -28,6 +30,10 @@ class Verdict(StrEnum):
     AGREES = "agrees"
     DIFFERS = "differs"
     UNCLEAR = "cannot tell"
+
+    def of(self, count: int) -> str:
+        """As so many say it."""
+        return self.value.removesuffix("s") if count > 1 else self.value
 
 
 class Scale(StrEnum):
@@ -66,6 +72,7 @@ class Figure:
     verdict: Verdict | None = None  #: what it says by itself; None: it only stands beside the others
     p: float | None = None
     trials: int = 0
+    level: str = "95 %"  #: of the interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,8 +234,17 @@ def most(verdicts: Iterable[Verdict]) -> Verdict:
 
 
 def tally(verdicts: Sequence[Verdict], what: str) -> str:
-    """2 of 3 networks agree, 1 cannot tell."""
+    """Of 3 networks 2 agree, 1 cannot tell."""
     found = Counter(verdicts)
-    words = {Verdict.AGREES: "agree", Verdict.DIFFERS: "differ", Verdict.UNCLEAR: "cannot tell"}
-    counts = [f"{found[verdict]} {word}" for verdict, word in words.items() if found[verdict]]
+    counts = [f"{found[verdict]} {verdict.of(found[verdict])}" for verdict in Verdict if found[verdict]]
     return f"of {len(verdicts)} {what}{'' if len(verdicts) == 1 else 's'} {', '.join(counts)}"
+
+
+def too_few(data: Data, factors: Sequence[str]) -> str:
+    """Which combination of levels has fewer than two values; empty where none has."""
+    counts = Counter(data.rows(factors))
+    for cell in product(*(data.levels(name) for name in factors)):
+        if counts[cell] < 2:
+            how_many = "one trial counts" if counts[cell] else "no trial counts"
+            return f"{how_many} of {spelt(factors, cell)}, where it takes two or more"
+    return ""

@@ -20,6 +20,7 @@ from farm.analysis.claims.finding import (
     below,
     every,
     tally,
+    too_few,
     unclear,
 )
 from farm.analysis.contests import BASELINE, LEAST_SEEDS, Contest, contests
@@ -110,13 +111,13 @@ def costs_alike(searches: Searches) -> Finding:
         try:
             found = equivalence(data, ("strategy",))
         except InputError as error:
-            why = str(error)
+            why = too_few(data, ("strategy",)) or str(error)
             continue
         words = {"equivalent": Verdict.AGREES, "different": Verdict.DIFFERS, "unclear": Verdict.UNCLEAR}
         for ((a,), (b,)), one in found.items():
             verdict = words[one.verdict]
-            what = f"{b} against {a}: mean energy of a training{name}"
-            figures.append(Figure(what, one.ratio, Scale.RATIO, verdict, one.p_adjusted, one.n_a + one.n_b))
+            what = f"{b} against {a}: mean energy of a training (TOST over studies){name}"
+            figures.append(Figure(what, one.ratio, Scale.RATIO, verdict, one.p_adjusted, one.n_a + one.n_b, "90 %"))
             decided.append(verdict)
     if not decided:
         return unclear(MEAN, why, searches.basis)

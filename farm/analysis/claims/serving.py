@@ -57,9 +57,15 @@ class Answers:
     mean_s: Mapping[Policy, Sequence[float]]
 
     @property
+    def of_a_size(self) -> list[Policy]:
+        """Batches of a certain size, the smallest first: one request at a time, or those that wait until full."""
+        by_size = {policy.size: policy for policy in self.mean_s if policy.is_fixed or policy.size == 1}
+        return [by_size[size] for size in sorted(by_size)]
+
+    @property
     def fixed(self) -> list[Policy]:
-        """Batches that wait until they are full, the smallest first; one request at a time is none."""
-        return sorted((p for p in self.mean_s if p.is_fixed and p.size > 1), key=lambda p: p.size)
+        """Batches that wait until they are full, the smallest first."""
+        return [policy for policy in self.of_a_size if policy.size > 1]
 
     @property
     def greedy(self) -> Policy | None:
@@ -83,12 +89,11 @@ def simulated(service: Service, of: str) -> Answers:
     """
     capacities = [service.capacity_per_s(size) for size in service.sizes]
     rate_per_s = min(STUDY_RATE_PER_S, MOST_LOAD * min(capacities))
-    policies = [Policy.greedy(service.largest), *(Policy.fixed(size) for size in service.sizes if size > 1)]
+    policies = [Policy.greedy(service.largest), *(Policy.fixed(size) for size in service.sizes)]
     arrivals = Constant(rate_per_s)
     mean_s = {
         policy: [assess(alone, arrivals, policy, STUDY_REQUESTS).response_s["mean"].mean for alone in service.by_trial]
         for policy in policies
-        if policy.size > 1
     }
     return Answers(of, rate_per_s, Times.SIMULATED, mean_s)
 
@@ -126,10 +131,10 @@ def _judged(claim: Claim, judge: Judge, sources: Sequence[Source], nothing: str)
 
 
 def _by_batch(own: Answers) -> tuple[Verdict, list[Figure]] | None:
-    """The largest fixed batch against the smallest."""
-    if len(own.fixed) < 2:
+    """The largest batches against the smallest."""
+    if len(own.of_a_size) < 2:
         return None
-    a, b = own.fixed[0], own.fixed[-1]
+    a, *_, b = own.of_a_size
     pair = own.pair(a, b)
     verdict = strong(pair.ratio, pair.p)
     return verdict, [own.figure(a, b, pair, verdict)]

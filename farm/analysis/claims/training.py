@@ -24,6 +24,7 @@ from farm.analysis.claims.finding import (
     every,
     near,
     tally,
+    too_few,
     unclear,
 )
 from farm.analysis.statistics.anova import Anova, anova
@@ -170,7 +171,7 @@ def dominates(trials: Trials, found: Sequence[Design]) -> Finding:
         try:
             table = _table(design)
         except InputError as error:
-            why = str(error)
+            why = _why(design, error)
             continue
         shares = {term.term: (term.eta_sq or 0.0, term.p) for term in table.effects}
         if CONV not in shares:
@@ -196,6 +197,10 @@ def _table(design: Design) -> Anova:
     return anova(design.values, design.varied, 3)
 
 
+def _why(design: Design, error: InputError) -> str:
+    return too_few(design.values, design.varied) or str(error)
+
+
 def _dominates(shares: Mapping[str, tuple[float, float | None]]) -> Verdict:
     sure = {name: share for name, (share, p) in shares.items() if p is not None and p < SIGNIFICANCE}
     if not sure:
@@ -216,7 +221,7 @@ def _little(claim: Claim, factor: str, trials: Trials, found: Sequence[Design]) 
         try:
             term = next(term for term in _table(design).effects if term.term == factor)
         except InputError as error:
-            why = str(error)
+            why = _why(design, error)
             continue
         share, (ratio, p) = term.eta_sq or 0.0, design.effect(factor)
         decided.append(_matters_little(share, term.p, ratio))

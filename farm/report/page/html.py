@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from farm.errors import InputError
@@ -10,18 +11,31 @@ from farm.report.page import svg
 from farm.report.page.blocks import Block, Document, Figure
 
 
+def check() -> None:
+    """Raise InputError where a library is missing: before anybody measures for hours."""
+    svg.library()
+    _library()
+
+
 def page(document: Document) -> str:
     """All text is escaped, that of charts by vl-convert; raises InputError where a library is missing."""
-    try:
-        from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - for pages alone
-        from markupsafe import Markup  # noqa: PLC0415
-    except ModuleNotFoundError:
-        raise InputError("a page needs jinja2: pip install 'wattfarm[report]'") from None
-    environment = Environment(autoescape=True, undefined=StrictUndefined)
+    jinja2 = _library()
+    from markupsafe import Markup  # noqa: PLC0415 - it comes with jinja2
+
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template, macros = (environment.from_string(_own(f"{name}.html.jinja")) for name in ("page", "blocks"))
     style = Markup(_own("page.css").strip())  # noqa: S704 - our own file
     laid_out = _layout(macros.module, lambda figure: Markup(svg.drawn(figure.spec)))  # noqa: S704
-    return template.render(document=document, style=style, laid_out=laid_out) + "\n"
+    made: str = template.render(document=document, style=style, laid_out=laid_out)
+    return f"{made}\n"
+
+
+def _library() -> ModuleType:
+    try:
+        import jinja2  # noqa: PLC0415
+    except ModuleNotFoundError:
+        raise InputError("a page needs jinja2: pip install 'wattfarm[report]'") from None
+    return jinja2
 
 
 def _own(name: str) -> str:

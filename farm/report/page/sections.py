@@ -35,10 +35,11 @@ _MOST, _MOST_NOTES = 50, 12
 _LEVELS = 12
 
 
-def document(material: Material) -> Document:
-    """All sections that have something to say."""
+def document(material: Material, claims: Section | None = None) -> Document:
+    """All sections that have something to say; `claims` of the study that was repeated."""
     sections = (
         Section("summary", "Summary", _summary(material)),
+        *([claims] if claims else []),
         Section("methods", "Methods", _methods(material)),
         Section("results", "Results", [block for study in material.studies for block in _results(study, material)]),
         Section("across", "Across machines and sweeps", _across(material)),

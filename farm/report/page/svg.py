@@ -16,7 +16,7 @@ _PIXELS = 3  #: of a PNG to one of the chart
 
 def drawn(spec: Mapping[str, Any]) -> str:
     """An SVG to stand inside a page; raises InputError where the library is missing, as all of these do."""
-    svg: str = _library().vegalite_to_svg(dict(spec), allowed_base_urls=[])
+    svg: str = library().vegalite_to_svg(dict(spec), allowed_base_urls=[])
     return svg
 
 
@@ -27,7 +27,7 @@ def alone(spec: Mapping[str, Any]) -> str:
 
 def picture(spec: Mapping[str, Any]) -> bytes:
     """A PNG, sharp enough to print."""
-    png: bytes = _library().vegalite_to_png(_on_paper(spec), scale=_PIXELS, allowed_base_urls=[])
+    png: bytes = library().vegalite_to_png(_on_paper(spec), scale=_PIXELS, allowed_base_urls=[])
     return png
 
 
@@ -37,7 +37,8 @@ def _on_paper(spec: Mapping[str, Any]) -> dict[str, Any]:
     return plain
 
 
-def _library() -> ModuleType:
+def library() -> ModuleType:
+    """That draws; raises InputError where it is missing."""
     try:
         import vl_convert  # noqa: PLC0415 - large, and for charts alone
     except ModuleNotFoundError:
