@@ -103,7 +103,7 @@ def _print_answer(answer: Said | Iterator[Said] | None, **_: Any) -> None:
     """Of a command that has a module of its own; the others print for themselves."""
     match answer:
         case str():
-            print(answer)
+            _show(answer, None, as_json=False)
         case Told():
             _show(answer.view, answer.record, answer.as_json)
         case Rows():
@@ -365,7 +365,7 @@ def _write(text: str, output: Path | None) -> None:
     from farm.report.files import write_text
 
     if output is None:
-        print(text)
+        _show(text, None, as_json=False)
     else:
         write_text(text, output)
         _note([f"wrote {output}"])
@@ -373,19 +373,23 @@ def _write(text: str, output: Path | None) -> None:
 
 def _show(view: Any, record: Any, as_json: bool) -> None:
     """Print for a person or for a script."""
+    from farm.report.terminal import Plain, plain
+
     if as_json:
         from farm.report.files import json_text
 
         print(json_text(record))
     elif isinstance(view, str):
-        print(view)
+        print(plain(view))
     else:
         from rich.console import Console
 
-        Console(markup=False, emoji=False, highlight=False).print(view)
+        Console(markup=False, emoji=False, highlight=False).print(Plain(view))
 
 
 def _note(lines: Iterable[str]) -> None:
     """Beside the output: on stderr."""
+    from farm.report.terminal import plain
+
     for line in lines:
-        print(line, file=sys.stderr)
+        print(plain(line), file=sys.stderr)

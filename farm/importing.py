@@ -3,17 +3,16 @@
 A row is a trial in one domain. What a file does not tell stays unknown: no baseline, no net; no duration, no rate.
 """
 
-import csv
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from farm import sheets
 from farm.errors import InputError
 from farm.model import UNKNOWN_HARDWARE, Domain, Point, Quality, Scalar
 
@@ -37,6 +36,9 @@ _NUMBERS = ("gross_j", "net_j", "net_j_low", "net_j_high", "duration_s", "accura
 #: An export of this farm has several rows a trial.
 _EXPORT = {"window", "window_index", "begin_at_ns"}
 UNKNOWN = "unknown"
+#: What a database keeps of a trial: its seconds as nanoseconds, its counts as whole numbers.
+_SECONDS = (1e-9, 1e9)
+_MOST = {"units": 10**15, "repetition": 10**6}
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,17 +158,19 @@ class _Row:
         if value is None or (isinstance(value, str) and not value.strip()):
             return None
         try:
-            number = float(value)
+            found = sheets.number(value) if isinstance(value, str) else float(value)
         except (TypeError, ValueError):
-            raise self.wrong(column, expected) from None
-        if not isfinite(number):
+            found = None
+        if found is None or not isfinite(found):
             raise self.wrong(column, expected)
-        return number
+        if abs(found) > sheets.LARGEST:
+            raise self.wrong(column, f"at most {sheets.LARGEST:g}")
+        return float(found)
 
-    def count(self, column: str, least: int) -> int:
+    def count(self, column: str, least: int, most: int) -> int:
         number = self.number(column)
-        if number is None or number < least or number != int(number):
-            raise self.wrong(column, f"a whole number, {least} or more")
+        if number is None or not least <= number <= most or number != int(number):
+            raise self.wrong(column, f"a whole number from {least} to {most:g}")
         return int(number)
 
     def word(self, column: str, known: Sequence[str] = ()) -> str:
@@ -184,8 +188,9 @@ def _trial(row: _Row, mapped: Mapped, seen: Counter[str]) -> ImportedTrial:
 
     columns = mapped.columns
     numbers = {role: row.number(columns[role]) if role in columns else None for role in _NUMBERS}
-    if "duration_s" in columns and numbers["duration_s"] is not None and numbers["duration_s"] <= 0:
-        raise row.wrong(columns["duration_s"], "more than 0 s")
+    duration_s = numbers["duration_s"]
+    if duration_s is not None and not _SECONDS[0] <= duration_s <= _SECONDS[1]:
+        raise row.wrong(columns["duration_s"], "more than 0 s" if duration_s <= 0 else "1 ns to 1e9 s")
     gross_j, net_j = numbers["gross_j"], numbers["net_j"]
     if gross_j is not None and gross_j < 0:
         raise row.wrong(columns["gross_j"], "0 J or more")
@@ -196,8 +201,9 @@ def _trial(row: _Row, mapped: Mapped, seen: Counter[str]) -> ImportedTrial:
     domain = Domain(word("domain", "", tuple(Domain)))
     factors = {name: _scalar(row.values[column]) for name, column in mapped.factors.items()}
     place = json.dumps([factors, machine, domain], sort_keys=True)
-    repetition = row.count(columns["repetition"], 0) if "repetition" in columns else seen[place]
+    repetition = row.count(columns["repetition"], 0, _MOST["repetition"]) if "repetition" in columns else seen[place]
     seen[place] += 1
+    units = int(mapped.constants.get("units", 1))
     return ImportedTrial(
         line=row.line,
         factors=factors,
@@ -206,52 +212,26 @@ def _trial(row: _Row, mapped: Mapped, seen: Counter[str]) -> ImportedTrial:
         domain=domain,
         quality=None if quality == UNKNOWN else Quality(quality),
         repetition=repetition,
-        units=row.count(columns["units"], 1) if "units" in columns else int(mapped.constants.get("units", 1)),
+        units=row.count(columns["units"], 1, _MOST["units"]) if "units" in columns else units,
         **numbers,
     )
 
 
 def _scalar(value: object) -> Scalar:
     """A factor as a sweep would have it: numbers are numbers, an empty cell is null."""
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or (isinstance(value, bool | int | float) and isfinite(value)):
         return value
     text = str(value).strip()
-    for parse in (int, float):
-        with suppress(ValueError):
-            number = parse(text)
-            return number if isfinite(number) else text
-    return {"true": True, "false": False, "": None}.get(text.lower(), text)
+    number = sheets.number(text)
+    return number if number is not None else {"true": True, "false": False, "": None}.get(text.lower(), text)
 
 
-def _table(path: Path) -> tuple[list[str], Iterator[tuple[int, Mapping[str, Any]]]]:
+def _table(path: Path) -> tuple[Sequence[str], Iterable[tuple[int, Mapping[str, Any]]]]:
     """Header, and the rows with their lines."""
-    try:
-        if path.suffix.lower() == ".parquet":
-            return _parquet(path)
-        lines = path.read_text(encoding="utf-8-sig").splitlines(keepends=True)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: it is no CSV in UTF-8 ({error.reason})") from None
-    header = next(csv.reader(lines[:1]), [])
-    if len(set(header)) < len(header):
-        raise InputError(f"{path}:1: two columns have the same name")
-    if not header:
-        raise InputError(f"{path}: expected a line of column names, and rows below it")
-    if len(header) == 1 and ";" in header[0]:
-        raise InputError(f"{path}:1: columns are set apart by semicolons: expected commas, and numbers like 1.5")
-    return header, _csv_rows(path, lines)
+    return _parquet(path) if path.suffix.lower() == ".parquet" else sheets.read(path)
 
 
-def _csv_rows(path: Path, lines: Sequence[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    reader = csv.DictReader(lines, restkey="", restval=None)
-    for row in reader:
-        if "" in row or None in row.values():
-            raise InputError(f"{path}:{reader.line_num}: expected as many cells as the header has")
-        yield reader.line_num, row
-
-
-def _parquet(path: Path) -> tuple[list[str], Iterator[tuple[int, Mapping[str, Any]]]]:
+def _parquet(path: Path) -> tuple[Sequence[str], Iterable[tuple[int, Mapping[str, Any]]]]:
     try:
         import pyarrow as pa  # noqa: PLC0415
         import pyarrow.parquet as pq  # noqa: PLC0415
@@ -261,4 +241,6 @@ def _parquet(path: Path) -> tuple[list[str], Iterator[tuple[int, Mapping[str, An
         table = pq.read_table(path)
     except pa.ArrowInvalid as error:
         raise InputError(f"{path}: it is no Parquet file ({str(error).splitlines()[0]})") from None
-    return list(table.column_names), iter(enumerate(table.to_pylist(), start=1))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+    return list(table.column_names), enumerate(table.to_pylist(), start=1)

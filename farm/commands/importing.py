@@ -28,7 +28,7 @@ def import_(
         typer.Option(metavar="NAME[=COLUMN]", help="A factor, and its column's name; may be repeated."),
     ] = None,
     unit: Annotated[str, typer.Option(metavar="NAME", help="Of the work: image, step, ...")] = "run",
-    units: Annotated[int, typer.Option(min=1, help="Of the work, done in each row.")] = 1,
+    units: Annotated[int, typer.Option(min=1, max=10**15, help="Of the work, done in each row.")] = 1,
     machine: Annotated[str | None, typer.Option(metavar="NAME", help="Where all of it was measured.")] = None,
     hardware_class: Annotated[
         str | None, typer.Option("--hardware-class", metavar="NAME", help="Of that machine.")

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
-from typing import Any
+from math import log
+from typing import Any, TypeVar
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -71,8 +72,11 @@ class Analysis:
         return list(self.record["table"])
 
 
+T = TypeVar("T")
 Rows = list[dict[str, Any]]
 Headings = tuple[str, ...]
+#: Rows of a table of pairs: 60 levels have 1,770.
+_MOST = 40
 _ANOVA = ("df", "sum of\nsquares", "F", "p", "eta²", "partial\neta²", "omega²")
 _TUKEY = ("difference", "95% interval", "change", "p")
 _PAIRS = ("n", "b / a (95%)", "g", "delta", "p\nWelch", "p\nranks")
@@ -155,6 +159,15 @@ def _anova(data: Data, factors: Sequence[str], options: Options) -> Analysis:
     )
 
 
+def _largest(found: Sequence[T], size: Callable[[T], float], how: str) -> tuple[Sequence[T], list[str]]:
+    """The pairs that a table shows, in their order; and what shows all of them, where there are more."""
+    if len(found) <= _MOST:
+        return found, []
+    kept = sorted(sorted(range(len(found)), key=lambda place: -size(found[place]))[:_MOST])
+    note = f"The table has the {_MOST} largest of {len(found):,} differences: `farm analyze {how}` has all."
+    return [found[place] for place in kept], [note]
+
+
 def _assumptions(found: Anova) -> dict[str, Any]:
     residuals = found.residuals
     return {
@@ -168,14 +181,15 @@ def _assumptions(found: Anova) -> dict[str, Any]:
 
 def _tukey(data: Data, factors: Sequence[str], _: Options) -> Analysis:
     found = tukey(data, factors)
+    shown, cut = _largest(found, lambda d: abs(d.difference.mean), "tukey --format csv")
     rows = [
         Row(
             ((d.factor, f"{d.b} - {d.a}"),)
             if len(factors) == 1
             else (("factor", d.factor), ("levels", f"{d.b} - {d.a}")),
-            [number(d.difference.mean, 4), words.span(d.difference), f"{d.relative * 100:+.1f}%", p_cell(d.p)],
+            [number(d.difference.mean, 4), words.span(d.difference), _change(d.relative), p_cell(d.p)],
         )
-        for d in found
+        for d in shown
     ]
     table = [
         {"factor": d.factor, "a": d.a, "b": d.b, **ends("difference", d.difference), "relative": d.relative, "p": d.p}
@@ -187,7 +201,7 @@ def _tukey(data: Data, factors: Sequence[str], _: Options) -> Analysis:
         caption=["Tukey's honestly significant differences; the error is that of the full anova"],
         tables=[grids(rows, _TUKEY)],
         sentences=words.of_tukey(found, words.scale(data)),
-        notes=[] if is_balanced or len(factors) == 1 else [mixed_up],
+        notes=[*cut, *([] if is_balanced or len(factors) == 1 else [mixed_up])],
         record={"table": table},
     )
 
@@ -196,18 +210,21 @@ def _kruskal(data: Data, factors: Sequence[str], options: Options) -> Analysis:
     correction = options.correction or Correction.HOLM
     tests, differences = kruskal(data, factors), dunn(data, factors, correction)
     rows = [Row((("factor", t.factor),), [f"{t.h:.1f}", str(t.df), p_cell(t.p), f"{t.epsilon_sq:.3f}"]) for t in tests]
-    after = [Row((("factor", d.factor), ("levels", f"{d.b} - {d.a}")), [p_cell(d.p_adjusted)]) for d in differences]
+    shown, cut = _largest(differences, lambda d: -d.p_adjusted, "kruskal --format json")
+    after = [Row((("factor", d.factor), ("levels", f"{d.b} - {d.a}")), [p_cell(d.p_adjusted)]) for d in shown]
     return Analysis(
         caption=["Kruskal-Wallis, then Dunn's test of the pairs"],
         tables=[grids(rows, ("H", "df", "p", "epsilon²")), grids(after, (f"p ({correction})",))],
         sentences=words.of_kruskal(tests, data.response),
-        notes=["Each factor by itself: what the others do counts as spread."] if len(factors) > 1 else [],
+        notes=[*cut, *(["Each factor by itself: what the others do counts as spread."] if len(factors) > 1 else [])],
         record={"table": [asdict(t) for t in tests], "dunn": [asdict(d) for d in differences]},
     )
 
 
 def _pairs(data: Data, factors: Sequence[str], options: Options) -> Analysis:
-    found = pairs(data, factors, options.correction or Correction.HOLM)
+    correction = options.correction or Correction.HOLM
+    found = pairs(data, factors, correction)
+    shown, cut = _largest(list(found.items()), lambda item: abs(log(item[1].ratio.mean)), "pairs --format csv")
     rows = [
         Row(
             (("b", words.levels(b)), ("a", words.levels(a))),
@@ -220,14 +237,18 @@ def _pairs(data: Data, factors: Sequence[str], options: Options) -> Analysis:
                 p_cell(pair.p_rank_adjusted),
             ],
         )
-        for (a, b), pair in found.items()
+        for (a, b), pair in shown
     ]
-    corrected = f"p: corrected for {len(found)} pairs ({options.correction or Correction.HOLM})"
     return Analysis(
         caption=[f"pairs of {','.join(factors)}: ratios of geometric means; Welch on logs, Mann-Whitney"],
         tables=[grids(rows, _PAIRS)],
         sentences=words.of_pairs(found, factors, data.response),
-        notes=[f"{corrected}; g: Hedges, delta: Cliff.", *words.doubts_of_pairs(found.values())],
+        notes=[
+            *cut,
+            *words.corrected(len(found), correction, "95%"),
+            "g: Hedges, delta: Cliff.",
+            *words.doubts_of_pairs(found.values()),
+        ],
         record={"table": [_cells(factors, a, b) | pair_record(pair) for (a, b), pair in found.items()]},
     )
 
@@ -237,7 +258,7 @@ def _mixed(data: Data, factors: Sequence[str], options: Options) -> Analysis:
     rows = [
         Row(
             (("factor", e.factor), ("levels", f"{e.level} - {e.reference}")),
-            [number(e.difference.mean, 4), words.span(e.difference), f"{e.relative * 100:+.1f}%", p_cell(e.p)],
+            [number(e.difference.mean, 4), words.span(e.difference), _change(e.relative), p_cell(e.p)],
         )
         for e in found.effects
     ]
@@ -259,13 +280,15 @@ def _mixed(data: Data, factors: Sequence[str], options: Options) -> Analysis:
 
 def _equivalence(data: Data, factors: Sequence[str], options: Options) -> Analysis:
     margin = MARGIN if options.margin is None else options.margin
-    found = equivalence(data, factors, margin, options.correction or Correction.HOLM)
+    correction = options.correction or Correction.HOLM
+    found = equivalence(data, factors, margin, correction)
+    shown, cut = _largest(list(found.items()), lambda item: abs(log(item[1].ratio.mean)), "equivalence --format csv")
     rows = [
         Row(
             (("b", words.levels(b)), ("a", words.levels(a))),
             [f"{e.n_b}/{e.n_a}", between(e.ratio), p_cell(e.p_adjusted), p_cell(e.p_difference), e.verdict],
         )
-        for (a, b), e in found.items()
+        for (a, b), e in shown
     ]
     table = [
         {**_cells(factors, a, b), **ends("ratio", e.ratio), "p": e.p, "p_adjusted": e.p_adjusted}
@@ -277,7 +300,11 @@ def _equivalence(data: Data, factors: Sequence[str], options: Options) -> Analys
         caption=[f"equivalence of {','.join(factors)}: two one-sided Welch tests of the logarithms"],
         tables=[grids(rows, _EQUIVALENCE)],
         sentences=words.of_equivalence(found, factors, margin, data.response),
-        notes=[f"Equal: a ratio between {number(1 / (1 + margin))} and {number(1 + margin)}{whence}."],
+        notes=[
+            *cut,
+            *words.corrected(len(found), correction, "90%"),
+            f"Equal: a ratio between {number(1 / (1 + margin))} and {number(1 + margin)}{whence}.",
+        ],
         record={"table": table, "margin": margin},
     )
 
@@ -348,6 +375,10 @@ def pair_record(pair: Pair) -> dict[str, Any]:
 
 def _cells(factors: Sequence[str], a: Cell, b: Cell) -> dict[str, Any]:
     return {"a": spelt(factors, a), "b": spelt(factors, b)}
+
+
+def _change(relative: float | None) -> str:
+    return UNKNOWN if relative is None else f"{relative * 100:+.1f}%"
 
 
 def between(ratio: Interval) -> str:

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 
 from farm.analysis.statistics.matching import Comparison, Side, compare
+from farm.analysis.statistics.multiplicity import Correction
 from farm.errors import InputError
 from farm.model import Scalar, SweepRecord
 from farm.report import conclusions as words
 from farm.report.analyses import Analysis, between, p_cell, pair_record
 from farm.report.grids import Row, grids
 from farm.report.numbers import label, number
-from farm.report.observations import RESPONSES, Chosen, about, check_kinds, chosen, labelled, responses
+from farm.report.observations import RESPONSES, Chosen, about, check_kinds, chosen, labelled, pooled, responses
 from farm.report.results import ends
 from farm.report.selection import Selection
 from farm.store import Store
@@ -36,6 +37,7 @@ def comparison(
     found = compare(_side(a, values[:cut]), _side(b, values[cut:]), sorted(picked))
     caption = [*_titles(a, b, found), *about(a, both, response, name)]
     notes = [*(f"A: {note}" for note in a.notes), *(f"B: {note}" for note in b.notes)]
+    notes += pooled([trial.labels for trial in both], sorted(picked))
     return _view(found, labelled(response, both), caption, notes)
 
 
@@ -76,7 +78,10 @@ def _view(found: Comparison, response: str, caption: Sequence[str], notes: Seque
         )
         for match in found.matches
     ]
-    own = ["A, B: geometric means; p: Welch's test of the logarithms, Holm over the points."]
+    own = [
+        "A, B: geometric means; p: Welch's test of the logarithms.",
+        *words.corrected(len(found.matches), Correction.HOLM, "95%"),
+    ]
     if found.only_a or found.only_b:
         own.append(f"Points without a partner: {found.only_a} of A, {found.only_b} of B; they are left out.")
     own += words.doubts_of_pairs(match.pair for match in found.matches)

@@ -8,6 +8,7 @@ from farm.analysis.statistics.data import Cell, Data, spelt
 from farm.analysis.statistics.equivalence import SIGNIFICANCE, Equivalence
 from farm.analysis.statistics.matching import Comparison
 from farm.analysis.statistics.mixed import Mixed
+from farm.analysis.statistics.multiplicity import Correction
 from farm.analysis.statistics.pairs import Pair
 from farm.analysis.statistics.posthoc import Difference, RankTest
 from farm.intervals import Interval
@@ -112,7 +113,7 @@ def _variances(p: float | None, advice: str) -> list[str]:
 
 def of_tukey(found: Iterable[Difference], response: str) -> list[str]:
     """A sentence for each pair, the largest difference first."""
-    ranked = sorted(found, key=lambda d: -abs(d.relative))
+    ranked = sorted(found, key=lambda d: -abs(d.difference.mean))
     return [*(_difference(d, response) for d in ranked[:_NAMED]), *_rest(len(ranked))]
 
 
@@ -121,7 +122,11 @@ def _difference(d: Difference, response: str) -> str:
     figures = f"{number(d.difference.mean, 4)} ({span(d.difference)}), {probability(d.p)}"
     if d.p >= SIGNIFICANCE:
         return f"{who}: cannot tell the means of {response} apart: {figures}."
-    return f"{who}: mean {response} differs by {figures}, {change(1 + d.relative)}."
+    return f"{who}: mean {response} differs by {figures}{_share_of(d.relative)}."
+
+
+def _share_of(relative: float | None) -> str:
+    return "" if relative is None else f", {change(1 + relative)}"
 
 
 def of_kruskal(found: Iterable[RankTest], response: str) -> list[str]:
@@ -185,7 +190,7 @@ def of_mixed(found: Mixed, data: Data, group: str) -> list[str]:
         if e.p >= SIGNIFICANCE:
             sentences.append(f"{who}: cannot tell whether {scale(data)} differs: {figures}.")
         else:
-            sentences.append(f"{who}: {scale(data)} differs by {figures}, {change(1 + e.relative)}.")
+            sentences.append(f"{who}: {scale(data)} differs by {figures}{_share_of(e.relative)}.")
     alike = f"Of what the factors leave, {percent(found.icc)} lies between the {found.groups} groups of {group} (ICC)"
     has_groups = found.icc >= _SHARES[3][0]
     counted = (
@@ -193,6 +198,13 @@ def of_mixed(found: Mixed, data: Data, group: str) -> list[str]:
     )
     explained = f"The factors explain {_share(found.marginal_r_sq)} of the variance (marginal R²)"
     return [f"{explained}, with the groups {_share(found.conditional_r_sq)}.", *sentences, f"{alike}: {counted}."]
+
+
+def corrected(pairs: int, correction: Correction, interval: str) -> list[str]:
+    """What p is corrected for, and that intervals are not."""
+    if pairs == 1:
+        return []
+    return [f"p: corrected for {pairs:,} pairs ({correction}); intervals: {interval} of each pair by itself."]
 
 
 def doubts_of_mixed(found: Mixed) -> list[str]:
@@ -283,7 +295,7 @@ def levels(cell: Cell) -> str:
 
 
 def _rest(count: int) -> list[str]:
-    return [f"... and {count - _NAMED} more in the table."] if count > _NAMED else []
+    return [f"... and {count - _NAMED} more."] if count > _NAMED else []
 
 
 def _share(value: float | None) -> str:

@@ -1,6 +1,5 @@
 """One trial in words: how it ended, and the last that it printed."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -12,10 +11,8 @@ from rich.text import Text
 from farm.model import Failure
 from farm.report.numbers import UNKNOWN, span
 from farm.report.progress import point
+from farm.report.terminal import plain
 from farm.store import TrialRow
-
-#: A trial may print anything; a terminal obeys some of it.
-_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def view(trial: TrialRow) -> RenderableType:
@@ -25,7 +22,7 @@ def view(trial: TrialRow) -> RenderableType:
     out.add_column(overflow="fold")
     for name, value in _facts(trial):
         out.add_row(name, value)
-    tail = _ESCAPES.sub("", trial.log_tail.replace("\r\n", "\n").replace("\r", "\n")).rstrip("\n")
+    tail = plain(trial.log_tail.replace("\r\n", "\n").replace("\r", "\n")).rstrip("\n")
     last = Text(tail, overflow="fold") if tail else Text("It printed nothing.")
     return Group(out, Text(), last)
 

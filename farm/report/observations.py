@@ -1,13 +1,12 @@
 """What is analysed, one value a trial: from the trials of a sweep, or from the rows of a CSV file."""
 
-import csv
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
 from pathlib import Path
 from statistics import median
 
+from farm import sheets
 from farm.analysis.aggregate import JOULES_PER_KWH, Sample
 from farm.analysis.samples import WORK, samples
 from farm.analysis.statistics.data import Data
@@ -132,13 +131,15 @@ def of_sweep(
     check_hardware(labels, factors)
     columns = {factor: tuple(own.get(factor) for own in labels) for factor in factors}
     caption = (found.title, *about(found, found.trials, response, name), *_others(labels, factors))
-    return Observations(Data(labelled(response, found.trials), values, columns), caption, found.notes, found.left_out)
+    told = (*found.notes, *pooled(labels, factors))
+    return Observations(Data(labelled(response, found.trials), values, columns), caption, told, found.left_out)
 
 
 def of_csv(path: Path, response: str, factors: Sequence[str], where: Sequence[tuple[str, str]]) -> Observations:
     """A row a trial; raises InputError with the line of whatever is no number, or missing."""
-    rows = _read(path)
-    known = list(rows[0][1])
+    known, rows = sheets.read(path)
+    if not rows:
+        raise InputError(f"{path}: it has no rows")
     for name in (response, *factors, *(name for name, _ in where)):
         if name not in known:
             raise InputError(f"{path}: no column {name!r}: there are {', '.join(known)}")
@@ -151,6 +152,7 @@ def of_csv(path: Path, response: str, factors: Sequence[str], where: Sequence[tu
     columns = {factor: tuple(_level(row[factor]) for _, row in kept) for factor in factors}
     kinds = [{name: _level(row[name]) for name in KINDS_OF_JOULES if name in row} for _, row in kept]
     check_kinds(kinds, factors)
+    _check_size(response, values)
     return Observations(Data(response, values, columns), (f"{path.name}: {several(len(kept), 'row')}",))
 
 
@@ -168,7 +170,17 @@ def responses(trials: Sequence[Trial], wanted: str) -> tuple[str, tuple[float, .
     unknown = sum(value is None for value in values)
     if unknown:
         raise InputError(f"--response: {name} is unknown in {unknown} of {several(len(values), 'trial')}")
-    return name, tuple(value for value in values if value is not None)
+    known = tuple(value for value in values if value is not None)
+    _check_size(name, known)
+    return name, known
+
+
+def _check_size(name: str, values: Sequence[float]) -> None:
+    """Raise InputError where squares of the values have no room in a float."""
+    largest = max(map(abs, values), default=0.0)
+    if largest and not 1 / sheets.LARGEST <= largest <= sheets.LARGEST:
+        kept = f"{1 / sheets.LARGEST:g} and {sheets.LARGEST:g}"
+        raise InputError(f"--response: {name} is as large as {largest:g}: expected between {kept}, in another unit")
 
 
 def labelled(wanted: str, trials: Sequence[Trial]) -> str:
@@ -218,6 +230,18 @@ def check_hardware(labels: Sequence[Labels], factors: Sequence[str]) -> None:
         raise InputError(f"machines of unknown hardware ({those}): name machine among --factors, or choose by --where")
 
 
+def pooled(labels: Sequence[Labels], factors: Sequence[str]) -> list[str]:
+    """Which machines count as one, where several of a class do."""
+    if "machine" in factors:
+        return []
+    places = {(own.get("hardware_class"), own.get("machine")) for own in labels}
+    several = {name: count for name, count in Counter(name for name, _ in places).items() if count > 1}
+    if not several:
+        return []
+    those = ", ".join(f"{count} of {label(name)}" for name, count in several.items())
+    return [f"Machines of one hardware class count as one ({those}): machine tells them apart, as a factor or --where."]
+
+
 def _trial(sample: Sample, row: TrialRow) -> Trial:
     accuracy = row.epochs[-1].validation_accuracy if row.epochs else None
     return Trial(sample, accuracy, str(row.facts.get("unit", "unit")))
@@ -240,42 +264,14 @@ def _others(labels: Sequence[Labels], factors: Sequence[str]) -> list[str]:
     return [f"{', '.join(other[:_NAMED])}{more} {verbs[0]} too, and {verbs[1]} as spread"]
 
 
-def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """The rows with their lines."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, restval="")
-            names = list(reader.fieldnames or [])
-            rows = [(reader.line_num, row) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    if not rows:
-        raise InputError(f"{path}: expected a line of column names, and rows below it")
-    if len(set(names)) < len(names):
-        raise InputError(f"{path}:1: two columns have the same name")
-    if len(names) == 1 and ";" in names[0]:
-        raise InputError(f"{path}:1: columns are set apart by semicolons: expected commas, and numbers like 1.5")
-    long = next((line for line, row in rows if None in row), None)
-    if long:
-        raise InputError(f"{path}:{long}: more cells than columns")
-    return rows
-
-
 def _level(text: str) -> Scalar:
     """A number where it is one, so that levels are in order."""
-    for number in (int, float):
-        try:
-            return number(text)
-        except ValueError:
-            continue
-    return text.strip()
+    number = sheets.number(text)
+    return text.strip() if number is None else number
 
 
 def _number(path: Path, line: int, name: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise InputError(f"{path}:{line}: {name}: expected a number, got {text!r}") from None
-    if not isfinite(value):
-        raise InputError(f"{path}:{line}: {name}: expected a finite number, got {text!r}")
-    return value
+    value = sheets.number(text)
+    if value is None:
+        raise InputError(f"{path}:{line}: {name}: expected a number, got {text!r}")
+    return float(value)

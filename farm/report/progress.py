@@ -17,6 +17,7 @@ from rich.text import Text
 
 from farm.model import SEARCH_FACTORS, JobState, Point, Scalar, SweepRecord
 from farm.report.numbers import UNKNOWN, label, number, span
+from farm.report.terminal import Plain, plain
 from farm.routing import fits
 from farm.spec import Training
 from farm.store import FailedTrial, Progress
@@ -109,7 +110,7 @@ class _Lines:
         if progress.closed != self._closed:
             self._closed = progress.closed
             line = f"{self._name}: {summary(progress, datetime.now(UTC))}"
-            self._console.print(line, soft_wrap=True)
+            self._console.print(plain(line), soft_wrap=True)
 
 
 @contextmanager
@@ -125,7 +126,7 @@ def live(name: str, enabled: bool = True, notice: Callable[[], str] = str) -> It
         yield _Lines(name, console).show
     else:
         shown = _Panel(name, notice)
-        with Live(shown, console=console, refresh_per_second=2, transient=True):
+        with Live(Plain(shown), console=console, refresh_per_second=2, transient=True):
             yield shown.show
 
 

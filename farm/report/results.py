@@ -15,7 +15,7 @@ from farm.report.numbers import milliseconds, net, number, percent
 
 def _headings(unit: str) -> tuple[str, ...]:
     latency = ("ms/batch\np50", "\np95", "\np99")
-    return (f"{unit}s\n/s", *latency, f"gross J\n/{unit}", f"net J/{unit}\n(95%)", "gCO2e\n/1000")
+    return (f"{unit}\n/s", *latency, f"gross J\n/{unit}", f"net J/{unit}\n(95%)", "gCO2e\n/1000")
 
 
 def tables(summaries: Sequence[Summary], accuracy: Mapping[str, float], unit: str = "image") -> RenderableType:

@@ -54,6 +54,8 @@ _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
 _CONDITION = re.compile(r"\s*([^\s<>=!~]+)\s*(>=|<=|!=|=|>|<|~)\s*(.*?)\s*", re.DOTALL)
 _CANONICAL = re.compile(r"[a-z_.]+ [<>=!~]+ ")
 _AND = re.compile(r"\s+and\s+")
+#: In a text they are meant to join conditions.
+_JOINING = {"and", "or", "&&", "||"}
 MAX_LENGTH = 200
 
 
@@ -132,6 +134,12 @@ def _read(path: str, kind: str, text: str) -> str | float | bool:
     if kind == "switch" and text in {"true", "false"}:
         return text == "true"
     plain = " ".join(text.strip("\"'").split())
+    joining = next((word for word in plain.split() if word.casefold() in _JOINING), None)
+    if kind == "text" and joining:
+        raise InputError(
+            f"{path}: conditions are joined by and, there is no {joining}: expected a text that all of these machines "
+            f"have, or a target for each, got {shown(text)}"
+        )
     if kind == "text" and plain and plain.isprintable():
         return plain
     raise InputError(f"{path}: expected {_VALUES[kind]}, got {shown(text)}")

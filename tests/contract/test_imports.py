@@ -64,7 +64,12 @@ def test_columns_of_our_names_need_no_map_and_a_parquet_is_read_alike(tmp_path: 
         ("alexnet,1,1.0,2.0,a\nalexnet,1,1.0,0,a\n", r"theirs\.csv:3: column Time: expected more than 0 s"),
         ("alexnet,1,-1.0,2.0,a\n", r"theirs\.csv:2: column Energy: expected 0 J or more, got '-1.0'"),
         ("alexnet,1,1.0,2.0,\n", r"theirs\.csv:2: column Host: expected a name"),
-        ("alexnet,1,1.0\n", r"theirs\.csv:2: expected as many cells"),
+        ("alexnet,1,1_0,2.0,a\n", r"theirs\.csv:2: column Energy: expected a number, got '1_0'"),
+        ("alexnet,1,1e308,2.0,a\n", r"theirs\.csv:2: column Energy: expected at most 1e\+100, got '1e308'"),
+        ("alexnet,1,1.0,1e300,a\n", r"theirs\.csv:2: column Time: expected at most 1e\+100"),
+        ("alexnet,1,1.0,1e12,a\n", r"theirs\.csv:2: column Time: expected 1 ns to 1e9 s, got '1e12'"),
+        ("alexnet,1,1.0,1e-12,a\n", r"theirs\.csv:2: column Time: expected 1 ns to 1e9 s, got '1e-12'"),
+        ("alexnet,1,1.0\n", r"theirs\.csv:2: expected 5 cells, as the header has, got 3"),
         ("", r"it has no rows"),
     ],
 )
@@ -80,6 +85,22 @@ def test_net_joules_above_the_gross_ones_are_columns_mixed_up(tmp_path: Path) ->
     path.write_text("model,machine,gross_j,net_j\nalexnet,a,2,1\nalexnet,a,1,2\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"swapped\.csv:3: column net_j: expected no more than the 1 J gross, got '2'"):
         read(path, None, Mapped({}, {"model": "model"}, constants={"domain": "gpu"}))
+
+
+@pytest.mark.parametrize(("column", "count"), [("units", 10**16), ("repetition", 10**7)])
+def test_counts_that_no_database_keeps_are_told(tmp_path: Path, column: str, count: int) -> None:
+    path = tmp_path / "many.csv"
+    path.write_text(f"model,machine,gross_j,{column}\nalexnet,a,2,{count}\n", encoding="utf-8")
+    with pytest.raises(InputError, match=rf"column {column}: expected a whole number from [01] to 1e.* got '{count}'"):
+        read(path, None, Mapped({}, {"model": "model"}, constants={"domain": "gpu"}))
+
+
+def test_levels_are_numbers_only_where_they_are_written_so(tmp_path: Path) -> None:
+    path = tmp_path / "levels.csv"
+    levels = ("7", "1_0", "0.5", "nan", "1e400", "true", "", "a\u2028b")
+    path.write_text("x,machine,gross_j\n" + "".join(f"{x},a,1\n" for x in levels), encoding="utf-8")
+    found = read(path, None, Mapped({}, {"x": "x"}, constants={"domain": "gpu"}))
+    assert [t.factors["x"] for t in found.trials] == [7, "1_0", 0.5, "nan", "1e400", True, None, "a\u2028b"]
 
 
 @pytest.mark.parametrize(

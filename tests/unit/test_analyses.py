@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from farm.analysis.statistics.data import Data
 from farm.analysis.statistics.multiplicity import Correction
 from farm.errors import InputError
 from farm.model import Flag
@@ -177,3 +178,49 @@ def test_a_missing_library_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("farm.analysis.statistics.libraries.import_module", missing)
     with pytest.raises(InputError, match=r"statistics need \w+: pip install 'wattfarm\[analysis\]'"):
         analysed(Method.ANOVA, seen(*trials()))
+
+
+@pytest.mark.parametrize("how", [Method.TUKEY, Method.PAIRS, Method.KRUSKAL, Method.EQUIVALENCE])
+def test_of_many_pairs_the_table_has_the_largest_and_tells_where_all_are(how: Method) -> None:
+    random = Random(5)
+    found = [measured(f"{x}.{n}", x * random.gauss(1, 0.01), batch=x) for x in range(1, 16) for n in range(3)]
+    shown = analysed(how, seen(*found, factors=["batch_size"]), ["batch_size"])
+    (note,) = (note for note in shown.notes if "largest" in note)
+    assert note.startswith(f"The table has the 40 largest of 105 differences: `farm analyze {how} --format ")
+    text = rendered(shown.rendered())
+    assert 40 <= len(text.splitlines()) < 80
+    assert len(shown.record["dunn" if how is Method.KRUSKAL else "table"]) == 105
+
+
+def test_few_pairs_are_all_there() -> None:
+    assert not any("largest" in note for note in analysed(Method.PAIRS, seen(*trials())).notes)
+
+
+def test_p_is_corrected_and_intervals_are_not() -> None:
+    notes = analysed(Method.PAIRS, seen(*trials())).notes
+    assert "p: corrected for 6 pairs (holm); intervals: 95% of each pair by itself." in notes
+    one = analysed(Method.PAIRS, seen(*trials(), factors=["model"]), ["model"], correction=Correction.BH).notes
+    assert not any("corrected" in note for note in one)
+
+
+def test_a_change_is_of_what_was_measured_and_unknown_against_nothing() -> None:
+    found = seen(*trials())
+    logs = Observations(found.data.logs(), found.caption)
+    (half,) = (row for row in analysed(Method.TUKEY, logs).record["table"] if row["factor"] == "batch_size")
+    assert half["relative"] == pytest.approx(-0.5, abs=0.02)
+    values = [0.0, 0.1, -0.1, 0.0, 1.0, 1.1, 0.9, 1.0]
+    step = Observations(Data("accuracy", tuple(values), {"a": (0,) * 4 + (1,) * 4, "g": (0, 1, 2, 0) * 2}), ())
+    for how, options in ((Method.TUKEY, Options()), (Method.MIXED, Options(group=("g",)))):
+        shown = analysis(how, step, ["a"], options)
+        assert shown.record["table"][0]["relative"] is None
+        assert "–" in rendered(shown.rendered())
+
+
+def test_normality_is_the_same_in_any_unit() -> None:
+    values = [1.0, 1.1, 0.9, 1.3, 2.4]
+    (plain, tiny) = (
+        analysis(Method.NORMALITY, Observations(Data("energy", tuple(v * unit for v in values), {}), ()), [], Options())
+        for unit in (1.0, 1e-40)
+    )
+    assert tiny.record["table"][0]["w"] == pytest.approx(plain.record["table"][0]["w"])
+    assert tiny.record["table"][0]["w"] < 0.9

@@ -101,6 +101,8 @@ def test_as_text_it_is_always_written_in_the_same_way(text: str, canonical: str)
         ("cpu.model >= EPYC", "cpu.model: expected one of = != ~ before a text such as EPYC, got >="),
         ("cpu.model ~", "cpu.model: expected a text such as EPYC, got ''"),
         ("cpu.model ~ a\x07", "cpu.model: expected a text such as EPYC, got 'a\\x07'"),
+        ("cpu.model ~ EPYC or foo", "cpu.model: conditions are joined by and, there is no or: expected a text "),
+        ("cpu.model ~ EPYC AND ram_gib > 4", "cpu.model: conditions are joined by and, there is no AND: "),
         ("gpu.ecc = yes", "gpu.ecc: expected true or false, got 'yes'"),
         ("cpu.cores > 4 and", "cpu.cores: expected a number such as 40, got '4 and'"),
         ("cpu.cores > 4 and EPYC", "expected conditions such as gpu.memory_gib >= 40 and cpu.model ~ EPYC, got 'EPYC'"),

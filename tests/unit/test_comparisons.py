@@ -135,3 +135,15 @@ def test_one_repetition_a_point_has_a_ratio_and_no_claim() -> None:
     found = between(trials(1, prefix="a"), [*trials(1, prefix="b")])
     assert all(row["p"] is None for row in found.record["table"])
     assert found.sentences[0].startswith("cannot tell: B has 1.00 times the energy of A over 4 points")
+
+
+def test_machines_of_one_class_count_as_one_unless_one_is_chosen() -> None:
+    found = [*trials(prefix="x", machine="lab1"), *trials(prefix="y", machine="lab2")]
+    assert any("count as one (2 of " in note for note in compared("batch_size=1", "batch_size=16", found=found).notes)
+    for choice in (("machine=lab1", "machine=lab2", ""), ("batch_size=1", "batch_size=16", "machine=lab1")):
+        assert not any("count as one" in note for note in compared(*choice, found=found).notes)
+
+
+def test_intervals_are_of_each_point_by_itself_and_that_is_told() -> None:
+    by_itself = "p: corrected for 2 pairs (holm); intervals: 95% of each pair by itself."
+    assert by_itself in compared("batch_size=1", "batch_size=16").notes

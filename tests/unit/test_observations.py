@@ -94,6 +94,15 @@ def test_machines_of_which_nothing_is_known_are_never_taken_for_alike() -> None:
     assert len(seen(*two, where=(("machine", "lab1"),)).data.values) == 1
 
 
+def test_machines_of_one_class_count_as_one_and_that_is_told() -> None:
+    two = (measured("a", 0.5, machine="lab1"), measured("b", 0.6, machine="lab2"))
+    (note,) = seen(*two).notes
+    assert note.startswith("Machines of one hardware class count as one (2 of ")
+    assert not seen(*two, factors=["machine"]).notes
+    assert not seen(*two, where=(("machine", "lab1"),)).notes
+    assert not seen(measured("a", 0.5), measured("b", 0.6)).notes
+
+
 def test_hardware_may_be_a_factor_and_seconds_have_no_quality() -> None:
     two = (measured("a", 0.5), measured("b", 0.5, hardware_class="cpu-4", row_quality=Quality.MODELLED))
     assert len(seen(*two, response="seconds", factors=["hardware_class"]).data.values) == 2
@@ -138,17 +147,23 @@ def test_a_file_has_numbers_and_words_as_levels(sheet: Callable[[str], Path]) ->
     ("text", "complaint"),
     [
         ("", "expected a line of column names, and rows below it"),
-        ("energy,a\n", "expected a line of column names, and rows below it"),
+        ("energy,a\n", "runs.csv: it has no rows"),
         ("energy,b\n1,2\n", "no column 'a': there are energy, b"),
         ("joules,a\n1,2\n", "no column 'energy': there are joules, a"),
         ("energy,a\n1,2\nmuch,2\n", "runs.csv:3: energy: expected a number, got 'much'"),
         ("energy,a\n1,2\n,2\n", "runs.csv:3: energy: expected a number, got ''"),
-        ("energy,a\n1,2\nnan,2\n", "runs.csv:3: energy: expected a finite number, got 'nan'"),
+        ("energy,a\n1,2\nnan,2\n", "runs.csv:3: energy: expected a number, got 'nan'"),
+        ("energy,a\n1,2\n1_0,2\n", "runs.csv:3: energy: expected a number, got '1_0'"),
+        (
+            "energy,a\n1,2\n1e308,2\n",
+            "--response: energy is as large as 1e[+]308: expected between 1e-100 and",
+        ),
+        ("energy,a\n1e-308,2\n0,2\n", "--response: energy is as large as 1e-308: expected between"),
         ("energy,a\n1,2\n1,\n", "runs.csv:3: a: expected a level, got nothing"),
-        ("energy,a\n1,2\n1\n", "runs.csv:3: a: expected a level, got nothing"),
+        ("energy,a\n1,2\n1\n", "runs.csv:3: expected 2 cells, as the header has, got 1"),
         ("energy,a,energy\n1,2,3\n", "runs.csv:1: two columns have the same name"),
         ("energy;a\n1,5;2\n", "runs.csv:1: columns are set apart by semicolons: expected commas"),
-        ("energy,a\n1,2,3\n", "runs.csv:2: more cells than columns"),
+        ("energy,a\n1,2,3\n", "runs.csv:2: expected 2 cells, as the header has, got 3"),
         ("energy,a,quality\n1,2,counter\n1,2,modelled\n", "trials of different quality"),
     ],
 )

@@ -38,13 +38,15 @@ class CellNormality:
 
 def normality(values: Sequence[float]) -> Normality | None:
     """None where there are too few values, or none that differ."""
-    if len(values) < LEAST or min(values) == max(values):
+    least, largest = min(values, default=0.0), max(values, default=0.0)
+    if len(values) < LEAST or least == largest:
         return None
-    skewness = float(stats.skew(values, bias=False))
+    shape = [(value - least) / (largest - least) for value in values]  # else tiny values would count as equal
+    skewness = float(stats.skew(shape, bias=False))
     if len(values) > MOST:
-        kept = sorted(values)[:: len(values) // MOST + 1]
+        kept = sorted(shape)[:: len(values) // MOST + 1]
         return Normality(len(values), float(stats.shapiro(kept).statistic), None, skewness)
-    found = stats.shapiro(values)
+    found = stats.shapiro(shape)
     return Normality(len(values), float(found.statistic), float(found.pvalue), skewness)
 
 

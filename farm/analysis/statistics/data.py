@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from math import log
+from math import exp, log
 from typing import Any, Self
 
 from farm.analysis.statistics.libraries import library
@@ -66,6 +66,16 @@ def order(value: Scalar) -> tuple[bool, float, str]:
 def spelt(factors: Sequence[str], cell: Cell) -> str:
     """A cell as it is named on the command line."""
     return ",".join(f"{name}={'null' if level is None else level}" for name, level in zip(factors, cell, strict=True))
+
+
+def relative(data: Data, difference: float, reference: float) -> float | None:
+    """A difference of means as a share of the reference's; of logarithms that of what was measured.
+
+    None where the reference is 0 or less: nothing is a share of it.
+    """
+    if data.is_log:
+        return exp(difference) - 1
+    return difference / reference if reference > 0 else None
 
 
 def check_levels(data: Data, factors: Sequence[str]) -> None:

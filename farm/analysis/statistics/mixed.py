@@ -3,13 +3,12 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp
 from statistics import fmean, pvariance, stdev
 from typing import Any
 
 from scipy import stats
 
-from farm.analysis.statistics.data import Cell, Data, check_levels, check_spread
+from farm.analysis.statistics.data import Cell, Data, check_levels, check_spread, relative
 from farm.analysis.statistics.libraries import library
 from farm.errors import InputError
 from farm.intervals import CONFIDENCE, Interval
@@ -24,7 +23,7 @@ class Effect:
     level: Scalar
     reference: Scalar
     difference: Interval  #: in the unit of the response, or of its logarithm
-    relative: float  #: to the mean of the reference
+    relative: float | None  #: to the mean of the reference; None where that is 0 or less
     p: float  #: Wald's z; where the groups' variance is 0, Student's t
 
 
@@ -136,8 +135,8 @@ def _effect(
     factor = factors[place]
     levels = data.levels(factor)
     mean, low, high = (float(end) * scale for end in estimate)
-    relative = exp(mean) - 1 if data.is_log else mean / fmean(data.cells([factor])[(levels[0],)])
-    return Effect(factor, levels[code], levels[0], Interval(mean, low, high), relative, float(p))
+    share = relative(data, mean, fmean(data.cells([factor])[(levels[0],)]))
+    return Effect(factor, levels[code], levels[0], Interval(mean, low, high), share, float(p))
 
 
 def _check_groups(groups: Sequence[Cell], names: Sequence[str], cells: Sequence[Cell]) -> None:

@@ -7,7 +7,7 @@ from statistics import fmean
 
 from scipy import stats
 
-from farm.analysis.statistics.data import Data, check_cells, check_levels, check_spread
+from farm.analysis.statistics.data import Data, check_cells, check_levels, check_spread, relative
 from farm.analysis.statistics.libraries import library
 from farm.analysis.statistics.multiplicity import Correction
 from farm.intervals import CONFIDENCE, Interval
@@ -22,7 +22,7 @@ class Difference:
     a: Scalar
     b: Scalar
     difference: Interval  #: of the means, b - a, with an interval that holds for all pairs of the factor at once
-    relative: float  #: to the mean of a
+    relative: float | None  #: to the mean of a; None where that is 0 or less
     p: float
 
 
@@ -74,10 +74,12 @@ def _tukey(data: Data, factor: str, error: float, df: int) -> list[Difference]:
         alpha=1 - CONFIDENCE,
     )
     rows = zip(combinations(groups, 2), result[2], result[4], result[8], strict=True)
-    return [
-        Difference(factor, a, b, Interval(float(d), float(low), float(high)), float(d) / fmean(groups[a]), float(p))
-        for (a, b), d, (low, high), p in rows
-    ]
+    found = []
+    for (a, b), d, (low, high), p in rows:
+        difference = Interval(float(d), float(low), float(high))
+        share = relative(data, difference.mean, fmean(groups[a]))
+        found.append(Difference(factor, a, b, difference, share, float(p)))
+    return found
 
 
 def kruskal(data: Data, factors: Sequence[str]) -> list[RankTest]:
