@@ -2,7 +2,8 @@
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
 from math import isinf
 from typing import Any, cast
@@ -11,10 +12,11 @@ import numpy as np
 
 from farm.analysis.serving import Batch, Course, Poisson, Policy, Service, simulate
 from farm.intervals import Interval
-from farm.model import Point, Quality, Requests, WindowKind
-from farm.store import MeasurementRow, Store, TrialRow
+from farm.model import Measurement, Point, Quality, Requests, SweepRecord, TrialReport, Window, WindowKind
+from farm.store import MeasurementRow, NewJob, Store, TrialRow
+from tests.contract.store_records import ANNE, MACHINE, claim, job_id, new_job, record, report
 from tests.reports import Farm
-from tests.summaries import ends, measurement_row, trial_row
+from tests.summaries import NOON, ends, measurement_row, trial_row
 from tests.trainings import Measured, Rows, sweep_of
 
 LIVE = sweep_of("serving")
@@ -189,3 +191,41 @@ class BothFarms(LiveFarm):
         if sweeps == (BATCHES.id,):
             return self._batches.measurement_rows(kinds=kinds)
         return super().measurement_rows(kinds=kinds)
+
+
+@contextmanager
+def serving(
+    url: str, policies: Sequence[str] = ("greedy:8", "fixed:8"), rates: Sequence[float] = (50.0, 150.0), **changes: Any
+) -> Iterator[tuple[Store, SweepRecord]]:
+    """A store where a network served under each load, three times; `changes` of every trial."""
+    sweep = record(name="serving").model_copy(update={"kind": "serving", "text": "name: serving\nkind: serving\n"})
+    loads = [(policy, rate_per_s, number) for number in range(3) for rate_per_s in rates for policy in policies]
+    with Store.open(url, create=True) as store:
+        store.register_machine(MACHINE, ANNE, "0.1.0")
+        store.submit(sweep, [_job(sweep, place, *load) for place, load in enumerate(loads)])
+        for place, (policy, rate_per_s, number) in enumerate(loads):
+            one = shown(number, point_policy=policy, point_rate_per_s=rate_per_s)
+            claim(store, job_id(place))
+            assert store.complete(_report(job_id(place), *one).model_copy(update=changes))
+        yield store, sweep
+
+
+def _job(sweep: SweepRecord, place: int, policy: str, rate_per_s: float, repetition: int) -> NewJob:
+    job = new_job(place, sweep.id)
+    point = SERVED | {"policy": policy, "rate_per_s": rate_per_s}
+    return replace(job, spec=job.spec.model_copy(update={"kind": "serving", "point": point, "repetition": repetition}))
+
+
+def _report(job: str, trial: TrialRow, rows: Sequence[MeasurementRow], requests: Sequence[Requests]) -> TrialReport:
+    (row,) = rows
+    end_ns = 10**9 + round((row.duration_s or 0) * 1e9)
+    measured = Window(
+        kind=WindowKind.MEASURE, begin_at_ns=10**9, end_at_ns=end_ns, started_at_utc=NOON, units=row.units
+    )
+    measurement = Measurement(
+        window_kind=WindowKind.MEASURE, window_index=0, domain=row.domain, quality=row.quality, source=row.source,
+        gross_j=row.gross_j, net_j=row.net_j, net_j_low=row.net_j_low, net_j_high=row.net_j_high,
+        baseline_context_w=row.baseline_context_w,
+    )  # fmt: skip
+    own: dict[str, Any] = {"windows": (measured,), "measurements": (measurement,), "requests": tuple(requests)}
+    return report(job, 1, **own, facts=dict(trial.facts))

@@ -247,6 +247,13 @@ def test_a_request_takes_its_share_of_the_batch_and_the_idle_until_the_next() ->
     assert gross.half_width == pytest.approx(np.hypot(0.001, 1.0 / 20))
 
 
+def test_a_saturated_server_is_idle_for_nobody() -> None:
+    """Full batches of 12 ms, however many requests wait: 0.15 J each, and 10 W for 1.5 ms."""
+    for rate_per_s in (700, 5000):
+        _, gross = energy(assess(steady(), Poisson(rate_per_s), Policy.fixed(8)))
+        assert gross.mean == pytest.approx(0.15 + IDLE_W * 0.0015)
+
+
 @pytest.mark.parametrize("policy", [Policy.greedy(8), Policy(8, 0.02), Policy.fixed(2)])
 def test_joules_of_all_batches_and_of_the_idle_are_those_of_all_requests(policy: Policy) -> None:
     arrivals_s = Poisson(150).times_s(40_000, random())
