@@ -249,8 +249,8 @@ def test_a_request_takes_its_share_of_the_batch_and_the_idle_until_the_next() ->
 
 def test_a_saturated_server_is_idle_for_nobody() -> None:
     """Full batches of 12 ms, however many requests wait: 0.15 J each, and 10 W for 1.5 ms."""
-    for rate_per_s in (700, 5000):
-        _, gross = energy(assess(steady(), Poisson(rate_per_s), Policy.fixed(8)))
+    for rate in (700, 5000):
+        _, gross = energy(assess(steady(), Poisson(rate), Policy.fixed(8)))
         assert gross.mean == pytest.approx(0.15 + IDLE_W * 0.0015)
 
 
