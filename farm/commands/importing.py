@@ -66,6 +66,8 @@ def import_(
 
 
 def _described(found: "Import") -> str:
+    from farm.report.numbers import several
+
     points = len({str(sorted(t.factors.items(), key=str)) for t in found.trials})
     machines = sorted({t.machine for t in found.trials})
     qualities = sorted({t.quality or "unknown" for t in found.trials})
@@ -79,7 +81,8 @@ def _described(found: "Import") -> str:
         if is_there
     ]
     return (
-        f"{found.name} ({found.id}): {len(found.trials)} trials of {points} points on {', '.join(machines)}\n"
+        f"{found.name} ({found.id}): {several(len(found.trials), 'trial')} of {several(points, 'point')} "
+        f"on {', '.join(machines)}\n"
         f"{' and '.join(sorted({t.domain for t in found.trials}))} joules, quality {', '.join(qualities)}: "
         f"{', '.join(known)} of each {found.mapped.unit}; what is not told stays unknown"
     )
