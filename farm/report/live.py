@@ -14,7 +14,7 @@ from farm.analysis.serving import Live, Policy
 from farm.analysis.serving.live import LATE, Least, soonest, summarise, thriftiest
 from farm.analysis.serving.times import WARM_UP, needed
 from farm.analysis.statistics.data import order
-from farm.model import Quality, Requests, Scalar, SweepRecord, WindowKind
+from farm.model import Flag, Quality, Requests, Scalar, SweepRecord, WindowKind
 from farm.report import notes
 from farm.report.grids import Row, grids, named
 from farm.report.loads import HEADINGS, SHOWN, cells, figures_record, in_ms
@@ -130,10 +130,12 @@ def _footnotes(lives: Sequence[Live]) -> list[str]:
         "Response times: from when a request was to come to its answer, requests of all trials together, without the "
         f"first {percent(WARM_UP)} of each window, which begins with an empty queue (of a trace all). Joules: of all.",
         "load: rate over what the warm-up served a second, in full batches back to back.",
-        "gross: with the idle between batches; net: above it. Intervals are over trials.",
+        "J: of a request; gross: with the idle between batches, net: above it. Intervals are over trials.",
     ]
     if any(f.is_saturated for f in figures):
         own.append("A load of 1 or more (!) is saturated: the queue grows without bound, and has no response times.")
+    elif any(Flag.SATURATED in live.work.flags for live in lives):
+        own.append("Some trials found themselves saturated, their rows on the whole are not.")
     weak = [name for name in SHOWN if any(f.response_s and not f.is_claim(name) for f in figures)]
     if weak:
         own.append(f"* fewer requests than a claim needs: {', '.join(f'{name} {needed(name)}' for name in weak)}.")
@@ -173,7 +175,7 @@ def _sentences(lives: Sequence[Live]) -> list[str]:
         found.append(
             f"{who}: {_policy(cheap.best)} takes the least energy, {_held(cheap, own, interval(cheap.next_value))}."
         )
-    saturated = [_policy(live) for live in lives if live.figures.is_saturated]
+    saturated = [_policy(live) for live in lives if live.figures.is_saturated and not live.work.is_doubtful]
     if saturated:
         found.append(f"{who}: {', '.join(saturated)} cannot keep up.")
     return found

@@ -16,8 +16,8 @@ HEADINGS = (
     "\nmax",
     "\nbatch",
     "\nload",
-    "gross J\n/request",
-    "net J\n/request",
+    "J\ngross",
+    "J\nnet",
 )
 
 
@@ -26,7 +26,7 @@ def cells(figures: Figures) -> list[str]:
     return [
         *(time_cell(figures, statistic) for statistic in SHOWN),
         count(figures.mean_batch),
-        f"{figures.load:.2f}{'!' if figures.is_saturated else ''}",
+        f"{figures.load:.2f}" if figures.load < 1 else f"{number(figures.load)}!",
         joules(figures.gross_j),
         joules(figures.net_j),
     ]

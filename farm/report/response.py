@@ -45,7 +45,9 @@ class Responses:
 
     def _footnotes(self) -> list[str]:
         figures = [r.figures for r in self.found]
-        own = ["load: rate over what full batches of that size can serve. gross: with the idle between batches."]
+        own = [
+            "load: rate over what full batches of that size can serve. J: of a request; gross: with the idle between."
+        ]
         if any(f.is_saturated for f in figures):
             own.append("! saturated: requests come faster than that, and the queue grows without bound.")
         if any(f.unserved for f in figures):

@@ -29,18 +29,16 @@ weights random, images sample
 cpu joules: counted by the hardware
 measured live: requests came in real time, whatever the server did
 
-alexnet, rate 50/s
-                  ms                                         gross J     net J
-policy          mean   p50   p95   p99   max  batch   load  /request  /request
-──────────────────────────────────────────────────────────────────────────────
-greedy:8        5.67  5.00  9.18  10.2  11.6      1   0.08     0.686     0.487
-timeout:8:20ms  21.6  25.0  27.1  29.0  31.0      2   0.08     0.497     0.299
-fixed:8         83.2  74.4   190   249   360      8   0.08     0.348     0.150
-
-alexnet, rate 733/s
-greedy:8           –     –     –     –     –    7.4  1.10!     0.170     0.154
-timeout:8:20ms     –     –     –     –     –    7.9  1.10!     0.166     0.151
-fixed:8            –     –     –     –     –      8  1.10!     0.165     0.150
+alexnet
+                         ms                                            J      J
+rate   policy          mean   p50   p95   p99   max  batch   load  gross    net
+───────────────────────────────────────────────────────────────────────────────
+50/s   greedy:8        5.67  5.00  9.18  10.2  11.6      1   0.08  0.686  0.487
+50/s   timeout:8:20ms  21.6  25.0  27.1  29.0  31.0      2   0.08  0.497  0.299
+50/s   fixed:8         83.2  74.4   190   249   360      8   0.08  0.348  0.150
+733/s  greedy:8           –     –     –     –     –    7.4  1.10!  0.170  0.154
+733/s  timeout:8:20ms     –     –     –     –     –    7.9  1.10!  0.166  0.151
+733/s  fixed:8            –     –     –     –     –      8  1.10!  0.165  0.150
 
 alexnet, rate 50/s
                      ms mean        ms p99      ms  served      net J/request
@@ -59,7 +57,8 @@ Response times: from when a request was to come to its answer, requests of all
 trials together, without the first 5% of each window, which begins with an empty
 queue (of a trace all). Joules: of all.
 load: rate over what the warm-up served a second, in full batches back to back.
-gross: with the idle between batches; net: above it. Intervals are over trials.
+J: of a request; gross: with the idle between batches, net: above it. Intervals
+are over trials.
 A load of 1 or more (!) is saturated: the queue grows without bound, and has no
 response times.
 • alexnet, rate 50/s: greedy:8 answers soonest, on average in 5.67 ± 0.33 ms,
@@ -157,6 +156,8 @@ def test_saturation_is_a_note_that_leaves_nothing_out() -> None:
     assert (found["trials"], found["left_out"], found["flags"]) == (3, 0, "saturated")
     assert (found["saturated"], found["response_p99_s"], found["wait_s"]) == (True, None, None)
     assert isinstance(found["net_j_per_request"], float)
+    below = in_a_line(text_of(*loads("greedy:1"), shown(7, point_policy="greedy:1", **noted)))
+    assert "Some trials found themselves saturated, their rows on the whole are not." in below
 
 
 # Sentences

@@ -56,7 +56,7 @@ def test_the_times_of_a_trace_are_those_of_its_requests() -> None:
     assert found.service_s.tolist() == [0.5, 0.5, 0.5, 0.25, 0.25]
     assert found.late_s.tolist() == [0, 0, 0, 0.25, 0]
     assert found.batches == {2: 1, 3: 1}
-    assert (found.rate_per_s, found.load) == (2.0, 0.5)
+    assert (found.rate_per_s, found.capacity_per_s) == (2.0, 4.0)
     assert found.utilisation == pytest.approx((0.75 + 0.25) / 2.75)
 
 
@@ -133,13 +133,14 @@ def test_intervals_of_trials_hold_what_many_trials_come_to() -> None:
     assert held >= 50
 
 
-def test_one_saturated_trial_saturates_its_row() -> None:
-    """The load is that of the trial which can serve least."""
-    slow = BY_HAND.model_copy(update={"capacity_per_s": 1.9})
-    live = summed_up([BY_HAND], [slow], rate_per_s=2.0)
-    assert live.figures.load == pytest.approx(2 / 1.9)
-    assert live.figures.is_saturated
-    assert not live.is_comparable
+@pytest.mark.parametrize(("capacities_per_s", "load"), [((4.0, 4.0), 0.5), ((4.9, 0.1), 0.8), ((2.1, 1.9), 1.0)])
+def test_the_load_is_that_of_the_mean_capacity(capacities_per_s: tuple[float, float], load: float) -> None:
+    """At 2 requests a second; one trial that could serve next to none does not condemn the other."""
+    trials = [[BY_HAND.model_copy(update={"capacity_per_s": own})] for own in capacities_per_s]
+    live = summed_up(*trials, rate_per_s=2.0)
+    assert live.figures.load == pytest.approx(load)
+    assert live.figures.is_saturated == (load == 1)
+    assert live.is_comparable == (load < 1)
 
 
 def test_a_trial_without_requests_has_no_times() -> None:

@@ -31,18 +31,13 @@ class Served:
     batches: Mapping[int, int]  #: how many there were of each size
     utilisation: float  #: share of the time in which a batch is served
 
-    @property
-    def load(self) -> float:
-        """Rate over capacity; 0 where there are too few requests to tell a rate."""
-        return (self.rate_per_s or 0.0) / self.capacity_per_s
-
 
 @dataclass(frozen=True, slots=True)
 class Live:
     """One group of trials. The unit of replication is the trial: intervals are those of the trials' own figures."""
 
     work: Summary  #: joules a request, trials and their flags
-    figures: Figures  #: times of the requests of all its trials; the load is that of the trial with the highest
+    figures: Figures  #: times of the requests of all its trials
     rate_per_s: float | None  #: requests a second
     wait_s: Interval | None  #: mean from the intended arrival until a request's batch begins
     service_s: Interval | None  #: mean from then to done
@@ -155,23 +150,25 @@ def _summary(group: Group, requests: Mapping[str, Sequence[Requests]]) -> Live:
     asked = [rate if isinstance(rate, int | float) else None for rate in rates]
     trials = [trial for own, rate in zip(windows, asked, strict=True) if (trial := served(own, rate)) is not None]
     known = [trial.rate_per_s for trial in trials if trial.rate_per_s is not None]
+    rate_per_s = fmean(known) if known else None
     late_s = np.sort(np.concatenate([trial.late_s for trial in trials])) if trials else None
     return Live(
         work=group.summary,
-        figures=_figures(group.summary, trials),
-        rate_per_s=fmean(known) if known else None,
+        figures=_figures(group.summary, trials, rate_per_s),
+        rate_per_s=rate_per_s,
         wait_s=_mean([trial.wait_s for trial in trials]),
         service_s=_mean([trial.service_s for trial in trials]),
         late_s=None if late_s is None else float(statistic_of(late_s, "p99")),
     )
 
 
-def _figures(work: Summary, trials: Sequence[Served]) -> Figures:
+def _figures(work: Summary, trials: Sequence[Served], rate_per_s: float | None) -> Figures:
+    """The load is rate over mean capacity: one trial that found its own too low does not condemn the others."""
     sizes = sum((Counter(trial.batches) for trial in trials), Counter[int]())
     return Figures(
         requests=sum(len(trial.response_s) for trial in trials),
         unserved=0,
-        load=max((trial.load for trial in trials), default=0.0),
+        load=(rate_per_s or 0.0) / fmean(trial.capacity_per_s for trial in trials) if trials else 0.0,
         response_s=_statistics([trial.response_s for trial in trials]),
         batches=dict(sorted(sizes.items())),
         utilisation=fmean(trial.utilisation for trial in trials) if trials else 0.0,
