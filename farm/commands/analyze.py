@@ -19,7 +19,7 @@ Response = Annotated[
     typer.Option(
         metavar="NAME",
         help="energy (net J per unit of work, gross where net is unsure), net_j, gross_j, carbon_g, seconds, "
-        "units_per_s, latency_s or accuracy; of a file a column.",
+        "units_per_s, latency_s, response_s, response_p99_s or accuracy; of a file a column.",
     ),
 ]
 

@@ -9,10 +9,12 @@ from statistics import median
 from farm import sheets
 from farm.analysis.aggregate import JOULES_PER_KWH, Sample
 from farm.analysis.samples import WORK, samples
+from farm.analysis.serving.live import Served, served
+from farm.analysis.serving.times import statistic_of
 from farm.analysis.statistics.data import Data
 from farm.energy import COVERAGE_FACTOR
 from farm.errors import InputError
-from farm.model import UNKNOWN_HARDWARE, Quality, Scalar, SweepRecord
+from farm.model import UNKNOWN_HARDWARE, Flag, Quality, Requests, Scalar, SweepRecord
 from farm.report import notes
 from farm.report.numbers import label, several
 from farm.report.selection import KINDS_OF_JOULES, Columns, Labels, Selection, fitting, select
@@ -30,6 +32,7 @@ class Trial:
     sample: Sample
     accuracy: float | None  #: of a training, after its last epoch
     unit: str  #: of work
+    served: Served | None = None  #: of a live trial
 
     @property
     def labels(self) -> Labels:
@@ -56,6 +59,13 @@ def _latency_s(trial: Trial) -> float | None:
     return median(trial.sample.latencies_s) if trial.sample.latencies_s else None
 
 
+def _response_s(trial: Trial, name: str) -> float | None:
+    """None of a trial whose queue grew without bound, too."""
+    if trial.served is None or Flag.SATURATED in trial.sample.flags:
+        return None
+    return float(statistic_of(trial.served.response_s, name))
+
+
 def _carbon_g(trial: Trial) -> float | None:
     joules, grams = trial.sample.gross_j, trial.sample.carbon_g_per_kwh
     return None if joules is None or grams is None else joules * grams / JOULES_PER_KWH
@@ -69,6 +79,8 @@ RESPONSES: Mapping[str, Response] = {
     "seconds": Response("time", "s", _seconds),
     "units_per_s": Response("throughput", "units of work a second", lambda t: t.sample.units_per_s),
     "latency_s": Response("latency", "s, median batch of a trial", _latency_s),
+    "response_s": Response("response time", "s, mean of a trial's live requests", lambda t: _response_s(t, "mean")),
+    "response_p99_s": Response("p99 response time", "s, of a trial's live requests", lambda t: _response_s(t, "p99")),
     "accuracy": Response("accuracy", "share of validation images, after the last epoch", lambda t: t.accuracy),
 }
 ENERGY = "energy"
@@ -100,6 +112,7 @@ def chosen(store: Store, sweep: SweepRecord, names: Sequence[str], selection: Se
     """Those that measured, fit, and carry no flag that leaves them out; raises InputError where there is none."""
     rows = list(store.trial_rows(sweep.id))
     by_id = {row.trial: row for row in rows}
+    requests = store.requests(sweep.id) if sweep.kind == "serving" else {}
     found = samples(rows, store.measurement_rows(sweep.id, kinds=WORK), selection.domain)
     selected = select(sweep, found, replace(selection, by=tuple(names)), COLUMNS)
     kept = [s for s in selected.samples if selection.include_flagged or s.is_valid]
@@ -112,7 +125,7 @@ def chosen(store: Store, sweep: SweepRecord, names: Sequence[str], selection: Se
         raise InputError(f"{sweep.name}: all its trials are flagged ({named}): --include-flagged analyses them")
     away = f"{left_out} of {several(left_out + len(kept), 'trial')} are left out: --include-flagged brings them back"
     return Chosen(
-        trials=tuple(_trial(sample, by_id[str(sample.labels["trial"])]) for sample in kept),
+        trials=tuple(_trial(sample, by_id[str(sample.labels["trial"])], requests) for sample in kept),
         title=selected.title,
         joules=tuple(replace(selected, averaged={}, shared={}).caption()[1:]),
         left_out=away if left_out else "",
@@ -242,9 +255,11 @@ def pooled(labels: Sequence[Labels], factors: Sequence[str]) -> list[str]:
     return [f"Machines of one hardware class count as one ({those}): machine tells them apart, as a factor or --where."]
 
 
-def _trial(sample: Sample, row: TrialRow) -> Trial:
+def _trial(sample: Sample, row: TrialRow, requests: Mapping[str, Sequence[Requests]]) -> Trial:
     accuracy = row.epochs[-1].validation_accuracy if row.epochs else None
-    return Trial(sample, accuracy, str(row.facts.get("unit", "unit")))
+    rate_per_s = row.factors.get("rate_per_s")
+    live = served(requests.get(row.trial, ()), float(rate_per_s) if rate_per_s else None)
+    return Trial(sample, accuracy, str(row.facts.get("unit", "unit")), live)
 
 
 def _is_sure(trial: Trial) -> bool:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from farm.errors import InputError
 from farm.model import Flag, Quality
 from farm.report import across, exports, live
 from farm.report.agreement import Beside, beside
+from farm.report.observations import of_sweep
 from farm.report.page import html, markdown, record, sections
 from farm.report.page.blocks import Figure, Grid
 from farm.report.selection import Selection
@@ -325,3 +327,25 @@ def test_live_is_of_kind_serving_and_brings_its_own_loads() -> None:
         beside(farm, BATCHES, BATCHES, EVERYTHING)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="--live: rates, policies and arrivals are those of its trials"):
         response("batches", live="study", rate=["16/s"])
+
+
+# Tests of significance
+
+
+def test_response_times_are_analysed_a_value_a_trial(stored: str) -> None:
+    with Store.open(stored) as store:
+        sweep = store.find_sweep(None)
+        found = of_sweep(store, sweep, "response_s", ("policy", "rate_per_s"), EVERYTHING)
+        p99 = of_sweep(store, sweep, "response_p99_s", ("policy", "rate_per_s"), EVERYTHING)
+        joules = of_sweep(store, sweep, "gross_j", ("policy", "rate_per_s"), EVERYTHING)
+    assert len(found.data.values) == 12
+    each = [record["response_mean_s"] for record in results(*loads(rates=(50.0, 150.0))).records()]
+    assert sum(found.data.values) / 12 == pytest.approx(sum(map(float, each)) / 4)  # type: ignore[arg-type]
+    assert all(long > mean for long, mean in zip(p99.data.values, found.data.values, strict=True))
+    assert "per request" in joules.caption[-1]
+
+
+def test_a_saturated_trial_has_no_response_time_to_analyse(tmp_path: Path) -> None:
+    saturated = serving(f"sqlite:///{tmp_path / 'farm.db'}", flags=(Flag.SATURATED,))
+    with saturated as (store, sweep), pytest.raises(InputError, match="response_s is unknown in 12 of 12 trials"):
+        of_sweep(store, sweep, "response_s", ("policy",), EVERYTHING)
