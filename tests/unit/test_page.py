@@ -4,7 +4,9 @@ import json
 import re
 import sys
 from itertools import pairwise
+from math import ceil
 from pathlib import Path
+from statistics import fmean, median
 
 import pytest
 
@@ -12,13 +14,14 @@ from farm.commands.reporting import report as command
 from farm.errors import InputError
 from farm.importing import Mapped, read
 from farm.model import Flag, Quality
+from farm.report.numbers import number
 from farm.report.page import html, markdown, record, sections, traces
 from farm.report.page.blocks import Alert, Block, Document, Figure, Grid, Sentences
 from farm.report.page.charts import of_inference
 from farm.report.page.material import Material, Traced, gather
 from farm.report.selection import Selection
 from farm.report.views import view
-from farm.store import Store
+from farm.store import Store, TrialRow
 from tests.contract.store_records import record as sweep_record
 from tests.reports import LATER, MODELS, YAML, Page, batching, failed, farm_of, gathered, trial
 from tests.summaries import rendered
@@ -99,7 +102,10 @@ def test_a_page_needs_nothing_else(text: str, page: Page) -> None:
 def test_a_page_suits_phones_printers_and_both_themes(text: str, page: Page) -> None:
     assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in page.all("meta")
     assert "@media (prefers-color-scheme: dark)" in text
-    assert "@media print" in text
+    paper = text.partition("@media print {")[2].partition("</style>")[0]
+    assert "color-scheme: light;" in paper
+    assert re.search(r"figure, tr, \.facts[^{]*\{ break-inside: avoid; \}", paper)
+    assert "overflow: visible" in paper
     assert all("scope" in attributes for attributes in page.all("th"))
 
 
@@ -124,6 +130,52 @@ def test_the_table_of_results_has_the_figures_of_the_command_line(material: Mate
     assert all(line in cells for line in figures_of)
     first = cells.index(figures_of[0])
     assert cells[first : first + 2] == figures_of[:2]
+
+
+def test_json_page_and_trials_agree_on_every_percentile_and_mean(material: Material, page: Page) -> None:
+    """Each told by its own way: the trials' windows, the rows for scripts, the cells for readers."""
+    (sweep,) = record.of(material)["sweeps"]
+    by_point: dict[tuple[object, ...], list[TrialRow]] = {}
+    for one in material.studies[0].trials:
+        by_point.setdefault((one.factors["model"], one.factors["batch_size"]), []).append(one)
+    cells = [[" ".join(cell.split()) for cell in row] for row in page.rows]
+    assert len(sweep["results"]) == len(by_point) == 4
+    for row in sweep["results"]:
+        trials = by_point[row["model"], row["batch_size"]]
+        latencies_s = sorted(value for one in trials for value in one.latencies_s)
+        for percent in (50, 95, 99):
+            exact = latencies_s[ceil(percent / 100 * len(latencies_s)) - 1]
+            assert row[f"p{percent}_s"] == pytest.approx(exact)
+        shown = [
+            str(row["batch_size"]),
+            number(row["units_per_s"]),
+            *(number(row[f"p{percent}_s"] * 1e3) for percent in (50, 95, 99)),
+            number(row["gross_j_per_unit"]),
+        ]
+        assert shown in [line[: len(shown)] for line in cells]
+
+
+def test_json_and_page_agree_across_machines_and_medians_are_those_of_the_trials(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    joules = {("lab1", 1): (9.0, 10.0, 14.0), ("lab1", 16): (3.0, 3.1, 2.0), ("lab2", 1): (7.0, 7.5, 7.1)}
+    rows = [f"{batch},{machine},{machine},{value}" for (machine, batch), values in joules.items() for value in values]
+    file = tmp_path / "lab.csv"
+    file.write_text("\n".join(("batch_size,machine,hardware_class,gross_j", *rows)), encoding="utf-8")
+    found = read(file, None, Mapped({}, {"batch_size": "batch_size"}, "image", {"domain": "gpu", "quality": "counter"}))
+    with Store.open(sqlite_url, create=True) as store:
+        store.add_import(found, "")
+        material = gathered(store, store.find_sweep())
+    told = record.of(material)["across"]
+    assert {(row["machine"], row["batch_size"]) for row in told if row["machine"]} == joules.keys()
+    cells = [line for line in Page(html.page(sections.document(material))).rows if "lab1" in line or "lab2" in line]
+    for row in told[: len(joules)]:
+        values = joules[row["machine"], row["batch_size"]]
+        assert row["gross_j_per_unit_median"] == pytest.approx(median(values))
+        assert row["gross_j_per_unit"] == pytest.approx(fmean(values))
+        assert any(
+            {row["machine"], str(row["batch_size"]), number(row["gross_j_per_unit"])} <= {*line} for line in cells
+        )
 
 
 def test_sentences_and_notes_of_the_command_line_are_there(material: Material, page: Page) -> None:
