@@ -162,7 +162,7 @@ def _by_load(lives: Iterable[Live]) -> list[list[Live]]:
 
 def _sentences(lives: Sequence[Live]) -> list[str]:
     who = named({name: value for name, value in shown(lives[0]) if name != "policy"}) or "all"
-    is_net = are_net(lives)
+    is_net = are_net([live for live in lives if live.is_comparable])
     found = []
     fast, cheap = soonest(lives), thriftiest(lives, is_net)
     if fast is not None:
@@ -183,7 +183,7 @@ def _sentences(lives: Sequence[Live]) -> list[str]:
 
 def are_net(lives: Sequence[Live]) -> bool:
     """Whether net joules may be compared: all of them stand out of their uncertainty."""
-    joules = [live.work.net_j for live in lives if live.is_comparable]
+    joules = [live.work.net_j for live in lives]
     return all(value is not None and value.mean > 0 and (value.low is None or value.low > 0) for value in joules)
 
 

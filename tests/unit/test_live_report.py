@@ -14,7 +14,7 @@ from farm.model import Flag, Quality
 from farm.report import across, exports, live
 from farm.report.agreement import Beside, beside
 from farm.report.observations import of_sweep
-from farm.report.page import html, markdown, record, sections
+from farm.report.page import charts, html, markdown, record, sections
 from farm.report.page.blocks import Figure, Grid
 from farm.report.selection import Selection
 from farm.report.views import view
@@ -253,6 +253,20 @@ def test_one_rate_is_drawn_as_a_row_for_each_policy_and_saturation_not_at_all(tm
         "alexnet, policy greedy:8",
     ]
     assert "Saturated loads are left out." in mean.caption
+
+
+def test_no_drawn_time_is_below_nothing_and_net_joules_are_drawn_where_all_are_sure() -> None:
+    """Two trials, whose intervals are wide."""
+    wide = results(*loads("greedy:1", rates=(150.0,), trials=2))
+    lows = [wide.lives[0].figures.response_s[name].low for name in ("mean", "p99")]
+    assert any(low is not None and low < 0 for low in lows)
+    for figure in charts.of_serving(wide)[:2]:
+        assert all(value["low"] >= 0 for value in figure.spec["data"]["values"])
+    sure = [figure.name for figure in charts.of_serving(wide)]
+    noisy = loads("fixed:8", rates=(150.0,), row_net_j_low=-1000.0, row_net_j_high=1000.0, flags=(Flag.CONTAMINATED,))
+    unsure = [figure.name for figure in charts.of_serving(results(*loads("greedy:1", rates=(150.0,)), *noisy))]
+    assert [name.endswith(", net") for name in sure].count(True) == 1
+    assert not any(name.endswith(", net") for name in unsure)
 
 
 # Beside simulated ones

@@ -211,7 +211,7 @@ def of_serving(view: live.Results) -> list[Figure]:
         members = [s for s in kept if any(s.work is work for work in group)]
         caption = f"With 95 % interval over trials.{left} Hollow: every trial is flagged"
         for name, word in (("mean", "Mean response time"), ("p99", "99th percentile of the response time")):
-            times = [_loaded(s, in_ms(s.figures.response_s[name]), not s.figures.is_claim(name)) for s in members]
+            times = [_loaded(s, _drawn_ms(s.figures.response_s[name]), not s.figures.is_claim(name)) for s in members]
             few = f", or fewer than {needed(name)} requests, too few to claim it" if name != "mean" else ""
             found += _under_load(times, word, f"ms, {name}", f"{caption}{few}.")
         joules = {"gross": [s.work.gross_j for s in members], "net": [s.work.net_j for s in members]}
@@ -224,6 +224,11 @@ def of_serving(view: live.Results) -> list[Figure]:
             what = f"{domain.upper()} energy per request, {word}"
             found += _under_load(energies, what, f"{word} J per request", f"{caption}. Joules: {how}.")
     return found
+
+
+def _drawn_ms(value_s: Interval) -> Interval | None:
+    """No time is below 0, whatever few trials let an interval reach."""
+    return in_ms(replace(value_s, low=None if value_s.low is None else max(value_s.low, 0.0)))
 
 
 def _loaded(one: Live, value: Interval | None, is_doubtful: bool = False) -> Value:
