@@ -218,6 +218,7 @@ def _record(pair: Pair) -> dict[str, Scalar]:
         "quality": pair.live.work.quality.value if pair.live.work.quality else None,
         "ratio_response_mean": pair.ratio("mean response"),
         "ratio_response_p99": pair.ratio("p99 response"),
+        "ratio_service": pair.ratio("service time"),
         "ratio_gross_j_per_request": pair.ratio("gross J"),
         "ratio_net_j_per_request": pair.ratio("net J"),
         **figures,

@@ -213,7 +213,6 @@ def _record(live: Live) -> dict[str, Scalar]:
         "served_per_s": work.units_per_s,
         **figures_record(live.figures),
         **ends("wait_s", None if live.figures.is_saturated else live.wait_s),
-        **ends("service_s", live.service_s),
         "late_p99_s": live.late_s,
         "late": live.is_late,
         "carbon_g_per_request": work.carbon_g,

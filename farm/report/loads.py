@@ -66,6 +66,7 @@ def figures_record(figures: Figures) -> dict[str, Scalar]:
         "load": figures.load,
         "saturated": figures.is_saturated,
         **{name: value for statistic in response_s for name, value in statistic.items()},
+        **ends("service_s", figures.service_s),
         "mean_batch": figures.mean_batch,
         "batches_by_size": ";".join(f"{size}:{number}" for size, number in figures.batches.items()),
         "utilisation": figures.utilisation,

@@ -68,8 +68,8 @@ def test_statistics_are_of_all_requests_and_percentiles_values_that_occurred() -
     assert live.figures.batches == {2: 3, 3: 3}
     assert live.figures.mean_batch == 2.5
     assert live.wait_s is not None
-    assert live.service_s is not None
-    assert live.wait_s.mean + live.service_s.mean == pytest.approx(1.05)
+    assert live.figures.service_s is not None
+    assert live.wait_s.mean + live.figures.service_s.mean == pytest.approx(1.05)
     assert live.late_s == 0.25
     assert live.is_late
 
@@ -168,8 +168,8 @@ def test_the_mean_wait_of_m_d_1_is_what_theory_says(load: float) -> None:
     live = summed_up(*trials, rate_per_s=load / 0.005)
     assert live.wait_s is not None
     assert live.wait_s.mean == pytest.approx(0.005 * load / (2 * (1 - load)), rel=0.05)
-    assert live.service_s is not None
-    assert live.service_s.mean == pytest.approx(0.005)
+    assert live.figures.service_s is not None
+    assert live.figures.service_s.mean == pytest.approx(0.005)
     assert live.figures.load == pytest.approx(load)
     assert live.figures.utilisation == pytest.approx(load, rel=0.03)
 

@@ -17,6 +17,7 @@ def _response(name: str) -> Callable[[Figures], Interval | None]:
 COMPARED: Mapping[str, Callable[[Figures], Interval | None]] = {
     "mean response": _response("mean"),
     "p99 response": _response("p99"),
+    "service time": lambda figures: figures.service_s,
     "gross J": lambda figures: figures.gross_j,
     "net J": lambda figures: figures.net_j,
 }

@@ -35,6 +35,7 @@ class Figures:
     net_j: Interval | None  #: of a request, above idle
     gross_j: Interval | None  #: of a request, with its share of the idle
     interpolated: float = 0.0  #: share of the batches whose size is between two that were measured
+    service_s: Interval | None = None  #: mean of a request's batch, from begin to end
     timed: int | None = None  #: measured times behind the batch size that has the fewest; None: live, none is drawn
 
     @property
@@ -74,6 +75,7 @@ def summed_up(course: Course, service: Service, arrivals: Arrivals, policy: Poli
         response_s=_statistics(course.response_s[uncounted:]),
         batches=batches,
         utilisation=_utilisation(course),
+        service_s=_service(course, uncounted),
         interpolated=unmeasured / max(len(course.sizes), 1),
         timed=min((service.timed(size) for size in batches), default=0),
         net_j=net_j,
@@ -85,6 +87,12 @@ def _utilisation(course: Course) -> float:
     if not course.served:
         return 0.0
     return float((course.end_s - course.begin_s).sum() / (course.end_s[-1] - course.enqueue_s[0]))
+
+
+def _service(course: Course, uncounted: int) -> Interval | None:
+    values = np.repeat(course.end_s - course.begin_s, course.sizes)[uncounted:]
+    parts = _parts(values)
+    return around(values.mean(), None if parts is None else parts.mean(axis=1)) if len(values) else None
 
 
 def _statistics(values: Times) -> dict[str, Interval]:

@@ -40,7 +40,6 @@ class Live:
     figures: Figures  #: times of the requests of all its trials
     rate_per_s: float | None  #: requests a second
     wait_s: Interval | None  #: mean from the intended arrival until a request's batch begins
-    service_s: Interval | None  #: mean from then to done
     late_s: float | None  #: 99th percentile of how late the generator sent a request
 
     @property
@@ -157,7 +156,6 @@ def _summary(group: Group, requests: Mapping[str, Sequence[Requests]]) -> Live:
         figures=_figures(group.summary, trials, rate_per_s),
         rate_per_s=rate_per_s,
         wait_s=_mean([trial.wait_s for trial in trials]),
-        service_s=_mean([trial.service_s for trial in trials]),
         late_s=None if late_s is None else float(statistic_of(late_s, "p99")),
     )
 
@@ -174,6 +172,7 @@ def _figures(work: Summary, trials: Sequence[Served], rate_per_s: float | None) 
         utilisation=fmean(trial.utilisation for trial in trials) if trials else 0.0,
         net_j=work.net_j,
         gross_j=work.gross_j,
+        service_s=_mean([trial.service_s for trial in trials]),
     )
 
 
