@@ -19,6 +19,7 @@ from farm.analysis.claims.searches import Searches
 from farm.analysis.claims.serving import Answers, Source
 from farm.analysis.samples import WORK, samples
 from farm.analysis.serving import Policy
+from farm.analysis.serving.live import Served as ServedLive
 from farm.analysis.serving.live import served as served_live
 from farm.analysis.statistics.libraries import library
 from farm.errors import InputError
@@ -35,6 +36,8 @@ from farm.store import Store
 
 PAPERS: Mapping[str, Paper] = {paper.name: paper for paper in (batching.PAPER, searches.PAPER)}
 QUICK = "-quick"
+#: What live requests are never compared over.
+_LOADS = (*batching.PLACE, "model", "rate_per_s", "arrivals", "preprocess")
 MODELLED = (
     "MODELLED joules: estimates from load and rated power. Verdicts on energy rest on them where they say so; they are "
     "about the model, and say nothing of the hardware."
@@ -206,20 +209,26 @@ def _live(store: Store, sweeps: Sequence[SweepRecord], trials: Trials) -> list[A
     """By network, place and rate; policies that cannot keep up have no response times."""
     windows = {trial: own for sweep in sweeps for trial, own in store.requests(sweep.id).items()}
     found = []
-    for name, group in apart(trials.counted, (*batching.PLACE, "model", "rate_per_s", "arrivals", "preprocess")):
-        mean_s: dict[Policy, list[float]] = {}
-        rates = []
+    for name, group in apart(trials.counted, _LOADS):
+        rate = group[0].labels.get("rate_per_s")
+        by_policy: dict[Policy, list[ServedLive]] = {}
         for sample in group:
-            rate = sample.labels.get("rate_per_s")
-            own = served_live(windows.get(str(sample.labels["trial"]), ()), float(rate) if rate else None)
-            if own is not None and own.load < 1 and len(own.response_s):
-                mean_s.setdefault(Policy.parse(str(sample.labels["policy"])), []).append(fmean(own.response_s))
-                rates += [own.rate_per_s] if own.rate_per_s else []
-        if mean_s and rates:
-            model = str(group[0].labels["model"])
-            called = name if model in name else ", ".join(filter(None, (model, name)))
-            found.append(Answers(called, fmean(rates), Times.LIVE, mean_s))
+            own = served_live(windows.get(str(sample.labels["trial"]), ()), None if rate is None else float(rate))
+            if own is not None and len(own.response_s):
+                by_policy.setdefault(Policy.parse(str(sample.labels["policy"])), []).append(own)
+        rate_per_s = _rate_per_s([one for several in by_policy.values() for one in several])
+        kept = {p: own for p, own in by_policy.items() if rate_per_s < fmean(one.capacity_per_s for one in own)}
+        mean_s = {policy: [fmean(one.response_s) for one in own] for policy, own in kept.items()}
+        model = str(group[0].labels["model"])
+        called = name if model in name else ", ".join(filter(None, (model, name)))
+        found += [Answers(called, rate_per_s, Times.LIVE, mean_s)] if mean_s else []
     return found
+
+
+def _rate_per_s(trials: Sequence[ServedLive]) -> float:
+    """Mean over those that tell; 0 where none does."""
+    known = [one.rate_per_s for one in trials if one.rate_per_s is not None]
+    return fmean(known) if known else 0.0
 
 
 def _searches(store: Store, sweeps: Sequence[SweepRecord]) -> Searches:
@@ -258,14 +267,15 @@ def _verdict(finding: Finding) -> str:
 
 def lines(finding: Finding) -> list[str]:
     """A line for each figure, and one that sums them up."""
-    return [*map(_line, finding.figures), f"{finding.because[:1].upper()}{finding.because[1:]}."]
+    return [*map(spelt, finding.figures), f"{finding.because[:1].upper()}{finding.because[1:]}."]
 
 
-def _line(figure: Figure) -> str:
+def spelt(figure: Figure) -> str:
+    """A figure: its size first, then how sure that is, and what it says."""
     value = figure.value
-    low, high = (_spelt(figure.scale, end) for end in (value.low, value.high))
+    low, high = (_value(figure.scale, end) for end in (value.low, value.high))
     span = "" if value.low is None else f"{figure.level}: {low} to {high}"
-    size = change(value.mean) if figure.scale is Scale.RATIO else _spelt(figure.scale, value.mean)
+    size = change(value.mean) if figure.scale is Scale.RATIO else _value(figure.scale, value.mean)
     ratio = f"ratio {number(value.mean)}" if figure.scale is Scale.RATIO else ""
     counted = several(figure.trials, "trial") if figure.trials else ""
     p = probability(figure.p) if figure.p is not None else ""
@@ -274,7 +284,7 @@ def _line(figure: Figure) -> str:
     return f"{figure.of}: {size} ({details}){says}"
 
 
-def _spelt(scale: Scale, value: float | None) -> str:
+def _value(scale: Scale, value: float | None) -> str:
     if value is None:
         return UNKNOWN
     if isinf(value):

@@ -84,8 +84,8 @@ def test_the_faithful_search_is_that_of_the_study() -> None:
     assert all(any(p["beta1"] == pytest.approx(level) for level in in_grid) for p in points if p["strategy"] == "grid")
 
 
-def test_the_quick_search_compares_three_strategies_over_enough_seeds() -> None:
+def test_the_quick_search_compares_four_strategies_over_enough_seeds() -> None:
     sweep = load_sweep(READY_MADE / "tuning-quick.yaml")
     assert isinstance(sweep, TuningSweep)
-    assert (len(sweep.tuning.strategies), len(sweep.tuning.seeds)) == (3, 7)
-    assert tuner.plan(sweep, []).total == 147
+    assert (len(sweep.tuning.strategies), len(sweep.tuning.seeds)) == (4, 7)
+    assert tuner.plan(sweep, []).total == 196

@@ -1,0 +1,275 @@
+"""`farm reproduce`: a study's claims beside what a farm has measured, in each of its forms."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+import farm.sweeps
+from farm.analysis.claims.finding import Figure, Paper, Scale, Verdict
+from farm.commands import Aside, Told, Written
+from farm.commands.reproduce import reproduce as command
+from farm.commands.running import Ran
+from farm.errors import InputError
+from farm.intervals import Interval
+from farm.model import Flag, JobState, Quality, SweepRecord
+from farm.report import reproduction
+from farm.report.page import html, markdown, sections
+from farm.report.page.blocks import Alert, Document
+from farm.report.reproduction import PAPERS, Reproduction, find, sweeps_of
+from farm.spec import parse_sweep
+from farm.store import Progress
+from tests.contract.store_records import record
+from tests.reports import Page, batching, farm_of, gathered
+from tests.serving import live_farm, shown, steady
+from tests.summaries import rendered, widest
+from tests.trainings import sweep_of, trained
+
+MODELS = ("alexnet", "shufflenet_v2_x0_5")
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'farm.db'}"
+
+
+def of(url: str, include_flagged: bool = False, **changes: Any) -> Reproduction:
+    """Of two networks, at two batch sizes; the live sweep was never measured."""
+    with batching(url, models=MODELS, **changes) as (store, sweep):
+        return reproduction.reproduction(store, PAPERS["batching"], [sweep], ["serving"], include_flagged)
+
+
+def verdicts(found: Reproduction) -> dict[str, str]:
+    return {finding.claim.id: finding.verdict.value for finding in found.findings}
+
+
+# What is judged
+
+
+def test_each_claim_of_the_study_has_a_verdict(sqlite: str) -> None:
+    assert verdicts(of(sqlite)) == {
+        "energy-by-batch": "agrees",
+        "depends-on-network": "cannot tell",
+        "energy-outgrows-accuracy": "cannot tell",
+        "shufflenet-is-efficient": "differs",
+        "response-by-batch": "cannot tell",  # each trial has the same times: there is no spread to judge by
+        "greedy-is-soonest": "cannot tell",
+    }
+
+
+def test_it_fits_a_terminal_and_says_how_many_claims_hold(sqlite: str) -> None:
+    found = of(sqlite)
+    shown = rendered(found.rendered())
+    assert widest(shown) <= 80
+    assert "Of 6 claims 1 agrees, 1 differs, 4 cannot tell." in shown
+    assert "AGREES: Batching changes the energy of an image strongly." in shown
+    assert "12 trials on lab1 (cpu); joules counted by the hardware" in " ".join(shown.split())
+    assert "The study measured a GPU, this ran on cpu." in found.notes
+    assert "serving was never measured: its claims have no answer yet." in found.notes
+
+
+def test_verdicts_of_modelled_joules_say_so(sqlite: str) -> None:
+    found = of(sqlite, quality=Quality.MODELLED)
+    assert (
+        found.headline
+        == "Of 6 claims 1 agrees (all of modelled joules), 1 differs (all of modelled joules), 4 cannot tell."
+    )
+    assert found.alerts == [reproduction.MODELLED]
+    shown = rendered(found.rendered())
+    assert "AGREES (MODELLED JOULES): Batching changes the energy of an image strongly." in shown
+    assert "CANNOT TELL (SIMULATED RESPONSE TIMES): Batching changes the response time strongly." in " ".join(
+        shown.split()
+    )
+    assert {claim["id"]: claim["joules"] for claim in found.record()["claims"]}["response-by-batch"] == []
+
+
+def test_verdicts_on_simulated_hardware_say_so(sqlite: str) -> None:
+    found = of(sqlite, simulated=True)
+    assert reproduction.SIMULATED in found.alerts
+    assert "AGREES (SIMULATED HARDWARE)" in rendered(found.rendered())
+
+
+def test_flagged_trials_are_left_out_and_counted_when_told(sqlite: str, tmp_path: Path) -> None:
+    found = of(sqlite, flags=(Flag.CONTAMINATED,))
+    assert set(verdicts(found).values()) == {"cannot tell"}
+    assert "each of the 12 trials is flagged: --include-flagged counts them all the same" in found.findings[0].because
+    told = of(f"sqlite:///{tmp_path / 'other.db'}", include_flagged=True, flags=(Flag.CONTAMINATED,))
+    assert verdicts(told)["energy-by-batch"] == "agrees"
+    assert "12 of them flagged" in rendered(told.rendered())
+
+
+def test_trainings_are_judged_with_their_accuracies() -> None:
+    rows = [
+        trained(
+            f"{conv}{linear}{relu}{n}",
+            *(0.5, 0.9 + 0.001 * n + 0.001 * conv),
+            gross_j=20.0 * conv + 0.1 * n,
+            point_conv_layers=conv,
+            point_linear_layers=linear,
+            point_relu=relu,
+            repetition=n,
+        )
+        for conv in (1, 4)
+        for linear in (3, 7)
+        for relu in (False, True)
+        for n in range(3)
+    ]
+    sweep = sweep_of("training")
+    found = reproduction.reproduction(farm_of(*rows), PAPERS["training"], [sweep], ["tuning"], include_flagged=False)
+    assert verdicts(found) == {
+        "strategies-cost-alike": "cannot tell",
+        "bayesian-beats-random": "cannot tell",
+        "bayesian-beats-grid": "cannot tell",
+        "bayesian-passes-early": "cannot tell",
+        "convolutions-dominate": "agrees",
+        "convolutions-double": "differs",  # they take four times as much here
+        "linear-layers-matter-little": "agrees",
+        "relu-matters-little": "agrees",
+        "energy-buys-little-accuracy": "agrees",
+        "smallest-saves-half": "differs",
+    }
+    assert widest(rendered(found.rendered())) <= 80
+
+
+def test_live_requests_decide_about_response_times() -> None:
+    slow = steady(fixed_s=0.2)  # cannot keep up with 50 requests a second one by one
+    trials = [shown(n, point_policy=policy) for policy in ("greedy:8", "fixed:4", "fixed:8") for n in range(4)]
+    trials += [shown(n, own=slow, point_policy="fixed:2") for n in range(4)]
+    sweep = sweep_of("serving")
+    found = reproduction.reproduction(live_farm(*trials), PAPERS["batching"], [sweep], ["batching"], False)
+    own = {finding.claim.id: finding for finding in found.findings}
+    assert own["greedy-is-soonest"].verdict is Verdict.AGREES
+    assert [figure.of for figure in own["greedy-is-soonest"].figures] == [
+        "alexnet: mean response at 50/s, fixed:4 against greedy:8 (live)",
+        "alexnet: mean response at 50/s, fixed:8 against fixed:4 (live)",
+    ]
+    assert own["energy-by-batch"].verdict is Verdict.UNCLEAR
+    assert "response times of live requests" in rendered(found.rendered())
+
+
+# How it is told
+
+
+@pytest.mark.parametrize(
+    ("figure", "line"),
+    [
+        (
+            Figure("a", Interval(0.5, 0.4, 0.6), Scale.RATIO, Verdict.AGREES, 0.0001, 10),
+            "a: 50% less (ratio 0.500, 95 %: 0.400 to 0.600, p < .001, 10 trials): agrees",
+        ),
+        (Figure("a", Interval(0.99, None, None), Scale.SHARE, None, 0.2), "a: 99.0% (p = 0.20)"),
+        (Figure("a", Interval(0.1, -0.05, 0.3), Scale.GROWTH), "a: +10% (95 %: -5.0% to +30%)"),
+        (Figure("a", Interval(float("inf"), 0.0, float("inf")), Scale.SHARE), "a: never (95 %: 0% to never)"),
+        (
+            Figure("a", Interval(1.0, 0.9, 1.1), Scale.RATIO, level="90 %"),
+            "a: 0.0% more (ratio 1.00, 90 %: 0.900 to 1.10)",
+        ),
+    ],
+)
+def test_a_figure_in_words(figure: Figure, line: str) -> None:
+    assert reproduction.spelt(figure) == line
+
+
+def test_the_record_has_every_figure_with_its_interval(sqlite: str) -> None:
+    told = json.loads(json.dumps(of(sqlite).record()))
+    first = told["claims"][0]
+    assert (told["study"], told["missing"], first["verdict"], first["trials"]) == (
+        "batching",
+        ["serving"],
+        "agrees",
+        12,
+    )
+    figure = first["figures"][0]
+    assert figure["value_low"] < figure["value"] < figure["value_high"] < 0.8
+    assert all(claim["rule"] and claim["study"] and claim["evidence"] for claim in told["claims"])
+
+
+def test_the_report_has_the_claims_after_its_summary(sqlite: str) -> None:
+    with batching(sqlite, models=MODELS, quality=Quality.MODELLED) as (store, sweep):
+        found = reproduction.reproduction(store, PAPERS["batching"], [sweep], [], include_flagged=False)
+        document = sections.document(gathered(store, sweep), found.section())
+    page = Page(html.page(document))
+    assert [title for tag, title in page.headings if tag == "h2"][:3] == ["Summary", "Claims of the study", "Methods"]
+    assert Alert(reproduction.MODELLED) in document.sections[1].blocks
+    assert ["the study says", "verdict", "rests on"] in page.rows
+    text = "".join(page.text)
+    assert all(finding.claim.says in text and finding.claim.rule in text for finding in found.findings)
+    assert "## Claims of the study" in markdown.text(document)
+
+
+def test_without_a_study_a_report_has_no_claims(sqlite: str) -> None:
+    with batching(sqlite) as (store, sweep):
+        assert "claims" not in [section.id for section in sections.document(gathered(store, sweep)).sections]
+
+
+# Studies and their sweeps
+
+
+@pytest.mark.parametrize("is_quick", [False, True])
+@pytest.mark.parametrize("paper", PAPERS.values(), ids=lambda paper: paper.name)
+def test_every_sweep_of_a_study_is_ready_made(paper: Paper, is_quick: bool) -> None:
+    for name in sweeps_of(paper, is_quick):
+        assert parse_sweep(farm.sweeps.text(name), name, Path.cwd()).name == name
+
+
+def test_an_unknown_study_is_refused() -> None:
+    with pytest.raises(InputError, match="expected a study, batching or training, got 'pruning'"):
+        find("pruning")
+
+
+# The command
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A farm that has measured `batching`, in the current folder."""
+    url = f"sqlite:///{tmp_path / 'farm.db'}"
+    monkeypatch.setenv("FARM_DATABASE_URL", url)
+    monkeypatch.chdir(tmp_path)
+    with batching(url, record().model_copy(update={"name": "batching"}), models=MODELS):
+        yield tmp_path
+
+
+def test_what_was_measured_is_judged_and_written_up(home: Path) -> None:
+    told, written, *asides = list(command("batching", no_run=True))
+    assert isinstance(told, Told)
+    assert isinstance(written, Written)
+    assert written.output == Path("reproduce-batching.html")
+    assert "Claims of the study" in written.text
+    assert all(isinstance(aside, Aside) and aside.status == 0 for aside in asides)
+    assert list(home.glob("*.html")) == []  # whoever prints it writes it
+
+
+@pytest.mark.parametrize(("name", "mark"), [("r.md", "## Claims of the study"), ("r.json", '"reproduction"')])
+def test_the_suffix_chooses_the_form(home: Path, name: str, mark: str) -> None:
+    written = next(one for one in command("batching", no_run=True, output=home / name) if isinstance(one, Written))
+    assert mark in written.text
+
+
+def test_a_file_of_the_users_is_never_overwritten_unasked(home: Path) -> None:
+    (home / "reproduce-batching.html").write_text("<html>my thesis</html>")
+    with pytest.raises(InputError, match="no report of Wattfarm: rename it, or choose another name by -o"):
+        list(command("batching", no_run=True))
+    assert isinstance(next(command("batching", no_run=True, output=home / "r.html")), Told)
+    (home / "reproduce-batching.html").write_text(html.page(Document("a report", "of ours", [])))
+    assert isinstance(next(command("batching", no_run=True)), Told)
+
+
+def test_nothing_measured_is_said_at_once(home: Path) -> None:
+    with pytest.raises(InputError, match="nothing of batching-quick, serving-quick was measured yet"):
+        list(command("batching", no_run=True, quick=True))
+
+
+def test_measuring_again_without_measuring_is_refused(home: Path) -> None:
+    with pytest.raises(InputError, match="choose one"):
+        list(command("batching", no_run=True, fresh=True))
+
+
+def test_an_interrupted_sweep_says_how_to_go_on() -> None:
+    stopped = Ran(cast("SweepRecord", None), Progress({JobState.DONE: 1, JobState.QUEUED: 3})).stopped(
+        "farm reproduce x"
+    )
+    assert stopped.status == 130
+    assert stopped.lines == ["farm: stopped with 3 jobs to go: `farm reproduce x` goes on from here"]
