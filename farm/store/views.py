@@ -209,7 +209,7 @@ class Samples(Database):
             wanted = _PLAIN.where(mine, _SAMPLE.c.domain.in_(domains))
             if len(domains) > 1:
                 wanted = wanted.where(_SAMPLE.c.own_device)
-            found = list(map(SampleRow._make, connection.execute(wanted).all()))
+            found = list(map(SampleRow._make, connection.execute(wanted)))
             measured = select(func.count()).select_from(t.trial.join(t.job)).where(_measured(sweep_ids))
             if len(found) < (connection.scalar(measured) or 0):
                 known = {row.trial for row in found}
