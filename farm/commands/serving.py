@@ -1,6 +1,5 @@
 """`farm response` and `farm recommend`. Modules are imported on use, so that help is fast."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -112,20 +111,14 @@ def recommend(
 
 def _arrivals(name: str, rates: list[str]) -> "list[Arrivals]":
     """One for each rate; a trace has its own. Raises InputError."""
-    from farm.analysis.serving import Constant, Poisson, Recorded
     from farm.errors import InputError
+    from farm.serving.arrivals import PROCESSES, Recorded
     from farm.serving.quantities import rate_per_s
 
-    if name in {"poisson", "constant"}:
-        if not rates:
-            raise InputError(f"--rate: expected requests per time such as --rate 16/s, for {name} arrivals")
-        process = Poisson if name == "poisson" else Constant
-        return [process(rate_per_s(rate, "--rate")) for rate in rates]
-    try:
-        lines = Path(name).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise InputError(f"--arrivals: expected poisson, constant or a file, got {name}: {reason}") from None
-    if rates:
-        raise InputError(f"--rate: a trace has its own rate: leave it out, or --arrivals {name}")
-    return [Recorded.parse(name, lines)]
+    if name not in PROCESSES:
+        if rates:
+            raise InputError(f"--rate: a trace has its own rate: leave it out, or --arrivals {name}")
+        return [Recorded.read(name)]
+    if not rates:
+        raise InputError(f"--rate: expected requests per time such as --rate 16/s, for {name} arrivals")
+    return [PROCESSES[name](rate_per_s(rate, "--rate")) for rate in rates]

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from farm.analysis.aggregate import Sample
 from farm.analysis.samples import samples
-from farm.analysis.serving import Arrivals, Constant, Live, Poisson, Policy, Recorded, Service, assess
+from farm.analysis.serving import Arrivals, Live, Policy, Recorded, Service, assess
 from farm.analysis.serving.agreement import Agreement, Pair, agreements
 from farm.analysis.serving.figures import REQUESTS
 from farm.analysis.serving.service import net_per_unit
@@ -23,6 +23,7 @@ from farm.report.loads import figures_record, in_ms, joules, time_cell
 from farm.report.numbers import UNKNOWN, count, interval, number, percent
 from farm.report.selection import Labels, Selection
 from farm.report.serving import Served, idle_w, served
+from farm.serving.arrivals import PROCESSES
 from farm.store import Store
 
 #: What a live trial must share with the batches that stand for it.
@@ -151,7 +152,7 @@ def _arrivals(wanted: Labels, found: Sequence[Sample], requests: Mapping[str, Se
     """The process of a load; of a trace what came of it. None where a trace is too short to have a rate."""
     rate_per_s, process = wanted.get("rate_per_s"), str(wanted.get("arrivals"))
     if isinstance(rate_per_s, int | float):
-        return (Constant if process == "constant" else Poisson)(rate_per_s)
+        return PROCESSES[process](rate_per_s)
     alike = (s for s in found if all(s.labels.get(name) == wanted.get(name) for name in live.LOAD))
     stamps_s = next((own[0].arrival_s for s in alike if (own := requests.get(str(s.labels["trial"])))), ())
     return Recorded(process, stamps_s) if len(set(stamps_s)) > 1 else None

@@ -1,9 +1,10 @@
 """When requests arrive. Open loop: nobody waits for an answer before asking again."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -83,6 +84,16 @@ class Recorded:
         return f"trace {self.name}"
 
     @classmethod
+    def read(cls, path: str) -> "Recorded":
+        """From a file; raises InputError."""
+        try:
+            lines = Path(path).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is no text"
+            raise InputError(f"arrivals: expected {', '.join(PROCESSES)} or a file, got {path}: {reason}") from None
+        return cls.parse(path, lines)
+
+    @classmethod
     def parse(cls, name: str, lines: Iterable[str]) -> "Recorded":
         """A time stamp in seconds a line; empty lines and # comments are skipped. Raises InputError."""
         stamps: list[float] = []
@@ -107,3 +118,7 @@ def _stamp(text: str) -> float | None:
     except ValueError:
         return None
     return value if isfinite(value) else None
+
+
+#: Processes by name, made from their rate; any other name is the path of a trace.
+PROCESSES: Mapping[str, Callable[[float], Arrivals]] = {"poisson": Poisson, "constant": Constant}

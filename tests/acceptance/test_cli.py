@@ -266,7 +266,7 @@ def test_a_network_and_a_policy_are_recommended(measured: Person) -> None:
             ["response", "--rate", "1/s", "--policy", "fixed:3", "--include-flagged"],
             "fixed:3: the largest batch that was measured is 2",
         ),
-        (["response", "--arrivals", "x.txt"], "--arrivals: expected poisson, constant or a file, got x.txt: No such"),
+        (["response", "--arrivals", "x.txt"], "arrivals: expected poisson, constant or a file, got x.txt: No such"),
         (["recommend", "--rate", "1/s"], "--slo: expected at least one limit such as --slo p99=50ms"),
         (["recommend", "--slo", "p99=1s", "--rate", "1"], "--rate: expected requests per time above 0 such as 16/s"),
         (["init", "slowstart"], "no ready-made sweep 'slowstart': there are "),

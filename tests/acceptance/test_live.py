@@ -62,4 +62,4 @@ def test_a_trace_that_is_not_there_fails_its_trials_with_one_line(person: Person
     live = {"model": "shufflenet_v2_x0_5", "policy": "greedy:4", "arrivals": "./nowhere.txt", "device": "cpu"}
     run = person.runs("run", person.writes("trace", live, MEASURE, kind="serving"))
     assert run.status == 1
-    assert "nowhere.txt: not a readable trace on this machine: No such file or directory" in run.err
+    assert "nowhere.txt: No such file or directory (on this machine)" in run.err

@@ -5,7 +5,6 @@ resized, cropped and normalised while their request is served. Taking a batch co
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import ClassVar
 
 import torch
@@ -15,7 +14,7 @@ from torch import nn
 
 from farm.errors import InputError
 from farm.model import Point
-from farm.serving.arrivals import Arrivals, Constant, Poisson, Recorded
+from farm.serving.arrivals import PROCESSES, Arrivals, Recorded
 from farm.serving.policy import Policy
 from farm.spec.workloads import USUAL_REQUESTS
 from workers.workloads import InvalidWorkload, images
@@ -128,18 +127,14 @@ def _policy(text: str) -> Policy:
 
 
 def _arrivals(params: Params) -> Arrivals:
-    if params.arrivals in {"poisson", "constant"}:
+    if params.arrivals in PROCESSES:
         if params.rate_per_s is None:
             raise InvalidWorkload(f"rate_per_s: {params.arrivals} arrivals need one")
-        return (Poisson if params.arrivals == "poisson" else Constant)(params.rate_per_s)
+        return PROCESSES[params.arrivals](params.rate_per_s)
     try:
-        lines = Path(params.arrivals).read_text(encoding="utf-8").splitlines()
-        return Recorded.parse(params.arrivals, lines)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise InvalidWorkload(f"arrivals: {params.arrivals}: not a readable trace on this machine: {reason}") from None
+        return Recorded.read(params.arrivals)
     except InputError as error:
-        raise InvalidWorkload(f"arrivals: {error}") from None
+        raise InvalidWorkload(f"{error} (on this machine)") from None
 
 
 def _requests(params: Params, arrivals: Arrivals) -> int:
