@@ -14,7 +14,7 @@ from farm.intervals import Interval
 from farm.model import Requests
 from farm.serving.arrivals import Times
 
-#: A load generator this share of the median response behind its plan tells of itself, too.
+#: A load generator that is late by more than this share of the median response is worth a word.
 LATE = 0.01
 
 
