@@ -1,5 +1,7 @@
 """Views for whoever analyses, the indexes that make them fast, and measurements that were made elsewhere."""
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -8,7 +10,8 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-_VIEWS = ("v_trial", "v_measurement", "v_sample", "v_point")
+#: Flags that leave a trial valid.
+NOTES = ("alias_risk", "below_noise", "counter_untrusted", "power_capped")
 _WORK = "IN ('measure', 'training')"
 #: What these indexes hold is all that sums over the windows of a trial need.
 _SUMMED = ["domain", "trial_id", "gross_j", "net_j", "net_j_low", "net_j_high", "quality", "flags", "window_kind"]
@@ -21,25 +24,35 @@ def upgrade() -> None:
             table.add_column(sa.Column("imported", sa.Boolean(), nullable=False, server_default="0"))
     _index("ix_measurement_work", "measurement", _SUMMED, f"window_kind {_WORK}")
     _index("ix_window_work", "window", _TIMED, f"kind {_WORK}")
-    is_sqlite = op.get_bind().dialect.name == "sqlite"
-    queries = (
-        _trial(is_sqlite),
-        _measurement(is_sqlite),
-        _sample(is_sqlite),
-        _point_of_sqlite() if is_sqlite else _point_of_postgresql(),
-    )
-    for view, query in zip(_VIEWS, queries, strict=True):
-        op.get_bind().exec_driver_sql(f"CREATE VIEW {view} AS {query}")
+    create_views(NOTES)
 
 
 def downgrade() -> None:
-    for view in reversed(_VIEWS):
-        op.execute(f"DROP VIEW {view}")
+    drop_views()
     op.drop_index("ix_window_work", "window")
     op.drop_index("ix_measurement_work", "measurement")
     for name in ("machine", "sweep"):
         with op.batch_alter_table(name) as table:
             table.drop_column("imported")
+
+
+def create_views(notes: Sequence[str]) -> None:
+    """All of them; `notes` are the flags that leave a trial valid."""
+    is_sqlite = op.get_bind().dialect.name == "sqlite"
+    queries = {
+        "v_trial": _trial(is_sqlite, notes),
+        "v_measurement": _measurement(is_sqlite),
+        "v_sample": _sample(is_sqlite, notes),
+        "v_point": _point_of_sqlite() if is_sqlite else _point_of_postgresql(),
+    }
+    for view, query in queries.items():
+        op.get_bind().exec_driver_sql(f"CREATE VIEW {view} AS {query}")
+
+
+def drop_views() -> None:
+    """All of them, the ones that rest on others first."""
+    for view in ("v_point", "v_sample", "v_measurement", "v_trial"):
+        op.execute(f"DROP VIEW {view}")
 
 
 def _index(name: str, table: str, columns: list[str], where: str) -> None:
@@ -66,9 +79,9 @@ def _names(is_sqlite: bool, *lists: str) -> str:
     return f"""(SELECT coalesce(string_agg(value, ';' ORDER BY value COLLATE "C"), '') FROM ({parts}) AS named)"""
 
 
-def _valid(flags: str) -> str:
+def _valid(flags: str, notes: Sequence[str]) -> str:
     """Whether there is no flag but notes."""
-    for note in ("alias_risk", "below_noise", "counter_untrusted", "power_capped"):
+    for note in notes:
         flags = f"replace({flags}, '{note}', '')"
     return f"trim({flags}, ';') = ''"
 
@@ -82,9 +95,9 @@ def _seconds(ns: str) -> str:
     return f"CAST(nullif({ns}, 0) AS double precision) / 1e9"
 
 
-def _trial(is_sqlite: bool) -> str:
+def _trial(is_sqlite: bool, notes: Sequence[str]) -> str:
     return f"""
-        SELECT x.*, {_valid("flags")} AS valid FROM (
+        SELECT x.*, {_valid("flags", notes)} AS valid FROM (
             SELECT {_IDENTITY}, j.target, j.block, j.state,
                 t.failure_kind AS failure, t.failure_message, t.stopped,
                 t.started_at_utc, CASE WHEN NOT s.imported THEN t.finished_at_utc END AS finished_at_utc,
@@ -127,7 +140,7 @@ def _sums(is_sqlite: bool) -> str:
     """
 
 
-def _sample(is_sqlite: bool) -> str:
+def _sample(is_sqlite: bool, notes: Sequence[str]) -> str:
     """A row for each trial x domain that was metered."""
     device = _fact(is_sqlite, "device")
     own = f"coalesce({_fact(is_sqlite, 'domain')}, CASE WHEN substr({device}, 1, 4) = 'cuda' THEN 'gpu' ELSE 'cpu' END)"
@@ -155,7 +168,7 @@ def _sample(is_sqlite: bool) -> str:
             ) z CROSS JOIN LATERAL (SELECT {units} AS units, {duration} AS duration_s {windows}) w
         """
     return f"""
-        SELECT y.*, {_valid("flags")} AS valid, units / duration_s AS units_per_s,
+        SELECT y.*, {_valid("flags", notes)} AS valid, units / duration_s AS units_per_s,
             gross_j / nullif(units, 0) AS gross_j_per_unit, net_j / nullif(units, 0) AS net_j_per_unit,
             carbon_g_per_kwh * gross_j / nullif(units, 0) / 3.6e6 AS carbon_g_per_unit
         FROM (
