@@ -152,3 +152,24 @@ def test_a_choice_that_does_not_fit_a_sweep_is_one_line(farm: Farm, arguments: S
     status, out, err = farm(*arguments)
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert complaint in err
+
+
+def test_names_that_would_give_a_terminal_orders_are_shown_without_them(farm: Farm, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs.csv"
+    theirs.write_text("\x1b[31mcolour,gross_j,machine\n" + "\x1b]0;owned\x07net,1.0,m\n" * 3, encoding="utf-8")
+    status, out, _ = farm("import", str(theirs), "--factor", "model=\x1b[31mcolour", "--domain", "gpu")
+    assert (status, "3 trials of 1 point on m" in out) == (0, True)
+    status, shown, _ = farm("results", "theirs")
+    assert (status, "]0;ownednet" in shown) == (0, True)
+    _, _, told = farm("analyze", "anova", "--csv", str(theirs), "--factors", "nothing")
+    assert "there are colour, gross_j, machine" in told
+    assert not {"\x1b", "\x07"} & {*out, *shown, *told}
+
+
+def test_numbers_too_large_to_reckon_with_are_one_clear_line(farm: Farm, tmp_path: Path) -> None:
+    huge = tmp_path / "huge.csv"
+    huge.write_text("energy,x\n" + "".join(f"{n}e307,{n % 2}\n" for n in range(2, 10)), encoding="utf-8")
+    for method in ("anova", "tukey", "kruskal", "pairs", "equivalence", "normality"):
+        status, _, told = farm("analyze", method, "--csv", str(huge), "--factors", "x")
+        assert (status, told.count("\n")) == (2, 1)
+        assert "energy is as large as 9e+307" in told
