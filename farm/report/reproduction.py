@@ -36,8 +36,6 @@ from farm.store import Store
 
 PAPERS: Mapping[str, Paper] = {paper.name: paper for paper in (batching.PAPER, searches.PAPER)}
 QUICK = "-quick"
-#: What live requests are never compared over.
-_LOADS = (*batching.PLACE, "model", "rate_per_s", "arrivals", "preprocess")
 MODELLED = (
     "MODELLED joules: estimates from load and rated power. Verdicts on energy rest on them where they say so; they are "
     "about the model, and say nothing of the hardware."
@@ -174,7 +172,8 @@ def _of_batching(store: Store, by_kind: Mapping[str, Sequence[SweepRecord]], inc
         Source(_live(store, live, requests), requests.basis(Times.LIVE, of_energy=False)),
         Source(simulated, measured.basis(Times.SIMULATED, of_energy=False)),
     ]
-    return [*batching.findings(measured), *serving.findings(sources, measured.nothing(nothing))]
+    answered = serving.findings(sources, measured.nothing(nothing))
+    return [*batching.findings(measured), *answered, serving.thrift(requests)]
 
 
 def _of_training(store: Store, by_kind: Mapping[str, Sequence[SweepRecord]], include_flagged: bool) -> list[Finding]:
@@ -209,7 +208,7 @@ def _live(store: Store, sweeps: Sequence[SweepRecord], trials: Trials) -> list[A
     """By network, place and rate; policies that cannot keep up have no response times."""
     windows = {trial: own for sweep in sweeps for trial, own in store.requests(sweep.id).items()}
     found = []
-    for name, group in apart(trials.counted, _LOADS):
+    for name, group in apart(trials.counted, serving.LOADS):
         rate = group[0].labels.get("rate_per_s")
         by_policy: dict[Policy, list[ServedLive]] = {}
         for sample in group:
@@ -219,9 +218,8 @@ def _live(store: Store, sweeps: Sequence[SweepRecord], trials: Trials) -> list[A
         rate_per_s = _rate_per_s([one for several in by_policy.values() for one in several])
         kept = {p: own for p, own in by_policy.items() if rate_per_s < fmean(one.capacity_per_s for one in own)}
         mean_s = {policy: [fmean(one.response_s) for one in own] for policy, own in kept.items()}
-        model = str(group[0].labels["model"])
-        called = name if model in name else ", ".join(filter(None, (model, name)))
-        found += [Answers(called, rate_per_s, Times.LIVE, mean_s)] if mean_s else []
+        of = serving.called(str(group[0].labels["model"]), name)
+        found += [Answers(of, rate_per_s, Times.LIVE, mean_s)] if mean_s else []
     return found
 
 
@@ -321,12 +319,12 @@ _TIMES = {Times.LIVE: "of live requests", Times.SIMULATED: "simulated over measu
 
 def _blocks(place: int, finding: Finding) -> list[Block]:
     facts = [
-        ("verdict", _verdict(finding)),
         ("study", finding.claim.figures),
         ("rests on", _rests(finding.basis)),
         ("rule", finding.claim.rule),
     ]
-    return [Heading(f"{place}. {finding.claim.says}"), Facts("", facts), Sentences(lines(finding))]
+    heading = f"{place}. {finding.claim.says.removesuffix('.')}: {_verdict(finding)}"
+    return [Heading(heading), Facts("", facts), Sentences(lines(finding))]
 
 
 def _record(finding: Finding) -> dict[str, Any]:

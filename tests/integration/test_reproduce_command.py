@@ -45,7 +45,7 @@ def test_one_command_measures_judges_and_writes_it_up(farm_: Farm, tmp_path: Pat
     status, out, err = farm_(*reproduce)
     assert status == 0, err
     assert widest(out) <= 80
-    assert "Of 6 claims" in out
+    assert "Of 7 claims" in out
     assert "batching-quick: 1/1 done" in err
     assert "serving-quick: 1/1 done" in err
     assert err.splitlines()[-1] == "wrote reproduce-batching.html"
@@ -56,5 +56,5 @@ def test_one_command_measures_judges_and_writes_it_up(farm_: Farm, tmp_path: Pat
     judged = farm_(*reproduce, "--no-run", "--json", "-o", "claims.json")
     assert judged[0] == 0
     told = json.loads(judged[1])
-    assert (told["study"], len(told["sweeps"]), len(told["claims"])) == ("batching", 2, 6)
+    assert (told["study"], len(told["sweeps"]), len(told["claims"])) == ("batching", 2, 7)
     assert json.loads((tmp_path / "claims.json").read_text())["reproduction"] == told

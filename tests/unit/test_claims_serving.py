@@ -1,13 +1,15 @@
 """The claims of the batching study about response times: each verdict from times that call for it."""
 
 from collections.abc import Mapping, Sequence
+from math import exp
+from random import Random
 
 import pytest
 
 from farm.analysis.claims.finding import Basis, Finding, Times, Verdict
-from farm.analysis.claims.serving import STUDY_RATE_PER_S, Answers, Source, findings, simulated
+from farm.analysis.claims.serving import STUDY_RATE_PER_S, Answers, Source, findings, simulated, thrift
 from farm.analysis.serving import Policy
-from tests.claims import found
+from tests.claims import found, one, trials
 from tests.serving import service
 
 AGREES, DIFFERS, UNCLEAR = Verdict
@@ -63,7 +65,27 @@ def test_live_requests_decide_and_simulated_ones_stand_beside() -> None:
     assert (alone.verdict, alone.basis.times) == (DIFFERS, Times.SIMULATED)
 
 
+@pytest.mark.parametrize(
+    ("joules", "spread", "verdict"),
+    [
+        ({"greedy:16": 1.0, "fixed:4": 1.2, "fixed:16": 1.1}, 0.01, AGREES),
+        ({"greedy:16": 1.0, "fixed:4": 1.2, "fixed:16": 0.8}, 0.01, DIFFERS),
+        ({"greedy:16": 1.0, "fixed:4": 1.2, "fixed:16": 1.1}, 0.5, UNCLEAR),
+        ({"greedy:16": 1.0}, 0.01, UNCLEAR),
+    ],
+)
+def test_greedy_takes_least(joules: Mapping[str, float], spread: float, verdict: Verdict) -> None:
+    random = Random(7)
+    samples = [
+        one({"model": "alexnet", "rate_per_s": 16.0, "policy": policy}, value * exp(random.gauss(0, spread)))
+        for policy, value in joules.items()
+        for _ in range(5)
+    ]
+    assert thrift(trials(samples)).verdict is verdict
+
+
 def test_nothing_served_is_no_verdict() -> None:
+    assert thrift(trials([])).verdict is UNCLEAR
     assert {(f.verdict, f.because) for f in findings([], NOTHING)} == {(UNCLEAR, NOTHING)}
 
 
@@ -72,8 +94,8 @@ def timed(by_size: Mapping[int, float]) -> Answers:
     spread = [[(value * s,) * 20 for s in SURE] for value in by_size.values()]
     own = service({size: [value] for size, value in by_size.items()})
     batches = tuple(
-        type(batch)(batch.size, tuple(sorted(x for each in trials for x in each)), None, tuple(trials))
-        for batch, trials in zip(own.batches, spread, strict=True)
+        type(batch)(batch.size, tuple(sorted(x for each in each_trial for x in each)), None, tuple(each_trial))
+        for batch, each_trial in zip(own.batches, spread, strict=True)
     )
     return simulated(type(own)(key=own.key, batches=batches), "alexnet")
 
