@@ -52,7 +52,7 @@ ENERGY = Claim(
     says="Batching changes the energy of an image strongly.",
     figures="ResNet-101, 1024 images: 2101 J one by one, 942 J in batches of 8, 55% less; GPU, gross",
     rule="agrees where most networks have a batch size that takes a quarter more or a fifth less than the smallest, "
-    "all of its 95 % interval (Welch on logarithms, Holm), and in none all stay within that; differs the other way round",
+    "all of its 95 % interval (Welch on logarithms, Holm), and in none all stay within that; differs the other way",
 )
 INTERACTION = Claim(
     id="depends-on-network",
