@@ -4,6 +4,7 @@ Machines differ in more than any sensor can tell, so a figure of one is never se
 are. Joules of different quality or origin, of different domains, or of other units of work stay apart.
 """
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -198,13 +199,13 @@ def _overall(by_configuration: Mapping[tuple[Key, Key], Sequence[Logs]]) -> list
 
 def _ranks(figures: Sequence[tuple[Interval | None, Hashable]]) -> list[int | None]:
     """Within each contest one more than there are whose intervals lie wholly below; None without an interval."""
-    contests: dict[Hashable, list[Interval]] = defaultdict(list)
+    highs: dict[Hashable, list[float]] = defaultdict(list)
     for figure, contest in figures:
         if figure is not None and figure.high is not None:
-            contests[contest].append(figure)
+            highs[contest].append(figure.high)
+    for ends in highs.values():
+        ends.sort()
     return [
-        None
-        if figure is None or figure.low is None
-        else 1 + sum(other.high is not None and other.high < figure.low for other in contests[contest])
+        None if figure is None or figure.low is None else 1 + bisect_left(highs[contest], figure.low)
         for figure, contest in figures
     ]

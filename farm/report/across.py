@@ -1,5 +1,6 @@
 """Several sweeps on several machines, side by side: for `farm across`."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -72,9 +73,11 @@ class Across:
         unit = self.selected.unit
         net_j = f"net J/{unit}\n{'median [95%]' if self.are_medians else '(95%)'}"
         headings = (f"gross J\n/{unit}", net_j, f"ms\n/{unit}", "gCO2e\n/1000", *ratio, "\nrank")
-        return grids([Row(cell.group.summary.key, self._cells(cell)) for cell in self.cells], headings)
+        ties = Counter((cell.machine, cell.kind, cell.rank) for cell in self.cells)
+        rows = [(cell, _rank(cell.rank, ties[cell.machine, cell.kind, cell.rank])) for cell in self.cells]
+        return grids([Row(cell.group.summary.key, self._cells(cell, rank)) for cell, rank in rows], headings)
 
-    def _cells(self, cell: Cell) -> list[str]:
+    def _cells(self, cell: Cell, rank: str) -> list[str]:
         summary = cell.group.summary
         gross_j, net_j = summary.gross_j.mean if summary.gross_j else None, net(summary.net_j)
         if self.are_medians:
@@ -86,18 +89,19 @@ class Across:
             number(1e3 / summary.units_per_s if summary.units_per_s else None),
             number(None if summary.carbon_g is None else summary.carbon_g * 1000),
             *([interval(cell.ratio)] if self.reference else []),
-            _rank(cell.rank, [c.rank for c in self.cells if (c.machine, c.kind) == (cell.machine, cell.kind)]),
+            rank,
         ]
 
     def _overall(self) -> RenderableType:
         kinds = {name for name in KIND if len({dict(one.kind)[name] for one in self.comparison.overall}) > 1}
+        ties = Counter((one.kind, one.rank) for one in self.comparison.overall)
         rows = [
             Row(
                 (*one.configuration, *((name, value) for name, value in one.kind if name in kinds)),
                 [
                     str(one.machines),
                     interval(one.ratio),
-                    _rank(one.rank, [o.rank for o in self.comparison.overall if o.kind == one.kind]),
+                    _rank(one.rank, ties[one.kind, one.rank]),
                 ],
             )
             for one in self.comparison.overall
@@ -211,8 +215,8 @@ def _factors(found: Sequence[Sample]) -> tuple[str, ...]:
     return tuple(name for name in label_names(s.labels for s in found) if name not in _IDENTITY)
 
 
-def _rank(rank: int | None, ranks: Sequence[int | None]) -> str:
-    return UNKNOWN if rank is None else f"{rank}{'=' if ranks.count(rank) > 1 else ''}"
+def _rank(rank: int | None, ties: int) -> str:
+    return UNKNOWN if rank is None else f"{rank}{'=' if ties > 1 else ''}"
 
 
 def _flat(rows: Sequence[Row], headings: Sequence[str]) -> RenderableType:

@@ -138,3 +138,11 @@ def test_a_reference_is_spelt_as_in_a_sweep() -> None:
     assert parse_reference("model=alexnet, batch_size=1") == {"model": "alexnet", "batch_size": "1"}
     with pytest.raises(InputError, match="--relative-to"):
         parse_reference("batch_size")
+
+
+def test_a_rank_is_one_more_than_the_intervals_that_lie_wholly_below() -> None:
+    random = Random(3)
+    found = compared([on("a", batch, batch + random.gauss(0, 2) ** 2, n) for batch in range(1, 13) for n in range(4)])
+    ends = [(net.low or 0.0, net.high or 0.0) for cell in found.cells if (net := cell.group.summary.net_j)]
+    assert [cell.rank for cell in found.cells] == [1 + sum(high < low for _, high in ends) for low, _ in ends]
+    assert len({cell.rank for cell in found.cells}) > 2
