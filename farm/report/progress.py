@@ -35,10 +35,9 @@ _USUAL_OF = {name: field.default[0] for name, field in Training.model_fields.ite
 def point(values: Point) -> str:
     """The parameters that tell points apart; what goes without saying is left out."""
     named = {name: v for name, v in values.items() if name not in _NAMES and not _goes_without_saying(name, v)}
-    batch = values.get("batch_size")
-    return ", ".join(
-        [f"{values.get('model')} batch {label(batch)}", *(f"{name} {_short(v)}" for name, v in named.items())]
-    )
+    batch = [f"batch {label(values['batch_size'])}"] if "batch_size" in values else []
+    first = " ".join([label(values.get("model")), *batch])
+    return ", ".join([first, *(f"{name} {_short(v)}" for name, v in named.items())])
 
 
 def _goes_without_saying(name: str, value: Scalar) -> bool:

@@ -134,6 +134,7 @@ def test_a_summary_counts_what_is_over() -> None:
 
 def test_a_point_leaves_out_what_goes_without_saying() -> None:
     assert progress.point(BATCH) == "alexnet batch 4"
+    assert progress.point({"model": "alexnet", "policy": "greedy:8"}) == "alexnet, policy greedy:8"
     assert progress.point({**BATCH, "precision": "bf16", "compile": True}) == (
         "alexnet batch 4, precision bf16, compile true"
     )
