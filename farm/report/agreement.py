@@ -79,8 +79,8 @@ class Beside:
             own.append(
                 "preprocess: live images were decoded and resized while they were served, batches had them ready."
             )
-        if any(not pair.are_alike for pair in self.pairs):
-            own.append("Joules of different quality are not compared.")
+        if any(pair.ratio(what) is None for pair in self.pairs for what in ("gross J", "net J")):
+            own.append("Joules that are unknown, within their noise, or of different quality have no ratio.")
         if any(pair.live.is_late for pair in self.pairs):
             own.append("Some live requests came late: `farm results` of that sweep tells which.")
         own += notes.spread(pair.live.figures.response_s.get("mean") for pair in self.pairs)

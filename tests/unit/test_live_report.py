@@ -296,6 +296,14 @@ def test_simulated_and_live_stand_beside_each_other() -> None:
     assert len(whole["loads"]) == 4
 
 
+def test_joules_of_another_quality_have_no_ratio() -> None:
+    found = both(*loads("greedy:8", row_quality=Quality.MODELLED))
+    (row,) = found.records()
+    assert row["ratio_response_mean"] is not None
+    assert (row["ratio_gross_j_per_request"], row["ratio_net_j_per_request"]) == (None, None)
+    assert "of different quality have no ratio" in in_a_line(rendered(found.rendered()))
+
+
 def test_slower_batches_are_found_out() -> None:
     slow = service({size: [0.02 + 0.001 * size] for size in (1, 8)}, {size: ends(1.0, 0.01) for size in (1, 8)})
     found = both(*loads("greedy:8", own=slow))

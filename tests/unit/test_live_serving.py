@@ -1,5 +1,6 @@
 """Figures of live requests: by hand, against queueing theory, and beside simulated ones."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -244,3 +245,10 @@ def test_saturated_loads_have_no_times_to_compare_and_joules_of_another_quality_
     assert saturated.ratio("mean response") is None
     assert saturated.ratio("net J") is not None
     assert pair(50, are_alike=False).ratio("net J") is None
+
+
+def test_a_bound_has_no_ratio() -> None:
+    sure = pair(50)
+    unsure = replace(sure.live.figures, net_j=ends(1.0, 1.5))
+    assert replace(sure, live=replace(sure.live, figures=unsure)).ratio("net J") is None
+    assert sure.ratio("net J") == pytest.approx(0.5)

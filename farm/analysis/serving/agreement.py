@@ -32,16 +32,23 @@ class Pair:
     are_alike: bool  #: their joules were obtained in the same way
 
     def of(self, what: str) -> tuple[Interval, Interval] | None:
-        """Simulated and live; None where one is unknown, or nothing to divide by."""
-        if what.endswith("J") and not self.are_alike:
-            return None
+        """Simulated and live; None where one is unknown, or joules are a bound, or not of one kind."""
         simulated, live = COMPARED[what](self.simulated), COMPARED[what](self.live.figures)
-        return (simulated, live) if simulated is not None and live is not None and live.mean > 0 else None
+        if simulated is None or live is None:
+            return None
+        if what.endswith("J") and not (self.are_alike and _stands_out(simulated) and _stands_out(live)):
+            return None
+        return simulated, live
 
     def ratio(self, what: str) -> float | None:
         """Simulated over live."""
         both = self.of(what)
         return both[0].mean / both[1].mean if both else None
+
+
+def _stands_out(energy: Interval) -> bool:
+    """Whether it is above zero, its interval included."""
+    return energy.mean > 0 and (energy.low is None or energy.low > 0)
 
 
 @dataclass(frozen=True, slots=True)
