@@ -17,7 +17,7 @@ Joules = Mapping[str, Mapping[int, float]]
 Cells = Mapping[tuple[int, int, bool], float]
 
 
-def one(labels: Mapping[str, Scalar], net_j: float, **changes: Any) -> Sample:
+def one(labels: Mapping[str, Scalar], net_j: float, /, **changes: Any) -> Sample:
     """A trial; gross is half as much again, and net is sure to 1 %."""
     quality = changes.get("quality", Quality.COUNTER).value
     known = {"machine": "lab1", "device": "cuda", "domain": "gpu", "quality": quality, "trial": "t", **labels}

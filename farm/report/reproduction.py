@@ -64,8 +64,11 @@ class Reproduction:
 
     def _worth(self, verdict: Verdict) -> str:
         own = [finding for finding in self.findings if finding.verdict is verdict]
-        kinds = {"modelled": sum(f.is_modelled for f in own), "simulated": sum(f.basis.simulated for f in own)}
-        said = [f"{'all' if count == len(own) else count} of {kind} joules" for kind, count in kinds.items() if count]
+        kinds = {
+            "of modelled joules": sum(finding.is_modelled for finding in own),
+            "on simulated hardware": sum(finding.basis.simulated for finding in own),
+        }
+        said = [_share(count, len(own)) + kind for kind, count in kinds.items() if count]
         return f" ({', '.join(said)})" if said and verdict is not Verdict.UNCLEAR else ""
 
     @property
@@ -137,6 +140,11 @@ def find(name: str) -> Paper:
     return PAPERS[name]
 
 
+def _share(count: int, of: int) -> str:
+    """Before what so many of them are; nothing where there is but one."""
+    return "" if of == 1 else "all " if count == of else f"{count} "
+
+
 def check(is_page: bool) -> None:
     """Raise InputError where a library is missing: before anybody measures for hours."""
     library("statsmodels.formula.api")
@@ -172,7 +180,7 @@ def _of_batching(store: Store, by_kind: Mapping[str, Sequence[SweepRecord]], inc
         Source(_live(store, live, requests), requests.basis(Times.LIVE, of_energy=False)),
         Source(simulated, measured.basis(Times.SIMULATED, of_energy=False)),
     ]
-    answered = serving.findings(sources, measured.nothing(nothing))
+    answered = serving.findings(sources, measured.nothing(nothing, of_energy=False))
     return [*batching.findings(measured), *answered, serving.thrift(requests)]
 
 
@@ -212,10 +220,10 @@ def _live(store: Store, sweeps: Sequence[SweepRecord], trials: Trials) -> list[A
         rate = group[0].labels.get("rate_per_s")
         by_policy: dict[Policy, list[ServedLive]] = {}
         for sample in group:
-            own = served_live(windows.get(str(sample.labels["trial"]), ()), None if rate is None else float(rate))
-            if own is not None and len(own.response_s):
-                by_policy.setdefault(Policy.parse(str(sample.labels["policy"])), []).append(own)
-        rate_per_s = _rate_per_s([one for several in by_policy.values() for one in several])
+            one = served_live(windows.get(str(sample.labels["trial"]), ()), None if rate is None else float(rate))
+            if one is not None and len(one.response_s):
+                by_policy.setdefault(Policy.parse(str(sample.labels["policy"])), []).append(one)
+        rate_per_s = _rate_per_s([one for own in by_policy.values() for one in own])
         kept = {p: own for p, own in by_policy.items() if rate_per_s < fmean(one.capacity_per_s for one in own)}
         mean_s = {policy: [fmean(one.response_s) for one in own] for policy, own in kept.items()}
         of = serving.called(str(group[0].labels["model"]), name)

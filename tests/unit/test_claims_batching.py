@@ -78,6 +78,12 @@ def test_nothing_measured_is_no_verdict() -> None:
     assert {finding.verdict for finding in findings(trials([]))} == {UNCLEAR}
 
 
+def test_unknown_joules_are_no_verdict() -> None:
+    unknown = judged("energy-by-batch", SAVING, net_j=None, gross_j=None, net_u_j=None)
+    assert unknown.verdict is UNCLEAR
+    assert unknown.because == "the joules of no trial are known: `farm doctor` says what is missing"
+
+
 def test_flagged_trials_are_left_out_unless_they_are_asked_for() -> None:
     flagged = inference(SAVING, flags=(Flag.CONTAMINATED,))
     alone = found(findings(trials(flagged)), "energy-by-batch")

@@ -7,6 +7,7 @@ import pytest
 from farm.analysis.claims.finding import Basis, Finding, Verdict
 from farm.analysis.claims.searches import Searches, findings
 from farm.analysis.tuning import Study
+from farm.model import Quality
 from tests.claims import found, study
 
 AGREES, DIFFERS, UNCLEAR = Verdict
@@ -77,6 +78,17 @@ def test_no_grid_is_no_verdict() -> None:
 )
 def test_bayesian_search_passes_randoms_best_early(own: Sequence[Study], verdict: Verdict) -> None:
     assert judged("bayesian-passes-early", [*own, *searches("random", LATE)]).verdict is verdict
+
+
+def test_accuracy_alone_rests_on_no_joules() -> None:
+    studies = [*searches("gp-pi", (0.9,)), *searches("random", (0.7,))]
+    own = findings(Searches(studies, Basis(qualities=(Quality.MODELLED,))))
+    assert {finding.claim.id: finding.is_modelled for finding in own} == {
+        "strategies-cost-alike": True,
+        "bayesian-beats-random": False,
+        "bayesian-beats-grid": False,
+        "bayesian-passes-early": True,
+    }
 
 
 def test_nothing_searched_is_no_verdict() -> None:

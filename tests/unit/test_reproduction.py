@@ -73,10 +73,7 @@ def test_it_fits_a_terminal_and_says_how_many_claims_hold(sqlite: str) -> None:
 
 def test_verdicts_of_modelled_joules_say_so(sqlite: str) -> None:
     found = of(sqlite, quality=Quality.MODELLED)
-    assert (
-        found.headline
-        == "Of 7 claims 1 agrees (all of modelled joules), 1 differs (all of modelled joules), 5 cannot tell."
-    )
+    assert found.headline == "Of 7 claims 1 agrees (of modelled joules), 1 differs (of modelled joules), 5 cannot tell."
     assert found.alerts == [reproduction.MODELLED]
     shown = rendered(found.rendered())
     assert "AGREES (MODELLED JOULES): Batching changes the energy of an image strongly." in shown

@@ -144,8 +144,10 @@ class Trials:
             times=times,
         )
 
-    def nothing(self, what: str) -> str:
+    def nothing(self, what: str, of_energy: bool = True) -> str:
         """Why there is nothing to judge by."""
+        if of_energy and self.counted and all(s.gross_j is None for s in self.counted):
+            return "the joules of no trial are known: `farm doctor` says what is missing"
         if self.everything and not self.counted:
             return f"each of the {len(self.everything)} trials is flagged: --include-flagged counts them all the same"
         return what

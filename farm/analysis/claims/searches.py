@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from scipy.stats import binomtest
@@ -148,20 +148,19 @@ def _named(workloads: Sequence[Key]) -> Mapping[Key, str]:
 
 def _wins(claim: Claim, searches: Searches, other: str) -> Finding:
     """Seed by seed; a tie speaks for neither."""
+    basis = replace(searches.basis, qualities=())
     if searches.bayesian is None or not searches.of(other):
         absent = "a Bayesian strategy" if searches.bayesian is None else f"{other} search"
-        return unclear(
-            claim, f"{absent} is not among the searches" if searches.studies else searches.nothing, searches.basis
-        )
+        return unclear(claim, f"{absent} is not among the searches" if searches.studies else searches.nothing, basis)
     names = [name for name in BAYESIAN if searches.of(name)]
     judged = [_compared(searches, name, other) for name in names]
     (verdict, first), beside = judged[0], [figure for _, figure in judged[1:]]
     if first is None:
-        return unclear(claim, "no two studies of one seed end with different accuracies", searches.basis)
+        return unclear(claim, "no two studies of one seed end with different accuracies", basis)
     others = [Figure(f.of, f.value, f.scale, None, f.p, f.trials) for f in beside if f is not None]
     more = "; more seeds would tell" if verdict is Verdict.UNCLEAR else ""
     because = f"{names[0]} stands for Bayesian search{more}"
-    return Finding(claim, verdict, because, (first, *others), searches.basis)
+    return Finding(claim, verdict, because, (first, *others), basis)
 
 
 def _compared(searches: Searches, strategy: str, other: str) -> tuple[Verdict, Figure | None]:
