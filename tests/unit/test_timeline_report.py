@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, cast
 
 import pytest
@@ -153,7 +153,7 @@ def test_what_is_no_timeline_is_one_clear_line() -> None:
     with pytest.raises(InputError, match="nothing is measured yet"):
         of()
     with pytest.raises(InputError, match="no energy per image is known to be more than its noise"):
-        of(replace(row("alexnet"), gross_j=None, net_j=None, net_u_j=None, quality=None))
+        of(row("alexnet")._replace(gross_j=None, net_j=None, net_u_j=None, quality=None))
     with pytest.raises(InputError, match="--accuracy: expected v1 or default, got 'v2'"):
         parse_accuracy("v2")
     with pytest.raises(InputError, match="--of: expected net or gross, got 'grams'"):
