@@ -8,6 +8,7 @@ is one or two drained queues (microseconds) in a window of seconds. Nothing stan
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -51,15 +52,11 @@ class Loops:
         self._jitter: Random | None = None  #: draws a pause after each batch that may run in step with the sensor
         self._batch_s: float | None = None  #: mean of the last stretch
 
-    @property
-    def batch_s(self) -> float:
-        """Mean time of a batch in the last stretch; there must have been one."""
-        if self._batch_s is None:
-            raise RuntimeError("nothing has run yet")
-        return self._batch_s
+    def warm_up(self, index: int = 0) -> Sequence[Stretch]:
+        """Run until two parts in a row take the same time a batch, within the limits of the settings.
 
-    def warm_up(self, index: int = 0) -> None:
-        """Run until two parts in a row take the same time a batch, within the limits of the settings."""
+        Returns its parts.
+        """
         part_s, limit_s = self._measure.warmup_s / WARMUP_PARTS, self._measure.warmup_max_s
         parts: list[Stretch] = []
         is_steady = False
@@ -71,6 +68,7 @@ class Loops:
         if not is_steady:
             note = f"no steady state within {limit_s:g} s of warm-up: the batch time still changed by over 5 %"
             self._stage.doubt(Flag.NO_STEADY_STATE, note)
+        return parts
 
     def beware_of_resonance(self) -> None:
         """From here on, pause at random between batches that may run in step with the GPU's power sensor."""

@@ -36,9 +36,8 @@ class Batch:
 
 def run(stage: Stage, workload: Servable) -> None:
     """Full batches back to back, which tell what can be served at all; then as many windows as the settings want."""
-    loops = Loops(stage, workload)
-    loops.warm_up()
-    capacity_per_s = workload.policy.size / loops.batch_s
+    fastest_s = min(part.batch_s for part in Loops(stage, workload).warm_up())  # the others may have been disturbed
+    capacity_per_s = workload.policy.size / fastest_s
     rate_per_s = workload.arrivals.rate_per_s
     if rate_per_s >= capacity_per_s:
         note = f"{rate_per_s:.4g} requests/s, and {workload.policy} can serve {capacity_per_s:.4g}/s: the queue grows"
