@@ -95,6 +95,15 @@ def test_flagged_trials_are_left_out_unless_they_are_asked_for() -> None:
     assert (all_of_them.basis.trials, all_of_them.basis.flagged) == (20, 20)
 
 
+def test_too_few_without_the_flagged_says_what_would_help() -> None:
+    sound, flagged = inference({"alexnet": {1: 10}}), inference({"alexnet": {16: 5}}, flags=(Flag.THROTTLED,))
+    few = found(findings(trials([*sound, *flagged])), "energy-by-batch")
+    assert few.because == (
+        "no network was measured with two batch sizes, without the flagged ones: --include-flagged counts them all the "
+        "same"
+    )
+
+
 def test_machines_and_kinds_of_joules_are_judged_apart() -> None:
     here = inference({"alexnet": {1: 10, 16: 5}})
     elsewhere = inference({"alexnet": {1: 1000, 16: 1000}}, quality=Quality.MODELLED)
@@ -134,7 +143,7 @@ def test_a_cell_with_too_few_trials_is_named() -> None:
     samples = inference(SAVING)
     samples = [s for s in samples if s.labels["model"] != "alexnet" or s.labels["repetition"] == 0]
     few = found(findings(trials(samples)), "depends-on-network")
-    assert few.verdict is UNCLEAR
+    assert (few.verdict, few.basis.left_out) == (UNCLEAR, 0)
     assert few.because == "one trial counts of model=alexnet,batch_size=1, where it takes two or more"
 
 

@@ -150,7 +150,8 @@ class Trials:
             return "the joules of no trial are known: `farm doctor` says what is missing"
         if self.everything and not self.counted:
             return f"each of the {len(self.everything)} trials is flagged: --include-flagged counts them all the same"
-        return what
+        left_out = len(self.everything) - len(self.counted)
+        return f"{what}, without the flagged ones: --include-flagged counts them all the same" if left_out else what
 
 
 def apart(samples: Iterable[Sample], names: Sequence[str]) -> list[tuple[str, list[Sample]]]:
