@@ -129,7 +129,7 @@ def _footnotes(lives: Sequence[Live]) -> list[str]:
     own = [
         "Response times: from when a request was to come to its answer, requests of all trials together, without the "
         f"first {percent(WARM_UP)} of each window, which begins with an empty queue (of a trace all). Joules: of all.",
-        "load: rate over what the warm-up served a second, in full batches back to back.",
+        "load: rate over what the warm-up served at best, in full batches back to back.",
         "J: of a request; gross: with the idle between batches, net: above it. Intervals are over trials.",
     ]
     if any(f.is_saturated for f in figures):
