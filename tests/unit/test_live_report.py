@@ -58,7 +58,7 @@ fixed:8                    –             –       –     648  0.15000 ± 0.0
 Response times: from when a request was to come to its answer, requests of all
 trials together, without the first 5% of each window, which begins with an empty
 queue (of a trace all). Joules: of all.
-load: rate over what the warm-up served a second, in full batches back to back.
+load: rate over what the warm-up served at best, in full batches back to back.
 J: of a request; gross: with the idle between batches, net: above it. Intervals
 are over trials.
 A load of 1 or more (!) is saturated: the queue grows without bound, and has no
