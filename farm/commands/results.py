@@ -42,7 +42,7 @@ def export(
     form: FormatName = None,
     output: Output = None,
 ) -> Rows:
-    """Write all that was measured, raw: one row per window and domain, per timed batch or per request."""
+    """Write all that was measured, row by row."""
     from farm.errors import InputError
     from farm.report import exports, files
 

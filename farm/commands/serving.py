@@ -57,7 +57,7 @@ def response(
     output: Output = None,
     as_json: Json = False,
 ) -> Answer:
-    """Simulate response times under load, from measured batches; or set them beside live ones."""
+    """Simulate response times under load, from measured batches."""
     from farm.analysis.serving import Policy
     from farm.errors import InputError
     from farm.report.agreement import beside
