@@ -35,7 +35,8 @@ from farm.report.serving import served
 from farm.store import Store
 
 PAPERS: Mapping[str, Paper] = {paper.name: paper for paper in (batching.PAPER, searches.PAPER)}
-QUICK = "-quick"
+#: The sweep that has networks of most papers.
+OF_DECADE = "timeline"
 MODELLED = (
     "MODELLED joules: estimates from load and rated power. Verdicts on energy rest on them where they say so; they are "
     "about the model, and say nothing of the hardware."
@@ -154,7 +155,7 @@ def check(is_page: bool) -> None:
 
 def sweeps_of(paper: Paper, is_quick: bool) -> list[str]:
     """The ready-made sweeps that repeat it."""
-    return [f"{name}{QUICK if is_quick else ''}" for name in paper.sweeps]
+    return list(paper.quick if is_quick else paper.sweeps)
 
 
 def reproduction(
@@ -171,8 +172,10 @@ def reproduction(
 
 
 def _of_batching(store: Store, by_kind: Mapping[str, Sequence[SweepRecord]], include_flagged: bool) -> list[Finding]:
-    inference, live = by_kind.get("inference", []), by_kind.get("serving", [])
+    live, of_decade = by_kind.get("serving", []), [s for s in by_kind.get("inference", []) if s.name == OF_DECADE]
+    inference = [sweep for sweep in by_kind.get("inference", []) if sweep not in of_decade]
     measured = Trials(_samples(store, inference), include_flagged)
+    years = Trials(_samples(store, of_decade), include_flagged) if of_decade else None
     requests = Trials(_samples(store, live), include_flagged)
     simulated = [answers for sweep in inference for answers in _simulated(store, sweep, include_flagged)]
     nothing = "no network was timed at two batch sizes, or served requests under two policies"
@@ -181,7 +184,7 @@ def _of_batching(store: Store, by_kind: Mapping[str, Sequence[SweepRecord]], inc
         Source(simulated, measured.basis(Times.SIMULATED, of_energy=False)),
     ]
     answered = serving.findings(sources, measured.nothing(nothing, of_energy=False))
-    return [*batching.findings(measured), *answered, serving.thrift(requests)]
+    return [*batching.findings(measured, years), *answered, serving.thrift(requests)]
 
 
 def _of_training(store: Store, by_kind: Mapping[str, Sequence[SweepRecord]], include_flagged: bool) -> list[Finding]:

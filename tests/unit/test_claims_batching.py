@@ -161,6 +161,14 @@ def test_energy_outgrows_accuracy(growth: float, verdict: Verdict) -> None:
     assert "a line through 6 papers" in decade.because
 
 
+def test_trials_of_many_years_decide_where_there_are_such() -> None:
+    few = trials(inference(best_batch_only({"alexnet": 1.0, "resnet18": 2.0})))
+    many = trials(inference(best_batch_only(DECADE)))
+    assert found(findings(few), "energy-outgrows-accuracy").verdict is UNCLEAR
+    assert found(findings(few, many), "energy-outgrows-accuracy").verdict is AGREES
+    assert found(findings(many, few), "energy-outgrows-accuracy").verdict is UNCLEAR
+
+
 def test_few_papers_cannot_tell_a_decade() -> None:
     few = best_batch_only({model: DECADE[model] for model in ("alexnet", "resnet18", "convnext_base")})
     decade = judged("energy-outgrows-accuracy", few)

@@ -44,7 +44,8 @@ PAPER = Paper(
     name="batching",
     title="Batching for Green AI - An Exploratory Study on Inference",
     source="SEAA 2023, arXiv 2307.11434",
-    sweeps=("batching", "serving"),
+    sweeps=("batching", "timeline", "serving"),
+    quick=("batching-quick", "serving-quick"),
     device="cuda",
 )
 ENERGY = Claim(
@@ -115,10 +116,15 @@ class Place:
         return found
 
 
-def findings(trials: Trials) -> list[Finding]:
-    """One for each claim."""
-    found = places(trials.counted)
-    return [by_batch(trials, found), by_network(trials, found), decade(trials, found), exception(trials, found)]
+def findings(trials: Trials, of_decade: Trials | None = None) -> list[Finding]:
+    """One for each claim; `of_decade`: trials of networks of many years, where there are such."""
+    found, years = places(trials.counted), of_decade or trials
+    return [
+        by_batch(trials, found),
+        by_network(trials, found),
+        decade(years, places(years.counted)),
+        exception(trials, found),
+    ]
 
 
 def places(samples: Iterable[Sample]) -> list[Place]:

@@ -114,6 +114,7 @@ class Paper:
     title: str
     source: str
     sweeps: tuple[str, ...]
+    quick: tuple[str, ...]  #: the same in minutes
     device: str | None = None  #: that the study measured
 
 

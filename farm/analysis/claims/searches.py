@@ -41,6 +41,7 @@ PAPER = Paper(
     title="Uncovering Energy-Efficient Practices in Deep Learning Training",
     source="CAIN 2023, arXiv 2303.13972",
     sweeps=("tuning", "architecture"),
+    quick=("tuning-quick", "architecture-quick"),
 )
 MEAN = Claim(
     id="strategies-cost-alike",
