@@ -1,0 +1,68 @@
+"""The words of the farm as frozen values: units in the names, unknown is None, times are monotonic ns or aware UTC.
+
+    words -> jobs, trials, lab
+
+Types that cross a process, a disk or the database are pydantic models and refuse unknown fields;
+types of the inner loops are dataclasses.
+"""
+
+from farm.model.jobs import Asked, Claim, JobSpec, MeasureSettings, Rung, StoppingRule, SweepRecord
+from farm.model.lab import MACHINE_NAME, Check, Heartbeat, Machine, Owner, Probe, Ring, queue_for
+from farm.model.trials import Epoch, Failure, Measurement, Reading, Requests, Trace, TraceReport, TrialReport, Window
+from farm.model.words import (
+    SEARCH_FACTORS,
+    UNKNOWN_HARDWARE,
+    Baseline,
+    Domain,
+    Duty,
+    FailureKind,
+    Flag,
+    Frozen,
+    JobState,
+    Point,
+    Quality,
+    Scalar,
+    Stopped,
+    WindowKind,
+)
+
+__all__ = [
+    "MACHINE_NAME",
+    "SEARCH_FACTORS",
+    "UNKNOWN_HARDWARE",
+    "Asked",
+    "Baseline",
+    "Check",
+    "Claim",
+    "Domain",
+    "Duty",
+    "Epoch",
+    "Failure",
+    "FailureKind",
+    "Flag",
+    "Frozen",
+    "Heartbeat",
+    "JobSpec",
+    "JobState",
+    "Machine",
+    "MeasureSettings",
+    "Measurement",
+    "Owner",
+    "Point",
+    "Probe",
+    "Quality",
+    "Reading",
+    "Requests",
+    "Ring",
+    "Rung",
+    "Scalar",
+    "Stopped",
+    "StoppingRule",
+    "SweepRecord",
+    "Trace",
+    "TraceReport",
+    "TrialReport",
+    "Window",
+    "WindowKind",
+    "queue_for",
+]
