@@ -152,9 +152,7 @@ class TrialReport(Frozen):
     epochs: tuple[Epoch, ...] = ()  #: of a training
     stopped: Stopped | None = None  #: None: it ran to its last epoch, or was no training
     environment: dict[str, JsonValue] = Field(default_factory=dict)  #: software, as the trial saw it
-    facts: dict[str, JsonValue] = Field(
-        default_factory=dict
-    )  #: of the workload: parameters, published accuracy, unit, ...
+    facts: dict[str, JsonValue] = Field(default_factory=dict)  #: of the workload: parameters, accuracy, unit, ...
     carbon_g_per_kwh: float | None = None  #: of the sweep's country
     flags: tuple[Flag, ...] = ()  #: of the whole trial; each measurement has its own besides
     notes: tuple[str, ...] = ()  #: what a reader should know: a meter that is missing, and its remedy
