@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from farm.errors import InputError
 from farm.model import JobSpec, Machine, Point
+from farm.serving.offer import requests_in
+from farm.serving.policy import Policy
 from farm.spec import MAX_JOBS, Sweep, canonical_json, profile_settings, remaining, sweep_id
 from farm.spec.capability import is_capability, queue_of
-from farm.spec.workloads import USUAL_REQUESTS
 
 if TYPE_CHECKING:
     from farm.store import NewJob
@@ -147,11 +148,17 @@ def work_s(spec: JobSpec) -> float | None:
         case "training" | "layers":
             return None
         case "serving":
-            requests, rate_per_s = spec.point["requests"] or USUAL_REQUESTS, spec.point["rate_per_s"]
-            if rate_per_s is None:
+            if spec.point["rate_per_s"] is None:
                 return None
-            window_s, latency_s = max(window_s, float(requests) / float(rate_per_s)), 0.0
+            window_s, latency_s = _coming_s(spec), 0.0
     return measure.warmup_s + measure.windows * (window_s + 2 * measure.guard_s) + latency_s
+
+
+def _coming_s(spec: JobSpec) -> float:
+    """How long the requests of a measure window take to come."""
+    rate_per_s, given = float(spec.point["rate_per_s"] or 0.0), spec.point["requests"]
+    requests, policy = None if given is None else int(given), Policy.parse(str(spec.point["policy"]))
+    return requests_in(spec.measure.window_s, rate_per_s, requests, policy) / rate_per_s
 
 
 def targets_of(sweep: Sweep, machines: Sequence[Machine]) -> list[str]:

@@ -37,7 +37,8 @@ class Queue:
         self._arrived = 0
         self._bell, theirs = os.pipe()
         with tempfile.TemporaryFile() as file:
-            file.truncate(2 * _TIME_BYTES * self._count)
+            file.write(bytes(2 * _TIME_BYTES * self._count))  # a disk that is full says so now, not by a signal later
+            file.flush()
             self._table = mmap.mmap(file.fileno(), 0)
             self._times = memoryview(self._table).cast(_TIME)
             self._times[: self._count] = memoryview(array(_TIME, offsets_ns))

@@ -16,12 +16,16 @@ import numpy as np
 
 from farm.model import Flag, JobSpec, Requests, WindowKind
 from farm.serving.arrivals import Recorded
+from farm.serving.offer import requests_in
 from farm.serving.policy import Policy
 from workers import protocol
 from workers.arrivals import Queue
 from workers.loops import Loops
 from workers.stage import Stage
-from workers.workloads import Servable
+from workers.workloads import InvalidWorkload, Servable
+
+#: A window is cut where serving its requests would take so many times as long as it takes until all have come.
+PATIENCE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,32 +41,51 @@ class Batch:
 def run(stage: Stage, workload: Servable) -> None:
     """Full batches back to back, which tell what can be served at all; then as many windows as the settings want."""
     fastest_s = min(part.batch_s for part in Loops(stage, workload).warm_up())  # the others may have been disturbed
-    capacity_per_s = workload.policy.size / fastest_s
-    rate_per_s = workload.arrivals.rate_per_s
+    served = [
+        _window(stage, workload, index, workload.policy.size / fastest_s) for index in range(stage.measure.windows)
+    ]
+    rate_per_s, capacity_per_s = workload.arrivals.rate_per_s, max(own.capacity_per_s for own in served)
     if rate_per_s >= capacity_per_s:
         note = f"{rate_per_s:.4g} requests/s, and {workload.policy} can serve {capacity_per_s:.4g}/s: the queue grows"
         stage.doubt(Flag.SATURATED, note)
-    for index in range(stage.measure.windows):
-        offsets_ns = arrivals_ns(stage.spec, workload, index)
-        with Queue(offsets_ns) as queue:
-            stage.settle()
-            with stage.window(WindowKind.MEASURE, index, stage.measure.guard_s) as tally:
-                begin_ns = queue.open()
-                batches = serve(workload, queue, len(offsets_ns))
-                tally.units = len(offsets_ns)
-            enqueued_ns = [queue.arrived_ns(request) for request in range(len(offsets_ns))]
-        served = stamped(index, capacity_per_s, begin_ns, offsets_ns, enqueued_ns, batches)
-        stage.line.send(protocol.Served(requests=served))
+
+
+def _window(stage: Stage, workload: Servable, index: int, warm_per_s: float) -> Requests:
+    """Serve the requests of one window, and tell of them; `warm_per_s`: what the warm-up says can be served."""
+    planned_ns = arrivals_ns(stage.spec, workload, index)
+    span_s = max(planned_ns[-1] / 1e9, stage.measure.window_s)
+    bearable = workload.policy.filled(ceil(PATIENCE * span_s * warm_per_s))
+    offsets_ns = planned_ns[:bearable]
+    if bearable < len(planned_ns):
+        stage.doubt(None, f"window {index} was cut to {bearable} of {len(planned_ns)} requests: all take too long")
+    with Queue(offsets_ns) as queue:
+        stage.settle()
+        with stage.window(WindowKind.MEASURE, index, stage.measure.guard_s) as tally:
+            begin_ns = queue.open()
+            batches = serve(workload, queue, len(offsets_ns))
+            tally.units = len(offsets_ns)
+        enqueued_ns = [queue.arrived_ns(request) for request in range(len(offsets_ns))]
+    busy_s = sum(batch.done_ns - batch.dequeue_ns for batch in batches) / 1e9
+    capacity_per_s = max(warm_per_s, len(offsets_ns) / busy_s)  # full batches do no worse than those that came about
+    served = stamped(index, capacity_per_s, begin_ns, offsets_ns, enqueued_ns, batches)
+    stage.line.send(protocol.Served(requests=served))
+    return served
 
 
 def arrivals_ns(spec: JobSpec, workload: Servable, index: int) -> list[int]:
-    """When the requests of a window are to come. A repetition gives every policy the same arrivals."""
-    arrivals, policy = workload.arrivals, workload.policy
-    count = workload.requests
-    if not isinstance(arrivals, Recorded):
-        count = max(count, ceil(arrivals.rate_per_s * spec.measure.window_s))
-        count = ceil(count / policy.size) * policy.size if policy.is_fixed else count
+    """When the requests of a window are to come. A repetition gives every policy the same arrivals.
+
+    Raises InvalidWorkload where the last one would come after the trial's time limit.
+    """
+    arrivals, count = workload.arrivals, workload.requests
+    if isinstance(arrivals, Recorded):
+        count = min(count or len(arrivals.stamps_s), len(arrivals.stamps_s))
+    else:
+        count = requests_in(spec.measure.window_s, arrivals.rate_per_s, count, workload.policy)
     times_s = arrivals.times_s(count, np.random.default_rng((spec.seed, spec.repetition, index)))[:count]
+    if times_s[-1] > spec.time_limit_s:
+        limit = f"the trial's time limit of {spec.time_limit_s:.0f} s"
+        raise InvalidWorkload(f"arrivals: the last request would come after {times_s[-1]:.4g} s, beyond {limit}")
     return cast("list[int]", np.rint(times_s * 1e9).astype(np.int64).tolist())
 
 

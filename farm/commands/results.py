@@ -50,4 +50,4 @@ def export(
         raise InputError(f"--rows: expected {', '.join(exports.Rows)}, got {rows!r}")
     chosen = files.chosen(form, output, files.FLAT)
     with opened() as (store, _):
-        return Rows(exports.exported(store, store.find_sweep(sweep).id, exports.Rows(rows)), chosen, output)
+        return Rows(exports.exported(store, store.find_sweep(sweep), exports.Rows(rows)), chosen, output)

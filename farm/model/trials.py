@@ -95,7 +95,7 @@ class Requests(Frozen):
     """
 
     window: int  #: index of the measure window
-    capacity_per_s: float = Field(gt=0)  #: of full batches, back to back, in the fastest part of the warm-up
+    capacity_per_s: float = Field(gt=0)  #: of full batches, back to back: what the warm-up or a busy second served
     arrival_s: tuple[float, ...]  #: when each was to come: response times count from here
     enqueue_s: tuple[float, ...]  #: when it came
     dequeue_s: tuple[float, ...]  #: when it was taken off the queue

@@ -16,7 +16,7 @@ from farm.analysis.serving.figures import REQUESTS
 from farm.analysis.serving.service import net_per_unit
 from farm.analysis.serving.times import WARM_UP, needed
 from farm.errors import InputError
-from farm.model import Requests, Scalar, SweepRecord, WindowKind
+from farm.model import Quality, Requests, Scalar, SweepRecord, WindowKind
 from farm.report import live, notes
 from farm.report.grids import Row, grids, named
 from farm.report.loads import figures_record, in_ms, joules, time_cell
@@ -121,7 +121,7 @@ def beside(
         raise InputError(shown.selected.nothing().replace("\n", ": "))
     paired = [(one, _service(batches, shown, one)) for one in shown.lives]
     pairs = [
-        Pair(one, assess(service, arrivals, _policy(one), requests, seed), service.quality is one.work.quality)
+        Pair(one, assess(service, arrivals, _policy(one), requests, seed), _are_alike(service, one))
         for one, service in paired
         if service is not None and (arrivals := _arrivals(_labels(shown, one), shown.selected.samples, times))
     ]
@@ -142,6 +142,11 @@ def _service(batches: Served, shown: live.Results, one: Live) -> Service | None:
         if is_same and _policy(one).size <= service.largest:
             return service
     return None
+
+
+def _are_alike(service: Service, one: Live) -> bool:
+    """Whether their joules may be compared: obtained in the same way, and not modelled (see `BURSTS`)."""
+    return service.quality is one.work.quality is not Quality.MODELLED
 
 
 def _policy(one: Live) -> Policy:

@@ -5,7 +5,8 @@ from dataclasses import fields
 from enum import StrEnum
 from typing import Any
 
-from farm.model import Requests
+from farm.errors import InputError
+from farm.model import Requests, SweepRecord
 from farm.store import MeasurementRow, Store, TrialRow
 
 
@@ -29,17 +30,21 @@ _CONTRACT = {*IDENTITY, "factors", *MEASURED}
 FURTHER = tuple(field.name for field in fields(MeasurementRow) if field.name not in _CONTRACT)
 
 
-def exported(store: Store, sweep_id: str, rows: Rows) -> list[dict[str, Any]]:
-    """A sweep's records of one kind."""
-    match rows:
-        case Rows.MEASUREMENT:
-            return records(store.measurement_rows(sweep_id))
-        case Rows.BATCH:
-            return [record for trial in store.trial_rows(sweep_id) for record in _batches(trial)]
-        case Rows.REQUEST:
-            served = store.requests(sweep_id)
-            windows = ((trial, own) for trial in store.trial_rows(sweep_id) for own in served.get(trial.trial, ()))
-            return [record for trial, own in windows for record in _requests(trial, own)]
+def exported(store: Store, sweep: SweepRecord, rows: Rows) -> list[dict[str, Any]]:
+    """A sweep's records of one kind; raises InputError where it has no batches or no requests."""
+    if rows is Rows.MEASUREMENT:
+        return records(store.measurement_rows(sweep.id))
+    trials = store.trial_rows(sweep.id)
+    if rows is Rows.BATCH:
+        found = [record for trial in trials for record in _batches(trial)]
+    else:
+        served = store.requests(sweep.id)
+        windows = ((trial, own) for trial in trials for own in served.get(trial.trial, ()))
+        found = [record for trial, own in windows for record in _requests(trial, own)]
+    if not found:
+        of = {Rows.BATCH: "timed batches", Rows.REQUEST: "live requests"}[rows]
+        raise InputError(f"--rows {rows}: {sweep.name}, of kind {sweep.kind}, has no {of}")
+    return found
 
 
 def records(rows: Iterable[MeasurementRow]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from rich.text import Text
 from farm.analysis.aggregate import Key, Sample
 from farm.analysis.samples import samples
 from farm.analysis.serving import Live, Policy
-from farm.analysis.serving.live import LATE, Least, soonest, summarise, thriftiest
+from farm.analysis.serving.live import BURSTS, LATE, Least, soonest, summarise, thriftiest
 from farm.analysis.serving.times import WARM_UP, needed
 from farm.analysis.statistics.data import order
 from farm.model import Flag, Quality, Requests, Scalar, SweepRecord, WindowKind
@@ -147,6 +147,8 @@ def _footnotes(lives: Sequence[Live]) -> list[str]:
             f"Requests came late: one in 100 by {where}, over {percent(LATE)} of the median response. Response times "
             "hold that: they count from when a request was to come."
         )
+    if any(live.work.quality is Quality.MODELLED for live in lives):
+        own.append(f"No policy is said to take less energy: {BURSTS}.")
     own += notes.spread(value for live in lives for value in (live.work.net_j, live.figures.response_s.get("mean")))
     return [*own, *notes.reservations([live.work for live in lives])]
 
@@ -169,8 +171,7 @@ def _sentences(lives: Sequence[Live]) -> list[str]:
         each = (f"{interval(in_ms(value))} ms" for value in (fast.value, fast.next_value))
         found.append(f"{who}: {_policy(fast.best)} answers soonest, on average in {_held(fast, *each)}.")
     if cheap is not None:
-        modelled = " (modelled)" if cheap.best.work.quality is Quality.MODELLED else ""
-        kind = f"J {'net' if is_net else 'gross'} per request{modelled}"
+        kind = f"J {'net' if is_net else 'gross'} per request"
         own = f"{interval(cheap.value)} {kind}"
         found.append(
             f"{who}: {_policy(cheap.best)} takes the least energy, {_held(cheap, own, interval(cheap.next_value))}."

@@ -87,7 +87,7 @@ class Recorded:
     def read(cls, path: str) -> "Recorded":
         """From a file; raises InputError."""
         try:
-            lines = Path(path).read_text(encoding="utf-8").splitlines()
+            lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is no text"
             raise InputError(f"arrivals: expected {', '.join(PROCESSES)} or a file, got {path}: {reason}") from None

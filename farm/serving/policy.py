@@ -53,6 +53,10 @@ class Policy:
             return f"fixed:{self.size}"
         return f"timeout:{self.size}:{spelt_s(self.timeout_s)}" if self.timeout_s else f"greedy:{self.size}"
 
+    def filled(self, requests: int) -> int:
+        """At least so many, of which no fixed batch is left waiting for more."""
+        return -(-requests // self.size) * self.size if self.is_fixed else requests
+
     @property
     def in_words(self) -> str:
         """For a sentence."""

@@ -1,6 +1,7 @@
 """Durations and rates as people write them."""
 
 import re
+from decimal import Decimal
 from math import isfinite
 
 from farm.errors import InputError
@@ -21,7 +22,12 @@ def duration_s(text: str, where: str) -> float:
 
 def spelt_s(value_s: float, between: str = "") -> str:
     """A duration in ms, from 10 s on in s; `between` stands between number and unit."""
-    return f"{value_s * 1e3:g}{between}ms" if value_s < 10 else f"{value_s:g}{between}s"
+    return f"{_plain(value_s * 1e3)}{between}ms" if value_s < 10 else f"{_plain(value_s)}{between}s"
+
+
+def _plain(value: float) -> str:
+    """Twelve digits, without an exponent: what is spelt can be read again."""
+    return format(Decimal(f"{value:.12g}"), "f")
 
 
 def spelt_per_s(value: float, of: str = "") -> str:

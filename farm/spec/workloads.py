@@ -13,6 +13,7 @@ from pydantic_core import core_schema
 from farm.catalog import DATASETS, INPUTS, MODELS, STUDY_MODELS, USER_MODEL
 from farm.errors import InputError
 from farm.model import Frozen, Point
+from farm.serving.offer import USUAL_REQUESTS, requests_in
 from farm.serving.policy import Policy
 from farm.spec.types import (
     Among,
@@ -93,8 +94,8 @@ PolicyText = Annotated[
     AfterValidator(_policy),
     Expected("fixed:8, greedy:8 or timeout:8:20ms", same("fixed:8", "greedy:8", "timeout:8:20ms")),
 ]
-#: In a measure window where a sweep names no number: enough to claim a p99.
-USUAL_REQUESTS = 512
+#: So long may the requests of a measure window take to come.
+LONGEST_S = 86_400.0
 #: Arrival processes by name; any other is the path of a trace.
 PROCESSES = ("poisson", "constant")
 Process = Annotated[
@@ -213,7 +214,15 @@ class Serving(Factors):
             if (rate_per_s is None) != is_trace[0]:
                 expected = "expected requests a second, such as 16" if rate_per_s is None else "a trace has its own"
                 refuse([(("rate_per_s", index), f"{expected}, got {shown(rate_per_s)}")])
+            if rate_per_s is not None and self._takes_s(rate_per_s) > LONGEST_S:
+                text = f"the requests take {self._takes_s(rate_per_s):.3g} s to come, at most a day is allowed"
+                refuse([(("rate_per_s", index), text)])
         return self
+
+    def _takes_s(self, rate_per_s: float) -> float:
+        """The longest that the requests of a window take to come at this rate."""
+        most = max(requests or USUAL_REQUESTS for requests in self.requests)
+        return max(requests_in(0.0, rate_per_s, most, Policy.parse(policy)) for policy in self.policy) / rate_per_s
 
 
 class Training(Factors):

@@ -52,6 +52,8 @@ def test_every_request_can_be_exported_with_its_times(served: Person) -> None:
         times = [float(row[name]) for name in ("arrival_s", "enqueue_s", "dequeue_s", "start_s", "done_s")]
         assert times == sorted(times)
         assert float(row["response_s"]) == pytest.approx(times[-1] - times[0])
+    none = served.runs("export", "live", "--rows", "batch")
+    assert (none.status, none.complaint) == (2, "farm: --rows batch: live, of kind serving, has no timed batches")
     refused = served.runs("export", "live", "--rows", "requests")
     assert (refused.status, refused.complaint) == (
         2, "farm: --rows: expected measurement, batch, request, got 'requests'",

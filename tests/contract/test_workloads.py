@@ -336,9 +336,9 @@ def test_images_may_be_prepared_while_their_request_is_served() -> None:
 
 def test_a_trace_has_a_rate_and_requests_of_its_own(tmp_path: Path) -> None:
     trace = tmp_path / "requests.txt"
-    trace.write_text("0.0\n0.5\n1.0  # the last\n")
-    all_of_it, part = (ready("serving", arrivals=str(trace), rate_per_s=None, requests=n) for n in (None, 2))
-    assert (all_of_it.requests, all_of_it.arrivals.rate_per_s, part.requests) == (3, 2.0, 2)
+    trace.write_text("\ufeff0.0\n0.5\n1.0  # the last\n")
+    workload = ready("serving", arrivals=str(trace), rate_per_s=None, requests=None)
+    assert (workload.requests, workload.arrivals.rate_per_s, workload.arrivals.stamps_s) == (None, 2.0, (0, 0.5, 1))
     trace.write_text("0.5\n0.25\n")
     with pytest.raises(InvalidWorkload, match="is before the line above"):
         ready("serving", arrivals=str(trace), rate_per_s=None)

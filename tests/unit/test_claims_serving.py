@@ -9,6 +9,8 @@ import pytest
 from farm.analysis.claims.finding import Basis, Finding, Times, Verdict
 from farm.analysis.claims.serving import STUDY_RATE_PER_S, Answers, Source, findings, simulated, thrift
 from farm.analysis.serving import Policy
+from farm.analysis.serving.live import BURSTS
+from farm.model import Quality
 from tests.claims import found, one, trials
 from tests.serving import service
 
@@ -82,6 +84,15 @@ def test_greedy_takes_least(joules: Mapping[str, float], spread: float, verdict:
         for _ in range(5)
     ]
     assert thrift(trials(samples)).verdict is verdict
+
+
+def test_modelled_joules_of_bursts_decide_nothing() -> None:
+    samples = [
+        one({"model": "alexnet", "rate_per_s": 16.0, "policy": policy}, value * s, quality=Quality.MODELLED)
+        for policy, value in {"greedy:16": 1.0, "fixed:16": 2.0}.items()
+        for s in SURE
+    ]
+    assert (thrift(trials(samples)).verdict, thrift(trials(samples)).because) == (UNCLEAR, BURSTS)
 
 
 def test_nothing_served_is_no_verdict() -> None:

@@ -173,10 +173,13 @@ def test_policies_that_cannot_be_told_apart_are_said_so() -> None:
     assert alone[0].endswith("; one trial each tells nothing of the spread.")
 
 
-def test_modelled_joules_are_called_so_and_never_ranked_with_counted_ones() -> None:
+def test_modelled_joules_rank_no_policy() -> None:
     modelled = loads("fixed:8", row_quality=Quality.MODELLED)
-    said = results(*loads("greedy:8", row_quality=Quality.MODELLED), *modelled).sentences()
-    assert "J net per request (modelled)" in said[1]
+    both = results(*loads("greedy:8", row_quality=Quality.MODELLED), *modelled)
+    assert [("answers soonest" in sentence) for sentence in both.sentences()] == [True]
+    assert "No policy is said to take less energy: modelled joules follow" in " ".join(
+        rendered(both.rendered()).split()
+    )
     assert results(*loads("greedy:8"), *modelled).sentences() == []
 
 

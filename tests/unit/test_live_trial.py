@@ -16,6 +16,7 @@ from farm.serving.arrivals import Arrivals, Constant, Poisson, Recorded
 from farm.serving.policy import Policy
 from workers import protocol, serving
 from workers.stage import Line, Stage
+from workers.workloads import InvalidWorkload
 
 MEASURE = MeasureSettings(
     profile="quick", window_s=0.05, windows=2, min_iterations=1, idle_s=0.05, cool_down_max_s=0,
@@ -30,10 +31,11 @@ class Napping:
 
     unit: ClassVar[str] = "request"
 
-    def __init__(self, policy: Policy, arrivals: Arrivals, requests: int) -> None:
+    def __init__(self, policy: Policy, arrivals: Arrivals, requests: int | None) -> None:
         self.policy, self.arrivals, self.requests = policy, arrivals, requests
         self.taken: list[tuple[int, int]] = []
         self.synchronized = 0
+        self.step_s = NAP_S
 
     def setup(self, point: Point, device: str, seed: int) -> None: ...
 
@@ -45,7 +47,7 @@ class Napping:
         time.sleep(NAP_S)
 
     def step(self) -> int:
-        time.sleep(NAP_S)
+        time.sleep(self.step_s)
         return self.policy.size
 
     def synchronize(self) -> None:
@@ -157,6 +159,31 @@ def test_what_comes_faster_than_it_can_be_served_is_said() -> None:
     assert not [event for event in calm if isinstance(event, protocol.Doubt) and event.flag == Flag.SATURATED]
 
 
+def test_what_a_window_serves_is_no_less_than_can_be_served() -> None:
+    """A warm-up that other programs disturbed says too little."""
+    workload = Napping(Policy.greedy(1), Constant(20.0), 10)
+    workload.step_s = 0.1
+    said = led(workload)
+    assert not [event for event in said if isinstance(event, protocol.Doubt) and event.flag == Flag.SATURATED]
+    assert all(10 < requests.capacity_per_s <= 1 / NAP_S for requests in served(said))
+
+
+def test_far_more_than_can_be_served_is_cut_short() -> None:
+    said = led(Napping(Policy.fixed(4), Constant(50_000.0), 8000), MEASURE.model_copy(update={"windows": 1}))
+    (requests,) = served(said)
+    count = len(requests.arrival_s)
+    assert count < 8000
+    assert count % 4 == 0
+    notes = [event.note for event in said if isinstance(event, protocol.Doubt)]
+    assert f"window 0 was cut to {count} of 8000 requests: all take too long" in notes
+
+
+def test_what_would_come_after_the_time_limit_is_refused() -> None:
+    trace = Recorded("requests.txt", (0.0, 1e18, 2e18))
+    with pytest.raises(InvalidWorkload, match=r"would come after 2e\+18 s, beyond the trial's time limit of 60 s"):
+        serving.arrivals_ns(job(), Napping(Policy.greedy(4), trace, None), 0)
+
+
 def test_a_window_lasts_as_long_as_the_settings_want() -> None:
     workload = Napping(Policy.greedy(4), Constant(100.0), 1)
     times_ns = serving.arrivals_ns(job(MEASURE.model_copy(update={"window_s": 0.5})), workload, 0)
@@ -167,6 +194,7 @@ def test_a_trace_is_served_as_it_was_recorded() -> None:
     trace = Recorded("requests.txt", (5.0, 5.01, 5.01, 5.05))
     assert serving.arrivals_ns(job(), Napping(Policy.greedy(4), trace, 4), 0) == [0, 10**7, 10**7, 5 * 10**7]
     assert serving.arrivals_ns(job(), Napping(Policy.fixed(4), trace, 2), 1) == [0, 10**7]
+    assert len(serving.arrivals_ns(job(), Napping(Policy.fixed(4), trace, None), 1)) == 4
 
 
 def test_a_repetition_gives_every_policy_the_same_arrivals() -> None:

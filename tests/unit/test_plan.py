@@ -266,6 +266,11 @@ def test_a_live_trial_lasts_as_long_as_its_requests_come() -> None:
     assert {spec.time_limit_s for spec in specs} == {10 * expected_s(spec) + 300 for spec in specs}
 
 
+def test_fixed_batches_are_all_full() -> None:
+    for job in plan(serving_sweep(rate_per_s=16, policy="fixed:1000"), []).jobs:
+        assert expected_s(job.spec) == pytest.approx(6 + 0.6 + 1000 / 16 + 0.5)
+
+
 def test_nobody_knows_how_long_a_trace_lasts() -> None:
     (spec,) = {job.spec.target: job.spec for job in plan(serving_sweep(arrivals="./requests.txt"), []).jobs}.values()
     assert spec.time_limit_s == UNKNOWN_LIMIT_S

@@ -16,7 +16,7 @@ from farm.analysis.serving.figures import summed_up
 from farm.analysis.serving.times import needed
 from farm.errors import InputError
 from farm.intervals import Interval
-from farm.serving.quantities import duration_s, rate_per_s, spelt_per_s
+from farm.serving.quantities import duration_s, rate_per_s, spelt_per_s, spelt_s
 from tests.serving import IDLE_W, exponential_s, plainly, service, steady
 from tests.summaries import ends
 
@@ -380,3 +380,10 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 def test_what_is_no_rate_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="x: expected requests per time above 0 such as 16/s"):
         rate_per_s(text, "x")
+
+
+@given(st.floats(1e-9, 1e9))
+def test_a_policy_can_be_read_as_it_is_spelt(timeout_s: float) -> None:
+    policy = Policy.parse(f"timeout:8:{spelt_s(timeout_s)}")
+    assert policy.timeout_s == pytest.approx(timeout_s, rel=1e-10)
+    assert Policy.parse(str(policy)) == policy

@@ -112,6 +112,12 @@ def test_reads_a_serving_sweep() -> None:
         ("rate_per_s: [16, 0.5]", "requests: 16", "4:3: workload: rate_per_s is missing: expected requests a second"),
         ("[16, 0.5]", "16\n  arrivals: ./a.txt", "6:15: workload.rate_per_s: a trace has its own, got 16"),
         ("[16, 0.5]", "16\n  arrivals: [poisson, ./a.txt]", "7:13: workload.arrivals: a trace has a rate of its own"),
+        (
+            "[16, 0.5]",
+            "[16, 0.001]",
+            "6:20: workload.rate_per_s[1]: the requests take 5.12e+05 s to come, at most a day",
+        ),
+        ("[16, 0.5]", "10\n  requests: 900000", "6:15: workload.rate_per_s: the requests take 9e+04 s to come"),
         ("rate_per_s", "batch_size", "6:3: workload.batch_size: unknown key"),
     ],
 )

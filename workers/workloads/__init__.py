@@ -51,7 +51,7 @@ class Servable(Repeatable, Protocol):
     @property
     def arrivals(self) -> Arrivals: ...
     @property
-    def requests(self) -> int: ...  #: in a measure window, at least; of a trace at most
+    def requests(self) -> int | None: ...  #: in a measure window; None: the usual number, of a trace all
     def take(self, first: int, count: int) -> None: ...  #: the inputs of these requests, put together
     def serve(self, count: int) -> None: ...  #: enqueue what was taken
 

@@ -16,7 +16,6 @@ from farm.errors import InputError
 from farm.model import Point
 from farm.serving.arrivals import PROCESSES, Arrivals, Recorded
 from farm.serving.policy import Policy
-from farm.spec.workloads import USUAL_REQUESTS
 from workers.workloads import InvalidWorkload, images
 from workers.workloads.images import Preprocess
 from workers.workloads.inference import Classifier, NetworkParams
@@ -42,7 +41,7 @@ class Serving:
     unit: ClassVar[str] = "request"
     policy: Policy
     arrivals: Arrivals
-    requests: int
+    requests: int | None
 
     def __init__(self) -> None:
         self._forget()
@@ -60,9 +59,9 @@ class Serving:
         params = parsed(point, Params)
         self.policy = _policy(params.policy)
         self.arrivals = _arrivals(params)
-        self.requests = _requests(params, self.arrivals)
+        self.requests = params.requests
         classifier = Classifier.build(params, device, seed)
-        pool = images.photographs(params.images, min(POOL, self.requests), seed)
+        pool = images.photographs(params.images, min(POOL, params.requests or POOL), seed)
         self._pixels = [classifier.preprocess(photograph) for _, photograph in pool]
         if params.preprocess:
             self._preprocess, self._photographs = classifier.preprocess, [photograph for _, photograph in pool]
@@ -135,10 +134,3 @@ def _arrivals(params: Params) -> Arrivals:
         return Recorded.read(params.arrivals)
     except InputError as error:
         raise InvalidWorkload(f"{error} (on this machine)") from None
-
-
-def _requests(params: Params, arrivals: Arrivals) -> int:
-    """Of a trace those that it has."""
-    if isinstance(arrivals, Recorded):
-        return min(params.requests or len(arrivals.stamps_s), len(arrivals.stamps_s))
-    return params.requests or USUAL_REQUESTS

@@ -27,7 +27,9 @@ from farm.analysis.claims.finding import (
     unclear,
 )
 from farm.analysis.serving import Constant, Policy, Service, assess
+from farm.analysis.serving.live import BURSTS
 from farm.analysis.statistics.pairs import Pair, corrected, of_logs
+from farm.model import Quality
 
 #: Of the study: requests a second, and of a cell.
 STUDY_RATE_PER_S, STUDY_REQUESTS = 16.0, 8192
@@ -177,7 +179,8 @@ def _by_policy(own: Answers) -> tuple[Verdict, list[Figure]] | None:
 def thrift(trials: Trials) -> Finding:
     """Of live requests: gross joules, with the idle between batches, as the study has them."""
     decided, figures = [], []
-    for name, group in apart(trials.counted, LOADS):
+    metered = [sample for sample in trials.counted if sample.quality is not Quality.MODELLED]
+    for name, group in apart(metered, LOADS):
         logs: dict[Policy, list[float]] = defaultdict(list)
         for sample in group:
             if sample.gross_j is not None and sample.gross_j > 0:
@@ -202,6 +205,7 @@ def thrift(trials: Trials) -> Finding:
         ]
     if not decided:
         absent = "no live requests were served in greedy and in fixed batches"
+        absent = BURSTS if len(metered) < len(trials.counted) else absent
         return unclear(THRIFT, trials.nothing(absent), trials.basis())
     return Finding(THRIFT, most(decided), tally(decided, "network"), tuple(figures), trials.basis())
 

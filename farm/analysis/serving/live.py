@@ -11,9 +11,11 @@ from farm.analysis.aggregate import Group, Sample, Summary, grouped
 from farm.analysis.serving.figures import Figures
 from farm.analysis.serving.times import STATISTICS, around, skipped, statistic_of
 from farm.intervals import Interval
-from farm.model import Requests
+from farm.model import Quality, Requests
 from farm.serving.arrivals import Times
 
+#: Why modelled joules of live requests tell no policy from another.
+BURSTS = "modelled joules follow the third power of a second's mean load: of bursts between waits they tell nothing"
 #: A load generator that is late by more than this share of the median response is worth a word.
 LATE = 0.01
 
@@ -199,8 +201,12 @@ def soonest(lives: Iterable[Live]) -> Least | None:
 
 
 def thriftiest(lives: Iterable[Live], is_net: bool) -> Least | None:
-    """The policy with the least joules a request; None where an energy is unknown, or there are not two to compare."""
-    return _least(lives, lambda live: live.work.net_j if is_net else live.work.gross_j)
+    """The policy with the least joules a request; None where an energy is unknown, or there are not two to compare.
+
+    Nor of modelled joules: see `BURSTS`.
+    """
+    metered = [live for live in lives if live.work.quality is not Quality.MODELLED]
+    return _least(metered, lambda live: live.work.net_j if is_net else live.work.gross_j)
 
 
 def _least(lives: Iterable[Live], of: Callable[[Live], Interval | None]) -> Least | None:
