@@ -22,6 +22,8 @@ from farm.store.engine import Database
 LONGEST_S = 300.0
 #: Instructions of SQLite between two looks at the clock.
 _LOOK_EVERY = 100_000
+#: What SQLite says where the look at the clock ends a query.
+_STOPPED = "interrupted"
 _READING = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE})
 #: A query begins so, comments and brackets aside.
 _READS = frozenset({"select", "with", "values", "table"})
@@ -66,6 +68,8 @@ class Queries(Database):
                 cursor = connection.execute(text)
                 return [name for name, *_ in cursor.description or ()], cursor.fetchmany(most)
             except sqlite3.Error as error:
+                if str(error) == _STOPPED and monotonic() <= end_s:
+                    raise KeyboardInterrupt from None  # of Ctrl-C, which SQLite took from the look at the clock
                 raise InputError(_sqlite_words(error, longest_s)) from None
 
     def _query_postgres(self, text: str, most: int, longest_s: float) -> tuple[list[str], list[Sequence[Any]]]:
@@ -98,7 +102,7 @@ def _sqlite_words(error: sqlite3.Error, longest_s: float) -> str:
     words = str(error)
     if "not authorized" in words or "one statement" in words or _WRITES.search(words):
         return _ONLY_READS
-    return _too_long(longest_s) if words == "interrupted" else f"query: {words}"
+    return _too_long(longest_s) if words == _STOPPED else f"query: {words}"
 
 
 def _postgres_words(sqlstate: str, words: str | None, longest_s: float) -> str:

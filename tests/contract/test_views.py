@@ -1,9 +1,12 @@
 """The views say what `farm results` and `farm export` say, on both databases, and only what is documented."""
 
 import json
+import os
+import signal
 from dataclasses import replace
 from datetime import timedelta
 from math import isclose
+from threading import Timer
 from typing import Any
 
 import pytest
@@ -220,7 +223,23 @@ def test_an_error_is_the_databases_own_words(lab: Store) -> None:
         lab.query(" ; ", 10)
 
 
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+
+
 def test_a_query_that_takes_too_long_is_stopped(lab: Store) -> None:
-    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
     with pytest.raises(InputError, match=r"longer than 0\.2 s"):
-        lab.query(endless, 10, longest_s=0.2)
+        lab.query(ENDLESS, 10, longest_s=0.2)
+
+
+def test_a_query_that_is_interrupted_did_not_take_too_long(lab: Store) -> None:
+    """By a signal that means the same as Ctrl-C, which processes of a test run may ignore."""
+    before = signal.signal(signal.SIGUSR1, signal.default_int_handler)
+    hand = Timer(0.5, os.kill, (os.getpid(), signal.SIGUSR1))
+    try:
+        hand.start()
+        with pytest.raises(KeyboardInterrupt):
+            lab.query(ENDLESS, 10, longest_s=90.0)
+    finally:
+        hand.join()
+        signal.signal(signal.SIGUSR1, before)
+    assert lab.query("SELECT 1", 10).rows == [(1,)], "it answers on"
