@@ -92,11 +92,18 @@ def compare(
     from farm.report import comparisons
 
     chosen = table_format(form, output, as_json)
-    sides = [selection([*(where or []), *(own or [])], domain, include_flagged) for own in (a, b)]
+    sides = [_side(where, name, own, domain, include_flagged) for name, own in (("--a", a), ("--b", b))]
     with opened() as (store, _):
         sweeps = store.find_sweep(first), store.find_sweep(second or first)
         found = comparisons.comparison(store, sweeps, (sides[0], sides[1]), response)
     return _answer(found, chosen, output)
+
+
+def _side(
+    where: list[str] | None, name: str, own: list[str] | None, domain: str | None, include_flagged: bool
+) -> "Selection":
+    options = [option for option, texts in (("--where", where), (name, own)) if texts]
+    return selection([*(where or []), *(own or [])], domain, include_flagged, option=", ".join(options))
 
 
 def _of_sweep(sweep: str | None, response: str, columns: tuple[str, ...], selected: "Selection") -> "Observations":

@@ -1,5 +1,6 @@
 """`farm import`. Modules are imported on use, so that help is fast."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,8 +62,10 @@ def import_(
     if dry_run:
         return f"would import {_described(found)}"
     with opened(create=True) as (store, settings):
-        is_new = store.add_import(found, settings.submitter)
-    return f"{'imported' if is_new else 'is there already:'} {_described(found)}"
+        if store.add_import(found, settings.submitter):
+            return f"imported {_described(found)}"
+        stored = store.find_sweep(found.id).name
+    return f"is there already: {_described(replace(found, name=stored))}"
 
 
 def _described(found: "Import") -> str:

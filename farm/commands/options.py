@@ -34,9 +34,13 @@ def table_format(form: str | None, output: Path | None, as_json: bool) -> "Forma
 
 
 def selection(
-    where: list[str] | None, domain: str | None, include_flagged: bool = False, by: str | None = None
+    where: list[str] | None,
+    domain: str | None,
+    include_flagged: bool = False,
+    by: str | None = None,
+    option: str = "--where",
 ) -> "Selection":
     """The trials that --where, --domain and --include-flagged leave, and what --by groups them by."""
     from farm.report.selection import Selection
 
-    return Selection.parse(by, where or [], domain, include_flagged)
+    return Selection.parse(by, where or [], domain, include_flagged, option=option)

@@ -13,6 +13,8 @@ from farm.report.numbers import label
 
 #: What must never be averaged over: columns wherever they differ.
 KINDS_OF_JOULES = ("domain", "quality", "simulated", "imported", "unit")
+#: The option that chooses trials.
+WHERE = "--where"
 
 Labels = Mapping[str, Scalar]
 T = TypeVar("T")
@@ -27,6 +29,7 @@ class Selection:
     domain: Domain | None = None
     include_flagged: bool = False
     targets: tuple[float, ...] = ()  #: accuracies, of which the energy until they are reached is shown
+    option: str = WHERE  #: that `where` came by
 
     @classmethod
     def parse(
@@ -36,13 +39,14 @@ class Selection:
         domain: str | None,
         include_flagged: bool,
         targets: Sequence[float] = (),
+        option: str = WHERE,
     ) -> Self:
         """From the command line; raises InputError."""
         pairs = []
         for item in (part for text in where for part in text.split(",")):
             name, sign, value = item.partition("=")
             if not (name and sign):
-                raise InputError(f"--where: expected NAME=VALUE, got {item!r}")
+                raise InputError(f"{option}: expected NAME=VALUE, got {item!r}")
             pairs.append((name.strip(), value.strip()))
         if domain is not None and domain not in set(Domain):
             raise InputError(f"--domain: expected {', '.join(Domain)}, got {domain!r}")
@@ -50,7 +54,8 @@ class Selection:
             if not 0 < target <= 1:
                 raise InputError(f"--target-accuracy: expected a share above 0, at most 1, such as 0.9, got {target:g}")
         keys = tuple(dict.fromkeys(name.strip() for name in by.split(",") if name.strip())) if by else ()
-        return cls(keys, tuple(pairs), Domain(domain) if domain else None, include_flagged, tuple(sorted(set(targets))))
+        kept = Domain(domain) if domain else None
+        return cls(keys, tuple(pairs), kept, include_flagged, tuple(sorted(set(targets))), option)
 
     def without_targets(self, kind: str) -> Self:
         """Itself, where no accuracy is asked of a kind that has none; raises InputError."""
@@ -120,7 +125,7 @@ class Selected:
 def select(sweep: SweepRecord, samples: Sequence[Sample], selection: Selection, columns: Columns) -> Selected:
     """Filter, sort, and choose the groups; raises InputError for a name or a value that no trial of the sweep knows."""
     check_names([s.labels for s in samples], selection.by)
-    found = fitting(samples, lambda s: s.labels, selection.where)
+    found = fitting(samples, lambda s: s.labels, selection.where, selection.option)
     captioned = (*columns.always, *columns.context, *columns.factors)
     labels = [sample.labels for sample in found]
     levels = {name: _levels(labels, name) for name in dict.fromkeys((*captioned, *KINDS_OF_JOULES, *selection.by))}
@@ -150,14 +155,16 @@ def label_names(found: Iterable[Labels]) -> list[str]:
     return list(dict.fromkeys(name for names in dict.fromkeys(map(tuple, found)) for name in names))
 
 
-def fitting(found: Sequence[T], labels: Callable[[T], Labels], where: Sequence[tuple[str, str]]) -> list[T]:
+def fitting(
+    found: Sequence[T], labels: Callable[[T], Labels], where: Sequence[tuple[str, str]], option: str = WHERE
+) -> list[T]:
     """Those whose labels are spelt as wanted; raises InputError where that leaves none."""
     check_names([labels(item) for item in found], [name for name, _ in where])
     for name, wanted in where:
         fit = [item for item in found if _spelt(labels(item)[name]) == wanted.lower()]
         if found and not fit:
             levels = dict.fromkeys(_spelt(value) for value in sorted((labels(i)[name] for i in found), key=order))
-            raise InputError(f"--where: no trial has {name}={wanted}: there are {', '.join(levels)}")
+            raise InputError(f"{option}: no trial has {name}={wanted}: there are {', '.join(levels)}")
         found = fit
     return list(found)
 

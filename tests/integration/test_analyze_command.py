@@ -142,7 +142,12 @@ def test_a_sweep_is_analysed_and_compared(farm: Farm) -> None:
     [
         (["compare", "batching"], "both sides are the same"),
         (["compare", "batching", "other"], "no sweep 'other'"),
-        (["compare", "batching", "--a", "batch_size", "--b", "batch_size=2"], "expected NAME=VALUE"),
+        (["compare", "batching", "--a", "batch_size", "--b", "batch_size=2"], "farm: --a: expected NAME=VALUE"),
+        (["compare", "batching", "--a", "batch_size=2", "--b", "batch_size=9"], "farm: --b: no trial has batch_size=9"),
+        (
+            ["compare", "batching", "--where", "quality=counter", "--a", "batch_size=9", "--b", "batch_size=2"],
+            "farm: --where, --a: no trial has batch_size=9",
+        ),
         (["analyze", "anova", "--factors", "colour"], "no factor 'colour' in this sweep"),
         (["analyze", "pairs", "--factors", "batch_size", "--domain", "sun"], "--domain: expected gpu, cpu, dram, wall"),
         (["analyze", "pairs", "--factors", "batch_size", "--domain", "gpu"], "gross_j is unknown in 8 of 8 trials"),
@@ -164,6 +169,15 @@ def test_names_that_would_give_a_terminal_orders_are_shown_without_them(farm: Fa
     _, _, told = farm("analyze", "anova", "--csv", str(theirs), "--factors", "nothing")
     assert "there are colour, gross_j, machine" in told
     assert not {"\x1b", "\x07"} & {*out, *shown, *told}
+
+
+def test_a_file_that_is_there_already_goes_by_the_name_that_it_has(farm: Farm, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs.csv"
+    theirs.write_text("model,gross_j,machine\nalexnet,1.0,m\n", encoding="utf-8")
+    taken = ("import", str(theirs), "--factor", "model", "--domain", "gpu")
+    _, first, _ = farm(*taken)
+    status, again, _ = farm(*taken, "--name", "other")
+    assert (status, again) == (0, first.replace("imported theirs", "is there already: theirs"))
 
 
 def test_numbers_too_large_to_reckon_with_are_one_clear_line(farm: Farm, tmp_path: Path) -> None:
