@@ -15,13 +15,14 @@ from farm.errors import InputError
 from farm.importing import Mapped, read
 from farm.model import Flag, Quality
 from farm.report.numbers import number
-from farm.report.page import html, markdown, record, sections, traces
+from farm.report.page import html, markdown, record, sections, traces, words
 from farm.report.page.blocks import Alert, Block, Document, Figure, Grid, Sentences
 from farm.report.page.charts import of_inference
 from farm.report.page.material import Material, Traced, gather
 from farm.report.selection import Selection
 from farm.report.views import view
 from farm.store import Store, TrialRow
+from tests.contract.store_records import new_job
 from tests.contract.store_records import record as sweep_record
 from tests.reports import LATER, MODELS, YAML, Page, batching, failed, farm_of, gathered, trial
 from tests.summaries import rendered
@@ -208,6 +209,22 @@ def test_methods_name_settings_machine_software_and_probe(document: Document, pa
     ):
         assert line in told
     assert YAML in "".join(page.text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "windows", "others"),
+    [
+        ("inference", "1 of at least 2 s and 1 batches", {"warmup", "latency", "latency max batches"}),
+        ("layers", "of at least 2 s and 1 batches", {"warmup"}),
+        ("serving", "1 of at least 2 s", {"warmup"}),
+        ("training", "of at least 2 s", set()),
+        ("tuning", "of at least 2 s", set()),
+    ],
+)
+def test_a_setting_that_a_kind_does_not_heed_is_left_out(kind: str, windows: str, others: set[str]) -> None:
+    told = dict(words.settings(new_job(0).spec.measure, kind))
+    assert told["measure windows"] == windows
+    assert {"warmup", "latency", "latency max batches"} & set(told) == others
 
 
 def test_statistics_stand_in_with_their_words(document: Document) -> None:

@@ -87,7 +87,7 @@ def _method(study: Studied, material: Material) -> Iterator[Block]:
         yield Alert(" ".join((words.IMPORTED, *(f"{source.capitalize()}." for source in sources))))
     yield Facts("Design", _design(study))
     if study.measure is not None:
-        yield Facts(f"Measurement, profile {study.measure.profile}", words.settings(study.measure))
+        yield Facts(f"Measurement, profile {study.measure.profile}", words.settings(study.measure, study.record.kind))
     rows = [words.meter(*metered, windows) for metered, windows in study.meters.items()]
     if rows:
         headings = ("domain", "meter", "joules", "windows of work")

@@ -47,6 +47,15 @@ BASELINES: Mapping[Baseline, str] = {
     Baseline.BARE: "bare: net energy subtracts the power of the idle machine, with no trial process alive",
     Baseline.CONTEXT: "context: net energy subtracts the idle power with the network loaded",
 }
+#: Settings that trials of a kind make no use of.
+_LATENCY = frozenset({"latency_s", "latency_max_batches"})
+_EPOCHS = _LATENCY | {"windows", "min_iterations", "warmup_s", "warmup_max_s"}
+_UNHEEDED: Mapping[str, frozenset[str]] = {
+    "serving": _LATENCY | {"min_iterations"},
+    "training": _EPOCHS,
+    "tuning": _EPOCHS,
+    "layers": _LATENCY | {"windows"},
+}
 QUALITIES: Mapping[Quality, str] = {
     Quality.COUNTER: "counted by the hardware",
     Quality.SAMPLED: "integrated from power readings",
@@ -138,13 +147,16 @@ def repetition(rule: StoppingRule) -> str:
     return f"{rule.min} to {rule.max}, until the 95 % interval is within {percent(rule.target)} of the mean"
 
 
-def settings(measure: MeasureSettings) -> list[tuple[str, str]]:
-    """Every setting, with its unit."""
+def settings(measure: MeasureSettings, kind: str) -> list[tuple[str, str]]:
+    """Every setting that trials of this kind heed, with its unit."""
+    unheeded = _UNHEEDED.get(kind, frozenset())
+    windows = "" if "windows" in unheeded else f"{measure.windows} "
+    batches = "" if "min_iterations" in unheeded else f" and {measure.min_iterations} batches"
     named = {
         "baseline": BASELINES[measure.baseline],
-        "measure windows": f"{measure.windows} of at least {measure.window_s:g} s and {measure.min_iterations} batches",
+        "measure windows": f"{windows}of at least {measure.window_s:g} s{batches}",
     }
-    rest = measure.model_dump(exclude={"profile", "baseline", "windows", "window_s", "min_iterations"})
+    rest = measure.model_dump(exclude={"profile", "baseline", "windows", "window_s", "min_iterations", *unheeded})
     for name, value in rest.items():
         unit = " s" if name.endswith("_s") else ""
         named[name.removesuffix("_s").replace("_", " ")] = f"{value:g}{unit}"
