@@ -169,7 +169,8 @@ class Saving:
     best_j: float  #: per unit
     share: float  #: of the reference's energy that is saved
     is_net: bool  #: False: some net energies are within the noise, so gross ones were compared
-    is_clear: bool  #: its interval lies below the reference's, or below the next where it is the reference itself
+    #: Its interval lies below the reference's, or below the next where it is the reference itself; None: unknown.
+    is_clear: bool | None
 
 
 def best_batch(summaries: Sequence[Summary]) -> Saving | None:
@@ -189,9 +190,10 @@ def best_batch(summaries: Sequence[Summary]) -> Saving | None:
     energies = list(zip(net if is_net else gross, sized, strict=True))
     best_energy, best = min(energies, key=lambda pair: pair[0].mean)
     energy, reference = min(energies, key=lambda pair: int(pair[1].labels["batch_size"] or 0))
-    rival = energy if best is not reference else min((e for e, s in energies if s is not best), key=lambda e: e.mean)
-    share = 1 - best_energy.mean / energy.mean
-    return Saving(best, reference, best_energy.mean, share, is_net, _apart(best_energy, rival))
+    others = [pair for pair in energies if pair[1] is not best]
+    rival_energy, rival = (energy, reference) if best is not reference else min(others, key=lambda pair: pair[0].mean)
+    is_clear = are_apart(best_energy, rival_energy, min(best.trials, rival.trials))
+    return Saving(best, reference, best_energy.mean, 1 - best_energy.mean / energy.mean, is_net, is_clear)
 
 
 def _stands_out(energy: Interval) -> bool:
@@ -199,5 +201,11 @@ def _stands_out(energy: Interval) -> bool:
     return energy.mean > 0 and (energy.low is None or energy.low > 0)
 
 
-def _apart(less: Interval, more: Interval) -> bool:
-    return less.high is not None and more.low is not None and less.high < more.low
+def are_apart(less: Interval, more: Interval, trials: int) -> bool | None:
+    """Whether the intervals are; None where one is unknown, or rests on one trial and so on its meter alone.
+
+    `trials`: of the side that has fewer.
+    """
+    if trials < 2 or less.high is None or more.low is None:
+        return None
+    return less.high < more.low

@@ -17,9 +17,9 @@ from farm.analysis.statistics.data import order
 from farm.model import Flag, Quality, Requests, Scalar, SweepRecord, WindowKind
 from farm.report import notes
 from farm.report.grids import Row, grids, named
-from farm.report.loads import HEADINGS, SHOWN, cells, figures_record, in_ms
+from farm.report.loads import HEADINGS, SHOWN, cells, figures_record, in_ms, lasting
 from farm.report.numbers import UNKNOWN, interval, milliseconds, net, number, percent
-from farm.report.results import ends
+from farm.report.results import doubt
 from farm.report.selection import Columns, Selected, Selection, select
 from farm.serving.quantities import spelt_per_s
 from farm.spec.workloads import PROCESSES
@@ -194,10 +194,7 @@ def _policy(live: Live) -> str:
 
 def _held(least: Least, own: str, other: str) -> str:
     """A value beside the next, and whether there is anything between them."""
-    doubt = {True: "", False: "; the intervals overlap, more repetitions would tell"}
-    unknown = "; one trial each tells nothing of the spread"
-    ahead = f"{percent(least.share)} less than {_policy(least.next)} ({other})"
-    return f"{own}, {ahead}{unknown if least.is_clear is None else doubt[least.is_clear]}"
+    return f"{own}, {percent(least.share)} less than {_policy(least.next)} ({other}){doubt(least.is_clear)}"
 
 
 def _record(live: Live) -> dict[str, Scalar]:
@@ -213,7 +210,7 @@ def _record(live: Live) -> dict[str, Scalar]:
         "arrivals_per_s": live.rate_per_s,
         "served_per_s": work.units_per_s,
         **figures_record(live.figures),
-        **ends("wait_s", None if live.figures.is_saturated else live.wait_s),
+        **lasting("wait_s", None if live.figures.is_saturated else live.wait_s),
         "late_p99_s": live.late_s,
         "late": live.is_late,
         "carbon_g_per_request": work.carbon_g,

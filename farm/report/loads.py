@@ -55,10 +55,17 @@ def in_ms(value_s: Interval | None) -> Interval | None:
     return Interval(value_s.mean * 1e3, low, high)
 
 
+def lasting(name: str, value_s: Interval | None) -> dict[str, Scalar]:
+    """A time as three columns. Student's t over few trials reaches below 0, where no time can be: it is cut there."""
+    if value_s is None or value_s.low is None:
+        return ends(name, value_s)
+    return ends(name, Interval(value_s.mean, max(value_s.low, 0.0), value_s.high))
+
+
 def figures_record(figures: Figures) -> dict[str, Scalar]:
     """Flat, SI units in the names; of a queue that grows for ever no times."""
     times = {} if figures.is_saturated else figures.response_s
-    response_s = (ends(f"response_{name.replace('.', '_')}_s", times.get(name)) for name in STATISTICS)
+    response_s = (lasting(f"response_{name.replace('.', '_')}_s", times.get(name)) for name in STATISTICS)
     drawn = {"interpolated_share": figures.interpolated, "timed_batches": figures.timed}
     return {
         "requests": figures.requests,
@@ -66,7 +73,7 @@ def figures_record(figures: Figures) -> dict[str, Scalar]:
         "load": figures.load,
         "saturated": figures.is_saturated,
         **{name: value for statistic in response_s for name, value in statistic.items()},
-        **ends("service_s", figures.service_s),
+        **lasting("service_s", figures.service_s),
         "mean_batch": figures.mean_batch,
         "batches_by_size": ";".join(f"{size}:{number}" for size, number in figures.batches.items()),
         "utilisation": figures.utilisation,

@@ -70,14 +70,21 @@ def _sentence(rest: Iterable[tuple[str, Scalar]], saving: Saving, unit: str) -> 
     is_known = saving.best.net_j is not None or saving.reference.net_j is not None
     why = "too uncertain" if is_known else "unknown"
     noise = "" if saving.is_net else f"; net energies are {why} here, so gross ones are compared"
-    doubt = "" if saving.is_clear else "; the intervals overlap, more repetitions would tell"
+    open_ = doubt(saving.is_clear)
     if best == reference:
-        return f"{who}: batch {best} takes the least energy per {unit}{modelled}{noise}{doubt}."
+        return f"{who}: batch {best} takes the least energy per {unit}{modelled}{noise}{open_}."
     kind = "net" if saving.is_net else "gross"
     return (
         f"{who}: batch {best} takes the least energy, {number(saving.best_j)} J {kind} per {unit}{modelled}, "
-        f"{percent(saving.share)} less than batch {reference}{noise}{doubt}."
+        f"{percent(saving.share)} less than batch {reference}{noise}{open_}."
     )
+
+
+def doubt(is_clear: bool | None) -> str:
+    """What a comparison leaves open; `is_clear`: whether its intervals are apart."""
+    if is_clear is None:
+        return "; one trial alone tells nothing of the spread"
+    return "" if is_clear else "; the intervals overlap, more repetitions would tell"
 
 
 def records(summaries: Iterable[Summary]) -> list[dict[str, Scalar]]:

@@ -148,14 +148,25 @@ def test_the_smallest_may_be_the_cheapest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("less", "more"),
-    [(ends(1.0, 0.6), ends(2.0, 0.6)), (ends(1.0), ends(2.0, 0.1)), (ends(1.0, 0.1), ends(2.0))],
+    ("less", "more", "is_clear"),
+    [(ends(1.0, 0.6), ends(2.0, 0.6), False), (ends(1.0), ends(2.0, 0.1), None), (ends(1.0, 0.1), ends(2.0), None)],
     ids=["overlap", "one spread unknown", "the other unknown"],
 )
-def test_what_overlaps_is_not_clear(less: object, more: object) -> None:
+def test_what_overlaps_is_not_clear(less: object, more: object, is_clear: bool | None) -> None:
     found = best_batch([summary({"batch_size": 4}, net_j=less), summary({"batch_size": 1}, net_j=more)])
     assert found is not None
-    assert not found.is_clear
+    assert found.is_clear is is_clear
+
+
+@pytest.mark.parametrize("trials", [(1, 1, 2), (2, 1, 2), (1, 2, 2)])
+@pytest.mark.parametrize("cheapest", [1, 4])
+def test_one_trial_knows_its_meter_alone_and_is_not_clear(trials: tuple[int, int, int], cheapest: int) -> None:
+    """Batch 1 and 4 are held against each other; 16 has no say."""
+    joules = {1: 2.0, 4: 2.0, 16: 9.0} | {cheapest: 1.0}
+    counted = zip(joules.items(), trials, strict=True)
+    found = best_batch([summary({"batch_size": b}, net_j=ends(j, 0.1), trials=n) for (b, j), n in counted])
+    assert found is not None
+    assert (found.best.labels["batch_size"], found.is_clear) == (cheapest, None)
 
 
 @pytest.mark.parametrize("noisy", [ends(0.1, 0.2), ends(-0.1, 0.01), None], ids=["noise", "negative", "unknown"])
@@ -169,7 +180,7 @@ def test_net_energy_within_the_noise_is_not_compared(noisy: object) -> None:
 def test_one_trial_that_knows_no_spread_is_compared_by_its_net_energy() -> None:
     found = best_batch(batches(b1=ends(2.0), b4=ends(1.0)))
     assert found is not None
-    assert (found.is_net, found.is_clear) == (True, False)
+    assert (found.is_net, found.is_clear) == (True, None)
 
 
 def test_nothing_is_ranked_where_nothing_can_be_compared() -> None:

@@ -170,7 +170,8 @@ def test_policies_that_cannot_be_told_apart_are_said_so() -> None:
     assert len(said) == 2
     assert all(sentence.endswith("; the intervals overlap, more repetitions would tell.") for sentence in said)
     alone = results(*loads("greedy:8", "fixed:8", trials=1)).sentences()
-    assert alone[0].endswith("; one trial each tells nothing of the spread.")
+    assert len(alone) == 2
+    assert all(sentence.endswith("; one trial alone tells nothing of the spread.") for sentence in alone)
 
 
 def test_modelled_joules_rank_no_policy() -> None:
@@ -239,6 +240,7 @@ def test_a_report_shows_live_requests(stored: str) -> None:
     assert any("ms mean" in grid.headings and "load" in grid.headings for grid in grids)
     said = markdown.text(document).replace("\\", "")
     assert "requests come in real time" in said
+    assert "latency max batches" not in said
     assert "greedy:8 answers soonest" in said
     page = Page(html.page(document))
     assert any(row[1:2] == ["fixed:8"] for row in page.rows)
@@ -270,6 +272,21 @@ def test_no_drawn_time_is_below_nothing_and_net_joules_are_drawn_where_all_are_s
     unsure = [figure.name for figure in charts.of_serving(results(*loads("greedy:1", rates=(150.0,)), *noisy))]
     assert [name.endswith(", net") for name in sure].count(True) == 1
     assert not any(name.endswith(", net") for name in unsure)
+
+
+def test_no_recorded_time_is_below_nothing_and_its_other_end_stays() -> None:
+    """Cut where no time can be, an interval holds what it held."""
+    wide = results(*loads("greedy:1", rates=(150.0,), trials=2))
+    (live_,), (row,) = wide.lives, wide.records()
+    assert live_.wait_s is not None
+    cut = {"response_mean_s": live_.figures.response_s["mean"], "wait_s": live_.wait_s}
+    for name, value in cut.items():
+        assert value.low is not None
+        assert value.low < 0
+        assert (row[name], row[f"{name}_low"], row[f"{name}_high"]) == (value.mean, 0.0, value.high)
+    sure = results(*loads("greedy:8")).lives[0].figures.response_s["mean"].low
+    assert sure is not None
+    assert results(*loads("greedy:8")).records()[0]["response_mean_s_low"] == sure > 0
 
 
 # Beside simulated ones

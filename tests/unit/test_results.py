@@ -1,6 +1,7 @@
 """Results as people read them."""
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from itertools import product
 from typing import cast
 
@@ -140,6 +141,15 @@ def test_a_sentence_says_when_nothing_is_saved() -> None:
 def test_a_sentence_admits_doubt() -> None:
     (sentence,) = layout.sentences(batches(b1=ends(2.0, 0.6), b4=ends(1.0, 0.6)))
     assert sentence.endswith("50% less than batch 1; the intervals overlap, more repetitions would tell.")
+
+
+@pytest.mark.parametrize(
+    "net_j", [(ends(2.0), ends(1.0)), (ends(2.0, 0.1), ends(1.0, 0.1))], ids=["imported", "metered"]
+)
+def test_a_sentence_says_where_one_trial_knows_no_spread(net_j: tuple[Interval, Interval]) -> None:
+    pair = [replace(one, trials=1) for one in batches(b1=net_j[0], b4=net_j[1])]
+    (sentence,) = layout.sentences(pair)
+    assert sentence.endswith("50% less than batch 1; one trial alone tells nothing of the spread.")
 
 
 def test_a_sentence_compares_gross_energies_where_net_ones_are_noise() -> None:

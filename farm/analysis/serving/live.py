@@ -7,7 +7,7 @@ from statistics import fmean
 
 import numpy as np
 
-from farm.analysis.aggregate import Group, Sample, Summary, grouped
+from farm.analysis.aggregate import Group, Sample, Summary, are_apart, grouped
 from farm.analysis.serving.figures import Figures
 from farm.analysis.serving.times import STATISTICS, around, skipped, statistic_of
 from farm.intervals import Interval
@@ -72,10 +72,8 @@ class Least:
 
     @property
     def is_clear(self) -> bool | None:
-        """Whether the intervals lie apart; None where one of them is unknown."""
-        if self.value.high is None or self.next_value.low is None:
-            return None
-        return self.value.high < self.next_value.low
+        """Whether the intervals lie apart; None where that is unknown."""
+        return are_apart(self.value, self.next_value, min(self.best.work.trials, self.next.work.trials))
 
 
 def served(windows: Sequence[Requests], rate_per_s: float | None) -> Served | None:
