@@ -12,7 +12,7 @@ from statistics import fmean
 from typing import Literal
 
 from farm.analysis.across import Figure
-from farm.analysis.aggregate import Key, Summary
+from farm.analysis.aggregate import Key, Summary, are_apart
 from farm.catalog import NETWORKS, Accuracy, PublishedNetwork
 from farm.intervals import CONFIDENCE, Interval
 
@@ -71,7 +71,7 @@ class Timeline:
     def is_clear(self, entry: Entry) -> bool:
         """Whether the intervals too say that no other network has as much accuracy for as little energy."""
         return not any(
-            other is not entry and _as_accurate(other, entry) and _may_take_less(other.energy_j, entry.energy_j)
+            other is not entry and _as_accurate(other, entry) and not _takes_less(entry, other)
             for other in self.entries
         )
 
@@ -161,5 +161,5 @@ def _as_accurate(other: Entry, entry: Entry) -> bool:
     )
 
 
-def _may_take_less(other: Interval, own: Interval) -> bool:
-    return other.low is None or own.high is None or other.low <= own.high
+def _takes_less(entry: Entry, other: Entry) -> bool | None:
+    return are_apart(entry.energy_j, other.energy_j, min(entry.best.trials, other.best.trials))

@@ -63,7 +63,10 @@ class Timelines:
 
     def _footnotes(self) -> list[str]:
         entries = [entry for timeline in self.found for entry in timeline.entries]
-        own = ["* on the front: no other network is as accurate for less energy; ~ so far: intervals overlap."]
+        own = [
+            "* on the front: no other network is as accurate for less energy; ~ so far: intervals overlap, or rest on "
+            "one trial."
+        ]
         own += self._of_trends()
         if any(len(entry.sizes) == 1 for entry in entries):
             own.append("Of a network with one batch size that is its best: more sizes would tell.")

@@ -167,3 +167,5 @@ def test_a_place_on_the_front_is_clear_where_the_intervals_are_apart() -> None:
     ]  # fmt: skip
     alone = one(of("alexnet", ends(1.0, 0.1)), of("resnet18", ends(2.0)))
     assert [alone.is_clear(e) for e in alone.front] == [False, True], "one trial has no interval"
+    metered = one(of("alexnet", ends(1.0, 0.1), trials=1), of("resnet18", ends(2.0, 0.1), trials=1))
+    assert [metered.is_clear(e) for e in metered.front] == [False, True], "nor one but of its meter"
