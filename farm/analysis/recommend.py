@@ -12,9 +12,9 @@ from typing import Self
 from farm.analysis.aggregate import Key
 from farm.analysis.serving import STATISTICS, Arrivals, Figures, Policy, Service, assess
 from farm.analysis.serving.figures import REQUESTS
-from farm.serving.quantities import duration_s, spelt_s
 from farm.errors import InputError
 from farm.intervals import Interval
+from farm.serving.quantities import duration_s, spelt_s
 
 #: Time-outs that are tried, as shares of the limit.
 TIMEOUTS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0)
