@@ -70,7 +70,8 @@ def text(material: "Material", form: str, claims: "Reproduction | None" = None) 
 
     if form == "json":
         return json_text(record.of(material) | ({"reproduction": claims.record()} if claims else {}))
-    document = sections.document(material, claims.section() if claims else None)
+    about = (claims.section(), f"Repeated: {claims.paper.title}") if claims else ()
+    document = sections.document(material, *about)
     return html.page(document) if form == "html" else markdown.text(document)
 
 

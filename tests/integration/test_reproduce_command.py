@@ -49,7 +49,9 @@ def test_one_command_measures_judges_and_writes_it_up(farm_: Farm, tmp_path: Pat
     assert "batching-quick: 1/1 done" in err
     assert "serving-quick: 1/1 done" in err
     assert err.splitlines()[-1] == "wrote reproduce-batching.html"
-    assert "Claims of the study" in (tmp_path / "reproduce-batching.html").read_text()
+    page = (tmp_path / "reproduce-batching.html").read_text()
+    assert "Claims of the study" in page
+    assert "<h1>Repeated: Batching for Green AI - An Exploratory Study on Inference</h1>" in page
     again = farm_(*reproduce)  # nothing is measured twice
     assert (again[0], again[1]) == (0, out)
     assert "done" not in again[2]

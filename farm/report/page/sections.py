@@ -35,8 +35,8 @@ _MOST, _MOST_NOTES = 50, 12
 _LEVELS = 12
 
 
-def document(material: Material, claims: Section | None = None) -> Document:
-    """All sections that have something to say; `claims` of the study that was repeated."""
+def document(material: Material, claims: Section | None = None, title: str | None = None) -> Document:
+    """All sections that have something to say; `claims` of the study that was repeated, and a title that names it."""
     sections = (
         Section("summary", "Summary", _summary(material)),
         *([claims] if claims else []),
@@ -52,7 +52,7 @@ def document(material: Material, claims: Section | None = None) -> Document:
     )
     made = f"Wattfarm {__version__}, {material.made_at:%Y-%m-%d %H:%M} UTC"
     shown = [section for section in sections if section.blocks]
-    return Document(words.title(material), made, shown)
+    return Document(title or words.title(material), made, shown)
 
 
 def _named(study: Studied, material: Material) -> list[Block]:
