@@ -25,7 +25,7 @@ from workers.stage import Stage
 from workers.workloads import InvalidWorkload, Servable
 
 #: A window is cut where serving its requests would take so many times as long as it takes until all have come.
-PATIENCE = 3
+PATIENCE = 10
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,10 +94,10 @@ def _failure(error: Exception, spec: JobSpec) -> Failure:
         return Failure(kind=FailureKind.INVALID, message=text)
     is_out = isinstance(error, MemoryError | torch.OutOfMemoryError)
     if is_out or (isinstance(error, RuntimeError) and any(sign in text for sign in OUT_OF_MEMORY)):
-        what = " ".join(
-            f"{name} {spec.point[name]}" for name in ("model", "batch_size", "policy") if name in spec.point
-        )
-        return Failure(kind=FailureKind.OOM, message=f"out of memory with {what or spec.kind}: use a smaller batch")
+        named = [name for name in ("model", "batch_size", "policy") if name in spec.point]
+        what = " ".join(f"{name} {spec.point[name]}" for name in named) or spec.kind
+        remedy = "use smaller batches" if "policy" in named else "use a smaller batch_size"
+        return Failure(kind=FailureKind.OOM, message=f"out of memory with {what}: {remedy}")
     first_line = text.strip().partition("\n")[0]
     return Failure(kind=FailureKind.ERROR, message=f"{type(error).__name__}: {first_line}")
 

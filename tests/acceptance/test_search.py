@@ -24,7 +24,7 @@ def test_a_search_is_interrupted_and_goes_on_to_its_end(person: Person) -> None:
     assert "6 in all, 2 of them at once, the others as results come in" in planned.out
     with person.starts("run", sweep) as process:
         assert process.stderr is not None
-        while "2/6 done" not in process.stderr.readline():
+        while not re.search(r"[1-5]/6 done", process.stderr.readline()):
             assert process.poll() is None
         os.killpg(process.pid, signal.SIGINT)
         stopped = ended(process)
@@ -32,7 +32,7 @@ def test_a_search_is_interrupted_and_goes_on_to_its_end(person: Person) -> None:
     to_go = re.search(r"farm: stopped with (\d) jobs to go: `farm run search.yaml` goes on from here", stopped.err)
     assert to_go is not None
     before = configurations(person)
-    assert before.total() == 6 - int(to_go[1]) >= 2
+    assert before.total() == 6 - int(to_go[1]) >= 1
     (status,) = person.runs("status", "search", "--json").json
     assert status["done"] + status["queued"] + status["to_come"] == 6
 
