@@ -122,7 +122,7 @@ def costs_alike(searches: Searches) -> Finding:
             decided.append(verdict)
     if not decided:
         return unclear(MEAN, why, searches.basis)
-    return Finding(MEAN, every(decided), tally(decided, "pair of strategies"), tuple(figures), searches.basis)
+    return Finding(MEAN, every(decided), tally(decided, "pair"), tuple(figures), searches.basis)
 
 
 def _means(studies: Sequence[Study]) -> dict[str, Data]:
