@@ -19,7 +19,7 @@ from farm.report import notes
 from farm.report.grids import Row, grids, named
 from farm.report.loads import HEADINGS, SHOWN, cells, figures_record, in_ms, lasting
 from farm.report.numbers import UNKNOWN, interval, milliseconds, net, number, percent
-from farm.report.results import doubt
+from farm.report.results import doubt, trials_record
 from farm.report.selection import Columns, Selected, Selection, select
 from farm.serving.quantities import spelt_per_s
 from farm.spec.workloads import PROCESSES
@@ -200,13 +200,7 @@ def _held(least: Least, own: str, other: str) -> str:
 def _record(live: Live) -> dict[str, Scalar]:
     work = live.work
     return {
-        **work.labels,
-        "trials": work.trials,
-        "left_out": work.left_out,
-        "doubtful": work.is_doubtful,
-        "flags": ";".join(sorted(work.flags)),
-        "quality": work.quality.value if work.quality else None,
-        "simulated": work.simulated,
+        **trials_record(work),
         "arrivals_per_s": live.rate_per_s,
         "served_per_s": work.units_per_s,
         **figures_record(live.figures),

@@ -87,17 +87,24 @@ def doubt(is_clear: bool | None) -> str:
     return "" if is_clear else "; the intervals overlap, more repetitions would tell"
 
 
+def trials_record(summary: Summary) -> dict[str, Scalar]:
+    """What a row rests on, whatever it tells."""
+    return {
+        **summary.labels,
+        "trials": summary.trials,
+        "left_out": summary.left_out,
+        "doubtful": summary.is_doubtful,
+        "flags": ";".join(sorted(summary.flags)),
+        "quality": summary.quality.value if summary.quality else None,
+        "simulated": summary.simulated,
+    }
+
+
 def records(summaries: Iterable[Summary]) -> list[dict[str, Scalar]]:
     """The table as flat records, SI units in the names, None for unknown."""
     return [
         {
-            **summary.labels,
-            "trials": summary.trials,
-            "left_out": summary.left_out,
-            "doubtful": summary.is_doubtful,
-            "flags": ";".join(sorted(summary.flags)),
-            "quality": summary.quality.value if summary.quality else None,
-            "simulated": summary.simulated,
+            **trials_record(summary),
             "units_per_s": summary.units_per_s,
             "p50_s": summary.p50_s,
             "p95_s": summary.p95_s,

@@ -155,28 +155,39 @@ class Factors(Frozen):
         return (dict(zip(names, levels, strict=True)) for levels in product(*dict(self).values()))
 
 
+# Factors of several kinds.
+_NETWORK: Any = Field(description="network: torchvision's name of one that classifies, or package.module:Class")
+_PRECISION: Any = Field(("fp32",), description="number format of the computation")
+_DEVICE: Any = Field(("auto",), description="auto (a GPU if there is one), cpu, cuda or cuda:N")
+_WEIGHTS: Any = Field(
+    ("random",), description="random, default (torchvision's trained ones) or the path of a local file"
+)
+_IMAGES: Any = Field(("sample",), description="sample (scikit-learn's two photographs) or the path of a folder")
+_CHANNELS_LAST: Any = Field((False,), description="memory format with the channels last")
+_THREADS: Any = Field((None,), description="CPU threads of the trial; null: all cores")
+_CONV_LAYERS: Any = Field((2,), description="convolutions of simple_cnn and simple_cnn2")
+_LINEAR_LAYERS: Any = Field((3,), description="linear layers of the study's networks")
+_RELU: Any = Field((True,), description="activations of simple_cnn")
+
+
 class Inference(Factors):
     """A classification network on batch after batch of images."""
 
-    model: Networks = Field(description="network: torchvision's name of one that classifies, or package.module:Class")
+    model: Networks = _NETWORK
     batch_size: Positives = Field((1,), description="images in a batch")
-    precision: Precisions = Field(("fp32",), description="number format of the computation")
-    device: Devices = Field(("auto",), description="auto (a GPU if there is one), cpu, cuda or cuda:N")
-    weights: WeightsOf = Field(
-        ("random",), description="random, default (torchvision's trained ones) or the path of a local file"
-    )
-    images: ImagesFrom = Field(
-        ("sample",), description="sample (scikit-learn's two photographs) or the path of a folder"
-    )
-    channels_last: Switches = Field((False,), description="memory format with the channels last")
+    precision: Precisions = _PRECISION
+    device: Devices = _DEVICE
+    weights: WeightsOf = _WEIGHTS
+    images: ImagesFrom = _IMAGES
+    channels_last: Switches = _CHANNELS_LAST
     compile: Switches = Field((False,), description="compile the network with torch.compile")
-    threads: ThreadCounts = Field((None,), description="CPU threads of the trial; null: all cores")
+    threads: ThreadCounts = _THREADS
 
 
 class Serving(Factors):
     """A classification network that serves requests as they come, in batches."""
 
-    model: Networks = Field(description="network: torchvision's name of one that classifies, or package.module:Class")
+    model: Networks = _NETWORK
     policy: Policies = Field(
         description="when requests that wait become a batch: fixed:8 (eight wait), greedy:8 (whatever waits, up to "
         "eight) or timeout:8:20ms (eight wait, or the first of them has for 20 ms)"
@@ -192,16 +203,12 @@ class Serving(Factors):
     preprocess: Switches = Field(
         (False,), description="decode, resize and normalise each image while its request is served"
     )
-    precision: Precisions = Field(("fp32",), description="number format of the computation")
-    device: Devices = Field(("auto",), description="auto (a GPU if there is one), cpu, cuda or cuda:N")
-    weights: WeightsOf = Field(
-        ("random",), description="random, default (torchvision's trained ones) or the path of a local file"
-    )
-    images: ImagesFrom = Field(
-        ("sample",), description="sample (scikit-learn's two photographs) or the path of a folder"
-    )
-    channels_last: Switches = Field((False,), description="memory format with the channels last")
-    threads: ThreadCounts = Field((None,), description="CPU threads of the trial; null: all cores")
+    precision: Precisions = _PRECISION
+    device: Devices = _DEVICE
+    weights: WeightsOf = _WEIGHTS
+    images: ImagesFrom = _IMAGES
+    channels_last: Switches = _CHANNELS_LAST
+    threads: ThreadCounts = _THREADS
 
     @model_validator(mode="after")
     def _rates_fit(self) -> Self:
@@ -242,20 +249,20 @@ class Training(Factors):
     momentum: Decays = Field((0.0,), description="of sgd")
     weight_decay: Amounts = Field((0.0,), description="of every optimizer")
     schedule: Schedules = Field(("constant",), description="learning rate: constant, cosine to 0, or step (a tenth)")
-    conv_layers: LayerCounts = Field((2,), description="convolutions of simple_cnn and simple_cnn2")
-    linear_layers: LayerCounts = Field((3,), description="linear layers of the study's networks")
-    relu: Switches = Field((True,), description="activations of simple_cnn")
+    conv_layers: LayerCounts = _CONV_LAYERS
+    linear_layers: LayerCounts = _LINEAR_LAYERS
+    relu: Switches = _RELU
     weights: WeightsOf = Field(
         ("random",), description="of torchvision's networks: random, default (to fine-tune) or the path of a file"
     )
     precision: TrainingPrecisions = Field(("fp32",), description="fp32, tf32, or automatic mixed precision")
-    device: Devices = Field(("auto",), description="auto (a GPU if there is one), cpu, cuda or cuda:N")
+    device: Devices = _DEVICE
     patience: Patiences = Field((None,), description="stop after so many epochs without a better accuracy")
     train_size: Sizes = Field((None,), description="training images: so many, in the seeded order")
     validation_size: Sizes = Field((None,), description="validation images: so many")
     image_size: PixelCounts = Field((None,), description="pixels of a side to which images are resized")
     data_root: Folders = Field((None,), description="folder of the data sets; null: a cache of this machine")
-    threads: ThreadCounts = Field((None,), description="CPU threads of the trial; null: all cores")
+    threads: ThreadCounts = _THREADS
 
 
 class LayersOf(Factors):
@@ -264,13 +271,13 @@ class LayersOf(Factors):
     model: AnyNetworks = Field(description="network: one of the study's, of torchvision, or package.module:Class")
     input: Inputs = Field(("imagenet",), description="shape of the images: " + ", ".join(INPUTS))
     batch_size: Positives = Field((16,), description="images in a batch")
-    conv_layers: LayerCounts = Field((2,), description="convolutions of simple_cnn and simple_cnn2")
-    linear_layers: LayerCounts = Field((3,), description="linear layers of the study's networks")
-    relu: Switches = Field((True,), description="activations of simple_cnn")
+    conv_layers: LayerCounts = _CONV_LAYERS
+    linear_layers: LayerCounts = _LINEAR_LAYERS
+    relu: Switches = _RELU
     backward: Switches = Field((True,), description="measure backward passes too")
-    precision: Precisions = Field(("fp32",), description="number format of the computation")
-    device: Devices = Field(("auto",), description="auto (a GPU if there is one), cpu, cuda or cuda:N")
-    threads: ThreadCounts = Field((None,), description="CPU threads of the trial; null: all cores")
+    precision: Precisions = _PRECISION
+    device: Devices = _DEVICE
+    threads: ThreadCounts = _THREADS
 
 
 class Exclusion(Frozen):
