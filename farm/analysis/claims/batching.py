@@ -26,6 +26,7 @@ from farm.analysis.claims.finding import (
     every,
     is_sure,
     most,
+    of_pair,
     strong,
     tally,
     too_few,
@@ -177,7 +178,7 @@ def _net_and_gross(place: Place, model: str, size: int, verdict: Verdict) -> lis
         pair = _against_smallest(by_size)[size]
         what = place.called(f"{model}: {energy} energy per image, batch {size} against {min(by_size)}")
         own = verdict if energy is place.energy else None
-        figures.append(Figure(what, pair.ratio, Scale.RATIO, own, pair.p_adjusted, pair.n_a + pair.n_b))
+        figures.append(of_pair(what, pair, own))
     return figures
 
 
@@ -292,17 +293,7 @@ def exception(trials: Trials, found: Sequence[Place]) -> Finding:
         verdicts = {model: _less(pair) for model, pair in pairs.items()}
         decided.append(every(verdicts.values()))
         what = f"{EXCEPTIONAL} against {{}}: {place.energy} energy per image at the best batch"
-        figures += [
-            Figure(
-                place.called(what.format(model)),
-                pair.ratio,
-                Scale.RATIO,
-                verdicts[model],
-                pair.p_adjusted,
-                pair.n_a + pair.n_b,
-            )
-            for model, pair in pairs.items()
-        ]
+        figures += [of_pair(place.called(what.format(model)), pair, verdicts[model]) for model, pair in pairs.items()]
     if not decided:
         return unclear(EXCEPTION, trials.nothing("ShuffleNetV2 and another network were not measured"), trials.basis())
     top1 = {model: NETWORKS[model].top1_percent.get(Accuracy.V1) for model in (EXCEPTIONAL, "alexnet")}

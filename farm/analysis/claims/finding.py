@@ -174,6 +174,11 @@ def _levels(samples: Iterable[Sample], name: str) -> tuple[str, ...]:
     return tuple(sorted({str(s.labels[name]) for s in samples if s.labels.get(name) is not None}))
 
 
+def of_pair(what: str, pair: Pair, verdict: Verdict | None = None) -> Figure:
+    """How many times as much the second of a pair is."""
+    return Figure(what, pair.ratio, Scale.RATIO, verdict, pair.p_adjusted, pair.n_a + pair.n_b)
+
+
 def unclear(claim: Claim, because: str, basis: Basis, figures: Iterable[Figure] = ()) -> Finding:
     """Nobody can tell."""
     return Finding(claim, Verdict.UNCLEAR, because, tuple(figures), basis)

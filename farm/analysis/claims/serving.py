@@ -12,7 +12,6 @@ from farm.analysis.claims.finding import (
     Claim,
     Figure,
     Finding,
-    Scale,
     Times,
     Trials,
     Verdict,
@@ -22,6 +21,7 @@ from farm.analysis.claims.finding import (
     every,
     is_sure,
     most,
+    of_pair,
     strong,
     tally,
     unclear,
@@ -96,7 +96,7 @@ class Answers:
     def figure(self, a: Policy, b: Policy, pair: Pair, verdict: Verdict) -> Figure:
         """The two in words."""
         what = f"{self.of}: mean response at {self.rate_per_s:.3g}/s, {b} against {a}"
-        return Figure(f"{what} ({self.times})", pair.ratio, Scale.RATIO, verdict, pair.p_adjusted, pair.n_a + pair.n_b)
+        return of_pair(f"{what} ({self.times})", pair, verdict)
 
 
 def _of_a_size(policies: Iterable[Policy]) -> list[Policy]:
@@ -193,14 +193,7 @@ def thrift(trials: Trials) -> Finding:
         decided.append(every(verdicts))
         of = called(str(group[0].labels["model"]), name)
         figures += [
-            Figure(
-                f"{of}: gross energy per request, {greedy} against {policy} (live)",
-                pair.ratio,
-                Scale.RATIO,
-                verdict,
-                pair.p_adjusted,
-                pair.n_a + pair.n_b,
-            )
+            of_pair(f"{of}: gross energy per request, {greedy} against {policy} (live)", pair, verdict)
             for (policy, pair), verdict in zip(pairs.items(), verdicts, strict=True)
         ]
     if not decided:
