@@ -85,7 +85,7 @@ def _complain(problem: str) -> None:
 def _add_worker(arguments: list[str]) -> None:
     """`farm worker` lives in a package that this one never imports; an entry point leads there."""
     if "worker" in arguments[:1] or not arguments or arguments[0] in {"-h", "--help"}:
-        for entry in entry_points(group="farm.commands"):
+        for entry in entry_points(group="wattfarm.commands"):
             command = entry.load() if "worker" in arguments[:1] else _later(entry.name)
             app.command(entry.name)(command)
 

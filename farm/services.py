@@ -40,7 +40,7 @@ def _database(settings: Settings) -> Check:
 def _machine(probe: bool) -> list[Check]:
     """From a package that this one never imports: an entry point leads there."""
     found: list[Check] = []
-    for entry in entry_points(group="farm.doctor"):
+    for entry in entry_points(group="wattfarm.doctor"):
         try:
             found += entry.load()(probe)
         except ModuleNotFoundError as error:
