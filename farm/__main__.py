@@ -1,5 +1,5 @@
 """`python -m farm` is `farm`."""
 
-from farm.cli import main
+from farm.cli.app import main
 
 main()

@@ -6,9 +6,9 @@ from random import Random
 from typing import Any
 
 from farm.analysis.aggregate import Sample
-from farm.analysis.claims.finding import Finding, Trials
-from farm.analysis.tuning import Attempt, Configuration, Outcome, Study
+from farm.kinds.tuning.searches import Attempt, Configuration, Outcome, Study
 from farm.model import Quality, Scalar
+from farm.studies.claims.finding import Finding, Trials
 from tests.summaries import sample
 
 #: Joules per image of each network by batch size.

@@ -4,18 +4,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from farm.controller import Controller
 from farm.errors import BrokerUnavailable
 from farm.model import Ring
-from farm.queue import Bell
+from farm.scheduling.broker import Bell
+from farm.scheduling.controller import Controller
 from farm.settings import Settings
 from farm.store import Store
-from tests.contract.store_records import (
-    ANNE,
-    MACHINE,
-    new_job,
-    record,
-)
+from tests.contract.store_records import ANNE, MACHINE, new_job, record
 
 
 class FakeBell(Bell):

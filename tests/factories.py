@@ -9,9 +9,9 @@ from typing import Any, Self
 
 from farm.errors import MeterLost
 from farm.model import Claim, Domain, Frozen, JobSpec, MeasureSettings, Quality, Reading, Window, WindowKind
-from workers import protocol
-from workers.protocol import Channel
-from workers.zygote import ExitStatus, TrialProcess
+from workers.supervisor.zygote import ExitStatus, TrialProcess
+from workers.trial import protocol
+from workers.trial.protocol import Channel
 
 #: Of what a scripted meter says the machine draws.
 POWER_W = 10.0

@@ -23,7 +23,7 @@ from farm.model import (
     Window,
     WindowKind,
 )
-from farm.report.page.material import Material, gather
+from farm.report.paper.material import Material, gather
 from farm.store import FailedTrial, MachineStatus, NewJob, Progress, Store
 from tests.contract.store_records import MACHINE, UTC_NOON, new_job, record, report
 from tests.trainings import Measured, Rows

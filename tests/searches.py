@@ -19,10 +19,10 @@ from farm.model import (
     Window,
     WindowKind,
 )
-from farm.plan import PlannedJob
+from farm.scheduling.plan import PlannedJob
+from farm.scheduling.tuner import Known, plan
 from farm.spec import TuningSweep
 from farm.store import AskedJob, Store, Trained
-from farm.tuner import Known, plan
 from tests.contract.store_records import ANNE, MACHINE, UTC_NOON, report
 
 EPOCHS = 4

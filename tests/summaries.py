@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console, RenderableType
 
 from farm.analysis.aggregate import Sample, Summary
-from farm.intervals import Interval
+from farm.analysis.intervals import Interval
 from farm.model import Domain, Point, Quality, Scalar, WindowKind
 from farm.store import MeasurementRow, TrialRow
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from farm.energy import COVERAGE_FACTOR
+from farm.energy.joules import COVERAGE_FACTOR
 from farm.model import Asked, Epoch, Failure, FailureKind, Point, StoppingRule, SweepRecord, WindowKind
 from farm.store import MeasurementRow, TrialRow
 from tests.summaries import NOON, measurement_row, trial_row

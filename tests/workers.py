@@ -15,11 +15,11 @@ from farm.model import Claim, FailureKind, TrialReport
 from farm.settings import Settings
 from farm.store import Store
 from tests.contract.store_records import ANNE, BERT, MACHINE, SWEEP, new_job, record, report
-from workers import app
-from workers.app import Worker
-from workers.beat import Watchdog
-from workers.spool import Spool
-from workers.stop import Stop
+from workers.agent import worker as app
+from workers.agent.heartbeat import Watchdog
+from workers.agent.spool import Spool
+from workers.agent.worker import Worker
+from workers.supervisor.stop import Stop
 
 SOON_S = 10.0
 

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from farm.analysis.aggregate import Group, Key, Sample, grams
-from farm.intervals import CONFIDENCE, RESAMPLES, Interval, mean_interval
+from farm.analysis.intervals import CONFIDENCE, RESAMPLES, Interval, mean_interval
 from farm.model import Scalar
 
 #: What is never compared.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import ceil
 from statistics import fmean
 
-from farm.intervals import Interval, Median, mean_intervals, median
+from farm.analysis.intervals import Interval, Median, mean_intervals, median
 from farm.model import Flag, Quality, Scalar
 
 #: A p99 claim needs at least so many batches: then an order statistic bounds it with 99 % confidence.

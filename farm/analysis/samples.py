@@ -11,7 +11,7 @@ from typing import cast
 from pydantic import JsonValue
 
 from farm.analysis.aggregate import Sample
-from farm.energy import COVERAGE_FACTOR
+from farm.energy.joules import COVERAGE_FACTOR
 from farm.model import Domain, Flag, Point, Quality, Scalar, WindowKind
 from farm.store import MeasurementRow, SampleRow, TrialRow
 from farm.store.views import own_domain

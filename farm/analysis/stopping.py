@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from farm.analysis.aggregate import Sample
-from farm.intervals import Interval, mean_interval
+from farm.analysis.intervals import Interval, mean_interval
 from farm.model import JobSpec, Point, StoppingRule
 
 

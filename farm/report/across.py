@@ -10,9 +10,9 @@ from rich.text import Text
 
 from farm.analysis.across import KIND, MACHINE, Cell, Comparison, Figure, Overall, compare
 from farm.analysis.aggregate import Sample, grouped
+from farm.analysis.intervals import BOOTSTRAP_NEEDS, MEDIAN_NEEDS
 from farm.analysis.samples import from_totals, samples
 from farm.errors import InputError
-from farm.intervals import BOOTSTRAP_NEEDS, MEDIAN_NEEDS
 from farm.model import Domain, Scalar, SweepRecord, WindowKind
 from farm.report import notes
 from farm.report.grids import Row, grids

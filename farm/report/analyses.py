@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from farm.analysis.intervals import Interval
 from farm.analysis.statistics.anova import Anova, Type, anova
 from farm.analysis.statistics.assumptions import Normality, of_cells
 from farm.analysis.statistics.data import Cell, Data, spelt
@@ -19,7 +20,6 @@ from farm.analysis.statistics.multiplicity import Correction
 from farm.analysis.statistics.pairs import Pair, pairs
 from farm.analysis.statistics.posthoc import dunn, kruskal, tukey
 from farm.errors import InputError
-from farm.intervals import Interval
 from farm.report import conclusions as words
 from farm.report.grids import Row, grids
 from farm.report.numbers import UNKNOWN, number

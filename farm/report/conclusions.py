@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from farm.analysis.intervals import Interval
 from farm.analysis.statistics.anova import Anova, Term
 from farm.analysis.statistics.assumptions import CellNormality, Normality
 from farm.analysis.statistics.data import Cell, Data, spelt
@@ -11,7 +12,6 @@ from farm.analysis.statistics.mixed import Mixed
 from farm.analysis.statistics.multiplicity import Correction
 from farm.analysis.statistics.pairs import Pair
 from farm.analysis.statistics.posthoc import Difference, RankTest
-from farm.intervals import Interval
 from farm.report.numbers import number, percent, several
 
 #: Fewer values in a cell than this cannot show that they are not normal, nor that two cells hardly differ.

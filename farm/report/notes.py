@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from farm.analysis.aggregate import Summary
-from farm.intervals import Interval
+from farm.analysis.intervals import Interval
 from farm.model import Flag
 
 

@@ -2,7 +2,7 @@
 
 from math import isfinite
 
-from farm.intervals import Interval, Median
+from farm.analysis.intervals import Interval, Median
 from farm.model import Scalar
 
 UNKNOWN = "–"

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
-from farm import sheets
+from farm.analysis import sheets
 from farm.analysis.aggregate import JOULES_PER_KWH, Sample
 from farm.analysis.samples import WORK, samples
-from farm.analysis.serving.live import Served, served
-from farm.analysis.serving.times import statistic_of
 from farm.analysis.statistics.data import Data
-from farm.energy import COVERAGE_FACTOR
+from farm.energy.joules import COVERAGE_FACTOR
 from farm.errors import InputError
+from farm.kinds.serving.live import Served, served
+from farm.kinds.serving.times import statistic_of
 from farm.model import UNKNOWN_HARDWARE, Flag, Quality, Requests, Scalar, SweepRecord
 from farm.report import notes
 from farm.report.numbers import label, several

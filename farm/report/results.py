@@ -6,7 +6,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from farm.analysis.aggregate import P99_NEEDS, Key, Saving, Summary, best_batch
-from farm.intervals import Interval
+from farm.analysis.intervals import Interval
 from farm.model import Quality, Scalar
 from farm.report import notes
 from farm.report.grids import Row, grids, in_bold, named

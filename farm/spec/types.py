@@ -21,8 +21,8 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
-from farm.catalog import COUNTRIES
 from farm.model import Baseline
+from farm.spec.catalog import COUNTRIES
 from farm.spec.positions import Loc
 
 PROBLEM = "problem"

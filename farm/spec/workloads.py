@@ -10,11 +10,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, GetCoreSchemaHandler, create_model, model_validator
 from pydantic_core import core_schema
 
-from farm.catalog import DATASETS, INPUTS, MODELS, STUDY_MODELS, USER_MODEL
 from farm.errors import InputError
+from farm.load.offer import USUAL_REQUESTS, requests_in
+from farm.load.policy import Policy
 from farm.model import Frozen, Point
-from farm.serving.offer import USUAL_REQUESTS, requests_in
-from farm.serving.policy import Policy
+from farm.spec.catalog import DATASETS, INPUTS, MODELS, STUDY_MODELS, USER_MODEL
 from farm.spec.types import (
     Among,
     Expected,

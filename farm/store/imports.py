@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import farm.store.tables as t
-from farm.importing import Import, ImportedTrial
+from farm.exchange.importing import Import, ImportedTrial
 from farm.model import Duty, JobState, StoppingRule, SweepRecord, WindowKind
 from farm.store.engine import Database
 

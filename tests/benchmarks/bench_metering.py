@@ -20,7 +20,7 @@ from rich.console import Console
 from farm.model import Point, TrialReport, Window, WindowKind
 from tests.benchmarks.accuracy.live import ROOT, simulated, trials_command
 from tests.benchmarks.figures import Figure, machine_line, table
-from workers.workloads.inference import Inference
+from workers.kinds.inference.workload import Inference
 
 TRIALS, WINDOW_S = 2, 5.0
 AT_MOST_PERCENT = 1.0

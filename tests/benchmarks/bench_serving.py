@@ -7,7 +7,7 @@ from math import inf
 
 import numpy as np
 
-from farm.analysis.serving import Poisson, Policy, assess, simulate
+from farm.kinds.serving.simulated import Poisson, Policy, assess, simulate
 from tests.benchmarks.figures import Figure
 from tests.serving import exponential_s, plainly, service, steady
 

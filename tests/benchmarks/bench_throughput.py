@@ -13,11 +13,11 @@ import torch
 
 from farm.model import JobSpec, MeasureSettings
 from tests.benchmarks.figures import Figure
-from workers.loops import Loops
-from workers.protocol import Start
-from workers.stage import Line, Stage
-from workers.trial import choose_device
-from workers.workloads.inference import Inference
+from workers.kinds.inference.workload import Inference
+from workers.trial.loops import Loops
+from workers.trial.main import choose_device
+from workers.trial.protocol import Start
+from workers.trial.stage import Line, Stage
 
 AT_LEAST = 0.98
 ROUNDS = 41

@@ -9,8 +9,8 @@ from torch.nn.functional import cross_entropy
 
 from farm.model import Scalar
 from tests.benchmarks.figures import Figure
-from workers.trial import choose_device
-from workers.workloads.training import Training
+from workers.kinds.training.workload import Training
+from workers.trial.main import choose_device
 
 AT_LEAST = 0.98
 ROUNDS = 41

@@ -7,7 +7,7 @@ import sys
 from contextlib import ExitStack
 
 from farm.settings import load_settings
-from workers.sampler import Sampler, open_meters
+from workers.supervisor.sampler import Sampler, open_meters
 
 POLL_PERIOD_S = 0.1
 

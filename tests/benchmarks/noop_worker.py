@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from typing import Self
 from unittest.mock import patch
 
-from farm import cli
+from farm.cli import app as cli
 from farm.model import Claim, TrialReport
-from workers import supervisor
-from workers.stop import Stop
+from workers.supervisor import supervisor
+from workers.supervisor.stop import Stop
 
 
 class NoSupervisor(supervisor.Supervisor):

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 import redis
 
 from farm.model import Ring
-from farm.queue import Bell
+from farm.scheduling.broker import Bell
 from farm.settings import Settings
 from tests.benchmarks.farms import new_farm
 from tests.benchmarks.figures import Figure

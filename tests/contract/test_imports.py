@@ -7,9 +7,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from farm.errors import InputError
-from farm.importing import Import, Mapped, parse_pairs, read
+from farm.exchange import exports
+from farm.exchange.importing import Import, Mapped, parse_pairs, read
+from farm.kinds import views
 from farm.model import Domain, Quality
-from farm.report import across, exports, views
+from farm.report import across
 from farm.report.selection import Selection
 from farm.store import Store
 from tests.contract.store_records import ANNE, MACHINE, claim, job_id, new_job, record, report

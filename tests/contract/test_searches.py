@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from farm import tuner
 from farm.model import Domain, Flag, JobState, Stopped, WindowKind
-from farm.plan import PlannedJob
+from farm.scheduling import tuner
+from farm.scheduling.plan import PlannedJob
 from farm.spec import TuningSweep, sweep_id
 from farm.store import NewJob, Search, Store
 from tests.contract.store_records import ANNE, MACHINE, NO_LEASE_S, claim, new_job, record, unrung

@@ -16,13 +16,7 @@ from farm.errors import InputError, StoreUnavailable
 from farm.model import JobState
 from farm.store import Store
 from farm.store.failures import translated
-from tests.contract.store_records import (
-    ANNE,
-    MACHINE,
-    counts,
-    new_job,
-    record,
-)
+from tests.contract.store_records import ANNE, MACHINE, counts, new_job, record
 from tests.services import administer
 
 # Errors

@@ -14,8 +14,9 @@ from sqlalchemy import text
 
 from farm.analysis.samples import from_totals, samples
 from farm.errors import InputError
+from farm.exchange import exports
+from farm.kinds import views
 from farm.model import Domain, FailureKind, Flag, Machine, Measurement, Quality, Window, WindowKind
-from farm.report import exports, views
 from farm.report.selection import Selection
 from farm.store import Store
 from farm.store.views import VIEWS

@@ -1,4 +1,4 @@
-"""The contract of workers/workloads/__init__.py, line by line, over every registered workload; then each one's own."""
+"""The contract of workers/trial/workload.py, line by line, over every registered workload; then each one's own."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -13,13 +13,16 @@ from PIL import Image
 from torchvision import models
 
 from farm.model import Point, Scalar
-from workers import workloads
-from workers.workloads import InvalidWorkload, Workload, burn, leaves, networks
-from workers.workloads.burn import Burn
-from workers.workloads.inference import Inference
-from workers.workloads.layers import Layers
-from workers.workloads.serving import Serving
-from workers.workloads.training import Training
+from workers.kinds.burn import workload as burn
+from workers.kinds.burn.workload import Burn
+from workers.kinds.inference import networks
+from workers.kinds.inference.workload import Inference
+from workers.kinds.layers import leaves
+from workers.kinds.layers.workload import Layers
+from workers.kinds.serving.workload import Serving
+from workers.kinds.training.workload import Training
+from workers.trial import workload as workloads
+from workers.trial.workload import InvalidWorkload, Workload
 
 MODEL = "shufflenet_v2_x0_5"
 #: One small point of each kind, and the units of its step.

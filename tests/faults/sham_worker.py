@@ -14,11 +14,12 @@ from unittest.mock import patch
 
 from pydantic.fields import FieldInfo
 
-from farm import cli, owner
+from farm.cli import app as cli
 from farm.model import Claim, Domain, JobSpec, Measurement, Owner, TrialReport, Window, WindowKind
+from farm.store import owner
 from tests.benchmarks.noop_worker import NoSupervisor
-from workers import supervisor
-from workers.stop import Stop
+from workers.supervisor import supervisor
+from workers.supervisor.stop import Stop
 
 AFTER_BOOT = "FARM_TEST_BOOT"
 KNOWS = "FARM_TEST_KNOWS"

@@ -6,7 +6,7 @@ from sqlalchemy import select, update
 
 import farm.store.tables as t
 from farm.model import FailureKind, JobState, Ring, queue_for
-from farm.queue import Bell
+from farm.scheduling.broker import Bell
 from farm.settings import Settings
 from tests.faults.lab import LEASE_S, Fault, Lab, Note, now, trial_of
 from tests.faults.sham_worker import AFTER_BOOT, KNOWS

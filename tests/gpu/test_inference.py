@@ -7,9 +7,9 @@ import torch
 
 from farm.model import FailureKind, Point, Scalar, WindowKind
 from tests.unit.test_zygote import SPEC, follow
-from workers import protocol
-from workers.workloads.inference import DTYPES, Inference
-from workers.zygote import Zygote
+from workers.kinds.inference.workload import DTYPES, Inference
+from workers.supervisor.zygote import Zygote
+from workers.trial import protocol
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no NVIDIA GPU here")]
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from farm.model import Point
-from workers.workloads.serving import Serving
+from workers.kinds.serving.workload import Serving
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no NVIDIA GPU here")]
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from farm.model import Point
-from workers.workloads.layers import Layers
-from workers.workloads.training import Training
+from workers.kinds.layers.workload import Layers
+from workers.kinds.training.workload import Training
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no NVIDIA GPU here")]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from farm.credentials import with_password
+from farm.settings.credentials import with_password
 from farm.store import Store, upgrade
 from tests.services import RedisServer, fresh_database, running_redis
 

@@ -22,14 +22,15 @@ from unittest.mock import patch
 from farm.model import Claim, Machine, MeasureSettings, Probe, TrialReport, Window, WindowKind
 from farm.settings import load_settings
 from tests.factories import TrialEnd, job_spec
-from tests.simulator import IDLE, Constant, Follow, Load, Simulation
-from tests.simulator.world import Fault
-from workers import protocol, supervisor
-from workers.protocol import Channel
-from workers.stop import Stop
-from workers.supervisor import Supervisor
-from workers.watch import Watch
-from workers.zygote import ExitStatus, TrialProcess
+from workers.simulator import IDLE, Constant, Follow, Load, Simulation
+from workers.simulator.world import Fault
+from workers.supervisor import supervisor
+from workers.supervisor.stop import Stop
+from workers.supervisor.supervisor import Supervisor
+from workers.supervisor.watch import Watch
+from workers.supervisor.zygote import ExitStatus, TrialProcess
+from workers.trial import protocol
+from workers.trial.protocol import Channel
 
 #: All stretches short: a trial takes about two seconds.
 BRIEF = MeasureSettings(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from farm import cli
+from farm.cli import app as cli
 from farm.model import Measurement
 from farm.store import Store
 from tests.contract.store_records import ANNE, MACHINE, claim, new_job, record, report

@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from farm.errors import BrokerUnavailable, InputError
-from farm.queue import Bell
+from farm.scheduling.broker import Bell
 from farm.settings import Settings
 from tests.compose import service
 from tests.integration.farms import wait_for

@@ -18,15 +18,7 @@ from farm.store import Store
 from farm.store.tables import METADATA
 from tests.compose import ROOT, service
 from tests.integration.farms import WITHIN_S, assert_gone, family, running_trial, wait_for
-from tests.integration.lab import (
-    DEPLOY,
-    MARK,
-    as_role,
-    client_path,
-    redis_with_users,
-    run_psql,
-    write_secrets,
-)
+from tests.integration.lab import DEPLOY, MARK, as_role, client_path, redis_with_users, run_psql, write_secrets
 from tests.integration.test_queue import envelope
 from tests.services import RedisServer, fresh_database
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farm.energy import mean_power, window_energy
+from farm.energy.joules import mean_power, window_energy
 from farm.errors import InputError, MeterLost
 from farm.model import Domain, Quality, Reading, Trace, Window, WindowKind
 from farm.settings import load_settings
@@ -22,7 +22,7 @@ from tests.contract.meter_contract import assert_lost, assert_one_line, assert_u
 from tests.contract.meter_fakes import FakePlug
 from workers.meters.external import STALE_PERIODS, Wall
 from workers.meters.sources import Answer, ServerClock
-from workers.sampler import Sampler, open_meters
+from workers.supervisor.sampler import Sampler, open_meters
 
 PERIOD_S = 0.2
 SECRET = "hunter2-is-secret"

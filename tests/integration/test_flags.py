@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from farm.kinds.views import results
 from farm.model import Baseline, Domain, Flag, Measurement, Quality, TrialReport, Window, WindowKind
 from farm.report.selection import Selection
-from farm.report.views import results
 from farm.store import Store
 from tests.contract.store_records import ANNE, claim, new_job, record
 from tests.integration.simulated_trials import MACHINE, OWN_PID, PROBE, Act, Bench, bench
-from tests.simulator import (
+from workers.simulator import (
     GPU_LOST,
     NO_COUNTER,
     SERVER,
@@ -34,7 +34,7 @@ from tests.simulator import (
     Square,
     simulated_gpu,
 )
-from workers import protocol
+from workers.trial import protocol
 
 #: A steady board that meters all of the time, is warm and cool again within seconds, and has a limit within reach.
 BOARD = replace(

@@ -10,15 +10,15 @@ import pytest
 
 from farm.model import Probe
 from farm.settings import Settings
-from tests.simulator import NO_COUNTER, RTX4090, SERVER, CpuUse, Refuse, Simulation, simulated_gpu
-from tests.simulator.process import WAKE_S
-from workers.probe import run_probe
-from workers.zygote import Zygote
+from workers.simulator import NO_COUNTER, RTX4090, SERVER, CpuUse, Refuse, Simulation, simulated_gpu
+from workers.simulator.process import WAKE_S
+from workers.supervisor.probe import run_probe
+from workers.supervisor.zygote import Zygote
 
 _PROBE = """
 from farm.settings import load_settings
-from workers.probe import Lengths, run_probe
-from workers.zygote import Zygote
+from workers.supervisor.probe import Lengths, run_probe
+from workers.supervisor.zygote import Zygote
 zygote = Zygote()
 zygote.start()
 try:
@@ -43,7 +43,7 @@ def probe(simulation: Simulation) -> Probe:
 
 @pytest.fixture(scope="module")
 def simulation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulation]:
-    load = CpuUse(os.getpid(), below="workers.zygote")
+    load = CpuUse(os.getpid(), below="workers.supervisor.zygote")
     with simulated_gpu(tmp_path_factory.mktemp("probed"), RTX4090, load, zones=SERVER) as simulation:
         yield simulation
 

@@ -17,7 +17,7 @@ from kombu import Consumer, Message, Queue
 
 from farm.errors import BrokerUnavailable, InputError
 from farm.model import Ring
-from farm.queue import Bell, celery_app
+from farm.scheduling.broker import Bell, celery_app
 from farm.settings import Settings
 from tests.services import running_redis
 

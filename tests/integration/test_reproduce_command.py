@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import farm.sweeps
-from farm.cli import main
+from farm.cli.app import main
 from tests.acceptance.person import MEASURE
 from tests.summaries import widest
 

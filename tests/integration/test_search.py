@@ -7,8 +7,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from farm import submission
 from farm.model import FailureKind, JobState
+from farm.scheduling import submission
 from farm.settings import Settings
 from tests.integration.farms import QUICK, Farm, kill, running_farm, wait_for
 from tests.searches import tuning_sweep, uninterrupted

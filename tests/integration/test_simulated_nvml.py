@@ -20,7 +20,8 @@ from codecarbon.core import gpu_nvidia
 import workers
 from farm.model import Domain
 from farm.settings import Settings
-from tests.simulator import (
+from workers.meters.rapl import Rapl
+from workers.simulator import (
     A100,
     GPU_LOST,
     H100,
@@ -41,8 +42,7 @@ from tests.simulator import (
     Square,
     simulated_gpu,
 )
-from tests.simulator.library import STATE_FILE
-from workers.meters.rapl import Rapl
+from workers.simulator.library import STATE_FILE
 
 #: Answers expressions over `nvml` and `gpu`, one a line.
 _OBSERVER = """
@@ -409,7 +409,7 @@ print(json.dumps([moments, reading.power_w, reading.temperature_c, reading.clock
 _FINGERPRINT = """
 import json
 from farm.settings import load_settings
-from workers.fingerprint import machine
+from workers.supervisor.fingerprint import machine
 print(machine(load_settings()).model_dump_json())
 """
 _CODECARBON = """

@@ -1,4 +1,4 @@
-"""Simulated hardware as a person uses it: `python -m tests.simulator`, and the setting FARM_SIMULATOR."""
+"""Simulated hardware as a person uses it: `python -m workers.simulator`, and the setting FARM_SIMULATOR."""
 
 import os
 import shutil
@@ -14,9 +14,9 @@ import pytest
 from farm.errors import InputError, MeterUnavailable
 from farm.settings import Settings, load_settings
 from tests.acceptance.person import PATIENCE_S, TINY, Done, Person, ended
-from tests.simulator import A100, H100, Constant, simulated_gpu
-from tests.simulator.__main__ import main
 from workers.meters.nvml import NvmlCounter, use_simulator
+from workers.simulator import A100, H100, Constant, simulated_gpu
+from workers.simulator.__main__ import main
 
 ROOT = Path(__file__).parents[2]
 FARM = (sys.executable, "-m", "farm")
@@ -31,7 +31,7 @@ def starts(person: Person, *arguments: str) -> subprocess.Popen[str]:
     """The simulator, in a process group of its own."""
     home = {"FARM_HOME": str(person.home), "FARM_LOCK_FILE": str(person.folder / "lock")}
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.simulator", *arguments],
+        [sys.executable, "-m", "workers.simulator", *arguments],
         cwd=person.folder,
         env={**os.environ, **home, "FARM_PROBE": "false", "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,

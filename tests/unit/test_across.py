@@ -8,8 +8,8 @@ import pytest
 
 from farm.analysis.across import Comparison, Figure, compare
 from farm.analysis.aggregate import Sample, grouped
+from farm.analysis.intervals import Interval
 from farm.errors import InputError
-from farm.intervals import Interval
 from farm.model import Flag, Quality
 from farm.report.across import parse_reference
 from tests.summaries import sample

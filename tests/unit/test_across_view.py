@@ -6,8 +6,8 @@ from statistics import median
 
 import pytest
 
-from farm import importing
-from farm.importing import Mapped
+from farm.exchange import importing
+from farm.exchange.importing import Mapped
 from farm.report import across
 from farm.report.across import Across
 from farm.report.selection import Selection

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from farm.analysis.aggregate import best_batch, percentile, summarise
-from farm.energy import COVERAGE_FACTOR
-from farm.intervals import mean_interval
+from farm.analysis.intervals import mean_interval
+from farm.energy.joules import COVERAGE_FACTOR
 from farm.model import Flag, Quality
 from tests.summaries import batches, ends, sample, summary
 

@@ -5,9 +5,9 @@ from statistics import pstdev
 
 import pytest
 
-from farm.aliasing import LARGEST_DENOMINATOR, RESONANCE, alias_risk, jitter_s, least_window_s, varies
+from farm.energy.aliasing import LARGEST_DENOMINATOR, RESONANCE, alias_risk, jitter_s, least_window_s, varies
 from farm.spec import PROFILES
-from tests.simulator import A100, Board
+from workers.simulator import A100, Board
 
 UPDATE_S, AVERAGING_S = A100.sensor.update_s, A100.sensor.averaging_s
 

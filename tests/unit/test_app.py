@@ -13,9 +13,9 @@ from farm.model import FailureKind, JobState, TrialReport
 from farm.store import Store
 from tests.contract.store_records import ANNE, BERT, SWEEP, claim, counts, job_id, new_job, record, report
 from tests.workers import SOON_S, Bench, running_bench, wait_until
-from workers import app
-from workers.guard import machine_lock
-from workers.stop import Stop
+from workers.agent import worker as app
+from workers.supervisor.lock import machine_lock
+from workers.supervisor.stop import Stop
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import psutil
 import pytest
 
-from workers.arrivals import ArrivalsLost, Queue
+from workers.kinds.serving.arrivals import ArrivalsLost, Queue
 
 MS = 10**6
 HOUR = 3600 * 10**9
@@ -87,7 +87,7 @@ def test_the_process_leaves_with_its_server(offsets_ns: Sequence[int], is_opened
 
 _SERVER = """
 from time import sleep
-from workers.arrivals import Queue
+from workers.kinds.serving.arrivals import Queue
 with Queue([3600 * 10**9]) as queue:
     queue.open()
     print(queue._process.pid, flush=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from farm.catalog import COUNTRIES, DATASETS, INPUTS, MODELS, NETWORKS, STUDY_MODELS, Accuracy
+from farm.spec.catalog import COUNTRIES, DATASETS, INPUTS, MODELS, NETWORKS, STUDY_MODELS, Accuracy
 from farm.spec.workloads import Factors, Inference, LayersOf, Training
 
 #: AlexNet's variant has a paper of its own, of 2014; that of SqueezeNet has none, only a repository.
@@ -46,7 +46,9 @@ def test_networks_of_one_source_share_title_venue_and_year() -> None:
 
 def test_networks_data_sets_and_inputs_are_those_that_workers_know() -> None:
     pytest.importorskip("torchvision")
-    from workers.workloads import datasets, layers, simple_networks  # noqa: PLC0415
+    from workers.kinds.layers import workload as layers
+    from workers.kinds.training import datasets
+    from workers.kinds.training import networks as simple_networks
 
     assert simple_networks.STUDY_MODELS == STUDY_MODELS
     assert tuple(datasets.REGISTRY) == DATASETS
@@ -60,7 +62,7 @@ def test_the_factors_of_a_kind_are_the_parameters_of_its_workload_with_the_same_
     factors: type[Factors], module: str
 ) -> None:
     pytest.importorskip("torchvision")
-    params = import_module(f"workers.workloads.{module}").Params.model_fields
+    params = import_module(f"workers.trial.workload.{module}").Params.model_fields
     written = {name: field for name, field in factors.model_fields.items() if name != "device"}
     assert set(params) == set(written)
     for name, field in written.items():

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from farm.analysis.claims.batching import findings
-from farm.analysis.claims.finding import Basis, Finding, Verdict
 from farm.model import Flag, Quality
+from farm.studies.claims.batching import findings
+from farm.studies.claims.finding import Basis, Finding, Verdict
 from tests.claims import Joules, found, inference, trials
 
 AGREES, DIFFERS, UNCLEAR = Verdict

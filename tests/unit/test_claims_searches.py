@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from farm.analysis.claims.finding import Basis, Finding, Verdict
-from farm.analysis.claims.searches import Searches, findings
-from farm.analysis.tuning import Study
+from farm.kinds.tuning.searches import Study
 from farm.model import Quality
+from farm.studies.claims.finding import Basis, Finding, Verdict
+from farm.studies.claims.searches import Searches, findings
 from tests.claims import found, study
 
 AGREES, DIFFERS, UNCLEAR = Verdict

@@ -6,11 +6,11 @@ from random import Random
 
 import pytest
 
-from farm.analysis.claims.finding import Basis, Finding, Times, Verdict
-from farm.analysis.claims.serving import STUDY_RATE_PER_S, Answers, Source, findings, simulated, thrift
-from farm.analysis.serving import Policy
-from farm.analysis.serving.live import BURSTS
+from farm.kinds.serving.live import BURSTS
+from farm.kinds.serving.simulated import Policy
 from farm.model import Quality
+from farm.studies.claims.finding import Basis, Finding, Times, Verdict
+from farm.studies.claims.serving import STUDY_RATE_PER_S, Answers, Source, findings, simulated, thrift
 from tests.claims import found, one, trials
 from tests.serving import service
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from farm.analysis.claims.finding import Finding, Verdict
-from farm.analysis.claims.training import findings
+from farm.studies.claims.finding import Finding, Verdict
+from farm.studies.claims.training import findings
 from tests.claims import Cells, cells, found, trainings, trials
 
 AGREES, DIFFERS, UNCLEAR = Verdict

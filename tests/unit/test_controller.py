@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from farm.errors import BrokerUnavailable, StoreUnavailable
 from farm.model import Duty, FailureKind, JobState, Machine
-from farm.sharing import SMALLEST
+from farm.scheduling.fair_share import SMALLEST
 from farm.store import Store
 from tests.contract.store_records import (
     ANNE,
@@ -289,7 +289,7 @@ def test_while_a_queue_runs_empty_rounds_follow_one_another_sooner(
     store: Store, bell: FakeBell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With an hour between rounds, only haste brings the second."""
-    monkeypatch.setattr("farm.controller.PERIOD_S", 3600.0)
+    monkeypatch.setattr("farm.scheduling.controller.PERIOD_S", 3600.0)
     store.submit(record(OTHER), [new_job(n, OTHER) for n in range(SMALLEST + 1)])
     ringing, stop = controller(store, bell, OTHER), threading.Event()
     true_publish, rung = ringing.publish, []
@@ -310,7 +310,7 @@ def test_while_a_queue_runs_empty_rounds_follow_one_another_sooner(
 def test_serving_goes_on_through_outages_until_told_to_stop(
     store: Store, bell: FakeBell, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("farm.controller.PERIOD_S", 0.001)
+    monkeypatch.setattr("farm.scheduling.controller.PERIOD_S", 0.001)
     stop = threading.Event()
     ringing = controller(store, bell)
     rounds = 0

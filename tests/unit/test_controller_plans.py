@@ -5,20 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from farm import submission, tuner
 from farm.errors import InputError, StoreUnavailable
 from farm.model import StoppingRule, SweepRecord
+from farm.scheduling import submission, tuner
 from farm.settings import Settings
 from farm.spec import sweep_id
 from farm.store import Store
-from tests.contract.store_records import (
-    SWEEP,
-    claim,
-    new_job,
-    record,
-    report,
-    unrung,
-)
+from tests.contract.store_records import SWEEP, claim, new_job, record, report, unrung
 from tests.controllers import FakeBell, controller, waiting_store
 from tests.searches import train, training_report, tuning_sweep
 
@@ -89,7 +82,7 @@ def test_a_search_without_news_is_not_looked_at(
         looks.append(search.id)
         return advance(store, search, attempts)
 
-    monkeypatch.setattr("farm.tuner.advance", look)
+    monkeypatch.setattr("farm.scheduling.tuner.advance", look)
     ringing = controller(searching, bell)
     assert [ringing.search() for _ in range(3)] == [0, 0, 0]
     assert len(looks) == 1
@@ -125,7 +118,7 @@ def test_a_missing_library_costs_a_line_and_not_the_sweep(
 ) -> None:
     train(searching, unrung(searching, 10, SEARCH_ID))
     with monkeypatch.context() as bare:
-        bare.setattr("farm.tuning.strategies.find_spec", lambda name: None)
+        bare.setattr("farm.scheduling.tuning.strategies.find_spec", lambda name: None)
         ringing = controller(searching, bell)
         assert [ringing.search(), ringing.search()] == [0, 0]
         (line,) = caplog.messages

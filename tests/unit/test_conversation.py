@@ -9,11 +9,12 @@ import pytest
 
 from farm.model import Epoch, Failure, FailureKind, Flag, JobSpec, Stopped
 from tests.factories import FACTS, KINDS, ConstantMeter, Script, ScriptedTrial, TrialEnd, job_spec, measured
-from workers import conversation, protocol
-from workers.conversation import Heard, follow
-from workers.sampler import Sampler
-from workers.stop import Stop
-from workers.zygote import ExitStatus
+from workers.supervisor import conversation
+from workers.supervisor.conversation import Heard, follow
+from workers.supervisor.sampler import Sampler
+from workers.supervisor.stop import Stop
+from workers.supervisor.zygote import ExitStatus
+from workers.trial import protocol
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from itertools import chain, repeat
 import pytest
 
 from farm.model import Domain, FailureKind, Quality, Reading, Trace
-from workers.cooldown import LOOKS, SILENT_S, Rest, cool_down, rest_of
-from workers.sampler import Sampler
-from workers.stop import Stop
+from workers.supervisor.cooldown import LOOKS, SILENT_S, Rest, cool_down, rest_of
+from workers.supervisor.sampler import Sampler
+from workers.supervisor.stop import Stop
 
 REST = Rest(power_w=50.0, temperature_c=30.0)
 COLD, WARM = (50.0, 30.0), (60.0, 35.0)

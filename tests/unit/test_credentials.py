@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from farm.credentials import read_secret, redacted, with_password, without_secrets
 from farm.errors import FarmError, InputError
-from farm.queue import Bell
+from farm.scheduling.broker import Bell
 from farm.settings import Settings, load_settings
+from farm.settings.credentials import read_secret, redacted, with_password, without_secrets
 from farm.store import Store
 
 MARK = "hunter2"

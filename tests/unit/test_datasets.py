@@ -18,8 +18,9 @@ import torch
 from PIL import Image
 from torchvision.datasets import CIFAR10, MNIST, FashionMNIST
 
-from workers.workloads import InvalidWorkload, datasets
-from workers.workloads.datasets import Dataset, Options, load
+from workers.kinds.training import datasets
+from workers.kinds.training.datasets import Dataset, Options, load
+from workers.trial.workload import InvalidWorkload
 
 #: Enough to tell an order.
 TRAIN, VALIDATION = 12, 5

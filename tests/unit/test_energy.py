@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farm import curve, energy
-from farm.curve import Guards
-from farm.energy import CounterReset, Idle, Power
+from farm.energy import curve
+from farm.energy import joules as energy
+from farm.energy.curve import Guards
+from farm.energy.joules import CounterReset, Idle, Power
 from farm.model import Baseline, Domain, Flag, MeasureSettings, Quality, Reading, Trace, Window, WindowKind
 
 S = 1_000_000_000

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from farm.errors import InputError, MachineBusy
-from workers.guard import machine_lock
+from workers.supervisor.lock import machine_lock
 
 HOLD = """
 import sys
 from pathlib import Path
-from workers.guard import machine_lock
+from workers.supervisor.lock import machine_lock
 with machine_lock(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

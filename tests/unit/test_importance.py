@@ -5,9 +5,9 @@ from random import Random
 
 import pytest
 
-from farm.analysis.importance import LEAST_CONFIGURATIONS, importance
-from farm.analysis.tuning import Configuration
 from farm.errors import InputError
+from farm.kinds.tuning.importance import LEAST_CONFIGURATIONS, importance
+from farm.kinds.tuning.searches import Configuration
 from farm.model import Point
 from farm.spec.space import Space
 

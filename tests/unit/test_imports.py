@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from farm.cli import app
+from farm.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -33,7 +33,7 @@ def test_help_loads_nothing_heavy() -> None:
     program = """
 import sys
 sys.argv = ["farm", "--help"]
-from farm.cli import main
+from farm.cli.app import main
 try:
     main()
 except SystemExit as end:
@@ -48,7 +48,7 @@ def test_the_controller_never_loads_workers_or_what_they_need() -> None:
     program = """
 import importlib, pkgutil, farm
 names = [m.name for m in pkgutil.walk_packages(farm.__path__, "farm.")]
-assert {"farm.cli", "farm.controller", "farm.embedded", "farm.report.views", "farm.store.tables"} <= set(names)
+assert {"farm.cli.app", "farm.scheduling.controller", "farm.scheduling.embedded", "farm.kinds.views", "farm.store.tables"} <= set(names)
 for name in names:
     if name != "farm.__main__":
         importlib.import_module(name)"""

@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from farm.intervals import MEDIAN_NEEDS, Median, mean_interval, median
+from farm.analysis.intervals import MEDIAN_NEEDS, Median, mean_interval, median
 
 # the increase in hours of sleep by the second drug, Student 1908
 SLEEP = (1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4)

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
-from farm.analysis.layers import Ablation, Closure, LayerCosts, PartCost, TypeCost, layer_costs
-from farm.energy import COVERAGE_FACTOR
-from farm.intervals import Interval
+from farm.analysis.intervals import Interval
+from farm.energy.joules import COVERAGE_FACTOR
+from farm.kinds.layers.costs import Ablation, Closure, LayerCosts, PartCost, TypeCost, layer_costs
 
 WHOLE = PartCost("whole", "forward", "Net", energy_j=10.0, energy_u_j=0.3, duration_s=0.1)
 WHOLE_BACK = PartCost("whole", "backward", "Net", energy_j=20.0, energy_u_j=0.4, duration_s=0.2)

@@ -11,10 +11,11 @@ from torch import nn
 from torchvision import models
 
 from farm.model import Point
-from workers.workloads import InvalidWorkload, leaves, parts
-from workers.workloads.layers import Layers
-from workers.workloads.leaves import Layer
-from workers.workloads.parts import Subject
+from workers.kinds.layers import leaves, parts
+from workers.kinds.layers.leaves import Layer
+from workers.kinds.layers.parts import Subject
+from workers.kinds.layers.workload import Layers
+from workers.trial.workload import InvalidWorkload
 
 SMALL: Point = {"model": "simple_cnn", "input": "digits", "batch_size": 4}
 

@@ -8,16 +8,18 @@ from typing import Any
 
 import pytest
 
-from farm.commands.serving import response
+from farm.cli.response import response
 from farm.errors import InputError
+from farm.exchange import exports
+from farm.kinds.serving import results as live
+from farm.kinds.serving.agreement_view import Beside, beside
+from farm.kinds.views import view
 from farm.model import Flag, Quality
-from farm.report import across, exports, live
-from farm.report.agreement import Beside, beside
+from farm.report import across, html, markdown
+from farm.report.document import Figure, Grid
 from farm.report.observations import of_sweep
-from farm.report.page import charts, html, markdown, record, sections
-from farm.report.page.blocks import Figure, Grid
+from farm.report.paper import charts, record, sections
 from farm.report.selection import Selection
-from farm.report.views import view
 from farm.store import Store
 from tests.reports import Page, gathered
 from tests.serving import BATCHES, LIVE, BothFarms, Shown, live_farm, service, serving, shown, timed

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from farm.analysis.aggregate import Sample
-from farm.analysis.serving import Live, Poisson, Policy, assess, simulate
-from farm.analysis.serving.agreement import Pair, agreements
-from farm.analysis.serving.live import served, soonest, summarise, thriftiest
+from farm.kinds.serving.agreement import Pair, agreements
+from farm.kinds.serving.live import served, soonest, summarise, thriftiest
+from farm.kinds.serving.simulated import Live, Poisson, Policy, assess, simulate
 from farm.model import Flag, Requests
 from tests.serving import requests_of, service, steady
 from tests.summaries import ends, sample

@@ -11,12 +11,13 @@ from typing import ClassVar
 import pytest
 from pydantic import JsonValue
 
+from farm.load.arrivals import Arrivals, Constant, Poisson, Recorded
+from farm.load.policy import Policy
 from farm.model import Flag, JobSpec, MeasureSettings, Point, Requests, WindowKind
-from farm.serving.arrivals import Arrivals, Constant, Poisson, Recorded
-from farm.serving.policy import Policy
-from workers import protocol, serving
-from workers.stage import Line, Stage
-from workers.workloads import InvalidWorkload
+from workers.kinds.serving import course as serving
+from workers.trial import protocol
+from workers.trial.stage import Line, Stage
+from workers.trial.workload import InvalidWorkload
 
 MEASURE = MeasureSettings(
     profile="quick", window_s=0.05, windows=2, min_iterations=1, idle_s=0.05, cool_down_max_s=0,

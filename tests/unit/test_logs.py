@@ -12,7 +12,7 @@ from celery import Celery
 from celery.signals import setup_logging
 from celery.utils.log import get_task_logger
 
-from farm import logs
+from farm.settings import logs
 
 log = logging.getLogger("farm.test")
 

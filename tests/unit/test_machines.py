@@ -11,8 +11,9 @@ import pytest
 from farm import __version__
 from farm.errors import InputError
 from farm.model import Domain, Duty, Failure, FailureKind, Flag, Point, Probe
-from farm.report import logs, machines, queues
-from farm.report.machines import Seen
+from farm.report import trial_log as logs
+from farm.scheduling.status import machines, queues
+from farm.scheduling.status.machines import Seen
 from farm.store import Condition, MachineStatus, RunningJob, Temperature, Waiting
 from tests.contract.store_records import MACHINE, SWEEP
 from tests.summaries import NOON, rendered, trial_row, widest

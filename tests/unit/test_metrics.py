@@ -13,9 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from farm import __version__
 from farm.errors import BrokerUnavailable, InputError, StoreUnavailable
-from farm.metrics import Kept, Metrics, answer
 from farm.model import FailureKind, Flag
-from farm.queue import celery_app
+from farm.scheduling.broker import celery_app
+from farm.scheduling.metrics import Kept, Metrics, answer
 from farm.settings import Settings
 from farm.store import Store
 from tests.contract.store_records import ANNE, BERT, MACHINE, claim, job_id, new_job, record, report

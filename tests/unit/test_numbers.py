@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from farm.intervals import Interval, Median
+from farm.analysis.intervals import Interval, Median
 from farm.report.numbers import (
     UNKNOWN,
     WIDEST,

@@ -12,10 +12,10 @@ from farm.errors import BrokerUnavailable, WorkerOutdated
 from farm.model import Duty, JobState
 from tests.contract.store_records import MACHINE, SWEEP, claim, counts, job_id
 from tests.workers import SOON_S, Bench, Broker, running_bench, wait_until
-from workers import app
-from workers.beat import Watchdog
-from workers.guard import machine_lock
-from workers.stop import Stop
+from workers.agent import worker as app
+from workers.agent.heartbeat import Watchdog
+from workers.supervisor.lock import machine_lock
+from workers.supervisor.stop import Stop
 
 
 @pytest.fixture

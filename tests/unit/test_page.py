@@ -10,17 +10,18 @@ from statistics import fmean, median
 
 import pytest
 
-from farm.commands.reporting import report as command
+from farm.cli.report import report as command
 from farm.errors import InputError
-from farm.importing import Mapped, read
+from farm.exchange.importing import Mapped, read
+from farm.kinds.views import view
 from farm.model import Flag, Quality
+from farm.report import html, markdown
+from farm.report.document import Alert, Block, Document, Figure, Grid, Sentences
 from farm.report.numbers import number
-from farm.report.page import html, markdown, record, sections, traces, words
-from farm.report.page.blocks import Alert, Block, Document, Figure, Grid, Sentences
-from farm.report.page.charts import of_inference
-from farm.report.page.material import Material, Traced, gather
+from farm.report.paper import record, sections, traces, words
+from farm.report.paper.charts import of_inference
+from farm.report.paper.material import Material, Traced, gather
 from farm.report.selection import Selection
-from farm.report.views import view
 from farm.store import Store, TrialRow
 from tests.contract.store_records import new_job
 from tests.contract.store_records import record as sweep_record

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from farm.errors import InputError
 from farm.model import Machine, Point
-from farm.plan import UNKNOWN_LIMIT_S, block_of, expected_s, plan, points
+from farm.scheduling.plan import UNKNOWN_LIMIT_S, block_of, expected_s, plan, points
 from farm.spec import (
     PROFILES,
     InferenceSweep,

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 import farm.sweeps
-from farm import tuner
 from farm.model import Machine
-from farm.plan import Plan, plan
-from farm.report import plans
+from farm.scheduling import tuner
+from farm.scheduling.plan import Plan, plan
+from farm.scheduling.status import plans
+from farm.scheduling.submission import Submission
 from farm.spec import InferenceSweep, TuningSweep, load_sweep
-from farm.submission import Submission
 from tests.searches import tuning_sweep
 from tests.summaries import rendered
 

@@ -11,8 +11,8 @@ from random import Random
 import pytest
 
 from farm.model import Domain, Probe, Quality, Reading, Trace
-from tests.simulator import A100, H100, IDLE, RTX4090, V100, Board, Constant, Counter, Load, Preset, Square, drive
-from workers.evidence import (
+from workers.simulator import A100, H100, IDLE, RTX4090, V100, Board, Constant, Counter, Load, Preset, Square, drive
+from workers.supervisor.evidence import (
     Evidence,
     Sensor,
     Span,
@@ -23,7 +23,7 @@ from workers.evidence import (
     verdict,
     wave_period_s,
 )
-from workers.report import informed
+from workers.supervisor.report import informed
 
 POLL_S = 0.002
 NOW = datetime(2026, 1, 2, tzinfo=UTC)

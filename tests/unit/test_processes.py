@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
-from workers.processes import MARK, kill_left_overs, mark
+from workers.supervisor.processes import MARK, kill_left_overs, mark
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 

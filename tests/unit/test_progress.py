@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farm import tuner
 from farm.model import Failure, FailureKind, JobState, Machine, Point, SweepRecord
-from farm.report import progress
+from farm.scheduling import tuner
+from farm.scheduling.status import progress
 from farm.store import FailedTrial, Progress, RunningJob, Waiting
 from tests.contract.store_records import SWEEP, record
 from tests.searches import tuning_sweep

@@ -11,9 +11,9 @@ from optuna.pruners import BasePruner, MedianPruner, SuccessiveHalvingPruner
 from optuna.trial import TrialState
 
 from farm.model import Rung
+from farm.scheduling.tuning import Finished, thresholds
+from farm.scheduling.tuning.pruning import bracket_of, bracket_sizes
 from farm.spec.strategies import Pruning
-from farm.tuning import Finished, thresholds
-from farm.tuning.pruning import bracket_of, bracket_sizes
 
 EPOCHS = 27
 

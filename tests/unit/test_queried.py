@@ -7,8 +7,8 @@ import pytest
 from rich.console import RenderableType
 
 from farm.errors import InputError
+from farm.exchange.queried import Columns, Queried
 from farm.report.across import parse_figure
-from farm.report.queried import Columns, Queried
 from farm.store import Found
 from farm.store.views import ROWS, VIEWS
 from tests.summaries import rendered, widest

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 import farm.sweeps
-from farm import tuner
 from farm.analysis.aggregate import P99_NEEDS
-from farm.catalog import MODELS, NETWORKS
 from farm.model import Machine
-from farm.plan import Plan, plan
-from farm.report import plans
+from farm.scheduling import tuner
+from farm.scheduling.plan import Plan, plan
+from farm.scheduling.status import plans
 from farm.spec import InferenceSweep, ServingSweep, Sweep, TuningSweep, load_sweep, profile_settings
+from farm.spec.catalog import MODELS, NETWORKS
 from tests.summaries import rendered, widest
 
 READY_MADE = Path(farm.sweeps.__file__).parent

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from farm.analysis.recommend import WORTHWHILE, Advice, Candidate, Limit, advise, candidates, front, parse_limits
-from farm.analysis.serving import Figures, Poisson, Policy, Service, assess
+from farm.analysis.intervals import Interval
 from farm.errors import InputError
-from farm.intervals import Interval
+from farm.kinds.serving.recommend import WORTHWHILE, Advice, Candidate, Limit, advise, candidates, front, parse_limits
+from farm.kinds.serving.simulated import Figures, Poisson, Policy, Service, assess
 from farm.model import Quality, Scalar
 from tests.serving import service, steady
 from tests.summaries import ends

@@ -6,16 +6,16 @@ from typing import cast
 
 import pytest
 
-from farm.analysis.recommend import Limit
-from farm.analysis.serving import Arrivals, Poisson, Policy, Recorded
-from farm.analysis.serving.figures import REQUESTS
-from farm.commands.serving import recommend, response
+from farm.cli.response import recommend, response
 from farm.errors import InputError
+from farm.kinds.serving.figures import REQUESTS
+from farm.kinds.serving.measured import served
+from farm.kinds.serving.recommend import Limit
+from farm.kinds.serving.recommendation import Recommendation, recommendation
+from farm.kinds.serving.response import Responses, responses
+from farm.kinds.serving.simulated import Arrivals, Poisson, Policy, Recorded
 from farm.model import Domain, Flag, Quality
-from farm.report.recommendation import Recommendation, recommendation
-from farm.report.response import Responses, responses
 from farm.report.selection import Selection
-from farm.report.serving import served
 from farm.store import Store
 from tests.summaries import POINT, measurement_row, rendered, trial_row, widest
 from tests.trainings import Measured, Rows, sweep_of

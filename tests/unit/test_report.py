@@ -7,8 +7,8 @@ import pytest
 
 from farm.model import Domain, Flag, Measurement, Probe, Quality, Window, WindowKind
 from tests.factories import FACTS
-from workers.conversation import Heard
-from workers.report import resonances
+from workers.supervisor.conversation import Heard
+from workers.supervisor.report import resonances
 
 ANY_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 STEADY_J, VARIED_J = (100.0, 101.0, 102.0), (100.0, 115.0, 130.0)

@@ -8,19 +8,20 @@ from typing import Any, cast
 import pytest
 
 import farm.sweeps
-from farm.analysis.claims.finding import Figure, Paper, Scale, Verdict
-from farm.commands import Aside, Told, Written
-from farm.commands.reproduce import reproduce as command
-from farm.commands.running import Ran
+from farm.analysis.intervals import Interval
+from farm.cli.output import Aside, Told, Written
+from farm.cli.reproduce import reproduce as command
+from farm.cli.run import Ran
 from farm.errors import InputError
-from farm.intervals import Interval
 from farm.model import Flag, JobState, Quality, SweepRecord
-from farm.report import reproduction
-from farm.report.page import html, markdown, sections
-from farm.report.page.blocks import Alert, Document
-from farm.report.reproduction import PAPERS, Reproduction, find, sweeps_of
+from farm.report import html, markdown
+from farm.report.document import Alert, Document
+from farm.report.paper import sections
 from farm.spec import parse_sweep
 from farm.store import Progress
+from farm.studies import reproduction
+from farm.studies.claims.finding import Figure, Paper, Scale, Verdict
+from farm.studies.reproduction import PAPERS, Reproduction, find, sweeps_of
 from tests.contract.store_records import record
 from tests.reports import Page, batching, farm_of, gathered
 from tests.serving import live_farm, shown, steady

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from farm.analysis.intervals import Interval
 from farm.errors import InputError
-from farm.intervals import Interval
+from farm.kinds.views import Results, plain, results
 from farm.model import Domain, Flag, Quality, Scalar, StoppingRule, SweepRecord, WindowKind
 from farm.report import results as layout
 from farm.report.selection import Selection
-from farm.report.views import Results, plain, results
 from farm.store import MeasurementRow, Store
 from tests.summaries import NOON, POINT, batches, ends, measurement_row, rendered, summary, trial_row, widest
 from tests.trainings import Measured, Rows

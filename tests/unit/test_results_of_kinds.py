@@ -10,9 +10,9 @@ from typing import cast
 import pytest
 
 from farm.errors import InputError
+from farm.kinds.views import View, view
 from farm.model import Domain, Flag, Quality, Stopped, WindowKind
 from farm.report.selection import Selection
-from farm.report.views import View, view
 from farm.store import Store
 from tests.summaries import rendered, widest
 from tests.trainings import Measured, Rows, asked, part, sweep_of, taken_apart, trained

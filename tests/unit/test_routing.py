@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import JsonValue
 
-from farm import routing
 from farm.model import Duty, Machine
+from farm.scheduling import routing
 from farm.store import MachineStatus
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)

@@ -11,9 +11,9 @@ import pytest
 from farm.errors import MeterLost, MeterUnavailable
 from farm.model import Domain, Quality, Reading
 from farm.settings import Settings
-from workers import sampler
 from workers.meters import Meter
-from workers.sampler import Sampler, open_meters
+from workers.supervisor import sampler
+from workers.supervisor.sampler import Sampler, open_meters
 
 PERIOD_S = 0.02
 

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq
 
 from farm.analysis.aggregate import percentile
-from farm.analysis.serving import Constant, Course, Figures, Poisson, Policy, Recorded, Service, assess, simulate
-from farm.analysis.serving.figures import summed_up
-from farm.analysis.serving.times import needed
+from farm.analysis.intervals import Interval
 from farm.errors import InputError
-from farm.intervals import Interval
-from farm.serving.quantities import duration_s, rate_per_s, spelt_per_s, spelt_s
+from farm.kinds.serving.figures import summed_up
+from farm.kinds.serving.simulated import Constant, Course, Figures, Poisson, Policy, Recorded, Service, assess, simulate
+from farm.kinds.serving.times import needed
+from farm.load.quantities import duration_s, rate_per_s, spelt_per_s, spelt_s
 from tests.serving import IDLE_W, exponential_s, plainly, service, steady
 from tests.summaries import ends
 

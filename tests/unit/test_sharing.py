@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farm.sharing import LARGEST, SMALLEST, Share, Window, chosen
+from farm.scheduling.fair_share import LARGEST, SMALLEST, Share, Window, chosen
 from farm.store import AtWork
 
 Job = tuple[int, int]  #: number of the sweep, and place in its plan

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from workers.workloads import InvalidWorkload, networks
-from workers.workloads.simple_networks import STUDY_MODELS, Architecture, Shape, build
+from workers.kinds.inference import networks
+from workers.kinds.training.networks import STUDY_MODELS, Architecture, Shape, build
+from workers.trial.workload import InvalidWorkload
 
 FASHION, CIFAR, DIGITS = (1, 28, 28), (3, 32, 32), (1, 8, 8)
 SMALL = "shufflenet_v2_x0_5"

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from farm.model import Domain
 from farm.settings import Settings
-from tests.simulator import (
+from workers.meters.rapl import Rapl
+from workers.simulator import (
     A100,
     H100,
     IDLE,
@@ -30,10 +31,9 @@ from tests.simulator import (
     Square,
     drive,
 )
-from tests.simulator.loads import as_load
-from tests.simulator.powercap import Zone
-from tests.simulator.world import World
-from workers.meters.rapl import Rapl
+from workers.simulator.loads import as_load
+from workers.simulator.powercap import Zone
+from workers.simulator.world import World
 
 PRESETS = (V100, A100, H100, RTX4090)
 #: Long enough for every preset's temperature to settle.

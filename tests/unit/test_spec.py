@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import farm
-from farm.catalog import MODELS, USER_MODEL
 from farm.errors import SweepError
 from farm.model import Baseline, queue_for
 from farm.spec import (
@@ -23,6 +22,7 @@ from farm.spec import (
     profile_settings,
     sweep_id,
 )
+from farm.spec.catalog import MODELS, USER_MODEL
 from farm.spec.loader import MAX_BYTES
 
 FOLDER = Path("/lab/sweeps")
@@ -465,7 +465,7 @@ def test_the_json_schema_takes_scalars_and_lists() -> None:
 
 def test_importing_stays_light() -> None:
     code = (
-        "import sys, farm.plan, farm.spec; "
+        "import sys, farm.scheduling.plan, farm.spec; "
         "print([m for m in ('torch', 'numpy', 'pandas', 'scipy', 'celery', 'sqlalchemy') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)

@@ -12,8 +12,8 @@ from farm.errors import InputError, StoreUnavailable
 from farm.model import FailureKind, JobState, TrialReport
 from farm.store import Store
 from tests.contract.store_records import ANNE, MACHINE, claim, counts, job_id, new_job, record, report
-from workers import spool as module
-from workers.spool import Spool
+from workers.agent import spool as module
+from workers.agent.spool import Spool
 
 
 class MoodyStore(Store):

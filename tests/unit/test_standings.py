@@ -4,7 +4,7 @@ from rich.text import Text
 
 from farm.analysis.stopping import Standing
 from farm.model import StoppingRule
-from farm.report.standings import below
+from farm.scheduling.status.standings import below
 from tests.factories import job_spec
 from tests.summaries import ends, rendered, widest
 

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from farm.analysis import contests
 from farm.analysis.statistics.anova import Anova, Term, anova
 from farm.analysis.statistics.assumptions import MOST, equal_variances, normality, of_cells
 from farm.analysis.statistics.data import Cell, Data
@@ -21,6 +20,7 @@ from farm.analysis.statistics.multiplicity import Correction, adjusted
 from farm.analysis.statistics.pairs import cliff, of_logs, overall, pairs
 from farm.analysis.statistics.posthoc import dunn, kruskal, tukey
 from farm.errors import InputError
+from farm.kinds.tuning import comparison as contests
 from farm.model import Scalar
 
 Columns = dict[str, tuple[Scalar, ...]]

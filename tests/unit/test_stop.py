@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from farm.model import FailureKind
-from workers.stop import Stop
+from workers.supervisor.stop import Stop
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from farm.analysis.aggregate import Sample
 from farm.analysis.stopping import Standing, standings
 from farm.model import Flag, JobSpec, StoppingRule
-from farm.plan import block_of
+from farm.scheduling.plan import block_of
 from tests.factories import job_spec
 from tests.summaries import sample
 

@@ -16,13 +16,13 @@ from sklearn.model_selection import ParameterGrid
 
 from farm.errors import InputError
 from farm.model import Point, Scalar
+from farm.scheduling.tuning import Finished, Pending, Study, ask, check, size
+from farm.scheduling.tuning.gp_pi import drawn, improvement, posterior
+from farm.scheduling.tuning.grid import MAX_POINTS, points
+from farm.scheduling.tuning.samplers import GP_FITS
+from farm.scheduling.tuning.strategies import REGISTRY
 from farm.spec.space import Choice, Range, Space
 from farm.spec.strategies import Strategy, StrategyName
-from farm.tuning import Finished, Pending, Study, ask, check, size
-from farm.tuning.gp_pi import drawn, improvement, posterior
-from farm.tuning.grid import MAX_POINTS, points
-from farm.tuning.samplers import GP_FITS
-from farm.tuning.strategies import REGISTRY
 
 NAMES: tuple[StrategyName, ...] = ("grid", "random", "halton", "sobol", "gp", "tpe", "nsga2", "gp-pi")
 FIXED: tuple[StrategyName, ...] = ("grid", "random", "halton", "sobol")
@@ -389,7 +389,9 @@ def test_a_grid_without_end_is_refused() -> None:
 def test_a_missing_library_is_named_with_its_extra(
     name: StrategyName, missing: str, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("farm.tuning.strategies.find_spec", lambda module: None if module == missing else object())
+    monkeypatch.setattr(
+        "farm.scheduling.tuning.strategies.find_spec", lambda module: None if module == missing else object()
+    )
     with pytest.raises(InputError) as caught:
         ask(study(name), [], [], 0)
     assert str(caught.value) == text
@@ -398,13 +400,13 @@ def test_a_missing_library_is_named_with_its_extra(
 def test_what_a_strategy_needs_is_loaded_when_it_is_asked() -> None:
     program = """
 import sys
-import farm.tuning
+import farm.scheduling.tuning
 heavy = {"numpy", "optuna", "scipy", "sklearn", "torch"}
 print(sorted(heavy & set(sys.modules)))
 from farm.spec.space import Space
 from farm.spec.strategies import Strategy
 space = Space.model_validate({"x": {"low": 0, "high": 1}})
-farm.tuning.ask(farm.tuning.Study(Strategy(name="tpe"), space, 9, 1), [], [], 0)
+farm.scheduling.tuning.ask(farm.scheduling.tuning.Study(Strategy(name="tpe"), space, 9, 1), [], [], 0)
 print(sorted({"optuna", "sklearn", "torch"} & set(sys.modules)))"""
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["[]", "['optuna']"]

@@ -9,16 +9,17 @@ from typing import IO
 
 import pytest
 
+from farm.energy.validity import Glance
 from farm.errors import FarmError
 from farm.model import Domain, Failure, FailureKind, Flag, Machine, Measurement, Probe, TrialReport, WindowKind
 from farm.settings import Settings
-from farm.validity import Glance
 from tests.factories import FACTS, KINDS, POWER_W, TINY, ConstantMeter, Script, ScriptedTrial, TrialEnd, claim, measured
-from workers import protocol, supervisor
-from workers.cooldown import Rest
-from workers.stop import Stop
-from workers.supervisor import Supervisor
-from workers.zygote import ExitStatus
+from workers.supervisor import supervisor
+from workers.supervisor.cooldown import Rest
+from workers.supervisor.stop import Stop
+from workers.supervisor.supervisor import Supervisor
+from workers.supervisor.zygote import ExitStatus
+from workers.trial import protocol
 
 
 class FakeZygote:

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from farm.analysis.across import Figure
 from farm.analysis.aggregate import Summary
-from farm.analysis.timeline import Entry, Timeline, timelines
-from farm.catalog import MODELS, NETWORKS, Accuracy
-from farm.intervals import Interval
+from farm.analysis.intervals import Interval
 from farm.model import Quality, Scalar
+from farm.spec.catalog import MODELS, NETWORKS, Accuracy
+from farm.studies.timeline import Entry, Timeline, timelines
 from tests.summaries import ends, summary
 
 #: One of each of seven papers, 2012 to 2022.

@@ -8,13 +8,13 @@ from typing import Any, cast
 import pytest
 
 from farm.analysis.across import Figure
-from farm.catalog import MODELS, NETWORKS, Accuracy
 from farm.errors import InputError
 from farm.model import Domain
 from farm.report.files import json_text
 from farm.report.selection import Selection
-from farm.report.timeline import Timelines, parse_accuracy, parse_figure, view
+from farm.spec.catalog import MODELS, NETWORKS, Accuracy
 from farm.store import SampleRow, Store
+from farm.studies.timeline_view import Timelines, parse_accuracy, parse_figure, view
 from tests.summaries import rendered, widest
 from tests.trainings import sweep_of
 

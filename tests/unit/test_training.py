@@ -12,8 +12,11 @@ from pydantic import JsonValue
 
 from farm.model import Epoch, Flag, Point, Rung, Stopped, WindowKind
 from tests.factories import job_spec
-from workers import protocol, training, trial, workloads
-from workers.workloads import Scores
+from workers.kinds.training import course as training
+from workers.trial import main as trial
+from workers.trial import protocol
+from workers.trial import workload as workloads
+from workers.trial.workload import Scores
 
 #: Shorter than any epoch, and longer than any training.
 NO_TIME_S, ALL_TIME_S = 1e-9, 3600.0

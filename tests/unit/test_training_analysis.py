@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from farm.analysis.samples import Joules, samples
-from farm.analysis.training import Crossing, Run, Spent, runs, summarise
+from farm.kinds.training.runs import Crossing, Run, Spent, runs, summarise
 from farm.model import Domain, Flag, Stopped
 from farm.store import MeasurementRow, TrialRow
 from tests.summaries import trial_row

@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from farm.model import Scalar
-from workers.workloads.training import Training
+from workers.kinds.training.workload import Training
 
 POINT: Mapping[str, Scalar] = {"model": "simple_cnn", "epochs": 3, "batch_size": 64, "train_size": 256}
 

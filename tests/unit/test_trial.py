@@ -16,8 +16,10 @@ import torch
 from pydantic import JsonValue
 
 from farm.model import FailureKind, Flag, JobSpec, MeasureSettings, Point, Window, WindowKind
-from workers import loops, protocol, trial, workloads
-from workers.workloads import InvalidWorkload
+from workers.trial import loops, protocol
+from workers.trial import main as trial
+from workers.trial import workload as workloads
+from workers.trial.workload import InvalidWorkload
 
 MEASURE = MeasureSettings(
     profile="quick",

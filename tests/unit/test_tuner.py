@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from farm import tuner
 from farm.errors import InputError
 from farm.model import SEARCH_FACTORS, Domain, JobState, Machine, Point, Rung, Stopped
-from farm.plan import UNKNOWN_LIMIT_S, PlannedJob
+from farm.scheduling import tuner
+from farm.scheduling.plan import UNKNOWN_LIMIT_S, PlannedJob
+from farm.scheduling.tuner import Known, finished, following, plan, studies, wanting
+from farm.scheduling.tuning import Finished
 from farm.spec import TuningSweep, sweep_id
 from farm.store import Trained
-from farm.tuner import Known, finished, following, plan, studies, wanting
-from farm.tuning import Finished
 from tests.searches import EPOCHS, accuracies, asked, trained, tuning_sweep, uninterrupted
 
 QUEUED, RUNNING, DONE, FAILED = JobState.QUEUED, JobState.RUNNING, JobState.DONE, JobState.FAILED
@@ -113,7 +113,7 @@ def test_what_cannot_be_searched_is_refused_before_anything_is_planned(monkeypat
         plan(tuning_sweep(targets="each-hardware"), [])
     with pytest.raises(InputError, match="makes 2000000 jobs"):
         plan(tuning_sweep(tuning={"trials": 1000, "seeds": 1000}), [])
-    monkeypatch.setattr("farm.tuning.strategies.find_spec", lambda name: None)
+    monkeypatch.setattr("farm.scheduling.tuning.strategies.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"strategy random needs optuna: pip install 'wattfarm\[tuning\]'"):
         plan(tuning_sweep(), [])
 
@@ -181,7 +181,7 @@ def test_a_strategy_that_breaks_down_says_so_in_one_line(monkeypatch: pytest.Mon
     def broken(*_: object) -> Point:
         raise np.linalg.LinAlgError("4-th leading minor\nnot positive definite")
 
-    monkeypatch.setattr("farm.tuner.ask", broken)
+    monkeypatch.setattr("farm.scheduling.tuner.ask", broken)
     with pytest.raises(InputError) as told:
         plan(tuning_sweep(tuning={"strategies": "tpe"}), [])
     assert str(told.value) == (

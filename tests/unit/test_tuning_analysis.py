@@ -6,18 +6,8 @@ from typing import Any
 
 import pytest
 
-from farm.analysis.contests import contests, holm, median_interval, p_less
-from farm.analysis.tuning import (
-    Attempt,
-    Configuration,
-    Found,
-    Outcome,
-    Step,
-    Study,
-    front,
-    studies,
-    summarise,
-)
+from farm.kinds.tuning.comparison import contests, holm, median_interval, p_less
+from farm.kinds.tuning.searches import Attempt, Configuration, Found, Outcome, Step, Study, front, studies, summarise
 from farm.model import Domain, Flag, Quality, Scalar, Stopped
 from tests.trainings import Measured, asked, setup, training
 

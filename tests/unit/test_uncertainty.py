@@ -7,8 +7,8 @@ from statistics import fmean, pstdev
 
 import pytest
 
-from farm import energy
-from farm.curve import Guards
+from farm.energy import joules as energy
+from farm.energy.curve import Guards
 from farm.model import Domain, Quality, Reading, Trace
 
 S = 1_000_000_000

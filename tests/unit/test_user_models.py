@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from workers.allowed import refusal
-from workers.workloads import InvalidWorkload, networks
-from workers.workloads.inference import Inference
-from workers.workloads.training import Training
+from workers.agent.allowlist import refusal
+from workers.kinds.inference import networks
+from workers.kinds.inference.workload import Inference
+from workers.kinds.training.workload import Training
+from workers.trial.workload import InvalidWorkload
 
 NETS = """
 from torch import nn

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from farm import validity
+from farm.energy import validity
+from farm.energy.validity import Glance
 from farm.model import Domain, Flag, Quality, Reading, Trace, Window, WindowKind
-from farm.validity import Glance
 from tests.factories import TINY
 
 S = 1_000_000_000

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from farm import verdict
+from farm.energy import verdict
 from farm.model import Check, Probe
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

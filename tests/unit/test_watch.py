@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from workers.watch import Watch
+from workers.supervisor.watch import Watch
 
 _WORK = "import time\nwhile time.process_time() < 0.3: pass\nprint(flush=True)\ninput()"
 

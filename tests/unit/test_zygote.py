@@ -16,8 +16,9 @@ import pytest
 
 from farm.errors import FarmError
 from farm.model import FailureKind, JobSpec, MeasureSettings
-from workers import protocol, zygote
-from workers.zygote import ExitStatus, TrialProcess, Zygote
+from workers.supervisor import zygote
+from workers.supervisor.zygote import ExitStatus, TrialProcess, Zygote
+from workers.trial import protocol
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
@@ -213,7 +214,7 @@ def test_close_leaves_no_process(log_file: IO[bytes]) -> None:
 def test_helper_and_trial_die_with_their_supervisor() -> None:
     script = """
         import sys, time
-        from workers.zygote import Zygote
+        from workers.supervisor.zygote import Zygote
         zygote = Zygote()
         zygote.start()
         trial = zygote.spawn(sys.stderr.buffer)
@@ -262,7 +263,7 @@ def test_the_helper_ends_when_its_supervisor_hangs_up() -> None:
     ours, theirs = socket.socketpair()
     with theirs:
         helper = subprocess.Popen(
-            [sys.executable, "-m", "workers.zygote", str(theirs.fileno()), str(os.getpid())],
+            [sys.executable, "-m", "workers.supervisor.zygote", str(theirs.fileno()), str(os.getpid())],
             pass_fds=[theirs.fileno()],
         )
     with helper:

@@ -9,11 +9,11 @@ from typing import Literal
 
 from scipy import stats
 
+from farm.analysis.intervals import CONFIDENCE, Interval
 from farm.analysis.statistics.data import Cell, Data, check_cells, check_levels, check_varied, spelt
 from farm.analysis.statistics.libraries import library
 from farm.analysis.statistics.multiplicity import Correction, adjusted
 from farm.analysis.statistics.pairs import antilog
-from farm.intervals import CONFIDENCE, Interval
 
 SIGNIFICANCE = 1 - CONFIDENCE
 #: Groups that differ by less are equal for practical purposes: as much as the gain of a board's power sensor is off.

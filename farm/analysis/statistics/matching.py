@@ -7,10 +7,10 @@ from math import log
 from statistics import geometric_mean
 
 from farm.analysis.aggregate import Key
+from farm.analysis.intervals import Interval
 from farm.analysis.statistics.data import order
 from farm.analysis.statistics.pairs import Pair, corrected, of_logs, overall
 from farm.errors import InputError
-from farm.intervals import Interval
 from farm.model import UNKNOWN_HARDWARE, Scalar
 
 Labels = Mapping[str, Scalar]

@@ -8,10 +8,10 @@ from typing import Any
 
 from scipy import stats
 
+from farm.analysis.intervals import CONFIDENCE, Interval
 from farm.analysis.statistics.data import Cell, Data, check_levels, check_spread, relative
 from farm.analysis.statistics.libraries import library
 from farm.errors import InputError
-from farm.intervals import CONFIDENCE, Interval
 from farm.model import Scalar
 
 

@@ -1,6 +1,6 @@
 """Corrections for several tests at once. Pure.
 
-`farm.analysis.contests.holm` is there for `farm results`, which must do without statsmodels; a test compares the two.
+`farm.kinds.tuning.comparison.holm` is there for `farm results`, which must do without statsmodels; a test compares the two.
 """
 
 from collections.abc import Sequence

@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 from scipy import stats
 from scipy.optimize import brentq
 
+from farm.analysis.intervals import CONFIDENCE, Interval
 from farm.analysis.statistics.data import Cell, Data, check_levels
 from farm.analysis.statistics.libraries import library
 from farm.analysis.statistics.multiplicity import Correction, adjusted
-from farm.intervals import CONFIDENCE, Interval
 
 K = TypeVar("K")
 #: At 0 and 1 themselves the equation of Cliff's interval has a solution that is none.

@@ -7,10 +7,10 @@ from statistics import fmean
 
 from scipy import stats
 
+from farm.analysis.intervals import CONFIDENCE, Interval
 from farm.analysis.statistics.data import Data, check_cells, check_levels, check_spread, relative
 from farm.analysis.statistics.libraries import library
 from farm.analysis.statistics.multiplicity import Correction
-from farm.intervals import CONFIDENCE, Interval
 from farm.model import Scalar
 
 

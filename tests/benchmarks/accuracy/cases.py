@@ -4,10 +4,10 @@ import math
 from dataclasses import dataclass, replace
 from random import Random
 
-from farm.aliasing import alias_risk
+from farm.energy.aliasing import alias_risk
 from farm.model import MeasureSettings
 from farm.spec import PROFILES
-from tests.simulator import A100, Counter, Preset
+from workers.simulator import A100, Counter, Preset
 
 WINDOWS_S = (1.0, 2.0, 5.0, 10.0)
 #: A batch's time: where it is short a sensor blurs batches, where it is long a window holds few.

@@ -11,9 +11,9 @@ import sys
 from farm.model import Claim, JobSpec, MeasureSettings, Probe
 from farm.settings import load_settings
 from tests.benchmarks.accuracy.cases import settings_for
-from workers import fingerprint
-from workers.stop import Stop
-from workers.supervisor import Supervisor
+from workers.supervisor import fingerprint
+from workers.supervisor.stop import Stop
+from workers.supervisor.supervisor import Supervisor
 
 #: Batches of the load: matrix products on the CPU, whose use is the simulated board's load.
 BATCHES = {"period_s": 0.23, "duty": 0.8, "device": "cpu"}

@@ -19,7 +19,7 @@ from typing import Any
 from farm.model import Domain, TrialReport, Window, WindowKind
 from tests.benchmarks.accuracy.cases import EXACT
 from tests.benchmarks.accuracy.virtual import known
-from tests.simulator import IDLE, CpuUse, Follow, Simulation, Square, simulated_gpu
+from workers.simulator import IDLE, CpuUse, Follow, Simulation, Square, simulated_gpu
 
 ROOT = Path(__file__).parents[3]
 #: A trial with all its idles takes less, and so does the probe.
@@ -66,7 +66,7 @@ def trials(count: int, window_s: float) -> list[LiveTrial]:
     with simulated() as (simulation, quiet):
         command, env = trials_command(count, window_s), {**quiet, "FARM_PROBE": "true"}
         with subprocess.Popen(command, env=env, cwd=ROOT, stdout=subprocess.PIPE, text=True) as worker:
-            simulation.fault(Follow(CpuUse(worker.pid, below="workers.zygote")))
+            simulation.fault(Follow(CpuUse(worker.pid, below="workers.supervisor.zygote")))
             try:
                 out, _ = worker.communicate(timeout=(1 + count) * WITHIN_S)
             except subprocess.TimeoutExpired:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from random import Random
 from statistics import fmean, median
 
-from farm import energy
+from farm.energy import joules as energy
 from farm.model import Flag, Measurement, Trace, WindowKind
 from tests.benchmarks.accuracy.cases import Meters, settings_for
 from tests.benchmarks.accuracy.virtual import Run, between, run_trial

@@ -1,6 +1,6 @@
 """One trial in virtual time, on a simulated board whose true joules are known.
 
-The trial's own code runs, `workers.trial.lead`, and what makes joules of its windows: only the clock, the work and
+The trial's own code runs, `workers.trial.main.lead`, and what makes joules of its windows: only the clock, the work and
 the meters are replaced. Minutes pass in milliseconds. What real time would add is drawn: the phase between sampler and
 sensor, and the fraction of a millisecond by which a thread wakes late.
 """
@@ -30,14 +30,14 @@ from farm.model import (
     WindowKind,
 )
 from tests.benchmarks.accuracy.cases import SPREAD, Batches
-from tests.simulator import IDLE, Board, Constant, Load, Preset, Square, drive
-from workers import protocol
-from workers.conversation import Heard
-from workers.cooldown import LOOKS, Rest
-from workers.report import Observed, informed
-from workers.stage import Line, Stage
-from workers.supervisor import COOLING_LOOKS, SETTLE_S
-from workers.trial import lead
+from workers.simulator import IDLE, Board, Constant, Load, Preset, Square, drive
+from workers.supervisor.conversation import Heard
+from workers.supervisor.cooldown import LOOKS, Rest
+from workers.supervisor.report import Observed, informed
+from workers.supervisor.supervisor import COOLING_LOOKS, SETTLE_S
+from workers.trial import protocol
+from workers.trial.main import lead
+from workers.trial.stage import Line, Stage
 
 #: A thread wakes so much late on average.
 LATENESS_S = 0.0003
@@ -158,7 +158,7 @@ class Machine:
         return Window(kind=kind, begin_at_ns=begin_ns, end_at_ns=end_ns, started_at_utc=_ANY_DAY)
 
     def cool_down(self, settings: MeasureSettings) -> None:
-        """Wait until the board is at rest, as `workers.cooldown` does."""
+        """Wait until the board is at rest, as `workers.supervisor.cooldown` does."""
         preset = self.board.preset
         rest = Rest(preset.silicon.idle_w, preset.rest_c)
         met, looked, period_s = 0, 0, settings.idle_s / COOLING_LOOKS
@@ -286,8 +286,8 @@ def _in_time_of(machine: Machine) -> Iterator[None]:
     now_ns = machine.monotonic_ns
     clock = SimpleNamespace(sleep=machine.sleep, monotonic_ns=now_ns, perf_counter_ns=now_ns)
     with (
-        patch.multiple("workers.trial", time=clock, gc=Mock(), environment=dict),
-        patch.multiple("workers.stage", time=clock),
-        patch.multiple("workers.loops", time=clock),
+        patch.multiple("workers.trial.main", time=clock, gc=Mock(), environment=dict),
+        patch.multiple("workers.trial.stage", time=clock),
+        patch.multiple("workers.trial.loops", time=clock),
     ):
         yield

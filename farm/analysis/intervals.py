@@ -1,0 +1,161 @@
+"""How sure a mean over trials is. Pure."""
+
+import warnings
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from math import dist, isfinite, sqrt
+from statistics import fmean
+from statistics import median as _median
+from types import SimpleNamespace
+from typing import Any
+
+from farm.energy.joules import COVERAGE_FACTOR
+
+CONFIDENCE = 0.95
+#: Fewer values than this have too few resamples for a bootstrap.
+BOOTSTRAP_NEEDS = 4
+#: Of fewer values, even the least and the largest have the median between them too seldom.
+MEDIAN_NEEDS = 6
+RESAMPLES = 2000
+#: Of a standardised mean: beyond them lies rounding.
+_DECIMALS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A mean with its 95 % interval; the ends are None where one trial alone says nothing of the spread."""
+
+    mean: float
+    low: float | None
+    high: float | None
+
+    @property
+    def half_width(self) -> float | None:
+        """Half of the interval's width."""
+        return None if self.low is None or self.high is None else (self.high - self.low) / 2
+
+    @property
+    def relative(self) -> float | None:
+        """Half-width as a share of the mean; None where either is unknown or the mean is 0."""
+        return None if self.half_width is None or self.mean == 0 else abs(self.half_width / self.mean)
+
+
+@dataclass(frozen=True, slots=True)
+class Median:
+    """A median with its 95 % interval, which makes no assumption of how values spread; five or fewer have none."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+def median(values: Sequence[float]) -> Median:
+    """The interval's ends are values that occurred: as far outside as the binomial distribution asks for."""
+    ordered = sorted(values)
+    below = _below(len(ordered))
+    ends = (ordered[below], ordered[-1 - below]) if below is not None else (None, None)
+    return Median(_median(ordered), *ends)
+
+
+@cache
+def _below(n: int) -> int | None:
+    """How many of n values may lie outside the interval on either side: the most that keeps it at 95 %."""
+    from scipy.special import bdtr  # noqa: PLC0415
+
+    outside = 2 * bdtr(range((n + 1) // 2), n, 0.5)
+    return int((outside <= 1 - CONFIDENCE).sum()) - 1 if n and outside[0] <= 1 - CONFIDENCE else None
+
+
+def mean_interval(values: Sequence[float], uncertainties: Sequence[float] = ()) -> Interval:
+    """Mean over trials with the widest of three intervals: t, BCa bootstrap, and the instrument's own uncertainty.
+
+    `uncertainties`: standard ones, of each value.
+    """
+    return mean_intervals([(values, uncertainties)])[0]
+
+
+def mean_intervals(groups: Sequence[tuple[Sequence[float], Sequence[float]]]) -> list[Interval]:
+    """The same of many groups of values with their uncertainties, in a fraction of the time."""
+    bootstrapped = _bca([values for values, _ in groups])
+    return [
+        _widest(fmean(values), (_t(values), bca, _instrument(fmean(values), uncertainties)))
+        for (values, uncertainties), bca in zip(groups, bootstrapped, strict=True)
+    ]
+
+
+def _widest(mean: float, candidates: Iterable[tuple[float, float] | None]) -> Interval:
+    found = [ends for ends in candidates if ends is not None]
+    return Interval(mean, *max(found, key=lambda ends: ends[1] - ends[0])) if found else Interval(mean, None, None)
+
+
+def _t(values: Sequence[float]) -> tuple[float, float] | None:
+    n = len(values)
+    if n < 2:
+        return None
+    from scipy.special import stdtrit  # noqa: PLC0415
+
+    mean = fmean(values)
+    deviation = dist(values, [mean] * n) / sqrt(n - 1)
+    half = float(stdtrit(n - 1, 0.5 + CONFIDENCE / 2)) * deviation / sqrt(n)
+    return mean - half, mean + half
+
+
+def _bca(groups: Sequence[Sequence[float]]) -> list[tuple[float, float] | None]:
+    """Bias-corrected and accelerated bootstrap of each group's mean, where it has enough values that differ."""
+    found: list[tuple[float, float] | None] = [None] * len(groups)
+    by_size: dict[int, list[int]] = defaultdict(list)
+    for place, values in enumerate(groups):
+        if len(values) >= BOOTSTRAP_NEEDS and min(values) != max(values):
+            by_size[len(values)].append(place)
+    for places in by_size.values():
+        for place, ends in zip(places, _bca_of_one_size([groups[place] for place in places]), strict=True):
+            found[place] = ends if isfinite(ends[0]) and isfinite(ends[1]) else None
+    return found
+
+
+def _bca_of_one_size(groups: Sequence[Sequence[float]]) -> Iterator[tuple[float, float]]:
+    """By scipy, but for its slowest step: the means of the same resamples of every group are one matrix product.
+
+    Of standardised values, rounded: a resample that holds each value once has exactly the mean of the group.
+    """
+    import numpy as np  # noqa: PLC0415 - slow to import: only who asks for an interval pays
+    from scipy.stats import bootstrap  # noqa: PLC0415
+
+    values = np.asarray(groups, dtype=float)
+    mean, scale = values.mean(axis=1, keepdims=True), np.ptp(values, axis=1, keepdims=True)
+    standard = (values - mean) / scale
+    resampled = SimpleNamespace(bootstrap_distribution=np.round(standard @ _resamples(values.shape[1]), _DECIMALS))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # values that hardly differ have no acceleration: not finite
+        found = bootstrap(
+            (standard,),
+            lambda sample, axis: np.round(np.mean(sample, axis=axis), _DECIMALS),
+            axis=-1,
+            vectorized=True,
+            confidence_level=CONFIDENCE,
+            n_resamples=0,
+            bootstrap_result=resampled,
+            method="BCa",
+        ).confidence_interval
+    low, high = mean[:, 0] + scale[:, 0] * found.low, mean[:, 0] + scale[:, 0] * found.high
+    return zip(low.tolist(), high.tolist(), strict=True)
+
+
+@cache
+def _resamples(n: int) -> Any:
+    """How often each of n values is in each resample, as a share; with a fixed seed: what was, is again."""
+    import numpy as np  # noqa: PLC0415
+
+    drawn = np.random.default_rng(0).integers(0, n, (RESAMPLES, n))
+    shares = np.zeros((n, RESAMPLES))
+    np.add.at(shares, (drawn, np.arange(RESAMPLES)[:, np.newaxis]), 1 / n)
+    return shares
+
+
+def _instrument(mean: float, uncertainties: Sequence[float]) -> tuple[float, float] | None:
+    if not uncertainties:
+        return None
+    half = COVERAGE_FACTOR * sqrt(sum(u * u for u in uncertainties)) / len(uncertainties)
+    return mean - half, mean + half

@@ -1,0 +1,45 @@
+"""`farm across`. Modules are imported on use, so that help is fast."""
+
+from typing import Annotated
+
+import typer
+
+from farm.cli.options import DomainName, FormatName, IncludeFlagged, Json, Output, Where, selection, table_format
+from farm.cli.output import Answer, opened
+
+
+def across(
+    sweeps: Annotated[
+        list[str] | None, typer.Argument(metavar="SWEEP...", help="Names or ids of sweeps; default the latest.")
+    ] = None,
+    *,
+    by: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="A configuration is what these say: model,batch_size.")
+    ] = None,
+    relative_to: Annotated[
+        str | None,
+        typer.Option("--relative-to", metavar="NAME=VALUE", help="Ratio to this on the same machine: batch_size=1."),
+    ] = None,
+    of: Annotated[
+        str | None, typer.Option("--of", metavar="NAME", help="Compare net, gross, seconds or grams; default net J.")
+    ] = None,
+    median: Annotated[
+        bool, typer.Option("--median", help="Show medians and their intervals; files have both.")
+    ] = False,
+    where: Where = None,
+    domain: DomainName = None,
+    include_flagged: IncludeFlagged = False,
+    form: FormatName = None,
+    output: Output = None,
+    as_json: Json = False,
+) -> Answer:
+    """Compare configurations across machines and sweeps."""
+    from farm.report import across as report
+
+    chosen = table_format(form, output, as_json)
+    selected = selection(where, domain, include_flagged, by)
+    reference, figure = report.parse_reference(relative_to), report.parse_figure(of)
+    with opened() as (store, _):
+        found = [store.find_sweep(name) for name in sweeps] if sweeps else [store.find_sweep()]
+        distinct = list({sweep.id: sweep for sweep in found}.values())
+        return Answer(report.view(store, distinct, selected, reference, figure, median), None, chosen, output)

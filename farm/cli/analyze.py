@@ -1,0 +1,127 @@
+"""`farm analyze` and `farm compare`. Modules are imported on use, so that help is fast."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from farm.cli.options import DomainName, FormatName, IncludeFlagged, Json, Output, Where, selection, table_format
+from farm.cli.output import Answer, opened
+
+if TYPE_CHECKING:
+    from farm.report.analyses import Analysis
+    from farm.report.files import Format
+    from farm.report.observations import Observations
+    from farm.report.selection import Selection
+
+Response = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="energy (net J per unit of work, gross where net is unsure), net_j, gross_j, carbon_g, seconds, "
+        "units_per_s, latency_s, response_s, response_p99_s or accuracy; of a file a column.",
+    ),
+]
+
+
+def analyze(
+    method: Annotated[
+        str,
+        typer.Argument(
+            metavar="METHOD",
+            help="anova, tukey (after anova), kruskal (with Dunn's test), pairs (Welch, Mann-Whitney), mixed, "
+            "equivalence or normality.",
+        ),
+    ],
+    sweep: Annotated[
+        str | None, typer.Argument(metavar="SWEEP", help="A sweep's name or id; default the latest.")
+    ] = None,
+    *,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Analyse this file: a row a trial.")] = None,
+    response: Response = "energy",
+    factors: Annotated[str, typer.Option(metavar="NAMES", help="Compare by these: model,batch_size.")] = "",
+    where: Where = None,
+    domain: DomainName = None,
+    include_flagged: IncludeFlagged = False,
+    log: Annotated[bool, typer.Option("--log", help="Analyse logarithms (pairs and equivalence always do).")] = False,
+    type_: Annotated[
+        int | None, typer.Option("--type", metavar="2|3", help="Sums of squares of anova; default 2.")
+    ] = None,
+    group: Annotated[str, typer.Option(metavar="NAMES", help="What runs share (mixed): lr,beta1.")] = "",
+    margin: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="Largest difference that is none (equivalence); default 0.05.")
+    ] = None,
+    correction: Annotated[str | None, typer.Option(metavar="holm|bh", help="For several tests; default holm.")] = None,
+    form: FormatName = None,
+    output: Output = None,
+    as_json: Json = False,
+) -> Answer:
+    """Test a sweep's trials, or any file: effects, intervals, words."""
+    from farm.report import analyses, observations
+
+    chosen = table_format(form, output, as_json)
+    options = analyses.Options(type_, _names(group), margin, analyses.correction(correction))
+    known, names = analyses.method(method), _names(factors)
+    columns = (*names, *(name for name in options.group if name not in names))
+    if csv is not None:
+        if sweep is not None or domain is not None or include_flagged:
+            raise _bad("--csv: a file has no SWEEP, --domain or --include-flagged")
+        seen = observations.of_csv(csv, response, columns, selection(where, None).where)
+    else:
+        seen = _of_sweep(sweep, response, columns, selection(where, domain, include_flagged))
+    if log:
+        seen = observations.logarithms(seen)
+    return _answer(analyses.analysis(known, seen, names, options), chosen, output)
+
+
+def compare(
+    first: Annotated[str, typer.Argument(metavar="A", help="A sweep's name or id.")],
+    second: Annotated[str | None, typer.Argument(metavar="B", help="Another; else the same, by --a and --b.")] = None,
+    *,
+    a: Annotated[list[str] | None, typer.Option("--a", metavar="NAME=VALUE", help="What A is: batch_size=1.")] = None,
+    b: Annotated[list[str] | None, typer.Option("--b", metavar="NAME=VALUE", help="What B is: batch_size=16.")] = None,
+    response: Response = "energy",
+    where: Where = None,
+    domain: DomainName = None,
+    include_flagged: IncludeFlagged = False,
+    form: FormatName = None,
+    output: Output = None,
+    as_json: Json = False,
+) -> Answer:
+    """Compare two sweeps, or two choices of one, point by point."""
+    from farm.report import comparisons
+
+    chosen = table_format(form, output, as_json)
+    sides = [_side(where, name, own, domain, include_flagged) for name, own in (("--a", a), ("--b", b))]
+    with opened() as (store, _):
+        sweeps = store.find_sweep(first), store.find_sweep(second or first)
+        found = comparisons.comparison(store, sweeps, (sides[0], sides[1]), response)
+    return _answer(found, chosen, output)
+
+
+def _side(
+    where: list[str] | None, name: str, own: list[str] | None, domain: str | None, include_flagged: bool
+) -> "Selection":
+    options = [option for option, texts in (("--where", where), (name, own)) if texts]
+    return selection([*(where or []), *(own or [])], domain, include_flagged, option=", ".join(options))
+
+
+def _of_sweep(sweep: str | None, response: str, columns: tuple[str, ...], selected: "Selection") -> "Observations":
+    from farm.report import observations
+
+    with opened() as (store, _):
+        return observations.of_sweep(store, store.find_sweep(sweep), response, columns, selected)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def _answer(found: "Analysis", form: "Format", output: Path | None) -> Answer:
+    return Answer(found, found.record, form, output)
+
+
+def _bad(message: str) -> Exception:
+    from farm.errors import InputError
+
+    return InputError(message)

@@ -1,0 +1,55 @@
+"""`farm pause`, `farm resume` and `farm drain`: what is wanted of a machine. Modules are imported on use."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from farm.cli.options import Json
+from farm.cli.output import Answer, opened
+
+if TYPE_CHECKING:
+    from farm.model import Duty
+
+MachineName = Annotated[str, typer.Argument(metavar="MACHINE", help="A machine's name; `farm machines` lists them.")]
+#: Between two looks whether a machine still runs something.
+PERIOD_S = 1.0
+
+
+def pause(machine: MachineName, as_json: Json = False) -> Answer:
+    """Start no new trial on a machine; the running one goes on."""
+    from farm.model import Duty
+
+    return _assign(machine, Duty.PAUSE, as_json)
+
+
+def resume(machine: MachineName, as_json: Json = False) -> Answer:
+    """Let a paused or drained machine run trials again."""
+    from farm.model import Duty
+
+    return _assign(machine, Duty.WORK, as_json)
+
+
+def drain(
+    machine: MachineName,
+    wait: Annotated[bool, typer.Option("--wait", help="Stay until it runs nothing.")] = False,
+    as_json: Json = False,
+) -> Answer:
+    """Let the worker of a machine leave after its running trial."""
+    from farm.model import Duty
+
+    return _assign(machine, Duty.DRAIN, as_json, wait)
+
+
+def _assign(name: str, duty: "Duty", as_json: bool, wait: bool = False) -> Answer:
+    from time import sleep
+
+    from farm.errors import InputError
+    from farm.report.files import Format
+    from farm.scheduling.status.states import Assigned, unknown
+
+    with opened() as (store, _):
+        if not store.assign(name, duty):
+            raise InputError(unknown(name, [status.machine.name for status in store.machines()]))
+        while (running := store.running_on(name)) and wait:
+            sleep(PERIOD_S)
+    return Answer(Assigned(name, duty, running), None, Format.JSON if as_json else Format.TABLE, None)

@@ -1,0 +1,29 @@
+"""`farm query`. Modules are imported on use, so that help is fast."""
+
+from typing import Annotated
+
+import typer
+
+from farm.cli.options import FormatName, Json, Output, table_format
+from farm.cli.output import Answer, opened
+
+
+def query(
+    statement: Annotated[
+        str | None, typer.Argument(metavar="SQL", help='"select ..." of the views; without it the views are described.')
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, metavar="ROWS", help="At most so many rows.")] = 10_000,
+    form: FormatName = None,
+    output: Output = None,
+    as_json: Json = False,
+) -> Answer:
+    """Ask the database in SQL; it can only be read."""
+    from farm.exchange.queried import Columns, Queried
+
+    chosen = table_format(form, output, as_json)
+    if statement is None:
+        return Answer(Columns(), None, chosen, output)
+    with opened() as (store, _):
+        found = store.query(statement, limit)
+    notes = (f"farm: note: only the first {limit} rows: --limit {10 * limit} gives more",) if found.is_cut else ()
+    return Answer(Queried(found), None, chosen, output, notes)

@@ -1,0 +1,94 @@
+"""`farm report`. Modules are imported on use, so that help is fast."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from farm.cli.output import Written, opened
+
+if TYPE_CHECKING:
+    from farm.report.paper.material import Material
+    from farm.studies.reproduction import Reproduction
+
+FORMATS = ("html", "md", "json")
+
+
+def report(
+    sweeps: Annotated[
+        list[str] | None, typer.Argument(metavar="SWEEP...", help="Names or ids of sweeps; default the latest.")
+    ] = None,
+    *,
+    form: Annotated[
+        str | None, typer.Option("--format", metavar="NAME", help="html, md or json; default FILE's suffix.")
+    ] = None,
+    trial: Annotated[
+        list[str] | None,
+        typer.Option(metavar="JOB.ATTEMPT", help="Show its power trace; may be repeated; default one a device."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to this file; html needs one.")
+    ] = None,
+    charts: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write each chart there too, as SVG and PNG.")
+    ] = None,
+) -> Written:
+    """Write sweeps up as a paper would: one file to read or print."""
+    from farm.report.paper.material import gather
+    from farm.settings.credentials import redacted
+
+    chosen = chosen_format(form, output)
+    with opened() as (store, settings):
+        found = [store.find_sweep(name) for name in sweeps] if sweeps else [store.find_sweep()]
+        distinct = list({sweep.id: sweep for sweep in found}.values())
+        material = gather(store, distinct, trial or [], redacted(settings.store_url), datetime.now(UTC))
+    notes = [] if charts is None else [_draw(material, charts)]
+    return Written(text(material, chosen), output, notes)
+
+
+def chosen_format(name: str | None, path: Path | None) -> str:
+    """html, md or json: as asked for, or as the file's suffix has it; raises InputError."""
+    from farm.errors import InputError
+
+    suffix = path.suffix.removeprefix(".").lower() if path is not None else ""
+    if name is None and path is None:
+        raise InputError("a report is a file: add -o report.html, or --format md or json to print it")
+    if (name or suffix) not in FORMATS:
+        if name is not None:
+            raise InputError(f"--format: expected {', '.join(FORMATS)}, got {name!r}")
+        raise InputError(f"{path}: expected a name that ends in .html, .md or .json, or --format")
+    if name == "html" and path is None:
+        raise InputError("--format html needs a file: add -o report.html")
+    return name or suffix
+
+
+def text(material: "Material", form: str, claims: "Reproduction | None" = None) -> str:
+    """The report; with the claims of a study, where it is about one."""
+    from farm.report import html, markdown
+    from farm.report.files import json_text
+    from farm.report.paper import record, sections
+
+    if form == "json":
+        return json_text(record.of(material) | ({"reproduction": claims.record()} if claims else {}))
+    about = (claims.section(), f"Repeated: {claims.paper.title}") if claims else ()
+    document = sections.document(material, *about)
+    return html.page(document) if form == "html" else markdown.text(document)
+
+
+def _draw(material: "Material", folder: Path) -> str:
+    """Every chart by itself, numbered as in the report; returns what was done."""
+    from farm.errors import InputError
+    from farm.report import svg
+    from farm.report.files import write_bytes, write_text
+    from farm.report.paper import sections
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--charts: {folder}: {error.strerror or error}") from None
+    figures = sections.document(material).figures
+    for number, figure in enumerate(figures, start=1):
+        write_text(svg.alone(figure.spec), folder / f"figure-{number}.svg")
+        write_bytes(svg.picture(figure.spec), folder / f"figure-{number}.png")
+    return f"wrote {len(figures)} charts to {folder}"

@@ -1,0 +1,111 @@
+"""`farm reproduce`. Modules are imported on use, so that help is fast."""
+
+from collections.abc import Generator, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from farm.cli.options import Fresh, IncludeFlagged, Json
+from farm.cli.output import Said, Told, Written, opened
+from farm.cli.report import chosen_format, text
+from farm.cli.run import Ran, measured, outcome
+
+if TYPE_CHECKING:
+    from farm.model import SweepRecord
+    from farm.settings import Settings
+    from farm.store import Store
+
+#: What a report of ours has in its first lines.
+_OURS = '<meta name="generator" content="Wattfarm">'
+
+
+def reproduce(
+    study: Annotated[str, typer.Argument(metavar="batching|training", help="The study to repeat.")],
+    *,
+    quick: Annotated[bool, typer.Option("--quick", help="In minutes on two cores: smaller, and less sure.")] = False,
+    no_run: Annotated[bool, typer.Option("--no-run", help="Judge by what was measured so far.")] = False,
+    fresh: Fresh = False,
+    include_flagged: IncludeFlagged = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="The report; default reproduce-STUDY.html."),
+    ] = None,
+    as_json: Json = False,
+) -> Iterator[Said]:
+    """Repeat a study, and set the outcome beside its claims.
+
+    Ctrl-C finishes the running trial and stops; the same command goes on from there.
+    """
+    from farm.errors import InputError
+    from farm.report.paper.material import gather
+    from farm.settings.credentials import redacted
+    from farm.studies import reproduction
+
+    paper = reproduction.find(study)
+    if no_run and fresh:
+        raise InputError("--fresh measures again, --no-run does not measure: choose one")
+    path = output or _default(paper.name)
+    form = chosen_format(None, path)
+    reproduction.check(form == "html")
+    names = reproduction.sweeps_of(paper, quick)
+    with opened(create=not no_run) as (store, settings):
+        found = _known(store, names) if no_run else (yield from _measured(names, store, settings, fresh, as_json))
+        late = next((ran for ran in found if not ran.progress.is_over and not no_run), None)
+        if late is not None:
+            yield late.stopped(f"farm reproduce {paper.name}{' --quick' if quick else ''}")
+            return
+        sweeps = [ran.sweep for ran in found]
+        if not sweeps:
+            raise InputError(f"nothing of {', '.join(names)} was measured yet: leave out --no-run")
+        missing = [name for name in names if name not in {sweep.name for sweep in sweeps}]
+        view = reproduction.reproduction(store, paper, sweeps, missing, include_flagged)
+        yield Told(view.rendered(), view.record(), as_json)
+        material = gather(store, sweeps, [], redacted(settings.store_url), datetime.now(UTC))
+        yield Written(text(material, form, view), path)
+        for ran in found:
+            yield outcome(ran.progress, store, ran.sweep)
+
+
+def _default(study: str) -> Path:
+    """Beside the user's files: none of them is overwritten but a report. Raises InputError."""
+    from farm.errors import InputError
+
+    path = Path(f"reproduce-{study}.html")
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            is_ours = _OURS in file.read(1000)
+    except FileNotFoundError:
+        return path
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
+    if not is_ours:
+        raise InputError(f"{path} is there, and no report of Wattfarm: rename it, or choose another name by -o")
+    return path
+
+
+def _known(store: "Store", names: Sequence[str]) -> list[Ran]:
+    """The latest sweep of each name; none of one that was never submitted."""
+    latest: dict[str, SweepRecord] = {}
+    for sweep in store.sweeps():
+        latest.setdefault(sweep.name, sweep)
+    return [Ran(latest[name], store.progress(latest[name].id)) for name in names if name in latest]
+
+
+def _measured(
+    names: Sequence[str], store: "Store", settings: "Settings", fresh: bool, quiet: bool
+) -> Generator[Said, None, list[Ran]]:
+    """One sweep after the other, until one is interrupted."""
+    from farm import sweeps
+    from farm.scheduling.embedded import Interrupts
+    from farm.spec import parse_sweep
+
+    interrupts, found = Interrupts(), []
+    for name in names:
+        text = sweeps.text(name)
+        sweep = parse_sweep(text, f"{name}.yaml", Path.cwd())
+        found.append((yield from measured(sweep, text, store, settings, interrupts, fresh, quiet)))
+        if interrupts.count:
+            break
+    return found

@@ -1,0 +1,54 @@
+"""`farm results` and `farm export`. Modules are imported on use, so that help is fast."""
+
+from typing import Annotated
+
+import typer
+
+from farm.cli.options import AnySweep, DomainName, FormatName, IncludeFlagged, Json, Output, Where, table_format
+from farm.cli.output import Answer, Rows, opened
+
+
+def results(
+    sweep: AnySweep = None,
+    *,
+    by: Annotated[str | None, typer.Option(metavar="NAMES", help="Group by these: model,batch_size,machine.")] = None,
+    where: Where = None,
+    domain: DomainName = None,
+    include_flagged: IncludeFlagged = False,
+    target_accuracy: Annotated[
+        list[float] | None,
+        typer.Option("--target-accuracy", metavar="SHARE", help="Joules until accuracy 0.9, say; may be repeated."),
+    ] = None,
+    form: FormatName = None,
+    output: Output = None,
+    as_json: Json = False,
+) -> Answer:
+    """Print results, grouped and summed up."""
+    from farm.kinds import views
+    from farm.report.selection import Selection
+
+    chosen = table_format(form, output, as_json)
+    with opened() as (store, _):
+        selected = Selection.parse(by, where or [], domain, include_flagged, target_accuracy or [])
+        return Answer(views.view(store, store.find_sweep(sweep), selected), None, chosen, output)
+
+
+def export(
+    sweep: AnySweep = None,
+    *,
+    rows: Annotated[
+        str, typer.Option("--rows", metavar="NAME", help="measurement (window x domain), batch or request.")
+    ] = "measurement",
+    form: FormatName = None,
+    output: Output = None,
+) -> Rows:
+    """Write all that was measured, row by row."""
+    from farm.errors import InputError
+    from farm.exchange import exports
+    from farm.report import files
+
+    if rows not in set(exports.Rows):
+        raise InputError(f"--rows: expected {', '.join(exports.Rows)}, got {rows!r}")
+    chosen = files.chosen(form, output, files.FLAT)
+    with opened() as (store, _):
+        return Rows(exports.exported(store, store.find_sweep(sweep), exports.Rows(rows)), chosen, output)

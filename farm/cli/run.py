@@ -1,0 +1,82 @@
+"""`farm run`, and what it shares with `farm reproduce`. Modules are imported on use, so that help is fast."""
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from farm.cli.options import Fresh, Json, SweepFile
+from farm.cli.output import Answer, Aside, Said, opened
+
+if TYPE_CHECKING:
+    from farm.model import SweepRecord
+    from farm.scheduling.embedded import Interrupts
+    from farm.settings import Settings
+    from farm.spec import Sweep
+    from farm.store import Progress, Store
+
+SOME_TRIALS_FAILED = 1
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A sweep, and how it stands."""
+
+    sweep: "SweepRecord"
+    progress: "Progress"
+
+    def stopped(self, command: str) -> Aside:
+        """What to say where it is not over."""
+        line = f"farm: stopped with {self.progress.to_go} jobs to go: `{command}` goes on from here"
+        return Aside([line], INTERRUPTED)
+
+
+def run(sweep: SweepFile, fresh: Fresh = False, as_json: Json = False) -> Iterator[Said]:
+    """Measure a sweep on this machine; needs no server.
+
+    Ctrl-C finishes the running trial and stops, twice stops now; the same command goes on from there.
+    """
+    from farm.kinds import views
+    from farm.report.files import Format
+    from farm.report.selection import Selection
+    from farm.scheduling.embedded import Interrupts
+    from farm.spec import load_sweep
+
+    loaded, text = load_sweep(sweep), sweep.read_text(encoding="utf-8")
+    with opened(create=True) as (store, settings):
+        ran = yield from measured(loaded, text, store, settings, Interrupts(), fresh, quiet=as_json)
+        shown = views.view(store, ran.sweep, Selection())
+        yield Answer(shown, None, Format.JSON if as_json else Format.TABLE, None)
+        yield outcome(ran.progress, store, ran.sweep) if ran.progress.is_over else ran.stopped(f"farm run {sweep}")
+
+
+def measured(
+    sweep: "Sweep",
+    text: str,
+    store: "Store",
+    settings: "Settings",
+    interrupts: "Interrupts",
+    fresh: bool,
+    quiet: bool,
+) -> Generator[Said, None, Ran]:
+    """Work a sweep off on this machine, whatever its targets; only what is missing is measured."""
+    from farm.scheduling import embedded, submission
+    from farm.scheduling.status import progress as display
+
+    submitted = submission.enqueue(submission.here(sweep), text, store, settings, fresh)
+    yield Aside([f"farm: note: {warning}" for warning in submitted.warnings])
+    end = store.progress(submitted.sweep_id)
+    if not end.is_over:
+        live = display.live(sweep.name, not quiet, lambda: display.stopping(interrupts.count))
+        with interrupts.caught(), live as show:
+            end = embedded.run(submitted.sweep_id, store, settings, interrupts, show)
+    return Ran(store.find_sweep(submitted.sweep_id), end)
+
+
+def outcome(progress: "Progress", store: "Store", sweep: "SweepRecord") -> Aside:
+    """What failed, and the exit status that goes with it."""
+    from farm.model import JobState
+    from farm.scheduling.status import progress as display
+
+    has_failed = bool(progress.counts.get(JobState.FAILED))
+    return Aside(display.failure_lines(store.failures(sweep.id), sweep.id), SOME_TRIALS_FAILED if has_failed else 0)

@@ -1,0 +1,362 @@
+"""From traces and windows to joules: integration, baseline subtraction, uncertainty. Pure, and the only such place.
+
+Notation: E energy in J, P power in W, D duration in s, u standard uncertainty.
+
+    net  = E - P_idle D
+    u²(net) = u_E² + D² u_P² + P_idle² u_D²        u_P² = SE² + (P_before - P_after)² / 12
+    u_E²    = (P_idle u_age)² + ((P - P_idle) (1 - s) T)² / 6 + (1 - s) D² SE² + J_warm² / 12
+
+The counter is published every T: each of its two readings is up to T old, and they differ in age by u_age, while the
+board idles between guards. Where nothing more is known, u_age² = T²/6. Where the probe knows T, its u_T and by how much
+two updates differ in how late they are (the jitter), readings A apart differ by a whole T with a probability of r / T:
+
+    u_age² = r (T - r)        r = |A - n T| + n u_T + jitter        n T: the whole number of periods next to A
+
+Where r / T is above `RARE` a 95 % interval has to hold that T too, and u_age = T/2. A window without guards is charged
+its own P instead of P_idle, and T²/6 unless it is idle.
+
+The sensor sees a share s of the time: at either end it catches too much or too little of the step from idle to P, and
+between them the mean of what it sees has a standard error SE. J_warm is what the guards, beside work, drew above the
+context idle, as the power sensor saw it: it is taken off, and uncertain as if it had changed evenly.
+The board's gain error is in none of these: it cancels in ratios on one board, and only there.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from math import hypot, inf, sqrt
+from statistics import fmean
+
+from farm.energy import validity
+from farm.energy.curve import Curve, Guards
+from farm.model import Baseline, Domain, Flag, Measurement, MeasureSettings, Reading, Trace, Window, WindowKind
+
+#: 95 % of a normal distribution lie within so many standard uncertainties.
+COVERAGE_FACTOR = 1.96
+#: Standard uncertainty of a window's duration: two clock stamps, each beside the event that it stamps.
+DURATION_U_S = 1e-4
+#: The baseline has drifted when before and after differ by more than the larger of these.
+DRIFT_SHARE, DRIFT_W = 0.03, 2.0
+#: ... and by more standard uncertainties of that difference: a meter's own error is no drift.
+DRIFT_FACTOR = 2.0
+#: Net energies below so many standard uncertainties are noise.
+NOISE_FACTOR = 3.0
+#: A 95 % interval may leave out what happens to so small a share of the windows: a net energy has two ages in it, its
+#: own and its baseline's.
+RARE = 1 / 40
+#: These draw at their edges what they draw between them.
+_IDLE = frozenset({WindowKind.IDLE_BEFORE, WindowKind.CONTEXT_IDLE, WindowKind.IDLE_AFTER})
+
+
+@dataclass(frozen=True, slots=True)
+class Power:
+    """A mean power and its standard uncertainty."""
+
+    mean_w: float
+    u_w: float
+
+
+@dataclass(frozen=True, slots=True)
+class Energy:
+    """An energy and its standard uncertainty."""
+
+    j: float
+    u_j: float
+
+
+class CounterReset(Exception):
+    """A counter went backwards inside the window: its joules are lost."""
+
+
+#: Begin and end on the monotonic clock, in ns; infinite where nothing comes before or after.
+Span = tuple[float, float]
+#: Mean idle power by meter and domain.
+IdlePowers = Mapping[tuple[str, Domain], Power]
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """The idle powers beside one trial."""
+
+    before: IdlePowers
+    after: IdlePowers
+    context: IdlePowers
+
+
+def window_energy(
+    trace: Trace, begin_ns: int, end_ns: int, guards: Guards | None = None, sensor: Trace | None = None
+) -> Energy | None:
+    """The joules that a trace saw between two moments, or None where it does not cover them.
+
+    With guards, the meter is read in the settled idle on both sides and the idle's own energy is taken off, so that a
+    counter published late, or a sensor that smears the step, loses nothing; where it was not read there, it is taken
+    as it is. `sensor` is the power trace beside a counter: it tells how much the power varied, which a sensor that sees
+    but part of the time has to guess. Raises CounterReset when a counter went backwards.
+    """
+    curve = Curve(trace)
+    outer = curve.settled_edges(begin_ns, end_ns, guards) if guards else None
+    begin, end = outer or (begin_ns, end_ns)
+    if not curve.covers(begin, end):
+        return None
+    if curve.is_counter and curve.fell(begin, end):
+        raise CounterReset(trace.source)
+    j = curve.at(end) - curve.at(begin)
+    duration_s = (end_ns - begin_ns) / 1e9
+    if guards is None or outer is None:
+        return Energy(j, abs(j) / duration_s * trace.update_period_s / sqrt(6))
+    polled = sensor or trace
+    before, after = (guards.free_from_ns, begin, begin_ns), (end_ns, end_ns, end)
+    warm_j = sum(_warm_j(polled, guards.sensor_w, *guard) for guard in (before, after))
+    j -= guards.idle_w * ((end - begin) / 1e9 - duration_s) + warm_j
+    age_u_j = guards.idle_w * _age_u_s(trace, (end - begin) / 1e9) if curve.is_counter else 0.0
+    unseen = trace.unseen if curve.is_counter else 1.0  # polling places the step within a period, whatever was seen
+    step_u_j = (j / duration_s - guards.idle_w) * unseen * trace.update_period_s / sqrt(6)
+    return Energy(j, hypot(age_u_j, step_u_j, _sampling_u_j(polled, begin_ns, end_ns), warm_j / sqrt(12)))
+
+
+def _warm_j(sensor: Trace, idle_w: float | None, rest_ns: float, begin_ns: int, end_ns: int) -> float:
+    """What a guard in a rest since `rest_ns` drew above the context idle: clocks and leakage do not fall at once.
+
+    0 where no sensor tells, or where it averages over what was before the rest.
+    """
+    if idle_w is None or sensor.averaging_window_s is None:
+        return 0.0
+    settled_ns = rest_ns + (sensor.update_period_s + sensor.averaging_window_s) * 1e9
+    powers_w = _powers_w(sensor, max(begin_ns, settled_ns), end_ns)
+    return (fmean(powers_w) - idle_w) * (end_ns - begin_ns) / 1e9 if powers_w else 0.0
+
+
+def _powers_w(trace: Trace, begin_ns: float, end_ns: float) -> list[float]:
+    """What a power sensor read between two moments."""
+    return [r.power_w for r in trace.readings if r.power_w is not None and begin_ns <= r.at_ns <= end_ns]
+
+
+def _age_u_s(trace: Trace, apart_s: float) -> float:
+    """Of the difference in age between two readings: what is published every T is up to T old when it is read.
+
+    Readings A apart differ in age by r = A mod T or by r - T, whose variance is r (T - r). That is T²/6 on average over
+    A, and where T is not known well enough to tell r.
+    """
+    period_s = trace.update_period_s
+    if trace.update_period_u_s is None or trace.update_jitter_s is None:
+        return period_s / sqrt(6)
+    periods = round(apart_s / period_s)
+    doubt_s = periods * trace.update_period_u_s + trace.update_jitter_s
+    if doubt_s > period_s / 4:
+        return period_s / sqrt(6)
+    off_s = abs(apart_s - periods * period_s) + doubt_s
+    return sqrt(off_s * (period_s - off_s)) if off_s <= RARE * period_s else period_s / 2
+
+
+def _sampling_u_j(sensor: Trace, begin_ns: int, end_ns: int) -> float:
+    """What a sensor that sees part of the time leaves open within a window; 0 for one that tells no power."""
+    settled_ns = begin_ns + round(2 * sensor.update_period_s * 1e9)  # what is read from here on was seen in the window
+    return sqrt(sensor.unseen) * _standard_error(sensor, settled_ns, end_ns) * (end_ns - begin_ns) / 1e9
+
+
+def mean_power(trace: Trace, window: Window) -> Power | None:
+    """The mean power over an idle window, or None where the trace does not cover it."""
+    try:
+        energy = _idle_energy(trace, window)
+    except CounterReset:
+        return None
+    if energy is None:
+        return None
+    mean_w = energy.j / window.duration_s
+    standard_error_w = _standard_error(trace, window.begin_at_ns, window.end_at_ns)
+    return Power(mean_w, hypot(energy.u_j / window.duration_s, standard_error_w))
+
+
+def _idle_energy(trace: Trace, window: Window) -> Energy | None:
+    """As `window_energy`, where the power at the edges is that in between: readings of one age have no error."""
+    energy = window_energy(trace, window.begin_at_ns, window.end_at_ns)
+    edges = Curve(trace).settled_edges(window.begin_at_ns, window.end_at_ns)
+    if energy is None or edges is None:
+        return energy
+    return Energy(energy.j, abs(energy.j) / window.duration_s * _age_u_s(trace, (edges[1] - edges[0]) / 1e9))
+
+
+def _standard_error(trace: Trace, begin_ns: int, end_ns: int) -> float:
+    """Of the mean power between two moments, from how much the means of neighbouring quarters differ; 0 if unknown.
+
+    For independent samples it is their standard deviation over the root of their number. Power that repeats with the
+    batch averages out within a quarter, and in the mean; slow changes do not.
+    """
+    samples = _powers_w(trace, begin_ns, end_ns)
+    if len(samples) < 2:
+        return 0.0
+    length = max(len(samples) // 4, 1)
+    sums = list(accumulate(samples, initial=0.0))
+    means = [(b - a) / length for a, b in zip(sums, sums[length:], strict=False)]
+    differences = [b - a for a, b in zip(means, means[length:], strict=False)]
+    variance = fmean(d**2 for d in differences) / 2
+    return sqrt(variance * length / len(samples))
+
+
+def idle_powers(traces: Iterable[Trace], window: Window | None) -> dict[tuple[str, Domain], Power]:
+    """The mean power of every trace that covers an idle window."""
+    if window is None:
+        return {}
+    powers = {(t.source, t.domain): mean_power(t, window) for t in traces}
+    return {key: power for key, power in powers.items() if power is not None}
+
+
+def drift(before: Power | None, after: Power | None) -> tuple[float, bool]:
+    """How far the idle power moved, in W, and whether that is too far and not the meter's error."""
+    if before is None or after is None:
+        return 0.0, False
+    moved_w = abs(before.mean_w - after.mean_w)
+    doubt_w = DRIFT_FACTOR * hypot(before.u_w, after.u_w)
+    return moved_w, moved_w > max(DRIFT_SHARE * before.mean_w, DRIFT_W, doubt_w)
+
+
+def has_drifted(idle: Idle) -> bool:
+    """Whether any meter saw the idle power move too far."""
+    return any(drift(power, idle.after.get(key))[1] for key, power in idle.before.items())
+
+
+def bare_power(before: Power | None, after: Power | None) -> Power | None:
+    """The idle power beside a trial: the mean of before and after, or the one that is known."""
+    known = [p for p in (before, after) if p is not None]
+    if not known:
+        return None
+    mean_w = fmean(p.mean_w for p in known)
+    se_w = sqrt(sum(p.u_w**2 for p in known)) / len(known)
+    return Power(mean_w, hypot(se_w, drift(before, after)[0] / sqrt(12)))
+
+
+def net_energy(gross: Energy, baseline: Power, duration_s: float) -> Energy:
+    """Gross less baseline, with its combined standard uncertainty."""
+    u_j = sqrt(gross.u_j**2 + (duration_s * baseline.u_w) ** 2 + (baseline.mean_w * DURATION_U_S) ** 2)
+    return Energy(gross.j - baseline.mean_w * duration_s, u_j)
+
+
+def measurements(
+    windows: Sequence[Window], traces: Sequence[Trace], idle: Idle, settings: MeasureSettings
+) -> tuple[Measurement, ...]:
+    """Every window x metered domain; each takes the best quality that covers it, and nulls where none does."""
+    domains = sorted({t.domain for t in traces})
+    return tuple(
+        _measure_domain(w, _free_ns(w, windows), [t for t in traces if t.domain == d], d, idle, settings)
+        for w in windows
+        for d in domains
+    )
+
+
+def _free_ns(window: Window, windows: Sequence[Window]) -> Span:
+    """From when to when nothing else ran: the window before ended, the window after began."""
+    ended = [w.end_at_ns for w in windows if w.end_at_ns <= window.begin_at_ns]
+    began = [w.begin_at_ns for w in windows if w.begin_at_ns >= window.end_at_ns]
+    return max(ended, default=-inf), min(began, default=inf)
+
+
+def _measure_domain(
+    window: Window, free_ns: Span, traces: Sequence[Trace], domain: Domain, idle: Idle, settings: MeasureSettings
+) -> Measurement:
+    flags: list[Flag] = []
+    sensor = next((t for t in traces if any(r.power_w is not None for r in t.readings)), None)
+    found: list[tuple[Trace, Measurement]] = []
+    for trace in sorted(traces, key=lambda t: t.quality.rank):
+        if validity.stands_still(trace):
+            flags.append(Flag.COUNTER_UNTRUSTED)
+            continue
+        try:
+            measured = _measure_trace(window, free_ns, trace, sensor, idle, settings)
+        except CounterReset:
+            flags.append(Flag.COUNTER_RESET)
+            continue
+        if measured is not None:
+            found.append((trace, measured))
+    if not found:
+        return Measurement(
+            window_kind=window.kind, window_index=window.index, domain=domain, quality=None, source=None, gross_j=None,
+            flags=(*flags, Flag.METER_LOST),
+        )  # fmt: skip
+    trace, best = next(((t, m) for t, m in found if m.net_j is not None), found[0])  # a counter may lack its baseline
+    readings = [r for t in traces for r in t.readings if window.begin_at_ns <= r.at_ns <= window.end_at_ns]
+    flags += [*best.flags, *validity.of_clocks(window, readings), *validity.of_length(window, trace, settings)]
+    return best.model_copy(update={"flags": tuple(flags), **_gauges(readings)})
+
+
+def _measure_trace(
+    window: Window, free_ns: Span, trace: Trace, sensor: Trace | None, idle: Idle, settings: MeasureSettings
+) -> Measurement | None:
+    key = (trace.source, trace.domain)
+    before, after, context = idle.before.get(key), idle.after.get(key), idle.context.get(key)
+    bare = bare_power(before, after)
+    baseline = _chosen(window.kind, bare, context, settings.baseline, drift(before, after)[0])
+    gross = _gross_energy(window, free_ns, trace, sensor, idle, settings.guard_s)
+    if gross is None and window.kind == WindowKind.IDLE_BEFORE and before is not None:
+        # shared with the trial before: its trace is not ours, its power is
+        gross = Energy(before.mean_w * window.duration_s, before.u_w * window.duration_s)
+    if gross is None:
+        return None
+    measurement = Measurement(
+        window_kind=window.kind,
+        window_index=window.index,
+        domain=trace.domain,
+        quality=trace.quality,
+        source=trace.source,
+        gross_j=gross.j,
+        gross_u_j=gross.u_j,
+        baseline_bare_w=bare.mean_w if bare else None,
+        baseline_context_w=context.mean_w if context else None,
+        mean_w=gross.j / window.duration_s,
+    )
+    if baseline is None:
+        return measurement
+    net = net_energy(gross, baseline, window.duration_s)
+    return measurement.model_copy(
+        update={
+            "baseline_w": baseline.mean_w,
+            "net_j": net.j,
+            "net_j_low": net.j - COVERAGE_FACTOR * net.u_j,
+            "net_j_high": net.j + COVERAGE_FACTOR * net.u_j,
+            "flags": _doubts(window.kind, net, before, after),
+        }
+    )
+
+
+def _gross_energy(
+    window: Window, free_ns: Span, trace: Trace, sensor: Trace | None, idle: Idle, guard_s: float
+) -> Energy | None:
+    if window.kind in _IDLE:
+        return _idle_energy(trace, window)
+    context = idle.context.get((trace.source, trace.domain))
+    guards = None
+    if window.kind.is_work and guard_s > 0 and context is not None:
+        seen = idle.context.get((sensor.source, sensor.domain)) if sensor else None
+        guards = Guards(guard_s, context.mean_w, seen.mean_w if seen else None, *free_ns)
+    return window_energy(trace, window.begin_at_ns, window.end_at_ns, guards, sensor)
+
+
+def _chosen(
+    kind: WindowKind, bare: Power | None, context: Power | None, choice: Baseline, moved_w: float
+) -> Power | None:
+    """The baseline of a window: an idle window has none, what runs before the model is loaded has the bare one."""
+    if kind in (WindowKind.IDLE_BEFORE, WindowKind.IDLE_AFTER):
+        return None
+    if kind in (WindowKind.SETUP, WindowKind.CONTEXT_IDLE) or choice == Baseline.BARE:
+        return bare
+    return Power(context.mean_w, hypot(context.u_w, moved_w / sqrt(12))) if context else None
+
+
+def _doubts(kind: WindowKind, net: Energy, before: Power | None, after: Power | None) -> tuple[Flag, ...]:
+    if not (kind.is_work or kind == WindowKind.LATENCY):
+        return ()
+    doubts = []
+    if drift(before, after)[1]:
+        doubts.append(Flag.BASELINE_DRIFT)
+    if net.j < NOISE_FACTOR * net.u_j:
+        doubts.append(Flag.BELOW_NOISE)
+    return tuple(doubts)
+
+
+def _gauges(readings: Sequence[Reading]) -> dict[str, float | None]:
+    """Mean temperature and clock."""
+    temperatures = [r.temperature_c for r in readings if r.temperature_c is not None]
+    clocks = [r.clock_hz for r in readings if r.clock_hz is not None]
+    return {
+        "temperature_c": fmean(temperatures) if temperatures else None,
+        "clock_hz": fmean(clocks) if clocks else None,
+    }

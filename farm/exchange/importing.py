@@ -1,0 +1,246 @@
+"""Measurements made elsewhere: the rows of a file as trials of a sweep of their own, marked imported. No database.
+
+A row is a trial in one domain. What a file does not tell stays unknown: no baseline, no net; no duration, no rate.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from farm.analysis import sheets
+from farm.errors import InputError
+from farm.model import UNKNOWN_HARDWARE, Domain, Point, Quality, Scalar
+
+#: What a column may hold besides factors, and what else it may be called.
+ROLES = {
+    "gross_j": "all joules of the trial",
+    "net_j": "joules less the idle machine's",
+    "net_j_low": "lower end of its 95 % interval",
+    "net_j_high": "upper end",
+    "duration_s": "seconds of the work",
+    "units": "units of work done",
+    "accuracy": "reached, a share",
+    "machine": "its name",
+    "hardware_class": "machines of one class are interchangeable",
+    "domain": "gpu, cpu, dram or wall",
+    "quality": "counter, sampled, modelled or unknown",
+    "repetition": "0 the first",
+}
+_ALSO = {"energy_j": "gross_j"}
+_NUMBERS = ("gross_j", "net_j", "net_j_low", "net_j_high", "duration_s", "accuracy")
+#: An export of this farm has several rows a trial.
+_EXPORT = {"window", "window_index", "begin_at_ns"}
+UNKNOWN = "unknown"
+#: What a database keeps of a trial: its seconds as nanoseconds, its counts as whole numbers.
+_SECONDS = (1e-9, 1e9)
+_MOST = {"units": 10**15, "repetition": 10**6}
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """How a file is read."""
+
+    columns: Mapping[str, str]  #: role -> column
+    factors: Mapping[str, str]  #: factor -> column
+    unit: str = "run"
+    constants: Mapping[str, str] = field(default_factory=dict)  #: role -> value, for all rows
+
+    def canonical(self) -> str:
+        """As JSON that is the same for the same meaning."""
+        parts = {"columns": self.columns, "factors": self.factors, "unit": self.unit, "constants": self.constants}
+        return json.dumps(parts, sort_keys=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedTrial:
+    """One row."""
+
+    line: int
+    factors: Point
+    machine: str
+    hardware_class: str
+    domain: Domain
+    quality: Quality | None
+    repetition: int
+    units: int
+    gross_j: float | None
+    net_j: float | None
+    net_j_low: float | None
+    net_j_high: float | None
+    duration_s: float | None
+    accuracy: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """A file as a sweep: the same file read the same way has the same id."""
+
+    id: str
+    name: str
+    source: str  #: the file's name
+    mapped: Mapped
+    trials: Sequence[ImportedTrial]
+
+
+def read(path: Path, name: str | None, mapped: Mapped) -> Import:
+    """Every row of a CSV or Parquet file; raises InputError that names line and column."""
+    header, rows = _table(path)
+    if set(header) >= _EXPORT:
+        raise InputError(f"{path}: an export of a farm has several rows a trial: expected a row a trial")
+    complete = _completed(path, header, mapped)
+    trials: list[ImportedTrial] = []
+    seen: Counter[str] = Counter()
+    for line, row in rows:
+        trial = _trial(_Row(path, line, row), complete, seen)
+        trials.append(trial)
+    if not trials:
+        raise InputError(f"{path}: it has no rows")
+    digest = hashlib.sha256(complete.canonical().encode() + b"\n" + path.read_bytes()).hexdigest()[:12]
+    return Import(digest, name or path.stem, path.name, complete, trials)
+
+
+def parse_pairs(option: str, texts: Sequence[str], is_name_enough: bool = False) -> dict[str, str]:
+    """NAME=COLUMN from the command line, several between commas; raises InputError."""
+    found = {}
+    for item in (part.strip() for text in texts for part in text.split(",")):
+        name, sign, column = (part.strip() for part in item.partition("="))
+        if not name or (sign and not column) or not (sign or is_name_enough):
+            raise InputError(f"{option}: expected NAME=COLUMN, got {item!r}")
+        found[name] = column or name
+    return found
+
+
+def _completed(path: Path, header: Sequence[str], mapped: Mapped) -> Mapped:
+    """With the columns that have our names already; raises InputError for what is not there."""
+    named = {_ALSO.get(role, role): column for role, column in mapped.columns.items()}
+    for role in named:
+        if role not in ROLES:
+            raise InputError(
+                f"--map: nothing is called {role!r}: there are {', '.join((*ROLES, *_ALSO))}; see --factor"
+            )
+    taken = {*named.values(), *mapped.factors.values()}
+    ours = {_ALSO.get(column, column): column for column in header if column not in taken}
+    columns = {r: c for r, c in ours.items() if r in ROLES and r not in mapped.constants} | named
+    for column in (*columns.values(), *mapped.factors.values()):
+        if column not in header:
+            raise InputError(f"{path}:1: no column {column!r}: there are {', '.join(header)}")
+    if not {"gross_j", "net_j"} & set(columns):
+        raise InputError(
+            f"{path}: which column holds the joules? --map gross_j=COLUMN or net_j=COLUMN, of {', '.join(header)}"
+        )
+    if not mapped.factors:
+        rest = [column for column in header if column not in columns.values()]
+        raise InputError(f"{path}: which columns are factors? --factor NAME, of {', '.join(rest)}")
+    if "machine" not in columns and "machine" not in mapped.constants:
+        raise InputError(f"{path}: which machine was it? --machine NAME, or --map machine=COLUMN")
+    if "domain" not in columns and "domain" not in mapped.constants:
+        raise InputError(f"{path}: whose joules are they? --domain {', '.join(Domain)}, or --map domain=COLUMN")
+    return Mapped(columns, mapped.factors, mapped.unit, mapped.constants)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    path: Path
+    line: int
+    values: Mapping[str, Any]
+
+    def wrong(self, column: str, expected: str) -> InputError:
+        return InputError(f"{self.path}:{self.line}: column {column}: expected {expected}, got {self.values[column]!r}")
+
+    def number(self, column: str, expected: str = "a number") -> float | None:
+        """None where the cell is empty."""
+        value = self.values[column]
+        if value is None or (isinstance(value, str) and not value.strip()):
+            return None
+        try:
+            found = sheets.number(value) if isinstance(value, str) else float(value)
+        except (TypeError, ValueError):
+            found = None
+        if found is None or not isfinite(found):
+            raise self.wrong(column, expected)
+        if abs(found) > sheets.LARGEST:
+            raise self.wrong(column, f"at most {sheets.LARGEST:g}")
+        return float(found)
+
+    def count(self, column: str, least: int, most: int) -> int:
+        number = self.number(column)
+        if number is None or not least <= number <= most or number != int(number):
+            raise self.wrong(column, f"a whole number from {least} to {most:g}")
+        return int(number)
+
+    def word(self, column: str, known: Sequence[str] = ()) -> str:
+        word = str(self.values[column] if self.values[column] is not None else "").strip()
+        if not word or (known and word not in known):
+            raise self.wrong(column, ", ".join(known) if known else "a name")
+        return word
+
+
+def _trial(row: _Row, mapped: Mapped, seen: Counter[str]) -> ImportedTrial:
+    def word(role: str, default: str, known: Sequence[str] = ()) -> str:
+        if role in mapped.columns:
+            return row.word(mapped.columns[role], known)
+        return mapped.constants.get(role, default)
+
+    columns = mapped.columns
+    numbers = {role: row.number(columns[role]) if role in columns else None for role in _NUMBERS}
+    duration_s = numbers["duration_s"]
+    if duration_s is not None and not _SECONDS[0] <= duration_s <= _SECONDS[1]:
+        raise row.wrong(columns["duration_s"], "more than 0 s" if duration_s <= 0 else "1 ns to 1e9 s")
+    gross_j, net_j = numbers["gross_j"], numbers["net_j"]
+    if gross_j is not None and gross_j < 0:
+        raise row.wrong(columns["gross_j"], "0 J or more")
+    if gross_j is not None and net_j is not None and net_j > gross_j:
+        raise row.wrong(columns["net_j"], f"no more than the {gross_j:g} J gross")
+    machine = word("machine", "")
+    quality = word("quality", UNKNOWN, (*Quality, UNKNOWN))
+    domain = Domain(word("domain", "", tuple(Domain)))
+    factors = {name: _scalar(row.values[column]) for name, column in mapped.factors.items()}
+    place = json.dumps([factors, machine, domain], sort_keys=True)
+    repetition = row.count(columns["repetition"], 0, _MOST["repetition"]) if "repetition" in columns else seen[place]
+    seen[place] += 1
+    units = int(mapped.constants.get("units", 1))
+    return ImportedTrial(
+        line=row.line,
+        factors=factors,
+        machine=machine,
+        hardware_class=word("hardware_class", UNKNOWN_HARDWARE),
+        domain=domain,
+        quality=None if quality == UNKNOWN else Quality(quality),
+        repetition=repetition,
+        units=row.count(columns["units"], 1, _MOST["units"]) if "units" in columns else units,
+        **numbers,
+    )
+
+
+def _scalar(value: object) -> Scalar:
+    """A factor as a sweep would have it: numbers are numbers, an empty cell is null."""
+    if value is None or (isinstance(value, bool | int | float) and isfinite(value)):
+        return value
+    text = str(value).strip()
+    number = sheets.number(text)
+    return number if number is not None else {"true": True, "false": False, "": None}.get(text.lower(), text)
+
+
+def _table(path: Path) -> tuple[Sequence[str], Iterable[tuple[int, Mapping[str, Any]]]]:
+    """Header, and the rows with their lines."""
+    return _parquet(path) if path.suffix.lower() == ".parquet" else sheets.read(path)
+
+
+def _parquet(path: Path) -> tuple[Sequence[str], Iterable[tuple[int, Mapping[str, Any]]]]:
+    try:
+        import pyarrow as pa  # noqa: PLC0415
+        import pyarrow.parquet as pq  # noqa: PLC0415
+    except ModuleNotFoundError:
+        raise InputError("parquet needs pyarrow: pip install 'wattfarm[parquet]'") from None
+    try:
+        table = pq.read_table(path)
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{path}: it is no Parquet file ({str(error).splitlines()[0]})") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+    return list(table.column_names), enumerate(table.to_pylist(), start=1)

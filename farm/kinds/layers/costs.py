@@ -1,0 +1,292 @@
+"""Where a network's energy goes: by type of layer, how well the layers account for the whole, and what ablation says.
+
+Of several trials each part is averaged first. Uncertainties of the parts are taken as independent of each other. Pure.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import hypot
+from statistics import fmean
+from typing import Literal, Self
+
+from pydantic import JsonValue, TypeAdapter
+
+from farm.analysis import samples as of_trials
+from farm.analysis.aggregate import Sample, Summary, grouped
+from farm.analysis.intervals import Interval, mean_interval
+from farm.energy.joules import COVERAGE_FACTOR
+from farm.model import Domain
+from farm.store import MeasurementRow, TrialRow
+
+#: Layers whose sum is outside this share of the whole do not explain it.
+CLOSURE = (0.8, 1.2)
+
+Pass = Literal["forward", "backward"]
+PASSES: tuple[Pass, ...] = ("forward", "backward")
+
+
+@dataclass(frozen=True, slots=True)
+class PartCost:
+    """What one part of a network costs, per call."""
+
+    kind: Literal["whole", "layer", "ablated"]
+    pass_: Pass
+    type: str  #: class of the module: "Conv2d"
+    count: int = 1  #: calls that one pass of the whole makes of it
+    ablated: str | None = None  #: the type that is taken out of the whole
+    energy_j: float | None = None  #: net
+    energy_u_j: float | None = None  #: standard uncertainty
+    duration_s: float | None = None
+
+    @classmethod
+    def of(
+        cls,
+        fact: Mapping[str, JsonValue],
+        energy_j: float | None,
+        energy_u_j: float | None,
+        duration_s: float | None,
+    ) -> Self:
+        """From an entry of the fact `parts` of a trial, and what was measured of one call."""
+        known = {"pass_": fact["pass"], **{name: fact[name] for name in ("kind", "type", "count", "ablated")}}
+        measured = {"energy_j": energy_j, "energy_u_j": energy_u_j, "duration_s": duration_s}
+        return TypeAdapter(cls).validate_python({**known, **measured})
+
+
+@dataclass(frozen=True, slots=True)
+class TypeCost:
+    """All layers of one type, in one pass of the whole; a pass that they have no part in, or one unknown, is None."""
+
+    type: str
+    calls: int  #: in one forward pass
+    forward_j: Interval | None
+    backward_j: Interval | None
+    total_j: Interval | None
+    share: float | None  #: of the sum of all layers, both passes
+    duration_s: float | None  #: of both passes
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """How much of the whole its layers account for, each measured alone."""
+
+    pass_: Pass | Literal["both"]
+    layers_j: Interval | None
+    whole_j: Interval | None
+    ratio: Interval | None  #: layers / whole; None too where the whole is within its uncertainty of nothing
+    duration_ratio: float | None  #: the same of time
+
+    @property
+    def is_closed(self) -> bool | None:
+        """Whether the ratio is within 0.8 and 1.2."""
+        return None if self.ratio is None else CLOSURE[0] <= self.ratio.mean <= CLOSURE[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """The layers of one type twice: measured alone, and as what the whole saves without them."""
+
+    type: str
+    pass_: Pass
+    isolated_j: Interval | None
+    saved_j: Interval | None  #: whole - ablated
+    gap_j: Interval | None  #: isolated - saved
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether the two differ by no more than their uncertainty."""
+        if self.gap_j is None or self.gap_j.low is None or self.gap_j.high is None:
+            return None
+        return self.gap_j.low <= 0 <= self.gap_j.high
+
+
+@dataclass(frozen=True, slots=True)
+class LayerCosts:
+    """A network taken apart."""
+
+    types: tuple[TypeCost, ...]  #: in the order in which they first run
+    closures: tuple[Closure, ...]
+    ablations: tuple[Ablation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LayersSummary:
+    """One group of trials of kind layers."""
+
+    whole: Summary  #: per pass of the whole network, forward and backward
+    costs: LayerCosts
+    is_net: bool  #: False: the net energy of the whole is within its uncertainty of nothing, so these are gross ones
+
+
+@dataclass(frozen=True, slots=True)
+class _Joules:
+    value: float
+    u: float | None
+
+    @property
+    def interval(self) -> Interval:
+        if self.u is None:
+            return Interval(self.value, None, None)
+        return Interval(self.value, self.value - COVERAGE_FACTOR * self.u, self.value + COVERAGE_FACTOR * self.u)
+
+    def minus(self, other: "_Joules") -> "_Joules":
+        u = None if self.u is None or other.u is None else hypot(self.u, other.u)
+        return _Joules(self.value - other.value, u)
+
+    def over(self, whole: "_Joules") -> "_Joules | None":
+        if whole.value <= COVERAGE_FACTOR * (whole.u or 0.0):
+            return None
+        ratio = self.value / whole.value
+        u = None if self.u is None or whole.u is None else hypot(self.u, ratio * whole.u) / whole.value
+        return _Joules(ratio, u)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Of one trial, per call; by what tells a part from all others: label and pass."""
+
+    net: Mapping[tuple[str, str], PartCost]
+    gross: Mapping[tuple[str, str], PartCost]
+
+
+def measured_parts(
+    trials: Iterable[TrialRow], rows: Iterable[MeasurementRow], domain: Domain | None = None
+) -> dict[str, Parts]:
+    """The parts of every trial by its id, per call; None as domain means each trial's own device."""
+    by_trial = of_trials.rows_by_trial(rows)
+    return {t.trial: _parts_of(t, by_trial[t.trial], domain or of_trials.device_domain(t)) for t in trials}
+
+
+def summarise(
+    samples: Iterable[Sample], known: Mapping[str, Parts], by: Sequence[str], include_flagged: bool = False
+) -> list[LayersSummary]:
+    """Group samples by labels, as `aggregate.grouped` does, with the parts that they are of."""
+    return [
+        _summary(group.summary, [known[str(sample.labels["trial"])] for sample in group.samples])
+        for group in grouped(samples, by, include_flagged)
+    ]
+
+
+def _summary(whole: Summary, trials: Sequence[Parts]) -> LayersSummary:
+    costs = layer_costs(_pooled(trial.net for trial in trials))
+    if any(closure.ratio is not None for closure in costs.closures):
+        return LayersSummary(whole, costs, is_net=True)
+    return LayersSummary(whole, layer_costs(_pooled(trial.gross for trial in trials)), is_net=False)
+
+
+def _parts_of(trial: TrialRow, rows: Sequence[MeasurementRow], domain: Domain) -> Parts:
+    windows = {row.window_index: row for row in rows}
+    metered = {row.window_index: row for row in rows if row.domain == domain}
+    net: dict[tuple[str, str], PartCost] = {}
+    gross: dict[tuple[str, str], PartCost] = {}
+    for index, fact in enumerate(of_trials.parts(trial)):
+        window, identity = windows.get(index), (str(fact["label"]), str(fact["pass"]))
+        calls = (window.units if window else None) or 0
+        own = [metered[index]] if index in metered else []
+        joules = of_trials.sum_of(own).per(calls)
+        gross_u_j = own[0].gross_u_j / calls if own and own[0].gross_u_j is not None and calls else None
+        duration_s = window.duration_s / calls if window and window.duration_s and calls else None
+        net[identity] = PartCost.of(fact, joules.net, joules.net_u, duration_s)
+        gross[identity] = PartCost.of(fact, joules.gross, gross_u_j, duration_s)
+    return Parts(net, gross)
+
+
+def _pooled(trials: Iterable[Mapping[tuple[str, str], PartCost]]) -> list[PartCost]:
+    """The mean of each part over the trials that know it; its uncertainty is that of the mean."""
+    each: dict[tuple[str, str], list[PartCost]] = defaultdict(list)
+    for trial in trials:
+        for identity, part in trial.items():
+            each[identity].append(part)
+    return [_mean_part(several) for several in each.values()]
+
+
+def _mean_part(several: Sequence[PartCost]) -> PartCost:
+    energies = [part.energy_j for part in several if part.energy_j is not None]
+    uncertainties = [part.energy_u_j for part in several if part.energy_u_j is not None]
+    durations = [part.duration_s for part in several if part.duration_s is not None]
+    energy = mean_interval(energies, uncertainties) if energies else None
+    half = energy.half_width if energy else None
+    return replace(
+        several[0],
+        energy_j=energy.mean if energy else None,
+        energy_u_j=None if half is None else half / COVERAGE_FACTOR,
+        duration_s=fmean(durations) if durations else None,
+    )
+
+
+def layer_costs(parts: Sequence[PartCost]) -> LayerCosts:
+    """By type, closure and ablation, from the parts of one trial."""
+    layers, whole, ablated = ([p for p in parts if p.kind == kind] for kind in ("layer", "whole", "ablated"))
+    passes = [pass_ for pass_ in PASSES if any(part.pass_ == pass_ for part in whole)]
+    closures = [_closure(pass_, _of(layers, pass_), _of(whole, pass_)) for pass_ in passes]
+    if len(passes) > 1:
+        closures.append(_closure("both", layers, whole))
+    return LayerCosts(
+        types=tuple(_type_cost(type_, layers) for type_ in dict.fromkeys(layer.type for layer in layers)),
+        closures=tuple(closures),
+        ablations=tuple(_ablation(part, layers, whole) for part in ablated),
+    )
+
+
+def _type_cost(type_: str, layers: Sequence[PartCost]) -> TypeCost:
+    alike = [layer for layer in layers if layer.type == type_]
+    forward, backward = (_of(alike, pass_) for pass_ in PASSES)
+    total, everything = _sum(alike), _sum(layers)
+    share = total.over(everything) if total and everything else None
+    return TypeCost(
+        type=type_,
+        calls=sum(layer.count for layer in forward),
+        forward_j=_interval(_sum(forward)),
+        backward_j=_interval(_sum(backward)),
+        total_j=_interval(total),
+        share=None if share is None or share.value <= 0 else share.value,
+        duration_s=_duration(alike),
+    )
+
+
+def _closure(pass_: Pass | Literal["both"], layers: Sequence[PartCost], whole: Sequence[PartCost]) -> Closure:
+    alone, together = _sum(layers), _sum(whole)
+    alone_s, together_s = _duration(layers), _duration(whole)
+    return Closure(
+        pass_=pass_,
+        layers_j=_interval(alone),
+        whole_j=_interval(together),
+        ratio=_interval(alone.over(together) if alone and together else None),
+        duration_ratio=alone_s / together_s if alone_s is not None and together_s else None,
+    )
+
+
+def _ablation(ablated: PartCost, layers: Sequence[PartCost], whole: Sequence[PartCost]) -> Ablation:
+    alike = [layer for layer in _of(layers, ablated.pass_) if layer.type == ablated.ablated]
+    isolated, full, rest = _sum(alike), _sum(_of(whole, ablated.pass_)), _sum([ablated])
+    saved = full.minus(rest) if full and rest else None
+    return Ablation(
+        type=ablated.ablated or "",
+        pass_=ablated.pass_,
+        isolated_j=_interval(isolated),
+        saved_j=_interval(saved),
+        gap_j=_interval(isolated.minus(saved) if isolated and saved else None),
+    )
+
+
+def _of(parts: Iterable[PartCost], pass_: Pass) -> list[PartCost]:
+    return [part for part in parts if part.pass_ == pass_]
+
+
+def _sum(parts: Sequence[PartCost]) -> _Joules | None:
+    """Of all calls; None where one is unknown, or there is none."""
+    values = [part.count * part.energy_j for part in parts if part.energy_j is not None]
+    if not parts or len(values) < len(parts):
+        return None
+    uncertainties = [part.count * part.energy_u_j for part in parts if part.energy_u_j is not None]
+    return _Joules(sum(values), hypot(*uncertainties) if len(uncertainties) == len(parts) else None)
+
+
+def _duration(parts: Sequence[PartCost]) -> float | None:
+    """Of all calls; None where one is unknown, or there is none."""
+    values = [part.count * part.duration_s for part in parts if part.duration_s is not None]
+    return sum(values) if parts and len(values) == len(parts) else None
+
+
+def _interval(joules: _Joules | None) -> Interval | None:
+    return None if joules is None else joules.interval

@@ -1,0 +1,83 @@
+"""What a sweep of kind inference tells of serving: read from the store, for response times and recommendations."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from farm.analysis.aggregate import Group, Key, grouped
+from farm.analysis.samples import device_domain, samples
+from farm.errors import InputError
+from farm.kinds.serving.simulated import Figures, Service, services
+from farm.kinds.serving.times import needed
+from farm.kinds.views import COLUMNS, published_accuracy
+from farm.model import Domain, SweepRecord, WindowKind
+from farm.report import notes
+from farm.report.numbers import percent, several
+from farm.report.selection import Selected, Selection, select
+from farm.store import MeasurementRow, Store, TrialRow
+
+#: How all of these times were obtained.
+HOW = "simulated response times over measured service times"
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A sweep, as something that could serve requests."""
+
+    selected: Selected
+    groups: Sequence[Group]  #: by batch size and all that tells networks and machines apart
+    services: Sequence[Service]
+    accuracy: Mapping[str, float]  #: published ImageNet top-1 in %, by model
+    include_flagged: bool
+
+    def place(self, of: Key) -> Key:
+        """Machine and device, and what else tells a place from others of the sweep."""
+        known = {**self.selected.shared, **dict(of)}
+        return tuple((name, known[name]) for name in dict.fromkeys(("machine", "device", *dict(of))) if name in known)
+
+    def footnotes(self, figures: Sequence[Figures], statistics: Sequence[str]) -> list[str]:
+        """What a reader must know of times and joules that rest on this sweep."""
+        doubtful = [g for g in self.groups if g.summary.is_doubtful]
+        own = [f"Not measured under load: {HOW}. Intervals of times are the simulation's alone."]
+        between = max((f.interpolated for f in figures), default=0)
+        if between >= 0.005:
+            own.append(f"Up to {percent(between)} of the batches have a size between those measured: interpolated.")
+        if any(s.sizes[0] > 1 for s in self.services):
+            own.append("Batches smaller than any that was measured take as much as the smallest: they are padded.")
+        weak = [name for name in statistics if any(f.response_s and not f.is_claim(name) for f in figures)]
+        if weak:
+            least = ", ".join(f"{name} {needed(name)}" for name in weak)
+            own.append(f"* fewer measured batches, or requests, than a claim needs: {least}.")
+        if doubtful and not self.include_flagged:
+            count = several(len(doubtful), "batch size")
+            own.append(f"{count} left out, since every trial is flagged: --include-flagged brings them back.")
+        own += notes.spread(joules for f in figures for joules in (f.gross_j, f.net_j))
+        return [*own, *notes.reservations([g.summary for g in self.groups if g not in doubtful])]
+
+
+def served(store: Store, sweep: SweepRecord, selection: Selection) -> Served:
+    """Read, filter, group; raises InputError where there is nothing to serve with."""
+    if sweep.kind != "inference":
+        raise InputError(f"{sweep.name}: of kind {sweep.kind}: only sweeps of kind inference time batch after batch")
+    trials = list(store.trial_rows(sweep.id))
+    rows = list(store.measurement_rows(sweep.id, kinds=[WindowKind.MEASURE]))
+    selected = select(sweep, samples(trials, rows, selection.domain), selection, COLUMNS)
+    groups = grouped(selected.samples, tuple(dict.fromkeys(("batch_size", *selected.keys))), selection.include_flagged)
+    found = services(
+        groups, idle_w(trials, rows, selection.domain), lambda g: selection.include_flagged or not g.summary.is_doubtful
+    )
+    if not groups:
+        raise InputError(selected.nothing().replace("\n", ": "))
+    if not found:
+        raise InputError(f"{sweep.name}: every trial is flagged: --include-flagged takes them all the same")
+    return Served(selected, groups, found, published_accuracy(trials), selection.include_flagged)
+
+
+def idle_w(trials: Sequence[TrialRow], rows: Sequence[MeasurementRow], domain: Domain | None) -> dict[str, float]:
+    """The power of each trial's network while it waits."""
+    domains = {trial.trial: domain or device_domain(trial) for trial in trials}
+    known = ((r.trial, r.baseline_context_w, r.baseline_w) for r in rows if r.domain == domains[r.trial])
+    return {
+        trial: watts
+        for trial, context_w, chosen_w in known
+        if (watts := chosen_w if context_w is None else context_w) is not None
+    }

@@ -1,0 +1,243 @@
+"""What trainings reached and what that took: by stage, by epoch, to each accuracy that was wanted. Pure."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+from farm.analysis.aggregate import Sample, Summary, grouped
+from farm.analysis.intervals import Interval, mean_interval
+from farm.analysis.samples import Joules, device_domain, rows_by_trial, sum_of, total
+from farm.model import Domain, Epoch, Stopped, WindowKind
+from farm.store import MeasurementRow, TrialRow
+
+_UNKNOWN = Joules()
+#: Shorter windows say too little of a single epoch.
+EPOCH_NEEDS_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a stretch of a training took; what is not known is None."""
+
+    joules: Joules = _UNKNOWN
+    duration_s: float | None = None
+
+
+_UNMETERED = Spent()
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """What it took until a training first reached an accuracy: training and validation, without the setup."""
+
+    accuracy: float  #: that was wanted
+    epochs: int | None  #: done by then; None: never reached, what it took is unknown (censored)
+    spent: Spent = _UNMETERED
+    is_interpolated: bool = False  #: it was in the middle of a window: by the share of the window's epochs
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One training, in one domain."""
+
+    epochs: tuple[Epoch, ...]
+    stopped: Stopped | None
+    setup: Spent
+    training: Spent
+    validation: Spent
+    epoch: Joules  #: mean of the epochs that had a window of 10 s or more to themselves
+    crossings: tuple[Crossing, ...]  #: one for each accuracy that was wanted
+
+    @property
+    def last_accuracy(self) -> float | None:
+        """Validation accuracy of the last epoch; None: it never finished one."""
+        return self.epochs[-1].validation_accuracy if self.epochs else None
+
+    @property
+    def best_accuracy(self) -> float | None:
+        """The best of all epochs."""
+        return max((epoch.validation_accuracy for epoch in self.epochs), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetCost:
+    """What several trainings took to reach an accuracy; the means are over those that did."""
+
+    accuracy: float
+    reached: int
+    trainings: int
+    epochs: Interval | None
+    gross_j: Interval | None
+    net_j: Interval | None
+    duration_s: Interval | None
+    is_interpolated: bool  #: some of them
+
+
+@dataclass(frozen=True, slots=True)
+class StageCost:
+    """What one stage of several trainings took, of one training."""
+
+    gross_j: Interval | None
+    net_j: Interval | None
+    duration_s: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSummary:
+    """One group of trainings."""
+
+    work: Summary  #: per training image
+    epochs: Interval  #: done
+    last_accuracy: Interval | None
+    best_accuracy: Interval | None
+    epoch_s: Interval | None  #: of training alone
+    epoch_gross_j: Interval | None
+    epoch_net_j: Interval | None
+    setup: StageCost
+    training: StageCost
+    validation: StageCost
+    targets: tuple[TargetCost, ...]
+    stopped: Mapping[Stopped, int]
+
+
+def runs(
+    trials: Iterable[TrialRow],
+    rows: Iterable[MeasurementRow],
+    domain: Domain | None = None,
+    targets: Sequence[float] = (),
+) -> dict[str, Run]:
+    """Every training by its trial's id, failed ones too; None as domain means each trial's own device."""
+    by_trial = rows_by_trial(rows)
+    return {t.trial: _run(t, by_trial[t.trial], domain or device_domain(t), targets) for t in trials}
+
+
+def summarise(
+    samples: Iterable[Sample], known: Mapping[str, Run], by: Sequence[str], include_flagged: bool = False
+) -> list[TrainingSummary]:
+    """Group samples by labels, as `aggregate.grouped` does, with the runs that they are of."""
+    return [
+        _summary(group.summary, [known[str(sample.labels["trial"])] for sample in group.samples])
+        for group in grouped(samples, by, include_flagged)
+    ]
+
+
+def _run(trial: TrialRow, rows: Sequence[MeasurementRow], domain: Domain, targets: Sequence[float]) -> Run:
+    stages: dict[WindowKind, dict[int, Spent]] = defaultdict(dict)
+    for row in rows:
+        stages[row.window].setdefault(row.window_index, Spent(duration_s=row.duration_s))
+        if row.domain == domain:
+            stages[row.window][row.window_index] = Spent(sum_of([row]), row.duration_s)
+    training, validation = stages[WindowKind.TRAINING], stages[WindowKind.VALIDATION]
+    return Run(
+        epochs=trial.epochs,
+        stopped=trial.stopped,
+        setup=_together(stages[WindowKind.SETUP].values()),
+        training=_together(training.values()),
+        validation=_together(validation.values()),
+        epoch=_own_epochs(trial.epochs, training),
+        crossings=tuple(_crossing(target, trial.epochs, training, validation) for target in targets),
+    )
+
+
+def _together(parts: Iterable[Spent]) -> Spent:
+    """Unknown where one of them is, or there is none."""
+    known = list(parts)
+    durations = [part.duration_s for part in known if part.duration_s is not None]
+    return Spent(
+        total(part.joules for part in known),
+        sum(durations) if known and len(durations) == len(known) else None,
+    )
+
+
+def _own_epochs(epochs: Iterable[Epoch], windows: Mapping[int, Spent]) -> Joules:
+    """Mean of those that had a long window to themselves."""
+    lodgers = Counter(epoch.window for epoch in epochs)
+    own = [
+        window.joules
+        for index, window in windows.items()
+        if lodgers[index] == 1 and (window.duration_s or 0.0) >= EPOCH_NEEDS_S
+    ]
+    return total(own).per(len(own))
+
+
+def _crossing(
+    accuracy: float, epochs: Sequence[Epoch], training: Mapping[int, Spent], validation: Mapping[int, Spent]
+) -> Crossing:
+    place = next((place for place, epoch in enumerate(epochs) if epoch.validation_accuracy >= accuracy), None)
+    if place is None:
+        return Crossing(accuracy, epochs=None)
+    last = epochs[place].window
+    done = sum(epoch.window == last for epoch in epochs[: place + 1])
+    lodgers = sum(epoch.window == last for epoch in epochs)
+    spent = [
+        _share(_UNMETERED if index is None else stage.get(index, _UNMETERED), done / lodgers if index == last else 1.0)
+        for stage in (training, validation)
+        for index in {epoch.window for epoch in epochs[: place + 1]}
+    ]
+    return Crossing(accuracy, epochs[place].index + 1, _together(spent), is_interpolated=done < lodgers)
+
+
+def _share(spent: Spent, share: float) -> Spent:
+    duration = None if spent.duration_s is None else spent.duration_s * share
+    return replace(spent, joules=spent.joules.times(share), duration_s=duration)
+
+
+def _epoch_s(run: Run) -> float | None:
+    """Mean over the epochs of this trial, not over those of an attempt before it."""
+    own_s = [epoch.train_s for epoch in run.epochs if epoch.window is not None]
+    return fmean(own_s) if own_s else None
+
+
+def _summary(work: Summary, group: Sequence[Run]) -> TrainingSummary:
+    own = [run.epoch for run in group]
+    return TrainingSummary(
+        work=work,
+        epochs=mean_interval([float(len(run.epochs)) for run in group]),
+        last_accuracy=_mean(run.last_accuracy for run in group),
+        best_accuracy=_mean(run.best_accuracy for run in group),
+        epoch_s=_mean(_epoch_s(run) for run in group),
+        epoch_gross_j=_mean(joules.gross for joules in own),
+        epoch_net_j=_net(own),
+        setup=_stage(group, lambda run: run.setup),
+        training=_stage(group, lambda run: run.training),
+        validation=_stage(group, lambda run: run.validation),
+        targets=tuple(map(_target, zip(*(run.crossings for run in group), strict=True))),
+        stopped=Counter(run.stopped for run in group if run.stopped is not None),
+    )
+
+
+def _stage(group: Sequence[Run], stage: Callable[[Run], Spent]) -> StageCost:
+    spent = [stage(run) for run in group]
+    return StageCost(_mean(s.joules.gross for s in spent), _net([s.joules for s in spent]), _mean_s(spent))
+
+
+def _target(crossings: Sequence[Crossing]) -> TargetCost:
+    reached = [crossing for crossing in crossings if crossing.epochs is not None]
+    spent = [crossing.spent for crossing in reached]
+    return TargetCost(
+        accuracy=crossings[0].accuracy,
+        reached=len(reached),
+        trainings=len(crossings),
+        epochs=_mean(crossing.epochs for crossing in reached),
+        gross_j=_mean(s.joules.gross for s in spent),
+        net_j=_net([s.joules for s in spent]),
+        duration_s=_mean_s(spent),
+        is_interpolated=any(crossing.is_interpolated for crossing in reached),
+    )
+
+
+def _mean(values: Iterable[float | None]) -> Interval | None:
+    """Over those that are known."""
+    known = [value for value in values if value is not None]
+    return mean_interval(known) if known else None
+
+
+def _mean_s(spent: Iterable[Spent]) -> Interval | None:
+    return _mean(s.duration_s for s in spent)
+
+
+def _net(joules: Iterable[Joules]) -> Interval | None:
+    """With the instrument's own uncertainty."""
+    known = [(j.net, j.net_u) for j in joules if j.net is not None]
+    return mean_interval([net for net, _ in known], [u for _, u in known if u is not None]) if known else None

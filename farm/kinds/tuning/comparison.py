@@ -1,0 +1,138 @@
+"""Whether a strategy reaches the best accuracy of random search with less energy: paired by seed, with a test. Pure."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from math import inf, isfinite, log
+from statistics import median
+from typing import Literal
+
+from farm.analysis.aggregate import Key
+from farm.analysis.intervals import CONFIDENCE, RESAMPLES
+from farm.kinds.tuning.searches import Study
+from farm.model import Scalar
+
+BASELINE = "random"
+#: A claim about strategies needs so many seeds.
+LEAST_SEEDS = 5
+SIGNIFICANCE = 1 - CONFIDENCE
+
+
+@dataclass(frozen=True, slots=True)
+class Race:
+    """One strategy against random search with the same seed: until it has at least random's best accuracy."""
+
+    seed: Scalar
+    goal: float  #: random's best accuracy
+    budget_j: float  #: all that random spent
+    trials: int | None  #: until the goal; None: never reached
+    joules: float | None
+
+    @property
+    def ratio(self) -> float:
+        """Of the joules until the goal and all of random's; infinite where it is never reached."""
+        return inf if self.joules is None else self.joules / self.budget_j
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """One strategy against random search, over seeds."""
+
+    workload: Key
+    strategy: str
+    races: tuple[Race, ...]  #: of the seeds that both have, where all that was trained was metered
+    ratio: float  #: median over seeds; infinite: most never reach the goal
+    ratio_low: float | None  #: 95 % interval of the median: bootstrap over seeds
+    ratio_high: float | None
+    p: float | None  #: that it takes no less: Wilcoxon signed-rank, one-sided, Holm over a workload's strategies
+    least_p: float  #: that so few seeds could ever show
+
+    @property
+    def reached(self) -> int:
+        """Seeds with which it reaches the goal."""
+        return sum(race.trials is not None for race in self.races)
+
+    @property
+    def verdict(self) -> Literal["less", "never", "unclear"]:
+        """What may be claimed of its energy."""
+        if self.reached == 0:
+            return "never"
+        is_sure = self.p is not None and self.p < SIGNIFICANCE and (self.ratio_high or inf) < 1
+        return "less" if is_sure and len(self.races) >= LEAST_SEEDS else "unclear"
+
+
+def contests(studies: Iterable[Study]) -> list[Contest]:
+    """Every strategy against random search, of each workload that has both; random itself first, without a test."""
+    groups: dict[Key, dict[str, dict[Scalar, Study]]] = defaultdict(lambda: defaultdict(dict))
+    for study in studies:
+        groups[study.workload][study.strategy][study.seed] = study
+    return [contest for workload, by_strategy in groups.items() for contest in _contests(workload, by_strategy)]
+
+
+def race(study: Study, random: Study) -> Race | None:
+    """None where random reached nothing, or the energy of a training is unknown, or all of it is noise."""
+    goal, budget_j = random.best_accuracy, random.total_j
+    if goal is None or budget_j is None or not (study.is_metered and random.is_metered):
+        return None
+    step = study.until(goal)
+    if budget_j <= 0 or (step is not None and step.joules <= 0):
+        return None
+    return Race(study.seed, goal, budget_j, step.trials if step else None, step.joules if step else None)
+
+
+def _contests(workload: Key, by_strategy: Mapping[str, Mapping[Scalar, Study]]) -> list[Contest]:
+    random = by_strategy.get(BASELINE, {})
+    races = {
+        strategy: tuple(
+            found for seed, study in own.items() if seed in random if (found := race(study, random[seed])) is not None
+        )
+        for strategy, own in sorted(by_strategy.items(), key=lambda item: item[0] != BASELINE)
+    }
+    run = {strategy: several for strategy, several in races.items() if several}
+    tested = {strategy: p_less([r.ratio for r in several]) for strategy, several in run.items() if strategy != BASELINE}
+    adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
+    return [
+        _contest(workload, strategy, several, adjusted.get(strategy), len(tested)) for strategy, several in run.items()
+    ]
+
+
+def _contest(workload: Key, strategy: str, races: tuple[Race, ...], p: float | None, tests: int) -> Contest:
+    ratios = [r.ratio for r in races]
+    low, high = median_interval(ratios)
+    return Contest(workload, strategy, races, median(ratios), low, high, p, min(tests * 0.5 ** len(races), 1.0))
+
+
+def p_less(ratios: Sequence[float]) -> float:
+    """That such ratios come about although their median is no less than 1: Wilcoxon signed-rank test of their logs.
+
+    An infinite one ranks above all others, whatever it may be: to the disadvantage of the strategy.
+    """
+    logs = [log(ratio) for ratio in ratios if isfinite(ratio)]
+    most = max(map(abs, logs), default=0.0) + 1
+    differences = [x for x in (*logs, *[most] * (len(ratios) - len(logs))) if x != 0]
+    if not differences:
+        return 1.0
+    from scipy.stats import wilcoxon  # noqa: PLC0415 - slow to import
+
+    return float(wilcoxon(differences, alternative="less").pvalue)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's correction for several tests."""
+    order = sorted(range(len(p_values)), key=lambda place: p_values[place])
+    scaled = (min(p_values[place] * (len(p_values) - rank), 1.0) for rank, place in enumerate(order))
+    adjusted = dict(zip(order, accumulate(scaled, max), strict=True))
+    return [adjusted[place] for place in range(len(p_values))]
+
+
+def median_interval(values: Sequence[float]) -> tuple[float | None, float | None]:
+    """95 % percentile bootstrap of the median, which may be infinite; the same values give the same interval."""
+    if len(values) < LEAST_SEEDS:
+        return None, None
+    import numpy as np  # noqa: PLC0415
+
+    picks = np.random.default_rng(0).integers(len(values), size=(RESAMPLES, len(values)))
+    medians = np.sort(np.median(np.asarray(values)[picks], axis=1))
+    tail = round(RESAMPLES * (1 - CONFIDENCE) / 2)
+    return float(medians[tail]), float(medians[-1 - tail])

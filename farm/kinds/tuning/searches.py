@@ -1,0 +1,311 @@
+"""What searches for hyperparameters found and what that took: every training counts, failed and cut ones too. Pure."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from statistics import fmean
+
+from farm.analysis.aggregate import Key
+from farm.analysis.intervals import Interval, mean_interval
+from farm.analysis.samples import Joules, device_domain, rows_by_trial, total
+from farm.energy.joules import COVERAGE_FACTOR
+from farm.kinds.training.runs import Run, runs
+from farm.model import SEARCH_FACTORS, Asked, Domain, Flag, Point, Quality, Scalar, Stopped
+from farm.store import MeasurementRow, TrialRow
+
+
+class Outcome(StrEnum):
+    """How a training of a study ended."""
+
+    COMPLETE = "complete"  #: its own last epoch, or no better one in sight
+    PRUNED = "pruned"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One training of one configuration; a configuration has several where it is repeated, or one failed."""
+
+    number: int  #: of the configuration in its study
+    params: Point  #: the hyperparameters that were searched
+    outcome: Outcome
+    accuracy: float | None  #: of the last epoch; None: it failed
+    energy_j: float | None  #: setup, training and validation; of a failed one, what is known of it
+    saved_j: float | None = None  #: estimate: the epochs that pruning spared it, at its own joules per epoch
+    sampler_s: float = 0.0  #: that asking for the configuration took
+    sampler_cpu_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """One point of a search space that a study tried."""
+
+    number: int  #: counts the configurations of a study from 0, in the order in which they were asked for
+    params: Point
+    attempts: tuple[Attempt, ...]
+
+    @property
+    def accuracy(self) -> float | None:
+        """Mean over its repetitions; None: all of them failed."""
+        known = [a.accuracy for a in self.attempts if a.accuracy is not None]
+        return fmean(known) if known else None
+
+    @property
+    def energy_j(self) -> float | None:
+        """Of one training to the end; None where one is unknown or was cut short, or all failed."""
+        whole = [a.energy_j for a in self.attempts if a.outcome is not Outcome.FAILED]
+        known = [energy for energy in whole if energy is not None]
+        was_cut = any(a.outcome is Outcome.PRUNED for a in self.attempts)
+        return fmean(known) if known and len(known) == len(whole) and not was_cut else None
+
+    def is_beaten_by(self, other: "Configuration") -> bool:
+        """Whether the other is no worse in accuracy and energy, and better in one; what is unknown beats nothing."""
+        accuracy, energy_j = self.accuracy, self.energy_j
+        if accuracy is None or energy_j is None or other.accuracy is None or other.energy_j is None:
+            return False
+        is_no_worse = other.accuracy >= accuracy and other.energy_j <= energy_j
+        return is_no_worse and (other.accuracy > accuracy or other.energy_j < energy_j)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Where a study stood after a configuration."""
+
+    trials: int  #: so far
+    joules: float  #: so far, of those that are known
+    accuracy: float | None  #: the best so far
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """One strategy with one seed on one workload."""
+
+    workload: Key
+    strategy: str
+    seed: Scalar
+    configurations: tuple[Configuration, ...]  #: by number
+
+    @property
+    def attempts(self) -> list[Attempt]:
+        """Every training."""
+        return [attempt for configuration in self.configurations for attempt in configuration.attempts]
+
+    @property
+    def total_j(self) -> float | None:
+        """Of all trainings whose energy is known; None where none is."""
+        return _sum(self.attempts)
+
+    @property
+    def unknown(self) -> int:
+        """Trainings whose energy is not known."""
+        return sum(attempt.energy_j is None for attempt in self.attempts)
+
+    @property
+    def is_metered(self) -> bool:
+        """Whether the energy of every training is known but of those that failed."""
+        return all(a.energy_j is not None or a.outcome is Outcome.FAILED for a in self.attempts)
+
+    @property
+    def best_accuracy(self) -> float | None:
+        """Of all its configurations."""
+        return max((c.accuracy for c in self.configurations if c.accuracy is not None), default=None)
+
+    @property
+    def dominated(self) -> list[Configuration]:
+        """Those that another one of the study beats in both accuracy and energy."""
+        return [c for c in self.configurations if any(c.is_beaten_by(other) for other in self.configurations)]
+
+    def curve(self) -> list[Step]:
+        """A step for each configuration."""
+        steps: list[Step] = []
+        trials, joules, best = 0, 0.0, None
+        for configuration in self.configurations:
+            trials += len(configuration.attempts)
+            joules += _sum(configuration.attempts) or 0.0
+            best = max((a for a in (best, configuration.accuracy) if a is not None), default=None)
+            steps.append(Step(trials, joules, best))
+        return steps
+
+    def until(self, accuracy: float) -> Step | None:
+        """The first step with at least that accuracy; None: it is never reached (censored)."""
+        return next((s for s in self.curve() if s.accuracy is not None and s.accuracy >= accuracy), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All that a tuning sweep brought."""
+
+    studies: tuple[Study, ...]
+    is_net: bool  #: False: some net energies are unknown or within the noise, so these are gross ones
+    is_mixed: bool  #: joules of kinds that must not be added: all of them are left unknown
+
+
+@dataclass(frozen=True, slots=True)
+class StrategySummary:
+    """One strategy on one workload, over its seeds. Shares are of the joules that are known."""
+
+    workload: Key
+    strategy: str
+    seeds: int
+    trials: int
+    failed: int
+    pruned: int
+    dominated: int
+    unknown: int  #: trials whose energy is not known
+    best_accuracy: Interval | None
+    total_j: Interval | None  #: of one study
+    failed_share: float | None
+    pruned_share: float | None
+    dominated_share: float | None
+    saved_j: float | None  #: by pruning, in a study: an estimate; None: nothing was pruned, or it is unknown
+    sampler_s: float  #: for one configuration
+    sampler_cpu_s: float
+
+
+def studies(
+    trials: Iterable[TrialRow],
+    rows: Iterable[MeasurementRow],
+    searched: Collection[str],
+    domain: Domain | None = None,
+) -> Found:
+    """Every study of a tuning sweep; `searched`: the hyperparameters of its space. None: each trial's own device."""
+    asked = [(trial, trial.asked) for trial in trials if trial.asked is not None]
+    by_trial = rows_by_trial(rows)
+    own = {t.trial: [r for r in by_trial[t.trial] if r.domain == (domain or device_domain(t))] for t, _ in asked}
+    known = runs((t for t, _ in asked), (row for several in own.values() for row in several), domain)
+    kinds = {(r.quality is Quality.MODELLED, r.simulated) for several in own.values() for r in several if r.quality}
+    is_mixed = len(kinds) > 1
+    lost = {t.trial for t, _ in asked if is_mixed or Flag.RESUMED in t.flags}
+    energies = {t.trial: Joules() if t.trial in lost else _energy(t, known[t.trial]) for t, _ in asked}
+    whole = [energies[t.trial] for t, _ in asked if t.failure is None and t.stopped is not Stopped.PRUNED]
+    is_net = all(_stands_out(energy) for energy in whole if energy.gross is not None)
+    by_study: dict[str, list[tuple[TrialRow, Attempt]]] = defaultdict(list)
+    for t, ask in asked:
+        energy_j = energies[t.trial].net if is_net else energies[t.trial].gross
+        saved_j = None if t.trial in lost else _saved(t, known[t.trial], is_net)
+        by_study[ask.study].append((t, _attempt(t, ask, known[t.trial], energy_j, saved_j, searched)))
+    return Found(tuple(_study(members, searched) for members in by_study.values()), is_net, is_mixed)
+
+
+def summarise(found: Iterable[Study]) -> list[StrategySummary]:
+    """By workload and strategy, in order of appearance."""
+    groups: dict[tuple[Key, str], list[Study]] = defaultdict(list)
+    for study in found:
+        groups[study.workload, study.strategy].append(study)
+    return [_summary(group) for group in groups.values()]
+
+
+def front(found: Iterable[Study]) -> list[tuple[Study, Configuration]]:
+    """The configurations of all these studies, which are of one workload, that none beats; the cheapest first."""
+    all_of_them = [(study, c) for study in found for c in study.configurations if c.energy_j is not None]
+    unbeaten = [
+        (study, mine) for study, mine in all_of_them if not any(mine.is_beaten_by(other) for _, other in all_of_them)
+    ]
+    return sorted(unbeaten, key=lambda pair: pair[1].energy_j or 0.0)
+
+
+def _energy(trial: TrialRow, run: Run) -> Joules:
+    stages = [run.setup.joules, run.training.joules, run.validation.joules]
+    if trial.failure is None:
+        return total(stages)
+    return Joules(
+        gross=_added(stage.gross for stage in stages),
+        net=_added(stage.net for stage in stages),
+    )
+
+
+def _stands_out(energy: Joules) -> bool:
+    """Whether its net is known to be more than nothing."""
+    return energy.net is not None and energy.net > COVERAGE_FACTOR * (energy.net_u or 0.0)
+
+
+def _attempt(
+    trial: TrialRow, ask: Asked, run: Run, energy_j: float | None, saved_j: float | None, searched: Collection[str]
+) -> Attempt:
+    has_failed = trial.failure is not None or run.last_accuracy is None
+    was_cut = trial.stopped is Stopped.PRUNED
+    return Attempt(
+        number=ask.number,
+        params={name: trial.factors[name] for name in searched if name in trial.factors},
+        outcome=Outcome.FAILED if has_failed else Outcome.PRUNED if was_cut else Outcome.COMPLETE,
+        accuracy=None if has_failed else run.last_accuracy,
+        energy_j=energy_j,
+        saved_j=saved_j,
+        sampler_s=ask.sampler_s,
+        sampler_cpu_s=ask.sampler_cpu_s,
+    )
+
+
+def _saved(trial: TrialRow, run: Run, is_net: bool) -> float | None:
+    """Of the epochs that pruning left, at the mean joules of those that were done."""
+    spent = total([run.training.joules, run.validation.joules]).per(len(run.epochs))
+    epoch_j, planned = spent.net if is_net else spent.gross, trial.factors.get("epochs")
+    if trial.stopped is not Stopped.PRUNED or epoch_j is None or not isinstance(planned, int):
+        return None
+    return epoch_j * (planned - len(run.epochs))
+
+
+def _study(members: Sequence[tuple[TrialRow, Attempt]], searched: Collection[str]) -> Study:
+    first = members[0][0]
+    by_number: dict[int, list[Attempt]] = defaultdict(list)
+    for _, attempt in members:
+        by_number[attempt.number].append(attempt)
+    varied = {*SEARCH_FACTORS, *searched}
+    workload = [(name, value) for name, value in first.factors.items() if name not in varied]
+    return Study(
+        workload=(*workload, ("target", first.target)),
+        strategy=str(first.factors.get("strategy")),
+        seed=first.factors.get("tuning_seed"),
+        configurations=tuple(Configuration(n, by_number[n][0].params, tuple(by_number[n])) for n in sorted(by_number)),
+    )
+
+
+def _summary(group: Sequence[Study]) -> StrategySummary:
+    attempts = [attempt for study in group for attempt in study.attempts]
+    failed, pruned = ([a for a in attempts if a.outcome is outcome] for outcome in (Outcome.FAILED, Outcome.PRUNED))
+    beaten = [configuration for study in group for configuration in study.dominated]
+    wasted = [a for c in beaten for a in c.attempts if a.outcome is Outcome.COMPLETE]
+    asks = [configuration.attempts[0] for study in group for configuration in study.configurations]
+    saved = [a.saved_j for a in pruned if a.saved_j is not None]
+    everything = _sum(attempts)
+    return StrategySummary(
+        workload=group[0].workload,
+        strategy=group[0].strategy,
+        seeds=len(group),
+        trials=len(attempts),
+        failed=len(failed),
+        pruned=len(pruned),
+        dominated=len(beaten),
+        unknown=sum(study.unknown for study in group),
+        best_accuracy=_mean(study.best_accuracy for study in group),
+        total_j=_mean(study.total_j for study in group),
+        failed_share=_share(failed, everything),
+        pruned_share=_share(pruned, everything),
+        dominated_share=_share(wasted, everything),
+        saved_j=sum(saved) / len(group) if saved and len(saved) == len(pruned) else None,
+        sampler_s=fmean(ask.sampler_s for ask in asks),
+        sampler_cpu_s=fmean(ask.sampler_cpu_s for ask in asks),
+    )
+
+
+def _share(part: Sequence[Attempt], everything: float | None) -> float | None:
+    """Unknown where it is of all these trials; none where there is no such trial."""
+    joules = _sum(part) if part else 0.0
+    return joules / everything if everything and joules is not None else None
+
+
+def _sum(attempts: Iterable[Attempt]) -> float | None:
+    return _added(attempt.energy_j for attempt in attempts)
+
+
+def _added(values: Iterable[float | None]) -> float | None:
+    """Of those that are known; None where none is."""
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+def _mean(values: Iterable[float | None]) -> Interval | None:
+    """Over those that are known."""
+    known = [value for value in values if value is not None]
+    return mean_interval(known) if known else None

@@ -1,0 +1,69 @@
+"""When requests that wait become a batch."""
+
+from dataclasses import dataclass
+from math import inf, isinf
+from typing import Self
+
+from farm.errors import InputError
+from farm.load.quantities import duration_s, spelt_s
+
+_EXPECTED = "fixed:8, greedy:8 or timeout:8:20ms"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A batch begins when `size` requests wait, or `timeout_s` after the first of them came, and takes up to `size`.
+
+    Never waiting is the greedy policy, waiting for ever the fixed batch size. No batch begins before the one ahead is
+    done; what arrives meanwhile joins the next.
+    """
+
+    size: int
+    timeout_s: float
+
+    @classmethod
+    def fixed(cls, size: int) -> Self:
+        """Waits until the batch is full, however long that takes."""
+        return cls(size, inf)
+
+    @classmethod
+    def greedy(cls, size: int) -> Self:
+        """Takes what waits."""
+        return cls(size, 0.0)
+
+    @classmethod
+    def parse(cls, text: str, where: str = "--policy") -> Self:
+        """From the command line; raises InputError."""
+        name, *rest = text.strip().split(":")
+        if name not in {"fixed", "greedy", "timeout"} or len(rest) != 1 + (name == "timeout"):
+            raise InputError(f"{where}: expected {_EXPECTED}, got {text!r}")
+        if not (rest[0].isascii() and rest[0].isdigit() and 0 < int(rest[0]) <= 1_000_000):
+            raise InputError(f"{where}: expected a batch size above 0, as in {_EXPECTED}, got {text!r}")
+        if name == "timeout":
+            return cls(int(rest[0]), duration_s(rest[1], f"{where} {text}"))
+        return cls.fixed(int(rest[0])) if name == "fixed" else cls.greedy(int(rest[0]))
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether a batch that is not full never begins."""
+        return isinf(self.timeout_s)
+
+    def __str__(self) -> str:
+        if self.is_fixed:
+            return f"fixed:{self.size}"
+        return f"timeout:{self.size}:{spelt_s(self.timeout_s)}" if self.timeout_s else f"greedy:{self.size}"
+
+    def filled(self, requests: int) -> int:
+        """At least so many, of which no fixed batch is left waiting for more."""
+        return -(-requests // self.size) * self.size if self.is_fixed else requests
+
+    @property
+    def in_words(self) -> str:
+        """For a sentence."""
+        if self.size == 1:
+            return "one request at a time"
+        if self.is_fixed:
+            return f"batches of {self.size}, however long they take to fill"
+        if not self.timeout_s:
+            return f"batches of whatever waits, up to {self.size}"
+        return f"batches of {self.size}, or of what has come {spelt_s(self.timeout_s, ' ')} after the first"

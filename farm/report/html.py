@@ -1,0 +1,55 @@
+"""A report as one file that needs nothing else: no script, no network, no fonts."""
+
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from farm.errors import InputError
+from farm.report import svg
+from farm.report.document import Block, Document, Figure
+
+
+def check() -> None:
+    """Raise InputError where a library is missing: before anybody measures for hours."""
+    svg.library()
+    _library()
+
+
+def page(document: Document) -> str:
+    """All text is escaped, that of charts by vl-convert; raises InputError where a library is missing."""
+    jinja2 = _library()
+    from markupsafe import Markup  # noqa: PLC0415 - it comes with jinja2
+
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    template, macros = (environment.from_string(_own(f"{name}.html.jinja")) for name in ("page", "blocks"))
+    style = Markup(_own("page.css").strip())  # noqa: S704 - our own file
+    laid_out = _layout(macros.module, lambda figure: Markup(svg.drawn(figure.spec)))  # noqa: S704
+    made: str = template.render(document=document, style=style, laid_out=laid_out)
+    return f"{made}\n"
+
+
+def _library() -> ModuleType:
+    try:
+        import jinja2  # noqa: PLC0415
+    except ModuleNotFoundError:
+        raise InputError("a page needs jinja2: pip install 'wattfarm[report]'") from None
+    return jinja2
+
+
+def _own(name: str) -> str:
+    """A file beside this one."""
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
+
+
+def _layout(macros: Any, draw: Callable[[Figure], str]) -> Callable[[Block], str]:
+    """A block as HTML, by the macro of its name; figures are counted."""
+    numbers = count(1)
+
+    def laid_out(block: Block) -> str:
+        macro = getattr(macros, type(block).__name__.lower())
+        made: str = macro(block, next(numbers), draw(block)) if isinstance(block, Figure) else macro(block)
+        return made
+
+    return laid_out

@@ -1,0 +1,174 @@
+"""The doorbell: the Celery app, and the messages on it. The truth is in the store; a message may be lost or sent twice.
+
+A message names one job and the attempts seen when it was sent, as JSON. A worker that hears it claims the job in the
+store; where the claim fails, the message was stale.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from time import sleep
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from celery import Celery
+from kombu import Connection, Queue
+from kombu.exceptions import KombuError
+
+from farm.errors import BrokerUnavailable, InputError
+from farm.model import Ring
+from farm.settings import Settings
+from farm.settings.credentials import redacted
+
+TASK = "farm.trial"
+#: The filesystem broker orders messages by the millisecond; spacing them keeps the blocks of a plan in order.
+FILESYSTEM_SPACING_S = 0.0011
+_SCHEMES = frozenset({"redis", "rediss", "redis+socket", "filesystem"})
+#: What a rediss:// URL may name: ?ssl_ca_certs=/etc/wattfarm/ca.crt, a client's certificate and its key.
+_CERTIFICATES = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
+#: Messages sent to Redis in one round trip.
+BATCH = 1000
+
+_REDIS_OPTIONS: dict[str, Any] = {
+    "ack_emulation": False,  # a message is popped and gone: no redelivery, no second copy of a long trial
+    "global_keyprefix": "farm:",  # one Redis may serve others too
+    "socket_timeout": 15,  # a dead network is noticed
+    "socket_connect_timeout": 5,  # a broker that is away is told of soon
+    "socket_keepalive": True,  # nothing is sent while a trial runs: a router would forget the connection
+    "health_check_interval": 10,  # and it is tried before it is used again
+    "polling_interval": 5,  # the longest wait of one BRPOP: the fewer, the quieter an idle worker
+    "priority_steps": list(range(10)),  # a sweep's priority, 0 the highest, is the broker's
+    "queue_order_strategy": "round_robin",  # of one priority: `any` does not keep jobs of this machine waiting
+}
+
+
+def celery_app(settings: Settings) -> Celery:
+    """The Celery app of controller and worker: long exclusive jobs, no results, nothing but JSON.
+
+    Raises InputError for a URL that names no broker, BrokerUnavailable for a folder that cannot be made.
+    """
+    _check_url(settings.broker_url)
+    broker = "filesystem://localhost" if settings.is_embedded else _verifying(settings.broker_url)
+    app = Celery("farm", broker=broker, set_as_current=False)
+    app.conf.update(
+        broker_transport_options=_transport_options(settings),
+        task_ignore_result=True,  # results go to the store
+        task_acks_late=False,  # the store's lease, not the broker, re-runs a lost job
+        accept_content=["json"],  # a pickled message is refused
+        task_serializer="json",
+        worker_prefetch_multiplier=1,  # a job waits in the queue, not in a busy worker
+        worker_enable_remote_control=False,  # time limits and cancel are the store's
+        worker_send_task_events=settings.task_events,  # for Flower: 0.5 ms of CPU a trial, none while it runs
+        worker_hijack_root_logger=False,  # farm.settings.logs has set it up
+        worker_redirect_stdouts=False,  # nothing of ours prints there
+        worker_cancel_long_running_tasks_on_connection_loss=True,  # touches none of ours, and unset it warns
+        broker_connection_retry_on_startup=True,  # a worker may start before the broker
+        broker_connection_max_retries=None,  # and outlive its absence
+        task_create_missing_queues=True,  # each machine and hardware class has its own
+    )
+    return app
+
+
+def _check_url(text: str) -> None:
+    try:
+        url = urlsplit(text)
+        is_broker = url.scheme in _SCHEMES and url.port != 0
+    except ValueError:  # the port is no number
+        is_broker = False
+    if not is_broker:
+        raise InputError(f"FARM_BROKER_URL: expected redis://HOST:6379/0 or filesystem://, got {redacted(text)!r}")
+    if "@" in url.path + url.query + url.fragment:  # the password held a / ? or #
+        raise InputError("FARM_BROKER_URL: quote the password (%2F for /), or use FARM_BROKER_PASSWORD_FILE")
+    for name, path in parse_qsl(url.query):
+        if name in _CERTIFICATES and not os.access(path, os.R_OK):
+            raise InputError(f"FARM_BROKER_URL: {name}: cannot read {path}")
+
+
+def _verifying(text: str) -> str:
+    """Over TLS the server must show a certificate that is valid for its name; kombu would take any unless told."""
+    url = urlsplit(text)
+    if url.scheme != "rediss":
+        return text
+    query = dict(parse_qsl(url.query)) | {"ssl_cert_reqs": "required", "ssl_check_hostname": "true"}
+    return urlunsplit(url._replace(query=urlencode(query)))
+
+
+def _transport_options(settings: Settings) -> dict[str, Any]:
+    if not settings.is_embedded:
+        return _REDIS_OPTIONS
+    folder = Path(urlsplit(settings.broker_url).path or settings.home / "broker")
+    try:
+        for part in ("messages", "control"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BrokerUnavailable(
+            f"broker folder {folder}: cannot be made ({error.strerror}): name another with FARM_HOME"
+        ) from None
+    return {
+        "data_folder_in": str(folder / "messages"),
+        "data_folder_out": str(folder / "messages"),
+        "control_folder": str(folder / "control"),
+        "polling_interval": 0.2,
+    }
+
+
+class Bell:
+    """The sending end of the queues."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._app = celery_app(settings)
+
+    def ring(self, rings: Sequence[Ring]) -> None:
+        """Send one message a ring, in order; raises BrokerUnavailable, after which none, some or all are sent."""
+        with self._connection() as connection:
+            producer = connection.Producer(serializer="json")
+            if self._settings.is_embedded:
+                for ring in rings:
+                    self._send(ring, producer)
+                    sleep(FILESYSTEM_SPACING_S)
+            else:
+                with producer.batch(BATCH):
+                    for ring in rings:
+                        self._send(ring, producer)
+
+    def depth(self, queue: str) -> int:
+        """Messages that wait in a queue; a queue that nobody has used is empty."""
+        return self.depths([queue])[queue]
+
+    def depths(self, queues: Iterable[str]) -> dict[str, int]:
+        """Messages that wait in each of these queues."""
+        with self._connection() as connection:
+            # Not passive: kombu looks for the queue without `global_keyprefix`, and never finds it.
+            declare = connection.default_channel.queue_declare
+            return {queue: int(declare(queue).message_count) for queue in queues}
+
+    def check(self) -> None:
+        """Raise BrokerUnavailable where the broker cannot be reached."""
+        with self._connection() as connection:
+            connection.default_channel.close()
+
+    def _send(self, ring: Ring, producer: Any) -> None:
+        self._app.send_task(
+            TASK,
+            kwargs={"job": ring.job, "attempt": ring.attempt},
+            queue=Queue(ring.queue, routing_key=ring.queue),
+            priority=ring.priority,
+            producer=producer,
+            retry=False,
+        )
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        connection = self._app.connection_for_write()
+        try:
+            connection.ensure_connection(max_retries=1, interval_start=0.2, timeout=6)
+            yield connection
+        except (KombuError, OSError, ValueError, *connection.connection_errors, *connection.channel_errors) as error:
+            reason = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
+            raise BrokerUnavailable(
+                f"broker {redacted(self._settings.broker_url)}: {reason}: start it or correct FARM_BROKER_URL"
+            ) from error
+        finally:
+            connection.release()

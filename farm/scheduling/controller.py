@@ -1,0 +1,207 @@
+"""The controller's loop: it rings for jobs, takes back those whose worker fell silent, and plans what follows.
+
+It remembers nothing but when it looked last, and how many messages it found: any number of restarts, or two controllers
+at once, do no harm.
+"""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from threading import Event
+
+from farm.analysis.samples import samples
+from farm.analysis.stopping import standings
+from farm.errors import BrokerUnavailable, InputError, ServiceError
+from farm.model import Ring, SweepRecord
+from farm.scheduling import tuner
+from farm.scheduling.broker import Bell
+from farm.scheduling.fair_share import LARGEST, Share, Window, chosen
+from farm.scheduling.plan import block_of
+from farm.scheduling.routing import fits, own_queue
+from farm.settings import Settings
+from farm.spec.capability import is_capability
+from farm.store import PRESENT_S, AtWork, Store, Unrung
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two rounds.
+PERIOD_S = 1.0
+#: The same while a queue runs empty with more waiting: short jobs are not held back.
+HASTE_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """How a queue was left."""
+
+    at_s: float  #: monotonic
+    window: Window
+    number: int = 0  #: of looks before
+    ran_empty: bool = False  #: it had, or would have before the next round, and more than it takes is waiting
+
+
+class Controller:
+    """One round after another over the store and the bell."""
+
+    def __init__(self, store: Store, bell: Bell, settings: Settings, sweep_id: str | None = None) -> None:
+        """A `sweep_id` restricts the ringing and the searching to that sweep."""
+        self._sweep_id = sweep_id
+        self._store = store
+        self._bell = bell
+        self._settings = settings
+        self.last_round_at: float | None = None  #: Unix time
+        self._ring_again_at_s = 0.0  #: monotonic
+        self._looks: dict[str, _Look] = {}  #: the last one at each queue
+        self._hurries = False  #: a queue ran empty with more waiting
+        self._looked_at: dict[str, int] = {}  #: jobs that were over at the last look, by tuning sweep
+        self._complaint = ""  #: of a service that is away
+        self._said: set[tuple[str, str]] = set()  #: id of a sweep, and what its user should know
+
+    def publish(self) -> int:
+        """Top up the queues with what waits in the store; returns how many jobs. Raises BrokerUnavailable."""
+        unrung = sorted(self._store.outbox(self._sweep_id), key=lambda part: part.queue)
+        if not unrung:
+            return 0
+        at_work = self._store.at_work(self._sweep_id)
+        heard_on = self._heard_on({part.queue for part in unrung})
+        rings: list[Ring] = []
+        windows: dict[str, _Look] = {}
+        for queue, parts in groupby(unrung, key=lambda part: part.queue):
+            if heard_on[queue]:
+                own, windows[queue] = self._next(list(parts), [line for line in at_work if line.queue == queue])
+                rings += own
+        self._ring(rings, heard_on)
+        self._looks |= windows
+        self._hurries = any(look.ran_empty for look in windows.values())
+        return len(rings)
+
+    def _next(self, parts: Sequence[Unrung], at_work: Sequence[AtWork]) -> tuple[list[Ring], "_Look"]:
+        """The jobs to ring for on one queue, and how that leaves it."""
+        queue, now_s = parts[0].queue, time.monotonic()
+        last = self._looks.get(queue, _Look(now_s, Window()))
+        left = sum(line.jobs for line in at_work if not line.is_running)
+        window = last.window.after(left, max(now_s - last.at_s, HASTE_S) / PERIOD_S)
+
+        def share(part: Unrung) -> Share[Ring]:
+            return Share(
+                part.submitter, part.priority, lambda: self._store.unpublished(part.sweep_id, queue, window.size)
+            )
+
+        rings = chosen([share(part) for part in parts], at_work, window.size, last.number)
+        filled = replace(window, filled=left + len(rings))
+        was_short = left == 0 or window.size > last.window.size
+        return rings, _Look(now_s, filled, last.number + 1, ran_empty=was_short and filled.filled >= window.size)
+
+    def _heard_on(self, queues: set[str]) -> dict[str, list[str]]:
+        """The broker's queues that a job's queue stands for.
+
+        A capability stands for the own queue of every machine at work that has it: the first claim wins, the other
+        rings are stale. Where there is none, its jobs wait in the store until one joins.
+        """
+        machines = self._store.present(PRESENT_S) if any(map(is_capability, queues)) else []
+        return {
+            queue: [own_queue(machine) for machine in machines if fits(queue, machine)]
+            if is_capability(queue)
+            else [queue]
+            for queue in queues
+        }
+
+    def _ring(self, rings: Sequence[Ring], heard_on: Mapping[str, Sequence[str]]) -> None:
+        messages = [ring.model_copy(update={"queue": queue}) for ring in rings for queue in heard_on[ring.queue]]
+        if messages:
+            self._bell.ring(messages)
+            self._store.mark_published([ring for ring in rings if heard_on[ring.queue]])
+
+    def ring_again(self) -> int:
+        """Ring for jobs whose message was lost, with its worker say: later ones were heard, or their queue is empty."""
+        grace_s = self._settings.grace_s
+        overtaken = self._store.overtaken_rings(older_than_s=grace_s, limit=LARGEST, sweep_id=self._sweep_id)
+        self._ring(overtaken, self._heard_on({ring.queue for ring in overtaken}))
+        stale = self._store.stale_rings(older_than_s=grace_s, limit=LARGEST, sweep_id=self._sweep_id)
+        heard_on = self._heard_on({ring.queue for ring in stale})
+        depths = self._bell.depths({queue for queues in heard_on.values() for queue in queues}) if stale else {}
+        silent = {queue: [own for own in queues if depths[own] == 0] for queue, queues in heard_on.items()}
+        lost = [ring for ring in stale if silent[ring.queue]]
+        self._ring(lost, silent)
+        return len(overtaken) + len(lost)
+
+    def repeat(self) -> int:
+        """Plan one more block for the points that are not sure enough yet; returns how many jobs."""
+        added = 0
+        for sweep in self._store.undecided():
+            jobs = self._store.jobs(sweep.id)
+            found = samples(self._store.trial_rows(sweep.id), self._store.measurement_rows(sweep.id))
+            unsure = [s.spec for s in standings([j.spec for j in jobs], found, sweep.rule) if s.is_open]
+            block = block_of(unsure, max(j.block for j in jobs) + 1, max(j.ordinal for j in jobs) + 1)
+            if block:
+                new = [job.new(jobs[0].priority, jobs[0].max_attempts) for job in block]
+                added += self._store.extend(sweep.id, new)
+            else:
+                self._store.settle(sweep.id)
+        return added
+
+    def search(self) -> int:
+        """Ask the strategies of tuning sweeps for what comes after the trials that are over; returns how many jobs.
+
+        Raises InputError where a farm of one sweep cannot go on; a farm of many leaves that sweep as it is.
+        """
+        added = 0
+        for search in self._store.searches(self._sweep_id):
+            if self._looked_at.get(search.sweep.id) != search.over:
+                added += self._advance(search.sweep)
+                self._looked_at[search.sweep.id] = search.over
+        return added
+
+    def _advance(self, sweep: SweepRecord) -> int:
+        try:
+            step = tuner.advance(self._store, sweep, self._settings.max_attempts)
+        except InputError as error:
+            if self._sweep_id is not None:
+                raise
+            self._say(sweep, f"{error}: it waits until `farm serve` is started anew")
+            return 0
+        if step.note:
+            self._say(sweep, step.note)
+        return step.added
+
+    def _say(self, sweep: SweepRecord, note: str) -> None:
+        """Once is enough."""
+        if (sweep.id, note) not in self._said:
+            self._said.add((sweep.id, note))
+            log.warning("sweep %s (%s): %s", sweep.name, sweep.id, note, extra={"sweep": sweep.id})
+
+    def round(self) -> None:
+        """One round; a broker that is away is noted and tried again in the next."""
+        self._hurries = False
+        for job in self._store.expire_leases():
+            log.warning("job %s: its worker fell silent, the lease has run out", job, extra={"job": job})
+        self.repeat()
+        self.search()
+        try:
+            self.publish()
+            if time.monotonic() >= self._ring_again_at_s:  # it looks at every job that waits
+                self.ring_again()
+                self._ring_again_at_s = time.monotonic() + self._settings.grace_s / 6
+        except BrokerUnavailable as error:
+            self._complain(error)
+        else:
+            self._complaint = ""
+
+    def _complain(self, trouble: ServiceError) -> None:
+        """Once for as long as it is the same."""
+        self._hurries = False
+        if str(trouble) != self._complaint:
+            log.warning("%s", trouble)
+        self._complaint = str(trouble)
+
+    def serve(self, stop: Event) -> None:
+        """Rounds until told to stop, through every outage of broker and database."""
+        while not stop.is_set():
+            try:
+                self.round()
+                self.last_round_at = time.time()
+            except ServiceError as error:
+                self._complain(error)
+            stop.wait(HASTE_S if self._hurries else PERIOD_S)

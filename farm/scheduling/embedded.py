@@ -1,0 +1,183 @@
+"""`farm run`: a farm of one machine that lives as long as the command.
+
+It takes the path of a farm of fifty: Celery over a broker (a folder of its own), a real worker process, the store.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import sleep
+from types import FrameType
+
+from farm.errors import FarmError, ServiceError
+from farm.model import Owner
+from farm.scheduling import tuner
+from farm.scheduling.broker import Bell
+from farm.scheduling.controller import Controller
+from farm.settings import Settings
+from farm.store import Progress, Store
+from farm.store.owner import owner
+
+#: Quiet enough to sit beside a measurement.
+PERIOD_S = 1.0
+#: A worker that dies more often than this is not started again.
+MOST_DEATHS = 5
+
+
+class LocalWorker:
+    """A worker process of our own; in its own session, so that Ctrl-C reaches us alone."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.log = settings.home / "logs" / "worker.log"
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self._env = {
+            **os.environ,
+            "FARM_HOME": str(settings.home),
+            "FARM_BROKER_URL": settings.broker_url,
+            "FARM_DATABASE_URL": settings.store_url,
+            "FARM_LOG_FORMAT": "text",  # its last words are shown
+        }
+        self.deaths = 0
+        self.log.unlink(missing_ok=True)
+        self._process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "farm", "worker", f"--parent={os.getpid()}"],
+                env=self._env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    @property
+    def owner(self) -> Owner:
+        """The process that runs, or ran last, as its leases name it."""
+        return owner(self._process.pid)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.poll() is None
+
+    def restart(self) -> None:
+        """Replace a process that died.
+
+        Raises FarmError with its last words, where they are an error that would only come again, or after many deaths.
+        """
+        self.deaths += 1
+        if self._process.returncode in (FarmError.exit_status, ServiceError.exit_status) or self.deaths > MOST_DEATHS:
+            raise FarmError(self.last_words() or f"the worker ended with status {self._process.returncode}: {self.log}")
+        self._process = self._start()
+
+    def last_words(self) -> str:
+        """The last line of its log."""
+        lines = self.log.read_text(errors="replace").strip().splitlines()
+        return lines[-1].removeprefix("farm: ") if lines else ""
+
+    def finish(self) -> None:
+        """Ask it to finish the running trial and leave."""
+        if self.is_alive:
+            self._process.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it and its trial now."""
+        if self.is_alive:
+            self._process.kill()
+        self._process.wait()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for its end; False when it still runs."""
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+
+class Interrupts:
+    """Counts Ctrl-C: the first finishes the running trial, the second stops now."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    @contextmanager
+    def caught(self) -> Iterator[None]:
+        """Count instead of raising KeyboardInterrupt; SIGTERM counts too."""
+        old = {s: signal.signal(s, self._count) for s in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in old.items():
+                signal.signal(number, handler)
+
+    def _count(self, _signal: int, _frame: FrameType | None) -> None:
+        self.count += 1
+
+
+def run(
+    sweep_id: str,
+    store: Store,
+    settings: Settings,
+    interrupts: Interrupts,
+    show: Callable[[Progress, str], None],
+) -> Progress:
+    """Work a stored sweep off on this machine; returns how it stands when all is done or after an interrupt."""
+    with _private_broker(settings) as own:
+        controller = Controller(store, Bell(own), own, sweep_id)
+        total = tuner.total(store, store.find_sweep(sweep_id))
+        _take_back(store)
+        store.unpublish(sweep_id)
+        controller.round()  # the rings are out before the first trial: sending many takes its time
+        worker = LocalWorker(own)
+        try:
+            while True:
+                controller.round()
+                progress = store.progress(sweep_id, total)
+                show(progress, worker.last_words() if not progress.running else "")
+                if progress.is_over or interrupts.count:
+                    break
+                if not worker.is_alive:
+                    store.lose(worker.owner)
+                    worker.restart()
+                sleep(PERIOD_S)
+            _leave(worker, store, interrupts)
+        finally:
+            worker.kill()
+        progress = store.progress(sweep_id, total)
+        show(progress, "")
+        return progress
+
+
+def _take_back(store: Store) -> None:
+    """What workers of this machine held when they were killed with their run: no need to wait for their leases."""
+    for status in store.machines():
+        host, pid, boot_id = status.owner.rsplit("/", 2)
+        here = owner(int(pid))
+        if (host, boot_id) == (here.host, here.boot_id) and not Path(f"/proc/{pid}").exists():
+            store.lose(here)
+
+
+def _leave(worker: LocalWorker, store: Store, interrupts: Interrupts) -> None:
+    worker.finish()
+    while not worker.wait(PERIOD_S):
+        if interrupts.count > 1:
+            worker.kill()
+            store.release(worker.owner)
+
+
+@contextmanager
+def _private_broker(settings: Settings) -> Iterator[Settings]:
+    """A broker folder for this run alone: messages of other runs are not ours to serve."""
+    folder = settings.home / "broker" / f"run-{os.getpid()}"
+    try:
+        yield settings.model_copy(update={"broker_url": f"filesystem://{folder}"})
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,175 @@
+"""From a sweep to its jobs: the same sweep gives the same jobs, in the same order, wherever it is planned."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from random import Random
+from typing import TYPE_CHECKING
+
+from farm.errors import InputError
+from farm.load.offer import requests_in
+from farm.load.policy import Policy
+from farm.model import JobSpec, Machine, Point
+from farm.spec import MAX_JOBS, Sweep, canonical_json, profile_settings, remaining, sweep_id
+from farm.spec.capability import is_capability, queue_of
+
+if TYPE_CHECKING:
+    from farm.store import NewJob
+
+OVERHEAD_S = 2.0  #: of a trial: process, imports, set-up, report
+SLACK = 10  #: a trial may take this many times what it should,
+SLACK_S = 300.0  #: and this much more: large networks are slow to load and to compile
+UNKNOWN_LIMIT_S = 86_400.0  #: the time limit of a trial of which nobody knows how long it takes
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedJob:
+    """One job, before anybody has stored it."""
+
+    id: str
+    ordinal: int  #: place in the order of the whole plan
+    block: int  #: the repetition: each block has every point once
+    queue: str
+    spec: JobSpec
+
+    def new(self, priority: int, max_attempts: int) -> "NewJob":
+        """As the store takes it."""
+        from farm.store import NewJob  # noqa: PLC0415 - to plan needs no database
+
+        return NewJob(self.id, self.ordinal, self.block, self.queue, priority, max_attempts, self.spec)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Every job of a sweep that can be planned before anything is measured, in order."""
+
+    sweep_id: str
+    jobs: tuple[PlannedJob, ...]
+    warnings: tuple[str, ...]  #: one line each, for the user
+    total: int  #: jobs in all, with those that a search asks for later
+
+
+def points(sweep: Sweep) -> tuple[Point, ...]:
+    """The combinations of the factors that are not excluded, the last factor changing fastest."""
+    return tuple(remaining(sweep.workload, sweep.exclude))
+
+
+def plan(sweep: Sweep, machines: Sequence[Machine], generation: int = 1) -> Plan:
+    """Randomised complete blocks: per target, each repetition has every point once, in a seeded order of its own.
+
+    Plans the fewest repetitions that the sweep asks for.
+    Raises InputError when there is no machine to plan for, or too much to plan.
+    """
+    specs = specs_of(sweep, targets_of(sweep, machines), sweep_id(sweep, generation))
+    number = checked(sweep, len(specs) * sweep.repetitions.min)
+    blocks = (block_of(specs, block, block * len(specs)) for block in range(sweep.repetitions.min))
+    jobs = tuple(chain.from_iterable(blocks))
+    return Plan(sweep_id(sweep, generation), jobs, warnings_of(sweep, specs), number)
+
+
+def checked(sweep: Sweep, jobs: int) -> int:
+    """So many jobs; raises InputError where they are too many."""
+    if jobs > MAX_JOBS:
+        raise InputError(f"{sweep.name} makes {jobs} jobs, at most {MAX_JOBS} are allowed: split the sweep")
+    return jobs
+
+
+def warnings_of(sweep: Sweep, specs: Iterable[JobSpec]) -> tuple[str, ...]:
+    """What a user should know of a sweep that can be planned, one line each; `specs`: of its jobs."""
+    needed_s = max((expected_s(spec) for spec in specs), default=0.0)
+    if sweep.time_limit is None or sweep.time_limit >= needed_s:
+        return ()
+    limit = f"time_limit: {sweep.time_limit:g} s"
+    return (f"{limit} is less than a trial needs ({needed_s:.0f} s): all will time out",)
+
+
+def block_of(specs: Sequence[JobSpec], block: int, first_ordinal: int) -> tuple[PlannedJob, ...]:
+    """One repetition of these jobs, which are of one sweep: target by target, each in a seeded order of its own."""
+    order: list[JobSpec] = []
+    for target in sorted({spec.target for spec in specs}):
+        of_target = sorted((s for s in specs if s.target == target), key=lambda s: canonical_json(s.point))
+        Random(f"{_sweep_seed(of_target[0])}/{target}/{block}").shuffle(of_target)  # noqa: S311 - an order, not a secret
+        order += of_target
+    return tuple(_planned(spec, block, first_ordinal + place) for place, spec in enumerate(order))
+
+
+def _planned(spec: JobSpec, block: int, ordinal: int) -> PlannedJob:
+    identity = "\n".join((spec.sweep, canonical_json(spec.point), spec.target, str(block)))
+    job = hashlib.sha256(identity.encode()).hexdigest()[:16]
+    seed = _sweep_seed(spec) + (block if spec.kind == "training" else 0)
+    own = spec.model_copy(update={"job": job, "repetition": block, "seed": seed})
+    return PlannedJob(job, ordinal, block, queue_of(spec.target), own)
+
+
+def _sweep_seed(spec: JobSpec) -> int:
+    """The seed of the sweep: repetitions of a training differ in theirs, or they would all end alike."""
+    return spec.seed - (spec.repetition if spec.kind == "training" else 0)
+
+
+def specs_of(sweep: Sweep, targets: Sequence[str], sweep_id: str) -> list[JobSpec]:
+    """What the jobs of each point on each target have in common."""
+    first = JobSpec(
+        job="",
+        sweep=sweep_id,
+        kind="training" if sweep.kind == "tuning" else sweep.kind,
+        point={},
+        repetition=0,
+        target="",
+        measure=profile_settings(sweep.measure),
+        seed=sweep.seed,
+        time_limit_s=sweep.time_limit or UNKNOWN_LIMIT_S,
+        carbon_country=sweep.carbon.country if sweep.carbon else None,
+    )
+    by_key = {canonical_json(point): point for point in points(sweep)}
+    each_point = [_limited(sweep, first.model_copy(update={"point": by_key[key]})) for key in sorted(by_key)]
+    return [spec.model_copy(update={"target": t}) for t in targets for spec in each_point]
+
+
+def _limited(sweep: Sweep, spec: JobSpec) -> JobSpec:
+    """Where the sweep sets no time limit, one that stops what hangs, not what is slow."""
+    if sweep.time_limit is not None or work_s(spec) is None:
+        return spec
+    return spec.model_copy(update={"time_limit_s": SLACK * expected_s(spec) + SLACK_S})
+
+
+def expected_s(spec: JobSpec) -> float:
+    """How long a trial takes where nothing is slow; without its work, where nobody knows how long that takes.
+
+    The idle after one is the idle before the next.
+    """
+    return spec.measure.idle_s + spec.measure.context_idle_s + OVERHEAD_S + (work_s(spec) or 0.0)
+
+
+def work_s(spec: JobSpec) -> float | None:
+    """How long the work of a trial takes where nothing is slow, with its warm-up; None: nobody knows."""
+    measure, window_s, latency_s = spec.measure, spec.measure.window_s, spec.measure.latency_s
+    match spec.kind:
+        case "training" | "layers":
+            return None
+        case "serving":
+            if spec.point["rate_per_s"] is None:
+                return None
+            window_s, latency_s = _coming_s(spec), 0.0
+    return measure.warmup_s + measure.windows * (window_s + 2 * measure.guard_s) + latency_s
+
+
+def _coming_s(spec: JobSpec) -> float:
+    """How long the requests of a measure window take to come."""
+    rate_per_s, given = float(spec.point["rate_per_s"] or 0.0), spec.point["requests"]
+    requests, policy = None if given is None else int(given), Policy.parse(str(spec.point["policy"]))
+    return requests_in(spec.measure.window_s, rate_per_s, requests, policy) / rate_per_s
+
+
+def targets_of(sweep: Sweep, machines: Sequence[Machine]) -> list[str]:
+    """The targets of a sweep's jobs; raises InputError where there is no machine to plan for."""
+    match sweep.targets:
+        case ("any",):
+            return ["any"]
+        case ("each-hardware" | "each-machine" as word,):
+            if not machines:
+                raise InputError(f"targets: {word} needs a machine, and none is registered: start `farm worker` first")
+            if word == "each-machine":
+                return sorted({f"machine:{machine.name}" for machine in machines})
+            return sorted({f"hw:{machine.hardware_class}" for machine in machines})
+    return [target if is_capability(target) else f"machine:{target}" for target in sorted(sweep.targets)]

@@ -1,0 +1,259 @@
+"""The machines of the farm, for the terminal."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from farm import __version__
+from farm.energy import verdict
+from farm.errors import InputError
+from farm.model import Duty
+from farm.report.numbers import UNKNOWN, label, number, percent, several, span
+from farm.scheduling.status.progress import point
+from farm.store import Condition, MachineStatus, RunningJob, Store, Temperature
+from farm.store.operations import RECENT
+
+#: How a fact is written whose name ends so; the unit moves from the name to the value.
+_UNITS: Mapping[str, Callable[[float], str]] = {
+    "_bytes": lambda size: f"{number(size / 2**30)} GiB",
+    "_hz": lambda clock: f"{clock / 1e6:.0f} MHz",
+    "_w": lambda power: f"{number(power)} W",
+}
+SHORT_DUTY: Mapping[Duty, str] = {Duty.PAUSE: "paused", Duty.DRAIN: "drained"}
+_DUTY: Mapping[Duty, str] = {
+    Duty.WORK: "takes jobs",
+    Duty.PAUSE: "paused, takes no new job: `farm resume {name}` ends that",
+    Duty.DRAIN: "drained, takes no new job and leaves: `farm resume {name}` ends that",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A machine as it is now."""
+
+    status: MachineStatus
+    condition: Condition
+    now: datetime
+    silent_s: float  #: a machine unheard for longer is silent
+
+    def since_s(self, at: datetime) -> float:
+        """Seconds since then; two clocks may disagree, so never less than 0."""
+        return max((self.now - at).total_seconds(), 0.0)
+
+    @property
+    def unheard_s(self) -> float:
+        """Seconds since its worker's last sign of life."""
+        return self.since_s(self.status.last_seen_at)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether its worker has gone, or cannot reach the database."""
+        return self.unheard_s > self.silent_s
+
+    @property
+    def differs(self) -> bool:
+        """Whether its worker is of another version than this program."""
+        return self.status.version != __version__
+
+    @property
+    def running(self) -> RunningJob | None:
+        """What it runs."""
+        return self.condition.running
+
+    @property
+    def runs_s(self) -> float:
+        """For how long it has run that; 0 where it runs nothing."""
+        return self.since_s(self.running.since) if self.running else 0.0
+
+    @property
+    def flagged(self) -> float | None:
+        """Share of its last trials that carry a flag; None without trials."""
+        return self.condition.flagged / self.condition.trials if self.condition.trials else None
+
+    @property
+    def temperature(self) -> Temperature | None:
+        """The last one measured."""
+        return self.condition.temperature
+
+
+def look(store: Store, silent_s: float, now: datetime) -> list[Seen]:
+    """The machines of the farm, by name."""
+    conditions = store.conditions()
+    return [Seen(s, conditions[s.machine.id], now, silent_s) for s in store.machines() if s.machine.id in conditions]
+
+
+def named(known: Sequence[Seen], name: str) -> list[Seen]:
+    """The machines of that name; raises InputError where there is none."""
+    found = [seen for seen in known if seen.status.machine.name == name]
+    if not found:
+        names = (
+            ", ".join(dict.fromkeys(seen.status.machine.name for seen in known)) or "none: start `farm worker` on one"
+        )
+        raise InputError(f"no machine {name!r}: there are {names}")
+    return found
+
+
+def table(seen: Sequence[Seen]) -> RenderableType:
+    """One row a machine."""
+    if not seen:
+        return Text("no machine has joined yet: `farm worker` on it, or `farm run SWEEP.yaml` here, joins one")
+    out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for heading in ("machine", "hardware class"):
+        out.add_column(heading, overflow="fold", ratio=1)
+    out.add_column("last seen", no_wrap=True)
+    out.add_column("°C", no_wrap=True, justify="right")
+    out.add_column("flags", no_wrap=True, justify="right")
+    out.add_column("does", overflow="fold", ratio=1)
+    for machine in seen:
+        flagged = UNKNOWN if machine.flagged is None else percent(machine.flagged)
+        out.add_row(
+            _name(machine.status),
+            machine.status.machine.hardware_class,
+            f"{_roughly(machine.unheard_s)} ago",
+            f"{machine.temperature.celsius:.0f}" if machine.temperature else UNKNOWN,
+            flagged,
+            "; ".join(_doing(machine)),
+        )
+    return Group(out, Text(f"flags: share of its last {RECENT} trials that carry one; `farm machines NAME` tells"))
+
+
+def details(seen: Sequence[Seen]) -> RenderableType:
+    """Everything about each machine, one fact a line."""
+    return Group(*map(_details, seen))
+
+
+def _details(machine: Seen) -> Table:
+    out = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    out.add_column(no_wrap=True, style="dim")
+    out.add_column(overflow="fold")
+    status = machine.status
+    facts = {
+        "machine": f"{_name(status)}, id {status.machine.id}",
+        "hardware class": status.machine.hardware_class,
+        "last seen": f"{span(machine.unheard_s)} ago{': silent' if machine.is_silent else ''}",
+        "duty": _DUTY[status.duty].format(name=status.machine.name),
+        "runs": _running_in_full(machine),
+        "temperature": _temperature(machine),
+        **_record(machine),
+        "spool": f"{several(status.spooled, 'report')} on its disk",
+        "refused": f"{several(status.rejected, 'message')} since it started",
+        "wattfarm": status.version + (f", but {__version__} here" if machine.differs else ""),
+    }
+    for name, value in (*facts.items(), *flat(status.machine.hardware), *_probe(status)):
+        out.add_row(name, value)
+    return out
+
+
+def _doing(machine: Seen) -> Iterator[str]:
+    """What a reader should know at a glance, the gravest first."""
+    status = machine.status
+    if machine.is_silent:
+        yield "silent"
+    if status.duty != Duty.WORK:
+        yield SHORT_DUTY[status.duty]
+    if machine.running:
+        yield f"{point(machine.running.point)}, for {span(machine.runs_s)}"
+    elif status.duty == Duty.WORK and not machine.is_silent:
+        yield "idle"
+    if status.spooled:
+        yield f"{several(status.spooled, 'report')} in its spool"
+    if status.rejected:
+        yield f"{several(status.rejected, 'message')} refused"
+    if machine.differs:
+        yield f"version {status.version}, here {__version__}"
+
+
+def _running_in_full(machine: Seen) -> str:
+    job = machine.running
+    if job is None:
+        return UNKNOWN
+    what = f"{point(job.point)}, repetition {job.repetition + 1}, of {job.sweep_name} ({job.sweep})"
+    return f"{what}, for {span(machine.runs_s)}: trial {job.job}.{job.attempt}"
+
+
+def _temperature(machine: Seen) -> str:
+    seen = machine.temperature
+    if seen is None:
+        return f"{UNKNOWN} (no measurement of its last trials has one)"
+    return f"{number(seen.celsius)} °C ({seen.domain}), measured {span(machine.since_s(seen.at))} ago"
+
+
+def _record(machine: Seen) -> dict[str, str]:
+    """How its last trials went."""
+    condition = machine.condition
+    if not condition.trials:
+        return {"trials": "none yet"}
+    flags = "".join(f", {flag} {count}" for flag, count in condition.flags.items())
+    return {
+        "flags": f"{condition.flagged} of its last {several(condition.trials, 'trial')}{flags}",
+        "failed": f"{condition.failed} of them",
+    }
+
+
+def _probe(status: MachineStatus) -> Iterator[tuple[str, str]]:
+    probe = status.machine.probe
+    if probe is not None:
+        yield "probed", f"{probe.probed_at:%Y-%m-%d %H:%M} UTC"
+        yield from ((check.name, check.detail) for check in verdict.findings(probe))
+
+
+def flat(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """Nested facts as lines: `cpu model`, `cpu threads`, ..."""
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{above}{name} ")
+        else:
+            unit = next((unit for unit in _UNITS if name.endswith(unit)), None)
+            shown = _UNITS[unit](value) if unit and isinstance(value, int | float) else label(value)
+            yield f"{above}{name.removesuffix(unit or '')}".replace("_", " "), shown
+
+
+def _name(status: MachineStatus) -> str:
+    return status.machine.name + (" (simulated)" if status.machine.simulated else "")
+
+
+def _roughly(seconds: float) -> str:
+    """A duration in one unit."""
+    return " ".join(span(seconds).split()[:2])
+
+
+def records(seen: Sequence[Seen]) -> list[dict[str, Any]]:
+    """As plain records, hardware included."""
+    return [
+        {
+            **machine.status.machine.model_dump(mode="json"),
+            "owner": machine.status.owner,
+            "version": machine.status.version,
+            "controller_version": __version__,
+            "last_seen_at": machine.status.last_seen_at.isoformat(),
+            "silent": machine.is_silent,
+            "duty": machine.status.duty,
+            "spooled": machine.status.spooled,
+            "rejected": machine.status.rejected,
+            "running_job": machine.status.running_job,
+            "running": _running_record(machine.running),
+            "temperature": _temperature_record(machine),
+            "recent_trials": {
+                "trials": machine.condition.trials,
+                "failed": machine.condition.failed,
+                "flagged": machine.condition.flagged,
+                "flags": machine.condition.flags,
+            },
+        }
+        for machine in seen
+    ]
+
+
+def _running_record(job: RunningJob | None) -> dict[str, Any] | None:
+    return asdict(job) | {"since": job.since.isoformat()} if job else None
+
+
+def _temperature_record(machine: Seen) -> dict[str, Any] | None:
+    found = machine.temperature
+    return asdict(found) | {"at": found.at.isoformat(), "age_s": machine.since_s(found.at)} if found else None

@@ -1,0 +1,98 @@
+"""What a dry run shows, and what a submission."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from farm.report.numbers import several, span
+from farm.scheduling import tuner
+from farm.scheduling.plan import Plan, expected_s, points, work_s
+from farm.scheduling.submission import Submission
+from farm.spec import Sweep, TuningSweep
+
+
+def described(sweep: Sweep, plan: Plan) -> Group:
+    """Jobs, blocks, targets and expected duration."""
+    facts = record(sweep, plan)
+    out = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    out.add_row("sweep", f"{sweep.name} ({plan.sweep_id}), kind {sweep.kind}")
+    targets = f" x {len(facts['targets'])} targets" if len(facts["targets"]) > 1 else ""
+    if isinstance(sweep, TuningSweep):
+        for row in _search(sweep, facts, targets):
+            out.add_row(*row)
+    else:
+        blocks = f"{several(facts['points'], 'point')} x {several(facts['blocks'], 'repetition')}{targets}"
+        out.add_row("jobs", f"{facts['jobs']} = {blocks}, shuffled in blocks")
+    for target, jobs in facts["targets"].items():
+        out.add_row("target", f"{target}: {several(jobs, 'job')}{' at once' if isinstance(sweep, TuningSweep) else ''}")
+    out.add_row("duration", _duration(sweep, plan, facts["expected_duration_s"]))
+    notes = [Text(f"note: {warning}") for warning in plan.warnings]
+    return Group(out, *notes, Text("Nothing was submitted."))
+
+
+def _search(sweep: TuningSweep, facts: dict[str, Any], targets: str) -> Iterator[tuple[str, str]]:
+    tuning = sweep.tuning
+    names = ", ".join(f"{name} {trials}" for name, trials in facts["configurations"].items())
+    strategies = f"{len(tuning.strategies)} strateg{'y' if len(tuning.strategies) == 1 else 'ies'}"
+    each = f"{several(facts['points'], 'point')} x {strategies} x {several(len(tuning.seeds), 'seed')}{targets}"
+    yield "studies", f"{facts['studies']} = {each}"
+    yield "trials", f"of each study: {names}; each trained {several(sweep.repetitions.min, 'time')}"
+    yield "jobs", f"{facts['jobs']} in all, {facts['at_once']} of them at once, the others as results come in"
+
+
+def _duration(sweep: Sweep, plan: Plan, duration_s: float) -> str:
+    if any(work_s(job.spec) is None for job in plan.jobs):
+        what = {"layers": "layers", "serving": "requests"}.get(sweep.kind, "trainings")
+        return f"about {span(duration_s)} around the {what}; how long those take is not known"
+    return f"about {span(duration_s)} of measuring, shared among the machines"
+
+
+def record(sweep: Sweep, plan: Plan) -> dict[str, Any]:
+    """As one plain record."""
+    known_s = [expected_s(job.spec) for job in plan.jobs]
+    own = _search_record(sweep, plan) if isinstance(sweep, TuningSweep) else {}
+    return {
+        "sweep": plan.sweep_id,
+        "jobs": plan.total,
+        "points": len(points(sweep)),
+        "blocks": len({job.block for job in plan.jobs}),
+        **own,
+        "targets": dict(Counter(job.spec.target for job in plan.jobs)),
+        "expected_duration_s": plan.total * sum(known_s) / max(len(known_s), 1),
+        "warnings": list(plan.warnings),
+    }
+
+
+def _search_record(sweep: TuningSweep, plan: Plan) -> dict[str, Any]:
+    found = tuner.studies(sweep, plan.sweep_id, sorted({job.spec.target for job in plan.jobs}))
+    return {
+        "blocks": max((study.size for study in found), default=0),
+        "studies": len(found),
+        "configurations": {study.study.strategy.name: study.size for study in found},
+        "at_once": len(plan.jobs),
+    }
+
+
+def submitted(sweep: Sweep, submission: Submission) -> str:
+    """What became of a submitted sweep, and how to follow it."""
+    already = submission.jobs - submission.added
+    known = f", {already} of its {submission.jobs} were there already" if already else ""
+    later = submission.total - submission.jobs
+    more = f", {later} more as results come in" if later else ""
+    line = f"submitted {sweep.name} ({submission.sweep_id}): {several(submission.added, 'job')} queued{known}{more}"
+    return f"{line}\n`farm watch {submission.sweep_id}` follows them" if submission.added else line
+
+
+def submitted_record(submission: Submission) -> dict[str, Any]:
+    """As one plain record."""
+    return {
+        "sweep": submission.sweep_id,
+        "jobs": submission.jobs,
+        "added": submission.added,
+        "total": submission.total,
+        "warnings": list(submission.warnings),
+    }

@@ -1,0 +1,260 @@
+"""How sweeps stand: a live line while they run, and tables."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from math import inf
+from statistics import fmean
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from farm.model import SEARCH_FACTORS, JobState, Point, Scalar, SweepRecord
+from farm.report.numbers import UNKNOWN, label, number, span
+from farm.report.terminal import Plain, plain
+from farm.scheduling.routing import fits
+from farm.spec import Training
+from farm.store import FailedTrial, Progress
+
+Show = Callable[[Progress, str], None]
+#: Running jobs that the live display names.
+NAMED = 5
+#: Columns that it takes.
+WIDTH = 80
+_NAMES = ("model", "batch_size")
+_USUAL = (None, False, "fp32", "auto", "random", "sample")
+_USUAL_OF = {name: field.default[0] for name, field in Training.model_fields.items() if not field.is_required()}
+
+
+def point(values: Point) -> str:
+    """The parameters that tell points apart; what goes without saying is left out."""
+    named = {name: v for name, v in values.items() if name not in _NAMES and not _goes_without_saying(name, v)}
+    batch = [f"batch {label(values['batch_size'])}"] if "batch_size" in values else []
+    first = " ".join([label(values.get("model")), *batch])
+    return ", ".join([first, *(f"{name} {_short(v)}" for name, v in named.items())])
+
+
+def _goes_without_saying(name: str, value: Scalar) -> bool:
+    """Never of what a search is about; and 0 is not False."""
+    if name in SEARCH_FACTORS:
+        return False
+    usual = (*_USUAL, _USUAL_OF.get(name))
+    return any(value == other and type(value) is type(other) for other in usual)
+
+
+def _short(value: Scalar) -> str:
+    """What a search chose has more digits than anybody reads."""
+    return number(value) if isinstance(value, float) else label(value)
+
+
+def time_left_s(progress: Progress, now: datetime) -> float | None:
+    """From the durations of recent trials of the machines at hand; None where they tell nothing, or all is over.
+
+    Some jobs may run on some machines only, and machines differ: the work that a group of machines has for itself, over
+    what they do in a second, is the least that it takes; the most loaded group decides. A machine without a measured
+    duration, of its own or of its class, counts for nothing.
+    """
+    crew = {
+        m.id: fmean(progress.recent_s[m.hardware_class]) for m in progress.crew if m.hardware_class in progress.recent_s
+    }
+    if progress.is_over or not crew:
+        return None
+    everybody = frozenset(crew)
+    work: dict[frozenset[str], float] = defaultdict(float, {everybody: progress.to_go - progress.open})
+    for waiting in progress.waiting:
+        work[frozenset(m.id for m in progress.crew if fits(waiting.target, m)) & everybody] += waiting.jobs
+    for job in progress.running:
+        begun = max((now - job.since).total_seconds(), 0.0) / crew.get(job.machine_id, inf)
+        work[frozenset({job.machine_id}) & everybody] += max(1 - begun, 0.0)
+    return None if frozenset() in work else max(_takes_s(group, work, crew) for group in work)
+
+
+def _takes_s(group: frozenset[str], work: Mapping[frozenset[str], float], crew: Mapping[str, float]) -> float:
+    """What the jobs take that run on these machines only; a whole job takes one of them its time."""
+    jobs = sum(count for machines, count in work.items() if machines <= group)
+    shared_s = jobs / sum(1 / crew[machine] for machine in group)
+    return max(shared_s, min(crew[machine] for machine in group)) if work[group] >= 1 else shared_s
+
+
+class _Panel:
+    """What is shown just now; drawn anew at each refresh, so that the time left runs down."""
+
+    def __init__(self, name: str, notice: Callable[[], str]) -> None:
+        self._name, self._notice = name, notice
+        self._progress: Progress | None = None
+        self._note = ""
+
+    def show(self, progress: Progress, note: str) -> None:
+        self._progress, self._note = progress, note
+
+    def __rich__(self) -> Group:
+        if self._progress is None:
+            return Group()
+        return panel(self._name, self._progress, self._note, self._notice(), datetime.now(UTC))
+
+
+class _Lines:
+    """Progress for logs: a line whenever a job ends."""
+
+    def __init__(self, name: str, console: Console) -> None:
+        self._name, self._console, self._closed = name, console, -1
+
+    def show(self, progress: Progress, _note: str) -> None:
+        if progress.closed != self._closed:
+            self._closed = progress.closed
+            line = f"{self._name}: {summary(progress, datetime.now(UTC))}"
+            self._console.print(plain(line), soft_wrap=True)
+
+
+@contextmanager
+def live(name: str, enabled: bool = True, notice: Callable[[], str] = str) -> Iterator[Show]:
+    """A live display on stderr; where that is no terminal, one line whenever a job ends.
+
+    `notice` gives a line to show beside the progress, or "".
+    """
+    console = Console(stderr=True, markup=False, emoji=False, highlight=False)
+    if not enabled:
+        yield lambda _progress, _note: None
+    elif not console.is_terminal:
+        yield _Lines(name, console).show
+    else:
+        shown = _Panel(name, notice)
+        with Live(Plain(shown), console=console, refresh_per_second=2, transient=True):
+            yield shown.show
+
+
+def summary(progress: Progress, now: datetime) -> str:
+    """Counts and time left on one line."""
+    parts = [f"{progress.counts.get(JobState.DONE, 0)}/{progress.total} done"]
+    bad = (JobState.FAILED, JobState.CANCELLED)
+    parts += [f"{progress.counts[state]} {state}" for state in bad if progress.counts.get(state)]
+    left_s = time_left_s(progress, now)
+    if left_s is not None and left_s >= 1:
+        parts.append(f"about {span(left_s)} left")
+    return ", ".join(parts)
+
+
+def panel(name: str, progress: Progress, note: str, notice: str, now: datetime) -> Group:
+    """Name, bar and counts; what runs; and what the user should know just now."""
+    bar = Table.grid(padding=(0, 1, 0, 0))
+    bar.width = WIDTH
+    bar.add_column(no_wrap=True, overflow="ellipsis", max_width=24)
+    bar.add_column(ratio=1)
+    bar.add_column(no_wrap=True)
+    done = ProgressBar(total=max(progress.total, 1), completed=progress.closed)
+    bar.add_row(name, done, summary(progress, now))
+    lines = [f"  {line}" for line in running_lines(progress)[:NAMED]]
+    if len(progress.running) > NAMED:
+        lines.append(f"  and {len(progress.running) - NAMED} more")
+    if not lines and not progress.is_over:
+        lines = [f"  waiting for a worker{': ' + note if note else ''}"]
+    if notice:
+        lines.append(f"  {notice}")
+    return Group(bar, *(Text(line, overflow="ellipsis", no_wrap=True) for line in lines))
+
+
+def stopping(interrupts: int) -> str:
+    """What so many Ctrl-C do."""
+    return ("", "finishing the running trial; Ctrl-C again stops now", "stopping now")[min(interrupts, 2)]
+
+
+def running_lines(progress: Progress) -> list[str]:
+    """One line a running job."""
+    return [f"{job.machine}: {point(job.point)}, repetition {job.repetition + 1}" for job in progress.running]
+
+
+def status(
+    states: Sequence[tuple[SweepRecord, Progress]], failures: Sequence[FailedTrial], now: datetime
+) -> RenderableType:
+    """One row a sweep; below, what runs and what failed."""
+    if not states:
+        return Text("no sweep was submitted yet: begin with `farm run SWEEP.yaml` or `farm submit SWEEP.yaml`")
+    out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    out.add_column("sweep", overflow="fold")
+    out.add_column("id", no_wrap=True)
+    out.add_column("submitted (UTC)", no_wrap=True)
+    shares, ranks = _tells_apart(r.submitter for r, _ in states), _tells_apart(p.priority for _, p in states)
+    if shares:
+        out.add_column("by", overflow="fold")
+    if ranks:
+        out.add_column("priority", no_wrap=True)
+    out.add_column("jobs")
+    lines: list[str] = []
+    for record, progress in states:
+        counts = ", ".join(f"{progress.counts[state]} {state}" for state in JobState if progress.counts.get(state))
+        to_come = progress.to_go - progress.open
+        counts += f", {to_come} to come" if to_come else ""
+        left_s = time_left_s(progress, now)
+        left = f", about {span(left_s)} left" if left_s is not None else ""
+        cells = [record.name, record.id, f"{record.submitted_at:%Y-%m-%d %H:%M}"]
+        cells += [record.submitter or UNKNOWN] if shares else []
+        cells += [label(progress.priority)] if ranks else []
+        out.add_row(*cells, counts + left)
+        lines += [f"running on {line}" for line in running_lines(progress)]
+    if len(states) == 1:
+        lines.insert(0, f"submitted by {states[0][0].submitter or UNKNOWN}, priority {label(states[0][1].priority)}")
+    lines += failure_lines(failures, states[0][0].id)
+    return Group(out, *map(Text, lines))
+
+
+def _tells_apart(values: Iterable[Scalar]) -> bool:
+    """Whether a column tells anything: a farm of one user has one submitter."""
+    return len(set(values)) > 1
+
+
+def status_records(states: Sequence[tuple[SweepRecord, Progress]], now: datetime) -> list[dict[str, Any]]:
+    """As plain records."""
+    return [
+        {
+            "sweep": record.id,
+            "name": record.name,
+            "submitted_at": record.submitted_at.isoformat(),
+            "submitter": record.submitter or None,
+            "priority": progress.priority,
+            **{state.value: progress.counts.get(state, 0) for state in JobState},
+            "to_come": progress.to_go - progress.open,
+            "running_now": [
+                {
+                    "job": r.job,
+                    "attempt": r.attempt,
+                    "machine": r.machine,
+                    "point": r.point,
+                    "since": r.since.isoformat(),
+                }
+                for r in progress.running
+            ],
+            "time_left_s": time_left_s(progress, now),
+        }
+        for record, progress in states
+    ]
+
+
+def failure_lines(failures: Sequence[FailedTrial], sweep: str) -> list[str]:
+    """One line a job that failed, and how to go on; attempts that another one made good are counted."""
+    failed: dict[str, list[FailedTrial]] = {}
+    for failure in failures:
+        if failure.state == JobState.FAILED:
+            failed.setdefault(failure.job, []).append(failure)
+    lines = [
+        f"failed: {point(tries[-1].point)}, repetition {tries[-1].repetition + 1}: {_reasons(tries)}: "
+        f"`farm logs {job}.{tries[-1].attempt}`"
+        for job, tries in failed.items()
+    ]
+    if failed:
+        lines.append(f"`farm retry {sweep}` queues {'it' if len(failed) == 1 else f'these {len(failed)}'} again")
+    recovered = sum(f.state in {JobState.DONE, JobState.QUEUED, JobState.RUNNING} for f in failures)
+    if recovered:
+        lines.append(f"attempts that failed, and were or will be made again: {recovered}")
+    return lines
+
+
+def _reasons(tries: Sequence[FailedTrial]) -> str:
+    """Why each attempt at a job failed, in order; the same reason once, with a number."""
+    reasons = Counter(f"{one.failure.kind}: {one.failure.message}" for one in tries)
+    return ", then ".join(f"{reason} ({number} times)" if number > 1 else reason for reason, number in reasons.items())

@@ -1,0 +1,78 @@
+"""From a sweep to queued jobs, or to the plan that a dry run shows."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from farm.errors import BrokerUnavailable
+from farm.model import SweepRecord
+from farm.scheduling import routing, tuner
+from farm.scheduling.broker import Bell
+from farm.scheduling.controller import Controller
+from farm.scheduling.plan import Plan, plan, targets_of
+from farm.settings import Settings
+from farm.spec import Sweep, TuningSweep, stopping_rule, sweep_id
+from farm.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What became of a sweep."""
+
+    sweep_id: str
+    jobs: int  #: planned so far
+    total: int  #: with those that a search asks for later
+    added: int  #: jobs that were not there before, or were cancelled before
+    warnings: tuple[str, ...]
+
+
+def here(sweep: Sweep) -> Sweep:
+    """The sweep for this machine alone, whatever its targets: an embedded farm has no other."""
+    return sweep.model_copy(update={"targets": ("any",)})
+
+
+def planned(sweep: Sweep, store: Store, fresh: bool = False, goes_on: bool = False) -> Plan:
+    """The plan of a sweep on the machines that the store knows; `fresh` measures it all again.
+
+    Of a search that was begun, where it `goes_on`, it is what follows from what is there.
+    """
+    latest = store.latest_generation(sweep_id(sweep))
+    generation = max(latest, 1) + (1 if fresh and latest else 0)
+    known = store.machines()
+    machines = [status.machine for status in known]
+    if isinstance(sweep, TuningSweep):
+        begun = tuner.known(store, sweep_id(sweep, generation)) if goes_on else tuner.Known()
+        made = tuner.plan(sweep, machines, generation, begun)
+    else:
+        made = plan(sweep, machines, generation)
+    waits = routing.notes(targets_of(sweep, machines), known, datetime.now(UTC))
+    return replace(made, warnings=(*waits, *made.warnings))
+
+
+def enqueue(sweep: Sweep, text: str, store: Store, settings: Settings, fresh: bool = False) -> Submission:
+    """Store the jobs of a sweep; those that are there stay as they are. Nothing is published yet."""
+    made = planned(sweep, store, fresh, goes_on=True)
+    rule = stopping_rule(sweep)
+    is_search = isinstance(sweep, TuningSweep)
+    record = SweepRecord(
+        id=made.sweep_id,
+        name=sweep.name,
+        kind=sweep.kind,
+        submitted_at=datetime.now(UTC),
+        text=text,
+        meaning=sweep.model_dump_json(exclude_unset=True),  # a sweep may refuse what it was not given
+        rule=rule,
+        settled=rule.is_fixed and not is_search,
+        submitter=settings.submitter,
+    )
+    jobs = [job.new(sweep.priority, settings.max_attempts) for job in made.jobs]
+    if is_search:  # what was asked for before, and cancelled since, is in no plan
+        jobs += [replace(job, max_attempts=settings.max_attempts) for job in store.jobs(made.sweep_id)]
+    return Submission(made.sweep_id, len(jobs), made.total, store.submit(record, jobs), made.warnings)
+
+
+def publish(store: Store, settings: Settings) -> None:
+    """Ring for what was stored; raises BrokerUnavailable with the comfort that nothing is lost."""
+    try:
+        Controller(store, Bell(settings), settings).publish()
+    except BrokerUnavailable as error:
+        raise BrokerUnavailable(f"{error}. The jobs are stored: `farm serve` rings for them once it is back") from error

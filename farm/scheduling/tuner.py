@@ -1,0 +1,298 @@
+"""The loop of a tuning sweep: a configuration whose trainings are over makes the next one.
+
+A study is one strategy with one seed on one point of the workload, for one target. Everything that it knows is in the
+store, so any controller may go on with it at any time: a configuration's jobs are named by their study and number.
+"""
+
+import hashlib
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from random import Random
+from statistics import fmean
+from typing import cast
+
+from farm.errors import InputError
+from farm.model import Asked, Domain, JobSpec, JobState, Machine, Point, Stopped, SweepRecord
+from farm.scheduling.plan import Plan, PlannedJob, checked, specs_of, targets_of, warnings_of
+from farm.scheduling.tuning import Finished, Pending, Study, ask, check, size, thresholds
+from farm.scheduling.tuning.strategies import REGISTRY
+from farm.spec import TuningSweep, canonical_json, restored, sweep_id
+from farm.spec.capability import queue_of
+from farm.spec.strategies import Objective, Strategy
+from farm.store import AskedJob, Store, Trained
+
+OVER = (JobState.DONE, JobState.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStudy:
+    """A study, and what its jobs have in common."""
+
+    id: str
+    study: Study
+    size: int  #: configurations
+    spec: JobSpec  #: its point is that of the workload, with the strategy and its seed
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What a strategy asked for."""
+
+    of: PlannedStudy
+    params: Point
+    asked: Asked
+    history: tuple[Finished, ...]  #: what was known when it was asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the store knows of a search."""
+
+    jobs: Sequence[AskedJob] = ()
+    trained: Sequence[Trained] = ()  #: of every study that wants to ask at least
+
+
+def plan(sweep: TuningSweep, machines: Sequence[Machine], generation: int = 1, known: Known = Known()) -> Plan:
+    """The configurations that the studies can ask for now: the first ones, where nothing is known.
+
+    Raises InputError where a strategy cannot search this space or is not installed, when there is no machine to plan
+    for, or too much to plan.
+    """
+    for strategy in sweep.tuning.strategies:
+        check(_study(sweep, strategy, sweep.tuning.seeds[0]))
+    own_id = sweep_id(sweep, generation)
+    found = studies(sweep, own_id, targets_of(sweep, machines))
+    jobs = checked(sweep, _total(sweep, found))
+    first = tuple(following(sweep, found, known))
+    return Plan(own_id, first, warnings_of(sweep, (job.spec for job in first)), jobs)
+
+
+def studies(sweep: TuningSweep, sweep_id: str, targets: Sequence[str]) -> tuple[PlannedStudy, ...]:
+    """Every study of a sweep: point of the workload x target x strategy x seed."""
+    tuning = sweep.tuning
+    sizes = {strategy.name: size(_study(sweep, strategy, tuning.seeds[0])) for strategy in tuning.strategies}
+    each = [_study(sweep, strategy, seed) for strategy in tuning.strategies for seed in tuning.seeds]
+    return tuple(
+        PlannedStudy(_study_id(spec, study), study, sizes[study.strategy.name], _spec_of(spec, study))
+        for spec in specs_of(sweep, targets, sweep_id)
+        for study in each
+    )
+
+
+def _study(sweep: TuningSweep, strategy: Strategy, seed: int) -> Study:
+    return Study(strategy, sweep.tuning.space, sweep.tuning.trials, seed, sweep.tuning.objectives)
+
+
+def _study_id(spec: JobSpec, study: Study) -> str:
+    identity = (spec.sweep, canonical_json(spec.point), study.strategy.name, str(study.seed), spec.target)
+    return _digest(*identity)
+
+
+def _spec_of(spec: JobSpec, study: Study) -> JobSpec:
+    point = {**spec.point, "strategy": study.strategy.name, "tuning_seed": study.seed}
+    return spec.model_copy(update={"point": point})
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def following(sweep: TuningSweep, found: Sequence[PlannedStudy], known: Known) -> list[PlannedJob]:
+    """The jobs of what the studies ask for now, so that each has as many open configurations as it may; in order."""
+    trained_of: dict[str, list[Trained]] = defaultdict(list)
+    for training in known.trained:
+        trained_of[training.study].append(training)
+    asked = (
+        configuration
+        for study, jobs in wanting(sweep, found, known.jobs)
+        for configuration in _asked(study, jobs, trained_of[study.id], sweep.tuning.parallel)
+    )
+    jobs = (job for configuration in asked for job in _jobs(sweep, found, configuration))
+    return sorted(jobs, key=lambda job: job.ordinal)
+
+
+def wanting(
+    sweep: TuningSweep, found: Sequence[PlannedStudy], jobs: Iterable[AskedJob]
+) -> Iterator[tuple[PlannedStudy, Sequence[AskedJob]]]:
+    """The studies that have configurations left to ask for, and room for them; each with the jobs that it has."""
+    jobs_of: dict[str, list[AskedJob]] = defaultdict(list)
+    for job in jobs:
+        jobs_of[job.study].append(job)
+    for study in found:
+        own = jobs_of[study.id]
+        if len(_firsts(own)) < study.size and len(_open(own)) < sweep.tuning.parallel:
+            yield study, own
+
+
+def _asked(
+    study: PlannedStudy, jobs: Sequence[AskedJob], trained: Iterable[Trained], parallel: int
+) -> Iterator[Configuration]:
+    """The next configurations of one study; those that were asked before are pending for those that come after."""
+    history = tuple(finished(study.study, jobs, trained))
+    known = {trial.number for trial in history}
+    pending = [Pending(j.number, _params(study.study, j.point)) for j in _firsts(jobs) if j.number not in known]
+    while len(pending) < parallel and len(history) + len(pending) < study.size:
+        number = len(history) + len(pending)
+        params, asked = _timed(study, history, pending, number)
+        yield Configuration(study, params, asked, history)
+        pending.append(Pending(number, params))
+
+
+def _timed(
+    study: PlannedStudy, history: Sequence[Finished], pending: Sequence[Pending], number: int
+) -> tuple[Point, Asked]:
+    """What the strategy says, and what asking took; loading Optuna is no part of that."""
+    name = study.study.strategy.name
+    import_module(REGISTRY[name].partition(":")[0])
+    began_s, began_cpu_s = time.perf_counter(), time.process_time()
+    try:
+        params = ask(study.study, history, pending, number)
+    except (ArithmeticError, RuntimeError, ValueError) as error:  # such as a matrix that cannot be inverted
+        what = " ".join(str(error).split())
+        raise InputError(f"strategy {name} could not choose configuration {number} ({what})") from error
+    took_s, took_cpu_s = time.perf_counter() - began_s, time.process_time() - began_cpu_s
+    return params, Asked(study=study.id, number=number, sampler_s=took_s, sampler_cpu_s=took_cpu_s)
+
+
+def finished(study: Study, jobs: Sequence[AskedJob], trained: Iterable[Trained]) -> Iterator[Finished]:
+    """The configurations of a study of which every repetition is over, in the order of their numbers."""
+    of_number: dict[int, list[Trained]] = defaultdict(list)
+    for training in trained:
+        of_number[training.number].append(training)
+    open_ = _open(jobs)
+    for job in _firsts(jobs):
+        if job.number not in open_:
+            yield _finished(study, job, of_number[job.number])
+
+
+def _finished(study: Study, job: AskedJob, trained: Sequence[Trained]) -> Finished:
+    """Means over the repetitions that measured.
+
+    Accuracy is that after the last epoch, since it is what the trained network has; an accuracy per epoch is told as
+    far as all of them got. It has failed where no repetition measured, or nothing is known of an objective.
+    """
+    measured = [training for training in trained if training.accuracies]
+    values = [_mean(_value(training, objective) for training in measured) for objective in study.objectives]
+    known = [value for value in values if value is not None]
+    return Finished(
+        number=job.number,
+        params=_params(study, job.point),
+        values=tuple(known) if len(known) == len(values) else None,
+        accuracies=tuple(fmean(at_epoch) for at_epoch in zip(*(t.accuracies for t in measured), strict=False)),
+        is_pruned=any(training.stopped == Stopped.PRUNED for training in measured),
+    )
+
+
+def _value(training: Trained, objective: Objective) -> float | None:
+    if objective == "accuracy":
+        return training.accuracies[-1]
+    return training.energies_j.get(Domain.of_device(training.device or "cpu"))
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None
+
+
+def _firsts(jobs: Iterable[AskedJob]) -> list[AskedJob]:
+    """One job of each configuration, in the order of their numbers."""
+    one_of = {job.number: job for job in jobs}
+    return [one_of[number] for number in sorted(one_of)]
+
+
+def _open(jobs: Iterable[AskedJob]) -> frozenset[int]:
+    """The numbers of the configurations with repetitions that wait, run, or were cancelled and may be taken up."""
+    return frozenset(job.number for job in jobs if job.state not in OVER)
+
+
+def _params(study: Study, point: Point) -> Point:
+    """The part of a point that the study chose."""
+    return study.space.fill(lambda name, _: point[name])
+
+
+def _jobs(sweep: TuningSweep, found: Sequence[PlannedStudy], configuration: Configuration) -> Iterator[PlannedJob]:
+    """A job for each repetition of a configuration.
+
+    All configurations of a number are a block, in a seeded order, so that a drift hits all strategies alike. The seed
+    of a job is that of its repetition: configurations differ in their hyperparameters alone.
+    """
+    study, number, repetitions = configuration.of, configuration.asked.number, sweep.repetitions.min
+    spec = study.spec
+    point = {**spec.point, **configuration.params, "configuration": number}
+    epochs = cast("int", point["epochs"])
+    rule = sweep.tuning.pruning
+    rungs = thresholds(rule, number, configuration.history, epochs) if rule else ()
+    order = [(s.id, repetition) for s in found for repetition in range(repetitions)]
+    Random(f"{sweep.seed}/{number}").shuffle(order)  # noqa: S311 - an order, not a secret
+    for repetition in range(repetitions):
+        job = _digest(study.id, str(number), str(repetition))
+        own = {"job": job, "point": point, "repetition": repetition, "seed": sweep.seed + repetition}
+        asked = {"asked": configuration.asked, "rungs": rungs}
+        yield PlannedJob(
+            id=job,
+            ordinal=number * len(order) + order.index((study.id, repetition)),
+            block=number,
+            queue=queue_of(spec.target),
+            spec=spec.model_copy(update=own | asked),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """What a look at a search led to."""
+
+    added: int  #: jobs
+    note: str | None = None  #: what its user should know
+
+
+def advance(store: Store, search: SweepRecord, max_attempts: int) -> Advance:
+    """Ask for what comes next in a tuning sweep, and settle it when there is no more.
+
+    Raises InputError where a strategy cannot be asked.
+    """
+    sweep, jobs = _restored(search), store.asked_jobs(search.id)
+    found = studies(sweep, search.id, sorted({job.target for job in jobs}))
+    if len(jobs) >= _total(sweep, found):
+        store.settle(search.id)
+        return Advance(0)
+    wants = [study.id for study, _ in wanting(sweep, found, jobs)]
+    trained = store.trained(search.id, wants) if wants else []
+    new = [job.new(sweep.priority, max_attempts) for job in following(sweep, found, Known(jobs, trained))]
+    return Advance(store.extend(search.id, new), _unmetered(sweep, trained))
+
+
+def known(store: Store, sweep_id: str) -> Known:
+    """All that the store knows of a search; nothing of one that was not submitted yet."""
+    jobs = store.asked_jobs(sweep_id)
+    return Known(jobs, store.trained(sweep_id, {job.study for job in jobs}) if jobs else ())
+
+
+def total(store: Store, search: SweepRecord) -> int:
+    """The jobs that a tuning sweep will have in all; 0 for one of another kind, of which nobody knows."""
+    if search.kind != "tuning":
+        return 0
+    sweep = _restored(search)
+    return _total(sweep, studies(sweep, search.id, sorted({job.target for job in store.asked_jobs(search.id)})))
+
+
+def _total(sweep: TuningSweep, found: Iterable[PlannedStudy]) -> int:
+    return sum(study.size for study in found) * sweep.repetitions.min
+
+
+def _restored(search: SweepRecord) -> TuningSweep:
+    sweep = cast("TuningSweep", restored(search))
+    if sweep_id(sweep) != search.id.partition(".")[0]:
+        raise InputError("this version of the program understands it in another way: submit it again with --fresh")
+    return sweep
+
+
+def _unmetered(sweep: TuningSweep, trained: Iterable[Trained]) -> str | None:
+    if "energy" not in sweep.tuning.objectives or all(_value(t, "energy") is not None for t in trained):
+        return None
+    return (
+        "objective energy: no meter knows the joules of some trainings, which count as failed: "
+        "`farm doctor` says what a machine can meter, `farm results` which trials these are"
+    )

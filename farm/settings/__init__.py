@@ -1,0 +1,210 @@
+"""Settings from the environment (FARM_*) and from `farm.toml` in FARM_HOME; the environment wins."""
+
+import getpass
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Any, Literal
+
+from platformdirs import user_data_path
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from farm.errors import InputError
+from farm.model import MACHINE_NAME
+from farm.settings.credentials import read_secret, with_password
+
+#: What has a URL, and a password in it.
+_SERVICES = ("broker", "database")
+
+
+def _default_home() -> Path:
+    """Simulated results have a home of their own: a sweep that was simulated is not measured by that."""
+    name = "wattfarm-simulated" if os.environ.get("FARM_SIMULATOR") else "wattfarm"
+    return Path(os.environ.get("FARM_HOME") or user_data_path(name))
+
+
+def _user() -> str:
+    """The name behind this process; a container may have a number only."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+def _powercap_root(known: dict[str, Any]) -> Path:
+    simulator: Path | None = known.get("simulator")
+    simulated = simulator / "powercap" / "class" if simulator else None
+    return simulated if simulated and simulated.is_dir() else Path("/sys/class/powercap")
+
+
+class _WithUrlFiles(PydanticBaseSettingsSource):
+    """A source where a URL may stand in a file: which source wins does not depend on that."""
+
+    def __init__(self, source: PydanticBaseSettingsSource) -> None:
+        super().__init__(source.settings_cls)
+        self._source = source
+
+    def __call__(self) -> dict[str, Any]:
+        found = self._source()
+        for service in _SERVICES:
+            file = found.get(f"{service}_url_file")
+            if file and f"{service}_url" not in found:
+                found[f"{service}_url"] = read_secret(f"FARM_{service.upper()}_URL_FILE", Path(file))
+        return found
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return self._source.get_field_value(field, field_name)
+
+
+class Settings(BaseSettings):
+    """What differs from one installation to the next."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="FARM_", env_ignore_empty=True, frozen=True, extra="ignore", allow_inf_nan=False
+    )
+
+    home: Path = Field(default_factory=_default_home, description="where the embedded farm keeps its files")
+    broker_url: str = Field(
+        "filesystem://", repr=False, description="redis://host:6379/0, rediss:// over TLS, or filesystem:// under home"
+    )
+    broker_url_file: Path | None = Field(None, description="a file that holds the broker's URL instead")
+    broker_password_file: Path | None = Field(None, description="a file that holds the password that its URL lacks")
+    database_url: str = Field(
+        "", repr=False, description="postgresql://user@host/farm, or sqlite:///path; default home/farm.db"
+    )
+    database_url_file: Path | None = Field(None, description="a file that holds the database's URL instead")
+    database_password_file: Path | None = Field(None, description="a file that holds the password that its URL lacks")
+    lease_s: float = Field(60.0, gt=0, description="a worker silent for this long has lost its job")
+    heartbeat_s: float = Field(
+        5.0, gt=0, validate_default=True, description="a worker renews its lease and hears of a cancel this often"
+    )
+    grace_s: float = Field(60.0, gt=0, description="a job queued for this long on an empty queue is rung again")
+    max_attempts: int = Field(3, ge=1, description="a job whose worker died this often has failed")
+    simulator: Path | None = Field(
+        None, description="folder of a running simulation: its meters are read instead, results are stamped simulated"
+    )
+    powercap_root: Path = Field(default_factory=_powercap_root, description="root of the RAPL tree")
+    lock_file: Path = Field(
+        default_factory=lambda: Path(tempfile.gettempdir()) / "wattfarm.lock",
+        description="one trial a machine: the lock that says so",
+    )
+    gpu: str = Field(
+        "", description="the GPU to measure on, by index or UUID as nvidia-smi has them; default all that CUDA sees"
+    )
+    allow_models: str = Field(
+        "", description="networks of users' packages that a worker may load: my_package.*, several with commas"
+    )
+    watchdog_s: float = Field(
+        300.0, gt=0, description="a worker that hears nothing for so long while messages wait for it ends"
+    )
+    wall_url: str = Field(
+        "", description="the wall meter: a Prometheus server, http://host:9090, or an address that answers in JSON"
+    )
+    wall_query: str = Field("", description="PromQL that gives one series; a plain name is stamped with its scrape")
+    wall_path: str = Field("", description="where the number is in the JSON: apower, aenergy.total, psu.0.w + psu.1.w")
+    wall_unit: Literal["W", "kW", "J", "Wh", "kWh"] = Field(
+        "W", description="of that number; power (W, kW) is sampled, energy (J, Wh, kWh) is counted by the meter"
+    )
+    wall_period_s: float = Field(
+        1.0, ge=0.1, description="the wall meter is asked this often, and measures as often; power needs 2 s at most"
+    )
+    wall_timeout_s: float = Field(2.0, gt=0, description="longest wait for the wall meter's answer")
+    wall_secret: SecretStr = Field(
+        SecretStr(""), description="bearer token of the wall meter, or the password where its URL names a user"
+    )
+    wall_secret_file: Path | None = Field(None, description="a file that holds the wall meter's secret instead")
+    log_format: Literal["text", "json"] = Field(
+        "text", description="of controller and worker: lines for people, or one JSON object a line"
+    )
+    task_events: bool = Field(False, description="workers send Celery's task events, for Flower")
+    metrics: str = Field("", description="[HOST:]PORT where `farm serve` answers Prometheus; default nowhere")
+    submitter: str = Field(default_factory=_user, description="who submits: submitters take turns on the farm")
+    machine_name: str = Field("", description="this machine's name in the farm; default its host name")
+    probe: bool = Field(True, description="watch a GPU's meters for half a minute when a worker first meets it")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then FARM_HOME/farm.toml."""
+        toml = TomlConfigSettingsSource(settings_cls, toml_file=_default_home() / "farm.toml")
+        return init_settings, _WithUrlFiles(env_settings), _WithUrlFiles(toml)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_passwords(cls, given: dict[str, Any]) -> dict[str, Any]:
+        for service in _SERVICES:
+            url, file = given.get(f"{service}_url"), given.get(f"{service}_password_file")
+            if url and file:
+                password = read_secret(f"FARM_{service.upper()}_PASSWORD_FILE", Path(file))
+                given = given | {f"{service}_url": with_password(url, password)}
+        return given
+
+    @field_validator("heartbeat_s")
+    @classmethod
+    def _keeps_the_lease(cls, heartbeat_s: float, info: ValidationInfo) -> float:
+        lease_s: float | None = info.data.get("lease_s")
+        if lease_s is not None and heartbeat_s > lease_s / 2:  # or one late beat loses the job
+            raise PydanticCustomError(
+                "heartbeat", "Input should be at most half of FARM_LEASE_S ({lease_s} s)", {"lease_s": f"{lease_s:g}"}
+            )
+        return heartbeat_s
+
+    @field_validator("machine_name")
+    @classmethod
+    def _can_be_a_target(cls, name: str) -> str:
+        if name and not re.fullmatch(MACHINE_NAME, name):
+            raise PydanticCustomError("name", "Input should be at most 63 letters, digits, '.', '-' and '_'")
+        return name
+
+    @property
+    def store_url(self) -> str:
+        """The database's URL with the default filled in."""
+        return self.database_url or f"sqlite:///{self.home / 'farm.db'}"
+
+    @property
+    def silent_s(self) -> float:
+        """A machine unheard for longer is silent."""
+        return 3 * self.heartbeat_s
+
+    @property
+    def allowed_models(self) -> tuple[str, ...]:
+        """The patterns of the allow-list."""
+        return tuple(pattern.strip() for pattern in self.allow_models.split(",") if pattern.strip())
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the meters are a simulation."""
+        return self.simulator is not None
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the broker is a folder of this machine."""
+        return self.broker_url.startswith("filesystem:")
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings; raises InputError naming the variable that is wrong."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "FARM_" + "_".join(str(part) for part in first["loc"]).upper()
+        got = "something else" if "SECRET" in name or "URL" in name else repr(first["input"])
+        raise InputError(f"{name}: {first['msg']}, got {got}") from None
+    except (ValueError, OSError) as error:  # farm.toml does not parse, or may not be read
+        raise InputError(f"{_default_home() / 'farm.toml'}: {error}") from None

@@ -1,0 +1,134 @@
+"""What this machine can measure, for `farm doctor`."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from importlib.metadata import version
+from typing import Any
+
+from farm.energy import verdict
+from farm.errors import FarmError, MeterError
+from farm.model import Check, Domain, Machine, Quality
+from farm.settings import Settings, load_settings
+from workers.meters.nvml import choose_gpu, open_gpu, use_simulator
+from workers.supervisor import fingerprint
+from workers.supervisor.lock import machine_lock
+from workers.supervisor.probe import run_probe
+from workers.supervisor.sampler import open_meters
+from workers.supervisor.zygote import Zygote
+
+#: One-minute load a core above which other programs disturb a measurement.
+QUIET_LOAD = 0.2
+
+
+def examine(probe: bool = False) -> list[Check]:
+    """The worker's half of the examination; never raises for what is missing. With `probe`, half a minute on a GPU."""
+    settings = load_settings()
+    use_simulator(settings.simulator)
+    choose_gpu(settings.gpu)
+    machine = fingerprint.machine(settings)
+    return [
+        _machine(machine),
+        *_gpu(machine, settings.gpu),
+        _versions(),
+        *_meters(settings),
+        _lock(settings),
+        _load(),
+        *(_probe(settings) if probe else ()),
+    ]
+
+
+def _machine(machine: Machine) -> Check:
+    detail = f"{machine.name}, class {machine.hardware_class}"
+    if machine.simulated:
+        return Check(name="machine", state="note", detail=f"{detail}, SIMULATED: results are stamped so")
+    return Check(name="machine", state="ok", detail=detail)
+
+
+def _probe(settings: Settings) -> Iterator[Check]:
+    """What the meters are worth, found out now."""
+    try:
+        with machine_lock(settings.lock_file), closing(Zygote()) as zygote:
+            found = run_probe(settings, zygote)
+    except FarmError as error:
+        yield Check(name="probe", state="bad", detail=str(error))
+        return
+    yield from verdict.findings(found)
+
+
+def _versions() -> Check:
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "torchvision", "celery"))
+    return Check(name="versions", state="ok", detail=libraries)
+
+
+def _gpu(machine: Machine, chosen: str) -> Iterator[Check]:
+    """The metered GPU as the fingerprint has it; nothing where there is none."""
+    gpu: Any = machine.hardware["gpu"]
+    if gpu is None:
+        return
+    which = "chosen of {0}" if chosen else "the first of {0}: a trial meters the one it runs on, FARM_GPU chooses"
+    count = ", " + which.format(gpu["count"]) if (gpu["count"] or 1) > 1 else ""
+    yield Check(name="gpu", state="ok", detail=f"{gpu['name']}, driver {gpu['driver']}{count}")
+    if machine.simulated:
+        yield Check(name="gpu", state="note", detail="SIMULATED: its load is the trials' use of the CPU")
+    else:
+        yield from _torch()
+    processes = _gpu_processes()
+    if processes:
+        detail = f"in use by process {', '.join(map(str, processes))}: figures will be disturbed"
+        yield Check(name="gpu", state="note", detail=detail)
+
+
+def _torch() -> Iterator[Check]:
+    """A note where trials cannot use the GPU."""
+    import torch  # noqa: PLC0415 - seconds, and of no interest without a GPU
+
+    if not torch.cuda.is_available():
+        detail = f"torch {torch.__version__} cannot use it, device auto is the CPU: install a build with CUDA"
+        yield Check(name="gpu", state="note", detail=detail)
+
+
+def _gpu_processes() -> list[int]:
+    """Processes that compute on the metered GPU; this one does not."""
+    try:
+        with open_gpu() as gpu:
+            running = gpu.ask(lambda nvml, handle: nvml.nvmlDeviceGetComputeRunningProcesses(handle))
+    except MeterError:
+        return []
+    return [process.pid for process in running or () if process.pid != os.getpid()]
+
+
+def _meters(settings: Settings) -> list[Check]:
+    with ExitStack() as stack:
+        meters, notes = open_meters(settings, stack)
+        best: dict[Domain, tuple[Quality, str]] = {}
+        for meter in meters:
+            for domain in meter.domains:
+                found = (meter.quality, meter.name)
+                best[domain] = min(best.get(domain, found), found, key=lambda f: f[0].rank)
+    rows = [_domain(domain, *best[domain]) for domain in sorted(best)]
+    return rows + [Check(name="meter", state="note", detail=note) for note in notes]
+
+
+def _domain(domain: Domain, quality: Quality, meter: str) -> Check:
+    name = f"{domain} joules"
+    if quality == Quality.MODELLED:
+        return Check(name=name, state="note", detail=f"modelled by {meter}: an estimate, not a measurement")
+    how = {Quality.COUNTER: "counted by the hardware", Quality.SAMPLED: "integrated from power readings"}[quality]
+    return Check(name=name, state="ok", detail=f"{how} ({meter})")
+
+
+def _lock(settings: Settings) -> Check:
+    try:
+        with machine_lock(settings.lock_file):
+            return Check(name="free", state="ok", detail="nothing measures on this machine now")
+    except FarmError as error:
+        return Check(name="free", state="note", detail=str(error))
+
+
+def _load() -> Check:
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    detail = f"load {load:.2f} on {cores} cores"
+    if load > QUIET_LOAD * cores:
+        return Check(name="quiet", state="note", detail=f"{detail}: other programs run, figures will be disturbed")
+    return Check(name="quiet", state="ok", detail=detail)

@@ -1,0 +1,81 @@
+"""A load for the probe: matrix products for a share of each period, rest for the remainder.
+
+It keeps time with the monotonic clock, busy from each multiple of the period on: so the probe knows its edges without
+being told. For that it looks at the clock and waits for the device, which other workloads leave to trial.py.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from pydantic import Field, JsonValue
+
+from farm.model import Frozen, Point
+from workers.trial.params import parsed
+
+#: Rows of the square matrices, and products between two looks at the clock: together below 2 ms on either device.
+ROWS = {"cpu": 256, "cuda": 2048}
+PRODUCTS = {"cpu": 1, "cuda": 8}
+
+
+class Params(Frozen):
+    """A point of kind burn."""
+
+    period_s: float = Field(gt=0)
+    duty: float = Field(1.0, gt=0, le=1)  #: busy for this share of each period
+
+
+class Burn:
+    """The workload of kind `burn`; a step lasts until the end of the running period."""
+
+    unit: ClassVar[str] = "period"
+
+    def __init__(self) -> None:
+        self._forget()
+
+    def _forget(self) -> None:
+        self._matrix = torch.empty(0)
+        self._product = torch.empty(0)
+        self._products = 0
+        self._period_ns = self._busy_ns = 0
+
+    def setup(self, point: Point, device: str, seed: int) -> None:
+        """Make a matrix on the device (`cpu`, `cuda:N`)."""
+        params = parsed(point, Params)
+        family = device.partition(":")[0]
+        rows, dtype = ROWS[family], torch.float16 if family == "cuda" else torch.float32
+        noise = torch.randn(rows, rows, generator=torch.Generator().manual_seed(seed))
+        self._matrix = noise.to(device=device, dtype=dtype)
+        self._product = torch.empty_like(self._matrix)
+        self._products = PRODUCTS[family]
+        self._period_ns = round(params.period_s * 1e9)
+        self._busy_ns = round(params.period_s * params.duty * 1e9)
+
+    def step(self) -> int:
+        """Finish the running period: multiply while it is busy, then sleep."""
+        now_ns = time.monotonic_ns()
+        begin_ns = now_ns - now_ns % self._period_ns
+        while now_ns < begin_ns + self._busy_ns:
+            self._multiply()
+            now_ns = time.monotonic_ns()
+        time.sleep(max(begin_ns + self._period_ns - now_ns, 0) / 1e9)
+        return 1
+
+    def synchronize(self) -> None:
+        """Nothing is left to wait for after a step."""
+
+    def facts(self) -> Mapping[str, JsonValue]:
+        """What ran."""
+        return {"rows": self._matrix.shape[0], "dtype": str(self._matrix.dtype).removeprefix("torch.")}
+
+    def close(self) -> None:
+        """Let go of the matrices."""
+        self._forget()
+
+    def _multiply(self) -> None:
+        """Some products, done when this returns."""
+        for _ in range(self._products):
+            torch.mm(self._matrix, self._matrix, out=self._product)
+        if self._matrix.is_cuda:
+            torch.cuda.current_stream(self._matrix.device).synchronize()

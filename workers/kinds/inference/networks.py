@@ -1,0 +1,137 @@
+"""Classification networks, torchvision's and users' own: built, with what their authors published of them."""
+
+import pickle
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+import torch
+from pydantic import JsonValue
+from torch import nn
+from torchvision import models
+
+from workers.kinds.inference.images import Preprocess
+from workers.trial.workload import InvalidWorkload
+
+#: Networks with auxiliary heads for training. Their own initialisation takes a minute, and their published weights
+#: want inputs of another scale.
+WITH_AUXILIARY_HEADS = frozenset({"googlenet", "inception_v3"})
+#: What leaves them out.
+WITHOUT_AUXILIARY_HEADS = {"aux1": None, "aux2": None, "AuxLogits": None, "aux_logits": False}
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network on the CPU, ready to infer in fp32."""
+
+    module: nn.Module
+    preprocess: Preprocess  #: of the published weights
+    facts: Mapping[str, JsonValue]
+
+
+def build(model: str, weights: str, seed: int, published_size: bool = False) -> Network:
+    """A network with weights `random` (drawn from the seed), `default` (torchvision's), or a state_dict's file.
+
+    `published_size`: for images of the size that `preprocess` makes. ViT-H/14 would else want 224 pixels of its 518.
+
+    `package.module:Class` is a user's: made without arguments, given images of 224 x 224 as torchvision's are; whether
+    this worker may load it was settled before.
+
+    The facts hold `parameters`, counted, and what torchvision publishes of its default weights, whatever weights run
+    here: `published_acc1_percent` and `published_acc5_percent` on ImageNet, `gflops` (multiply-adds of one image)
+    and `published_weights`, their name. Raises InvalidWorkload for an unknown model and for weights that cannot be had.
+    """
+    if ":" in model:
+        return _own(model, weights, seed)
+    if model not in models.list_models(module=models):
+        raise InvalidWorkload(f"model: torchvision has no classification network called {model!r}")
+    published = models.get_model_weights(model).DEFAULT
+    torch.manual_seed(seed)
+    size = {"image_size": published.transforms().crop_size[0]} if published_size and model.startswith("vit_") else {}
+    module = _published(model, published) if weights == "default" else _bare(model, None, **size)
+    if weights not in {"random", "default"}:
+        _load(module, model, Path(weights))
+    for name, without in WITHOUT_AUXILIARY_HEADS.items():
+        if hasattr(module, name):
+            setattr(module, name, without)
+    facts = {"parameters": sum(p.numel() for p in module.parameters()), **_facts(published)}
+    return Network(module.eval(), published.transforms(), facts)
+
+
+def _own(model: str, weights: str, seed: int) -> Network:
+    if weights == "default":
+        raise InvalidWorkload(f"weights: nobody published any of {model}: use weights: random, or a state_dict's file")
+    module_name, _, name = model.partition(":")
+    try:
+        network = getattr(import_module(module_name), name)
+    except (ImportError, AttributeError) as error:
+        raise InvalidWorkload(
+            f"model: {model} cannot be imported ({first_line(error)}): install its package where the worker runs"
+        ) from None
+    if not (isinstance(network, type) and issubclass(network, nn.Module)):
+        raise InvalidWorkload(f"model: {model} is no class of torch.nn.Module")
+    torch.manual_seed(seed)
+    module: nn.Module = network()
+    if weights != "random":
+        _load(module, model, Path(weights))
+    facts = {"parameters": sum(p.numel() for p in module.parameters())}
+    return Network(module.eval(), models.ResNet18_Weights.DEFAULT.transforms(), facts)
+
+
+def replace_head(module: nn.Module, classes: int) -> None:
+    """Give a network of `build` a new last layer, drawn from torch's generator, for so many classes."""
+    heads = [layer for layer in module.named_modules() if isinstance(layer[1], nn.Linear | nn.Conv2d)]
+    if not heads:
+        raise InvalidWorkload("model: it has no linear layer and no convolution that could tell classes apart")
+    name, head = heads[-1]
+    bias = head.bias is not None
+    if isinstance(head, nn.Linear):
+        module.set_submodule(name, nn.Linear(head.in_features, classes, bias=bias))
+    else:
+        module.set_submodule(name, nn.Conv2d(head.in_channels, classes, kernel_size=1, bias=bias))
+
+
+def _bare(model: str, weights: models.WeightsEnum | None, **size: int) -> nn.Module:
+    extra = {"init_weights": False, "transform_input": True} if model in WITH_AUXILIARY_HEADS else {}
+    module: nn.Module = models.get_model(model, weights=weights, progress=False, **extra, **size)
+    return module
+
+
+def _published(model: str, weights: models.WeightsEnum) -> nn.Module:
+    try:
+        return _bare(model, weights)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        folder = Path(torch.hub.get_dir()) / "checkpoints"
+        raise InvalidWorkload(
+            f"weights: default: {first_line(error)}: put {Path(weights.url).name} of torchvision into {folder} "
+            "(TORCH_HOME moves it), or use weights: random"
+        ) from None
+
+
+def _load(module: nn.Module, model: str, path: Path) -> None:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise InvalidWorkload(f"weights: {path}: not a readable state_dict ({first_line(error)})") from None
+    try:
+        module.load_state_dict(state)
+    except (TypeError, RuntimeError) as error:
+        reason = textwrap.shorten(str(error).partition("\n")[2] or str(error), 160, placeholder=" ...")
+        raise InvalidWorkload(f"weights: {path}: not a state_dict of {model} ({reason})") from None
+
+
+def _facts(weights: models.WeightsEnum) -> Mapping[str, JsonValue]:
+    accuracy = weights.meta.get("_metrics", {}).get("ImageNet-1K", {})
+    return {
+        "gflops": weights.meta.get("_ops"),
+        "published_acc1_percent": accuracy.get("acc@1"),
+        "published_acc5_percent": accuracy.get("acc@5"),
+        "published_weights": str(weights),
+    }
+
+
+def first_line(error: Exception) -> str:
+    """What a vendor's error says, at most 160 characters."""
+    return textwrap.shorten((str(error) or type(error).__name__).partition("\n")[0], 160, placeholder=" ...")

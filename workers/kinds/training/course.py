@@ -1,0 +1,160 @@
+"""The course of a training: epochs and their validation by turns, each in windows of their own.
+
+An epoch that lasts as long as a measure window has a training window of its own. Shorter ones share one, since no
+meter could tell them apart: the network that each leaves is kept, and all are validated in the validation window after
+it. So joules of training and of validation are never mixed, and every epoch has its accuracy. Whether to go on is
+decided between windows: one ends at the latest where a rung or the patience wants a decision.
+"""
+
+import pickle
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+
+from farm.model import Epoch, Flag, Stopped, WindowKind
+from workers.trial import protocol
+from workers.trial.stage import Stage
+from workers.trial.workload import Scores, Trainable
+
+#: Networks that wait for their validation take no more memory.
+MOST_KEPT_BYTES = 1 << 30
+#: A training is saved so often, between windows.
+CHECKPOINT_EVERY_S = 30.0
+#: What reading a file that is no checkpoint raises.
+UNREADABLE = (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, pickle.UnpicklingError)
+
+
+def run(stage: Stage, workload: Trainable) -> None:
+    """All epochs, or as many as it takes to know better."""
+    course = Course(stage, workload)
+    course.resume()
+    while not course.is_over:
+        course.go_on()
+    if course.stopped is not None:
+        stage.line.send(protocol.Ended(why=course.stopped))
+
+
+class Course:
+    """One training, from window to window."""
+
+    def __init__(self, stage: Stage, workload: Trainable) -> None:
+        self._stage = stage
+        self._workload = workload
+        self._checkpoint = Path(stage.start.checkpoint) if stage.start.checkpoint else None
+        self._saved_s = time.monotonic()
+        self._epochs: list[Epoch] = []
+        self._window = 0
+        self.stopped: Stopped | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to train."""
+        return self.stopped is not None or len(self._epochs) >= self._workload.epochs
+
+    def resume(self) -> None:
+        """Take up what an earlier attempt at this job has saved."""
+        if self._checkpoint is None or not self._checkpoint.exists():
+            return
+        try:
+            saved = torch.load(self._checkpoint, map_location="cpu", weights_only=True)
+            epochs = [Epoch.model_validate_json(line).model_copy(update={"window": None}) for line in saved["epochs"]]
+        except UNREADABLE as error:
+            what = f"{self._checkpoint} is not a readable checkpoint ({type(error).__name__})"
+            self._stage.doubt(None, f"{what}: the training began anew")
+            return
+        self._workload.restore(saved["workload"])
+        self._epochs = epochs
+        self._stage.line.send(protocol.Trained(epochs=tuple(epochs)))
+        note = f"resumed after {len(epochs)} epochs of an earlier attempt: their joules are not in this trial"
+        self._stage.doubt(Flag.RESUMED, note)
+
+    def go_on(self) -> None:
+        """Train and validate one window's worth of epochs, and decide."""
+        lasted_s = self._train()
+        scores = self._validate()
+        epochs = [
+            Epoch(
+                index=len(self._epochs) + place,
+                window=self._window,
+                train_loss=score.train_loss,
+                validation_loss=score.validation_loss,
+                validation_accuracy=score.validation_accuracy,
+                train_s=train_s,
+            )
+            for place, (score, train_s) in enumerate(zip(scores, lasted_s, strict=True))
+        ]
+        self._epochs += epochs
+        self._window += 1
+        self._stage.line.send(protocol.Trained(epochs=tuple(epochs)))
+        self.stopped = self._verdict(scores)
+        if not self.is_over and time.monotonic() - self._saved_s >= CHECKPOINT_EVERY_S:
+            self.save()
+
+    def _train(self) -> list[float]:
+        """One window; returns how long each of its epochs took."""
+        last = self._next_decision()
+        lasted_s: list[float] = []
+        self._stage.settle()
+        with self._stage.window(WindowKind.TRAINING, self._window, self._stage.measure.guard_s) as tally:
+            tally.units = 0
+            while not lasted_s or (
+                sum(lasted_s) < self._stage.measure.window_s
+                and len(self._epochs) + len(lasted_s) < last
+                and self._workload.kept_bytes < MOST_KEPT_BYTES
+            ):
+                begin_ns = time.monotonic_ns()
+                tally.units += self._workload.train_epoch()
+                self._workload.synchronize()
+                lasted_s.append((time.monotonic_ns() - begin_ns) / 1e9)
+        return lasted_s
+
+    def _validate(self) -> list[Scores]:
+        self._stage.settle()
+        with self._stage.window(WindowKind.VALIDATION, self._window, self._stage.measure.guard_s) as tally:
+            tally.units, scores = self._workload.validate()
+            self._workload.synchronize()
+        return scores
+
+    def _next_decision(self) -> int:
+        """Epochs after which it must be known whether to go on."""
+        done = len(self._epochs)
+        rungs = [rung.epoch for rung in self._stage.spec.rungs if rung.epoch > done]
+        patience = [] if self._workload.patience is None else [done + self._workload.patience]
+        return min([self._workload.epochs, *rungs, *patience])
+
+    def _verdict(self, scores: Sequence[Scores]) -> Stopped | None:
+        """Why to stop here, if there is a reason; epochs that are all done need none."""
+        accuracies = [epoch.validation_accuracy for epoch in self._epochs]
+        if len(accuracies) >= self._workload.epochs:
+            return None
+        if scores[-1].train_loss is None:
+            return Stopped.DIVERGED
+        rung = next((rung for rung in self._stage.spec.rungs if rung.epoch == len(accuracies)), None)
+        if rung is not None and not rung.lets_on(accuracies):
+            return Stopped.PRUNED
+        since_best = len(accuracies) - 1 - accuracies.index(max(accuracies))
+        if self._workload.patience is not None and since_best >= self._workload.patience:
+            return Stopped.EARLY
+        return None
+
+    def save(self) -> None:
+        """Write the checkpoint beside the last one, then in its place; a full disk costs the checkpoint alone."""
+        if self._checkpoint is None:
+            return
+        saved = {
+            "epochs": [epoch.model_dump_json() for epoch in self._epochs],
+            "workload": self._workload.state(),
+        }
+        draft = self._checkpoint.with_suffix(".part")
+        try:
+            self._checkpoint.parent.mkdir(parents=True, exist_ok=True)
+            torch.save(saved, draft)
+            draft.replace(self._checkpoint)
+        except (OSError, RuntimeError) as error:
+            self._stage.doubt(None, f"the training cannot be saved, so it could not be resumed: {error}")
+            with suppress(OSError):
+                draft.unlink()
+        self._saved_s = time.monotonic()

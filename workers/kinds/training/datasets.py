@@ -1,0 +1,344 @@
+"""Images with labels to train on: read, split and ordered by a seed, brought to one size, normalised.
+
+Everything is on the CPU and in memory, so that a step of training measures the network and not a decoder.
+"""
+
+import gzip
+import hashlib
+import pickle
+import tarfile
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http.client import HTTPException
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import psutil
+import torch
+from PIL import Image
+from platformdirs import user_cache_path
+from pydantic import JsonValue
+from torch import Tensor
+from torch.nn.functional import interpolate
+from torchvision.datasets import CIFAR10, MNIST, FashionMNIST
+
+from workers.kinds.inference.images import SUFFIXES
+from workers.kinds.inference.networks import first_line
+from workers.trial.workload import InvalidWorkload
+
+#: Images that are converted at once.
+CHUNK = 1000
+#: Of the data that torchvision reads, and of those in their shapes.
+CLASSES = 10
+#: What torchvision raises for files that cannot be downloaded, are truncated or hold something else.
+UNREADABLE = (
+    *(OSError, EOFError, RuntimeError, ValueError, TypeError, KeyError, AssertionError),
+    *(HTTPException, pickle.UnpicklingError, tarfile.TarError, zlib.error),
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Which part of a dataset, in which form."""
+
+    seed: int  #: of the split and the order
+    data_root: Path | None = None  #: where downloads lie; None: a cache folder of this user
+    validation_share: float = 0.2  #: of a dataset without a validation part of its own
+    train_size: int | None = None  #: the first so many of the seeded order; None: all
+    validation_size: int | None = None
+    image_size: int | None = None  #: pixels of a side; None: as they are
+    channels: int | None = None  #: grey images are repeated to so many; None: as they are
+
+
+@dataclass(frozen=True)
+class Part:
+    """Images with their labels, in order, on the CPU."""
+
+    images: Tensor  #: float32, n x channels x height x width, normalised by mean and deviation of the training part
+    labels: Tensor  #: int64, n
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What a network is trained with, and what it is validated with."""
+
+    train: Part
+    validation: Part
+    classes: int
+    facts: Mapping[str, JsonValue]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of an image."""
+        _, channels, height, width = self.train.images.shape
+        return channels, height, width
+
+
+@dataclass(frozen=True)
+class Source:
+    """A dataset as it was read."""
+
+    images: Tensor  #: uint8, n x channels x height x width
+    labels: Tensor  #: int64, n
+    classes: int
+    origin: str  #: where it comes from
+    own_validation: int | None = None  #: the last so many are its own validation part; None: it has none
+    white: int = 255  #: the value of full brightness
+    synthetic: bool = False
+
+
+def load(name: str, options: Options) -> Dataset:
+    """A dataset of the REGISTRY, or the image folder of that path.
+
+    A folder holds one folder a class, or `train` and `val` that do. The facts hold where the data come from and
+    whether they are synthetic, sizes, split and its seed, mean and deviation of each channel of the training part (of
+    brightness from 0 to 1), and two digests: of the order, and of the chosen bytes with their labels. Raises
+    InvalidWorkload, with what to do, for what cannot be had.
+    """
+    read = REGISTRY.get(name)
+    source = read(options) if read else _folder(Path(name), options)
+    train_order, validation_order = _orders(name, source, options)
+    shape = _shape(source, options)
+    _check_memory(len(train_order) + len(validation_order), shape)
+    train = _pixels(source, train_order, shape)
+    validation = _pixels(source, validation_order, shape)
+    deviation, mean = torch.std_mean(train, dim=(0, 2, 3), correction=0, keepdim=True)
+    for images in (train, validation):
+        images.sub_(mean).div_(torch.where(deviation > 0, deviation, 1))
+    order = torch.cat([train_order, validation_order])
+    facts: dict[str, JsonValue] = {
+        "dataset": name,
+        "dataset_source": source.origin,
+        "synthetic": source.synthetic,
+        "classes": source.classes,
+        "train_images": len(train_order),
+        "validation_images": len(validation_order),
+        "image_shape": list(shape),
+        "split": "seeded" if source.own_validation is None else "own",
+        "split_seed": options.seed,
+        "validation_share": options.validation_share if source.own_validation is None else None,
+        "mean": mean.flatten().tolist(),
+        "deviation": deviation.flatten().tolist(),
+        "order_sha256": _sha256(order),
+        "data_sha256": _sha256(source.images[order], source.labels[order]),
+    }
+    return Dataset(
+        Part(train, source.labels[train_order]),
+        Part(validation, source.labels[validation_order]),
+        source.classes,
+        facts,
+    )
+
+
+def _orders(name: str, source: Source, options: Options) -> tuple[Tensor, Tensor]:
+    """Which images make the training part and the validation part, in their order."""
+    generator = torch.Generator().manual_seed(options.seed)
+    count = len(source.labels)
+    if source.own_validation is None:
+        order = torch.randperm(count, generator=generator)
+        held_out = round(count * options.validation_share)
+        train, validation = order[held_out:], order[:held_out]
+    else:
+        first = count - source.own_validation
+        train = torch.randperm(first, generator=generator)
+        validation = first + torch.randperm(source.own_validation, generator=generator)
+    return (
+        _first(name, "train_size", train, options.train_size),
+        _first(name, "validation_size", validation, options.validation_size),
+    )
+
+
+def _first(name: str, field: str, order: Tensor, size: int | None) -> Tensor:
+    if len(order) == 0:
+        raise InvalidWorkload(f"dataset: {name}: too few images to train with some and validate with others")
+    if size is not None and not 1 <= size <= len(order):
+        raise InvalidWorkload(f"{field}: {name} has {len(order)} images for it, got {size}")
+    return order[:size]
+
+
+def _shape(source: Source, options: Options) -> tuple[int, int, int]:
+    """Channels, height and width that the images shall have."""
+    channels, height, width = source.images.shape[1:]
+    if options.channels not in {None, channels} and channels != 1:
+        raise InvalidWorkload(f"channels: the images have {channels}, the network takes {options.channels}")
+    return options.channels or channels, options.image_size or height, options.image_size or width
+
+
+def _check_memory(images: int, shape: tuple[int, int, int]) -> None:
+    channels, height, width = shape
+    needed = 4 * images * channels * height * width
+    available = psutil.virtual_memory().available
+    if needed > available:
+        raise InvalidWorkload(
+            f"image_size: {images} images of {channels} x {height} x {width} take {needed / 1e9:.1f} GB of memory, "
+            f"{available / 1e9:.1f} GB are free: use a smaller image_size, train_size or validation_size"
+        )
+
+
+def _pixels(source: Source, order: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    """Images in this order and shape, their brightness from 0 to 1."""
+    pixels = torch.empty(len(order), *shape)
+    for filled, chosen in zip(torch.split(pixels, CHUNK), torch.split(order, CHUNK), strict=True):
+        bright = source.images[chosen].float().div_(source.white)
+        if bright.shape[2:] != shape[1:]:
+            bright = interpolate(bright, size=shape[1:], mode="bilinear", antialias=True)
+        filled.copy_(bright)
+    return pixels
+
+
+def _sha256(*tensors: Tensor) -> str:
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(tensor.contiguous().numpy().data)
+    return digest.hexdigest()
+
+
+def _digits(_: Options) -> Source:
+    """What `sklearn.datasets.load_digits` reads, without its import: seconds, and threads of scipy's."""
+    found = find_spec("sklearn")
+    path = Path(found.origin if found and found.origin else "").parent / "datasets" / "data" / "digits.csv.gz"
+    try:
+        with gzip.open(path, "rt", encoding="ascii") as file:
+            rows = torch.from_numpy(np.loadtxt(file, delimiter=",", dtype=np.uint8))
+    except (OSError, EOFError, ValueError, zlib.error):
+        raise InvalidWorkload(
+            "dataset: digits: scikit-learn's images are missing or broken: pip install 'wattfarm[worker]'"
+        ) from None
+    return Source(
+        rows[:, :-1].reshape(-1, 1, 8, 8), rows[:, -1].long(), CLASSES, f"scikit-learn: {path.name}", white=16
+    )
+
+
+def _mnist(options: Options) -> Source:
+    return _grey(MNIST, "mnist", options)
+
+
+def _fashion_mnist(options: Options) -> Source:
+    return _grey(FashionMNIST, "fashion_mnist", options)
+
+
+def _grey(reader: type[MNIST], name: str, options: Options) -> Source:
+    root = _root(options)
+    files = ", ".join(file for file, _ in reader.resources)
+    return _published(reader, name, root, f"{files} of {reader.mirrors[0]} into {root / reader.__name__ / 'raw'}")
+
+
+def _cifar10(options: Options) -> Source:
+    root = _root(options)
+    return _published(CIFAR10, "cifar10", root, f"{CIFAR10.url} into {root}")
+
+
+def _root(options: Options) -> Path:
+    return options.data_root or user_cache_path("wattfarm") / "datasets"
+
+
+def _published(reader: type[MNIST | CIFAR10], name: str, root: Path, remedy: str) -> Source:
+    """A dataset that torchvision reads, and downloads where it is missing."""
+    try:
+        train, validation = (_tensors(reader(root, train=part, download=True)) for part in (True, False))
+    except UNREADABLE as error:
+        raise InvalidWorkload(
+            f"dataset: {name}: {first_line(error).rstrip(':')}: put {remedy}, in place of what is there, "
+            "or give another data_root"
+        ) from None
+    images, labels = (torch.cat(both) for both in zip(train, validation, strict=True))
+    return Source(images, labels, CLASSES, f"torchvision: {reader.__name__}", own_validation=len(validation[0]))
+
+
+def _tensors(part: MNIST | CIFAR10) -> tuple[Tensor, Tensor]:
+    """Images with the channels first, and labels."""
+    images, labels = torch.as_tensor(part.data), torch.as_tensor(part.targets)
+    if len(images) != len(labels):
+        raise ValueError(f"{len(images)} images have {len(labels)} labels")
+    return (images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)), labels
+
+
+def _synthetic_fashion_mnist(options: Options) -> Source:
+    return _synthetic("fashion_mnist", (1, 28, 28), 60_000, 10_000, options)
+
+
+def _synthetic_cifar10(options: Options) -> Source:
+    return _synthetic("cifar10", (3, 32, 32), 50_000, 10_000, options)
+
+
+def _synthetic(like: str, shape: tuple[int, int, int], train: int, validation: int, options: Options) -> Source:
+    """Noisy blends of the patterns of two classes, labelled by the one that shows more, in a few by the other."""
+    validation = min(validation, options.validation_size or validation)
+    count = min(train, options.train_size or train) + validation
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.rand(CLASSES, shape[0], 4, 4, generator=generator)
+    patterns = interpolate(coarse, size=shape[1:], mode="bilinear")
+    labels = torch.arange(count) % CLASSES
+    images = torch.empty(count, *shape, dtype=torch.uint8)
+    for filled, own in zip(torch.split(images, CHUNK), torch.split(labels, CHUNK), strict=True):
+        other = torch.randint(CLASSES, own.shape, generator=generator)
+        share = 0.45 + 0.55 * torch.rand(len(own), 1, 1, 1, generator=generator)
+        noise = 0.2 * torch.randn(filled.shape, generator=generator)
+        bright = share * patterns[own] + (1 - share) * patterns[other] + noise
+        filled.copy_(bright.clamp_(0, 1).mul_(255))
+    origin = f"made by wattfarm, in the shape of {like}"
+    return Source(images, labels, CLASSES, origin, own_validation=validation, synthetic=True)
+
+
+def _folder(root: Path, options: Options) -> Source:
+    """An image folder, its classes in the order of their names."""
+    if not root.is_dir():
+        raise InvalidWorkload(f"dataset: {root}: no such folder on this machine, nor one of {', '.join(REGISTRY)}")
+    parts = [root / "train", root / "val"] if all((root / part).is_dir() for part in ("train", "val")) else [root]
+    classes = sorted(path.name for path in parts[0].iterdir() if path.is_dir())
+    if len(classes) < 2:
+        raise InvalidWorkload(f"dataset: {parts[0]}: expected a folder for each of 2 classes or more")
+    files = [_files(part, classes) for part in parts]
+    images = [_read(path, options) for part in files for path, _ in part]
+    sizes = sorted({(image.shape[1], image.shape[2]) for image in images})
+    if len(sizes) > 1:
+        (height, width), (other_height, other_width) = sizes[0], sizes[-1]
+        raise InvalidWorkload(
+            f"image_size: {root}: images of {height} x {width} and of {other_height} x {other_width}: "
+            "give an image_size to bring them to"
+        )
+    labels = torch.tensor([label for part in files for _, label in part])
+    own_validation = len(files[1]) if len(files) == 2 else None
+    return Source(torch.stack(images), labels, len(classes), "image folder", own_validation)
+
+
+def _files(part: Path, classes: list[str]) -> list[tuple[Path, int]]:
+    """The images of a folder with one folder a class, with the numbers of their classes."""
+    strangers = {path.name for path in part.iterdir() if path.is_dir()}.difference(classes)
+    if strangers:
+        raise InvalidWorkload(f"dataset: {part / min(strangers)}: no class of that name in the training part")
+    files: list[tuple[Path, int]] = []
+    for label, name in enumerate(classes):
+        images = sorted(path for path in (part / name).rglob("*") if path.suffix.lower() in SUFFIXES)
+        if not images:
+            raise InvalidWorkload(f"dataset: {part / name}: holds no image ({', '.join(sorted(SUFFIXES))})")
+        files += [(path, label) for path in images]
+    return files
+
+
+def _read(path: Path, options: Options) -> Tensor:
+    """One image, channels first; grey if a network wants one channel."""
+    try:
+        with Image.open(path) as file:
+            image = file.convert("L" if options.channels == 1 else "RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InvalidWorkload(f"dataset: {path}: not a readable image ({type(error).__name__})") from None
+    if options.image_size is not None:
+        image = image.resize((options.image_size, options.image_size), Image.Resampling.BILINEAR)
+    return torch.from_numpy(np.array(image)).reshape(image.height, image.width, -1).permute(2, 0, 1)
+
+
+#: Datasets by name; `farm.spec.catalog` has the same names.
+REGISTRY: Mapping[str, Callable[[Options], Source]] = {
+    "digits": _digits,
+    "mnist": _mnist,
+    "fashion_mnist": _fashion_mnist,
+    "cifar10": _cifar10,
+    "synthetic_fashion_mnist": _synthetic_fashion_mnist,
+    "synthetic_cifar10": _synthetic_cifar10,
+}

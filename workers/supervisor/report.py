@@ -1,0 +1,205 @@
+"""From what a supervisor saw and heard to the report that the store keeps. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from pydantic import JsonValue
+
+from farm.energy import joules as energy
+from farm.energy.aliasing import LARGEST_VARIATION, least_window_s, misses_part, varies
+from farm.energy.joules import Idle, IdlePowers
+from farm.energy.validity import Glance, contaminations, stopped_counters
+from farm.model import (
+    Claim,
+    Domain,
+    Flag,
+    Measurement,
+    MeasureSettings,
+    Probe,
+    Trace,
+    TraceReport,
+    TrialReport,
+    Window,
+    WindowKind,
+)
+from workers.supervisor.conversation import Heard
+
+#: The meter that a probe may find wrong.
+COUNTER = "nvml-counter"
+#: What the GPU's power sensor tells; a counter may add up more than it sees, but nothing says that it does.
+SENSED = (COUNTER, "nvml-power")
+
+
+@dataclass(frozen=True, slots=True)
+class SharedIdle:
+    """The idle after one trial, which serves as the idle before the next."""
+
+    window: Window
+    powers: IdlePowers
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One trial as its supervisor saw it."""
+
+    started_at_utc: datetime
+    shared: SharedIdle | None
+    before: Window | None
+    heard: Heard
+    after: Window | None
+    traces: Sequence[Trace]
+    probe: Probe | None
+    glances: Sequence[Glance]
+    notes: Sequence[str]  #: on meters and cooling
+    flags: Sequence[Flag]
+    log_tail: str
+
+    @property
+    def windows(self) -> list[Window]:
+        """In order of time."""
+        return [w for w in (self.before, *self.heard.windows, self.after) if w is not None]
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether the idle after the trial was at rest and undisturbed: the next trial may share it."""
+        disturbed = contaminations([self.after] if self.after else [], self.glances)
+        return Flag.BASELINE_DRIFT not in self.flags and not disturbed
+
+    @property
+    def trusted(self) -> list[Trace]:
+        """Without a counter that the probe found wrong: power is integrated instead."""
+        return [t for t in self.traces if not (self.distrusts_counter and t.source == COUNTER)]
+
+    @property
+    def distrusts_counter(self) -> bool:
+        """Whether the GPU's energy counter is there, and wrong."""
+        is_there = any(t.source == COUNTER and t.readings for t in self.traces)
+        return is_there and self.probe is not None and self.probe.counter_trusted is False
+
+    def idle(self) -> Idle:
+        """The idle powers beside the trial."""
+        by_kind = {w.kind: w for w in self.windows}
+        before = energy.idle_powers(self.traces, by_kind.get(WindowKind.IDLE_BEFORE))
+        return Idle(
+            before=self.shared.powers if self.shared else before,
+            after=energy.idle_powers(self.traces, self.after),
+            context=energy.idle_powers(self.traces, by_kind.get(WindowKind.CONTEXT_IDLE)),
+        )
+
+
+def informed(trace: Trace, probe: Probe | None) -> Trace:
+    """The trace with what the probe found of its meter."""
+    if probe is None:
+        return trace
+    found_s = {
+        COUNTER: probe.counter_update_period_s,
+        "nvml-power": probe.sensor_update_period_s,
+        "rapl": probe.rapl_update_period_s,
+    }.get(trace.source)
+    is_counter = trace.source == COUNTER
+    return replace(
+        trace,
+        update_period_s=found_s or trace.update_period_s,
+        update_period_u_s=probe.counter_update_period_u_s if is_counter else None,
+        averaging_window_s=probe.averaging_window_s if trace.source.startswith("nvml-") else None,
+        update_jitter_s=probe.counter_update_jitter_s if is_counter else None,
+    )
+
+
+def long_enough(measure: MeasureSettings, probe: Probe | None) -> MeasureSettings:
+    """The settings with a measure window that spans enough updates of the GPU's meters."""
+    periods_s = (probe.sensor_update_period_s, probe.counter_update_period_s) if probe else ()
+    longest_s = max((p for p in periods_s if p is not None), default=0.0)
+    return measure.model_copy(update={"window_s": least_window_s(measure, longest_s)})
+
+
+def assemble(
+    claim: Claim, seen: Observed, machine: str, finished_at_utc: datetime, duration_s: float, simulated: bool
+) -> TrialReport:
+    """Compute energies, overhead and flags; what depends on the machine's state is in `seen`."""
+    spec, heard = claim.spec, seen.heard
+    measurements = energy.measurements(seen.windows, seen.trusted, seen.idle(), spec.measure)
+    disturbed = contaminations(seen.windows, seen.glances)
+    in_step = resonances(heard, measurements, seen.probe)
+    flags = [*heard.flags, *seen.flags]
+    flags += [Flag.ALIAS_RISK] if in_step else []
+    flags += [Flag.CONTAMINATED] if disturbed else []
+    flags += [Flag.COUNTER_UNTRUSTED] if seen.distrusts_counter else []
+    return TrialReport(
+        job=spec.job,
+        attempt=claim.attempt,
+        machine=machine,
+        started_at_utc=seen.started_at_utc,
+        finished_at_utc=finished_at_utc,
+        duration_s=duration_s,
+        overhead_s=_overhead_s(duration_s, seen.windows[1 if seen.shared else 0 :], spec.measure),
+        failure=heard.failure,
+        windows=tuple(seen.windows),
+        measurements=measurements,
+        traces=tuple(_trace_report(t) for t in seen.traces if t.readings),
+        latencies_s=heard.latencies_s,
+        requests=heard.requests,
+        epochs=heard.epochs,
+        stopped=heard.stopped,
+        environment=heard.facts.environment if heard.facts else {},
+        facts=_facts(heard),
+        flags=tuple(sorted(set(flags))),
+        notes=(*seen.notes, *heard.notes, *in_step, *disturbed, *stopped_counters(seen.traces)),
+        log_tail=seen.log_tail,
+        simulated=simulated,
+    )
+
+
+def resonances(heard: Heard, measurements: Sequence[Measurement], probe: Probe | None) -> list[str]:
+    """A line where the GPU's measure windows differ so much that its sensor may have seen other parts of the batches.
+
+    Windows with a doubt of their own, such as a lowered clock, differ for that, and those whose intervals overlap
+    may differ by noise alone.
+    """
+    period_s = probe.sensor_update_period_s if probe else None
+    if probe is None or period_s is None or not misses_part(period_s, probe.averaging_window_s):
+        return []
+    if heard.facts is None or not heard.facts.device.startswith("cuda"):
+        return []
+    units = {w.index: w.units for w in heard.windows if w.kind == WindowKind.MEASURE}
+    sensed = [m for m in measurements if m.window_kind == WindowKind.MEASURE and m.domain == Domain.GPU]
+    per_unit_j = [
+        (m.net_j_low / count, m.net_j / count, m.net_j_high / count)
+        for m in sensed
+        if m.source in SENSED and all(flag.is_note for flag in m.flags) and (count := units[m.window_index])
+        if m.net_j_low is not None and m.net_j is not None and m.net_j_high is not None
+    ]
+    if not varies([net_j for _, net_j, _ in per_unit_j]):
+        return []
+    if max(low_j for low_j, _, _ in per_unit_j) <= min(high_j for _, _, high_j in per_unit_j):
+        return []
+    what = f"net joules per {heard.facts.unit} varied by over {LARGEST_VARIATION:.0%} between measure windows"
+    return [f"{what}: they may have run in step with the power sensor; later trials of this point pause at random"]
+
+
+def _facts(heard: Heard) -> Mapping[str, JsonValue]:
+    facts = heard.facts
+    return {**facts.workload, "device": facts.device, "unit": facts.unit} if facts else {}
+
+
+def _overhead_s(duration_s: float, own_windows: Sequence[Window], measure: MeasureSettings) -> float:
+    """What the trial cost outside the windows that measure: spawn, setup, cooling, teardown, arithmetic."""
+    measuring = [w for w in own_windows if w.kind != WindowKind.SETUP]
+    guards_s = sum(2 * measure.guard_s for w in measuring if w.kind.is_work)
+    return duration_s - sum(w.duration_s for w in measuring) - guards_s
+
+
+def _trace_report(trace: Trace) -> TraceReport:
+    t0_ns = trace.readings[0].at_ns
+    return TraceReport(
+        domain=trace.domain,
+        source=trace.source,
+        quality=trace.quality,
+        t0_ns=t0_ns,
+        offset_s=tuple((r.at_ns - t0_ns) / 1e9 for r in trace.readings),
+        power_w=tuple(r.power_w for r in trace.readings),
+        energy_j=tuple(r.energy_j for r in trace.readings),
+        temperature_c=tuple(r.temperature_c for r in trace.readings),
+        clock_hz=tuple(r.clock_hz for r in trace.readings),
+    )

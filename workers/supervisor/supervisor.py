@@ -1,0 +1,234 @@
+"""One trial from idle to report: idle, spawn, follow, idle again, compute. A trial's failure is a result.
+
+The supervisor never imports torch and never spins: it blocks on the trial's socket and on the stop request, while the
+sampler's thread reads the meters at one steady rate from the first idle to the last.
+"""
+
+import json
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Self
+
+from farm.energy import joules as energy
+from farm.model import Claim, Flag, JobSpec, Machine, Point, Probe, TrialReport, Window, WindowKind
+from farm.settings import Settings
+from workers.meters import Meter
+from workers.meters.codecarbon import carbon_intensity_g_per_kwh
+from workers.meters.external import Wall
+from workers.supervisor.conversation import Edges, Heard, follow
+from workers.supervisor.cooldown import Rest, cool_down, rest_of
+from workers.supervisor.registration import probe_of
+from workers.supervisor.report import Observed, SharedIdle, assemble, informed, long_enough
+from workers.supervisor.sampler import Sampler, open_meters
+from workers.supervisor.stop import Stop
+from workers.supervisor.watch import Watch
+from workers.supervisor.zygote import TrialProcess, Zygote
+from workers.trial import protocol
+
+#: The idle after one trial serves as the idle before the next that starts within this time.
+SHARE_IDLE_WITHIN_S = 5.0
+#: Between the death of a trial and the idle after it.
+SETTLE_S = 0.25
+#: Looks of the cool-down in the length of an idle: one a second in the full profile.
+COOLING_LOOKS = 10
+LOG_TAIL_BYTES = 4000
+
+
+class _Edges:
+    """What is read at the edge of a window: the meters first, then who else is here."""
+
+    def __init__(self, sampler: Sampler, watch: Watch) -> None:
+        self._sampler = sampler
+        self._watch = watch
+
+    def read_now(self) -> None:
+        """Read both once."""
+        self._sampler.read_now()
+        self._watch.look()
+
+
+class Supervisor:
+    """Runs trials on this machine, one at a time, from the thread that entered it."""
+
+    def __init__(self, settings: Settings, machine: Machine) -> None:
+        self._settings = settings
+        self._machine = machine
+        self.probe: Probe | None = None  #: what this machine's meters are worth, once entered
+        self._zygote = Zygote()
+        self._meters: Sequence[Meter] | None = None  #: None: to be entered before the next trial
+        self._meter_notes: Sequence[str] = ()
+        self._entered_meters = ExitStack()
+        self._gpu = "cuda:0"  #: that is metered
+        self._last_idle: SharedIdle | None = None
+        self._rest: Rest | None = None
+        self._in_step: set[str] = set()  #: points, as JSON, that may run in step with the GPU's power sensor
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            stack.push(self)
+            self._zygote.start()
+            self.probe = probe_of(self._machine, self._settings, self._zygote)
+            self._enter_meters(self._gpu)
+            stack.pop_all()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._entered_meters.close()
+        self._zygote.close()
+
+    def _enter_meters(self, gpu: str) -> Sequence[Meter]:
+        """The meters of this machine and that GPU; entered anew for another GPU, and after a trial that lost one."""
+        if self._meters is None or gpu != self._gpu:
+            self._entered_meters.close()
+            settings = self._settings.model_copy(update={"gpu": gpu})
+            self._meters, self._meter_notes = open_meters(settings, self._entered_meters)
+            self._gpu, self._last_idle, self._rest = gpu, None, None
+        return self._meters
+
+    def run(self, claim: Claim, stop: Stop) -> TrialReport:
+        """One attempt at a job; a report whatever happens to the trial."""
+        begun_s = time.monotonic()
+        measure = long_enough(claim.spec.measure, self.probe)
+        claim = claim.model_copy(update={"spec": claim.spec.model_copy(update={"measure": measure})})
+        seen = self._observe(claim.spec, stop)
+        idle = seen.idle()
+        if seen.after is not None and self._meters is not None and seen.is_calm and not energy.has_drifted(idle):
+            self._last_idle = SharedIdle(seen.after, idle.after)
+        country = claim.spec.carbon_country
+        report = assemble(
+            claim, seen, self._machine.id, datetime.now(UTC), time.monotonic() - begun_s, self._settings.simulated
+        )
+        if Flag.ALIAS_RISK in report.flags:
+            self._in_step.add(_as_key(claim.spec.point))
+        return report.model_copy(update={"carbon_g_per_kwh": carbon_intensity_g_per_kwh(country) if country else None})
+
+    def _observe(self, spec: JobSpec, stop: Stop) -> Observed:
+        """Idle, run, idle again; the meters run all the while."""
+        started, gpu = datetime.now(UTC), _gpu(spec)
+        meters = self._enter_meters(gpu)
+        with (
+            tempfile.TemporaryFile() as log_file,
+            closing(Watch(gpu)) as watch,
+            Sampler(meters, spec.measure.poll_period_s) as sampler,
+        ):
+            edges = _Edges(sampler, watch)
+            shared = self._take_last_idle(spec.measure.idle_s)
+            early = [] if shared else self._cool_down(spec, sampler, stop)
+            before = shared.window if shared else self._first_idle(spec, sampler, edges, stop)
+            heard = Heard(failure=stop.failure)
+            if stop.failure is None:
+                heard = self._lead(spec, self._zygote.spawn(log_file), edges, stop)
+            warm: list[str] = []
+            after = None
+            if heard.failure is None and not stop.wait(SETTLE_S):
+                warm = self._cool_down(spec, sampler, stop)
+                after = _idle(WindowKind.IDLE_AFTER, spec, edges, stop)
+                _await_late(meters, sampler, stop)
+            if sampler.lost:
+                self._meters = None
+            lost = (f"lost in this trial: meter {line}" for line in sampler.lost)
+            said = (note for meter in meters if isinstance(meter, Wall) for note in meter.notes)
+            return Observed(
+                started_at_utc=started,
+                shared=shared,
+                before=before,
+                heard=heard,
+                after=after,
+                traces=[informed(trace, self.probe) for trace in sampler.traces()],
+                probe=self.probe,
+                glances=watch.glances,
+                notes=(*self._meter_notes, *said, *early, *warm, *lost),
+                flags=(Flag.BASELINE_DRIFT,) if early or warm else (),
+                log_tail=_tail(log_file),
+            )
+
+    def _lead(self, spec: JobSpec, trial: TrialProcess, edges: Edges, stop: Stop) -> Heard:
+        """Follow a trial; the checkpoint of a training that went to its end is of no use any more."""
+        checkpoint = self._checkpoint(spec)
+        start = protocol.Start(
+            spec=spec,
+            meter_period_s=_meter_period_s(self.probe),
+            sensor_period_s=self.probe.sensor_update_period_s if self.probe else None,
+            sensor_window_s=self.probe.averaging_window_s if self.probe else None,
+            jitter=_as_key(spec.point) in self._in_step,
+            checkpoint=str(checkpoint) if checkpoint else None,
+        )
+        heard = follow(trial, start, edges, stop)
+        if checkpoint is not None and heard.is_done:
+            checkpoint.unlink(missing_ok=True)
+        return heard
+
+    def _checkpoint(self, spec: JobSpec) -> Path | None:
+        """Where a training is kept, for the next attempt at the job on this machine."""
+        return self._settings.home / "checkpoints" / f"{spec.job}.pt" if spec.kind == "training" else None
+
+    def _first_idle(self, spec: JobSpec, sampler: Sampler, edges: Edges, stop: Stop) -> Window | None:
+        """An idle before of this trial's own; the first ever shows the board at rest."""
+        before = _idle(WindowKind.IDLE_BEFORE, spec, edges, stop)
+        if before is not None and self._rest is None:
+            self._rest = rest_of(sampler.traces(), before.begin_at_ns, before.end_at_ns)
+        return before
+
+    def _cool_down(self, spec: JobSpec, sampler: Sampler, stop: Stop) -> list[str]:
+        """Wait for the rest that the first idle of this worker showed; a line where it is not reached."""
+        if self._rest is None:
+            return []
+        period_s = spec.measure.idle_s / COOLING_LOOKS
+        note = cool_down(sampler, self._rest, period_s, spec.measure.cool_down_max_s, stop)
+        return [note] if note else []
+
+    def _take_last_idle(self, at_least_s: float) -> SharedIdle | None:
+        """The idle after the last trial, where nothing ran since, and it is fresh and long enough; it serves once."""
+        last, self._last_idle = self._last_idle, None
+        if last is None or last.window.duration_s < at_least_s:
+            return None
+        if time.monotonic_ns() - last.window.end_at_ns > SHARE_IDLE_WITHIN_S * 1e9:
+            return None
+        return SharedIdle(last.window.model_copy(update={"kind": WindowKind.IDLE_BEFORE}), last.powers)
+
+
+def _meter_period_s(probe: Probe | None) -> float | None:
+    """Of the GPU's meter that gives the joules: its counter, unless that was found wrong."""
+    if probe is None:
+        return None
+    counter_s = None if probe.counter_trusted is False else probe.counter_update_period_s
+    return counter_s or probe.sensor_update_period_s
+
+
+def _await_late(meters: Sequence[Meter], sampler: Sampler, stop: Stop) -> None:
+    """What was true at the end of the last window may not be heard of yet: a wall meter is asked over a network."""
+    delay_s = max((meter.delay_s for meter in meters if isinstance(meter, Wall)), default=0.0)
+    if delay_s:
+        stop.wait(delay_s)
+        sampler.read_now()
+
+
+def _as_key(point: Point) -> str:
+    return json.dumps(point, sort_keys=True)
+
+
+def _gpu(spec: JobSpec) -> str:
+    """The GPU that the trial runs on, as CUDA calls it: the first unless it says which."""
+    device, _, number = str(spec.point.get("device")).partition(":")
+    return f"cuda:{int(number)}" if device == "cuda" and number.isdecimal() else "cuda:0"
+
+
+def _idle(kind: WindowKind, spec: JobSpec, edges: Edges, stop: Stop) -> Window | None:
+    """Wait and meter; None when a stop cut it short."""
+    edges.read_now()
+    begin_ns, started = time.monotonic_ns(), datetime.now(UTC)
+    if stop.wait(spec.measure.idle_s):
+        return None
+    end_ns = time.monotonic_ns()
+    edges.read_now()
+    return Window(kind=kind, begin_at_ns=begin_ns, end_at_ns=end_ns, started_at_utc=started)
+
+
+def _tail(log_file: IO[bytes]) -> str:
+    size = log_file.seek(0, 2)
+    log_file.seek(max(size - LOG_TAIL_BYTES, 0))
+    return log_file.read().decode(errors="replace")

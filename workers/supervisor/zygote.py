@@ -1,0 +1,292 @@
+"""How a trial's process comes into being fast: a helper that has torch imported forks one for each trial.
+
+A fresh interpreter needs seconds to import torch; a fork of this helper needs hundredths of a second and is as good:
+the helper runs no operation of torch, starts no thread of its own and never touches CUDA, which no fork survives.
+(numpy's OpenBLAS keeps idle threads; it ends them before a fork and starts them again on use.) The helper sleeps in
+the kernel between trials and during them.
+
+Nothing outlives the supervisor: the helper dies with the thread that started it, a trial with the helper. Where the
+kernel has no such signal (it is Linux's), each ends when its socket closes.
+"""
+
+import gc
+import logging
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+import traceback
+from collections import deque
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import IO, NoReturn
+
+from farm.errors import FarmError
+from farm.model import Frozen
+from farm.settings.credentials import without_secrets
+from workers.supervisor.processes import die_with_parent, mark
+from workers.trial.protocol import Channel
+from workers.trial.workload import REGISTRY
+
+log = logging.getLogger(__name__)
+
+#: Importing torch from a cold disk is slow; what takes longer hangs.
+READY_WITHIN_S = 180.0
+#: A killed process is gone by then, or the kernel holds it.
+GONE_WITHIN_S = 10.0
+#: Of a trial: when memory runs out, the kernel shall kill it rather than the worker.
+OOM_SCORE_ADJ = 500
+_SPAWN = b"s"
+
+
+class Ready(Frozen):
+    """From the helper: torch is imported, or why it is not."""
+
+    problem: str | None = None
+
+
+class Spawned(Frozen):
+    """From the helper: a trial has begun."""
+
+    pid: int
+
+
+class ExitStatus(Frozen):
+    """From the helper: how a trial's process ended. All None: nobody knows, the helper died too."""
+
+    code: int | None = None
+    signal: int | None = None
+    cpu_s: float | None = None  #: of the process, and of its children that it waited for
+
+
+class TrialProcess:
+    """A trial's process, as its supervisor sees it."""
+
+    def __init__(self, pid: int, channel: Channel, helper: "_Helper") -> None:
+        self.pid = pid
+        self.channel = channel
+        self._helper = helper
+        self._status: ExitStatus | None = None
+
+    def kill(self) -> None:
+        """Kill the trial's process group; safe at any time."""
+        if self._status is None:
+            for kill in (os.killpg, os.kill):  # its first moments it has no group
+                with suppress(ProcessLookupError):
+                    kill(self.pid, signal.SIGKILL)
+
+    def wait(self, timeout_s: float | None = None) -> ExitStatus | None:
+        """How the process ended, its channel closed with it; None when it still runs after the time-out."""
+        if self._status is None:
+            try:
+                line = self._helper.receive(timeout_s)
+            except (EOFError, OSError):
+                self.kill()
+                self._status = ExitStatus()
+            else:
+                self._status = ExitStatus.model_validate_json(line) if line is not None else None
+        if self._status is not None:
+            self.channel.sock.close()
+        return self._status
+
+
+class Zygote:
+    """Starts trials, one at a time; to be used from one thread, the main one."""
+
+    def __init__(self) -> None:
+        self._helper: _Helper | None = None
+        self._trial: TrialProcess | None = None
+
+    def start(self) -> None:
+        """Start the helper, and return once it has torch; raises FarmError with the remedy where it cannot."""
+        self._helper = _start_helper()
+
+    def spawn(self, log_file: IO[bytes]) -> TrialProcess:
+        """Start a trial whose stdout and stderr go to a file; a helper that has died is replaced first.
+
+        Raises FarmError where the last trial cannot be killed or no helper can be started.
+        """
+        self._end_trial()
+        if self._helper is None:
+            self._helper = _start_helper()
+        try:
+            self._trial = _spawn(self._helper, log_file)
+        except (EOFError, OSError):
+            log.warning("the helper that starts trials has died (out of memory?): starting another")
+            self._helper.close()
+            self._helper = None
+            self._helper = _start_helper()
+            self._trial = _spawn(self._helper, log_file)
+        return self._trial
+
+    def close(self) -> None:
+        """End the trial and the helper; safe at any time, twice too."""
+        helper, self._helper = self._helper, None
+        try:
+            self._end_trial()
+        finally:
+            if helper is not None:
+                helper.close()
+
+    def _end_trial(self) -> None:
+        trial, self._trial = self._trial, None
+        if trial is not None:
+            trial.kill()
+            if trial.wait(GONE_WITHIN_S) is None:
+                raise FarmError(f"process {trial.pid} of the last trial cannot be killed: restart this machine")
+
+
+class _Helper:
+    """The supervisor's end of a helper process."""
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair()
+        program = [sys.executable, "-P", "-u", "-X", "faulthandler", "-m", "workers.supervisor.zygote"]
+        with theirs:
+            self._process = subprocess.Popen(
+                [*program, str(theirs.fileno()), str(os.getpid())],
+                env=without_secrets(os.environ) | mark(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        self._channel = Channel(ours)
+        self._lines: deque[bytes] = deque()
+
+    def fork(self, trial_fd: int, log_fd: int) -> int:
+        """Have a trial forked that owns copies of these descriptors; returns its pid."""
+        socket.send_fds(self._channel.sock, [_SPAWN], [trial_fd, log_fd])
+        return Spawned.model_validate_json(self.receive(None) or b"").pid
+
+    def problem(self) -> str | None:
+        """Wait until the imports are done; returns what went wrong with them."""
+        try:
+            line = self.receive(READY_WITHIN_S)
+        except (EOFError, OSError):
+            return "the import of torch killed its process: see what `python -c 'import torch'` says"
+        if line is None:
+            return f"the import of torch hangs ({READY_WITHIN_S:.0f} s): see what `python -c 'import torch'` says"
+        return Ready.model_validate_json(line).problem
+
+    def receive(self, timeout_s: float | None) -> bytes | None:
+        """The helper's next line, or None; raises EOFError or OSError when it has died."""
+        deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
+        while not self._lines:
+            left_s = None if deadline_s is None else max(deadline_s - time.monotonic(), 0.0)
+            if not select.select([self._channel.sock], [], [], left_s)[0]:
+                return None
+            self._lines.extend(self._channel.feed())
+        return self._lines.popleft()
+
+    def close(self) -> None:
+        """Kill it: it keeps nothing."""
+        self._process.kill()
+        self._process.wait()
+        self._channel.sock.close()
+
+
+def _start_helper() -> _Helper:
+    helper = _Helper()
+    try:
+        problem = helper.problem()
+        if problem is not None:
+            raise FarmError(problem)
+    except BaseException:
+        helper.close()
+        raise
+    return helper
+
+
+def _spawn(helper: _Helper, log_file: IO[bytes]) -> TrialProcess:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        try:
+            pid = helper.fork(theirs.fileno(), log_file.fileno())
+        except (EOFError, OSError):
+            ours.close()
+            raise
+    return TrialProcess(pid, Channel(ours), helper)
+
+
+def main(control: socket.socket, parent_pid: int) -> None:
+    """The helper's process: import, say so, fork trials until the supervisor's end closes."""
+    die_with_parent(parent_pid)
+    channel = Channel(control)
+    problem = _preload()
+    with suppress(ConnectionError):
+        channel.send(Ready(problem=problem))
+        while problem is None:
+            request, descriptors, _, _ = socket.recv_fds(control, len(_SPAWN), 2)
+            if not request:
+                return
+            pid = _fork(control, *descriptors)
+            channel.send(Spawned(pid=pid))
+            channel.send(_await(pid))
+
+
+def _preload() -> str | None:
+    """Import what a trial will; returns what is wrong with it, and the remedy."""
+    modules = ("workers.trial.main", *(path.partition(":")[0] for path in REGISTRY.values()))
+    try:
+        for module in modules:
+            import_module(module)
+    except Exception as error:
+        traceback.print_exc()
+        reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+        return f"no trial can run on this machine ({reason}): pip install 'wattfarm[worker]'"
+    gc.collect()
+    gc.freeze()  # a collection in a trial shall not copy the pages of all these objects
+    return None
+
+
+def _fork(control: socket.socket, trial_fd: int, log_fd: int) -> int:
+    helper_pid = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        control.close()
+        _become_trial(trial_fd, log_fd, helper_pid)
+    os.close(trial_fd)
+    os.close(log_fd)
+    return pid
+
+
+def _become_trial(trial_fd: int, log_fd: int, helper_pid: int) -> NoReturn:
+    status = 1
+    try:
+        os.setsid()
+        die_with_parent(helper_pid)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        with suppress(OSError):
+            Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE_ADJ))
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(log_fd, stream.fileno())
+        os.close(log_fd)
+        os.set_inheritable(trial_fd, False)
+        status = import_module("workers.trial.main").main(socket.socket(fileno=trial_fd))
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+def _await(pid: int) -> ExitStatus:
+    """Wait for a trial's end, and for that of all that it started."""
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    with suppress(ProcessLookupError, PermissionError):  # macOS forbids it where only a zombie is left
+        os.killpg(pid, signal.SIGKILL)
+    _, status, usage = os.wait4(pid, 0)
+    code = os.waitstatus_to_exitcode(status)
+    return ExitStatus(
+        code=code if code >= 0 else None,
+        signal=-code if code < 0 else None,
+        cpu_s=usage.ru_utime + usage.ru_stime,
+    )
+
+
+if __name__ == "__main__":
+    main(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]))

@@ -1,0 +1,136 @@
+"""Steps of a workload, back to back: until they take the same time, for a time, one by one.
+
+**Loops are counted, not timed.** Launching runs ahead of a GPU: a loop that asks the clock after each launch would
+enqueue far more than the window holds. So a stretch runs a number of batches that follows from the mean batch time so
+far, synchronizes, and adds a smaller count where it came out short. `MARGIN` makes that rare, and what is left of it
+is one or two drained queues (microseconds) in a window of seconds. Nothing stands between two steps but the loop.
+"""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+from farm.energy.aliasing import alias_risk, jitter_s
+from farm.model import Flag, WindowKind
+from workers.trial import protocol
+from workers.trial.stage import Stage
+from workers.trial.workload import Repeatable
+
+#: A stretch is planned this much too long, so that it seldom comes out short.
+MARGIN = 1.02
+#: Batches are enqueued for so long at a time: where they turn slow, a stretch does not run away.
+CHUNK_S = 1.0
+#: The warm-up ends when the mean batch times of its last two parts differ by less.
+STEADY_WITHIN = 0.05
+#: The warm-up's parts: one for the cold start, and the two halves of the last stretch.
+WARMUP_PARTS = 3
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Batches run back to back, from a synchronized start to a synchronized end."""
+
+    batches: int
+    units: int
+    duration_s: float
+
+    @property
+    def batch_s(self) -> float:
+        """Mean time of a batch."""
+        return self.duration_s / self.batches
+
+
+class Loops:
+    """The loops over one workload, which remember how long its batches take."""
+
+    def __init__(self, stage: Stage, workload: Repeatable) -> None:
+        self._stage = stage
+        self._measure = stage.measure
+        self._workload = workload
+        self._jitter: Random | None = None  #: draws a pause after each batch that may run in step with the sensor
+        self._batch_s: float | None = None  #: mean of the last stretch
+
+    def warm_up(self, index: int = 0) -> Sequence[Stretch]:
+        """Run until two parts in a row take the same time a batch, within the limits of the settings.
+
+        Returns its parts.
+        """
+        part_s, limit_s = self._measure.warmup_s / WARMUP_PARTS, self._measure.warmup_max_s
+        parts: list[Stretch] = []
+        is_steady = False
+        with self._stage.window(WindowKind.WARMUP, index) as tally:
+            while not is_steady and sum(part.duration_s for part in parts) < limit_s:
+                parts.append(self.stretch(part_s))
+                is_steady = len(parts) >= WARMUP_PARTS and _agree(parts[-2], parts[-1])
+            tally.units = sum(part.units for part in parts)
+        if not is_steady:
+            note = f"no steady state within {limit_s:g} s of warm-up: the batch time still changed by over 5 %"
+            self._stage.doubt(Flag.NO_STEADY_STATE, note)
+        return parts
+
+    def beware_of_resonance(self) -> None:
+        """From here on, pause at random between batches that may run in step with the GPU's power sensor."""
+        earlier = "an earlier trial of this point may have run in step with the power sensor"
+        risk = earlier if self._stage.start.jitter else self._risk_of_resonance()
+        if risk is not None:
+            self._jitter = Random(self._stage.spec.seed)  # noqa: S311 - a pause, not a secret
+            self._stage.doubt(Flag.ALIAS_RISK, f"{risk}: random pauses were added")
+
+    def _risk_of_resonance(self) -> str | None:
+        """What may happen, as far as the batch time tells; the sensor sees nothing of what runs on the CPU."""
+        period_s, window_s = self._stage.start.sensor_period_s, self._stage.start.sensor_window_s
+        if period_s is None or self._batch_s is None or not self._stage.device.startswith("cuda"):
+            return None
+        if not alias_risk(self._batch_s, period_s, window_s):
+            return None
+        return f"batches of {self._batch_s:.4g} s may run in step with the power sensor's {period_s:.3g} s"
+
+    def _pause(self, batch_s: float, random: Random) -> None:
+        self._workload.synchronize()
+        time.sleep(jitter_s(batch_s, random))
+
+    def stretch(self, at_least_s: float, min_batches: int = 1) -> Stretch:
+        """Run batches back to back for a time and a number; synchronized at the end."""
+        step, synchronize = self._workload.step, self._workload.synchronize
+        batches = units = 0
+        duration_s = 0.0
+        batch_s = self._batch_s
+        begin_ns = time.monotonic_ns()
+        while batches < min_batches or duration_s < at_least_s:
+            missing = math.ceil(MARGIN * min(at_least_s - duration_s, CHUNK_S) / batch_s) if batch_s else 1
+            chunk = max(missing, min_batches - batches, 1)
+            for _ in range(chunk):
+                units += step()
+                if self._jitter is not None and batch_s is not None:
+                    self._pause(batch_s, self._jitter)
+            synchronize()
+            batches += chunk
+            duration_s = (time.monotonic_ns() - begin_ns) / 1e9
+            batch_s = duration_s / batches
+        self._batch_s = batch_s
+        return Stretch(batches, units, duration_s)
+
+    def time_batches(self) -> None:
+        """Time each batch by itself, synchronized; the pass is apart from the measure windows."""
+        step, synchronize, measure = self._workload.step, self._workload.synchronize, self._measure
+        values_s: list[float] = []
+        units, passed_s = 0, 0.0
+        with self._stage.window(WindowKind.LATENCY) as tally:
+            begin_ns = time.perf_counter_ns()
+            while len(values_s) < measure.latency_max_batches and (
+                passed_s < measure.latency_s or len(values_s) < measure.min_iterations
+            ):
+                batch_ns = time.perf_counter_ns()
+                units += step()
+                synchronize()
+                end_ns = time.perf_counter_ns()
+                values_s.append((end_ns - batch_ns) / 1e9)
+                passed_s = (end_ns - begin_ns) / 1e9
+            tally.units = units
+        self._stage.line.send(protocol.Latencies(values_s=tuple(values_s)))
+
+
+def _agree(first: Stretch, second: Stretch) -> bool:
+    return abs(second.batch_s - first.batch_s) < STEADY_WITHIN * first.batch_s

@@ -1,0 +1,136 @@
+"""What happens inside a trial's process: a workload is led through its windows. It knows no meter.
+
+Every trial begins with setup and context idle; then its kind's course follows, in one of the modules beside this one.
+"""
+
+import gc
+import re
+import socket
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from farm.model import SEARCH_FACTORS, Failure, FailureKind, JobSpec, Scalar, WindowKind
+from workers.kinds.serving import course as serving
+from workers.kinds.training import course as training
+from workers.supervisor.fingerprint import environment
+from workers.trial import protocol, steady
+from workers.trial import workload as workloads
+from workers.trial.stage import Line, Stage, SupervisorGone
+from workers.trial.workload import InvalidWorkload, Workload
+
+#: How allocators say that memory ran out, where they raise a bare RuntimeError.
+OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "_ALLOC_FAILED")
+#: What follows the context idle, by kind: the course takes the workload of that kind.
+COURSES: Mapping[str, Callable[[Stage, Any], None]] = {
+    "inference": steady.run,
+    "serving": serving.run,
+    "burn": steady.run,
+    "layers": steady.run_parts,
+    "training": training.run,
+}
+
+
+def main(sock: socket.socket) -> int:
+    """Run one trial over a socket; returns the process's exit status. Quiet when the supervisor is gone."""
+    line = Line(sock)
+    try:
+        order = line.receive()
+        if not isinstance(order, protocol.Start):
+            raise TypeError(f"a trial begins with Start, got {order!r}")
+        failure = _run(line, order)
+        line.send(protocol.Failed(failure=failure) if failure else protocol.Done())
+    except SupervisorGone:
+        return 1
+    return 1 if failure else 0
+
+
+def _run(line: Line, start: protocol.Start) -> Failure | None:
+    spec = start.spec
+    try:
+        device = choose_device(spec.point.get("device", "auto"))
+        workload = _load(spec.kind)
+        try:
+            lead(Stage(line, start, device), workload)
+        finally:
+            workload.close()
+    except SupervisorGone:
+        raise
+    except Exception as error:
+        if not isinstance(error, InvalidWorkload):
+            traceback.print_exc()
+        return _failure(error, spec)
+    return None
+
+
+def choose_device(wanted: Scalar) -> str:
+    """`cpu` or `cuda:N` for what a sweep may say; raises InvalidWorkload for what this machine does not have."""
+    count = torch.cuda.device_count() if wanted != "cpu" and torch.cuda.is_available() else 0
+    if wanted == "auto":
+        return "cuda:0" if count else "cpu"
+    if wanted == "cpu":
+        return "cpu"
+    found = re.fullmatch(r"cuda(?::(\d+))?", str(wanted))
+    if found is None:
+        raise InvalidWorkload(f"device: expected auto, cpu, cuda or cuda:N, got {wanted!r}")
+    if count == 0:
+        raise InvalidWorkload(f"device {wanted}: this machine has no usable NVIDIA GPU: use device: cpu or auto")
+    if int(found[1] or 0) >= count:
+        raise InvalidWorkload(f"device {wanted}: the last GPU of this machine is cuda:{count - 1}")
+    return f"cuda:{int(found[1] or 0)}"
+
+
+def _load(kind: str) -> Workload:
+    if kind not in workloads.REGISTRY:
+        raise InvalidWorkload(f"kind: this worker knows {', '.join(workloads.REGISTRY)}, not {kind}: update it")
+    return workloads.load(kind)()
+
+
+def _failure(error: Exception, spec: JobSpec) -> Failure:
+    """The exception as data, on one line."""
+    text = str(error)
+    if isinstance(error, InvalidWorkload):
+        return Failure(kind=FailureKind.INVALID, message=text)
+    is_out = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    if is_out or (isinstance(error, RuntimeError) and any(sign in text for sign in OUT_OF_MEMORY)):
+        named = [name for name in ("model", "batch_size", "policy") if name in spec.point]
+        what = " ".join(f"{name} {spec.point[name]}" for name in named) or spec.kind
+        remedy = "use smaller batches" if "policy" in named else "use a smaller batch_size"
+        return Failure(kind=FailureKind.OOM, message=f"out of memory with {what}: {remedy}")
+    first_line = text.strip().partition("\n")[0]
+    return Failure(kind=FailureKind.ERROR, message=f"{type(error).__name__}: {first_line}")
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Collect before the loops rather than in them."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.unfreeze()
+
+
+def lead(stage: Stage, workload: Workload) -> None:
+    """All windows of a trial, in order."""
+    with stage.window(WindowKind.SETUP):
+        hidden = {"device", *SEARCH_FACTORS}
+        point = {name: value for name, value in stage.spec.point.items() if name not in hidden}
+        workload.setup(point, stage.device, stage.spec.seed)
+        workload.synchronize()
+    facts = protocol.Facts(
+        device=stage.device, unit=workload.unit, workload=dict(workload.facts()), environment=environment()
+    )
+    stage.line.send(facts)
+    with _no_garbage_collection():
+        stage.settle()
+        with stage.window(WindowKind.CONTEXT_IDLE):
+            time.sleep(stage.measure.context_idle_s)
+        COURSES[stage.spec.kind](stage, workload)

@@ -1,0 +1,100 @@
+"""A trial's windows: each lies between two edges at which it stands still until the supervisor has read the meters."""
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from farm.model import Flag, Frozen, Window, WindowKind
+from workers.trial import protocol
+
+
+class SupervisorGone(Exception):
+    """Nobody listens any more."""
+
+
+@dataclass
+class Tally:
+    """Units done in a window; None where it does no work."""
+
+    units: int | None = None
+
+
+class Line:
+    """The trial's end of the socket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._channel = protocol.Channel(sock)
+
+    def receive(self) -> protocol.Order:
+        """Wait for the supervisor."""
+        try:
+            return protocol.ORDER.validate_json(self._channel.receive())
+        except (EOFError, OSError):
+            raise SupervisorGone from None
+
+    def send(self, event: Frozen) -> None:
+        """Tell the supervisor."""
+        try:
+            self._channel.send(event)
+        except OSError:
+            raise SupervisorGone from None
+
+    def edge(self) -> None:
+        """Stand still until the meters are read."""
+        self.send(protocol.Edge())
+        self.receive()
+
+
+class Stage:
+    """Where a workload is led through its windows: on a device, told by a supervisor, heard by it."""
+
+    def __init__(self, line: Line, start: protocol.Start, device: str) -> None:
+        self.line = line
+        self.start = start
+        self.spec = start.spec
+        self.measure = start.spec.measure
+        self.device = device  #: cpu or cuda:N
+
+    def doubt(self, flag: Flag | None, note: str) -> None:
+        """Tell a reason to doubt what follows, or a note alone."""
+        self.line.send(protocol.Doubt(flag=flag, note=note))
+
+    @contextmanager
+    def window(self, kind: WindowKind, index: int = 0, guard_s: float = 0.0) -> Iterator[Tally]:
+        """Stamp a window between two edges and two guards; the block ends synchronized and tallies its units."""
+        tally = Tally()
+        self.line.edge()
+        read_ns = time.monotonic_ns()
+        time.sleep(guard_s)
+        started, begin_ns = datetime.now(UTC), time.monotonic_ns()
+        yield tally
+        end_ns = time.monotonic_ns()
+        time.sleep(guard_s + (self._out_of_step_s(read_ns, guard_s) if guard_s else 0.0))
+        self.line.edge()
+        window = Window(
+            kind=kind,
+            index=index,
+            begin_at_ns=begin_ns,
+            end_at_ns=end_ns,
+            started_at_utc=started,
+            units=tally.units,
+        )
+        self.line.send(protocol.Closed(window=window))
+
+    def settle(self) -> None:
+        """Wait until the GPU's meters have published what ran before: the next edge reads idle alone."""
+        if self.start.meter_period_s is not None:
+            time.sleep(self.measure.guard_s)
+
+    def _out_of_step_s(self, read_ns: int, guard_s: float) -> float:
+        """What is missing to a whole number of the meter's periods since the meters were read, a guard from now.
+
+        Readings so far apart are of the same age: their difference has no error from it.
+        """
+        period_s = self.start.meter_period_s
+        if period_s is None:
+            return 0.0
+        return -((time.monotonic_ns() - read_ns) / 1e9 + guard_s) % period_s
