@@ -1,29 +1,29 @@
-"""A controller with a store of three jobs and a bell that rings nowhere."""
+"""A controller with a store of three jobs and a publisher that messages nowhere."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from farm.errors import BrokerUnavailable
-from farm.model import Ring
-from farm.scheduling.broker import Bell
+from farm.model import JobMessage
+from farm.scheduling.broker import Publisher
 from farm.scheduling.controller import Controller
 from farm.settings import Settings
 from farm.store import Store
 from tests.contract.store_records import ANNE, MACHINE, new_job, record
 
 
-class FakeBell(Bell):
-    """Keeps what is rung; can be out of reach."""
+class FakeBell(Publisher):
+    """Keeps what is published; can be out of reach."""
 
     def __init__(self) -> None:
-        self.rung: list[Ring] = []
+        self.published: list[JobMessage] = []
         self.waiting: dict[str, int] = {}
         self.is_away = False
 
-    def ring(self, rings: Sequence[Ring]) -> None:
+    def publish(self, messages: Sequence[JobMessage]) -> None:
         self._reach()
-        self.rung += rings
+        self.published += messages
 
     def depths(self, queues: Iterable[str]) -> dict[str, int]:
         self._reach()
@@ -34,9 +34,9 @@ class FakeBell(Bell):
             raise BrokerUnavailable("broker redis://lab: it does not answer: start it")
 
     def take(self) -> list[tuple[str, int]]:
-        """What was rung since the last time."""
-        taken, self.rung = self.rung, []
-        return [(ring.job, ring.attempt) for ring in taken]
+        """What was published since the last time."""
+        taken, self.published = self.published, []
+        return [(message.job, message.attempt) for message in taken]
 
 
 @contextmanager
@@ -48,5 +48,5 @@ def waiting_store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-def controller(store: Store, bell: FakeBell, sweep: str | None = None, grace_s: float = 60) -> Controller:
-    return Controller(store, bell, Settings(grace_s=grace_s), sweep)
+def controller(store: Store, publisher: FakeBell, sweep: str | None = None, grace_s: float = 60) -> Controller:
+    return Controller(store, publisher, Settings(grace_s=grace_s), sweep)

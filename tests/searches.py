@@ -8,11 +8,11 @@ from farm.model import (
     Domain,
     Epoch,
     FailureKind,
+    JobMessage,
     JobSpec,
     JobState,
     Measurement,
     Quality,
-    Ring,
     Stopped,
     SweepRecord,
     TrialReport,
@@ -96,14 +96,14 @@ def training_report(spec: JobSpec, attempt: int = 1, **changes: Any) -> TrialRep
     return report(spec.job, attempt, **fields | changes)
 
 
-def train(store: Store, rings: Iterable[Ring], failing: Iterable[str] = ()) -> list[JobSpec]:
-    """Do what is rung for, as a worker would; jobs named as failing fail for good."""
+def train(store: Store, messages: Iterable[JobMessage], failing: Iterable[str] = ()) -> list[JobSpec]:
+    """Do what is published, as a worker would; jobs named as failing fail for good."""
     done = []
-    for ring in rings:
-        won = store.claim(ring.job, ring.attempt, ANNE, MACHINE.id, 60)
+    for message in messages:
+        won = store.claim(message.job, message.attempt, ANNE, MACHINE.id, 60)
         assert won is not None
-        lost = ring.job in failing
-        told = report(ring.job, won.attempt, FailureKind.ERROR) if lost else training_report(won.spec, won.attempt)
+        lost = message.job in failing
+        told = report(message.job, won.attempt, FailureKind.ERROR) if lost else training_report(won.spec, won.attempt)
         assert store.complete(told)
         done.append(won.spec)
     return done

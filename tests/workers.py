@@ -100,14 +100,14 @@ class Bench:
         return Worker(self.store, self.runner, self.spool, MACHINE, ANNE, settings, watchdog)
 
     def serve_in_background(self, job: str, attempt: int = 0) -> threading.Thread:
-        """Answer a ring in another thread; it may take until the machine is resumed."""
+        """Answer a message in another thread; it may take until the machine is resumed."""
         serving = threading.Thread(target=self.worker.serve, args=(job, attempt))
         serving.start()
         return serving
 
-    def ringing(self) -> list[str]:
-        """Jobs that the controller has to ring for."""
-        return [ring.job for ring in self.store.unpublished(SWEEP, "any", 10)]
+    def publishing(self) -> list[str]:
+        """Jobs that the controller has to publish."""
+        return [message.job for message in self.store.unpublished(SWEEP, "any", 10)]
 
     def trials(self) -> list[tuple[str, int, FailureKind | None]]:
         """Job, attempt and kind of failure of every stored trial."""
@@ -118,7 +118,7 @@ class Bench:
 
 @contextmanager
 def running_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    """A worker at work, and three jobs that are rung for."""
+    """A worker at work, and three jobs that are published."""
     monkeypatch.setattr(state, "should_stop", None)
     monkeypatch.setattr(app, "PAUSED_PERIOD_S", 0.01)
     with MoodyStore.open(f"sqlite:///{tmp_path / 'farm.db'}", create=True) as store:

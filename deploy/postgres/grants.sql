@@ -9,7 +9,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA public TO farm_reader, farm_controller;
 
 -- The controller and people plan, cancel and take back; they measure nothing and forget nothing.
 GRANT INSERT, UPDATE ON sweep, job TO farm_controller;
-GRANT UPDATE (duty) ON machine TO farm_controller;
+GRANT UPDATE (wanted_state) ON machine TO farm_controller;
 GRANT INSERT ON trial TO farm_controller;  -- the note that an attempt was lost
 
 -- A worker claims jobs and brings results. It sees no other's results, and cannot change what a job asks for.

@@ -198,14 +198,14 @@ def _overall(by_configuration: Mapping[tuple[Key, Key], Sequence[Logs]]) -> list
 
 
 def _ranks(figures: Sequence[tuple[Interval | None, Hashable]]) -> list[int | None]:
-    """Within each contest one more than there are whose intervals lie wholly below; None without an interval."""
+    """Within each comparison one more than there are whose intervals lie wholly below; None without an interval."""
     highs: dict[Hashable, list[float]] = defaultdict(list)
-    for figure, contest in figures:
+    for figure, comparison in figures:
         if figure is not None and figure.high is not None:
-            highs[contest].append(figure.high)
+            highs[comparison].append(figure.high)
     for ends in highs.values():
         ends.sort()
     return [
-        None if figure is None or figure.low is None else 1 + bisect_left(highs[contest], figure.low)
-        for figure, contest in figures
+        None if figure is None or figure.low is None else 1 + bisect_left(highs[comparison], figure.low)
+        for figure, comparison in figures
     ]

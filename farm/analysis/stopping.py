@@ -10,7 +10,7 @@ from farm.model import JobSpec, Point, StoppingRule
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class PointStatus:
     """How sure the farm is of one point on one target."""
 
     spec: JobSpec  #: of its last repetition
@@ -25,19 +25,19 @@ class Standing:
         return self.spec.point
 
 
-def standings(specs: Iterable[JobSpec], samples: Iterable[Sample], rule: StoppingRule) -> list[Standing]:
+def statuses(specs: Iterable[JobSpec], samples: Iterable[Sample], rule: StoppingRule) -> list[PointStatus]:
     """One for each point and target, in the order of the plan. `samples` name their jobs."""
     by_job = {str(s.labels["job"]): s for s in samples}
     groups: dict[tuple[str, str], list[JobSpec]] = defaultdict(list)
     for spec in specs:
         groups[spec.target, repr(sorted(spec.point.items()))].append(spec)
-    return [_standing(group, [by_job[s.job] for s in group if s.job in by_job], rule) for group in groups.values()]
+    return [_status(group, [by_job[s.job] for s in group if s.job in by_job], rule) for group in groups.values()]
 
 
-def _standing(specs: Sequence[JobSpec], samples: Sequence[Sample], rule: StoppingRule) -> Standing:
+def _status(specs: Sequence[JobSpec], samples: Sequence[Sample], rule: StoppingRule) -> PointStatus:
     counted = [s for s in samples if s.is_valid and s.net_j is not None]
     values = [s.net_j for s in counted if s.net_j is not None]
     interval = mean_interval(values, [s.net_u_j for s in counted if s.net_u_j is not None]) if values else None
     is_sure = interval is not None and interval.relative is not None and interval.relative <= rule.target
     is_open = len(specs) < rule.max and not (is_sure and len(values) >= rule.min)
-    return Standing(max(specs, key=lambda s: s.repetition), len(specs), len(values), interval, is_open)
+    return PointStatus(max(specs, key=lambda s: s.repetition), len(specs), len(values), interval, is_open)

@@ -230,12 +230,12 @@ def serve(
         str | None, typer.Option(metavar="[HOST:]PORT", help="Answer Prometheus there; default FARM_METRICS.")
     ] = None,
 ) -> None:
-    """Run the controller: it rings for jobs and takes back lost ones."""
+    """Run the controller: it publishes jobs and takes back lost ones."""
     import logging
     import signal
     from threading import Event
 
-    from farm.scheduling.broker import Bell
+    from farm.scheduling.broker import Publisher
     from farm.scheduling.controller import Controller
     from farm.scheduling.metrics import Metrics, answer
     from farm.settings import load_settings, logs
@@ -245,11 +245,11 @@ def serve(
         stop = Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
-        bell = Bell(settings)
-        controller = Controller(store, bell, settings)
+        publisher = Publisher(settings)
+        controller = Controller(store, publisher, settings)
         lines = ["serving: Ctrl-C stops it; workers go on with what they have"]
         if where := metrics or settings.metrics:
-            address = answer(Metrics(store, bell.depths, lambda: controller.last_round_at), where)
+            address = answer(Metrics(store, publisher.depths, lambda: controller.last_round_at), where)
             lines.append(f"metrics: {address}")
         if logs.is_structured():
             logging.getLogger("farm").info("; ".join(lines))

@@ -5,7 +5,7 @@ from importlib.metadata import entry_points
 from farm import __version__
 from farm.errors import FarmError
 from farm.model import Check
-from farm.scheduling.broker import Bell
+from farm.scheduling.broker import Publisher
 from farm.settings import Settings, load_settings
 from farm.settings.credentials import redacted
 from farm.store import Store
@@ -20,7 +20,7 @@ def examine(probe: bool = False) -> list[Check]:
 
 def _broker(settings: Settings) -> Check:
     try:
-        Bell(settings).check()
+        Publisher(settings).check()
     except FarmError as error:
         return Check(name="broker", state="bad", detail=str(error))
     if settings.is_embedded:

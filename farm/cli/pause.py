@@ -8,7 +8,7 @@ from farm.cli.options import Json
 from farm.cli.output import Answer, opened
 
 if TYPE_CHECKING:
-    from farm.model import Duty
+    from farm.model import MachineState
 
 MachineName = Annotated[str, typer.Argument(metavar="MACHINE", help="A machine's name; `farm machines` lists them.")]
 #: Between two looks whether a machine still runs something.
@@ -17,16 +17,16 @@ PERIOD_S = 1.0
 
 def pause(machine: MachineName, as_json: Json = False) -> Answer:
     """Start no new trial on a machine; the running one goes on."""
-    from farm.model import Duty
+    from farm.model import MachineState
 
-    return _assign(machine, Duty.PAUSE, as_json)
+    return _assign(machine, MachineState.PAUSED, as_json)
 
 
 def resume(machine: MachineName, as_json: Json = False) -> Answer:
     """Let a paused or drained machine run trials again."""
-    from farm.model import Duty
+    from farm.model import MachineState
 
-    return _assign(machine, Duty.WORK, as_json)
+    return _assign(machine, MachineState.ACTIVE, as_json)
 
 
 def drain(
@@ -35,12 +35,12 @@ def drain(
     as_json: Json = False,
 ) -> Answer:
     """Let the worker of a machine leave after its running trial."""
-    from farm.model import Duty
+    from farm.model import MachineState
 
-    return _assign(machine, Duty.DRAIN, as_json, wait)
+    return _assign(machine, MachineState.DRAINING, as_json, wait)
 
 
-def _assign(name: str, duty: "Duty", as_json: bool, wait: bool = False) -> Answer:
+def _assign(name: str, wanted_state: "MachineState", as_json: bool, wait: bool = False) -> Answer:
     from time import sleep
 
     from farm.errors import InputError
@@ -48,8 +48,8 @@ def _assign(name: str, duty: "Duty", as_json: bool, wait: bool = False) -> Answe
     from farm.scheduling.status.states import Assigned, unknown
 
     with opened() as (store, _):
-        if not store.assign(name, duty):
+        if not store.assign(name, wanted_state):
             raise InputError(unknown(name, [status.machine.name for status in store.machines()]))
         while (running := store.running_on(name)) and wait:
             sleep(PERIOD_S)
-    return Answer(Assigned(name, duty, running), None, Format.JSON if as_json else Format.TABLE, None)
+    return Answer(Assigned(name, wanted_state, running), None, Format.JSON if as_json else Format.TABLE, None)

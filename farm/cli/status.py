@@ -17,19 +17,19 @@ def status(sweep: AnySweep = None, as_json: Json = False) -> Told:
     """Show how sweeps stand; with SWEEP, what failed or is open."""
     from farm.scheduling import tuner
     from farm.scheduling.status import machines as seen
+    from farm.scheduling.status import points, queues
     from farm.scheduling.status import progress as display
-    from farm.scheduling.status import queues, standings
 
     with opened() as (store, settings):
         chosen = [store.find_sweep(sweep)] if sweep else store.sweeps()
         states = [(record, store.progress(record.id, tuner.total(store, record))) for record in chosen]
         failures = store.failures(chosen[0].id) if sweep else []
         now = datetime.now(UTC)
-        points = standings.standing(store, chosen[0]) if sweep else []
+        found_points = points.status(store, chosen[0]) if sweep else []
         view, records = display.status(states, failures, now), display.status_records(states, now)
-        if points:
-            view = standings.below(view, points, chosen[0].rule)
-            records[0]["points"] = standings.records(points)
+        if found_points:
+            view = points.below(view, found_points, chosen[0].rule)
+            records[0]["points"] = points.records(found_points)
         waiting = [w for w in store.waiting() if not sweep or w.sweep == chosen[0].id]
         machines = seen.look(store, settings.silent_s, now)
         depths, note = _depths(queues.names(waiting, machines), settings) if waiting else (None, "")
@@ -42,12 +42,12 @@ def status(sweep: AnySweep = None, as_json: Json = False) -> Told:
 def _depths(queues: Sequence[str], settings: "Settings") -> tuple[dict[str, int] | None, str]:
     """Messages in each queue, or a note why they are unknown; the folder of an embedded farm is not asked."""
     from farm.errors import BrokerUnavailable
-    from farm.scheduling.broker import Bell
+    from farm.scheduling.broker import Publisher
 
     if settings.is_embedded:
         return None, ""
     try:
-        return Bell(settings).depths(queues), ""
+        return Publisher(settings).depths(queues), ""
     except BrokerUnavailable as error:
         return None, f"messages are not known: {error}"
 

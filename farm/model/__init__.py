@@ -7,18 +7,18 @@ types of the inner loops are dataclasses.
 """
 
 from farm.model.jobs import Asked, Claim, JobSpec, MeasureSettings, Rung, StoppingRule, SweepRecord
-from farm.model.lab import MACHINE_NAME, Check, Heartbeat, Machine, Owner, Probe, Ring, queue_for
+from farm.model.lab import MACHINE_NAME, Check, Heartbeat, JobMessage, Machine, Owner, Probe, queue_for
 from farm.model.trials import Epoch, Failure, Measurement, Reading, Requests, Trace, TraceReport, TrialReport, Window
 from farm.model.words import (
     SEARCH_FACTORS,
     UNKNOWN_HARDWARE,
     Baseline,
     Domain,
-    Duty,
     FailureKind,
     Flag,
     Frozen,
     JobState,
+    MachineState,
     Point,
     Quality,
     Scalar,
@@ -35,16 +35,17 @@ __all__ = [
     "Check",
     "Claim",
     "Domain",
-    "Duty",
     "Epoch",
     "Failure",
     "FailureKind",
     "Flag",
     "Frozen",
     "Heartbeat",
+    "JobMessage",
     "JobSpec",
     "JobState",
     "Machine",
+    "MachineState",
     "MeasureSettings",
     "Measurement",
     "Owner",
@@ -53,7 +54,6 @@ __all__ = [
     "Quality",
     "Reading",
     "Requests",
-    "Ring",
     "Rung",
     "Scalar",
     "Stopped",

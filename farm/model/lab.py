@@ -62,7 +62,7 @@ class Heartbeat(Frozen):
     cancel: bool  #: somebody wants the job stopped
 
 
-class Ring(Frozen):
+class JobMessage(Frozen):
     """A message on the broker: the job that waits, and the attempts seen when it was sent."""
 
     job: str

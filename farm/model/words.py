@@ -100,12 +100,12 @@ class JobState(StrEnum):
     CANCELLED = "cancelled"
 
 
-class Duty(StrEnum):
-    """What a machine's users want of its worker; a running trial always goes on to its end."""
+class MachineState(StrEnum):
+    """The state that users want a machine in; a running trial always goes on to its end."""
 
-    WORK = "work"
-    PAUSE = "pause"  #: take no new job, and stay
-    DRAIN = "drain"  #: take no new job, and leave; one that starts stays and takes none
+    ACTIVE = "active"
+    PAUSED = "paused"  #: takes no new job, and its worker stays
+    DRAINING = "draining"  #: takes no new job, and its worker leaves; a worker that starts stays and takes none
 
 
 class FailureKind(StrEnum):

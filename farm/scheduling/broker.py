@@ -17,7 +17,7 @@ from kombu import Connection, Queue
 from kombu.exceptions import KombuError
 
 from farm.errors import BrokerUnavailable, InputError
-from farm.model import Ring
+from farm.model import JobMessage
 from farm.settings import Settings
 from farm.settings.credentials import redacted
 
@@ -113,25 +113,25 @@ def _transport_options(settings: Settings) -> dict[str, Any]:
     }
 
 
-class Bell:
+class Publisher:
     """The sending end of the queues."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._app = celery_app(settings)
 
-    def ring(self, rings: Sequence[Ring]) -> None:
-        """Send one message a ring, in order; raises BrokerUnavailable, after which none, some or all are sent."""
+    def publish(self, messages: Sequence[JobMessage]) -> None:
+        """Send one message a message, in order; raises BrokerUnavailable, after which none, some or all are sent."""
         with self._connection() as connection:
             producer = connection.Producer(serializer="json")
             if self._settings.is_embedded:
-                for ring in rings:
-                    self._send(ring, producer)
+                for message in messages:
+                    self._send(message, producer)
                     sleep(FILESYSTEM_SPACING_S)
             else:
                 with producer.batch(BATCH):
-                    for ring in rings:
-                        self._send(ring, producer)
+                    for message in messages:
+                        self._send(message, producer)
 
     def depth(self, queue: str) -> int:
         """Messages that wait in a queue; a queue that nobody has used is empty."""
@@ -149,12 +149,12 @@ class Bell:
         with self._connection() as connection:
             connection.default_channel.close()
 
-    def _send(self, ring: Ring, producer: Any) -> None:
+    def _send(self, message: JobMessage, producer: Any) -> None:
         self._app.send_task(
             TASK,
-            kwargs={"job": ring.job, "attempt": ring.attempt},
-            queue=Queue(ring.queue, routing_key=ring.queue),
-            priority=ring.priority,
+            kwargs={"job": message.job, "attempt": message.attempt},
+            queue=Queue(message.queue, routing_key=message.queue),
+            priority=message.priority,
             producer=producer,
             retry=False,
         )

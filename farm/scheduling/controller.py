@@ -1,4 +1,4 @@
-"""The controller's loop: it rings for jobs, takes back those whose worker fell silent, and plans what follows.
+"""The controller's loop: it publishes jobs, takes back those whose worker fell silent, and plans what follows.
 
 It remembers nothing but when it looked last, and how many messages it found: any number of restarts, or two controllers
 at once, do no harm.
@@ -12,17 +12,17 @@ from itertools import groupby
 from threading import Event
 
 from farm.analysis.samples import samples
-from farm.analysis.stopping import standings
+from farm.analysis.stopping import statuses
 from farm.errors import BrokerUnavailable, InputError, ServiceError
-from farm.model import Ring, SweepRecord
+from farm.model import JobMessage, SweepRecord
 from farm.scheduling import tuner
-from farm.scheduling.broker import Bell
+from farm.scheduling.broker import Publisher
 from farm.scheduling.fair_share import LARGEST, Share, Window, chosen
 from farm.scheduling.plan import block_of
 from farm.scheduling.routing import fits, own_queue
 from farm.settings import Settings
 from farm.spec.capability import is_capability
-from farm.store import PRESENT_S, AtWork, Store, Unrung
+from farm.store import PRESENT_S, AtWork, Store, UnpublishedJobs
 
 log = logging.getLogger(__name__)
 
@@ -43,16 +43,16 @@ class _Look:
 
 
 class Controller:
-    """One round after another over the store and the bell."""
+    """One round after another over the store and the publisher."""
 
-    def __init__(self, store: Store, bell: Bell, settings: Settings, sweep_id: str | None = None) -> None:
-        """A `sweep_id` restricts the ringing and the searching to that sweep."""
+    def __init__(self, store: Store, publisher: Publisher, settings: Settings, sweep_id: str | None = None) -> None:
+        """A `sweep_id` restricts the publishing and the searching to that sweep."""
         self._sweep_id = sweep_id
         self._store = store
-        self._bell = bell
+        self._publisher = publisher
         self._settings = settings
         self.last_round_at: float | None = None  #: Unix time
-        self._ring_again_at_s = 0.0  #: monotonic
+        self._publish_again_at_s = 0.0  #: monotonic
         self._looks: dict[str, _Look] = {}  #: the last one at each queue
         self._hurries = False  #: a queue ran empty with more waiting
         self._looked_at: dict[str, int] = {}  #: jobs that were over at the last look, by tuning sweep
@@ -61,44 +61,44 @@ class Controller:
 
     def publish(self) -> int:
         """Top up the queues with what waits in the store; returns how many jobs. Raises BrokerUnavailable."""
-        unrung = sorted(self._store.outbox(self._sweep_id), key=lambda part: part.queue)
-        if not unrung:
+        unpublished = sorted(self._store.outbox(self._sweep_id), key=lambda part: part.queue)
+        if not unpublished:
             return 0
         at_work = self._store.at_work(self._sweep_id)
-        heard_on = self._heard_on({part.queue for part in unrung})
-        rings: list[Ring] = []
+        consumed_by = self._consumed_by({part.queue for part in unpublished})
+        messages: list[JobMessage] = []
         windows: dict[str, _Look] = {}
-        for queue, parts in groupby(unrung, key=lambda part: part.queue):
-            if heard_on[queue]:
+        for queue, parts in groupby(unpublished, key=lambda part: part.queue):
+            if consumed_by[queue]:
                 own, windows[queue] = self._next(list(parts), [line for line in at_work if line.queue == queue])
-                rings += own
-        self._ring(rings, heard_on)
+                messages += own
+        self._publish(messages, consumed_by)
         self._looks |= windows
         self._hurries = any(look.ran_empty for look in windows.values())
-        return len(rings)
+        return len(messages)
 
-    def _next(self, parts: Sequence[Unrung], at_work: Sequence[AtWork]) -> tuple[list[Ring], "_Look"]:
-        """The jobs to ring for on one queue, and how that leaves it."""
+    def _next(self, parts: Sequence[UnpublishedJobs], at_work: Sequence[AtWork]) -> tuple[list[JobMessage], "_Look"]:
+        """The jobs to publish on one queue, and how that leaves it."""
         queue, now_s = parts[0].queue, time.monotonic()
         last = self._looks.get(queue, _Look(now_s, Window()))
         left = sum(line.jobs for line in at_work if not line.is_running)
         window = last.window.after(left, max(now_s - last.at_s, HASTE_S) / PERIOD_S)
 
-        def share(part: Unrung) -> Share[Ring]:
+        def share(part: UnpublishedJobs) -> Share[JobMessage]:
             return Share(
                 part.submitter, part.priority, lambda: self._store.unpublished(part.sweep_id, queue, window.size)
             )
 
-        rings = chosen([share(part) for part in parts], at_work, window.size, last.number)
-        filled = replace(window, filled=left + len(rings))
+        messages = chosen([share(part) for part in parts], at_work, window.size, last.number)
+        filled = replace(window, filled=left + len(messages))
         was_short = left == 0 or window.size > last.window.size
-        return rings, _Look(now_s, filled, last.number + 1, ran_empty=was_short and filled.filled >= window.size)
+        return messages, _Look(now_s, filled, last.number + 1, ran_empty=was_short and filled.filled >= window.size)
 
-    def _heard_on(self, queues: set[str]) -> dict[str, list[str]]:
+    def _consumed_by(self, queues: set[str]) -> dict[str, list[str]]:
         """The broker's queues that a job's queue stands for.
 
         A capability stands for the own queue of every machine at work that has it: the first claim wins, the other
-        rings are stale. Where there is none, its jobs wait in the store until one joins.
+        messages are stale. Where there is none, its jobs wait in the store until one joins.
         """
         machines = self._store.present(PRESENT_S) if any(map(is_capability, queues)) else []
         return {
@@ -108,23 +108,25 @@ class Controller:
             for queue in queues
         }
 
-    def _ring(self, rings: Sequence[Ring], heard_on: Mapping[str, Sequence[str]]) -> None:
-        messages = [ring.model_copy(update={"queue": queue}) for ring in rings for queue in heard_on[ring.queue]]
+    def _publish(self, messages: Sequence[JobMessage], consumed_by: Mapping[str, Sequence[str]]) -> None:
+        messages = [
+            message.model_copy(update={"queue": queue}) for message in messages for queue in consumed_by[message.queue]
+        ]
         if messages:
-            self._bell.ring(messages)
-            self._store.mark_published([ring for ring in rings if heard_on[ring.queue]])
+            self._publisher.publish(messages)
+            self._store.mark_published([message for message in messages if consumed_by[message.queue]])
 
-    def ring_again(self) -> int:
-        """Ring for jobs whose message was lost, with its worker say: later ones were heard, or their queue is empty."""
+    def publish_again(self) -> int:
+        """Publish jobs again whose message was lost: a later message was consumed, or their queue is empty."""
         grace_s = self._settings.grace_s
-        overtaken = self._store.overtaken_rings(older_than_s=grace_s, limit=LARGEST, sweep_id=self._sweep_id)
-        self._ring(overtaken, self._heard_on({ring.queue for ring in overtaken}))
-        stale = self._store.stale_rings(older_than_s=grace_s, limit=LARGEST, sweep_id=self._sweep_id)
-        heard_on = self._heard_on({ring.queue for ring in stale})
-        depths = self._bell.depths({queue for queues in heard_on.values() for queue in queues}) if stale else {}
-        silent = {queue: [own for own in queues if depths[own] == 0] for queue, queues in heard_on.items()}
-        lost = [ring for ring in stale if silent[ring.queue]]
-        self._ring(lost, silent)
+        overtaken = self._store.overtaken_messages(older_than_s=grace_s, limit=LARGEST, sweep_id=self._sweep_id)
+        self._publish(overtaken, self._consumed_by({message.queue for message in overtaken}))
+        stale = self._store.stale_messages(older_than_s=grace_s, limit=LARGEST, sweep_id=self._sweep_id)
+        consumed_by = self._consumed_by({message.queue for message in stale})
+        depths = self._publisher.depths({queue for queues in consumed_by.values() for queue in queues}) if stale else {}
+        silent = {queue: [own for own in queues if depths[own] == 0] for queue, queues in consumed_by.items()}
+        lost = [message for message in stale if silent[message.queue]]
+        self._publish(lost, silent)
         return len(overtaken) + len(lost)
 
     def repeat(self) -> int:
@@ -133,7 +135,7 @@ class Controller:
         for sweep in self._store.undecided():
             jobs = self._store.jobs(sweep.id)
             found = samples(self._store.trial_rows(sweep.id), self._store.measurement_rows(sweep.id))
-            unsure = [s.spec for s in standings([j.spec for j in jobs], found, sweep.rule) if s.is_open]
+            unsure = [s.spec for s in statuses([j.spec for j in jobs], found, sweep.rule) if s.is_open]
             block = block_of(unsure, max(j.block for j in jobs) + 1, max(j.ordinal for j in jobs) + 1)
             if block:
                 new = [job.new(jobs[0].priority, jobs[0].max_attempts) for job in block]
@@ -181,9 +183,9 @@ class Controller:
         self.search()
         try:
             self.publish()
-            if time.monotonic() >= self._ring_again_at_s:  # it looks at every job that waits
-                self.ring_again()
-                self._ring_again_at_s = time.monotonic() + self._settings.grace_s / 6
+            if time.monotonic() >= self._publish_again_at_s:  # it looks at every job that waits
+                self.publish_again()
+                self._publish_again_at_s = time.monotonic() + self._settings.grace_s / 6
         except BrokerUnavailable as error:
             self._complain(error)
         else:

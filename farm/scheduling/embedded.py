@@ -17,7 +17,7 @@ from types import FrameType
 from farm.errors import FarmError, ServiceError
 from farm.model import Owner
 from farm.scheduling import tuner
-from farm.scheduling.broker import Bell
+from farm.scheduling.broker import Publisher
 from farm.scheduling.controller import Controller
 from farm.settings import Settings
 from farm.store import Progress, Store
@@ -131,11 +131,11 @@ def run(
 ) -> Progress:
     """Work a stored sweep off on this machine; returns how it stands when all is done or after an interrupt."""
     with _private_broker(settings) as own:
-        controller = Controller(store, Bell(own), own, sweep_id)
+        controller = Controller(store, Publisher(own), own, sweep_id)
         total = tuner.total(store, store.find_sweep(sweep_id))
         _take_back(store)
         store.unpublish(sweep_id)
-        controller.round()  # the rings are out before the first trial: sending many takes its time
+        controller.round()  # the messages are out before the first trial: sending many takes its time
         worker = LocalWorker(own)
         try:
             while True:

@@ -1,4 +1,4 @@
-"""Whose job is rung for next, and for how many at once.
+"""Whose job is published next, and for how many at once.
 
 A queue of the broker is first come, first served, so what is on it can no longer be shared fairly. Only a window of
 messages waits there therefore; the rest waits in the store, where turns are taken.
@@ -50,9 +50,9 @@ class Share(Generic[Job]):
 
 
 def chosen(shares: Sequence[Share[Job]], at_work: Sequence[AtWork], size: int, turn: int = 0) -> list[Job]:
-    """The jobs to ring for on one queue, in order: the most urgent first, then by turns between submitters.
+    """The jobs to publish on one queue, in order: the most urgent first, then by turns between submitters.
 
-    The next job is of the submitter that has the fewest running or rung for; among several their turn decides, which
+    The next job is of the submitter that has the fewest running or published; among several their turn decides, which
     a caller moves on from look to look. A submitter's sweeps keep the order of `shares`, and their jobs that of the
     plan. At most `size` messages of a priority and of higher ones wait, so that what is urgent waits for no room.
     """
@@ -61,9 +61,9 @@ def chosen(shares: Sequence[Share[Job]], at_work: Sequence[AtWork], size: int, t
     for line in at_work:
         has[line.submitter] += line.jobs
     for priority in sorted({share.priority for share in shares}):
-        rung = sum(line.jobs for line in at_work if not line.is_running and line.priority <= priority)
+        published = sum(line.jobs for line in at_work if not line.is_running and line.priority <= priority)
         jobs = _jobs([share for share in shares if share.priority == priority], turn)
-        while jobs and rung + len(found) < size:
+        while jobs and published + len(found) < size:
             submitter = min(jobs, key=lambda name: has[name])
             try:
                 found.append(next(jobs[submitter]))

@@ -179,7 +179,7 @@ def _machines(machines: Sequence[MachineStatus]) -> Iterator[GaugeMetricFamily |
         "wattfarm_machine_last_seen_timestamp_seconds", "Last sign of life of its worker.", labels=["machine"]
     )
     info = GaugeMetricFamily(
-        "wattfarm_machine_info", "Always 1.", labels=["machine", "hardware_class", "version", "duty"]
+        "wattfarm_machine_info", "Always 1.", labels=["machine", "hardware_class", "version", "wanted_state"]
     )
     spool = GaugeMetricFamily("wattfarm_spool_reports", "Reports that wait on its disk.", labels=["machine"])
     refused = CounterMetricFamily(
@@ -188,7 +188,7 @@ def _machines(machines: Sequence[MachineStatus]) -> Iterator[GaugeMetricFamily |
     latest = {m.machine.name: m for m in reversed(machines)}  # of one name, the one seen last comes first
     for name, status in latest.items():
         seen.add_metric([name], status.last_seen_at.timestamp())
-        info.add_metric([name, status.machine.hardware_class, status.version, status.duty], 1)
+        info.add_metric([name, status.machine.hardware_class, status.version, status.wanted_state], 1)
         spool.add_metric([name], status.spooled)
         refused.add_metric([name], status.rejected)
     yield from (seen, info, spool, refused)

@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from farm.model import Duty, Machine, queue_for
+from farm.model import Machine, MachineState, queue_for
 from farm.spec.capability import is_capability, parse
 from farm.spec.types import suggestion
 from farm.store import PRESENT_S, MachineStatus
 
 #: Machines that a sentence names.
 NAMED = 3
-_OFF_DUTY = {Duty.PAUSE: "paused", Duty.DRAIN: "drained"}
+_INACTIVE = {MachineState.PAUSED: "paused", MachineState.DRAINING: "drained"}
 
 
 def own_queue(machine: Machine) -> str:
@@ -52,7 +52,7 @@ def _obstacle(target: str, known: Sequence[MachineStatus], now: datetime) -> tup
         likely = suggestion(name, {status.machine.name: status.machine.name for status in known})
         return f"no machine {name!r} is registered{likely}", "a `farm worker` of that name starts"
     if place == "machine":
-        return f"{name} {absent[name]}", _remedy(name, fitting[0].duty)
+        return f"{name} {absent[name]}", _remedy(name, fitting[0].wanted_state)
     kind = {"any": "machine", "hw": f"machine of class {name!r}"}.get(place, f"machine with {target}")
     if not fitting:
         return f"no {kind} is registered", "one joins"
@@ -68,12 +68,12 @@ def _latest(known: Sequence[MachineStatus]) -> list[MachineStatus]:
 
 
 def _absence(status: MachineStatus, target: str, now: datetime) -> str | None:
-    if status.duty in _OFF_DUTY:
-        return f"is {_OFF_DUTY[status.duty]}"
+    if status.wanted_state in _INACTIVE:
+        return f"is {_INACTIVE[status.wanted_state]}"
     if target == "any" or now - status.last_seen_at <= timedelta(seconds=PRESENT_S):
         return None
     return f"was last seen {status.last_seen_at:%Y-%m-%d %H:%M} UTC"
 
 
-def _remedy(name: str, duty: Duty) -> str:
-    return f"`farm resume {name}`" if duty in _OFF_DUTY else "its `farm worker` starts again"
+def _remedy(name: str, wanted_state: MachineState) -> str:
+    return f"`farm resume {name}`" if wanted_state in _INACTIVE else "its `farm worker` starts again"

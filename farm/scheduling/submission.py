@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from farm.errors import BrokerUnavailable
 from farm.model import SweepRecord
 from farm.scheduling import routing, tuner
-from farm.scheduling.broker import Bell
+from farm.scheduling.broker import Publisher
 from farm.scheduling.controller import Controller
 from farm.scheduling.plan import Plan, plan, targets_of
 from farm.settings import Settings
@@ -71,8 +71,8 @@ def enqueue(sweep: Sweep, text: str, store: Store, settings: Settings, fresh: bo
 
 
 def publish(store: Store, settings: Settings) -> None:
-    """Ring for what was stored; raises BrokerUnavailable with the comfort that nothing is lost."""
+    """Publish what was stored; raises BrokerUnavailable with the comfort that nothing is lost."""
     try:
-        Controller(store, Bell(settings), settings).publish()
+        Controller(store, Publisher(settings), settings).publish()
     except BrokerUnavailable as error:
-        raise BrokerUnavailable(f"{error}. The jobs are stored: `farm serve` rings for them once it is back") from error
+        raise BrokerUnavailable(f"{error}. The jobs are stored: `farm serve` publishes them once it is back") from error

@@ -87,7 +87,7 @@ class Settings(BaseSettings):
     heartbeat_s: float = Field(
         5.0, gt=0, validate_default=True, description="a worker renews its lease and hears of a cancel this often"
     )
-    grace_s: float = Field(60.0, gt=0, description="a job queued for this long on an empty queue is rung again")
+    grace_s: float = Field(60.0, gt=0, description="a job queued for this long on an empty queue is published again")
     max_attempts: int = Field(3, ge=1, description="a job whose worker died this often has failed")
     simulator: Path | None = Field(
         None, description="folder of a running simulation: its meters are read instead, results are stamped simulated"

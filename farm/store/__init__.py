@@ -2,7 +2,7 @@
 
 What holds on both databases, with any number of processes at once (`tests/contract/test_store.py`):
 
-- A ring is won by at most one claim; each claim is a new attempt.
+- A message is won by at most one claim; each claim is a new attempt.
 - A report is stored at most once, and only while no later attempt was begun; a trial is never overwritten, except
   that a late report takes the place of the note that its attempt was lost.
 - A job whose worker dies, falls silent or is interrupted is queued again; only a limited number of crashed or lost
@@ -20,6 +20,7 @@ from farm.errors import StoreUnavailable
 from farm.store.imports import Imports
 from farm.store.leases import Leases
 from farm.store.machines import PRESENT_S, Machines, MachineStatus
+from farm.store.messages import AtWork, Publishing, UnpublishedJobs
 from farm.store.operations import (
     Condition,
     Operations,
@@ -32,7 +33,6 @@ from farm.store.operations import (
 )
 from farm.store.queries import Found, Queries
 from farm.store.results import FailedTrial, MeasurementRow, Results, TrialRow
-from farm.store.rings import AtWork, Rings, Unrung
 from farm.store.schema import SchemaState, check, require, upgrade
 from farm.store.searches import AskedJob, Search, Searches, Trained
 from farm.store.sweeps import NewJob, Sweeps
@@ -59,7 +59,7 @@ __all__ = [
     "Trained",
     "TrialCount",
     "TrialRow",
-    "Unrung",
+    "UnpublishedJobs",
     "WaitCount",
     "Waiting",
     "check",
@@ -67,7 +67,7 @@ __all__ = [
 ]
 
 
-class Store(Sweeps, Searches, Rings, Leases, Trials, Machines, Results, Operations, Samples, Queries, Imports):
+class Store(Sweeps, Searches, Publishing, Leases, Trials, Machines, Results, Operations, Samples, Queries, Imports):
     """Every command and query, grouped by who uses it: users, controller, workers, analysis."""
 
     @classmethod

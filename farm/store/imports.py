@@ -7,7 +7,7 @@ from typing import Any
 
 import farm.store.tables as t
 from farm.exchange.importing import Import, ImportedTrial
-from farm.model import Duty, JobState, StoppingRule, SweepRecord, WindowKind
+from farm.model import JobState, MachineState, StoppingRule, SweepRecord, WindowKind
 from farm.store.engine import Database
 
 #: The kind of their sweeps: nobody here knows what ran.
@@ -76,7 +76,7 @@ def _machine(trial: ImportedTrial, now: datetime) -> dict[str, Any]:
         "worker_owner": "",
         "worker_version": "",
         "last_seen_at": now,
-        "duty": Duty.WORK,
+        "wanted_state": MachineState.ACTIVE,
         "spooled": 0,
         "rejected": 0,
         "imported": True,

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, bindparam, case, select, update
 import farm.store.tables as t
 from farm import __version__
 from farm.errors import WorkerOutdated
-from farm.model import Claim, Duty, FailureKind, Heartbeat, JobSpec, JobState, Owner
+from farm.model import Claim, FailureKind, Heartbeat, JobSpec, JobState, MachineState, Owner
 from farm.store.engine import Database
 from farm.store.outcome import outcome
 
@@ -17,7 +17,9 @@ _CLAIM = (
         t.job.c.id == bindparam("of_job"),
         t.job.c.state == JobState.QUEUED,
         t.job.c.attempt == bindparam("seen"),
-        select(t.machine.c.id).where(t.machine.c.id == bindparam("machine"), t.machine.c.duty == Duty.WORK).exists(),
+        select(t.machine.c.id)
+        .where(t.machine.c.id == bindparam("machine"), t.machine.c.wanted_state == MachineState.ACTIVE)
+        .exists(),
     )
     .values(
         state=JobState.RUNNING,
@@ -33,9 +35,9 @@ class Leases(Database):
     """The worker's side, and what the controller does in its stead. All of it is compare-and-set on the job's row."""
 
     def claim(self, job: str, seen: int, owner: Owner, machine_id: str, lease_s: float) -> Claim | None:
-        """Begin an attempt on a registered machine, after a ring that saw so many attempts.
+        """Begin an attempt on a registered machine, after a message that saw so many attempts.
 
-        None where the ring is stale (somebody else was faster, or the job was cancelled), and where the machine is
+        None where the message is stale (somebody else was faster, or the job was cancelled), and where the machine is
         paused or drained. Raises WorkerOutdated for a spec that this program cannot read; the job stays as it was.
         """
         statement = _CLAIM.values(claimed_at=self.now(), lease_until=self.now(lease_s))
@@ -44,8 +46,8 @@ class Leases(Database):
             won = connection.execute(statement, mine).one_or_none()
             return None if won is None else Claim(spec=_read(won.spec, job), attempt=won.attempt)
 
-    def return_ring(self, job: str, attempt: int) -> bool:
-        """Give a ring back that this worker cannot answer: the controller rings at once, for others too.
+    def return_message(self, job: str, attempt: int) -> bool:
+        """Give a message back that this worker cannot answer: the controller messages at once, for others too.
 
         False where its sender has yet to note that it was sent, which would undo this: try again in a moment.
         """

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select, update
 
 import farm.store.tables as t
-from farm.model import Duty, JobState, Machine, Owner, Probe
+from farm.model import JobState, Machine, MachineState, Owner, Probe
 from farm.store.engine import Database
 
 #: A worker gives a sign of life every few seconds; one that was silent for this long has left.
@@ -22,7 +22,7 @@ class MachineStatus:
     version: str  #: of the worker's program
     last_seen_at: datetime
     running_job: str | None
-    duty: Duty
+    wanted_state: MachineState
     spooled: int  #: reports that wait on its disk
     rejected: int  #: messages that its worker refused, since it started
 
@@ -40,22 +40,24 @@ class Machines(Database):
             "spooled": 0,
             "rejected": 0,
         }
-        statement = self.insert(t.machine).values(row | {"duty": Duty.WORK})
+        statement = self.insert(t.machine).values(row | {"wanted_state": MachineState.ACTIVE})
         with self.write() as connection:
             connection.execute(statement.on_conflict_do_update(index_elements=[t.machine.c.id], set_=row))
 
-    def machine_beat(self, machine_id: str, running_job: str | None, spooled: int = 0, rejected: int = 0) -> Duty:
+    def machine_beat(
+        self, machine_id: str, running_job: str | None, spooled: int = 0, rejected: int = 0
+    ) -> MachineState:
         """Note that the machine's worker lives, and what it runs; returns what is wanted of it."""
-        statement = update(t.machine).where(t.machine.c.id == machine_id).returning(t.machine.c.duty)
+        statement = update(t.machine).where(t.machine.c.id == machine_id).returning(t.machine.c.wanted_state)
         seen = {"last_seen_at": self.now(), "running_job": running_job, "spooled": spooled, "rejected": rejected}
         with self.write() as connection:
-            return Duty(connection.execute(statement.values(seen)).scalar_one_or_none() or Duty.WORK)
+            return MachineState(connection.execute(statement.values(seen)).scalar_one_or_none() or MachineState.ACTIVE)
 
-    def assign(self, name: str, duty: Duty) -> int:
+    def assign(self, name: str, wanted_state: MachineState) -> int:
         """Say what is wanted of the machine of that name; returns how many are known by it, usually one."""
         statement = update(t.machine).where(t.machine.c.name == name)
         with self.write() as connection:
-            return connection.execute(statement.values(duty=duty)).rowcount
+            return connection.execute(statement.values(wanted_state=wanted_state)).rowcount
 
     def running_on(self, name: str) -> list[str]:
         """The jobs that run on the machine of that name: one at most, but for a worker that fell silent."""
@@ -86,7 +88,7 @@ def known_machines(connection: Connection) -> list[MachineStatus]:
             version=row.worker_version,
             last_seen_at=row.last_seen_at,
             running_job=row.running_job,
-            duty=Duty(row.duty),
+            wanted_state=MachineState(row.wanted_state),
             spooled=row.spooled,
             rejected=row.rejected,
         )

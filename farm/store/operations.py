@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, Float, Row, and_, case, cast, func, select
 
 import farm.store.tables as t
-from farm.model import Domain, Duty, FailureKind, Flag, JobState, Machine, Point
+from farm.model import Domain, FailureKind, Flag, JobState, Machine, MachineState, Point
 from farm.store.engine import Database
 from farm.store.machines import PRESENT_S, known_machines
 
@@ -54,8 +54,10 @@ class Progress:
     counts: Mapping[JobState, int]
     running: tuple[RunningJob, ...] = ()
     waiting: tuple[Waiting, ...] = ()
-    crew: tuple[Machine, ...] = ()  #: machines at hand: they run it, or they are idle
-    recent_s: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  #: the crew's last trials of it, by class
+    available: tuple[Machine, ...] = ()  #: machines at hand: they run it, or they are idle
+    recent_s: Mapping[str, tuple[float, ...]] = field(
+        default_factory=dict
+    )  #: the available's last trials of it, by class
     priority: int | None = None  #: 0 is the highest; None: no job yet
     settled: bool = True  #: False: the controller may still add jobs
     planned: int = 0  #: jobs that it will have in all; 0: nobody knows
@@ -146,13 +148,13 @@ class Operations(Database):
             if found.is_over:
                 return found
             running = _running(connection)
-            crew = self._crew(connection, sweep_id, running)
+            available = self._available(connection, sweep_id, running)
             return replace(
                 found,
                 running=tuple(job for job in running if job.sweep == sweep_id),
                 waiting=tuple(_waiting(connection, sweep_id)),
-                crew=crew,
-                recent_s=_recent_s(connection, sweep_id, crew),
+                available=available,
+                recent_s=_recent_s(connection, sweep_id, available),
             )
 
     def waiting(self) -> list[Waiting]:
@@ -223,7 +225,7 @@ class Operations(Database):
                 for target, jobs, seconds, *within in connection.execute(query)
             ]
 
-    def _crew(self, connection: Connection, sweep_id: str, running: Sequence[RunningJob]) -> tuple[Machine, ...]:
+    def _available(self, connection: Connection, sweep_id: str, running: Sequence[RunningJob]) -> tuple[Machine, ...]:
         """The machines that run a sweep, and those that are there, willing and idle."""
         mine = {job.machine_id for job in running if job.sweep == sweep_id}
         busy = {job.machine_id for job in running} - mine
@@ -232,7 +234,11 @@ class Operations(Database):
             status.machine
             for status in known_machines(connection)
             if status.machine.id in mine
-            or (status.machine.id not in busy and status.duty == Duty.WORK and status.last_seen_at >= since)
+            or (
+                status.machine.id not in busy
+                and status.wanted_state == MachineState.ACTIVE
+                and status.last_seen_at >= since
+            )
         )
 
     def _between_s(self, begin: ColumnElement[datetime], end: ColumnElement[datetime]) -> ColumnElement[float]:
@@ -278,9 +284,9 @@ def _waiting(connection: Connection, sweep_id: str | None = None) -> list[Waitin
     return [Waiting(*row) for row in connection.execute(query)]
 
 
-def _recent_s(connection: Connection, sweep_id: str, crew: Sequence[Machine]) -> dict[str, tuple[float, ...]]:
+def _recent_s(connection: Connection, sweep_id: str, available: Sequence[Machine]) -> dict[str, tuple[float, ...]]:
     found: dict[str, list[float]] = defaultdict(list)
-    for machine in crew:
+    for machine in available:
         last = (
             select(t.trial.c.job_id, t.trial.c.duration_s, t.trial.c.failure_kind, t.trial.c.finished_at_utc)
             .where(t.trial.c.machine_id == machine.id)

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from farm.model import Domain, Duty, FailureKind, JobState, Quality, Stopped, WindowKind
+from farm.model import Domain, FailureKind, JobState, MachineState, Quality, Stopped, WindowKind
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -118,7 +118,7 @@ class Machine(Row, table=True):
     last_seen_at: datetime = Field(sa_type=UtcDateTime)
     running_job: str | None
     probe: dict[str, Any] | None = Field(sa_type=Json)
-    duty: Duty = Field(sa_type=Text)  #: what its users want of it
+    wanted_state: MachineState = Field(sa_type=Text)  #: what its users want of it
     spooled: int  #: reports that wait on its disk
     rejected: int  #: messages that its worker refused, since it started
     imported: bool  #: no worker of this farm runs there: it stands in imported measurements only

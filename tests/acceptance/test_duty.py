@@ -2,7 +2,7 @@
 
 import pytest
 
-from farm.model import Duty
+from farm.model import MachineState
 from farm.store import Store
 from tests.acceptance.person import Person, ended
 from tests.contract.store_records import ANNE, MACHINE, claim, job_id, new_job, record, report
@@ -21,9 +21,9 @@ def store_url(person: Person) -> str:
     return url
 
 
-def duty(url: str) -> Duty:
+def wanted_state(url: str) -> MachineState:
     with Store.open(url) as store:
-        return store.machines()[0].duty
+        return store.machines()[0].wanted_state
 
 
 def test_a_machine_is_paused_and_resumed(person: Person, store_url: str) -> None:
@@ -31,16 +31,16 @@ def test_a_machine_is_paused_and_resumed(person: Person, store_url: str) -> None
     assert " ".join(paused.out.split()) == (
         f"lab1 is paused: job {job_id(0)} goes on to its end, then no new trial starts there until `farm resume lab1`"
     )
-    assert (paused.status, widest(paused.out) <= 80, duty(store_url)) == (0, True, Duty.PAUSE)
+    assert (paused.status, widest(paused.out) <= 80, wanted_state(store_url)) == (0, True, MachineState.PAUSED)
     resumed = person.runs("resume", "lab1", "--json")
-    assert resumed.json == [{"machine": "lab1", "duty": "work", "running_job": job_id(0)}]
-    assert duty(store_url) == Duty.WORK
+    assert resumed.json == [{"machine": "lab1", "wanted_state": "active", "running_job": job_id(0)}]
+    assert wanted_state(store_url) == MachineState.ACTIVE
 
 
 def test_a_drain_can_be_waited_for(person: Person, store_url: str) -> None:
     with person.starts("drain", "lab1", "--wait") as waiting:
         with Store.open(store_url) as store:
-            while store.machines()[0].duty != Duty.DRAIN:
+            while store.machines()[0].wanted_state != MachineState.DRAINING:
                 assert waiting.poll() is None
             assert waiting.poll() is None
             store.complete(report(job_id(0), 1))

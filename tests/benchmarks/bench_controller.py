@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from tests.benchmarks.farms import FARM, OVER_WITHIN_S, cpu_s, new_farm
 from tests.benchmarks.figures import Figure
 
-#: After a minute the jobs that wait were rung for longer ago than the grace time, and are looked at again.
+#: After a minute the jobs that wait were published longer ago than the grace time, and are looked at again.
 SETTLE_S = 65.0
 WINDOW_S = 20.0
 AT_MOST_PERCENT = 2.0

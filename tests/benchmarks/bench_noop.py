@@ -25,7 +25,7 @@ repetitions: {JOBS // 10}
 """
 HOW = (
     f"{JOBS:,} jobs by `farm submit`, then `farm serve` and one real worker process whose supervisor reports at once "
-    "and nothing; trials a second from the start of the first to that of the last, so ringing, claim, report and "
+    "and nothing; trials a second from the start of the first to that of the last, so publishing, claim, report and "
     f"fetching are in it; median of {ROUNDS}"
 )
 

@@ -67,10 +67,12 @@ class ModelMachine(threading.Thread):
             if popped is not None:
                 self._answer(store, popped[1])
 
-    def _answer(self, store: Store, message: bytes | str) -> None:
-        ring = json.loads(base64.b64decode(json.loads(message)["body"]))[1]
+    def _answer(self, store: Store, popped: bytes | str) -> None:
+        message = json.loads(base64.b64decode(json.loads(popped)["body"]))[1]
         with self._timed("claim"):
-            claim = store.claim(ring["job"], ring["attempt"], self._owner, self._machine.id, self._settings.lease_s)
+            claim = store.claim(
+                message["job"], message["attempt"], self._owner, self._machine.id, self._settings.lease_s
+            )
         if claim is None:
             return
         started, begin_ns, end_s = datetime.now(UTC), time.monotonic_ns(), time.monotonic() + self._trial_s

@@ -7,8 +7,8 @@ from tempfile import TemporaryDirectory
 
 import redis
 
-from farm.model import Ring
-from farm.scheduling.broker import Bell
+from farm.model import JobMessage
+from farm.scheduling.broker import Publisher
 from farm.settings import Settings
 from tests.benchmarks.farms import new_farm
 from tests.benchmarks.figures import Figure
@@ -40,25 +40,25 @@ def figures() -> Iterator[Figure]:
             unit="jobs/s",
             digits=0,
             how=f"{wall_s:.1f} s wall time of the whole process `farm submit`, which plans, makes the tables, stores "
-            f"and rings; {waiting:,} messages are in Redis then: the controller tops the queues up",
+            f"and messages; {waiting:,} messages are in Redis then: the controller tops the queues up",
         )
         yield from _messages(server.url)
 
 
 def _messages(broker_url: str) -> Iterator[Figure]:
-    """Ring for every job at once, which no controller does."""
+    """Publish a message for every job at once, which no controller does."""
     settings = Settings(broker_url=broker_url)
-    rings = [Ring(job=f"{number:016x}", attempt=0, queue=QUEUE) for number in range(JOBS)]
+    messages = [JobMessage(job=f"{number:016x}", attempt=0, queue=QUEUE) for number in range(JOBS)]
     with redis.Redis.from_url(broker_url) as client:
         client.flushall()
         before = client.info("memory")["used_memory"]
         begin_s = time.perf_counter()
-        Bell(settings).ring(rings)
+        Publisher(settings).publish(messages)
         wall_s = time.perf_counter() - begin_s
         after = client.info("memory")["used_memory"]
         client.flushall()
-    how = f"{JOBS:,} rings sent by Bell.ring into an empty Redis"
-    yield Figure(what="ring for jobs", value=JOBS / wall_s, unit="/s", digits=0, how=f"{how}: {wall_s:.1f} s")
+    how = f"{JOBS:,} messages sent by Publisher.message into an empty Redis"
+    yield Figure(what="publish jobs", value=JOBS / wall_s, unit="/s", digits=0, how=f"{how}: {wall_s:.1f} s")
     yield Figure(
         what="memory of Redis for a message",
         value=(after - before) / JOBS,

@@ -10,6 +10,7 @@ from farm.model import (
     Failure,
     FailureKind,
     Flag,
+    JobMessage,
     JobSpec,
     JobState,
     Machine,
@@ -17,7 +18,6 @@ from farm.model import (
     MeasureSettings,
     Owner,
     Quality,
-    Ring,
     StoppingRule,
     SweepRecord,
     TrialReport,
@@ -114,7 +114,7 @@ def counts(store: Store) -> dict[JobState, int]:
     return dict(store.progress(SWEEP).counts)
 
 
-def unrung(store: Store, limit: int, sweep: str | None = None) -> list[Ring]:
-    """The first jobs that wait to be rung for, one sweep after the other, each in the order of its plan."""
+def unpublished(store: Store, limit: int, sweep: str | None = None) -> list[JobMessage]:
+    """The first jobs that wait to be published, one sweep after the other, each in the order of its plan."""
     parts = store.outbox(sweep)
-    return [ring for part in parts for ring in store.unpublished(part.sweep_id, part.queue, limit)][:limit]
+    return [message for part in parts for message in store.unpublished(part.sweep_id, part.queue, limit)][:limit]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from farm.errors import InputError
-from farm.model import Domain, Duty, FailureKind, Flag, JobState, Measurement, Owner, Window, WindowKind
+from farm.model import Domain, FailureKind, Flag, JobState, MachineState, Measurement, Owner, Window, WindowKind
 from farm.store import Store
 from farm.store.operations import RECENT, Temperature, TrialCount, Waiting
 from tests.contract.store_records import (
@@ -86,20 +86,20 @@ def test_what_waits_is_counted_by_sweep_and_target(farm: Store) -> None:
 # Who is at hand
 
 
-def crew(store: Store, sweep: str = SWEEP) -> list[str]:
-    return [machine.name for machine in store.progress(sweep).crew]
+def available(store: Store, sweep: str = SWEEP) -> list[str]:
+    return [machine.name for machine in store.progress(sweep).available]
 
 
 def test_idle_machines_are_at_hand_and_busy_ones_for_their_own_sweep(farm: Store) -> None:
     farm.register_machine(LAB2, BERT, "0.1.0")
     farm.submit(record(OTHER), [new_job(0, OTHER)])
-    assert crew(farm) == crew(farm, OTHER) == ["lab1", "lab2"]
+    assert available(farm) == available(farm, OTHER) == ["lab1", "lab2"]
     claim(farm, "other-0")
-    assert (crew(farm), crew(farm, OTHER)) == (["lab2"], ["lab1", "lab2"])
-    farm.assign("lab2", Duty.PAUSE)
-    assert (crew(farm), crew(farm, OTHER)) == ([], ["lab1"])
-    farm.assign("lab1", Duty.DRAIN)
-    assert crew(farm, OTHER) == ["lab1"], "it goes on to the end of its trial"
+    assert (available(farm), available(farm, OTHER)) == (["lab2"], ["lab1", "lab2"])
+    farm.assign("lab2", MachineState.PAUSED)
+    assert (available(farm), available(farm, OTHER)) == ([], ["lab1"])
+    farm.assign("lab1", MachineState.DRAINING)
+    assert available(farm, OTHER) == ["lab1"], "it goes on to the end of its trial"
 
 
 def test_durations_are_those_of_the_sweep_by_class_the_latest_first(farm: Store) -> None:
@@ -118,7 +118,7 @@ def test_a_sweep_that_is_over_is_asked_nothing_more(farm: Store) -> None:
     for ordinal in range(3):
         ran(farm, ordinal)
     stands = farm.progress(SWEEP)
-    assert (stands.is_over, stands.crew, stands.recent_s, stands.priority) == (True, (), {}, 5)
+    assert (stands.is_over, stands.available, stands.recent_s, stands.priority) == (True, (), {}, 5)
 
 
 # The condition of a machine

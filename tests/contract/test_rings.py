@@ -1,4 +1,4 @@
-"""How jobs get into the store and are rung for, on every database: the invariants of the docstring of `farm.store`."""
+"""How jobs get into the store and are published, on every database: the invariants of the docstring of `farm.store`."""
 
 import threading
 from collections.abc import Callable
@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event, update
 
-from farm.model import Duty, JobState, Machine, Ring
-from farm.store import AtWork, Store, Unrung, tables
+from farm.model import JobMessage, JobState, Machine, MachineState
+from farm.store import AtWork, Store, UnpublishedJobs, tables
 from tests.contract.store_records import (
     ANNE,
     NO_LEASE_S,
@@ -21,7 +21,7 @@ from tests.contract.store_records import (
     new_job,
     record,
     report,
-    unrung,
+    unpublished,
 )
 
 
@@ -38,7 +38,7 @@ def test_a_sweep_without_jobs_is_a_sweep(store: Store) -> None:
 
 def test_ten_thousand_jobs_go_in_at_once(store: Store) -> None:
     assert store.submit(record(), [new_job(n) for n in range(10_000)]) == 10_000
-    assert len(unrung(store, 20_000)) == 10_000
+    assert len(unpublished(store, 20_000)) == 10_000
 
 
 def test_two_submits_at_the_same_time_store_each_job_once(database_url: str, store: Store) -> None:
@@ -61,16 +61,16 @@ def test_the_outbox_has_a_line_for_each_queue_of_each_sweep_in_the_order_of_subm
     store.submit(record("bbbb"), [new_job(2, "bbbb"), new_job(1, "bbbb")])
     store.submit(record("cccc"), [])
     whole = [
-        Unrung("bbbb", "any", "anne", 5),
-        Unrung("aaaa", "farm.machine.lab0", "bert", 0),
-        Unrung("aaaa", "farm.machine.lab1", "bert", 0),
+        UnpublishedJobs("bbbb", "any", "anne", 5),
+        UnpublishedJobs("aaaa", "farm.machine.lab0", "bert", 0),
+        UnpublishedJobs("aaaa", "farm.machine.lab1", "bert", 0),
     ]
     assert store.outbox() == whole
     assert store.outbox("aaaa") == whole[1:]
-    assert [ring.job for ring in store.unpublished("bbbb", "any", 10)] == ["bbbb-1", "bbbb-2"]
-    assert [ring.job for ring in store.unpublished("aaaa", "farm.machine.lab1", 10)] == ["aaaa-1", "aaaa-3"]
+    assert [message.job for message in store.unpublished("bbbb", "any", 10)] == ["bbbb-1", "bbbb-2"]
+    assert [message.job for message in store.unpublished("aaaa", "farm.machine.lab1", 10)] == ["aaaa-1", "aaaa-3"]
     first = store.unpublished("aaaa", "farm.machine.lab0", 1)
-    assert first == [Ring(job="aaaa-0", attempt=0, queue="farm.machine.lab0", priority=0)]
+    assert first == [JobMessage(job="aaaa-0", attempt=0, queue="farm.machine.lab0", priority=0)]
     store.mark_published(first)
     assert store.outbox() == whole
     store.mark_published(store.unpublished("aaaa", "farm.machine.lab0", 10))
@@ -84,14 +84,14 @@ def test_a_job_that_shall_wait_is_not_rung_for_before_its_time(farm: Store) -> N
 
     put_off(job_id(0), 3600)
     put_off(job_id(1), -1)
-    assert [ring.job for ring in unrung(farm, 10)] == [job_id(1), job_id(2)]
+    assert [message.job for message in unpublished(farm, 10)] == [job_id(1), job_id(2)]
 
 
 def test_what_is_at_work_is_told_by_queue_submitter_and_priority(farm: Store) -> None:
     other = record("other").model_copy(update={"submitter": "bert"})
     farm.submit(other, [new_job(n, "other", queue="farm.hw.small", priority=0) for n in range(3)])
     assert farm.at_work() == []
-    farm.mark_published(unrung(farm, 10))
+    farm.mark_published(unpublished(farm, 10))
     assert claim(farm, job_id(1)) is not None
     anne = {AtWork("any", "anne", 5, True, 1), AtWork("any", "anne", 5, False, 2)}
     assert set(farm.at_work()) == anne | {AtWork("farm.hw.small", "bert", 0, False, 3)}
@@ -109,8 +109,8 @@ def test_present_are_the_machines_that_take_jobs(store: Store) -> None:
         store.register_machine(lab(name, cores=cores), ANNE, "0.1.0")
     assert store.present(60) == [lab("lab1", cores=8), lab("lab2", cores=16), lab("lab3", cores=4)]
     assert store.present(-60) == []
-    store.assign("lab1", Duty.PAUSE)
-    store.assign("lab3", Duty.DRAIN)
+    store.assign("lab1", MachineState.PAUSED)
+    store.assign("lab3", MachineState.DRAINING)
     assert store.present(60) == [lab("lab2", cores=16)]
 
 
@@ -143,39 +143,39 @@ def test_looking_at_the_outbox_does_not_read_every_job(what: str, sqlite_url: st
 
 
 def test_a_published_job_rings_again_only_when_it_has_waited(farm: Store) -> None:
-    rings = unrung(farm, 10)
-    farm.mark_published(rings[:2])
-    assert unrung(farm, 10) == rings[2:]
-    assert farm.stale_rings(older_than_s=60, limit=10) == []
-    assert farm.stale_rings(older_than_s=-1, limit=10) == rings[:2]
-    assert farm.stale_rings(older_than_s=-1, limit=10, sweep_id="other") == []
+    messages = unpublished(farm, 10)
+    farm.mark_published(messages[:2])
+    assert unpublished(farm, 10) == messages[2:]
+    assert farm.stale_messages(older_than_s=60, limit=10) == []
+    assert farm.stale_messages(older_than_s=-1, limit=10) == messages[:2]
+    assert farm.stale_messages(older_than_s=-1, limit=10, sweep_id="other") == []
 
 
 def test_a_ring_is_overtaken_where_a_later_one_no_more_urgent_runs(farm: Store) -> None:
-    farm.mark_published(unrung(farm, 2))
-    waits = [Ring(job=job_id(0), attempt=0, queue="any"), Ring(job=job_id(1), attempt=0, queue="any")]
+    farm.mark_published(unpublished(farm, 2))
+    waits = [JobMessage(job=job_id(0), attempt=0, queue="any"), JobMessage(job=job_id(1), attempt=0, queue="any")]
     assert claim(farm, job_id(1)) is not None
-    assert farm.overtaken_rings(older_than_s=-60, limit=10) == [], "both were sent at once"
+    assert farm.overtaken_messages(older_than_s=-60, limit=10) == [], "both were sent at once"
     farm.submit(record("other"), [new_job(n, "other", queue=queue) for n, queue in enumerate(("any", "farm.hw.small"))])
-    farm.mark_published(unrung(farm, 10, "other"))
+    farm.mark_published(unpublished(farm, 10, "other"))
     assert claim(farm, "other-1") is not None
-    assert farm.overtaken_rings(older_than_s=-60, limit=10) == [], "on another queue"
+    assert farm.overtaken_messages(older_than_s=-60, limit=10) == [], "on another queue"
     assert claim(farm, "other-0") is not None
-    assert farm.overtaken_rings(older_than_s=-60, limit=10) == waits[:1]
-    assert farm.overtaken_rings(older_than_s=-60, limit=10, sweep_id="other") == []
-    assert farm.overtaken_rings(older_than_s=60, limit=10) == []
+    assert farm.overtaken_messages(older_than_s=-60, limit=10) == waits[:1]
+    assert farm.overtaken_messages(older_than_s=-60, limit=10, sweep_id="other") == []
+    assert farm.overtaken_messages(older_than_s=60, limit=10) == []
 
 
 def test_a_claim_between_ring_and_note_is_not_noted_as_published(farm: Store) -> None:
-    rings = unrung(farm, 10)
+    messages = unpublished(farm, 10)
     claim(farm, job_id(0), lease_s=NO_LEASE_S)
     farm.expire_leases()
-    farm.mark_published(rings)
-    assert [ring.job for ring in unrung(farm, 10)] == [job_id(0)]
+    farm.mark_published(messages)
+    assert [message.job for message in unpublished(farm, 10)] == [job_id(0)]
 
 
 def test_unpublish_rings_for_all_that_waits(farm: Store) -> None:
-    farm.mark_published(unrung(farm, 10))
+    farm.mark_published(unpublished(farm, 10))
     claim(farm, job_id(1))
     farm.unpublish(SWEEP)
-    assert [ring.job for ring in unrung(farm, 10)] == [job_id(0), job_id(2)]
+    assert [message.job for message in unpublished(farm, 10)] == [job_id(0), job_id(2)]

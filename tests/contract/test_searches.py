@@ -12,7 +12,7 @@ from farm.scheduling import tuner
 from farm.scheduling.plan import PlannedJob
 from farm.spec import TuningSweep, sweep_id
 from farm.store import NewJob, Search, Store
-from tests.contract.store_records import ANNE, MACHINE, NO_LEASE_S, claim, new_job, record, unrung
+from tests.contract.store_records import ANNE, MACHINE, NO_LEASE_S, claim, new_job, record, unpublished
 from tests.searches import accuracies, pruned, record_of, train, training_report, tuning_sweep
 
 SWEEP = tuning_sweep()
@@ -43,8 +43,8 @@ def advance(store: Store) -> int:
 
 def finish(store: Store) -> None:
     """Do what waits and ask for more, until there is no more."""
-    while rings := unrung(store, 100, ID):
-        train(store, rings)
+    while messages := unpublished(store, 100, ID):
+        train(store, messages)
         advance(store)
 
 
@@ -59,7 +59,7 @@ def test_a_search_goes_on_until_every_study_has_all_its_configurations(begun: St
 
 
 def test_progress_counts_what_is_to_come(begun: Store) -> None:
-    train(begun, unrung(begun, 1))
+    train(begun, unpublished(begun, 1))
     stands = begun.progress(ID, planned=20)
     assert (stands.total, stands.open, stands.closed, stands.to_go, stands.is_over) == (20, 3, 1, 19, False)
     begun.cancel(ID)
@@ -70,7 +70,7 @@ def test_progress_counts_what_is_to_come(begun: Store) -> None:
 def test_submitting_and_asking_twice_adds_nothing(begun: Store) -> None:
     assert new(tuner.plan(SWEEP, []).jobs, begun) == 0
     assert advance(begun) == 0
-    train(begun, unrung(begun, 2))
+    train(begun, unpublished(begun, 2))
     assert [advance(begun), advance(begun)] == [2, 0]
     assert set(numbers(begun).values()) == {1}
 
@@ -85,7 +85,7 @@ def test_the_jobs_come_back_with_who_asked_for_them(begun: Store) -> None:
 
 
 def test_two_controllers_at_once_ask_for_each_number_once(begun: Store, database_url: str) -> None:
-    train(begun, unrung(begun, 10))
+    train(begun, unpublished(begun, 10))
     barrier = threading.Barrier(3)
 
     def look(_: int) -> int:
@@ -96,7 +96,7 @@ def test_two_controllers_at_once_ask_for_each_number_once(begun: Store, database
     with ThreadPoolExecutor(3) as pool:
         assert sorted(pool.map(look, range(3))) == [0, 0, 4]
     assert set(numbers(begun).values()) == {1}
-    assert len(unrung(begun, 10)) == 4
+    assert len(unpublished(begun, 10)) == 4
 
 
 def test_a_second_configuration_of_a_number_is_refused_whatever_its_parameters(begun: Store) -> None:
@@ -108,16 +108,16 @@ def test_a_second_configuration_of_a_number_is_refused_whatever_its_parameters(b
 
 
 def test_the_configurations_of_a_block_are_rung_for_in_its_order_and_after_those_before(begun: Store) -> None:
-    train(begun, unrung(begun, 2))
+    train(begun, unpublished(begun, 2))
     advance(begun)
     jobs = {job.id: job for job in begun.jobs(ID)}
-    waiting = [jobs[ring.job] for ring in unrung(begun, 10)]
+    waiting = [jobs[message.job] for message in unpublished(begun, 10)]
     assert [job.block for job in waiting] == [0, 0, 1, 1]
     assert [job.ordinal for job in waiting] == sorted(job.ordinal for job in waiting)
 
 
 def test_a_cancelled_search_stays_cancelled(begun: Store) -> None:
-    train(begun, unrung(begun, 1))
+    train(begun, unpublished(begun, 1))
     begun.cancel(ID)
     assert begun.searches() == []
     assert advance(begun) == 0
@@ -133,14 +133,14 @@ def test_a_sweep_that_is_settled_gets_no_more_jobs(farm: Store) -> None:
 def test_searches_tell_how_much_is_over(begun: Store, farm: Store) -> None:
     assert begun.searches() == [Search(RECORD, 0)]
     assert begun.searches("other") == []
-    train(begun, unrung(begun, 2, ID), failing=[unrung(begun, 2, ID)[0].job])
+    train(begun, unpublished(begun, 2, ID), failing=[unpublished(begun, 2, ID)[0].job])
     assert begun.searches(ID) == [Search(RECORD, 2)]
     assert begun.undecided() == [], "not a matter of repetitions"
 
 
 def test_a_failed_training_is_told_as_failed_and_the_search_goes_on(begun: Store) -> None:
-    failing = unrung(begun, 1)[0].job
-    (failed,) = train(begun, unrung(begun, 1), [failing])
+    failing = unpublished(begun, 1)[0].job
+    (failed,) = train(begun, unpublished(begun, 1), [failing])
     assert failed.asked is not None
     assert begun.trained(ID, [failed.asked.study]) == []
     assert advance(begun) == 1
@@ -148,27 +148,27 @@ def test_a_failed_training_is_told_as_failed_and_the_search_goes_on(begun: Store
 
 
 def test_a_failed_training_can_be_tried_again(begun: Store) -> None:
-    rings = unrung(begun, 10)
-    train(begun, rings, [rings[0].job])
+    messages = unpublished(begun, 10)
+    train(begun, messages, [messages[0].job])
     assert advance(begun) == 4
     finish(begun)
     assert begun.retry(ID, 1) == 1
-    (again,) = unrung(begun, 10)
-    assert (again.job, begun.progress(ID).is_over) == (rings[0].job, False)
+    (again,) = unpublished(begun, 10)
+    assert (again.job, begun.progress(ID).is_over) == (messages[0].job, False)
     train(begun, [again])
     assert begun.progress(ID).counts == {JobState.DONE: 20}
     assert set(numbers(begun).values()) == {1}
 
 
 def test_a_training_whose_worker_fell_silent_is_still_pending(begun: Store) -> None:
-    claim(begun, unrung(begun, 1)[0].job, lease_s=NO_LEASE_S)
+    claim(begun, unpublished(begun, 1)[0].job, lease_s=NO_LEASE_S)
     begun.expire_leases()
     assert advance(begun) == 0
 
 
 def test_what_a_training_brought(begun: Store) -> None:
-    one, two, three, _ = unrung(begun, 10)
-    specs = {ring.job: claim(begun, ring.job) for ring in (one, two, three)}
+    one, two, three, _ = unpublished(begun, 10)
+    specs = {message.job: claim(begun, message.job) for message in (one, two, three)}
     won = [spec.spec for spec in specs.values() if spec is not None]
     assert begun.complete(training_report(won[0]))
     assert begun.complete(pruned(won[1], 1, 2))
@@ -192,7 +192,7 @@ def test_energy_is_net_or_else_gross_and_unknown_unless_all_is_known(
     grosses_j: tuple[float | None, float | None],
     energy_j: float | None,
 ) -> None:
-    won = claim(begun, unrung(begun, 1)[0].job)
+    won = claim(begun, unpublished(begun, 1)[0].job)
     assert won is not None
     assert won.spec.asked is not None
     told = training_report(won.spec)
@@ -211,8 +211,8 @@ def test_searches_without_joules_say_what_to_do(begun: Store) -> None:
     greedy = tuning_sweep(tuning={"objectives": ["energy"]})
     own = record_of(greedy, sweep_id(greedy))
     begun.submit(own, [job.new(5, 3) for job in tuner.plan(greedy, []).jobs])
-    (ring, *_) = unrung(begun, 1, own.id)
-    won = claim(begun, ring.job)
+    (message, *_) = unpublished(begun, 1, own.id)
+    won = claim(begun, message.job)
     assert won is not None
     assert begun.complete(training_report(won.spec, measurements=()))
     step = tuner.advance(begun, own, 3)
@@ -225,14 +225,14 @@ def test_what_does_not_look_at_results_is_the_same_whichever_trial_ends_first(be
     fixed: TuningSweep = tuning_sweep(tuning={"strategies": ["random", "sobol", "grid"], "trials": 4})
     own = record_of(fixed, sweep_id(fixed))
     begun.submit(own, [job.new(5, 3) for job in tuner.plan(fixed, []).jobs])
-    while rings := unrung(begun, 100, own.id):
-        train(begun, rings[-1:])
+    while messages := unpublished(begun, 100, own.id):
+        train(begun, messages[-1:])
         tuner.advance(begun, own, 3)
     backwards = begun.jobs(own.id)
     afresh = record_of(fixed, f"{own.id}.2")
     begun.submit(afresh, [job.new(5, 3) for job in tuner.plan(fixed, [], 2).jobs])
-    while rings := unrung(begun, 100, afresh.id):
-        train(begun, rings)
+    while messages := unpublished(begun, 100, afresh.id):
+        train(begun, messages)
         tuner.advance(begun, afresh, 3)
     assert points_of(backwards) == points_of(begun.jobs(afresh.id))
     assert len(backwards) == 24

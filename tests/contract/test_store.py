@@ -8,7 +8,7 @@ from multiprocessing import get_context
 import pytest
 
 from farm.errors import WorkerOutdated
-from farm.model import Claim, Duty, Failure, FailureKind, JobState, Owner, Ring
+from farm.model import Claim, Failure, FailureKind, JobMessage, JobState, MachineState, Owner
 from farm.store import Store, tables
 from tests.contract.store_records import (
     ANNE,
@@ -24,7 +24,7 @@ from tests.contract.store_records import (
     new_job,
     record,
     report,
-    unrung,
+    unpublished,
 )
 
 # Claim, heartbeat, release
@@ -38,55 +38,55 @@ def test_a_claim_gives_the_spec_and_begins_an_attempt(farm: Store) -> None:
     assert abs(running.since - datetime.now(UTC)) < timedelta(minutes=1)
 
 
-@pytest.mark.parametrize("duty", [Duty.PAUSE, Duty.DRAIN])
-def test_a_machine_that_is_paused_or_drained_wins_nothing(farm: Store, duty: Duty) -> None:
-    assert farm.assign(MACHINE.name, duty) == 1
+@pytest.mark.parametrize("wanted_state", [MachineState.PAUSED, MachineState.DRAINING])
+def test_a_machine_that_is_paused_or_drained_wins_nothing(farm: Store, wanted_state: MachineState) -> None:
+    assert farm.assign(MACHINE.name, wanted_state) == 1
     assert claim(farm, job_id(0)) is None
     assert counts(farm) == {JobState.QUEUED: 3}
-    farm.assign(MACHINE.name, Duty.WORK)
+    farm.assign(MACHINE.name, MachineState.ACTIVE)
     assert claim(farm, job_id(0)) is not None
 
 
 def test_what_is_wanted_of_a_machine_is_heard_with_its_beat_and_outlives_its_worker(farm: Store) -> None:
-    assert farm.machine_beat(MACHINE.id, None) == Duty.WORK
+    assert farm.machine_beat(MACHINE.id, None) == MachineState.ACTIVE
     claim(farm, job_id(0))
-    farm.assign(MACHINE.name, Duty.DRAIN)
+    farm.assign(MACHINE.name, MachineState.DRAINING)
     assert farm.running_on(MACHINE.name) == [job_id(0)], "it goes on to its end"
-    assert farm.machine_beat(MACHINE.id, job_id(0)) == Duty.DRAIN
+    assert farm.machine_beat(MACHINE.id, job_id(0)) == MachineState.DRAINING
     assert farm.heartbeat(job_id(0), 1, ANNE, LEASE_S).held
     assert farm.complete(report(job_id(0), 1))
     assert farm.running_on(MACHINE.name) == []
     farm.register_machine(MACHINE, BERT, "0.2.0")
-    assert farm.machine_beat(MACHINE.id, None) == Duty.DRAIN
-    assert farm.assign("another", Duty.PAUSE) == 0
+    assert farm.machine_beat(MACHINE.id, None) == MachineState.DRAINING
+    assert farm.assign("another", MachineState.PAUSED) == 0
 
 
 def test_a_ring_that_is_given_back_is_sent_again(farm: Store) -> None:
-    rings = unrung(farm, 10)
-    farm.mark_published(rings)
-    assert farm.return_ring(job_id(1), 0)
-    assert unrung(farm, 10) == [rings[1]]
+    messages = unpublished(farm, 10)
+    farm.mark_published(messages)
+    assert farm.return_message(job_id(1), 0)
+    assert unpublished(farm, 10) == [messages[1]]
 
 
 def test_a_ring_is_not_given_back_before_its_sender_has_noted_it(farm: Store) -> None:
-    """Else the note would come after, and nobody would ring."""
-    rings = unrung(farm, 10)
-    assert not farm.return_ring(job_id(1), 0)
-    farm.mark_published(rings)
-    assert farm.return_ring(job_id(1), 0)
-    assert unrung(farm, 10) == [rings[1]]
+    """Else the note would come after, and nobody would message."""
+    messages = unpublished(farm, 10)
+    assert not farm.return_message(job_id(1), 0)
+    farm.mark_published(messages)
+    assert farm.return_message(job_id(1), 0)
+    assert unpublished(farm, 10) == [messages[1]]
 
 
 def test_a_ring_that_is_given_back_too_late_is_forgotten(farm: Store) -> None:
-    farm.mark_published(unrung(farm, 10))
+    farm.mark_published(unpublished(farm, 10))
     claim(farm, job_id(0))
-    assert farm.return_ring(job_id(0), 0)
+    assert farm.return_message(job_id(0), 0)
     claim(farm, job_id(1), lease_s=NO_LEASE_S)
     farm.expire_leases()
-    farm.mark_published(unrung(farm, 10))
-    assert farm.return_ring(job_id(1), 0)
-    assert farm.return_ring("no-such-job", 0)
-    assert unrung(farm, 10) == []
+    farm.mark_published(unpublished(farm, 10))
+    assert farm.return_message(job_id(1), 0)
+    assert farm.return_message("no-such-job", 0)
+    assert unpublished(farm, 10) == []
     assert counts(farm) == {JobState.QUEUED: 2, JobState.RUNNING: 1}
 
 
@@ -111,7 +111,7 @@ def test_a_stale_ring_wins_nothing(farm: Store) -> None:
     assert claim(farm, job_id(0), seen=1) is None, "running, whatever was seen"
     assert claim(farm, "no-such-job") is None
     farm.release(ANNE)
-    assert claim(farm, job_id(0), seen=0) is None, "an attempt was begun since the ring"
+    assert claim(farm, job_id(0), seen=0) is None, "an attempt was begun since the message"
     assert claim(farm, job_id(0), seen=1) is not None
 
 
@@ -181,7 +181,7 @@ def test_release_does_not_count_the_attempt(farm: Store) -> None:
         assert farm.release(ANNE) == 1
     assert farm.release(ANNE) == 0
     assert counts(farm) == {JobState.QUEUED: 3}
-    assert job_id(0) in {ring.job for ring in unrung(farm, 10)}
+    assert job_id(0) in {message.job for message in unpublished(farm, 10)}
     assert farm.failures(SWEEP) == []
 
 
@@ -189,11 +189,11 @@ def test_release_does_not_count_the_attempt(farm: Store) -> None:
 
 
 def test_a_lost_job_is_queued_again_until_its_attempts_are_used_up(farm: Store) -> None:
-    farm.mark_published(unrung(farm, 10))
+    farm.mark_published(unpublished(farm, 10))
     claim(farm, job_id(0), lease_s=NO_LEASE_S)
     assert farm.expire_leases() == [job_id(0)]
     assert farm.expire_leases() == []
-    assert unrung(farm, 10) == [Ring(job=job_id(0), attempt=1, queue="any")]
+    assert unpublished(farm, 10) == [JobMessage(job=job_id(0), attempt=1, queue="any")]
     claim(farm, job_id(0), seen=1, lease_s=NO_LEASE_S)
     assert farm.expire_leases() == [job_id(0)]
     assert counts(farm) == {JobState.QUEUED: 2, JobState.FAILED: 1}
@@ -259,7 +259,7 @@ def test_a_lost_attempt_that_reports_late_is_kept(store: Store, max_attempts: in
     assert not store.complete(report(job_id(0), 1))
     assert counts(store) == {JobState.DONE: 1}
     assert [row.failure for row in store.trial_rows()] == [None]
-    assert claim(store, job_id(0), seen=1) is None, "the ring of the lost attempt is stale"
+    assert claim(store, job_id(0), seen=1) is None, "the message of the lost attempt is stale"
 
 
 @pytest.mark.parametrize("kind", [FailureKind.OOM, FailureKind.INVALID, FailureKind.ERROR, FailureKind.TIMEOUT])
@@ -317,7 +317,7 @@ def test_a_retry_has_as_many_attempts_as_it_was_given(farm: Store) -> None:
 def test_cancel_stops_what_waits_and_asks_what_runs(farm: Store) -> None:
     claim(farm, job_id(0))
     assert farm.cancel(SWEEP) == (2, 1)
-    assert unrung(farm, 10) == []
+    assert unpublished(farm, 10) == []
     assert claim(farm, job_id(1)) is None
     beat = farm.heartbeat(job_id(0), 1, ANNE, LEASE_S)
     assert (beat.held, beat.cancel) == (True, True)

@@ -1,12 +1,12 @@
-"""Workers that differ from what the farm expects: rung for one job at once, of another version, after a reboot."""
+"""Workers that differ from what the farm expects: published one job at once, of another version, after a reboot."""
 
 from collections import Counter
 
 from sqlalchemy import select, update
 
 import farm.store.tables as t
-from farm.model import FailureKind, JobState, Ring, queue_for
-from farm.scheduling.broker import Bell
+from farm.model import FailureKind, JobMessage, JobState, queue_for
+from farm.scheduling.broker import Publisher
 from farm.settings import Settings
 from tests.faults.lab import LEASE_S, Fault, Lab, Note, now, trial_of
 from tests.faults.sham_worker import AFTER_BOOT, KNOWS
@@ -14,11 +14,13 @@ from tests.integration.farms import Trial
 
 
 def test_two_workers_given_the_same_job(lab: Lab, note: Note) -> None:
-    """Each job is rung for on the queue of either machine and on that for any: one claim wins."""
+    """Each job is published on the queue of either machine and on that for any: one claim wins."""
     workers = [lab.join(name) for name in ("one", "two")]
-    bell = Bell(Settings(home=lab.home, broker_url=lab.broker_url, database_url=lab.store_url))
+    publisher = Publisher(Settings(home=lab.home, broker_url=lab.broker_url, database_url=lab.store_url))
     jobs = lab.submit("twice", 20, measure=trial_of(0.1))
-    bell.ring([Ring(job=j, attempt=0, queue=queue_for(f"machine:{n}")) for j in jobs for n in ("one", "two")])
+    publisher.publish(
+        [JobMessage(job=j, attempt=0, queue=queue_for(f"machine:{n}")) for j in jobs for n in ("one", "two")]
+    )
     lab.wait_until_each_once("twice", jobs)
     assert lab.trials("twice") == [Trial(job, 1) for job in jobs]
     machines = Counter(row.machine for row in lab.store.trial_rows("twice"))
@@ -30,7 +32,7 @@ def test_two_workers_given_the_same_job(lab: Lab, note: Note) -> None:
 def test_a_worker_of_an_older_version(lab: Lab, note: Note) -> None:
     """A job that it cannot understand waits for one that can; what it knows it goes on to measure."""
     lab.join("old")
-    lab.controller.kill()  # so that nobody rings before the jobs are what they shall be
+    lab.controller.kill()  # so that nobody messages before the jobs are what they shall be
     lab.controller.wait()
     new = lab.submit("new", 2, measure=trial_of(0.1))
     with lab.store.write() as connection:

@@ -54,7 +54,7 @@ def test_a_killed_controller(lab: Lab, note: Note) -> None:
     lab.serve()
     recovered = lab.claim_of(later[0], 1)
     lab.wait_until_each_once("unheard", later)
-    how = "from the start of the next one to a job that nobody had rung for"
+    how = "from the start of the next one to a job that nobody had published"
     note(Fault("kill -9 of the controller", None, (recovered - begin).total_seconds(), how))
 
 

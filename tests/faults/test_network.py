@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from farm.model import Duty, FailureKind, JobState
+from farm.model import FailureKind, JobState, MachineState
 from tests.faults.lab import AT_FULL_LENGTH, LONG_TRIAL_S, PARTITION_S, Fault, Lab, Note, now, trial_of
 from tests.faults.network import Net, Proxy, own_network, proxy
 from tests.services import PostgresServer, RedisServer
@@ -34,11 +34,11 @@ def test_another_machine_measures_the_job_of_one_out_of_sight(
     """It learns that its lease is lost as soon as it is back, and breaks off."""
     with ways(lab, redis, postgres) as network:
         lab.join("two")
-        lab.store.assign("two", Duty.PAUSE)  # at hand, or the trial would be over before it has started
+        lab.store.assign("two", MachineState.PAUSED)  # at hand, or the trial would be over before it has started
         lab.join("one", **settings_of(lab, network))
         (job,) = lab.submit("apart", measure=trial_of(LONG_TRIAL_S))
         lab.wait_for_state("apart", JobState.RUNNING)
-        lab.store.assign("two", Duty.WORK)
+        lab.store.assign("two", MachineState.ACTIVE)
         for way in network:
             way.silence() if how == "silent" else way.cut()
         begin = now()

@@ -1,4 +1,4 @@
-"""Redis stops for a while: jobs that run are reported, jobs that wait are rung for again."""
+"""Redis stops for a while: jobs that run are reported, jobs that wait are published again."""
 
 import time
 from pathlib import Path

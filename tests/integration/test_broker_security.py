@@ -13,12 +13,12 @@ import pytest
 import redis
 
 from farm.errors import BrokerUnavailable, InputError
-from farm.scheduling.broker import Bell
+from farm.scheduling.broker import Publisher
 from farm.settings import Settings
 from tests.compose import service
 from tests.integration.farms import wait_for
 from tests.integration.lab import DEPLOY, MARK, USERS, as_user, make_acl, redis_with_users, write_secrets
-from tests.integration.test_queue import QUEUE, envelope, listener, put, rings
+from tests.integration.test_queue import QUEUE, envelope, listener, messages, put
 from tests.services import RedisServer
 
 
@@ -57,21 +57,21 @@ def refused(server: RedisServer) -> set[str]:
 def test_a_ring_goes_from_controller_and_submitter_to_the_worker(
     server: RedisServer, settings: dict[str, Settings]
 ) -> None:
-    bell = Bell(settings["controller"])
+    publisher = Publisher(settings["controller"])
     for user in USERS:
-        Bell(settings[user]).check()
-    assert bell.depth(QUEUE) == 0
+        Publisher(settings[user]).check()
+    assert publisher.depth(QUEUE) == 0
     with listener(settings["worker"]) as (process, out):
-        bell.ring(rings("a"))
-        Bell(settings["submitter"]).ring(rings("b", priority=0))
+        publisher.publish(messages("a"))
+        Publisher(settings["submitter"]).publish(messages("b", priority=0))
         assert sorted(out.readline() for _ in range(2)) == ["a 0\n", "b 0\n"]
-        bell.ring(rings("nap", "c"))
+        publisher.publish(messages("nap", "c"))
         assert out.readline() == "nap 0\n"
         process.terminate()  # the worker gives `c` back
         time.sleep(0.2)
         process.terminate()
         assert process.wait(60) == 0
-    assert bell.depth(QUEUE) == 1
+    assert publisher.depth(QUEUE) == 1
     assert refused(server) == set()
 
 
@@ -119,9 +119,9 @@ def test_people_ring_and_take_nothing(settings: dict[str, Settings]) -> None:
 
 @pytest.mark.parametrize("login", ["", ":secret@", "worker:secret@", "default:secret@"])
 def test_nobody_else_is_let_in(login: str, server: RedisServer, tmp_path: Path) -> None:
-    bell = Bell(Settings(home=tmp_path, broker_url=server.url.replace("://", f"://{login}")))
+    publisher = Publisher(Settings(home=tmp_path, broker_url=server.url.replace("://", f"://{login}")))
     with pytest.raises(BrokerUnavailable) as caught:
-        bell.ring(rings("a"))
+        publisher.publish(messages("a"))
     assert "secret" not in str(caught.value)
 
 
@@ -151,7 +151,7 @@ def test_pickled_and_oversized_messages_are_refused(settings: dict[str, Settings
         put(admin, 0, envelope(b"cos\nsystem\n(S'touch pickled'\ntR.", "application/x-python-serialize"))
         put(admin, 1, envelope(b'[[], {"job": "%s", "attempt": 0}, {}]' % (b"x" * 4_000_000)))
         assert sorted(out.readline().split(" ", 3)[3] for _ in range(2)) == ["it is not JSON\n", "more than 65536\n"]
-        Bell(settings["controller"]).ring(rings("after"))
+        Publisher(settings["controller"]).publish(messages("after"))
         assert out.readline() == "after 0\n"
         assert process.poll() is None
     assert not list(settings["worker"].home.rglob("pickled"))
@@ -207,7 +207,7 @@ def test_a_ring_goes_over_tls(tls: tuple[int, Path]) -> None:
     port, secrets = tls
     options = f"?ssl_ca_certs={secrets / 'ca.crt'}"
     with listener(over_tls(port, secrets, "worker", options)) as (process, out):
-        Bell(over_tls(port, secrets, "controller", options)).ring(rings("a"))
+        Publisher(over_tls(port, secrets, "controller", options)).publish(messages("a"))
         assert out.readline() == "a 0\n"
         assert process.poll() is None
 
@@ -216,20 +216,22 @@ def test_a_ring_goes_over_tls(tls: tuple[int, Path]) -> None:
 def test_a_server_that_shows_no_certificate_of_ours_is_not_spoken_to(tls: tuple[int, Path], options: str) -> None:
     """Its authority is not among this machine's own, and that can not be waved through."""
     with pytest.raises(BrokerUnavailable, match="certificate") as caught:
-        Bell(over_tls(*tls, "controller", options)).check()
+        Publisher(over_tls(*tls, "controller", options)).check()
     assert MARK not in str(caught.value)
 
 
 def test_a_certificate_must_be_for_the_name_that_was_called(tls: tuple[int, Path]) -> None:
     port, secrets = tls
-    bell = Bell(over_tls(port, secrets, "controller", f"?ssl_ca_certs={secrets / 'ca.crt'}", host="127.0.0.2"))
+    publisher = Publisher(
+        over_tls(port, secrets, "controller", f"?ssl_ca_certs={secrets / 'ca.crt'}", host="127.0.0.2")
+    )
     with pytest.raises(BrokerUnavailable, match="certificate"):
-        bell.check()
+        publisher.check()
 
 
 def test_a_certificate_that_cannot_be_read_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="FARM_BROKER_URL: ssl_ca_certs: cannot read") as caught:
-        Bell(Settings(home=tmp_path, broker_url=f"rediss://h/0?ssl_ca_certs={tmp_path / 'ca.crt'}"))
+        Publisher(Settings(home=tmp_path, broker_url=f"rediss://h/0?ssl_ca_certs={tmp_path / 'ca.crt'}"))
     assert "\n" not in str(caught.value)
 
 

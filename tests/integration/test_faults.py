@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from farm.model import Duty, FailureKind, JobState, WindowKind
+from farm.model import FailureKind, JobState, MachineState, WindowKind
 from tests.integration.farms import (
     SLOW,
     WITHIN_S,
@@ -114,11 +114,11 @@ def test_a_cancel_stops_a_running_trial_and_the_worker_goes_on(farm: Farm, worke
 
 def test_a_paused_machine_runs_nothing_until_it_is_resumed(farm: Farm, worker: Worker) -> None:
     name = machine_of(farm, worker)
-    farm.store.assign(name, Duty.PAUSE)
+    farm.store.assign(name, MachineState.PAUSED)
     (job,) = farm.submit("paused")
     wait_for("the worker waits", lambda: "paused: no new trial until" in farm.log())
     assert farm.progress("paused").counts == {JobState.QUEUED: 1}
-    farm.store.assign(name, Duty.WORK)
+    farm.store.assign(name, MachineState.ACTIVE)
     assert farm.wait_until_over("paused") == [Trial(job, 1)]
     assert worker.poll() is None
 
@@ -127,7 +127,7 @@ def test_a_drained_machine_ends_its_trial_and_its_worker_leaves(farm: Farm, work
     jobs = farm.submit("drained", 2, measure=SLOW)
     running_trial(worker)
     name = machine_of(farm, worker)
-    farm.store.assign(name, Duty.DRAIN)
+    farm.store.assign(name, MachineState.DRAINING)
     assert worker.wait(WITHIN_S) == 0, farm.log()
     assert farm.progress("drained").counts == {JobState.DONE: 1, JobState.QUEUED: 1}
     readied = farm.log().count(" ready.")
@@ -136,7 +136,7 @@ def test_a_drained_machine_ends_its_trial_and_its_worker_leaves(farm: Farm, work
     assert "drained: no new trial until" in farm.log()
     waiting.terminate()
     assert waiting.wait(WITHIN_S) == 0, farm.log()
-    farm.store.assign(name, Duty.WORK)
+    farm.store.assign(name, MachineState.ACTIVE)
     farm.start_worker()
     assert farm.wait_until_over("drained") == [Trial(job, 1) for job in jobs]
 

@@ -76,7 +76,7 @@ def test_a_controller_answers_prometheus(lab: Farm) -> None:
     controller = lab.start("serve", "--metrics", "0")
     url = address(lab)
     wait_for("a round", lambda: ROUND in scrape(url))
-    found = wait_for("the jobs are rung for", lambda: s if (s := scrape(url)).get(MESSAGES) == 3 else None)
+    found = wait_for("the jobs are published", lambda: s if (s := scrape(url)).get(MESSAGES) == 3 else None)
     assert found["wattfarm_jobs", "farm.any", "queued"] == 3
     assert (found["wattfarm_store_up",], found["wattfarm_broker_up",]) == (1, 1)
     assert found["process_resident_memory_bytes",] > 0

@@ -1,4 +1,4 @@
-"""The doorbell on both brokers: what is rung is heard in order, and nothing on a queue kills a worker."""
+"""The doorbell on both brokers: what is published is heard in order, and nothing on a queue kills a worker."""
 
 import json
 import os
@@ -16,8 +16,8 @@ import redis
 from kombu import Consumer, Message, Queue
 
 from farm.errors import BrokerUnavailable, InputError
-from farm.model import Ring
-from farm.scheduling.broker import Bell, celery_app
+from farm.model import JobMessage
+from farm.scheduling.broker import Publisher, celery_app
 from farm.settings import Settings
 from tests.services import running_redis
 
@@ -60,8 +60,8 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     return Settings(home=tmp_path, broker_url=url)
 
 
-def rings(*jobs: str, queue: str = QUEUE, priority: int = 5) -> list[Ring]:
-    return [Ring(job=job, attempt=n, queue=queue, priority=priority) for n, job in enumerate(jobs)]
+def messages(*jobs: str, queue: str = QUEUE, priority: int = 5) -> list[JobMessage]:
+    return [JobMessage(job=job, attempt=n, queue=queue, priority=priority) for n, job in enumerate(jobs)]
 
 
 def heard(settings: Settings, queue: str = QUEUE) -> list[tuple[str, int]]:
@@ -76,31 +76,35 @@ def heard(settings: Settings, queue: str = QUEUE) -> list[tuple[str, int]]:
 
 def test_what_is_rung_is_heard_in_order(settings: Settings) -> None:
     names = [f"job{n}" for n in (3, 1, 2, 9, 5, 4, 8)]
-    Bell(settings).ring(rings(*names[:4]))
-    Bell(settings).ring(rings(*names[4:]))
+    Publisher(settings).publish(messages(*names[:4]))
+    Publisher(settings).publish(messages(*names[4:]))
     assert [job for job, _ in heard(settings)] == names
 
 
 def test_a_ring_names_the_job_and_the_attempt_seen(settings: Settings) -> None:
-    Bell(settings).ring([Ring(job="abc", attempt=7, queue=QUEUE)])
+    Publisher(settings).publish([JobMessage(job="abc", attempt=7, queue=QUEUE)])
     assert heard(settings) == [("abc", 7)]
 
 
 def test_depth_counts_what_waits_in_a_queue(settings: Settings) -> None:
-    bell = Bell(settings)
-    assert bell.depth(QUEUE) == 0
-    bell.ring(rings("a", "b"))
-    bell.ring(rings("c", priority=0))
-    bell.ring(rings("d", queue="farm.machine.lab1"))
-    assert (bell.depth(QUEUE), bell.depth("farm.machine.lab1"), bell.depth("farm.hw.unused")) == (3, 1, 0)
+    publisher = Publisher(settings)
+    assert publisher.depth(QUEUE) == 0
+    publisher.publish(messages("a", "b"))
+    publisher.publish(messages("c", priority=0))
+    publisher.publish(messages("d", queue="farm.machine.lab1"))
+    assert (publisher.depth(QUEUE), publisher.depth("farm.machine.lab1"), publisher.depth("farm.hw.unused")) == (
+        3,
+        1,
+        0,
+    )
     heard(settings)
-    assert (bell.depth(QUEUE), bell.depth("farm.machine.lab1")) == (0, 1)
+    assert (publisher.depth(QUEUE), publisher.depth("farm.machine.lab1")) == (0, 1)
 
 
 def test_on_redis_the_more_urgent_is_heard_first(redis_url: str, tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, broker_url=redis_url)
     for job, priority in (("last", 9), ("middle", 5), ("first", 0), ("middle too", 5)):
-        Bell(settings).ring(rings(job, priority=priority))
+        Publisher(settings).publish(messages(job, priority=priority))
     assert [job for job, _ in heard(settings)] == ["first", "middle", "middle too", "last"]
 
 
@@ -108,8 +112,8 @@ def test_on_redis_a_worker_hears_its_queues_by_turns(redis_url: str, tmp_path: P
     """Else jobs for one machine would wait until nobody has any for all."""
     settings = Settings(home=tmp_path, broker_url=redis_url)
     own = "farm.machine.lab1"
-    Bell(settings).ring([*rings("a1", "a2", "a3"), *rings("b1", "b2", "b3", queue=own)])
-    Bell(settings).ring(rings("urgent", queue=own, priority=0))
+    Publisher(settings).publish([*messages("a1", "a2", "a3"), *messages("b1", "b2", "b3", queue=own)])
+    Publisher(settings).publish(messages("urgent", queue=own, priority=0))
     found: list[str] = []
 
     def hear(body: list[dict[str, str]], message: Message) -> None:
@@ -125,7 +129,7 @@ def test_on_redis_a_worker_hears_its_queues_by_turns(redis_url: str, tmp_path: P
 
 
 def test_on_redis_all_keys_are_the_farms_own(redis_url: str, tmp_path: Path) -> None:
-    Bell(Settings(home=tmp_path, broker_url=redis_url)).ring(rings("a"))
+    Publisher(Settings(home=tmp_path, broker_url=redis_url)).publish(messages("a"))
     with redis.Redis.from_url(redis_url) as client:
         keys = client.keys()
     assert keys
@@ -133,10 +137,14 @@ def test_on_redis_all_keys_are_the_farms_own(redis_url: str, tmp_path: Path) -> 
 
 
 def test_a_broker_that_answers_passes_the_check(settings: Settings) -> None:
-    Bell(settings).check()
+    Publisher(settings).check()
 
 
-BELL: list[Callable[[Bell], object]] = [lambda b: b.ring(rings("a")), lambda b: b.depth(QUEUE), lambda b: b.check()]
+PUBLISHER: list[Callable[[Publisher], object]] = [
+    lambda b: b.publish(messages("a")),
+    lambda b: b.depth(QUEUE),
+    lambda b: b.check(),
+]
 
 
 def assert_clear(error: Exception, *parts: str) -> None:
@@ -145,21 +153,21 @@ def assert_clear(error: Exception, *parts: str) -> None:
     assert all(part in str(error) for part in parts)
 
 
-@pytest.mark.parametrize("use", BELL, ids=["ring", "depth", "check"])
-def test_a_broker_out_of_reach_is_one_clear_line(use: Callable[[Bell], object], tmp_path: Path) -> None:
-    bell = Bell(Settings(home=tmp_path, broker_url="redis://:secret@127.0.0.1:1/0"))
+@pytest.mark.parametrize("use", PUBLISHER, ids=["message", "depth", "check"])
+def test_a_broker_out_of_reach_is_one_clear_line(use: Callable[[Publisher], object], tmp_path: Path) -> None:
+    publisher = Publisher(Settings(home=tmp_path, broker_url="redis://:secret@127.0.0.1:1/0"))
     with pytest.raises(BrokerUnavailable) as caught:
-        use(bell)
+        use(publisher)
     assert_clear(caught.value, "redis://:***@127.0.0.1:1/0", "refused", "FARM_BROKER_URL")
 
 
 @pytest.mark.parametrize("login", ["", ":secret@", "nobody:secret@"])
 def test_a_wrong_password_is_one_clear_line(login: str, tmp_path: Path) -> None:
     with running_redis(tmp_path, "--requirepass", "another") as server:
-        bell = Bell(Settings(home=tmp_path, broker_url=server.url.replace("://", f"://{login}")))
-        for use in BELL:
+        publisher = Publisher(Settings(home=tmp_path, broker_url=server.url.replace("://", f"://{login}")))
+        for use in PUBLISHER:
             with pytest.raises(BrokerUnavailable) as caught:
-                use(bell)
+                use(publisher)
             assert_clear(caught.value, "FARM_BROKER_URL")
 
 
@@ -168,14 +176,14 @@ def test_a_wrong_password_is_one_clear_line(login: str, tmp_path: Path) -> None:
 )
 def test_a_url_that_names_no_broker_is_refused(url: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="FARM_BROKER_URL: expected redis://") as caught:
-        Bell(Settings(home=tmp_path, broker_url=url))
+        Publisher(Settings(home=tmp_path, broker_url=url))
     assert_clear(caught.value)
 
 
 def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "broker").write_text("in the way")
     with pytest.raises(BrokerUnavailable) as caught:
-        Bell(Settings(home=tmp_path))
+        Publisher(Settings(home=tmp_path))
     assert_clear(caught.value, str(tmp_path / "broker"), "FARM_HOME")
 
 
@@ -226,9 +234,9 @@ def envelope(body: bytes, content_type: str = "application/json", **headers: str
     return json.dumps(message).encode()
 
 
-def body(*, embed: str = "{}", args: str = "[]", **ring: object) -> bytes:
-    """What Celery puts into an envelope: by default a ring."""
-    return f"[{args}, {json.dumps({'job': 'SECRET', 'attempt': 0} | ring)}, {embed}]".encode()
+def body(*, embed: str = "{}", args: str = "[]", **message: object) -> bytes:
+    """What Celery puts into an envelope: by default a message."""
+    return f"[{args}, {json.dumps({'job': 'SECRET', 'attempt': 0} | message)}, {embed}]".encode()
 
 
 #: Messages and why each is refused.
@@ -268,7 +276,7 @@ GARBAGE = [
 def test_garbage_on_a_queue_is_refused_and_does_not_kill_a_worker(settings: Settings, tmp_path: Path) -> None:
     log = tmp_path / "listener.log"
     with log.open("wb") as err, listener(settings, err) as (process, out):
-        Bell(settings).ring(rings("before"))
+        Publisher(settings).publish(messages("before"))
         assert out.readline() == "before 0\n"
         for number, (message, why) in enumerate(GARBAGE):
             put(settings, number, message)
@@ -276,7 +284,7 @@ def test_garbage_on_a_queue_is_refused_and_does_not_kill_a_worker(settings: Sett
             assert line.startswith("refused "), why
             assert why in line
             assert "SECRET" not in line
-        Bell(settings).ring(rings("after"))
+        Publisher(settings).publish(messages("after"))
         assert out.readline() == "after 0\n"
         assert process.poll() is None
     assert not list(tmp_path.rglob("pickled"))
@@ -286,7 +294,7 @@ def test_garbage_on_a_queue_is_refused_and_does_not_kill_a_worker(settings: Sett
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_told_to_stop_a_worker_finishes_its_job_and_takes_no_other(number: int, settings: Settings) -> None:
     with listener(settings) as (process, out):
-        Bell(settings).ring(rings("nap", "another"))
+        Publisher(settings).publish(messages("nap", "another"))
         assert out.readline() == "nap 0\n"
         process.send_signal(number)
         with pytest.raises(subprocess.TimeoutExpired):
@@ -294,12 +302,12 @@ def test_told_to_stop_a_worker_finishes_its_job_and_takes_no_other(number: int, 
         process.send_signal(number)
         assert out.read() == "woken\n"
         assert process.wait(WITHIN_S) == 0
-    assert Bell(settings).depth(QUEUE) == 1
+    assert Publisher(settings).depth(QUEUE) == 1
 
 
 def test_an_idle_worker_leaves_when_told(settings: Settings) -> None:
     with listener(settings) as (process, out):
-        Bell(settings).ring(rings("before"))
+        Publisher(settings).publish(messages("before"))
         assert out.readline() == "before 0\n"
         process.terminate()
         assert process.wait(WITHIN_S) == 0

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 import farm.store.tables as t
 from farm.errors import SchemaMismatch, StoreUnavailable
-from farm.model import Duty, FailureKind, JobState
+from farm.model import FailureKind, JobState, MachineState
 from farm.store import SchemaState, Store, check, upgrade
 from tests.contract.store_records import (
     ANNE,
@@ -21,7 +21,7 @@ from tests.contract.store_records import (
     new_job,
     record,
     report,
-    unrung,
+    unpublished,
 )
 from tests.integration.lab import DEPLOY, ROLES, as_role, database_with_roles, run_psql, write_secrets
 from tests.services import administer, fresh_database
@@ -57,14 +57,14 @@ def farm(stores: Stores, postgres_admin_url: str) -> Iterator[Stores]:
 def test_a_worker_claims_reports_and_gives_back(farm: Stores) -> None:
     worker, reader = farm["worker"], farm["reader"]
     worker.register_machine(MACHINE, ANNE, "0.1.1")
-    assert worker.machine_beat(MACHINE.id, None, 1, 2) is Duty.WORK
+    assert worker.machine_beat(MACHINE.id, None, 1, 2) is MachineState.ACTIVE
     assert worker.claim(f"{SWEEP}-0", 0, ANNE, MACHINE.id, LEASE_S) is not None
     assert worker.heartbeat(f"{SWEEP}-0", 1, ANNE, LEASE_S).held
     assert worker.complete(report(f"{SWEEP}-0", 1))
     assert not worker.complete(report(f"{SWEEP}-0", 1))
     assert worker.claim(f"{SWEEP}-1", 0, ANNE, MACHINE.id, LEASE_S) is not None
     assert worker.release(ANNE) == 1
-    worker.return_ring(f"{SWEEP}-1", 1)
+    worker.return_message(f"{SWEEP}-1", 1)
     assert len(list(reader.measurement_rows(SWEEP))) == 1
     assert reader.progress(SWEEP).counts == {JobState.DONE: 1, JobState.QUEUED: 2}
 
@@ -78,18 +78,18 @@ def test_a_late_report_takes_the_place_of_the_note_that_it_was_lost(farm: Stores
 
 def test_a_controller_plans_rings_and_takes_back(farm: Stores) -> None:
     controller = farm["controller"]
-    rings = unrung(controller, 10)
-    controller.mark_published(rings)
-    assert len(rings) == 3
+    messages = unpublished(controller, 10)
+    controller.mark_published(messages)
+    assert len(messages) == 3
     controller.unpublish(SWEEP)
-    assert controller.stale_rings(older_than_s=0, limit=10) == []
+    assert controller.stale_messages(older_than_s=0, limit=10) == []
     assert farm["worker"].claim(f"{SWEEP}-0", 0, BERT, MACHINE.id, LEASE_S) is not None
     assert controller.lose(BERT) == [f"{SWEEP}-0"]
     assert controller.extend(SWEEP, [new_job(3)]) == 0  # settled
     assert controller.undecided() == []
     assert controller.searches() == []
-    assert controller.assign(MACHINE.name, Duty.PAUSE) == 1
-    assert farm["worker"].machine_beat(MACHINE.id, None) is Duty.PAUSE
+    assert controller.assign(MACHINE.name, MachineState.PAUSED) == 1
+    assert farm["worker"].machine_beat(MACHINE.id, None) is MachineState.PAUSED
     assert controller.cancel(SWEEP) == (3, 0)
     assert controller.submit(record(), [new_job(n) for n in range(3)]) == 3
     assert controller.retry(SWEEP, 2) == 0

@@ -1,4 +1,4 @@
-"""The worker's task: a ring is answered once, and no report gets lost."""
+"""The worker's task: a message is answered once, and no report gets lost."""
 
 import threading
 from collections.abc import Iterator
@@ -128,7 +128,7 @@ def test_a_worker_that_starts_hands_in_what_the_last_one_left(tmp_path: Path, be
 
 
 def test_a_job_whose_report_waits_is_not_measured_again_here(bench: Bench) -> None:
-    """Its lease ran out while the store was away, and it was rung for again."""
+    """Its lease ran out while the store was away, and it was published again."""
     bench.worker.close()
     bench.store.trouble = StoreUnavailable("away")
     bench.worker.serve(job_id(0), 0)

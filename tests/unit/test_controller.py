@@ -1,4 +1,4 @@
-"""The controller's rounds: what is rung for, and what is taken back."""
+"""The controller's rounds: what is published, and what is taken back."""
 
 import threading
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import pytest
 from pydantic import JsonValue
 
 from farm.errors import BrokerUnavailable, StoreUnavailable
-from farm.model import Duty, FailureKind, JobState, Machine
+from farm.model import FailureKind, JobState, Machine, MachineState
 from farm.scheduling.fair_share import SMALLEST
 from farm.store import Store
 from tests.contract.store_records import (
@@ -38,82 +38,82 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def bell() -> FakeBell:
+def publisher() -> FakeBell:
     return FakeBell()
 
 
-def test_every_job_is_rung_for_once_in_the_order_of_the_plan(store: Store, bell: FakeBell) -> None:
-    assert controller(store, bell).publish() == 3
-    assert bell.take() == ALL
-    assert controller(store, bell).publish() == 0
-    assert bell.take() == []
+def test_every_job_is_rung_for_once_in_the_order_of_the_plan(store: Store, publisher: FakeBell) -> None:
+    assert controller(store, publisher).publish() == 3
+    assert publisher.take() == ALL
+    assert controller(store, publisher).publish() == 0
+    assert publisher.take() == []
 
 
-def test_no_more_is_rung_for_than_the_window_takes(store: Store, bell: FakeBell) -> None:
+def test_no_more_is_rung_for_than_the_window_takes(store: Store, publisher: FakeBell) -> None:
     store.submit(record(OTHER), [new_job(n, OTHER) for n in range(100)])
-    ringing = controller(store, bell, OTHER)
-    assert [ringing.publish() for _ in range(3)] == [SMALLEST, 0, 0]
-    taken = bell.take()
+    publishing = controller(store, publisher, OTHER)
+    assert [publishing.publish() for _ in range(3)] == [SMALLEST, 0, 0]
+    taken = publisher.take()
     assert taken == [(f"{OTHER}-{n}", 0) for n in range(SMALLEST)]
     for job, _ in taken[:2]:
         assert claim(store, job) is not None
-    assert ringing.publish() == 2
-    assert bell.take() == [(f"{OTHER}-{SMALLEST + n}", 0) for n in range(2)]
+    assert publishing.publish() == 2
+    assert publisher.take() == [(f"{OTHER}-{SMALLEST + n}", 0) for n in range(2)]
 
 
-def test_two_controllers_share_one_window(store: Store, bell: FakeBell) -> None:
+def test_two_controllers_share_one_window(store: Store, publisher: FakeBell) -> None:
     store.submit(record(OTHER), [new_job(n, OTHER) for n in range(100)])
-    one, two = controller(store, bell, OTHER), controller(store, bell, OTHER)
+    one, two = controller(store, publisher, OTHER), controller(store, publisher, OTHER)
     assert [one.publish(), two.publish(), one.publish()] == [SMALLEST, 0, 0]
 
 
-def test_a_queue_that_runs_empty_gets_more_each_time(store: Store, bell: FakeBell) -> None:
+def test_a_queue_that_runs_empty_gets_more_each_time(store: Store, publisher: FakeBell) -> None:
     store.submit(record(OTHER), [new_job(n, OTHER) for n in range(8 * SMALLEST)])
-    ringing = controller(store, bell, OTHER)
-    rung = []
-    while number := ringing.publish():
-        rung.append(number)
-        for job, _ in bell.take():
+    publishing = controller(store, publisher, OTHER)
+    published = []
+    while number := publishing.publish():
+        published.append(number)
+        for job, _ in publisher.take():
             assert claim(store, job) is not None
-    assert rung == [SMALLEST, 2 * SMALLEST, 4 * SMALLEST, SMALLEST]
+    assert published == [SMALLEST, 2 * SMALLEST, 4 * SMALLEST, SMALLEST]
 
 
-def test_a_broker_that_is_away_does_not_widen_the_window(store: Store, bell: FakeBell) -> None:
+def test_a_broker_that_is_away_does_not_widen_the_window(store: Store, publisher: FakeBell) -> None:
     store.submit(record(OTHER), [new_job(n, OTHER) for n in range(100)])
-    ringing = controller(store, bell, OTHER)
-    bell.is_away = True
+    publishing = controller(store, publisher, OTHER)
+    publisher.is_away = True
     for _ in range(5):
-        ringing.round()
-    bell.is_away = False
-    assert ringing.publish() == SMALLEST
+        publishing.round()
+    publisher.is_away = False
+    assert publishing.publish() == SMALLEST
 
 
-def test_a_window_is_for_one_queue(store: Store, bell: FakeBell) -> None:
+def test_a_window_is_for_one_queue(store: Store, publisher: FakeBell) -> None:
     jobs = [new_job(n, OTHER, queue=f"farm.machine.lab{n // 50}") for n in range(100)]
     store.submit(record(OTHER), jobs)
-    assert controller(store, bell, OTHER).publish() == 2 * SMALLEST
+    assert controller(store, publisher, OTHER).publish() == 2 * SMALLEST
     expected = [*range(SMALLEST), *range(50, 50 + SMALLEST)]
-    assert bell.take() == [(f"{OTHER}-{n}", 0) for n in expected]
+    assert publisher.take() == [(f"{OTHER}-{n}", 0) for n in expected]
 
 
-def test_submitters_take_turns(store: Store, bell: FakeBell) -> None:
+def test_submitters_take_turns(store: Store, publisher: FakeBell) -> None:
     bert = record(OTHER, at=UTC_NOON + timedelta(hours=1)).model_copy(update={"submitter": "bert"})
     store.submit(bert, [new_job(n, OTHER) for n in range(3)])
     assert claim(store, job_id(0)) is not None
-    controller(store, bell).publish()
+    controller(store, publisher).publish()
     expected = [f"{OTHER}-0", job_id(1), f"{OTHER}-1", job_id(2), f"{OTHER}-2"]
-    assert [job for job, _ in bell.take()] == expected, "anne has one that runs"
+    assert [job for job, _ in publisher.take()] == expected, "anne has one that runs"
 
 
-def test_what_is_urgent_finds_room(store: Store, bell: FakeBell) -> None:
+def test_what_is_urgent_finds_room(store: Store, publisher: FakeBell) -> None:
     store.submit(record("many"), [new_job(n, "many") for n in range(100)])
-    ringing = controller(store, bell)
-    assert ringing.publish() == SMALLEST
-    bell.take()
+    publishing = controller(store, publisher)
+    assert publishing.publish() == SMALLEST
+    publisher.take()
     store.submit(record(OTHER), [new_job(0, OTHER, priority=0)])
-    assert ringing.publish() == 1
-    (ring,) = bell.rung
-    assert (ring.job, ring.priority) == (f"{OTHER}-0", 0)
+    assert publishing.publish() == 1
+    (message,) = publisher.published
+    assert (message.job, message.priority) == (f"{OTHER}-0", 0)
 
 
 # Capabilities
@@ -134,187 +134,189 @@ def asking(store: Store) -> Store:
     return store
 
 
-def heard(bell: FakeBell) -> list[tuple[str, str]]:
-    taken, bell.rung = bell.rung, []
-    return [(ring.job, ring.queue) for ring in taken]
+def heard(publisher: FakeBell) -> list[tuple[str, str]]:
+    taken, publisher.published = publisher.published, []
+    return [(message.job, message.queue) for message in taken]
 
 
-def test_a_capability_is_rung_for_on_every_machine_that_has_it(asking: Store, bell: FakeBell) -> None:
+def test_a_capability_is_rung_for_on_every_machine_that_has_it(asking: Store, publisher: FakeBell) -> None:
     for name, gib in (("lab1", 80), ("lab2", 24), ("lab3", 40), ("lab4", 80)):
         join(asking, name, gib)
-    asking.assign("lab4", Duty.PAUSE)
-    assert controller(asking, bell).publish() == 2
+    asking.assign("lab4", MachineState.PAUSED)
+    assert controller(asking, publisher).publish() == 2
     ways = ("farm.machine.lab1", "farm.machine.lab3")
-    assert heard(bell) == [(f"{OTHER}-{n}", queue) for n in range(2) for queue in ways]
+    assert heard(publisher) == [(f"{OTHER}-{n}", queue) for n in range(2) for queue in ways]
 
 
-def test_a_capability_that_no_machine_has_waits_until_one_joins(asking: Store, bell: FakeBell) -> None:
-    ringing = controller(asking, bell, grace_s=1e-9)
+def test_a_capability_that_no_machine_has_waits_until_one_joins(asking: Store, publisher: FakeBell) -> None:
+    publishing = controller(asking, publisher, grace_s=1e-9)
     join(asking, "lab1", 24)
-    assert [ringing.publish(), ringing.ring_again()] == [0, 0]
+    assert [publishing.publish(), publishing.publish_again()] == [0, 0]
     assert {part.queue for part in asking.outbox()} == {BIG}
     join(asking, "lab2", 48)
-    assert ringing.publish() == 2
-    assert heard(bell) == [(f"{OTHER}-{n}", "farm.machine.lab2") for n in range(2)]
+    assert publishing.publish() == 2
+    assert heard(publisher) == [(f"{OTHER}-{n}", "farm.machine.lab2") for n in range(2)]
 
 
-def test_a_capability_is_rung_for_again_where_a_fitting_machine_has_nothing(asking: Store, bell: FakeBell) -> None:
+def test_a_capability_is_rung_for_again_where_a_fitting_machine_has_nothing(asking: Store, publisher: FakeBell) -> None:
     join(asking, "lab1", 80)
-    ringing = controller(asking, bell, grace_s=1e-9)
-    ringing.publish()
-    heard(bell)
-    bell.waiting["farm.machine.lab1"] = 2
-    assert ringing.ring_again() == 0
+    publishing = controller(asking, publisher, grace_s=1e-9)
+    publishing.publish()
+    heard(publisher)
+    publisher.waiting["farm.machine.lab1"] = 2
+    assert publishing.publish_again() == 0
     join(asking, "lab2", 80)
-    assert ringing.ring_again() == 2
-    assert heard(bell) == [(f"{OTHER}-{n}", "farm.machine.lab2") for n in range(2)]
+    assert publishing.publish_again() == 2
+    assert heard(publisher) == [(f"{OTHER}-{n}", "farm.machine.lab2") for n in range(2)]
 
 
-def test_of_a_capability_the_first_claim_wins_and_the_other_ring_is_stale(asking: Store, bell: FakeBell) -> None:
+def test_of_a_capability_the_first_claim_wins_and_the_other_ring_is_stale(asking: Store, publisher: FakeBell) -> None:
     join(asking, "lab1", 80)
     join(asking, "lab2", 80)
-    controller(asking, bell).publish()
-    first, second = bell.rung[:2]
+    controller(asking, publisher).publish()
+    first, second = publisher.published[:2]
     assert (first.job, first.attempt) == (second.job, second.attempt)
     assert asking.claim(first.job, first.attempt, ANNE, "lab1", 60) is not None
     assert asking.claim(second.job, second.attempt, BERT, "lab2", 60) is None
 
 
-def test_a_controller_may_ring_for_one_sweep_only(store: Store, bell: FakeBell) -> None:
+def test_a_controller_may_ring_for_one_sweep_only(store: Store, publisher: FakeBell) -> None:
     store.submit(record(OTHER), [new_job(0, OTHER)])
-    controller(store, bell, OTHER).round()
-    assert bell.take() == [(f"{OTHER}-0", 0)]
-    controller(store, bell).round()
-    assert bell.take() == ALL
+    controller(store, publisher, OTHER).round()
+    assert publisher.take() == [(f"{OTHER}-0", 0)]
+    controller(store, publisher).round()
+    assert publisher.take() == ALL
 
 
-def test_what_could_not_be_rung_is_rung_later(store: Store, bell: FakeBell, caplog: pytest.LogCaptureFixture) -> None:
-    bell.is_away = True
+def test_what_could_not_be_rung_is_rung_later(
+    store: Store, publisher: FakeBell, caplog: pytest.LogCaptureFixture
+) -> None:
+    publisher.is_away = True
     with pytest.raises(BrokerUnavailable):
-        controller(store, bell).publish()
-    controller(store, bell).round()
+        controller(store, publisher).publish()
+    controller(store, publisher).round()
     assert "does not answer" in caplog.text
-    bell.is_away = False
-    controller(store, bell).round()
-    assert bell.take() == ALL
+    publisher.is_away = False
+    controller(store, publisher).round()
+    assert publisher.take() == ALL
 
 
-def test_a_lost_message_is_rung_again_where_the_queue_is_empty(store: Store, bell: FakeBell) -> None:
-    ringing = controller(store, bell, grace_s=1e-9)
-    ringing.publish()
-    bell.take()
-    bell.waiting["any"] = 1
-    assert ringing.ring_again() == 0
-    bell.waiting["any"] = 0
-    assert ringing.ring_again() == 3
-    assert bell.take() == ALL
+def test_a_lost_message_is_rung_again_where_the_queue_is_empty(store: Store, publisher: FakeBell) -> None:
+    publishing = controller(store, publisher, grace_s=1e-9)
+    publishing.publish()
+    publisher.take()
+    publisher.waiting["any"] = 1
+    assert publishing.publish_again() == 0
+    publisher.waiting["any"] = 0
+    assert publishing.publish_again() == 3
+    assert publisher.take() == ALL
 
 
-def test_a_message_is_given_its_time(store: Store, bell: FakeBell) -> None:
-    ringing = controller(store, bell, grace_s=3600)
-    ringing.publish()
-    assert ringing.ring_again() == 0
+def test_a_message_is_given_its_time(store: Store, publisher: FakeBell) -> None:
+    publishing = controller(store, publisher, grace_s=3600)
+    publishing.publish()
+    assert publishing.publish_again() == 0
 
 
-def test_a_lost_message_is_rung_again_where_later_ones_were_heard(store: Store, bell: FakeBell) -> None:
+def test_a_lost_message_is_rung_again_where_later_ones_were_heard(store: Store, publisher: FakeBell) -> None:
     """The queue need not be empty: that may take days."""
-    ringing = controller(store, bell, grace_s=1e-9)
-    ringing.publish()
-    bell.waiting["any"] = 20
+    publishing = controller(store, publisher, grace_s=1e-9)
+    publishing.publish()
+    publisher.waiting["any"] = 20
     later = [new_job(n, OTHER, priority=priority) for n, priority in enumerate((4, 5, 6))]
     store.submit(record(OTHER), later)
-    ringing.publish()
-    bell.take()
+    publishing.publish()
+    publisher.take()
     assert claim(store, f"{OTHER}-0") is not None
-    assert ringing.ring_again() == 0, "the urgent may overtake"
+    assert publishing.publish_again() == 0, "the urgent may overtake"
     assert claim(store, f"{OTHER}-1") is not None
-    assert ringing.ring_again() == 3
-    assert bell.take() == ALL
-    assert ringing.ring_again() == 0
+    assert publishing.publish_again() == 3
+    assert publisher.take() == ALL
+    assert publishing.publish_again() == 0
 
 
-def test_each_queue_is_looked_at_by_itself(store: Store, bell: FakeBell) -> None:
+def test_each_queue_is_looked_at_by_itself(store: Store, publisher: FakeBell) -> None:
     store.submit(record(OTHER), [new_job(0, OTHER, queue="machine.lab2")])
-    ringing = controller(store, bell, grace_s=1e-9)
-    ringing.publish()
-    bell.take()
-    bell.waiting["any"] = 2
-    ringing.ring_again()
-    assert bell.take() == [(f"{OTHER}-0", 0)]
+    publishing = controller(store, publisher, grace_s=1e-9)
+    publishing.publish()
+    publisher.take()
+    publisher.waiting["any"] = 2
+    publishing.publish_again()
+    assert publisher.take() == [(f"{OTHER}-0", 0)]
 
 
-def test_a_job_that_runs_is_not_rung_for(store: Store, bell: FakeBell) -> None:
-    ringing = controller(store, bell, grace_s=1e-9)
-    ringing.publish()
+def test_a_job_that_runs_is_not_rung_for(store: Store, publisher: FakeBell) -> None:
+    publishing = controller(store, publisher, grace_s=1e-9)
+    publishing.publish()
     assert claim(store, job_id(1)) is not None
-    bell.take()
-    ringing.round()
-    assert bell.take() == [ALL[0], ALL[2]]
+    publisher.take()
+    publishing.round()
+    assert publisher.take() == [ALL[0], ALL[2]]
 
 
 def test_a_silent_worker_loses_its_job_which_is_rung_for_anew(
-    store: Store, bell: FakeBell, caplog: pytest.LogCaptureFixture
+    store: Store, publisher: FakeBell, caplog: pytest.LogCaptureFixture
 ) -> None:
-    ringing = controller(store, bell)
-    ringing.publish()
-    bell.take()
+    publishing = controller(store, publisher)
+    publishing.publish()
+    publisher.take()
     assert claim(store, job_id(0), lease_s=NO_LEASE_S) is not None
-    ringing.round()
-    assert bell.take() == [(job_id(0), 1)]
+    publishing.round()
+    assert publisher.take() == [(job_id(0), 1)]
     assert job_id(0) in caplog.text
     (lost,) = store.failures(SWEEP)
     assert (lost.failure.kind, lost.attempt, lost.state) == (FailureKind.LOST, 1, JobState.QUEUED)
     assert claim(store, job_id(0), 1, BERT) is not None
     assert store.complete(report(job_id(0), 2))
-    ringing.round()
-    assert bell.take() == []
+    publishing.round()
+    assert publisher.take() == []
 
 
-def test_a_broker_that_is_away_does_not_keep_leases_from_running_out(store: Store, bell: FakeBell) -> None:
+def test_a_broker_that_is_away_does_not_keep_leases_from_running_out(store: Store, publisher: FakeBell) -> None:
     assert claim(store, job_id(0), lease_s=NO_LEASE_S) is not None
-    bell.is_away = True
-    controller(store, bell).round()
+    publisher.is_away = True
+    controller(store, publisher).round()
     assert counts(store) == {JobState.QUEUED: 3}
 
 
-def test_two_controllers_do_no_harm(store: Store, bell: FakeBell) -> None:
-    """At worst a job is rung for twice, and the second ring is stale."""
-    one, two = controller(store, bell), controller(store, bell)
+def test_two_controllers_do_no_harm(store: Store, publisher: FakeBell) -> None:
+    """At worst a job is published twice, and the second message is stale."""
+    one, two = controller(store, publisher), controller(store, publisher)
     one.round()
     two.round()
-    assert bell.take() == ALL
+    assert publisher.take() == ALL
 
 
 def test_while_a_queue_runs_empty_rounds_follow_one_another_sooner(
-    store: Store, bell: FakeBell, monkeypatch: pytest.MonkeyPatch
+    store: Store, publisher: FakeBell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With an hour between rounds, only haste brings the second."""
     monkeypatch.setattr("farm.scheduling.controller.PERIOD_S", 3600.0)
     store.submit(record(OTHER), [new_job(n, OTHER) for n in range(SMALLEST + 1)])
-    ringing, stop = controller(store, bell, OTHER), threading.Event()
-    true_publish, rung = ringing.publish, []
+    publishing, stop = controller(store, publisher, OTHER), threading.Event()
+    true_publish, published = publishing.publish, []
 
     def publish() -> int:
-        rung.append(true_publish())
-        for job, _ in bell.take():
+        published.append(true_publish())
+        for job, _ in publisher.take():
             assert claim(store, job) is not None
-        if len(rung) == 2:
+        if len(published) == 2:
             stop.set()
-        return rung[-1]
+        return published[-1]
 
-    monkeypatch.setattr(ringing, "publish", publish)
-    ringing.serve(stop)
-    assert rung == [SMALLEST, 1]
+    monkeypatch.setattr(publishing, "publish", publish)
+    publishing.serve(stop)
+    assert published == [SMALLEST, 1]
 
 
 def test_serving_goes_on_through_outages_until_told_to_stop(
-    store: Store, bell: FakeBell, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    store: Store, publisher: FakeBell, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("farm.scheduling.controller.PERIOD_S", 0.001)
     stop = threading.Event()
-    ringing = controller(store, bell)
+    publishing = controller(store, publisher)
     rounds = 0
-    true_round = ringing.round
+    true_round = publishing.round
 
     def round_() -> None:
         nonlocal rounds
@@ -324,8 +326,8 @@ def test_serving_goes_on_through_outages_until_told_to_stop(
         true_round()
         stop.set()
 
-    monkeypatch.setattr(ringing, "round", round_)
-    ringing.serve(stop)
+    monkeypatch.setattr(publishing, "round", round_)
+    publishing.serve(stop)
     assert rounds == 3
-    assert bell.take() == ALL
+    assert publisher.take() == ALL
     assert caplog.messages == ["it does not answer: start it"], "said once"

@@ -11,7 +11,7 @@ from farm.scheduling import submission, tuner
 from farm.settings import Settings
 from farm.spec import sweep_id
 from farm.store import Store
-from tests.contract.store_records import SWEEP, claim, new_job, record, report, unrung
+from tests.contract.store_records import SWEEP, claim, new_job, record, report, unpublished
 from tests.controllers import FakeBell, controller, waiting_store
 from tests.searches import train, training_report, tuning_sweep
 
@@ -27,23 +27,23 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def bell() -> FakeBell:
+def publisher() -> FakeBell:
     return FakeBell()
 
 
-def test_a_point_that_is_not_sure_enough_is_repeated_as_often_as_it_may(store: Store, bell: FakeBell) -> None:
+def test_a_point_that_is_not_sure_enough_is_repeated_as_often_as_it_may(store: Store, publisher: FakeBell) -> None:
     rule = StoppingRule(min=1, max=2, target=0.02)
     store.submit(record(OTHER).model_copy(update={"rule": rule, "settled": False}), [new_job(0, OTHER)])
-    ringing = controller(store, bell, OTHER)
+    publishing = controller(store, publisher, OTHER)
     measured = []
     for _ in range(2):
-        ringing.round()
-        ((job, _),) = bell.take()
+        publishing.round()
+        ((job, _),) = publisher.take()
         assert claim(store, job) is not None
         assert store.complete(report(job, 1))
         measured.append(job)
-    ringing.round()
-    assert bell.take() == []
+    publishing.round()
+    assert publisher.take() == []
     assert store.progress(OTHER).is_over
     jobs = store.jobs(OTHER)
     assert [(job.id, job.block, job.spec.repetition) for job in jobs] == [(measured[0], 0, 0), (measured[1], 1, 1)]
@@ -59,21 +59,23 @@ def searching(store: Store) -> Store:
     return store
 
 
-def test_a_trial_that_is_over_makes_the_next_and_the_last_settles_the_sweep(searching: Store, bell: FakeBell) -> None:
-    ringing = controller(searching, bell)
+def test_a_trial_that_is_over_makes_the_next_and_the_last_settles_the_sweep(
+    searching: Store, publisher: FakeBell
+) -> None:
+    publishing = controller(searching, publisher)
     trained = 0
     while True:
-        ringing.round()
-        rings, bell.rung = bell.rung, []
-        if not rings:
+        publishing.round()
+        messages, publisher.published = publisher.published, []
+        if not messages:
             break
-        trained += len(train(searching, rings))
+        trained += len(train(searching, messages))
     assert trained == 20
     assert searching.progress(SEARCH_ID).is_over
 
 
 def test_a_search_without_news_is_not_looked_at(
-    searching: Store, bell: FakeBell, monkeypatch: pytest.MonkeyPatch
+    searching: Store, publisher: FakeBell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[str] = []
     advance = tuner.advance
@@ -83,82 +85,82 @@ def test_a_search_without_news_is_not_looked_at(
         return advance(store, search, attempts)
 
     monkeypatch.setattr("farm.scheduling.tuner.advance", look)
-    ringing = controller(searching, bell)
-    assert [ringing.search() for _ in range(3)] == [0, 0, 0]
+    publishing = controller(searching, publisher)
+    assert [publishing.search() for _ in range(3)] == [0, 0, 0]
     assert len(looks) == 1
-    train(searching, unrung(searching, 1, SEARCH_ID))
-    assert [ringing.search() for _ in range(3)] == [1, 0, 0]
+    train(searching, unpublished(searching, 1, SEARCH_ID))
+    assert [publishing.search() for _ in range(3)] == [1, 0, 0]
     assert len(looks) == 2
 
 
 def test_a_look_that_met_an_outage_is_taken_again(
-    searching: Store, bell: FakeBell, monkeypatch: pytest.MonkeyPatch
+    searching: Store, publisher: FakeBell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ringing = controller(searching, bell)
-    train(searching, unrung(searching, 1, SEARCH_ID))
+    publishing = controller(searching, publisher)
+    train(searching, unpublished(searching, 1, SEARCH_ID))
     with monkeypatch.context() as outage:
         outage.setattr("farm.store.Store.extend", unavailable)
         with pytest.raises(StoreUnavailable):
-            ringing.search()
-    assert ringing.search() == 1
+            publishing.search()
+    assert publishing.search() == 1
 
 
 def unavailable(*_: object) -> int:
     raise StoreUnavailable("it does not answer: start it")
 
 
-def test_two_controllers_ask_for_each_configuration_once(searching: Store, bell: FakeBell) -> None:
-    one, two = controller(searching, bell), controller(searching, bell)
-    train(searching, unrung(searching, 10, SEARCH_ID))
+def test_two_controllers_ask_for_each_configuration_once(searching: Store, publisher: FakeBell) -> None:
+    one, two = controller(searching, publisher), controller(searching, publisher)
+    train(searching, unpublished(searching, 10, SEARCH_ID))
     assert [one.search(), two.search()] == [4, 0]
 
 
 def test_a_missing_library_costs_a_line_and_not_the_sweep(
-    searching: Store, bell: FakeBell, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    searching: Store, publisher: FakeBell, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    train(searching, unrung(searching, 10, SEARCH_ID))
+    train(searching, unpublished(searching, 10, SEARCH_ID))
     with monkeypatch.context() as bare:
         bare.setattr("farm.scheduling.tuning.strategies.find_spec", lambda name: None)
-        ringing = controller(searching, bell)
-        assert [ringing.search(), ringing.search()] == [0, 0]
+        publishing = controller(searching, publisher)
+        assert [publishing.search(), publishing.search()] == [0, 0]
         (line,) = caplog.messages
         assert SEARCH_ID in line
         assert "pip install 'wattfarm[tuning]'" in line
         with pytest.raises(InputError, match="optuna"):
-            controller(searching, bell, SEARCH_ID).search()
+            controller(searching, publisher, SEARCH_ID).search()
     assert not searching.progress(SEARCH_ID).is_over
-    assert controller(searching, bell).search() == 4
+    assert controller(searching, publisher).search() == 4
 
 
-def test_a_controller_of_one_sweep_asks_for_no_other(searching: Store, bell: FakeBell) -> None:
-    train(searching, unrung(searching, 10, SEARCH_ID))
-    assert controller(searching, bell, SWEEP).search() == 0
-    assert controller(searching, bell, SEARCH_ID).search() == 4
+def test_a_controller_of_one_sweep_asks_for_no_other(searching: Store, publisher: FakeBell) -> None:
+    train(searching, unpublished(searching, 10, SEARCH_ID))
+    assert controller(searching, publisher, SWEEP).search() == 0
+    assert controller(searching, publisher, SEARCH_ID).search() == 4
 
 
 def test_joules_that_nobody_knows_are_told_of_once(
-    store: Store, bell: FakeBell, caplog: pytest.LogCaptureFixture
+    store: Store, publisher: FakeBell, caplog: pytest.LogCaptureFixture
 ) -> None:
     greedy = tuning_sweep(tuning={"objectives": ["energy"]})
     own = submission.enqueue(greedy, "", store, Settings()).sweep_id
-    ringing = controller(store, bell)
-    for ring in unrung(store, 2, own):
-        won = claim(store, ring.job)
+    publishing = controller(store, publisher)
+    for message in unpublished(store, 2, own):
+        won = claim(store, message.job)
         assert won is not None
         assert store.complete(training_report(won.spec, measurements=()))
-        assert ringing.search() == 1
+        assert publishing.search() == 1
     (line,) = caplog.messages
     assert "no meter knows the joules" in line
 
 
-def test_a_cancelled_search_is_taken_up_again_where_it_was(searching: Store, bell: FakeBell) -> None:
-    ringing = controller(searching, bell)
-    train(searching, unrung(searching, 10, SEARCH_ID))
-    assert ringing.search() == 4
-    train(searching, unrung(searching, 1, SEARCH_ID))
+def test_a_cancelled_search_is_taken_up_again_where_it_was(searching: Store, publisher: FakeBell) -> None:
+    publishing = controller(searching, publisher)
+    train(searching, unpublished(searching, 10, SEARCH_ID))
+    assert publishing.search() == 4
+    train(searching, unpublished(searching, 1, SEARCH_ID))
     before = [job.id for job in searching.jobs(SEARCH_ID)]
     assert searching.cancel(SEARCH_ID) == (3, 0)
-    ringing.round()
+    publishing.round()
     assert searching.progress(SEARCH_ID).is_over
     again = submission.enqueue(SEARCH, "", searching, Settings())
     assert (again.jobs, again.added, again.total) == (9, 4, 20), "three that were cancelled, and the next of one study"

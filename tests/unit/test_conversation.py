@@ -10,7 +10,7 @@ import pytest
 from farm.model import Epoch, Failure, FailureKind, Flag, JobSpec, Stopped
 from tests.factories import FACTS, KINDS, ConstantMeter, Script, ScriptedTrial, TrialEnd, job_spec, measured
 from workers.supervisor import conversation
-from workers.supervisor.conversation import Heard, follow
+from workers.supervisor.conversation import TrialEvents, follow
 from workers.supervisor.sampler import Sampler
 from workers.supervisor.stop import Stop
 from workers.supervisor.zygote import ExitStatus
@@ -29,13 +29,13 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conversation, "LEAVE_WITHIN_S", 0.3)
 
 
-def heard_from(
+def events_of(
     script: Script, stop: Stop, meter: ConstantMeter | None = None, spec: JobSpec | None = None
-) -> tuple[Heard, ScriptedTrial]:
+) -> tuple[TrialEvents, ScriptedTrial]:
     trial = ScriptedTrial(script)
-    heard = follow(trial, protocol.Start(spec=spec or job_spec()), Sampler([meter] if meter else [], 1.0), stop)
+    events = follow(trial, protocol.Start(spec=spec or job_spec()), Sampler([meter] if meter else [], 1.0), stop)
     assert trial.channel.sock.fileno() == -1
-    return heard, trial
+    return events, trial
 
 
 def started(end: TrialEnd) -> None:
@@ -44,11 +44,11 @@ def started(end: TrialEnd) -> None:
 
 def test_what_a_trial_says_is_kept_and_each_edge_is_metered(stop: Stop) -> None:
     meter = ConstantMeter()
-    heard, trial = heard_from(measured, stop, meter)
-    assert heard.failure is None
-    assert tuple(window.kind for window in heard.windows) == KINDS
-    assert heard.facts == FACTS
-    assert heard.latencies_s == (0.01, 0.02)
+    events, trial = events_of(measured, stop, meter)
+    assert events.failure is None
+    assert tuple(window.kind for window in events.windows) == KINDS
+    assert events.facts == FACTS
+    assert events.latencies_s == (0.01, 0.02)
     assert meter.reads == 2 * len(KINDS)
     assert not trial.is_killed
 
@@ -61,7 +61,7 @@ def test_the_trial_is_given_its_job(stop: Stop) -> None:
         end.send(protocol.Done())
         return ExitStatus(code=0)
 
-    heard_from(script, stop, spec=job_spec(seed=42))
+    events_of(script, stop, spec=job_spec(seed=42))
     assert orders == [protocol.Start(spec=job_spec(seed=42))]
 
 
@@ -77,8 +77,8 @@ def test_epochs_add_up_and_the_reason_to_stop_is_kept(stop: Stop) -> None:
         end.send(protocol.Ended(why=Stopped.PRUNED), protocol.Done())
         return ExitStatus(code=0)
 
-    heard, _ = heard_from(script, stop)
-    assert (heard.epochs, heard.stopped) == ((first, second), Stopped.PRUNED)
+    events, _ = events_of(script, stop)
+    assert (events.epochs, events.stopped) == ((first, second), Stopped.PRUNED)
 
 
 def test_a_note_alone_raises_no_flag(stop: Stop) -> None:
@@ -87,8 +87,8 @@ def test_a_note_alone_raises_no_flag(stop: Stop) -> None:
         end.send(protocol.Doubt(flag=None, note="it began anew"), protocol.Done())
         return ExitStatus(code=0)
 
-    heard, _ = heard_from(script, stop)
-    assert (heard.flags, heard.notes) == ([], ["it began anew"])
+    events, _ = events_of(script, stop)
+    assert (events.flags, events.notes) == ([], ["it began anew"])
 
 
 def test_doubts_are_kept_with_their_notes(stop: Stop) -> None:
@@ -97,8 +97,8 @@ def test_doubts_are_kept_with_their_notes(stop: Stop) -> None:
         end.send(protocol.Doubt(flag=Flag.NO_STEADY_STATE, note="it shook"), protocol.Done())
         return ExitStatus(code=0)
 
-    heard, _ = heard_from(script, stop)
-    assert (heard.flags, heard.notes) == ([Flag.NO_STEADY_STATE], ["it shook"])
+    events, _ = events_of(script, stop)
+    assert (events.flags, events.notes) == ([Flag.NO_STEADY_STATE], ["it shook"])
 
 
 @pytest.mark.parametrize("kind", [FailureKind.OOM, FailureKind.INVALID, FailureKind.ERROR])
@@ -111,9 +111,9 @@ def test_a_failure_is_taken_at_its_word_and_what_came_before_is_kept(kind: Failu
         end.send(protocol.Failed(failure=failure))
         return ExitStatus(code=1)
 
-    heard, trial = heard_from(script, stop)
-    assert heard.failure == failure
-    assert len(heard.windows) == 1
+    events, trial = events_of(script, stop)
+    assert events.failure == failure
+    assert len(events.windows) == 1
     assert not trial.is_killed
 
 
@@ -136,14 +136,14 @@ def test_a_trial_that_dies_has_crashed_and_it_is_said_of_what(status: ExitStatus
         end.send(protocol.Edge())
         return status
 
-    heard, _ = heard_from(script, stop)
-    assert heard.failure == Failure(kind=FailureKind.CRASHED, message=message, signal=status.signal)
+    events, _ = events_of(script, stop)
+    assert events.failure == Failure(kind=FailureKind.CRASHED, message=message, signal=status.signal)
 
 
 def test_a_trial_that_is_dead_before_it_is_told_anything_has_crashed(stop: Stop) -> None:
-    heard, _ = heard_from(lambda _: ExitStatus(signal=signal.SIGBUS), stop)
-    assert heard.failure is not None
-    assert (heard.failure.kind, heard.failure.signal) == (FailureKind.CRASHED, signal.SIGBUS)
+    events, _ = events_of(lambda _: ExitStatus(signal=signal.SIGBUS), stop)
+    assert events.failure is not None
+    assert (events.failure.kind, events.failure.signal) == (FailureKind.CRASHED, signal.SIGBUS)
 
 
 def test_a_trial_that_hangs_is_killed_at_its_time_limit(stop: Stop) -> None:
@@ -152,10 +152,10 @@ def test_a_trial_that_hangs_is_killed_at_its_time_limit(stop: Stop) -> None:
         end.hang()
         return ExitStatus(code=0)
 
-    heard, trial = heard_from(script, stop, spec=job_spec(time_limit_s=0.05))
-    assert heard.failure is not None
-    assert heard.failure.kind == FailureKind.TIMEOUT
-    assert "time_limit" in heard.failure.message
+    events, trial = events_of(script, stop, spec=job_spec(time_limit_s=0.05))
+    assert events.failure is not None
+    assert events.failure.kind == FailureKind.TIMEOUT
+    assert "time_limit" in events.failure.message
     assert trial.is_killed
 
 
@@ -165,9 +165,9 @@ def test_a_trial_that_talks_all_the_time_has_a_time_limit_too(stop: Stop) -> Non
         while True:
             end.send(protocol.Doubt(flag=Flag.TOO_SHORT, note="and on"))
 
-    heard, trial = heard_from(script, stop, spec=job_spec(time_limit_s=0.1))
-    assert heard.failure is not None
-    assert heard.failure.kind == FailureKind.TIMEOUT
+    events, trial = events_of(script, stop, spec=job_spec(time_limit_s=0.1))
+    assert events.failure is not None
+    assert events.failure.kind == FailureKind.TIMEOUT
     assert trial.is_killed
 
 
@@ -178,8 +178,8 @@ def test_a_trial_that_said_its_last_word_and_does_not_leave_is_killed(stop: Stop
         end.hang()
         return ExitStatus(code=0)
 
-    heard, trial = heard_from(script, stop)
-    assert heard.failure is None
+    events, trial = events_of(script, stop)
+    assert events.failure is None
     assert trial.is_killed
 
 
@@ -191,9 +191,9 @@ def test_a_stop_kills_a_running_trial(kind: FailureKind, stop: Stop, monkeypatch
         end.hang()
         return ExitStatus(code=0)
 
-    heard, trial = heard_from(script, stop)
-    assert heard.failure is not None
-    assert heard.failure.kind == kind
+    events, trial = events_of(script, stop)
+    assert events.failure is not None
+    assert events.failure.kind == kind
     assert trial.is_killed
 
 
@@ -208,10 +208,10 @@ def test_garbage_from_a_trial_is_its_failure(line: bytes, stop: Stop) -> None:
         end.hang()
         return ExitStatus(code=0)
 
-    heard, trial = heard_from(script, stop)
-    assert heard.failure is not None
-    assert heard.failure.kind == FailureKind.ERROR
-    assert "no event" in heard.failure.message
+    events, trial = events_of(script, stop)
+    assert events.failure is not None
+    assert events.failure.kind == FailureKind.ERROR
+    assert "no event" in events.failure.message
     assert trial.is_killed
 
 
@@ -225,9 +225,9 @@ def test_a_line_without_an_end_is_garbage_too(stop: Stop, monkeypatch: pytest.Mo
         while True:
             sent += end.sock.send(b"x" * 10_000)
 
-    heard, trial = heard_from(script, stop)
-    assert heard.failure is not None
-    assert heard.failure.kind == FailureKind.ERROR
+    events, trial = events_of(script, stop)
+    assert events.failure is not None
+    assert events.failure.kind == FailureKind.ERROR
     assert sent < 10_000_000
     assert trial.is_killed
 
@@ -240,9 +240,9 @@ def test_a_long_line_in_many_pieces_is_one_event(stop: Stop) -> None:
         end.send(protocol.Latencies(values_s=values_s), protocol.Done())
         return ExitStatus(code=0)
 
-    heard, _ = heard_from(script, stop)
-    assert heard.failure is None
-    assert heard.latencies_s == values_s
+    events, _ = events_of(script, stop)
+    assert events.failure is None
+    assert events.latencies_s == values_s
 
 
 def test_a_line_may_come_in_pieces() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from farm.errors import FarmError, InputError
-from farm.scheduling.broker import Bell
+from farm.scheduling.broker import Publisher
 from farm.settings import Settings, load_settings
 from farm.settings.credentials import read_secret, redacted, with_password, without_secrets
 from farm.store import Store
@@ -163,7 +163,7 @@ WRONG_DATABASES = [
 def test_an_error_of_the_broker_tells_no_password(url: str, tmp_path: Path) -> None:
     """Neither does the traceback that --debug shows."""
     with pytest.raises(FarmError) as caught:
-        Bell(Settings(home=tmp_path, broker_url=url)).check()
+        Publisher(Settings(home=tmp_path, broker_url=url)).check()
     assert MARK not in "".join(traceback.format_exception(caught.value))
 
 

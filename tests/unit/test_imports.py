@@ -48,7 +48,7 @@ def test_the_controller_never_loads_workers_or_what_they_need() -> None:
     program = """
 import importlib, pkgutil, farm
 names = [m.name for m in pkgutil.walk_packages(farm.__path__, "farm.")]
-assert {"farm.cli.app", "farm.scheduling.controller", "farm.scheduling.embedded", "farm.kinds.views", "farm.store.tables"} <= set(names)
+assert {"farm.cli.app", "farm.scheduling.controller", "farm.kinds.views", "farm.store.tables"} <= set(names)
 for name in names:
     if name != "farm.__main__":
         importlib.import_module(name)"""

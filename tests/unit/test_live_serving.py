@@ -8,7 +8,7 @@ import pytest
 
 from farm.analysis.aggregate import Sample
 from farm.kinds.serving.agreement import Pair, agreements
-from farm.kinds.serving.live import served, soonest, summarise, thriftiest
+from farm.kinds.serving.live import least_energy, served, soonest, summarise
 from farm.kinds.serving.simulated import Live, Poisson, Policy, assess, simulate
 from farm.model import Flag, Requests
 from tests.serving import requests_of, service, steady
@@ -199,7 +199,7 @@ def test_the_policy_that_answers_soonest_is_held_against_the_next() -> None:
 
 
 def test_the_policy_with_the_least_joules_may_not_be_sure() -> None:
-    found = thriftiest(policies(a=(0.010, 1.0), b=(0.008, 1.05)), is_net=True)
+    found = least_energy(policies(a=(0.010, 1.0), b=(0.008, 1.05)), is_net=True)
     assert found is not None
     assert found.best.work.labels["policy"] == "a"
     assert found.is_clear is False
@@ -209,8 +209,8 @@ def test_one_policy_is_held_against_nothing_and_unknown_joules_neither() -> None
     assert soonest(policies(a=(0.010, 1.0))) is None
     known, other = policies(a=(0.010, 1.0), b=(0.010, 1.0))
     unknown = summarise([live_sample("x", "b", gross_j=None)], {"x": [BY_HAND]}, ("policy",))
-    assert thriftiest([known, *unknown], is_net=False) is None
-    assert thriftiest([known, other], is_net=False) is not None
+    assert least_energy([known, *unknown], is_net=False) is None
+    assert least_energy([known, other], is_net=False) is not None
 
 
 # Simulated and live

@@ -10,7 +10,7 @@ import pytest
 
 from farm import __version__
 from farm.errors import InputError
-from farm.model import Domain, Duty, Failure, FailureKind, Flag, Point, Probe
+from farm.model import Domain, Failure, FailureKind, Flag, MachineState, Point, Probe
 from farm.report import trial_log as logs
 from farm.scheduling.status import machines, queues
 from farm.scheduling.status.machines import Seen
@@ -32,7 +32,9 @@ def after(seconds: float) -> datetime:
 def machine(
     condition: Condition = IDLE, after_s: float = 0, status: dict[str, Any] | None = None, **changes: Any
 ) -> Seen:
-    found = MachineStatus(MACHINE.model_copy(update=changes), "lab1/100/boot", __version__, NOON, None, Duty.WORK, 0, 0)
+    found = MachineStatus(
+        MACHINE.model_copy(update=changes), "lab1/100/boot", __version__, NOON, None, MachineState.ACTIVE, 0, 0
+    )
     return Seen(replace(found, **(status or {})), condition, after(after_s), SILENT_S)
 
 
@@ -68,7 +70,7 @@ def test_machines_with_long_names_fit_80_columns() -> None:
     worst = machine(
         BUSY,
         90,
-        {"duty": Duty.DRAIN, "spooled": 12, "rejected": 1234, "version": "0.0.9"},
+        {"wanted_state": MachineState.DRAINING, "spooled": 12, "rejected": 1234, "version": "0.0.9"},
         name=f"{LONG}.example.org",
         hardware_class=f"nvidia-{LONG}",
         simulated=True,
@@ -91,9 +93,9 @@ def test_the_table_says_what_each_machine_does() -> None:
         ({}, 15, "15 s ago – – idle"),
         ({}, 16, "16 s ago – – silent"),
         ({}, 5 * 86_400, "5 d ago – – silent"),
-        ({"duty": Duty.PAUSE}, 0, "– paused"),
-        ({"duty": Duty.DRAIN}, 0, "– drained"),
-        ({"duty": Duty.DRAIN}, 99, "– silent; drained"),
+        ({"wanted_state": MachineState.PAUSED}, 0, "– paused"),
+        ({"wanted_state": MachineState.DRAINING}, 0, "– drained"),
+        ({"wanted_state": MachineState.DRAINING}, 99, "– silent; drained"),
         ({"spooled": 1}, 0, "idle; 1 report in its spool"),
         ({"rejected": 2}, 0, "idle; 2 messages refused"),
         ({"version": "0.0.9"}, 0, f"idle; version 0.0.9, here {__version__}"),
@@ -115,9 +117,11 @@ def test_a_machine_without_trials_has_no_temperature_and_no_rate() -> None:
 
 
 def test_one_machine_shows_all_of_it() -> None:
-    found = facts(machine(BUSY, 125, {"duty": Duty.PAUSE, "spooled": 1, "rejected": 2, "version": "0.0.9"}))
+    found = facts(
+        machine(BUSY, 125, {"wanted_state": MachineState.PAUSED, "spooled": 1, "rejected": 2, "version": "0.0.9"})
+    )
     assert found["last seen"] == "2 min 05 s ago: silent"
-    assert found["duty"] == "paused, takes no new job: `farm resume lab1` ends that"
+    assert found["wanted_state"] == "paused, takes no new job: `farm resume lab1` ends that"
     assert found["runs"] == (
         f"alexnet batch 4, repetition 1, of batching ({SWEEP}), for 2 min 05 s: trial 0123456789abcdef.2"
     )
@@ -158,7 +162,7 @@ def test_an_unknown_machine_is_refused_with_the_known_ones() -> None:
 
 def test_the_record_of_a_machine_is_json_and_complete() -> None:
     (found,) = json.loads(json.dumps(machines.records([machine(BUSY, 20, {"spooled": 1})])))
-    assert (found["name"], found["silent"], found["duty"], found["spooled"]) == ("lab1", True, "work", 1)
+    assert (found["name"], found["silent"], found["wanted_state"], found["spooled"]) == ("lab1", True, "active", 1)
     assert (found["running"]["job"], found["running"]["since"]) == ("0123456789abcdef", NOON.isoformat())
     assert found["temperature"] == {"domain": "gpu", "celsius": 61.4, "at": NOON.isoformat(), "age_s": 20.0}
     flags = {"contaminated": 2, "throttled": 1}
@@ -215,8 +219,16 @@ GPU = {"gpu": {"memory_bytes": 80 * 2**30}}
         ("any", [machine(name=f"lab{n}") for n in range(9)], "lab0, lab1, lab2 and 6 more"),
         ("gpu.memory_gib >= 40", [machine(), machine(name="lab2", hardware=GPU)], "gpu.memory_gib >= 40 1 lab2"),
         ("machine:lab1", [machine(IDLE, 99)], "nobody: lab1 (silent) 1 job waits: lab1 was last seen"),
-        ("machine:lab1", [machine(IDLE, 0, {"duty": Duty.PAUSE})], "nobody: lab1 (paused) 1 job waits: lab1 is paused"),
-        ("machine:lab1", [machine(IDLE, 99, {"duty": Duty.DRAIN})], "nobody: lab1 (silent, drained)"),
+        (
+            "machine:lab1",
+            [machine(IDLE, 0, {"wanted_state": MachineState.PAUSED})],
+            "nobody: lab1 (paused) 1 job waits: lab1 is paused",
+        ),
+        (
+            "machine:lab1",
+            [machine(IDLE, 99, {"wanted_state": MachineState.DRAINING})],
+            "nobody: lab1 (silent, drained)",
+        ),
         ("machine:lab9", [machine()], "machine:lab9 1 nobody 1 job waits: no machine 'lab9' is registered"),
         ("hw:h200", [machine()], "hw:h200 1 nobody 1 job waits: no machine of class 'h200' is registered"),
         ("gpu.memory_gib >= 40", [machine()], "1 job waits: no machine with gpu.memory_gib >= 40 is registered"),

@@ -9,7 +9,7 @@ import pytest
 from celery.worker import state
 
 from farm.errors import BrokerUnavailable, WorkerOutdated
-from farm.model import Duty, JobState
+from farm.model import JobState, MachineState
 from tests.contract.store_records import MACHINE, SWEEP, claim, counts, job_id
 from tests.workers import SOON_S, Bench, Broker, running_bench, wait_until
 from workers.agent import worker as app
@@ -26,17 +26,17 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
 
 def test_a_paused_machine_ends_its_trial_gives_the_next_ring_back_and_waits(bench: Bench) -> None:
     def during(_: Stop) -> None:
-        bench.store.assign(MACHINE.name, Duty.PAUSE)
+        bench.store.assign(MACHINE.name, MachineState.PAUSED)
 
     bench.runner.during = during
     bench.worker.serve(job_id(0), 0)
     assert bench.trials() == [(job_id(0), 1, None)]
     serving = bench.serve_in_background(job_id(1))
-    wait_until(lambda: bench.ringing() == [job_id(1)])
+    wait_until(lambda: bench.publishing() == [job_id(1)])
     serving.join(0.2)
     assert serving.is_alive(), "else it would take one message after the other from the queue"
     bench.runner.during = lambda _: None
-    bench.store.assign(MACHINE.name, Duty.WORK)
+    bench.store.assign(MACHINE.name, MachineState.ACTIVE)
     serving.join(SOON_S)
     assert state.should_stop is None
     bench.worker.serve(job_id(1), 0)
@@ -44,13 +44,13 @@ def test_a_paused_machine_ends_its_trial_gives_the_next_ring_back_and_waits(benc
 
 
 def test_a_ring_that_is_heard_before_its_sender_has_noted_it_is_given_back_all_the_same(bench: Bench) -> None:
-    bench.store.assign(MACHINE.name, Duty.PAUSE)
-    bench.store.return_ring(job_id(0), 0)
+    bench.store.assign(MACHINE.name, MachineState.PAUSED)
+    bench.store.return_message(job_id(0), 0)
     sent = bench.store.unpublished(SWEEP, "any", 10)
     serving = bench.serve_in_background(job_id(0))
     serving.join(0.2)
     bench.store.mark_published(sent)
-    wait_until(lambda: bench.ringing() == [job_id(0)])
+    wait_until(lambda: bench.publishing() == [job_id(0)])
     bench.worker.leave()
     serving.join(SOON_S)
     assert not serving.is_alive()
@@ -58,9 +58,9 @@ def test_a_ring_that_is_heard_before_its_sender_has_noted_it_is_given_back_all_t
 
 
 def test_a_paused_worker_leaves_when_told(bench: Bench) -> None:
-    bench.store.assign(MACHINE.name, Duty.PAUSE)
+    bench.store.assign(MACHINE.name, MachineState.PAUSED)
     serving = bench.serve_in_background(job_id(0))
-    wait_until(lambda: bench.ringing() == [job_id(0)])
+    wait_until(lambda: bench.publishing() == [job_id(0)])
     bench.worker.leave()
     serving.join(SOON_S)
     assert not serving.is_alive()
@@ -69,7 +69,7 @@ def test_a_paused_worker_leaves_when_told(bench: Bench) -> None:
 
 def test_a_drained_machine_ends_its_trial_and_leaves(bench: Bench) -> None:
     def during(_: Stop) -> None:
-        bench.store.assign(MACHINE.name, Duty.DRAIN)
+        bench.store.assign(MACHINE.name, MachineState.DRAINING)
         wait_until(lambda: state.should_stop is not None)
 
     bench.runner.during = during
@@ -79,26 +79,26 @@ def test_a_drained_machine_ends_its_trial_and_leaves(bench: Bench) -> None:
 
 
 def test_an_idle_worker_of_a_drained_machine_leaves(bench: Bench) -> None:
-    bench.store.assign(MACHINE.name, Duty.DRAIN)
+    bench.store.assign(MACHINE.name, MachineState.DRAINING)
     wait_until(lambda: state.should_stop == 0)
     bench.worker.serve(job_id(0), 0)
-    assert bench.ringing() == [job_id(0)]
+    assert bench.publishing() == [job_id(0)]
     assert bench.runner.claims == []
 
 
 def test_a_worker_that_starts_on_a_drained_machine_joins_and_waits(bench: Bench) -> None:
     bench.worker.close()
-    bench.store.assign(MACHINE.name, Duty.DRAIN)
+    bench.store.assign(MACHINE.name, MachineState.DRAINING)
     bench.worker = bench.new_worker()
     bench.worker.start()
     serving = bench.serve_in_background(job_id(0))
-    wait_until(lambda: bench.ringing() == [job_id(0)])
+    wait_until(lambda: bench.publishing() == [job_id(0)])
     serving.join(0.2)
     assert serving.is_alive()
-    bench.store.assign(MACHINE.name, Duty.WORK)
+    bench.store.assign(MACHINE.name, MachineState.ACTIVE)
     serving.join(SOON_S)
     assert state.should_stop is None
-    bench.store.assign(MACHINE.name, Duty.DRAIN)
+    bench.store.assign(MACHINE.name, MachineState.DRAINING)
     wait_until(lambda: state.should_stop == 0)
 
 
@@ -106,7 +106,7 @@ def test_a_busy_machine_gives_the_ring_back(bench: Bench, monkeypatch: pytest.Mo
     monkeypatch.setattr(app, "LOCK_WITHIN_S", 0.05)
     with machine_lock(bench.settings.lock_file):
         bench.worker.serve(job_id(0), 0)
-    assert bench.ringing() == [job_id(0)]
+    assert bench.publishing() == [job_id(0)]
 
 
 def test_a_worker_that_waits_for_a_busy_machine_leaves_when_told(bench: Bench) -> None:
@@ -117,7 +117,7 @@ def test_a_worker_that_waits_for_a_busy_machine_leaves_when_told(bench: Bench) -
         bench.worker.leave()
         serving.join(SOON_S)
         assert not serving.is_alive()
-    assert bench.ringing() == [job_id(0)]
+    assert bench.publishing() == [job_id(0)]
 
 
 def test_a_worker_that_cannot_read_a_job_gives_it_back_and_leaves(bench: Bench) -> None:
@@ -127,7 +127,7 @@ def test_a_worker_that_cannot_read_a_job_gives_it_back_and_leaves(bench: Bench) 
     assert isinstance(bench.worker.error, WorkerOutdated)
     assert "update wattfarm" in str(bench.worker.error)
     assert state.should_stop == 0
-    assert bench.ringing() == [job_id(0)]
+    assert bench.publishing() == [job_id(0)]
     assert claim(bench.store, job_id(1)) is not None
     assert counts(bench.store) == {JobState.QUEUED: 2, JobState.RUNNING: 1}
 
@@ -142,12 +142,12 @@ def test_a_worker_that_hears_nothing_while_messages_wait_ends(
     bench.worker = bench.new_worker(watchdog_s=1.5)
     bench.worker.start()
     until_s = time.monotonic() + 2.0
-    while time.monotonic() < until_s:  # rings that it hears keep it alive
+    while time.monotonic() < until_s:  # messages that it hears keep it alive
         bench.worker.serve("stale", 0)
         time.sleep(0.02)
     assert ended == []
     wait_until(lambda: ended)
-    assert ended[0] == app.DEAF
+    assert ended[0] == app.STUCK
     assert "hears none of them" in caplog.text
 
 
@@ -158,5 +158,5 @@ def test_a_worker_that_has_nothing_to_hear_stays(state_of_broker: str) -> None:
     watchdog = Watchdog(broker, ["any"], within_s=0.05)
     deadline_s = time.monotonic() + 0.3
     while time.monotonic() < deadline_s:
-        assert not watchdog.is_deaf()
+        assert not watchdog.is_stuck()
         time.sleep(0.01)

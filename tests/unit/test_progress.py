@@ -35,8 +35,8 @@ def hand(name: str = "lab1", hardware_class: str = "cpu-2") -> Machine:
 def stand(counts: Mapping[JobState, int], *jobs: RunningJob, recent_s: tuple[float, ...] = ()) -> Progress:
     """Jobs for any machine; at hand are those that run one, and lab1."""
     waiting = (Waiting(SWEEP, "any", counts[QUEUED]),) if counts.get(QUEUED) else ()
-    crew = tuple(hand(name) for name in sorted({job.machine for job in jobs} or {"lab1"}))
-    return Progress(counts, jobs, waiting, crew, {"cpu-2": recent_s} if recent_s else {})
+    available = tuple(hand(name) for name in sorted({job.machine for job in jobs} or {"lab1"}))
+    return Progress(counts, jobs, waiting, available, {"cpu-2": recent_s} if recent_s else {})
 
 
 def failed(job: str, kind: FailureKind, state: JobState = FAILED, attempt: int = 1) -> FailedTrial:
@@ -74,8 +74,10 @@ def test_time_left_is_that_of_the_open_jobs_shared_among_machines(
 def lab(**jobs_by_target: int) -> Progress:
     """Two fast machines, of 10 s a trial, and a slow one of 40 s; all idle."""
     waiting = tuple(Waiting(SWEEP, target.replace("_", ":"), jobs) for target, jobs in jobs_by_target.items())
-    crew = (hand("a1", "fast"), hand("a2", "fast"), hand("b1", "slow"))
-    return Progress({QUEUED: sum(jobs_by_target.values())}, (), waiting, crew, {"fast": (9.0, 11.0), "slow": (40.0,)})
+    available = (hand("a1", "fast"), hand("a2", "fast"), hand("b1", "slow"))
+    return Progress(
+        {QUEUED: sum(jobs_by_target.values())}, (), waiting, available, {"fast": (9.0, 11.0), "slow": (40.0,)}
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from farm.model import Domain, Flag, Measurement, Probe, Quality, Window, WindowKind
 from tests.factories import FACTS
-from workers.supervisor.conversation import Heard
+from workers.supervisor.conversation import TrialEvents
 from workers.supervisor.report import resonances
 
 ANY_DAY = datetime(2026, 1, 1, tzinfo=UTC)
@@ -18,12 +18,12 @@ def probe(averaging_window_s: float | None = 0.025, update_period_s: float | Non
     return Probe(probed_at=ANY_DAY, sensor_update_period_s=update_period_s, averaging_window_s=averaging_window_s)
 
 
-def heard(units: Sequence[int | None] = (10, 10, 10), device: str = "cuda:0") -> Heard:
+def events(units: Sequence[int | None] = (10, 10, 10), device: str = "cuda:0") -> TrialEvents:
     windows = [
         Window(kind=WindowKind.MEASURE, index=index, begin_at_ns=0, end_at_ns=1, started_at_utc=ANY_DAY, units=count)
         for index, count in enumerate(units)
     ]
-    return Heard(windows=windows, facts=FACTS.model_copy(update={"device": device}))
+    return TrialEvents(windows=windows, facts=FACTS.model_copy(update={"device": device}))
 
 
 def measured(
@@ -48,19 +48,19 @@ def measured(
 @pytest.mark.parametrize("source", ["nvml-counter", "nvml-power"])
 @pytest.mark.parametrize("averaging_window_s", [0.025, 0.08, None])
 def test_windows_that_vary_are_told_of_in_one_line(source: str, averaging_window_s: float | None) -> None:
-    (line,) = resonances(heard(), measured(VARIED_J, source=source), probe(averaging_window_s))
+    (line,) = resonances(events(), measured(VARIED_J, source=source), probe(averaging_window_s))
     assert line.startswith("net joules per image varied by over 5% between measure windows")
-    assert resonances(heard(), measured(STEADY_J, source=source), probe(averaging_window_s)) == []
+    assert resonances(events(), measured(STEADY_J, source=source), probe(averaging_window_s)) == []
 
 
 def test_energies_are_compared_by_the_unit_of_work() -> None:
-    assert resonances(heard((100, 115, 130)), measured(VARIED_J), probe()) == []
-    assert resonances(heard((100, 115, 130)), measured((100.0, 100.0, 100.0)), probe()) != []
+    assert resonances(events((100, 115, 130)), measured(VARIED_J), probe()) == []
+    assert resonances(events((100, 115, 130)), measured((100.0, 100.0, 100.0)), probe()) != []
 
 
 @pytest.mark.parametrize("seen", [None, probe(0.1), probe(1.0), probe(0.025, update_period_s=None)])
 def test_a_sensor_that_sees_nearly_all_or_is_unknown_gives_no_reason(seen: Probe | None) -> None:
-    assert resonances(heard(), measured(VARIED_J), seen) == []
+    assert resonances(events(), measured(VARIED_J), seen) == []
 
 
 @pytest.mark.parametrize(
@@ -73,33 +73,33 @@ def test_a_sensor_that_sees_nearly_all_or_is_unknown_gives_no_reason(seen: Probe
     ],
 )
 def test_only_what_the_sensor_tells_of_measure_windows_counts(others: list[Measurement]) -> None:
-    assert resonances(heard(), [*measured(STEADY_J), *others], probe()) == []
+    assert resonances(events(), [*measured(STEADY_J), *others], probe()) == []
 
 
 @pytest.mark.parametrize("flag", [Flag.THROTTLED, Flag.TOO_SHORT])
 def test_a_window_with_a_doubt_of_its_own_is_left_out(flag: Flag) -> None:
-    assert resonances(heard(), measured((100.0, 101.0, 150.0), flags=(flag,)), probe()) == []
-    assert resonances(heard(), measured((100.0, 101.0, 150.0), flags=(Flag.POWER_CAPPED,)), probe()) != []
+    assert resonances(events(), measured((100.0, 101.0, 150.0), flags=(flag,)), probe()) == []
+    assert resonances(events(), measured((100.0, 101.0, 150.0), flags=(Flag.POWER_CAPPED,)), probe()) != []
 
 
 def test_windows_that_noise_alone_sets_apart_are_no_sign() -> None:
-    assert resonances(heard(), measured(VARIED_J, u_j=16.0), probe()) == []
-    assert resonances(heard(), measured(VARIED_J, u_j=14.0), probe()) != []
+    assert resonances(events(), measured(VARIED_J, u_j=16.0), probe()) == []
+    assert resonances(events(), measured(VARIED_J, u_j=14.0), probe()) != []
 
 
 def test_a_window_in_which_the_sensor_saw_nothing_is_the_best_sign() -> None:
-    assert resonances(heard(), measured((100.0, 100.0, 0.1), flags=(Flag.BELOW_NOISE,)), probe()) != []
+    assert resonances(events(), measured((100.0, 100.0, 0.1), flags=(Flag.BELOW_NOISE,)), probe()) != []
 
 
 @pytest.mark.parametrize("nets_j", [(), (100.0,), (None, 100.0), (None, None)])
 def test_a_window_alone_has_none_to_differ_from(nets_j: Sequence[float | None]) -> None:
-    assert resonances(heard(), measured(nets_j), probe()) == []
+    assert resonances(events(), measured(nets_j), probe()) == []
 
 
 def test_a_window_that_did_nothing_or_does_not_say_is_left_out() -> None:
-    assert resonances(heard((10, 0, None)), measured(VARIED_J), probe()) == []
+    assert resonances(events((10, 0, None)), measured(VARIED_J), probe()) == []
 
 
 def test_a_trial_on_the_cpu_or_without_facts_runs_in_step_with_nothing() -> None:
-    assert resonances(heard(device="cpu"), measured(VARIED_J), probe()) == []
-    assert resonances(Heard(windows=heard().windows), measured(VARIED_J), probe()) == []
+    assert resonances(events(device="cpu"), measured(VARIED_J), probe()) == []
+    assert resonances(TrialEvents(windows=events().windows), measured(VARIED_J), probe()) == []

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import JsonValue
 
-from farm.model import Duty, Machine
+from farm.model import Machine, MachineState
 from farm.scheduling import routing
 from farm.store import MachineStatus
 
@@ -14,10 +14,12 @@ LONG = timedelta(hours=3)
 BIG = "gpu.memory_gib >= 40"
 
 
-def status(name: str, gib: int | None = None, duty: Duty = Duty.WORK, ago: timedelta = timedelta(0)) -> MachineStatus:
+def status(
+    name: str, gib: int | None = None, wanted_state: MachineState = MachineState.ACTIVE, ago: timedelta = timedelta(0)
+) -> MachineStatus:
     gpu: JsonValue = None if gib is None else {"memory_bytes": gib * 2**30}
     machine = Machine(id=f"{name}-{gib}", name=name, hardware_class="gpu" if gib else "cpu", hardware={"gpu": gpu})
-    return MachineStatus(machine, "owner", "0.1.0", NOW - ago, None, duty, 0, 0)
+    return MachineStatus(machine, "owner", "0.1.0", NOW - ago, None, wanted_state, 0, 0)
 
 
 def notes(target: str, *known: MachineStatus) -> list[str]:
@@ -26,7 +28,9 @@ def notes(target: str, *known: MachineStatus) -> list[str]:
 
 @pytest.mark.parametrize("target", ["any", "hw:gpu", "machine:lab1", BIG])
 def test_nothing_is_said_where_one_machine_takes_the_jobs(target: str) -> None:
-    assert notes(target, status("lab1", 80), status("lab2", 80, Duty.PAUSE), status("lab3", 80, ago=LONG)) == []
+    assert (
+        notes(target, status("lab1", 80), status("lab2", 80, MachineState.PAUSED), status("lab3", 80, ago=LONG)) == []
+    )
 
 
 def test_a_name_that_nobody_has() -> None:
@@ -38,7 +42,7 @@ def test_a_name_that_nobody_has() -> None:
 
 
 def test_a_machine_that_takes_nothing_now() -> None:
-    assert notes("machine:lab1", status("lab1", duty=Duty.PAUSE)) == [
+    assert notes("machine:lab1", status("lab1", wanted_state=MachineState.PAUSED)) == [
         "lab1 is paused: its jobs wait until `farm resume lab1`"
     ]
     assert notes("machine:lab1", status("lab1", ago=LONG)) == [
@@ -59,7 +63,11 @@ def test_a_machine_that_changed_its_hardware_has_what_it_has_now() -> None:
 
 
 def test_all_that_fit_are_away() -> None:
-    away = [status("lab1", 80, Duty.PAUSE), status("lab2", 80, ago=LONG), status("lab3", 40, Duty.DRAIN)]
+    away = [
+        status("lab1", 80, MachineState.PAUSED),
+        status("lab2", 80, ago=LONG),
+        status("lab3", 40, MachineState.DRAINING),
+    ]
     assert notes(BIG, *away, status("lab9", 24)) == [
         f"no machine with {BIG} is at work (lab1 is paused, lab2 was last seen 2026-11-21 09:00 UTC, "
         "lab3 is drained): its jobs wait until one is"
@@ -73,14 +81,14 @@ def test_all_that_fit_are_away() -> None:
 def test_any_machine_will_do_also_one_that_has_not_joined_yet() -> None:
     """`farm run` starts its own."""
     assert notes("any") == notes("any", status("lab1", ago=LONG)) == []
-    assert notes("any", status("lab1", duty=Duty.PAUSE)) == [
+    assert notes("any", status("lab1", wanted_state=MachineState.PAUSED)) == [
         "no machine is at work (lab1 is paused): its jobs wait until one is"
     ]
 
 
 def test_what_waits_is_counted() -> None:
     jobs = {BIG: 6, "machine:lab1": 1, "machine:lab2": 4}
-    assert list(routing.waiting(jobs, [status("lab1", duty=Duty.DRAIN), status("lab2")], NOW)) == [
+    assert list(routing.waiting(jobs, [status("lab1", wanted_state=MachineState.DRAINING), status("lab2")], NOW)) == [
         f"6 jobs wait: no machine with {BIG} is registered",
         "1 job waits: lab1 is drained",
     ]

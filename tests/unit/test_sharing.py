@@ -1,4 +1,4 @@
-"""Whose job is rung for next: the urgent first, then fair turns, and each sweep in its own order."""
+"""Whose job is published next: the urgent first, then fair turns, and each sweep in its own order."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -21,7 +21,7 @@ def running(submitter: str, jobs: int) -> AtWork:
     return AtWork("any", submitter, 5, True, jobs)
 
 
-def rung(submitter: str, jobs: int, priority: int = 5) -> AtWork:
+def published(submitter: str, jobs: int, priority: int = 5) -> AtWork:
     return AtWork("any", submitter, priority, False, jobs)
 
 
@@ -46,7 +46,7 @@ def test_submitters_take_turns_and_ones_own_sweeps_follow_one_another() -> None:
 
 def test_who_has_more_at_work_waits_until_the_others_have_as_much() -> None:
     shares = [share(0, "anne", 9), share(1, "bert", 9)]
-    assert sweeps(chosen(shares, [running("anne", 2), rung("anne", 1)], 7)) == [1, 1, 1, 0, 1, 0]
+    assert sweeps(chosen(shares, [running("anne", 2), published("anne", 1)], 7)) == [1, 1, 1, 0, 1, 0]
 
 
 def test_what_is_alone_takes_all() -> None:
@@ -56,8 +56,8 @@ def test_what_is_alone_takes_all() -> None:
 def test_the_urgent_comes_first_and_finds_room_where_the_others_fill_the_window() -> None:
     shares = [share(0, "anne", 9), share(1, "anne", 2, priority=0)]
     assert chosen(shares, [], 4) == [(1, 0), (1, 1), (0, 0), (0, 1)]
-    assert chosen(shares, [rung("bert", 20)], 20) == [(1, 0), (1, 1)]
-    assert chosen(shares, [rung("bert", 20, priority=0)], 20) == []
+    assert chosen(shares, [published("bert", 20)], 20) == [(1, 0), (1, 1)]
+    assert chosen(shares, [published("bert", 20, priority=0)], 20) == []
 
 
 def test_a_sweep_without_a_turn_is_not_read() -> None:
@@ -90,10 +90,10 @@ def test_the_window_holds_and_is_filled(shares: list[Share[Job]], at_work: list[
     for priority in (0, 5):
         waits = sum(line.jobs for line in at_work if not line.is_running and line.priority <= priority)
         as_urgent = [share for share in shares if share.priority <= priority]
-        rings = sum(shares[sweep].priority <= priority for sweep, _ in found)
+        messages = sum(shares[sweep].priority <= priority for sweep, _ in found)
         possible = sum(len(list(share.jobs())) for share in as_urgent)
         urgent = sum(shares[sweep].priority == 0 for sweep, _ in found) if priority else 0
-        assert rings == max(min(size - waits, possible), urgent)
+        assert messages == max(min(size - waits, possible), urgent)
 
 
 @given(SHARES, AT_WORK, SIZES)
@@ -125,7 +125,7 @@ LINES = st.lists(st.tuples(st.sampled_from("abcd"), st.integers(1, 30)), min_siz
 
 @given(LINES, st.integers(1, 5), st.integers(1, 5))
 def test_nobody_starves(lines: list[tuple[str, int]], size: int, machines: int) -> None:
-    """Machines that take what was rung for in its order: every submitter has its first job soon."""
+    """Machines that take what was published in its order: every submitter has its first job soon."""
     first: dict[str, int] = {}
     queue: list[Job] = []
     begun = [0] * len(lines)
@@ -134,9 +134,9 @@ def test_nobody_starves(lines: list[tuple[str, int]], size: int, machines: int) 
         return lambda: [(sweep, place) for place in range(begun[sweep], lines[sweep][1])]
 
     for look in range(sum(jobs for _, jobs in lines) + 1):
-        rings = Counter(lines[sweep][0] for sweep, _ in queue)
+        messages = Counter(lines[sweep][0] for sweep, _ in queue)
         shares = [Share(name, 5, waiting(sweep)) for sweep, (name, _) in enumerate(lines)]
-        new = chosen(shares, [rung(name, jobs) for name, jobs in rings.items()], size, look)
+        new = chosen(shares, [published(name, jobs) for name, jobs in messages.items()], size, look)
         for sweep, _ in new:
             begun[sweep] += 1
         queue += new

@@ -20,7 +20,7 @@ from farm.analysis.statistics.multiplicity import Correction, adjusted
 from farm.analysis.statistics.pairs import cliff, of_logs, overall, pairs
 from farm.analysis.statistics.posthoc import dunn, kruskal, tukey
 from farm.errors import InputError
-from farm.kinds.tuning import comparison as contests
+from farm.kinds.tuning import comparison as comparisons
 from farm.model import Scalar
 
 Columns = dict[str, tuple[Scalar, ...]]
@@ -270,7 +270,7 @@ def test_values_that_never_differ_have_no_test() -> None:
 def test_pairs_are_corrected_over_all_of_them_and_need_positive_values() -> None:
     found = pairs(PLANT_DATA, ["group"])
     plain = [pair.p or 0 for pair in found.values()]
-    assert [pair.p_adjusted for pair in found.values()] == pytest.approx(contests.holm(plain))
+    assert [pair.p_adjusted for pair in found.values()] == pytest.approx(comparisons.holm(plain))
     assert [pair.p_adjusted for pair in found.values()] != plain
     with pytest.raises(InputError, match="energy: 4 of 20 values are 0 or less"):
         pairs(data({("a",): (-1.0, 0.0, -0.1, *SLEEP[0][6:9]), ("b",): (1.0,) * 14}, "drug"), ["drug"])
@@ -309,7 +309,7 @@ def test_benjamini_and_hochberg_reject_what_they_did_in_1995() -> None:
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_keeps_the_order_and_only_raises(p: list[float]) -> None:
     found = [value for value in adjusted(p) if value is not None]
-    assert found == pytest.approx(contests.holm(p))
+    assert found == pytest.approx(comparisons.holm(p))
     assert all(before <= after <= 1 for before, after in zip(p, found, strict=True))
     assert all(a <= b for a, b in pairwise(value for _, value in sorted(zip(p, found, strict=True))))
     assert all(

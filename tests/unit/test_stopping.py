@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farm.analysis.aggregate import Sample
-from farm.analysis.stopping import Standing, standings
+from farm.analysis.stopping import PointStatus, statuses
 from farm.model import Flag, JobSpec, StoppingRule
 from farm.scheduling.plan import block_of
 from tests.factories import job_spec
@@ -29,34 +29,34 @@ def measured(jobs: Sequence[JobSpec], values: Sequence[float], flags: tuple[Flag
     ]
 
 
-def standing(values: Sequence[float], planned: int | None = None, flags: tuple[Flag, ...] = ()) -> Standing:
+def status(values: Sequence[float], planned: int | None = None, flags: tuple[Flag, ...] = ()) -> PointStatus:
     jobs = specs(planned or len(values))
-    (found,) = standings(jobs, measured(jobs, values, flags), RULE)
+    (found,) = statuses(jobs, measured(jobs, values, flags), RULE)
     return found
 
 
 def test_a_point_is_closed_once_its_interval_is_narrow() -> None:
-    assert not standing([1.0, 1.001, 0.999]).is_open
+    assert not status([1.0, 1.001, 0.999]).is_open
 
 
 def test_a_point_that_spreads_stays_open_until_the_most_repetitions() -> None:
-    assert standing([1.0, 1.2, 0.8]).is_open
-    assert standing([1.0, 1.2, 0.8, 1.1, 0.9]).is_open
-    assert not standing([1.0, 1.2, 0.8, 1.1, 0.9, 1.0]).is_open
+    assert status([1.0, 1.2, 0.8]).is_open
+    assert status([1.0, 1.2, 0.8, 1.1, 0.9]).is_open
+    assert not status([1.0, 1.2, 0.8, 1.1, 0.9, 1.0]).is_open
 
 
 def test_flagged_and_failed_trials_do_not_count() -> None:
-    contaminated = standing([1.0, 1.0, 1.0], flags=(Flag.CONTAMINATED,))
+    contaminated = status([1.0, 1.0, 1.0], flags=(Flag.CONTAMINATED,))
     assert (contaminated.valid, contaminated.interval, contaminated.is_open) == (0, None, True)
-    noted = standing([1.0, 1.001, 0.999], flags=(Flag.POWER_CAPPED,))
+    noted = status([1.0, 1.001, 0.999], flags=(Flag.POWER_CAPPED,))
     assert (noted.valid, noted.is_open) == (3, False)
-    assert standing([1.0, 1.001], planned=3).is_open
-    assert not standing([], planned=6).is_open
+    assert status([1.0, 1.001], planned=3).is_open
+    assert not status([], planned=6).is_open
 
 
 def test_each_target_and_point_stands_for_itself() -> None:
     sure, unsure = specs(3, batch_size=1), specs(3, batch_size=4)
-    found = standings([*sure, *unsure], measured(sure, [1, 1.001, 1]) + measured(unsure, [1, 2, 3]), RULE)
+    found = statuses([*sure, *unsure], measured(sure, [1, 1.001, 1]) + measured(unsure, [1, 2, 3]), RULE)
     assert [(s.point["batch_size"], s.is_open) for s in found] == [(1, False), (4, True)]
 
 

@@ -73,7 +73,7 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workloads, "REGISTRY", {"training": f"{__name__}:Counting"})
 
 
-class Heard:
+class TrialEvents:
     """What a trial said."""
 
     def __init__(self, events: list[protocol.Event]) -> None:
@@ -105,7 +105,7 @@ def train(
     checkpoint: Path | None = None,
     hang_up_after: int | None = None,
     **point: str | int,
-) -> Heard:
+) -> TrialEvents:
     """Lead a training to its end, or hang up after so many of its windows."""
     spec = job_spec(kind="training", point={"device": "cpu", "accuracies": accuracies, **point}, rungs=rungs)
     spec = spec.model_copy(update={"measure": spec.measure.model_copy(update={"window_s": window_s})})
@@ -123,7 +123,7 @@ def train(
                     channel.send(protocol.Go())
     thread.join(30)
     theirs.close()
-    return Heard(events)
+    return TrialEvents(events)
 
 
 def _is_over(events: list[protocol.Event], hang_up_after: int | None) -> bool:
@@ -134,19 +134,27 @@ def _is_over(events: list[protocol.Event], hang_up_after: int | None) -> bool:
 
 
 def test_a_long_epoch_has_windows_of_its_own() -> None:
-    heard = train("0.1 0.2 0.3")
-    assert heard.windows(WindowKind.TRAINING) == [(0, 100), (1, 100), (2, 100)]
-    assert heard.windows(WindowKind.VALIDATION) == [(0, 10), (1, 10), (2, 10)]
-    assert [(e.index, e.window, e.validation_accuracy) for e in heard.epochs] == [(0, 0, 0.1), (1, 1, 0.2), (2, 2, 0.3)]
-    assert heard.stopped is None
+    events = train("0.1 0.2 0.3")
+    assert events.windows(WindowKind.TRAINING) == [(0, 100), (1, 100), (2, 100)]
+    assert events.windows(WindowKind.VALIDATION) == [(0, 10), (1, 10), (2, 10)]
+    assert [(e.index, e.window, e.validation_accuracy) for e in events.epochs] == [
+        (0, 0, 0.1),
+        (1, 1, 0.2),
+        (2, 2, 0.3),
+    ]
+    assert events.stopped is None
 
 
 def test_short_epochs_share_a_window_and_each_is_validated() -> None:
-    heard = train("0.1 0.2 0.3", ALL_TIME_S)
-    assert heard.windows(WindowKind.TRAINING) == [(0, 300)]
-    assert heard.windows(WindowKind.VALIDATION) == [(0, 30)]
-    assert [(e.index, e.window, e.validation_accuracy) for e in heard.epochs] == [(0, 0, 0.1), (1, 0, 0.2), (2, 0, 0.3)]
-    assert all(e.train_s > 0 for e in heard.epochs)
+    events = train("0.1 0.2 0.3", ALL_TIME_S)
+    assert events.windows(WindowKind.TRAINING) == [(0, 300)]
+    assert events.windows(WindowKind.VALIDATION) == [(0, 30)]
+    assert [(e.index, e.window, e.validation_accuracy) for e in events.epochs] == [
+        (0, 0, 0.1),
+        (1, 0, 0.2),
+        (2, 0, 0.3),
+    ]
+    assert all(e.train_s > 0 for e in events.epochs)
 
 
 def test_a_window_ends_where_too_much_memory_waits_for_validation() -> None:
@@ -159,28 +167,28 @@ def test_a_window_ends_where_too_much_memory_waits_for_validation() -> None:
 )
 def test_a_training_below_its_rung_is_pruned(least: float, judges: str, stopped: Stopped | None) -> None:
     rung = Rung.model_validate({"epoch": 2, "least_accuracy": least, "judges": judges})
-    heard = train("0.4 0.2 0.5 0.6", ALL_TIME_S, rungs=(rung,))
-    assert heard.stopped == stopped
-    assert len(heard.epochs) == (2 if stopped else 4)
-    assert isinstance(heard.last, protocol.Done)
+    events = train("0.4 0.2 0.5 0.6", ALL_TIME_S, rungs=(rung,))
+    assert events.stopped == stopped
+    assert len(events.epochs) == (2 if stopped else 4)
+    assert isinstance(events.last, protocol.Done)
 
 
 def test_patience_ends_a_training_that_gets_no_better() -> None:
-    heard = train("0.1 0.5 0.4 0.5 0.6", patience=2)
-    assert heard.stopped == Stopped.EARLY
-    assert [e.validation_accuracy for e in heard.epochs] == [0.1, 0.5, 0.4, 0.5]
+    events = train("0.1 0.5 0.4 0.5 0.6", patience=2)
+    assert events.stopped == Stopped.EARLY
+    assert [e.validation_accuracy for e in events.epochs] == [0.1, 0.5, 0.4, 0.5]
 
 
 def test_patience_is_asked_for_between_windows_that_are_no_longer_than_it() -> None:
-    heard = train("0.5 0.4 0.3 0.2 0.1", ALL_TIME_S, patience=2)
-    assert heard.windows(WindowKind.TRAINING) == [(0, 200), (1, 200)]
-    assert heard.stopped == Stopped.EARLY
+    events = train("0.5 0.4 0.3 0.2 0.1", ALL_TIME_S, patience=2)
+    assert events.windows(WindowKind.TRAINING) == [(0, 200), (1, 200)]
+    assert events.stopped == Stopped.EARLY
 
 
 def test_a_training_whose_loss_is_no_number_ends() -> None:
-    heard = train("0.1 0.1 0.1", diverges=1)
-    assert heard.stopped == Stopped.DIVERGED
-    assert [e.train_loss for e in heard.epochs] == [None]
+    events = train("0.1 0.1 0.1", diverges=1)
+    assert events.stopped == Stopped.DIVERGED
+    assert [e.train_loss for e in events.epochs] == [None]
 
 
 def test_a_training_that_was_cut_off_resumes_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,17 +207,17 @@ def test_a_training_that_was_cut_off_resumes_and_says_so(tmp_path: Path, monkeyp
 def test_a_checkpoint_that_cannot_be_read_is_named_and_the_training_begins_anew(tmp_path: Path) -> None:
     checkpoint = tmp_path / "job.pt"
     checkpoint.write_bytes(b"half a checkp")
-    heard = train("0.1 0.2", checkpoint=checkpoint)
-    ((flag, note),) = heard.doubts
+    events = train("0.1 0.2", checkpoint=checkpoint)
+    ((flag, note),) = events.doubts
     assert flag is None
     assert str(checkpoint) in note
-    assert len(heard.epochs) == 2
+    assert len(events.epochs) == 2
 
 
 def test_a_full_disk_costs_the_checkpoint_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "CHECKPOINT_EVERY_S", 0.0)
     (tmp_path / "file").write_text("no folder")
-    heard = train("0.1 0.2 0.3", checkpoint=tmp_path / "file" / "job.pt")
-    assert {flag for flag, _ in heard.doubts} == {None}
-    assert isinstance(heard.last, protocol.Done)
-    assert len(heard.epochs) == 3
+    events = train("0.1 0.2 0.3", checkpoint=tmp_path / "file" / "job.pt")
+    assert {flag for flag, _ in events.doubts} == {None}
+    assert isinstance(events.last, protocol.Done)
+    assert len(events.epochs) == 3

@@ -77,11 +77,11 @@ class Fake:
 
 
 @dataclass
-class Heard:
+class TrialEvents:
     """What a trial said, and when it stood still."""
 
     events: list[protocol.Event] = field(default_factory=list)
-    stood_ns: list[tuple[int, int]] = field(default_factory=list)  #: from Edge heard to Go sent
+    stood_ns: list[tuple[int, int]] = field(default_factory=list)  #: from Edge events to Go sent
     steps_at_edges: list[int] = field(default_factory=list)
     pending_at_edges: list[int] = field(default_factory=list)
     exit_status: int | None = None
@@ -112,7 +112,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> None:
 @contextlib.contextmanager
 def running(
     measure: MeasureSettings, point: Point, sensor_period_s: float | None = None, jitter: bool = False
-) -> Iterator[tuple[protocol.Channel, Heard]]:
+) -> Iterator[tuple[protocol.Channel, TrialEvents]]:
     """A trial in a thread, started, and the supervisor's end of its line; joined at the end."""
     spec = JobSpec(
         job="job",
@@ -126,11 +126,11 @@ def running(
         time_limit_s=60,
     )
     ours, theirs = socket.socketpair()
-    heard = Heard()
+    events = TrialEvents()
 
     def run() -> None:
         with theirs:
-            heard.exit_status = trial.main(theirs)
+            events.exit_status = trial.main(theirs)
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -139,33 +139,33 @@ def running(
         channel.send(
             protocol.Start(spec=spec, meter_period_s=sensor_period_s, sensor_period_s=sensor_period_s, jitter=jitter)
         )
-        yield channel, heard
+        yield channel, events
     thread.join(30)
     assert not thread.is_alive()
 
 
 def run_trial(
     measure: MeasureSettings = MEASURE, sensor_period_s: float | None = None, jitter: bool = False, **point: str | int
-) -> Heard:
+) -> TrialEvents:
     """Answer a trial to its end."""
     trial_of = running(measure, {"device": "cpu", **point}, sensor_period_s, jitter)
-    with trial_of as (channel, heard), contextlib.suppress(EOFError):
+    with trial_of as (channel, events), contextlib.suppress(EOFError):
         while True:
             for line in channel.feed():
                 event = protocol.EVENT.validate_json(line)
-                heard.events.append(event)
+                events.events.append(event)
                 if isinstance(event, protocol.Edge):
                     heard_ns = time.monotonic_ns()
-                    heard.steps_at_edges.append(Fake.last.steps)
-                    heard.pending_at_edges.append(Fake.last.pending)
-                    heard.stood_ns.append((heard_ns, time.monotonic_ns()))
+                    events.steps_at_edges.append(Fake.last.steps)
+                    events.pending_at_edges.append(Fake.last.pending)
+                    events.stood_ns.append((heard_ns, time.monotonic_ns()))
                     channel.send(protocol.Go())
-    return heard
+    return events
 
 
 def test_the_order_of_events() -> None:
-    heard = run_trial()
-    said = [e.window.kind.value if isinstance(e, protocol.Closed) else e.type for e in heard.events]
+    events = run_trial()
+    said = [e.window.kind.value if isinstance(e, protocol.Closed) else e.type for e in events.events]
     window = ["edge", "edge"]
     assert [word for word in said if word != "doubt"] == [
         *(*window, "setup"),
@@ -178,14 +178,14 @@ def test_the_order_of_events() -> None:
         "latencies",
         "done",
     ]
-    assert heard.exit_status == 0
+    assert events.exit_status == 0
 
 
 def test_windows_lie_between_their_edges_with_guards() -> None:
-    heard = run_trial()
-    windows = heard.windows
-    assert len(heard.stood_ns) == 2 * len(windows)
-    for window, (_, go_ns), (edge_ns, _) in zip(windows, heard.stood_ns[::2], heard.stood_ns[1::2], strict=True):
+    events = run_trial()
+    windows = events.windows
+    assert len(events.stood_ns) == 2 * len(windows)
+    for window, (_, go_ns), (edge_ns, _) in zip(windows, events.stood_ns[::2], events.stood_ns[1::2], strict=True):
         guard_ns = MEASURE.guard_s * 1e9 if window.kind == WindowKind.MEASURE else 0
         assert go_ns + guard_ns <= window.begin_at_ns <= window.end_at_ns <= edge_ns - guard_ns
         assert window.started_at_utc.utcoffset() is not None
@@ -199,22 +199,22 @@ def test_stretches_last_as_long_as_they_must() -> None:
 
 
 def test_units_are_those_of_the_steps_in_the_window() -> None:
-    heard = run_trial()
+    events = run_trial()
     steps = [
-        after - before for before, after in zip(heard.steps_at_edges[::2], heard.steps_at_edges[1::2], strict=True)
+        after - before for before, after in zip(events.steps_at_edges[::2], events.steps_at_edges[1::2], strict=True)
     ]
-    units = [window.units for window in heard.windows]
+    units = [window.units for window in events.windows]
     assert units == [None, None, *(UNITS * n for n in steps[2:])]
     assert sum(steps) == Fake.last.steps
-    assert len(heard.latencies_s) == steps[-1]
-    assert all(value_s >= 0.001 for value_s in heard.latencies_s)
+    assert len(events.latencies_s) == steps[-1]
+    assert all(value_s >= 0.001 for value_s in events.latencies_s)
 
 
 def test_a_window_has_at_least_its_iterations() -> None:
-    heard = run_trial(MEASURE.model_copy(update={"window_s": 1e-6, "min_iterations": 40}))
-    measured = [window for window in heard.windows if window.kind == WindowKind.MEASURE]
+    events = run_trial(MEASURE.model_copy(update={"window_s": 1e-6, "min_iterations": 40}))
+    measured = [window for window in events.windows if window.kind == WindowKind.MEASURE]
     assert [window.units for window in measured] == [UNITS * 40] * 2
-    assert len(heard.latencies_s) >= 40
+    assert len(events.latencies_s) >= 40
 
 
 def test_the_device_is_settled_at_every_edge() -> None:
@@ -224,44 +224,44 @@ def test_the_device_is_settled_at_every_edge() -> None:
 def test_a_window_does_not_synchronize_each_batch() -> None:
     synchronized: list[int] = []
     Fake.on_step = lambda self: synchronized.append(self.synchronized)
-    heard = run_trial(MEASURE.model_copy(update={"latency_s": 1e-6}))
-    begin, end = heard.steps_at_edges[6:8]
+    events = run_trial(MEASURE.model_copy(update={"latency_s": 1e-6}))
+    begin, end = events.steps_at_edges[6:8]
     assert len(set(synchronized[begin:end])) < (end - begin) / 10
-    latencies = synchronized[heard.steps_at_edges[-2] :]
+    latencies = synchronized[events.steps_at_edges[-2] :]
     assert len(set(latencies)) == len(latencies) == MEASURE.min_iterations
 
 
 def test_the_latency_pass_ends_at_its_limit() -> None:
-    heard = run_trial(MEASURE.model_copy(update={"latency_s": 60.0, "latency_max_batches": 4}))
-    assert len(heard.latencies_s) == 4
+    events = run_trial(MEASURE.model_copy(update={"latency_s": 60.0, "latency_max_batches": 4}))
+    assert len(events.latencies_s) == 4
 
 
 def test_a_workload_that_never_settles_is_doubted_and_measured() -> None:
     Fake.on_step = lambda self: time.sleep(0.002 * 1.2 ** min(self.steps, 20))
-    heard = run_trial(MEASURE.model_copy(update={"warmup_max_s": 0.06}))
-    assert [event.flag for event in heard.events if isinstance(event, protocol.Doubt)] == [Flag.NO_STEADY_STATE]
-    assert isinstance(heard.events[-1], protocol.Done)
+    events = run_trial(MEASURE.model_copy(update={"warmup_max_s": 0.06}))
+    assert [event.flag for event in events.events if isinstance(event, protocol.Doubt)] == [Flag.NO_STEADY_STATE]
+    assert isinstance(events.events[-1], protocol.Done)
 
 
 @dataclass
 class Batches:
     """What was done with each batch: whether it was waited for, and the pauses."""
 
-    heard: Heard
+    events: TrialEvents
     synchronized: list[int]
     pauses_s: list[float]
 
     @property
     def were_waited_for(self) -> bool:
         """Whether each batch of the first measure window was, before the next."""
-        begin, end = self.heard.steps_at_edges[6:8]
+        begin, end = self.events.steps_at_edges[6:8]
         window = self.synchronized[begin:end]
         return len(set(window)) == len(window) > 1
 
     @property
     def doubts(self) -> list[str]:
         """That batches may run in step with the sensor."""
-        doubts = [event for event in self.heard.events if isinstance(event, protocol.Doubt)]
+        doubts = [event for event in self.events.events if isinstance(event, protocol.Doubt)]
         return [doubt.note for doubt in doubts if doubt.flag == Flag.ALIAS_RISK]
 
 
@@ -297,7 +297,7 @@ def test_batches_that_may_run_in_step_with_the_sensor_are_followed_by_pauses(
     (note,) = batches.doubts
     assert re.fullmatch(r"batches of [\d.e-]+ s may run in step with .* 0.01 s: random pauses were added", note)
     assert batches.were_waited_for
-    begin, end = batches.heard.steps_at_edges[6], batches.heard.steps_at_edges[-2]
+    begin, end = batches.events.steps_at_edges[6], batches.events.steps_at_edges[-2]
     assert len(batches.pauses_s) == end - begin  # every batch of the measure windows, and no other
 
 
@@ -324,8 +324,8 @@ def test_garbage_is_not_collected_in_the_loops() -> None:
 
 
 def test_facts_say_what_ran_where() -> None:
-    heard = run_trial(model="fake", batch_size=2)
-    (facts,) = [event for event in heard.events if isinstance(event, protocol.Facts)]
+    events = run_trial(model="fake", batch_size=2)
+    (facts,) = [event for event in events.events if isinstance(event, protocol.Facts)]
     assert (facts.device, facts.unit, facts.workload) == ("cpu", "nap", {"model": "fake"})
     assert facts.environment
     assert Fake.last.given == ({"model": "fake", "batch_size": 2}, "cpu", 7)
@@ -350,12 +350,12 @@ def test_an_exception_becomes_a_failure(
         raise error
 
     setattr(Fake, moment, staticmethod(fail))
-    heard = run_trial(model="alexnet", batch_size=64)
-    said_kind, said = heard.failure
+    events = run_trial(model="alexnet", batch_size=64)
+    said_kind, said = events.failure
     assert said_kind == kind
     assert re.search(message, said)
     assert "\n" not in said
-    assert heard.exit_status == 1
+    assert events.exit_status == 1
     assert Fake.last.is_closed
     assert ("Traceback" in capsys.readouterr().err) == (kind != FailureKind.INVALID)
 
@@ -369,13 +369,13 @@ def test_a_kind_that_the_worker_does_not_know_is_invalid(monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("edges", [0, 1, 5])
 def test_a_supervisor_that_hangs_up_ends_the_trial_quietly(edges: int, capsys: pytest.CaptureFixture[str]) -> None:
-    with running(MEASURE, {"device": "cpu"}) as (channel, heard):
+    with running(MEASURE, {"device": "cpu"}) as (channel, events):
         while edges:
             for line in channel.feed():
                 if isinstance(protocol.EVENT.validate_json(line), protocol.Edge):
                     edges -= 1
                     channel.send(protocol.Go())
-    assert heard.exit_status == 1
+    assert events.exit_status == 1
     assert Fake.last.is_closed
     assert capsys.readouterr().err == ""
 

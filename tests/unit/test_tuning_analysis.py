@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from farm.kinds.tuning.comparison import contests, holm, median_interval, p_less
+from farm.kinds.tuning.comparison import comparisons, holm, median_interval, p_less
 from farm.kinds.tuning.searches import Attempt, Configuration, Found, Outcome, Step, Study, front, studies, summarise
 from farm.model import Domain, Flag, Quality, Scalar, Stopped
 from tests.trainings import Measured, asked, setup, training
@@ -180,7 +180,7 @@ def pair(seed: int, reached_at_j: float | None) -> list[Study]:
 
 
 def test_a_race_is_won_at_random_s_best_accuracy() -> None:
-    random, gp = contests(pair(1, 25.0))
+    random, gp = comparisons(pair(1, 25.0))
     (race,) = gp.races
     assert (race.goal, race.budget_j, race.trials, race.joules, race.ratio) == (0.8, 100.0, 2, 25.0, 0.25)
     assert (random.strategy, random.races[0].joules, random.p) == ("random", 60.0, None)
@@ -189,7 +189,7 @@ def test_a_race_is_won_at_random_s_best_accuracy() -> None:
 
 def test_six_seeds_may_show_that_a_strategy_takes_less() -> None:
     """All six ratios below 1: p = 2^-6."""
-    _, gp = contests([s for seed in range(6) for s in pair(seed, 20.0 + seed)])
+    _, gp = comparisons([s for seed in range(6) for s in pair(seed, 20.0 + seed)])
     assert (gp.reached, gp.ratio, gp.p) == (6, near(0.225), near(1 / 64))
     assert gp.ratio_low is not None
     assert gp.ratio_high is not None
@@ -200,21 +200,21 @@ def test_six_seeds_may_show_that_a_strategy_takes_less() -> None:
 def test_a_seed_that_never_gets_there_counts_against_the_strategy() -> None:
     """One of six is censored: its rank is 6, and 14 of 64 sets of ranks sum up to 6 at most."""
     ends = [20.0, 21.0, 22.0, 23.0, 24.0, None]
-    _, gp = contests([s for seed, end in enumerate(ends) for s in pair(seed, end)])
+    _, gp = comparisons([s for seed, end in enumerate(ends) for s in pair(seed, end)])
     assert (len(gp.races), gp.reached) == (6, 5)
     assert gp.p == near(14 / 64)
     assert gp.verdict == "unclear"
 
 
 def test_most_seeds_that_never_get_there_make_the_ratio_infinite() -> None:
-    _, gp = contests([s for seed, end in enumerate([20.0, None, None]) for s in pair(seed, end)])
+    _, gp = comparisons([s for seed, end in enumerate([20.0, None, None]) for s in pair(seed, end)])
     assert (gp.ratio, gp.verdict) == (inf, "unclear")
-    _, never = contests(pair(1, None))
+    _, never = comparisons(pair(1, None))
     assert (never.reached, never.verdict) == (0, "never")
 
 
 def test_four_seeds_claim_nothing() -> None:
-    _, gp = contests([s for seed in range(4) for s in pair(seed, 20.0)])
+    _, gp = comparisons([s for seed in range(4) for s in pair(seed, 20.0)])
     assert (gp.p, gp.ratio_low, gp.verdict) == (near(1 / 16), None, "unclear")
 
 
@@ -222,20 +222,20 @@ def test_several_strategies_share_the_risk_of_a_false_claim() -> None:
     """Five seeds: 1/32 each, doubled by Holm for two strategies: no claim, and none was possible."""
     trials = [s for seed in range(5) for s in pair(seed, 20.0 + seed)]
     others = [Study(s.workload, "tpe", s.seed, s.configurations) for s in trials if s.strategy == "gp"]
-    _, gp, tpe = contests([*trials, *others])
+    _, gp, tpe = comparisons([*trials, *others])
     assert (gp.p, tpe.p, gp.least_p) == (near(2 / 32), near(2 / 32), near(2 / 32))
     assert (gp.verdict, tpe.verdict) == ("unclear", "unclear")
 
 
 def test_only_seeds_that_both_have_are_compared_and_only_metered_studies() -> None:
     unmetered = study((0.9, None), seed=2)
-    _, gp = contests([*pair(1, 25.0), pair(2, 25.0)[0], unmetered, study((0.9, 1.0), seed=3)])
+    _, gp = comparisons([*pair(1, 25.0), pair(2, 25.0)[0], unmetered, study((0.9, 1.0), seed=3)])
     assert [race.seed for race in gp.races] == [1]
 
 
 def test_workloads_are_compared_each_by_itself() -> None:
     other = [Study((("model", "other"),), s.strategy, s.seed, s.configurations) for s in pair(1, 50.0)]
-    ratios = {(c.workload, c.strategy): c.ratio for c in contests([*pair(1, 25.0), *other])}
+    ratios = {(c.workload, c.strategy): c.ratio for c in comparisons([*pair(1, 25.0), *other])}
     assert ratios[(), "gp"] == 0.25
     assert ratios[(("model", "other"),), "gp"] == 0.5
 

@@ -1,4 +1,4 @@
-"""How a worker hears rings: Celery's consumer, and what is refused before Celery gets to see it."""
+"""How a worker hears messages: Celery's consumer, and what is refused before Celery gets to see it."""
 
 import logging
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from workers.agent import refused
 
 log = logging.getLogger(__name__)
 
-#: Sixty times the size of a ring.
+#: Sixty times the size of a message.
 MAX_MESSAGE_BYTES = 64 * 1024
 #: What reading garbage raises.
 UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
@@ -37,7 +37,7 @@ class _Closed(BaseModel):
 
 
 class Message(_Closed):
-    """What a ring says; unknown fields and versions are refused."""
+    """What a message says; unknown fields and versions are refused."""
 
     version: Literal[1] = 1
     job: str = Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")
@@ -53,12 +53,12 @@ class _Afterwards(_Closed):
     chord: None = None
 
 
-#: No arguments by place, a ring by name.
+#: No arguments by place, a message by name.
 _BODY: TypeAdapter[tuple[tuple[()], Message, _Afterwards]] = TypeAdapter(tuple[tuple[()], Message, _Afterwards])
 
 
 def refusal(message: Any) -> str | None:
-    """What is wrong with a message of kombu's; None for a ring."""
+    """What is wrong with a message of kombu's; None for a message."""
     if message.content_type != "application/json":
         return "it is not JSON"
     headers = message.headers
@@ -87,7 +87,7 @@ def _bounded_loads(text: str) -> Any:
     return message
 
 
-class Ear(Consumer):  # type: ignore[misc]
+class FarmConsumer(Consumer):  # type: ignore[misc]
     """Reads the queues: garbage is refused, where Celery's own would exit, and told to stop it takes no more."""
 
     refuse: Callable[[str], None]  #: takes note of a message that was refused, and why; `build` sets it
@@ -136,7 +136,7 @@ def stop_listening() -> None:
 def build(serve: Callable[[str, int], None], refuse: Callable[[str], None], settings: Settings) -> Celery:
     """The Celery app with its one task."""
     app = celery_app(settings)
-    app.conf.worker_consumer = type("FarmEar", (Ear,), {"refuse": staticmethod(refuse)})
+    app.conf.worker_consumer = type("FarmConsumer", (FarmConsumer,), {"refuse": staticmethod(refuse)})
     for transport in (filesystem, over_redis):
         transport.loads = _bounded_loads
 

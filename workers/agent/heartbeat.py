@@ -43,7 +43,7 @@ class Beat:
 
 
 class Queues(Protocol):
-    """Where messages wait: the bell."""
+    """Where messages wait: the publisher."""
 
     def depths(self, queues: Iterable[str]) -> Mapping[str, int]: ...
 
@@ -62,7 +62,7 @@ class Watchdog:
         """It is not deaf."""
         self._fine_at_s = time.monotonic()
 
-    def is_deaf(self) -> bool:
+    def is_stuck(self) -> bool:
         """Look, if it is time to; a broker that is away has nothing to say."""
         now_s = time.monotonic()
         if now_s >= self._look_at_s:

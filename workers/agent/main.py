@@ -13,7 +13,7 @@ from celery.exceptions import SecurityWarning
 from celery.signals import worker_ready
 
 from farm.errors import FarmError
-from farm.scheduling.broker import Bell
+from farm.scheduling.broker import Publisher
 from farm.settings import Settings, load_settings, logs
 from farm.store import Store
 from farm.store.owner import owner
@@ -36,8 +36,8 @@ def worker(
 ) -> None:
     """Measure on this machine; a machine has one worker.
 
-    Ctrl-C or SIGTERM stops after the running trial, a second one stops now. Exit status 75: it heard no rings any more,
-    start it anew; 76: its version is not the controller's, update it.
+    Ctrl-C or SIGTERM stops after the running trial, a second one stops now. Exit status 75: it no longer receives
+    messages, restart it; 76: its version differs from the controller's, update it.
     """
     if parent is not None:
         die_with_parent(parent)
@@ -72,7 +72,7 @@ def _join(settings: Settings, verbose: bool, level: int) -> int:
         runner = stack.enter_context(supervisor.Supervisor(settings, machine))
         machine = machine.model_copy(update={"probe": runner.probe})
         queues = list(machine.queues)
-        watchdog = beat.Watchdog(Bell(settings), queues, settings.watchdog_s)
+        watchdog = beat.Watchdog(Publisher(settings), queues, settings.watchdog_s)
         reports = spool.Spool(settings.home / "spool")
         member = app.Worker(store, runner, reports, machine, owner(), settings, watchdog)
         member.start()
@@ -91,7 +91,7 @@ class Stoppable(Protocol):
 
 
 def _serve(celery: Celery, member: Stoppable, queues: list[str], name: str, level: int) -> int:
-    """Answer rings until told to stop; returns the exit status."""
+    """Answer messages until told to stop; returns the exit status."""
     told = False
 
     def stop(_signal: int, _frame: FrameType | None) -> None:

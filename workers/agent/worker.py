@@ -11,7 +11,7 @@ from typing import Protocol
 
 from farm import __version__
 from farm.errors import FarmError, MachineBusy, StoreUnavailable, WorkerOutdated
-from farm.model import Claim, Duty, Failure, FailureKind, Machine, Owner, TrialReport
+from farm.model import Claim, Failure, FailureKind, Machine, MachineState, Owner, TrialReport
 from farm.settings import Settings, logs
 from farm.store import Store
 from workers.agent.allowlist import refusal
@@ -23,14 +23,14 @@ from workers.supervisor.stop import Stop
 
 log = logging.getLogger(__name__)
 
-#: A ring waits this long for another trial on this machine; then it is given back.
+#: A message waits this long for another trial on this machine; then it is given back.
 LOCK_WITHIN_S = 60.0
-#: A sender has noted by then that it rang; if it died, the ring counts as never sent.
+#: A sender has noted by then that it rang; if it died, the message counts as never sent.
 RETURN_WITHIN_S = 3.0
 #: A worker that may not work, or cannot, looks this often whether it may again, or shall leave.
 PAUSED_PERIOD_S = 0.5
 #: Exit status of a worker that does not hear any more: the service manager starts another.
-DEAF = 75
+STUCK = 75
 
 
 class Runner(Protocol):
@@ -42,7 +42,7 @@ class Runner(Protocol):
 
 
 class Worker:
-    """Serves the rings of this machine's queues.
+    """Serves the messages of this machine's queues.
 
     Its heart beats in a thread: it says that the worker lives, renews the lease of its job, listens for a cancel and
     for what is wanted of this machine; between jobs it hands in what waits in the spool.
@@ -67,8 +67,8 @@ class Worker:
         self._watchdog = watchdog
         self._beat = Beat(settings.heartbeat_s, self._beat_once)
         self._running: tuple[Claim, Stop] | None = None
-        self._serving = threading.Lock()  #: held while a ring is answered
-        self._duty = Duty.WORK
+        self._serving = threading.Lock()  #: held while a message is answered
+        self._wanted_state = MachineState.ACTIVE
         self._waits_for_resume = False  #: it joined on a drained machine: the drain was not meant for it
         self._is_leaving = False
         self._refused = 0  #: messages
@@ -105,7 +105,7 @@ class Worker:
             running[1].request(FailureKind.INTERRUPTED)
 
     def refuse(self, why: str) -> None:
-        """Count a message that is no ring."""
+        """Count a message that is no message."""
         self._refused += 1
         log.warning("a message was refused: %s", why)
 
@@ -114,15 +114,15 @@ class Worker:
         return self._refused + self._spool.refused
 
     def serve(self, job: str, attempt: int) -> None:
-        """Answer one ring: a stale one is dropped, a won one is measured and reported.
+        """Answer one message: a stale one is dropped, a won one is measured and reported.
 
         A machine that is paused or drained gives it back, and hears no more until it is resumed. While the store is
-        away the ring is kept: nobody else would hear it before the grace time is over.
+        away the message is kept: nobody else would hear it before the grace time is over.
         """
         with self._serving:
             while not self._is_settled(job, attempt) and not self._is_leaving:
                 time.sleep(PAUSED_PERIOD_S)
-            while self._duty is not Duty.WORK and not self._is_leaving:
+            while self._wanted_state is not MachineState.ACTIVE and not self._is_leaving:
                 time.sleep(PAUSED_PERIOD_S)
             self._watchdog.heard()
 
@@ -137,8 +137,8 @@ class Worker:
         return True
 
     def _has_answered(self, job: str, attempt: int) -> bool:
-        """Whether nobody else needs to hear the ring."""
-        if self._duty is not Duty.WORK:
+        """Whether nobody else needs to hear the message."""
+        if self._wanted_state is not MachineState.ACTIVE:
             return False
         try:
             with machine_lock(self._settings.lock_file, LOCK_WITHIN_S, lambda: self._is_leaving):
@@ -154,13 +154,13 @@ class Worker:
             self.error = error
             self.leave()
             return False
-        self._be_seen()  # a stale ring, or the machine was paused a moment ago
-        return self._duty is Duty.WORK
+        self._be_seen()  # a stale message, or the machine was paused a moment ago
+        return self._wanted_state is MachineState.ACTIVE
 
     def _give_back(self, job: str, attempt: int) -> None:
-        """Have somebody else hear the ring; its sender may still be busy with those that it sent after it."""
+        """Have somebody else hear the message; its sender may still be busy with those that it sent after it."""
         until_s = time.monotonic() + RETURN_WITHIN_S
-        while not self._store.return_ring(job, attempt) and time.monotonic() < until_s:
+        while not self._store.return_message(job, attempt) and time.monotonic() < until_s:
             time.sleep(RETURN_WITHIN_S / 20)
 
     def _beat_once(self) -> None:
@@ -168,8 +168,8 @@ class Worker:
         self._be_seen()
         if running is None:
             self._spool.drain(self._store)
-            if not self._serving.locked() and self._watchdog.is_deaf():
-                self._end_deaf()
+            if not self._serving.locked() and self._watchdog.is_stuck():
+                self._end_stuck()
             return
         claim, stop = running
         answer = self._store.heartbeat(claim.spec.job, claim.attempt, self._owner, self._settings.lease_s)
@@ -182,17 +182,17 @@ class Worker:
         """Say that the worker lives, and hear what is wanted of its machine."""
         running = self._running
         job = running[0].spec.job if running else None
-        duty = self._store.machine_beat(self._machine.id, job, len(self._spool), self._rejected)
-        self._waits_for_resume = self._waits_for_resume and duty is Duty.DRAIN
-        if duty is not self._duty:
-            self._obey(duty)
+        wanted_state = self._store.machine_beat(self._machine.id, job, len(self._spool), self._rejected)
+        self._waits_for_resume = self._waits_for_resume and wanted_state is MachineState.DRAINING
+        if wanted_state is not self._wanted_state:
+            self._obey(wanted_state)
 
-    def _obey(self, duty: Duty) -> None:
-        self._duty = duty
+    def _obey(self, wanted_state: MachineState) -> None:
+        self._wanted_state = wanted_state
         resume = f"no new trial until `farm resume {self._machine.name}`"
-        if duty is Duty.WORK:
+        if wanted_state is MachineState.ACTIVE:
             log.warning("resumed: trials may run")
-        elif duty is Duty.PAUSE:
+        elif wanted_state is MachineState.PAUSED:
             log.warning("paused: %s", resume)
         elif self._waits_for_resume:
             log.warning("drained: %s", resume)
@@ -200,13 +200,13 @@ class Worker:
             log.warning("drained: no new trial, the worker leaves")
             self.leave()
 
-    def _end_deaf(self) -> None:
+    def _end_stuck(self) -> None:
         """End now: the main thread hangs where no signal is heard; its helper dies with it, and nothing is lost."""
         log.error(
             "messages have waited for %.0f s and this worker hears none of them: it ends, start it anew",
             self._settings.watchdog_s,
         )
-        os._exit(DEAF)
+        os._exit(STUCK)
 
     @contextmanager
     def _at_work(self, claim: Claim, stop: Stop) -> Iterator[None]:

@@ -25,7 +25,7 @@ class Edges(Protocol):
 
 
 @dataclass
-class Heard:
+class TrialEvents:
     """What a trial has said so far."""
 
     windows: list[Window] = field(default_factory=list)
@@ -45,69 +45,69 @@ class Heard:
         return self.is_done or self.failure is not None
 
 
-def follow(trial: TrialProcess, start: protocol.Start, edges: Edges, stop: Stop) -> Heard:
+def follow(trial: TrialProcess, start: protocol.Start, edges: Edges, stop: Stop) -> TrialEvents:
     """Lead a trial to its last word, to its death, to its time limit or to a stop; it is gone when this returns."""
-    heard = Heard()
+    events = TrialEvents()
     try:
-        _listen(trial, start, edges, stop, heard)
+        _listen(trial, start, edges, stop, events)
     except (EOFError, ConnectionError):
         pass  # it died: the exit status says of what
     except ValueError:
-        heard.failure = Failure(kind=FailureKind.ERROR, message=_GARBAGE)
+        events.failure = Failure(kind=FailureKind.ERROR, message=_GARBAGE)
         trial.kill()
     finally:
         if stop.failure is not None:
             trial.kill()
-        status = _end(trial, patiently=heard.is_over)
-    if stop.failure is not None and not heard.is_done:
-        heard.failure = stop.failure
-    elif not heard.is_over:
-        heard.failure = _crash(status)
-    return heard
+        status = _end(trial, patiently=events.is_over)
+    if stop.failure is not None and not events.is_done:
+        events.failure = stop.failure
+    elif not events.is_over:
+        events.failure = _crash(status)
+    return events
 
 
-def _listen(trial: TrialProcess, start: protocol.Start, edges: Edges, stop: Stop, heard: Heard) -> None:
+def _listen(trial: TrialProcess, start: protocol.Start, edges: Edges, stop: Stop, events: TrialEvents) -> None:
     limit_s = start.spec.time_limit_s
     deadline_s = time.monotonic() + limit_s
     with selectors.DefaultSelector() as selector:
         selector.register(trial.channel.sock, selectors.EVENT_READ)
         selector.register(stop, selectors.EVENT_READ)
         trial.channel.send(start)
-        while not heard.is_over and stop.failure is None:
+        while not events.is_over and stop.failure is None:
             left_s = deadline_s - time.monotonic()
             if left_s <= 0 or not selector.select(left_s):
                 limit = f"the trial outlived its limit of {limit_s:.0f} s: raise time_limit in the sweep"
-                heard.failure = Failure(kind=FailureKind.TIMEOUT, message=limit)
+                events.failure = Failure(kind=FailureKind.TIMEOUT, message=limit)
                 trial.kill()
             elif stop.failure is None:
                 for line in trial.channel.feed():
-                    _hear(protocol.EVENT.validate_json(line), trial, edges, heard)
+                    _hear(protocol.EVENT.validate_json(line), trial, edges, events)
 
 
-def _hear(event: protocol.Event, trial: TrialProcess, edges: Edges, heard: Heard) -> None:  # noqa: C901 - a case an event
+def _hear(event: protocol.Event, trial: TrialProcess, edges: Edges, events: TrialEvents) -> None:  # noqa: C901 - a case an event
     match event:
         case protocol.Edge():
             edges.read_now()
             trial.channel.send(protocol.Go())
         case protocol.Closed(window=window):
-            heard.windows.append(window)
+            events.windows.append(window)
         case protocol.Facts():
-            heard.facts = event
+            events.facts = event
         case protocol.Latencies(values_s=values_s):
-            heard.latencies_s = values_s
+            events.latencies_s = values_s
         case protocol.Served(requests=requests):
-            heard.requests += (requests,)
+            events.requests += (requests,)
         case protocol.Trained(epochs=epochs):
-            heard.epochs += epochs
+            events.epochs += epochs
         case protocol.Ended(why=why):
-            heard.stopped = why
+            events.stopped = why
         case protocol.Doubt(flag=flag, note=note):
-            heard.flags += [flag] if flag else []
-            heard.notes.append(note)
+            events.flags += [flag] if flag else []
+            events.notes.append(note)
         case protocol.Failed(failure=failure):
-            heard.failure = failure
+            events.failure = failure
         case protocol.Done():
-            heard.is_done = True
+            events.is_done = True
 
 
 def _end(trial: TrialProcess, patiently: bool) -> ExitStatus | None:

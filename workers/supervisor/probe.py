@@ -111,10 +111,10 @@ class _Burn:
         """Run one, and return when it was on; None where it failed."""
         spec = _spec(length_s, period_s, duty)
         with tempfile.TemporaryFile() as log_file, closing(Stop()) as stop:
-            heard = follow(self.zygote.spawn(log_file), protocol.Start(spec=spec), self.sampler, stop)
-        if heard.failure is not None:
-            self.notes.append(f"the probe's load failed: {heard.failure.message}")
-        spans = [(w.begin_at_ns / 1e9, w.end_at_ns / 1e9) for w in heard.windows if w.kind is WindowKind.MEASURE]
+            events = follow(self.zygote.spawn(log_file), protocol.Start(spec=spec), self.sampler, stop)
+        if events.failure is not None:
+            self.notes.append(f"the probe's load failed: {events.failure.message}")
+        spans = [(w.begin_at_ns / 1e9, w.end_at_ns / 1e9) for w in events.windows if w.kind is WindowKind.MEASURE]
         return spans[0] if spans else None
 
 

@@ -1,4 +1,4 @@
-"""From what a supervisor saw and heard to the report that the store keeps. Pure."""
+"""From what a supervisor saw and events to the report that the store keeps. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ from farm.model import (
     Window,
     WindowKind,
 )
-from workers.supervisor.conversation import Heard
+from workers.supervisor.conversation import TrialEvents
 
 #: The meter that a probe may find wrong.
 COUNTER = "nvml-counter"
@@ -46,7 +46,7 @@ class Observed:
     started_at_utc: datetime
     shared: SharedIdle | None
     before: Window | None
-    heard: Heard
+    events: TrialEvents
     after: Window | None
     traces: Sequence[Trace]
     probe: Probe | None
@@ -58,7 +58,7 @@ class Observed:
     @property
     def windows(self) -> list[Window]:
         """In order of time."""
-        return [w for w in (self.before, *self.heard.windows, self.after) if w is not None]
+        return [w for w in (self.before, *self.events.windows, self.after) if w is not None]
 
     @property
     def is_calm(self) -> bool:
@@ -118,11 +118,11 @@ def assemble(
     claim: Claim, seen: Observed, machine: str, finished_at_utc: datetime, duration_s: float, simulated: bool
 ) -> TrialReport:
     """Compute energies, overhead and flags; what depends on the machine's state is in `seen`."""
-    spec, heard = claim.spec, seen.heard
+    spec, events = claim.spec, seen.events
     measurements = energy.measurements(seen.windows, seen.trusted, seen.idle(), spec.measure)
     disturbed = contaminations(seen.windows, seen.glances)
-    in_step = resonances(heard, measurements, seen.probe)
-    flags = [*heard.flags, *seen.flags]
+    in_step = resonances(events, measurements, seen.probe)
+    flags = [*events.flags, *seen.flags]
     flags += [Flag.ALIAS_RISK] if in_step else []
     flags += [Flag.CONTAMINATED] if disturbed else []
     flags += [Flag.COUNTER_UNTRUSTED] if seen.distrusts_counter else []
@@ -134,24 +134,24 @@ def assemble(
         finished_at_utc=finished_at_utc,
         duration_s=duration_s,
         overhead_s=_overhead_s(duration_s, seen.windows[1 if seen.shared else 0 :], spec.measure),
-        failure=heard.failure,
+        failure=events.failure,
         windows=tuple(seen.windows),
         measurements=measurements,
         traces=tuple(_trace_report(t) for t in seen.traces if t.readings),
-        latencies_s=heard.latencies_s,
-        requests=heard.requests,
-        epochs=heard.epochs,
-        stopped=heard.stopped,
-        environment=heard.facts.environment if heard.facts else {},
-        facts=_facts(heard),
+        latencies_s=events.latencies_s,
+        requests=events.requests,
+        epochs=events.epochs,
+        stopped=events.stopped,
+        environment=events.facts.environment if events.facts else {},
+        facts=_facts(events),
         flags=tuple(sorted(set(flags))),
-        notes=(*seen.notes, *heard.notes, *in_step, *disturbed, *stopped_counters(seen.traces)),
+        notes=(*seen.notes, *events.notes, *in_step, *disturbed, *stopped_counters(seen.traces)),
         log_tail=seen.log_tail,
         simulated=simulated,
     )
 
 
-def resonances(heard: Heard, measurements: Sequence[Measurement], probe: Probe | None) -> list[str]:
+def resonances(events: TrialEvents, measurements: Sequence[Measurement], probe: Probe | None) -> list[str]:
     """A line where the GPU's measure windows differ so much that its sensor may have seen other parts of the batches.
 
     Windows with a doubt of their own, such as a lowered clock, differ for that, and those whose intervals overlap
@@ -160,9 +160,9 @@ def resonances(heard: Heard, measurements: Sequence[Measurement], probe: Probe |
     period_s = probe.sensor_update_period_s if probe else None
     if probe is None or period_s is None or not misses_part(period_s, probe.averaging_window_s):
         return []
-    if heard.facts is None or not heard.facts.device.startswith("cuda"):
+    if events.facts is None or not events.facts.device.startswith("cuda"):
         return []
-    units = {w.index: w.units for w in heard.windows if w.kind == WindowKind.MEASURE}
+    units = {w.index: w.units for w in events.windows if w.kind == WindowKind.MEASURE}
     sensed = [m for m in measurements if m.window_kind == WindowKind.MEASURE and m.domain == Domain.GPU]
     per_unit_j = [
         (m.net_j_low / count, m.net_j / count, m.net_j_high / count)
@@ -174,12 +174,12 @@ def resonances(heard: Heard, measurements: Sequence[Measurement], probe: Probe |
         return []
     if max(low_j for low_j, _, _ in per_unit_j) <= min(high_j for _, _, high_j in per_unit_j):
         return []
-    what = f"net joules per {heard.facts.unit} varied by over {LARGEST_VARIATION:.0%} between measure windows"
+    what = f"net joules per {events.facts.unit} varied by over {LARGEST_VARIATION:.0%} between measure windows"
     return [f"{what}: they may have run in step with the power sensor; later trials of this point pause at random"]
 
 
-def _facts(heard: Heard) -> Mapping[str, JsonValue]:
-    facts = heard.facts
+def _facts(events: TrialEvents) -> Mapping[str, JsonValue]:
+    facts = events.facts
     return {**facts.workload, "device": facts.device, "unit": facts.unit} if facts else {}
 
 

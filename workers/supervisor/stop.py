@@ -17,7 +17,7 @@ class Stop:
     """A request that wakes a selector, with the reason for the report."""
 
     def __init__(self) -> None:
-        self._ear, self._mouth = socket.socketpair()
+        self._receiver, self._sender = socket.socketpair()
         self.failure: Failure | None = None  #: what the report shall say, once a stop is requested
 
     def request(self, kind: FailureKind) -> None:
@@ -25,11 +25,11 @@ class Stop:
         if self.failure is None:
             self.failure = Failure(kind=kind, message=_MESSAGES[kind])
             with suppress(OSError):  # closed: the trial has just ended by itself
-                self._mouth.send(b"!")
+                self._sender.send(b"!")
 
     def fileno(self) -> int:
         """For a selector: readable once a stop is requested."""
-        return self._ear.fileno()
+        return self._receiver.fileno()
 
     def wait(self, seconds: float) -> bool:
         """Sleep; True as soon as a stop is requested."""
@@ -39,5 +39,5 @@ class Stop:
 
     def close(self) -> None:
         """Free the sockets."""
-        self._ear.close()
-        self._mouth.close()
+        self._receiver.close()
+        self._sender.close()

@@ -19,7 +19,7 @@ from farm.settings import Settings
 from workers.meters import Meter
 from workers.meters.codecarbon import carbon_intensity_g_per_kwh
 from workers.meters.external import Wall
-from workers.supervisor.conversation import Edges, Heard, follow
+from workers.supervisor.conversation import Edges, TrialEvents, follow
 from workers.supervisor.cooldown import Rest, cool_down, rest_of
 from workers.supervisor.registration import probe_of
 from workers.supervisor.report import Observed, SharedIdle, assemble, informed, long_enough
@@ -119,12 +119,12 @@ class Supervisor:
             shared = self._take_last_idle(spec.measure.idle_s)
             early = [] if shared else self._cool_down(spec, sampler, stop)
             before = shared.window if shared else self._first_idle(spec, sampler, edges, stop)
-            heard = Heard(failure=stop.failure)
+            events = TrialEvents(failure=stop.failure)
             if stop.failure is None:
-                heard = self._lead(spec, self._zygote.spawn(log_file), edges, stop)
+                events = self._lead(spec, self._zygote.spawn(log_file), edges, stop)
             warm: list[str] = []
             after = None
-            if heard.failure is None and not stop.wait(SETTLE_S):
+            if events.failure is None and not stop.wait(SETTLE_S):
                 warm = self._cool_down(spec, sampler, stop)
                 after = _idle(WindowKind.IDLE_AFTER, spec, edges, stop)
                 _await_late(meters, sampler, stop)
@@ -136,7 +136,7 @@ class Supervisor:
                 started_at_utc=started,
                 shared=shared,
                 before=before,
-                heard=heard,
+                events=events,
                 after=after,
                 traces=[informed(trace, self.probe) for trace in sampler.traces()],
                 probe=self.probe,
@@ -146,7 +146,7 @@ class Supervisor:
                 log_tail=_tail(log_file),
             )
 
-    def _lead(self, spec: JobSpec, trial: TrialProcess, edges: Edges, stop: Stop) -> Heard:
+    def _lead(self, spec: JobSpec, trial: TrialProcess, edges: Edges, stop: Stop) -> TrialEvents:
         """Follow a trial; the checkpoint of a training that went to its end is of no use any more."""
         checkpoint = self._checkpoint(spec)
         start = protocol.Start(
@@ -157,10 +157,10 @@ class Supervisor:
             jitter=_as_key(spec.point) in self._in_step,
             checkpoint=str(checkpoint) if checkpoint else None,
         )
-        heard = follow(trial, start, edges, stop)
-        if checkpoint is not None and heard.is_done:
+        events = follow(trial, start, edges, stop)
+        if checkpoint is not None and events.is_done:
             checkpoint.unlink(missing_ok=True)
-        return heard
+        return events
 
     def _checkpoint(self, spec: JobSpec) -> Path | None:
         """Where a training is kept, for the next attempt at the job on this machine."""
@@ -200,7 +200,7 @@ def _meter_period_s(probe: Probe | None) -> float | None:
 
 
 def _await_late(meters: Sequence[Meter], sampler: Sampler, stop: Stop) -> None:
-    """What was true at the end of the last window may not be heard of yet: a wall meter is asked over a network."""
+    """What was true at the end of the last window may not be events of yet: a wall meter is asked over a network."""
     delay_s = max((meter.delay_s for meter in meters if isinstance(meter, Wall)), default=0.0)
     if delay_s:
         stop.wait(delay_s)

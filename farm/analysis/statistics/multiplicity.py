@@ -1,6 +1,6 @@
 """Corrections for several tests at once. Pure.
 
-`farm.kinds.tuning.comparison.holm` is there for `farm results`, which must do without statsmodels; a test compares the two.
+`farm.kinds.tuning.comparison.holm` serves `farm results`, which must work without statsmodels; a test compares both.
 """
 
 from collections.abc import Sequence

@@ -198,7 +198,7 @@ def soonest(lives: Iterable[Live]) -> Least | None:
     return _least(lives, lambda live: live.figures.response_s["mean"])
 
 
-def thriftiest(lives: Iterable[Live], is_net: bool) -> Least | None:
+def least_energy(lives: Iterable[Live], is_net: bool) -> Least | None:
     """The policy with the least joules a request; None where an energy is unknown, or there are not two to compare.
 
     Nor of modelled joules: see `BURSTS`.

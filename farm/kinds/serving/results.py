@@ -11,7 +11,7 @@ from rich.text import Text
 from farm.analysis.aggregate import Key, Sample
 from farm.analysis.samples import samples
 from farm.analysis.statistics.data import order
-from farm.kinds.serving.live import BURSTS, LATE, Least, soonest, summarise, thriftiest
+from farm.kinds.serving.live import BURSTS, LATE, Least, least_energy, soonest, summarise
 from farm.kinds.serving.loads import HEADINGS, SHOWN, cells, figures_record, in_ms, lasting
 from farm.kinds.serving.simulated import Live, Policy
 from farm.kinds.serving.times import WARM_UP, needed
@@ -166,7 +166,7 @@ def _sentences(lives: Sequence[Live]) -> list[str]:
     who = named({name: value for name, value in shown(lives[0]) if name != "policy"}) or "all"
     is_net = are_net([live for live in lives if live.is_comparable])
     found = []
-    fast, cheap = soonest(lives), thriftiest(lives, is_net)
+    fast, cheap = soonest(lives), least_energy(lives, is_net)
     if fast is not None:
         each = (f"{interval(in_ms(value))} ms" for value in (fast.value, fast.next_value))
         found.append(f"{who}: {_policy(fast.best)} answers soonest, on average in {_held(fast, *each)}.")

@@ -152,11 +152,11 @@ def _together(parts: Iterable[Spent]) -> Spent:
 
 def _own_epochs(epochs: Iterable[Epoch], windows: Mapping[int, Spent]) -> Joules:
     """Mean of those that had a long window to themselves."""
-    lodgers = Counter(epoch.window for epoch in epochs)
+    sharing_epochs = Counter(epoch.window for epoch in epochs)
     own = [
         window.joules
         for index, window in windows.items()
-        if lodgers[index] == 1 and (window.duration_s or 0.0) >= EPOCH_NEEDS_S
+        if sharing_epochs[index] == 1 and (window.duration_s or 0.0) >= EPOCH_NEEDS_S
     ]
     return total(own).per(len(own))
 
@@ -169,13 +169,16 @@ def _crossing(
         return Crossing(accuracy, epochs=None)
     last = epochs[place].window
     done = sum(epoch.window == last for epoch in epochs[: place + 1])
-    lodgers = sum(epoch.window == last for epoch in epochs)
+    sharing_epochs = sum(epoch.window == last for epoch in epochs)
     spent = [
-        _share(_UNMETERED if index is None else stage.get(index, _UNMETERED), done / lodgers if index == last else 1.0)
+        _share(
+            _UNMETERED if index is None else stage.get(index, _UNMETERED),
+            done / sharing_epochs if index == last else 1.0,
+        )
         for stage in (training, validation)
         for index in {epoch.window for epoch in epochs[: place + 1]}
     ]
-    return Crossing(accuracy, epochs[place].index + 1, _together(spent), is_interpolated=done < lodgers)
+    return Crossing(accuracy, epochs[place].index + 1, _together(spent), is_interpolated=done < sharing_epochs)
 
 
 def _share(spent: Spent, share: float) -> Spent:

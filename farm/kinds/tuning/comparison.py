@@ -36,7 +36,7 @@ class Race:
 
 
 @dataclass(frozen=True, slots=True)
-class Contest:
+class StrategyComparison:
     """One strategy against random search, over seeds."""
 
     workload: Key
@@ -62,12 +62,14 @@ class Contest:
         return "less" if is_sure and len(self.races) >= LEAST_SEEDS else "unclear"
 
 
-def contests(studies: Iterable[Study]) -> list[Contest]:
+def comparisons(studies: Iterable[Study]) -> list[StrategyComparison]:
     """Every strategy against random search, of each workload that has both; random itself first, without a test."""
     groups: dict[Key, dict[str, dict[Scalar, Study]]] = defaultdict(lambda: defaultdict(dict))
     for study in studies:
         groups[study.workload][study.strategy][study.seed] = study
-    return [contest for workload, by_strategy in groups.items() for contest in _contests(workload, by_strategy)]
+    return [
+        comparison for workload, by_strategy in groups.items() for comparison in _comparisons(workload, by_strategy)
+    ]
 
 
 def race(study: Study, random: Study) -> Race | None:
@@ -81,7 +83,7 @@ def race(study: Study, random: Study) -> Race | None:
     return Race(study.seed, goal, budget_j, step.trials if step else None, step.joules if step else None)
 
 
-def _contests(workload: Key, by_strategy: Mapping[str, Mapping[Scalar, Study]]) -> list[Contest]:
+def _comparisons(workload: Key, by_strategy: Mapping[str, Mapping[Scalar, Study]]) -> list[StrategyComparison]:
     random = by_strategy.get(BASELINE, {})
     races = {
         strategy: tuple(
@@ -93,14 +95,19 @@ def _contests(workload: Key, by_strategy: Mapping[str, Mapping[Scalar, Study]]) 
     tested = {strategy: p_less([r.ratio for r in several]) for strategy, several in run.items() if strategy != BASELINE}
     adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
     return [
-        _contest(workload, strategy, several, adjusted.get(strategy), len(tested)) for strategy, several in run.items()
+        _comparison(workload, strategy, several, adjusted.get(strategy), len(tested))
+        for strategy, several in run.items()
     ]
 
 
-def _contest(workload: Key, strategy: str, races: tuple[Race, ...], p: float | None, tests: int) -> Contest:
+def _comparison(
+    workload: Key, strategy: str, races: tuple[Race, ...], p: float | None, tests: int
+) -> StrategyComparison:
     ratios = [r.ratio for r in races]
     low, high = median_interval(ratios)
-    return Contest(workload, strategy, races, median(ratios), low, high, p, min(tests * 0.5 ** len(races), 1.0))
+    return StrategyComparison(
+        workload, strategy, races, median(ratios), low, high, p, min(tests * 0.5 ** len(races), 1.0)
+    )
 
 
 def p_less(ratios: Sequence[float]) -> float:

@@ -15,7 +15,7 @@ from farm.analysis.aggregate import Key
 from farm.analysis.samples import labels, samples
 from farm.errors import InputError
 from farm.kinds.training.results import STAGES
-from farm.kinds.tuning.comparison import BASELINE, LEAST_SEEDS, SIGNIFICANCE, Contest, contests
+from farm.kinds.tuning.comparison import BASELINE, LEAST_SEEDS, SIGNIFICANCE, StrategyComparison, comparisons
 from farm.kinds.tuning.importance import importance
 from farm.kinds.tuning.searches import Configuration, Found, StrategySummary, Study, front, studies, summarise
 from farm.model import Flag, Point, Quality, Scalar, SweepRecord
@@ -43,11 +43,11 @@ class Workload:
     key: Key  #: what tells it from the other workloads of the sweep
     studies: tuple[Study, ...]
     strategies: tuple[StrategySummary, ...]
-    contests: tuple[Contest, ...]
+    comparisons: tuple[StrategyComparison, ...]
 
-    def contest(self, strategy: str) -> Contest | None:
+    def comparison(self, strategy: str) -> StrategyComparison | None:
         """Of a strategy; None where there was nothing to compare."""
-        return next((contest for contest in self.contests if contest.strategy == strategy), None)
+        return next((comparison for comparison in self.comparisons if comparison.strategy == strategy), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +108,10 @@ class Results:
         return grids(rows, tuple(shares)) if rows else None
 
     def _sentences(self, workload: Workload) -> list[str]:
-        compared = [contest for contest in workload.contests if contest.strategy != BASELINE]
+        compared = [comparison for comparison in workload.comparisons if comparison.strategy != BASELINE]
         is_modelled = any(sample.quality is Quality.MODELLED for sample in self.selected.samples)
         return [
-            *(claim(contest, is_modelled) for contest in compared),
+            *(claim(comparison, is_modelled) for comparison in compared),
             *([] if compared else [_NOTHING_COMPARED]),
         ]
 
@@ -157,24 +157,24 @@ def results(store: Store, sweep: SweepRecord, selection: Selection) -> Results:
     )
 
 
-def claim(contest: Contest, is_modelled: bool) -> str:
+def claim(comparison: StrategyComparison, is_modelled: bool) -> str:
     """What may be said of a strategy and random search: no more than the seeds show."""
-    seeds, strategy = len(contest.races), contest.strategy
+    seeds, strategy = len(comparison.races), comparison.strategy
     joules = "modelled energy" if is_modelled else "energy"
-    if contest.verdict == "never":
+    if comparison.verdict == "never":
         return f"{strategy} reaches random's best accuracy with none of {several(seeds, 'seed')}."
-    figures = f"{contest.reached} of {several(seeds, 'seed')} reach it"
-    if isfinite(contest.ratio):
-        figures += f", after {_ratio(contest)} of what random spends in all (median)"
-    if contest.verdict == "less":
-        test = f"Wilcoxon signed-rank, one-sided, Holm: p = {number(contest.p, 2)}"
+    figures = f"{comparison.reached} of {several(seeds, 'seed')} reach it"
+    if isfinite(comparison.ratio):
+        figures += f", after {_ratio(comparison)} of what random spends in all (median)"
+    if comparison.verdict == "less":
+        test = f"Wilcoxon signed-rank, one-sided, Holm: p = {number(comparison.p, 2)}"
         return f"{strategy} reaches random's best accuracy with less {joules}: {figures}; {test}."
     if seeds < LEAST_SEEDS:
         why = f"a claim needs at least {LEAST_SEEDS} seeds"
-    elif contest.least_p > SIGNIFICANCE:
-        why = f"so few seeds cannot give a p below {number(contest.least_p, 2)}: use more"
+    elif comparison.least_p > SIGNIFICANCE:
+        why = f"so few seeds cannot give a p below {number(comparison.least_p, 2)}: use more"
     else:
-        why = f"p = {number(contest.p, 2)}"
+        why = f"p = {number(comparison.p, 2)}"
     return f"{strategy} against random: cannot tell whether it needs less {joules}. {figures}; {why}."
 
 
@@ -182,38 +182,38 @@ def _workloads(found: Sequence[Study]) -> Iterable[Workload]:
     """Each named by what tells it from the others."""
     keys = list(dict.fromkeys(study.workload for study in found))
     levels = {name: {dict(key).get(name) for key in keys} for key in keys for name, _ in key}
-    every, races = summarise(found), contests(found)
+    every, races = summarise(found), comparisons(found)
     for key in keys:
         yield Workload(
             key=tuple((name, value) for name, value in key if len(levels[name]) > 1),
             studies=tuple(study for study in found if study.workload == key),
             strategies=tuple(strategy for strategy in every if strategy.workload == key),
-            contests=tuple(contest for contest in races if contest.workload == key),
+            comparisons=tuple(comparison for comparison in races if comparison.workload == key),
         )
 
 
 def _reached(workload: Workload) -> RenderableType:
     rows = []
     for strategy in workload.strategies:
-        contest = workload.contest(strategy.strategy)
-        trials = [race.trials for race in contest.races if race.trials is not None] if contest else []
+        comparison = workload.comparison(strategy.strategy)
+        trials = [race.trials for race in comparison.races if race.trials is not None] if comparison else []
         cells = [
             str(strategy.seeds),
             percent_interval(strategy.best_accuracy),
             number(strategy.total_j.mean if strategy.total_j else None),
-            f"{contest.reached} of {len(contest.races)}" if contest else UNKNOWN,
+            f"{comparison.reached} of {len(comparison.races)}" if comparison else UNKNOWN,
             count(median(trials) if trials else None),
-            _ratio(contest) if contest else UNKNOWN,
+            _ratio(comparison) if comparison else UNKNOWN,
         ]
         rows.append(Row((("strategy", strategy.strategy),), cells))
     return grids(rows, _REACHED)
 
 
-def _ratio(contest: Contest) -> str:
+def _ratio(comparison: StrategyComparison) -> str:
     """The median with its interval, in percent; more than all where it is never reached."""
-    if contest.ratio_low is None or contest.ratio_high is None or not isfinite(contest.ratio):
-        return _percent(contest.ratio)
-    return f"{_percent(contest.ratio)} ({_percent(contest.ratio_low)} to {_percent(contest.ratio_high)})"
+    if comparison.ratio_low is None or comparison.ratio_high is None or not isfinite(comparison.ratio):
+        return _percent(comparison.ratio)
+    return f"{_percent(comparison.ratio)} ({_percent(comparison.ratio_low)} to {_percent(comparison.ratio_high)})"
 
 
 def _percent(ratio: float) -> str:
@@ -272,10 +272,10 @@ def _spelt(params: Point) -> str:
 
 
 def _strategy_records(workload: Workload) -> list[dict[str, Scalar]]:
-    return [_strategy_record(strategy, workload.contest(strategy.strategy)) for strategy in workload.strategies]
+    return [_strategy_record(strategy, workload.comparison(strategy.strategy)) for strategy in workload.strategies]
 
 
-def _strategy_record(strategy: StrategySummary, contest: Contest | None) -> dict[str, Scalar]:
+def _strategy_record(strategy: StrategySummary, comparison: StrategyComparison | None) -> dict[str, Scalar]:
     return {
         **dict(strategy.workload),
         "strategy": strategy.strategy,
@@ -293,13 +293,13 @@ def _strategy_record(strategy: StrategySummary, contest: Contest | None) -> dict
         "saved_by_pruning_j_estimate": strategy.saved_j,
         "sampler_s": strategy.sampler_s,
         "sampler_cpu_s": strategy.sampler_cpu_s,
-        "races": len(contest.races) if contest else 0,
-        "reached_random_best": contest.reached if contest else None,
-        "j_over_random": _finite(contest.ratio) if contest else None,
-        "j_over_random_low": _finite(contest.ratio_low) if contest else None,
-        "j_over_random_high": _finite(contest.ratio_high) if contest else None,
-        "p": contest.p if contest else None,
-        "verdict": contest.verdict if contest and contest.strategy != BASELINE else None,
+        "races": len(comparison.races) if comparison else 0,
+        "reached_random_best": comparison.reached if comparison else None,
+        "j_over_random": _finite(comparison.ratio) if comparison else None,
+        "j_over_random_low": _finite(comparison.ratio_low) if comparison else None,
+        "j_over_random_high": _finite(comparison.ratio_high) if comparison else None,
+        "p": comparison.p if comparison else None,
+        "verdict": comparison.verdict if comparison and comparison.strategy != BASELINE else None,
     }
 
 

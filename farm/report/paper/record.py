@@ -30,7 +30,7 @@ def _study(study: Studied) -> dict[str, Any]:
     sweep = study.record
     return {
         **sweep.model_dump(mode="json", exclude={"submitter"}),
-        "summary": words.standing(study),
+        "summary": words.status(study),
         "conclusion": words.findings(study),
         "alerts": words.alerts(study),
         "jobs": dict(study.progress.counts),

@@ -68,7 +68,7 @@ def _summary(material: Material) -> list[Block]:
         name = f"{study.record.name}: " if len(material.studies) > 1 else ""
         blocks += [Alert(f"{name}{alert}") for alert in words.alerts(study)]
     for study in material.studies:
-        blocks.append(Words(words.standing(study)))
+        blocks.append(Words(words.status(study)))
         found = words.findings(study)
         blocks += [Sentences(found)] if found else []
     return blocks

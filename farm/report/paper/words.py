@@ -85,7 +85,7 @@ def title(material: Material) -> str:
     return ", ".join(dict.fromkeys(study.record.name for study in material.studies))
 
 
-def standing(study: Studied) -> str:
+def status(study: Studied) -> str:
     """How much was measured, where."""
     places = Counter(f"{t.machine} ({t.hardware_class})" for t in study.trials if t.machine and t.failure is None)
     where = f" on {', '.join(places)}" if places else ""

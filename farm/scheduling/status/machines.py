@@ -13,7 +13,7 @@ from rich.text import Text
 from farm import __version__
 from farm.energy import verdict
 from farm.errors import InputError
-from farm.model import Duty
+from farm.model import MachineState
 from farm.report.numbers import UNKNOWN, label, number, percent, several, span
 from farm.scheduling.status.progress import point
 from farm.store import Condition, MachineStatus, RunningJob, Store, Temperature
@@ -25,11 +25,11 @@ _UNITS: Mapping[str, Callable[[float], str]] = {
     "_hz": lambda clock: f"{clock / 1e6:.0f} MHz",
     "_w": lambda power: f"{number(power)} W",
 }
-SHORT_DUTY: Mapping[Duty, str] = {Duty.PAUSE: "paused", Duty.DRAIN: "drained"}
-_DUTY: Mapping[Duty, str] = {
-    Duty.WORK: "takes jobs",
-    Duty.PAUSE: "paused, takes no new job: `farm resume {name}` ends that",
-    Duty.DRAIN: "drained, takes no new job and leaves: `farm resume {name}` ends that",
+SHORT_STATES: Mapping[MachineState, str] = {MachineState.PAUSED: "paused", MachineState.DRAINING: "drained"}
+_STATES: Mapping[MachineState, str] = {
+    MachineState.ACTIVE: "takes jobs",
+    MachineState.PAUSED: "paused, takes no new job: `farm resume {name}` ends that",
+    MachineState.DRAINING: "drained, takes no new job and leaves: `farm resume {name}` ends that",
 }
 
 
@@ -137,7 +137,7 @@ def _details(machine: Seen) -> Table:
         "machine": f"{_name(status)}, id {status.machine.id}",
         "hardware class": status.machine.hardware_class,
         "last seen": f"{span(machine.unheard_s)} ago{': silent' if machine.is_silent else ''}",
-        "duty": _DUTY[status.duty].format(name=status.machine.name),
+        "wanted_state": _STATES[status.wanted_state].format(name=status.machine.name),
         "runs": _running_in_full(machine),
         "temperature": _temperature(machine),
         **_record(machine),
@@ -155,11 +155,11 @@ def _doing(machine: Seen) -> Iterator[str]:
     status = machine.status
     if machine.is_silent:
         yield "silent"
-    if status.duty != Duty.WORK:
-        yield SHORT_DUTY[status.duty]
+    if status.wanted_state != MachineState.ACTIVE:
+        yield SHORT_STATES[status.wanted_state]
     if machine.running:
         yield f"{point(machine.running.point)}, for {span(machine.runs_s)}"
-    elif status.duty == Duty.WORK and not machine.is_silent:
+    elif status.wanted_state == MachineState.ACTIVE and not machine.is_silent:
         yield "idle"
     if status.spooled:
         yield f"{several(status.spooled, 'report')} in its spool"
@@ -233,7 +233,7 @@ def records(seen: Sequence[Seen]) -> list[dict[str, Any]]:
             "controller_version": __version__,
             "last_seen_at": machine.status.last_seen_at.isoformat(),
             "silent": machine.is_silent,
-            "duty": machine.status.duty,
+            "wanted_state": machine.status.wanted_state,
             "spooled": machine.status.spooled,
             "rejected": machine.status.rejected,
             "running_job": machine.status.running_job,

@@ -60,26 +60,28 @@ def time_left_s(progress: Progress, now: datetime) -> float | None:
     what they do in a second, is the least that it takes; the most loaded group decides. A machine without a measured
     duration, of its own or of its class, counts for nothing.
     """
-    crew = {
-        m.id: fmean(progress.recent_s[m.hardware_class]) for m in progress.crew if m.hardware_class in progress.recent_s
+    available = {
+        m.id: fmean(progress.recent_s[m.hardware_class])
+        for m in progress.available
+        if m.hardware_class in progress.recent_s
     }
-    if progress.is_over or not crew:
+    if progress.is_over or not available:
         return None
-    everybody = frozenset(crew)
+    everybody = frozenset(available)
     work: dict[frozenset[str], float] = defaultdict(float, {everybody: progress.to_go - progress.open})
     for waiting in progress.waiting:
-        work[frozenset(m.id for m in progress.crew if fits(waiting.target, m)) & everybody] += waiting.jobs
+        work[frozenset(m.id for m in progress.available if fits(waiting.target, m)) & everybody] += waiting.jobs
     for job in progress.running:
-        begun = max((now - job.since).total_seconds(), 0.0) / crew.get(job.machine_id, inf)
+        begun = max((now - job.since).total_seconds(), 0.0) / available.get(job.machine_id, inf)
         work[frozenset({job.machine_id}) & everybody] += max(1 - begun, 0.0)
-    return None if frozenset() in work else max(_takes_s(group, work, crew) for group in work)
+    return None if frozenset() in work else max(_takes_s(group, work, available) for group in work)
 
 
-def _takes_s(group: frozenset[str], work: Mapping[frozenset[str], float], crew: Mapping[str, float]) -> float:
+def _takes_s(group: frozenset[str], work: Mapping[frozenset[str], float], available: Mapping[str, float]) -> float:
     """What the jobs take that run on these machines only; a whole job takes one of them its time."""
     jobs = sum(count for machines, count in work.items() if machines <= group)
-    shared_s = jobs / sum(1 / crew[machine] for machine in group)
-    return max(shared_s, min(crew[machine] for machine in group)) if work[group] >= 1 else shared_s
+    shared_s = jobs / sum(1 / available[machine] for machine in group)
+    return max(shared_s, min(available[machine] for machine in group)) if work[group] >= 1 else shared_s
 
 
 class _Panel:

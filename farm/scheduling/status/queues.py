@@ -11,11 +11,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from farm.model import Duty, queue_for
+from farm.model import MachineState, queue_for
 from farm.report.numbers import UNKNOWN
 from farm.scheduling import routing
 from farm.scheduling.routing import fits
-from farm.scheduling.status.machines import SHORT_DUTY, Seen
+from farm.scheduling.status.machines import SHORT_STATES, Seen
 from farm.spec.capability import is_capability, queue_of
 from farm.store import Waiting
 
@@ -112,5 +112,5 @@ def _servers(queue: Queue) -> str:
 
 def _in_the_way(machine: Seen) -> str:
     marks = ["silent"] if machine.is_silent else []
-    marks += [] if machine.status.duty == Duty.WORK else [SHORT_DUTY[machine.status.duty]]
+    marks += [] if machine.status.wanted_state == MachineState.ACTIVE else [SHORT_STATES[machine.status.wanted_state]]
     return f" ({', '.join(marks)})" if marks else ""

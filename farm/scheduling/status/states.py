@@ -6,33 +6,39 @@ from difflib import get_close_matches
 
 from rich.text import Text
 
-from farm.model import Duty, Scalar
+from farm.model import MachineState, Scalar
 
 _AFTER = {
-    Duty.PAUSE: "no new trial starts there until `farm resume {0}`",
-    Duty.DRAIN: "its worker leaves; one that is started there waits for `farm resume {0}`",
+    MachineState.PAUSED: "no new trial starts there until `farm resume {0}`",
+    MachineState.DRAINING: "its worker leaves; one that is started there waits for `farm resume {0}`",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
-    """A machine whose duty was changed."""
+    """A machine whose wanted_state was changed."""
 
     name: str
-    duty: Duty
+    wanted_state: MachineState
     running: Sequence[str]  #: its job, which goes on to its end
 
     def rendered(self) -> Text:
         """One sentence."""
-        if self.duty is Duty.WORK:
+        if self.wanted_state is MachineState.ACTIVE:
             return Text(f"{self.name} may run trials again")
-        state = {Duty.PAUSE: "paused", Duty.DRAIN: "drained"}[self.duty]
+        state = {MachineState.PAUSED: "paused", MachineState.DRAINING: "drained"}[self.wanted_state]
         now = f": job {', '.join(self.running)} goes on to its end, then" if self.running else " and runs nothing:"
-        return Text(f"{self.name} is {state}{now} {_AFTER[self.duty].format(self.name)}")
+        return Text(f"{self.name} is {state}{now} {_AFTER[self.wanted_state].format(self.name)}")
 
     def records(self) -> list[dict[str, Scalar]]:
         """For json."""
-        return [{"machine": self.name, "duty": self.duty, "running_job": self.running[0] if self.running else None}]
+        return [
+            {
+                "machine": self.name,
+                "wanted_state": self.wanted_state,
+                "running_job": self.running[0] if self.running else None,
+            }
+        ]
 
 
 def unknown(name: str, known: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from farm.analysis.intervals import Interval
 from farm.analysis.statistics.data import Data
 from farm.analysis.statistics.equivalence import MARGIN, equivalence
 from farm.errors import InputError
-from farm.kinds.tuning.comparison import BASELINE, LEAST_SEEDS, Contest, contests
+from farm.kinds.tuning.comparison import BASELINE, LEAST_SEEDS, StrategyComparison, comparisons
 from farm.kinds.tuning.searches import Outcome, Study
 from farm.studies.claims.finding import (
     SIGNIFICANCE,
@@ -182,26 +182,26 @@ def _compared(searches: Searches, strategy: str, other: str) -> tuple[Verdict, F
     return verdict, Figure(what, share_of, Scale.SHARE, verdict, p, trials)
 
 
-def _trained(searches: Searches, contest: Contest) -> int:
+def _trained(searches: Searches, comparison: StrategyComparison) -> int:
     """Trainings of both sides."""
     return sum(
         len(study.attempts)
         for study in searches.studies
-        if study.workload == contest.workload and study.strategy in {BASELINE, contest.strategy}
+        if study.workload == comparison.workload and study.strategy in {BASELINE, comparison.strategy}
     )
 
 
 def share(searches: Searches) -> Finding:
     """Contests against random, of each workload."""
-    found = [c for c in contests(searches.studies) if c.strategy == searches.bayesian]
+    found = [c for c in comparisons(searches.studies) if c.strategy == searches.bayesian]
     decided, figures = [], []
-    for contest in found:
-        value = Interval(contest.ratio, contest.ratio_low, contest.ratio_high)
-        verdict = below(value, SMALL_SHARE) if len(contest.races) >= LEAST_SEEDS else Verdict.UNCLEAR
+    for comparison in found:
+        value = Interval(comparison.ratio, comparison.ratio_low, comparison.ratio_high)
+        verdict = below(value, SMALL_SHARE) if len(comparison.races) >= LEAST_SEEDS else Verdict.UNCLEAR
         decided.append(verdict)
-        reached = f"{contest.reached} of {len(contest.races)} seeds pass"
-        what = f"{contest.strategy}: share of random's joules until it passes random's best (median; {reached})"
-        figures.append(Figure(what, value, Scale.SHARE, verdict, contest.p, _trained(searches, contest)))
+        reached = f"{comparison.reached} of {len(comparison.races)} seeds pass"
+        what = f"{comparison.strategy}: share of random's joules until it passes random's best (median; {reached})"
+        figures.append(Figure(what, value, Scale.SHARE, verdict, comparison.p, _trained(searches, comparison)))
     if not decided:
         absent = "it takes random search and a Bayesian one, with accuracy and joules"
         return unclear(SHARE, absent if searches.studies else searches.nothing, searches.basis)

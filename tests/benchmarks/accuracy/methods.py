@@ -29,7 +29,7 @@ def outcome(meters: Meters, window_s: float, index: int) -> Outcome:
     """One trial of ours; where it changes what runs, to keep out of step with the sensor, the others get their own."""
     seed = f"{meters.name} {window_s} {index}"
     run = _run(meters, window_s, seed, knows_sensor=True)
-    flags = frozenset(run.observed.heard.flags)
+    flags = frozenset(run.observed.events.flags)
     theirs = _run(meters, window_s, seed, knows_sensor=False) if Flag.ALIAS_RISK in flags else run
     ours, true_net_j = measured(run), run.true_net_j()
     if ours.net_j is None or ours.net_j_low is None or ours.net_j_high is None:

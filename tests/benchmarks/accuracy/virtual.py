@@ -31,7 +31,7 @@ from farm.model import (
 )
 from tests.benchmarks.accuracy.cases import SPREAD, Batches
 from workers.simulator import IDLE, Board, Constant, Load, Preset, Square, drive
-from workers.supervisor.conversation import Heard
+from workers.supervisor.conversation import TrialEvents
 from workers.supervisor.cooldown import LOOKS, Rest
 from workers.supervisor.report import Observed, informed
 from workers.supervisor.supervisor import COOLING_LOOKS, SETTLE_S
@@ -196,16 +196,16 @@ class _Supervisor:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
-        self.heard = Heard()
+        self.events = TrialEvents()
 
     def edge(self) -> None:
         self._machine.read_meters()
 
     def send(self, event: Frozen) -> None:
         if isinstance(event, protocol.Closed):
-            self.heard.windows.append(event.window)
+            self.events.windows.append(event.window)
         elif isinstance(event, protocol.Doubt):
-            self.heard.flags += [event.flag] if event.flag else []
+            self.events.flags += [event.flag] if event.flag else []
 
 
 class _Work:
@@ -261,7 +261,7 @@ def run_trial(
         started_at_utc=_ANY_DAY,
         shared=None,
         before=before,
-        heard=supervisor.heard,
+        events=supervisor.events,
         after=after,
         traces=[informed(trace, probe) for trace in machine.traces()],
         probe=probe,

@@ -35,7 +35,7 @@ class Queue:
         """`offsets_ns`: when each request is to come, after `open`; in order."""
         self._count = len(offsets_ns)
         self._arrived = 0
-        self._bell, theirs = os.pipe()
+        self._wake, theirs = os.pipe()
         with tempfile.TemporaryFile() as file:
             file.write(bytes(2 * _TIME_BYTES * self._count))  # a disk that is full says so now, not by a signal later
             file.flush()
@@ -62,7 +62,7 @@ class Queue:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        os.close(self._bell)
+        os.close(self._wake)
         self._times.release()
         self._table.close()
 
@@ -96,24 +96,24 @@ class Queue:
         return self._arrived
 
     def _listen(self, timeout_s: float | None) -> None:
-        """Wait for the bell; raises ArrivalsLost where nobody can ring it any more."""
-        if select.select([self._bell], [], [], timeout_s)[0] and not os.read(self._bell, 1 << 16):
+        """Wait for the wake; raises ArrivalsLost where nobody can message it any more."""
+        if select.select([self._wake], [], [], timeout_s)[0] and not os.read(self._wake, 1 << 16):
             raise ArrivalsLost(f"the process that lets requests arrive has died after {self._look()} requests")
 
 
-def main(table_fd: int, bell_fd: int) -> None:
+def main(table_fd: int, wake_fd: int) -> None:
     """The other end: say that it is there, learn when to begin, let one request after the other arrive."""
-    os.set_blocking(bell_fd, False)
+    os.set_blocking(wake_fd, False)
     with mmap.mmap(table_fd, 0) as table, memoryview(table) as raw, raw.cast(_TIME) as times:
         count = len(times) // 2
-        os.write(bell_fd, b"!")
+        os.write(wake_fd, b"!")
         begin = sys.stdin.readline()
         for request in range(count if begin else 0):
             if not _sleep_until(int(begin) + times[request]):
                 return
             times[count + request] = time.monotonic_ns()
             with suppress(BlockingIOError):
-                os.write(bell_fd, b"!")
+                os.write(wake_fd, b"!")
         sys.stdin.read()
 
 

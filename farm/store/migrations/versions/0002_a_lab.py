@@ -15,7 +15,7 @@ def upgrade() -> None:
     with op.batch_alter_table("sweep") as sweep:
         sweep.add_column(sa.Column("submitter", sa.String(), nullable=False, server_default=""))
     with op.batch_alter_table("machine") as machine:
-        machine.add_column(sa.Column("duty", sa.Text(), nullable=False, server_default="work"))
+        machine.add_column(sa.Column("wanted_state", sa.Text(), nullable=False, server_default="active"))
         machine.add_column(sa.Column("spooled", sa.Integer(), nullable=False, server_default="0"))
         machine.add_column(sa.Column("rejected", sa.Integer(), nullable=False, server_default="0"))
     _outbox_by("sweep_id", "queue", "ordinal")
@@ -24,7 +24,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     _outbox_by("priority", "ordinal")
     with op.batch_alter_table("machine") as machine:
-        for name in ("rejected", "spooled", "duty"):
+        for name in ("rejected", "spooled", "wanted_state"):
             machine.drop_column(name)
     with op.batch_alter_table("sweep") as sweep:
         sweep.drop_column("submitter")

@@ -9,22 +9,22 @@ from rich.table import Table
 from rich.text import Text
 
 from farm.analysis.samples import samples
-from farm.analysis.stopping import Standing, standings
+from farm.analysis.stopping import PointStatus, statuses
 from farm.model import StoppingRule, SweepRecord
 from farm.report.grids import KEY_HEADINGS
 from farm.report.numbers import UNKNOWN, label
 from farm.store import Store
 
 
-def standing(store: Store, sweep: SweepRecord) -> list[Standing]:
+def status(store: Store, sweep: SweepRecord) -> list[PointStatus]:
     """Of each point of a sweep whose repetitions are decided as it goes; none where their number is fixed."""
     if sweep.rule.is_fixed:
         return []
     found = samples(store.trial_rows(sweep.id), store.measurement_rows(sweep.id))
-    return standings([job.spec for job in store.jobs(sweep.id)], found, sweep.rule)
+    return statuses([job.spec for job in store.jobs(sweep.id)], found, sweep.rule)
 
 
-def below(view: RenderableType, points: Sequence[Standing], rule: StoppingRule) -> RenderableType:
+def below(view: RenderableType, points: Sequence[PointStatus], rule: StoppingRule) -> RenderableType:
     """Below a sweep's status: which points are open and why, and what stopping early saves."""
     out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     names = _names(points)
@@ -38,7 +38,7 @@ def below(view: RenderableType, points: Sequence[Standing], rule: StoppingRule) 
     return Group(view, Text(), out, Text(saved))
 
 
-def records(points: Sequence[Standing]) -> list[dict[str, Any]]:
+def records(points: Sequence[PointStatus]) -> list[dict[str, Any]]:
     """As plain records."""
     return [
         {
@@ -53,19 +53,19 @@ def records(points: Sequence[Standing]) -> list[dict[str, Any]]:
     ]
 
 
-def _names(points: Sequence[Standing]) -> list[str]:
+def _names(points: Sequence[PointStatus]) -> list[str]:
     """Model and batch size, and what else tells the points apart."""
     levels = {name: {s.point.get(name) for s in points} for s in points for name in s.point}
     varied = (name for name, values in levels.items() if len(values) > 1)
     return list(dict.fromkeys(("model", "batch_size", *varied)))
 
 
-def _width(s: Standing) -> str:
+def _width(s: PointStatus) -> str:
     relative = s.interval.relative if s.interval else None
     return UNKNOWN if relative is None else f"{relative:.1%}"
 
 
-def _verdict(s: Standing, rule: StoppingRule) -> str:
+def _verdict(s: PointStatus, rule: StoppingRule) -> str:
     if s.is_open:
         return f"open: over {rule.target:.1%}" if s.valid >= rule.min else f"open: fewer than {rule.min} valid"
     relative = s.interval.relative if s.interval else None

@@ -1,4 +1,4 @@
-"""The controller's side of a queued job: who waits to be rung for, who was, and who could come."""
+"""The controller's side of a queued job: who waits to be published, who was, and who could come."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 import farm.store.tables as t
-from farm.model import Duty, JobState, Machine, Ring
+from farm.model import JobMessage, JobState, Machine, MachineState
 from farm.store.engine import Database
 from farm.store.tables import UtcDateTime
 
@@ -35,7 +35,7 @@ _IN_OUTBOX = and_(_is(JobState.QUEUED), t.job.c.published_at.is_(None))
 
 
 @dataclass(frozen=True, slots=True)
-class Unrung:
+class UnpublishedJobs:
     """A sweep that has jobs in the outbox for a queue."""
 
     sweep_id: str
@@ -46,7 +46,7 @@ class Unrung:
 
 @dataclass(frozen=True, slots=True)
 class AtWork:
-    """How many jobs of a submitter run, or are rung for and wait, on one queue with one priority."""
+    """How many jobs of a submitter run, or are published and wait, on one queue with one priority."""
 
     queue: str
     submitter: str
@@ -55,22 +55,22 @@ class AtWork:
     jobs: int
 
 
-class Rings(Database):
+class Publishing(Database):
     """The outbox, and the messages that were sent."""
 
-    def outbox(self, sweep_id: str | None = None) -> list[Unrung]:
-        """What waits to be rung for, in the order of submission; reads one entry of the index for each line of it."""
+    def outbox(self, sweep_id: str | None = None) -> list[UnpublishedJobs]:
+        """What waits to be published, in the order of submission; reads one entry of the index for each line of it."""
         given = {} if sweep_id is None else {"of_sweep": sweep_id}
         with self.read() as connection:
-            return [Unrung(*row) for row in connection.execute(_outbox(of_one=bool(given)), given)]
+            return [UnpublishedJobs(*row) for row in connection.execute(_outbox(of_one=bool(given)), given)]
 
-    def unpublished(self, sweep_id: str, queue: str, limit: int) -> list[Ring]:
-        """The first jobs of a sweep that wait to be rung for on a queue, in the order of the plan."""
+    def unpublished(self, sweep_id: str, queue: str, limit: int) -> list[JobMessage]:
+        """The first jobs of a sweep that wait to be published on a queue, in the order of the plan."""
         query = self._waiting(sweep_id).where(_IN_OUTBOX, t.job.c.queue == queue)
-        return self._rings(query.order_by(t.job.c.ordinal).limit(limit))
+        return self._messages(query.order_by(t.job.c.ordinal).limit(limit))
 
     def at_work(self, sweep_id: str | None = None) -> list[AtWork]:
-        """What runs, and what was rung for and waits."""
+        """What runs, and what was published and waits."""
         given = {} if sweep_id is None else {"of_sweep": sweep_id}
         queries = (_at_work(of_one=bool(given), is_running=is_running) for is_running in (True, False))
         with self.read() as connection:
@@ -78,23 +78,25 @@ class Rings(Database):
 
     def present(self, within_s: float) -> list[Machine]:
         """The machines that take jobs now: neither paused nor drained, and seen so lately."""
-        query = select(t.machine).where(t.machine.c.duty == Duty.WORK, t.machine.c.last_seen_at >= self.now(-within_s))
+        query = select(t.machine).where(
+            t.machine.c.wanted_state == MachineState.ACTIVE, t.machine.c.last_seen_at >= self.now(-within_s)
+        )
         with self.read() as connection:
             return [
                 Machine(id=row.id, name=row.name, hardware_class=row.hardware_class, hardware=row.hardware)
                 for row in connection.execute(query.order_by(t.machine.c.name))
             ]
 
-    def stale_rings(self, *, older_than_s: float, limit: int, sweep_id: str | None = None) -> list[Ring]:
+    def stale_messages(self, *, older_than_s: float, limit: int, sweep_id: str | None = None) -> list[JobMessage]:
         """Queued jobs whose message was sent longer ago than that: where their queue is empty, it was lost."""
-        return self._rings(self._stale(older_than_s, sweep_id).limit(limit))
+        return self._messages(self._stale(older_than_s, sweep_id).limit(limit))
 
-    def overtaken_rings(self, *, older_than_s: float, limit: int, sweep_id: str | None = None) -> list[Ring]:
-        """Of those the ones that were lost for sure: a job that was rung for later, and is no more urgent, runs."""
+    def overtaken_messages(self, *, older_than_s: float, limit: int, sweep_id: str | None = None) -> list[JobMessage]:
+        """Of those the ones that were lost for sure: a job that was published later, and is no more urgent, runs."""
         later = t.job.alias("later")
         is_later = and_(later.c.published_at > t.job.c.published_at, later.c.priority >= t.job.c.priority)
         runs = select(later.c.id).where(_is(JobState.RUNNING, later), later.c.queue == t.job.c.queue, is_later)
-        return self._rings(self._stale(older_than_s, sweep_id).where(runs.exists()).limit(limit))
+        return self._messages(self._stale(older_than_s, sweep_id).where(runs.exists()).limit(limit))
 
     def unpublish(self, sweep_id: str) -> None:
         """Forget the messages sent for a sweep's queued jobs: the broker that had them is gone."""
@@ -102,21 +104,23 @@ class Rings(Database):
         with self.write() as connection:
             connection.execute(statement.values(published_at=None))
 
-    def mark_published(self, rings: Sequence[Ring]) -> None:
+    def mark_published(self, messages: Sequence[JobMessage]) -> None:
         """Note that these messages were sent; a job that was claimed since is left alone: it may need a new one."""
-        if not rings:
+        if not messages:
             return
         statement = (
             update(t.job)
             .where(
-                t.job.c.id == bindparam("ring_job"),
-                t.job.c.attempt == bindparam("ring_attempt"),
+                t.job.c.id == bindparam("message_job"),
+                t.job.c.attempt == bindparam("message_attempt"),
                 t.job.c.state == JobState.QUEUED,
             )
             .values(published_at=self.now())
         )
         with self.write() as connection:
-            connection.execute(statement, [{"ring_job": ring.job, "ring_attempt": ring.attempt} for ring in rings])
+            connection.execute(
+                statement, [{"message_job": message.job, "message_attempt": message.attempt} for message in messages]
+            )
 
     def _waiting(self, sweep_id: str | None) -> Select[str, int, str, int]:
         due = or_(t.job.c.not_before.is_(None), t.job.c.not_before <= self.now())
@@ -128,10 +132,10 @@ class Rings(Database):
         query = self._waiting(sweep_id).where(t.job.c.published_at < self.now(-older_than_s))
         return query.order_by(t.job.c.priority, t.job.c.published_at, t.job.c.ordinal)
 
-    def _rings(self, query: Select[str, int, str, int]) -> list[Ring]:
+    def _messages(self, query: Select[str, int, str, int]) -> list[JobMessage]:
         with self.read() as connection:
             return [
-                Ring(job=job, attempt=attempt, queue=queue, priority=priority)
+                JobMessage(job=job, attempt=attempt, queue=queue, priority=priority)
                 for job, attempt, queue, priority in connection.execute(query)
             ]
 
@@ -165,8 +169,8 @@ def _at_work(of_one: bool, is_running: bool) -> Select[str, str, int, bool, int]
     if is_running:
         return query.where(_is(JobState.RUNNING)).group_by(*keys)
     # Not "is not null", for which SQLite would read every job that waits.
-    rung = t.job.c.published_at > literal(datetime.min.replace(tzinfo=UTC), UtcDateTime())
-    return query.where(_is(JobState.QUEUED), rung).group_by(*keys)
+    published = t.job.c.published_at > literal(datetime.min.replace(tzinfo=UTC), UtcDateTime())
+    return query.where(_is(JobState.QUEUED), published).group_by(*keys)
 
 
 def _first_queue(sweep_id: ColumnElement[str], after: ColumnElement[str] | None = None) -> ScalarSelect[str]:
