@@ -13,7 +13,7 @@ from farm.store import Store
 from tests.contract.store_records import ANNE, MACHINE, new_job, record
 
 
-class FakeBell(Publisher):
+class FakePublisher(Publisher):
     """Keeps what is published; can be out of reach."""
 
     def __init__(self) -> None:
@@ -48,5 +48,5 @@ def waiting_store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-def controller(store: Store, publisher: FakeBell, sweep: str | None = None, grace_s: float = 60) -> Controller:
+def controller(store: Store, publisher: FakePublisher, sweep: str | None = None, grace_s: float = 60) -> Controller:
     return Controller(store, publisher, Settings(grace_s=grace_s), sweep)

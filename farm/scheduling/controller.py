@@ -109,11 +109,9 @@ class Controller:
         }
 
     def _publish(self, messages: Sequence[JobMessage], consumed_by: Mapping[str, Sequence[str]]) -> None:
-        messages = [
-            message.model_copy(update={"queue": queue}) for message in messages for queue in consumed_by[message.queue]
-        ]
-        if messages:
-            self._publisher.publish(messages)
+        sent = [own.model_copy(update={"queue": queue}) for own in messages for queue in consumed_by[own.queue]]
+        if sent:
+            self._publisher.publish(sent)
             self._store.mark_published([message for message in messages if consumed_by[message.queue]])
 
     def publish_again(self) -> int:

@@ -77,7 +77,7 @@ def test_the_outbox_has_a_line_for_each_queue_of_each_sweep_in_the_order_of_subm
     assert store.outbox() == [whole[0], whole[2]]
 
 
-def test_a_job_that_shall_wait_is_not_rung_for_before_its_time(farm: Store) -> None:
+def test_a_job_that_shall_wait_is_not_published_before_its_time(farm: Store) -> None:
     def put_off(job: str, seconds: float) -> None:
         with farm.write() as connection:
             connection.execute(update(tables.job).where(tables.job.c.id == job).values(not_before=farm.now(seconds)))

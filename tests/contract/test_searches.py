@@ -107,7 +107,7 @@ def test_a_second_configuration_of_a_number_is_refused_whatever_its_parameters(b
     assert len(begun.asked_jobs(ID)) == 4
 
 
-def test_the_configurations_of_a_block_are_rung_for_in_its_order_and_after_those_before(begun: Store) -> None:
+def test_the_configurations_of_a_block_are_published_in_its_order_and_after_those_before(begun: Store) -> None:
     train(begun, unpublished(begun, 2))
     advance(begun)
     jobs = {job.id: job for job in begun.jobs(ID)}

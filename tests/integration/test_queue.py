@@ -27,13 +27,13 @@ WITHIN_S = 60.0
 LISTENER = """
 import logging, threading
 from farm.settings import Settings
-from workers import ear, main
+from workers.agent import consumer, main
 
 over = threading.Event()
 
 class Member:
     def leave(self) -> None:
-        ear.stop_listening()
+        consumer.stop_listening()
 
     def interrupt(self) -> None:
         over.set()
@@ -49,7 +49,7 @@ class Member:
 
 logging.basicConfig(level=logging.WARNING)
 member = Member()
-celery = ear.build(member.serve, member.refuse, Settings())
+celery = consumer.build(member.serve, member.refuse, Settings())
 raise SystemExit(main._serve(celery, member, ["farm.any"], "test", logging.WARNING))
 """
 

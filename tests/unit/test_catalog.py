@@ -62,7 +62,7 @@ def test_the_factors_of_a_kind_are_the_parameters_of_its_workload_with_the_same_
     factors: type[Factors], module: str
 ) -> None:
     pytest.importorskip("torchvision")
-    params = import_module(f"workers.trial.workload.{module}").Params.model_fields
+    params = import_module(f"workers.kinds.{module}.workload").Params.model_fields
     written = {name: field for name, field in factors.model_fields.items() if name != "device"}
     assert set(params) == set(written)
     for name, field in written.items():

@@ -25,7 +25,7 @@ from tests.contract.store_records import (
     record,
     report,
 )
-from tests.controllers import FakeBell, controller, waiting_store
+from tests.controllers import FakePublisher, controller, waiting_store
 
 OTHER = "fedcba543210"
 ALL = [(job_id(n), 0) for n in range(3)]
@@ -38,18 +38,18 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def publisher() -> FakeBell:
-    return FakeBell()
+def publisher() -> FakePublisher:
+    return FakePublisher()
 
 
-def test_every_job_is_rung_for_once_in_the_order_of_the_plan(store: Store, publisher: FakeBell) -> None:
+def test_every_job_is_published_once_in_the_order_of_the_plan(store: Store, publisher: FakePublisher) -> None:
     assert controller(store, publisher).publish() == 3
     assert publisher.take() == ALL
     assert controller(store, publisher).publish() == 0
     assert publisher.take() == []
 
 
-def test_no_more_is_rung_for_than_the_window_takes(store: Store, publisher: FakeBell) -> None:
+def test_no_more_is_published_than_the_window_takes(store: Store, publisher: FakePublisher) -> None:
     store.submit(record(OTHER), [new_job(n, OTHER) for n in range(100)])
     publishing = controller(store, publisher, OTHER)
     assert [publishing.publish() for _ in range(3)] == [SMALLEST, 0, 0]
@@ -61,13 +61,13 @@ def test_no_more_is_rung_for_than_the_window_takes(store: Store, publisher: Fake
     assert publisher.take() == [(f"{OTHER}-{SMALLEST + n}", 0) for n in range(2)]
 
 
-def test_two_controllers_share_one_window(store: Store, publisher: FakeBell) -> None:
+def test_two_controllers_share_one_window(store: Store, publisher: FakePublisher) -> None:
     store.submit(record(OTHER), [new_job(n, OTHER) for n in range(100)])
     one, two = controller(store, publisher, OTHER), controller(store, publisher, OTHER)
     assert [one.publish(), two.publish(), one.publish()] == [SMALLEST, 0, 0]
 
 
-def test_a_queue_that_runs_empty_gets_more_each_time(store: Store, publisher: FakeBell) -> None:
+def test_a_queue_that_runs_empty_gets_more_each_time(store: Store, publisher: FakePublisher) -> None:
     store.submit(record(OTHER), [new_job(n, OTHER) for n in range(8 * SMALLEST)])
     publishing = controller(store, publisher, OTHER)
     published = []
@@ -78,7 +78,7 @@ def test_a_queue_that_runs_empty_gets_more_each_time(store: Store, publisher: Fa
     assert published == [SMALLEST, 2 * SMALLEST, 4 * SMALLEST, SMALLEST]
 
 
-def test_a_broker_that_is_away_does_not_widen_the_window(store: Store, publisher: FakeBell) -> None:
+def test_a_broker_that_is_away_does_not_widen_the_window(store: Store, publisher: FakePublisher) -> None:
     store.submit(record(OTHER), [new_job(n, OTHER) for n in range(100)])
     publishing = controller(store, publisher, OTHER)
     publisher.is_away = True
@@ -88,7 +88,7 @@ def test_a_broker_that_is_away_does_not_widen_the_window(store: Store, publisher
     assert publishing.publish() == SMALLEST
 
 
-def test_a_window_is_for_one_queue(store: Store, publisher: FakeBell) -> None:
+def test_a_window_is_for_one_queue(store: Store, publisher: FakePublisher) -> None:
     jobs = [new_job(n, OTHER, queue=f"farm.machine.lab{n // 50}") for n in range(100)]
     store.submit(record(OTHER), jobs)
     assert controller(store, publisher, OTHER).publish() == 2 * SMALLEST
@@ -96,7 +96,7 @@ def test_a_window_is_for_one_queue(store: Store, publisher: FakeBell) -> None:
     assert publisher.take() == [(f"{OTHER}-{n}", 0) for n in expected]
 
 
-def test_submitters_take_turns(store: Store, publisher: FakeBell) -> None:
+def test_submitters_take_turns(store: Store, publisher: FakePublisher) -> None:
     bert = record(OTHER, at=UTC_NOON + timedelta(hours=1)).model_copy(update={"submitter": "bert"})
     store.submit(bert, [new_job(n, OTHER) for n in range(3)])
     assert claim(store, job_id(0)) is not None
@@ -105,7 +105,7 @@ def test_submitters_take_turns(store: Store, publisher: FakeBell) -> None:
     assert [job for job, _ in publisher.take()] == expected, "anne has one that runs"
 
 
-def test_what_is_urgent_finds_room(store: Store, publisher: FakeBell) -> None:
+def test_what_is_urgent_finds_room(store: Store, publisher: FakePublisher) -> None:
     store.submit(record("many"), [new_job(n, "many") for n in range(100)])
     publishing = controller(store, publisher)
     assert publishing.publish() == SMALLEST
@@ -134,12 +134,12 @@ def asking(store: Store) -> Store:
     return store
 
 
-def heard(publisher: FakeBell) -> list[tuple[str, str]]:
+def heard(publisher: FakePublisher) -> list[tuple[str, str]]:
     taken, publisher.published = publisher.published, []
     return [(message.job, message.queue) for message in taken]
 
 
-def test_a_capability_is_rung_for_on_every_machine_that_has_it(asking: Store, publisher: FakeBell) -> None:
+def test_a_capability_is_published_on_every_machine_that_has_it(asking: Store, publisher: FakePublisher) -> None:
     for name, gib in (("lab1", 80), ("lab2", 24), ("lab3", 40), ("lab4", 80)):
         join(asking, name, gib)
     asking.assign("lab4", MachineState.PAUSED)
@@ -148,7 +148,7 @@ def test_a_capability_is_rung_for_on_every_machine_that_has_it(asking: Store, pu
     assert heard(publisher) == [(f"{OTHER}-{n}", queue) for n in range(2) for queue in ways]
 
 
-def test_a_capability_that_no_machine_has_waits_until_one_joins(asking: Store, publisher: FakeBell) -> None:
+def test_a_capability_that_no_machine_has_waits_until_one_joins(asking: Store, publisher: FakePublisher) -> None:
     publishing = controller(asking, publisher, grace_s=1e-9)
     join(asking, "lab1", 24)
     assert [publishing.publish(), publishing.publish_again()] == [0, 0]
@@ -158,7 +158,9 @@ def test_a_capability_that_no_machine_has_waits_until_one_joins(asking: Store, p
     assert heard(publisher) == [(f"{OTHER}-{n}", "farm.machine.lab2") for n in range(2)]
 
 
-def test_a_capability_is_rung_for_again_where_a_fitting_machine_has_nothing(asking: Store, publisher: FakeBell) -> None:
+def test_a_capability_is_published_again_where_a_fitting_machine_has_nothing(
+    asking: Store, publisher: FakePublisher
+) -> None:
     join(asking, "lab1", 80)
     publishing = controller(asking, publisher, grace_s=1e-9)
     publishing.publish()
@@ -170,7 +172,9 @@ def test_a_capability_is_rung_for_again_where_a_fitting_machine_has_nothing(aski
     assert heard(publisher) == [(f"{OTHER}-{n}", "farm.machine.lab2") for n in range(2)]
 
 
-def test_of_a_capability_the_first_claim_wins_and_the_other_ring_is_stale(asking: Store, publisher: FakeBell) -> None:
+def test_of_a_capability_the_first_claim_wins_and_the_other_message_is_stale(
+    asking: Store, publisher: FakePublisher
+) -> None:
     join(asking, "lab1", 80)
     join(asking, "lab2", 80)
     controller(asking, publisher).publish()
@@ -180,7 +184,7 @@ def test_of_a_capability_the_first_claim_wins_and_the_other_ring_is_stale(asking
     assert asking.claim(second.job, second.attempt, BERT, "lab2", 60) is None
 
 
-def test_a_controller_may_ring_for_one_sweep_only(store: Store, publisher: FakeBell) -> None:
+def test_a_controller_may_ring_for_one_sweep_only(store: Store, publisher: FakePublisher) -> None:
     store.submit(record(OTHER), [new_job(0, OTHER)])
     controller(store, publisher, OTHER).round()
     assert publisher.take() == [(f"{OTHER}-0", 0)]
@@ -189,7 +193,7 @@ def test_a_controller_may_ring_for_one_sweep_only(store: Store, publisher: FakeB
 
 
 def test_what_could_not_be_rung_is_rung_later(
-    store: Store, publisher: FakeBell, caplog: pytest.LogCaptureFixture
+    store: Store, publisher: FakePublisher, caplog: pytest.LogCaptureFixture
 ) -> None:
     publisher.is_away = True
     with pytest.raises(BrokerUnavailable):
@@ -201,7 +205,7 @@ def test_what_could_not_be_rung_is_rung_later(
     assert publisher.take() == ALL
 
 
-def test_a_lost_message_is_rung_again_where_the_queue_is_empty(store: Store, publisher: FakeBell) -> None:
+def test_a_lost_message_is_rung_again_where_the_queue_is_empty(store: Store, publisher: FakePublisher) -> None:
     publishing = controller(store, publisher, grace_s=1e-9)
     publishing.publish()
     publisher.take()
@@ -212,13 +216,13 @@ def test_a_lost_message_is_rung_again_where_the_queue_is_empty(store: Store, pub
     assert publisher.take() == ALL
 
 
-def test_a_message_is_given_its_time(store: Store, publisher: FakeBell) -> None:
+def test_a_message_is_given_its_time(store: Store, publisher: FakePublisher) -> None:
     publishing = controller(store, publisher, grace_s=3600)
     publishing.publish()
     assert publishing.publish_again() == 0
 
 
-def test_a_lost_message_is_rung_again_where_later_ones_were_heard(store: Store, publisher: FakeBell) -> None:
+def test_a_lost_message_is_rung_again_where_later_ones_were_heard(store: Store, publisher: FakePublisher) -> None:
     """The queue need not be empty: that may take days."""
     publishing = controller(store, publisher, grace_s=1e-9)
     publishing.publish()
@@ -235,7 +239,7 @@ def test_a_lost_message_is_rung_again_where_later_ones_were_heard(store: Store, 
     assert publishing.publish_again() == 0
 
 
-def test_each_queue_is_looked_at_by_itself(store: Store, publisher: FakeBell) -> None:
+def test_each_queue_is_looked_at_by_itself(store: Store, publisher: FakePublisher) -> None:
     store.submit(record(OTHER), [new_job(0, OTHER, queue="machine.lab2")])
     publishing = controller(store, publisher, grace_s=1e-9)
     publishing.publish()
@@ -245,7 +249,7 @@ def test_each_queue_is_looked_at_by_itself(store: Store, publisher: FakeBell) ->
     assert publisher.take() == [(f"{OTHER}-0", 0)]
 
 
-def test_a_job_that_runs_is_not_rung_for(store: Store, publisher: FakeBell) -> None:
+def test_a_job_that_runs_is_not_published(store: Store, publisher: FakePublisher) -> None:
     publishing = controller(store, publisher, grace_s=1e-9)
     publishing.publish()
     assert claim(store, job_id(1)) is not None
@@ -254,8 +258,8 @@ def test_a_job_that_runs_is_not_rung_for(store: Store, publisher: FakeBell) -> N
     assert publisher.take() == [ALL[0], ALL[2]]
 
 
-def test_a_silent_worker_loses_its_job_which_is_rung_for_anew(
-    store: Store, publisher: FakeBell, caplog: pytest.LogCaptureFixture
+def test_a_silent_worker_loses_its_job_which_is_published_anew(
+    store: Store, publisher: FakePublisher, caplog: pytest.LogCaptureFixture
 ) -> None:
     publishing = controller(store, publisher)
     publishing.publish()
@@ -272,14 +276,14 @@ def test_a_silent_worker_loses_its_job_which_is_rung_for_anew(
     assert publisher.take() == []
 
 
-def test_a_broker_that_is_away_does_not_keep_leases_from_running_out(store: Store, publisher: FakeBell) -> None:
+def test_a_broker_that_is_away_does_not_keep_leases_from_running_out(store: Store, publisher: FakePublisher) -> None:
     assert claim(store, job_id(0), lease_s=NO_LEASE_S) is not None
     publisher.is_away = True
     controller(store, publisher).round()
     assert counts(store) == {JobState.QUEUED: 3}
 
 
-def test_two_controllers_do_no_harm(store: Store, publisher: FakeBell) -> None:
+def test_two_controllers_do_no_harm(store: Store, publisher: FakePublisher) -> None:
     """At worst a job is published twice, and the second message is stale."""
     one, two = controller(store, publisher), controller(store, publisher)
     one.round()
@@ -288,7 +292,7 @@ def test_two_controllers_do_no_harm(store: Store, publisher: FakeBell) -> None:
 
 
 def test_while_a_queue_runs_empty_rounds_follow_one_another_sooner(
-    store: Store, publisher: FakeBell, monkeypatch: pytest.MonkeyPatch
+    store: Store, publisher: FakePublisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With an hour between rounds, only haste brings the second."""
     monkeypatch.setattr("farm.scheduling.controller.PERIOD_S", 3600.0)
@@ -310,7 +314,7 @@ def test_while_a_queue_runs_empty_rounds_follow_one_another_sooner(
 
 
 def test_serving_goes_on_through_outages_until_told_to_stop(
-    store: Store, publisher: FakeBell, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    store: Store, publisher: FakePublisher, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("farm.scheduling.controller.PERIOD_S", 0.001)
     stop = threading.Event()

@@ -12,7 +12,7 @@ from farm.settings import Settings
 from farm.spec import sweep_id
 from farm.store import Store
 from tests.contract.store_records import SWEEP, claim, new_job, record, report, unpublished
-from tests.controllers import FakeBell, controller, waiting_store
+from tests.controllers import FakePublisher, controller, waiting_store
 from tests.searches import train, training_report, tuning_sweep
 
 OTHER = "fedcba543210"
@@ -27,11 +27,11 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def publisher() -> FakeBell:
-    return FakeBell()
+def publisher() -> FakePublisher:
+    return FakePublisher()
 
 
-def test_a_point_that_is_not_sure_enough_is_repeated_as_often_as_it_may(store: Store, publisher: FakeBell) -> None:
+def test_a_point_that_is_not_sure_enough_is_repeated_as_often_as_it_may(store: Store, publisher: FakePublisher) -> None:
     rule = StoppingRule(min=1, max=2, target=0.02)
     store.submit(record(OTHER).model_copy(update={"rule": rule, "settled": False}), [new_job(0, OTHER)])
     publishing = controller(store, publisher, OTHER)
@@ -60,7 +60,7 @@ def searching(store: Store) -> Store:
 
 
 def test_a_trial_that_is_over_makes_the_next_and_the_last_settles_the_sweep(
-    searching: Store, publisher: FakeBell
+    searching: Store, publisher: FakePublisher
 ) -> None:
     publishing = controller(searching, publisher)
     trained = 0
@@ -75,7 +75,7 @@ def test_a_trial_that_is_over_makes_the_next_and_the_last_settles_the_sweep(
 
 
 def test_a_search_without_news_is_not_looked_at(
-    searching: Store, publisher: FakeBell, monkeypatch: pytest.MonkeyPatch
+    searching: Store, publisher: FakePublisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[str] = []
     advance = tuner.advance
@@ -94,7 +94,7 @@ def test_a_search_without_news_is_not_looked_at(
 
 
 def test_a_look_that_met_an_outage_is_taken_again(
-    searching: Store, publisher: FakeBell, monkeypatch: pytest.MonkeyPatch
+    searching: Store, publisher: FakePublisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publishing = controller(searching, publisher)
     train(searching, unpublished(searching, 1, SEARCH_ID))
@@ -109,14 +109,14 @@ def unavailable(*_: object) -> int:
     raise StoreUnavailable("it does not answer: start it")
 
 
-def test_two_controllers_ask_for_each_configuration_once(searching: Store, publisher: FakeBell) -> None:
+def test_two_controllers_ask_for_each_configuration_once(searching: Store, publisher: FakePublisher) -> None:
     one, two = controller(searching, publisher), controller(searching, publisher)
     train(searching, unpublished(searching, 10, SEARCH_ID))
     assert [one.search(), two.search()] == [4, 0]
 
 
 def test_a_missing_library_costs_a_line_and_not_the_sweep(
-    searching: Store, publisher: FakeBell, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    searching: Store, publisher: FakePublisher, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     train(searching, unpublished(searching, 10, SEARCH_ID))
     with monkeypatch.context() as bare:
@@ -132,14 +132,14 @@ def test_a_missing_library_costs_a_line_and_not_the_sweep(
     assert controller(searching, publisher).search() == 4
 
 
-def test_a_controller_of_one_sweep_asks_for_no_other(searching: Store, publisher: FakeBell) -> None:
+def test_a_controller_of_one_sweep_asks_for_no_other(searching: Store, publisher: FakePublisher) -> None:
     train(searching, unpublished(searching, 10, SEARCH_ID))
     assert controller(searching, publisher, SWEEP).search() == 0
     assert controller(searching, publisher, SEARCH_ID).search() == 4
 
 
 def test_joules_that_nobody_knows_are_told_of_once(
-    store: Store, publisher: FakeBell, caplog: pytest.LogCaptureFixture
+    store: Store, publisher: FakePublisher, caplog: pytest.LogCaptureFixture
 ) -> None:
     greedy = tuning_sweep(tuning={"objectives": ["energy"]})
     own = submission.enqueue(greedy, "", store, Settings()).sweep_id
@@ -153,7 +153,7 @@ def test_joules_that_nobody_knows_are_told_of_once(
     assert "no meter knows the joules" in line
 
 
-def test_a_cancelled_search_is_taken_up_again_where_it_was(searching: Store, publisher: FakeBell) -> None:
+def test_a_cancelled_search_is_taken_up_again_where_it_was(searching: Store, publisher: FakePublisher) -> None:
     publishing = controller(searching, publisher)
     train(searching, unpublished(searching, 10, SEARCH_ID))
     assert publishing.search() == 4

@@ -181,6 +181,7 @@ class TestEnvironment:
 
     def test_never_loads_torch(self) -> None:
         """The worker must stay free of it: it sits on the machine whose idle power is the baseline."""
-        code = "import sys; from workers.supervisor.fingerprint import environment as e\nprint(e()['torch'], 'torch' in sys.modules)"
+        code = "import sys; from workers.supervisor.fingerprint import environment as e\n"
+        code += "print(e()['torch'], 'torch' in sys.modules)"
         printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         assert printed == "None False\n"

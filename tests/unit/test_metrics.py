@@ -91,7 +91,7 @@ def test_the_farm_as_it_stands(lab: Store) -> None:
         'wattfarm_spool_reports{machine="lab1"}': 3,
         'wattfarm_messages_rejected_total{machine="lab1"}': 7,
         'wattfarm_machine_last_seen_timestamp_seconds{machine="lab1"}': lab.machines()[0].last_seen_at.timestamp(),
-        'wattfarm_machine_info{wanted_state="active",hardware_class="cpu-2",machine="lab1",version="0.1.0"}': 1,
+        'wattfarm_machine_info{hardware_class="cpu-2",machine="lab1",version="0.1.0",wanted_state="active"}': 1,
         'wattfarm_broker_messages{queue="farm.any"}': 0,
         'wattfarm_broker_messages{queue="farm.machine.lab1"}': 0,
     }
@@ -104,7 +104,7 @@ def test_of_machines_of_one_name_the_last_seen_is_told(lab: Store) -> None:
     found = scraped(metrics_of(lab))
     assert found['wattfarm_spool_reports{machine="lab1"}'] == 0
     assert (
-        found['wattfarm_machine_info{wanted_state="active",hardware_class="gpu-1",machine="lab1",version="0.2.0"}'] == 1
+        found['wattfarm_machine_info{hardware_class="gpu-1",machine="lab1",version="0.2.0",wanted_state="active"}'] == 1
     )
 
 

@@ -74,7 +74,7 @@ def test_a_sweep_without_a_turn_is_not_read() -> None:
 
 
 @given(SHARES, AT_WORK, SIZES)
-def test_every_sweep_keeps_its_order_and_nothing_is_rung_for_twice(
+def test_every_sweep_keeps_its_order_and_nothing_is_published_twice(
     shares: list[Share[Job]], at_work: list[AtWork], size: int
 ) -> None:
     found = chosen(shares, at_work, size)

@@ -128,7 +128,7 @@ def test_the_helper_has_one_thread_and_sleeps(started: Zygote, log_file: IO[byte
 def test_the_imports_leave_torch_and_cuda_untouched() -> None:
     script = """
         import threading, torch
-        from workers import zygote
+        from workers.supervisor import zygote
         assert zygote._preload() is None
         print(threading.active_count(), torch.cuda.is_initialized())
     """
