@@ -11,11 +11,14 @@ from pydantic import JsonValue
 
 from farm.model import (
     Domain,
+    FailedTrial,
     FailureKind,
     JobState,
+    MachineStatus,
     Measurement,
     Owner,
     Probe,
+    Progress,
     Quality,
     SweepRecord,
     TraceReport,
@@ -24,7 +27,7 @@ from farm.model import (
     WindowKind,
 )
 from farm.report.paper.material import Material, gather
-from farm.store import FailedTrial, MachineStatus, NewJob, Progress, Store
+from farm.store import NewJob, Store
 from tests.contract.store_records import MACHINE, UTC_NOON, new_job, record, report
 from tests.trainings import Measured, Rows
 

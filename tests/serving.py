@@ -12,8 +12,19 @@ import numpy as np
 
 from farm.analysis.intervals import Interval
 from farm.kinds.serving.simulated import Batch, Course, Poisson, Policy, Service, simulate
-from farm.model import Measurement, Point, Quality, Requests, SweepRecord, TrialReport, Window, WindowKind
-from farm.store import MeasurementRow, NewJob, Store, TrialRow
+from farm.model import (
+    Measurement,
+    MeasurementRow,
+    Point,
+    Quality,
+    Requests,
+    SweepRecord,
+    TrialReport,
+    TrialRow,
+    Window,
+    WindowKind,
+)
+from farm.store import NewJob, Store
 from tests.contract.store_records import ANNE, MACHINE, claim, job_id, new_job, record, report
 from tests.reports import Farm
 from tests.summaries import NOON, ends, measurement_row, trial_row

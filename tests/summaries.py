@@ -9,8 +9,7 @@ from rich.console import Console, RenderableType
 
 from farm.analysis.aggregate import Sample, Summary
 from farm.analysis.intervals import Interval
-from farm.model import Domain, Point, Quality, Scalar, WindowKind
-from farm.store import MeasurementRow, TrialRow
+from farm.model import Domain, MeasurementRow, Point, Quality, Scalar, TrialRow, WindowKind
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 POINT: Point = {

@@ -6,8 +6,18 @@ from typing import Any
 from pydantic import JsonValue
 
 from farm.energy.joules import COVERAGE_FACTOR
-from farm.model import Asked, Epoch, Failure, FailureKind, Point, StoppingRule, SweepRecord, WindowKind
-from farm.store import MeasurementRow, TrialRow
+from farm.model import (
+    Asked,
+    Epoch,
+    Failure,
+    FailureKind,
+    MeasurementRow,
+    Point,
+    StoppingRule,
+    SweepRecord,
+    TrialRow,
+    WindowKind,
+)
 from tests.summaries import NOON, measurement_row, trial_row
 
 SHORT, LONG = 4.0, 12.0

@@ -12,8 +12,8 @@ from pydantic import JsonValue
 
 from farm.analysis.aggregate import Sample
 from farm.energy.joules import COVERAGE_FACTOR
-from farm.model import Domain, Flag, Point, Quality, Scalar, WindowKind
-from farm.store import MeasurementRow, SampleRow, TrialRow
+from farm.model import Domain, Flag, MeasurementRow, Point, Quality, Scalar, TrialRow, WindowKind
+from farm.store import SampleRow
 from farm.store.views import own_domain
 
 #: The windows whose units make a sample: batches of an inference, images of a training, calls of a layer.

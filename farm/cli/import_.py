@@ -9,7 +9,7 @@ import typer
 from farm.cli.output import opened
 
 if TYPE_CHECKING:
-    from farm.exchange.importing import Import
+    from farm.model import Import
 
 
 def import_(
@@ -44,8 +44,8 @@ def import_(
     """Take measurements made elsewhere, as a sweep marked imported."""
     from farm.errors import InputError
     from farm.exchange import importing
-    from farm.exchange.importing import UNKNOWN, Mapped, parse_pairs
-    from farm.model import Domain, Quality
+    from farm.exchange.importing import UNKNOWN, parse_pairs
+    from farm.model import Domain, Mapped, Quality
 
     for option, value, known in (("--domain", domain, tuple(Domain)), ("--quality", quality, (*Quality, UNKNOWN))):
         if value is not None and value not in known:

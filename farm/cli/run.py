@@ -8,11 +8,11 @@ from farm.cli.options import Fresh, Json, SweepFile
 from farm.cli.output import Answer, Aside, Said, opened
 
 if TYPE_CHECKING:
-    from farm.model import SweepRecord
+    from farm.model import Progress, SweepRecord
     from farm.scheduling.embedded import Interrupts
     from farm.settings import Settings
     from farm.spec import Sweep
-    from farm.store import Progress, Store
+    from farm.store import Store
 
 SOME_TRIALS_FAILED = 1
 INTERRUPTED = 130

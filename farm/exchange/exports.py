@@ -6,8 +6,8 @@ from enum import StrEnum
 from typing import Any
 
 from farm.errors import InputError
-from farm.model import Requests, SweepRecord
-from farm.store import MeasurementRow, Store, TrialRow
+from farm.model import MeasurementRow, Requests, SweepRecord, TrialRow
+from farm.store import Store
 
 
 class Rows(StrEnum):

@@ -7,14 +7,14 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from farm.analysis import sheets
 from farm.errors import InputError
-from farm.model import UNKNOWN_HARDWARE, Domain, Point, Quality, Scalar
+from farm.model import UNKNOWN_HARDWARE, Domain, Import, ImportedTrial, Mapped, Quality, Scalar
 
 #: What a column may hold besides factors, and what else it may be called.
 ROLES = {
@@ -39,52 +39,6 @@ UNKNOWN = "unknown"
 #: What a database keeps of a trial: its seconds as nanoseconds, its counts as whole numbers.
 _SECONDS = (1e-9, 1e9)
 _MOST = {"units": 10**15, "repetition": 10**6}
-
-
-@dataclass(frozen=True, slots=True)
-class Mapped:
-    """How a file is read."""
-
-    columns: Mapping[str, str]  #: role -> column
-    factors: Mapping[str, str]  #: factor -> column
-    unit: str = "run"
-    constants: Mapping[str, str] = field(default_factory=dict)  #: role -> value, for all rows
-
-    def canonical(self) -> str:
-        """As JSON that is the same for the same meaning."""
-        parts = {"columns": self.columns, "factors": self.factors, "unit": self.unit, "constants": self.constants}
-        return json.dumps(parts, sort_keys=True)
-
-
-@dataclass(frozen=True, slots=True)
-class ImportedTrial:
-    """One row."""
-
-    line: int
-    factors: Point
-    machine: str
-    hardware_class: str
-    domain: Domain
-    quality: Quality | None
-    repetition: int
-    units: int
-    gross_j: float | None
-    net_j: float | None
-    net_j_low: float | None
-    net_j_high: float | None
-    duration_s: float | None
-    accuracy: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Import:
-    """A file as a sweep: the same file read the same way has the same id."""
-
-    id: str
-    name: str
-    source: str  #: the file's name
-    mapped: Mapped
-    trials: Sequence[ImportedTrial]
 
 
 def read(path: Path, name: str | None, mapped: Mapped) -> Import:

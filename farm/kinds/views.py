@@ -15,10 +15,10 @@ from farm.kinds.layers import results as layers
 from farm.kinds.serving import results as live
 from farm.kinds.training import results as training
 from farm.kinds.tuning import results as tuning
-from farm.model import Scalar, SweepRecord, WindowKind
+from farm.model import Scalar, SweepRecord, TrialRow, WindowKind
 from farm.report import results as layout
 from farm.report.selection import Columns, Selected, Selection, select
-from farm.store import Store, TrialRow
+from farm.store import Store
 
 COLUMNS = Columns(
     always=("model", "batch_size"),

@@ -14,11 +14,11 @@ from farm.energy.joules import COVERAGE_FACTOR
 from farm.errors import InputError
 from farm.kinds.serving.live import Served, served
 from farm.kinds.serving.times import statistic_of
-from farm.model import UNKNOWN_HARDWARE, Flag, Quality, Requests, Scalar, SweepRecord
+from farm.model import UNKNOWN_HARDWARE, Flag, Quality, Requests, Scalar, SweepRecord, TrialRow
 from farm.report import notes
 from farm.report.numbers import label, several
 from farm.report.selection import KINDS_OF_JOULES, Columns, Labels, Selection, fitting, select
-from farm.store import Store, TrialRow
+from farm.store import Store
 
 COLUMNS = Columns(always=(), context=("machine", "device", "model", "dataset", "batch_size", "precision"))
 #: Differing factors that are named; a search has more.

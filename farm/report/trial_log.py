@@ -8,11 +8,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from farm.model import Failure
+from farm.model import Failure, TrialRow
 from farm.report.numbers import UNKNOWN, span
 from farm.report.terminal import plain
 from farm.scheduling.status.progress import point
-from farm.store import TrialRow
 
 
 def view(trial: TrialRow) -> RenderableType:

@@ -15,12 +15,12 @@ from time import sleep
 from types import FrameType
 
 from farm.errors import FarmError, ServiceError
-from farm.model import Owner
+from farm.model import Owner, Progress
 from farm.scheduling import tuner
 from farm.scheduling.broker import Publisher
 from farm.scheduling.controller import Controller
 from farm.settings import Settings
-from farm.store import Progress, Store
+from farm.store import Store
 from farm.store.owner import owner
 
 #: Quiet enough to sit beside a measurement.

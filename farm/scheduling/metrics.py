@@ -15,9 +15,9 @@ from prometheus_client.registry import Collector
 
 from farm import __version__
 from farm.errors import InputError, ServiceError
-from farm.model import JobState
+from farm.model import JobState, MachineStatus, TrialCount, WaitCount
 from farm.spec.capability import is_capability, queue_of
-from farm.store import MachineStatus, Store, TrialCount, WaitCount
+from farm.store import Store
 
 #: Bounds of the histograms, in seconds.
 TRIAL_S = (10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 4 * 3600.0, 24 * 3600.0)

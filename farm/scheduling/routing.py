@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from farm.model import Machine, MachineState, queue_for
+from farm.model import Machine, MachineState, MachineStatus, queue_for
 from farm.spec.capability import is_capability, parse
 from farm.spec.types import suggestion
-from farm.store import PRESENT_S, MachineStatus
+from farm.store import PRESENT_S
 
 #: Machines that a sentence names.
 NAMED = 3

@@ -19,20 +19,11 @@ from typing import Self
 from farm.errors import StoreUnavailable
 from farm.store.imports import Imports
 from farm.store.leases import Leases
-from farm.store.machines import PRESENT_S, Machines, MachineStatus
+from farm.store.machines import PRESENT_S, Machines
 from farm.store.messages import AtWork, Publishing, UnpublishedJobs
-from farm.store.operations import (
-    Condition,
-    Operations,
-    Progress,
-    RunningJob,
-    Temperature,
-    TrialCount,
-    WaitCount,
-    Waiting,
-)
+from farm.store.operations import Operations
 from farm.store.queries import Found, Queries
-from farm.store.results import FailedTrial, MeasurementRow, Results, TrialRow
+from farm.store.results import Results
 from farm.store.schema import SchemaState, check, require, upgrade
 from farm.store.searches import AskedJob, Search, Searches, Trained
 from farm.store.sweeps import NewJob, Sweeps
@@ -43,25 +34,14 @@ __all__ = [
     "PRESENT_S",
     "AskedJob",
     "AtWork",
-    "Condition",
-    "FailedTrial",
     "Found",
-    "MachineStatus",
-    "MeasurementRow",
     "NewJob",
-    "Progress",
-    "RunningJob",
     "SampleRow",
     "SchemaState",
     "Search",
     "Store",
-    "Temperature",
     "Trained",
-    "TrialCount",
-    "TrialRow",
     "UnpublishedJobs",
-    "WaitCount",
-    "Waiting",
     "check",
     "upgrade",
 ]

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import farm.store.tables as t
-from farm.exchange.importing import Import, ImportedTrial
-from farm.model import JobState, MachineState, StoppingRule, SweepRecord, WindowKind
+from farm.model import Import, ImportedTrial, JobState, MachineState, StoppingRule, SweepRecord, WindowKind
 from farm.store.engine import Database
 
 #: The kind of their sweeps: nobody here knows what ran.

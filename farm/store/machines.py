@@ -1,30 +1,13 @@
 """The machines that measure, and when each was last heard of."""
 
-from dataclasses import dataclass
-from datetime import datetime
-
 from sqlalchemy import Connection, select, update
 
 import farm.store.tables as t
-from farm.model import JobState, Machine, MachineState, Owner, Probe
+from farm.model import JobState, Machine, MachineState, MachineStatus, Owner, Probe
 from farm.store.engine import Database
 
 #: A worker gives a sign of life every few seconds; one that was silent for this long has left.
 PRESENT_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class MachineStatus:
-    """A machine and the worker that was last seen on it."""
-
-    machine: Machine
-    owner: str
-    version: str  #: of the worker's program
-    last_seen_at: datetime
-    running_job: str | None
-    wanted_state: MachineState
-    spooled: int  #: reports that wait on its disk
-    rejected: int  #: messages that its worker refused, since it started
 
 
 class Machines(Database):

@@ -5,8 +5,7 @@ from datetime import datetime
 from itertools import pairwise
 from statistics import median
 
-from farm.model import WindowKind
-from farm.store import MeasurementRow, TrialRow
+from farm.model import MeasurementRow, TrialRow, WindowKind
 from tests.benchmarks.farms import new_farm
 from tests.benchmarks.figures import Figure
 

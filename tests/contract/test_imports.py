@@ -8,9 +8,9 @@ import pytest
 
 from farm.errors import InputError
 from farm.exchange import exports
-from farm.exchange.importing import Import, Mapped, parse_pairs, read
+from farm.exchange.importing import parse_pairs, read
 from farm.kinds import views
-from farm.model import Domain, Quality
+from farm.model import Domain, Import, Mapped, Quality
 from farm.report import across
 from farm.report.selection import Selection
 from farm.store import Store

@@ -7,9 +7,22 @@ from typing import Any
 import pytest
 
 from farm.errors import InputError
-from farm.model import Domain, FailureKind, Flag, JobState, MachineState, Measurement, Owner, Window, WindowKind
+from farm.model import (
+    Domain,
+    FailureKind,
+    Flag,
+    JobState,
+    MachineState,
+    Measurement,
+    Owner,
+    Temperature,
+    TrialCount,
+    Waiting,
+    Window,
+    WindowKind,
+)
 from farm.store import Store
-from farm.store.operations import RECENT, Temperature, TrialCount, Waiting
+from farm.store.operations import RECENT
 from tests.contract.store_records import (
     ANNE,
     BERT,

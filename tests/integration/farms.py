@@ -13,8 +13,8 @@ from typing import TypeVar
 
 import psutil
 
-from farm.model import FailureKind, JobSpec, MeasureSettings
-from farm.store import NewJob, Progress, Store
+from farm.model import FailureKind, JobSpec, MeasureSettings, Progress
+from farm.store import NewJob, Store
 from tests.contract.store_records import record
 
 #: Importing torch on a busy machine takes its time.

@@ -7,7 +7,7 @@ from statistics import median
 import pytest
 
 from farm.exchange import importing
-from farm.exchange.importing import Mapped
+from farm.model import Mapped
 from farm.report import across
 from farm.report.across import Across
 from farm.report.selection import Selection

@@ -10,11 +10,23 @@ import pytest
 
 from farm import __version__
 from farm.errors import InputError
-from farm.model import Domain, Failure, FailureKind, Flag, MachineState, Point, Probe
+from farm.model import (
+    Condition,
+    Domain,
+    Failure,
+    FailureKind,
+    Flag,
+    MachineState,
+    MachineStatus,
+    Point,
+    Probe,
+    RunningJob,
+    Temperature,
+    Waiting,
+)
 from farm.report import trial_log as logs
 from farm.scheduling.status import machines, queues
 from farm.scheduling.status.machines import Seen
-from farm.store import Condition, MachineStatus, RunningJob, Temperature, Waiting
 from tests.contract.store_records import MACHINE, SWEEP
 from tests.summaries import NOON, rendered, trial_row, widest
 

@@ -12,9 +12,9 @@ import pytest
 
 from farm.cli.report import report as command
 from farm.errors import InputError
-from farm.exchange.importing import Mapped, read
+from farm.exchange.importing import read
 from farm.kinds.views import view
-from farm.model import Flag, Quality
+from farm.model import Flag, Mapped, Quality, TrialRow
 from farm.report import html, markdown
 from farm.report.document import Alert, Block, Document, Figure, Grid, Sentences
 from farm.report.numbers import number
@@ -22,7 +22,7 @@ from farm.report.paper import record, sections, traces, words
 from farm.report.paper.charts import of_inference
 from farm.report.paper.material import Material, Traced, gather
 from farm.report.selection import Selection
-from farm.store import Store, TrialRow
+from farm.store import Store
 from tests.contract.store_records import new_job
 from tests.contract.store_records import record as sweep_record
 from tests.reports import LATER, MODELS, YAML, Page, batching, failed, farm_of, gathered, trial

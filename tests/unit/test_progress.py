@@ -10,10 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farm.model import Failure, FailureKind, JobState, Machine, Point, SweepRecord
+from farm.model import (
+    FailedTrial,
+    Failure,
+    FailureKind,
+    JobState,
+    Machine,
+    Point,
+    Progress,
+    RunningJob,
+    SweepRecord,
+    Waiting,
+)
 from farm.scheduling import tuner
 from farm.scheduling.status import progress
-from farm.store import FailedTrial, Progress, RunningJob, Waiting
 from tests.contract.store_records import SWEEP, record
 from tests.searches import tuning_sweep
 from tests.summaries import NOON, rendered, widest

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from farm.analysis.intervals import Interval
 from farm.errors import InputError
 from farm.kinds.views import Results, plain, results
-from farm.model import Domain, Flag, Quality, Scalar, StoppingRule, SweepRecord, WindowKind
+from farm.model import Domain, Flag, MeasurementRow, Quality, Scalar, StoppingRule, SweepRecord, WindowKind
 from farm.report import results as layout
 from farm.report.selection import Selection
-from farm.store import MeasurementRow, Store
+from farm.store import Store
 from tests.summaries import NOON, POINT, batches, ends, measurement_row, rendered, summary, trial_row, widest
 from tests.trainings import Measured, Rows
 

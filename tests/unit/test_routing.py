@@ -5,9 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import JsonValue
 
-from farm.model import Machine, MachineState
+from farm.model import Machine, MachineState, MachineStatus
 from farm.scheduling import routing
-from farm.store import MachineStatus
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LONG = timedelta(hours=3)

@@ -3,8 +3,7 @@
 import pytest
 
 from farm.analysis.samples import device_domain, samples
-from farm.model import Domain, Failure, FailureKind, Flag, Quality, WindowKind
-from farm.store import MeasurementRow
+from farm.model import Domain, Failure, FailureKind, Flag, MeasurementRow, Quality, WindowKind
 from tests.summaries import measurement_row, trial_row
 from tests.trainings import part, taken_apart, trained
 

@@ -6,8 +6,7 @@ import pytest
 
 from farm.analysis.samples import Joules, samples
 from farm.kinds.training.runs import Crossing, Run, Spent, runs, summarise
-from farm.model import Domain, Flag, Stopped
-from farm.store import MeasurementRow, TrialRow
+from farm.model import Domain, Flag, MeasurementRow, Stopped, TrialRow
 from tests.summaries import trial_row
 from tests.trainings import LONG, SHORT, epoch, setup, training, validation
 

@@ -16,8 +16,7 @@ from farm.analysis import samples as of_trials
 from farm.analysis.aggregate import Sample, Summary, grouped
 from farm.analysis.intervals import Interval, mean_interval
 from farm.energy.joules import COVERAGE_FACTOR
-from farm.model import Domain
-from farm.store import MeasurementRow, TrialRow
+from farm.model import Domain, MeasurementRow, TrialRow
 
 #: Layers whose sum is outside this share of the whole do not explain it.
 CLOSURE = (0.8, 1.2)

@@ -9,11 +9,11 @@ from farm.errors import InputError
 from farm.kinds.serving.simulated import Figures, Service, services
 from farm.kinds.serving.times import needed
 from farm.kinds.views import COLUMNS, published_accuracy
-from farm.model import Domain, SweepRecord, WindowKind
+from farm.model import Domain, MeasurementRow, SweepRecord, TrialRow, WindowKind
 from farm.report import notes
 from farm.report.numbers import percent, several
 from farm.report.selection import Selected, Selection, select
-from farm.store import MeasurementRow, Store, TrialRow
+from farm.store import Store
 
 #: How all of these times were obtained.
 HOW = "simulated response times over measured service times"

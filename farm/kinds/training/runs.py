@@ -8,8 +8,7 @@ from statistics import fmean
 from farm.analysis.aggregate import Sample, Summary, grouped
 from farm.analysis.intervals import Interval, mean_interval
 from farm.analysis.samples import Joules, device_domain, rows_by_trial, sum_of, total
-from farm.model import Domain, Epoch, Stopped, WindowKind
-from farm.store import MeasurementRow, TrialRow
+from farm.model import Domain, Epoch, MeasurementRow, Stopped, TrialRow, WindowKind
 
 _UNKNOWN = Joules()
 #: Shorter windows say too little of a single epoch.

@@ -11,8 +11,7 @@ from farm.analysis.intervals import Interval, mean_interval
 from farm.analysis.samples import Joules, device_domain, rows_by_trial, total
 from farm.energy.joules import COVERAGE_FACTOR
 from farm.kinds.training.runs import Run, runs
-from farm.model import SEARCH_FACTORS, Asked, Domain, Flag, Point, Quality, Scalar, Stopped
-from farm.store import MeasurementRow, TrialRow
+from farm.model import SEARCH_FACTORS, Asked, Domain, Flag, MeasurementRow, Point, Quality, Scalar, Stopped, TrialRow
 
 
 class Outcome(StrEnum):

@@ -17,6 +17,7 @@ from farm.kinds.serving.times import needed
 from farm.kinds.training import results as training
 from farm.kinds.tuning import results as tuning
 from farm.kinds.views import Results, View
+from farm.model import TrialRow
 from farm.report.across import Across
 from farm.report.document import Figure
 from farm.report.drawing import (
@@ -38,7 +39,6 @@ from farm.report.drawing import (
 from farm.report.grids import named
 from farm.report.numbers import several
 from farm.report.selection import KINDS_OF_JOULES, Selected, obtained
-from farm.store import TrialRow
 
 Kind = tuple[str, str, str]
 

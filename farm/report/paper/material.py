@@ -19,20 +19,24 @@ from farm.kinds.views import View
 from farm.model import (
     UNKNOWN_HARDWARE,
     Domain,
+    FailedTrial,
     JobState,
     Machine,
+    MachineStatus,
     MeasureSettings,
     Point,
+    Progress,
     Quality,
     SweepRecord,
     TraceReport,
+    TrialRow,
     Window,
 )
 from farm.report import across, observations
 from farm.report.across import Across
 from farm.report.analyses import Analysis, Method, Options, analysis
 from farm.report.selection import KINDS_OF_JOULES, Labels, Selection
-from farm.store import FailedTrial, MachineStatus, Progress, Store, TrialRow
+from farm.store import Store
 
 #: What is tested of each sweep; pairs only of so many cells, and of what differs only so many factors.
 _METHODS = (Method.ANOVA, Method.PAIRS)

@@ -8,7 +8,7 @@ from farm import __version__
 from farm.analysis.aggregate import Sample
 from farm.analysis.statistics.data import order
 from farm.energy import verdict
-from farm.model import Flag, Machine, Scalar
+from farm.model import FailedTrial, Flag, Machine, Scalar, TrialRow
 from farm.report import tables
 from farm.report.document import (
     Alert,
@@ -29,7 +29,6 @@ from farm.report.paper import charts, record, traces, words
 from farm.report.paper.material import Material, Studied, machines
 from farm.scheduling.status import machines as machine_facts
 from farm.scheduling.status.progress import point
-from farm.store import FailedTrial, TrialRow
 
 #: Rows of a list of trials; json has all of them.
 _MOST, _MOST_NOTES = 50, 12

@@ -13,10 +13,10 @@ from rich.text import Text
 from farm import __version__
 from farm.energy import verdict
 from farm.errors import InputError
-from farm.model import MachineState
+from farm.model import Condition, MachineState, MachineStatus, RunningJob, Temperature
 from farm.report.numbers import UNKNOWN, label, number, percent, several, span
 from farm.scheduling.status.progress import point
-from farm.store import Condition, MachineStatus, RunningJob, Store, Temperature
+from farm.store import Store
 from farm.store.operations import RECENT
 
 #: How a fact is written whose name ends so; the unit moves from the name to the value.

@@ -15,12 +15,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from farm.model import SEARCH_FACTORS, JobState, Point, Scalar, SweepRecord
+from farm.model import SEARCH_FACTORS, FailedTrial, JobState, Point, Progress, Scalar, SweepRecord
 from farm.report.numbers import UNKNOWN, label, number, span
 from farm.report.terminal import Plain, plain
 from farm.scheduling.routing import fits
 from farm.spec import Training
-from farm.store import FailedTrial, Progress
 
 Show = Callable[[Progress, str], None]
 #: Running jobs that the live display names.

@@ -11,13 +11,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from farm.model import MachineState, queue_for
+from farm.model import MachineState, Waiting, queue_for
 from farm.report.numbers import UNKNOWN
 from farm.scheduling import routing
 from farm.scheduling.routing import fits
 from farm.scheduling.status.machines import SHORT_STATES, Seen
 from farm.spec.capability import is_capability, queue_of
-from farm.store import Waiting
 
 #: Machines that a row names.
 _NAMED = 3

@@ -1,0 +1,53 @@
+"""Measurements made elsewhere, as a file holds them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from farm.model.words import Domain, Point, Quality
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """How a file is read."""
+
+    columns: Mapping[str, str]  #: role -> column
+    factors: Mapping[str, str]  #: factor -> column
+    unit: str = "run"
+    constants: Mapping[str, str] = field(default_factory=dict)  #: role -> value, for all rows
+
+    def canonical(self) -> str:
+        """As JSON that is the same for the same meaning."""
+        parts = {"columns": self.columns, "factors": self.factors, "unit": self.unit, "constants": self.constants}
+        return json.dumps(parts, sort_keys=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedTrial:
+    """One row."""
+
+    line: int
+    factors: Point
+    machine: str
+    hardware_class: str
+    domain: Domain
+    quality: Quality | None
+    repetition: int
+    units: int
+    gross_j: float | None
+    net_j: float | None
+    net_j_low: float | None
+    net_j_high: float | None
+    duration_s: float | None
+    accuracy: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """A file as a sweep: the same file read the same way has the same id."""
+
+    id: str
+    name: str
+    source: str  #: the file's name
+    mapped: Mapped
+    trials: Sequence[ImportedTrial]
