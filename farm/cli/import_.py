@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from farm.cli.output import opened
+from farm.cli.output import Line, opened
 
 if TYPE_CHECKING:
     from farm.model import Import
@@ -40,7 +40,7 @@ def import_(
     ] = "unknown",
     name: Annotated[str | None, typer.Option(metavar="NAME", help="Of the sweep; default the file's.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be imported.")] = False,
-) -> str:
+) -> Line:
     """Take measurements made elsewhere, as a sweep marked imported."""
     from farm.errors import InputError
     from farm.exchange import importing
@@ -60,12 +60,12 @@ def import_(
     factors = parse_pairs("--factor", factor or [], is_name_enough=True)
     found = importing.read(file, name, Mapped(mapping, factors, unit, constants))
     if dry_run:
-        return f"would import {_described(found)}"
+        return Line(f"would import {_described(found)}")
     with opened(create=True) as (store, settings):
         if store.add_import(found, settings.submitter):
-            return f"imported {_described(found)}"
+            return Line(f"imported {_described(found)}")
         stored = store.find_sweep(found.id).name
-    return f"is there already: {_described(replace(found, name=stored))}"
+    return Line(f"is there already: {_described(replace(found, name=stored))}")
 
 
 def _described(found: "Import") -> str:
@@ -87,5 +87,5 @@ def _described(found: "Import") -> str:
         f"{found.name} ({found.id}): {several(len(found.trials), 'trial')} of {several(points, 'point')} "
         f"on {', '.join(machines)}\n"
         f"{' and '.join(sorted({t.domain for t in found.trials}))} joules, quality {', '.join(qualities)}: "
-        f"{', '.join(known)} of each {found.mapped.unit}; what is not told stays unknown"
+        f"{', '.join(known)} of each {found.mapped.unit}; what the file does not give stays unknown"
     )

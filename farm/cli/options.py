@@ -26,6 +26,13 @@ DomainName = Annotated[
 IncludeFlagged = Annotated[bool, typer.Option("--include-flagged", help="Also trials that a flag leaves out.")]
 
 
+def as_form(as_json: bool) -> "Format | None":
+    """The form of what has no rows: JSON for scripts, or for people."""
+    from farm.report.files import Format
+
+    return Format.JSON if as_json else None
+
+
 def table_format(form: str | None, output: Path | None, as_json: bool) -> "Format":
     """The format of a table: --json, --format, or the suffix of the file; raises InputError."""
     from farm.report import files

@@ -73,7 +73,7 @@ def text(material: "Material", form: str, claims: "Reproduction | None" = None) 
         return json_text(record.of(material) | ({"reproduction": claims.record()} if claims else {}))
     about = (claims.section(), f"Repeated: {claims.paper.title}") if claims else ()
     document = sections.document(material, *about)
-    return html.page(document) if form == "html" else markdown.text(document)
+    return html.page(document) if form == "html" else markdown.report(document)
 
 
 def _draw(material: "Material", folder: Path) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from farm.cli.options import Fresh, IncludeFlagged, Json
-from farm.cli.output import Said, Told, Written, opened
+from farm.cli.output import Answer, Output, Written, opened
 from farm.cli.report import chosen_format, text
 from farm.cli.run import Ran, measured, outcome
 
@@ -33,12 +33,13 @@ def reproduce(
         typer.Option("-o", "--output", metavar="FILE", help="The report; default reproduce-STUDY.html."),
     ] = None,
     as_json: Json = False,
-) -> Iterator[Said]:
+) -> Iterator[Output]:
     """Repeat a study, and set the outcome beside its claims.
 
     Ctrl-C finishes the running trial and stops; the same command goes on from there.
     """
     from farm.errors import InputError
+    from farm.report.files import Format
     from farm.report.paper.material import gather
     from farm.settings.credentials import redacted
     from farm.studies import reproduction
@@ -61,7 +62,7 @@ def reproduce(
             raise InputError(f"nothing of {', '.join(names)} was measured yet: leave out --no-run")
         missing = [name for name in names if name not in {sweep.name for sweep in sweeps}]
         view = reproduction.reproduction(store, paper, sweeps, missing, include_flagged)
-        yield Told(view.rendered(), view.record(), as_json)
+        yield Answer(view, view.record(), Format.JSON if as_json else Format.TABLE, None)
         material = gather(store, sweeps, [], redacted(settings.store_url), datetime.now(UTC))
         yield Written(text(material, form, view), path)
         for ran in found:
@@ -95,7 +96,7 @@ def _known(store: "Store", names: Sequence[str]) -> list[Ran]:
 
 def _measured(
     names: Sequence[str], store: "Store", settings: "Settings", fresh: bool, quiet: bool
-) -> Generator[Said, None, list[Ran]]:
+) -> Generator[Output, None, list[Ran]]:
     """One sweep after the other, until one is interrupted."""
     from farm import sweeps
     from farm.scheduling.embedded import Interrupts
