@@ -1,4 +1,4 @@
-"""Configurations across machines: ratios to a reference on the same machine, their geometric mean and their ranks. Pure.
+"""Configurations across machines: ratios to a reference on the same machine, their geometric means and ranks. Pure.
 
 Machines differ in more than any sensor can tell, so a figure of one is never set beside a figure of another: ratios
 are. Joules of different quality or origin, of different domains, or of other units of work stay apart.
@@ -167,7 +167,7 @@ def _replicates(group: Group, base: Group | None, figure: Figure) -> Logs | None
 
 
 def _with_ends(logs: Logs) -> Interval:
-    """Return the interval of a ratio: percentiles over resamples; no ends with one block, or too many void resamples."""
+    """Return the interval of a ratio: percentiles over resamples; no ends with one block or many void ones."""
     import numpy as np  # noqa: PLC0415
 
     resampled = logs[1:][np.isfinite(logs[1:])]

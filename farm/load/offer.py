@@ -9,5 +9,5 @@ USUAL_REQUESTS = 512
 
 
 def requests_in(window_s: float, rate_per_s: float, requests: int | None, policy: Policy) -> int:
-    """Return the number asked for (None: the usual one), or more where they would not fill the window or the last batch."""
+    """Return the number asked for (None: the usual one), or more where it would not fill the window or a batch."""
     return policy.filled(max(requests or USUAL_REQUESTS, ceil(rate_per_s * window_s)))
