@@ -40,8 +40,8 @@ OF_COMPOSE = {"FARM_LISTEN", "FARM_SERVER"}
 FOREIGN_OPTIONS = {"--profile"}
 #: Commands that change nothing and end soon: they are run.
 READERS = {
-    *("across", "analyze", "compare", "export", "import", "init", "query", "report", "response", "results", "schema"),
-    "submit",
+    *("across", "analyze", "compare", "export", "import", "init", "machines", "query", "report", "response"),
+    *("results", "schema", "status", "submit"),
 }
 #: Sweeps and trials that the prepared home lacks: commands that name them are parsed only.
 ABSENT = {"3f0c9a1be24d5e67.1", "quickstart", "serving", "serving-quick"}
