@@ -143,6 +143,15 @@ def test_an_image_runs_as_nobody_in_particular(name: str) -> None:
     assert "slim" in dockerfile.arguments["BASE"]
 
 
+def test_the_page_names_files_that_are_there() -> None:
+    page = (DEPLOY / "README.md").read_text()
+    named = set(re.findall(r"deploy/[\w./-]*\w", page)) | {
+        f"deploy/{path}" for path in re.findall(r"`(\w+/\w+\.\w+)`", page)
+    }
+    assert len(named) > 5
+    assert not [path for path in named if not (ROOT / path).exists()]
+
+
 @pytest.mark.parametrize("name", ["secrets.sh", "install.sh", "redis/acl.sh"])
 def test_scripts_say_how_they_are_called(name: str) -> None:
     said = subprocess.run(["sh", str(DEPLOY / name)], capture_output=True, text=True, check=False)
