@@ -201,7 +201,7 @@ def test_each_command_that_reads_runs(words: list[str], at_home: Path) -> None:
 def test_options_in_the_text_exist(page: Path) -> None:
     every = options(command_tree()) | FOREIGN_OPTIONS
     for code in Page.read(page).code:
-        words = code.split()
+        words = code.partition(" -- ")[0].split()
         if words[0] == "farm" and words[1:] and words[1].islower() and not is_pending(words[1:]):
             command, _ = resolved([word for word in words[1:] if re.fullmatch("[a-z]+", word)][:2])
             assert {word for word in words if word.startswith("--")} <= options(command), code
