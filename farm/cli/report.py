@@ -25,7 +25,9 @@ def report(
     ] = None,
     trial: Annotated[
         list[str] | None,
-        typer.Option(metavar="JOB.ATTEMPT", help="Show its power trace; may be repeated; default one a device."),
+        typer.Option(
+            metavar="JOB.ATTEMPT", help="Show the power trace of this trial; may be repeated; default one a device."
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to this file; html needs one.")

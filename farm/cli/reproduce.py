@@ -24,8 +24,10 @@ _OURS = '<meta name="generator" content="Wattfarm">'
 def reproduce(
     study: Annotated[str, typer.Argument(metavar="batching|training", help="The study to repeat.")],
     *,
-    quick: Annotated[bool, typer.Option("--quick", help="In minutes on two cores: smaller, and less sure.")] = False,
-    no_run: Annotated[bool, typer.Option("--no-run", help="Judge by what was measured so far.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Run smaller sweeps: minutes on two cores, less certain.")
+    ] = False,
+    no_run: Annotated[bool, typer.Option("--no-run", help="Use what was measured so far, measure nothing.")] = False,
     fresh: Fresh = False,
     include_flagged: IncludeFlagged = False,
     output: Annotated[

@@ -21,7 +21,7 @@ PERIOD_S = 1.0
 
 def submit(
     sweep: SweepFile,
-    wait: Annotated[bool, typer.Option("--wait", help="Stay until all is measured.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until all is measured.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, submit nothing.")] = False,
     fresh: Fresh = False,
     as_json: Json = False,
