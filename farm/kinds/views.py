@@ -10,16 +10,16 @@ from rich.table import Table
 from rich.text import Text
 
 from farm.analysis.aggregate import Summary, summarise
-from farm.analysis.samples import samples
+from farm.analysis.samples import unit_samples
 from farm.kinds.layers import results as layers
 from farm.kinds.serving import results as live
 from farm.kinds.training import results as training
 from farm.kinds.tuning import results as tuning
-from farm.model import Scalar, SweepRecord, TrialRow, WindowKind
+from farm.model import Need, Scalar, SweepData
 from farm.report import results as layout
 from farm.report.selection import Columns, Selected, Selection, select
-from farm.store import Store
 
+NEEDS = (Need.LATENCIES, Need.ACCURACY)
 COLUMNS = Columns(
     always=("model", "batch_size"),
     context=("machine", "device", "precision", "weights", "images", "channels_last", "compile", "threads"),
@@ -63,40 +63,42 @@ class Results:
         ]
 
 
-def view(store: Store, sweep: SweepRecord, selection: Selection) -> View:
-    """What there is to see of a sweep of any kind; raises InputError for a choice that does not fit it."""
-    match sweep.kind:
+def needs(kind: str) -> tuple[Need, ...]:
+    """What the results of a kind of sweep are made from, besides its samples."""
+    match kind:
         case "training":
-            return training.results(store, sweep, selection)
+            return training.NEEDS
         case "tuning":
-            return tuning.results(store, sweep, selection)
+            return tuning.NEEDS
         case "layers":
-            return layers.results(store, sweep, selection)
+            return layers.NEEDS
         case "serving":
-            return live.results(store, sweep, selection)
+            return live.NEEDS
         case _:
-            return results(store, sweep, selection)
+            return NEEDS
 
 
-def results(store: Store, sweep: SweepRecord, selection: Selection) -> Results:
-    """Of a sweep of kind inference: read, filter, group; raises InputError as `select` does."""
-    chosen = selection.without_targets(sweep.kind)
-    trials = list(store.trial_rows(sweep.id))
-    rows = store.measurement_rows(sweep.id, kinds=[WindowKind.MEASURE])
-    factors = (
-        tuple(dict.fromkeys(name for trial in trials for name in trial.factors)) if sweep.kind == "imported" else ()
-    )
-    columns = replace(COLUMNS, factors=(*COLUMNS.factors, *factors))
-    selected = select(sweep, samples(trials, rows, chosen.domain), chosen, columns)
-    return Results(
-        selected, summarise(selected.samples, selected.keys, chosen.include_flagged), published_accuracy(trials)
-    )
+def view(data: SweepData, selection: Selection) -> View:
+    """What there is to see of a sweep of any kind; raises InputError for a choice that does not fit it."""
+    match data.record.kind:
+        case "training":
+            return training.results(data, selection)
+        case "tuning":
+            return tuning.results(data, selection)
+        case "layers":
+            return layers.results(data, selection)
+        case "serving":
+            return live.results(data, selection)
+        case _:
+            return results(data, selection)
 
 
-def published_accuracy(trials: Sequence[TrialRow]) -> dict[str, float]:
-    """ImageNet top-1 in %, by model."""
-    published = ((str(t.factors.get("model")), t.facts.get("published_acc1_percent")) for t in trials)
-    return {model: float(value) for model, value in published if isinstance(value, int | float)}
+def results(data: SweepData, selection: Selection) -> Results:
+    """The results of a sweep of kind inference; raises InputError as `select` does."""
+    sweep, chosen = data.record, selection.without_targets(data.record.kind)
+    own = dict.fromkeys(name for sample in data.samples for name in sample.factors) if sweep.kind == "imported" else ()
+    selected = select(sweep, unit_samples(data), chosen, replace(COLUMNS, factors=(*COLUMNS.factors, *own)))
+    return Results(selected, summarise(selected.samples, selected.keys, chosen.include_flagged), data.accuracy)
 
 
 def plain(view: RenderableType) -> str:
