@@ -187,6 +187,7 @@ def test_what_a_trial_started_dies_with_it() -> None:
         assert_dies(child)
 
 
+@pytest.mark.slow
 def test_a_dead_helper_is_replaced(log_file: IO[bytes], caplog: pytest.LogCaptureFixture) -> None:
     zygote = Zygote()
     zygote.start()
@@ -200,6 +201,7 @@ def test_a_dead_helper_is_replaced(log_file: IO[bytes], caplog: pytest.LogCaptur
     zygote.close()
 
 
+@pytest.mark.slow
 def test_close_leaves_no_process(log_file: IO[bytes]) -> None:
     zygote = Zygote()
     zygote.start()
@@ -211,6 +213,7 @@ def test_close_leaves_no_process(log_file: IO[bytes]) -> None:
     assert not is_alive(helper)
 
 
+@pytest.mark.slow
 def test_helper_and_trial_die_with_their_supervisor() -> None:
     script = """
         import sys, time
@@ -259,6 +262,7 @@ def test_a_helper_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_pa
         Zygote().start()
 
 
+@pytest.mark.slow
 def test_the_helper_ends_when_its_supervisor_hangs_up() -> None:
     ours, theirs = socket.socketpair()
     with theirs:
