@@ -16,7 +16,6 @@ from tests.summaries import rendered, widest
 
 READY_MADE = Path(farm.sweeps.__file__).parent
 MACHINES = [Machine(id="m", name="lab1", hardware_class="small", hardware={})]
-STUDY = {"alexnet", "densenet121", "shufflenet_v2_x0_5", "vit_b_16", "convnext_base"}
 #: On two cores without a GPU, by plan.
 LONGEST_S = 8 * 60
 

@@ -15,38 +15,15 @@ from typing import IO
 import pytest
 
 from farm.errors import FarmError
-from farm.model import FailureKind, JobSpec, MeasureSettings
+from farm.model import FailureKind, JobSpec
+from tests.factories import job_spec
 from workers.supervisor import zygote
 from workers.supervisor.zygote import ExitStatus, TrialProcess, Zygote
 from workers.trial import protocol
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
-SPEC = JobSpec(
-    job="job",
-    sweep="sweep",
-    kind="inference",
-    point={"model": "shufflenet_v2_x0_5", "batch_size": 2, "device": "cpu", "threads": 2},
-    repetition=0,
-    target="any",
-    measure=MeasureSettings(
-        profile="quick",
-        window_s=0.01,
-        windows=1,
-        min_iterations=2,
-        idle_s=0.01,
-        cool_down_max_s=0,
-        context_idle_s=0.01,
-        warmup_s=0.01,
-        warmup_max_s=0.05,
-        latency_s=0.01,
-        latency_max_batches=3,
-        guard_s=0.01,
-        poll_period_s=0.01,
-    ),
-    seed=1,
-    time_limit_s=60,
-)
+SPEC = job_spec(point={"model": "shufflenet_v2_x0_5", "batch_size": 2, "device": "cpu", "threads": 2})
 GONE_WITHIN_S = 20.0
 
 
