@@ -409,7 +409,7 @@ print(json.dumps([moments, reading.power_w, reading.temperature_c, reading.clock
 _FINGERPRINT = """
 import json
 from farm.settings import load_settings
-from workers.supervisor.fingerprint import machine
+from workers.agent.fingerprint import machine
 print(machine(load_settings()).model_dump_json())
 """
 _CODECARBON = """

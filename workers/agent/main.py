@@ -56,11 +56,11 @@ def worker(
 def _join(settings: Settings, verbose: bool, level: int) -> int:
     try:
         from workers.agent import consumer as ear
+        from workers.agent import fingerprint, spool
         from workers.agent import heartbeat as beat
-        from workers.agent import spool
         from workers.agent import worker as app
         from workers.meters.nvml import choose_gpu, use_simulator
-        from workers.supervisor import fingerprint, supervisor
+        from workers.supervisor import supervisor
     except ModuleNotFoundError as error:
         raise FarmError(f"this machine has no {error.name}: pip install 'wattfarm[worker]'") from None
     use_simulator(settings.simulator)
