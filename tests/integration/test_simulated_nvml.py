@@ -20,6 +20,7 @@ from codecarbon.core import gpu_nvidia
 import workers
 from farm.model import Domain
 from farm.settings import Settings
+from tests.services import needs_gcc
 from workers.meters.rapl import Rapl
 from workers.simulator import (
     A100,
@@ -44,6 +45,7 @@ from workers.simulator import (
 )
 from workers.simulator.library import STATE_FILE
 
+pytestmark = needs_gcc
 #: Answers expressions over `nvml` and `gpu`, one a line.
 _OBSERVER = """
 import json, sys
