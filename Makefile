@@ -29,11 +29,12 @@ demo-simulated: $(STAMP) ## the same, shorter, with the joules of a simulated A1
 test: $(STAMP) ## install and run the test suite
 	$(BIN)/pytest
 
-check: $(STAMP) ## lint, types, import contracts
+check: $(STAMP) ## lint, types, import contracts, rooms
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.rooms
 
 format: $(STAMP) ## mend layout and order of imports
 	$(BIN)/ruff check --fix .
