@@ -16,10 +16,10 @@ import torch
 from pydantic import JsonValue
 
 from farm.model import FailureKind, Flag, MeasureSettings, Point, Window, WindowKind
-from tests.factories import TINY, job_spec
+from tests.factories import TINY, install_workload, job_spec
 from workers.trial import loops, protocol
 from workers.trial import main as trial
-from workers.trial import workload as workloads
+from workers.trial.stage import Stage
 from workers.trial.workload import InvalidWorkload
 
 MEASURE = TINY.model_copy(
@@ -47,6 +47,9 @@ class Fake:
     def setup(self, point: Point, device: str, seed: int) -> None:
         self.given = (point, device, seed)
         type(self).on_setup()
+
+    def run(self, stage: Stage) -> None:
+        loops.run_windows(stage, self)
 
     def step(self) -> int:
         self.steps += 1
@@ -94,7 +97,7 @@ class TrialEvents:
 
 @pytest.fixture(autouse=True)
 def fake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workloads, "REGISTRY", {"inference": f"{__name__}:Fake"})
+    install_workload(monkeypatch, "inference", f"{__name__}:Fake")
     monkeypatch.setattr(Fake, "on_setup", lambda: None, raising=False)
     monkeypatch.setattr(Fake, "on_step", lambda _: time.sleep(0.001), raising=False)
 
@@ -341,7 +344,7 @@ def test_an_exception_becomes_a_failure(
 
 
 def test_a_kind_that_the_worker_does_not_know_is_invalid(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workloads, "REGISTRY", {"training": f"{__name__}:Fake"})
+    install_workload(monkeypatch, "training", f"{__name__}:Fake")
     kind, message = run_trial().failure
     assert kind == FailureKind.INVALID
     assert "inference" in message
