@@ -118,6 +118,13 @@ def percent(share: float) -> str:
     return f"{share * 100:.0f}%"
 
 
+def p_value(p: float | None) -> str:
+    """A probability, for a cell."""
+    if p is None:
+        return UNKNOWN
+    return "<.001" if p < 0.001 else number(p, 2)
+
+
 def span(seconds: float) -> str:
     """A duration as people say it."""
     whole = round(seconds)

@@ -62,7 +62,9 @@ def responded(trials: list[Measured], arrivals: Arrivals | None = None, policies
 def recommended(
     trials: list[Measured], rate: float = 50.0, limits: tuple[Limit, ...] = (P99,), selection: Selection = EVERYTHING
 ) -> Recommendation:
-    return recommendation(loaded(INFERENCE, *trials, domain=selection.domain), selection, Poisson(rate), limits, requests=1000)
+    return recommendation(
+        loaded(INFERENCE, *trials, domain=selection.domain), selection, Poisson(rate), limits, requests=1000
+    )
 
 
 # From rows to services

@@ -1,51 +1,27 @@
-"""What machine this is, who runs here, and on which software; recorded where it is true."""
+"""What this machine is: its processor, GPU, memory, kernel and virtualisation, and the id that follows from them."""
 
 import hashlib
 import os
 import platform
 import re
 import socket
-import sys
 from collections.abc import Iterator
-from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from pydantic import JsonValue
 
-from farm import __version__
 from farm.errors import MeterError, MeterLost
 from farm.model import Machine
 from farm.settings import Settings
 from workers.meters.nvml import Gpu, Question, mig_is_on, open_gpu
 
-#: Libraries whose version may change a result.
-LIBRARIES = ("torch", "torchvision", "numpy", "pillow", "nvidia-ml-py", "codecarbon")
-#: Variables that may change a result; recorded where they are set.
-VARIABLES = (
-    "CUBLAS_WORKSPACE_CONFIG",
-    "CUDA_DEVICE_ORDER",
-    "CUDA_LAUNCH_BLOCKING",
-    "CUDA_VISIBLE_DEVICES",
-    "GOMP_CPU_AFFINITY",
-    "KMP_AFFINITY",
-    "LD_PRELOAD",
-    "MKL_NUM_THREADS",
-    "NVIDIA_TF32_OVERRIDE",
-    "OMP_NUM_THREADS",
-    "OMP_PROC_BIND",
-    "PYTORCH_ALLOC_CONF",
-    "PYTORCH_CUDA_ALLOC_CONF",
-    "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
-)
-
 Facts = dict[str, JsonValue]
 
 
 def machine(settings: Settings, root: Path = Path("/")) -> Machine:
-    """This machine, from /proc and /sys below `root`, and NVML; what cannot be known is None.
+    """Describe this machine from /proc and /sys below `root`, and from NVML; unknown facts are None.
 
-    The id covers the name and what a screwdriver changes, not what an update does: kernel, driver, microcode.
+    The id follows from the name and the hardware, not from what an update changes: kernel, driver, microcode.
     """
     cpu, gpu = _cpu(root), _gpu()
     name = settings.machine_name or socket.gethostname()
@@ -65,42 +41,8 @@ def machine(settings: Settings, root: Path = Path("/")) -> Machine:
     )
 
 
-def environment() -> Facts:
-    """The software as this process has it. torch is asked when it is loaded, never loaded."""
-    return {
-        "wattfarm": __version__,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "libraries": {name: _version(name) for name in LIBRARIES},
-        "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},
-        "cpus_allowed": len(os.sched_getaffinity(0)),
-        "torch": _torch(),
-    }
-
-
-def _version(library: str) -> str | None:
-    try:
-        return metadata.version(library)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _torch() -> JsonValue:
-    torch: Any = sys.modules.get("torch")
-    if torch is None:
-        return None
-    return {
-        "version": str(torch.__version__),
-        "cuda": torch.version.cuda,
-        "cudnn": torch.backends.cudnn.version(),
-        "threads": torch.get_num_threads(),
-        "interop_threads": torch.get_num_interop_threads(),
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-    }
-
-
 def _hardware_class(cpu: Facts, gpu: Facts | None) -> str:
-    """A readable name for machines that are interchangeable in a comparison."""
+    """Name the class of machines that are interchangeable in a comparison."""
     if gpu is not None:
         return _slug(str(gpu["name"] or "unknown gpu"))
     return _slug(f"cpu {cpu['model'] or platform.machine()} {cpu['threads']}c")
@@ -128,7 +70,7 @@ def _cpu(root: Path) -> Facts:
 
 
 def _processors(root: Path) -> Iterator[dict[str, str]]:
-    """/proc/cpuinfo, one mapping a logical processor."""
+    """Parse /proc/cpuinfo into one mapping for each logical processor."""
     for block in (_text(root / "proc/cpuinfo") or "").split("\n\n"):
         pairs = (line.partition(":") for line in block.splitlines())
         processor = {key.strip(): value.strip() for key, _, value in pairs}
@@ -142,7 +84,7 @@ def _ram_bytes(root: Path) -> int | None:
 
 
 def _virtualisation(root: Path) -> Facts:
-    """What lies around and below: a hypervisor (x86 says so), the firmware's name for the machine, a container."""
+    """Describe what the system runs in: hypervisor (known on x86), the firmware's name for the machine, container."""
     flags = next(_processors(root), {}).get("flags")
     dmi = root / "sys/class/dmi/id"
     return {
@@ -161,7 +103,7 @@ def _text(path: Path) -> str | None:
 
 
 def _gpu() -> Facts | None:
-    """The metered GPU, or None where there is none."""
+    """Describe the metered GPU, or return None where there is none."""
     try:
         with open_gpu() as gpu:
             return {name: _known(gpu, question) for name, question in _GPU_FACTS.items()}
@@ -176,7 +118,7 @@ def _known(gpu: Gpu, question: Question[JsonValue]) -> JsonValue:
         return None
 
 
-#: What is asked of the GPU, as questions to NVML.
+#: The facts of a GPU, as questions to NVML.
 _GPU_FACTS: dict[str, Question[JsonValue]] = {
     "name": lambda nvml, gpu: nvml.nvmlDeviceGetName(gpu),
     "uuid": lambda nvml, gpu: nvml.nvmlDeviceGetUUID(gpu),
