@@ -37,7 +37,7 @@ def report(
     ] = None,
 ) -> Written:
     """Write sweeps up as a paper would: one file to read or print."""
-    from farm.exchange.loading import load_material, load_report
+    from farm.exchange.papers import load_material, load_report
     from farm.settings.credentials import redacted
 
     chosen = chosen_format(form, output)

@@ -41,7 +41,7 @@ def reproduce(
     Ctrl-C finishes the running trial and stops; the same command goes on from there.
     """
     from farm.errors import InputError
-    from farm.exchange.loading import load_material, load_report
+    from farm.exchange.papers import load_material, load_report
     from farm.report.files import Format
     from farm.settings.credentials import redacted
     from farm.studies import reproduction

@@ -13,7 +13,7 @@ from farm.cli.output import Aside, Told, Written
 from farm.cli.reproduce import reproduce as command
 from farm.cli.run import Ran
 from farm.errors import InputError
-from farm.exchange.loading import load_report
+from farm.exchange.papers import load_report
 from farm.model import Flag, JobState, Progress, Quality, SweepRecord
 from farm.report import html, markdown
 from farm.report.document import Alert, Document
