@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from farm.model import Failure, TrialRow
-from farm.report.numbers import UNKNOWN, span
+from farm.model.durations import span
+from farm.report.numbers import UNKNOWN
 from farm.report.terminal import plain
 from farm.scheduling.status.progress import point
 

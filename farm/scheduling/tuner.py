@@ -15,13 +15,13 @@ from statistics import fmean
 from typing import cast
 
 from farm.errors import InputError
+from farm.kinds.tuning.strategies import Objective, Strategy
 from farm.model import Asked, Domain, JobSpec, JobState, Machine, Point, Stopped, SweepRecord
 from farm.scheduling.plan import Plan, PlannedJob, checked, specs_of, targets_of, warnings_of
 from farm.scheduling.tuning import Finished, Pending, Study, ask, check, size, thresholds
 from farm.scheduling.tuning.strategies import REGISTRY
 from farm.spec import TuningSweep, canonical_json, restored, sweep_id
 from farm.spec.capability import queue_of
-from farm.spec.strategies import Objective, Strategy
 from farm.store import AskedJob, Store, Trained
 
 OVER = (JobState.DONE, JobState.FAILED)

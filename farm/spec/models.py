@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, field_validator, model_validator
 
+from farm.kinds.tuning.space import Choice, Range, Space
+from farm.kinds.tuning.strategies import Objective, PruningOrRule, Strategy, StrategyOrName
 from farm.model import Baseline, Frozen, MeasureSettings, StoppingRule
 from farm.spec.positions import Loc
 from farm.spec.profiles import PROFILES
-from farm.spec.space import Choice, Range, Space
-from farm.spec.strategies import Objective, PruningOrRule, Strategy, StrategyOrName
 from farm.spec.targets import TARGET_WORDS, Target
 from farm.spec.types import (
     Count,

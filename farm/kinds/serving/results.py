@@ -15,7 +15,7 @@ from farm.kinds.serving.live import BURSTS, LATE, Least, least_energy, soonest, 
 from farm.kinds.serving.loads import HEADINGS, SHOWN, cells, figures_record, in_ms, lasting
 from farm.kinds.serving.simulated import Live, Policy
 from farm.kinds.serving.times import WARM_UP, needed
-from farm.load.quantities import spelt_per_s
+from farm.load.rates import spelt_per_s
 from farm.model import Flag, Quality, Requests, Scalar, SweepRecord, WindowKind
 from farm.report import notes
 from farm.report.grids import Row, grids, named

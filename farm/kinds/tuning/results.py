@@ -18,13 +18,13 @@ from farm.kinds.training.results import STAGES
 from farm.kinds.tuning.comparison import BASELINE, LEAST_SEEDS, SIGNIFICANCE, StrategyComparison, comparisons
 from farm.kinds.tuning.importance import importance
 from farm.kinds.tuning.searches import Configuration, Found, StrategySummary, Study, front, studies, summarise
+from farm.kinds.tuning.space import Space
 from farm.model import Flag, Point, Quality, Scalar, SweepRecord
 from farm.report import notes
 from farm.report import results as inference
 from farm.report.grids import Row, grids, listed, named
 from farm.report.numbers import UNKNOWN, count, label, number, percent, percent_interval, several
 from farm.report.selection import Columns, Selected, Selection, fitting, select
-from farm.spec.space import Space
 from farm.store import Store
 
 COLUMNS = Columns(always=(), context=("machine", "device", "model", "dataset", "epochs", "batch_size", "optimizer"))

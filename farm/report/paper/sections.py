@@ -9,6 +9,7 @@ from farm.analysis.aggregate import Sample
 from farm.analysis.statistics.data import order
 from farm.energy import verdict
 from farm.model import FailedTrial, Flag, Machine, Scalar, TrialRow
+from farm.model.durations import span
 from farm.report import tables
 from farm.report.document import (
     Alert,
@@ -24,7 +25,7 @@ from farm.report.document import (
     Sentences,
     Words,
 )
-from farm.report.numbers import UNKNOWN, label, number, several, span
+from farm.report.numbers import UNKNOWN, label, number, several
 from farm.report.paper import charts, record, traces, words
 from farm.report.paper.material import Material, Studied, machines
 from farm.scheduling.status import machines as machine_facts

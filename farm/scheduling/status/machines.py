@@ -14,7 +14,8 @@ from farm import __version__
 from farm.energy import verdict
 from farm.errors import InputError
 from farm.model import Condition, MachineState, MachineStatus, RunningJob, Temperature
-from farm.report.numbers import UNKNOWN, label, number, percent, several, span
+from farm.model.durations import span
+from farm.report.numbers import UNKNOWN, label, number, percent, several
 from farm.scheduling.status.progress import point
 from farm.store import Store
 from farm.store.operations import RECENT

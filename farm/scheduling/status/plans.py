@@ -8,7 +8,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from farm.report.numbers import several, span
+from farm.model.durations import span
+from farm.report.numbers import several
 from farm.scheduling import tuner
 from farm.scheduling.plan import Plan, expected_s, points, work_s
 from farm.scheduling.submission import Submission

@@ -16,7 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from farm.model import SEARCH_FACTORS, FailedTrial, JobState, Point, Progress, Scalar, SweepRecord
-from farm.report.numbers import UNKNOWN, label, number, span
+from farm.model.durations import span
+from farm.report.numbers import UNKNOWN, label, number
 from farm.report.terminal import Plain, plain
 from farm.scheduling.routing import fits
 from farm.spec import Training
