@@ -13,6 +13,7 @@ from farm.model import (
     FailureKind,
     MeasurementRow,
     Point,
+    Requests,
     StoppingRule,
     SweepRecord,
     TrialRow,
@@ -29,7 +30,7 @@ Measured = tuple[TrialRow, list[MeasurementRow]]
 
 
 class Rows:
-    """The two queries of the store that results need."""
+    """The queries of the store that results need."""
 
     def __init__(self, *trials: Measured) -> None:
         self.trials = trials
@@ -39,6 +40,9 @@ class Rows:
 
     def measurement_rows(self, *_sweeps: str, kinds: Collection[WindowKind] | None = None) -> Iterator[MeasurementRow]:
         return (row for _, rows in self.trials for row in rows if kinds is None or row.window in kinds)
+
+    def requests(self, *_sweeps: str) -> dict[str, list[Requests]]:
+        return {}
 
 
 def sweep_of(kind: str, meaning: str = "{}") -> SweepRecord:
@@ -53,6 +57,7 @@ def sweep_of(kind: str, meaning: str = "{}") -> SweepRecord:
         rule=rule,
         settled=True,
         submitter="anne",
+        is_search=kind == "tuning",
     )
 
 

@@ -145,9 +145,9 @@ def submit(
     as_json: Json = False,
 ) -> None:
     """Queue a sweep for the farm's workers."""
+    from farm.kinds import load_sweep
     from farm.scheduling import submission
     from farm.scheduling.status import plans
-    from farm.spec import load_sweep
 
     loaded, text = load_sweep(sweep), sweep.read_text(encoding="utf-8")
     with _store(create=True) as (store, settings):
@@ -261,7 +261,7 @@ def serve(
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of a sweep, for editors."""
-    from farm.spec import json_schema
+    from farm.kinds import json_schema
 
     _show("", json_schema(), as_json=True)
 

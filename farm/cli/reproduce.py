@@ -98,8 +98,8 @@ def _measured(
 ) -> Generator[Said, None, list[Ran]]:
     """One sweep after the other, until one is interrupted."""
     from farm import sweeps
+    from farm.kinds import parse_sweep
     from farm.scheduling.embedded import Interrupts
-    from farm.spec import parse_sweep
 
     interrupts, found = Interrupts(), []
     for name in names:

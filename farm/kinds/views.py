@@ -11,19 +11,12 @@ from rich.text import Text
 
 from farm.analysis.aggregate import Summary, summarise
 from farm.analysis.samples import samples
-from farm.kinds.layers import results as layers
-from farm.kinds.serving import results as live
-from farm.kinds.training import results as training
-from farm.kinds.tuning import results as tuning
+from farm.kinds.registry import get
 from farm.model import Scalar, SweepRecord, TrialRow, WindowKind
 from farm.report import results as layout
-from farm.report.selection import Columns, Selected, Selection, select
+from farm.report.columns import Columns
+from farm.report.selection import Selected, Selection, select
 from farm.store import Store
-
-COLUMNS = Columns(
-    always=("model", "batch_size"),
-    context=("machine", "device", "precision", "weights", "images", "channels_last", "compile", "threads"),
-)
 
 
 class View(Protocol):
@@ -64,29 +57,21 @@ class Results:
 
 
 def view(store: Store, sweep: SweepRecord, selection: Selection) -> View:
-    """What there is to see of a sweep of any kind; raises InputError for a choice that does not fit it."""
-    match sweep.kind:
-        case "training":
-            return training.results(store, sweep, selection)
-        case "tuning":
-            return tuning.results(store, sweep, selection)
-        case "layers":
-            return layers.results(store, sweep, selection)
-        case "serving":
-            return live.results(store, sweep, selection)
-        case _:
-            return results(store, sweep, selection)
+    """Return what there is to see of a sweep; raises InputError for a choice that does not fit its kind."""
+    return get(sweep.kind).results(store, sweep, selection)
 
 
-def results(store: Store, sweep: SweepRecord, selection: Selection) -> Results:
-    """Of a sweep of kind inference: read, filter, group; raises InputError as `select` does."""
+def results(store: Store, sweep: SweepRecord, selection: Selection, columns: Columns) -> Results:
+    """Read the measure windows of a sweep, filter and group them; factors that differ are columns too.
+
+    Raises:
+        InputError: the selection does not fit the sweep, as `select` says.
+    """
     chosen = selection.without_targets(sweep.kind)
     trials = list(store.trial_rows(sweep.id))
     rows = store.measurement_rows(sweep.id, kinds=[WindowKind.MEASURE])
-    factors = (
-        tuple(dict.fromkeys(name for trial in trials for name in trial.factors)) if sweep.kind == "imported" else ()
-    )
-    columns = replace(COLUMNS, factors=(*COLUMNS.factors, *factors))
+    factors = tuple(dict.fromkeys(name for trial in trials for name in trial.factors))
+    columns = replace(columns, factors=(*columns.factors, *factors))
     selected = select(sweep, samples(trials, rows, chosen.domain), chosen, columns)
     return Results(
         selected, summarise(selected.samples, selected.keys, chosen.include_flagged), published_accuracy(trials)

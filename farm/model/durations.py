@@ -5,7 +5,14 @@ from decimal import Decimal
 
 from farm.errors import InputError
 
-_UNITS_S = {"us": Decimal("1e-6"), "ms": Decimal("1e-3"), "s": 1, "min": 60, "m": 60, "h": 3600}
+_UNITS_S = {
+    "us": Decimal("1e-6"),
+    "ms": Decimal("1e-3"),
+    "s": Decimal(1),
+    "min": Decimal(60),
+    "m": Decimal(60),
+    "h": Decimal(3600),
+}
 #: A duration with its unit, such as 20ms, 1.5 s, 10m, 10min or 2h; also the pattern of the JSON Schema.
 DURATION = r"^\s*(\d{1,15}(?:\.\d{0,25})?|\.\d{1,25})\s*(us|ms|s|min|m|h)\s*$"
 #: A share in percent, such as 2% or 0.7 %.

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from farm import kinds
 from farm.analysis.across import KIND, MACHINE, Cell, Comparison, Figure, Overall, compare
 from farm.analysis.aggregate import Sample, grouped
 from farm.analysis.intervals import BOOTSTRAP_NEEDS, MEDIAN_NEEDS
@@ -15,10 +16,11 @@ from farm.analysis.samples import from_totals, samples
 from farm.errors import InputError
 from farm.model import Domain, Scalar, SweepRecord, WindowKind
 from farm.report import notes
+from farm.report.columns import Columns
 from farm.report.grids import Row, grids
 from farm.report.numbers import UNKNOWN, interval, label, net, net_median, number, several
 from farm.report.results import ends, records
-from farm.report.selection import Columns, Selected, Selection, check_names, label_names, select
+from farm.report.selection import Selected, Selection, check_names, label_names, select
 from farm.store import Store
 
 #: Labels that are no factors.
@@ -195,8 +197,8 @@ def medians(cell: Cell) -> dict[str, Scalar]:
 
 def _samples(store: Store, sweeps: Sequence[SweepRecord], domain: Domain | None) -> list[Sample]:
     """The database sums over windows, but for networks taken apart: their whole is told by each trial."""
-    plain = [sweep.id for sweep in sweeps if sweep.kind != "layers"]
-    apart = [sweep.id for sweep in sweeps if sweep.kind == "layers"]
+    apart = [sweep.id for sweep in sweeps if kinds.get(sweep.kind).has_parts]
+    plain = [sweep.id for sweep in sweeps if sweep.id not in apart]
     found = from_totals(store.sample_rows(plain, domain), domain) if plain else []
     if apart:
         rows = store.measurement_rows(*apart, kinds=[WindowKind.MEASURE])

@@ -16,8 +16,9 @@ from farm.kinds.serving.live import Served, served
 from farm.kinds.serving.times import statistic_of
 from farm.model import UNKNOWN_HARDWARE, Flag, Quality, Requests, Scalar, SweepRecord, TrialRow
 from farm.report import notes
+from farm.report.columns import Columns
 from farm.report.numbers import label, several
-from farm.report.selection import KINDS_OF_JOULES, Columns, Labels, Selection, fitting, select
+from farm.report.selection import KINDS_OF_JOULES, Labels, Selection, fitting, select
 from farm.store import Store
 
 COLUMNS = Columns(always=(), context=("machine", "device", "model", "dataset", "batch_size", "precision"))
@@ -112,7 +113,7 @@ def chosen(store: Store, sweep: SweepRecord, names: Sequence[str], selection: Se
     """Those that measured, fit, and carry no flag that leaves them out; raises InputError where there is none."""
     rows = list(store.trial_rows(sweep.id))
     by_id = {row.trial: row for row in rows}
-    requests = store.requests(sweep.id) if sweep.kind == "serving" else {}
+    requests = store.requests(sweep.id)
     found = samples(rows, store.measurement_rows(sweep.id, kinds=WORK), selection.domain)
     selected = select(sweep, found, replace(selection, by=tuple(names)), COLUMNS)
     kept = [s for s in selected.samples if selection.include_flagged or s.is_valid]

@@ -9,11 +9,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from farm import kinds
 from farm.analysis.across import Figure
 from farm.analysis.aggregate import summarise
 from farm.analysis.samples import from_totals
 from farm.errors import InputError
-from farm.kinds.views import COLUMNS
+from farm.kinds.inference.kind import COLUMNS
 from farm.model import Quality, Scalar, SweepRecord
 from farm.report import notes
 from farm.report.grids import listed, named
@@ -146,7 +147,7 @@ def view(
     store: Store, sweep: SweepRecord, selection: Selection, accuracy: Accuracy, figure: Figure | None
 ) -> Timelines:
     """Read, filter, group by batch size; raises InputError where there is no network to show."""
-    if sweep.kind != "inference":
+    if not kinds.get(sweep.kind).times_batches:
         raise InputError(f"{sweep.name}: of kind {sweep.kind}: only sweeps of kind inference have an energy per image")
     found = from_totals(store.sample_rows([sweep.id], selection.domain), selection.domain)
     selected = select(sweep, found, selection, COLUMNS)

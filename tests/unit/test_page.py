@@ -13,6 +13,7 @@ import pytest
 from farm.cli.report import report as command
 from farm.errors import InputError
 from farm.exchange.importing import read
+from farm.kinds import get
 from farm.kinds.views import view
 from farm.model import Flag, Mapped, Quality, TrialRow
 from farm.report import html, markdown
@@ -223,7 +224,7 @@ def test_methods_name_settings_machine_software_and_probe(document: Document, pa
     ],
 )
 def test_a_setting_that_a_kind_does_not_heed_is_left_out(kind: str, windows: str, others: set[str]) -> None:
-    told = dict(words.settings(new_job(0).spec.measure, kind))
+    told = dict(words.settings(new_job(0).spec.measure, get(kind).unheeded))
     assert told["measure windows"] == windows
     assert {"warmup", "latency", "latency max batches"} & set(told) == others
 

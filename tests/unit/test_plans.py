@@ -5,12 +5,14 @@ from pathlib import Path
 import pytest
 
 import farm.sweeps
+from farm.kinds import load_sweep
+from farm.kinds.inference.sweep import InferenceSweep
+from farm.kinds.tuning.sweep import TuningSweep
 from farm.model import Machine
 from farm.scheduling import tuner
 from farm.scheduling.plan import Plan, plan
 from farm.scheduling.status import plans
 from farm.scheduling.submission import Submission
-from farm.spec import InferenceSweep, TuningSweep, load_sweep
 from tests.searches import tuning_sweep
 from tests.summaries import rendered
 

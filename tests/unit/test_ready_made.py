@@ -6,11 +6,15 @@ import pytest
 
 import farm.sweeps
 from farm.analysis.aggregate import P99_NEEDS
+from farm.kinds import load_sweep
+from farm.kinds.inference.sweep import InferenceSweep
+from farm.kinds.serving.sweep import ServingSweep
+from farm.kinds.tuning.sweep import TuningSweep
 from farm.model import Machine
 from farm.scheduling import tuner
 from farm.scheduling.plan import Plan, plan
 from farm.scheduling.status import plans
-from farm.spec import InferenceSweep, ServingSweep, Sweep, TuningSweep, load_sweep, profile_settings
+from farm.spec import Sweep, profile_settings
 from farm.spec.catalog import MODELS, NETWORKS
 from tests.summaries import rendered, widest
 

@@ -13,11 +13,11 @@ from farm.cli.output import Aside, Told, Written
 from farm.cli.reproduce import reproduce as command
 from farm.cli.run import Ran
 from farm.errors import InputError
+from farm.kinds import parse_sweep
 from farm.model import Flag, JobState, Progress, Quality, SweepRecord
 from farm.report import html, markdown
 from farm.report.document import Alert, Document
 from farm.report.paper import sections
-from farm.spec import parse_sweep
 from farm.studies import reproduction
 from farm.studies.claims.finding import Figure, Paper, Scale, Verdict
 from farm.studies.reproduction import PAPERS, Reproduction, find, sweeps_of

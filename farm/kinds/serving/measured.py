@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from farm.analysis.aggregate import Group, Key, grouped
 from farm.analysis.samples import device_domain, samples
 from farm.errors import InputError
+from farm.kinds.inference.kind import COLUMNS
+from farm.kinds.registry import get
 from farm.kinds.serving.simulated import Figures, Service, services
 from farm.kinds.serving.times import needed
-from farm.kinds.views import COLUMNS, published_accuracy
+from farm.kinds.views import published_accuracy
 from farm.model import Domain, MeasurementRow, SweepRecord, TrialRow, WindowKind
 from farm.report import notes
 from farm.report.numbers import percent, several
@@ -56,7 +58,7 @@ class Served:
 
 def served(store: Store, sweep: SweepRecord, selection: Selection) -> Served:
     """Read, filter, group; raises InputError where there is nothing to serve with."""
-    if sweep.kind != "inference":
+    if not get(sweep.kind).times_batches:
         raise InputError(f"{sweep.name}: of kind {sweep.kind}: only sweeps of kind inference time batch after batch")
     trials = list(store.trial_rows(sweep.id))
     rows = list(store.measurement_rows(sweep.id, kinds=[WindowKind.MEASURE]))

@@ -10,13 +10,14 @@ from rich.text import Text
 from farm.analysis.intervals import Interval
 from farm.analysis.samples import samples
 from farm.kinds.training.runs import StageCost, TargetCost, TrainingSummary, runs, summarise
+from farm.kinds.training.sweep import Training
 from farm.model import Scalar, Stopped, SweepRecord, WindowKind
 from farm.report import notes
 from farm.report import results as inference
+from farm.report.columns import Columns
 from farm.report.grids import Row, grids
 from farm.report.numbers import count, interval, net, number, percent_interval
-from farm.report.selection import Columns, Selected, Selection, select
-from farm.spec.workloads import Training
+from farm.report.selection import Selected, Selection, select
 from farm.store import Store
 
 STAGES = (WindowKind.SETUP, WindowKind.TRAINING, WindowKind.VALIDATION)

@@ -22,9 +22,10 @@ from farm.kinds.tuning.space import Space
 from farm.model import Flag, Point, Quality, Scalar, SweepRecord
 from farm.report import notes
 from farm.report import results as inference
+from farm.report.columns import Columns
 from farm.report.grids import Row, grids, listed, named
 from farm.report.numbers import UNKNOWN, count, label, number, percent, percent_interval, several
-from farm.report.selection import Columns, Selected, Selection, fitting, select
+from farm.report.selection import Selected, Selection, fitting, select
 from farm.store import Store
 
 COLUMNS = Columns(always=(), context=("machine", "device", "model", "dataset", "epochs", "batch_size", "optimizer"))

@@ -132,7 +132,7 @@ def _studied(store: Store, sweep: SweepRecord) -> Studied:
 
 def _analysed(store: Store, sweep: SweepRecord) -> tuple[list[Analysis], list[str]]:
     """What tests say of the factors that differ; searches have tests of their own."""
-    if sweep.kind == "tuning":
+    if sweep.is_search:
         return [], []
     done, why = [], []
     try:
@@ -172,7 +172,7 @@ def _hardware(labels: Sequence[Labels]) -> list[str]:
 def _across(store: Store, studies: Sequence[Studied]) -> list[Across]:
     """A search spends as its strategy likes, so it is compared with nothing."""
     found = []
-    for kind in dict.fromkeys(study.record.kind for study in studies if study.record.kind != "tuning"):
+    for kind in dict.fromkeys(study.record.kind for study in studies if not study.record.is_search):
         alike = [study for study in studies if study.record.kind == kind]
         machines = {trial.machine_id for study in alike for trial in study.trials if trial.failure is None}
         if len(alike) > 1 or len(machines) > 1:

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from math import inf
 from statistics import fmean
 from typing import Any
@@ -15,12 +16,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from farm import kinds
 from farm.model import SEARCH_FACTORS, FailedTrial, JobState, Point, Progress, Scalar, SweepRecord
 from farm.model.durations import span
 from farm.report.numbers import UNKNOWN, label, number
 from farm.report.terminal import Plain, plain
 from farm.scheduling.routing import fits
-from farm.spec import Training
 
 Show = Callable[[Progress, str], None]
 #: Running jobs that the live display names.
@@ -29,23 +30,32 @@ NAMED = 5
 WIDTH = 80
 _NAMES = ("model", "batch_size")
 _USUAL = (None, False, "fp32", "auto", "random", "sample")
-_USUAL_OF = {name: field.default[0] for name, field in Training.model_fields.items() if not field.is_required()}
 
 
 def point(values: Point) -> str:
-    """The parameters that tell points apart; what goes without saying is left out."""
+    """Return the parameters that tell points apart; those that have their usual value are left out."""
     named = {name: v for name, v in values.items() if name not in _NAMES and not _goes_without_saying(name, v)}
     batch = [f"batch {label(values['batch_size'])}"] if "batch_size" in values else []
-    first = " ".join([label(values.get("model")), *batch])
-    return ", ".join([first, *(f"{name} {_short(v)}" for name, v in named.items())])
+    model = [label(values["model"])] if "model" in values else []
+    first = " ".join([*model, *batch])
+    return ", ".join([*([first] if first else []), *(f"{name} {_short(v)}" for name, v in named.items())])
 
 
 def _goes_without_saying(name: str, value: Scalar) -> bool:
-    """Never of what a search is about; and 0 is not False."""
+    """Return False for what a search is about; and 0 is not False."""
     if name in SEARCH_FACTORS:
         return False
-    usual = (*_USUAL, _USUAL_OF.get(name))
-    return any(value == other and type(value) is type(other) for other in usual)
+    return any(value == other and type(value) is type(other) for other in (*_USUAL, *_defaults().get(name, ())))
+
+
+@cache
+def _defaults() -> Mapping[str, Sequence[Scalar]]:
+    """Return the defaults of each factor, in the kinds that have it."""
+    found: dict[str, list[Scalar]] = defaultdict(list)
+    for kind in kinds.kinds():
+        for name, field in kind.factors.items():
+            found[name] += () if field.is_required() else field.default[:1]
+    return found
 
 
 def _short(value: Scalar) -> str:
