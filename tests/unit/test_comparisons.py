@@ -29,6 +29,9 @@ class Two:
     def measurement_rows(self, sweep: str, **kinds: Any) -> Iterator[Any]:
         return self.sweeps[sweep].measurement_rows(**kinds)
 
+    def requests(self, sweep: str) -> dict[str, Any]:
+        return self.sweeps[sweep].requests()
+
 
 def sides(a: str = "", b: str = "", where: str = "") -> tuple[Selection, Selection]:
     made = [Selection.parse(None, [*filter(None, [where, own])], None, False) for own in (a, b)]
