@@ -52,10 +52,12 @@ def main() -> None:
     """Run the command; an error is one clear line and an exit status."""
     from farm.errors import FarmError
 
-    debug = "--debug" in sys.argv
-    arguments = [a for a in sys.argv[1:] if a != "--debug"]
+    arguments = sys.argv[1:]
+    own = arguments.index("--") if "--" in arguments else len(arguments)  # what follows is of another command
+    debug = "--debug" in arguments[:own]
+    arguments = [a for a in arguments[:own] if a != "--debug"] + arguments[own:]
     try:
-        _add_worker(arguments)
+        _add_plugins(arguments)
         app(args=arguments, prog_name="farm")
     except FarmError as error:
         if debug:
@@ -82,21 +84,16 @@ def _complain(problem: str) -> None:
         _note(f"farm: {line}" for line in problem.splitlines())
 
 
-def _add_worker(arguments: list[str]) -> None:
-    """`farm worker` lives in a package that this one never imports; an entry point leads there."""
-    if "worker" in arguments[:1] or not arguments or arguments[0] in {"-h", "--help"}:
-        for entry in entry_points(group="wattfarm.commands"):
-            command = entry.load() if "worker" in arguments[:1] else _later(entry.name)
-            app.command(entry.name)(command)
-
-
-def _later(name: str) -> Any:
-    """A stand-in for a command of another package, for the list of commands."""
-
-    def stand_in() -> None: ...
-
-    stand_in.__doc__ = {"worker": "Measure on this machine, for a farm."}[name]
-    return stand_in
+def _add_plugins(arguments: list[str]) -> None:
+    """Add the commands of other packages, which this one never imports, where one of them may be wanted."""
+    own = {one.name or getattr(one.callback, "__name__", None) for one in app.registered_commands} | {"db"}
+    if arguments and arguments[0] in own:
+        return
+    for entry in entry_points(group="wattfarm.commands"):
+        try:
+            app.command(entry.name)(entry.load())
+        except ImportError as error:
+            _complain(f"command {entry.name} cannot be imported ({error}): mend or remove its package")
 
 
 def _print_answer(answer: Said | Iterator[Said] | None, **_: Any) -> None:

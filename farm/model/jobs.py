@@ -70,6 +70,7 @@ class JobSpec(Frozen):
     carbon_country: str | None = None  #: ISO 3166 alpha-3
     asked: Asked | None = None  #: None: planned when the sweep was submitted
     rungs: tuple[Rung, ...] = ()  #: in order of their epochs
+    resumable: bool = False  #: the trial saves checkpoints, from which the next attempt goes on
 
 
 class Claim(Frozen):

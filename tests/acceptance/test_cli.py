@@ -18,7 +18,7 @@ from tests.summaries import widest
 COMMANDS = (
     "run", "submit", "status", "watch", "cancel", "retry", "results", "export", "machines", "doctor", "serve",
     "worker", "db", "db upgrade", "db check", "schema", "init", "analyze", "compare", "response", "recommend",
-    "timeline", "logs", "pause", "resume", "drain", "across", "import", "query", "report", "reproduce",
+    "timeline", "logs", "pause", "resume", "drain", "across", "import", "query", "report", "reproduce", "simulate",
 )  # fmt: skip
 NO_ONE_LISTENS = "127.0.0.1:1"
 

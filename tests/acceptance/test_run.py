@@ -154,7 +154,7 @@ def test_failed_trials_make_the_status_1_and_the_rest_is_measured(failing: tuple
         ("batch 1, device cuda", "invalid", "use device: cpu or auto"),
         ("images", "invalid", "holds no image"),
         ("weights", "invalid", "missing.pth"),
-        ("batch 1000000", "oom", "use a smaller batch_size"),
+        ("batch 1000000", "oom", "use smaller levels"),
     ],
 )
 def test_each_failed_job_is_one_line_with_its_reason(

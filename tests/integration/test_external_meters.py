@@ -20,9 +20,10 @@ from farm.model import Domain, Quality, Reading, Trace, Window, WindowKind
 from farm.settings import load_settings
 from tests.contract.meter_contract import assert_lost, assert_one_line, assert_unavailable, next_readings
 from tests.contract.meter_fakes import FakePlug
+from workers.meters import open_meters
 from workers.meters.external import STALE_PERIODS, Wall
 from workers.meters.sources import Answer, ServerClock
-from workers.supervisor.sampler import Sampler, open_meters
+from workers.supervisor.sampler import Sampler
 
 PERIOD_S = 0.2
 SECRET = "hunter2-is-secret"

@@ -20,6 +20,7 @@ from codecarbon.core import gpu_nvidia
 import workers
 from farm.model import Domain
 from farm.settings import Settings
+from tests.services import needs_gcc
 from workers.meters.rapl import Rapl
 from workers.simulator import (
     A100,
@@ -44,6 +45,7 @@ from workers.simulator import (
 )
 from workers.simulator.library import STATE_FILE
 
+pytestmark = needs_gcc
 #: Answers expressions over `nvml` and `gpu`, one a line.
 _OBSERVER = """
 import json, sys
@@ -409,7 +411,7 @@ print(json.dumps([moments, reading.power_w, reading.temperature_c, reading.clock
 _FINGERPRINT = """
 import json
 from farm.settings import load_settings
-from workers.supervisor.fingerprint import machine
+from workers.agent.fingerprint import machine
 print(machine(load_settings()).model_dump_json())
 """
 _CODECARBON = """

@@ -16,9 +16,10 @@ import torch
 from pydantic import JsonValue
 
 from farm.model import FailureKind, Flag, JobSpec, MeasureSettings, Point, Window, WindowKind
+from tests.factories import install_workload
 from workers.trial import loops, protocol
 from workers.trial import main as trial
-from workers.trial import workload as workloads
+from workers.trial.stage import Stage
 from workers.trial.workload import InvalidWorkload
 
 MEASURE = MeasureSettings(
@@ -57,6 +58,9 @@ class Fake:
     def setup(self, point: Point, device: str, seed: int) -> None:
         self.given = (point, device, seed)
         type(self).on_setup()
+
+    def run(self, stage: Stage) -> None:
+        loops.run_windows(stage, self)
 
     def step(self) -> int:
         self.steps += 1
@@ -104,7 +108,7 @@ class TrialEvents:
 
 @pytest.fixture(autouse=True)
 def fake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workloads, "REGISTRY", {"inference": f"{__name__}:Fake"})
+    install_workload(monkeypatch, "inference", f"{__name__}:Fake")
     monkeypatch.setattr(Fake, "on_setup", lambda: None, raising=False)
     monkeypatch.setattr(Fake, "on_step", lambda _: time.sleep(0.001), raising=False)
 
@@ -361,7 +365,7 @@ def test_an_exception_becomes_a_failure(
 
 
 def test_a_kind_that_the_worker_does_not_know_is_invalid(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workloads, "REGISTRY", {"training": f"{__name__}:Fake"})
+    install_workload(monkeypatch, "training", f"{__name__}:Fake")
     kind, message = run_trial().failure
     assert kind == FailureKind.INVALID
     assert "inference" in message

@@ -10,11 +10,11 @@ from farm.energy import verdict
 from farm.errors import FarmError, MeterError
 from farm.model import Check, Domain, Machine, Quality
 from farm.settings import Settings, load_settings
+from workers.agent import fingerprint
+from workers.meters import open_meters
 from workers.meters.nvml import choose_gpu, open_gpu, use_simulator
-from workers.supervisor import fingerprint
 from workers.supervisor.lock import machine_lock
 from workers.supervisor.probe import run_probe
-from workers.supervisor.sampler import open_meters
 from workers.supervisor.zygote import Zygote
 
 #: One-minute load a core above which other programs disturb a measurement.

@@ -3,11 +3,11 @@
 import logging
 import signal
 import warnings
+from collections.abc import Sequence
 from contextlib import ExitStack
 from types import FrameType
-from typing import Annotated, Protocol
+from typing import Protocol
 
-import typer
 from celery import Celery
 from celery.exceptions import SecurityWarning
 from celery.signals import worker_ready
@@ -23,21 +23,14 @@ from workers.supervisor.processes import die_with_parent, kill_left_overs
 log = logging.getLogger(__name__)
 
 
-def worker(
-    gpu: Annotated[
-        str | None, typer.Option(metavar="GPU", help="Measure on this GPU: its index or UUID in nvidia-smi.")
-    ] = None,
-    allow_models: Annotated[
-        list[str] | None,
-        typer.Option("--allow-models", metavar="NAMES", help="Run networks of this package too: my_package.*"),
-    ] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every job.")] = False,
-    parent: Annotated[int | None, typer.Option(hidden=True, help="Die with this process: it is farm run.")] = None,
-) -> None:
-    """Measure on this machine; a machine has one worker.
+def run(gpu: str | None, allow_models: Sequence[str], verbose: bool, parent: int | None) -> int:
+    """Serve this machine's queues until told to stop; returns the exit status.
 
-    Ctrl-C or SIGTERM stops after the running trial, a second one stops now. Exit status 75: it no longer receives
-    messages, restart it; 76: its version differs from the controller's, update it.
+    Args:
+        gpu: the index or UUID of the GPU to measure; None: as the settings say.
+        allow_models: patterns of users' models that may be loaded; empty: as the settings say.
+        verbose: log every job.
+        parent: the process to die with; None: a worker of its own.
     """
     if parent is not None:
         die_with_parent(parent)
@@ -49,18 +42,17 @@ def worker(
             stack.enter_context(only_worker(settings.lock_file))
         for pid in kill_left_overs():
             log.warning("process %d was left over by a trial of a worker that died: killed", pid)
-        status = _join(settings, verbose, level)
-    raise typer.Exit(status)
+        return _join(settings, verbose, level)
 
 
 def _join(settings: Settings, verbose: bool, level: int) -> int:
     try:
         from workers.agent import consumer as ear
+        from workers.agent import fingerprint, spool
         from workers.agent import heartbeat as beat
-        from workers.agent import spool
         from workers.agent import worker as app
         from workers.meters.nvml import choose_gpu, use_simulator
-        from workers.supervisor import fingerprint, supervisor
+        from workers.supervisor import supervisor
     except ModuleNotFoundError as error:
         raise FarmError(f"this machine has no {error.name}: pip install 'wattfarm[worker]'") from None
     use_simulator(settings.simulator)

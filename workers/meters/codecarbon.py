@@ -27,6 +27,7 @@ class Codecarbon:
     name = "codecarbon"
     domains = frozenset({Domain.CPU})
     quality = Quality.MODELLED
+    priority = 10
     update_period_s = 0.01  #: the model is computed when read, from the kernel's ticks
     poll_period_s: float | None = 1.0
 

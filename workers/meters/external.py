@@ -67,6 +67,7 @@ class Wall:
 
     name = "wall"
     domains = frozenset({Domain.WALL})
+    priority = 10
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

@@ -218,6 +218,7 @@ class _NvmlMeter(ABC):
 
     name: str
     domains = frozenset({Domain.GPU})
+    priority = 10
     update_period_s = 0.1
 
     def __init__(self, settings: Settings) -> None:

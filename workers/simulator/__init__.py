@@ -24,10 +24,10 @@
 
 `sim.env` holds FARM_SIMULATOR, the folder, which is all that `farm` needs: its workers load NVML from there, read the
 powercap tree that is there, and stamp every result. For other programs it holds LD_LIBRARY_PATH, which the dynamic
-linker reads when a process starts, and PATH, with an `nvidia-smi`, which codecarbon looks for. The test's own process
-sees no GPU. Linux only; needs gcc, and skips the test that asks for it where there is none.
+linker reads when a process starts, and PATH, with an `nvidia-smi`, which codecarbon looks for. The process that starts
+the simulation sees no GPU. It needs Linux and gcc.
 
-A person uses it without tests: `python -m workers.simulator a100 -- farm run SWEEP.yaml`, see `__main__.py`.
+A person uses it by `farm simulate a100 -- farm run SWEEP.yaml`, see `command.py`.
 """
 
 import os
@@ -44,7 +44,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from farm.model import Domain
-from workers.simulator.library import THE_BOARD, Identity, build, compiler
+from workers.simulator.library import THE_BOARD, Identity, build
 from workers.simulator.loads import IDLE, Constant, CpuUse, Load, Sampled, Square, as_load, drive
 from workers.simulator.physics import A100, H100, RTX4090, V100, Board, Counter, Preset, Reasons
 from workers.simulator.powercap import SERVER, Powercap, Zone
@@ -143,9 +143,10 @@ def simulated_gpu(
         seed: sets the sensor's phase, the counter's first value, and the flicker.
         identity: the board's serial numbers and settings.
         zones: a powercap tree with these zones follows the same load; see `SERVER`.
+
+    Raises:
+        InputError: without gcc.
     """
-    if compiler() is None:
-        _skip()
     folder.mkdir(parents=True, exist_ok=True)
     build(folder)
     executable = folder / "nvidia-smi"
@@ -194,9 +195,3 @@ def _environment(folder: Path) -> dict[str, str]:
         "LD_LIBRARY_PATH": first("LD_LIBRARY_PATH"),
         "PATH": first("PATH"),
     }
-
-
-def _skip() -> None:
-    import pytest  # noqa: PLC0415
-
-    pytest.skip("the simulated NVML is built with gcc, which is not here")

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from farm.errors import InputError
 from workers.simulator.physics import Preset, Published
 
 #: The name that every NVML binding loads.
@@ -38,16 +39,22 @@ class Identity:
 THE_BOARD = Identity()
 
 
-def compiler() -> str | None:
-    """The C compiler, or None where there is none."""
-    return shutil.which("gcc")
-
-
 def build(folder: Path) -> Path:
-    """Build the library into a folder; raises RuntimeError with what the compiler says."""
+    """Build the library into a folder.
+
+    Raises:
+        InputError: without a C compiler.
+        RuntimeError: where the compiler fails, with its output.
+    """
+    gcc = shutil.which("gcc")
+    if gcc is None:
+        raise InputError(
+            "the simulated GPU needs a C compiler: install gcc (Debian, Ubuntu: apt-get install gcc libc6-dev; "
+            "Fedora: dnf install gcc)"
+        )
     target = folder / LIBRARY
     command = [
-        *(compiler() or "gcc", "-O1", "-shared", "-fPIC", "-pthread", f"-Wl,-soname,{LIBRARY}"),
+        *(gcc, "-O1", "-shared", "-fPIC", "-pthread", f"-Wl,-soname,{LIBRARY}"),
         *("-o", str(target), str(Path(__file__).with_name("nvml.c"))),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -3,35 +3,12 @@
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Self
 
-from farm.errors import MeterLost, MeterUnavailable, MeterUnset
-from farm.model import Domain, Quality, Reading, Trace
-from farm.settings import Settings
-from workers.meters import REGISTRY, Meter, load
-
-
-def open_meters(settings: Settings, stack: ExitStack) -> tuple[list[Meter], list[str]]:
-    """Enter every registered meter that this machine has; the stack leaves them.
-
-    Returns them, and one line for each that is missing. A model is entered only for a domain that nothing measures.
-    """
-    meters: list[Meter] = []
-    missing: list[str] = []
-    for name in REGISTRY:
-        meter = load(name)(settings)
-        metered = {domain for other in meters for domain in other.domains}
-        if meter.quality is Quality.MODELLED and meter.domains <= metered:
-            continue
-        try:
-            meters.append(stack.enter_context(meter))
-        except MeterUnset:
-            continue
-        except MeterUnavailable as error:
-            missing.append(str(error))
-    return meters, list(dict.fromkeys(missing))
+from farm.errors import MeterLost
+from farm.model import Domain, Reading, Trace
+from workers.meters import Meter
 
 
 @dataclass(slots=True)

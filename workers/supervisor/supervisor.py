@@ -16,14 +16,14 @@ from typing import IO, Self
 from farm.energy import joules as energy
 from farm.model import Claim, Flag, JobSpec, Machine, Point, Probe, TrialReport, Window, WindowKind
 from farm.settings import Settings
-from workers.meters import Meter
+from workers.meters import Meter, open_meters
 from workers.meters.codecarbon import carbon_intensity_g_per_kwh
 from workers.meters.external import Wall
 from workers.supervisor.conversation import Edges, TrialEvents, follow
 from workers.supervisor.cooldown import Rest, cool_down, rest_of
 from workers.supervisor.registration import probe_of
 from workers.supervisor.report import Observed, SharedIdle, assemble, informed, long_enough
-from workers.supervisor.sampler import Sampler, open_meters
+from workers.supervisor.sampler import Sampler
 from workers.supervisor.stop import Stop
 from workers.supervisor.watch import Watch
 from workers.supervisor.zygote import TrialProcess, Zygote
@@ -147,7 +147,7 @@ class Supervisor:
             )
 
     def _lead(self, spec: JobSpec, trial: TrialProcess, edges: Edges, stop: Stop) -> TrialEvents:
-        """Follow a trial; the checkpoint of a training that went to its end is of no use any more."""
+        """Follow a trial, and remove its checkpoint when it ran to its end."""
         checkpoint = self._checkpoint(spec)
         start = protocol.Start(
             spec=spec,
@@ -163,8 +163,8 @@ class Supervisor:
         return events
 
     def _checkpoint(self, spec: JobSpec) -> Path | None:
-        """Where a training is kept, for the next attempt at the job on this machine."""
-        return self._settings.home / "checkpoints" / f"{spec.job}.pt" if spec.kind == "training" else None
+        """Where a resumable job is kept, for the next attempt at it on this machine."""
+        return self._settings.home / "checkpoints" / f"{spec.job}.pt" if spec.resumable else None
 
     def _first_idle(self, spec: JobSpec, sampler: Sampler, edges: Edges, stop: Stop) -> Window | None:
         """An idle before of this trial's own; the first ever shows the board at rest."""

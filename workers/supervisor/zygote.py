@@ -30,7 +30,7 @@ from farm.model import Frozen
 from farm.settings.credentials import without_secrets
 from workers.supervisor.processes import die_with_parent, mark
 from workers.trial.protocol import Channel
-from workers.trial.workload import REGISTRY
+from workers.trial.workload import installed
 
 log = logging.getLogger(__name__)
 
@@ -231,14 +231,17 @@ def main(control: socket.socket, parent_pid: int) -> None:
 
 def _preload() -> str | None:
     """Import what a trial will; returns what is wrong with it, and the remedy."""
-    modules = ("workers.trial.main", *(path.partition(":")[0] for path in REGISTRY.values()))
+    module = "workers.trial.main"
     try:
-        for module in modules:
+        import_module(module)
+        for entry in installed().values():
+            module = entry.module
             import_module(module)
     except Exception as error:
         traceback.print_exc()
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]
-        return f"no trial can run on this machine ({reason}): pip install 'wattfarm[worker]'"
+        remedy = "pip install 'wattfarm[worker]', or mend or remove the package that brings it"
+        return f"no trial can run on this machine: {module} cannot be imported ({reason}): {remedy}"
     gc.collect()
     gc.freeze()  # a collection in a trial shall not copy the pages of all these objects
     return None

@@ -1,4 +1,4 @@
-"""Steps of a workload, back to back: until they take the same time, for a time, one by one.
+"""The windows of workloads that repeat a step: warm-up, measure windows, and a pass that times each batch.
 
 **Loops are counted, not timed.** Launching runs ahead of a GPU: a loop that asks the clock after each launch would
 enqueue far more than the window holds. So a stretch runs a number of batches that follows from the mean batch time so
@@ -11,12 +11,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import Protocol
 
 from farm.energy.aliasing import alias_risk, jitter_s
 from farm.model import Flag, WindowKind
 from workers.trial import protocol
 from workers.trial.stage import Stage
-from workers.trial.workload import Repeatable
 
 #: A stretch is planned this much too long, so that it seldom comes out short.
 MARGIN = 1.02
@@ -26,6 +26,49 @@ CHUNK_S = 1.0
 STEADY_WITHIN = 0.05
 #: The warm-up's parts: one for the cold start, and the two halves of the last stretch.
 WARMUP_PARTS = 3
+
+
+class Repeatable(Protocol):
+    """A workload that does the same again and again."""
+
+    def step(self) -> int: ...  #: enqueues one batch; returns its units
+    def synchronize(self) -> None: ...  #: waits for what is enqueued
+
+
+class Part(Protocol):
+    """One of several things that a workload can do."""
+
+    @property
+    def index(self) -> int: ...
+
+
+class Divisible(Repeatable, Protocol):
+    """A workload whose `step` does the part that was selected last."""
+
+    @property
+    def parts(self) -> Sequence[Part]: ...
+    def select(self, index: int) -> None: ...
+
+
+def run_windows(stage: Stage, workload: Repeatable) -> None:
+    """Warm up, run as many measure windows as the settings want, and then time each batch by itself."""
+    loops = Loops(stage, workload)
+    loops.warm_up()
+    loops.beware_of_resonance()
+    for index in range(stage.measure.windows):
+        loops.measure(index)
+    loops.time_batches()
+
+
+def run_parts(stage: Stage, workload: Divisible) -> None:
+    """Warm up each part of the workload in turn, and give it one measure window with the part's index."""
+    for part in workload.parts:
+        workload.select(part.index)
+        workload.synchronize()
+        loops = Loops(stage, workload)
+        loops.warm_up(part.index)
+        loops.beware_of_resonance()
+        loops.measure(part.index)
 
 
 @dataclass(frozen=True)
@@ -90,6 +133,12 @@ class Loops:
     def _pause(self, batch_s: float, random: Random) -> None:
         self._workload.synchronize()
         time.sleep(jitter_s(batch_s, random))
+
+    def measure(self, index: int) -> None:
+        """Fill one measure window with batches."""
+        self._stage.settle()
+        with self._stage.window(WindowKind.MEASURE, index, self._measure.guard_s) as tally:
+            tally.units = self.stretch(self._measure.window_s, self._measure.min_iterations).units
 
     def stretch(self, at_least_s: float, min_batches: int = 1) -> Stretch:
         """Run batches back to back for a time and a number; synchronized at the end."""

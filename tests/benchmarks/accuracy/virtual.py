@@ -36,6 +36,7 @@ from workers.supervisor.cooldown import LOOKS, Rest
 from workers.supervisor.report import Observed, informed
 from workers.supervisor.supervisor import COOLING_LOOKS, SETTLE_S
 from workers.trial import protocol
+from workers.trial.loops import run_windows
 from workers.trial.main import lead
 from workers.trial.stage import Line, Stage
 
@@ -220,6 +221,9 @@ class _Work:
     def setup(self, point: Point, device: str, seed: int) -> None:
         self._machine.let_pass(SETUP_S, Constant(SETUP_LOAD, _HELD.pids))
         self._machine.idle_load = _HELD
+
+    def run(self, stage: Stage) -> None:
+        run_windows(stage, self)
 
     def step(self) -> int:
         machine, batches = self._machine, self._batches

@@ -12,7 +12,9 @@ import torch
 from pydantic import Field, JsonValue
 
 from farm.model import Frozen, Point
+from workers.trial.loops import run_windows
 from workers.trial.params import parsed
+from workers.trial.stage import Stage
 
 #: Rows of the square matrices, and products between two looks at the clock: together below 2 ms on either device.
 ROWS = {"cpu": 256, "cuda": 2048}
@@ -51,6 +53,10 @@ class Burn:
         self._products = PRODUCTS[family]
         self._period_ns = round(params.period_s * 1e9)
         self._busy_ns = round(params.period_s * params.duty * 1e9)
+
+    def run(self, stage: Stage) -> None:
+        """Repeat the step through all windows."""
+        run_windows(stage, self)
 
     def step(self) -> int:
         """Finish the running period: multiply while it is busy, then sleep."""

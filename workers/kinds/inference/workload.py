@@ -14,7 +14,9 @@ from torch import nn
 from farm.model import Frozen, Point
 from workers.kinds.inference import images, networks
 from workers.kinds.inference.images import Preprocess
+from workers.trial.loops import run_windows
 from workers.trial.params import configure_torch, parsed
+from workers.trial.stage import Stage
 from workers.trial.workload import InvalidWorkload
 
 #: What torch.compile says where it finds no compiler for the CPU, or for the GPU.
@@ -96,6 +98,10 @@ class Inference:
         }
         if params.compile:
             self._compile()
+
+    def run(self, stage: Stage) -> None:
+        """Repeat the step through all windows."""
+        run_windows(stage, self)
 
     def step(self) -> int:
         """Enqueue one batch; returns its images."""
