@@ -268,12 +268,12 @@ def init(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A ready-made sweep; `farm init list` names them.")],
 ) -> None:
     """Copy a ready-made sweep into the current folder."""
-    from farm import sweeps
+    from farm.kinds import ready_made
 
     if name == "list":
-        print("\n".join(sweeps.names()))
+        print("\n".join(ready_made.names()))
     else:
-        path = sweeps.copy(name, Path.cwd()).name
+        path = ready_made.copy(name, Path.cwd()).name
         print(f"wrote {path}: edit it, then `farm run {path}`")
 
 

@@ -39,6 +39,7 @@ class Kind:
     work: str = "trials"  #: what takes the time of a trial, in the plural: trainings, layers, ...
     method: str = ""  #: how a trial measures, in full sentences: for the methods of a report
     unheeded: frozenset[str] = frozenset()  #: fields of MeasureSettings that trials of the kind do not use
+    resumable: bool = False  #: the workload saves checkpoints, from which the next attempt at a job goes on
     seeds_differ: bool = False  #: each repetition has a seed of its own; else all have that of the sweep
     times_batches: bool = False  #: a trial times each batch alone, and `batch_size` is a factor
     has_parts: bool = False  #: a trial measures several parts, and only those named "whole" make its sample

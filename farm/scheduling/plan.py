@@ -130,7 +130,7 @@ def specs_of(sweep: Sweep, targets: Sequence[str], sweep_id: str) -> list[JobSpe
         seed=sweep.seed,
         time_limit_s=sweep.time_limit or UNKNOWN_LIMIT_S,
         carbon_country=sweep.carbon.country if sweep.carbon else None,
-        resumable=sweep.kind in ("training", "tuning"),
+        resumable=kind.resumable,
     )
     by_key = {canonical_json(point): point for point in points(sweep)}
     each_point = [_limited(kind, sweep, first.model_copy(update={"point": by_key[key]})) for key in sorted(by_key)]

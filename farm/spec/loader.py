@@ -183,11 +183,11 @@ def _wrong_value(details: ErrorDetails) -> str:
 
 
 def canonical(sweep: Sweep) -> str:
-    """What the sweep means, as JSON: layout, comments and order of keys and lists make no difference."""
+    """Return what the sweep means, as JSON: layout, comments and order of keys and lists make no difference."""
     meaning = sweep.model_dump(mode="json")
     meaning["measure"] = profile_settings(sweep.measure).model_dump(mode="json")
-    if "tuning" in meaning:  # the order of parameters and choices decides which points are drawn
-        meaning["tuning"] = json.dumps(meaning["tuning"])
+    for name in sweep.ordered:
+        meaning[name] = json.dumps(meaning[name])
     meaning["repetitions"] = stopping_rule(sweep).model_dump(mode="json")
     return canonical_json(meaning)
 

@@ -121,6 +121,8 @@ class Sweep(Frozen):
 
     #: Half-width of the 95 % interval to reach where a sweep names none, as a share of the mean.
     usual_target: ClassVar[float] = 0.05
+    #: Fields in which the order of keys and lists has a meaning.
+    ordered: ClassVar[tuple[str, ...]] = ()
 
     name: Name = Field(description="letters, digits, - and _, at most 60")
     kind: Annotated[str, BeforeValidator(_known)] = KIND

@@ -43,5 +43,6 @@ KIND = Training(
     work="trainings",
     method=METHOD,
     unheeded=UNHEEDED,
+    resumable=True,
     seeds_differ=True,  # or all repetitions would end alike
 )

@@ -38,5 +38,6 @@ KIND = Tuning(
     work="trainings",
     method=METHOD,
     unheeded=UNHEEDED,
+    resumable=True,
     seeds_differ=True,
 )

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
 
@@ -64,6 +64,7 @@ class TuningSweep(Sweep):
     kind: Literal["tuning"] = KIND
     workload: Training = WORKLOAD
     exclude: Annotated[tuple[Exclusion, ...], ExclusionsOf(Training)] = EXCLUDE
+    ordered: ClassVar[tuple[str, ...]] = ("tuning",)  # parameters and choices are drawn in their order
     tuning: Tuning = Field(description="how to search")
     repetitions: Annotated[Repetitions, EXACTLY] = Field(
         default_factory=lambda: Repetitions(min=1, max=1),
