@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -105,3 +106,13 @@ def test_without_the_package_its_sweeps_say_what_to_install(run: Done, person: P
     refused = person.runs("run", "sorted.yaml")
     assert "got 'sorting': another kind needs the package that brings it" in refused.complaint
     assert json.loads(person.runs("status", "--json").out)[0]["name"] == "sorted"
+
+
+def test_the_page_on_extending_shows_the_package_as_it_is() -> None:
+    page = (PACKAGE.parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")
+    files = [
+        file.read_text(encoding="utf-8") for file in PACKAGE.rglob("*") if file.suffix in {".py", ".toml", ".yaml"}
+    ]
+    blocks = re.findall(r"```(?:python|toml|yaml)\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == 8
+    assert [block for block in blocks if not any(block in file for file in files)] == []
