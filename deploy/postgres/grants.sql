@@ -17,7 +17,7 @@ GRANT SELECT ON wattfarm_schema, machine, job TO farm_worker;
 GRANT INSERT, UPDATE ON machine TO farm_worker;
 GRANT UPDATE (state, attempt, max_attempts, machine_id, claimed_at, lease_owner, lease_until, published_at)
   ON job TO farm_worker;
-GRANT INSERT ON environment, trial, "window", measurement, trace, latency, requests, epoch TO farm_worker;
+GRANT INSERT ON environment, trial, "window", measurement, sample, trace, latency, requests, epoch TO farm_worker;
 GRANT SELECT (id, failure_kind) ON trial TO farm_worker;
 GRANT DELETE ON trial TO farm_worker;  -- of that note alone, see below
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from farm.analysis.aggregate import Group, Key, Sample, grams
+from farm.analysis.aggregate import Group, Key, UnitSample, grams
 from farm.analysis.intervals import CONFIDENCE, RESAMPLES, Interval, mean_interval
 from farm.model import Scalar
 
@@ -32,7 +32,7 @@ class Figure(StrEnum):
     SECONDS = "seconds"
     GRAMS = "grams"
 
-    def of(self, sample: Sample) -> float | None:
+    def of(self, sample: UnitSample) -> float | None:
         """The figure of one trial."""
         match self:
             case Figure.NET:

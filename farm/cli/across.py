@@ -34,6 +34,7 @@ def across(
     as_json: Json = False,
 ) -> Answer:
     """Compare configurations across machines and sweeps."""
+    from farm.exchange.loading import load_all
     from farm.report import across as report
 
     chosen = table_format(form, output, as_json)
@@ -42,4 +43,5 @@ def across(
     with opened() as (store, _):
         found = [store.find_sweep(name) for name in sweeps] if sweeps else [store.find_sweep()]
         distinct = list({sweep.id: sweep for sweep in found}.values())
-        return Answer(report.view(store, distinct, selected, reference, figure, median), None, chosen, output)
+        data = load_all(store, distinct, domain=selected.domain)
+    return Answer(report.view(data, selected, reference, figure, median), None, chosen, output)

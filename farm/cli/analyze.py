@@ -89,13 +89,15 @@ def compare(
     as_json: Json = False,
 ) -> Answer:
     """Compare two sweeps, or two choices of one, point by point."""
-    from farm.report import comparisons
+    from farm.exchange.loading import load
+    from farm.report import comparisons, observations
 
     chosen = table_format(form, output, as_json)
     sides = [_side(where, name, own, domain, include_flagged) for name, own in (("--a", a), ("--b", b))]
     with opened() as (store, _):
         sweeps = store.find_sweep(first), store.find_sweep(second or first)
-        found = comparisons.comparison(store, sweeps, (sides[0], sides[1]), response)
+        data = [load(store, sweep, observations.NEEDS, sides[0].domain) for sweep in sweeps]
+    found = comparisons.comparison((data[0], data[1]), (sides[0], sides[1]), response)
     return _answer(found, chosen, output)
 
 
@@ -107,10 +109,12 @@ def _side(
 
 
 def _of_sweep(sweep: str | None, response: str, columns: tuple[str, ...], selected: "Selection") -> "Observations":
+    from farm.exchange.loading import load
     from farm.report import observations
 
     with opened() as (store, _):
-        return observations.of_sweep(store, store.find_sweep(sweep), response, columns, selected)
+        data = load(store, store.find_sweep(sweep), observations.NEEDS, selected.domain)
+    return observations.of_sweep(data, response, columns, selected)
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -35,14 +35,16 @@ def report(
     ] = None,
 ) -> Written:
     """Write sweeps up as a paper would: one file to read or print."""
-    from farm.report.paper.material import gather
+    from farm.exchange.loading import load_material, load_report
     from farm.settings.credentials import redacted
 
     chosen = chosen_format(form, output)
     with opened() as (store, settings):
         found = [store.find_sweep(name) for name in sweeps] if sweeps else [store.find_sweep()]
         distinct = list({sweep.id: sweep for sweep in found}.values())
-        material = gather(store, distinct, trial or [], redacted(settings.store_url), datetime.now(UTC))
+        material = load_material(
+            store, load_report(store, distinct), trial or [], redacted(settings.store_url), datetime.now(UTC)
+        )
     notes = [] if charts is None else [_draw(material, charts)]
     return Written(text(material, chosen), output, notes)
 

@@ -39,7 +39,7 @@ def reproduce(
     Ctrl-C finishes the running trial and stops; the same command goes on from there.
     """
     from farm.errors import InputError
-    from farm.report.paper.material import gather
+    from farm.exchange.loading import load_material, load_report
     from farm.settings.credentials import redacted
     from farm.studies import reproduction
 
@@ -60,9 +60,10 @@ def reproduce(
         if not sweeps:
             raise InputError(f"nothing of {', '.join(names)} was measured yet: leave out --no-run")
         missing = [name for name in names if name not in {sweep.name for sweep in sweeps}]
-        view = reproduction.reproduction(store, paper, sweeps, missing, include_flagged)
+        data = load_report(store, sweeps)
+        view = reproduction.reproduction(paper, data, missing, include_flagged)
         yield Told(view.rendered(), view.record(), as_json)
-        material = gather(store, sweeps, [], redacted(settings.store_url), datetime.now(UTC))
+        material = load_material(store, data, [], redacted(settings.store_url), datetime.now(UTC))
         yield Written(text(material, form, view), path)
         for ran in found:
             yield outcome(ran.progress, store, ran.sweep)

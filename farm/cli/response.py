@@ -59,6 +59,8 @@ def response(
 ) -> Answer:
     """Simulate response times under load, from measured batches."""
     from farm.errors import InputError
+    from farm.exchange.loading import load, load_results
+    from farm.kinds.serving import measured
     from farm.kinds.serving.agreement_view import beside
     from farm.kinds.serving.response import responses
     from farm.kinds.serving.simulated import Policy
@@ -69,12 +71,15 @@ def response(
         if rate or policy or arrivals != "poisson":
             raise InputError("--live: rates, policies and arrivals are those of its trials: leave the others out")
         with opened() as (store, _):
-            pairs = beside(store, store.find_sweep(sweep), store.find_sweep(live), selected, requests, seed)
+            data = load(store, store.find_sweep(sweep), measured.NEEDS, selected.domain)
+            lived = load_results(store, store.find_sweep(live), selected.domain)
+        pairs = beside(data, lived, selected, requests, seed)
         return Answer(pairs, pairs.record(), chosen, output)
     processes = _arrivals(arrivals, rate or [])
     policies = [Policy.parse(text) for text in policy or []]
     with opened() as (store, _):
-        found = responses(store, store.find_sweep(sweep), selected, processes, policies, requests, seed)
+        data = load(store, store.find_sweep(sweep), measured.NEEDS, selected.domain)
+    found = responses(data, selected, processes, policies, requests, seed)
     return Answer(found, None, chosen, output)
 
 
@@ -97,15 +102,18 @@ def recommend(
     as_json: Json = False,
 ) -> Answer:
     """Find the network and policy of least energy within a limit."""
+    from farm.exchange.loading import load
+    from farm.kinds.serving import measured
     from farm.kinds.serving.recommend import parse_limits
     from farm.kinds.serving.recommendation import recommendation
 
     chosen = table_format(form, output, as_json)
     limits = parse_limits(slo or [])
     (process,) = _arrivals(arrivals, [rate] if rate is not None else [])
+    selected = selection(where, domain, include_flagged)
     with opened() as (store, _):
-        selected = selection(where, domain, include_flagged)
-        found = recommendation(store, store.find_sweep(sweep), selected, process, limits, requests, seed)
+        data = load(store, store.find_sweep(sweep), measured.NEEDS, selected.domain)
+    found = recommendation(data, selected, process, limits, requests, seed)
     return Answer(found, found.record(), chosen, output)
 
 

@@ -24,13 +24,15 @@ def results(
     as_json: Json = False,
 ) -> Answer:
     """Print results, grouped and summed up."""
+    from farm.exchange.loading import load_results
     from farm.kinds import views
     from farm.report.selection import Selection
 
     chosen = table_format(form, output, as_json)
+    selected = Selection.parse(by, where or [], domain, include_flagged, target_accuracy or [])
     with opened() as (store, _):
-        selected = Selection.parse(by, where or [], domain, include_flagged, target_accuracy or [])
-        return Answer(views.view(store, store.find_sweep(sweep), selected), None, chosen, output)
+        data = load_results(store, store.find_sweep(sweep), selected.domain)
+    return Answer(views.view(data, selected), None, chosen, output)
 
 
 def export(

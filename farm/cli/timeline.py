@@ -36,11 +36,13 @@ def timeline(
     as_json: Json = False,
 ) -> Answer:
     """Set joules per image against accuracy and year of publication."""
+    from farm.exchange.loading import load
     from farm.studies import timeline_view as report
 
     chosen = table_format(form, output, as_json)
     weights, figure = report.parse_accuracy(accuracy), report.parse_figure(of)
     selected = selection(where, domain, include_flagged)
     with opened() as (store, _):
-        found = report.view(store, store.find_sweep(sweep), selected, weights, figure)
+        data = load(store, store.find_sweep(sweep), domain=selected.domain)
+    found = report.view(data, selected, weights, figure)
     return Answer(found, found.record(), chosen, output)

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.fields import FieldInfo
 
-from farm.model import JobSpec, MeasureSettings, SweepRecord
+from farm.model import JobSpec, MeasureSettings, Need, SweepData
 from farm.report.columns import Columns
 from farm.spec import Sweep
 
 if TYPE_CHECKING:
     from farm.kinds.views import View
     from farm.report.selection import Selection
-    from farm.store import Store
 
 #: Settings of the latency pass, for `unheeded` of kinds that have none.
 LATENCY = frozenset({"latency_s", "latency_max_batches"})
@@ -33,6 +32,7 @@ class Kind:
     description: str  #: one line
     unit: str  #: of work, the same as that of the workload: image, request, ...
     sweep: type[Sweep] | None  #: factors and schema; None: nobody can submit such a sweep
+    needs: tuple[Need, ...] = (Need.LATENCIES,)  #: what `results` reads besides the samples
     #: How rows are told apart; every factor that differs has a column besides.
     columns: Columns = field(default=Columns(context=("machine", "device")))
     workload: str = ""  #: what the workers run, by its entry point in group `wattfarm.workloads`; default: the name
@@ -42,7 +42,6 @@ class Kind:
     resumable: bool = False  #: the workload saves checkpoints, from which the next attempt at a job goes on
     seeds_differ: bool = False  #: each repetition has a seed of its own; else all have that of the sweep
     times_batches: bool = False  #: a trial times each batch alone, and `batch_size` is a factor
-    has_parts: bool = False  #: a trial measures several parts, and only those named "whole" make its sample
     examples: Path | None = None  #: folder of sweeps, *.yaml, that `farm init` copies
 
     @property
@@ -64,7 +63,7 @@ class Kind:
         """
         return windows_s(spec.measure, spec.measure.window_s) + spec.measure.latency_s
 
-    def results(self, store: "Store", sweep: SweepRecord, selection: "Selection") -> "View":
+    def results(self, data: SweepData, selection: "Selection") -> "View":
         """Return what there is to see of a sweep of this kind.
 
         Raises:
@@ -72,7 +71,7 @@ class Kind:
         """
         from farm.kinds import views  # noqa: PLC0415 - to plan needs no statistics
 
-        return views.results(store, sweep, selection, self.columns)
+        return views.results(data, selection, self.columns)
 
 
 def windows_s(measure: MeasureSettings, window_s: float) -> float:

@@ -10,13 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from farm.analysis.aggregate import Summary, summarise
-from farm.analysis.samples import samples
+from farm.analysis.samples import unit_samples
 from farm.kinds.registry import get
-from farm.model import Scalar, SweepRecord, TrialRow, WindowKind
+from farm.model import Scalar, SweepData
 from farm.report import results as layout
 from farm.report.columns import Columns
 from farm.report.selection import Selected, Selection, select
-from farm.store import Store
 
 
 class View(Protocol):
@@ -56,32 +55,22 @@ class Results:
         ]
 
 
-def view(store: Store, sweep: SweepRecord, selection: Selection) -> View:
+def view(data: SweepData, selection: Selection) -> View:
     """Return what there is to see of a sweep; raises InputError for a choice that does not fit its kind."""
-    return get(sweep.kind).results(store, sweep, selection)
+    return get(data.record.kind).results(data, selection)
 
 
-def results(store: Store, sweep: SweepRecord, selection: Selection, columns: Columns) -> Results:
-    """Read the measure windows of a sweep, filter and group them; factors that differ are columns too.
+def results(data: SweepData, selection: Selection, columns: Columns) -> Results:
+    """Filter and group the samples of a sweep; factors that differ are columns too.
 
     Raises:
         InputError: the selection does not fit the sweep, as `select` says.
     """
-    chosen = selection.without_targets(sweep.kind)
-    trials = list(store.trial_rows(sweep.id))
-    rows = store.measurement_rows(sweep.id, kinds=[WindowKind.MEASURE])
-    factors = tuple(dict.fromkeys(name for trial in trials for name in trial.factors))
+    chosen = selection.without_targets(data.record.kind)
+    factors = dict.fromkeys(name for sample in data.samples for name in sample.factors)
     columns = replace(columns, factors=(*columns.factors, *factors))
-    selected = select(sweep, samples(trials, rows, chosen.domain), chosen, columns)
-    return Results(
-        selected, summarise(selected.samples, selected.keys, chosen.include_flagged), published_accuracy(trials)
-    )
-
-
-def published_accuracy(trials: Sequence[TrialRow]) -> dict[str, float]:
-    """ImageNet top-1 in %, by model."""
-    published = ((str(t.factors.get("model")), t.facts.get("published_acc1_percent")) for t in trials)
-    return {model: float(value) for model, value in published if isinstance(value, int | float)}
+    selected = select(data.record, unit_samples(data), chosen, columns)
+    return Results(selected, summarise(selected.samples, selected.keys, chosen.include_flagged), data.accuracy)
 
 
 def plain(view: RenderableType) -> str:

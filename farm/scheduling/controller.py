@@ -12,7 +12,7 @@ from itertools import groupby
 from threading import Event
 
 from farm import kinds
-from farm.analysis.samples import samples
+from farm.analysis.samples import per_unit
 from farm.analysis.stopping import statuses
 from farm.errors import BrokerUnavailable, InputError, ServiceError
 from farm.model import JobMessage, SweepRecord
@@ -133,7 +133,7 @@ class Controller:
         added = 0
         for sweep in self._store.undecided():
             jobs = self._store.jobs(sweep.id)
-            found = samples(self._store.trial_rows(sweep.id), self._store.measurement_rows(sweep.id))
+            found = per_unit(self._store.samples([sweep.id]))
             unsure = [s.spec for s in statuses([j.spec for j in jobs], found, sweep.rule) if s.is_open]
             following = max(j.block for j in jobs) + 1, max(j.ordinal for j in jobs) + 1
             try:

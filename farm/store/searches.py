@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, func, select
 
 import farm.store.tables as t
-from farm.model import Domain, Flag, JobState, Point, Stopped, SweepRecord, WindowKind
+from farm.model import Domain, Flag, JobState, Point, Stopped, SweepRecord
 from farm.store.engine import Database
 
 _STUDY = t.job.c.spec["asked", "study"].as_string()
@@ -115,21 +115,15 @@ def _accuracies(connection: Connection, measured: Collection[ColumnElement[bool]
 def _energies_j(
     connection: Connection, measured: Collection[ColumnElement[bool]]
 ) -> Mapping[str, dict[Domain, float | None]]:
-    """Net where it is known of every training window, else gross where that is."""
-    net_j, gross_j = t.measurement.c.net_j, t.measurement.c.gross_j
+    """Net where it is known of all training windows, else gross."""
+    sample = t.sample.c
     query = (
-        select(
-            t.measurement.c.trial_id,
-            t.measurement.c.domain,
-            func.count(),
-            *(function(column) for column in (net_j, gross_j) for function in (func.count, func.sum)),
-        )
-        .join(t.trial, t.trial.c.id == t.measurement.c.trial_id)
+        select(sample.trial_id, sample.domain, func.coalesce(sample.net_j, sample.gross_j))
+        .join(t.trial, t.trial.c.id == sample.trial_id)
         .join(t.job, t.job.c.id == t.trial.c.job_id)
-        .where(*measured, t.measurement.c.window_kind == WindowKind.TRAINING)
-        .group_by(t.measurement.c.trial_id, t.measurement.c.domain)
+        .where(*measured, sample.part == t.WHOLE)
     )
     found: dict[str, dict[Domain, float | None]] = defaultdict(dict)
-    for trial, domain, windows, nets, net, grosses, gross in connection.execute(query):
-        found[trial][Domain(domain)] = net if nets == windows else gross if grosses == windows else None
+    for trial, domain, joules in connection.execute(query):
+        found[trial][Domain(domain)] = joules
     return found

@@ -12,8 +12,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from farm.analysis.aggregate import Sample
-from farm.analysis.samples import WORK, samples
+from farm.analysis.aggregate import UnitSample
+from farm.analysis.samples import unit_samples
 from farm.analysis.statistics.libraries import library
 from farm.errors import InputError
 from farm.kinds.serving.live import Served as ServedLive
@@ -21,14 +21,13 @@ from farm.kinds.serving.live import served as served_live
 from farm.kinds.serving.measured import served
 from farm.kinds.serving.simulated import Policy
 from farm.kinds.tuning import results as tuning
-from farm.model import Quality, SweepRecord
+from farm.model import Quality, SweepData, SweepRecord
 from farm.report import html
 from farm.report.conclusions import change, probability
 from farm.report.document import Alert, Block, Facts, Grid, Heading, Note, Rows, Section, Sentences, Words
 from farm.report.numbers import UNKNOWN, number, several
 from farm.report.results import ends
 from farm.report.selection import Selection
-from farm.store import Store
 from farm.studies.claims import batching, searches, serving, training
 from farm.studies.claims.finding import Basis, Figure, Finding, Paper, Scale, Times, Trials, Verdict, apart
 from farm.studies.claims.searches import Searches
@@ -159,53 +158,54 @@ def sweeps_of(paper: Paper, is_quick: bool) -> list[str]:
 
 
 def reproduction(
-    store: Store, paper: Paper, sweeps: Sequence[SweepRecord], missing: Sequence[str], include_flagged: bool
+    paper: Paper, data: Sequence[SweepData], missing: Sequence[str], include_flagged: bool
 ) -> Reproduction:
-    """Read the sweeps and judge."""
-    by_kind: dict[str, list[SweepRecord]] = {}
-    for sweep in sweeps:
-        by_kind.setdefault(sweep.kind, []).append(sweep)
+    """Judge the claims of a paper by what was measured."""
+    by_kind: dict[str, list[SweepData]] = {}
+    for one in data:
+        by_kind.setdefault(one.record.kind, []).append(one)
     judge = _of_batching if paper is batching.PAPER else _of_training
-    to_go = {sweep.name: store.progress(sweep.id).to_go for sweep in sweeps}
-    found = judge(store, by_kind, include_flagged)
-    return Reproduction(paper, sweeps, missing, {name: count for name, count in to_go.items() if count}, found)
+    to_go = {one.record.name: one.progress.to_go for one in data}
+    found = judge(by_kind, include_flagged)
+    return Reproduction(
+        paper, [one.record for one in data], missing, {name: count for name, count in to_go.items() if count}, found
+    )
 
 
-def _of_batching(store: Store, by_kind: Mapping[str, Sequence[SweepRecord]], include_flagged: bool) -> list[Finding]:
-    live, of_decade = by_kind.get("serving", []), [s for s in by_kind.get("inference", []) if s.name == OF_DECADE]
+def _of_batching(by_kind: Mapping[str, Sequence[SweepData]], include_flagged: bool) -> list[Finding]:
+    live, of_decade = (
+        by_kind.get("serving", []),
+        [s for s in by_kind.get("inference", []) if s.record.name == OF_DECADE],
+    )
     inference = [sweep for sweep in by_kind.get("inference", []) if sweep not in of_decade]
-    measured = Trials(_samples(store, inference), include_flagged)
-    years = Trials(_samples(store, of_decade), include_flagged) if of_decade else None
-    requests = Trials(_samples(store, live), include_flagged)
-    simulated = [answers for sweep in inference for answers in _simulated(store, sweep, include_flagged)]
+    measured = Trials(_samples(inference), include_flagged)
+    years = Trials(_samples(of_decade), include_flagged) if of_decade else None
+    requests = Trials(_samples(live), include_flagged)
+    simulated = [answers for sweep in inference for answers in _simulated(sweep, include_flagged)]
     nothing = "no network was timed at two batch sizes, or served requests under two policies"
     sources = [
-        Source(_live(store, live, requests), requests.basis(Times.LIVE, of_energy=False)),
+        Source(_live(live, requests), requests.basis(Times.LIVE, of_energy=False)),
         Source(simulated, measured.basis(Times.SIMULATED, of_energy=False)),
     ]
     answered = serving.findings(sources, measured.nothing(nothing, of_energy=False))
     return [*batching.findings(measured, years), *answered, serving.thrift(requests)]
 
 
-def _of_training(store: Store, by_kind: Mapping[str, Sequence[SweepRecord]], include_flagged: bool) -> list[Finding]:
+def _of_training(by_kind: Mapping[str, Sequence[SweepData]], include_flagged: bool) -> list[Finding]:
     trained = by_kind.get("training", [])
-    rows = [row for sweep in trained for row in store.trial_rows(sweep.id)]
+    rows = [row for sweep in trained for row in sweep.trials]
     accuracy = {row.trial: row.epochs[-1].validation_accuracy for row in rows if row.epochs}
-    measured = Trials(_samples(store, trained), include_flagged)
-    return [*searches.findings(_searches(store, by_kind.get("tuning", []))), *training.findings(measured, accuracy)]
+    measured = Trials(_samples(trained), include_flagged)
+    return [*searches.findings(_searches(by_kind.get("tuning", []))), *training.findings(measured, accuracy)]
 
 
-def _samples(store: Store, sweeps: Sequence[SweepRecord]) -> list[Sample]:
-    return [
-        sample
-        for sweep in sweeps
-        for sample in samples(store.trial_rows(sweep.id), store.measurement_rows(sweep.id, kinds=WORK))
-    ]
+def _samples(sweeps: Sequence[SweepData]) -> list[UnitSample]:
+    return [sample for sweep in sweeps for sample in unit_samples(sweep)]
 
 
-def _simulated(store: Store, sweep: SweepRecord, include_flagged: bool) -> list[Answers]:
+def _simulated(sweep: SweepData, include_flagged: bool) -> list[Answers]:
     try:
-        services = served(store, sweep, Selection(include_flagged=include_flagged)).services
+        services = served(sweep, Selection(include_flagged=include_flagged)).services
     except InputError:  # nothing is measured, or all is flagged: the trials' basis says so
         return []
     return [
@@ -215,9 +215,9 @@ def _simulated(store: Store, sweep: SweepRecord, include_flagged: bool) -> list[
     ]
 
 
-def _live(store: Store, sweeps: Sequence[SweepRecord], trials: Trials) -> list[Answers]:
+def _live(sweeps: Sequence[SweepData], trials: Trials) -> list[Answers]:
     """By network, place and rate; policies that cannot keep up have no response times."""
-    windows = {trial: own for sweep in sweeps for trial, own in store.requests(sweep.id).items()}
+    windows = {trial: own for sweep in sweeps for trial, own in sweep.requests.items()}
     found = []
     for name, group in apart(trials.counted, serving.LOADS):
         rate = group[0].labels.get("rate_per_s")
@@ -240,8 +240,8 @@ def _rate_per_s(trials: Sequence[ServedLive]) -> float:
     return fmean(known) if known else 0.0
 
 
-def _searches(store: Store, sweeps: Sequence[SweepRecord]) -> Searches:
-    views = [tuning.results(store, sweep, Selection()) for sweep in sweeps]
+def _searches(sweeps: Sequence[SweepData]) -> Searches:
+    views = [tuning.results(sweep, Selection()) for sweep in sweeps]
     studies = [study for view in views for study in view.found.studies]
     every = Trials([sample for view in views for sample in view.selected.samples], include_flagged=True)
     return Searches(studies, every.basis())

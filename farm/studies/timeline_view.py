@@ -12,10 +12,10 @@ from rich.text import Text
 from farm import kinds
 from farm.analysis.across import Figure
 from farm.analysis.aggregate import summarise
-from farm.analysis.samples import from_totals
+from farm.analysis.samples import unit_samples
 from farm.errors import InputError
 from farm.kinds.inference.kind import COLUMNS
-from farm.model import Quality, Scalar, SweepRecord
+from farm.model import Quality, Scalar, SweepData
 from farm.report import notes
 from farm.report.grids import listed, named
 from farm.report.numbers import UNKNOWN, label, net, number, several
@@ -23,7 +23,6 @@ from farm.report.results import ends
 from farm.report.results import records as result_records
 from farm.report.selection import Selected, Selection, select
 from farm.spec.catalog import Accuracy
-from farm.store import Store
 from farm.studies.timeline import ENOUGH_PAPERS, LEAST_PAPERS, Entry, Timeline, Trend, timelines
 
 _HEADINGS = ("\nyear", "", "\nnetwork", "top-1\n%", "\nGFLOPs", "\nbatch", "gross J\n/image", "net J/image\n(95%)")
@@ -143,14 +142,12 @@ class Timelines:
         }
 
 
-def view(
-    store: Store, sweep: SweepRecord, selection: Selection, accuracy: Accuracy, figure: Figure | None
-) -> Timelines:
-    """Read, filter, group by batch size; raises InputError where there is no network to show."""
+def view(data: SweepData, selection: Selection, accuracy: Accuracy, figure: Figure | None) -> Timelines:
+    """Filter and group by batch size; raises InputError where there is no network to show."""
+    sweep = data.record
     if not kinds.get(sweep.kind).times_batches:
         raise InputError(f"{sweep.name}: of kind {sweep.kind}: only sweeps of kind inference have an energy per image")
-    found = from_totals(store.sample_rows([sweep.id], selection.domain), selection.domain)
-    selected = select(sweep, found, selection, COLUMNS)
+    selected = select(sweep, unit_samples(data), selection, COLUMNS)
     every = summarise(selected.samples, selected.keys, selection.include_flagged)
     if not every:
         raise InputError(selected.nothing().replace("\n", ": "))

@@ -7,6 +7,7 @@ from statistics import median
 import pytest
 
 from farm.exchange import importing
+from farm.exchange.loading import load_all
 from farm.model import Mapped
 from farm.report import across
 from farm.report.across import Across
@@ -35,7 +36,7 @@ def lab(sqlite_url: str, tmp_path: Path) -> Iterator[Store]:
 
 
 def view(store: Store, are_medians: bool) -> Across:
-    return across.view(store, [store.find_sweep()], Selection(), {"batch_size": "1"}, None, are_medians)
+    return across.view(load_all(store, [store.find_sweep()]), Selection(), {"batch_size": "1"}, None, are_medians)
 
 
 def test_medians_take_the_place_of_means_where_they_are_asked_for(lab: Store) -> None:

@@ -1,8 +1,7 @@
 """What `farm compare` shows: two sweeps, or two choices of one, point by point."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, cast
 
 import pytest
 
@@ -11,26 +10,9 @@ from farm.model import Quality
 from farm.report.analyses import Analysis
 from farm.report.comparisons import comparison
 from farm.report.selection import Selection
-from farm.store import Store
-from tests.analyses import SWEEP, measured, store, trials
+from tests.analyses import SWEEP, measured, trials
+from tests.loaded import Measured, loaded
 from tests.summaries import rendered, widest
-from tests.trainings import Measured, Rows
-
-
-class Two:
-    """A store of two sweeps."""
-
-    def __init__(self, **sweeps: Sequence[Measured]) -> None:
-        self.sweeps = {name: Rows(*measurements) for name, measurements in sweeps.items()}
-
-    def trial_rows(self, sweep: str) -> Iterator[Any]:
-        return self.sweeps[sweep].trial_rows()
-
-    def measurement_rows(self, sweep: str, **kinds: Any) -> Iterator[Any]:
-        return self.sweeps[sweep].measurement_rows(**kinds)
-
-    def requests(self, sweep: str) -> dict[str, Any]:
-        return self.sweeps[sweep].requests()
 
 
 def sides(a: str = "", b: str = "", where: str = "") -> tuple[Selection, Selection]:
@@ -40,13 +22,15 @@ def sides(a: str = "", b: str = "", where: str = "") -> tuple[Selection, Selecti
 
 def compared(a: str = "", b: str = "", where: str = "", found: Sequence[Measured] | None = None) -> Analysis:
     """Two choices of one sweep."""
-    return comparison(store(*(trials() if found is None else found)), (SWEEP, SWEEP), sides(a, b, where), "energy")
+    return comparison(
+        (one := loaded(SWEEP, *(trials() if found is None else found)), one), sides(a, b, where), "energy"
+    )
 
 
 def between(first: Sequence[Measured], second: Sequence[Measured]) -> Analysis:
     """Two sweeps."""
-    records = SWEEP.model_copy(update={"id": "first"}), SWEEP.model_copy(update={"id": "second"})
-    return comparison(cast("Store", Two(first=first, second=second)), records, sides(), "energy")
+    a, b = (loaded(SWEEP.model_copy(update={"id": name}), *own) for name, own in (("a", first), ("b", second)))
+    return comparison((a, b), sides(), "energy")
 
 
 def test_two_choices_are_compared_point_by_point() -> None:

@@ -10,10 +10,11 @@ from statistics import fmean, median
 
 import pytest
 
+from farm import kinds
 from farm.cli.report import report as command
 from farm.errors import InputError
 from farm.exchange.importing import read
-from farm.kinds import get
+from farm.exchange.loading import load_results
 from farm.kinds.views import view
 from farm.model import Flag, Mapped, Quality, TrialRow
 from farm.report import html, markdown
@@ -26,7 +27,8 @@ from farm.report.selection import Selection
 from farm.store import Store
 from tests.contract.store_records import new_job
 from tests.contract.store_records import record as sweep_record
-from tests.reports import LATER, MODELS, YAML, Page, batching, failed, farm_of, gathered, trial
+from tests.loaded import loaded
+from tests.reports import LATER, MODELS, YAML, Page, batching, failed, gathered, trial
 from tests.summaries import rendered
 from tests.trainings import asked, part, sweep_of, taken_apart, trained
 
@@ -224,7 +226,7 @@ def test_methods_name_settings_machine_software_and_probe(document: Document, pa
     ],
 )
 def test_a_setting_that_a_kind_does_not_heed_is_left_out(kind: str, windows: str, others: set[str]) -> None:
-    told = dict(words.settings(new_job(0).spec.measure, get(kind).unheeded))
+    told = dict(words.settings(new_job(0).spec.measure, kinds.get(kind).unheeded))
     assert told["measure windows"] == windows
     assert {"warmup", "latency", "latency max batches"} & set(told) == others
 
@@ -420,7 +422,7 @@ def kind_of(name: str) -> Material:
         "tuning": [asked(s, seed, 0, 0.5, 0.6 + b) for s, b in searches.items() for seed in (1, 2)],
         "layers": [taken_apart(trial, PARTS, [1.0, 2.0, 0.8, 1.9, 0.1]) for trial in ("a", "b")],
     }[name]
-    return gather(farm_of(*trials), [sweep_of(name, MEANING)], (), "sqlite:///farm.db", LATER)
+    return gather([loaded(sweep_of(name, MEANING), *trials)], [], "sqlite:///farm.db", LATER)
 
 
 @pytest.mark.parametrize(
@@ -456,7 +458,7 @@ def test_a_search_is_drawn_as_it_went(sqlite_url: str) -> None:
 
 def test_more_series_than_colours_take_more_charts(sqlite_url: str) -> None:
     with batching(sqlite_url, models=tuple(f"net{n}" for n in range(9))) as (store, sweep):
-        shown = view(store, sweep, Selection())
+        shown = view(load_results(store, sweep), Selection())
     found = of_inference(shown.summaries, shown.selected)  # type: ignore[attr-defined]
     names = [figure.name for figure in found if "energy per image" in figure.name]
     assert [name[-8:] for name in names] == ["(1 of 2)", "(2 of 2)"]

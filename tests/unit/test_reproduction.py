@@ -12,6 +12,7 @@ from farm.cli.output import Aside, Told, Written
 from farm.cli.reproduce import reproduce as command
 from farm.cli.run import Ran
 from farm.errors import InputError
+from farm.exchange.loading import load_report
 from farm.kinds import parse_sweep, ready_made
 from farm.model import Flag, JobState, Progress, Quality, SweepRecord
 from farm.report import html, markdown
@@ -21,8 +22,9 @@ from farm.studies import reproduction
 from farm.studies.claims.finding import Figure, Paper, Scale, Verdict
 from farm.studies.reproduction import PAPERS, Reproduction, find, sweeps_of
 from tests.contract.store_records import record
-from tests.reports import Page, batching, farm_of, gathered
-from tests.serving import live_farm, shown, steady
+from tests.loaded import loaded
+from tests.reports import Page, batching, gathered
+from tests.serving import live, shown, steady
 from tests.summaries import rendered, widest
 from tests.trainings import sweep_of, trained
 
@@ -37,7 +39,7 @@ def sqlite(tmp_path: Path) -> str:
 def of(url: str, include_flagged: bool = False, **changes: Any) -> Reproduction:
     """Of two networks, at two batch sizes; the live sweep was never measured."""
     with batching(url, models=MODELS, **changes) as (store, sweep):
-        return reproduction.reproduction(store, PAPERS["batching"], [sweep], ["serving"], include_flagged)
+        return reproduction.reproduction(PAPERS["batching"], load_report(store, [sweep]), ["serving"], include_flagged)
 
 
 def verdicts(found: Reproduction) -> dict[str, str]:
@@ -114,7 +116,7 @@ def test_trainings_are_judged_with_their_accuracies() -> None:
         for n in range(3)
     ]
     sweep = sweep_of("training")
-    found = reproduction.reproduction(farm_of(*rows), PAPERS["training"], [sweep], ["tuning"], include_flagged=False)
+    found = reproduction.reproduction(PAPERS["training"], [loaded(sweep, *rows)], ["tuning"], include_flagged=False)
     assert verdicts(found) == {
         "strategies-cost-alike": "cannot tell",
         "bayesian-beats-random": "cannot tell",
@@ -135,7 +137,7 @@ def test_live_requests_decide_about_response_times() -> None:
     trials = [shown(n, point_policy=policy) for policy in ("greedy:8", "fixed:4", "fixed:8") for n in range(4)]
     trials += [shown(n, own=slow, point_policy="fixed:2") for n in range(4)]
     sweep = sweep_of("serving")
-    found = reproduction.reproduction(live_farm(*trials), PAPERS["batching"], [sweep], ["batching"], False)
+    found = reproduction.reproduction(PAPERS["batching"], [live(sweep, *trials)], ["batching"], False)
     own = {finding.claim.id: finding for finding in found.findings}
     assert own["greedy-is-soonest"].verdict is Verdict.AGREES
     assert [figure.of for figure in own["greedy-is-soonest"].figures] == [
@@ -185,7 +187,7 @@ def test_the_record_has_every_figure_with_its_interval(sqlite: str) -> None:
 
 def test_the_report_has_the_claims_after_its_summary(sqlite: str) -> None:
     with batching(sqlite, models=MODELS, quality=Quality.MODELLED) as (store, sweep):
-        found = reproduction.reproduction(store, PAPERS["batching"], [sweep], [], include_flagged=False)
+        found = reproduction.reproduction(PAPERS["batching"], load_report(store, [sweep]), [], include_flagged=False)
         document = sections.document(gathered(store, sweep), found.section())
     page = Page(html.page(document))
     assert [title for tag, title in page.headings if tag == "h2"][:3] == ["Summary", "Claims of the study", "Methods"]

@@ -1,9 +1,7 @@
 """Results as people read them."""
 
-from collections.abc import Collection, Iterator
 from dataclasses import replace
 from itertools import product
-from typing import cast
 
 import pytest
 from hypothesis import given
@@ -13,12 +11,11 @@ from farm.analysis.intervals import Interval
 from farm.errors import InputError
 from farm.kinds.inference.kind import COLUMNS
 from farm.kinds.views import Results, plain, results
-from farm.model import Domain, Flag, MeasurementRow, Quality, Scalar, StoppingRule, SweepRecord, WindowKind
+from farm.model import Domain, Flag, Quality, Scalar, StoppingRule, SweepRecord
 from farm.report import results as layout
 from farm.report.selection import Selection
-from farm.store import Store
+from tests.loaded import Measured, loaded
 from tests.summaries import NOON, POINT, batches, ends, measurement_row, rendered, summary, trial_row, widest
-from tests.trainings import Measured, Rows
 
 SWEEP = SweepRecord(
     id="abcdef012345",
@@ -178,14 +175,6 @@ def test_nothing_is_said_where_nothing_is_compared() -> None:
 # Selected and grouped
 
 
-class MeasureRows(Rows):
-    """Results of kind inference need no window but those that measure."""
-
-    def measurement_rows(self, *_sweeps: str, kinds: Collection[WindowKind] | None = None) -> Iterator[MeasurementRow]:
-        assert kinds == [WindowKind.MEASURE]
-        return super().measurement_rows(kinds=kinds)
-
-
 def trial(number: int, net_j: float = 10.0, **changes: object) -> Measured:
     """A trial with one window; `point_...` changes a factor, `row_...` the measurement, the rest the trial."""
     point = {name.removeprefix("point_"): value for name, value in changes.items() if name.startswith("point_")}
@@ -198,7 +187,7 @@ def trial(number: int, net_j: float = 10.0, **changes: object) -> Measured:
 
 def shown(*trials: Measured, by: str | None = None, where: str = "") -> Results:
     selection = Selection.parse(by, [where] if where else [], None, False)
-    return results(cast("Store", MeasureRows(*trials)), SWEEP, selection, COLUMNS)
+    return results(loaded(SWEEP, *trials), selection, COLUMNS)
 
 
 def keys(view: Results) -> list[list[Scalar]]:

@@ -5,7 +5,6 @@ import sys
 from dataclasses import replace
 from math import log10
 from random import Random
-from typing import cast
 
 import pytest
 
@@ -13,9 +12,9 @@ from farm.errors import InputError
 from farm.kinds.views import View, view
 from farm.model import Domain, Flag, Quality, Stopped, WindowKind
 from farm.report.selection import Selection
-from farm.store import Store
+from tests.loaded import Measured, loaded
 from tests.summaries import rendered, widest
-from tests.trainings import Measured, Rows, asked, part, sweep_of, taken_apart, trained
+from tests.trainings import asked, part, sweep_of, taken_apart, trained
 
 MEANING = json.dumps(
     {"tuning": {"space": {"lr": {"low": 1e-5, "high": 0.1, "log": True}, "beta1": {"low": 0.1, "high": 0.99}}}}
@@ -23,7 +22,8 @@ MEANING = json.dumps(
 
 
 def seen(kind: str, *trials: Measured, selection: Selection | None = None) -> View:
-    return view(cast("Store", Rows(*trials)), sweep_of(kind, MEANING), selection or Selection())
+    chosen = selection or Selection()
+    return view(loaded(sweep_of(kind, MEANING), *trials, domain=chosen.domain), chosen)
 
 
 def text(kind: str, *trials: Measured, selection: Selection | None = None) -> str:

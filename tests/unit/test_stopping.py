@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farm.analysis.aggregate import Sample
+from farm.analysis.aggregate import UnitSample
 from farm.analysis.stopping import PointStatus, statuses
 from farm.kinds import get
 from farm.model import Flag, JobSpec, StoppingRule
@@ -23,7 +23,7 @@ def specs(count: int, **point: str | int) -> list[JobSpec]:
     ]
 
 
-def measured(jobs: Sequence[JobSpec], values: Sequence[float], flags: tuple[Flag, ...] = ()) -> list[Sample]:
+def measured(jobs: Sequence[JobSpec], values: Sequence[float], flags: tuple[Flag, ...] = ()) -> list[UnitSample]:
     return [
         sample(labels={"job": job.job}, net_j=value, net_u_j=0.0001, flags=flags)
         for job, value in zip(jobs, values, strict=False)

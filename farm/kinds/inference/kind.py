@@ -2,6 +2,7 @@
 
 from farm.kinds.inference.sweep import InferenceSweep
 from farm.kinds.kind import Kind
+from farm.model import Need
 from farm.report.columns import Columns
 
 COLUMNS = Columns(
@@ -13,6 +14,7 @@ KIND = Kind(
     description="networks on batch after batch of images",
     unit="image",
     sweep=InferenceSweep,
+    needs=(Need.LATENCIES, Need.ACCURACY),
     columns=COLUMNS,
     times_batches=True,
     method="After a warm-up, batches run in measure windows, inside which none is synchronized; latencies come from a "

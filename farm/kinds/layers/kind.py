@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING
 
 from farm.kinds.kind import LATENCY, Kind
 from farm.kinds.layers.sweep import LayersSweep
-from farm.model import JobSpec, SweepRecord
+from farm.model import JobSpec, Need, SweepData
 
 if TYPE_CHECKING:
     from farm.kinds.views import View
     from farm.report.selection import Selection
-    from farm.store import Store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,11 +20,11 @@ class Layers(Kind):
         """Return None."""
         return None
 
-    def results(self, store: "Store", sweep: SweepRecord, selection: "Selection") -> "View":
+    def results(self, data: SweepData, selection: "Selection") -> "View":
         """Return energy by type of layer, how well layers add up, and ablation."""
         from farm.kinds.layers import results  # noqa: PLC0415
 
-        return results.results(store, sweep, selection)
+        return results.results(data, selection)
 
 
 KIND = Layers(
@@ -33,8 +32,8 @@ KIND = Layers(
     description="networks layer by layer",
     unit="call",
     sweep=LayersSweep,
+    needs=(Need.PARTS, Need.TRIALS),
     work="layers",
-    has_parts=True,
     unheeded=LATENCY | {"windows"},
     method="Each layer runs alone on the input that the whole network gave it, forward and backward apart, repeated "
     "for a window of its own; the whole network runs beside them, to see whether they add up.",

@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from farm.analysis.samples import samples
+from farm.analysis.samples import unit_samples
 from farm.kinds.layers.costs import CLOSURE, Ablation, Closure, LayersSummary, TypeCost, measured_parts, summarise
 from farm.kinds.layers.sweep import LayersOf
-from farm.model import Scalar, SweepRecord, WindowKind
+from farm.model import Scalar, SweepData
 from farm.report import notes
 from farm.report import results as inference
 from farm.report.columns import Columns
 from farm.report.grids import Row, grids
 from farm.report.numbers import UNKNOWN, interval, net, number, percent
 from farm.report.selection import Selected, Selection, select
-from farm.store import Store
 
 COLUMNS = Columns(
     always=("model", "input"),
@@ -50,14 +49,12 @@ class Results:
         return [record for summary in self.summaries for record in _records(summary)]
 
 
-def results(store: Store, sweep: SweepRecord, selection: Selection) -> Results:
-    """Read, filter, group; raises InputError as `select` does. Networks that differ are never averaged over."""
-    chosen = selection.without_targets(sweep.kind)
-    trials = list(store.trial_rows(sweep.id))
-    rows = list(store.measurement_rows(sweep.id, kinds=[WindowKind.MEASURE]))
-    selected = select(sweep, samples(trials, rows, chosen.domain), chosen, COLUMNS)
+def results(data: SweepData, selection: Selection) -> Results:
+    """Filter and group; raises InputError as `select` does. Different networks are never averaged."""
+    chosen = selection.without_targets(data.record.kind)
+    selected = select(data.record, unit_samples(data), chosen, COLUMNS)
     networks = [name for name in selected.averaged if name in LayersOf.model_fields]
-    known = measured_parts(trials, rows, chosen.domain)
+    known = measured_parts(data.trials, data.parts)
     summaries = summarise(selected.samples, known, (*selected.keys, *networks), chosen.include_flagged)
     return Results(selected, summaries)
 

@@ -8,24 +8,23 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from farm.analysis.aggregate import Sample
-from farm.analysis.samples import samples
+from farm.analysis.aggregate import UnitSample
+from farm.analysis.samples import idle_w, unit_samples
 from farm.errors import InputError
 from farm.kinds.serving import results as live
 from farm.kinds.serving.agreement import Agreement, Pair, agreements
 from farm.kinds.serving.figures import REQUESTS
 from farm.kinds.serving.loads import figures_record, in_ms, joules, time_cell
-from farm.kinds.serving.measured import Served, idle_w, served
+from farm.kinds.serving.measured import Served, served
 from farm.kinds.serving.service import net_per_unit
 from farm.kinds.serving.simulated import Arrivals, Live, Policy, Recorded, Service, assess
 from farm.kinds.serving.times import WARM_UP, needed
 from farm.load.arrivals import PROCESSES
-from farm.model import Quality, Requests, Scalar, SweepRecord, WindowKind
+from farm.model import Quality, Requests, Scalar, SweepData
 from farm.report import notes
 from farm.report.grids import Row, grids, named
 from farm.report.numbers import UNKNOWN, count, interval, number, percent
 from farm.report.selection import Labels, Selection
-from farm.store import Store
 
 #: What a live trial must share with the batches that stand for it.
 ALIKE = ("model", "machine", "device", "precision", "weights", "channels_last", "threads", "simulated")
@@ -101,23 +100,20 @@ class Beside:
 
 
 def beside(
-    store: Store,
-    sweep: SweepRecord,
-    lived: SweepRecord,
+    data: SweepData,
+    lived: SweepData,
     selection: Selection,
     requests: int = REQUESTS,
     seed: int = 1,
 ) -> Beside:
     """Simulate each load of a live sweep over the batches of another sweep; raises InputError where there are none."""
-    if lived.kind != "serving":
-        raise InputError(f"--live: {lived.name}: of kind {lived.kind}: expected a sweep of kind serving")
-    batches = served(store, sweep, selection)
-    trials = list(store.trial_rows(lived.id))
-    rows = list(store.measurement_rows(lived.id, kinds=[WindowKind.MEASURE]))
-    idle = idle_w(trials, rows, selection.domain)
-    found = [replace(one, net_j=net_per_unit(one, idle)) for one in samples(trials, rows, selection.domain)]
-    times = store.requests(lived.id)
-    shown = live.grouped(lived, found, times, selection)
+    record, times = lived.record, lived.requests
+    if record.kind != "serving":
+        raise InputError(f"--live: {record.name}: of kind {record.kind}: expected a sweep of kind serving")
+    batches = served(data, selection)
+    idle = idle_w(lived)
+    found = [replace(one, net_j=net_per_unit(one, idle)) for one in unit_samples(lived)]
+    shown = live.grouped(record, found, times, selection)
     if not shown.lives:
         raise InputError(shown.selected.nothing().replace("\n", ": "))
     paired = [(one, _service(batches, shown, one)) for one in shown.lives]
@@ -154,7 +150,9 @@ def _policy(one: Live) -> Policy:
     return Policy.parse(str(one.work.labels["policy"]))
 
 
-def _arrivals(wanted: Labels, found: Sequence[Sample], requests: Mapping[str, Sequence[Requests]]) -> Arrivals | None:
+def _arrivals(
+    wanted: Labels, found: Sequence[UnitSample], requests: Mapping[str, Sequence[Requests]]
+) -> Arrivals | None:
     """The process of a load; of a trace what came of it. None where a trace is too short to have a rate."""
     rate_per_s, process = wanted.get("rate_per_s"), str(wanted.get("arrivals"))
     if isinstance(rate_per_s, int | float):

@@ -7,12 +7,11 @@ from farm.kinds.kind import LATENCY, Kind, windows_s
 from farm.kinds.serving.sweep import ServingSweep
 from farm.load.offer import requests_in
 from farm.load.policy import Policy
-from farm.model import JobSpec, SweepRecord
+from farm.model import JobSpec, Need, SweepData
 
 if TYPE_CHECKING:
     from farm.kinds.views import View
     from farm.report.selection import Selection
-    from farm.store import Store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +27,11 @@ class Serving(Kind):
         requests = requests_in(spec.measure.window_s, rate_per_s, None if given is None else int(given), policy)
         return windows_s(spec.measure, requests / rate_per_s)
 
-    def results(self, store: "Store", sweep: SweepRecord, selection: "Selection") -> "View":
+    def results(self, data: SweepData, selection: "Selection") -> "View":
         """Return what requests waited for, and took in joules."""
         from farm.kinds.serving import results  # noqa: PLC0415
 
-        return results.results(store, sweep, selection)
+        return results.results(data, selection)
 
 
 KIND = Serving(
@@ -40,6 +39,7 @@ KIND = Serving(
     description="networks that serve requests as they come",
     unit="request",
     sweep=ServingSweep,
+    needs=(Need.REQUESTS, Need.LATENCIES),
     work="requests",
     unheeded=LATENCY | {"min_iterations"},
     method="After a warm-up of full batches, requests come in real time, from a process of their own that waits for no "

@@ -7,7 +7,7 @@ from statistics import fmean
 
 import numpy as np
 
-from farm.analysis.aggregate import Group, Sample, Summary, are_apart, grouped
+from farm.analysis.aggregate import Group, Summary, UnitSample, are_apart, grouped
 from farm.analysis.intervals import Interval
 from farm.kinds.serving.figures import Figures
 from farm.kinds.serving.times import STATISTICS, around, skipped, statistic_of
@@ -134,7 +134,7 @@ def _rate_per_s(arrival_s: Times) -> float | None:
 
 
 def summarise(
-    samples: Iterable[Sample],
+    samples: Iterable[UnitSample],
     requests: Mapping[str, Sequence[Requests]],
     by: Sequence[str],
     include_flagged: bool = False,

@@ -17,11 +17,10 @@ from farm.kinds.serving.measured import HOW, Served, served
 from farm.kinds.serving.recommend import WORTHWHILE, Advice, Candidate, Limit, Limits, Price, advise, candidates
 from farm.kinds.serving.simulated import Arrivals, Figures
 from farm.load.rates import spelt_per_s
-from farm.model import Quality, Scalar, SweepRecord
+from farm.model import Quality, Scalar, SweepData
 from farm.report.grids import named
 from farm.report.numbers import UNKNOWN, interval, milliseconds, number, percent
 from farm.report.selection import Selection
-from farm.store import Store
 
 #: Rows of the front that a terminal shows; JSON has all.
 LONGEST_FRONT = 12
@@ -192,8 +191,7 @@ class Recommendation:
 
 
 def recommendation(
-    store: Store,
-    sweep: SweepRecord,
+    data: SweepData,
     selection: Selection,
     arrivals: Arrivals,
     limits: Limits,
@@ -201,10 +199,10 @@ def recommendation(
     seed: int = 1,
 ) -> Recommendation:
     """Simulate every policy of every network of a sweep; raises InputError where no joules are known."""
-    sweep_served = served(store, sweep, selection)
+    sweep_served = served(data, selection)
     found = candidates(sweep_served.services, arrivals, limits, sweep_served.accuracy, requests, seed)
     if not found:
-        raise InputError(f"{sweep.name}: no joules are known: `farm doctor` says what is missing")
+        raise InputError(f"{data.record.name}: no joules are known: `farm doctor` says what is missing")
     return Recommendation(sweep_served, arrivals, limits, found, advise(found, arrivals, tuple(limits), requests, seed))
 
 

@@ -13,10 +13,9 @@ from farm.kinds.serving.loads import HEADINGS, SHOWN, cells, figures_record
 from farm.kinds.serving.measured import Served, served
 from farm.kinds.serving.simulated import Arrivals, Figures, Policy, Service, assess
 from farm.load.rates import spelt_per_s
-from farm.model import Scalar, SweepRecord
+from farm.model import Scalar, SweepData
 from farm.report.grids import Row, grids
 from farm.report.selection import Selection
-from farm.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +59,7 @@ class Responses:
 
 
 def responses(
-    store: Store,
-    sweep: SweepRecord,
+    data: SweepData,
     selection: Selection,
     arrivals: Sequence[Arrivals],
     policies: Sequence[Policy],
@@ -72,7 +70,7 @@ def responses(
 
     Raises InputError for a policy that no service was measured for.
     """
-    sweep_served = served(store, sweep, selection)
+    sweep_served = served(data, selection)
     largest = max(service.largest for service in sweep_served.services)
     for policy in policies:
         if policy.size > largest:

@@ -8,8 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from farm.analysis.aggregate import Key, Sample
-from farm.analysis.samples import samples
+from farm.analysis.aggregate import Key, UnitSample
+from farm.analysis.samples import unit_samples
 from farm.analysis.statistics.data import order
 from farm.kinds.serving.live import BURSTS, LATE, Least, least_energy, soonest, summarise
 from farm.kinds.serving.loads import HEADINGS, SHOWN, cells, figures_record, in_ms, lasting
@@ -17,14 +17,13 @@ from farm.kinds.serving.simulated import Live, Policy
 from farm.kinds.serving.sweep import PROCESSES
 from farm.kinds.serving.times import WARM_UP, needed
 from farm.load.rates import spelt_per_s
-from farm.model import Flag, Quality, Requests, Scalar, SweepRecord, WindowKind
+from farm.model import Flag, Quality, Requests, Scalar, SweepData, SweepRecord
 from farm.report import notes
 from farm.report.columns import Columns
 from farm.report.grids import Row, grids, named
 from farm.report.numbers import UNKNOWN, interval, milliseconds, net, number, percent
 from farm.report.results import doubt, trials_record
 from farm.report.selection import Selected, Selection, select
-from farm.store import Store
 
 COLUMNS = Columns(
     always=("model", "rate_per_s", "policy"),
@@ -68,18 +67,16 @@ class Results:
         return [_record(live) for live in self.lives]
 
 
-def results(store: Store, sweep: SweepRecord, selection: Selection) -> Results:
-    """Read, filter, group; raises InputError as `select` does. Loads that differ are never averaged over."""
-    chosen = selection.without_targets(sweep.kind)
-    trials = list(store.trial_rows(sweep.id))
-    rows = store.measurement_rows(sweep.id, kinds=[WindowKind.MEASURE])
-    return grouped(sweep, samples(trials, rows, chosen.domain), store.requests(sweep.id), chosen)
+def results(data: SweepData, selection: Selection) -> Results:
+    """Filter and group; raises InputError as `select` does. Different loads are never averaged."""
+    chosen = selection.without_targets(data.record.kind)
+    return grouped(data.record, unit_samples(data), data.requests, chosen)
 
 
 def grouped(
-    sweep: SweepRecord, found: Sequence[Sample], requests: Mapping[str, Sequence[Requests]], selection: Selection
+    sweep: SweepRecord, found: Sequence[UnitSample], requests: Mapping[str, Sequence[Requests]], selection: Selection
 ) -> Results:
-    """The same, of what was read."""
+    """The same, from samples and the requests of each trial."""
     selected = select(sweep, found, selection, COLUMNS)
     apart = tuple(name for name in LOAD if name in selected.averaged)
     if apart:

@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING
 
 from farm.kinds.kind import LATENCY, Kind
 from farm.kinds.training.sweep import TrainingSweep
-from farm.model import JobSpec, SweepRecord
+from farm.model import JobSpec, Need, SweepData
 
 if TYPE_CHECKING:
     from farm.kinds.views import View
     from farm.report.selection import Selection
-    from farm.store import Store
 
 #: Settings that no training uses: its windows are its epochs.
 UNHEEDED = LATENCY | {"windows", "min_iterations", "warmup_s", "warmup_max_s"}
@@ -28,11 +27,11 @@ class Training(Kind):
         """Return None."""
         return None
 
-    def results(self, store: "Store", sweep: SweepRecord, selection: "Selection") -> "View":
+    def results(self, data: SweepData, selection: "Selection") -> "View":
         """Return what networks reached, and what that took."""
         from farm.kinds.training import results  # noqa: PLC0415
 
-        return results.results(store, sweep, selection)
+        return results.results(data, selection)
 
 
 KIND = Training(
@@ -40,6 +39,7 @@ KIND = Training(
     description="networks trained from their beginning to their last epoch",
     unit="image",
     sweep=TrainingSweep,
+    needs=(Need.TRIALS, Need.STAGES, Need.LATENCIES),
     work="trainings",
     method=METHOD,
     unheeded=UNHEEDED,

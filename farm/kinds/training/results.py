@@ -8,19 +8,17 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from farm.analysis.intervals import Interval
-from farm.analysis.samples import samples
+from farm.analysis.samples import unit_samples
 from farm.kinds.training.runs import StageCost, TargetCost, TrainingSummary, runs, summarise
 from farm.kinds.training.sweep import Training
-from farm.model import Scalar, Stopped, SweepRecord, WindowKind
+from farm.model import Scalar, Stopped, SweepData
 from farm.report import notes
 from farm.report import results as inference
 from farm.report.columns import Columns
 from farm.report.grids import Row, grids
 from farm.report.numbers import count, interval, net, number, percent_interval
 from farm.report.selection import Selected, Selection, select
-from farm.store import Store
 
-STAGES = (WindowKind.SETUP, WindowKind.TRAINING, WindowKind.VALIDATION)
 COLUMNS = Columns(
     always=("model", "dataset"),
     context=("machine", "device", "epochs", "batch_size", "optimizer", "lr", "precision", "weights"),
@@ -51,12 +49,10 @@ class Results:
         return [_record(summary) for summary in self.summaries]
 
 
-def results(store: Store, sweep: SweepRecord, selection: Selection) -> Results:
-    """Read, filter, group; raises InputError as `select` does."""
-    trials = list(store.trial_rows(sweep.id))
-    rows = list(store.measurement_rows(sweep.id, kinds=STAGES))
-    selected = select(sweep, samples(trials, rows, selection.domain), selection, COLUMNS)
-    known = runs(trials, rows, selection.domain, selection.targets)
+def results(data: SweepData, selection: Selection) -> Results:
+    """Filter and group; raises InputError as `select` does."""
+    selected = select(data.record, unit_samples(data), selection, COLUMNS)
+    known = runs(data.trials, data.stages, data.domain, selection.targets)
     return Results(selected, summarise(selected.samples, known, selected.keys, selection.include_flagged))
 
 

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 from farm.kinds.kind import Kind
 from farm.kinds.training.kind import METHOD, UNHEEDED
 from farm.kinds.tuning.sweep import TuningSweep
-from farm.model import JobSpec, SweepRecord
+from farm.model import JobSpec, Need, SweepData
 
 if TYPE_CHECKING:
     from farm.kinds.views import View
     from farm.report.selection import Selection
-    from farm.store import Store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,11 +21,11 @@ class Tuning(Kind):
         """Return None."""
         return None
 
-    def results(self, store: "Store", sweep: SweepRecord, selection: "Selection") -> "View":
+    def results(self, data: SweepData, selection: "Selection") -> "View":
         """Return what each strategy found, and what that took."""
         from farm.kinds.tuning import results  # noqa: PLC0415
 
-        return results.results(store, sweep, selection)
+        return results.results(data, selection)
 
 
 KIND = Tuning(
@@ -34,6 +33,7 @@ KIND = Tuning(
     description="hyperparameters searched by training",
     unit="image",
     sweep=TuningSweep,
+    needs=(Need.TRIALS, Need.STAGES),
     workload="training",
     work="trainings",
     method=METHOD,

@@ -12,21 +12,19 @@ from rich.table import Table
 from rich.text import Text
 
 from farm.analysis.aggregate import Key
-from farm.analysis.samples import labels, samples
+from farm.analysis.samples import labels, unit_samples
 from farm.errors import InputError
-from farm.kinds.training.results import STAGES
 from farm.kinds.tuning.comparison import BASELINE, LEAST_SEEDS, SIGNIFICANCE, StrategyComparison, comparisons
 from farm.kinds.tuning.importance import importance
 from farm.kinds.tuning.searches import Configuration, Found, StrategySummary, Study, front, studies, summarise
 from farm.kinds.tuning.space import Space
-from farm.model import Flag, Point, Quality, Scalar, SweepRecord
+from farm.model import Flag, Point, Quality, Scalar, SweepData
 from farm.report import notes
 from farm.report import results as inference
 from farm.report.columns import Columns
 from farm.report.grids import Row, grids, listed, named
 from farm.report.numbers import UNKNOWN, count, label, number, percent, percent_interval, several
 from farm.report.selection import Selected, Selection, fitting, select
-from farm.store import Store
 
 COLUMNS = Columns(always=(), context=("machine", "device", "model", "dataset", "epochs", "batch_size", "optimizer"))
 BY_STRATEGY, BY_CONFIGURATION = "strategy", "configuration"
@@ -137,15 +135,16 @@ class Results:
         return [*own, *notes.flagged(self.flags)]
 
 
-def results(store: Store, sweep: SweepRecord, selection: Selection) -> Results:
-    """Read, filter, study by study; raises InputError for a choice that does not fit."""
+def results(data: SweepData, selection: Selection) -> Results:
+    """Filter and sum up, study by study; raises InputError for a choice that does not fit."""
     if selection.by not in {(), (BY_STRATEGY,), (BY_CONFIGURATION,)}:
         raise InputError(f"--by: a tuning sweep is shown by {BY_STRATEGY} or by {BY_CONFIGURATION}; --where filters it")
-    trials = fitting(list(store.trial_rows(sweep.id)), labels, selection.where)
-    rows = list(store.measurement_rows(sweep.id, kinds=STAGES))
-    space = Space.model_validate(json.loads(sweep.meaning)["tuning"]["space"])
-    found = studies(trials, rows, [name for name, _ in space.items()], selection.domain)
-    selected = select(sweep, samples(trials, rows, selection.domain), Selection(domain=selection.domain), COLUMNS)
+    trials = fitting(data.trials, labels, selection.where)
+    wanted = {trial.trial for trial in trials}
+    space = Space.model_validate(json.loads(data.record.meaning)["tuning"]["space"])
+    found = studies(trials, data.stages, [name for name, _ in space.items()], data.domain)
+    samples = [sample for sample in unit_samples(data) if sample.labels["trial"] in wanted]
+    selected = select(data.record, samples, Selection(domain=data.domain), COLUMNS)
     return Results(
         selected=replace(selected, averaged={}),  # what differs names the workloads
         found=found,

@@ -7,7 +7,7 @@ from functools import partial
 
 from farm.analysis.across import Cell
 from farm.analysis.across import Figure as Compared
-from farm.analysis.aggregate import P99_NEEDS, Key, Sample, Summary
+from farm.analysis.aggregate import P99_NEEDS, Key, Summary, UnitSample
 from farm.analysis.intervals import Interval
 from farm.kinds.layers import results as layers
 from farm.kinds.serving import results as live
@@ -53,7 +53,7 @@ def by_kind(summaries: Iterable[Summary], selected: Selected) -> dict[Kind, list
     return groups
 
 
-def origin(summary: Summary | Sample) -> str:
+def origin(summary: Summary | UnitSample) -> str:
     """How its joules were obtained, and whether they are real and ours."""
     words = [obtained(summary.quality, summary.imported)]
     words += ["SIMULATED hardware"] if summary.simulated else []

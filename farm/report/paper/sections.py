@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from shlex import quote
 
 from farm import __version__, kinds
-from farm.analysis.aggregate import Sample
+from farm.analysis.aggregate import UnitSample
 from farm.analysis.statistics.data import order
 from farm.energy import verdict
 from farm.model import FailedTrial, Flag, Machine, Scalar, TrialRow
@@ -202,7 +202,7 @@ def _flags(flags: Counter[Flag]) -> list[Block]:
     return _listed("Flags of trials", ("flag", "trials", "leaves out", "meaning"), rows)
 
 
-def _doubted(samples: Sequence[Sample], trials: Mapping[str, TrialRow]) -> list[Block]:
+def _doubted(samples: Sequence[UnitSample], trials: Mapping[str, TrialRow]) -> list[Block]:
     found = [(trials[str(sample.labels["trial"])], sample.flags) for sample in samples if not sample.is_valid]
     rows = [[t.trial, f"{point(t.factors)}, repetition {t.repetition + 1}", ", ".join(flags)] for t, flags in found]
     return _listed("Trials that a flag doubts", ("trial", "of", "flags"), rows)

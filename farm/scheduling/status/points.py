@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from farm.analysis.samples import samples
+from farm.analysis.samples import per_unit
 from farm.analysis.stopping import PointStatus, statuses
 from farm.model import StoppingRule, SweepRecord
 from farm.report.grids import KEY_HEADINGS
@@ -20,7 +20,7 @@ def status(store: Store, sweep: SweepRecord) -> list[PointStatus]:
     """Of each point of a sweep whose repetitions are decided as it goes; none where their number is fixed."""
     if sweep.rule.is_fixed:
         return []
-    found = samples(store.trial_rows(sweep.id), store.measurement_rows(sweep.id))
+    found = per_unit(store.samples([sweep.id]))
     return statuses([job.spec for job in store.jobs(sweep.id)], found, sweep.rule)
 
 
