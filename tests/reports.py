@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from farm.exchange.loading import load_material, load_report
+from farm.exchange.papers import load_material, load_report
 from farm.model import (
     Domain,
     FailureKind,

@@ -1,6 +1,5 @@
-"""How sure a mean over trials is. Pure."""
+"""Means and medians over trials with their 95 % intervals. Pure."""
 
-import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,15 +7,14 @@ from functools import cache
 from math import dist, isfinite, sqrt
 from statistics import fmean
 from statistics import median as _median
-from types import SimpleNamespace
 from typing import Any
 
 from farm.energy.joules import COVERAGE_FACTOR
 
 CONFIDENCE = 0.95
-#: Fewer values than this have too few resamples for a bootstrap.
+#: Fewer values have too few different resamples for a bootstrap.
 BOOTSTRAP_NEEDS = 4
-#: Of fewer values, even the least and the largest have the median between them too seldom.
+#: With fewer values, even the smallest and the largest enclose the median too seldom.
 MEDIAN_NEEDS = 6
 RESAMPLES = 2000
 #: Of a standardised mean: beyond them lies rounding.
@@ -25,7 +23,7 @@ _DECIMALS = 12
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean with its 95 % interval; the ends are None where one trial alone says nothing of the spread."""
+    """A mean with its 95 % interval; the ends are None where a single trial shows no spread."""
 
     mean: float
     low: float | None
@@ -33,7 +31,7 @@ class Interval:
 
     @property
     def half_width(self) -> float | None:
-        """Half of the interval's width."""
+        """Half of the width of the interval."""
         return None if self.low is None or self.high is None else (self.high - self.low) / 2
 
     @property
@@ -44,7 +42,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Median:
-    """A median with its 95 % interval, which makes no assumption of how values spread; five or fewer have none."""
+    """A median with its 95 % interval, which assumes no distribution; five or fewer values have no interval."""
 
     value: float
     low: float | None
@@ -52,7 +50,7 @@ class Median:
 
 
 def median(values: Sequence[float]) -> Median:
-    """The interval's ends are values that occurred: as far outside as the binomial distribution asks for."""
+    """Return the median; the ends of its interval are order statistics chosen by the binomial distribution."""
     ordered = sorted(values)
     below = _below(len(ordered))
     ends = (ordered[below], ordered[-1 - below]) if below is not None else (None, None)
@@ -61,7 +59,7 @@ def median(values: Sequence[float]) -> Median:
 
 @cache
 def _below(n: int) -> int | None:
-    """How many of n values may lie outside the interval on either side: the most that keeps it at 95 %."""
+    """Return how many of n values may lie outside a 95 % interval on either side."""
     from scipy.special import bdtr  # noqa: PLC0415
 
     outside = 2 * bdtr(range((n + 1) // 2), n, 0.5)
@@ -69,7 +67,7 @@ def _below(n: int) -> int | None:
 
 
 def mean_interval(values: Sequence[float], uncertainties: Sequence[float] = ()) -> Interval:
-    """Mean over trials with the widest of three intervals: t, BCa bootstrap, and the instrument's own uncertainty.
+    """Return the mean over trials with the widest of three intervals: t, BCa bootstrap, and the meters' uncertainty.
 
     `uncertainties`: standard ones, of each value.
     """
@@ -77,7 +75,7 @@ def mean_interval(values: Sequence[float], uncertainties: Sequence[float] = ()) 
 
 
 def mean_intervals(groups: Sequence[tuple[Sequence[float], Sequence[float]]]) -> list[Interval]:
-    """The same of many groups of values with their uncertainties, in a fraction of the time."""
+    """Return the mean intervals of many groups of values with their uncertainties, in a fraction of the time."""
     bootstrapped = _bca([values for values, _ in groups])
     return [
         _widest(fmean(values), (_t(values), bca, _instrument(fmean(values), uncertainties)))
@@ -103,7 +101,7 @@ def _t(values: Sequence[float]) -> tuple[float, float] | None:
 
 
 def _bca(groups: Sequence[Sequence[float]]) -> list[tuple[float, float] | None]:
-    """Bias-corrected and accelerated bootstrap of each group's mean, where it has enough values that differ."""
+    """Return BCa bootstrap intervals of the means of groups that have enough different values."""
     found: list[tuple[float, float] | None] = [None] * len(groups)
     by_size: dict[int, list[int]] = defaultdict(list)
     for place, values in enumerate(groups):
@@ -116,36 +114,45 @@ def _bca(groups: Sequence[Sequence[float]]) -> list[tuple[float, float] | None]:
 
 
 def _bca_of_one_size(groups: Sequence[Sequence[float]]) -> Iterator[tuple[float, float]]:
-    """By scipy, but for its slowest step: the means of the same resamples of every group are one matrix product.
+    """Return what `scipy.stats.bootstrap` returns, whose import takes longer than all the rest of a command.
 
-    Of standardised values, rounded: a resample that holds each value once has exactly the mean of the group.
+    All groups share their resamples, so the means of the resamples are one matrix product. They are means of
+    standardised values, rounded: a resample that holds each value once has exactly the mean of the group.
     """
     import numpy as np  # noqa: PLC0415 - slow to import: only who asks for an interval pays
-    from scipy.stats import bootstrap  # noqa: PLC0415
+    from scipy.special import ndtr, ndtri  # noqa: PLC0415
 
     values = np.asarray(groups, dtype=float)
+    n = values.shape[1]
     mean, scale = values.mean(axis=1, keepdims=True), np.ptp(values, axis=1, keepdims=True)
     standard = (values - mean) / scale
-    resampled = SimpleNamespace(bootstrap_distribution=np.round(standard @ _resamples(values.shape[1]), _DECIMALS))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # values that hardly differ have no acceleration: not finite
-        found = bootstrap(
-            (standard,),
-            lambda sample, axis: np.round(np.mean(sample, axis=axis), _DECIMALS),
-            axis=-1,
-            vectorized=True,
-            confidence_level=CONFIDENCE,
-            n_resamples=0,
-            bootstrap_result=resampled,
-            method="BCa",
-        ).confidence_interval
-    low, high = mean[:, 0] + scale[:, 0] * found.low, mean[:, 0] + scale[:, 0] * found.high
+    means = np.sort(np.round(standard @ _resamples(n), _DECIMALS), axis=1)
+    found = np.round(standard.mean(axis=1, keepdims=True), _DECIMALS)
+    with np.errstate(all="ignore"):  # values that hardly differ have no acceleration: their ends are not finite
+        bias = ndtri(((means < found).sum(axis=1) + (means <= found).sum(axis=1)) / (2 * means.shape[1]))
+        without = np.round((standard.sum(axis=1, keepdims=True) - standard) / (n - 1), _DECIMALS)
+        influence = (n - 1) * (without.mean(axis=1, keepdims=True) - without)
+        acceleration = (influence**3).sum(axis=1) / (influence**2).sum(axis=1) ** 1.5 / 6
+        z = ndtri((1 - CONFIDENCE) / 2)
+        shares = [ndtr(bias + (bias + at) / (1 - acceleration * (bias + at))) for at in (z, -z)]
+    low, high = (mean[:, 0] + scale[:, 0] * _quantiles(means, share) for share in shares)
     return zip(low.tolist(), high.tolist(), strict=True)
+
+
+def _quantiles(ordered: Any, shares: Any) -> Any:
+    """Return of each row the quantile of its share, interpolated; nan where the share is."""
+    import numpy as np  # noqa: PLC0415
+
+    places = np.nan_to_num(shares) * (ordered.shape[1] - 1)
+    below = np.floor(places).astype(int)
+    above = np.minimum(below + 1, ordered.shape[1] - 1)
+    low, high = (np.take_along_axis(ordered, ends[:, np.newaxis], axis=1)[:, 0] for ends in (below, above))
+    return np.where(np.isnan(shares), np.nan, low + (high - low) * (places - below))
 
 
 @cache
 def _resamples(n: int) -> Any:
-    """How often each of n values is in each resample, as a share; with a fixed seed: what was, is again."""
+    """Return the share of each of n values in each resample; the seed is fixed, so results can be repeated."""
     import numpy as np  # noqa: PLC0415
 
     drawn = np.random.default_rng(0).integers(0, n, (RESAMPLES, n))

@@ -14,14 +14,18 @@ def across(
     ] = None,
     *,
     by: Annotated[
-        str | None, typer.Option(metavar="NAMES", help="A configuration is what these say: model,batch_size.")
+        str | None, typer.Option(metavar="NAMES", help="Factors that make a configuration: model,batch_size.")
     ] = None,
     relative_to: Annotated[
         str | None,
-        typer.Option("--relative-to", metavar="NAME=VALUE", help="Ratio to this on the same machine: batch_size=1."),
+        typer.Option(
+            "--relative-to",
+            metavar="NAME=VALUE",
+            help="Show ratios to this configuration on the same machine: batch_size=1.",
+        ),
     ] = None,
     of: Annotated[
-        str | None, typer.Option("--of", metavar="NAME", help="Compare net, gross, seconds or grams; default net J.")
+        str | None, typer.Option("--of", metavar="NAME", help="Compare net, gross, seconds or grams; default net.")
     ] = None,
     median: Annotated[
         bool, typer.Option("--median", help="Show medians and their intervals; files have both.")

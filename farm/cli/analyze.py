@@ -39,7 +39,7 @@ def analyze(
     *,
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Analyse this file: a row a trial.")] = None,
     response: Response = "energy",
-    factors: Annotated[str, typer.Option(metavar="NAMES", help="Compare by these: model,batch_size.")] = "",
+    factors: Annotated[str, typer.Option(metavar="NAMES", help="Factors to compare: model,batch_size.")] = "",
     where: Where = None,
     domain: DomainName = None,
     include_flagged: IncludeFlagged = False,
@@ -47,11 +47,14 @@ def analyze(
     type_: Annotated[
         int | None, typer.Option("--type", metavar="2|3", help="Sums of squares of anova; default 2.")
     ] = None,
-    group: Annotated[str, typer.Option(metavar="NAMES", help="What runs share (mixed): lr,beta1.")] = "",
+    group: Annotated[str, typer.Option(metavar="NAMES", help="Factors that runs share (mixed): lr,beta1.")] = "",
     margin: Annotated[
-        float | None, typer.Option(metavar="SHARE", help="Largest difference that is none (equivalence); default 0.05.")
+        float | None,
+        typer.Option(metavar="SHARE", help="Largest difference that counts as equal (equivalence); default 0.05."),
     ] = None,
-    correction: Annotated[str | None, typer.Option(metavar="holm|bh", help="For several tests; default holm.")] = None,
+    correction: Annotated[
+        str | None, typer.Option(metavar="holm|bh", help="Correction for several tests; default holm.")
+    ] = None,
     form: FormatName = None,
     output: Output = None,
     as_json: Json = False,
@@ -76,10 +79,16 @@ def analyze(
 
 def compare(
     first: Annotated[str, typer.Argument(metavar="A", help="A sweep's name or id.")],
-    second: Annotated[str | None, typer.Argument(metavar="B", help="Another; else the same, by --a and --b.")] = None,
+    second: Annotated[
+        str | None, typer.Argument(metavar="B", help="Another sweep; default A itself, split by --a and --b.")
+    ] = None,
     *,
-    a: Annotated[list[str] | None, typer.Option("--a", metavar="NAME=VALUE", help="What A is: batch_size=1.")] = None,
-    b: Annotated[list[str] | None, typer.Option("--b", metavar="NAME=VALUE", help="What B is: batch_size=16.")] = None,
+    a: Annotated[
+        list[str] | None, typer.Option("--a", metavar="NAME=VALUE", help="The trials of side A: batch_size=1.")
+    ] = None,
+    b: Annotated[
+        list[str] | None, typer.Option("--b", metavar="NAME=VALUE", help="The trials of side B: batch_size=16.")
+    ] = None,
     response: Response = "energy",
     where: Where = None,
     domain: DomainName = None,

@@ -1,24 +1,52 @@
-"""What `farm doctor` finds out: the services, and this machine where it has what a worker needs."""
+"""`farm doctor`: the services, and this machine where it has what a worker needs. Modules are imported on use."""
 
+from collections.abc import Iterator
 from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Annotated
 
-from farm import __version__
-from farm.errors import FarmError
-from farm.model import Check
-from farm.scheduling.broker import Publisher
-from farm.settings import Settings, load_settings
-from farm.settings.credentials import redacted
-from farm.store import Store
+import typer
+
+from farm.cli.options import Json, as_form
+from farm.cli.output import Notes, Output, Shown
+from farm.errors import FarmError, ServiceError
+
+if TYPE_CHECKING:
+    from farm.model import Check
+    from farm.settings import Settings
 
 
-def examine(probe: bool = False) -> list[Check]:
-    """The controller's half of the examination, then the worker's."""
+def doctor(
+    probe: Annotated[bool, typer.Option("--probe", help="Probe the meters of the GPU for half a minute.")] = False,
+    as_json: Json = False,
+) -> Iterator[Output]:
+    """Say what this machine can measure, and what is in the way."""
+    from farm.report.document import Column, Document, Form, Row, Table
+
+    found = examine(probe)
+    columns = [Column(name, heading, Form.TEXT) for name, heading in (("state", ""), ("name", ""), ("detail", ""))]
+    rows = [Row({"state": check.state, "name": check.name, "detail": check.detail}) for check in found]
+    record = [check.model_dump(mode="json") for check in found]
+    yield Shown(Document([Table(columns, rows)], record=record), as_form(as_json))
+    if any(check.state == "bad" for check in found):
+        yield Notes([], ServiceError.exit_status)
+
+
+def examine(probe: bool = False) -> "list[Check]":
+    """Examine the services, then the machine by its own package."""
+    from farm import __version__
+    from farm.model import Check
+    from farm.settings import load_settings
+
     settings = load_settings()
     version = Check(name="wattfarm", state="ok", detail=f"{__version__}, files in {settings.home}")
     return [version, _broker(settings), _database(settings), *_machine(probe)]
 
 
-def _broker(settings: Settings) -> Check:
+def _broker(settings: "Settings") -> "Check":
+    from farm.model import Check
+    from farm.scheduling.broker import Publisher
+    from farm.settings.credentials import redacted
+
     try:
         Publisher(settings).check()
     except FarmError as error:
@@ -29,7 +57,11 @@ def _broker(settings: Settings) -> Check:
     return Check(name="broker", state="ok", detail=redacted(settings.broker_url))
 
 
-def _database(settings: Settings) -> Check:
+def _database(settings: "Settings") -> "Check":
+    from farm.model import Check
+    from farm.settings.credentials import redacted
+    from farm.store import Store
+
     try:
         with Store.open(settings.store_url, create=not settings.database_url):
             return Check(name="database", state="ok", detail=redacted(settings.store_url))
@@ -37,8 +69,10 @@ def _database(settings: Settings) -> Check:
         return Check(name="database", state="bad", detail=str(error))
 
 
-def _machine(probe: bool) -> list[Check]:
-    """From a package that this one never imports: an entry point leads there."""
+def _machine(probe: bool) -> "list[Check]":
+    """Examine this machine, by a package that this one never imports: an entry point leads there."""
+    from farm.model import Check
+
     found: list[Check] = []
     for entry in entry_points(group="wattfarm.doctor"):
         try:

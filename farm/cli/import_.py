@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from farm.cli.output import opened
+from farm.cli.output import Line, opened
 
 if TYPE_CHECKING:
     from farm.model import Import
@@ -28,19 +28,23 @@ def import_(
         list[str] | None,
         typer.Option(metavar="NAME[=COLUMN]", help="A factor, and its column's name; may be repeated."),
     ] = None,
-    unit: Annotated[str, typer.Option(metavar="NAME", help="Of the work: image, step, ...")] = "run",
-    units: Annotated[int, typer.Option(min=1, max=10**15, help="Of the work, done in each row.")] = 1,
-    machine: Annotated[str | None, typer.Option(metavar="NAME", help="Where all of it was measured.")] = None,
+    unit: Annotated[str, typer.Option(metavar="NAME", help="Unit of the work: image, step, ...")] = "run",
+    units: Annotated[int, typer.Option(min=1, max=10**15, help="Units of work in each row.")] = 1,
+    machine: Annotated[str | None, typer.Option(metavar="NAME", help="The machine that measured all rows.")] = None,
     hardware_class: Annotated[
-        str | None, typer.Option("--hardware-class", metavar="NAME", help="Of that machine.")
+        str | None, typer.Option("--hardware-class", metavar="NAME", help="The hardware class of that machine.")
     ] = None,
-    domain: Annotated[str | None, typer.Option(metavar="NAME", help="gpu, cpu, dram or wall.")] = None,
+    domain: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The domain of all rows: gpu, cpu, dram or wall.")
+    ] = None,
     quality: Annotated[
-        str, typer.Option(metavar="NAME", help="counter, sampled, modelled or unknown, as you know it.")
+        str, typer.Option(metavar="NAME", help="The quality of the joules: counter, sampled, modelled or unknown.")
     ] = "unknown",
-    name: Annotated[str | None, typer.Option(metavar="NAME", help="Of the sweep; default the file's.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be imported.")] = False,
-) -> str:
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The name of the sweep; default the name of the file.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be imported, store nothing.")] = False,
+) -> Line:
     """Take measurements made elsewhere, as a sweep marked imported."""
     from farm.errors import InputError
     from farm.exchange import importing
@@ -60,12 +64,12 @@ def import_(
     factors = parse_pairs("--factor", factor or [], is_name_enough=True)
     found = importing.read(file, name, Mapped(mapping, factors, unit, constants))
     if dry_run:
-        return f"would import {_described(found)}"
+        return Line(f"would import {_described(found)}")
     with opened(create=True) as (store, settings):
         if store.add_import(found, settings.submitter):
-            return f"imported {_described(found)}"
+            return Line(f"imported {_described(found)}")
         stored = store.find_sweep(found.id).name
-    return f"is there already: {_described(replace(found, name=stored))}"
+    return Line(f"is there already: {_described(replace(found, name=stored))}")
 
 
 def _described(found: "Import") -> str:
@@ -87,5 +91,5 @@ def _described(found: "Import") -> str:
         f"{found.name} ({found.id}): {several(len(found.trials), 'trial')} of {several(points, 'point')} "
         f"on {', '.join(machines)}\n"
         f"{' and '.join(sorted({t.domain for t in found.trials}))} joules, quality {', '.join(qualities)}: "
-        f"{', '.join(known)} of each {found.mapped.unit}; what is not told stays unknown"
+        f"{', '.join(known)} of each {found.mapped.unit}; what the file does not give stays unknown"
     )

@@ -1,27 +1,30 @@
-"""Commands that have a module of their own: each returns what `farm.cli.app` prints, or yields it bit by bit."""
+"""What commands return, and the only place that prints it.
 
-from collections.abc import Iterator, Mapping, Sequence
+A command returns one `Output`, or yields several; `farm.cli.app` hands each to `write`.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from farm.kinds.views import View
+    from farm.report.document import Document
     from farm.report.files import Format
     from farm.settings import Settings
     from farm.store import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a command found, and how it was asked for."""
+class Shown:
+    """A document, in the form that was asked for."""
 
-    view: "View"
-    record: Mapping[str, Any] | None  #: for json, where that holds more than the rows of a table
-    form: "Format"
-    output: Path | None  #: None: to the terminal
-    notes: Sequence[str] = ()  #: lines beside the output
+    document: "Document"
+    form: "Format | None" = None  #: None: for people
+    path: Path | None = None  #: None: to the terminal
+    notes: Sequence[str] = ()  #: lines for standard error
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +33,7 @@ class Rows:
 
     records: list[dict[str, Any]]
     form: "Format"
-    output: Path | None  #: None: to the terminal
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """How something stands: to a terminal, or as JSON."""
-
-    view: Any  #: a text, or what rich prints
-    record: Any
-    as_json: bool
+    path: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +41,39 @@ class Written:
     """A text to read elsewhere."""
 
     text: str
-    output: Path | None  #: None: to the terminal
-    notes: Sequence[str] = ()  #: lines beside the output
+    path: Path | None = None
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Aside:
-    """Lines beside the output, and how the command ends where this is the last of it."""
+class Line:
+    """One thing that a command did, for people, and the same for scripts."""
+
+    text: str
+    record: Any = None  #: None: the command has no --json
+    as_json: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """Lines for standard error, and how the command ends where this is the last of it."""
 
     lines: Sequence[str]
     status: int = 0
 
 
-#: What `farm.cli.app` prints.
-Said = Answer | Rows | Told | Written | Aside | str
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A view that is no document yet."""
+
+    view: Any
+    record: Mapping[str, Any] | None
+    form: "Format"
+    output: Path | None
+    notes: Sequence[str] = ()
+
+
+Output = Shown | Rows | Written | Line | Notes | Answer
 
 
 @contextmanager
@@ -72,3 +85,106 @@ def opened(create: bool = False) -> Iterator[tuple["Store", "Settings"]]:
     settings = load_settings()
     with Store.open(settings.store_url, create=create or not settings.database_url) as store:
         yield store, settings
+
+
+def write(output: Output) -> int:
+    """Print one output, or write it to its file.
+
+    Returns:
+        The exit status that it asks for.
+
+    Raises:
+        InputError: its file cannot be written, or its form needs one.
+    """
+    match output:
+        case Shown():
+            _write_document(output)
+            note(output.notes)
+        case Rows():
+            _write_rows(output.records, output.form, output.path)
+        case Written():
+            _write_text(output.text, output.path)
+            note(output.notes)
+        case Line():
+            _print_line(output)
+        case Answer():
+            _write_view(output)
+            note(output.notes)
+        case Notes():
+            note(output.lines)
+            return output.status
+    return 0
+
+
+def note(lines: Iterable[str]) -> None:
+    """Print lines to standard error."""
+    from farm.report.terminal import plain
+
+    for line in lines:
+        print(plain(line), file=sys.stderr)
+
+
+def _write_document(shown: Shown) -> None:
+    from farm.report import terminal
+    from farm.report.files import Format, json_text, write_text
+
+    form, document = shown.form or Format.TABLE, shown.document
+    if form is Format.JSON and document.record is not None:
+        text = json_text(document.record)
+        print(text) if shown.path is None else write_text(text, shown.path)
+    elif form is not Format.TABLE:
+        _write_rows(document.records(), form, shown.path)
+    elif shown.path is None:
+        terminal.show(document)
+    else:
+        write_text(terminal.text(document), shown.path)
+
+
+def _write_rows(records: list[dict[str, Any]], form: "Format", path: Path | None) -> None:
+    from farm.errors import InputError
+    from farm.report import files
+
+    if path is not None:
+        files.write(records, form, path)
+        note([f"wrote {len(records)} rows to {path}"])
+    elif form is files.Format.PARQUET:
+        raise InputError("--format parquet needs a file: add -o FILE")
+    else:
+        print(files.text(records, form))
+
+
+def _write_text(text: str, path: Path | None) -> None:
+    from farm.report.files import write_text
+    from farm.report.terminal import plain
+
+    if path is None:
+        print(plain(text))
+    else:
+        write_text(text, path)
+        note([f"wrote {path}"])
+
+
+def _print_line(line: Line) -> None:
+    from farm.report.files import json_text
+    from farm.report.terminal import plain
+
+    print(json_text(line.record) if line.as_json else plain(line.text))
+
+
+def _write_view(answer: Answer) -> None:
+    from rich.console import Console
+
+    from farm.report.files import Format, json_text, write_text
+    from farm.report.terminal import Plain
+
+    if answer.form is Format.JSON and answer.record is not None:
+        text = json_text(answer.record)
+        print(text) if answer.output is None else write_text(text, answer.output)
+    elif answer.form is not Format.TABLE:
+        _write_rows(answer.view.records(), answer.form, answer.output)
+    elif answer.output is None:
+        Console(markup=False, emoji=False, highlight=False).print(Plain(answer.view.rendered()))
+    else:
+        from farm.kinds.views import plain
+
+        write_text(plain(answer.view.rendered()), answer.output)

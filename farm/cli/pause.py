@@ -1,11 +1,11 @@
-"""`farm pause`, `farm resume` and `farm drain`: what is wanted of a machine. Modules are imported on use."""
+"""`farm pause`, `farm resume` and `farm drain`: the state of a machine. Modules are imported on use."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from farm.cli.options import Json
-from farm.cli.output import Answer, opened
+from farm.cli.output import Line, opened
 
 if TYPE_CHECKING:
     from farm.model import MachineState
@@ -15,14 +15,14 @@ MachineName = Annotated[str, typer.Argument(metavar="MACHINE", help="A machine's
 PERIOD_S = 1.0
 
 
-def pause(machine: MachineName, as_json: Json = False) -> Answer:
+def pause(machine: MachineName, as_json: Json = False) -> Line:
     """Start no new trial on a machine; the running one goes on."""
     from farm.model import MachineState
 
     return _assign(machine, MachineState.PAUSED, as_json)
 
 
-def resume(machine: MachineName, as_json: Json = False) -> Answer:
+def resume(machine: MachineName, as_json: Json = False) -> Line:
     """Let a paused or drained machine run trials again."""
     from farm.model import MachineState
 
@@ -31,25 +31,25 @@ def resume(machine: MachineName, as_json: Json = False) -> Answer:
 
 def drain(
     machine: MachineName,
-    wait: Annotated[bool, typer.Option("--wait", help="Stay until it runs nothing.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it runs nothing.")] = False,
     as_json: Json = False,
-) -> Answer:
+) -> Line:
     """Let the worker of a machine leave after its running trial."""
     from farm.model import MachineState
 
     return _assign(machine, MachineState.DRAINING, as_json, wait)
 
 
-def _assign(name: str, wanted_state: "MachineState", as_json: bool, wait: bool = False) -> Answer:
+def _assign(name: str, wanted_state: "MachineState", as_json: bool, wait: bool = False) -> Line:
     from time import sleep
 
     from farm.errors import InputError
-    from farm.report.files import Format
-    from farm.scheduling.status.states import Assigned, unknown
+    from farm.scheduling.status import states
 
     with opened() as (store, _):
         if not store.assign(name, wanted_state):
-            raise InputError(unknown(name, [status.machine.name for status in store.machines()]))
+            raise InputError(states.unknown(name, [status.machine.name for status in store.machines()]))
         while (running := store.running_on(name)) and wait:
             sleep(PERIOD_S)
-    return Answer(Assigned(name, wanted_state, running), None, Format.JSON if as_json else Format.TABLE, None)
+    record = [states.record(name, wanted_state, running)]
+    return Line(states.sentence(name, wanted_state, running), record, as_json)

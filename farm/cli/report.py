@@ -25,7 +25,9 @@ def report(
     ] = None,
     trial: Annotated[
         list[str] | None,
-        typer.Option(metavar="JOB.ATTEMPT", help="Show its power trace; may be repeated; default one a device."),
+        typer.Option(
+            metavar="JOB.ATTEMPT", help="Show the power trace of this trial; may be repeated; default one a device."
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to this file; html needs one.")
@@ -35,7 +37,7 @@ def report(
     ] = None,
 ) -> Written:
     """Write sweeps up as a paper would: one file to read or print."""
-    from farm.exchange.loading import load_material, load_report
+    from farm.exchange.papers import load_material, load_report
     from farm.settings.credentials import redacted
 
     chosen = chosen_format(form, output)
@@ -75,7 +77,7 @@ def text(material: "Material", form: str, claims: "Reproduction | None" = None) 
         return json_text(record.of(material) | ({"reproduction": claims.record()} if claims else {}))
     about = (claims.section(), f"Repeated: {claims.paper.title}") if claims else ()
     document = sections.document(material, *about)
-    return html.page(document) if form == "html" else markdown.text(document)
+    return html.page(document) if form == "html" else markdown.report(document)
 
 
 def _draw(material: "Material", folder: Path) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from farm.cli.options import Fresh, IncludeFlagged, Json
-from farm.cli.output import Said, Told, Written, opened
+from farm.cli.output import Answer, Output, Written, opened
 from farm.cli.report import chosen_format, text
 from farm.cli.run import Ran, measured, outcome
 
@@ -24,8 +24,10 @@ _OURS = '<meta name="generator" content="Wattfarm">'
 def reproduce(
     study: Annotated[str, typer.Argument(metavar="batching|training", help="The study to repeat.")],
     *,
-    quick: Annotated[bool, typer.Option("--quick", help="In minutes on two cores: smaller, and less sure.")] = False,
-    no_run: Annotated[bool, typer.Option("--no-run", help="Judge by what was measured so far.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Run smaller sweeps: minutes on two cores, less certain.")
+    ] = False,
+    no_run: Annotated[bool, typer.Option("--no-run", help="Use what was measured so far, measure nothing.")] = False,
     fresh: Fresh = False,
     include_flagged: IncludeFlagged = False,
     output: Annotated[
@@ -33,13 +35,14 @@ def reproduce(
         typer.Option("-o", "--output", metavar="FILE", help="The report; default reproduce-STUDY.html."),
     ] = None,
     as_json: Json = False,
-) -> Iterator[Said]:
+) -> Iterator[Output]:
     """Repeat a study, and set the outcome beside its claims.
 
     Ctrl-C finishes the running trial and stops; the same command goes on from there.
     """
     from farm.errors import InputError
-    from farm.exchange.loading import load_material, load_report
+    from farm.exchange.papers import load_material, load_report
+    from farm.report.files import Format
     from farm.settings.credentials import redacted
     from farm.studies import reproduction
 
@@ -62,7 +65,7 @@ def reproduce(
         missing = [name for name in names if name not in {sweep.name for sweep in sweeps}]
         data = load_report(store, sweeps)
         view = reproduction.reproduction(paper, data, missing, include_flagged)
-        yield Told(view.rendered(), view.record(), as_json)
+        yield Answer(view, view.record(), Format.JSON if as_json else Format.TABLE, None)
         material = load_material(store, data, [], redacted(settings.store_url), datetime.now(UTC))
         yield Written(text(material, form, view), path)
         for ran in found:
@@ -96,7 +99,7 @@ def _known(store: "Store", names: Sequence[str]) -> list[Ran]:
 
 def _measured(
     names: Sequence[str], store: "Store", settings: "Settings", fresh: bool, quiet: bool
-) -> Generator[Said, None, list[Ran]]:
+) -> Generator[Output, None, list[Ran]]:
     """One sweep after the other, until one is interrupted."""
     from farm.kinds import parse_sweep, ready_made
     from farm.scheduling.embedded import Interrupts

@@ -21,19 +21,21 @@ if TYPE_CHECKING:
     from farm.kinds.serving.simulated import Arrivals
 
 Rates = Annotated[
-    list[str] | None, typer.Option("--rate", metavar="RATE", help="Requests per time, 16/s; may be repeated.")
+    list[str] | None, typer.Option("--rate", metavar="RATE", help="Request rate, such as 16/s; may be repeated.")
 ]
-Rate = Annotated[str | None, typer.Option("--rate", metavar="RATE", help="Requests per time: 16/s, 30/min.")]
+Rate = Annotated[str | None, typer.Option("--rate", metavar="RATE", help="Request rate, such as 16/s or 30/min.")]
 Process = Annotated[
     str,
-    typer.Option("--arrivals", metavar="NAME|FILE", help="poisson, constant, or a file: seconds, a time stamp a line."),
+    typer.Option(
+        "--arrivals", metavar="NAME|FILE", help="poisson, constant, or a file with a time stamp in seconds a line."
+    ),
 ]
 Requests = Annotated[int, typer.Option(min=100, max=10_000_000, help="Requests that each simulation serves.")]
 Live = Annotated[
     str | None,
-    typer.Option(metavar="SWEEP", help="A sweep of kind serving: what was simulated for each of its loads, beside it."),
+    typer.Option(metavar="SWEEP", help="A sweep of kind serving: compare simulated with measured response times."),
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Of the random numbers: the same seed, the same answer.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the random numbers: the same seed gives the same answer.")]
 
 
 def response(

@@ -17,7 +17,11 @@ def results(
     include_flagged: IncludeFlagged = False,
     target_accuracy: Annotated[
         list[float] | None,
-        typer.Option("--target-accuracy", metavar="SHARE", help="Joules until accuracy 0.9, say; may be repeated."),
+        typer.Option(
+            "--target-accuracy",
+            metavar="SHARE",
+            help="Show the joules until this accuracy, such as 0.9; may be repeated.",
+        ),
     ] = None,
     form: FormatName = None,
     output: Output = None,

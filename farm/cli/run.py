@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from farm.cli.options import Fresh, Json, SweepFile
-from farm.cli.output import Answer, Aside, Said, opened
+from farm.cli.output import Answer, Notes, Output, opened
 
 if TYPE_CHECKING:
     from farm.model import Progress, SweepRecord
@@ -25,13 +25,13 @@ class Ran:
     sweep: "SweepRecord"
     progress: "Progress"
 
-    def stopped(self, command: str) -> Aside:
+    def stopped(self, command: str) -> Notes:
         """What to say where it is not over."""
         line = f"farm: stopped with {self.progress.to_go} jobs to go: `{command}` goes on from here"
-        return Aside([line], INTERRUPTED)
+        return Notes([line], INTERRUPTED)
 
 
-def run(sweep: SweepFile, fresh: Fresh = False, as_json: Json = False) -> Iterator[Said]:
+def run(sweep: SweepFile, fresh: Fresh = False, as_json: Json = False) -> Iterator[Output]:
     """Measure a sweep on this machine; needs no server.
 
     Ctrl-C finishes the running trial and stops, twice stops now; the same command goes on from there.
@@ -58,13 +58,13 @@ def measured(
     interrupts: "Interrupts",
     fresh: bool,
     quiet: bool,
-) -> Generator[Said, None, Ran]:
+) -> Generator[Output, None, Ran]:
     """Work a sweep off on this machine, whatever its targets; only what is missing is measured."""
     from farm.scheduling import embedded, submission
     from farm.scheduling.status import progress as display
 
     submitted = submission.enqueue(submission.here(sweep), text, store, settings, fresh)
-    yield Aside([f"farm: note: {warning}" for warning in submitted.warnings])
+    yield Notes([f"farm: note: {warning}" for warning in submitted.warnings])
     end = store.progress(submitted.sweep_id)
     if not end.is_over:
         live = display.live(sweep.name, not quiet, lambda: display.stopping(interrupts.count))
@@ -73,10 +73,10 @@ def measured(
     return Ran(store.find_sweep(submitted.sweep_id), end)
 
 
-def outcome(progress: "Progress", store: "Store", sweep: "SweepRecord") -> Aside:
+def outcome(progress: "Progress", store: "Store", sweep: "SweepRecord") -> Notes:
     """What failed, and the exit status that goes with it."""
     from farm.model import JobState
     from farm.scheduling.status import progress as display
 
     has_failed = bool(progress.counts.get(JobState.FAILED))
-    return Aside(display.failure_lines(store.failures(sweep.id), sweep.id), SOME_TRIALS_FAILED if has_failed else 0)
+    return Notes(display.failure_lines(store.failures(sweep.id), sweep.id), SOME_TRIALS_FAILED if has_failed else 0)

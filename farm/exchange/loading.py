@@ -1,14 +1,10 @@
 """Reading from the store all that results are made from: once a command."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from farm import kinds
-from farm.errors import InputError
-from farm.model import Domain, Need, SweepData, SweepRecord, TrialRow, WindowKind
-from farm.report.paper import material
-from farm.report.paper.material import Material, Traced
+from farm.model import Domain, Need, SweepData, SweepRecord, WindowKind
 from farm.store import Store
 
 _STAGES = (WindowKind.SETUP, WindowKind.TRAINING, WindowKind.VALIDATION)
@@ -53,36 +49,3 @@ def load_all(
 def load_results(store: Store, sweep: SweepRecord, domain: Domain | None = None) -> SweepData:
     """Read what `farm results` shows of a sweep of any kind."""
     return load(store, sweep, kinds.get(sweep.kind).needs, domain)
-
-
-def load_report(store: Store, sweeps: Iterable[SweepRecord]) -> Sequence[SweepData]:
-    """Read what a report says of sweeps of any kinds, and what a reproduction judges by."""
-    return [load(store, sweep, {*kinds.get(sweep.kind).needs, *material.NEEDS}) for sweep in sweeps]
-
-
-def load_material(
-    store: Store, data: Sequence[SweepData], trials: Sequence[str], database: str, now: datetime
-) -> Material:
-    """Make the material of a report.
-
-    Args:
-        store: Where to read the power traces.
-        data: What `load_report` read.
-        trials: Whose power traces are shown; empty: one trial a device.
-        database: Its URL, without a password.
-        now: When the report is made.
-
-    Raises:
-        InputError: A trial is unknown, or of a sweep that the report is not about.
-    """
-    known = [trial for one in data for trial in one.trials]
-    chosen = [_chosen(store, name, known) for name in trials] if trials else material.typical(known)
-    traced = [Traced(trial, store.windows(trial.trial), store.traces(trial.trial)) for trial in chosen]
-    return material.gather(data, traced, database, now)
-
-
-def _chosen(store: Store, name: str, known: Sequence[TrialRow]) -> TrialRow:
-    trial = store.find_trial(name)
-    if trial.trial not in {own.trial for own in known}:
-        raise InputError(f"--trial: {trial.trial} is of sweep {trial.sweep_name}, which this report is not about")
-    return trial

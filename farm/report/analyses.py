@@ -22,7 +22,7 @@ from farm.analysis.statistics.posthoc import dunn, kruskal, tukey
 from farm.errors import InputError
 from farm.report import conclusions as words
 from farm.report.grids import Row, grids
-from farm.report.numbers import UNKNOWN, number
+from farm.report.numbers import UNKNOWN, number, p_value
 from farm.report.observations import Observations
 from farm.report.results import ends
 
@@ -144,7 +144,7 @@ def _anova(data: Data, factors: Sequence[str], options: Options) -> Analysis:
                 str(term.df),
                 number(term.sum_sq, 4),
                 number(term.f),
-                UNKNOWN if term.p is None else p_cell(term.p),
+                UNKNOWN if term.p is None else p_value(term.p),
                 *(UNKNOWN if x is None else f"{x:.3f}" for x in (term.eta_sq, term.partial_eta_sq, term.omega_sq)),
             ],
         )
@@ -187,7 +187,7 @@ def _tukey(data: Data, factors: Sequence[str], _: Options) -> Analysis:
             ((d.factor, f"{d.b} - {d.a}"),)
             if len(factors) == 1
             else (("factor", d.factor), ("levels", f"{d.b} - {d.a}")),
-            [number(d.difference.mean, 4), words.span(d.difference), _change(d.relative), p_cell(d.p)],
+            [number(d.difference.mean, 4), words.span(d.difference), _change(d.relative), p_value(d.p)],
         )
         for d in shown
     ]
@@ -209,9 +209,9 @@ def _tukey(data: Data, factors: Sequence[str], _: Options) -> Analysis:
 def _kruskal(data: Data, factors: Sequence[str], options: Options) -> Analysis:
     correction = options.correction or Correction.HOLM
     tests, differences = kruskal(data, factors), dunn(data, factors, correction)
-    rows = [Row((("factor", t.factor),), [f"{t.h:.1f}", str(t.df), p_cell(t.p), f"{t.epsilon_sq:.3f}"]) for t in tests]
+    rows = [Row((("factor", t.factor),), [f"{t.h:.1f}", str(t.df), p_value(t.p), f"{t.epsilon_sq:.3f}"]) for t in tests]
     shown, cut = _largest(differences, lambda d: -d.p_adjusted, "kruskal --format json")
-    after = [Row((("factor", d.factor), ("levels", f"{d.b} - {d.a}")), [p_cell(d.p_adjusted)]) for d in shown]
+    after = [Row((("factor", d.factor), ("levels", f"{d.b} - {d.a}")), [p_value(d.p_adjusted)]) for d in shown]
     return Analysis(
         caption=["Kruskal-Wallis, then Dunn's test of the pairs"],
         tables=[grids(rows, ("H", "df", "p", "epsilon²")), grids(after, (f"p ({correction})",))],
@@ -233,8 +233,8 @@ def _pairs(data: Data, factors: Sequence[str], options: Options) -> Analysis:
                 between(pair.ratio),
                 number(pair.g.mean if pair.g else None, 2),
                 number(pair.delta.mean, 2),
-                p_cell(pair.p_adjusted),
-                p_cell(pair.p_rank_adjusted),
+                p_value(pair.p_adjusted),
+                p_value(pair.p_rank_adjusted),
             ],
         )
         for (a, b), pair in shown
@@ -258,7 +258,7 @@ def _mixed(data: Data, factors: Sequence[str], options: Options) -> Analysis:
     rows = [
         Row(
             (("factor", e.factor), ("levels", f"{e.level} - {e.reference}")),
-            [number(e.difference.mean, 4), words.span(e.difference), _change(e.relative), p_cell(e.p)],
+            [number(e.difference.mean, 4), words.span(e.difference), _change(e.relative), p_value(e.p)],
         )
         for e in found.effects
     ]
@@ -286,7 +286,7 @@ def _equivalence(data: Data, factors: Sequence[str], options: Options) -> Analys
     rows = [
         Row(
             (("b", words.levels(b)), ("a", words.levels(a))),
-            [f"{e.n_b}/{e.n_a}", between(e.ratio), p_cell(e.p_adjusted), p_cell(e.p_difference), e.verdict],
+            [f"{e.n_b}/{e.n_a}", between(e.ratio), p_value(e.p_adjusted), p_value(e.p_difference), e.verdict],
         )
         for (a, b), e in shown
     ]
@@ -345,7 +345,7 @@ _METHODS: Mapping[Method, Callable[[Data, Sequence[str], Options], Analysis]] = 
 
 
 def _normal(found: Normality | None, p: float | None, skew: bool) -> list[str]:
-    own = [number(found.w) if found else UNKNOWN, p_cell(p)]
+    own = [number(found.w) if found else UNKNOWN, p_value(p)]
     return [*own, number(found.skewness, 2) if found else UNKNOWN] if skew else own
 
 
@@ -385,10 +385,3 @@ def between(ratio: Interval) -> str:
     """A ratio with its interval, for a cell."""
     inside = words.span(ratio)
     return f"{number(ratio.mean, 4)} ({inside})" if inside else number(ratio.mean, 4)
-
-
-def p_cell(p: float | None) -> str:
-    """A probability, for a cell."""
-    if p is None:
-        return UNKNOWN
-    return "<.001" if p < 0.001 else number(p, 2)

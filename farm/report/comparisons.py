@@ -7,9 +7,9 @@ from farm.analysis.statistics.multiplicity import Correction
 from farm.errors import InputError
 from farm.model import Scalar, SweepData
 from farm.report import conclusions as words
-from farm.report.analyses import Analysis, between, p_cell, pair_record
+from farm.report.analyses import Analysis, between, pair_record
 from farm.report.grids import Row, grids
-from farm.report.numbers import label, number
+from farm.report.numbers import label, number, p_value
 from farm.report.observations import RESPONSES, Chosen, about, check_kinds, chosen, labelled, pooled, responses
 from farm.report.results import ends
 from farm.report.selection import Selection
@@ -70,7 +70,7 @@ def _view(found: Comparison, response: str, caption: Sequence[str], notes: Seque
                 between(match.pair.ratio),
                 number(match.pair.g.mean if match.pair.g else None, 2),
                 number(match.pair.delta.mean, 2),
-                p_cell(match.pair.p_adjusted),
+                p_value(match.pair.p_adjusted),
             ],
         )
         for match in found.matches

@@ -8,7 +8,8 @@ from typing import Any
 
 from farm.errors import InputError
 from farm.report import svg
-from farm.report.document import Block, Document, Figure
+from farm.report.document import Block, Figure, Report, Table
+from farm.report.layout import laid_out
 
 
 def check() -> None:
@@ -17,7 +18,7 @@ def check() -> None:
     _library()
 
 
-def page(document: Document) -> str:
+def page(document: Report) -> str:
     """All text is escaped, that of charts by vl-convert; raises InputError where a library is missing."""
     jinja2 = _library()
     from markupsafe import Markup  # noqa: PLC0415 - it comes with jinja2
@@ -47,9 +48,13 @@ def _layout(macros: Any, draw: Callable[[Figure], str]) -> Callable[[Block], str
     """A block as HTML, by the macro of its name; figures are counted."""
     numbers = count(1)
 
-    def laid_out(block: Block) -> str:
-        macro = getattr(macros, type(block).__name__.lower())
-        made: str = macro(block, next(numbers), draw(block)) if isinstance(block, Figure) else macro(block)
-        return made
+    def html(block: Block) -> str:
+        macro: Callable[..., str] = getattr(macros, type(block).__name__.lower())
+        match block:
+            case Figure():
+                return macro(block, next(numbers), draw(block))
+            case Table():
+                return macro(block, laid_out(block))
+        return macro(block)
 
-    return laid_out
+    return html

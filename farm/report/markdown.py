@@ -1,61 +1,84 @@
-"""A report as Markdown: the same sections; charts are named, and drawn in HTML."""
+"""Documents and reports as Markdown; charts are named there, and drawn in HTML."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 
-from farm.report.document import Alert, Block, Code, Document, Facts, Figure, Grid, Heading, Note, Sentences, Words
+from farm.report.document import (
+    Alert,
+    Block,
+    Code,
+    Document,
+    Facts,
+    Figure,
+    Findings,
+    Heading,
+    Note,
+    Paragraph,
+    Report,
+    Table,
+)
+from farm.report.layout import laid_out
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
 
 
-def text(document: Document) -> str:
-    """All of it."""
+def report(document: Report) -> str:
+    """A report: its title, then section by section."""
     numbers = count(1)
     lines = [f"# {_plain(document.title)}", "", _plain(document.subtitle), ""]
     for section in document.sections:
-        lines += [f"## {_plain(section.title)}", ""]
-        for block in section.blocks:
-            lines += [*_lines(block, numbers), ""]
+        lines += [f"## {_plain(section.title)}", "", *_blocks(section.blocks, numbers)]
     return "\n".join(lines)
+
+
+def text(document: Document) -> str:
+    """One view."""
+    return "\n".join(_blocks(document.blocks, count(1)))
+
+
+def _blocks(blocks: Iterable[Block], numbers: Iterator[int]) -> list[str]:
+    return [line for block in blocks for line in (*_lines(block, numbers), "")]
 
 
 def _lines(block: Block, numbers: Iterator[int]) -> list[str]:
     match block:
-        case Figure():
-            return [f"**Figure {next(numbers)}. {_plain(block.name)}.** {_plain(block.caption)} (Drawn in HTML.)"]
-        case Grid():
-            return _table(block)
-        case Sentences():
+        case Paragraph():
+            return [_plain(block.text)]
+        case Heading():
+            return [f"### {_plain(block.text)}"]
+        case Note():
+            return [f"*{_plain(block.text)}*"]
+        case Alert():
+            return [f"> **{_plain(block.text)}**"]
+        case Findings():
             return [f"- {_plain(item)}" for item in block.items]
         case Facts():
             named = [f"- {_plain(name)}: {_plain(value)}" for name, value in block.rows]
             return [f"**{_plain(block.title)}**", "", *named] if block.title else named
-        case Words() | Note() | Alert() | Heading() | Code():
-            return _text(block)
+        case Code():
+            fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", block.text)), default=0))
+            return [fence, block.text.rstrip("\n"), fence]
+        case Figure():
+            return [f"**Figure {next(numbers)}. {_plain(block.name)}.** {_plain(block.caption)} (Drawn in HTML.)"]
+        case Table():
+            return _table(block)
 
 
-def _text(block: Words | Note | Alert | Heading | Code) -> list[str]:
-    if isinstance(block, Code):
-        fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", block.text)), default=0))
-        return [fence, block.text.rstrip("\n"), fence]
-    marks: dict[type[Block], tuple[str, str]] = {Note: ("*", "*"), Alert: ("> **", "**"), Heading: ("### ", "")}
-    before, after = marks.get(type(block), ("", ""))
-    return [f"{before}{_plain(block.text)}{after}"]
-
-
-def _table(grid: Grid) -> list[str]:
-    rule = ["---:" if is_number else "---" for is_number in grid.are_numbers]
-    lines = [f"**{_plain(grid.caption)}**", ""] if grid.caption else []
+def _table(table: Table) -> list[str]:
+    grid = laid_out(table)
+    lines = [f"**{_plain(table.caption)}**", ""] if table.caption else []
     for group in grid.groups:
-        lines += [f"*{_plain(group.heading)}*", ""] if group.heading else []
-        rows = [[_plain(cell) for cell in row] for row in (grid.headings, *group.cells)]
-        lines += [_row(rows[0]), _row(rule), *map(_row, rows[1:]), ""]
+        heading = f"{group.heading} {group.note}".strip()
+        lines += [f"*{_plain(heading)}*", ""] if heading else []
+        lines += [_row([column.heading or "" for column in grid.columns])]
+        lines += [f"| {' | '.join('---:' if column.is_number else '---' for column in grid.columns)} |"]
+        lines += [*map(_row, group.cells), ""]
     return lines[:-1]
 
 
 def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    return f"| {' | '.join(map(_plain, cells))} |"
 
 
 def _plain(text: str) -> str:

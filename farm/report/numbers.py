@@ -116,3 +116,10 @@ def milliseconds(value_s: float | None) -> str:
 def percent(share: float) -> str:
     """A share as whole percent."""
     return f"{share * 100:.0f}%"
+
+
+def p_value(p: float | None) -> str:
+    """A probability, for a cell."""
+    if p is None:
+        return UNKNOWN
+    return "<.001" if p < 0.001 else number(p, 2)

@@ -24,7 +24,7 @@ from farm.kinds.tuning import results as tuning
 from farm.model import Quality, SweepData, SweepRecord
 from farm.report import html
 from farm.report.conclusions import change, probability
-from farm.report.document import Alert, Block, Facts, Grid, Heading, Note, Rows, Section, Sentences, Words
+from farm.report.document import Alert, Block, Facts, Findings, Heading, Note, Paragraph, Section, text_table
 from farm.report.numbers import UNKNOWN, number, several
 from farm.report.results import ends
 from farm.report.selection import Selection
@@ -118,11 +118,11 @@ class Reproduction:
     def section(self) -> Section:
         """For a report."""
         rows = [[f"{place}. {f.claim.says}", _verdict(f), _rests(f.basis)] for place, f in self._numbered()]
-        grid = Grid("Claims", ("the study says", "verdict", "rests on"), (False, False, False), [Rows("", rows)])
+        grid = text_table("Claims", ("the study says", "verdict", "rests on"), rows)
         each = [block for place, finding in self._numbered() for block in _blocks(place, finding)]
         blocks: list[Block] = [
             *(Alert(alert) for alert in self.alerts),
-            Words(f"{self.paper.title} ({self.paper.source}). {self.headline}"),
+            Paragraph(f"{self.paper.title} ({self.paper.source}). {self.headline}"),
             grid,
             *(Note(note) for note in self.notes),
             *each,
@@ -335,7 +335,7 @@ def _blocks(place: int, finding: Finding) -> list[Block]:
         ("rule", finding.claim.rule),
     ]
     heading = f"{place}. {finding.claim.says.removesuffix('.')}: {_verdict(finding)}"
-    return [Heading(heading), Facts("", facts), Sentences(lines(finding))]
+    return [Heading(heading), Facts(facts), Findings(lines(finding))]
 
 
 def _record(finding: Finding) -> dict[str, Any]:

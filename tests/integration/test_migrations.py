@@ -91,6 +91,7 @@ def _open(url: str) -> SchemaState:
         return check(store)
 
 
+@pytest.mark.slow
 def test_processes_may_make_the_tables_at_the_same_time(database_url: str) -> None:
     with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
         assert list(pool.map(_open, [database_url] * 8)) == [SchemaState.CURRENT] * 8

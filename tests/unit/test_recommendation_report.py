@@ -55,7 +55,8 @@ def sweep(*sizes: int, model: str = MODELS[0], **changes: object) -> list[Measur
 
 
 def responded(trials: list[Measured], arrivals: Arrivals | None = None, policies: tuple[Policy, ...] = ()) -> Responses:
-    return responses(loaded(INFERENCE, *trials), EVERYTHING, [arrivals or Poisson(50)], policies, requests=1000)
+    data = loaded(INFERENCE, *trials)
+    return responses(data, EVERYTHING, [arrivals or Poisson(50)], policies, requests=1000)
 
 
 def recommended(

@@ -12,7 +12,7 @@ from farm.cli.output import Aside, Told, Written
 from farm.cli.reproduce import reproduce as command
 from farm.cli.run import Ran
 from farm.errors import InputError
-from farm.exchange.loading import load_report
+from farm.exchange.papers import load_report
 from farm.kinds import parse_sweep, ready_made
 from farm.model import Flag, JobState, Progress, Quality, SweepRecord
 from farm.report import html, markdown

@@ -19,9 +19,9 @@ Facts = dict[str, JsonValue]
 
 
 def machine(settings: Settings, root: Path = Path("/")) -> Machine:
-    """This machine, from /proc and /sys below `root`, and NVML; what cannot be known is None.
+    """Describe this machine from /proc and /sys below `root`, and from NVML; unknown facts are None.
 
-    The id covers the name and what a screwdriver changes, not what an update does: kernel, driver, microcode.
+    The id follows from the name and the hardware, not from what an update changes: kernel, driver, microcode.
     """
     cpu, gpu = _cpu(root), _gpu()
     name = settings.machine_name or socket.gethostname()
@@ -42,7 +42,7 @@ def machine(settings: Settings, root: Path = Path("/")) -> Machine:
 
 
 def _hardware_class(cpu: Facts, gpu: Facts | None) -> str:
-    """A readable name for machines that are interchangeable in a comparison."""
+    """Name the class of machines that are interchangeable in a comparison."""
     if gpu is not None:
         return _slug(str(gpu["name"] or "unknown gpu"))
     return _slug(f"cpu {cpu['model'] or platform.machine()} {cpu['threads']}c")
@@ -70,7 +70,7 @@ def _cpu(root: Path) -> Facts:
 
 
 def _processors(root: Path) -> Iterator[dict[str, str]]:
-    """/proc/cpuinfo, one mapping a logical processor."""
+    """Parse /proc/cpuinfo into one mapping for each logical processor."""
     for block in (_text(root / "proc/cpuinfo") or "").split("\n\n"):
         pairs = (line.partition(":") for line in block.splitlines())
         processor = {key.strip(): value.strip() for key, _, value in pairs}
@@ -84,7 +84,7 @@ def _ram_bytes(root: Path) -> int | None:
 
 
 def _virtualisation(root: Path) -> Facts:
-    """What lies around and below: a hypervisor (x86 says so), the firmware's name for the machine, a container."""
+    """Describe what the system runs in: hypervisor (known on x86), the firmware's name for the machine, container."""
     flags = next(_processors(root), {}).get("flags")
     dmi = root / "sys/class/dmi/id"
     return {
@@ -103,7 +103,7 @@ def _text(path: Path) -> str | None:
 
 
 def _gpu() -> Facts | None:
-    """The metered GPU, or None where there is none."""
+    """Describe the metered GPU, or return None where there is none."""
     try:
         with open_gpu() as gpu:
             return {name: _known(gpu, question) for name, question in _GPU_FACTS.items()}
@@ -118,7 +118,7 @@ def _known(gpu: Gpu, question: Question[JsonValue]) -> JsonValue:
         return None
 
 
-#: What is asked of the GPU, as questions to NVML.
+#: The facts of a GPU, as questions to NVML.
 _GPU_FACTS: dict[str, Question[JsonValue]] = {
     "name": lambda nvml, gpu: nvml.nvmlDeviceGetName(gpu),
     "uuid": lambda nvml, gpu: nvml.nvmlDeviceGetUUID(gpu),

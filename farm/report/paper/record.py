@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import farm
-from farm.report import trial_log as logs
 from farm.report.paper import words
 from farm.report.paper.material import Material, Studied, Traced, machines
+from farm.scheduling.status import trial as logs
 
 
 def of(material: Material) -> dict[str, Any]:

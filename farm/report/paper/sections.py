@@ -8,6 +8,7 @@ from farm import __version__, kinds
 from farm.analysis.aggregate import UnitSample
 from farm.analysis.statistics.data import order
 from farm.energy import verdict
+from farm.kinds.points import point
 from farm.model import FailedTrial, Flag, Machine, Scalar, TrialRow
 from farm.model.durations import span
 from farm.report import tables
@@ -15,21 +16,19 @@ from farm.report.document import (
     Alert,
     Block,
     Code,
-    Document,
     Facts,
-    Grid,
+    Findings,
     Heading,
     Note,
-    Rows,
+    Paragraph,
+    Report,
     Section,
-    Sentences,
-    Words,
+    text_table,
 )
+from farm.report.facts import flat
 from farm.report.numbers import UNKNOWN, label, number, several
 from farm.report.paper import charts, record, traces, words
 from farm.report.paper.material import Material, Studied, machines
-from farm.scheduling.status import machines as machine_facts
-from farm.scheduling.status.progress import point
 
 #: Rows of a list of trials; json has all of them.
 _MOST, _MOST_NOTES = 50, 12
@@ -37,7 +36,7 @@ _MOST, _MOST_NOTES = 50, 12
 _LEVELS = 12
 
 
-def document(material: Material, claims: Section | None = None, title: str | None = None) -> Document:
+def document(material: Material, claims: Section | None = None, title: str | None = None) -> Report:
     """All sections that have something to say; `claims` of the study that was repeated, and a title that names it."""
     sections = (
         Section("summary", "Summary", _summary(material)),
@@ -54,7 +53,7 @@ def document(material: Material, claims: Section | None = None, title: str | Non
     )
     made = f"Wattfarm {__version__}, {material.made_at:%Y-%m-%d %H:%M} UTC"
     shown = [section for section in sections if section.blocks]
-    return Document(title or words.title(material), made, shown)
+    return Report(title or words.title(material), made, shown)
 
 
 def _named(study: Studied, material: Material) -> list[Block]:
@@ -68,18 +67,18 @@ def _summary(material: Material) -> list[Block]:
         name = f"{study.record.name}: " if len(material.studies) > 1 else ""
         blocks += [Alert(f"{name}{alert}") for alert in words.alerts(study)]
     for study in material.studies:
-        blocks.append(Words(words.status(study)))
+        blocks.append(Paragraph(words.status(study)))
         found = words.findings(study)
-        blocks += [Sentences(found)] if found else []
+        blocks += [Findings(found)] if found else []
     return blocks
 
 
 def _methods(material: Material) -> list[Block]:
     used = [kinds.get(study.record.kind) for study in material.studies if not study.record.imported]
     methods = dict.fromkeys(kind.method for kind in used if kind.method)
-    common = [Words(text) for text in ((words.METHOD, *methods) if used else ())]
+    common = [Paragraph(text) for text in ((words.METHOD, *methods) if used else ())]
     each = [block for study in material.studies for block in _method(study, material)]
-    return [*common, Words(words.UNCERTAINTY), *each]
+    return [*common, Paragraph(words.UNCERTAINTY), *each]
 
 
 def _method(study: Studied, material: Material) -> Iterator[Block]:
@@ -87,14 +86,14 @@ def _method(study: Studied, material: Material) -> Iterator[Block]:
     if study.record.imported:
         sources = dict.fromkeys(note.partition(", line")[0] for trial in study.trials for note in trial.notes)
         yield Alert(" ".join((words.IMPORTED, *(f"{source.capitalize()}." for source in sources))))
-    yield Facts("Design", _design(study))
+    yield Facts(_design(study), "Design")
     if study.measure is not None:
         settings = words.settings(study.measure, kinds.get(study.record.kind).unheeded)
-        yield Facts(f"Measurement, profile {study.measure.profile}", settings)
+        yield Facts(settings, f"Measurement, profile {study.measure.profile}")
     rows = [words.meter(*metered, windows) for metered, windows in study.meters.items()]
     if rows:
         headings = ("domain", "meter", "joules", "windows of work")
-        yield Grid("Meters", headings, (False, False, False, True), [Rows("", rows)])
+        yield text_table("Meters", headings, rows, numbers=headings[-1:])
 
 
 def _design(study: Studied) -> list[tuple[str, str]]:
@@ -131,7 +130,7 @@ def _hardware(material: Material) -> list[Block]:
     known = {name: content for study in material.studies for name, content in study.environments.items()}
     trials = Counter(trial.environment for study in material.studies for trial in study.trials)
     softwares = [
-        Facts(f"Software {name} of {several(trials[name], 'trial')}", list(machine_facts.flat(content)))
+        Facts(list(flat(content)), f"Software {name} of {several(trials[name], 'trial')}")
         for name, content in known.items()
     ]
     return [*(_machine(machine, version) for machine, version in machines(material)), *softwares]
@@ -141,8 +140,8 @@ def _machine(machine: Machine, version: str) -> Facts:
     probe = machine.probe
     probed = [(check.name, check.detail) for check in verdict.findings(probe)] if probe else []
     when = [("probed", f"{probe.probed_at:%Y-%m-%d %H:%M} UTC")] if probe else [("probed", "never")]
-    facts = [("hardware class", machine.hardware_class), ("wattfarm", version), *machine_facts.flat(machine.hardware)]
-    return Facts(f"{machine.name}{' (simulated)' if machine.simulated else ''}", [*facts, *when, *probed])
+    facts = [("hardware class", machine.hardware_class), ("wattfarm", version), *flat(machine.hardware)]
+    return Facts([*facts, *when, *probed], f"{machine.name}{' (simulated)' if machine.simulated else ''}")
 
 
 def _results(study: Studied, material: Material) -> Iterator[Block]:
@@ -150,17 +149,17 @@ def _results(study: Studied, material: Material) -> Iterator[Block]:
     yield from map(Alert, words.alerts(study))
     trials = {trial.trial: trial for trial in study.trials}
     caption = f"Results of {study.record.name}"
-    title = Words(f"{study.record.name} ({study.record.id})")
+    title = Paragraph(f"{study.record.name} ({study.record.id})")
     shown = [block for block in tables.blocks(study.view.rendered(), caption) if block != title]
-    yield from (block for block in shown if not isinstance(block, Sentences))
+    yield from (block for block in shown if not isinstance(block, Findings))
     yield from charts.figures(study.view, trials)
-    yield from (block for block in shown if isinstance(block, Sentences))
+    yield from (block for block in shown if isinstance(block, Findings))
 
 
 def _across(material: Material) -> list[Block]:
     blocks: list[Block] = []
     for view in material.across:
-        titles = Words(", ".join(f"{sweep.name} ({sweep.id})" for sweep in view.sweeps))
+        titles = Paragraph(", ".join(f"{sweep.name} ({sweep.id})" for sweep in view.sweeps))
         blocks += [Heading(titles.text)]
         blocks += [block for block in tables.blocks(view.rendered(), "By machine") if block != titles]
         blocks += charts.of_across(view)
@@ -175,7 +174,7 @@ def _tests(study: Studied, material: Material) -> Iterator[Block]:
     for analysis in study.analyses:
         told.add(analysis.caption[-1])  # of its table
         for block in tables.blocks(analysis.rendered(), analysis.caption[-1]):
-            if not isinstance(block, Words) or block.text not in told:
+            if not isinstance(block, Paragraph) or block.text not in told:
                 yield block
         told |= set(analysis.caption)
     yield from (Note(f"Not tested: {reason}.") for reason in study.untested)
@@ -187,7 +186,7 @@ def _reservations(material: Material) -> list[Block]:
     samples = [sample for study in material.studies for sample in study.samples]
     notes = Counter(note for trial in measured if not trial.imported for note in trial.notes)
     return [
-        Words(f"{len(measured)} of {several(len(trials), 'trial')} measured to their end."),
+        Paragraph(f"{len(measured)} of {several(len(trials), 'trial')} measured to their end."),
         *_flags(Counter(flag for sample in samples for flag in sample.flags)),
         *_doubted(samples, {trial.trial: trial for trial in measured}),
         *_failed([failure for study in material.studies for failure in study.failures]),
@@ -219,7 +218,7 @@ def _failed(failures: Sequence[FailedTrial]) -> list[Block]:
 def _listed(caption: str, headings: Sequence[str], rows: Sequence[Sequence[str]], most: int = _MOST) -> list[Block]:
     if not rows:
         return []
-    grid = Grid(caption, headings, [heading == "trials" for heading in headings], [Rows("", rows[:most])])
+    grid = text_table(caption, headings, rows[:most], numbers=("trials",))
     return [grid, *([Note(f"The first {most} of {len(rows)}; json has all.")] if len(rows) > most else [])]
 
 
@@ -239,7 +238,7 @@ def _provenance(material: Material) -> Facts:
         rows.append(
             (f"sweep {sweep.name}", f"{sweep.id}, {verb} {sweep.submitted_at:%Y-%m-%d %H:%M} UTC{_took(study)}")
         )
-    return Facts("", rows)
+    return Facts(rows)
 
 
 def _took(study: Studied) -> str:
@@ -258,9 +257,9 @@ def _reproduce(material: Material) -> list[Block]:
         sweep = study.record
         blocks += _named(study, material)
         if sweep.imported:
-            blocks += [Words("It was imported, by this map:"), Code(sweep.text)]
+            blocks += [Paragraph("It was imported, by this map:"), Code(sweep.text)]
         else:
             file = f"{sweep.name}.yaml"
-            blocks += [Words(f"Save this as {file}:"), Code(sweep.text), Code(f"farm run {quote(file)}")]
+            blocks += [Paragraph(f"Save this as {file}:"), Code(sweep.text), Code(f"farm run {quote(file)}")]
     ids = " ".join(study.record.id for study in material.studies)
-    return [*blocks, Words("This report, from the same database:"), Code(f"farm report {ids} -o report.html")]
+    return [*blocks, Paragraph("This report, from the same database:"), Code(f"farm report {ids} -o report.html")]

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
+from farm.kinds.points import point
 from farm.model import TraceReport, Window, WindowKind
 from farm.report.document import Figure
 from farm.report.drawing import WIDE, Spec, Value, chart
 from farm.report.paper.material import Traced
 from farm.report.paper.words import QUALITIES, SIMULATED
-from farm.scheduling.status.progress import point
 
 #: What fills each kind of window; a colour stands for one thing, in every chart.
 COLOURS = {

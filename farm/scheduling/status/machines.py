@@ -1,36 +1,27 @@
-"""The machines of the farm, for the terminal."""
+"""The machines of the farm; for `farm machines`."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
 from farm import __version__
 from farm.energy import verdict
 from farm.errors import InputError
+from farm.kinds.points import point
 from farm.model import Condition, MachineState, MachineStatus, RunningJob, Temperature
 from farm.model.durations import span
-from farm.report.numbers import UNKNOWN, label, number, percent, several
-from farm.scheduling.status.progress import point
+from farm.report.document import Column, Document, Facts, Form, Note, Paragraph, Row, Table
+from farm.report.facts import flat
+from farm.report.numbers import UNKNOWN, number, several
 from farm.store import Store
 from farm.store.operations import RECENT
 
-#: How a fact is written whose name ends so; the unit moves from the name to the value.
-_UNITS: Mapping[str, Callable[[float], str]] = {
-    "_bytes": lambda size: f"{number(size / 2**30)} GiB",
-    "_hz": lambda clock: f"{clock / 1e6:.0f} MHz",
-    "_w": lambda power: f"{number(power)} W",
-}
-SHORT_STATES: Mapping[MachineState, str] = {MachineState.PAUSED: "paused", MachineState.DRAINING: "drained"}
+SHORT_STATES: Mapping[MachineState, str] = {MachineState.PAUSED: "paused", MachineState.DRAINING: "draining"}
 _STATES: Mapping[MachineState, str] = {
-    MachineState.ACTIVE: "takes jobs",
+    MachineState.ACTIVE: "active, takes jobs",
     MachineState.PAUSED: "paused, takes no new job: `farm resume {name}` ends that",
-    MachineState.DRAINING: "drained, takes no new job and leaves: `farm resume {name}` ends that",
+    MachineState.DRAINING: "draining, takes no new job and leaves: `farm resume {name}` ends that",
 }
 
 
@@ -100,45 +91,48 @@ def named(known: Sequence[Seen], name: str) -> list[Seen]:
     return found
 
 
-def table(seen: Sequence[Seen]) -> RenderableType:
+def overview(seen: Sequence[Seen]) -> Document:
     """One row a machine."""
     if not seen:
-        return Text("no machine has joined yet: `farm worker` on it, or `farm run SWEEP.yaml` here, joins one")
-    out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    for heading in ("machine", "hardware class"):
-        out.add_column(heading, overflow="fold", ratio=1)
-    out.add_column("last seen", no_wrap=True)
-    out.add_column("°C", no_wrap=True, justify="right")
-    out.add_column("flags", no_wrap=True, justify="right")
-    out.add_column("does", overflow="fold", ratio=1)
-    for machine in seen:
-        flagged = UNKNOWN if machine.flagged is None else percent(machine.flagged)
-        out.add_row(
-            _name(machine.status),
-            machine.status.machine.hardware_class,
-            f"{_roughly(machine.unheard_s)} ago",
-            f"{machine.temperature.celsius:.0f}" if machine.temperature else UNKNOWN,
-            flagged,
-            "; ".join(_doing(machine)),
+        text = "no machine has joined yet: `farm worker` on it, or `farm run SWEEP.yaml` here, joins one"
+        return Document([Paragraph(text)], record=[])
+    columns = [
+        Column("machine", "machine", Form.TEXT),
+        Column("hardware_class", "hardware class", Form.TEXT),
+        Column("last_seen", "last seen", Form.TEXT),
+        Column("temperature_c", "°C", Form.COUNT),
+        Column("flagged", "flags", Form.PERCENT),
+        Column("does", "does", Form.TEXT),
+    ]
+    rows = [
+        Row(
+            {
+                "machine": _name(machine.status),
+                "hardware_class": machine.status.machine.hardware_class,
+                "last_seen": f"{_roughly(machine.unheard_s)} ago",
+                "temperature_c": round(machine.temperature.celsius) if machine.temperature else None,
+                "flagged": machine.flagged,
+                "does": "; ".join(_doing(machine)),
+            }
         )
-    return Group(out, Text(f"flags: share of its last {RECENT} trials that carry one; `farm machines NAME` tells"))
+        for machine in seen
+    ]
+    note = f"flags: share of its last {RECENT} trials that carry one; `farm machines NAME` shows all of a machine"
+    return Document([Table(columns, rows), Note(note)], record=records(seen))
 
 
-def details(seen: Sequence[Seen]) -> RenderableType:
+def details(seen: Sequence[Seen]) -> Document:
     """Everything about each machine, one fact a line."""
-    return Group(*map(_details, seen))
+    return Document([Facts(_details(machine)) for machine in seen], record=records(seen))
 
 
-def _details(machine: Seen) -> Table:
-    out = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
-    out.add_column(no_wrap=True, style="dim")
-    out.add_column(overflow="fold")
+def _details(machine: Seen) -> list[tuple[str, str]]:
     status = machine.status
     facts = {
         "machine": f"{_name(status)}, id {status.machine.id}",
         "hardware class": status.machine.hardware_class,
         "last seen": f"{span(machine.unheard_s)} ago{': silent' if machine.is_silent else ''}",
-        "wanted_state": _STATES[status.wanted_state].format(name=status.machine.name),
+        "state": _STATES[status.wanted_state].format(name=status.machine.name),
         "runs": _running_in_full(machine),
         "temperature": _temperature(machine),
         **_record(machine),
@@ -146,9 +140,7 @@ def _details(machine: Seen) -> Table:
         "refused": f"{several(status.rejected, 'message')} since it started",
         "wattfarm": status.version + (f", but {__version__} here" if machine.differs else ""),
     }
-    for name, value in (*facts.items(), *flat(status.machine.hardware), *_probe(status)):
-        out.add_row(name, value)
-    return out
+    return [*facts.items(), *flat(status.machine.hardware), *_probe(status)]
 
 
 def _doing(machine: Seen) -> Iterator[str]:
@@ -202,17 +194,6 @@ def _probe(status: MachineStatus) -> Iterator[tuple[str, str]]:
     if probe is not None:
         yield "probed", f"{probe.probed_at:%Y-%m-%d %H:%M} UTC"
         yield from ((check.name, check.detail) for check in verdict.findings(probe))
-
-
-def flat(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    """Nested facts as lines: `cpu model`, `cpu threads`, ..."""
-    for name, value in facts.items():
-        if isinstance(value, Mapping):
-            yield from flat(value, f"{above}{name} ")
-        else:
-            unit = next((unit for unit in _UNITS if name.endswith(unit)), None)
-            shown = _UNITS[unit](value) if unit and isinstance(value, int | float) else label(value)
-            yield f"{above}{name.removesuffix(unit or '')}".replace("_", " "), shown
 
 
 def _name(status: MachineStatus) -> str:

@@ -4,13 +4,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from rich.console import Group
-from rich.table import Table
-from rich.text import Text
-
 from farm import kinds
 from farm.kinds.tuning.sweep import TuningSweep
 from farm.model.durations import span
+from farm.report.document import Document, Facts, Paragraph
 from farm.report.numbers import several
 from farm.scheduling import tuner
 from farm.scheduling.plan import Plan, points, trial_s
@@ -18,23 +15,22 @@ from farm.scheduling.submission import Submission
 from farm.spec import Sweep
 
 
-def described(sweep: Sweep, plan: Plan) -> Group:
+def described(sweep: Sweep, plan: Plan) -> Document:
     """Jobs, blocks, targets and expected duration."""
     facts = record(sweep, plan)
-    out = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
-    out.add_row("sweep", f"{sweep.name} ({plan.sweep_id}), kind {sweep.kind}")
+    rows = [("sweep", f"{sweep.name} ({plan.sweep_id}), kind {sweep.kind}")]
     targets = f" x {len(facts['targets'])} targets" if len(facts["targets"]) > 1 else ""
     if isinstance(sweep, TuningSweep):
-        for row in _search(sweep, facts, targets):
-            out.add_row(*row)
+        rows += _search(sweep, facts, targets)
     else:
         blocks = f"{several(facts['points'], 'point')} x {several(facts['blocks'], 'repetition')}{targets}"
-        out.add_row("jobs", f"{facts['jobs']} = {blocks}, shuffled in blocks")
+        rows.append(("jobs", f"{facts['jobs']} = {blocks}, shuffled in blocks"))
     for target, jobs in facts["targets"].items():
-        out.add_row("target", f"{target}: {several(jobs, 'job')}{' at once' if isinstance(sweep, TuningSweep) else ''}")
-    out.add_row("duration", _duration(sweep, plan, facts["expected_duration_s"]))
-    notes = [Text(f"note: {warning}") for warning in plan.warnings]
-    return Group(out, *notes, Text("Nothing was submitted."))
+        at_once = " at once" if isinstance(sweep, TuningSweep) else ""
+        rows.append(("target", f"{target}: {several(jobs, 'job')}{at_once}"))
+    rows.append(("duration", _duration(sweep, plan, facts["expected_duration_s"])))
+    notes = [Paragraph(f"note: {warning}") for warning in plan.warnings]
+    return Document([Facts(rows), *notes, Paragraph("Nothing was submitted.")], record=facts)
 
 
 def _search(sweep: TuningSweep, facts: dict[str, Any], targets: str) -> Iterator[tuple[str, str]]:

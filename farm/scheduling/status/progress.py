@@ -4,22 +4,22 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cache
 from math import inf
 from statistics import fmean
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from farm import kinds
-from farm.model import SEARCH_FACTORS, FailedTrial, JobState, Point, Progress, Scalar, SweepRecord
+from farm.kinds.points import point
+from farm.model import FailedTrial, JobState, Progress, Scalar, SweepRecord
 from farm.model.durations import span
-from farm.report.numbers import UNKNOWN, label, number
+from farm.report.document import Block, Column, Form, Paragraph, Row
+from farm.report.document import Table as DataTable
+from farm.report.numbers import UNKNOWN, label
 from farm.report.terminal import Plain, plain
 from farm.scheduling.routing import fits
 
@@ -28,39 +28,6 @@ Show = Callable[[Progress, str], None]
 NAMED = 5
 #: Columns that it takes.
 WIDTH = 80
-_NAMES = ("model", "batch_size")
-_USUAL = (None, False, "fp32", "auto", "random", "sample")
-
-
-def point(values: Point) -> str:
-    """Return the parameters that tell points apart; those that have their usual value are left out."""
-    named = {name: v for name, v in values.items() if name not in _NAMES and not _goes_without_saying(name, v)}
-    batch = [f"batch {label(values['batch_size'])}"] if "batch_size" in values else []
-    model = [label(values["model"])] if "model" in values else []
-    first = " ".join([*model, *batch])
-    return ", ".join([*([first] if first else []), *(f"{name} {_short(v)}" for name, v in named.items())])
-
-
-def _goes_without_saying(name: str, value: Scalar) -> bool:
-    """Return False for what a search is about; and 0 is not False."""
-    if name in SEARCH_FACTORS:
-        return False
-    return any(value == other and type(value) is type(other) for other in (*_USUAL, *_defaults().get(name, ())))
-
-
-@cache
-def _defaults() -> Mapping[str, Sequence[Scalar]]:
-    """Return the defaults of each factor, in the kinds that have it."""
-    found: dict[str, list[Scalar]] = defaultdict(list)
-    for kind in kinds.kinds():
-        for name, field in kind.factors.items():
-            found[name] += () if field.is_required() else field.default[:1]
-    return found
-
-
-def _short(value: Scalar) -> str:
-    """What a search chose has more digits than anybody reads."""
-    return number(value) if isinstance(value, float) else label(value)
 
 
 def time_left_s(progress: Progress, now: datetime) -> float | None:
@@ -181,46 +148,56 @@ def running_lines(progress: Progress) -> list[str]:
     return [f"{job.machine}: {point(job.point)}, repetition {job.repetition + 1}" for job in progress.running]
 
 
-def status(
+def blocks(
     states: Sequence[tuple[SweepRecord, Progress]], failures: Sequence[FailedTrial], now: datetime
-) -> RenderableType:
+) -> list[Block]:
     """One row a sweep; below, what runs and what failed."""
     if not states:
-        return Text("no sweep was submitted yet: begin with `farm run SWEEP.yaml` or `farm submit SWEEP.yaml`")
-    out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    out.add_column("sweep", overflow="fold")
-    out.add_column("id", no_wrap=True)
-    out.add_column("submitted (UTC)", no_wrap=True)
-    shares, ranks = _tells_apart(r.submitter for r, _ in states), _tells_apart(p.priority for _, p in states)
-    if shares:
-        out.add_column("by", overflow="fold")
-    if ranks:
-        out.add_column("priority", no_wrap=True)
-    out.add_column("jobs")
-    lines: list[str] = []
-    for record, progress in states:
-        counts = ", ".join(f"{progress.counts[state]} {state}" for state in JobState if progress.counts.get(state))
-        to_come = progress.to_go - progress.open
-        counts += f", {to_come} to come" if to_come else ""
-        left_s = time_left_s(progress, now)
-        left = f", about {span(left_s)} left" if left_s is not None else ""
-        cells = [record.name, record.id, f"{record.submitted_at:%Y-%m-%d %H:%M}"]
-        cells += [record.submitter or UNKNOWN] if shares else []
-        cells += [label(progress.priority)] if ranks else []
-        out.add_row(*cells, counts + left)
-        lines += [f"running on {line}" for line in running_lines(progress)]
+        return [Paragraph("no sweep was submitted yet: begin with `farm run SWEEP.yaml` or `farm submit SWEEP.yaml`")]
+    submitters, priorities = _differ(r.submitter for r, _ in states), _differ(p.priority for _, p in states)
+    columns = [
+        Column("sweep", "sweep", Form.TEXT),
+        Column("id", "id", Form.TEXT),
+        Column("submitted", "submitted (UTC)", Form.TEXT),
+        *([Column("by", "by", Form.TEXT)] if submitters else []),
+        *([Column("priority", "priority", Form.COUNT)] if priorities else []),
+        Column("jobs", "jobs", Form.TEXT),
+    ]
+    rows = [
+        Row(
+            {
+                "sweep": record.name,
+                "id": record.id,
+                "submitted": f"{record.submitted_at:%Y-%m-%d %H:%M}",
+                "by": record.submitter or None,
+                "priority": progress.priority,
+                "jobs": _jobs(progress, now),
+            }
+        )
+        for record, progress in states
+    ]
+    lines = [f"running on {line}" for _, progress in states for line in running_lines(progress)]
     if len(states) == 1:
         lines.insert(0, f"submitted by {states[0][0].submitter or UNKNOWN}, priority {label(states[0][1].priority)}")
     lines += failure_lines(failures, states[0][0].id)
-    return Group(out, *map(Text, lines))
+    return [DataTable(columns, rows), *map(Paragraph, lines)]
 
 
-def _tells_apart(values: Iterable[Scalar]) -> bool:
-    """Whether a column tells anything: a farm of one user has one submitter."""
+def _jobs(progress: Progress, now: datetime) -> str:
+    """How many jobs are in which state, and the time left."""
+    counts = [f"{progress.counts[state]} {state}" for state in JobState if progress.counts.get(state)]
+    to_come, left_s = progress.to_go - progress.open, time_left_s(progress, now)
+    counts += [f"{to_come} to come"] if to_come else []
+    counts += [f"about {span(left_s)} left"] if left_s is not None else []
+    return ", ".join(counts)
+
+
+def _differ(values: Iterable[Scalar]) -> bool:
+    """Whether a column says anything: a farm of one user has one submitter."""
     return len(set(values)) > 1
 
 
-def status_records(states: Sequence[tuple[SweepRecord, Progress]], now: datetime) -> list[dict[str, Any]]:
+def records(states: Sequence[tuple[SweepRecord, Progress]], now: datetime) -> list[dict[str, Any]]:
     """As plain records."""
     return [
         {

@@ -6,13 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
 from farm.model import MachineState, Waiting, queue_for
-from farm.report.numbers import UNKNOWN
+from farm.report.document import Block, Column, Form, Paragraph, Row, Table
 from farm.scheduling import routing
 from farm.scheduling.routing import fits
 from farm.scheduling.status.machines import SHORT_STATES, Seen
@@ -64,25 +59,21 @@ def queues(waiting: Sequence[Waiting], machines: Sequence[Seen], depths: Mapping
     return found
 
 
-def below(
-    view: RenderableType, found: Sequence[Queue], machines: Sequence[Seen], now: datetime, note: str
-) -> RenderableType:
-    """Below the sweeps: one row a target, and what jobs wait for in vain; `note` says what is to know of the broker."""
+def blocks(found: Sequence[Queue], machines: Sequence[Seen], now: datetime, note: str) -> list[Block]:
+    """One row a target, and why jobs wait in vain; `note`: what a reader should know of the broker."""
     if not found:
-        return Group(view, Text(note)) if note else view
-    out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    out.add_column("wait for", overflow="fold", ratio=2)
-    out.add_column("jobs", justify="right", no_wrap=True)
+        return [Paragraph(note)] if note else []
     has_messages = any(queue.messages is not None for queue in found)
-    if has_messages:
-        out.add_column("messages", justify="right", no_wrap=True)
-    out.add_column("served by", overflow="fold", ratio=3)
-    for queue in found:
-        messages = [UNKNOWN if queue.messages is None else str(queue.messages)] if has_messages else []
-        out.add_row(queue.target, str(queue.jobs), *messages, _servers(queue))
+    columns = [
+        Column("target", "wait for", Form.TEXT),
+        Column("jobs", "jobs", Form.COUNT),
+        *([Column("messages", "messages", Form.COUNT)] if has_messages else []),
+        Column("served_by", "served by", Form.TEXT),
+    ]
+    rows = [Row({"target": q.target, "jobs": q.jobs, "messages": q.messages, "served_by": _servers(q)}) for q in found]
     known = [machine.status for machine in machines]
     lines = [*routing.waiting({queue.target: queue.jobs for queue in found if queue.jobs}, known, now), note]
-    return Group(view, Text(), out, *(Text(line) for line in lines if line))
+    return [Table(columns, rows), *(Paragraph(line) for line in lines if line)]
 
 
 def records(found: Sequence[Queue], waiting: Sequence[Waiting], sweep: str) -> list[dict[str, Any]]:

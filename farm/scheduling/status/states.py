@@ -1,48 +1,31 @@
-"""What was wanted of a machine, and what comes of it."""
+"""What becomes of a machine whose state was changed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
-
-from rich.text import Text
 
 from farm.model import MachineState, Scalar
 
 _AFTER = {
     MachineState.PAUSED: "no new trial starts there until `farm resume {0}`",
-    MachineState.DRAINING: "its worker leaves; one that is started there waits for `farm resume {0}`",
+    MachineState.DRAINING: "its worker leaves; a worker that is started there waits for `farm resume {0}`",
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Assigned:
-    """A machine whose wanted_state was changed."""
+def sentence(name: str, state: MachineState, running: Sequence[str]) -> str:
+    """What happens now; `running`: the machine's job, which goes on to its end."""
+    if state is MachineState.ACTIVE:
+        return f"{name} is active: it may run trials again"
+    now = f": job {', '.join(running)} goes on to its end, then" if running else " and runs nothing:"
+    return f"{name} is {state}{now} {_AFTER[state].format(name)}"
 
-    name: str
-    wanted_state: MachineState
-    running: Sequence[str]  #: its job, which goes on to its end
 
-    def rendered(self) -> Text:
-        """One sentence."""
-        if self.wanted_state is MachineState.ACTIVE:
-            return Text(f"{self.name} may run trials again")
-        state = {MachineState.PAUSED: "paused", MachineState.DRAINING: "drained"}[self.wanted_state]
-        now = f": job {', '.join(self.running)} goes on to its end, then" if self.running else " and runs nothing:"
-        return Text(f"{self.name} is {state}{now} {_AFTER[self.wanted_state].format(self.name)}")
-
-    def records(self) -> list[dict[str, Scalar]]:
-        """For json."""
-        return [
-            {
-                "machine": self.name,
-                "wanted_state": self.wanted_state,
-                "running_job": self.running[0] if self.running else None,
-            }
-        ]
+def record(name: str, state: MachineState, running: Sequence[str]) -> dict[str, Scalar]:
+    """The same for scripts."""
+    return {"machine": name, "wanted_state": state, "running_job": running[0] if running else None}
 
 
 def unknown(name: str, known: Sequence[str]) -> str:
-    """No machine is called so."""
+    """The error for a machine that nobody knows."""
     if not known:
         return f"no machine {name!r}: none has joined yet, `farm worker` on it joins one"
     close = get_close_matches(name, known, n=3) or list(dict.fromkeys(known))[:3]

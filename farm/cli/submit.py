@@ -1,0 +1,92 @@
+"""`farm submit`, `farm watch`, `farm cancel` and `farm retry`: sweeps on the queue. Modules are imported on use."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from farm.cli.options import AnySweep, Fresh, Json, SweepFile, as_form
+from farm.cli.output import Line, Notes, Output, Shown, opened
+from farm.cli.run import outcome
+
+if TYPE_CHECKING:
+    from farm.model import SweepRecord
+    from farm.store import Store
+
+SweepName = Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep's name or id.")]
+#: Seconds between two looks at a sweep that is followed.
+PERIOD_S = 1.0
+
+
+def submit(
+    sweep: SweepFile,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until all is measured.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, submit nothing.")] = False,
+    fresh: Fresh = False,
+    as_json: Json = False,
+) -> Iterator[Output]:
+    """Queue a sweep for the farm's workers."""
+    from farm.kinds import load_sweep
+    from farm.scheduling import submission
+    from farm.scheduling.status import plans
+
+    loaded, text = load_sweep(sweep), sweep.read_text(encoding="utf-8")
+    with opened(create=True) as (store, settings):
+        if dry_run:
+            made = submission.planned(loaded, store, fresh)
+            yield Shown(plans.described(loaded, made), as_form(as_json))
+            return
+        submitted = submission.enqueue(loaded, text, store, settings, fresh)
+        yield Notes([f"farm: note: {warning}" for warning in submitted.warnings])
+        submission.publish(store, settings)
+        yield Line(plans.submitted(loaded, submitted), plans.submitted_record(submitted), as_json)
+        if wait:
+            yield from _followed(store, store.find_sweep(submitted.sweep_id), quiet=as_json)
+
+
+def watch(sweep: AnySweep = None) -> Iterator[Output]:
+    """Follow a sweep until it is over; Ctrl-C stops watching only."""
+    with opened() as (store, _):
+        yield from _followed(store, store.find_sweep(sweep))
+
+
+def cancel(sweep: SweepName, as_json: Json = False) -> Line:
+    """Cancel the jobs that wait, stop the trials that run; results so far stay."""
+    from farm.report.numbers import several
+
+    with opened() as (store, _):
+        found = store.find_sweep(sweep)
+        queued, running = store.cancel(found.id)
+    text = f"{found.name} ({found.id}): {several(queued, 'waiting job')} cancelled, {running} running asked to stop"
+    return Line(text, {"sweep": found.id, "queued": queued, "running": running}, as_json)
+
+
+def retry(sweep: SweepName, as_json: Json = False) -> Line:
+    """Queue failed jobs again; the failed trials stay beside the new."""
+    from farm.report.numbers import several
+    from farm.scheduling import submission
+
+    with opened() as (store, settings):
+        found = store.find_sweep(sweep)
+        count = store.retry(found.id, settings.max_attempts)
+        submission.publish(store, settings)
+    text = f"{found.name} ({found.id}): {several(count, 'failed job')} queued again"
+    return Line(text, {"sweep": found.id, "queued": count}, as_json)
+
+
+def _followed(store: "Store", sweep: "SweepRecord", quiet: bool = False) -> Iterator[Output]:
+    """Show how a sweep progresses until it is over, then what failed."""
+    from time import sleep
+
+    from farm.scheduling import tuner
+    from farm.scheduling.status import progress as display
+
+    with display.live(sweep.name, enabled=not quiet) as show:
+        total = tuner.total(store, sweep)
+        while not (progress := store.progress(sweep.id, total)).is_over:
+            show(progress, "start `farm worker` on a machine to add one")
+            sleep(PERIOD_S)
+    if not quiet:
+        yield Line(f"{sweep.name}: {display.summary(progress, datetime.now(UTC))}")
+    yield outcome(progress, store, sweep)

@@ -1,0 +1,24 @@
+"""Nested facts, such as those of a machine's hardware, as names and values."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from farm.report.numbers import label, number
+
+#: How a fact is written whose name ends so; the unit moves from the name to the value.
+_UNITS: Mapping[str, Callable[[float], str]] = {
+    "_bytes": lambda size: f"{number(size / 2**30)} GiB",
+    "_hz": lambda clock: f"{clock / 1e6:.0f} MHz",
+    "_w": lambda power: f"{number(power)} W",
+}
+
+
+def flat(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """One line a fact: `cpu model`, `cpu threads`, ..."""
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{above}{name} ")
+        else:
+            unit = next((unit for unit in _UNITS if name.endswith(unit)), None)
+            shown = _UNITS[unit](value) if unit and isinstance(value, int | float) else label(value)
+            yield f"{above}{name.removesuffix(unit or '')}".replace("_", " "), shown

@@ -1,0 +1,136 @@
+"""Tables laid out: values become text, and keys become headings where a page is too narrow for them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from farm.analysis.intervals import Interval, Median
+from farm.model import Scalar
+from farm.report.document import Column, Form, Row, Table, Value
+from farm.report.numbers import (
+    UNKNOWN,
+    count,
+    interval,
+    label,
+    median,
+    net,
+    net_median,
+    number,
+    p_value,
+    percent,
+    percent_interval,
+)
+
+#: Characters of a terminal, and those between two columns of a table.
+WIDTH, GAP = 80, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rows that share a heading; an empty heading: they need none."""
+
+    heading: str
+    note: str  #: stands behind the heading
+    cells: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table as text."""
+
+    columns: Sequence[Column]
+    groups: Sequence[Group]
+
+    @property
+    def widths(self) -> list[int]:
+        """Characters that each column takes over all groups, headings included."""
+        cells = [row for group in self.groups for row in group.cells]
+        return [
+            max(
+                len(line)
+                for text in (column.heading or "", *(row[place] for row in cells))
+                for line in text.split("\n")
+            )
+            for place, column in enumerate(self.columns)
+        ]
+
+
+def laid_out(table: Table, width: int | None = None) -> Grid:
+    """A table as text.
+
+    A model is the heading of its rows, and so are as many keys as `width` characters cannot hold.
+    """
+    columns = table.shown
+    rows = [[_marked(row, column) for column in columns] for row in table.rows]
+    keys = 0 if table.is_flat else sum(column.is_key for column in columns)
+    above = int(keys > 1 and columns[0].name == "model")
+    grid = _grouped(table, columns, rows, above)
+    while width is not None and above < keys - 1 and excess(grid.widths, width) > 0:
+        above += 1
+        grid = _grouped(table, columns, rows, above)
+    return grid
+
+
+def excess(widths: Sequence[int], width: int) -> int:
+    """By how many characters columns of these widths are too wide."""
+    return sum(widths) + GAP * (len(widths) - 1) - width
+
+
+def _grouped(table: Table, columns: Sequence[Column], rows: Sequence[Sequence[str]], above: int) -> Grid:
+    """With the first keys as headings."""
+    names = [column.name for column in columns[:above]]
+    groups = [
+        Group(
+            heading=named(dict(zip(names, values, strict=True))),
+            note=table.heading_notes.get(values[0], "") if values else "",
+            cells=[row[above:] for row in of_key],
+        )
+        for values, of_key in groupby(rows, key=lambda row: tuple(row[:above]))
+    ]
+    return Grid(columns[above:], groups)
+
+
+def named(values: Mapping[str, Scalar]) -> str:
+    """The values of keys in words: a model speaks for itself, other keys are named."""
+    return ", ".join(label(value) if name == "model" else f"{name} {label(value)}" for name, value in values.items())
+
+
+def _marked(row: Row, column: Column) -> str:
+    return f"{formatted(row.values.get(column.name), column)}{row.marks.get(column.name, '')}"
+
+
+def formatted(value: Value, column: Column) -> str:
+    """A value as its column writes it; a dash for what is unknown."""
+    scaled = _scaled(value, column.scale)
+    if isinstance(scaled, str):
+        return scaled
+    match column.form:
+        case Form.INTERVAL | Form.NET | Form.PERCENT_INTERVAL:
+            write = {Form.INTERVAL: interval, Form.NET: net, Form.PERCENT_INTERVAL: percent_interval}[column.form]
+            return write(scaled if isinstance(scaled, Interval) else None)
+        case Form.MEDIAN | Form.NET_MEDIAN:
+            return (median if column.form is Form.MEDIAN else net_median)(
+                scaled if isinstance(scaled, Median) else None
+            )
+    middle = scaled.mean if isinstance(scaled, Interval) else scaled.value if isinstance(scaled, Median) else scaled
+    match column.form:
+        case Form.COUNT if isinstance(middle, int | float):
+            return count(middle)
+        case Form.PERCENT if isinstance(middle, int | float):
+            return percent(middle)
+        case Form.P_VALUE if isinstance(middle, int | float):
+            return p_value(middle)
+        case Form.NUMBER if isinstance(middle, float) or (isinstance(middle, int) and not isinstance(middle, bool)):
+            return net(scaled) if isinstance(scaled, Interval) and middle < 0 else number(middle, column.digits)
+    return UNKNOWN if middle is None else label(middle)
+
+
+def _scaled(value: Value, scale: float) -> Value:
+    if scale == 1.0 or value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, int | float):
+        return value * scale
+    ends = {name: None if end is None else end * scale for name, end in (("low", value.low), ("high", value.high))}
+    if isinstance(value, Interval):
+        return replace(value, mean=value.mean * scale, **ends)
+    return replace(value, value=value.value * scale, **ends)

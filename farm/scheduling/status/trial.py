@@ -1,0 +1,53 @@
+"""One trial: how it ended, and the last lines that it printed; for `farm logs`."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from farm.kinds.points import point
+from farm.model import Failure, TrialRow
+from farm.model.durations import span
+from farm.report.document import Block, Code, Document, Facts, Paragraph
+from farm.report.numbers import UNKNOWN
+from farm.report.terminal import plain
+
+
+def trial(row: TrialRow) -> Document:
+    """What ran where and when, how it ended; then its last lines, as they are."""
+    tail = plain(row.log_tail.replace("\r\n", "\n").replace("\r", "\n")).rstrip("\n")
+    last: Block = Code(tail) if tail else Paragraph("It printed nothing.")
+    return Document([Facts(list(_facts(row))), last], record=record(row))
+
+
+def record(row: TrialRow) -> dict[str, Any]:
+    """A trial as a plain record."""
+    kept = asdict(row)
+    del kept["latencies_s"], kept["epochs"], kept["asked"], kept["block"]
+    times = {name: value.isoformat() if (value := kept[name]) else None for name in _TIMES}
+    return kept | times | {"failure": row.failure.model_dump(mode="json") if row.failure else None}
+
+
+_TIMES = ("started_at_utc", "finished_at_utc")
+
+
+def _facts(row: TrialRow) -> Iterator[tuple[str, str]]:
+    yield "trial", f"{row.trial}, repetition {row.repetition + 1}, attempt {row.attempt}"
+    yield "sweep", f"{row.sweep_name} ({row.sweep})"
+    yield "point", point(row.factors)
+    where = f"{row.machine} ({row.hardware_class})" if row.machine else UNKNOWN
+    yield "machine", where + (", simulated" if row.simulated else "")
+    yield "started", f"{row.started_at_utc:%Y-%m-%d %H:%M:%S} UTC" if row.started_at_utc else UNKNOWN
+    took = f", after {span(row.duration_s)}" if row.duration_s is not None else ""
+    yield "ended", f"{row.finished_at_utc:%Y-%m-%d %H:%M:%S} UTC{took}"
+    yield "end", _end(row.failure)
+    if row.flags:
+        yield "flags", ", ".join(row.flags)
+    for note in row.notes:
+        yield "note", note
+
+
+def _end(failure: Failure | None) -> str:
+    if failure is None:
+        return "measured"
+    signal = f" (signal {failure.signal})" if failure.signal is not None else ""
+    return f"{failure.kind}{signal}: {failure.message}"
