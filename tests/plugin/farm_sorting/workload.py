@@ -8,7 +8,7 @@ from pydantic import Field, JsonValue
 
 from farm.model import Frozen, Point
 from workers.trial.loops import run_windows
-from workers.trial.params import parsed
+from workers.trial.params import parse
 from workers.trial.stage import Stage
 
 Kinds = Literal["quicksort", "heapsort", "stable"]
@@ -33,7 +33,7 @@ class Sorting:
 
     def setup(self, point: Point, device: str, seed: int) -> None:
         """Draw the numbers; the same seed draws the same."""
-        params = parsed(point, Params)
+        params = parse(point, Params)
         self._array = np.random.default_rng(seed).random(params.n)
         self._kind = KINDS[params.algorithm]
 
