@@ -18,7 +18,7 @@ from farm.cli.options import (
 from farm.cli.output import Answer, opened
 
 if TYPE_CHECKING:
-    from farm.kinds.serving.simulated import Arrivals
+    from farm.load.arrivals import Arrivals
 
 Rates = Annotated[
     list[str] | None, typer.Option("--rate", metavar="RATE", help="Requests per time, 16/s; may be repeated.")
@@ -59,9 +59,9 @@ def response(
 ) -> Answer:
     """Simulate response times under load, from measured batches."""
     from farm.errors import InputError
-    from farm.kinds.serving.agreement_view import beside
-    from farm.kinds.serving.response import responses
-    from farm.kinds.serving.simulated import Policy
+    from farm.kinds.serving.simulated.beside import beside
+    from farm.kinds.serving.simulated.response import responses
+    from farm.load.policy import Policy
 
     chosen = table_format(form, output, as_json)
     selected = selection(where, domain, include_flagged)
@@ -97,8 +97,8 @@ def recommend(
     as_json: Json = False,
 ) -> Answer:
     """Find the network and policy of least energy within a limit."""
-    from farm.kinds.serving.recommend import parse_limits
-    from farm.kinds.serving.recommendation import recommendation
+    from farm.kinds.serving.recommended.answer import recommendation
+    from farm.kinds.serving.recommended.choice import parse_limits
 
     chosen = table_format(form, output, as_json)
     limits = parse_limits(slo or [])

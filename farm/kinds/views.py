@@ -12,7 +12,7 @@ from rich.text import Text
 from farm.analysis.aggregate import Summary, summarise
 from farm.analysis.samples import samples
 from farm.kinds.layers import results as layers
-from farm.kinds.serving import results as live
+from farm.kinds.serving.live import results as live
 from farm.kinds.training import results as training
 from farm.kinds.tuning import results as tuning
 from farm.model import Scalar, SweepRecord, TrialRow, WindowKind

@@ -12,8 +12,8 @@ from farm.analysis.samples import WORK, samples
 from farm.analysis.statistics.data import Data
 from farm.energy.joules import COVERAGE_FACTOR
 from farm.errors import InputError
-from farm.kinds.serving.live import Served, served
-from farm.kinds.serving.times import statistic_of
+from farm.kinds.serving.figures import statistic_of
+from farm.kinds.serving.live.trials import Served, served
 from farm.model import UNKNOWN_HARDWARE, Flag, Quality, Requests, Scalar, SweepRecord, TrialRow
 from farm.report import notes
 from farm.report.numbers import label, several

@@ -16,11 +16,11 @@ from farm.analysis.aggregate import Sample
 from farm.analysis.samples import WORK, samples
 from farm.analysis.statistics.libraries import library
 from farm.errors import InputError
-from farm.kinds.serving.live import Served as ServedLive
-from farm.kinds.serving.live import served as served_live
-from farm.kinds.serving.measured import served
-from farm.kinds.serving.simulated import Policy
+from farm.kinds.serving.live.trials import Served as ServedLive
+from farm.kinds.serving.live.trials import served as served_live
+from farm.kinds.serving.simulated.batches import served
 from farm.kinds.tuning import results as tuning
+from farm.load.policy import Policy
 from farm.model import Quality, SweepRecord
 from farm.report import html
 from farm.report.conclusions import change, probability

@@ -11,8 +11,8 @@ import pytest
 from farm.cli.response import response
 from farm.errors import InputError
 from farm.exchange import exports
-from farm.kinds.serving import results as live
-from farm.kinds.serving.agreement_view import Beside, beside
+from farm.kinds.serving.live import results as live
+from farm.kinds.serving.simulated.beside import Beside, beside
 from farm.kinds.views import view
 from farm.model import Flag, Quality
 from farm.report import across, html, markdown

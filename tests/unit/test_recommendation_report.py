@@ -8,12 +8,13 @@ import pytest
 
 from farm.cli.response import recommend, response
 from farm.errors import InputError
-from farm.kinds.serving.figures import REQUESTS
-from farm.kinds.serving.measured import served
-from farm.kinds.serving.recommend import Limit
-from farm.kinds.serving.recommendation import Recommendation, recommendation
-from farm.kinds.serving.response import Responses, responses
-from farm.kinds.serving.simulated import Arrivals, Poisson, Policy, Recorded
+from farm.kinds.serving.recommended.answer import Recommendation, recommendation
+from farm.kinds.serving.recommended.choice import Limit
+from farm.kinds.serving.simulated.assess import REQUESTS
+from farm.kinds.serving.simulated.batches import served
+from farm.kinds.serving.simulated.response import Responses, responses
+from farm.load.arrivals import Arrivals, Poisson, Recorded
+from farm.load.policy import Policy
 from farm.model import Domain, Flag, Quality
 from farm.report.selection import Selection
 from farm.store import Store

@@ -10,10 +10,10 @@ from farm.analysis.across import Figure as Compared
 from farm.analysis.aggregate import P99_NEEDS, Key, Sample, Summary
 from farm.analysis.intervals import Interval
 from farm.kinds.layers import results as layers
-from farm.kinds.serving import results as live
-from farm.kinds.serving.loads import in_ms
-from farm.kinds.serving.simulated import Live
-from farm.kinds.serving.times import needed
+from farm.kinds.serving.columns import in_ms
+from farm.kinds.serving.figures import needed
+from farm.kinds.serving.live import results as live
+from farm.kinds.serving.live.trials import Live
 from farm.kinds.training import results as training
 from farm.kinds.tuning import results as tuning
 from farm.kinds.views import Results, View

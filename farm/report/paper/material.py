@@ -12,7 +12,7 @@ from farm.analysis.samples import WORK
 from farm.errors import InputError
 from farm.kinds import views
 from farm.kinds.layers import results as layers
-from farm.kinds.serving import results as live
+from farm.kinds.serving.live import results as live
 from farm.kinds.training import results as training
 from farm.kinds.tuning import results as tuning
 from farm.kinds.views import View

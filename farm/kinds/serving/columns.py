@@ -1,7 +1,7 @@
 """How response times and joules under a load are told, simulated or live."""
 
 from farm.analysis.intervals import Interval
-from farm.kinds.serving.simulated import STATISTICS, Figures
+from farm.kinds.serving.figures import STATISTICS, Figures
 from farm.model import Scalar
 from farm.report.numbers import UNKNOWN, count, milliseconds, net, number
 from farm.report.results import ends

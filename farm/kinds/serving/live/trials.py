@@ -9,8 +9,7 @@ import numpy as np
 
 from farm.analysis.aggregate import Group, Sample, Summary, are_apart, grouped
 from farm.analysis.intervals import Interval
-from farm.kinds.serving.figures import Figures
-from farm.kinds.serving.times import STATISTICS, around, skipped, statistic_of
+from farm.kinds.serving.figures import STATISTICS, Figures, around, skipped, statistic_of
 from farm.load.arrivals import Times
 from farm.model import Quality, Requests
 

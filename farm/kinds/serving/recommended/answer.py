@@ -11,11 +11,21 @@ from rich.text import Text
 
 from farm.analysis.aggregate import Key
 from farm.errors import InputError
-from farm.kinds.serving.figures import REQUESTS
-from farm.kinds.serving.loads import figures_record, joules, time_cell
-from farm.kinds.serving.measured import HOW, Served, served
-from farm.kinds.serving.recommend import WORTHWHILE, Advice, Candidate, Limit, Limits, Price, advise, candidates
-from farm.kinds.serving.simulated import Arrivals, Figures
+from farm.kinds.serving.columns import figures_record, joules, time_cell
+from farm.kinds.serving.figures import Figures
+from farm.kinds.serving.recommended.choice import (
+    WORTHWHILE,
+    Advice,
+    Candidate,
+    Limit,
+    Limits,
+    Price,
+    advise,
+    candidates,
+)
+from farm.kinds.serving.simulated.assess import REQUESTS
+from farm.kinds.serving.simulated.batches import HOW, Served, served
+from farm.load.arrivals import Arrivals
 from farm.load.quantities import spelt_per_s
 from farm.model import Quality, Scalar, SweepRecord
 from farm.report.grids import named

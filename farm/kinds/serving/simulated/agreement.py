@@ -6,7 +6,7 @@ from statistics import median
 
 from farm.analysis.intervals import Interval
 from farm.kinds.serving.figures import Figures
-from farm.kinds.serving.live import Live
+from farm.kinds.serving.live.trials import Live
 
 
 def _response(name: str) -> Callable[[Figures], Interval | None]:

@@ -11,10 +11,10 @@ from rich.text import Text
 from farm.analysis.aggregate import Key, Sample
 from farm.analysis.samples import samples
 from farm.analysis.statistics.data import order
-from farm.kinds.serving.live import BURSTS, LATE, Least, least_energy, soonest, summarise
-from farm.kinds.serving.loads import HEADINGS, SHOWN, cells, figures_record, in_ms, lasting
-from farm.kinds.serving.simulated import Live, Policy
-from farm.kinds.serving.times import WARM_UP, needed
+from farm.kinds.serving.columns import HEADINGS, SHOWN, cells, figures_record, in_ms, lasting
+from farm.kinds.serving.figures import WARM_UP, needed
+from farm.kinds.serving.live.trials import BURSTS, LATE, Least, Live, least_energy, soonest, summarise
+from farm.load.policy import Policy
 from farm.load.quantities import spelt_per_s
 from farm.model import Flag, Quality, Requests, Scalar, SweepRecord, WindowKind
 from farm.report import notes

@@ -11,15 +11,16 @@ from rich.text import Text
 from farm.analysis.aggregate import Sample
 from farm.analysis.samples import samples
 from farm.errors import InputError
-from farm.kinds.serving import results as live
-from farm.kinds.serving.agreement import Agreement, Pair, agreements
-from farm.kinds.serving.figures import REQUESTS
-from farm.kinds.serving.loads import figures_record, in_ms, joules, time_cell
-from farm.kinds.serving.measured import Served, idle_w, served
-from farm.kinds.serving.service import net_per_unit
-from farm.kinds.serving.simulated import Arrivals, Live, Policy, Recorded, Service, assess
-from farm.kinds.serving.times import WARM_UP, needed
-from farm.load.arrivals import PROCESSES
+from farm.kinds.serving.columns import figures_record, in_ms, joules, time_cell
+from farm.kinds.serving.figures import WARM_UP, needed
+from farm.kinds.serving.live import results as live
+from farm.kinds.serving.live.trials import Live
+from farm.kinds.serving.simulated.agreement import Agreement, Pair, agreements
+from farm.kinds.serving.simulated.assess import REQUESTS, assess
+from farm.kinds.serving.simulated.batches import Served, idle_w, served
+from farm.kinds.serving.simulated.service import Service, net_per_unit
+from farm.load.arrivals import PROCESSES, Arrivals, Recorded
+from farm.load.policy import Policy
 from farm.model import Quality, Requests, Scalar, SweepRecord, WindowKind
 from farm.report import notes
 from farm.report.grids import Row, grids, named

@@ -8,10 +8,13 @@ from rich.text import Text
 
 from farm.analysis.aggregate import Key
 from farm.errors import InputError
-from farm.kinds.serving.figures import REQUESTS
-from farm.kinds.serving.loads import HEADINGS, SHOWN, cells, figures_record
-from farm.kinds.serving.measured import Served, served
-from farm.kinds.serving.simulated import Arrivals, Figures, Policy, Service, assess
+from farm.kinds.serving.columns import HEADINGS, SHOWN, cells, figures_record
+from farm.kinds.serving.figures import Figures
+from farm.kinds.serving.simulated.assess import REQUESTS, assess
+from farm.kinds.serving.simulated.batches import Served, served
+from farm.kinds.serving.simulated.service import Service
+from farm.load.arrivals import Arrivals
+from farm.load.policy import Policy
 from farm.load.quantities import spelt_per_s
 from farm.model import Scalar, SweepRecord
 from farm.report.grids import Row, grids

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from farm.analysis.aggregate import Group, Key, grouped
 from farm.analysis.samples import device_domain, samples
 from farm.errors import InputError
-from farm.kinds.serving.simulated import Figures, Service, services
-from farm.kinds.serving.times import needed
+from farm.kinds.serving.figures import Figures, needed
+from farm.kinds.serving.simulated.service import Service, services
 from farm.kinds.views import COLUMNS, published_accuracy
 from farm.model import Domain, MeasurementRow, SweepRecord, TrialRow, WindowKind
 from farm.report import notes
