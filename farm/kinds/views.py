@@ -17,6 +17,7 @@ from farm.kinds.training import results as training
 from farm.kinds.tuning import results as tuning
 from farm.model import Scalar, SweepRecord, TrialRow, WindowKind
 from farm.report import results as layout
+from farm.report.document import Document
 from farm.report.selection import Columns, Selected, Selection, select
 from farm.store import Store
 
@@ -63,7 +64,7 @@ class Results:
         ]
 
 
-def view(store: Store, sweep: SweepRecord, selection: Selection) -> View:
+def view(store: Store, sweep: SweepRecord, selection: Selection) -> View | Document:
     """What there is to see of a sweep of any kind; raises InputError for a choice that does not fit it."""
     match sweep.kind:
         case "training":
@@ -73,7 +74,7 @@ def view(store: Store, sweep: SweepRecord, selection: Selection) -> View:
         case "layers":
             return layers.results(store, sweep, selection)
         case "serving":
-            return live.results(store, sweep, selection)
+            return live.document(live.results(store, sweep, selection))
         case _:
             return results(store, sweep, selection)
 

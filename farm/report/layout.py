@@ -14,6 +14,7 @@ from farm.report.numbers import (
     label,
     median,
     net,
+    net_mean,
     net_median,
     number,
     p_value,
@@ -105,9 +106,8 @@ def formatted(value: Value, column: Column) -> str:
     if isinstance(scaled, str):
         return scaled
     match column.form:
-        case Form.INTERVAL | Form.NET | Form.PERCENT_INTERVAL:
-            write = {Form.INTERVAL: interval, Form.NET: net, Form.PERCENT_INTERVAL: percent_interval}[column.form]
-            return write(scaled if isinstance(scaled, Interval) else None)
+        case Form.INTERVAL | Form.NET | Form.NET_MEAN | Form.PERCENT_INTERVAL:
+            return _WRITE[column.form](scaled if isinstance(scaled, Interval) else None)
         case Form.MEDIAN | Form.NET_MEDIAN:
             return (median if column.form is Form.MEDIAN else net_median)(
                 scaled if isinstance(scaled, Median) else None
@@ -123,6 +123,9 @@ def formatted(value: Value, column: Column) -> str:
         case Form.NUMBER if isinstance(middle, float) or (isinstance(middle, int) and not isinstance(middle, bool)):
             return net(scaled) if isinstance(scaled, Interval) and middle < 0 else number(middle, column.digits)
     return UNKNOWN if middle is None else label(middle)
+
+
+_WRITE = {Form.INTERVAL: interval, Form.NET: net, Form.NET_MEAN: net_mean, Form.PERCENT_INTERVAL: percent_interval}
 
 
 def _scaled(value: Value, scale: float) -> Value:

@@ -1,24 +1,19 @@
 """The charts of each kind of sweep; no two kinds of joules ever share one."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from farm.analysis.across import Cell
 from farm.analysis.across import Figure as Compared
-from farm.analysis.aggregate import P99_NEEDS, Key, Sample, Summary
-from farm.analysis.intervals import Interval
+from farm.analysis.aggregate import P99_NEEDS, Key, Summary
 from farm.kinds.layers import results as layers
-from farm.kinds.serving.columns import in_ms
-from farm.kinds.serving.figures import needed
-from farm.kinds.serving.live import results as live
-from farm.kinds.serving.live.trials import Live
 from farm.kinds.training import results as training
 from farm.kinds.tuning import results as tuning
 from farm.kinds.views import Results, View
 from farm.model import TrialRow
 from farm.report.across import Across
+from farm.report.charts import MOST_ROWS, by_kind, label, origin, split
 from farm.report.document import Figure
 from farm.report.drawing import (
     WIDE,
@@ -30,7 +25,6 @@ from farm.report.drawing import (
     curves,
     dots,
     ends,
-    parted,
     points,
     quantity,
     series,
@@ -38,37 +32,10 @@ from farm.report.drawing import (
 )
 from farm.report.grids import named
 from farm.report.numbers import several
-from farm.report.selection import KINDS_OF_JOULES, Selected, obtained
+from farm.report.selection import KINDS_OF_JOULES, Selected
 
-Kind = tuple[str, str, str]
-
-
-def by_kind(summaries: Iterable[Summary], selected: Selected) -> dict[Kind, list[Summary]]:
-    """Summaries whose joules may stand in one chart: by domain, unit of work, and how they were obtained."""
-    groups: dict[Kind, list[Summary]] = defaultdict(list)
-    for summary in summaries:
-        domain = str(summary.labels.get("domain") or " and ".join(selected.domains))
-        unit = str(summary.labels.get("unit") or selected.unit)
-        groups[domain, unit, origin(summary)].append(summary)
-    return groups
-
-
-def origin(summary: Summary | Sample) -> str:
-    """How its joules were obtained, and whether they are real and ours."""
-    words = [obtained(summary.quality, summary.imported)]
-    words += ["SIMULATED hardware"] if summary.simulated else []
-    words += ["IMPORTED"] if summary.imported else []
-    return "; ".join(words)
-
-
-def label(summary: Summary, but: Sequence[str] = ()) -> str:
-    """Its key, without what the chart says anyway."""
-    apart = {*but, *KINDS_OF_JOULES}
-    return named({name: value for name, value in summary.key if name not in apart}) or "all"
-
-
-#: Charts of one sort; what does not fit in them is in the tables.
-_MOST_CHARTS, _MOST_ROWS, _MOST_LINES = 4, 40, 100
+#: Curves of one chart; what does not fit is in the tables.
+_MOST_LINES = 100
 #: More epochs than this share ticks.
 _TICKS = 12
 
@@ -78,8 +45,6 @@ def figures(view: View, trials: Mapping[str, TrialRow]) -> list[Figure]:
     match view:
         case Results():
             return of_inference(view.summaries, view.selected)
-        case live.Results():
-            return of_serving(view)
         case training.Results():
             return of_training(view, trials)
         case tuning.Results():
@@ -101,31 +66,18 @@ def of_inference(summaries: Sequence[Summary], selected: Selected) -> list[Figur
             continue
         sized = [value for value in energies if value["batch"]]
         what = f"{domain.upper()} energy per {unit} against batch size"
-        found += _charts(sized, partial(_energy, title, what, caption))
-        found += _charts([value for s in group for value in _latencies(s)], _latency)
+        found += split(sized, partial(_energy, title, what, caption))
+        found += split([value for s in group for value in _latencies(s)], _latency)
         trade = [value for value in sized if value["rate"]]
-        found += _charts(trade, partial(_trade, unit, title, f"Hollow: every trial is flagged. Joules: {how}."))
+        found += split(trade, partial(_trade, unit, title, f"Hollow: every trial is flagged. Joules: {how}."))
     return found
-
-
-def _charts(values: Sequence[Value], draw: Callable[[list[Value]], Figure]) -> list[Figure]:
-    """One, or several where there are more series than colours."""
-    parts = parted(values)
-    drawn = [draw(part) for part in parts[:_MOST_CHARTS]]
-    if len(parts) < 2:
-        return drawn
-    more = "" if len(parts) == len(drawn) else " The rest is in the table."
-    return [
-        replace(figure, name=f"{figure.name} ({place} of {len(drawn)})", caption=f"{figure.caption}{more}")
-        for place, figure in enumerate(drawn, start=1)
-    ]
 
 
 def _rows(energies: Sequence[Value], what: str, title: str, caption: str) -> list[Figure]:
     """Where there is no batch size to draw against: a row for each configuration."""
     values = [value | {"row": value["series"], "value": value["j"], "series": ""} for value in energies]
-    more = f" The first {_MOST_ROWS} of {len(values)}." if len(values) > _MOST_ROWS else ""
-    return [Figure(what, f"{caption}{more}", dots(values[:_MOST_ROWS], title))] if values else []
+    more = f" The first {MOST_ROWS} of {len(values)}." if len(values) > MOST_ROWS else ""
+    return [Figure(what, f"{caption}{more}", dots(values[:MOST_ROWS], title))] if values else []
 
 
 def _caption(word: str, how: str) -> str:
@@ -205,64 +157,6 @@ def _trade(unit: str, title: str, caption: str, values: Sequence[Value]) -> Figu
     )
 
 
-def of_serving(view: live.Results) -> list[Figure]:
-    """Response times and joules a request, for each kind of joules; loads that saturate have no place in them."""
-    found = []
-    kept = [s for s in view.lives if s.figures.response_s and not s.figures.is_saturated]
-    left = " Saturated loads are left out." if len(kept) < len(view.lives) else ""
-    for (domain, _, how), group in by_kind([s.work for s in kept], view.selected).items():
-        members = [s for s in kept if any(s.work is work for work in group)]
-        caption = f"With 95 % interval over trials.{left} Hollow: every trial is flagged"
-        for name, word in (("mean", "Mean response time"), ("p99", "99th percentile of the response time")):
-            times = [_loaded(s, _drawn_ms(s.figures.response_s[name]), not s.figures.is_claim(name)) for s in members]
-            few = f", or fewer than {needed(name)} requests, too few to claim it" if name != "mean" else ""
-            found += _under_load(times, word, f"ms, {name}", f"{caption}{few}.")
-        joules = {"gross": [s.work.gross_j for s in members], "net": [s.work.net_j for s in members]}
-        for word in ("gross", "net") if live.are_net(members) else ("gross",):
-            energies = [
-                _loaded(s, value)
-                for s, value in zip(members, joules[word], strict=True)
-                if value is not None and value.mean > 0
-            ]
-            what = f"{domain.upper()} energy per request, {word}"
-            found += _under_load(energies, what, f"{word} J per request", f"{caption}. Joules: {how}.")
-    return found
-
-
-def _drawn_ms(value_s: Interval) -> Interval | None:
-    """No time is below 0, whatever few trials let an interval reach."""
-    return in_ms(replace(value_s, low=None if value_s.low is None else max(value_s.low, 0.0)))
-
-
-def _loaded(one: Live, value: Interval | None, is_doubtful: bool = False) -> Value:
-    key = live.shown(one)
-    rest = {name: own for name, own in key if name not in {"rate", *KINDS_OF_JOULES}}
-    row = {"rate": one.rate_per_s, "at": dict(key).get("rate"), "series": named(rest) or "all"}
-    row |= {"hollow": is_doubtful or one.work.is_doubtful}
-    return row | {"value": None if value is None else value.mean} | ends(value)
-
-
-def _under_load(values: Sequence[Value], what: str, title: str, caption: str) -> list[Figure]:
-    """Against the rate; a row for each where there is one rate alone."""
-    drawn = [value for value in values if value["rate"] and value["value"]]
-    if len({value["at"] for value in drawn}) > 1:
-        return _charts(drawn, partial(_of_rate, f"{what}, against the rate", title, caption))
-    rows = [value | {"row": value["series"], "series": ""} for value in drawn[:_MOST_ROWS]]
-    more = f" The first {_MOST_ROWS} of {len(drawn)}." if len(drawn) > _MOST_ROWS else ""
-    return [Figure(what, f"{caption}{more}", dots(rows, title))] if rows else []
-
-
-def _of_rate(what: str, title: str, caption: str, values: Sequence[Value]) -> Figure:
-    ticks = {"values": sorted({value["rate"] for value in values}), "labelOverlap": "greedy", "grid": False}
-    scale = {"type": "log", "nice": False, "padding": 12}
-    x = quantity("rate", "requests a second", axis=ticks | {"format": "~g"}, scale=scale)
-    y = quantity("value", title, (end for value in values for end in (value["low"], value["high"])))
-    of = series(values)
-    span = spans("y", x, of)
-    span["encoding"]["y"] = y | {"field": "low"}
-    return Figure(what, caption, chart(values, [span, curves(x, y, of), points(x, y, of)]))
-
-
 def of_training(view: training.Results, trials: Mapping[str, TrialRow]) -> list[Figure]:
     """What accuracy took in joules, and how it grew."""
     found = []
@@ -276,8 +170,8 @@ def of_training(view: training.Results, trials: Mapping[str, TrialRow]) -> list[
                 spent = {"series": label(s.work), "j": sum(j.mean for j in joules), "hollow": s.work.is_doubtful}
                 values.append(spent | {"best": s.best_accuracy.mean * 100} | ends(s.best_accuracy, 100))
         caption = f"Gross joules of setup, training and validation; accuracy with its 95 % interval. Joules: {how}."
-        found += _charts(values, partial(_accuracy_of_joules, domain, caption))
-    return [*found, *_charts(_epochs(view.selected, trials), _accuracy_of_epochs)]
+        found += split(values, partial(_accuracy_of_joules, domain, caption))
+    return [*found, *split(_epochs(view.selected, trials), _accuracy_of_epochs)]
 
 
 def _accuracy_of_joules(domain: str, caption: str, values: Sequence[Value]) -> Figure:
@@ -332,7 +226,7 @@ def of_tuning(view: tuning.Results) -> list[Figure]:
             if step.accuracy is not None
         ]
         where = f", {named(dict(workload.key))}" if workload.key else ""
-        found += _charts(values, partial(_search, word, where, caption))
+        found += split(values, partial(_search, word, where, caption))
     return found
 
 
@@ -359,7 +253,7 @@ def of_layers(view: layers.Results) -> list[Figure]:
         ]
         caption = f"Of the sum of all layers, each measured alone, forward and backward. Joules: {how}."
         what = f"Shares of {domain.upper()} energy by type of layer"
-        found += _charts(values, partial(_shares, what, caption))
+        found += split(values, partial(_shares, what, caption))
     return found
 
 
@@ -387,7 +281,7 @@ def _of_machines(kind: Key, cells: Sequence[Cell], figure: Compared) -> list[Fig
             values.append(row | {"hollow": summary.is_doubtful} | ends(joules))
     if not values:
         return []
-    few = values[:_MOST_ROWS]
+    few = values[:MOST_ROWS]
     more = f" The first {len(few)} of {several(len(values), 'row')}." if len(few) < len(values) else ""
     caption = f"Mean and 95 % interval over trials. Hollow: every trial is flagged.{more}"
     about = dict(kind)

@@ -15,6 +15,7 @@ from farm.report.document import (
     Alert,
     Block,
     Code,
+    Document,
     Facts,
     Findings,
     Heading,
@@ -148,6 +149,9 @@ def _results(study: Studied, material: Material) -> Iterator[Block]:
     trials = {trial.trial: trial for trial in study.trials}
     caption = f"Results of {study.record.name}"
     title = Paragraph(f"{study.record.name} ({study.record.id})")
+    if isinstance(study.view, Document):
+        yield from (block for block in study.view.blocks if block != title)
+        return
     shown = [block for block in tables.blocks(study.view.rendered(), caption) if block != title]
     yield from (block for block in shown if not isinstance(block, Findings))
     yield from charts.figures(study.view, trials)

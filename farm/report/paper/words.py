@@ -9,9 +9,9 @@ from farm.kinds.layers.costs import LayersSummary
 from farm.kinds.training import results as training
 from farm.kinds.training.runs import TrainingSummary
 from farm.model import Baseline, Domain, Flag, JobState, MeasureSettings, Quality, StoppingRule
-from farm.report import tables
+from farm.report import charts, tables
+from farm.report.document import Document
 from farm.report.numbers import count, label, net, percent, percent_interval, several
-from farm.report.paper import charts
 from farm.report.paper.material import Material, Studied
 from farm.report.paper.material import count as jobs
 
@@ -115,6 +115,8 @@ def findings(study: Studied) -> list[str]:
             return [_trained(summary) for summary in study.view.summaries]
         case layers.Results():
             return [_taken_apart(summary) for summary in study.view.summaries]
+        case Document():
+            return study.view.findings
         case _:
             return tables.findings(study.view.rendered())
 

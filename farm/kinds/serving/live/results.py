@@ -1,28 +1,34 @@
-"""The results of a sweep of kind serving: what requests that came in real time waited for, and took in joules."""
+"""`farm results` of kind serving: what requests that arrived in real time waited for, and took in joules."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePath
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
-from farm.analysis.aggregate import Key, Sample
+from farm.analysis.aggregate import Sample
 from farm.analysis.samples import samples
 from farm.analysis.statistics.data import order
-from farm.kinds.serving.columns import HEADINGS, SHOWN, cells, figures_record, in_ms, lasting
-from farm.kinds.serving.figures import WARM_UP, needed
-from farm.kinds.serving.live.trials import BURSTS, LATE, Least, Live, least_energy, soonest, summarise
+from farm.kinds.serving import columns
+from farm.kinds.serving.columns import in_ms
+from farm.kinds.serving.figures import WARM_UP
+from farm.kinds.serving.live import charts
+from farm.kinds.serving.live.trials import (
+    BURSTS,
+    LATE,
+    Least,
+    Live,
+    are_net,
+    least_energy,
+    soonest,
+    spelt_key,
+    summarise,
+)
 from farm.load.policy import Policy
-from farm.load.quantities import spelt_per_s
 from farm.model import Flag, Quality, Requests, Scalar, SweepRecord, WindowKind
-from farm.report import notes
-from farm.report.grids import Row, grids, named
-from farm.report.numbers import UNKNOWN, interval, milliseconds, net, number, percent
-from farm.report.results import doubt, trials_record
+from farm.report import notes as energy_notes
+from farm.report.document import Column, Document, Form, Record, Row, Table, findings, key, notes, paragraphs
+from farm.report.layout import named
+from farm.report.numbers import interval, milliseconds, percent
+from farm.report.results import doubt, ends, trials_record
 from farm.report.selection import Columns, Selected, Selection, select
-from farm.spec.workloads import PROCESSES
 from farm.store import Store
 
 COLUMNS = Columns(
@@ -32,9 +38,16 @@ COLUMNS = Columns(
         *("weights", "images", "channels_last", "threads"),
     ),
 )
-#: What a load is: no row is a mean over several.
+#: What makes a load: no row is a mean over several.
 LOAD = ("arrivals", "preprocess", "rate_per_s", "policy")
-_SURE = ("ms mean\n(95%)", "ms p99\n(95%)", "ms\nwaited", "served\n/s", "net J/request\n(95%)")
+#: How sure the figures are.
+_SURE = (
+    Column("response_mean_s", "ms mean\n(95%)", Form.INTERVAL, 1e3),
+    Column("response_p99_s", "ms p99\n(95%)", Form.INTERVAL, 1e3),
+    Column("wait_s", "ms\nwaited", scale=1e3),
+    Column("served_per_s", "served\n/s"),
+    Column("net_j_per_request", "net J/request\n(95%)", Form.NET),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,31 +57,13 @@ class Results:
     selected: Selected
     lives: Sequence[Live]
 
-    def rendered(self) -> RenderableType:
-        """Caption, figures, how sure they are, footnotes, sentences."""
-        if not self.lives:
-            return Text(self.selected.nothing())
-        how = "measured live: requests came in real time, whatever the server did"
-        caption = Text("\n".join((*self.selected.caption(), how, "")))
-        figures = grids([Row(shown(live), _cells(live)) for live in self.lives], HEADINGS)
-        sure = grids([Row(shown(live), _sure(live)) for live in self.lives], _SURE)
-        footnotes = [Text(note, style="dim") for note in _footnotes(self.lives)]
-        sentences = Table.grid(padding=(0, 1))
-        for sentence in self.sentences():
-            sentences.add_row("•", sentence)
-        return Group(caption, figures, sure, *footnotes, sentences)
-
-    def sentences(self) -> list[str]:
-        """Under each load the policy that answers soonest, and the one that takes the least joules."""
-        return [sentence for alike in _by_load(self.lives) for sentence in _sentences(alike)]
-
-    def records(self) -> list[dict[str, Scalar]]:
-        """For csv, json and parquet."""
-        return [_record(live) for live in self.lives]
-
 
 def results(store: Store, sweep: SweepRecord, selection: Selection) -> Results:
-    """Read, filter, group; raises InputError as `select` does. Loads that differ are never averaged over."""
+    """Read, filter and group the trials of a sweep; loads that differ are never averaged over.
+
+    Raises:
+        InputError: the selection does not fit the sweep.
+    """
     chosen = selection.without_targets(sweep.kind)
     trials = list(store.trial_rows(sweep.id))
     rows = store.measurement_rows(sweep.id, kinds=[WindowKind.MEASURE])
@@ -78,7 +73,7 @@ def results(store: Store, sweep: SweepRecord, selection: Selection) -> Results:
 def grouped(
     sweep: SweepRecord, found: Sequence[Sample], requests: Mapping[str, Sequence[Requests]], selection: Selection
 ) -> Results:
-    """The same, of what was read."""
+    """Filter and group samples; `requests` are those of each trial."""
     selected = select(sweep, found, selection, COLUMNS)
     apart = tuple(name for name in LOAD if name in selected.averaged)
     if apart:
@@ -97,60 +92,72 @@ def _policy_place(value: Scalar) -> tuple[float, int]:
     return policy.timeout_s, policy.size
 
 
-def shown(live: Live) -> Key:
-    """Its key as people read it: rates with their unit, also that of a trace, which goes by its file's name."""
-    return tuple(_shown(name, value, live) for name, value in live.work.key)
+def document(found: Results) -> Document:
+    """Figures, how sure they are, and the best policies under each load."""
+    lives = found.lives
+    if not lives:
+        return Document(paragraphs(found.selected.nothing().split("\n")), rows=[])
+    how = "measured live: requests arrived in real time, whatever the server did"
+    keys = [key(name) for name in spelt_key(lives[0])]
+    return Document(
+        [
+            *paragraphs([*found.selected.caption(), how]),
+            Table([*keys, *columns.COLUMNS], [_row(live) for live in lives]),
+            Table([*keys, *_SURE], [_sure(live) for live in lives]),
+            *notes(_notes(lives)),
+            *charts.figures(lives, found.selected),
+            *findings(sentences(lives)),
+        ],
+        rows=[_record(live) for live in lives],
+    )
 
 
-def _shown(name: str, value: Scalar, live: Live) -> tuple[str, Scalar]:
-    if name == "rate_per_s":
-        return "rate", UNKNOWN if live.rate_per_s is None else spelt_per_s(float(f"{live.rate_per_s:.4g}"))
-    if name == "arrivals" and value not in PROCESSES:
-        return name, f"trace {PurePath(str(value)).name}"
-    return name, value
+def _row(live: Live) -> Row:
+    doubtful = {"net_j_per_request": "!"} if live.work.is_doubtful else {}
+    return Row({**spelt_key(live), **columns.values(live.figures)}, columns.marks(live.figures) | doubtful)
 
 
-def _cells(live: Live) -> list[str]:
-    *rest, net_j = cells(live.figures)
-    return [*rest, f"{net_j}{'!' if live.work.is_doubtful else ''}"]
+def _sure(live: Live) -> Row:
+    times = {} if live.figures.is_saturated else live.figures.response_s
+    known = {columns.time_name(name): value for name, value in times.items()}
+    wait_s = None if live.figures.is_saturated else live.wait_s
+    rest = {"wait_s": wait_s, "served_per_s": live.work.units_per_s, "net_j_per_request": live.work.net_j}
+    return Row({**spelt_key(live), **known, **rest})
 
 
-def _sure(live: Live) -> list[str]:
-    served_per_s, net_j = number(live.work.units_per_s), net(live.work.net_j)
-    if live.figures.is_saturated:
-        return [UNKNOWN, UNKNOWN, UNKNOWN, served_per_s, net_j]
-    response_s = live.figures.response_s
-    waited = milliseconds(live.wait_s.mean if live.wait_s else None)
-    return [*(interval(in_ms(response_s.get(name))) for name in ("mean", "p99")), waited, served_per_s, net_j]
-
-
-def _footnotes(lives: Sequence[Live]) -> list[str]:
+def _notes(lives: Sequence[Live]) -> list[str]:
     figures = [live.figures for live in lives]
     own = [
-        "Response times: from when a request was to come to its answer, requests of all trials together, without the "
-        f"first {percent(WARM_UP)} of each window, which begins with an empty queue (of a trace all). Joules: of all.",
-        "load: rate over what the warm-up served at best, in full batches back to back.",
-        "J: of a request; gross: with the idle between batches, net: above it. Intervals are over trials.",
+        "Response times count from the moment at which a request was to arrive until its answer. They are of the "
+        f"requests of all trials together, without the first {percent(WARM_UP)} of each window, because each window "
+        "begins with an empty queue; of a trace, all requests count. Joules are of all requests.",
+        "load: the rate as a share of the requests that the warm-up served in full batches, back to back.",
+        "J: of a request; gross holds the idle power between batches, net does not. Intervals are over trials.",
     ]
     if any(f.is_saturated for f in figures):
-        own.append("A load of 1 or more (!) is saturated: the queue grows without bound, and has no response times.")
+        own.append("! load: at 1 or more the queue grows without bound, so there are no response times.")
     elif any(Flag.SATURATED in live.work.flags for live in lives):
-        own.append("Some trials found themselves saturated, their rows on the whole are not.")
-    weak = [name for name in SHOWN if any(f.response_s and not f.is_claim(name) for f in figures)]
-    if weak:
-        own.append(f"* fewer requests than a claim needs: {', '.join(f'{name} {needed(name)}' for name in weak)}.")
-    late = [live for live in lives if live.is_late]
-    if late:
+        own.append("Some trials were saturated, though their rows as a whole are not.")
+    if weak := columns.unclaimed(figures, columns.SHOWN):
+        own.append(f"* rests on fewer requests than a claim needs: {weak}.")
+    if late := [live for live in lives if live.is_late]:
         worst = max(late, key=lambda live: live.late_s or 0.0)
-        where = f"{milliseconds(worst.late_s)} ms or more ({named(dict(shown(worst)))})"
         own.append(
-            f"Requests came late: one in 100 by {where}, over {percent(LATE)} of the median response. Response times "
-            "hold that: they count from when a request was to come."
+            f"Requests came late: one in 100 by {milliseconds(worst.late_s)} ms or more ({named(spelt_key(worst))}), "
+            f"which is over {percent(LATE)} of the median response time. Response times include this delay, because "
+            "they count from the moment at which a request was to arrive."
         )
     if any(live.work.quality is Quality.MODELLED for live in lives):
-        own.append(f"No policy is said to take less energy: {BURSTS}.")
-    own += notes.spread(value for live in lives for value in (live.work.net_j, live.figures.response_s.get("mean")))
-    return [*own, *notes.reservations([live.work for live in lives])]
+        own.append(f"Policies are not ranked by energy: {BURSTS}.")
+    own += energy_notes.spread(
+        value for live in lives for value in (live.work.net_j, live.figures.response_s.get("mean"))
+    )
+    return [*own, *energy_notes.reservations([live.work for live in lives])]
+
+
+def sentences(lives: Sequence[Live]) -> list[str]:
+    """Under each load the policy that answers soonest, and the one that takes the least joules."""
+    return [sentence for alike in _by_load(lives) for sentence in _sentences(alike)]
 
 
 def _by_load(lives: Iterable[Live]) -> list[list[Live]]:
@@ -163,18 +170,17 @@ def _by_load(lives: Iterable[Live]) -> list[list[Live]]:
 
 
 def _sentences(lives: Sequence[Live]) -> list[str]:
-    who = named({name: value for name, value in shown(lives[0]) if name != "policy"}) or "all"
+    who = named({name: value for name, value in spelt_key(lives[0]).items() if name != "policy"}) or "all"
     is_net = are_net([live for live in lives if live.is_comparable])
     found = []
     fast, cheap = soonest(lives), least_energy(lives, is_net)
     if fast is not None:
         each = (f"{interval(in_ms(value))} ms" for value in (fast.value, fast.next_value))
-        found.append(f"{who}: {_policy(fast.best)} answers soonest, on average in {_held(fast, *each)}.")
+        found.append(f"{who}: {_policy(fast.best)} answers soonest, on average in {_compared(fast, *each)}.")
     if cheap is not None:
-        kind = f"J {'net' if is_net else 'gross'} per request"
-        own = f"{interval(cheap.value)} {kind}"
+        own = f"{interval(cheap.value)} J {'net' if is_net else 'gross'} per request"
         found.append(
-            f"{who}: {_policy(cheap.best)} takes the least energy, {_held(cheap, own, interval(cheap.next_value))}."
+            f"{who}: {_policy(cheap.best)} takes the least energy, {_compared(cheap, own, interval(cheap.next_value))}."
         )
     saturated = [_policy(live) for live in lives if live.figures.is_saturated and not live.work.is_doubtful]
     if saturated:
@@ -182,29 +188,23 @@ def _sentences(lives: Sequence[Live]) -> list[str]:
     return found
 
 
-def are_net(lives: Sequence[Live]) -> bool:
-    """Whether net joules may be compared: all of them stand out of their uncertainty."""
-    joules = [live.work.net_j for live in lives]
-    return all(value is not None and value.mean > 0 and (value.low is None or value.low > 0) for value in joules)
-
-
 def _policy(live: Live) -> str:
     return str(dict(live.work.key).get("policy", "it"))
 
 
-def _held(least: Least, own: str, other: str) -> str:
-    """A value beside the next, and whether there is anything between them."""
+def _compared(least: Least, own: str, other: str) -> str:
+    """A value beside the next, and whether the two can be told apart."""
     return f"{own}, {percent(least.share)} less than {_policy(least.next)} ({other}){doubt(least.is_clear)}"
 
 
-def _record(live: Live) -> dict[str, Scalar]:
+def _record(live: Live) -> Record:
     work = live.work
     return {
         **trials_record(work),
         "arrivals_per_s": live.rate_per_s,
         "served_per_s": work.units_per_s,
-        **figures_record(live.figures),
-        **lasting("wait_s", None if live.figures.is_saturated else live.wait_s),
+        **columns.record(live.figures),
+        **ends("wait_s", None if live.figures.is_saturated else columns.duration(live.wait_s)),
         "late_p99_s": live.late_s,
         "late": live.is_late,
         "carbon_g_per_request": work.carbon_g,

@@ -1,17 +1,13 @@
-"""Which network and batch policy to serve with, in words and tables: for `farm recommend`."""
+"""`farm recommend`: which network and batch policy to serve with."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
 from farm.analysis.aggregate import Key
 from farm.errors import InputError
-from farm.kinds.serving.columns import figures_record, joules, time_cell
+from farm.kinds.serving import columns
+from farm.kinds.serving.columns import time_name
 from farm.kinds.serving.figures import Figures
 from farm.kinds.serving.recommended.choice import (
     WORTHWHILE,
@@ -28,13 +24,16 @@ from farm.kinds.serving.simulated.batches import HOW, Served, served
 from farm.load.arrivals import Arrivals
 from farm.load.quantities import spelt_per_s
 from farm.model import Quality, Scalar, SweepRecord
-from farm.report.grids import named
-from farm.report.numbers import UNKNOWN, interval, milliseconds, number, percent
+from farm.report.document import Block, Column, Document, Findings, Form, Heading, Record, Row, Table, notes, paragraphs
+from farm.report.layout import named
+from farm.report.numbers import interval, milliseconds, net_mean, number, percent
 from farm.report.selection import Selection
 from farm.store import Store
 
-#: Rows of the front that a terminal shows; JSON has all.
+#: Rows of the front that people see; JSON has all.
 LONGEST_FRONT = 12
+_GROSS = Column("gross_j_per_request", "gross J\n/request", Form.INTERVAL)
+_NET = Column("net_j_per_request", "net J\n/request", Form.NET_MEAN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,159 +46,6 @@ class Recommendation:
     found: Sequence[Candidate]
     advice: Sequence[Advice]
 
-    def rendered(self) -> RenderableType:
-        """The answer first; then networks, prices and front of each machine; then what a reader must know."""
-        answers = [part for a in self.advice for part in (*(Text(line) for line in self.answer(a)), Text())]
-        caption = [*self.served.selected.caption(), self._load(), ""]
-        tables = [part for a in self.advice for part in self._tables(a)]
-        footnotes = [Text(note, style="dim") for note in self._footnotes()]
-        return Group(*answers, Text("\n".join(caption)), *tables, *footnotes)
-
-    def answer(self, advice: Advice) -> list[str]:
-        """What to do, in a sentence, and what speaks against it."""
-        where = named(dict(self.served.place(advice.place)))
-        rate = spelt_per_s(self.arrivals.rate_per_s, " requests")
-        wanted = f"{rate} on {where}, within {_and(str(li) for li in self.limits)}"
-        if advice.best is None:
-            return [f"{wanted}: nothing meets that. {self._nearest(advice)} ({HOW})."]
-        best = advice.best
-        times = _and(f"{li.statistic} {time_cell(best.figures, li.statistic)} ms" for li in self.limits)
-        modelled = " (modelled)" if best.service.quality is Quality.MODELLED else ""
-        return [
-            f"{wanted}: {_name(best.network)}, {best.policy.in_words}, takes the least energy, "
-            f"{interval(best.gross_j)} J gross a request, {joules(best.figures.net_j)} net{modelled}; {times} ({HOW}).",
-            *([self._by_trial(advice.by_trial)] if len(advice.by_trial) > 1 else []),
-            *([self._faster(advice.faster)] if advice.faster else []),
-            *([_tie(advice.rivals)] if advice.rivals else []),
-        ]
-
-    def _by_trial(self, figures: Sequence[Figures]) -> str:
-        times = _and(_range(figures, limit) for limit in self.limits)
-        misses = any(not _is_within(f, limit) for f in figures for limit in self.limits)
-        verdict = "some of them miss the limit" if misses else "all of them in time"
-        return f"With the batches of each of {len(figures)} trials alone: {times}, {verdict}."
-
-    def _faster(self, other: Candidate) -> str:
-        times = _and(f"{li.statistic} {time_cell(other.figures, li.statistic)} ms" for li in self.limits)
-        return f"{other.policy} is faster, {times}, and may take no more: the intervals overlap."
-
-    def _nearest(self, advice: Advice) -> str:
-        near = [c for c in advice.nearest.values() if c is not None]
-        if not near:
-            fastest = advice.fastest
-            most = number(fastest.capacity_per_s)
-            return f"None keeps up: the fastest, {_name(fastest.network)} with {fastest.policy}, serves {most}/s"
-        nearest = min(near, key=lambda c: c.excess(self.limits))
-        times = _and(f"{li.statistic} {time_cell(nearest.figures, li.statistic)} ms" for li in self.limits)
-        what = f"{_name(nearest.network)}, {nearest.policy.in_words}"
-        return f"Nearest is {what}: {times}, {interval(nearest.gross_j)} J gross a request"
-
-    def _load(self) -> str:
-        policies = len({str(c.policy) for c in self.found})
-        tried = f"{policies} policies, {self.found[0].figures.requests} requests each"
-        return f"{self.arrivals} arrivals, {spelt_per_s(self.arrivals.rate_per_s)}; {tried}"
-
-    def _tables(self, advice: Advice) -> list[RenderableType]:
-        heading: list[RenderableType] = [Text(named(dict(advice.place)), style="bold")] if advice.place else []
-        shown = [c for network in advice.by_network for c in [advice.by_network[network] or advice.nearest[network]]]
-        networks = zip(advice.by_network, shown, strict=True)
-        parts = [*heading, Text("The best policy of each network"), self._candidates(networks)]
-        if any(price.best for price in advice.prices):
-            parts += [
-                Text("The price of time: the least energy under tighter and wider limits"),
-                _prices(advice.prices),
-            ]
-        if advice.front:
-            buys = f"accuracy, or {percent(WORTHWHILE)} off the {self.limits[0].statistic}"
-            front = ((c.network, c) for c in advice.front[:LONGEST_FRONT])
-            parts += [Text(f"Front: more energy buys {buys}"), self._candidates(front)]
-        return parts
-
-    def _candidates(self, rows: Iterable[tuple[Key, Candidate | None]]) -> Table:
-        times = [f"{limit.statistic}\nms" for limit in self.limits]
-        out = _table(["\nnetwork", "top-1\n%", *times, "gross J\n/request", "net J\n/request", "\npolicy"])
-        for network, candidate in rows:
-            out.add_row(_name(network), *self._cells(candidate))
-        out.add_row()
-        return out
-
-    def _cells(self, candidate: Candidate | None) -> list[str]:
-        if candidate is None:
-            return [*[UNKNOWN] * (len(self.limits) + 3), "none keeps up"]
-        figures = candidate.figures
-        return [
-            number(candidate.accuracy),
-            *(self._time(candidate, index) for index in range(len(self.limits))),
-            interval(candidate.gross_j),
-            joules(figures.net_j),
-            str(candidate.policy),
-        ]
-
-    def _time(self, candidate: Candidate, index: int) -> str:
-        limit = self.limits[index]
-        return f"{time_cell(candidate.figures, limit.statistic)}{'' if candidate.meets([limit]) else '>'}"
-
-    def _footnotes(self) -> list[str]:
-        figures = [c.figures for c in self.found]
-        own = ["gross: with the idle between batches; the least of it decides. net: above idle."]
-        if any(None in a.by_network.values() for a in self.advice) or self._front_exceeds():
-            own.append("> above the limit, with its interval.")
-        cut = max(len(a.front) for a in self.advice) - LONGEST_FRONT
-        if cut > 0:
-            own.append(f"The front goes on for {cut} more: --json has them.")
-        return [*own, *self.served.footnotes(figures, [limit.statistic for limit in self.limits])]
-
-    def _front_exceeds(self) -> bool:
-        return any(not c.meets(self.limits) for a in self.advice for c in a.front[:LONGEST_FRONT])
-
-    def records(self) -> list[dict[str, Scalar]]:
-        """For csv and parquet: the best or nearest policy of each network, the prices, the front."""
-        return [{**dict(self.served.place(a.place)), **row} for a in self.advice for row in _rows(a)]
-
-    def record(self) -> dict[str, Any]:
-        """For json, which has the answer besides."""
-        return {
-            "sweep": self.served.selected.sweep.id,
-            "arrivals": str(self.arrivals),
-            "rate_per_s": self.arrivals.rate_per_s,
-            "limits_s": {limit.statistic: limit.at_most_s for limit in self.limits},
-            "response_times": "simulated",
-            "advice": [self._advice_record(advice) for advice in self.advice],
-            "notes": self._footnotes(),
-        }
-
-    def _advice_record(self, advice: Advice) -> dict[str, Any]:
-        service = advice.fastest.service
-        return {
-            **dict(self.served.place(advice.place)),
-            "quality": service.quality.value if service.quality else None,
-            "simulated": service.simulated,
-            "answer": " ".join(self.answer(advice)),
-            "best": advice.best and _record(advice.best),
-            "best_by_trial": [figures_record(figures) for figures in advice.by_trial],
-            "faster": advice.faster and _record(advice.faster),
-            "rivals": [_record(rival) for rival in advice.rivals],
-            "networks": [
-                {
-                    **dict(network),
-                    "meets": best is not None,
-                    "best": best and _record(best),
-                    "nearest": near and _record(near),
-                }
-                for network, best in advice.by_network.items()
-                for near in [advice.nearest.get(network)]
-            ],
-            "prices": [
-                {
-                    "factor": price.factor,
-                    "limits_s": {limit.statistic: limit.at_most_s for limit in price.limits},
-                    "best": price.best and _record(price.best),
-                }
-                for price in advice.prices
-            ],
-            "front": [_record(candidate) for candidate in advice.front],
-        }
-
 
 def recommendation(
     store: Store,
@@ -210,7 +56,11 @@ def recommendation(
     requests: int = REQUESTS,
     seed: int = 1,
 ) -> Recommendation:
-    """Simulate every policy of every network of a sweep; raises InputError where no joules are known."""
+    """Simulate every policy of every network of a sweep, and choose.
+
+    Raises:
+        InputError: there is nothing to serve with, or no joules are known.
+    """
     sweep_served = served(store, sweep, selection)
     found = candidates(sweep_served.services, arrivals, limits, sweep_served.accuracy, requests, seed)
     if not found:
@@ -218,39 +68,58 @@ def recommendation(
     return Recommendation(sweep_served, arrivals, limits, found, advise(found, arrivals, tuple(limits), requests, seed))
 
 
-def _rows(advice: Advice) -> Iterator[dict[str, Scalar]]:
-    for network, best in advice.by_network.items():
-        shown = best or advice.nearest[network]
-        yield {"row": "network", "meets": best is not None, **dict(network), **(_record(shown) if shown else {})}
-    for price in advice.prices:
-        yield {"row": "price", "factor": price.factor, **(_record(price.best) if price.best else {})}
-    yield from ({"row": "front", **_record(candidate)} for candidate in advice.front)
+def document(found: Recommendation) -> Document:
+    """The answer first; then networks, prices and front of each machine; then what a reader must know."""
+    policies = len({str(c.policy) for c in found.found})
+    load = f"{found.arrivals} arrivals, {spelt_per_s(found.arrivals.rate_per_s)}"
+    tried = f"{policies} policies tried, {found.found[0].figures.requests} requests each"
+    answers = [sentence for advice in found.advice for sentence in answer(found, advice)]
+    return Document(
+        [
+            Findings(answers),
+            Heading("What it rests on"),
+            *paragraphs([*found.served.selected.caption(), f"{load}; {tried}"]),
+            *(block for advice in found.advice for block in _tables(found, advice)),
+            *notes(_notes(found)),
+        ],
+        rows=[{**dict(found.served.place(a.place)), **row} for a in found.advice for row in _rows(a)],
+        record=_whole_record(found),
+    )
 
 
-def _prices(prices: Sequence[Price]) -> Table:
-    asked = next((price.best for price in prices if price.factor == 1), None)
-    limits = [f"{limit.statistic} ≤\nms" for limit in prices[0].limits]
-    out = _table(["\nlimit", *limits, "gross J\n/request", "of the\nasked", "net J\n/request", "\nwith"])
-    for price in prices:
-        cells = (f"x {price.factor:g}", *(milliseconds(limit.at_most_s) for limit in price.limits))
-        if price.best is None:
-            out.add_row(*cells, UNKNOWN, UNKNOWN, UNKNOWN, "nothing meets that")
-        else:
-            share = percent(price.best.gross_j.mean / asked.gross_j.mean) if asked is not None else UNKNOWN
-            what = f"{_name(price.best.network)} {price.best.policy}"
-            out.add_row(*cells, interval(price.best.gross_j), share, joules(price.best.figures.net_j), what)
-    out.add_row()
-    return out
+def answer(found: Recommendation, advice: Advice) -> list[str]:
+    """What to do on one machine, and what speaks against it."""
+    limits = found.limits
+    where = named(dict(found.served.place(advice.place)))
+    rate = spelt_per_s(found.arrivals.rate_per_s, " requests")
+    wanted = f"{rate} on {where}, within {_and(map(str, limits))}"
+    best = advice.best
+    if best is None:
+        return [f"{wanted}: nothing meets that. {_nearest(advice, limits)} ({HOW})."]
+    modelled = " (modelled)" if best.service.quality is Quality.MODELLED else ""
+    sentences = [
+        f"{wanted}: {_name(best.network)}, {best.policy.in_words}, takes the least energy, {interval(best.gross_j)} J "
+        f"gross a request, {net_mean(best.figures.net_j)} net{modelled}; {_times(best.figures, limits)} ({HOW})."
+    ]
+    if len(advice.by_trial) > 1:
+        sentences.append(_by_trial(advice.by_trial, limits))
+    if other := advice.faster:
+        times = _times(other.figures, limits)
+        sentences.append(f"{other.policy} is faster, {times}, and may take no more energy: the intervals overlap.")
+    if advice.rivals:
+        others = _and(dict.fromkeys(_name(rival.network) for rival in advice.rivals))
+        sentences.append(
+            f"Cannot tell yet whether {others} would take more energy: the intervals overlap or are unknown. Add "
+            "repetitions."
+        )
+    return sentences
 
 
-def _table(headings: Sequence[str]) -> Table:
-    """Words in the first and the last column, which may take lines; figures between."""
-    out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    out.add_column(headings[0], overflow="fold")
-    for heading in headings[1:-1]:
-        out.add_column(heading, justify="right", no_wrap=True)
-    out.add_column(headings[-1], overflow="fold")
-    return out
+def _by_trial(figures: Sequence[Figures], limits: Limits) -> str:
+    times = _and(_range(figures, limit) for limit in limits)
+    misses = any(not _is_within(f, limit) for f in figures for limit in limits)
+    verdict = "some of them miss the limit" if misses else "all of them in time"
+    return f"With the batches of each of {len(figures)} trials alone: {times}, {verdict}."
 
 
 def _range(figures: Sequence[Figures], limit: Limit) -> str:
@@ -264,9 +133,90 @@ def _is_within(figures: Figures, limit: Limit) -> bool:
     return not figures.is_saturated and figures.response_s[limit.statistic].mean <= limit.at_most_s
 
 
-def _tie(rivals: Sequence[Candidate]) -> str:
-    others = _and(dict.fromkeys(_name(rival.network) for rival in rivals))
-    return f"{others} may take no more: the intervals overlap or are unknown, more repetitions would tell."
+def _nearest(advice: Advice, limits: Limits) -> str:
+    near = [c for c in advice.nearest.values() if c is not None]
+    if not near:
+        fastest = advice.fastest
+        most = number(fastest.capacity_per_s)
+        return f"None keeps up: the fastest, {_name(fastest.network)} with {fastest.policy}, serves {most}/s"
+    nearest = min(near, key=lambda c: c.excess(limits))
+    what = f"{_name(nearest.network)}, {nearest.policy.in_words}"
+    return f"Nearest is {what}: {_times(nearest.figures, limits)}, {interval(nearest.gross_j)} J gross a request"
+
+
+def _times(figures: Figures, limits: Limits) -> str:
+    marks, statistics = columns.marks(figures), [limit.statistic for limit in limits]
+    each = ((name, figures.response_s[name].mean, marks.get(time_name(name), "")) for name in statistics)
+    return _and(f"{name} {milliseconds(mean_s)}{mark} ms" for name, mean_s, mark in each)
+
+
+def _tables(found: Recommendation, advice: Advice) -> Iterator[Block]:
+    if advice.place:
+        yield Heading(named(dict(advice.place)))
+    shown = [(network, best or advice.nearest[network]) for network, best in advice.by_network.items()]
+    yield _table("The best policy of each network", shown, found.limits)
+    if any(price.best for price in advice.prices):
+        yield _prices(advice.prices)
+    if advice.front:
+        buys = f"accuracy, or {percent(WORTHWHILE)} off the {found.limits[0].statistic}"
+        front = [(c.network, c) for c in advice.front[:LONGEST_FRONT]]
+        yield _table(f"Front: more energy buys {buys}", front, found.limits)
+
+
+def _table(caption: str, rows: Iterable[tuple[Key, Candidate | None]], limits: Limits) -> Table:
+    shown = (
+        Column("network", "\nnetwork", Form.TEXT),
+        Column("published_top1_percent", "top-1\n%"),
+        *(Column(time_name(limit.statistic), f"{limit.statistic}\nms", scale=1e3) for limit in limits),
+        _GROSS,
+        _NET,
+        Column("policy", "\npolicy", Form.TEXT),
+    )
+    return Table(shown, [_row(network, candidate, limits) for network, candidate in rows], caption, is_flat=True)
+
+
+def _row(network: Key, candidate: Candidate | None, limits: Limits) -> Row:
+    if candidate is None:
+        return Row({"network": _name(network), "policy": "none keeps up"})
+    own = {"published_top1_percent": candidate.accuracy, "policy": str(candidate.policy)}
+    marks = columns.marks(candidate.figures)
+    above = [time_name(limit.statistic) for limit in limits if not candidate.meets([limit])]
+    marks |= {name: f"{marks.get(name, '')}>" for name in above}
+    return Row({"network": _name(network), **columns.values(candidate.figures), **own}, marks)
+
+
+def _prices(prices: Sequence[Price]) -> Table:
+    asked = next((price.best for price in prices if price.factor == 1), None)
+    shown = (
+        Column("limit", "\nlimit", Form.TEXT),
+        *(Column(f"{li.statistic}_s", f"{li.statistic} ≤\nms", scale=1e3) for li in prices[0].limits),
+        _GROSS,
+        Column("share", "of the\nasked", Form.PERCENT),
+        _NET,
+        Column("with", "\nwith", Form.TEXT),
+    )
+    caption = "The price of time: the least energy under tighter and wider limits"
+    return Table(shown, [_price(price, asked) for price in prices], caption, is_flat=True)
+
+
+def _price(price: Price, asked: Candidate | None) -> Row:
+    limits = {f"{limit.statistic}_s": limit.at_most_s for limit in price.limits}
+    values: dict[str, Any] = {"limit": f"x {price.factor:g}", **limits, "with": "nothing meets that"}
+    if best := price.best:
+        share = best.gross_j.mean / asked.gross_j.mean if asked else None
+        values |= {**columns.values(best.figures), "share": share, "with": f"{_name(best.network)} {best.policy}"}
+    return Row(values)
+
+
+def _notes(found: Recommendation) -> list[str]:
+    shown = [c for a in found.advice for c in (*a.nearest.values(), *a.front[:LONGEST_FRONT])]
+    own = ["gross: joules with the idle power between batches; the least of it decides. net: above idle."]
+    if any(c is not None and not c.meets(found.limits) for c in shown):
+        own.append("> above the limit, with its interval.")
+    cut = max(len(a.front) for a in found.advice) - LONGEST_FRONT
+    if cut > 0:
+        own.append(f"The front goes on for {cut} more rows: --json has them.")
+    return [*own, *found.served.notes([c.figures for c in found.found], [limit.statistic for limit in found.limits])]
 
 
 def _name(network: Key) -> str:
@@ -279,11 +229,65 @@ def _and(parts: Iterable[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
+def _rows(advice: Advice) -> Iterator[dict[str, Scalar]]:
+    for network, best in advice.by_network.items():
+        shown = best or advice.nearest[network]
+        yield {"row": "network", "meets": best is not None, **dict(network), **(_record(shown) if shown else {})}
+    for price in advice.prices:
+        yield {"row": "price", "factor": price.factor, **(_record(price.best) if price.best else {})}
+    yield from ({"row": "front", **_record(candidate)} for candidate in advice.front)
+
+
+def _whole_record(found: Recommendation) -> Record:
+    return {
+        "sweep": found.served.selected.sweep.id,
+        "arrivals": str(found.arrivals),
+        "rate_per_s": found.arrivals.rate_per_s,
+        "limits_s": {limit.statistic: limit.at_most_s for limit in found.limits},
+        "response_times": "simulated",
+        "advice": [_advice_record(found, advice) for advice in found.advice],
+        "notes": _notes(found),
+    }
+
+
+def _advice_record(found: Recommendation, advice: Advice) -> Record:
+    service = advice.fastest.service
+    return {
+        **dict(found.served.place(advice.place)),
+        "quality": service.quality.value if service.quality else None,
+        "simulated": service.simulated,
+        "answer": " ".join(answer(found, advice)),
+        "best": advice.best and _record(advice.best),
+        "best_by_trial": [columns.record(figures) for figures in advice.by_trial],
+        "faster": advice.faster and _record(advice.faster),
+        "rivals": [_record(rival) for rival in advice.rivals],
+        "networks": [
+            {
+                **dict(network),
+                "meets": best is not None,
+                "best": best and _record(best),
+                "nearest": near and _record(near),
+            }
+            for network, best in advice.by_network.items()
+            for near in [advice.nearest.get(network)]
+        ],
+        "prices": [
+            {
+                "factor": price.factor,
+                "limits_s": {limit.statistic: limit.at_most_s for limit in price.limits},
+                "best": price.best and _record(price.best),
+            }
+            for price in advice.prices
+        ],
+        "front": [_record(candidate) for candidate in advice.front],
+    }
+
+
 def _record(candidate: Candidate) -> dict[str, Scalar]:
     return {
         **dict(candidate.network),
         "policy": str(candidate.policy),
         "published_top1_percent": candidate.accuracy,
         "capacity_per_s": candidate.capacity_per_s,
-        **figures_record(candidate.figures),
+        **columns.record(candidate.figures),
     }

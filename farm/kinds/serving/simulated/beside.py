@@ -1,37 +1,49 @@
-"""Simulated response times beside live ones, load by load: for `farm response --live`."""
+"""`farm response --live`: simulated response times and joules beside live ones, load by load."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
-
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
 
 from farm.analysis.aggregate import Sample
 from farm.analysis.samples import samples
 from farm.errors import InputError
-from farm.kinds.serving.columns import figures_record, in_ms, joules, time_cell
+from farm.kinds.serving import columns
 from farm.kinds.serving.figures import WARM_UP, needed
 from farm.kinds.serving.live import results as live
-from farm.kinds.serving.live.trials import Live
-from farm.kinds.serving.simulated.agreement import Agreement, Pair, agreements
+from farm.kinds.serving.live.trials import Live, spelt_key
+from farm.kinds.serving.simulated.agreement import COMPARED, Agreement, Pair, agreements
 from farm.kinds.serving.simulated.assess import REQUESTS, assess
 from farm.kinds.serving.simulated.batches import Served, idle_w, served
 from farm.kinds.serving.simulated.service import Service, net_per_unit
 from farm.load.arrivals import PROCESSES, Arrivals, Recorded
 from farm.load.policy import Policy
-from farm.model import Quality, Requests, Scalar, SweepRecord, WindowKind
-from farm.report import notes
-from farm.report.grids import Row, grids, named
-from farm.report.numbers import UNKNOWN, count, interval, number, percent
+from farm.model import Quality, Requests, SweepRecord, WindowKind
+from farm.report import notes as energy_notes
+from farm.report.document import Block, Column, Document, Form, Record, Row, Table, findings, key, notes, paragraphs
+from farm.report.layout import named
+from farm.report.numbers import number, percent
 from farm.report.selection import Labels, Selection
 from farm.store import Store
 
 #: What a live trial must share with the batches that stand for it.
 ALIKE = ("model", "machine", "device", "precision", "weights", "channels_last", "threads", "simulated")
-_TIMES = ("ms mean\nsim.", "\nlive", "\nratio", "ms p99\nsim.", "\nlive", "\nratio", "batch\nsim.", "\nlive")
-_JOULES = ("J gross\nsim.", "\nlive", "\nratio", "J net\nsim.", "\nlive", "\nratio")
+_TIMES = (
+    Column("simulated_response_mean_s", "ms mean\nsim.", scale=1e3),
+    Column("live_response_mean_s", "\nlive", Form.INTERVAL, 1e3),
+    Column("ratio_response_mean", "\nratio"),
+    Column("simulated_response_p99_s", "ms p99\nsim.", scale=1e3),
+    Column("live_response_p99_s", "\nlive", scale=1e3),
+    Column("ratio_response_p99", "\nratio"),
+    Column("simulated_mean_batch", "batch\nsim.", Form.COUNT),
+    Column("live_mean_batch", "\nlive", Form.COUNT),
+)
+_JOULES = (
+    Column("simulated_gross_j_per_request", "J gross\nsim.", Form.NET_MEAN),
+    Column("live_gross_j_per_request", "\nlive", Form.NET_MEAN),
+    Column("ratio_gross_j_per_request", "\nratio"),
+    Column("simulated_net_j_per_request", "J net\nsim.", Form.NET_MEAN),
+    Column("live_net_j_per_request", "\nlive", Form.NET_MEAN),
+    Column("ratio_net_j_per_request", "\nratio"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,63 +55,6 @@ class Beside:
     pairs: Sequence[Pair]
     without: Sequence[Live]  #: nobody timed batches for them
 
-    def rendered(self) -> RenderableType:
-        """Caption, times, joules, footnotes, sentences."""
-        captions = [*self.served.selected.caption(), "beside live requests:", *self.live.selected.caption()]
-        parts: list[RenderableType] = [Text("\n".join((*captions, "")))]
-        if self.pairs:
-            parts.append(grids([Row(live.shown(pair.live), _times(pair)) for pair in self.pairs], _TIMES))
-            parts.append(grids([Row(live.shown(pair.live), _joules(pair)) for pair in self.pairs], _JOULES))
-        sentences = Table.grid(padding=(0, 1))
-        for sentence in self.sentences():
-            sentences.add_row("•", sentence)
-        return Group(*parts, *(Text(note, style="dim") for note in self._footnotes()), sentences)
-
-    def sentences(self) -> list[str]:
-        """How far the two are apart, and what could not be compared."""
-        found = [_sentence(agreement) for agreement in agreements(self.pairs)]
-        if self.without:
-            those = "; ".join(named(dict(live.shown(one))) for one in self.without)
-            title = self.served.selected.title
-            found.append(f"Not simulated, since {title} timed no such batches on the same machine: {those}.")
-        return found
-
-    def _footnotes(self) -> list[str]:
-        figures = [figures for pair in self.pairs for figures in (pair.simulated, pair.live.figures)]
-        own = [
-            "sim.: simulated over measured batches, none of them under load; ratio: simulated over live.",
-            f"Times without the first {percent(WARM_UP)} of the requests, live of each window.",
-            "J: of a request; net: above the idle of the loaded network.",
-        ]
-        if any(f.is_saturated for f in figures):
-            own.append("– where one of the two is saturated: its queue grows without bound.")
-        if any(f.response_s and not f.is_claim("p99") for f in figures):
-            own.append(f"* fewer measured batches, or requests, than a claim needs: p99 {needed('p99')}.")
-        if any(pair.live.work.labels.get("preprocess") for pair in self.pairs) or self.live.selected.shared.get(
-            "preprocess"
-        ):
-            own.append(
-                "preprocess: live images were decoded and resized while they were served, batches had them ready."
-            )
-        if any(pair.ratio(what) is None for pair in self.pairs for what in ("gross J", "net J")):
-            own.append("Joules that are unknown, within their noise, or of different quality have no ratio.")
-        if any(pair.live.is_late for pair in self.pairs):
-            own.append("Some live requests came late: `farm results` of that sweep tells which.")
-        own += notes.spread(pair.live.figures.response_s.get("mean") for pair in self.pairs)
-        return [*own, *notes.reservations([one.work for one in self.live.lives])]
-
-    def record(self) -> dict[str, Any]:
-        """All of it, for scripts."""
-        return {
-            "agreement": [_agreement_record(agreement) for agreement in agreements(self.pairs)],
-            "loads": self.records(),
-            "without_batches": [dict(one.work.key) for one in self.without],
-        }
-
-    def records(self) -> list[dict[str, Scalar]]:
-        """A row a load, for csv and parquet."""
-        return [_record(pair) for pair in self.pairs]
-
 
 def beside(
     store: Store,
@@ -109,7 +64,11 @@ def beside(
     requests: int = REQUESTS,
     seed: int = 1,
 ) -> Beside:
-    """Simulate each load of a live sweep over the batches of another sweep; raises InputError where there are none."""
+    """Simulate each load of the live sweep `lived` over the batches of another sweep.
+
+    Raises:
+        InputError: a sweep is of another kind, or has measured nothing that can be shown.
+    """
     if lived.kind != "serving":
         raise InputError(f"--live: {lived.name}: of kind {lived.kind}: expected a sweep of kind serving")
     batches = served(store, sweep, selection)
@@ -165,31 +124,75 @@ def _arrivals(wanted: Labels, found: Sequence[Sample], requests: Mapping[str, Se
     return Recorded(process, stamps_s) if len(set(stamps_s)) > 1 else None
 
 
-def _times(pair: Pair) -> list[str]:
-    response_s, figures = pair.live.figures.response_s, pair.live.figures
-    mean = UNKNOWN if figures.is_saturated else interval(in_ms(response_s.get("mean")))
-    return [
-        time_cell(pair.simulated, "mean"),
-        f"{mean}{'!' if pair.live.work.is_doubtful else ''}",
-        _ratio(pair, "mean response"),
-        time_cell(pair.simulated, "p99"),
-        time_cell(figures, "p99"),
-        _ratio(pair, "p99 response"),
-        count(pair.simulated.mean_batch),
-        count(figures.mean_batch),
+def document(found: Beside) -> Document:
+    """Times and joules of each load, simulated and live, and how far the two are apart."""
+    captions = [*found.served.selected.caption(), "beside live requests:", *found.live.selected.caption()]
+    return Document(
+        [
+            *paragraphs(captions),
+            *(_tables(found.pairs) if found.pairs else []),
+            *notes(_notes(found)),
+            *findings(sentences(found)),
+        ],
+        rows=[_record(pair) for pair in found.pairs],
+        record={
+            "agreement": [_agreement_record(agreement) for agreement in agreements(found.pairs)],
+            "loads": [_record(pair) for pair in found.pairs],
+            "without_batches": [dict(one.work.key) for one in found.without],
+        },
+    )
+
+
+def _tables(pairs: Sequence[Pair]) -> list[Block]:
+    keys, rows = [key(name) for name in spelt_key(pairs[0].live)], [_row(pair) for pair in pairs]
+    return [Table([*keys, *_TIMES], rows), Table([*keys, *_JOULES], rows)]
+
+
+def _row(pair: Pair) -> Row:
+    doubtful = {"live_response_mean_s": "!"} if pair.live.work.is_doubtful else {}
+    sides = {"simulated": pair.simulated, "live": pair.live.figures}
+    values = {f"{side}_{name}": value for side, own in sides.items() for name, value in columns.values(own).items()}
+    times = {} if pair.live.figures.is_saturated else pair.live.figures.response_s
+    marks = {f"{side}_{name}": mark for side, own in sides.items() for name, mark in columns.marks(own).items()}
+    return Row(
+        {**spelt_key(pair.live), **values, "live_response_mean_s": times.get("mean")} | _ratios(pair), marks | doubtful
+    )
+
+
+def _ratios(pair: Pair) -> dict[str, float | None]:
+    return {f"ratio_{name}": pair.ratio(name) for name in COMPARED}
+
+
+def _notes(found: Beside) -> list[str]:
+    pairs, shared = found.pairs, found.live.selected.shared
+    figures = [figures for pair in pairs for figures in (pair.simulated, pair.live.figures)]
+    own = [
+        "sim.: simulated over measured batches, none of which was measured under load; ratio: simulated over live.",
+        f"Times are without the first {percent(WARM_UP)} of the requests (of each window, where they are live).",
+        "J: of a request; net: above the idle power of the loaded network.",
     ]
+    if any(f.is_saturated for f in figures):
+        own.append("– where one of the two is saturated: its queue grows without bound.")
+    if any(f.response_s and not f.is_claim("p99") for f in figures):
+        own.append(f"* rests on fewer measured batches, or requests, than a claim needs: p99 {needed('p99')}.")
+    if any(pair.live.work.labels.get("preprocess") for pair in pairs) or shared.get("preprocess"):
+        own.append("preprocess: live images were decoded and resized while they were served; batches had them ready.")
+    if any(pair.ratio(name) is None for pair in pairs for name in COMPARED if name.endswith("per_request")):
+        own.append("Joules that are unknown, within their noise, or of different quality have no ratio.")
+    if any(pair.live.is_late for pair in pairs):
+        own.append("Some live requests came late: `farm results` of that sweep names them.")
+    own += energy_notes.spread(pair.live.figures.response_s.get("mean") for pair in pairs)
+    return [*own, *energy_notes.reservations([one.work for one in found.live.lives])]
 
 
-def _joules(pair: Pair) -> list[str]:
-    simulated, lived = pair.simulated, pair.live.figures
-    return [
-        *(joules(simulated.gross_j), joules(lived.gross_j), _ratio(pair, "gross J")),
-        *(joules(simulated.net_j), joules(lived.net_j), _ratio(pair, "net J")),
-    ]
-
-
-def _ratio(pair: Pair, what: str) -> str:
-    return number(pair.ratio(what))
+def sentences(found: Beside) -> list[str]:
+    """How far the two are apart, and what could not be compared."""
+    compared = [_sentence(agreement) for agreement in agreements(found.pairs)]
+    if found.without:
+        those = "; ".join(named(spelt_key(one)) for one in found.without)
+        title = found.served.selected.title
+        compared.append(f"Not simulated, since {title} timed no such batches on the same machine: {those}.")
+    return compared
 
 
 def _sentence(agreement: Agreement) -> str:
@@ -198,7 +201,7 @@ def _sentence(agreement: Agreement) -> str:
     if loads == 1:
         return f"{agreement.what}: simulated and live differ by {_percent(agreement.worst)}{sure}."
     apart = f"{_percent(agreement.median)} (median of {loads} loads)"
-    worst = f"{_percent(agreement.worst)} ({named(dict(live.shown(agreement.worst_pair.live)))})"
+    worst = f"{_percent(agreement.worst)} ({named(spelt_key(agreement.worst_pair.live))})"
     return f"{agreement.what}: simulated and live differ by {apart}, at most by {worst}{sure}."
 
 
@@ -206,7 +209,7 @@ def _percent(share: float) -> str:
     return f"{number(share * 100, 2)}%"
 
 
-def _agreement_record(agreement: Agreement) -> dict[str, Any]:
+def _agreement_record(agreement: Agreement) -> Record:
     return {
         "what": agreement.what,
         "loads": agreement.loads,
@@ -217,17 +220,12 @@ def _agreement_record(agreement: Agreement) -> dict[str, Any]:
     }
 
 
-def _record(pair: Pair) -> dict[str, Scalar]:
-    each = {"simulated": figures_record(pair.simulated), "live": figures_record(pair.live.figures)}
-    figures = {f"{side}_{name}": value for side, record in each.items() for name, value in record.items()}
+def _record(pair: Pair) -> Record:
+    sides = {"simulated": columns.record(pair.simulated), "live": columns.record(pair.live.figures)}
     return {
         **pair.live.work.labels,
         "trials": pair.live.work.trials,
         "quality": pair.live.work.quality.value if pair.live.work.quality else None,
-        "ratio_response_mean": pair.ratio("mean response"),
-        "ratio_response_p99": pair.ratio("p99 response"),
-        "ratio_service": pair.ratio("service time"),
-        "ratio_gross_j_per_request": pair.ratio("gross J"),
-        "ratio_net_j_per_request": pair.ratio("net J"),
-        **figures,
+        **_ratios(pair),
+        **{f"{side}_{name}": value for side, record in sides.items() for name, value in record.items()},
     }

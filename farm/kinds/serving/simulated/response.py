@@ -1,14 +1,10 @@
-"""Response times under load, policy by policy: for `farm response`."""
+"""`farm response`: response times under load, simulated policy by policy."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rich.console import Group, RenderableType
-from rich.text import Text
-
-from farm.analysis.aggregate import Key
 from farm.errors import InputError
-from farm.kinds.serving.columns import HEADINGS, SHOWN, cells, figures_record
+from farm.kinds.serving import columns
 from farm.kinds.serving.figures import Figures
 from farm.kinds.serving.simulated.assess import REQUESTS, assess
 from farm.kinds.serving.simulated.batches import Served, served
@@ -16,8 +12,8 @@ from farm.kinds.serving.simulated.service import Service
 from farm.load.arrivals import Arrivals
 from farm.load.policy import Policy
 from farm.load.quantities import spelt_per_s
-from farm.model import Scalar, SweepRecord
-from farm.report.grids import Row, grids
+from farm.model import SweepRecord
+from farm.report.document import Document, Record, Row, Table, key, notes, paragraphs
 from farm.report.selection import Selection
 from farm.store import Store
 
@@ -39,28 +35,6 @@ class Responses:
     served: Served
     found: Sequence[Response]
 
-    def rendered(self) -> RenderableType:
-        """Caption, table, footnotes."""
-        caption = [*self.served.selected.caption(), *dict.fromkeys(f"arrivals: {r.arrivals}" for r in self.found), ""]
-        rows = [Row(_key(r), cells(r.figures)) for r in self.found]
-        footnotes = [Text(note, style="dim") for note in self._footnotes()]
-        return Group(Text("\n".join(caption)), grids(rows, HEADINGS), *footnotes)
-
-    def _footnotes(self) -> list[str]:
-        figures = [r.figures for r in self.found]
-        own = [
-            "load: rate over what full batches of that size can serve. J: of a request; gross: with the idle between."
-        ]
-        if any(f.is_saturated for f in figures):
-            own.append("! saturated: requests come faster than that, and the queue grows without bound.")
-        if any(f.unserved for f in figures):
-            own.append("The last requests, which do not fill a batch, are never served and not counted.")
-        return [*own, *self.served.footnotes(figures, SHOWN)]
-
-    def records(self) -> list[dict[str, Scalar]]:
-        """For csv, json and parquet."""
-        return [_record(response) for response in self.found]
-
 
 def responses(
     store: Store,
@@ -71,9 +45,12 @@ def responses(
     requests: int = REQUESTS,
     seed: int = 1,
 ) -> Responses:
-    """Simulate each service under each of the arrivals and policies; no policy: greedy and fixed of each measured size.
+    """Simulate each service under each of the arrivals and policies.
 
-    Raises InputError for a policy that no service was measured for.
+    Where no policy is given, these are greedy and fixed batches of each size that was measured.
+
+    Raises:
+        InputError: there is nothing to serve with, or no service has measured batches as large as a policy's.
     """
     sweep_served = served(store, sweep, selection)
     largest = max(service.largest for service in sweep_served.services)
@@ -99,19 +76,47 @@ def _usual(service: Service) -> Iterable[Policy]:
     ]
 
 
-def _key(response: Response) -> Key:
-    rate = spelt_per_s(response.arrivals.rate_per_s)
-    return (*response.service.key, ("rate", rate), ("policy", str(response.policy)))
+def document(answer: Responses) -> Document:
+    """A row for each service, arrival process and policy."""
+    found = answer.found
+    processes = dict.fromkeys(f"arrivals: {one.arrivals}" for one in found)
+    keys = [key(name) for name in (*found[0].service.labels, "rate", "policy")]
+    return Document(
+        [
+            *paragraphs([*answer.served.selected.caption(), *processes]),
+            Table([*keys, *columns.COLUMNS], [_row(one) for one in found]),
+            *notes(_notes(answer)),
+        ],
+        rows=[_record(one) for one in found],
+    )
 
 
-def _record(response: Response) -> dict[str, Scalar]:
-    service, arrivals = response.service, response.arrivals
+def _row(one: Response) -> Row:
+    keys = {**one.service.labels, "rate": spelt_per_s(one.arrivals.rate_per_s), "policy": str(one.policy)}
+    return Row({**keys, **columns.values(one.figures)}, columns.marks(one.figures))
+
+
+def _notes(answer: Responses) -> list[str]:
+    figures = [one.figures for one in answer.found]
+    own = [
+        "load: the rate as a share of what full batches of that size can serve. J: of a request; gross holds the idle "
+        "power between batches, net does not."
+    ]
+    if any(f.is_saturated for f in figures):
+        own.append("! saturated: requests arrive faster than that, so the queue grows without bound.")
+    if any(f.unserved for f in figures):
+        own.append("The last requests, which do not fill a batch, are never served and not counted.")
+    return [*own, *answer.served.notes(figures, columns.SHOWN)]
+
+
+def _record(one: Response) -> Record:
+    service, arrivals = one.service, one.arrivals
     return {
         **service.labels,
         "arrivals": str(arrivals),
         "rate_per_s": arrivals.rate_per_s,
-        "policy": str(response.policy),
-        **figures_record(response.figures),
+        "policy": str(one.policy),
+        **columns.record(one.figures),
         "quality": service.quality.value if service.quality else None,
         "simulated": service.simulated,
         "response_times": "simulated",
