@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from farm.analysis.aggregate import Key, Sample
+from farm.analysis.rules import stands_out
 from farm.analysis.samples import samples
 from farm.analysis.statistics.data import order
 from farm.kinds.serving.live import BURSTS, LATE, Least, least_energy, soonest, summarise
@@ -184,8 +185,7 @@ def _sentences(lives: Sequence[Live]) -> list[str]:
 
 def are_net(lives: Sequence[Live]) -> bool:
     """Whether net joules may be compared: all of them stand out of their uncertainty."""
-    joules = [live.work.net_j for live in lives]
-    return all(value is not None and value.mean > 0 and (value.low is None or value.low > 0) for value in joules)
+    return all(stands_out(live.work.net_j) for live in lives)
 
 
 def _policy(live: Live) -> str:

@@ -9,6 +9,7 @@ from farm.analysis.across import Cell
 from farm.analysis.across import Figure as Compared
 from farm.analysis.aggregate import P99_NEEDS, Key, Sample, Summary
 from farm.analysis.intervals import Interval
+from farm.analysis.rules import stands_out
 from farm.kinds.layers import results as layers
 from farm.kinds.serving import results as live
 from farm.kinds.serving.loads import in_ms
@@ -135,7 +136,7 @@ def _caption(word: str, how: str) -> str:
 
 def _energies(summaries: Sequence[Summary]) -> tuple[list[Value], str]:
     """Net where every one stands out of its uncertainty, else gross, of all that are known."""
-    is_net = all(s.net_j and s.net_j.mean > 0 and (s.net_j.low is None or s.net_j.low > 0) for s in summaries)
+    is_net = all(stands_out(s.net_j) for s in summaries)
     found = [(s, s.net_j if is_net else s.gross_j) for s in summaries]
     values = [
         {"series": label(s, ["batch_size"]), "batch": _batch(s), "j": joules.mean, "rate": s.units_per_s}
