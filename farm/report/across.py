@@ -17,8 +17,9 @@ from farm.model import Domain, Scalar, SweepRecord, WindowKind
 from farm.report import notes
 from farm.report.grids import Row, grids
 from farm.report.numbers import UNKNOWN, interval, label, net, net_median, number, several
-from farm.report.results import ends, records
+from farm.report.results import ends
 from farm.report.selection import Columns, Selected, Selection, check_names, label_names, select
+from farm.report.summaries import records
 from farm.store import Store
 
 #: Labels that are no factors.
@@ -61,7 +62,7 @@ class Across:
             | medians(cell)
             | {"compared": self.comparison.figure.value, "rank": cell.rank}
             | ends("ratio", cell.ratio)
-            for cell, record in zip(self.cells, records(c.group.summary for c in self.cells), strict=True)
+            for cell, record in zip(self.cells, records([c.group.summary for c in self.cells]), strict=True)
         ]
         names = list(by_machine[0]) if by_machine else []
         return by_machine + [

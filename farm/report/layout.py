@@ -120,7 +120,7 @@ def formatted(value: Value, column: Column) -> str:
             return percent(middle)
         case Form.P_VALUE if isinstance(middle, int | float):
             return p_value(middle)
-        case Form.NUMBER if isinstance(middle, float) or (isinstance(middle, int) and not isinstance(middle, bool)):
+        case Form.NUMBER | Form.MEAN if isinstance(middle, int | float) and not isinstance(middle, bool):
             return net(scaled) if isinstance(scaled, Interval) and middle < 0 else number(middle, column.digits)
     return UNKNOWN if middle is None else label(middle)
 

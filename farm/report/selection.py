@@ -9,6 +9,7 @@ from farm.analysis.aggregate import Sample
 from farm.analysis.statistics.data import order
 from farm.errors import InputError
 from farm.model import Domain, Quality, Scalar, SweepRecord
+from farm.report.document import Alert, Block, Document, Paragraph
 from farm.report.numbers import label
 
 #: What must never be averaged over: columns wherever they differ.
@@ -96,20 +97,34 @@ class Selected:
 
     @property
     def unit(self) -> str:
-        """Of the work: image, ...; in a column of its own where it differs."""
+        """The unit of work, such as image; where trials differ in it, it has a column of its own."""
         units = {s.labels.get("unit") for s in self.samples}
         return str(units.pop() or "unit") if len(units) == 1 else "unit"
 
     def nothing(self) -> str:
-        """Where there is no sample."""
-        return f"{self.title}\nnothing is measured yet: `farm status {self.sweep.id}` tells how it stands"
+        """Say that there is no sample, and what to do."""
+        return f"{self.title}\nnothing is measured yet: `farm status {self.sweep.id}` shows its progress"
+
+    def opening(self, *more: str) -> list[Block]:
+        """Return what stands above the table of a view: its caption, `more` lines, and what nobody may miss."""
+        *about, joules = self._about()
+        is_modelled = any(sample.quality is Quality.MODELLED for sample in self.samples)
+        how: Block = Alert(joules) if is_modelled else Paragraph(joules)
+        return [*map(Paragraph, about), how, *map(Alert, self._warnings()), *map(Paragraph, more)]
+
+    def unmeasured(self) -> Document:
+        """Return the view of a sweep that has no sample."""
+        return Document([Paragraph(line) for line in self.nothing().split("\n")])
 
     def caption(self) -> list[str]:
-        """Title, what all rows share, what they average over, and how their joules were obtained."""
+        """Return the title, what all rows share, what they average over, and how their joules were obtained."""
+        return [*self._about(), *self._warnings()]
+
+    def _about(self) -> list[str]:
         shared = ", ".join(f"{n} {label(v)}" for n, v in self.shared.items() if v is not None and v is not False)
         averaged = ", ".join(f"{name} {' '.join(map(label, values))}" for name, values in self.averaged.items())
         qualities = {s.quality for s in self.samples}
-        joules = ", ".join(
+        joules = "; ".join(
             obtained(quality, self.has_imported) for quality in sorted(qualities, key=lambda q: q.rank if q else 9)
         )
         return [
@@ -117,6 +132,10 @@ class Selected:
             *([shared] if shared else []),
             *([f"mean over {averaged}"] if averaged else []),
             f"{' and '.join(self.domains)} joules: {joules}",
+        ]
+
+    def _warnings(self) -> list[str]:
+        return [
             *(["SIMULATED hardware: these are no real joules"] if any(s.simulated for s in self.samples) else []),
             *(["IMPORTED: measured elsewhere, by means that this farm does not know"] if self.has_imported else []),
         ]
@@ -187,7 +206,7 @@ def _in_order(found: Sequence[Sample], levels: Mapping[str, Sequence[Scalar]]) -
 def obtained(quality: Quality | None, is_imported: bool) -> str:
     """How joules were, in words."""
     if quality is None and is_imported:
-        return "nobody told how they were obtained"
+        return "the import does not say how they were obtained"
     if quality is None:
         return "unknown, no meter here: `farm doctor` says what is missing"
     return {

@@ -108,6 +108,11 @@ class LayerCosts:
     closures: tuple[Closure, ...]
     ablations: tuple[Ablation, ...]
 
+    @property
+    def ranked(self) -> list[TypeCost]:
+        """The types whose share is known, the largest first."""
+        return sorted((cost for cost in self.types if cost.share is not None), key=lambda cost: -(cost.share or 0.0))
+
 
 @dataclass(frozen=True, slots=True)
 class LayersSummary:

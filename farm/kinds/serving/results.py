@@ -21,8 +21,8 @@ from farm.model import Flag, Quality, Requests, Scalar, SweepRecord, WindowKind
 from farm.report import notes
 from farm.report.grids import Row, grids, named
 from farm.report.numbers import UNKNOWN, interval, milliseconds, net, number, percent
-from farm.report.results import doubt, trials_record
 from farm.report.selection import Columns, Selected, Selection, select
+from farm.report.summaries import trials_record
 from farm.spec.workloads import PROCESSES
 from farm.store import Store
 
@@ -194,7 +194,7 @@ def _policy(live: Live) -> str:
 
 def _held(least: Least, own: str, other: str) -> str:
     """A value beside the next, and whether there is anything between them."""
-    return f"{own}, {percent(least.share)} less than {_policy(least.next)} ({other}){doubt(least.is_clear)}"
+    return f"{own}, {percent(least.share)} less than {_policy(least.next)} ({other}){notes.doubt(least.is_clear)}"
 
 
 def _record(live: Live) -> dict[str, Scalar]:

@@ -16,12 +16,13 @@ from farm.report.document import (
     Block,
     Code,
     Facts,
-    Findings,
     Heading,
     Note,
     Paragraph,
     Report,
     Section,
+    captioned,
+    findings,
     text_table,
 )
 from farm.report.facts import flat
@@ -67,8 +68,7 @@ def _summary(material: Material) -> list[Block]:
         blocks += [Alert(f"{name}{alert}") for alert in words.alerts(study)]
     for study in material.studies:
         blocks.append(Paragraph(words.status(study)))
-        found = words.findings(study)
-        blocks += [Findings(found)] if found else []
+        blocks += findings(study.results.findings)
     return blocks
 
 
@@ -143,15 +143,10 @@ def _machine(machine: Machine, version: str) -> Facts:
 
 
 def _results(study: Studied, material: Material) -> Iterator[Block]:
+    """Yield the view of a sweep, its tables and charts numbered, without the title that the section has."""
     yield from _named(study, material)
-    yield from map(Alert, words.alerts(study))
-    trials = {trial.trial: trial for trial in study.trials}
-    caption = f"Results of {study.record.name}"
     title = Paragraph(f"{study.record.name} ({study.record.id})")
-    shown = [block for block in tables.blocks(study.view.rendered(), caption) if block != title]
-    yield from (block for block in shown if not isinstance(block, Findings))
-    yield from charts.figures(study.view, trials)
-    yield from (block for block in shown if isinstance(block, Findings))
+    yield from captioned((block for block in study.results.blocks if block != title), f"Results of {study.record.name}")
 
 
 def _across(material: Material) -> list[Block]:

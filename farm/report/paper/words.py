@@ -3,15 +3,8 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from farm.analysis.aggregate import Summary
-from farm.kinds.layers import results as layers
-from farm.kinds.layers.costs import LayersSummary
-from farm.kinds.training import results as training
-from farm.kinds.training.runs import TrainingSummary
 from farm.model import Baseline, Domain, Flag, JobState, MeasureSettings, Quality, StoppingRule
-from farm.report import tables
-from farm.report.numbers import count, label, net, percent, percent_interval, several
-from farm.report.paper import charts
+from farm.report.numbers import label, percent, several
 from farm.report.paper.material import Material, Studied
 from farm.report.paper.material import count as jobs
 
@@ -106,40 +99,6 @@ def alerts(study: Studied) -> list[str]:
     found = [SIMULATED] if any(trial.simulated for trial in study.trials) else []
     found += [IMPORTED] if study.record.imported else []
     return found + ([MODELLED] if any(quality is Quality.MODELLED for _, _, quality in study.meters) else [])
-
-
-def findings(study: Studied) -> list[str]:
-    """The sentences below the results of the command line; of kinds that have none, the gist of each row."""
-    match study.view:
-        case training.Results():
-            return [_trained(summary) for summary in study.view.summaries]
-        case layers.Results():
-            return [_taken_apart(summary) for summary in study.view.summaries]
-        case _:
-            return tables.findings(study.view.rendered())
-
-
-def _trained(summary: TrainingSummary) -> str:
-    reached, work = percent_interval(summary.last_accuracy), summary.work
-    after = f"accuracy {reached} % after {count(summary.epochs.mean)} epochs"
-    return f"{charts.label(work)}: {after}, for {net(work.net_j)} J net per image of training{_kind(work)}."
-
-
-def _kind(work: Summary) -> str:
-    words = ["modelled"] if work.quality is Quality.MODELLED else []
-    words += ["simulated"] if work.simulated else []
-    return f" ({', '.join(words)})" if words else ""
-
-
-def _taken_apart(summary: LayersSummary) -> str:
-    """Which type of layer takes most, and whether the layers explain the whole."""
-    ranked = sorted((t for t in summary.costs.types if t.share is not None), key=lambda t: -(t.share or 0.0))
-    if not ranked:
-        return f"{charts.label(summary.whole)}: the shares of its layers are unknown."
-    most = f"{ranked[0].type} takes most, {percent(ranked[0].share or 0.0)} of the energy of all layers"
-    open_ = [closure.pass_ for closure in summary.costs.closures if closure.is_closed is False]
-    doubt = f"; alone they do not explain the whole ({', '.join(open_)})" if open_ else ""
-    return f"{charts.label(summary.whole)}: {most}{_kind(summary.whole)}{doubt}."
 
 
 def repetition(rule: StoppingRule) -> str:
