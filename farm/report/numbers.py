@@ -118,6 +118,29 @@ def percent(share: float) -> str:
     return f"{share * 100:.0f}%"
 
 
+def change(relative: float) -> str:
+    """A relative difference, with its sign."""
+    return f"{relative * 100:+.1f}%"
+
+
+def share(value: float | None) -> str:
+    """Three decimals, as papers print shares of a variance."""
+    return UNKNOWN if value is None else f"{value:.3f}"
+
+
+def estimate(value: Interval) -> str:
+    """A value and the ends of its interval, where it has some."""
+    inside = ends(value)
+    return f"{number(value.mean, 4)} ({inside})" if inside else number(value.mean, 4)
+
+
+def ends(value: Interval, digits: int = 4) -> str:
+    """From where to where an interval reaches; nothing where it has no ends."""
+    if value.low is None or value.high is None:
+        return ""
+    return f"{number(value.low, digits)} to {number(value.high, digits)}"
+
+
 def p_value(p: float | None) -> str:
     """A probability, for a cell."""
     if p is None:
