@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-simulated test check format bench bench-accuracy bench-analysis bench-overhead bench-queue soak test-faults clean
+.PHONY: help demo demo-simulated test test-all check format bench bench-accuracy bench-analysis bench-overhead bench-queue soak test-faults clean
 
 help: ## say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -26,7 +26,10 @@ demo-simulated: $(STAMP) ## the same, shorter, with the joules of a simulated A1
 	$(BIN)/python -m workers.simulator a100 -- sh -c \
 	  '$(BIN)/farm run workers/simulator/demo.yaml >/dev/null && $(BIN)/farm results --domain gpu simulated'
 
-test: $(STAMP) ## install and run the test suite
+test: $(STAMP) ## install and run the fast tests: every room, and real sweeps on both kinds of farm
+	$(BIN)/pytest -m 'not slow'
+
+test-all: $(STAMP) ## run every test: also faults, the simulator in real time, long acceptance tests
 	$(BIN)/pytest
 
 check: $(STAMP) ## lint, types, import contracts

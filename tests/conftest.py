@@ -1,5 +1,6 @@
-"""Services and stores that tests share."""
+"""Tiers of tests, and the services and stores that tests share."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,8 +8,34 @@ import pytest
 import redis
 
 from farm.store import Store
+from tests import golden
 from tests.contract.store_records import ANNE, MACHINE, new_job, record
 from tests.services import RedisServer, fresh_database, running_postgres, running_redis
+
+#: Folders and files that `make test` leaves out. Single tests elsewhere carry the marker `slow` themselves.
+SLOW = (
+    "faults",
+    "integration/test_external_meters.py",
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write the golden files anew")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--update-golden"):
+        os.environ[golden.UPDATE] = "1"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark whole folders and files as slow, before `-m` selects."""
+    here = Path(__file__).parent
+    slow = [here / name for name in SLOW]
+    for item in items:
+        if any(item.path.is_relative_to(place) for place in slow):
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session")

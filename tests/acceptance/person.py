@@ -1,16 +1,21 @@
 """A person at a terminal: runs `farm` in a home of their own, and reads what it prints."""
 
+import contextlib
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
+
+from farm.cli.app import main
 
 #: A trial as short as can be.
 MEASURE = (
@@ -18,6 +23,8 @@ MEASURE = (
     "latency_s: 0.1, guard_s: 0.02, min_iterations: 2}"
 )
 TINY = {"model": "shufflenet_v2_x0_5", "batch_size": "[1, 2]", "device": "cpu"}
+#: Commands that start other processes, or wait for them, get a process of their own.
+STARTING = {"run", "serve", "worker", "watch", "reproduce"}
 #: Nothing here takes so long, on a busy machine either.
 PATIENCE_S = 120.0
 
@@ -95,9 +102,26 @@ class Person:
             process.communicate()
 
     def runs(self, *arguments: str, **env: str) -> Done:
-        """A command to its end."""
+        """A command to its end: in this process, unless it starts others."""
+        if self.memory_kib is None and STARTING.isdisjoint(arguments[:1]):
+            return self._called(arguments, env)
         with self.starts(*arguments, **env) as process:
             return ended(process)
+
+    def _called(self, arguments: Sequence[str], env: Mapping[str, str]) -> Done:
+        status: Any = os.EX_OK
+        with (
+            contextlib.chdir(self.folder),
+            mock.patch.dict(os.environ, self._environment(env), clear=True),
+            mock.patch.object(sys, "argv", ["farm", *arguments]),
+            contextlib.redirect_stdout(io.StringIO()) as out,
+            contextlib.redirect_stderr(io.StringIO()) as err,
+        ):
+            try:
+                main()
+            except SystemExit as ending:
+                status = ending.code
+        return Done(status, out.getvalue(), err.getvalue())
 
     def waits_for(self, sweep: str, state: str) -> None:
         """Until a job of the sweep stands so."""

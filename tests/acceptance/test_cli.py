@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from farm.sweeps import names
-from tests.acceptance.person import TINY, Done, Person
+from tests.acceptance.person import TINY, Done, Person, ended
+from tests.golden import assert_golden
 from tests.summaries import widest
 
 COMMANDS = (
@@ -40,6 +41,16 @@ def test_help_lists_every_command_in_80_columns(person: Person) -> None:
     assert set(listed) == {command.split()[0] for command in COMMANDS}
     assert widest(done.out) <= 80
     assert "..." not in done.out.partition("Commands:")[2]
+
+
+@pytest.mark.parametrize(("name", "arguments"), [("help.txt", ["--help"]), ("help-run.txt", ["run", "--help"])])
+def test_help_reads_as_written(person: Person, name: str, arguments: list[str]) -> None:
+    assert_golden(name, person.runs(*arguments, COLUMNS="80").out)
+
+
+def test_a_process_of_its_own_prints_the_same(person: Person) -> None:
+    with person.starts("--help") as process:
+        assert ended(process) == person.runs("--help")
 
 
 def test_each_command_has_help(person: Person) -> None:

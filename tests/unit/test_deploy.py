@@ -17,8 +17,6 @@ DEPLOY = ROOT / "deploy"
 SERVICES: dict[str, dict[str, Any]] = compose()["services"]
 IMAGES = ("controller", "worker")
 UNITS = ("controller", "worker")
-#: One-shot, or watched by themselves: a worker whose queue is stuck leaves, and is started again.
-WITHOUT_HEALTH_CHECK = {"migrate", "grants", "worker", "worker-gpu"}
 
 
 def needs(program: str) -> str:
@@ -26,29 +24,6 @@ def needs(program: str) -> str:
     if found is None:
         pytest.skip(f"no {program} on PATH")
     return found
-
-
-@pytest.mark.parametrize("name", SERVICES)
-def test_a_service_has_no_more_rights_than_it_needs(name: str) -> None:
-    service = SERVICES[name]
-    assert service["read_only"] is True
-    assert service["cap_drop"] == ["ALL"]
-    assert service["security_opt"] == ["no-new-privileges:true"]
-    assert service.get("user") in {"redis", "postgres"} or service["image"].startswith("wattfarm-")
-    assert service["restart"] in {"unless-stopped", "on-failure"}
-    assert name in WITHOUT_HEALTH_CHECK or "healthcheck" in service
-
-
-@pytest.mark.parametrize("name", SERVICES)
-def test_a_service_is_open_to_this_machine_alone_by_default(name: str) -> None:
-    assert all(port.startswith("127.0.0.1:") for port in SERVICES[name].get("ports", []))
-
-
-@pytest.mark.parametrize("name", SERVICES)
-def test_images_are_pinned_to_a_major_version_or_ours(name: str) -> None:
-    image = SERVICES[name]["image"]
-    assert re.fullmatch(r"(redis|postgres):\d+|wattfarm-(controller|worker(-gpu)?)", image)
-    assert image.startswith("wattfarm-") is ("build" in SERVICES[name] or name == "worker")
 
 
 def test_passwords_come_from_files_that_the_script_makes() -> None:
@@ -69,12 +44,6 @@ def test_every_variable_of_a_service_is_a_setting_of_the_farm() -> None:
     for service in SERVICES.values():
         given = {name for name in service.get("environment", {}) if name.startswith("FARM_")}
         assert given <= known
-
-
-def test_the_order_of_start_is_tables_then_rights_then_controller() -> None:
-    assert SERVICES["migrate"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
-    assert SERVICES["grants"]["depends_on"] == {"migrate": {"condition": "service_completed_successfully"}}
-    assert SERVICES["controller"]["depends_on"]["grants"] == {"condition": "service_completed_successfully"}
 
 
 def test_docker_compose_reads_the_file(tmp_path: Path) -> None:
@@ -99,25 +68,12 @@ def test_systemd_understands_the_units(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", UNITS)
-def test_a_unit_starts_a_command_of_the_farm_again_and_again(name: str) -> None:
+def test_a_unit_starts_a_command_of_the_farm_with_settings_that_it_knows(name: str) -> None:
     text = (DEPLOY / f"wattfarm-{name}.service").read_text()
     command = {"controller": "serve", "worker": "worker"}[name]
     assert f"ExecStart={PREFIX}/bin/farm {command} " in text
-    assert "Restart=always" in text
-    assert "User=wattfarm" in text
     named = set(re.findall(r"FARM_[A-Z_]+(?==)", text))
     assert named <= {f"FARM_{field.upper()}" for field in Settings.model_fields}
-
-
-def test_a_worker_under_systemd_keeps_what_it_measures_with() -> None:
-    """NVIDIA's devices, other users' processes, RAPL's group, shared memory, one lock for the whole machine."""
-    lines = (DEPLOY / "wattfarm-worker.service").read_text().splitlines()
-    options = {line.partition("=")[0] for line in lines if "=" in line and not line.startswith("#")}
-    assert options.isdisjoint(
-        {"PrivateDevices", "DevicePolicy", "DeviceAllow", "ProtectClock", "ProtectProc", "ProcSubset"}
-        | {"PrivateUsers", "PrivateIPC", "PrivateTmp", "MemoryDenyWriteExecute", "PrivateNetwork"}
-    )
-    assert "KillMode=mixed" in lines
 
 
 @pytest.mark.parametrize("name", IMAGES)
@@ -135,14 +91,6 @@ def test_an_image_installs_what_the_repository_has(name: str) -> None:
     assert ("worker" in extras) is (name == "worker")
 
 
-@pytest.mark.parametrize("name", IMAGES)
-def test_an_image_runs_as_nobody_in_particular(name: str) -> None:
-    dockerfile = Dockerfile.read(name)
-    assert dockerfile.all("USER") == ["wattfarm"]
-    assert dockerfile.all("ENTRYPOINT") == ['["farm"]']
-    assert "slim" in dockerfile.arguments["BASE"]
-
-
 def test_the_page_names_files_that_are_there() -> None:
     page = (DEPLOY / "README.md").read_text()
     named = set(re.findall(r"deploy/[\w./-]*\w", page)) | {
@@ -150,11 +98,3 @@ def test_the_page_names_files_that_are_there() -> None:
     }
     assert len(named) > 5
     assert not [path for path in named if not (ROOT / path).exists()]
-
-
-@pytest.mark.parametrize("name", ["secrets.sh", "install.sh", "redis/acl.sh"])
-def test_scripts_say_how_they_are_called(name: str) -> None:
-    said = subprocess.run(["sh", str(DEPLOY / name)], capture_output=True, text=True, check=False)
-    assert said.returncode != 0
-    assert (DEPLOY / name).read_text().startswith("#!/bin/sh\n")
-    assert said.stderr

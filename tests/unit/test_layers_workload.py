@@ -306,9 +306,13 @@ def test_a_module_of_two_names_is_taken_out_at_both() -> None:
         SMALL,
         {"model": "simple_cnn", "input": "cifar10", "conv_layers": 4, "linear_layers": 7, "relu": False},
         {"model": "dense_linear_nn", "input": "fashion_mnist", "batch_size": 2},
-        {"model": "shufflenet_v2_x0_5", "input": "cifar10", "batch_size": 2},
         {"model": "simple_cnn2", "input": "mnist", "precision": "bf16"},
-        {"model": "mobilenet_v3_small", "input": "cifar10", "batch_size": 1, "backward": False},
+        {"model": "simple_cnn", "input": "digits", "batch_size": 1, "backward": False},
+        pytest.param({"model": "shufflenet_v2_x0_5", "input": "cifar10", "batch_size": 2}, marks=pytest.mark.slow),
+        pytest.param(
+            {"model": "mobilenet_v3_small", "input": "cifar10", "batch_size": 1, "backward": False},
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=lambda point: str(point["model"]),
 )

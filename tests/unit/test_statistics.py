@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from statsmodels.stats.multitest import multipletests
 
 from farm.analysis.statistics.anova import Anova, Term, anova
 from farm.analysis.statistics.assumptions import MOST, equal_variances, normality, of_cells
 from farm.analysis.statistics.data import Cell, Data
 from farm.analysis.statistics.equivalence import equivalence, tost
 from farm.analysis.statistics.mixed import mixed
-from farm.analysis.statistics.multiplicity import Correction, adjusted
+from farm.analysis.statistics.multiplicity import Correction, adjusted, benjamini_hochberg, holm
 from farm.analysis.statistics.pairs import cliff, of_logs, overall, pairs
 from farm.analysis.statistics.posthoc import dunn, kruskal, tukey
 from farm.errors import InputError
-from farm.kinds.tuning import comparison as comparisons
 from farm.model import Scalar
 
 Columns = dict[str, tuple[Scalar, ...]]
@@ -270,7 +270,7 @@ def test_values_that_never_differ_have_no_test() -> None:
 def test_pairs_are_corrected_over_all_of_them_and_need_positive_values() -> None:
     found = pairs(PLANT_DATA, ["group"])
     plain = [pair.p or 0 for pair in found.values()]
-    assert [pair.p_adjusted for pair in found.values()] == pytest.approx(comparisons.holm(plain))
+    assert [pair.p_adjusted for pair in found.values()] == pytest.approx(holm(plain))
     assert [pair.p_adjusted for pair in found.values()] != plain
     with pytest.raises(InputError, match="energy: 4 of 20 values are 0 or less"):
         pairs(data({("a",): (-1.0, 0.0, -0.1, *SLEEP[0][6:9]), ("b",): (1.0,) * 14}, "drug"), ["drug"])
@@ -305,16 +305,20 @@ def test_benjamini_and_hochberg_reject_what_they_did_in_1995() -> None:
     assert sum((value or 0) < 0.05 for value in adjusted(p, Correction.HOLM)) == 3
 
 
-@settings(deadline=None, max_examples=8)  # statsmodels collects garbage each time
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
-def test_holm_keeps_the_order_and_only_raises(p: list[float]) -> None:
-    found = [value for value in adjusted(p) if value is not None]
-    assert found == pytest.approx(comparisons.holm(p))
-    assert all(before <= after <= 1 for before, after in zip(p, found, strict=True))
-    assert all(a <= b for a, b in pairwise(value for _, value in sorted(zip(p, found, strict=True))))
-    assert all(
-        bh is not None and bh <= holm + 1e-12 for bh, holm in zip(adjusted(p, Correction.BH), found, strict=True)
-    )
+def test_corrections_keep_the_order_and_only_raise(p: list[float]) -> None:
+    by_holm, by_bh = holm(p), benjamini_hochberg(p)
+    assert all(before <= after <= 1 for before, after in zip(p, by_holm, strict=True))
+    assert all(a <= b for a, b in pairwise(value for _, value in sorted(zip(p, by_holm, strict=True))))
+    assert all(bh <= strict + 1e-12 for bh, strict in zip(by_bh, by_holm, strict=True))
+
+
+def test_corrections_are_those_of_statsmodels() -> None:
+    p = [0.04, 0.001, 0.2, 0.03, 0.03, 0.9]
+    assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])
+    assert benjamini_hochberg(p) == pytest.approx(multipletests(p, method="fdr_bh")[1])
+    assert holm([]) == []
 
 
 def test_what_was_not_tested_is_not_counted() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from farm.kinds.tuning.comparison import comparisons, holm, median_interval, p_less
+from farm.kinds.tuning.comparison import comparisons, median_interval, p_less
 from farm.kinds.tuning.searches import Attempt, Configuration, Found, Outcome, Step, Study, front, studies, summarise
 from farm.model import Domain, Flag, Quality, Scalar, Stopped
 from tests.trainings import Measured, asked, setup, training
@@ -245,11 +245,6 @@ def test_wilcoxon_against_its_table() -> None:
     assert p_less([0.05, 0.1, 1.5]) == near(2 / 8)
     assert p_less([0.5, inf]) == near(3 / 4)
     assert p_less([1.0, 1.0]) == 1.0
-
-
-def test_holm() -> None:
-    assert holm([0.01, 0.04, 0.03]) == [near(0.03), near(0.06), near(0.06)]
-    assert holm([]) == []
 
 
 def test_the_interval_of_a_median_may_be_open() -> None:

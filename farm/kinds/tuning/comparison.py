@@ -3,13 +3,13 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from math import inf, isfinite, log
 from statistics import median
 from typing import Literal
 
 from farm.analysis.aggregate import Key
 from farm.analysis.intervals import CONFIDENCE, RESAMPLES
+from farm.analysis.statistics.multiplicity import holm
 from farm.kinds.tuning.searches import Study
 from farm.model import Scalar
 
@@ -123,14 +123,6 @@ def p_less(ratios: Sequence[float]) -> float:
     from scipy.stats import wilcoxon  # noqa: PLC0415 - slow to import
 
     return float(wilcoxon(differences, alternative="less").pvalue)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's correction for several tests."""
-    order = sorted(range(len(p_values)), key=lambda place: p_values[place])
-    scaled = (min(p_values[place] * (len(p_values) - rank), 1.0) for rank, place in enumerate(order))
-    adjusted = dict(zip(order, accumulate(scaled, max), strict=True))
-    return [adjusted[place] for place in range(len(p_values))]
 
 
 def median_interval(values: Sequence[float]) -> tuple[float | None, float | None]:
