@@ -28,6 +28,7 @@ class Form(StrEnum):
     MEDIAN = "median"  #: a median and its 95 % interval
     NET_MEDIAN = "net_median"
     PERCENT_INTERVAL = "percent_interval"  #: of a share, without the sign
+    MIDDLE = "middle"  #: a mean or median, whose interval stands in files alone
     ESTIMATE = "estimate"  #: a value and the ends of its interval
     CHANGE = "change"  #: a relative difference, with its sign
     SHARE = "share"  #: of a variance, with three decimals
@@ -35,7 +36,12 @@ class Form(StrEnum):
 
 
 #: Forms whose values have three columns in a file: the value and the ends of its interval.
-_WITH_ENDS = frozenset({Form.INTERVAL, Form.NET, Form.MEDIAN, Form.NET_MEDIAN, Form.PERCENT_INTERVAL, Form.ESTIMATE})
+_WITH_ENDS = frozenset(
+    {
+        *(Form.INTERVAL, Form.NET, Form.MEDIAN, Form.NET_MEDIAN, Form.PERCENT_INTERVAL),
+        *(Form.MIDDLE, Form.ESTIMATE),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ DIGITS = 3
 #: Beyond these a number is written with an exponent.
 MOST_DECIMALS = 6
 TOO_LARGE = 1e7
+#: A half-width of this share of the mean comes from rounding.
+_ROUNDING = 1e-12
 #: Characters of an interval in a table's cell.
 WIDEST = 19
 
@@ -40,7 +42,7 @@ def interval(value: Interval | None) -> str:
     half = value.half_width
     if half is None or not isfinite(half):
         return f"{number(value.mean)} ±?"
-    if half == 0:
+    if half <= _ROUNDING * abs(value.mean):
         return number(value.mean)
     decimals = _decimals(half, 2)
     if decimals <= MOST_DECIMALS and max(abs(value.mean), half) < TOO_LARGE:
@@ -98,7 +100,7 @@ def several(number_of: int, what: str) -> str:
 
 def count(value: float | None) -> str:
     """A mean or median of counts: a whole number where it is one."""
-    return UNKNOWN if value is None else f"{round(value, 1):g}"
+    return UNKNOWN if value is None else f"{round(value, 1):.12g}"
 
 
 def percent_interval(share: Interval | None) -> str:

@@ -1,13 +1,10 @@
 """The charts of each kind of sweep; no two kinds of joules ever share one."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from farm.analysis.across import Cell
-from farm.analysis.across import Figure as Compared
-from farm.analysis.aggregate import P99_NEEDS, Key, Sample, Summary
+from farm.analysis.aggregate import P99_NEEDS, Summary
 from farm.analysis.intervals import Interval
 from farm.kinds.layers import results as layers
 from farm.kinds.serving import results as live
@@ -18,7 +15,7 @@ from farm.kinds.training import results as training
 from farm.kinds.tuning import results as tuning
 from farm.kinds.views import Results, View
 from farm.model import TrialRow
-from farm.report.across import Across
+from farm.report.charts import by_kind, in_parts, in_rows, label, origin
 from farm.report.document import Figure
 from farm.report.drawing import (
     WIDE,
@@ -28,47 +25,17 @@ from farm.report.drawing import (
     batches,
     chart,
     curves,
-    dots,
     ends,
-    parted,
     points,
     quantity,
     series,
     spans,
 )
 from farm.report.grids import named
-from farm.report.numbers import several
-from farm.report.selection import KINDS_OF_JOULES, Selected, obtained
+from farm.report.selection import KINDS_OF_JOULES, Selected
 
-Kind = tuple[str, str, str]
-
-
-def by_kind(summaries: Iterable[Summary], selected: Selected) -> dict[Kind, list[Summary]]:
-    """Summaries whose joules may stand in one chart: by domain, unit of work, and how they were obtained."""
-    groups: dict[Kind, list[Summary]] = defaultdict(list)
-    for summary in summaries:
-        domain = str(summary.labels.get("domain") or " and ".join(selected.domains))
-        unit = str(summary.labels.get("unit") or selected.unit)
-        groups[domain, unit, origin(summary)].append(summary)
-    return groups
-
-
-def origin(summary: Summary | Sample) -> str:
-    """How its joules were obtained, and whether they are real and ours."""
-    words = [obtained(summary.quality, summary.imported)]
-    words += ["SIMULATED hardware"] if summary.simulated else []
-    words += ["IMPORTED"] if summary.imported else []
-    return "; ".join(words)
-
-
-def label(summary: Summary, but: Sequence[str] = ()) -> str:
-    """Its key, without what the chart says anyway."""
-    apart = {*but, *KINDS_OF_JOULES}
-    return named({name: value for name, value in summary.key if name not in apart}) or "all"
-
-
-#: Charts of one sort; what does not fit in them is in the tables.
-_MOST_CHARTS, _MOST_ROWS, _MOST_LINES = 4, 40, 100
+#: Trainings whose lines a chart shows.
+_MOST_LINES = 100
 #: More epochs than this share ticks.
 _TICKS = 12
 
@@ -97,35 +64,16 @@ def of_inference(summaries: Sequence[Summary], selected: Selected) -> list[Figur
         energies, word = _energies(group)
         title, caption = f"{word} J per {unit}", _caption(word, how)
         if len({value["batch"] for value in energies}) < 2:
-            found += _rows(energies, f"{domain.upper()} energy per {unit}", title, caption)
+            rows = [value | {"row": value["series"], "value": value["j"], "series": ""} for value in energies]
+            found += in_rows(rows, f"{domain.upper()} energy per {unit}", caption, title)
             continue
         sized = [value for value in energies if value["batch"]]
         what = f"{domain.upper()} energy per {unit} against batch size"
-        found += _charts(sized, partial(_energy, title, what, caption))
-        found += _charts([value for s in group for value in _latencies(s)], _latency)
+        found += in_parts(sized, partial(_energy, title, what, caption))
+        found += in_parts([value for s in group for value in _latencies(s)], _latency)
         trade = [value for value in sized if value["rate"]]
-        found += _charts(trade, partial(_trade, unit, title, f"Hollow: every trial is flagged. Joules: {how}."))
+        found += in_parts(trade, partial(_trade, unit, title, f"Hollow: every trial is flagged. Joules: {how}."))
     return found
-
-
-def _charts(values: Sequence[Value], draw: Callable[[list[Value]], Figure]) -> list[Figure]:
-    """One, or several where there are more series than colours."""
-    parts = parted(values)
-    drawn = [draw(part) for part in parts[:_MOST_CHARTS]]
-    if len(parts) < 2:
-        return drawn
-    more = "" if len(parts) == len(drawn) else " The rest is in the table."
-    return [
-        replace(figure, name=f"{figure.name} ({place} of {len(drawn)})", caption=f"{figure.caption}{more}")
-        for place, figure in enumerate(drawn, start=1)
-    ]
-
-
-def _rows(energies: Sequence[Value], what: str, title: str, caption: str) -> list[Figure]:
-    """Where there is no batch size to draw against: a row for each configuration."""
-    values = [value | {"row": value["series"], "value": value["j"], "series": ""} for value in energies]
-    more = f" The first {_MOST_ROWS} of {len(values)}." if len(values) > _MOST_ROWS else ""
-    return [Figure(what, f"{caption}{more}", dots(values[:_MOST_ROWS], title))] if values else []
 
 
 def _caption(word: str, how: str) -> str:
@@ -246,10 +194,8 @@ def _under_load(values: Sequence[Value], what: str, title: str, caption: str) ->
     """Against the rate; a row for each where there is one rate alone."""
     drawn = [value for value in values if value["rate"] and value["value"]]
     if len({value["at"] for value in drawn}) > 1:
-        return _charts(drawn, partial(_of_rate, f"{what}, against the rate", title, caption))
-    rows = [value | {"row": value["series"], "series": ""} for value in drawn[:_MOST_ROWS]]
-    more = f" The first {_MOST_ROWS} of {len(drawn)}." if len(drawn) > _MOST_ROWS else ""
-    return [Figure(what, f"{caption}{more}", dots(rows, title))] if rows else []
+        return in_parts(drawn, partial(_of_rate, f"{what}, against the rate", title, caption))
+    return in_rows([value | {"row": value["series"], "series": ""} for value in drawn], what, caption, title)
 
 
 def _of_rate(what: str, title: str, caption: str, values: Sequence[Value]) -> Figure:
@@ -276,8 +222,8 @@ def of_training(view: training.Results, trials: Mapping[str, TrialRow]) -> list[
                 spent = {"series": label(s.work), "j": sum(j.mean for j in joules), "hollow": s.work.is_doubtful}
                 values.append(spent | {"best": s.best_accuracy.mean * 100} | ends(s.best_accuracy, 100))
         caption = f"Gross joules of setup, training and validation; accuracy with its 95 % interval. Joules: {how}."
-        found += _charts(values, partial(_accuracy_of_joules, domain, caption))
-    return [*found, *_charts(_epochs(view.selected, trials), _accuracy_of_epochs)]
+        found += in_parts(values, partial(_accuracy_of_joules, domain, caption))
+    return [*found, *in_parts(_epochs(view.selected, trials), _accuracy_of_epochs)]
 
 
 def _accuracy_of_joules(domain: str, caption: str, values: Sequence[Value]) -> Figure:
@@ -332,7 +278,7 @@ def of_tuning(view: tuning.Results) -> list[Figure]:
             if step.accuracy is not None
         ]
         where = f", {named(dict(workload.key))}" if workload.key else ""
-        found += _charts(values, partial(_search, word, where, caption))
+        found += in_parts(values, partial(_search, word, where, caption))
     return found
 
 
@@ -359,38 +305,9 @@ def of_layers(view: layers.Results) -> list[Figure]:
         ]
         caption = f"Of the sum of all layers, each measured alone, forward and backward. Joules: {how}."
         what = f"Shares of {domain.upper()} energy by type of layer"
-        found += _charts(values, partial(_shares, what, caption))
+        found += in_parts(values, partial(_shares, what, caption))
     return found
 
 
 def _shares(what: str, caption: str, values: Sequence[Value]) -> Figure:
     return Figure(what, caption, bars(values, "share of the energy"))
-
-
-def of_across(view: Across) -> list[Figure]:
-    """Every configuration on every machine, for each kind of joules."""
-    groups: dict[Key, list[Cell]] = defaultdict(list)
-    for cell in view.cells:
-        groups[cell.kind].append(cell)
-    return [figure for kind, cells in groups.items() for figure in _of_machines(kind, cells, view.comparison.figure)]
-
-
-def _of_machines(kind: Key, cells: Sequence[Cell], figure: Compared) -> list[Figure]:
-    levels = {name: {dict(cell.configuration).get(name) for cell in cells} for name, _ in cells[0].configuration}
-    values = []
-    for cell in cells:
-        summary = cell.group.summary
-        joules = summary.net_j if figure is Compared.NET else summary.gross_j
-        own = {name: value for name, value in cell.configuration if len(levels[name]) > 1}
-        if joules is not None and joules.mean > 0:
-            row = {"row": named(own) or "all", "series": str(dict(cell.machine)["machine"]), "value": joules.mean}
-            values.append(row | {"hollow": summary.is_doubtful} | ends(joules))
-    if not values:
-        return []
-    few = values[:_MOST_ROWS]
-    more = f" The first {len(few)} of {several(len(values), 'row')}." if len(few) < len(values) else ""
-    caption = f"Mean and 95 % interval over trials. Hollow: every trial is flagged.{more}"
-    about = dict(kind)
-    how = f"{caption} Joules: {origin(cells[0].group.summary)}."
-    title = f"{figure} J per {about.get('unit') or 'unit'}"
-    return [Figure(f"{str(about.get('domain')).upper()} energy by machine", how, dots(few, title))]

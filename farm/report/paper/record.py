@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import farm
+from farm.report import across
 from farm.report.paper import words
 from farm.report.paper.material import Material, Studied, Traced, machines
 from farm.scheduling.status import trial as logs
@@ -21,7 +22,7 @@ def of(material: Material) -> dict[str, Any]:
         "machines": [
             machine.model_dump(mode="json") | {"wattfarm": version} for machine, version in machines(material)
         ],
-        "across": [record for view in material.across for record in view.records()],
+        "across": [record for found in material.across for record in across.document(found).records()],
         "traces": [_traced(traced) for traced in material.traced],
     }
 

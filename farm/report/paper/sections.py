@@ -10,7 +10,7 @@ from farm.analysis.statistics.data import order
 from farm.energy import verdict
 from farm.kinds.points import point
 from farm.model import FailedTrial, Flag, Machine, Scalar, TrialRow
-from farm.report import tables
+from farm.report import across, tables
 from farm.report.document import (
     Alert,
     Block,
@@ -156,11 +156,9 @@ def _results(study: Studied, material: Material) -> Iterator[Block]:
 
 def _across(material: Material) -> list[Block]:
     blocks: list[Block] = []
-    for view in material.across:
-        titles = Paragraph(", ".join(f"{sweep.name} ({sweep.id})" for sweep in view.sweeps))
-        blocks += [Heading(titles.text)]
-        blocks += [block for block in tables.blocks(view.rendered(), "By machine") if block != titles]
-        blocks += charts.of_across(view)
+    for found in material.across:
+        blocks += [Heading(found.title)]
+        blocks += [block for block in across.document(found).blocks if block != Paragraph(found.title)]
     return blocks
 
 

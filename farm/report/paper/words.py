@@ -9,9 +9,8 @@ from farm.kinds.layers.costs import LayersSummary
 from farm.kinds.training import results as training
 from farm.kinds.training.runs import TrainingSummary
 from farm.model import Baseline, Domain, Flag, JobState, MeasureSettings, Quality, StoppingRule
-from farm.report import tables
+from farm.report import charts, tables
 from farm.report.numbers import count, label, net, percent, percent_interval, several
-from farm.report.paper import charts
 from farm.report.paper.material import Material, Studied
 from farm.report.paper.material import count as jobs
 
