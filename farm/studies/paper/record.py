@@ -6,9 +6,9 @@ from typing import Any
 
 import farm
 from farm.report import across
-from farm.report.paper import words
-from farm.report.paper.material import Material, Studied, Traced, machines
 from farm.scheduling.status import trial as logs
+from farm.studies.paper import words
+from farm.studies.paper.material import Material, Studied, Traced, machines
 
 
 def of(material: Material) -> dict[str, Any]:

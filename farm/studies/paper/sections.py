@@ -26,8 +26,8 @@ from farm.report.document import (
 )
 from farm.report.facts import flat
 from farm.report.numbers import UNKNOWN, label, number, several, span
-from farm.report.paper import charts, record, traces, words
-from farm.report.paper.material import Material, Studied, machines
+from farm.studies.paper import charts, record, traces, words
+from farm.studies.paper.material import Material, Studied, machines
 
 #: Rows of a list of trials; json has all of them.
 _MOST, _MOST_NOTES = 50, 12
