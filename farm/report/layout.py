@@ -81,7 +81,7 @@ def excess(widths: Sequence[int], width: int) -> int:
 
 def _grouped(table: Table, columns: Sequence[Column], rows: Sequence[Sequence[str]], above: int) -> Grid:
     """With the first keys as headings."""
-    names = [column.name for column in columns[:above]]
+    names = [one_line(column) for column in columns[:above]]
     groups = [
         Group(
             heading=named(dict(zip(names, values, strict=True))),
@@ -91,6 +91,11 @@ def _grouped(table: Table, columns: Sequence[Column], rows: Sequence[Sequence[st
         for values, of_key in groupby(rows, key=lambda row: tuple(row[:above]))
     ]
     return Grid(columns[above:], groups)
+
+
+def one_line(column: Column) -> str:
+    """The heading of a column on one line."""
+    return " ".join((column.heading or "").split())
 
 
 def named(values: Mapping[str, Scalar]) -> str:

@@ -100,7 +100,9 @@ def several(number_of: int, what: str) -> str:
 
 def count(value: float | None) -> str:
     """A mean or median of counts: a whole number where it is one."""
-    return UNKNOWN if value is None else f"{round(value, 1):.12g}"
+    if value is None or isinstance(value, int):
+        return label(value)
+    return f"{round(value, 1):.12g}"
 
 
 def percent_interval(share: Interval | None) -> str:

@@ -45,7 +45,7 @@ def _study(study: Studied) -> dict[str, Any]:
         ],
         "environments": dict(study.environments),
         "results": study.view.records(),
-        "statistics": [dict(analysis.record) for analysis in study.analyses],
+        "statistics": [analysis.json() for analysis in study.analyses],
         "untested": list(study.untested),
         "trials": [logs.record(trial) for trial in study.trials],
     }

@@ -166,13 +166,12 @@ def _tests(study: Studied, material: Material) -> Iterator[Block]:
     if not (study.analyses or study.untested):
         return
     yield from _named(study, material)
-    told = {f"{study.record.name} ({study.record.id})"}
+    shown: list[Block] = [Paragraph(f"{study.record.name} ({study.record.id})")]
     for analysis in study.analyses:
-        told.add(analysis.caption[-1])  # of its table
-        for block in tables.blocks(analysis.rendered(), analysis.caption[-1]):
-            if not isinstance(block, Paragraph) or block.text not in told:
+        for block in analysis.blocks:
+            if not isinstance(block, Paragraph | Alert) or block not in shown:
                 yield block
-        told |= set(analysis.caption)
+        shown += analysis.blocks
     yield from (Note(f"Not tested: {reason}.") for reason in study.untested)
 
 
