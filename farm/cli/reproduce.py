@@ -40,9 +40,9 @@ def reproduce(
     """
     from farm.errors import InputError
     from farm.report.files import Format
-    from farm.report.paper.material import gather
     from farm.settings.credentials import redacted
     from farm.studies import reproduction
+    from farm.studies.paper.material import gather
 
     paper = reproduction.find(study)
     if no_run and fresh:

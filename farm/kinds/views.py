@@ -8,9 +8,9 @@ from farm.kinds.tuning import results as tuning
 from farm.model import SweepRecord
 from farm.report import tables
 from farm.report.document import Document, Findings
-from farm.report.paper.charts import of_serving
 from farm.report.selection import Selection
 from farm.store import Store
+from farm.studies.paper.charts import of_serving
 
 
 def view(store: Store, sweep: SweepRecord, selection: Selection) -> Document:

@@ -25,16 +25,24 @@ class Form(StrEnum):
     COUNT = "count"  #: a whole number, or a mean of whole numbers
     PERCENT = "percent"  #: a share
     INTERVAL = "interval"  #: a mean and its 95 % interval
-    MEAN = "mean"  #: the mean alone; files have its interval too
     NET = "net"  #: the same of a net energy: one that may be nothing is a bound
     MEDIAN = "median"  #: a median and its 95 % interval
     NET_MEDIAN = "net_median"
     PERCENT_INTERVAL = "percent_interval"  #: of a share, without the sign
+    MIDDLE = "middle"  #: a mean or median, whose interval stands in files alone
+    ESTIMATE = "estimate"  #: a value and the ends of its interval
+    CHANGE = "change"  #: a relative difference, with its sign
+    SHARE = "share"  #: of a variance, with three decimals
     P_VALUE = "p_value"
 
 
 #: Forms whose values have three columns in a file: the value and the ends of its interval.
-_WITH_ENDS = frozenset({Form.INTERVAL, Form.MEAN, Form.NET, Form.MEDIAN, Form.NET_MEDIAN, Form.PERCENT_INTERVAL})
+_WITH_ENDS = frozenset(
+    {
+        *(Form.INTERVAL, Form.NET, Form.MEDIAN, Form.NET_MEDIAN, Form.PERCENT_INTERVAL),
+        *(Form.MIDDLE, Form.ESTIMATE),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

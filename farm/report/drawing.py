@@ -1,12 +1,10 @@
-"""Pieces of charts, as Vega-Lite has them; no two kinds of joules ever share a chart."""
+"""Pieces of charts, as Vega-Lite has them."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from math import ceil, floor, log10
 from typing import Any
 
 from farm.analysis.intervals import Interval
-from farm.report.document import Figure
 
 Spec = dict[str, Any]
 Value = dict[str, Any]
@@ -16,8 +14,6 @@ Value = dict[str, Any]
 COLOURS = ("var(--blue, #0072B2)", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#999999")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right")
 WIDTH, HEIGHT, WIDE = 300, 220, 640
-#: Charts of one sort, and rows of a chart; what does not fit in them is in the tables.
-_MOST_CHARTS, _MOST_ROWS = 4, 40
 #: Pixels for the names of rows.
 _ROW_LABEL = 210
 #: Of a chart with rows; a browser's font may be wider than the one that was reckoned with.
@@ -160,22 +156,3 @@ def parted(values: Sequence[Value]) -> list[list[Value]]:
     names = list(dict.fromkeys(value["series"] for value in values))
     parts = [set(names[start : start + len(COLOURS)]) for start in range(0, len(names), len(COLOURS))]
     return [[value for value in values if value["series"] in part] for part in parts]
-
-
-def charts(values: Sequence[Value], draw: Callable[[list[Value]], Figure]) -> list[Figure]:
-    """Draw one chart, or several where there are more series than colours."""
-    parts = parted(values)
-    drawn = [draw(part) for part in parts[:_MOST_CHARTS]]
-    if len(parts) < 2:
-        return drawn
-    more = "" if len(parts) == len(drawn) else " The rest is in the table."
-    return [
-        replace(figure, name=f"{figure.name} ({place} of {len(drawn)})", caption=f"{figure.caption}{more}")
-        for place, figure in enumerate(drawn, start=1)
-    ]
-
-
-def rows(values: Sequence[Value], what: str, title: str, caption: str) -> list[Figure]:
-    """Draw a row for each configuration, as `dots` does; none where there is no value."""
-    more = f" The first {_MOST_ROWS} of {len(values)} rows." if len(values) > _MOST_ROWS else ""
-    return [Figure(what, f"{caption}{more}", dots(values[:_MOST_ROWS], title))] if values else []

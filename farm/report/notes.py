@@ -1,4 +1,4 @@
-"""What a reader must know of any table of energies, and what a comparison leaves open."""
+"""What a reader must know of any table of energies."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -9,29 +9,31 @@ from farm.model import Flag
 
 
 def spread(figures: Iterable[Interval | None]) -> list[str]:
-    """Explain `±?`, where a figure rests on one trial."""
+    """Where one trial alone stands for a group."""
     if any(figure is not None and figure.half_width is None for figure in figures):
-        return ["±? one trial alone gives no interval: raise repetitions."]
+        return ["±? marks a figure of one trial, which gives no interval: raise repetitions."]
     return []
 
 
 def reservations(summaries: Sequence[Summary]) -> list[str]:
-    """Count the trials that are left out, and the flags; explain the mark of rows that are flagged."""
+    """Trials that are left out or doubtful, and their flags."""
     notes = []
     left_out, trials = sum(s.left_out for s in summaries), sum(s.trials for s in summaries)
     if left_out:
-        notes.append(f"{left_out} of {left_out + trials} trials are left out: --include-flagged brings them back.")
+        notes.append(
+            f"{left_out} of {left_out + trials} trials are left out by their flags: --include-flagged keeps them."
+        )
     if any(s.is_doubtful for s in summaries):
-        notes.append("! every trial of this row is flagged: the row is shown, but not compared.")
+        notes.append("! marks a row whose trials are all flagged: it is shown, but not compared.")
     return [*notes, *flagged(sum((Counter(s.flags) for s in summaries), Counter[Flag]()))]
 
 
 def flagged(flags: Counter[Flag]) -> list[str]:
-    """Count the trials that carry each flag."""
+    """How many trials carry each flag."""
     if not flags:
         return []
     named = ", ".join(f"{flag} {count}" for flag, count in flags.most_common())
-    return [f"Flags: {named}; `farm export` lists the trials."]
+    return [f"Flags: {named}. `farm export` shows which trials have them."]
 
 
 def doubt(is_clear: bool | None, basis: str = "") -> str:

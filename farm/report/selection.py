@@ -9,7 +9,7 @@ from farm.analysis.aggregate import Sample
 from farm.analysis.statistics.data import order
 from farm.errors import InputError
 from farm.model import Domain, Quality, Scalar, SweepRecord
-from farm.report.document import Alert, Block, Document, Paragraph
+from farm.report.document import Alert, Block, Document, Paragraph, paragraphs
 from farm.report.numbers import label
 
 #: What must never be averaged over: columns wherever they differ.
@@ -97,48 +97,49 @@ class Selected:
 
     @property
     def unit(self) -> str:
-        """The unit of work, such as image; where trials differ in it, it has a column of its own."""
+        """Of the work: image, ...; in a column of its own where it differs."""
         units = {s.labels.get("unit") for s in self.samples}
         return str(units.pop() or "unit") if len(units) == 1 else "unit"
 
     def nothing(self) -> str:
-        """Say that there is no sample, and what to do."""
-        return f"{self.title}\nnothing is measured yet: `farm status {self.sweep.id}` shows its progress"
-
-    def opening(self, *more: str) -> list[Block]:
-        """Return what stands above the table of a view: its caption, `more` lines, and what nobody may miss."""
-        *about, joules = self._about()
-        is_modelled = any(sample.quality is Quality.MODELLED for sample in self.samples)
-        how: Block = Alert(joules) if is_modelled else Paragraph(joules)
-        return [*map(Paragraph, about), how, *map(Alert, self._warnings()), *map(Paragraph, more)]
-
-    def unmeasured(self) -> Document:
-        """Return the view of a sweep that has no sample."""
-        return Document([Paragraph(line) for line in self.nothing().split("\n")])
+        """Where there is no sample."""
+        return f"{self.title}\nNothing is measured yet. `farm status {self.sweep.id}` shows how the sweep progresses."
 
     def caption(self) -> list[str]:
-        """Return the title, what all rows share, what they average over, and how their joules were obtained."""
-        return [*self._about(), *self._warnings()]
-
-    def _about(self) -> list[str]:
+        """Title, what all rows share, what they average over, and how their joules were obtained."""
         shared = ", ".join(f"{n} {label(v)}" for n, v in self.shared.items() if v is not None and v is not False)
         averaged = ", ".join(f"{name} {' '.join(map(label, values))}" for name, values in self.averaged.items())
-        qualities = {s.quality for s in self.samples}
-        joules = "; ".join(
-            obtained(quality, self.has_imported) for quality in sorted(qualities, key=lambda q: q.rank if q else 9)
-        )
         return [
             self.title,
             *([shared] if shared else []),
             *([f"mean over {averaged}"] if averaged else []),
-            f"{' and '.join(self.domains)} joules: {joules}",
+            self.joules,
+            *self.warnings,
         ]
 
-    def _warnings(self) -> list[str]:
+    @property
+    def joules(self) -> str:
+        """Which joules these are, and how they were obtained."""
+        qualities = sorted({s.quality for s in self.samples}, key=lambda quality: quality.rank if quality else 9)
+        how = "; ".join(obtained(quality, self.has_imported) for quality in qualities)
+        return f"{' and '.join(self.domains)} joules: {how}"
+
+    @property
+    def warnings(self) -> list[str]:
+        """Why these joules are no measurements of this farm."""
         return [
-            *(["SIMULATED hardware: these are no real joules"] if any(s.simulated for s in self.samples) else []),
-            *(["IMPORTED: measured elsewhere, by means that this farm does not know"] if self.has_imported else []),
+            *(["SIMULATED hardware: these joules are not real"] if any(s.simulated for s in self.samples) else []),
+            *(["IMPORTED: measured elsewhere; this farm does not know how"] if self.has_imported else []),
         ]
+
+    def about(self) -> list[Block]:
+        """The caption without the title, as blocks."""
+        alerts = {*self.warnings, *([self.joules] if any(s.quality is Quality.MODELLED for s in self.samples) else [])}
+        return [Alert(line) if line in alerts else Paragraph(line) for line in self.caption()[1:]]
+
+    def unmeasured(self) -> Document:
+        """Return the view of a sweep that has no sample."""
+        return Document(paragraphs(self.nothing().split("\n")), rows=())
 
 
 def select(sweep: SweepRecord, samples: Sequence[Sample], selection: Selection, columns: Columns) -> Selected:
@@ -206,7 +207,7 @@ def _in_order(found: Sequence[Sample], levels: Mapping[str, Sequence[Scalar]]) -
 def obtained(quality: Quality | None, is_imported: bool) -> str:
     """How joules were, in words."""
     if quality is None and is_imported:
-        return "the import does not say how they were obtained"
+        return "nobody recorded how they were obtained"
     if quality is None:
         return "unknown, no meter here: `farm doctor` says what is missing"
     return {

@@ -1,16 +1,10 @@
-"""What views of summaries share: the columns of files, what a row rests on, names, and kinds of joules."""
+"""What views of summaries share: the columns of files, and what a row rests on."""
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 
-from farm.analysis.aggregate import P99_NEEDS, Sample, Summary
+from farm.analysis.aggregate import P99_NEEDS, Summary
 from farm.model import Quality, Scalar
 from farm.report.document import Column, Form, Record, Row, Table, Value, key
-from farm.report.layout import named
-from farm.report.selection import KINDS_OF_JOULES, Selected, obtained
-
-#: Domain, unit of work, and how the joules were obtained.
-Kind = tuple[str, str, str]
 
 #: What a row rests on, then its figures. They stand in files; a view gives those that it shows a heading.
 TRIALS = (
@@ -27,7 +21,7 @@ FIGURES = (
     Column("p95_s"),
     Column("p99_s"),
     Column("batches"),
-    Column("gross_j_per_unit", form=Form.MEAN),
+    Column("gross_j_per_unit", form=Form.MIDDLE),
     Column("net_j_per_unit", form=Form.NET),
     Column("carbon_g_per_unit"),
 )
@@ -84,32 +78,8 @@ def records(summaries: Sequence[Summary]) -> list[Record]:
     return Table(columns(keys), [row(summary) for summary in summaries]).records()
 
 
-def label(summary: Summary, but: Sequence[str] = ()) -> str:
-    """Return the key in words, without the kind of joules and the names `but`."""
-    apart = {*but, *KINDS_OF_JOULES}
-    return named({name: value for name, value in summary.key if name not in apart}) or "all"
-
-
 def doubts(summary: Summary) -> str:
     """Return in brackets what keeps joules from being a measurement; empty where nothing does."""
     words = ["modelled"] if summary.quality is Quality.MODELLED else []
     words += ["simulated"] if summary.simulated else []
     return f" ({', '.join(words)})" if words else ""
-
-
-def by_kind(summaries: Iterable[Summary], selected: Selected) -> dict[Kind, list[Summary]]:
-    """Return the summaries whose joules may stand in one chart, by their kind of joules."""
-    groups: dict[Kind, list[Summary]] = defaultdict(list)
-    for summary in summaries:
-        domain = str(summary.labels.get("domain") or " and ".join(selected.domains))
-        unit = str(summary.labels.get("unit") or selected.unit)
-        groups[domain, unit, origin(summary)].append(summary)
-    return groups
-
-
-def origin(of: Summary | Sample) -> str:
-    """Return how joules were obtained, and whether they are real and of this farm."""
-    words = [obtained(of.quality, of.imported)]
-    words += ["SIMULATED hardware"] if of.simulated else []
-    words += ["IMPORTED"] if of.imported else []
-    return "; ".join(words)

@@ -8,8 +8,8 @@ import pytest
 
 from farm.errors import InputError
 from farm.model import Quality
-from farm.report.analyses import Analysis
 from farm.report.comparisons import comparison
+from farm.report.document import Document
 from farm.report.selection import Selection
 from farm.store import Store
 from tests.analyses import SWEEP, measured, store, trials
@@ -35,12 +35,12 @@ def sides(a: str = "", b: str = "", where: str = "") -> tuple[Selection, Selecti
     return made[0], made[1]
 
 
-def compared(a: str = "", b: str = "", where: str = "", found: Sequence[Measured] | None = None) -> Analysis:
+def compared(a: str = "", b: str = "", where: str = "", found: Sequence[Measured] | None = None) -> Document:
     """Two choices of one sweep."""
     return comparison(store(*(trials() if found is None else found)), (SWEEP, SWEEP), sides(a, b, where), "energy")
 
 
-def between(first: Sequence[Measured], second: Sequence[Measured]) -> Analysis:
+def between(first: Sequence[Measured], second: Sequence[Measured]) -> Document:
     """Two sweeps."""
     records = SWEEP.model_copy(update={"id": "first"}), SWEEP.model_copy(update={"id": "second"})
     return comparison(cast("Store", Two(first=first, second=second)), records, sides(), "energy")

@@ -18,9 +18,9 @@ from farm.model import Flag, Quality
 from farm.report import across, html, markdown
 from farm.report.document import Figure, Grid
 from farm.report.observations import of_sweep
-from farm.report.paper import charts, record, sections
 from farm.report.selection import Selection
 from farm.store import Store
+from farm.studies.paper import charts, record, sections
 from tests.reports import Page, gathered
 from tests.serving import BATCHES, LIVE, BothFarms, Shown, live_farm, service, serving, shown, timed
 from tests.summaries import ends, rendered, widest

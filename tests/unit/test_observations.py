@@ -8,8 +8,9 @@ import pytest
 
 from farm.analysis.statistics.data import Data
 from farm.errors import InputError
+from farm.exchange.observed import of_csv
 from farm.model import Flag, Quality
-from farm.report.observations import of_csv, of_sweep
+from farm.report.observations import of_sweep
 from farm.report.selection import Selection
 from tests.analyses import FACTORS, measured, seen, store, trials
 from tests.trainings import sweep_of, trained

@@ -18,11 +18,11 @@ from farm.model import Flag, Mapped, Quality, TrialRow
 from farm.report import html, markdown
 from farm.report.document import Alert, Block, Document, Figure, Grid, Sentences
 from farm.report.numbers import number
-from farm.report.paper import record, sections, traces, words
-from farm.report.paper.charts import of_inference
-from farm.report.paper.material import Material, Traced, gather
 from farm.report.selection import Selection
 from farm.store import Store
+from farm.studies.paper import record, sections, traces, words
+from farm.studies.paper.charts import of_inference
+from farm.studies.paper.material import Material, Traced, gather
 from tests.contract.store_records import new_job
 from tests.contract.store_records import record as sweep_record
 from tests.reports import LATER, MODELS, YAML, Page, batching, failed, farm_of, gathered, trial

@@ -16,10 +16,10 @@ from farm.errors import InputError
 from farm.model import Flag, JobState, Progress, Quality, SweepRecord
 from farm.report import html, markdown
 from farm.report.document import Alert, Document
-from farm.report.paper import sections
 from farm.spec import parse_sweep
 from farm.studies import reproduction
 from farm.studies.claims.finding import Figure, Paper, Scale, Verdict
+from farm.studies.paper import sections
 from farm.studies.reproduction import PAPERS, Reproduction, find, sweeps_of
 from tests.contract.store_records import record
 from tests.reports import Page, batching, farm_of, gathered

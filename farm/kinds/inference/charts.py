@@ -5,11 +5,10 @@ from functools import partial
 
 from farm.analysis.aggregate import P99_NEEDS, Summary
 from farm.analysis.rules import stands_out
-from farm.report import drawing
+from farm.report.charts import by_kind, in_parts, in_rows, label
 from farm.report.document import Figure
 from farm.report.drawing import Value, batches, chart, curves, ends, points, quantity, series, spans
 from farm.report.selection import Selected
-from farm.report.summaries import by_kind, label
 
 
 def charts(summaries: Sequence[Summary], selected: Selected) -> list[Figure]:
@@ -20,14 +19,14 @@ def charts(summaries: Sequence[Summary], selected: Selected) -> list[Figure]:
         title, caption = f"{word} J per {unit}", _caption(word, how)
         if len({value["batch"] for value in energies}) < 2:
             rowed = [value | {"row": value["series"], "value": value["j"], "series": ""} for value in energies]
-            found += drawing.rows(rowed, f"{domain.upper()} energy per {unit}", title, caption)
+            found += in_rows(rowed, f"{domain.upper()} energy per {unit}", caption, title)
             continue
         sized = [value for value in energies if value["batch"]]
         what = f"{domain.upper()} energy per {unit} against batch size"
-        found += drawing.charts(sized, partial(_energy, title, what, caption))
-        found += drawing.charts([value for s in group for value in _latencies(s)], _latency)
+        found += in_parts(sized, partial(_energy, title, what, caption))
+        found += in_parts([value for s in group for value in _latencies(s)], _latency)
         trade = [value for value in sized if value["rate"]]
-        found += drawing.charts(trade, partial(_trade, unit, title, f"Hollow: every trial is flagged. Joules: {how}."))
+        found += in_parts(trade, partial(_trade, unit, title, f"Hollow: every trial is flagged. Joules: {how}."))
     return found
 
 

@@ -8,7 +8,7 @@ from farm.analysis.samples import samples
 from farm.kinds.inference.charts import charts
 from farm.model import Quality, SweepRecord, TrialRow, WindowKind
 from farm.report import notes, summaries
-from farm.report.document import Column, Document, Form, Note, Table, findings
+from farm.report.document import Column, Document, Form, Note, Paragraph, Table, findings
 from farm.report.layout import named
 from farm.report.numbers import number, percent
 from farm.report.selection import Columns, Selected, Selection, select
@@ -57,7 +57,8 @@ def document(found: Results) -> Document:
         return found.selected.unmeasured()
     return Document(
         [
-            *found.selected.opening(),
+            Paragraph(found.selected.title),
+            *found.selected.about(),
             table(found.summaries, found.accuracy, found.selected.keys, found.selected.unit),
             *map(Note, footnotes(found.summaries)),
             *charts(found.summaries, found.selected),
@@ -80,7 +81,7 @@ def table(of: Sequence[Summary], accuracy: Mapping[str, float], keys: Sequence[s
         Column("p50_s", "ms/batch\np50", scale=1e3),
         Column("p95_s", "\np95", scale=1e3),
         Column("p99_s", "\np99", scale=1e3),
-        Column("gross_j_per_unit", f"gross J\n/{unit}", Form.MEAN),
+        Column("gross_j_per_unit", f"gross J\n/{unit}", Form.MIDDLE),
         Column("net_j_per_unit", f"net J/{unit}\n(95%)", Form.NET),
         Column("carbon_g_per_unit", "gCO2e\n/1000", scale=1e3),
         *([Column("published_top1_percent")] if "model" in keys else []),

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from functools import partial
 
 from farm.kinds.layers.costs import LayersSummary
-from farm.report import drawing
+from farm.report.charts import by_kind, in_parts, label
 from farm.report.document import Figure
 from farm.report.drawing import Value, bars
 from farm.report.selection import Selected
-from farm.report.summaries import by_kind, label
 
 
 def charts(summaries: Sequence[LayersSummary], selected: Selected) -> list[Figure]:
@@ -23,7 +22,7 @@ def charts(summaries: Sequence[LayersSummary], selected: Selected) -> list[Figur
         ]
         caption = f"Shares of the sum of all layers, each measured alone, forward and backward. Joules: {how}."
         what = f"Shares of {domain.upper()} energy by type of layer"
-        found += drawing.charts(values, partial(_shares, what, caption))
+        found += in_parts(values, partial(_shares, what, caption))
     return found
 
 

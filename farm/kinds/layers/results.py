@@ -8,7 +8,8 @@ from farm.kinds.layers.charts import charts
 from farm.kinds.layers.costs import CLOSURE, LayersSummary, measured_parts, summarise
 from farm.model import SweepRecord, WindowKind
 from farm.report import notes, summaries
-from farm.report.document import Column, Document, Findings, Form, Note, Row, Table, Value, key
+from farm.report.charts import label
+from farm.report.document import Column, Document, Findings, Form, Note, Paragraph, Row, Table, Value, key
 from farm.report.numbers import percent
 from farm.report.selection import Columns, Selected, Selection, select
 from farm.spec.workloads import LayersOf
@@ -78,7 +79,8 @@ def document(found: Results) -> Document:
         return found.selected.unmeasured()
     return Document(
         [
-            *found.selected.opening(),
+            Paragraph(found.selected.title),
+            *found.selected.about(),
             *tables(found.summaries),
             *map(Note, _footnotes(found.summaries)),
             *charts(found.summaries, found.selected),
@@ -167,7 +169,7 @@ def _footnotes(of: Sequence[LayersSummary]) -> list[str]:
 
 def _finding(summary: LayersSummary) -> str:
     """Say which type of layer takes most, and whether the layers explain the whole."""
-    who, ranked = summaries.label(summary.whole), summary.costs.ranked
+    who, ranked = label(summary.whole), summary.costs.ranked
     if not ranked:
         return f"{who}: the shares of its layers are unknown."
     most = f"{ranked[0].type} takes most, {percent(ranked[0].share or 0.0)} of the energy of all layers"

@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from farm.kinds.training.runs import Run, TrainingSummary
-from farm.report import drawing
+from farm.report.charts import by_kind, in_parts, label
 from farm.report.document import Figure
 from farm.report.drawing import Spec, Value, chart, curves, ends, points, quantity, series, spans
 from farm.report.layout import named
 from farm.report.selection import KINDS_OF_JOULES, Selected
-from farm.report.summaries import by_kind, label
 
 #: Trainings in the chart of epochs; more lines cover each other.
 _MOST_LINES = 100
@@ -23,10 +22,10 @@ def charts(summaries: Sequence[TrainingSummary], runs: Mapping[str, Run], select
     for (domain, _, how), group in by_kind([s.work for s in summaries], selected).items():
         members = [s for s in summaries if any(s.work is work for work in group)]
         caption = f"Gross joules of setup, training and validation; accuracy with its 95 % interval. Joules: {how}."
-        found += drawing.charts(
+        found += in_parts(
             [value for s in members for value in _spent(s)], partial(_accuracy_of_joules, domain, caption)
         )
-    return [*found, *drawing.charts(_epochs(selected, runs), _accuracy_of_epochs)]
+    return [*found, *in_parts(_epochs(selected, runs), _accuracy_of_epochs)]
 
 
 def _spent(summary: TrainingSummary) -> list[Value]:

@@ -9,7 +9,8 @@ from farm.kinds.training.charts import charts
 from farm.kinds.training.runs import Run, TargetCost, TrainingSummary, runs, summarise
 from farm.model import Stopped, SweepRecord, WindowKind
 from farm.report import notes, summaries
-from farm.report.document import Column, Document, Findings, Form, Note, Row, Table, Value, key
+from farm.report.charts import label
+from farm.report.document import Column, Document, Findings, Form, Note, Paragraph, Row, Table, Value, key
 from farm.report.numbers import count, net, percent_interval
 from farm.report.selection import Columns, Selected, Selection, select
 from farm.spec.workloads import Training
@@ -26,19 +27,19 @@ _SHOWN = (
     Column("epochs_done", "\nepochs", Form.COUNT),
     Column("last_accuracy", "accuracy\n% (95%)", Form.PERCENT_INTERVAL),
     Column("best_accuracy", form=Form.INTERVAL),
-    Column("epoch_s", "s\n/epoch", Form.MEAN),
+    Column("epoch_s", "s\n/epoch", Form.MIDDLE),
 )
 _STAGES = (
     Column("epoch_net_j", form=Form.NET),
-    Column("setup_gross_j", form=Form.MEAN),
+    Column("setup_gross_j", form=Form.MIDDLE),
     Column("setup_net_j", form=Form.NET),
-    Column("setup_s", form=Form.MEAN),
-    Column("training_gross_j", "training\ngross J", Form.MEAN),
+    Column("setup_s", form=Form.MIDDLE),
+    Column("training_gross_j", "training\ngross J", Form.MIDDLE),
     Column("training_net_j", form=Form.NET),
-    Column("training_s", form=Form.MEAN),
-    Column("validation_gross_j", "valid.\ngross J", Form.MEAN),
+    Column("training_s", form=Form.MIDDLE),
+    Column("validation_gross_j", "valid.\ngross J", Form.MIDDLE),
     Column("validation_net_j", form=Form.NET),
-    Column("validation_s", form=Form.MEAN),
+    Column("validation_s", form=Form.MIDDLE),
     *(Column(f"stopped_{reason}") for reason in Stopped),
 )
 _UNTIL = (
@@ -46,7 +47,7 @@ _UNTIL = (
     Column("reached", "\nreached", Form.TEXT),
     Column("epochs_done", "epochs\ndone", Form.COUNT),
     Column("net_j", "net J\n(95%)", Form.NET),
-    Column("gross_j", "\ngross J", Form.MEAN),
+    Column("gross_j", "\ngross J", Form.MIDDLE),
     Column("s", "\ns", Form.INTERVAL),
 )
 
@@ -76,7 +77,8 @@ def document(found: Results) -> Document:
         return found.selected.unmeasured()
     return Document(
         [
-            *found.selected.opening(),
+            Paragraph(found.selected.title),
+            *found.selected.about(),
             table(of, found.selected.keys),
             *([until_table(of, found.selected.keys)] if of[0].targets else []),
             *map(Note, _footnotes(of)),
@@ -89,7 +91,7 @@ def document(found: Results) -> Document:
 def table(of: Sequence[TrainingSummary], keys: Sequence[str]) -> Table:
     """Return a table with a row a group; joules of an epoch are shown only where one is known."""
     heading = "J/epoch\ngross" if any(s.epoch_gross_j for s in of) else None
-    epoch = Column("epoch_gross_j", heading, Form.MEAN)
+    epoch = Column("epoch_gross_j", heading, Form.MIDDLE)
     until = (column for target in of[0].targets for column in _until_columns(target.accuracy))
     columns = summaries.columns(keys, (*_SHOWN, epoch, *_STAGES, *until), but=summaries.LATENCIES)
     return Table(columns, [summaries.row(s.work, **_values(s)) for s in of])
@@ -115,7 +117,7 @@ def _values(summary: TrainingSummary) -> dict[str, Value]:
 def _until_columns(accuracy: float) -> Iterator[Column]:
     """Yield the columns of files for one accuracy that was wanted."""
     yield from (Column(f"until_{accuracy:g}_{name}") for name in ("reached", "interpolated"))
-    yield from (Column(f"until_{accuracy:g}_{name}", form=Form.MEAN) for name in ("epochs", "gross_j", "net_j", "s"))
+    yield from (Column(f"until_{accuracy:g}_{name}", form=Form.MIDDLE) for name in ("epochs", "gross_j", "net_j", "s"))
 
 
 def _until_values(target: TargetCost) -> dict[str, Value]:
@@ -177,4 +179,4 @@ def _finding(summary: TrainingSummary) -> str:
     work = summary.work
     after = f"accuracy {percent_interval(summary.last_accuracy)} % after {count(summary.epochs.mean)} epochs"
     joules = f"{net(work.net_j)} J net per image of training{summaries.doubts(work)}"
-    return f"{summaries.label(work)}: {after}, for {joules}."
+    return f"{label(work)}: {after}, for {joules}."

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from farm.kinds.tuning.workloads import Workload
-from farm.report import drawing
+from farm.report.charts import in_parts
 from farm.report.document import Figure
 from farm.report.drawing import WIDE, Value, chart, curves, quantity, series
 from farm.report.layout import named
@@ -31,7 +31,7 @@ def charts(workloads: Sequence[Workload], how: str, is_net: bool) -> list[Figure
             if step.accuracy is not None
         ]
         where = f", {named(dict(workload.key))}" if workload.key else ""
-        found += drawing.charts(values, partial(_search, word, where, caption))
+        found += in_parts(values, partial(_search, word, where, caption))
     return found
 
 

@@ -16,11 +16,11 @@ from farm.kinds.tuning.searches import Found, studies
 from farm.kinds.tuning.workloads import Workload, workloads
 from farm.model import Flag, Quality, SweepRecord
 from farm.report import notes
-from farm.report.document import Block, Document, Findings, Heading, Note, Record
+from farm.report.charts import origin
+from farm.report.document import Block, Document, Findings, Heading, Note, Paragraph, Record
 from farm.report.layout import named
 from farm.report.numbers import number, several
 from farm.report.selection import Columns, Selected, Selection, fitting, select
-from farm.report.summaries import origin
 from farm.spec.space import Space
 from farm.store import Store
 
@@ -75,7 +75,9 @@ def document(found: Results) -> Document:
     drawn = [] if found.found.is_mixed else charts(found.workloads, origin(samples_of[0]), is_net)
     return Document(
         [
-            *found.selected.opening(energy),
+            Paragraph(found.selected.title),
+            *found.selected.about(),
+            Paragraph(energy),
             *(block for workload in found.workloads for block in _workload(found, workload)),
             *map(Note, _footnotes(found)),
             *drawn,
@@ -141,6 +143,7 @@ def _footnotes(found: Results) -> list[str]:
     unknown, pruned = sum(s.unknown for s in strategies), sum(s.pruned for s in strategies)
     own = []
     if found.by == BY_STRATEGY:
+        own += notes.spread(s.best_accuracy for s in strategies)
         own.append("reach random's: seeds with which it has at least random's best accuracy; medians over seeds.")
         own.append("dominated: another configuration of the study is no less accurate and takes no more J.")
         own.append("matters: share of the variance that each hyperparameter explains alone (fANOVA).")

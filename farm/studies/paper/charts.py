@@ -1,25 +1,19 @@
-"""The charts of live requests and of machines side by side."""
+"""The charts of live requests."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from farm.analysis.across import Cell
-from farm.analysis.across import Figure as Compared
-from farm.analysis.aggregate import Key
 from farm.analysis.intervals import Interval
 from farm.kinds.serving import results as live
 from farm.kinds.serving.loads import in_ms
 from farm.kinds.serving.simulated import Live
 from farm.kinds.serving.times import needed
-from farm.report import drawing
-from farm.report.across import Across
+from farm.report.charts import by_kind, in_parts, in_rows
 from farm.report.document import Figure
 from farm.report.drawing import Value, chart, curves, ends, points, quantity, series, spans
 from farm.report.layout import named
 from farm.report.selection import KINDS_OF_JOULES
-from farm.report.summaries import by_kind, origin
 
 
 def of_serving(view: live.Results) -> list[Figure]:
@@ -63,9 +57,9 @@ def _under_load(values: Sequence[Value], what: str, title: str, caption: str) ->
     """Against the rate; a row for each where there is one rate alone."""
     drawn = [value for value in values if value["rate"] and value["value"]]
     if len({value["at"] for value in drawn}) > 1:
-        return drawing.charts(drawn, partial(_of_rate, f"{what}, against the rate", title, caption))
+        return in_parts(drawn, partial(_of_rate, f"{what}, against the rate", title, caption))
     rows = [value | {"row": value["series"], "series": ""} for value in drawn]
-    return drawing.rows(rows, what, title, caption)
+    return in_rows(rows, what, caption, title)
 
 
 def _of_rate(what: str, title: str, caption: str, values: Sequence[Value]) -> Figure:
@@ -77,28 +71,3 @@ def _of_rate(what: str, title: str, caption: str, values: Sequence[Value]) -> Fi
     span = spans("y", x, of)
     span["encoding"]["y"] = y | {"field": "low"}
     return Figure(what, caption, chart(values, [span, curves(x, y, of), points(x, y, of)]))
-
-
-def of_across(view: Across) -> list[Figure]:
-    """Every configuration on every machine, for each kind of joules."""
-    groups: dict[Key, list[Cell]] = defaultdict(list)
-    for cell in view.cells:
-        groups[cell.kind].append(cell)
-    return [figure for kind, cells in groups.items() for figure in _of_machines(kind, cells, view.comparison.figure)]
-
-
-def _of_machines(kind: Key, cells: Sequence[Cell], figure: Compared) -> list[Figure]:
-    levels = {name: {dict(cell.configuration).get(name) for cell in cells} for name, _ in cells[0].configuration}
-    values = []
-    for cell in cells:
-        summary = cell.group.summary
-        joules = summary.net_j if figure is Compared.NET else summary.gross_j
-        own = {name: value for name, value in cell.configuration if len(levels[name]) > 1}
-        if joules is not None and joules.mean > 0:
-            row = {"row": named(own) or "all", "series": str(dict(cell.machine)["machine"]), "value": joules.mean}
-            values.append(row | {"hollow": summary.is_doubtful} | ends(joules))
-    about = dict(kind)
-    caption = "Mean and 95 % interval over trials. Hollow: every trial is flagged."
-    how = f"{caption} Joules: {origin(cells[0].group.summary)}."
-    title = f"{figure} J per {about.get('unit') or 'unit'}"
-    return drawing.rows(values, f"{str(about.get('domain')).upper()} energy by machine", title, how)

@@ -29,7 +29,7 @@ from farm.model import (
 )
 from farm.report import across, observations
 from farm.report.across import Across
-from farm.report.analyses import Analysis, Method, Options, analysis
+from farm.report.analyses import Method, Options, analysis
 from farm.report.document import Document
 from farm.report.selection import KINDS_OF_JOULES, Labels, Selection
 from farm.store import Store
@@ -63,7 +63,7 @@ class Studied:
     machines: Sequence[MachineStatus]
     results: Document
     samples: Sequence[Sample]  #: that the results rest on
-    analyses: Sequence[Analysis]
+    analyses: Sequence[Document]
     untested: Sequence[str]  #: why something was not tested
 
 
@@ -124,7 +124,7 @@ def _studied(store: Store, sweep: SweepRecord) -> Studied:
     )
 
 
-def _analysed(store: Store, sweep: SweepRecord) -> tuple[list[Analysis], list[str]]:
+def _analysed(store: Store, sweep: SweepRecord) -> tuple[list[Document], list[str]]:
     """What tests say of the factors that differ; searches have tests of their own."""
     if sweep.kind == "tuning":
         return [], []

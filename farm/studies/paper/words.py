@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from farm.model import Baseline, Domain, Flag, JobState, MeasureSettings, Quality, StoppingRule
 from farm.report.numbers import label, percent, several
-from farm.report.paper.material import Material, Studied
-from farm.report.paper.material import count as jobs
+from farm.studies.paper.material import Material, Studied
+from farm.studies.paper.material import count as jobs
 
 MODELLED = "Modelled joules are estimates from load and rated power; they say nothing of the hardware."
 SIMULATED = "Simulated hardware: these are no real joules."

@@ -10,7 +10,7 @@ from farm.analysis.statistics.data import order
 from farm.energy import verdict
 from farm.kinds.points import point
 from farm.model import FailedTrial, Flag, Machine, Scalar, TrialRow
-from farm.report import tables
+from farm.report import across
 from farm.report.document import (
     Alert,
     Block,
@@ -27,8 +27,8 @@ from farm.report.document import (
 )
 from farm.report.facts import flat
 from farm.report.numbers import UNKNOWN, label, number, several, span
-from farm.report.paper import charts, record, traces, words
-from farm.report.paper.material import Material, Studied, machines
+from farm.studies.paper import record, traces, words
+from farm.studies.paper.material import Material, Studied, machines
 
 #: Rows of a list of trials; json has all of them.
 _MOST, _MOST_NOTES = 50, 12
@@ -151,11 +151,9 @@ def _results(study: Studied, material: Material) -> Iterator[Block]:
 
 def _across(material: Material) -> list[Block]:
     blocks: list[Block] = []
-    for view in material.across:
-        titles = Paragraph(", ".join(f"{sweep.name} ({sweep.id})" for sweep in view.sweeps))
-        blocks += [Heading(titles.text)]
-        blocks += [block for block in tables.blocks(view.rendered(), "By machine") if block != titles]
-        blocks += charts.of_across(view)
+    for found in material.across:
+        blocks += [Heading(found.title)]
+        blocks += [block for block in across.document(found).blocks if block != Paragraph(found.title)]
     return blocks
 
 
@@ -163,13 +161,12 @@ def _tests(study: Studied, material: Material) -> Iterator[Block]:
     if not (study.analyses or study.untested):
         return
     yield from _named(study, material)
-    told = {f"{study.record.name} ({study.record.id})"}
+    shown: list[Block] = [Paragraph(f"{study.record.name} ({study.record.id})")]
     for analysis in study.analyses:
-        told.add(analysis.caption[-1])  # of its table
-        for block in tables.blocks(analysis.rendered(), analysis.caption[-1]):
-            if not isinstance(block, Paragraph) or block.text not in told:
+        for block in analysis.blocks:
+            if not isinstance(block, Paragraph | Alert) or block not in shown:
                 yield block
-        told |= set(analysis.caption)
+        shown += analysis.blocks
     yield from (Note(f"Not tested: {reason}.") for reason in study.untested)
 
 
