@@ -176,7 +176,7 @@ def _footnotes(of: Sequence[TrainingSummary]) -> list[str]:
 
 def _finding(summary: TrainingSummary) -> str:
     """Say which accuracy was reached, and what that took."""
-    work = summary.work
-    after = f"accuracy {percent_interval(summary.last_accuracy)} % after {count(summary.epochs.mean)} epochs"
+    work, epochs = summary.work, count(summary.epochs.mean)
+    after = f"accuracy {percent_interval(summary.last_accuracy)} % after {epochs} epoch{'' if epochs == '1' else 's'}"
     joules = f"{net(work.net_j)} J net per image of training{summaries.doubts(work)}"
     return f"{label(work)}: {after}, for {joules}."
