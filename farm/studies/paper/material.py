@@ -1,4 +1,4 @@
-"""All that a report tells, read from the store; what it means is said elsewhere."""
+"""All that a report shows, read from the store."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,6 @@ from farm.kinds.layers import results as layers
 from farm.kinds.serving import results as live
 from farm.kinds.training import results as training
 from farm.kinds.tuning import results as tuning
-from farm.kinds.views import View
 from farm.model import (
     UNKNOWN_HARDWARE,
     Domain,
@@ -38,6 +37,7 @@ from farm.report.analyses import Method, Options, analysis
 from farm.report.document import Document
 from farm.report.selection import KINDS_OF_JOULES, Labels, Selection
 from farm.store import Store
+from farm.studies.paper import results
 
 #: What is tested of each sweep; pairs only of so many cells, and of what differs only so many factors.
 _METHODS = (Method.ANOVA, Method.PAIRS)
@@ -67,8 +67,8 @@ class Studied:
     meters: Mapping[Metered, int]  #: windows of work
     environments: Mapping[str, Mapping[str, JsonValue]]
     machines: Sequence[MachineStatus]
-    view: View
-    samples: Sequence[Sample]  #: that the view rests on
+    results: Document
+    samples: Sequence[Sample]  #: that the results rest on
     analyses: Sequence[Document]
     untested: Sequence[str]  #: why something was not tested
 
@@ -124,7 +124,7 @@ def _studied(store: Store, sweep: SweepRecord) -> Studied:
         meters=Counter((row.domain, row.source, row.quality) for row in rows),
         environments=store.environments(sweep.id),
         machines=[status for status in store.machines() if status.machine.id in took_part],
-        view=view,
+        results=results.document(view, trials),
         samples=view.selected.samples if isinstance(view, _VIEWS) else [],
         analyses=analyses,
         untested=untested,

@@ -32,7 +32,7 @@ def _study(study: Studied) -> dict[str, Any]:
     return {
         **sweep.model_dump(mode="json", exclude={"submitter"}),
         "summary": words.status(study),
-        "conclusion": words.findings(study),
+        "conclusion": study.results.findings,
         "alerts": words.alerts(study),
         "jobs": dict(study.progress.counts),
         "targets": list(study.targets),
@@ -44,7 +44,7 @@ def _study(study: Studied) -> dict[str, Any]:
             for (domain, source, quality), windows in study.meters.items()
         ],
         "environments": dict(study.environments),
-        "results": study.view.records(),
+        "results": study.results.records(),
         "statistics": [analysis.json() for analysis in study.analyses],
         "untested": list(study.untested),
         "trials": [logs.record(trial) for trial in study.trials],
