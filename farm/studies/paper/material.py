@@ -1,4 +1,4 @@
-"""All that a report tells, read from the store; what it means is said elsewhere."""
+"""All that a report shows, read from the store."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from shlex import quote
 
 from farm import __version__
@@ -21,7 +22,8 @@ from farm.report.document import (
     Paragraph,
     Report,
     Section,
-    captioned,
+    Table,
+    Value,
     findings,
     text_table,
 )
@@ -37,7 +39,7 @@ _LEVELS = 12
 
 
 def document(material: Material, claims: Section | None = None, title: str | None = None) -> Report:
-    """All sections that have something to say; `claims` of the study that was repeated, and a title that names it."""
+    """All sections that are not empty; `claims`: of the study that was repeated, with a title that names it."""
     sections = (
         Section("summary", "Summary", _summary(material)),
         *([claims] if claims else []),
@@ -143,10 +145,14 @@ def _machine(machine: Machine, version: str) -> Facts:
 
 
 def _results(study: Studied, material: Material) -> Iterator[Block]:
-    """Yield the view of a sweep, its tables and charts numbered, without the title that the section has."""
+    """Yield the view of a sweep without its title, which the section has."""
     yield from _named(study, material)
     title = Paragraph(f"{study.record.name} ({study.record.id})")
-    yield from captioned((block for block in study.results.blocks if block != title), f"Results of {study.record.name}")
+    for block in study.results.blocks:
+        if isinstance(block, Table) and not block.caption:
+            yield replace(block, caption=f"Results of {study.record.name}")
+        elif block != title:
+            yield block
 
 
 def _across(material: Material) -> list[Block]:
@@ -180,21 +186,19 @@ def _reservations(material: Material) -> list[Block]:
         *_flags(Counter(flag for sample in samples for flag in sample.flags)),
         *_doubted(samples, {trial.trial: trial for trial in measured}),
         *_failed([failure for study in material.studies for failure in study.failures]),
-        *_listed("What trials noted", ("note", "trials"), [[n, str(of)] for n, of in notes.most_common()], _MOST_NOTES),
+        *_listed("Notes of trials", ("note", "trials"), notes.most_common(), _MOST_NOTES),
     ]
 
 
 def _flags(flags: Counter[Flag]) -> list[Block]:
-    rows = [
-        [flag, str(n), "no, a note" if flag.is_note else "yes", words.FLAGS[flag]] for flag, n in flags.most_common()
-    ]
-    return _listed("Flags of trials", ("flag", "trials", "leaves out", "meaning"), rows)
+    rows = [[flag, str(n), "no" if flag.is_note else "yes", words.FLAGS[flag]] for flag, n in flags.most_common()]
+    return _listed("Flags of trials", ("flag", "trials", "left out", "meaning"), rows)
 
 
 def _doubted(samples: Sequence[Sample], trials: Mapping[str, TrialRow]) -> list[Block]:
     found = [(trials[str(sample.labels["trial"])], sample.flags) for sample in samples if not sample.is_valid]
     rows = [[t.trial, f"{point(t.factors)}, repetition {t.repetition + 1}", ", ".join(flags)] for t, flags in found]
-    return _listed("Trials that a flag doubts", ("trial", "of", "flags"), rows)
+    return _listed("Trials in doubt because of their flags", ("trial", "of", "flags"), rows)
 
 
 def _failed(failures: Sequence[FailedTrial]) -> list[Block]:
@@ -205,11 +209,11 @@ def _failed(failures: Sequence[FailedTrial]) -> list[Block]:
     return _listed("Trials that failed", ("trial", "of", "how", "why"), rows)
 
 
-def _listed(caption: str, headings: Sequence[str], rows: Sequence[Sequence[str]], most: int = _MOST) -> list[Block]:
+def _listed(caption: str, headings: Sequence[str], rows: Sequence[Sequence[Value]], most: int = _MOST) -> list[Block]:
     if not rows:
         return []
-    grid = text_table(caption, headings, rows[:most], numbers=("trials",))
-    return [grid, *([Note(f"The first {most} of {len(rows)}; json has all.")] if len(rows) > most else [])]
+    cut = [Note(f"The first {most} of {len(rows)} are shown; the JSON report has all.")] if len(rows) > most else []
+    return [text_table(caption, headings, rows[:most], numbers=("trials",)), *cut]
 
 
 def _traces(material: Material) -> list[Block]:
@@ -247,7 +251,7 @@ def _reproduce(material: Material) -> list[Block]:
         sweep = study.record
         blocks += _named(study, material)
         if sweep.imported:
-            blocks += [Paragraph("It was imported, by this map:"), Code(sweep.text)]
+            blocks += [Paragraph("The sweep was imported with this map:"), Code(sweep.text)]
         else:
             file = f"{sweep.name}.yaml"
             blocks += [Paragraph(f"Save this as {file}:"), Code(sweep.text), Code(f"farm run {quote(file)}")]

@@ -4,13 +4,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from farm.model import Baseline, Domain, Flag, JobState, MeasureSettings, Quality, StoppingRule
+from farm.report.document import Value
 from farm.report.numbers import label, percent, several
 from farm.studies.paper.material import Material, Studied
 from farm.studies.paper.material import count as jobs
 
-MODELLED = "Modelled joules are estimates from load and rated power; they say nothing of the hardware."
-SIMULATED = "Simulated hardware: these are no real joules."
-IMPORTED = "Imported: measured elsewhere, by means that this farm does not know."
+MODELLED = "Modelled joules are estimates from load and rated power; nothing measured them."
+SIMULATED = "Simulated hardware: these joules are not real."
+IMPORTED = "Imported: measured elsewhere; this farm does not know how."
 METHOD = (
     "A trial is a fresh process. It is metered while the machine idles, while the loaded network waits, while it works "
     "and while the machine idles again. Gross energy is all joules of a window; the baseline is the idle power of the "
@@ -35,8 +36,8 @@ METHODS: Mapping[str, str] = {
 }
 UNCERTAINTY = (
     "The unit of replication is the trial, not the window or the batch. Intervals are 95 %, over trials: the wider of "
-    "Student's t and a BCa bootstrap, with the meters' own uncertainty. A trial that something disturbed is flagged, "
-    "and left out wherever others measured the same; what is unknown is a dash, never 0."
+    "Student's t and a BCa bootstrap, with the meters' own uncertainty. A disturbed trial is flagged, and left "
+    "out wherever other trials measured the same point; a dash marks what is unknown."
 )
 BASELINES: Mapping[Baseline, str] = {
     Baseline.BARE: "bare: net energy subtracts the power of the idle machine, with no trial process alive",
@@ -90,7 +91,7 @@ def status(study: Studied) -> str:
     parts += [f"{cancelled} cancelled"] if cancelled else []
     parts += [f"{study.progress.to_go} still to go"] if study.progress.to_go else []
     doubted = sum(not sample.is_valid for sample in study.samples)
-    parts += [f"a flag doubts {several(doubted, 'trial')}"] if doubted else []
+    parts += [f"{several(doubted, 'trial')} in doubt because of flags"] if doubted else []
     return f"{study.record.name}: {'; '.join(parts)}."
 
 
@@ -124,7 +125,7 @@ def settings(measure: MeasureSettings, kind: str) -> list[tuple[str, str]]:
     return list(named.items())
 
 
-def meter(domain: Domain, source: str | None, quality: Quality | None, windows: int) -> Sequence[str]:
+def meter(domain: Domain, source: str | None, quality: Quality | None, windows: int) -> Sequence[Value]:
     """A row of the table of meters."""
     worth = "unknown" if quality is None else QUALITIES[quality]
-    return [domain.value, source or "none", worth, str(windows)]
+    return [domain.value, source or "none", worth, windows]
