@@ -5,7 +5,8 @@ from math import exp
 from random import Random
 from typing import Any, cast
 
-from farm.report.analyses import Analysis, Method, Options, analysis
+from farm.report.analyses import Method, Options, analysis
+from farm.report.document import Document
 from farm.report.observations import Observations, of_sweep
 from farm.report.selection import Selection
 from farm.store import Store
@@ -54,5 +55,5 @@ def seen(
     return of_sweep(store(*measurements), SWEEP, response, factors, Selection(**chosen))
 
 
-def analysed(how: Method, found: Observations, factors: Sequence[str] = FACTORS, **options: Any) -> Analysis:
+def analysed(how: Method, found: Observations, factors: Sequence[str] = FACTORS, **options: Any) -> Document:
     return analysis(how, found, factors, Options(**options))

@@ -26,8 +26,8 @@ from farm.model import (
     Window,
     WindowKind,
 )
-from farm.report.paper.material import Material, gather
 from farm.store import NewJob, Store
+from farm.studies.paper.material import Material, gather
 from tests.contract.store_records import MACHINE, UTC_NOON, new_job, record, report
 from tests.trainings import Measured, Rows
 

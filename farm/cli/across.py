@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from farm.cli.options import DomainName, FormatName, IncludeFlagged, Json, Output, Where, selection, table_format
-from farm.cli.output import Answer, opened
+from farm.cli.output import Shown, opened
 
 
 def across(
@@ -32,7 +32,7 @@ def across(
     form: FormatName = None,
     output: Output = None,
     as_json: Json = False,
-) -> Answer:
+) -> Shown:
     """Compare configurations across machines and sweeps."""
     from farm.report import across as report
 
@@ -42,4 +42,5 @@ def across(
     with opened() as (store, _):
         found = [store.find_sweep(name) for name in sweeps] if sweeps else [store.find_sweep()]
         distinct = list({sweep.id: sweep for sweep in found}.values())
-        return Answer(report.view(store, distinct, selected, reference, figure, median), None, chosen, output)
+        compared = report.view(store, distinct, selected, reference, figure, median)
+    return Shown(report.document(compared), chosen, output)

@@ -9,7 +9,7 @@ import typer
 from farm.cli.output import Written, opened
 
 if TYPE_CHECKING:
-    from farm.report.paper.material import Material
+    from farm.studies.paper.material import Material
     from farm.studies.reproduction import Reproduction
 
 FORMATS = ("html", "md", "json")
@@ -35,8 +35,8 @@ def report(
     ] = None,
 ) -> Written:
     """Write sweeps up as a paper would: one file to read or print."""
-    from farm.report.paper.material import gather
     from farm.settings.credentials import redacted
+    from farm.studies.paper.material import gather
 
     chosen = chosen_format(form, output)
     with opened() as (store, settings):
@@ -67,7 +67,7 @@ def text(material: "Material", form: str, claims: "Reproduction | None" = None) 
     """The report; with the claims of a study, where it is about one."""
     from farm.report import html, markdown
     from farm.report.files import json_text
-    from farm.report.paper import record, sections
+    from farm.studies.paper import record, sections
 
     if claims is None:
         document, own = sections.document(material), {}
@@ -86,7 +86,7 @@ def _draw(material: "Material", folder: Path) -> str:
     from farm.errors import InputError
     from farm.report import svg
     from farm.report.files import write_bytes, write_text
-    from farm.report.paper import sections
+    from farm.studies.paper import sections
 
     try:
         folder.mkdir(parents=True, exist_ok=True)

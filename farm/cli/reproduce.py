@@ -39,9 +39,9 @@ def reproduce(
     Ctrl-C finishes the running trial and stops; the same command goes on from there.
     """
     from farm.errors import InputError
-    from farm.report.paper.material import gather
     from farm.settings.credentials import redacted
     from farm.studies import reproduction
+    from farm.studies.paper.material import gather
     from farm.studies.reproduction_view import document
 
     paper = reproduction.find(study)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from farm.cli.options import AnySweep, DomainName, FormatName, IncludeFlagged, Json, Output, Where, table_format
-from farm.cli.output import Answer, Rows, Shown, opened
+from farm.cli.output import Rows, Shown, opened
 
 
 def results(
@@ -22,17 +22,15 @@ def results(
     form: FormatName = None,
     output: Output = None,
     as_json: Json = False,
-) -> Answer | Shown:
+) -> Shown:
     """Print results, grouped and summed up."""
     from farm.kinds import views
-    from farm.report.document import Document
     from farm.report.selection import Selection
 
     chosen = table_format(form, output, as_json)
     with opened() as (store, _):
         selected = Selection.parse(by, where or [], domain, include_flagged, target_accuracy or [])
-        found = views.view(store, store.find_sweep(sweep), selected)
-    return Shown(found, chosen, output) if isinstance(found, Document) else Answer(found, None, chosen, output)
+        return Shown(views.view(store, store.find_sweep(sweep), selected), chosen, output)
 
 
 def export(

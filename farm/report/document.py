@@ -29,11 +29,21 @@ class Form(StrEnum):
     MEDIAN = "median"  #: a median and its 95 % interval
     NET_MEDIAN = "net_median"
     PERCENT_INTERVAL = "percent_interval"  #: of a share, without the sign
+    MIDDLE = "middle"  #: a mean or median, whose interval stands in files alone
+    ENERGY = "energy"  #: a mean, whose interval stands in files alone; where noise leaves it below 0, a bound
+    ESTIMATE = "estimate"  #: a value and the ends of its interval
+    CHANGE = "change"  #: a relative difference, with its sign
+    SHARE = "share"  #: of a variance, with three decimals
     P_VALUE = "p_value"
 
 
 #: Forms whose values have three columns in a file: the value and the ends of its interval.
-_WITH_ENDS = frozenset({Form.INTERVAL, Form.NET, Form.MEDIAN, Form.NET_MEDIAN, Form.PERCENT_INTERVAL})
+_WITH_ENDS = frozenset(
+    {
+        *(Form.INTERVAL, Form.NET, Form.MEDIAN, Form.NET_MEDIAN, Form.PERCENT_INTERVAL),
+        *(Form.MIDDLE, Form.ENERGY, Form.ESTIMATE),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

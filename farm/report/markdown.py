@@ -1,8 +1,9 @@
 """Documents and reports as Markdown; charts are named there, and drawn in HTML."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count
+from typing import Any
 
 from farm.report.document import (
     Alert,
@@ -42,27 +43,19 @@ def _blocks(blocks: Iterable[Block], numbers: Iterator[int]) -> list[str]:
 
 
 def _lines(block: Block, numbers: Iterator[int]) -> list[str]:
-    match block:
-        case Paragraph():
-            return [_plain(block.text)]
-        case Heading():
-            return [f"### {_plain(block.text)}"]
-        case Note():
-            return [f"*{_plain(block.text)}*"]
-        case Alert():
-            return [f"> **{_plain(block.text)}**"]
-        case Findings():
-            return [f"- {_plain(item)}" for item in block.items]
-        case Facts():
-            named = [f"- {_plain(name)}: {_plain(value)}" for name, value in block.rows]
-            return [f"**{_plain(block.title)}**", "", *named] if block.title else named
-        case Code():
-            fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", block.text)), default=0))
-            return [fence, block.text.rstrip("\n"), fence]
-        case Figure():
-            return [f"**Figure {next(numbers)}. {_plain(block.name)}.** {_plain(block.caption)} (Drawn in HTML.)"]
-        case Table():
-            return _table(block)
+    if isinstance(block, Figure):
+        return [f"**Figure {next(numbers)}. {_plain(block.name)}.** {_plain(block.caption)} (Drawn in HTML.)"]
+    return _WRITERS[type(block)](block)
+
+
+def _facts(block: Facts) -> list[str]:
+    rows = [f"- {_plain(name)}: {_plain(value)}" for name, value in block.rows]
+    return [f"**{_plain(block.title)}**", "", *rows] if block.title else rows
+
+
+def _code(block: Code) -> list[str]:
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", block.text)), default=0))
+    return [fence, block.text.rstrip("\n"), fence]
 
 
 def _table(table: Table) -> list[str]:
@@ -84,3 +77,15 @@ def _row(cells: Sequence[str]) -> str:
 def _plain(text: str) -> str:
     """On one line, without meaning to Markdown or HTML."""
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
+_WRITERS: Mapping[type[Block], Callable[[Any], list[str]]] = {
+    Paragraph: lambda block: [_plain(block.text)],
+    Heading: lambda block: [f"### {_plain(block.text)}"],
+    Note: lambda block: [f"*{_plain(block.text)}*"],
+    Alert: lambda block: [f"> **{_plain(block.text)}**"],
+    Findings: lambda block: [f"- {_plain(item)}" for item in block.items],
+    Facts: _facts,
+    Code: _code,
+    Table: _table,
+}

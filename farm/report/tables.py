@@ -1,8 +1,6 @@
 """What the command line shows, as blocks: the same cells, so that no figure of a report differs from it."""
 
 from collections.abc import Iterator
-from dataclasses import replace
-from itertools import count
 
 from rich.console import Group, RenderableType
 from rich.table import Table as Rendered
@@ -11,20 +9,9 @@ from rich.text import Text
 from farm.report.document import Block, Column, Findings, Form, Heading, Note, Paragraph, Row, Table
 
 
-def blocks(view: RenderableType, caption: str = "") -> list[Block]:
-    """Of a view for the terminal; `caption` is that of its tables, with a number where there are several."""
-    found = list(_each(view, caption))
-    several = sum(isinstance(block, Table) for block in found) > 1
-    numbers = count(1)
-    return [
-        replace(block, caption=f"{block.caption} ({next(numbers)})") if isinstance(block, Table) and several else block
-        for block in found
-    ]
-
-
-def findings(view: RenderableType) -> list[str]:
-    """What a view says in words."""
-    return [item for block in _each(view, "") if isinstance(block, Findings) for item in block.items]
+def blocks(view: RenderableType) -> list[Block]:
+    """Of a view for the terminal."""
+    return list(_each(view, ""))
 
 
 def _each(view: RenderableType, caption: str) -> Iterator[Block]:

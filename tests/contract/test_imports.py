@@ -10,8 +10,10 @@ from farm.errors import InputError
 from farm.exchange import exports
 from farm.exchange.importing import parse_pairs, read
 from farm.kinds import views
+from farm.kinds.inference.results import results
 from farm.model import Domain, Import, Mapped, Quality
 from farm.report import across
+from farm.report.document import Alert
 from farm.report.selection import Selection
 from farm.store import Store
 from tests.contract.store_records import ANNE, MACHINE, claim, job_id, new_job, record, report
@@ -121,8 +123,9 @@ def test_net_joules_that_nobody_told_are_not_called_uncertain(store: Store, tmp_
     path.write_text("model,batch_size,machine,gross_j\na,1,x,2\na,4,x,1\n", encoding="utf-8")
     factors = {"model": "model", "batch_size": "batch_size"}
     store.add_import(read(path, None, Mapped({}, factors, constants={"domain": "gpu"})), "anne")
-    shown = " ".join(rendered(views.view(store, store.find_sweep(), Selection()).rendered()).split())
-    assert "50% less than batch 1; net energies are unknown here, so gross ones are compared" in shown
+    (finding,) = views.view(store, store.find_sweep(), Selection()).findings
+    assert "50% less than batch 1" in finding
+    assert "compared on gross energy, because net is unknown" in finding
 
 
 def test_factors_of_any_name_keep_results_apart(store: Store, tmp_path: Path) -> None:
@@ -130,7 +133,7 @@ def test_factors_of_any_name_keep_results_apart(store: Store, tmp_path: Path) ->
     path.write_text("model,depth,machine,gross_j\na,1,x,2\na,4,x,1\n", encoding="utf-8")
     factors = {"model": "model", "depth": "depth"}
     store.add_import(read(path, None, Mapped({}, factors, constants={"domain": "gpu"})), "anne")
-    found = views.results(store, store.find_sweep(), Selection())
+    found = results(store, store.find_sweep(), Selection())
     assert [(s.labels["depth"], s.gross_j and s.gross_j.mean) for s in found.summaries] == [(1, 2.0), (4, 1.0)]
 
 
@@ -200,7 +203,7 @@ def test_an_import_is_there_once_and_marked_everywhere(store: Store, file: Path)
 def test_results_are_labelled_in_their_own_unit(store: Store, file: Path) -> None:
     store.add_import(found(file), "anne")
     view = views.view(store, store.find_sweep(), Selection(by=("batch_size", "machine")))
-    assert "IMPORTED: measured elsewhere" in rendered(view.rendered())
+    assert any(isinstance(block, Alert) and block.text.startswith("IMPORTED") for block in view.blocks)
     by_place = {(r["batch_size"], r["machine"]): r for r in view.records()}
     assert by_place[1, "a"]["gross_j_per_unit"] == pytest.approx(0.0105)
     assert by_place[1, "b"]["units_per_s"] == pytest.approx(250.0)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from farm.kinds.views import results
+from farm.kinds.inference.results import results
 from farm.model import Baseline, Domain, Flag, Measurement, Quality, TrialReport, Window, WindowKind
 from farm.report.selection import Selection
 from farm.store import Store

@@ -7,9 +7,9 @@ from farm.analysis.intervals import Interval
 from farm.kinds.serving.columns import duration, in_ms
 from farm.kinds.serving.figures import needed
 from farm.kinds.serving.live.trials import Live, are_net, spelt_key
-from farm.report.charts import MOST_ROWS, by_kind, split
+from farm.report.charts import by_kind, in_parts, in_rows
 from farm.report.document import Figure
-from farm.report.drawing import Value, chart, curves, dots, ends, points, quantity, series, spans
+from farm.report.drawing import Value, chart, curves, ends, points, quantity, series, spans
 from farm.report.layout import named
 from farm.report.selection import KINDS_OF_JOULES, Selected
 
@@ -54,10 +54,9 @@ def _under_load(values: Sequence[Value], what: str, title: str, caption: str) ->
     """Against the rate; a row for each load where there is only one rate."""
     drawn = [value for value in values if value["rate"] and value["value"] and value["value"] > 0]
     if len({value["at"] for value in drawn}) > 1:
-        return split(drawn, partial(_of_rate, f"{what}, against the rate", title, caption))
-    rows = [value | {"row": value["series"], "series": ""} for value in drawn[:MOST_ROWS]]
-    more = f" The first {MOST_ROWS} of {len(drawn)}." if len(drawn) > MOST_ROWS else ""
-    return [Figure(what, f"{caption}{more}", dots(rows, title))] if rows else []
+        return in_parts(drawn, partial(_of_rate, f"{what}, against the rate", title, caption))
+    rows = [value | {"row": value["series"], "series": ""} for value in drawn]
+    return in_rows(rows, what, caption, title)
 
 
 def _of_rate(what: str, title: str, caption: str, values: Sequence[Value]) -> Figure:

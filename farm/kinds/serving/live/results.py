@@ -27,8 +27,9 @@ from farm.report import notes as energy_notes
 from farm.report.document import Column, Document, Form, Record, Row, Table, findings, key, notes, paragraphs
 from farm.report.layout import named
 from farm.report.numbers import interval, milliseconds, percent
-from farm.report.results import doubt, ends, trials_record
+from farm.report.results import ends
 from farm.report.selection import Columns, Selected, Selection, select
+from farm.report.summaries import trials_record
 from farm.store import Store
 
 COLUMNS = Columns(
@@ -194,7 +195,9 @@ def _policy(live: Live) -> str:
 
 def _compared(least: Least, own: str, other: str) -> str:
     """A value beside the next, and whether the two can be told apart."""
-    return f"{own}, {percent(least.share)} less than {_policy(least.next)} ({other}){doubt(least.is_clear)}"
+    return (
+        f"{own}, {percent(least.share)} less than {_policy(least.next)} ({other}){energy_notes.doubt(least.is_clear)}"
+    )
 
 
 def _record(live: Live) -> Record:

@@ -8,8 +8,9 @@ from statistics import fmean
 
 import numpy as np
 
-from farm.analysis.aggregate import Group, Sample, Summary, are_apart, grouped
+from farm.analysis.aggregate import Group, Sample, Summary, grouped
 from farm.analysis.intervals import Interval
+from farm.analysis.rules import are_apart, stands_out
 from farm.kinds.serving.figures import STATISTICS, Figures, around, skipped, statistic_of
 from farm.load.arrivals import PROCESSES, Times
 from farm.load.quantities import spelt_per_s
@@ -209,8 +210,7 @@ def _spelt(name: str, value: Scalar, live: Live) -> tuple[str, Scalar]:
 
 def are_net(lives: Iterable[Live]) -> bool:
     """Whether net joules may be compared: all of them stand out of their uncertainty."""
-    joules = [live.work.net_j for live in lives]
-    return all(value is not None and value.mean > 0 and (value.low is None or value.low > 0) for value in joules)
+    return all(stands_out(live.work.net_j) for live in lives)
 
 
 def soonest(lives: Iterable[Live]) -> Least | None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from shlex import quote
 
 from farm import __version__
@@ -10,25 +11,26 @@ from farm.analysis.statistics.data import order
 from farm.energy import verdict
 from farm.kinds.points import point
 from farm.model import FailedTrial, Flag, Machine, Scalar, TrialRow
-from farm.report import tables
+from farm.report import across
 from farm.report.document import (
     Alert,
     Block,
     Code,
-    Document,
     Facts,
-    Findings,
     Heading,
     Note,
     Paragraph,
     Report,
     Section,
+    Table,
+    Value,
+    findings,
     text_table,
 )
 from farm.report.facts import flat
 from farm.report.numbers import UNKNOWN, label, number, several, span
-from farm.report.paper import charts, record, traces, words
-from farm.report.paper.material import Material, Studied, machines
+from farm.studies.paper import record, traces, words
+from farm.studies.paper.material import Material, Studied, machines
 
 #: Rows of a list of trials; json has all of them.
 _MOST, _MOST_NOTES = 50, 12
@@ -37,7 +39,7 @@ _LEVELS = 12
 
 
 def document(material: Material, claims: Section | None = None, title: str | None = None) -> Report:
-    """All sections that have something to say; `claims` of the study that was repeated, and a title that names it."""
+    """All sections that are not empty; `claims`: of the study that was repeated, with a title that names it."""
     sections = (
         Section("summary", "Summary", _summary(material)),
         *([claims] if claims else []),
@@ -68,8 +70,7 @@ def _summary(material: Material) -> list[Block]:
         blocks += [Alert(f"{name}{alert}") for alert in words.alerts(study)]
     for study in material.studies:
         blocks.append(Paragraph(words.status(study)))
-        found = words.findings(study)
-        blocks += [Findings(found)] if found else []
+        blocks += findings(study.results.findings)
     return blocks
 
 
@@ -144,27 +145,21 @@ def _machine(machine: Machine, version: str) -> Facts:
 
 
 def _results(study: Studied, material: Material) -> Iterator[Block]:
+    """Yield the view of a sweep without its title, which the section has."""
     yield from _named(study, material)
-    yield from map(Alert, words.alerts(study))
-    trials = {trial.trial: trial for trial in study.trials}
-    caption = f"Results of {study.record.name}"
     title = Paragraph(f"{study.record.name} ({study.record.id})")
-    if isinstance(study.view, Document):
-        yield from (block for block in study.view.blocks if block != title)
-        return
-    shown = [block for block in tables.blocks(study.view.rendered(), caption) if block != title]
-    yield from (block for block in shown if not isinstance(block, Findings))
-    yield from charts.figures(study.view, trials)
-    yield from (block for block in shown if isinstance(block, Findings))
+    for block in study.results.blocks:
+        if isinstance(block, Table) and not block.caption:
+            yield replace(block, caption=f"Results of {study.record.name}")
+        elif block != title:
+            yield block
 
 
 def _across(material: Material) -> list[Block]:
     blocks: list[Block] = []
-    for view in material.across:
-        titles = Paragraph(", ".join(f"{sweep.name} ({sweep.id})" for sweep in view.sweeps))
-        blocks += [Heading(titles.text)]
-        blocks += [block for block in tables.blocks(view.rendered(), "By machine") if block != titles]
-        blocks += charts.of_across(view)
+    for found in material.across:
+        blocks += [Heading(found.title)]
+        blocks += [block for block in across.document(found).blocks if block != Paragraph(found.title)]
     return blocks
 
 
@@ -172,13 +167,12 @@ def _tests(study: Studied, material: Material) -> Iterator[Block]:
     if not (study.analyses or study.untested):
         return
     yield from _named(study, material)
-    told = {f"{study.record.name} ({study.record.id})"}
+    shown: list[Block] = [Paragraph(f"{study.record.name} ({study.record.id})")]
     for analysis in study.analyses:
-        told.add(analysis.caption[-1])  # of its table
-        for block in tables.blocks(analysis.rendered(), analysis.caption[-1]):
-            if not isinstance(block, Paragraph) or block.text not in told:
+        for block in analysis.blocks:
+            if not isinstance(block, Paragraph | Alert) or block not in shown:
                 yield block
-        told |= set(analysis.caption)
+        shown += analysis.blocks
     yield from (Note(f"Not tested: {reason}.") for reason in study.untested)
 
 
@@ -192,21 +186,19 @@ def _reservations(material: Material) -> list[Block]:
         *_flags(Counter(flag for sample in samples for flag in sample.flags)),
         *_doubted(samples, {trial.trial: trial for trial in measured}),
         *_failed([failure for study in material.studies for failure in study.failures]),
-        *_listed("What trials noted", ("note", "trials"), [[n, str(of)] for n, of in notes.most_common()], _MOST_NOTES),
+        *_listed("Notes of trials", ("note", "trials"), notes.most_common(), _MOST_NOTES),
     ]
 
 
 def _flags(flags: Counter[Flag]) -> list[Block]:
-    rows = [
-        [flag, str(n), "no, a note" if flag.is_note else "yes", words.FLAGS[flag]] for flag, n in flags.most_common()
-    ]
-    return _listed("Flags of trials", ("flag", "trials", "leaves out", "meaning"), rows)
+    rows = [[flag, str(n), "no" if flag.is_note else "yes", words.FLAGS[flag]] for flag, n in flags.most_common()]
+    return _listed("Flags of trials", ("flag", "trials", "left out", "meaning"), rows)
 
 
 def _doubted(samples: Sequence[Sample], trials: Mapping[str, TrialRow]) -> list[Block]:
     found = [(trials[str(sample.labels["trial"])], sample.flags) for sample in samples if not sample.is_valid]
     rows = [[t.trial, f"{point(t.factors)}, repetition {t.repetition + 1}", ", ".join(flags)] for t, flags in found]
-    return _listed("Trials that a flag doubts", ("trial", "of", "flags"), rows)
+    return _listed("Trials in doubt because of their flags", ("trial", "of", "flags"), rows)
 
 
 def _failed(failures: Sequence[FailedTrial]) -> list[Block]:
@@ -217,11 +209,11 @@ def _failed(failures: Sequence[FailedTrial]) -> list[Block]:
     return _listed("Trials that failed", ("trial", "of", "how", "why"), rows)
 
 
-def _listed(caption: str, headings: Sequence[str], rows: Sequence[Sequence[str]], most: int = _MOST) -> list[Block]:
+def _listed(caption: str, headings: Sequence[str], rows: Sequence[Sequence[Value]], most: int = _MOST) -> list[Block]:
     if not rows:
         return []
-    grid = text_table(caption, headings, rows[:most], numbers=("trials",))
-    return [grid, *([Note(f"The first {most} of {len(rows)}; json has all.")] if len(rows) > most else [])]
+    cut = [Note(f"The first {most} of {len(rows)} are shown; the JSON report has all.")] if len(rows) > most else []
+    return [text_table(caption, headings, rows[:most], numbers=("trials",)), *cut]
 
 
 def _traces(material: Material) -> list[Block]:
@@ -259,7 +251,7 @@ def _reproduce(material: Material) -> list[Block]:
         sweep = study.record
         blocks += _named(study, material)
         if sweep.imported:
-            blocks += [Paragraph("It was imported, by this map:"), Code(sweep.text)]
+            blocks += [Paragraph("The sweep was imported with this map:"), Code(sweep.text)]
         else:
             file = f"{sweep.name}.yaml"
             blocks += [Paragraph(f"Save this as {file}:"), Code(sweep.text), Code(f"farm run {quote(file)}")]

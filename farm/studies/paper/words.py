@@ -3,21 +3,15 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from farm.analysis.aggregate import Summary
-from farm.kinds.layers import results as layers
-from farm.kinds.layers.costs import LayersSummary
-from farm.kinds.training import results as training
-from farm.kinds.training.runs import TrainingSummary
 from farm.model import Baseline, Domain, Flag, JobState, MeasureSettings, Quality, StoppingRule
-from farm.report import charts, tables
-from farm.report.document import Document
-from farm.report.numbers import count, label, net, percent, percent_interval, several
-from farm.report.paper.material import Material, Studied
-from farm.report.paper.material import count as jobs
+from farm.report.document import Value
+from farm.report.numbers import label, percent, several
+from farm.studies.paper.material import Material, Studied
+from farm.studies.paper.material import count as jobs
 
-MODELLED = "Modelled joules are estimates from load and rated power; they say nothing of the hardware."
-SIMULATED = "Simulated hardware: these are no real joules."
-IMPORTED = "Imported: measured elsewhere, by means that this farm does not know."
+MODELLED = "Modelled joules are estimates from load and rated power; nothing measured them."
+SIMULATED = "Simulated hardware: these joules are not real."
+IMPORTED = "Imported: measured elsewhere; this farm does not know how."
 METHOD = (
     "A trial is a fresh process. It is metered while the machine idles, while the loaded network waits, while it works "
     "and while the machine idles again. Gross energy is all joules of a window; the baseline is the idle power of the "
@@ -42,8 +36,8 @@ METHODS: Mapping[str, str] = {
 }
 UNCERTAINTY = (
     "The unit of replication is the trial, not the window or the batch. Intervals are 95 %, over trials: the wider of "
-    "Student's t and a BCa bootstrap, with the meters' own uncertainty. A trial that something disturbed is flagged, "
-    "and left out wherever others measured the same; what is unknown is a dash, never 0."
+    "Student's t and a BCa bootstrap, with the meters' own uncertainty. A disturbed trial is flagged, and left "
+    "out wherever other trials measured the same point; a dash marks what is unknown."
 )
 BASELINES: Mapping[Baseline, str] = {
     Baseline.BARE: "bare: net energy subtracts the power of the idle machine, with no trial process alive",
@@ -97,7 +91,7 @@ def status(study: Studied) -> str:
     parts += [f"{cancelled} cancelled"] if cancelled else []
     parts += [f"{study.progress.to_go} still to go"] if study.progress.to_go else []
     doubted = sum(not sample.is_valid for sample in study.samples)
-    parts += [f"a flag doubts {several(doubted, 'trial')}"] if doubted else []
+    parts += [f"{several(doubted, 'trial')} in doubt because of flags"] if doubted else []
     return f"{study.record.name}: {'; '.join(parts)}."
 
 
@@ -106,42 +100,6 @@ def alerts(study: Studied) -> list[str]:
     found = [SIMULATED] if any(trial.simulated for trial in study.trials) else []
     found += [IMPORTED] if study.record.imported else []
     return found + ([MODELLED] if any(quality is Quality.MODELLED for _, _, quality in study.meters) else [])
-
-
-def findings(study: Studied) -> list[str]:
-    """The sentences below the results of the command line; of kinds that have none, the gist of each row."""
-    match study.view:
-        case training.Results():
-            return [_trained(summary) for summary in study.view.summaries]
-        case layers.Results():
-            return [_taken_apart(summary) for summary in study.view.summaries]
-        case Document():
-            return study.view.findings
-        case _:
-            return tables.findings(study.view.rendered())
-
-
-def _trained(summary: TrainingSummary) -> str:
-    reached, work = percent_interval(summary.last_accuracy), summary.work
-    after = f"accuracy {reached} % after {count(summary.epochs.mean)} epochs"
-    return f"{charts.label(work)}: {after}, for {net(work.net_j)} J net per image of training{_kind(work)}."
-
-
-def _kind(work: Summary) -> str:
-    words = ["modelled"] if work.quality is Quality.MODELLED else []
-    words += ["simulated"] if work.simulated else []
-    return f" ({', '.join(words)})" if words else ""
-
-
-def _taken_apart(summary: LayersSummary) -> str:
-    """Which type of layer takes most, and whether the layers explain the whole."""
-    ranked = sorted((t for t in summary.costs.types if t.share is not None), key=lambda t: -(t.share or 0.0))
-    if not ranked:
-        return f"{charts.label(summary.whole)}: the shares of its layers are unknown."
-    most = f"{ranked[0].type} takes most, {percent(ranked[0].share or 0.0)} of the energy of all layers"
-    open_ = [closure.pass_ for closure in summary.costs.closures if closure.is_closed is False]
-    doubt = f"; alone they do not explain the whole ({', '.join(open_)})" if open_ else ""
-    return f"{charts.label(summary.whole)}: {most}{_kind(summary.whole)}{doubt}."
 
 
 def repetition(rule: StoppingRule) -> str:
@@ -167,7 +125,7 @@ def settings(measure: MeasureSettings, kind: str) -> list[tuple[str, str]]:
     return list(named.items())
 
 
-def meter(domain: Domain, source: str | None, quality: Quality | None, windows: int) -> Sequence[str]:
+def meter(domain: Domain, source: str | None, quality: Quality | None, windows: int) -> Sequence[Value]:
     """A row of the table of meters."""
     worth = "unknown" if quality is None else QUALITIES[quality]
-    return [domain.value, source or "none", worth, str(windows)]
+    return [domain.value, source or "none", worth, windows]

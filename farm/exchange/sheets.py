@@ -1,4 +1,4 @@
-"""CSV files that others have written: rows with their lines, and what a cell holds."""
+"""CSV files that others have written: rows with the numbers of their lines, and what a cell holds."""
 
 import csv
 import re
@@ -7,8 +7,6 @@ from pathlib import Path
 
 from farm.errors import InputError
 
-#: Of larger numbers, squares and sums have no room in a float: they come of a mistake.
-LARGEST = 1e100
 #: As people and programs write it; what Python takes besides, 1_0 or nan, is none.
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
@@ -41,7 +39,7 @@ def read(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
 
 
 def number(text: str) -> int | float | None:
-    """None where it is none, or has no room in a float."""
+    """The number that a cell holds; None where it holds none, or one that has no room in a float."""
     text = text.strip()
     if not _NUMBER.fullmatch(text) or not isfinite(float(text)):
         return None

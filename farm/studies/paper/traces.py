@@ -6,8 +6,8 @@ from farm.kinds.points import point
 from farm.model import TraceReport, Window, WindowKind
 from farm.report.document import Figure
 from farm.report.drawing import WIDE, Spec, Value, chart
-from farm.report.paper.material import Traced
-from farm.report.paper.words import QUALITIES, SIMULATED
+from farm.studies.paper.material import Traced
+from farm.studies.paper.words import QUALITIES, SIMULATED
 
 #: What fills each kind of window; a colour stands for one thing, in every chart.
 COLOURS = {

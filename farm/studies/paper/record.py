@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import farm
-from farm.report.paper import words
-from farm.report.paper.material import Material, Studied, Traced, machines
+from farm.report import across
 from farm.scheduling.status import trial as logs
+from farm.studies.paper import words
+from farm.studies.paper.material import Material, Studied, Traced, machines
 
 
 def of(material: Material) -> dict[str, Any]:
@@ -21,7 +22,7 @@ def of(material: Material) -> dict[str, Any]:
         "machines": [
             machine.model_dump(mode="json") | {"wattfarm": version} for machine, version in machines(material)
         ],
-        "across": [record for view in material.across for record in view.records()],
+        "across": [record for found in material.across for record in across.document(found).records()],
         "traces": [_traced(traced) for traced in material.traced],
     }
 
@@ -31,7 +32,7 @@ def _study(study: Studied) -> dict[str, Any]:
     return {
         **sweep.model_dump(mode="json", exclude={"submitter"}),
         "summary": words.status(study),
-        "conclusion": words.findings(study),
+        "conclusion": study.results.findings,
         "alerts": words.alerts(study),
         "jobs": dict(study.progress.counts),
         "targets": list(study.targets),
@@ -43,8 +44,8 @@ def _study(study: Studied) -> dict[str, Any]:
             for (domain, source, quality), windows in study.meters.items()
         ],
         "environments": dict(study.environments),
-        "results": study.view.records(),
-        "statistics": [dict(analysis.record) for analysis in study.analyses],
+        "results": study.results.records(),
+        "statistics": [analysis.json() for analysis in study.analyses],
         "untested": list(study.untested),
         "trials": [logs.record(trial) for trial in study.trials],
     }

@@ -1,4 +1,4 @@
-"""All that a report tells, read from the store; what it means is said elsewhere."""
+"""All that a report shows, read from the store."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,10 +11,6 @@ from farm.analysis.aggregate import Sample
 from farm.analysis.samples import WORK, samples
 from farm.errors import InputError
 from farm.kinds import views
-from farm.kinds.layers import results as layers
-from farm.kinds.training import results as training
-from farm.kinds.tuning import results as tuning
-from farm.kinds.views import View
 from farm.model import (
     UNKNOWN_HARDWARE,
     Domain,
@@ -33,7 +29,7 @@ from farm.model import (
 )
 from farm.report import across, observations
 from farm.report.across import Across
-from farm.report.analyses import Analysis, Method, Options, analysis
+from farm.report.analyses import Method, Options, analysis
 from farm.report.document import Document
 from farm.report.selection import KINDS_OF_JOULES, Labels, Selection
 from farm.store import Store
@@ -44,7 +40,6 @@ _MOST_CELLS, _MOST_FACTORS = 8, 3
 _NO_FACTORS = frozenset(
     {"machine", "hardware_class", "environment", "sweep", "repetition", "job", "trial", "device", *KINDS_OF_JOULES}
 )
-_VIEWS = (views.Results, training.Results, tuning.Results, layers.Results)
 
 #: A domain, the meter that read it, and what its joules are worth.
 Metered = tuple[Domain, str | None, Quality | None]
@@ -66,9 +61,9 @@ class Studied:
     meters: Mapping[Metered, int]  #: windows of work
     environments: Mapping[str, Mapping[str, JsonValue]]
     machines: Sequence[MachineStatus]
-    view: View | Document
-    samples: Sequence[Sample]  #: that the view rests on
-    analyses: Sequence[Analysis]
+    results: Document
+    samples: Sequence[Sample]  #: that the results rest on
+    analyses: Sequence[Document]
     untested: Sequence[str]  #: why something was not tested
 
 
@@ -109,7 +104,6 @@ def _studied(store: Store, sweep: SweepRecord) -> Studied:
     rows = list(store.measurement_rows(sweep.id, kinds=WORK))
     took_part = {trial.machine_id for trial in trials}
     analyses, untested = _analysed(store, sweep)
-    view = views.view(store, sweep, Selection())
     return Studied(
         record=sweep,
         progress=store.progress(sweep.id),
@@ -123,14 +117,14 @@ def _studied(store: Store, sweep: SweepRecord) -> Studied:
         meters=Counter((row.domain, row.source, row.quality) for row in rows),
         environments=store.environments(sweep.id),
         machines=[status for status in store.machines() if status.machine.id in took_part],
-        view=view,
-        samples=view.selected.samples if isinstance(view, _VIEWS) else samples(trials, rows),
+        results=views.view(store, sweep, Selection()),
+        samples=samples(trials, rows),
         analyses=analyses,
         untested=untested,
     )
 
 
-def _analysed(store: Store, sweep: SweepRecord) -> tuple[list[Analysis], list[str]]:
+def _analysed(store: Store, sweep: SweepRecord) -> tuple[list[Document], list[str]]:
     """What tests say of the factors that differ; searches have tests of their own."""
     if sweep.kind == "tuning":
         return [], []
