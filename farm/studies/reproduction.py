@@ -140,7 +140,7 @@ def _live(store: Store, sweeps: Sequence[SweepRecord], trials: Trials) -> list[A
 
 
 def _rate_per_s(trials: Sequence[ServedLive]) -> float:
-    """Mean over those that tell; 0 where none does."""
+    """Mean over the trials whose rate is known; 0 if there is none."""
     known = [one.rate_per_s for one in trials if one.rate_per_s is not None]
     return fmean(known) if known else 0.0
 

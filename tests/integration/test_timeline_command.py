@@ -51,7 +51,7 @@ def _fill(store: Store) -> None:
     store.submit(record(), [replace(job, spec=spec) for job, spec in zip(jobs, specs, strict=True)])
     for job, (_, _, each_j) in zip(jobs, points, strict=True):
         assert claim(store, job.id) is not None
-        told = report(job.id, 1)
+        done = report(job.id, 1)
         net_j = each_j * IMAGES
         known = {
             "gross_j": 2 * net_j,
@@ -61,7 +61,7 @@ def _fill(store: Store) -> None:
             "flags": (),
         }
         assert store.complete(
-            told.model_copy(update={"measurements": tuple(m.model_copy(update=known) for m in told.measurements)})
+            done.model_copy(update={"measurements": tuple(m.model_copy(update=known) for m in done.measurements)})
         )
 
 

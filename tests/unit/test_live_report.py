@@ -214,9 +214,9 @@ def test_a_report_shows_live_requests(stored: str) -> None:
     ]
     grids = [block for section in found.sections for block in section.blocks if isinstance(block, Table)]
     assert any({"response_mean_s", "load"} <= {column.name for column in grid.columns} for grid in grids)
-    said = markdown.report(found).replace("\\", "")
-    assert "greedy:8 answers soonest" in said
-    assert "latency max batches" not in said
+    written = markdown.report(found).replace("\\", "")
+    assert "greedy:8 answers soonest" in written
+    assert "latency max batches" not in written
     assert any(row[1:2] == ["fixed:8"] for row in Page(html.page(found)).rows)
     assert json.loads(json.dumps(record.of(material), default=str))["sweeps"][0]["results"][0]["load"] > 0
 

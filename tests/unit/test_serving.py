@@ -170,7 +170,7 @@ def test_at_a_low_rate_a_time_out_is_all_that_is_waited_for() -> None:
     assert found.batches == {1: 2000}
 
 
-def test_requests_that_never_fill_a_batch_are_told() -> None:
+def test_requests_that_never_fill_a_batch_are_counted_apart() -> None:
     found = assess(steady(), Recorded("t", (0.0, 1.0, 2.0, 3.0, 4.0)), Policy.fixed(2))
     assert (found.requests, found.unserved) == (4, 1)
     nothing = assess(steady(), Recorded("t", (0.0, 1.0)), Policy.fixed(8))
@@ -297,7 +297,7 @@ def test_a_size_below_the_smallest_is_padded_to_it_and_none_is_above_the_largest
     assert not one.is_interpolated(1)
 
 
-def test_what_is_interpolated_is_told() -> None:
+def test_the_share_that_is_interpolated_is_known() -> None:
     one = service({1: [0.01], 4: [0.04]})
     assert assess(one, Poisson(50), Policy.greedy(4)).interpolated > 0.1
     assert assess(one, Poisson(50), Policy.fixed(4)).interpolated == 0

@@ -20,7 +20,7 @@ WARM_UP = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Of one network, one arrival process and one policy.
+    """What one network comes to under one arrival process and one policy.
 
     Intervals of simulated times say how sure the simulation is, those of live times how far trials differ.
     """
@@ -39,7 +39,7 @@ class Figures:
 
     @property
     def is_saturated(self) -> bool:
-        """Requests come faster than full batches are served: the queue grows for ever, and its times tell nothing."""
+        """Return True if requests arrive faster than full batches are served: the queue grows without bound."""
         return self.load >= 1
 
     def is_claim(self, statistic: str) -> bool:

@@ -194,7 +194,7 @@ def _policy(live: Live) -> str:
 
 
 def _compared(least: Least, own: str, other: str) -> str:
-    """A value beside the next, and whether the two can be told apart."""
+    """A value beside that of the next policy, and whether the two differ for sure."""
     return (
         f"{own}, {percent(least.share)} less than {_policy(least.next)} ({other}){energy_notes.doubt(least.is_clear)}"
     )

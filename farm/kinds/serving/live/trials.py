@@ -1,4 +1,4 @@
-"""What requests that were served in real time come to: the same figures as of simulated ones, and who was late."""
+"""The figures of requests that were served in real time: the same as of simulated ones, and how late requests came."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ from farm.load.arrivals import PROCESSES, Times
 from farm.load.quantities import spelt_per_s
 from farm.model import Quality, Requests, Scalar
 
-#: Why modelled joules of live requests cannot tell one policy from another.
+#: Why modelled joules of live requests cannot rank policies.
 BURSTS = "modelled joules follow the mean load of each second, so they do not see short bursts between waits"
 #: A load generator that is late by more than this share of the median response is worth a word.
 LATE = 0.01
@@ -26,7 +26,7 @@ LATE = 0.01
 class Served:
     """What one trial served, window after window; each window begins with an empty queue, as a simulation does."""
 
-    rate_per_s: float | None  #: None: too few requests to tell
+    rate_per_s: float | None  #: None: there were too few requests
     capacity_per_s: float  #: of full batches, back to back
     response_s: Times  #: from the intended arrival to done, in order of length, without the first of each window
     wait_s: Times  #: of the same requests: from the intended arrival until their batch began

@@ -14,19 +14,22 @@ from farm.load.simulation import Course, simulate
 
 #: Batch means: the course is cut into so many parts, whose figures spread as if independent.
 PARTS = 20
-#: Requests that a simulation serves unless told otherwise: 20 of them beyond a p99.9.
+#: Requests that a simulation serves by default: 20 of them lie beyond the p99.9.
 REQUESTS = 20_000
 
 
 def assess(service: Service, arrivals: Arrivals, policy: Policy, requests: int = REQUESTS, seed: int = 1) -> Figures:
-    """Simulate and sum up. The same seed gives every policy the same arrivals, and the same figures each time."""
+    """Simulate a service and sum it up.
+
+    The same seed gives every policy the same arrivals, and the same figures each time.
+    """
     arrivals_s = arrivals.times_s(requests, np.random.default_rng((seed, 0)))
     course = simulate(arrivals_s, policy, service.times_s, np.random.default_rng((seed, 1)))
     return summed_up(course, service, arrivals, policy)
 
 
 def summed_up(course: Course, service: Service, arrivals: Arrivals, policy: Policy) -> Figures:
-    """The figures of a course."""
+    """Return the figures of a simulated course."""
     uncounted = skipped(course.served, arrivals.is_endless)
     sizes, counts = np.unique(course.sizes, return_counts=True)
     batches = {int(size): int(count) for size, count in zip(sizes, counts, strict=True)}

@@ -25,13 +25,13 @@ class Served:
     """The services of a sweep, and what is known of it."""
 
     selected: Selected
-    groups: Sequence[Group]  #: by batch size and all that tells networks and machines apart
+    groups: Sequence[Group]  #: by batch size, and by all that distinguishes networks and machines
     services: Sequence[Service]
     accuracy: Mapping[str, float]  #: published ImageNet top-1 in %, by model
     include_flagged: bool
 
     def place(self, of: Key) -> Key:
-        """Machine and device, and what else tells a place from others of the sweep."""
+        """Machine and device, and what else distinguishes a place from others of the sweep."""
         known = {**self.selected.shared, **dict(of)}
         return tuple((name, known[name]) for name in dict.fromkeys(("machine", "device", *dict(of))) if name in known)
 

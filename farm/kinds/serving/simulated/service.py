@@ -1,4 +1,4 @@
-"""What a network on a device takes for a batch of each size, from what was measured."""
+"""How long a network on a device takes for a batch of each size, and how many joules, from measured batches."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -84,7 +84,7 @@ class Service:
 
     @property
     def by_trial(self) -> "list[Service]":
-        """As each trial alone would have it: processes differ by more than their own batches tell."""
+        """The service with the batches of each trial alone, because processes differ by more than their batches do."""
         count = min(len(batch.by_trial_s) for batch in self.batches)
         alone = (tuple(replace(b, times_s=b.by_trial_s[i], by_trial_s=()) for b in self.batches) for i in range(count))
         return [replace(self, batches=batches) for batches in alone]
