@@ -1,1 +1,1 @@
-"""What the measurements say: pure functions over rows that the store hands out."""
+"""Statistics that any kind of measurement may use: pure functions over samples."""

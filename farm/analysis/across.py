@@ -1,4 +1,4 @@
-"""Configurations across machines: ratios to a reference on the same machine, their geometric mean, who is ahead. Pure.
+"""Configurations across machines: ratios to a reference on the same machine, their geometric means and ranks. Pure.
 
 Machines differ in more than any sensor can tell, so a figure of one is never set beside a figure of another: ratios
 are. Joules of different quality or origin, of different domains, or of other units of work stay apart.
@@ -12,20 +12,21 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from farm.analysis.aggregate import Group, Key, Sample, grams
+from farm.analysis.aggregate import Group, Key, Sample
 from farm.analysis.intervals import CONFIDENCE, RESAMPLES, Interval, mean_interval
+from farm.analysis.rules import grams, stands_out
 from farm.model import Scalar
 
-#: What is never compared.
+#: Labels whose levels are never compared with each other.
 KIND = ("domain", "quality", "simulated", "imported", "unit")
 MACHINE = ("hardware_class", "machine")
 SEED = 0
-#: A log ratio, then those of RESAMPLES resamples.
+#: A log ratio, followed by the log ratios of RESAMPLES resamples.
 Logs = Any
 
 
 class Figure(StrEnum):
-    """What is compared, of one unit of work."""
+    """The figure that is compared, per unit of work."""
 
     NET = "net"
     GROSS = "gross"
@@ -33,7 +34,7 @@ class Figure(StrEnum):
     GRAMS = "grams"
 
     def of(self, sample: Sample) -> float | None:
-        """The figure of one trial."""
+        """Return the figure of one trial."""
         match self:
             case Figure.NET:
                 return sample.net_j
@@ -42,7 +43,7 @@ class Figure(StrEnum):
             case Figure.SECONDS:
                 return 1 / sample.units_per_s if sample.units_per_s else None
             case Figure.GRAMS:
-                return grams(sample)
+                return grams(sample.gross_j, sample.carbon_g_per_kwh)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Cell:
     machine: Key
     kind: Key
     ratio: Interval | None  #: to the reference on the same machine; None: there is none, or no figure
-    rank: int | None  #: on its machine; those that nothing tells apart share the best of their ranks
+    rank: int | None  #: on its machine; figures that cannot be distinguished share the best of their ranks
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +65,17 @@ class Overall:
     configuration: Key
     kind: Key
     machines: int
-    ratio: Interval  #: geometric mean; it has ends where the blocks say how far they spread
+    ratio: Interval  #: geometric mean; its ends are known where several blocks show the spread
     rank: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All of them."""
+    """All configurations, on each machine and over machines."""
 
     figure: Figure
     cells: Sequence[Cell]
-    overall: Sequence[Overall]  #: of those that two machines or more have measured; the least first
+    overall: Sequence[Overall]  #: of configurations that two or more machines measured; the least first
 
 
 def compare(groups: Sequence[Group], reference: Mapping[str, str], figure: Figure | None) -> Comparison:
@@ -103,8 +104,7 @@ def compare(groups: Sequence[Group], reference: Mapping[str, str], figure: Figur
 
 def _sound(groups: Sequence[Group]) -> Figure:
     known = [group.summary.net_j for group in groups if not group.summary.is_doubtful]
-    is_net = all(net is not None and net.mean > 0 and (net.low is None or net.low > 0) for net in known)
-    return Figure.NET if known and is_net else Figure.GROSS
+    return Figure.NET if known and all(map(stands_out, known)) else Figure.GROSS
 
 
 def _placed(group: Group) -> tuple[Key, Key, Key]:
@@ -117,12 +117,12 @@ def _placed(group: Group) -> tuple[Key, Key, Key]:
 
 
 def _spelt(configuration: Key, instead: Mapping[str, str] = MappingProxyType({})) -> tuple[str, ...]:
-    """As a user writes it, who cannot say whether 16 is a number."""
+    """Return a level as a user writes it: on the command line 16 is a text."""
     return tuple(instead.get(name, "null" if value is None else str(value)).lower() for name, value in configuration)
 
 
 def _known(group: Group, figure: Figure) -> Interval | None:
-    """The figure of a group, where it may be ranked."""
+    """Return the figure of a group, where it may be ranked."""
     if group.summary.is_doubtful:
         return None
     if figure is Figure.NET:
@@ -167,7 +167,7 @@ def _replicates(group: Group, base: Group | None, figure: Figure) -> Logs | None
 
 
 def _with_ends(logs: Logs) -> Interval:
-    """Of the ratio: percentiles over the resamples; no ends where one block says nothing, or too many are void."""
+    """Return the interval of a ratio: percentiles over resamples; no ends with one block or many void ones."""
     import numpy as np  # noqa: PLC0415
 
     resampled = logs[1:][np.isfinite(logs[1:])]
@@ -179,7 +179,7 @@ def _with_ends(logs: Logs) -> Interval:
 
 
 def _overall(by_configuration: Mapping[tuple[Key, Key], Sequence[Logs]]) -> list[Overall]:
-    """Machines are drawn first, then the blocks of each that was drawn, every time anew."""
+    """Draw machines, then blocks of each machine that was drawn, for every resample."""
     import numpy as np  # noqa: PLC0415
 
     means = []
@@ -198,7 +198,7 @@ def _overall(by_configuration: Mapping[tuple[Key, Key], Sequence[Logs]]) -> list
 
 
 def _ranks(figures: Sequence[tuple[Interval | None, Hashable]]) -> list[int | None]:
-    """Within each comparison one more than there are whose intervals lie wholly below; None without an interval."""
+    """Return ranks: 1 + the figures of the comparison whose intervals lie wholly below; None without an interval."""
     highs: dict[Hashable, list[float]] = defaultdict(list)
     for figure, comparison in figures:
         if figure is not None and figure.high is not None:

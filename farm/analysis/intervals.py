@@ -1,4 +1,4 @@
-"""How sure a mean over trials is. Pure."""
+"""Means and medians over trials with their 95 % intervals. Pure."""
 
 import warnings
 from collections import defaultdict
@@ -14,9 +14,9 @@ from typing import Any
 from farm.energy.joules import COVERAGE_FACTOR
 
 CONFIDENCE = 0.95
-#: Fewer values than this have too few resamples for a bootstrap.
+#: Fewer values have too few different resamples for a bootstrap.
 BOOTSTRAP_NEEDS = 4
-#: Of fewer values, even the least and the largest have the median between them too seldom.
+#: With fewer values, even the smallest and the largest enclose the median too seldom.
 MEDIAN_NEEDS = 6
 RESAMPLES = 2000
 #: Of a standardised mean: beyond them lies rounding.
@@ -25,7 +25,7 @@ _DECIMALS = 12
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean with its 95 % interval; the ends are None where one trial alone says nothing of the spread."""
+    """A mean with its 95 % interval; the ends are None where a single trial shows no spread."""
 
     mean: float
     low: float | None
@@ -33,7 +33,7 @@ class Interval:
 
     @property
     def half_width(self) -> float | None:
-        """Half of the interval's width."""
+        """Half of the width of the interval."""
         return None if self.low is None or self.high is None else (self.high - self.low) / 2
 
     @property
@@ -44,7 +44,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Median:
-    """A median with its 95 % interval, which makes no assumption of how values spread; five or fewer have none."""
+    """A median with its 95 % interval, which assumes no distribution; five or fewer values have no interval."""
 
     value: float
     low: float | None
@@ -52,7 +52,7 @@ class Median:
 
 
 def median(values: Sequence[float]) -> Median:
-    """The interval's ends are values that occurred: as far outside as the binomial distribution asks for."""
+    """Return the median; the ends of its interval are order statistics chosen by the binomial distribution."""
     ordered = sorted(values)
     below = _below(len(ordered))
     ends = (ordered[below], ordered[-1 - below]) if below is not None else (None, None)
@@ -61,7 +61,7 @@ def median(values: Sequence[float]) -> Median:
 
 @cache
 def _below(n: int) -> int | None:
-    """How many of n values may lie outside the interval on either side: the most that keeps it at 95 %."""
+    """Return how many of n values may lie outside a 95 % interval on either side."""
     from scipy.special import bdtr  # noqa: PLC0415
 
     outside = 2 * bdtr(range((n + 1) // 2), n, 0.5)
@@ -69,7 +69,7 @@ def _below(n: int) -> int | None:
 
 
 def mean_interval(values: Sequence[float], uncertainties: Sequence[float] = ()) -> Interval:
-    """Mean over trials with the widest of three intervals: t, BCa bootstrap, and the instrument's own uncertainty.
+    """Return the mean over trials with the widest of three intervals: t, BCa bootstrap, and the meters' uncertainty.
 
     `uncertainties`: standard ones, of each value.
     """
@@ -77,7 +77,7 @@ def mean_interval(values: Sequence[float], uncertainties: Sequence[float] = ()) 
 
 
 def mean_intervals(groups: Sequence[tuple[Sequence[float], Sequence[float]]]) -> list[Interval]:
-    """The same of many groups of values with their uncertainties, in a fraction of the time."""
+    """Return the mean intervals of many groups of values with their uncertainties, in a fraction of the time."""
     bootstrapped = _bca([values for values, _ in groups])
     return [
         _widest(fmean(values), (_t(values), bca, _instrument(fmean(values), uncertainties)))
@@ -103,7 +103,7 @@ def _t(values: Sequence[float]) -> tuple[float, float] | None:
 
 
 def _bca(groups: Sequence[Sequence[float]]) -> list[tuple[float, float] | None]:
-    """Bias-corrected and accelerated bootstrap of each group's mean, where it has enough values that differ."""
+    """Return BCa bootstrap intervals of the means of groups that have enough different values."""
     found: list[tuple[float, float] | None] = [None] * len(groups)
     by_size: dict[int, list[int]] = defaultdict(list)
     for place, values in enumerate(groups):
@@ -145,7 +145,7 @@ def _bca_of_one_size(groups: Sequence[Sequence[float]]) -> Iterator[tuple[float,
 
 @cache
 def _resamples(n: int) -> Any:
-    """How often each of n values is in each resample, as a share; with a fixed seed: what was, is again."""
+    """Return the share of each of n values in each resample; the seed is fixed, so results can be repeated."""
     import numpy as np  # noqa: PLC0415
 
     drawn = np.random.default_rng(0).integers(0, n, (RESAMPLES, n))
@@ -159,3 +159,10 @@ def _instrument(mean: float, uncertainties: Sequence[float]) -> tuple[float, flo
         return None
     half = COVERAGE_FACTOR * sqrt(sum(u * u for u in uncertainties)) / len(uncertainties)
     return mean - half, mean + half
+
+
+def metered(value: float, uncertainty: float | None) -> Interval:
+    """Return one value with the 95 % interval of its instrument's standard uncertainty; None: it has no ends."""
+    if uncertainty is None:
+        return Interval(value, None, None)
+    return Interval(value, value - COVERAGE_FACTOR * uncertainty, value + COVERAGE_FACTOR * uncertainty)

@@ -1,4 +1,4 @@
-"""When a point has been repeated often enough. Pure: the controller asks after each block, `farm status` shows why."""
+"""Whether a point was repeated often enough. Pure; the controller asks after each block, `farm status` shows it."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -11,13 +11,13 @@ from farm.model import JobSpec, Point, StoppingRule
 
 @dataclass(frozen=True, slots=True)
 class PointStatus:
-    """How sure the farm is of one point on one target."""
+    """How certain the figure of one point on one target is."""
 
     spec: JobSpec  #: of its last repetition
     planned: int  #: repetitions so far
-    valid: int  #: trials that count: measured, and no flag that leaves them out
+    valid: int  #: trials that count: they measured and no flag leaves them out
     interval: Interval | None  #: of the net energy per unit
-    is_open: bool  #: another repetition is worth its joules
+    is_open: bool  #: another repetition is needed
 
     @property
     def point(self) -> Point:
@@ -26,7 +26,7 @@ class PointStatus:
 
 
 def statuses(specs: Iterable[JobSpec], samples: Iterable[Sample], rule: StoppingRule) -> list[PointStatus]:
-    """One for each point and target, in the order of the plan. `samples` name their jobs."""
+    """Return the status of each point and target, in the order of the plan; the labels of `samples` name their jobs."""
     by_job = {str(s.labels["job"]): s for s in samples}
     groups: dict[tuple[str, str], list[JobSpec]] = defaultdict(list)
     for spec in specs:

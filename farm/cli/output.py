@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -185,6 +186,7 @@ def _write_view(answer: Answer) -> None:
     elif answer.output is None:
         Console(markup=False, emoji=False, highlight=False).print(Plain(answer.view.rendered()))
     else:
-        from farm.kinds.views import plain
-
-        write_text(plain(answer.view.rendered()), answer.output)
+        console = Console(file=StringIO(), markup=False, emoji=False, highlight=False, width=80, color_system=None)
+        with console.capture() as captured:
+            console.print(answer.view.rendered())
+        write_text(captured.get(), answer.output)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from farm.cli.options import AnySweep, DomainName, FormatName, IncludeFlagged, Json, Output, Where, table_format
-from farm.cli.output import Answer, Rows, opened
+from farm.cli.output import Rows, Shown, opened
 
 
 def results(
@@ -22,7 +22,7 @@ def results(
     form: FormatName = None,
     output: Output = None,
     as_json: Json = False,
-) -> Answer:
+) -> Shown:
     """Print results, grouped and summed up."""
     from farm.kinds import views
     from farm.report.selection import Selection
@@ -30,7 +30,7 @@ def results(
     chosen = table_format(form, output, as_json)
     with opened() as (store, _):
         selected = Selection.parse(by, where or [], domain, include_flagged, target_accuracy or [])
-        return Answer(views.view(store, store.find_sweep(sweep), selected), None, chosen, output)
+        return Shown(views.view(store, store.find_sweep(sweep), selected), chosen, output)
 
 
 def export(

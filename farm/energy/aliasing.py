@@ -1,4 +1,4 @@
-"""What a sensor that looks only now and then can miss, and how a trial keeps clear of it. Pure.
+"""Aliasing: what a sensor that sees only part of the time can miss, and how a trial avoids it. Pure.
 
 A sensor publishes a value every T seconds and averages over the last W of them: an A100's sees 25 of every 100 ms.
 Where the work repeats in step with it, it sees the same part of each batch again and again, and both its readings and
@@ -18,7 +18,7 @@ RESONANCE, LARGEST_DENOMINATOR = 0.02, 4
 #: fifth, sixth or seventh of the period, by less than 1 % a thousandth of the period beside that, and by less than 3 %
 #: at other fractions with these denominators.
 IN_STEP_WITHIN = range(5, 8)
-#: A sensor that sees this share of the time has no blind part worth the name.
+#: A sensor that sees at least this share of the time is taken to see all of it.
 SEES_ALL = 0.9
 #: Repetitions that differ by more (standard deviation over mean) may have caught different parts of a batch.
 LARGEST_VARIATION = 0.05
@@ -30,12 +30,12 @@ UPDATES_IN_WINDOW = {"full": 100, "screening": 50, "quick": 20}
 
 
 def misses_part(update_period_s: float, averaging_window_s: float | None) -> bool:
-    """Whether a sensor has a blind part worth the name; one whose averaging window is unknown may have one."""
+    """Return whether a sensor misses a relevant part of the time; one with an unknown averaging window may."""
     return averaging_window_s is None or averaging_window_s < SEES_ALL * update_period_s
 
 
 def alias_risk(batch_s: float, update_period_s: float, averaging_window_s: float | None) -> bool:
-    """Whether batches of this length may run in step with the sensor.
+    """Return whether batches of this length may run in step with the sensor.
 
     Batches shorter than half the averaging window blur within it; where the window is unknown, none is too short.
     A sensor that sees nearly all of the time misses nothing.
@@ -50,17 +50,17 @@ def alias_risk(batch_s: float, update_period_s: float, averaging_window_s: float
 
 
 def varies(energies_j: Sequence[float]) -> bool:
-    """Whether the energies of a unit of work in like windows differ too much for a sensor that sees all of it."""
+    """Return whether windows differ more in energy per unit than a sensor that sees all of the time would show."""
     if len(energies_j) < 2:
         return False
     return stdev(energies_j) > LARGEST_VARIATION * abs(fmean(energies_j))
 
 
 def jitter_s(batch_s: float, random: Random) -> float:
-    """A pause after a batch that may run in step with the sensor: it makes the next begin elsewhere."""
+    """Return a random pause after a batch in s, so that the next batch begins at another phase of the sensor."""
     return random.uniform(0.0, JITTER_SHARE * batch_s)
 
 
 def least_window_s(settings: MeasureSettings, update_period_s: float) -> float:
-    """The shortest measure window that meters with this update period allow."""
+    """Return the shortest measure window in s that meters with this update period allow."""
     return max(settings.window_s, UPDATES_IN_WINDOW[settings.profile] * update_period_s)

@@ -1,4 +1,4 @@
-"""What one meter told over time as a curve of joules, and which of its readings stand for a window's edges. Pure."""
+"""The readings of one meter as a curve of joules, and the readings that stand for a window's edges. Pure."""
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from math import inf
 
 from farm.model import Trace
 
-#: A power trace with a longer hole than this does not cover the window.
+#: A power trace with a longer gap than this, in s, does not cover the window.
 LONGEST_GAP_S = 2.0
 
 
@@ -16,10 +16,10 @@ class Guards:
     """The settled idle on both sides of a window."""
 
     length_s: float
-    idle_w: float  #: the context idle's power, as the window's meter tells it
-    sensor_w: float | None = None  #: and as the power sensor beside it tells it
-    free_from_ns: float = -inf  #: the window before ended
-    free_until_ns: float = inf  #: the window after began
+    idle_w: float  #: power of the context idle by the window's own meter
+    sensor_w: float | None = None  #: the same by the power sensor beside it
+    free_from_ns: float = -inf  #: the end of the window before
+    free_until_ns: float = inf  #: the begin of the window after
 
 
 class Curve:
@@ -42,7 +42,7 @@ class Curve:
             self.energy_j = list(accumulate(steps, initial=0.0)) if powered else []
 
     def covers(self, begin_ns: int, end_ns: int) -> bool:
-        """Whether there are readings on both sides, and no hole where power is only sampled."""
+        """Return whether there are readings on both sides, and no gap where power is only sampled."""
         if not self.at_ns or self.at_ns[0] > begin_ns or self.at_ns[-1] < end_ns:
             return False
         if self.is_counter:
@@ -51,12 +51,12 @@ class Curve:
         return all(b - a <= LONGEST_GAP_S * 1e9 for a, b in pairwise(inner))
 
     def fell(self, begin_ns: int, end_ns: int) -> bool:
-        """Whether the counter went backwards between the readings around the window."""
+        """Return whether the counter went backwards between the readings around the window."""
         inner = self.energy_j[max(bisect_right(self.at_ns, begin_ns) - 1, 0) : bisect_left(self.at_ns, end_ns) + 1]
         return any(b < a for a, b in pairwise(inner))
 
     def at(self, t_ns: int) -> float:
-        """Energy up to that moment, in J; power is linear between samples, constant between counter readings."""
+        """Return the energy up to a moment in J; power is linear between samples, constant between counter readings."""
         after = bisect_left(self.at_ns, t_ns)
         if self.at_ns[after] == t_ns:
             return self.energy_j[after]
@@ -68,7 +68,7 @@ class Curve:
         return self.energy_j[before] + (t_ns - self.at_ns[before]) / 1e9 * (p + (p + share * (q - p))) / 2
 
     def settled_edges(self, begin_ns: int, end_ns: int, guards: Guards | None = None) -> tuple[int, int] | None:
-        """The readings nearest to the window; those settled in its guards, half a guard outside it at least."""
+        """Return the readings nearest to the window that are settled: at least half a guard outside it."""
         settle_ns = round(guards.length_s / 2 * 1e9) if guards else 0
         first = bisect_right(self.at_ns, begin_ns - settle_ns) - 1
         last = bisect_left(self.at_ns, end_ns + settle_ns)

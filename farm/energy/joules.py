@@ -1,4 +1,4 @@
-"""From traces and windows to joules: integration, baseline subtraction, uncertainty. Pure, and the only such place.
+"""From traces and windows to joules: integration, baseline subtraction, uncertainty. Pure; this exists only here.
 
 Notation: E energy in J, P power in W, D duration in s, u standard uncertainty.
 
@@ -31,20 +31,20 @@ from farm.energy import validity
 from farm.energy.curve import Curve, Guards
 from farm.model import Baseline, Domain, Flag, Measurement, MeasureSettings, Reading, Trace, Window, WindowKind
 
-#: 95 % of a normal distribution lie within so many standard uncertainties.
+#: So many standard uncertainties either side of the mean hold 95 % of a normal distribution.
 COVERAGE_FACTOR = 1.96
-#: Standard uncertainty of a window's duration: two clock stamps, each beside the event that it stamps.
+#: Standard uncertainty of a window's duration: two clock stamps, each taken beside its event.
 DURATION_U_S = 1e-4
 #: The baseline has drifted when before and after differ by more than the larger of these.
 DRIFT_SHARE, DRIFT_W = 0.03, 2.0
 #: ... and by more standard uncertainties of that difference: a meter's own error is no drift.
 DRIFT_FACTOR = 2.0
-#: Net energies below so many standard uncertainties are noise.
+#: A net energy below so many standard uncertainties is within its noise.
 NOISE_FACTOR = 3.0
 #: A 95 % interval may leave out what happens to so small a share of the windows: a net energy has two ages in it, its
 #: own and its baseline's.
 RARE = 1 / 40
-#: These draw at their edges what they draw between them.
+#: Windows whose power at the edges is the power between them.
 _IDLE = frozenset({WindowKind.IDLE_BEFORE, WindowKind.CONTEXT_IDLE, WindowKind.IDLE_AFTER})
 
 
@@ -65,7 +65,7 @@ class Energy:
 
 
 class CounterReset(Exception):
-    """A counter went backwards inside the window: its joules are lost."""
+    """A counter went backwards inside the window, so its joules are lost."""
 
 
 #: Begin and end on the monotonic clock, in ns; infinite where nothing comes before or after.
@@ -86,7 +86,7 @@ class Idle:
 def window_energy(
     trace: Trace, begin_ns: int, end_ns: int, guards: Guards | None = None, sensor: Trace | None = None
 ) -> Energy | None:
-    """The joules that a trace saw between two moments, or None where it does not cover them.
+    """Return the energy of a trace between two moments, or None where the trace does not cover them.
 
     With guards, the meter is read in the settled idle on both sides and the idle's own energy is taken off, so that a
     counter published late, or a sensor that smears the step, loses nothing; where it was not read there, it is taken
@@ -127,7 +127,7 @@ def _warm_j(sensor: Trace, idle_w: float | None, rest_ns: float, begin_ns: int, 
 
 
 def _powers_w(trace: Trace, begin_ns: float, end_ns: float) -> list[float]:
-    """What a power sensor read between two moments."""
+    """Return the readings of a power sensor between two moments."""
     return [r.power_w for r in trace.readings if r.power_w is not None and begin_ns <= r.at_ns <= end_ns]
 
 
@@ -155,7 +155,7 @@ def _sampling_u_j(sensor: Trace, begin_ns: int, end_ns: int) -> float:
 
 
 def mean_power(trace: Trace, window: Window) -> Power | None:
-    """The mean power over an idle window, or None where the trace does not cover it."""
+    """Return the mean power over an idle window, or None where the trace does not cover it."""
     try:
         energy = _idle_energy(trace, window)
     except CounterReset:
@@ -194,7 +194,7 @@ def _standard_error(trace: Trace, begin_ns: int, end_ns: int) -> float:
 
 
 def idle_powers(traces: Iterable[Trace], window: Window | None) -> dict[tuple[str, Domain], Power]:
-    """The mean power of every trace that covers an idle window."""
+    """Return the mean power of every trace that covers an idle window."""
     if window is None:
         return {}
     powers = {(t.source, t.domain): mean_power(t, window) for t in traces}
@@ -202,7 +202,7 @@ def idle_powers(traces: Iterable[Trace], window: Window | None) -> dict[tuple[st
 
 
 def drift(before: Power | None, after: Power | None) -> tuple[float, bool]:
-    """How far the idle power moved, in W, and whether that is too far and not the meter's error."""
+    """Return how far the idle power moved in W, and whether that is too far to be the meter's error."""
     if before is None or after is None:
         return 0.0, False
     moved_w = abs(before.mean_w - after.mean_w)
@@ -211,12 +211,12 @@ def drift(before: Power | None, after: Power | None) -> tuple[float, bool]:
 
 
 def has_drifted(idle: Idle) -> bool:
-    """Whether any meter saw the idle power move too far."""
+    """Return whether any meter saw the idle power move too far."""
     return any(drift(power, idle.after.get(key))[1] for key, power in idle.before.items())
 
 
 def bare_power(before: Power | None, after: Power | None) -> Power | None:
-    """The idle power beside a trial: the mean of before and after, or the one that is known."""
+    """Return the idle power beside a trial: the mean of before and after, or the one that is known."""
     known = [p for p in (before, after) if p is not None]
     if not known:
         return None
@@ -226,7 +226,7 @@ def bare_power(before: Power | None, after: Power | None) -> Power | None:
 
 
 def net_energy(gross: Energy, baseline: Power, duration_s: float) -> Energy:
-    """Gross less baseline, with its combined standard uncertainty."""
+    """Return gross less baseline, with its combined standard uncertainty."""
     u_j = sqrt(gross.u_j**2 + (duration_s * baseline.u_w) ** 2 + (baseline.mean_w * DURATION_U_S) ** 2)
     return Energy(gross.j - baseline.mean_w * duration_s, u_j)
 
@@ -234,7 +234,7 @@ def net_energy(gross: Energy, baseline: Power, duration_s: float) -> Energy:
 def measurements(
     windows: Sequence[Window], traces: Sequence[Trace], idle: Idle, settings: MeasureSettings
 ) -> tuple[Measurement, ...]:
-    """Every window x metered domain; each takes the best quality that covers it, and nulls where none does."""
+    """Return a measurement of every window x metered domain, by the best meter that covers it, else with nulls."""
     domains = sorted({t.domain for t in traces})
     return tuple(
         _measure_domain(w, _free_ns(w, windows), [t for t in traces if t.domain == d], d, idle, settings)
@@ -244,7 +244,7 @@ def measurements(
 
 
 def _free_ns(window: Window, windows: Sequence[Window]) -> Span:
-    """From when to when nothing else ran: the window before ended, the window after began."""
+    """Return the time around a window in which nothing else ran: from the end of the last window to the next begin."""
     ended = [w.end_at_ns for w in windows if w.end_at_ns <= window.begin_at_ns]
     began = [w.begin_at_ns for w in windows if w.begin_at_ns >= window.end_at_ns]
     return max(ended, default=-inf), min(began, default=inf)
@@ -287,7 +287,7 @@ def _measure_trace(
     baseline = _chosen(window.kind, bare, context, settings.baseline, drift(before, after)[0])
     gross = _gross_energy(window, free_ns, trace, sensor, idle, settings.guard_s)
     if gross is None and window.kind == WindowKind.IDLE_BEFORE and before is not None:
-        # shared with the trial before: its trace is not ours, its power is
+        # shared with the trial before: this trial has its power and not its trace
         gross = Energy(before.mean_w * window.duration_s, before.u_w * window.duration_s)
     if gross is None:
         return None
@@ -353,7 +353,7 @@ def _doubts(kind: WindowKind, net: Energy, before: Power | None, after: Power | 
 
 
 def _gauges(readings: Sequence[Reading]) -> dict[str, float | None]:
-    """Mean temperature and clock."""
+    """Return mean temperature and clock."""
     temperatures = [r.temperature_c for r in readings if r.temperature_c is not None]
     clocks = [r.clock_hz for r in readings if r.clock_hz is not None]
     return {

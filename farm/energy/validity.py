@@ -1,4 +1,4 @@
-"""Reasons to doubt a trial that the machine itself gives: other programs, stolen time, a machine still warm. Pure."""
+"""Reasons to doubt a trial that lie in the machine: other programs, stolen CPU time, a machine still warm. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ STEAL_SHARE = 0.01
 PRESSURE_SHARE = 0.05
 #: NVML's clock event reasons: hardware slowdown, software and hardware thermal slowdown, power brake; power cap.
 _REASONS = {Flag.THROTTLED: 0x8 | 0x20 | 0x40 | 0x80, Flag.POWER_CAPPED: 0x4}
-#: A counter that has not moved for so long, and for so many of its updates, has stopped: no machine draws 0 W.
+#: A counter has stopped when it stood still for so long and for so many updates: no machine draws 0 W.
 STILL_S, STILL_UPDATES = 1.0, 10
 #: The kernel counts CPU time in ticks: differences below a few of them are noise.
 TICKS_S = 0.03
@@ -29,7 +29,7 @@ _WATCHED = _IDLE | {WindowKind.CONTEXT_IDLE} | _TIMED
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """Who had used this machine up to one moment."""
+    """How much of this machine was used, and by whom, up to one moment."""
 
     at_ns: int  #: monotonic
     cores: int
@@ -41,7 +41,7 @@ class Glance:
 
 
 def of_clocks(window: Window, readings: Iterable[Reading]) -> list[Flag]:
-    """Whether the board was slowed down in a window, and why."""
+    """Return the flags of a board that was slowed down in a window."""
     if window.kind not in _TIMED:
         return []
     reasons = reduce(or_, (r.throttle_reasons or 0 for r in readings), 0)
@@ -49,7 +49,7 @@ def of_clocks(window: Window, readings: Iterable[Reading]) -> list[Flag]:
 
 
 def of_length(window: Window, trace: Trace, settings: MeasureSettings) -> list[Flag]:
-    """Whether a measure window is too short for its meter.
+    """Return the flag of a measure window that is too short for its meter.
 
     A training's are as long as its epochs: the last one, and validation, may be short, and their uncertainty says so.
     """
@@ -58,7 +58,7 @@ def of_length(window: Window, trace: Trace, settings: MeasureSettings) -> list[F
 
 
 def stands_still(trace: Trace) -> bool:
-    """Whether an energy counter stopped at any time: then it has missed joules, or counts in steps too coarse."""
+    """Return whether an energy counter stopped at any time: it missed joules, or its steps are too coarse."""
     longest_s, since_ns, last_j = 0.0, 0, None
     for reading in trace.readings:
         if reading.energy_j is not None and reading.energy_j != last_j:
@@ -69,12 +69,12 @@ def stands_still(trace: Trace) -> bool:
 
 
 def stopped_counters(traces: Iterable[Trace]) -> list[str]:
-    """One line for each counter that stood still."""
+    """Return a line for each counter that stood still."""
     return [f"{t.source}: the {t.domain} energy counter stood still, it is not used" for t in traces if stands_still(t)]
 
 
 def contaminations(windows: Sequence[Window], glances: Sequence[Glance]) -> list[str]:
-    """One line for each window in which others used the machine; a window needs a glance at either end."""
+    """Return a line for each window in which others used the machine; `glances` at both ends of it are needed."""
     lines = []
     for window in windows:
         before = [g for g in glances if g.at_ns <= window.begin_at_ns]

@@ -9,7 +9,7 @@ _SENSORS = {"instant": "read as it is published", "smoothed": "smoothed over a s
 
 
 def findings(probe: Probe) -> Iterator[Check]:
-    """One for each meter, of what could be told of it; and a note for each thing that could not."""
+    """Return a finding for each meter, and a note for each fact that the probe could not find out."""
     meters = (
         ("sensor", _sensor(probe), True),
         ("counter", _counter(probe), probe.counter_trusted is not False),
@@ -50,7 +50,7 @@ def _every(period_s: float | None) -> list[str]:
 
 
 def duration(seconds: float) -> str:
-    """Three digits of s, ms or µs."""
+    """Return a duration with three digits, in s, ms or µs."""
     for scale, unit in ((1.0, "s"), (1e3, "ms")):
         if seconds * scale >= 0.9995:
             return f"{seconds * scale:.3g} {unit}"

@@ -1,4 +1,4 @@
-"""When requests arrive. Open loop: nobody waits for an answer before asking again."""
+"""Arrival processes. The loop is open: no request waits for the answer to another."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -22,25 +22,25 @@ class Arrivals(Protocol):
 
     @property
     def rate_per_s(self) -> float:
-        """Requests a second, on average."""
+        """Mean rate in requests a second."""
 
     @property
     def is_endless(self) -> bool:
-        """Whether it has a steady state, which a simulation should reach before it counts."""
+        """Whether the process has a steady state, which a simulation should reach before it counts."""
 
     def times_s(self, requests: int, random: np.random.Generator) -> Times:
-        """When each of the first requests arrives, in order."""
+        """Return the arrival times of the first requests in s, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Poisson:
-    """Requests of many who know nothing of each other."""
+    """A Poisson process: requests of many independent users."""
 
     rate_per_s: float
     is_endless = True
 
     def times_s(self, requests: int, random: np.random.Generator) -> Times:
-        """Exponential gaps."""
+        """Draw exponential gaps."""
         return np.cumsum(random.exponential(1 / self.rate_per_s, requests))
 
     def __str__(self) -> str:
@@ -49,14 +49,14 @@ class Poisson:
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """One request after the other, with gaps that differ by up to a share of their mean either way."""
+    """A constant rate whose gaps vary by up to a share of their mean either way."""
 
     rate_per_s: float
     jitter: float = STUDY_JITTER
     is_endless = True
 
     def times_s(self, requests: int, random: np.random.Generator) -> Times:
-        """Uniform gaps."""
+        """Draw uniform gaps."""
         return np.cumsum(random.uniform(1 - self.jitter, 1 + self.jitter, requests) / self.rate_per_s)
 
     def __str__(self) -> str:
@@ -65,10 +65,10 @@ class Constant:
 
 @dataclass(frozen=True)
 class Recorded:
-    """Requests as somebody recorded them; all of them, once."""
+    """A recorded trace; all of its requests are used once."""
 
     name: str
-    stamps_s: tuple[float, ...]  #: in order, from any origin; two at least, not all the same
+    stamps_s: tuple[float, ...]  #: in order, from any origin; at least two, not all equal
     is_endless = False
 
     @cached_property
@@ -77,7 +77,7 @@ class Recorded:
         return (len(self.stamps_s) - 1) / (self.stamps_s[-1] - self.stamps_s[0])
 
     def times_s(self, requests: int, random: np.random.Generator) -> Times:  # noqa: ARG002 - nothing is left to chance
-        """From the first request on."""
+        """Return the times since the first request."""
         return np.array(self.stamps_s) - self.stamps_s[0]
 
     def __str__(self) -> str:
@@ -85,7 +85,7 @@ class Recorded:
 
     @classmethod
     def read(cls, path: str) -> "Recorded":
-        """From a file; raises InputError."""
+        """Read a trace from a file; raises InputError."""
         try:
             lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
@@ -95,7 +95,7 @@ class Recorded:
 
     @classmethod
     def parse(cls, name: str, lines: Iterable[str]) -> "Recorded":
-        """A time stamp in seconds a line; empty lines and # comments are skipped. Raises InputError."""
+        """Parse a time stamp in seconds a line; empty lines and # comments are skipped. Raises InputError."""
         stamps: list[float] = []
         for number, line in enumerate(lines, start=1):
             text = line.partition("#")[0].strip()

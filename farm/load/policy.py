@@ -1,4 +1,4 @@
-"""When requests that wait become a batch."""
+"""Batch policies: when requests that wait become a batch."""
 
 from dataclasses import dataclass
 from math import inf, isinf
@@ -23,17 +23,17 @@ class Policy:
 
     @classmethod
     def fixed(cls, size: int) -> Self:
-        """Waits until the batch is full, however long that takes."""
+        """Return a policy that waits until the batch is full, however long that takes."""
         return cls(size, inf)
 
     @classmethod
     def greedy(cls, size: int) -> Self:
-        """Takes what waits."""
+        """Return a policy that takes the requests that wait, up to `size`."""
         return cls(size, 0.0)
 
     @classmethod
     def parse(cls, text: str, where: str = "--policy") -> Self:
-        """From the command line; raises InputError."""
+        """Parse fixed:8, greedy:8 or timeout:8:20ms; raises InputError."""
         name, *rest = text.strip().split(":")
         if name not in {"fixed", "greedy", "timeout"} or len(rest) != 1 + (name == "timeout"):
             raise InputError(f"{where}: expected {_EXPECTED}, got {text!r}")
@@ -45,7 +45,7 @@ class Policy:
 
     @property
     def is_fixed(self) -> bool:
-        """Whether a batch that is not full never begins."""
+        """Whether a batch begins only when it is full."""
         return isinf(self.timeout_s)
 
     def __str__(self) -> str:
@@ -54,12 +54,12 @@ class Policy:
         return f"timeout:{self.size}:{spelt_s(self.timeout_s)}" if self.timeout_s else f"greedy:{self.size}"
 
     def filled(self, requests: int) -> int:
-        """At least so many, of which no fixed batch is left waiting for more."""
+        """Return at least so many requests that no fixed batch is left incomplete."""
         return -(-requests // self.size) * self.size if self.is_fixed else requests
 
     @property
     def in_words(self) -> str:
-        """For a sentence."""
+        """Return the policy in words."""
         if self.size == 1:
             return "one request at a time"
         if self.is_fixed:

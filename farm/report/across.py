@@ -15,8 +15,9 @@ from farm.report import notes
 from farm.report.across_charts import figures
 from farm.report.document import Block, Column, Document, Form, Note, Paragraph, Row, Table, key, paragraphs
 from farm.report.numbers import label, several
-from farm.report.results import ends, records
+from farm.report.results import ends
 from farm.report.selection import Columns, Selected, Selection, check_names, label_names, select
+from farm.report.summaries import records
 from farm.store import Store
 
 #: Labels that are no factors.
@@ -131,7 +132,7 @@ def _records(found: Across) -> list[dict[str, Scalar]]:
         | medians(cell)
         | {"compared": found.comparison.figure.value, "rank": cell.rank}
         | ends("ratio", cell.ratio)
-        for cell, record in zip(found.cells, records(c.group.summary for c in found.cells), strict=True)
+        for cell, record in zip(found.cells, records([c.group.summary for c in found.cells]), strict=True)
     ]
     names = list(by_machine[0])
     return by_machine + [

@@ -11,7 +11,7 @@ from farm.model import Flag
 def spread(figures: Iterable[Interval | None]) -> list[str]:
     """Where one trial alone stands for a group."""
     if any(figure is not None and figure.half_width is None for figure in figures):
-        return ["±? marks a single trial, whose spread is unknown: raise repetitions."]
+        return ["±? marks a figure of one trial, which gives no interval: raise repetitions."]
     return []
 
 
@@ -34,3 +34,16 @@ def flagged(flags: Counter[Flag]) -> list[str]:
         return []
     named = ", ".join(f"{flag} {count}" for flag, count in flags.most_common())
     return [f"Flags: {named}. `farm export` shows which trials have them."]
+
+
+def doubt(is_clear: bool | None, basis: str = "") -> str:
+    """Return the end of a sentence that compares two values.
+
+    Args:
+        is_clear: whether their intervals are apart, as `are_apart` says.
+        basis: what was compared, in brackets.
+    """
+    if is_clear:
+        return basis
+    why = "one trial alone gives no interval" if is_clear is None else "the intervals overlap"
+    return f"; cannot tell yet: {why}{basis}. Add repetitions"

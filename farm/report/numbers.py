@@ -3,6 +3,7 @@
 from math import isfinite
 
 from farm.analysis.intervals import Interval, Median
+from farm.analysis.rules import stands_out
 from farm.model import Scalar
 
 UNKNOWN = "–"
@@ -88,7 +89,7 @@ def net_median(value: Median | None) -> str:
 
 def _bound(value: Interval | Median | None) -> str:
     """Empty where all of the interval is above 0, or there is none."""
-    if value is None or value.low is None or value.high is None or value.low > 0:
+    if value is None or value.low is None or value.high is None or stands_out(value):
         return ""
     return f"< {number(value.high, 2)}" if value.high > 0 else "≤ 0"
 

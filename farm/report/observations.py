@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from farm.analysis.aggregate import JOULES_PER_KWH, Sample
+from farm.analysis.aggregate import Sample
+from farm.analysis.rules import grams, net_stands_out
 from farm.analysis.samples import WORK, samples
 from farm.analysis.statistics.data import LARGEST, Data
-from farm.energy.joules import COVERAGE_FACTOR
 from farm.errors import InputError
 from farm.kinds.serving.live import Served, served
 from farm.kinds.serving.times import statistic_of
@@ -66,8 +66,7 @@ def _response_s(trial: Trial, name: str) -> float | None:
 
 
 def _carbon_g(trial: Trial) -> float | None:
-    joules, grams = trial.sample.gross_j, trial.sample.carbon_g_per_kwh
-    return None if joules is None or grams is None else joules * grams / JOULES_PER_KWH
+    return grams(trial.sample.gross_j, trial.sample.carbon_g_per_kwh)
 
 
 #: Of one unit of work, an image say, but for the last three. `energy` is net_j where that is sure, else gross_j.
@@ -160,7 +159,8 @@ def responses(trials: Sequence[Trial], wanted: str) -> tuple[str, tuple[float, .
     """The response by its own name, and its value in each trial; raises InputError where one is unknown."""
     if wanted not in {ENERGY, *RESPONSES}:
         raise InputError(f"--response: expected {', '.join((ENERGY, *RESPONSES))}, got {wanted!r}")
-    name = wanted if wanted != ENERGY else "net_j" if all(map(_is_sure, trials)) else "gross_j"
+    are_net = all(net_stands_out(trial.sample.net_j, trial.sample.net_u_j) for trial in trials)
+    name = wanted if wanted != ENERGY else "net_j" if are_net else "gross_j"
     values = [RESPONSES[name].of(trial) for trial in trials]
     unknown = sum(value is None for value in values)
     if unknown:
@@ -243,11 +243,6 @@ def _trial(sample: Sample, row: TrialRow, requests: Mapping[str, Sequence[Reques
     rate_per_s = row.factors.get("rate_per_s")
     live = served(requests.get(row.trial, ()), float(rate_per_s) if rate_per_s else None)
     return Trial(sample, accuracy, str(row.facts.get("unit", "unit")), live)
-
-
-def _is_sure(trial: Trial) -> bool:
-    net_j = trial.sample.net_j
-    return net_j is not None and net_j > COVERAGE_FACTOR * (trial.sample.net_u_j or 0.0)
 
 
 def _others(labels: Sequence[Labels], factors: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from farm.analysis.aggregate import Sample
 from farm.analysis.statistics.data import order
 from farm.errors import InputError
 from farm.model import Domain, Quality, Scalar, SweepRecord
-from farm.report.document import Alert, Block, Paragraph
+from farm.report.document import Alert, Block, Document, Paragraph, paragraphs
 from farm.report.numbers import label
 
 #: What must never be averaged over: columns wherever they differ.
@@ -121,7 +121,7 @@ class Selected:
     def joules(self) -> str:
         """Which joules these are, and how they were obtained."""
         qualities = sorted({s.quality for s in self.samples}, key=lambda quality: quality.rank if quality else 9)
-        how = ", ".join(obtained(quality, self.has_imported) for quality in qualities)
+        how = "; ".join(obtained(quality, self.has_imported) for quality in qualities)
         return f"{' and '.join(self.domains)} joules: {how}"
 
     @property
@@ -134,8 +134,12 @@ class Selected:
 
     def about(self) -> list[Block]:
         """The caption without the title, as blocks."""
-        lines = self.caption()[1:]
-        return [Alert(line) if line in self.warnings else Paragraph(line) for line in lines]
+        alerts = {*self.warnings, *([self.joules] if any(s.quality is Quality.MODELLED for s in self.samples) else [])}
+        return [Alert(line) if line in alerts else Paragraph(line) for line in self.caption()[1:]]
+
+    def unmeasured(self) -> Document:
+        """Return the view of a sweep that has no sample."""
+        return Document(paragraphs(self.nothing().split("\n")), rows=())
 
 
 def select(sweep: SweepRecord, samples: Sequence[Sample], selection: Selection, columns: Columns) -> Selected:

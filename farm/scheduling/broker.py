@@ -1,7 +1,8 @@
-"""The doorbell: the Celery app, and the messages on it. The truth is in the store; a message may be lost or sent twice.
+"""The broker: the Celery app of controller and worker, and the messages that the controller publishes.
 
-A message names one job and the attempts seen when it was sent, as JSON. A worker that hears it claims the job in the
-store; where the claim fails, the message was stale.
+A message is a hint; the store is the source of truth. A message names one job and the number of its attempts when it
+was published, as JSON. A worker that consumes it claims the job in the store; where the claim fails, the message was
+stale. A message may therefore be lost or published twice without harm.
 """
 
 import os
@@ -34,17 +35,17 @@ _REDIS_OPTIONS: dict[str, Any] = {
     "ack_emulation": False,  # a message is popped and gone: no redelivery, no second copy of a long trial
     "global_keyprefix": "farm:",  # one Redis may serve others too
     "socket_timeout": 15,  # a dead network is noticed
-    "socket_connect_timeout": 5,  # a broker that is away is told of soon
+    "socket_connect_timeout": 5,  # a broker that is out of reach is reported soon
     "socket_keepalive": True,  # nothing is sent while a trial runs: a router would forget the connection
-    "health_check_interval": 10,  # and it is tried before it is used again
-    "polling_interval": 5,  # the longest wait of one BRPOP: the fewer, the quieter an idle worker
-    "priority_steps": list(range(10)),  # a sweep's priority, 0 the highest, is the broker's
-    "queue_order_strategy": "round_robin",  # of one priority: `any` does not keep jobs of this machine waiting
+    "health_check_interval": 10,  # an idle connection is tried before it is used again
+    "polling_interval": 5,  # the longest wait of one BRPOP: an idle worker wakes up less often
+    "priority_steps": list(range(10)),  # a sweep's priority is the broker's priority, 0 is the highest
+    "queue_order_strategy": "round_robin",  # of one priority: `any` cannot starve this machine's queue
 }
 
 
 def celery_app(settings: Settings) -> Celery:
-    """The Celery app of controller and worker: long exclusive jobs, no results, nothing but JSON.
+    """Return the Celery app of controller and worker: long exclusive jobs, no results, nothing but JSON.
 
     Raises InputError for a URL that names no broker, BrokerUnavailable for a folder that cannot be made.
     """
@@ -54,17 +55,17 @@ def celery_app(settings: Settings) -> Celery:
     app.conf.update(
         broker_transport_options=_transport_options(settings),
         task_ignore_result=True,  # results go to the store
-        task_acks_late=False,  # the store's lease, not the broker, re-runs a lost job
+        task_acks_late=False,  # the store's lease queues a lost job again, not the broker
         accept_content=["json"],  # a pickled message is refused
         task_serializer="json",
         worker_prefetch_multiplier=1,  # a job waits in the queue, not in a busy worker
         worker_enable_remote_control=False,  # time limits and cancel are the store's
         worker_send_task_events=settings.task_events,  # for Flower: 0.5 ms of CPU a trial, none while it runs
-        worker_hijack_root_logger=False,  # farm.settings.logs has set it up
-        worker_redirect_stdouts=False,  # nothing of ours prints there
-        worker_cancel_long_running_tasks_on_connection_loss=True,  # touches none of ours, and unset it warns
+        worker_hijack_root_logger=False,  # farm.settings.logs sets up logging
+        worker_redirect_stdouts=False,  # a worker does not print
+        worker_cancel_long_running_tasks_on_connection_loss=True,  # affects no task here; Celery warns where unset
         broker_connection_retry_on_startup=True,  # a worker may start before the broker
-        broker_connection_max_retries=None,  # and outlive its absence
+        broker_connection_max_retries=None,  # a worker outlives an outage of the broker
         task_create_missing_queues=True,  # each machine and hardware class has its own
     )
     return app
@@ -86,7 +87,7 @@ def _check_url(text: str) -> None:
 
 
 def _verifying(text: str) -> str:
-    """Over TLS the server must show a certificate that is valid for its name; kombu would take any unless told."""
+    """Return the URL with certificate checks: over TLS kombu accepts any certificate unless the URL asks for more."""
     url = urlsplit(text)
     if url.scheme != "rediss":
         return text
@@ -114,14 +115,18 @@ def _transport_options(settings: Settings) -> dict[str, Any]:
 
 
 class Publisher:
-    """The sending end of the queues."""
+    """Publishes messages, and counts those that wait."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._app = celery_app(settings)
 
     def publish(self, messages: Sequence[JobMessage]) -> None:
-        """Send one message a message, in order; raises BrokerUnavailable, after which none, some or all are sent."""
+        """Publish messages in order.
+
+        Raises:
+            BrokerUnavailable: none, some or all of them were published.
+        """
         with self._connection() as connection:
             producer = connection.Producer(serializer="json")
             if self._settings.is_embedded:
@@ -134,13 +139,13 @@ class Publisher:
                         self._send(message, producer)
 
     def depth(self, queue: str) -> int:
-        """Messages that wait in a queue; a queue that nobody has used is empty."""
+        """Return how many messages wait in a queue; a queue that nobody has used is empty."""
         return self.depths([queue])[queue]
 
     def depths(self, queues: Iterable[str]) -> dict[str, int]:
-        """Messages that wait in each of these queues."""
+        """Return how many messages wait in each of these queues."""
         with self._connection() as connection:
-            # Not passive: kombu looks for the queue without `global_keyprefix`, and never finds it.
+            # Not a passive declaration: kombu would look for the queue without `global_keyprefix` and never find it.
             declare = connection.default_channel.queue_declare
             return {queue: int(declare(queue).message_count) for queue in queues}
 

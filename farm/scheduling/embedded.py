@@ -1,6 +1,6 @@
 """`farm run`: a farm of one machine that lives as long as the command.
 
-It takes the path of a farm of fifty: Celery over a broker (a folder of its own), a real worker process, the store.
+It works as a farm of fifty machines does: Celery over a broker (a folder of its own), a real worker process, the store.
 """
 
 import os
@@ -23,14 +23,14 @@ from farm.settings import Settings
 from farm.store import Store
 from farm.store.owner import owner
 
-#: Quiet enough to sit beside a measurement.
+#: Seconds between two rounds: seldom enough to disturb no measurement.
 PERIOD_S = 1.0
-#: A worker that dies more often than this is not started again.
+#: A worker that dies more often than this is not restarted.
 MOST_DEATHS = 5
 
 
 class LocalWorker:
-    """A worker process of our own; in its own session, so that Ctrl-C reaches us alone."""
+    """A worker process in a session of its own, so that Ctrl-C reaches only this process."""
 
     def __init__(self, settings: Settings) -> None:
         self.log = settings.home / "logs" / "worker.log"
@@ -40,7 +40,7 @@ class LocalWorker:
             "FARM_HOME": str(settings.home),
             "FARM_BROKER_URL": settings.broker_url,
             "FARM_DATABASE_URL": settings.store_url,
-            "FARM_LOG_FORMAT": "text",  # its last words are shown
+            "FARM_LOG_FORMAT": "text",  # the last line of its log is shown
         }
         self.deaths = 0
         self.log.unlink(missing_ok=True)
@@ -59,7 +59,7 @@ class LocalWorker:
 
     @property
     def owner(self) -> Owner:
-        """The process that runs, or ran last, as its leases name it."""
+        """The process that runs or ran last, as its leases name it."""
         return owner(self._process.pid)
 
     @property
@@ -70,31 +70,32 @@ class LocalWorker:
     def restart(self) -> None:
         """Replace a process that died.
 
-        Raises FarmError with its last words, where they are an error that would only come again, or after many deaths.
+        Raises:
+            FarmError: the worker died of an error that would come again, or has died too often; with its last line.
         """
         self.deaths += 1
         if self._process.returncode in (FarmError.exit_status, ServiceError.exit_status) or self.deaths > MOST_DEATHS:
-            raise FarmError(self.last_words() or f"the worker ended with status {self._process.returncode}: {self.log}")
+            raise FarmError(self.last_line() or f"the worker ended with status {self._process.returncode}: {self.log}")
         self._process = self._start()
 
-    def last_words(self) -> str:
-        """The last line of its log."""
+    def last_line(self) -> str:
+        """Return the last line of its log."""
         lines = self.log.read_text(errors="replace").strip().splitlines()
         return lines[-1].removeprefix("farm: ") if lines else ""
 
     def finish(self) -> None:
-        """Ask it to finish the running trial and leave."""
+        """Ask the worker to finish the running trial and to leave."""
         if self.is_alive:
             self._process.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it and its trial now."""
+        """Kill the worker and its trial."""
         if self.is_alive:
             self._process.kill()
         self._process.wait()
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait for its end; False when it still runs."""
+        """Wait for its end; return False where it still runs."""
         try:
             self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
@@ -129,19 +130,23 @@ def run(
     interrupts: Interrupts,
     show: Callable[[Progress, str], None],
 ) -> Progress:
-    """Work a stored sweep off on this machine; returns how it stands when all is done or after an interrupt."""
+    """Measure a stored sweep on this machine.
+
+    Returns:
+        Its progress when all jobs are over, or after an interrupt.
+    """
     with _private_broker(settings) as own:
         controller = Controller(store, Publisher(own), own, sweep_id)
         total = tuner.total(store, store.find_sweep(sweep_id))
-        _take_back(store)
+        _release_jobs_of_killed_workers(store)
         store.unpublish(sweep_id)
-        controller.round()  # the messages are out before the first trial: sending many takes its time
+        controller.round()  # publish before the first trial: many messages take their time
         worker = LocalWorker(own)
         try:
             while True:
                 controller.round()
                 progress = store.progress(sweep_id, total)
-                show(progress, worker.last_words() if not progress.running else "")
+                show(progress, worker.last_line() if not progress.running else "")
                 if progress.is_over or interrupts.count:
                     break
                 if not worker.is_alive:
@@ -156,8 +161,8 @@ def run(
         return progress
 
 
-def _take_back(store: Store) -> None:
-    """What workers of this machine held when they were killed with their run: no need to wait for their leases."""
+def _release_jobs_of_killed_workers(store: Store) -> None:
+    """Queue the jobs again that workers of this machine held when they were killed; their leases need not run out."""
     for status in store.machines():
         host, pid, boot_id = status.owner.rsplit("/", 2)
         here = owner(int(pid))
@@ -175,7 +180,7 @@ def _leave(worker: LocalWorker, store: Store, interrupts: Interrupts) -> None:
 
 @contextmanager
 def _private_broker(settings: Settings) -> Iterator[Settings]:
-    """A broker folder for this run alone: messages of other runs are not ours to serve."""
+    """Provide a broker folder for this run alone, so that it does not consume messages of other runs."""
     folder = settings.home / "broker" / f"run-{os.getpid()}"
     try:
         yield settings.model_copy(update={"broker_url": f"filesystem://{folder}"})

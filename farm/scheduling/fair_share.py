@@ -1,7 +1,7 @@
-"""Whose job is published next, and for how many at once.
+"""Which jobs are published next, and how many at once.
 
-A queue of the broker is first come, first served, so what is on it can no longer be shared fairly. Only a window of
-messages waits there therefore; the rest waits in the store, where turns are taken.
+A queue of the broker is first come, first served: messages on it can no longer be shared fairly. So only a limited
+number of messages (a window) waits on a queue, and the other jobs wait in the store, where submitters take turns.
 """
 
 from collections import Counter
@@ -11,9 +11,9 @@ from typing import Generic, TypeVar
 
 from farm.store import AtWork
 
-#: Messages that wait on a queue while trials are slow: whoever comes next waits for as many at most.
+#: The smallest window: a new submitter waits for at most so many jobs of others.
 SMALLEST = 20
-#: Messages that wait on a queue at most, however short its jobs are.
+#: The largest window, however short the jobs of a queue are.
 LARGEST = 10_000
 Job = TypeVar("Job")
 
@@ -22,15 +22,15 @@ Job = TypeVar("Job")
 class Window:
     """How many messages may wait on a queue.
 
-    While more is waiting, it doubles where the queue ran empty or half of it goes in a round: soon it holds what goes
-    in a few seconds. It halves where most of it lies still.
+    A window doubles where the queue ran empty, or loses half of its messages in a round, while more jobs wait: it soon
+    holds the jobs of a few seconds. It halves where most of its messages stay.
     """
 
     size: int = SMALLEST
     filled: int = 0  #: messages on the queue after it was last topped up
 
     def after(self, left: int, rounds: float) -> "Window":
-        """As it is to be where `left` messages still wait, so many rounds after it was topped up."""
+        """Return the next window, where `left` messages still wait so many rounds after the queue was filled."""
         taken = self.filled - left
         runs_short = left == 0 or (taken >= self.size / 8 and taken / rounds >= self.size / 2)
         if self.filled >= self.size and runs_short:
@@ -42,7 +42,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Share(Generic[Job]):
-    """What of one sweep waits for a queue."""
+    """The jobs of one sweep that wait for a queue."""
 
     submitter: str
     priority: int  #: 0 is the highest
@@ -50,11 +50,11 @@ class Share(Generic[Job]):
 
 
 def chosen(shares: Sequence[Share[Job]], at_work: Sequence[AtWork], size: int, turn: int = 0) -> list[Job]:
-    """The jobs to publish on one queue, in order: the most urgent first, then by turns between submitters.
+    """Return the jobs to publish on one queue, in order: the most urgent first, then by turns between submitters.
 
-    The next job is of the submitter that has the fewest running or published; among several their turn decides, which
-    a caller moves on from look to look. A submitter's sweeps keep the order of `shares`, and their jobs that of the
-    plan. At most `size` messages of a priority and of higher ones wait, so that what is urgent waits for no room.
+    The next job is of the submitter with the fewest running or published jobs; `turn`, which a caller increases with
+    each call, decides between equals. The sweeps of a submitter keep the order of `shares`, and their jobs keep the
+    order of the plan. At most `size` messages of a priority and of higher ones wait, so an urgent job finds room.
     """
     found: list[Job] = []
     has: Counter[str] = Counter()
@@ -75,7 +75,7 @@ def chosen(shares: Sequence[Share[Job]], at_work: Sequence[AtWork], size: int, t
 
 
 def _jobs(shares: Iterable[Share[Job]], turn: int) -> dict[str, Iterator[Job]]:
-    """The jobs of each submitter, one sweep after the other; first the submitter whose turn it is."""
+    """Return the jobs of each submitter, sweep after sweep; the submitter whose turn it is comes first."""
     of: dict[str, list[Share[Job]]] = {}
     for share in shares:
         of.setdefault(share.submitter, []).append(share)

@@ -1,4 +1,4 @@
-"""Prometheus metrics of the farm, read from the store when somebody asks."""
+"""Prometheus metrics of the farm, read from the store at each scrape."""
 
 import logging
 import time
@@ -22,10 +22,10 @@ from farm.store import Store
 #: Bounds of the histograms, in seconds.
 TRIAL_S = (10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 4 * 3600.0, 24 * 3600.0)
 WAIT_S = (1.0, 10.0, 60.0, 600.0, 3600.0, 6 * 3600.0, 24 * 3600.0, 7 * 24 * 3600.0)
-#: What was read is used again for a second, and long enough that reading takes no more than this share of the time.
+#: Values are kept for a second, and long enough that reading them takes at most this share of the time.
 _KEPT_S = 1.0
 _SHARE = 0.05
-#: A scrape waits so long for each of its three readings, then tells what it knew; Prometheus waits 10 s in all.
+#: A scrape waits so long for each of its three readings, then answers with older values; Prometheus waits 10 s.
 PATIENCE_S = 3.0
 Value = TypeVar("Value")
 
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 class Kept(Generic[Value]):
-    """A value that a thread reads again when it is old; None where the last reading failed, or before the first."""
+    """A value that a thread reads again when it is old; None before the first reading and after one that failed."""
 
     def __init__(self, read: Callable[[], Value], clock: Callable[[], float] = time.monotonic) -> None:
         self._read = read
@@ -44,14 +44,14 @@ class Kept(Generic[Value]):
         self._until_s = float("-inf")
 
     def refresh(self) -> None:
-        """Begin to read where the value is old and nobody reads it."""
+        """Start to read where the value is old and no thread reads it."""
         with self._lock:
             if self._reading is None and self._clock() >= self._until_s:
                 self._reading = Thread(target=self._refresh, name="metrics", daemon=True)
                 self._reading.start()
 
     def value(self, patience_s: float = PATIENCE_S) -> Value | None:
-        """The value; the old one where reading takes longer than that."""
+        """Return the value; the older one where reading takes longer than that."""
         reading = self._reading
         if reading is not None:
             reading.join(patience_s)
@@ -75,7 +75,7 @@ class Kept(Generic[Value]):
 
 @dataclass(frozen=True, slots=True)
 class _Present:
-    """How the farm stands."""
+    """What is in the store now."""
 
     machines: Sequence[MachineStatus]
     jobs: dict[tuple[JobState, str], int]
@@ -83,14 +83,14 @@ class _Present:
 
 @dataclass(frozen=True, slots=True)
 class _Past:
-    """What it has done."""
+    """What the farm has done."""
 
     trials: Sequence[TrialCount]
     waits: Sequence[WaitCount]
 
 
 class Metrics(Collector):
-    """All of them, at each scrape; a store or a broker out of reach is a metric too."""
+    """The collector of all metrics; a store or a broker out of reach is a metric too."""
 
     def __init__(
         self, store: Store, depths: Callable[[Sequence[str]], dict[str, int]], last_round_at: Callable[[], float | None]
@@ -103,7 +103,7 @@ class Metrics(Collector):
         self._last_round_at = last_round_at
 
     def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily | InfoMetricFamily]:
-        """What is known."""
+        """Yield every metric that is known."""
         yield InfoMetricFamily("wattfarm_build", "The controller's program.", {"version": __version__})
         if (at := self._last_round_at()) is not None:
             name = "wattfarm_controller_last_round_timestamp_seconds"
@@ -183,9 +183,9 @@ def _machines(machines: Sequence[MachineStatus]) -> Iterator[GaugeMetricFamily |
     )
     spool = GaugeMetricFamily("wattfarm_spool_reports", "Reports that wait on its disk.", labels=["machine"])
     refused = CounterMetricFamily(
-        "wattfarm_messages_rejected", "Messages that its worker refused, since it started.", labels=["machine"]
+        "wattfarm_messages_rejected", "Messages that its worker rejected, since it started.", labels=["machine"]
     )
-    latest = {m.machine.name: m for m in reversed(machines)}  # of one name, the one seen last comes first
+    latest = {m.machine.name: m for m in reversed(machines)}  # among machines of one name the one seen last comes first
     for name, status in latest.items():
         seen.add_metric([name], status.last_seen_at.timestamp())
         info.add_metric([name, status.machine.hardware_class, status.version, status.wanted_state], 1)

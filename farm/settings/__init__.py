@@ -22,18 +22,18 @@ from farm.errors import InputError
 from farm.model import MACHINE_NAME
 from farm.settings.credentials import read_secret, with_password
 
-#: What has a URL, and a password in it.
+#: Settings that are URLs, which may contain a password.
 _SERVICES = ("broker", "database")
 
 
 def _default_home() -> Path:
-    """Simulated results have a home of their own: a sweep that was simulated is not measured by that."""
+    """Return the default home; simulated results have one of their own, so that they never pass for measured ones."""
     name = "wattfarm-simulated" if os.environ.get("FARM_SIMULATOR") else "wattfarm"
     return Path(os.environ.get("FARM_HOME") or user_data_path(name))
 
 
 def _user() -> str:
-    """The name behind this process; a container may have a number only."""
+    """Return the name of the user of this process; in a container that may be a number."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -47,7 +47,7 @@ def _powercap_root(known: dict[str, Any]) -> Path:
 
 
 class _WithUrlFiles(PydanticBaseSettingsSource):
-    """A source where a URL may stand in a file: which source wins does not depend on that."""
+    """A source of settings in which a URL may be read from a file; the order of sources stays the same."""
 
     def __init__(self, source: PydanticBaseSettingsSource) -> None:
         super().__init__(source.settings_cls)
@@ -66,7 +66,7 @@ class _WithUrlFiles(PydanticBaseSettingsSource):
 
 
 class Settings(BaseSettings):
-    """What differs from one installation to the next."""
+    """The settings of an installation."""
 
     model_config = SettingsConfigDict(
         env_prefix="FARM_", env_ignore_empty=True, frozen=True, extra="ignore", allow_inf_nan=False
@@ -158,7 +158,7 @@ class Settings(BaseSettings):
     @classmethod
     def _keeps_the_lease(cls, heartbeat_s: float, info: ValidationInfo) -> float:
         lease_s: float | None = info.data.get("lease_s")
-        if lease_s is not None and heartbeat_s > lease_s / 2:  # or one late beat loses the job
+        if lease_s is not None and heartbeat_s > lease_s / 2:  # otherwise one late heartbeat loses the job
             raise PydanticCustomError(
                 "heartbeat", "Input should be at most half of FARM_LEASE_S ({lease_s} s)", {"lease_s": f"{lease_s:g}"}
             )
@@ -178,7 +178,7 @@ class Settings(BaseSettings):
 
     @property
     def silent_s(self) -> float:
-        """A machine unheard for longer is silent."""
+        """A machine without a heartbeat for longer is silent."""
         return 3 * self.heartbeat_s
 
     @property
@@ -206,5 +206,5 @@ def load_settings(**overrides: Any) -> Settings:
         name = "FARM_" + "_".join(str(part) for part in first["loc"]).upper()
         got = "something else" if "SECRET" in name or "URL" in name else repr(first["input"])
         raise InputError(f"{name}: {first['msg']}, got {got}") from None
-    except (ValueError, OSError) as error:  # farm.toml does not parse, or may not be read
+    except (ValueError, OSError) as error:  # farm.toml does not parse, or cannot be read
         raise InputError(f"{_default_home() / 'farm.toml'}: {error}") from None

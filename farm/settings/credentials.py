@@ -7,13 +7,17 @@ from urllib.parse import quote
 
 from farm.errors import InputError
 
-#: Of the farm's own variables and of PostgreSQL's; a trial has no use for them.
+#: Variables of the farm and of PostgreSQL that a trial must not inherit.
 _SECRET = re.compile(r"FARM_.*(URL|PASSWORD|SECRET)|PGPASS|REDISCLI_AUTH|CREDENTIALS_DIRECTORY")
 _IN_QUERY = re.compile(r"(?<=[?&])(\w*password)=[^&]*")
 
 
 def read_secret(variable: str, path: Path) -> str:
-    """The one line that a file holds; raises InputError that names the variable, and nothing of the content."""
+    """Return the one line of a file.
+
+    Raises:
+        InputError: it names the variable, and nothing of the content.
+    """
     try:
         text = path.read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
@@ -25,7 +29,7 @@ def read_secret(variable: str, path: Path) -> str:
 
 
 def with_password(url: str, password: str) -> str:
-    """The URL of a service with a password, unless it has one or names a file or folder."""
+    """Return the URL of a service with a password, unless it has one or names a file or folder."""
     scheme, mark, rest = url.partition("://")
     login, _, place = rest.rpartition("@")
     if not mark or ":" in login or scheme.startswith(("sqlite", "filesystem")):
@@ -34,7 +38,7 @@ def with_password(url: str, password: str) -> str:
 
 
 def redacted(url: str) -> str:
-    """The URL for messages: without its password, however badly it is written; what is no URL may be a password."""
+    """Return a URL without its password, for messages; a text that is no URL may be a password and is hidden."""
     scheme, mark, rest = url.partition("://")
     if not mark:
         return "***" if url else ""
@@ -45,5 +49,5 @@ def redacted(url: str) -> str:
 
 
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """What a trial inherits: a workload that prints its environment shall not print a password."""
+    """Return the environment that a trial inherits: it holds no password that a workload could print."""
     return {name: value for name, value in environment.items() if not _SECRET.match(name)}

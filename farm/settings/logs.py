@@ -1,4 +1,4 @@
-"""Logs of the processes that stay, controller and worker: set up once, as lines for people or as JSON for machines.
+"""Logs of controller and worker: set up once, as lines for people or as JSON for machines.
 
 What a line is about goes beside its message: by `about` for all that a block logs, or by `extra` for one line.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
 
-#: What a line may be about, the most telling first.
+#: Ids that a line may carry, the most specific first.
 IDS = ("trial", "job", "sweep", "machine")
 _KEYS = ("time", "level", "logger", "message", *IDS, "traceback")
 
@@ -21,7 +21,7 @@ _about: ContextVar[Mapping[str, str] | None] = ContextVar("about", default=None)
 
 @contextmanager
 def about(**ids: str) -> Iterator[None]:
-    """Name what is logged meanwhile in this thread: trial (JOB.ATTEMPT), job, sweep."""
+    """Add ids to what this thread logs meanwhile: trial (JOB.ATTEMPT), job, sweep."""
     token = _about.set({**(_about.get() or {}), **ids})
     try:
         yield
@@ -47,16 +47,16 @@ def set_up(form: str, verbose: bool, machine: str | None = None) -> int:
 
 
 def is_structured() -> bool:
-    """Whether the logs of this process are JSON."""
+    """Return whether the logs of this process are JSON."""
     return any(isinstance(handler.formatter, _Json) for handler in logging.getLogger().handlers)
 
 
 def _keep(**_: object) -> None:
-    """Celery sets up no logging of its own where somebody listens to this signal."""
+    """Receive the signal, so that Celery sets up no logging of its own."""
 
 
 class _Ids:
-    """Gives each record the ids that it goes without."""
+    """Adds the ids of the context to each record that lacks them."""
 
     def __init__(self, machine: str | None) -> None:
         self._machine = {"machine": machine} if machine else {}
@@ -87,7 +87,7 @@ class _Text(logging.Formatter):
 
 
 class _Json(JsonFormatter):
-    """One object a line; what other libraries attach to their records stays out."""
+    """One JSON object a line, without what other libraries attach to their records."""
 
     def __init__(self) -> None:
         names = {"levelname": "level", "name": "logger", "exc_info": "traceback"}

@@ -13,14 +13,14 @@ from farm.analysis.across import Figure
 from farm.analysis.aggregate import summarise
 from farm.analysis.samples import from_totals
 from farm.errors import InputError
-from farm.kinds.views import COLUMNS
+from farm.kinds.inference.results import COLUMNS
 from farm.model import Quality, Scalar, SweepRecord
 from farm.report import notes
 from farm.report.grids import listed, named
 from farm.report.numbers import UNKNOWN, label, net, number, several
 from farm.report.results import ends
-from farm.report.results import records as result_records
 from farm.report.selection import Selected, Selection, select
+from farm.report.summaries import records as result_records
 from farm.spec.catalog import Accuracy
 from farm.store import Store
 from farm.studies.timeline import ENOUGH_PAPERS, LEAST_PAPERS, Entry, Timeline, Trend, timelines

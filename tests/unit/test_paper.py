@@ -22,7 +22,6 @@ from farm.report.numbers import number
 from farm.report.selection import Selection
 from farm.store import Store
 from farm.studies.paper import record, sections, traces, words
-from farm.studies.paper.charts import of_inference
 from farm.studies.paper.material import Material, Traced, gather
 from tests.contract.store_records import new_job
 from tests.contract.store_records import record as sweep_record
@@ -417,8 +416,7 @@ def test_a_search_is_drawn_as_it_went(sqlite_url: str) -> None:
 def test_more_series_than_colours_take_more_charts(sqlite_url: str) -> None:
     with batching(sqlite_url, models=tuple(f"net{n}" for n in range(9))) as (store, sweep):
         shown = view(store, sweep, Selection())
-    found = of_inference(shown.summaries, shown.selected)  # type: ignore[attr-defined]
-    names = [figure.name for figure in found if "energy per image" in figure.name]
+    names = [b.name for b in shown.blocks if isinstance(b, Figure) and "energy per image" in b.name]
     assert [name[-8:] for name in names] == ["(1 of 2)", "(2 of 2)"]
 
 

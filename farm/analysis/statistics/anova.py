@@ -15,21 +15,21 @@ Type = Literal[2, 3]
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A line of the table: a factor, an interaction a:b, or what is left."""
+    """A line of the table: a factor, an interaction a:b, or the residual."""
 
     term: str
     df: int
     sum_sq: float
-    f: float | None  #: this and what follows: None of the residual
+    f: float | None  #: None for the residual, as the following
     p: float | None
-    eta_sq: float | None  #: share of the total sum of squares about the mean: of the variance that there is
+    eta_sq: float | None  #: share of the total sum of squares about the mean
     partial_eta_sq: float | None  #: sum_sq / (sum_sq + that of the residual)
     omega_sq: float | None  #: eta_sq without its bias; may be below 0
 
 
 @dataclass(frozen=True, slots=True)
 class Anova:
-    """The table, and what a reader must know to trust it."""
+    """The table, and the assumptions that it rests on."""
 
     type: Type
     terms: tuple[Term, ...]  #: the last is the residual
@@ -41,12 +41,12 @@ class Anova:
 
     @property
     def effects(self) -> tuple[Term, ...]:
-        """All terms but the residual."""
+        """All terms except the residual."""
         return self.terms[:-1]
 
 
 def anova(data: Data, factors: Sequence[str], type_: Type = 2) -> Anova:
-    """All factors with all their interactions; raises InputError where the cells do not allow it.
+    """Analyse all factors with all their interactions; raises InputError where the cells do not allow it.
 
     Type III has sum-to-zero contrasts, without which it tests something else. Sources: eta^2 and partial eta^2, Cohen
     (1973); omega^2 = (SS - df * MS_residual) / (SS_total + MS_residual), Hays (1963). SS_total is about the grand mean,
@@ -73,7 +73,7 @@ def anova(data: Data, factors: Sequence[str], type_: Type = 2) -> Anova:
 
 
 def _named(term: object, factors: Sequence[str]) -> str:
-    """C(f0, Sum):C(f1, Sum) by the factors' own names."""
+    """Return a term such as C(f0, Sum):C(f1, Sum) by the names of its factors."""
     return ":".join(factors[int(place)] for place in re.findall(r"C\(f(\d+), Sum\)", str(term))) or str(term)
 
 

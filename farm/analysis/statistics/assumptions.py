@@ -1,4 +1,4 @@
-"""What tests take for granted, itself tested: normal residuals, equal variances. Pure."""
+"""Tests of the assumptions of other tests: normal residuals, equal variances. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from scipy import stats
 from farm.analysis.statistics.data import Cell, Data
 from farm.analysis.statistics.multiplicity import Correction, adjusted
 
-#: Shapiro-Wilk needs so many values.
+#: The fewest values that Shapiro-Wilk needs.
 LEAST = 3
-#: Beyond so many its p is no longer exact (Royston 1995), and every deviation is significant anyway.
+#: With more values its p is not exact (Royston 1995), and every deviation would be significant.
 MOST = 5000
 
 
 @dataclass(frozen=True, slots=True)
 class Normality:
-    """Shapiro-Wilk: how straight the values lie in a normal plot."""
+    """Shapiro-Wilk: how well the values fit a straight line in a normal plot."""
 
     n: int
     w: float  #: 1 is straight
@@ -26,7 +26,7 @@ class Normality:
 
 @dataclass(frozen=True, slots=True)
 class CellNormality:
-    """One cell, as measured and on a logarithmic scale; None where it has too few values or none that differ."""
+    """The normality of one cell, as measured and on a logarithmic scale; None with too few or equal values."""
 
     cell: Cell
     n: int
@@ -37,7 +37,7 @@ class CellNormality:
 
 
 def normality(values: Sequence[float]) -> Normality | None:
-    """None where there are too few values, or none that differ."""
+    """Test the normality of values; returns None where there are too few, or all are equal."""
     least, largest = min(values, default=0.0), max(values, default=0.0)
     if len(values) < LEAST or least == largest:
         return None
@@ -51,7 +51,7 @@ def normality(values: Sequence[float]) -> Normality | None:
 
 
 def of_cells(data: Data, factors: Sequence[str], correction: Correction = Correction.HOLM) -> list[CellNormality]:
-    """Each combination of levels."""
+    """Test the normality of each combination of levels."""
     cells = data.cells(factors)
     logs = data.logs().cells(factors) if min(data.values) > 0 else {}
     plain = {cell: normality(values) for cell, values in cells.items()}
@@ -67,7 +67,7 @@ def of_cells(data: Data, factors: Sequence[str], correction: Correction = Correc
 
 
 def equal_variances(groups: Iterable[Sequence[float]]) -> float | None:
-    """P of Brown and Forsythe's test (Levene's with medians); None where a group has fewer than two values.
+    """Return p of Brown and Forsythe's test (Levene's with medians); None where a group has fewer than two values.
 
     Two values are as far from their median as each other: groups of two alone say nothing either.
     """

@@ -1,4 +1,4 @@
-"""Values of one response with the levels of their factors, checked before a library sees them. Pure."""
+"""Values of one response with the levels of their factors, checked before a library gets them. Pure."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -21,31 +21,31 @@ LARGEST = 1e100
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """What is analysed: one value a trial."""
+    """The data of an analysis: one value a trial."""
 
-    response: str  #: what the values are
+    response: str  #: name of the values
     values: tuple[float, ...]
     columns: Mapping[str, tuple[Scalar, ...]]  #: of each factor, the level of each value
     is_log: bool = False  #: the values are natural logarithms of the response
 
     def levels(self, factor: str) -> list[Scalar]:
-        """In order: numbers by size, words by the alphabet."""
+        """Return the levels in order: numbers by size, words by the alphabet."""
         return sorted(set(self.columns[factor]), key=order)
 
     def rows(self, factors: Sequence[str]) -> list[Cell]:
-        """The cell of each value."""
+        """Return the cell of each value."""
         columns = [self.columns[name] for name in factors]
         return list(zip(*columns, strict=True)) if columns else [()] * len(self.values)
 
     def cells(self, factors: Sequence[str]) -> dict[Cell, list[float]]:
-        """The values of each combination of levels that there is, in order; of no factor, all of them."""
+        """Return the values of each combination of levels, in order; without factors, all values are one cell."""
         found: dict[Cell, list[float]] = {}
         for cell, value in zip(self.rows(factors), self.values, strict=True):
             found.setdefault(cell, []).append(value)
         return dict(sorted(found.items(), key=lambda item: [order(level) for level in item[0]]))
 
     def logs(self) -> Self:
-        """On a logarithmic scale, where factors multiply; raises InputError where a value is 0 or less."""
+        """Return the data on a logarithmic scale; raises InputError where a value is 0 or less."""
         if self.is_log:
             return self
         below = sum(value <= 0 for value in self.values)
@@ -56,24 +56,24 @@ class Data:
         return replace(self, values=tuple(map(log, self.values)), is_log=True)
 
     def frame(self, factors: Sequence[str]) -> Any:
-        """A pandas frame with the values as y and the factors as f0, f1, ..., each level as its number."""
+        """Return a pandas frame with the values as y and the factors as f0, f1, ..., each level as its number."""
         codes = {name: {level: code for code, level in enumerate(self.levels(name))} for name in factors}
         columns = {f"f{i}": [codes[n][level] for level in self.columns[n]] for i, n in enumerate(factors)}
         return library("pandas").DataFrame({"y": self.values, **columns})
 
 
 def order(value: Scalar) -> tuple[bool, float, str]:
-    """Sorts numbers by size and words by the alphabet."""
+    """Return a key that sorts numbers by size and words by the alphabet."""
     return (False, float(value), "") if isinstance(value, int | float) else (True, 0.0, str(value or ""))
 
 
 def spelt(factors: Sequence[str], cell: Cell) -> str:
-    """A cell as it is named on the command line."""
+    """Return a cell as the command line names it."""
     return ",".join(f"{name}={'null' if level is None else level}" for name, level in zip(factors, cell, strict=True))
 
 
 def relative(data: Data, difference: float, reference: float) -> float | None:
-    """A difference of means as a share of the reference's; of logarithms that of what was measured.
+    """Return a difference of means as a share of the reference; of logarithms, the share on the measured scale.
 
     None where the reference is 0 or less: nothing is a share of it.
     """
@@ -83,7 +83,7 @@ def relative(data: Data, difference: float, reference: float) -> float | None:
 
 
 def check_levels(data: Data, factors: Sequence[str]) -> None:
-    """Raise InputError where a factor has nothing to compare."""
+    """Raise InputError where a factor has fewer than two levels."""
     for name in factors:
         levels = data.levels(name)
         if len(levels) < 2:

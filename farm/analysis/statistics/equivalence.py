@@ -1,4 +1,4 @@
-"""Whether two groups of trials may be called equal: not that no difference was found, but that none is left. Pure."""
+"""Whether two groups of trials are equivalent: their ratio lies within a margin around 1. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,24 +16,24 @@ from farm.analysis.statistics.multiplicity import Correction, adjusted
 from farm.analysis.statistics.pairs import antilog
 
 SIGNIFICANCE = 1 - CONFIDENCE
-#: Groups that differ by less are equal for practical purposes: as much as the gain of a board's power sensor is off.
+#: The usual margin: as large as the gain error of a board's power sensor.
 MARGIN = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Equivalence:
-    """Two one-sided tests (Schuirmann 1987), Welch's, of the logarithms."""
+    """Two one-sided Welch tests (Schuirmann 1987) of the logarithms."""
 
     n_a: int
     n_b: int
     ratio: Interval  #: of the geometric means, b / a, with the 90 % interval that goes with two tests at 5 %
-    p: float  #: that the ratio is outside the margin
+    p: float  #: of the hypothesis that the ratio is outside the margin
     p_adjusted: float
-    p_difference: float  #: that the ratio is 1
+    p_difference: float  #: of the hypothesis that the ratio is 1
 
     @property
     def verdict(self) -> Literal["equivalent", "different", "unclear"]:
-        """What may be claimed; a difference inside the margin is equivalent all the same."""
+        """The verdict; a significant difference inside the margin counts as equivalent."""
         if self.p_adjusted < SIGNIFICANCE:
             return "equivalent"
         return "different" if self.p_difference < SIGNIFICANCE else "unclear"
@@ -42,7 +42,7 @@ class Equivalence:
 def equivalence(
     data: Data, factors: Sequence[str], margin: float = MARGIN, correction: Correction = Correction.HOLM
 ) -> dict[tuple[Cell, Cell], Equivalence]:
-    """Every two cells: whether their ratio is within 1 / (1 + margin) and 1 + margin."""
+    """Test for every two cells whether their ratio lies between 1 / (1 + margin) and 1 + margin."""
     check_levels(data, factors)
     check_cells(data, factors)
     cells = data.logs().cells(factors)
@@ -58,7 +58,7 @@ def equivalence(
 
 
 def tost(a: Sequence[float], b: Sequence[float], margin: float = MARGIN) -> Equivalence:
-    """Two groups of logarithms, each of two or more that differ."""
+    """Test two groups of logarithms, each of two or more different values."""
     limit = log1p(margin)
     p, _, _ = library("statsmodels.stats.weightstats").ttost_ind(b, a, -limit, limit, usevar="unequal")
     welch = stats.ttest_ind(b, a, equal_var=False)

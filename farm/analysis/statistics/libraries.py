@@ -1,4 +1,4 @@
-"""The libraries of the extra `analysis`: slow to import, and not on every controller."""
+"""Loads the libraries of the extra `analysis`, which are slow to import and not installed on every controller."""
 
 from importlib import import_module
 from typing import Any
@@ -7,7 +7,7 @@ from farm.errors import InputError
 
 
 def library(module: str) -> Any:
-    """A module of theirs, loaded on use; raises InputError where the extra is not installed."""
+    """Import a module of these libraries; raises InputError where the extra is not installed."""
     try:
         return import_module(module)
     except ModuleNotFoundError as error:

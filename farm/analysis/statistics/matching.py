@@ -1,4 +1,4 @@
-"""Two sides of a comparison, point by point: what differs is what is compared, all else must be equal. Pure."""
+"""Matches the points of two sides of a comparison: all factors but the compared ones must be equal. Pure."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -14,13 +14,13 @@ from farm.errors import InputError
 from farm.model import UNKNOWN_HARDWARE, Scalar
 
 Labels = Mapping[str, Scalar]
-#: Machines of one class are interchangeable in a comparison; different ones are never compared unasked.
+#: Machines of one class are interchangeable; machines of different classes are compared only on request.
 HARDWARE = "hardware_class"
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One side: a positive value for each trial."""
+    """One side of a comparison: a positive value for each trial."""
 
     labels: Sequence[Labels]
     values: Sequence[float]
@@ -29,7 +29,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A point that both sides have."""
+    """A point that both sides measured."""
 
     key: Key
     mean_a: float  #: geometric
@@ -39,18 +39,18 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All points that both sides have; p is corrected over them."""
+    """All points that both sides measured; p is corrected over them."""
 
     matches: tuple[Match, ...]
     compared: Mapping[str, tuple[Sequence[Scalar], Sequence[Scalar]]]  #: what differs between the sides
-    only_a: int  #: points without a partner
+    only_a: int  #: points that the other side lacks
     only_b: int
     ratio: Interval  #: geometric mean over the points
     p: float | None
 
     @property
     def differing(self) -> tuple[str, ...]:
-        """What tells the points from each other."""
+        """The factors in which the points differ."""
         names = [name for name, _ in self.matches[0].key]
         return tuple(n for n in names if len({dict(match.key)[n] for match in self.matches}) > 1)
 
@@ -86,13 +86,13 @@ def compare(a: Side, b: Side, chosen: Collection[str] = ()) -> Comparison:
 
 
 def _hardware(a: Side, b: Side) -> list[str]:
-    """Machines of which nothing is known stand for themselves alone."""
+    """Return the hardware class; a machine of unknown hardware is a class of its own."""
     is_known = UNKNOWN_HARDWARE not in {*_levels(a, HARDWARE), *_levels(b, HARDWARE)}
     return [HARDWARE] if is_known else [HARDWARE, "machine"]
 
 
 def _points(side: Side, keys: Sequence[str]) -> dict[Key, list[int]]:
-    """Of each point the places of its values, in order of the levels."""
+    """Return the indices of the values of each point, in order of the levels."""
     found: dict[Key, list[int]] = defaultdict(list)
     for place, labels in enumerate(side.labels):
         found[tuple((name, labels.get(name)) for name in keys)].append(place)
@@ -116,7 +116,7 @@ def _check_single(side: Side, places: Sequence[int], contrast: Sequence[str]) ->
 
 
 def _apart(a: Side, b: Side, keys: Sequence[str]) -> str:
-    """Which names keep the sides apart."""
+    """Return the names in which the sides have no level in common."""
     apart = [name for name in keys if not {*_levels(a, name)} & {*_levels(b, name)}]
     if not apart:
         return "their factors are never all equal"

@@ -1,4 +1,4 @@
-"""Runs that share a configuration are alike: a mixed model counts them as what they are. Pure."""
+"""Mixed models: runs that share a configuration are not independent. Pure."""
 
 import warnings
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from farm.model import Scalar
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """A level of a factor against the factor's first, other factors being equal."""
+    """A level of a factor against the first level of the factor, other factors being equal."""
 
     factor: str
     level: Scalar
@@ -29,7 +29,7 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Mixed:
-    """Fixed effects of the factors, a random one of the group."""
+    """Fixed effects of the factors and a random effect of the group."""
 
     effects: tuple[Effect, ...]
     n: int
@@ -37,18 +37,18 @@ class Mixed:
     group_variance: float
     residual_variance: float
     marginal_r_sq: float  #: share of the variance that the factors explain
-    conditional_r_sq: float  #: that factors and groups explain
+    conditional_r_sq: float  #: share that factors and groups explain
     has_converged: bool
     is_singular: bool  #: the groups differ by no more than chance: their variance is estimated as 0
 
     @property
     def icc(self) -> float:
-        """How alike two runs of one group are: the groups' share of the variance that the factors leave."""
+        """The intraclass correlation: the groups' share of the variance that the factors do not explain."""
         return self.group_variance / (self.group_variance + self.residual_variance)
 
 
 def mixed(data: Data, factors: Sequence[str], group: Sequence[str]) -> Mixed:
-    """Main effects by REML; values are brought to unit spread for the optimiser and back.
+    """Fit main effects by REML; values are scaled to unit spread for the optimiser.
 
     The optimiser may fail on the edge of what is possible, a variance of 0; least squares are the answer there.
     R^2 by Nakagawa and Schielzeth (2013): variance of the fixed part, or of it and the groups, over their sum with the
@@ -89,12 +89,12 @@ def mixed(data: Data, factors: Sequence[str], group: Sequence[str]) -> Mixed:
     )
 
 
-#: A share of the variance that is none.
+#: A share of the variance below this counts as 0.
 _NOTHING = 1e-6
 
 
 def _least_squares(formula: str, frame: Any) -> Any:
-    """Without groups; raises InputError where a factor follows from others."""
+    """Fit without groups; raises InputError where a factor is a combination of others."""
     models = library("statsmodels.formula.api")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the same
@@ -105,7 +105,7 @@ def _least_squares(formula: str, frame: Any) -> Any:
 
 
 def _fitted(formula: str, frame: Any) -> Any:
-    """None where the optimiser came to no end, or to one without intervals."""
+    """Return the fit, or None where the optimiser did not converge or gave no intervals."""
     models, linalg = library("statsmodels.formula.api"), library("numpy").linalg
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what they say is read from the fit
@@ -118,19 +118,19 @@ def _fitted(formula: str, frame: Any) -> Any:
 
 
 def _variance(fitted: Any) -> float:
-    """Between the groups."""
+    """Return the variance between the groups."""
     return max(float(fitted.cov_re.iloc[0, 0]), 0.0)
 
 
 def _is_chance(residuals: Any, groups: Any) -> bool:
-    """Whether the means of the groups vary no more than single runs would have them: F of at most 1."""
+    """Return whether the group means vary no more than single runs explain: F of at most 1."""
     return float(stats.f_oneway(*(own for _, own in residuals.groupby(groups))).statistic) <= 1
 
 
 def _effect(
     data: Data, factors: Sequence[str], name: str, scale: float, estimate: tuple[float, float, float], p: float
 ) -> Effect:
-    """From a name such as C(f0)[T.1]: the second level of the first factor."""
+    """Return factor and level of a name such as C(f0)[T.1]: the second level of the first factor."""
     place, code = (int("".join(filter(str.isdigit, part))) for part in name.split("["))
     factor = factors[place]
     levels = data.levels(factor)

@@ -6,19 +6,19 @@ from itertools import accumulate
 
 
 class Correction(StrEnum):
-    """What is kept below 5 %."""
+    """The error rate that a correction keeps below 5 %."""
 
     HOLM = "holm"  #: the chance of even one false claim
     BH = "bh"  #: Benjamini-Hochberg: the share of false claims among the claims
 
     @property
     def method(self) -> str:
-        """Its name in scikit-posthocs."""
+        """The name of the correction in scikit-posthocs."""
         return "holm" if self is Correction.HOLM else "fdr_bh"
 
 
 def adjusted(p_values: Sequence[float | None], correction: Correction = Correction.HOLM) -> list[float | None]:
-    """In the same order; what was not tested stays unknown and is not counted."""
+    """Return corrected p in the same order; None stays None and is not counted."""
     known = [p for p in p_values if p is not None]
     corrected = iter(holm(known) if correction is Correction.HOLM else benjamini_hochberg(known))
     return [None if p is None else next(corrected) for p in p_values]

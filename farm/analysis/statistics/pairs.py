@@ -1,4 +1,4 @@
-"""Two groups of trials: how many times as much the second takes, how sure that is, and how large. Pure."""
+"""Two groups of trials: their ratio with its interval, tests, and effect sizes. Pure."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -18,20 +18,20 @@ from farm.analysis.statistics.libraries import library
 from farm.analysis.statistics.multiplicity import Correction, adjusted
 
 K = TypeVar("K")
-#: At 0 and 1 themselves the equation of Cliff's interval has a solution that is none.
+#: At 0 and at 1 the equation of Cliff's interval has a solution that is invalid.
 _EDGE = 1e-9
-#: Of the normal distribution, for a two-sided interval.
+#: Quantile of the normal distribution for a two-sided interval.
 Z = float(stats.norm.ppf(0.5 + CONFIDENCE / 2))
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The second group against the first; unknown where one of them has a single value, or nothing varies."""
+    """The second group against the first; None where a group has a single value, or no value differs."""
 
     n_a: int
     n_b: int
     ratio: Interval  #: of the geometric means, b / a
-    p: float | None  #: that the ratio is 1: Welch's t test of the logarithms
+    p: float | None  #: of the hypothesis that the ratio is 1: Welch's t test of the logarithms
     p_adjusted: float | None
     log_u: float | None  #: standard uncertainty of the logarithm of the ratio
     df: float | None  #: its degrees of freedom, by Welch
@@ -44,14 +44,14 @@ class Pair:
 def pairs(
     data: Data, factors: Sequence[str], correction: Correction = Correction.HOLM
 ) -> dict[tuple[Cell, Cell], Pair]:
-    """Every two cells, with p corrected over all of them; raises InputError where a value is 0 or less."""
+    """Compare every two cells, with p corrected over all; raises InputError where a value is 0 or less."""
     check_levels(data, factors)
     cells = data.logs().cells(factors)
     return corrected({(a, b): of_logs(cells[a], cells[b]) for a, b in combinations(cells, 2)}, correction)
 
 
 def corrected(found: Mapping[K, Pair], correction: Correction = Correction.HOLM) -> dict[K, Pair]:
-    """With p corrected over all of them, each test on its own."""
+    """Return the pairs with p corrected over all of them, separately for each test."""
     p = adjusted([pair.p for pair in found.values()], correction)
     p_rank = adjusted([pair.p_rank for pair in found.values()], correction)
     return {
@@ -61,7 +61,7 @@ def corrected(found: Mapping[K, Pair], correction: Correction = Correction.HOLM)
 
 
 def of_logs(a: Sequence[float], b: Sequence[float]) -> Pair:
-    """Two groups of logarithms. p is not corrected yet."""
+    """Compare two groups of logarithms, without correction of p."""
     difference = fmean(b) - fmean(a)
     low = high = p = log_u = df = p_rank = None
     if min(len(a), len(b)) > 1 and (min(a) != max(a) or min(b) != max(b)):
@@ -88,7 +88,7 @@ def of_logs(a: Sequence[float], b: Sequence[float]) -> Pair:
 
 
 def hedges(a: Sequence[float], b: Sequence[float]) -> Interval | None:
-    """Hedges' g, b - a in pooled standard deviations without small-sample bias; None where nothing varies.
+    """Return Hedges' g: b - a in pooled standard deviations without small-sample bias; None where nothing varies.
 
     g and its variance are statsmodels'; the interval is g +- z sqrt(var g) (Hedges and Olkin 1985, p. 86).
     """
@@ -101,7 +101,7 @@ def hedges(a: Sequence[float], b: Sequence[float]) -> Interval | None:
 
 
 def cliff(u: float, m: int, n: int) -> Interval:
-    """Cliff's delta from Mann and Whitney's U: 2 U / mn - 1 (Cliff 1993).
+    """Return Cliff's delta from Mann and Whitney's U: 2 U / mn - 1 (Cliff 1993).
 
     The interval is Newcombe's (2006, part 2, method 5): those theta = (delta + 1) / 2 from which U / mn is not further
     than z standard errors, theta (1 - theta) (1 + k (1 - theta) / (2 - theta) + k theta / (1 + theta)) / mn with
@@ -119,7 +119,7 @@ def cliff(u: float, m: int, n: int) -> Interval:
 
 
 def overall(found: Sequence[Pair]) -> tuple[Interval, float | None]:
-    """The geometric mean of several ratios, of these points and no others, and p that it is 1.
+    """Return the geometric mean of the ratios of these points, and p of the hypothesis that it is 1.
 
     A t interval of the mean logarithm. Its variance is the sum of the pairs' variances over their squared number, its
     degrees of freedom are Satterthwaite's (1946) for such a sum. Unknown where one of the pairs is.
@@ -137,17 +137,17 @@ def overall(found: Sequence[Pair]) -> tuple[Interval, float | None]:
 
 
 def antilog(value: float) -> float:
-    """What is too large for a number is the largest there is: two values far apart leave nearly everything possible."""
+    """Return exp(x), or the largest float where that overflows."""
     return exp(min(value, log(float_info.max)))
 
 
 def _t(df: float) -> float:
-    """Of Student's distribution, for a two-sided interval."""
+    """Return the quantile of Student's distribution for a two-sided interval."""
     return float(stats.t.ppf(0.5 + CONFIDENCE / 2, df))
 
 
 def _quietly(test: Any, *groups: Sequence[float], **options: Any) -> Any:
-    """Without scipy's warning that values hardly differ: the interval says so."""
+    """Suppress scipy's warning that values hardly differ, since the interval shows it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         return test(*groups, **options)

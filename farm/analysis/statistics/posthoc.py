@@ -49,7 +49,7 @@ class RankDifference:
 
 
 def tukey(data: Data, factors: Sequence[str]) -> list[Difference]:
-    """All pairs of levels of each factor.
+    """Compare all pairs of levels of each factor.
 
     The error is that inside the cells of all factors: the residual of the analysis of variance with all interactions.
     """
@@ -83,7 +83,7 @@ def _tukey(data: Data, factor: str, error: float, df: int) -> list[Difference]:
 
 
 def kruskal(data: Data, factors: Sequence[str]) -> list[RankTest]:
-    """Each factor by itself. epsilon^2 is Kelley's (1935), see Tomczak and Tomczak (2014)."""
+    """Test each factor by itself. epsilon^2 is Kelley's (1935), see Tomczak and Tomczak (2014)."""
     check_levels(data, factors)
     check_spread(data, ())
     found = []
@@ -96,7 +96,7 @@ def kruskal(data: Data, factors: Sequence[str]) -> list[RankTest]:
 
 
 def dunn(data: Data, factors: Sequence[str], correction: Correction = Correction.HOLM) -> list[RankDifference]:
-    """All pairs of levels of each factor, corrected within the factor."""
+    """Compare all pairs of levels of each factor, corrected within the factor."""
     found = []
     for factor in factors:
         groups = {cell[0]: values for cell, values in data.cells([factor]).items()}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from farm.analysis.intervals import Interval
+from farm.analysis.rules import stands_out
 from farm.kinds.serving.figures import Figures
 from farm.kinds.serving.live import Live
 
@@ -36,7 +37,7 @@ class Pair:
         simulated, live = COMPARED[what](self.simulated), COMPARED[what](self.live.figures)
         if simulated is None or live is None:
             return None
-        if what.endswith("J") and not (self.are_alike and _stands_out(simulated) and _stands_out(live)):
+        if what.endswith("J") and not (self.are_alike and stands_out(simulated) and stands_out(live)):
             return None
         return simulated, live
 
@@ -44,11 +45,6 @@ class Pair:
         """Simulated over live."""
         both = self.of(what)
         return both[0].mean / both[1].mean if both else None
-
-
-def _stands_out(energy: Interval) -> bool:
-    """Whether it is above zero, its interval included."""
-    return energy.mean > 0 and (energy.low is None or energy.low > 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from statistics import fmean
 
 import numpy as np
 
-from farm.analysis.aggregate import Group, Sample, Summary, are_apart, grouped
+from farm.analysis.aggregate import Group, Sample, Summary, grouped
 from farm.analysis.intervals import Interval
+from farm.analysis.rules import are_apart
 from farm.kinds.serving.figures import Figures
 from farm.kinds.serving.times import STATISTICS, around, skipped, statistic_of
 from farm.load.arrivals import Times

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from farm.analysis.aggregate import Group, Key, grouped
 from farm.analysis.samples import device_domain, samples
 from farm.errors import InputError
+from farm.kinds.inference.results import COLUMNS, published_accuracy
 from farm.kinds.serving.simulated import Figures, Service, services
 from farm.kinds.serving.times import needed
-from farm.kinds.views import COLUMNS, published_accuracy
 from farm.model import Domain, MeasurementRow, SweepRecord, TrialRow, WindowKind
 from farm.report import notes
 from farm.report.numbers import percent, several

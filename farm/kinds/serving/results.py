@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from farm.analysis.aggregate import Key, Sample
+from farm.analysis.rules import stands_out
 from farm.analysis.samples import samples
 from farm.analysis.statistics.data import order
 from farm.kinds.serving.live import BURSTS, LATE, Least, least_energy, soonest, summarise
@@ -20,8 +21,8 @@ from farm.model import Flag, Quality, Requests, Scalar, SweepRecord, WindowKind
 from farm.report import notes
 from farm.report.grids import Row, grids, named
 from farm.report.numbers import UNKNOWN, interval, milliseconds, net, number, percent
-from farm.report.results import doubt, trials_record
 from farm.report.selection import Columns, Selected, Selection, select
+from farm.report.summaries import trials_record
 from farm.spec.workloads import PROCESSES
 from farm.store import Store
 
@@ -184,8 +185,7 @@ def _sentences(lives: Sequence[Live]) -> list[str]:
 
 def are_net(lives: Sequence[Live]) -> bool:
     """Whether net joules may be compared: all of them stand out of their uncertainty."""
-    joules = [live.work.net_j for live in lives]
-    return all(value is not None and value.mean > 0 and (value.low is None or value.low > 0) for value in joules)
+    return all(stands_out(live.work.net_j) for live in lives)
 
 
 def _policy(live: Live) -> str:
@@ -194,7 +194,7 @@ def _policy(live: Live) -> str:
 
 def _held(least: Least, own: str, other: str) -> str:
     """A value beside the next, and whether there is anything between them."""
-    return f"{own}, {percent(least.share)} less than {_policy(least.next)} ({other}){doubt(least.is_clear)}"
+    return f"{own}, {percent(least.share)} less than {_policy(least.next)} ({other}){notes.doubt(least.is_clear)}"
 
 
 def _record(live: Live) -> dict[str, Scalar]:

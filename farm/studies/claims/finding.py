@@ -12,9 +12,9 @@ from itertools import product
 from farm.analysis.across import Figure as Energy
 from farm.analysis.aggregate import Key, Sample
 from farm.analysis.intervals import CONFIDENCE, Interval
+from farm.analysis.rules import net_stands_out
 from farm.analysis.statistics.data import Data, spelt
 from farm.analysis.statistics.pairs import Pair
-from farm.energy.joules import COVERAGE_FACTOR
 from farm.model import Quality
 
 SIGNIFICANCE = 1 - CONFIDENCE
@@ -166,7 +166,7 @@ def apart(samples: Iterable[Sample], names: Sequence[str]) -> list[tuple[str, li
 
 def decisive(samples: Iterable[Sample]) -> Energy:
     """Net energy, or gross where some net one is not known to be more than nothing."""
-    is_net = all(s.net_j is not None and s.net_j > COVERAGE_FACTOR * (s.net_u_j or 0.0) for s in samples)
+    is_net = all(net_stands_out(s.net_j, s.net_u_j) for s in samples)
     return Energy.NET if is_net else Energy.GROSS
 
 

@@ -8,13 +8,9 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from farm.analysis.aggregate import Sample
-from farm.analysis.samples import WORK
+from farm.analysis.samples import WORK, samples
 from farm.errors import InputError
 from farm.kinds import views
-from farm.kinds.layers import results as layers
-from farm.kinds.serving import results as live
-from farm.kinds.training import results as training
-from farm.kinds.tuning import results as tuning
 from farm.model import (
     UNKNOWN_HARDWARE,
     Domain,
@@ -37,7 +33,6 @@ from farm.report.analyses import Method, Options, analysis
 from farm.report.document import Document
 from farm.report.selection import KINDS_OF_JOULES, Labels, Selection
 from farm.store import Store
-from farm.studies.paper import results
 
 #: What is tested of each sweep; pairs only of so many cells, and of what differs only so many factors.
 _METHODS = (Method.ANOVA, Method.PAIRS)
@@ -45,7 +40,6 @@ _MOST_CELLS, _MOST_FACTORS = 8, 3
 _NO_FACTORS = frozenset(
     {"machine", "hardware_class", "environment", "sweep", "repetition", "job", "trial", "device", *KINDS_OF_JOULES}
 )
-_VIEWS = (views.Results, live.Results, training.Results, tuning.Results, layers.Results)
 
 #: A domain, the meter that read it, and what its joules are worth.
 Metered = tuple[Domain, str | None, Quality | None]
@@ -107,10 +101,9 @@ def gather(
 def _studied(store: Store, sweep: SweepRecord) -> Studied:
     trials = list(store.trial_rows(sweep.id))
     jobs = [] if sweep.imported else store.jobs(sweep.id)
-    rows = store.measurement_rows(sweep.id, kinds=WORK)
+    rows = list(store.measurement_rows(sweep.id, kinds=WORK))
     took_part = {trial.machine_id for trial in trials}
     analyses, untested = _analysed(store, sweep)
-    view = views.view(store, sweep, Selection())
     return Studied(
         record=sweep,
         progress=store.progress(sweep.id),
@@ -124,8 +117,8 @@ def _studied(store: Store, sweep: SweepRecord) -> Studied:
         meters=Counter((row.domain, row.source, row.quality) for row in rows),
         environments=store.environments(sweep.id),
         machines=[status for status in store.machines() if status.machine.id in took_part],
-        results=results.document(view, trials),
-        samples=view.selected.samples if isinstance(view, _VIEWS) else [],
+        results=views.view(store, sweep, Selection()),
+        samples=samples(trials, rows),
         analyses=analyses,
         untested=untested,
     )
