@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from shlex import quote
 
 from farm import __version__
@@ -22,8 +21,8 @@ from farm.report.document import (
     Paragraph,
     Report,
     Section,
-    Table,
     Value,
+    captioned,
     findings,
     text_table,
 )
@@ -145,14 +144,10 @@ def _machine(machine: Machine, version: str) -> Facts:
 
 
 def _results(study: Studied, material: Material) -> Iterator[Block]:
-    """Yield the view of a sweep without its title, which the section has."""
+    """Yield the view of a sweep, its tables and charts numbered, without the title that the section has."""
     yield from _named(study, material)
     title = Paragraph(f"{study.record.name} ({study.record.id})")
-    for block in study.results.blocks:
-        if isinstance(block, Table) and not block.caption:
-            yield replace(block, caption=f"Results of {study.record.name}")
-        elif block != title:
-            yield block
+    yield from captioned((block for block in study.results.blocks if block != title), f"Results of {study.record.name}")
 
 
 def _across(material: Material) -> list[Block]:
