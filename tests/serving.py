@@ -11,7 +11,10 @@ from typing import Any, cast
 import numpy as np
 
 from farm.analysis.intervals import Interval
-from farm.kinds.serving.simulated import Batch, Course, Poisson, Policy, Service, simulate
+from farm.kinds.serving.simulated.service import Batch, Service
+from farm.load.arrivals import Poisson
+from farm.load.policy import Policy
+from farm.load.simulation import Course, simulate
 from farm.model import (
     Measurement,
     MeasurementRow,

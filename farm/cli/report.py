@@ -69,10 +69,15 @@ def text(material: "Material", form: str, claims: "Reproduction | None" = None) 
     from farm.report.files import json_text
     from farm.studies.paper import record, sections
 
+    if claims is None:
+        document, own = sections.document(material), {}
+    else:
+        from farm.studies import reproduction_view as view
+
+        document = sections.document(material, view.section(claims), f"Repeated: {claims.paper.title}")
+        own = {"reproduction": view.record(claims)}
     if form == "json":
-        return json_text(record.of(material) | ({"reproduction": claims.record()} if claims else {}))
-    about = (claims.section(), f"Repeated: {claims.paper.title}") if claims else ()
-    document = sections.document(material, *about)
+        return json_text(record.of(material) | own)
     return html.page(document) if form == "html" else markdown.report(document)
 
 

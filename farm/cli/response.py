@@ -15,10 +15,10 @@ from farm.cli.options import (
     selection,
     table_format,
 )
-from farm.cli.output import Answer, opened
+from farm.cli.output import Shown, opened
 
 if TYPE_CHECKING:
-    from farm.kinds.serving.simulated import Arrivals
+    from farm.load.arrivals import Arrivals
 
 Rates = Annotated[
     list[str] | None, typer.Option("--rate", metavar="RATE", help="Requests per time, 16/s; may be repeated.")
@@ -56,12 +56,12 @@ def response(
     form: FormatName = None,
     output: Output = None,
     as_json: Json = False,
-) -> Answer:
+) -> Shown:
     """Simulate response times under load, from measured batches."""
     from farm.errors import InputError
-    from farm.kinds.serving.agreement_view import beside
-    from farm.kinds.serving.response import responses
-    from farm.kinds.serving.simulated import Policy
+    from farm.kinds.serving.simulated import beside
+    from farm.kinds.serving.simulated import response as simulated
+    from farm.load.policy import Policy
 
     chosen = table_format(form, output, as_json)
     selected = selection(where, domain, include_flagged)
@@ -69,13 +69,13 @@ def response(
         if rate or policy or arrivals != "poisson":
             raise InputError("--live: rates, policies and arrivals are those of its trials: leave the others out")
         with opened() as (store, _):
-            pairs = beside(store, store.find_sweep(sweep), store.find_sweep(live), selected, requests, seed)
-        return Answer(pairs, pairs.record(), chosen, output)
+            pairs = beside.beside(store, store.find_sweep(sweep), store.find_sweep(live), selected, requests, seed)
+        return Shown(beside.document(pairs), chosen, output)
     processes = _arrivals(arrivals, rate or [])
     policies = [Policy.parse(text) for text in policy or []]
     with opened() as (store, _):
-        found = responses(store, store.find_sweep(sweep), selected, processes, policies, requests, seed)
-    return Answer(found, None, chosen, output)
+        found = simulated.responses(store, store.find_sweep(sweep), selected, processes, policies, requests, seed)
+    return Shown(simulated.document(found), chosen, output)
 
 
 def recommend(
@@ -95,18 +95,18 @@ def recommend(
     form: FormatName = None,
     output: Output = None,
     as_json: Json = False,
-) -> Answer:
+) -> Shown:
     """Find the network and policy of least energy within a limit."""
-    from farm.kinds.serving.recommend import parse_limits
-    from farm.kinds.serving.recommendation import recommendation
+    from farm.kinds.serving.recommended import answer
+    from farm.kinds.serving.recommended.choice import parse_limits
 
     chosen = table_format(form, output, as_json)
     limits = parse_limits(slo or [])
     (process,) = _arrivals(arrivals, [rate] if rate is not None else [])
     with opened() as (store, _):
         selected = selection(where, domain, include_flagged)
-        found = recommendation(store, store.find_sweep(sweep), selected, process, limits, requests, seed)
-    return Answer(found, found.record(), chosen, output)
+        found = answer.recommendation(store, store.find_sweep(sweep), selected, process, limits, requests, seed)
+    return Shown(answer.document(found), chosen, output)
 
 
 def _arrivals(name: str, rates: list[str]) -> "list[Arrivals]":

@@ -2,15 +2,13 @@
 
 from farm.kinds.inference import results as inference
 from farm.kinds.layers import results as layers
-from farm.kinds.serving import results as live
+from farm.kinds.serving.live import results as live
 from farm.kinds.training import results as training
 from farm.kinds.tuning import results as tuning
 from farm.model import SweepRecord
-from farm.report import tables
-from farm.report.document import Document, Findings
+from farm.report.document import Document
 from farm.report.selection import Selection
 from farm.store import Store
-from farm.studies.paper.charts import of_serving
 
 
 def view(store: Store, sweep: SweepRecord, selection: Selection) -> Document:
@@ -23,9 +21,6 @@ def view(store: Store, sweep: SweepRecord, selection: Selection) -> Document:
         case "layers":
             return layers.document(layers.results(store, sweep, selection))
         case "serving":
-            found = live.results(store, sweep, selection)
-            blocks = tables.blocks(found.rendered())
-            place = next((n for n, block in enumerate(blocks) if isinstance(block, Findings)), len(blocks))
-            return Document([*blocks[:place], *of_serving(found), *blocks[place:]], rows=found.records())
+            return live.document(live.results(store, sweep, selection))
         case _:
             return inference.document(inference.results(store, sweep, selection))

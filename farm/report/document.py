@@ -26,6 +26,7 @@ class Form(StrEnum):
     PERCENT = "percent"  #: a share
     INTERVAL = "interval"  #: a mean and its 95 % interval
     NET = "net"  #: the same of a net energy: one that may be nothing is a bound
+    NET_MEAN = "net_mean"  #: a net energy without its interval; one that may be nothing is a bound
     MEDIAN = "median"  #: a median and its 95 % interval
     NET_MEDIAN = "net_median"
     PERCENT_INTERVAL = "percent_interval"  #: of a share, without the sign

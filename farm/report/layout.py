@@ -16,6 +16,7 @@ from farm.report.numbers import (
     label,
     median,
     net,
+    net_mean,
     net_median,
     number,
     p_value,
@@ -125,6 +126,7 @@ def formatted(value: Value, column: Column) -> str:
 _WITH_ENDS: Mapping[Form, Callable[[Any], str]] = {
     Form.INTERVAL: interval,
     Form.NET: net,
+    Form.NET_MEAN: net_mean,
     Form.MEDIAN: median,
     Form.NET_MEDIAN: net_median,
     Form.PERCENT_INTERVAL: percent_interval,

@@ -82,6 +82,11 @@ def net(value: Interval | None) -> str:
     return _bound(value) or interval(value)
 
 
+def net_mean(value: Interval | None) -> str:
+    """The same without its interval."""
+    return _bound(value) or number(value.mean if value else None)
+
+
 def net_median(value: Median | None) -> str:
     """The same of a median."""
     return _bound(value) or median(value)

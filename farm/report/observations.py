@@ -10,8 +10,8 @@ from farm.analysis.rules import grams, net_stands_out
 from farm.analysis.samples import WORK, samples
 from farm.analysis.statistics.data import LARGEST, Data
 from farm.errors import InputError
-from farm.kinds.serving.live import Served, served
-from farm.kinds.serving.times import statistic_of
+from farm.kinds.serving.figures import statistic_of
+from farm.kinds.serving.live.trials import Served, served
 from farm.model import UNKNOWN_HARDWARE, Flag, Quality, Requests, SweepRecord, TrialRow
 from farm.report import notes
 from farm.report.document import Alert, Block, Paragraph, paragraphs

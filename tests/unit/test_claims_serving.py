@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
-from farm.kinds.serving.live import BURSTS
-from farm.kinds.serving.simulated import Policy
+from farm.kinds.serving.live.trials import BURSTS
+from farm.load.policy import Policy
 from farm.model import Quality
 from farm.studies.claims.finding import Basis, Finding, Times, Verdict
 from farm.studies.claims.serving import STUDY_RATE_PER_S, Answers, Source, findings, simulated, thrift

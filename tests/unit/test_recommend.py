@@ -10,8 +10,21 @@ from hypothesis import strategies as st
 
 from farm.analysis.intervals import Interval
 from farm.errors import InputError
-from farm.kinds.serving.recommend import WORTHWHILE, Advice, Candidate, Limit, advise, candidates, front, parse_limits
-from farm.kinds.serving.simulated import Figures, Poisson, Policy, Service, assess
+from farm.kinds.serving.figures import Figures
+from farm.kinds.serving.recommended.choice import (
+    WORTHWHILE,
+    Advice,
+    Candidate,
+    Limit,
+    advise,
+    candidates,
+    front,
+    parse_limits,
+)
+from farm.kinds.serving.simulated.assess import assess
+from farm.kinds.serving.simulated.service import Service
+from farm.load.arrivals import Poisson
+from farm.load.policy import Policy
 from farm.model import Quality, Scalar
 from tests.serving import service, steady
 from tests.summaries import ends

@@ -13,10 +13,13 @@ from scipy.optimize import brentq
 from farm.analysis.aggregate import percentile
 from farm.analysis.intervals import Interval
 from farm.errors import InputError
-from farm.kinds.serving.figures import summed_up
-from farm.kinds.serving.simulated import Constant, Course, Figures, Poisson, Policy, Recorded, Service, assess, simulate
-from farm.kinds.serving.times import needed
+from farm.kinds.serving.figures import Figures, needed
+from farm.kinds.serving.simulated.assess import assess, summed_up
+from farm.kinds.serving.simulated.service import Service
+from farm.load.arrivals import Constant, Poisson, Recorded
+from farm.load.policy import Policy
 from farm.load.quantities import duration_s, rate_per_s, spelt_per_s, spelt_s
+from farm.load.simulation import Course, simulate
 from tests.serving import IDLE_W, exponential_s, plainly, service, steady
 from tests.summaries import ends
 

@@ -7,8 +7,11 @@ from itertools import pairwise
 from math import log
 
 from farm.analysis.statistics.pairs import Pair, corrected, of_logs
-from farm.kinds.serving.live import BURSTS
-from farm.kinds.serving.simulated import Constant, Policy, Service, assess
+from farm.kinds.serving.live.trials import BURSTS
+from farm.kinds.serving.simulated.assess import assess
+from farm.kinds.serving.simulated.service import Service
+from farm.load.arrivals import Constant
+from farm.load.policy import Policy
 from farm.model import Quality
 from farm.studies.claims.batching import PLACE
 from farm.studies.claims.finding import (

@@ -12,8 +12,11 @@ from typing import Self
 from farm.analysis.aggregate import Key
 from farm.analysis.intervals import Interval
 from farm.errors import InputError
-from farm.kinds.serving.figures import REQUESTS
-from farm.kinds.serving.simulated import STATISTICS, Arrivals, Figures, Policy, Service, assess
+from farm.kinds.serving.figures import STATISTICS, Figures
+from farm.kinds.serving.simulated.assess import REQUESTS, assess
+from farm.kinds.serving.simulated.service import Service
+from farm.load.arrivals import Arrivals
+from farm.load.policy import Policy
 from farm.load.quantities import duration_s, spelt_s
 
 #: Time-outs that are tried, as shares of the limit.

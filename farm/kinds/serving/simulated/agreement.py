@@ -7,20 +7,20 @@ from statistics import median
 from farm.analysis.intervals import Interval
 from farm.analysis.rules import stands_out
 from farm.kinds.serving.figures import Figures
-from farm.kinds.serving.live import Live
+from farm.kinds.serving.live.trials import Live
 
 
 def _response(name: str) -> Callable[[Figures], Interval | None]:
     return lambda figures: None if figures.is_saturated else figures.response_s.get(name)
 
 
-#: What is held against each other.
-COMPARED: Mapping[str, Callable[[Figures], Interval | None]] = {
-    "mean response": _response("mean"),
-    "p99 response": _response("p99"),
-    "service time": lambda figures: figures.service_s,
-    "gross J": lambda figures: figures.gross_j,
-    "net J": lambda figures: figures.net_j,
+#: What is compared, by its name in files: how it is called, and where it stands.
+COMPARED: Mapping[str, tuple[str, Callable[[Figures], Interval | None]]] = {
+    "response_mean": ("mean response", _response("mean")),
+    "response_p99": ("p99 response", _response("p99")),
+    "service": ("service time", lambda figures: figures.service_s),
+    "gross_j_per_request": ("gross J", lambda figures: figures.gross_j),
+    "net_j_per_request": ("net J", lambda figures: figures.net_j),
 }
 
 
@@ -32,18 +32,19 @@ class Pair:
     simulated: Figures
     are_alike: bool  #: their joules were obtained in the same way
 
-    def of(self, what: str) -> tuple[Interval, Interval] | None:
+    def of(self, name: str) -> tuple[Interval, Interval] | None:
         """Simulated and live; None where one is unknown, or joules are a bound, or not of one kind."""
-        simulated, live = COMPARED[what](self.simulated), COMPARED[what](self.live.figures)
+        _, figure = COMPARED[name]
+        simulated, live = figure(self.simulated), figure(self.live.figures)
         if simulated is None or live is None:
             return None
-        if what.endswith("J") and not (self.are_alike and stands_out(simulated) and stands_out(live)):
+        if name.endswith("per_request") and not (self.are_alike and stands_out(simulated) and stands_out(live)):
             return None
         return simulated, live
 
-    def ratio(self, what: str) -> float | None:
+    def ratio(self, name: str) -> float | None:
         """Simulated over live."""
-        both = self.of(what)
+        both = self.of(name)
         return both[0].mean / both[1].mean if both else None
 
 
@@ -63,16 +64,16 @@ def agreements(pairs: Sequence[Pair]) -> list[Agreement]:
     """Of all that is compared, where there is something to compare; loads whose trials are all flagged are not."""
     found = []
     sound = [pair for pair in pairs if not pair.live.work.is_doubtful]
-    for what in COMPARED:
-        known = [(abs(ratio - 1), pair) for pair in sound if (ratio := pair.ratio(what)) is not None]
+    for name, (what, _) in COMPARED.items():
+        known = [(abs(ratio - 1), pair) for pair in sound if (ratio := pair.ratio(name)) is not None]
         if known:
             worst, worst_pair = max(known, key=lambda each: each[0])
             each = median(off for off, _ in known)
-            found.append(Agreement(what, len(known), each, worst, worst_pair, _held([p for _, p in known], what)))
+            found.append(Agreement(what, len(known), each, worst, worst_pair, _held([p for _, p in known], name)))
     return found
 
 
-def _held(pairs: Sequence[Pair], what: str) -> int | None:
-    both = [values for pair in pairs if (values := pair.of(what)) is not None]
+def _held(pairs: Sequence[Pair], name: str) -> int | None:
+    both = [values for pair in pairs if (values := pair.of(name)) is not None]
     known = [(s.mean, live.low, live.high) for s, live in both if live.low is not None and live.high is not None]
     return sum(low <= value <= high for value, low, high in known) if known else None

@@ -1,4 +1,4 @@
-"""What a sweep of kind inference tells of serving: read from the store, for response times and recommendations."""
+"""The services that a sweep of timed batches has measured: what simulations and recommendations rest on."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,8 +7,9 @@ from farm.analysis.aggregate import Group, Key, grouped
 from farm.analysis.samples import device_domain, samples
 from farm.errors import InputError
 from farm.kinds.inference.results import COLUMNS, published_accuracy
-from farm.kinds.serving.simulated import Figures, Service, services
-from farm.kinds.serving.times import needed
+from farm.kinds.serving.columns import unclaimed
+from farm.kinds.serving.figures import Figures
+from farm.kinds.serving.simulated.service import Service, services
 from farm.model import Domain, MeasurementRow, SweepRecord, TrialRow, WindowKind
 from farm.report import notes
 from farm.report.numbers import percent, several
@@ -21,7 +22,7 @@ HOW = "simulated response times over measured service times"
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A sweep, as something that could serve requests."""
+    """The services of a sweep, and what is known of it."""
 
     selected: Selected
     groups: Sequence[Group]  #: by batch size and all that tells networks and machines apart
@@ -34,19 +35,17 @@ class Served:
         known = {**self.selected.shared, **dict(of)}
         return tuple((name, known[name]) for name in dict.fromkeys(("machine", "device", *dict(of))) if name in known)
 
-    def footnotes(self, figures: Sequence[Figures], statistics: Sequence[str]) -> list[str]:
+    def notes(self, figures: Sequence[Figures], statistics: Sequence[str]) -> list[str]:
         """What a reader must know of times and joules that rest on this sweep."""
         doubtful = [g for g in self.groups if g.summary.is_doubtful]
-        own = [f"Not measured under load: {HOW}. Intervals of times are the simulation's alone."]
+        own = [f"Nothing was measured under load: these are {HOW}. Intervals of times are those of the simulation."]
         between = max((f.interpolated for f in figures), default=0)
         if between >= 0.005:
             own.append(f"Up to {percent(between)} of the batches have a size between those measured: interpolated.")
         if any(s.sizes[0] > 1 for s in self.services):
-            own.append("Batches smaller than any that was measured take as much as the smallest: they are padded.")
-        weak = [name for name in statistics if any(f.response_s and not f.is_claim(name) for f in figures)]
-        if weak:
-            least = ", ".join(f"{name} {needed(name)}" for name in weak)
-            own.append(f"* fewer measured batches, or requests, than a claim needs: {least}.")
+            own.append("A batch smaller than any that was measured takes as much as the smallest, since it is padded.")
+        if weak := unclaimed(figures, statistics):
+            own.append(f"* rests on fewer measured batches, or requests, than a claim needs: {weak}.")
         if doubtful and not self.include_flagged:
             count = several(len(doubtful), "batch size")
             own.append(f"{count} left out, since every trial is flagged: --include-flagged brings them back.")
@@ -55,7 +54,7 @@ class Served:
 
 
 def served(store: Store, sweep: SweepRecord, selection: Selection) -> Served:
-    """Read, filter, group; raises InputError where there is nothing to serve with."""
+    """Read, filter and group the trials of a sweep; raises InputError where there is nothing to serve with."""
     if sweep.kind != "inference":
         raise InputError(f"{sweep.name}: of kind {sweep.kind}: only sweeps of kind inference time batch after batch")
     trials = list(store.trial_rows(sweep.id))

@@ -3,20 +3,21 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from statistics import fmean
 
 import numpy as np
 
 from farm.analysis.aggregate import Group, Sample, Summary, grouped
 from farm.analysis.intervals import Interval
-from farm.analysis.rules import are_apart
-from farm.kinds.serving.figures import Figures
-from farm.kinds.serving.times import STATISTICS, around, skipped, statistic_of
-from farm.load.arrivals import Times
-from farm.model import Quality, Requests
+from farm.analysis.rules import are_apart, stands_out
+from farm.kinds.serving.figures import STATISTICS, Figures, around, skipped, statistic_of
+from farm.load.arrivals import PROCESSES, Times
+from farm.load.quantities import spelt_per_s
+from farm.model import Quality, Requests, Scalar
 
-#: Why modelled joules of live requests tell no policy from another.
-BURSTS = "modelled joules follow the third power of a second's mean load: of bursts between waits they tell nothing"
+#: Why modelled joules of live requests cannot tell one policy from another.
+BURSTS = "modelled joules follow the mean load of each second, so they do not see short bursts between waits"
 #: A load generator that is late by more than this share of the median response is worth a word.
 LATE = 0.01
 
@@ -192,6 +193,25 @@ def _mean(trials: Sequence[Times]) -> Interval | None:
     if not trials:
         return None
     return around(np.concatenate(trials).mean(), np.array([own.mean() for own in trials]))
+
+
+def spelt_key(live: Live) -> dict[str, Scalar]:
+    """Its key for people: a rate with its unit, the rate of a trace too, and a trace by its file's name."""
+    return dict(_spelt(name, value, live) for name, value in live.work.key)
+
+
+def _spelt(name: str, value: Scalar, live: Live) -> tuple[str, Scalar]:
+    if name == "rate_per_s":
+        return "rate", None if live.rate_per_s is None else spelt_per_s(float(f"{live.rate_per_s:.4g}"))
+    if name == "arrivals" and value not in PROCESSES:
+        return name, f"trace {PurePath(str(value)).name}"
+    return name, value
+
+
+def are_net(lives: Iterable[Live]) -> bool:
+    """Whether net joules may be compared: all of them stand out of their uncertainty."""
+    joules = [live.work.net_j for live in lives]
+    return all(map(stands_out, joules))
 
 
 def soonest(lives: Iterable[Live]) -> Least | None:
