@@ -17,7 +17,7 @@ from farm.report.document import Alert
 from farm.report.selection import Selection
 from farm.store import Store
 from tests.contract.store_records import ANNE, MACHINE, claim, job_id, new_job, record, report
-from tests.documents import lines, seen
+from tests.documents import lines_of, seen
 from tests.summaries import widest
 
 HEADER = "Model,BS,Energy,Time,Host\n"
@@ -144,9 +144,9 @@ def test_what_is_averaged_over_is_told(store: Store, tmp_path: Path) -> None:
     factors = {"model": "model", "batch_size": "batch_size"}
     store.add_import(read(path, None, Mapped({}, factors, constants={"domain": "gpu"})), "anne")
     averaged = across.document(across.view(store, [store.find_sweep()], Selection(by=("model",))))
-    assert "mean over batch_size 1 4" in lines(averaged)
+    assert "mean over batch_size 1 4" in lines_of(averaged)
     every = across.document(across.view(store, [store.find_sweep()], Selection()))
-    assert not any(line.startswith("mean over") for line in lines(every))
+    assert not any(line.startswith("mean over") for line in lines_of(every))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from farm.report.document import Document, Figure
 from farm.report.selection import Selection
 from farm.report.terminal import text
 from farm.store import Store
-from tests.documents import tables
+from tests.documents import tables_of
 from tests.golden import assert_golden
 
 JOULES = (10.0, 10.1, 10.2, 10.4, 10.9, 13.0)
@@ -49,7 +49,7 @@ def test_across_as_people_read_it(lab: Store) -> None:
 
 
 def test_medians_take_the_place_of_means_where_they_are_asked_for(lab: Store) -> None:
-    (by_machine, over) = tables(shown(lab, are_medians=True))
+    (by_machine, over) = tables_of(shown(lab, are_medians=True))
     assert by_machine.rows[0].values["gross_j_per_unit"] == Median(median(JOULES), 10.0, 13.0)
     assert by_machine.rows[0].values["net_j_per_unit"] == Median(median(JOULES) / 2, 5.0, 6.5)
     assert [row.values["configuration"] for row in over.rows] == ["16", "1"]

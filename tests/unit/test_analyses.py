@@ -18,7 +18,7 @@ from farm.report.files import json_text
 from farm.report.observations import Observations
 from farm.report.terminal import text
 from tests.analyses import FACTORS, analysed, measured, seen, trials
-from tests.documents import notes, tables
+from tests.documents import notes_of, tables_of
 from tests.golden import assert_golden
 from tests.summaries import widest
 
@@ -61,17 +61,17 @@ def test_noise_is_not_called_an_effect() -> None:
     noise = [measured(f"{batch}.{n}", random.uniform(1, 2), batch=batch) for batch in (1, 4) for n in range(4)]
     found = analysed(Method.ANOVA, seen(*noise, factors=["batch_size"]), ["batch_size"])
     assert found.findings[0].startswith("batch_size: cannot tell whether it changes energy (eta² 0.")
-    assert "Only 4 values in a cell: add repetitions for a surer result." in notes(found)
+    assert "Only 4 values in a cell: add repetitions for a surer result." in notes_of(found)
 
 
 def test_doubts_are_told_in_a_line_each() -> None:
     random = Random(4)
     wild = [measured(f"{n}", random.lognormvariate(0, 2 if n % 2 else 0.1), batch=1 + n % 2) for n in range(60)]
-    found = notes(analysed(Method.ANOVA, seen(*wild, factors=["batch_size"]), ["batch_size"]))
-    assert any(note.startswith("Residuals are not normal (W 0.") for note in found)
+    notes = notes_of(analysed(Method.ANOVA, seen(*wild, factors=["batch_size"]), ["batch_size"]))
+    assert any(note.startswith("Residuals are not normal (W 0.") for note in notes)
     uneven = trials()[1:]
     assert any(
-        note.startswith("Unbalanced: 4 to 5 values a cell") for note in notes(analysed(Method.ANOVA, seen(*uneven)))
+        note.startswith("Unbalanced: 4 to 5 values a cell") for note in notes_of(analysed(Method.ANOVA, seen(*uneven)))
     )
 
 
@@ -111,7 +111,7 @@ def test_a_mixed_model_tells_how_alike_the_runs_of_a_group_are() -> None:
     assert found.record["icc"] > 0.7
     assert found.record["table"][0]["difference"] == pytest.approx(3, abs=0.5)
     assert any("lies between the 8 groups of batch_size (ICC)" in sentence for sentence in found.findings)
-    assert any("Only 8 groups" in note for note in notes(found))
+    assert any("Only 8 groups" in note for note in notes_of(found))
 
 
 def test_normality_of_all_values_needs_no_factor() -> None:
@@ -192,21 +192,21 @@ def test_of_many_pairs_the_table_has_the_largest_and_tells_where_all_are(how: Me
     random = Random(5)
     found = [measured(f"{x}.{n}", x * random.gauss(1, 0.01), batch=x) for x in range(1, 16) for n in range(3)]
     shown = analysed(how, seen(*found, factors=["batch_size"]), ["batch_size"])
-    (note,) = (note for note in notes(shown) if "largest" in note)
+    (note,) = (note for note in notes_of(shown) if "largest" in note)
     assert note.startswith(f"The table shows the 40 largest of 105 differences: `farm analyze {how} --format ")
-    assert len(tables(shown)[-1].rows) == 40
+    assert len(tables_of(shown)[-1].rows) == 40
     assert len(shown.record["dunn" if how is Method.KRUSKAL else "table"]) == 105
 
 
 def test_few_pairs_are_all_there() -> None:
-    assert not any("largest" in note for note in notes(analysed(Method.PAIRS, seen(*trials()))))
+    assert not any("largest" in note for note in notes_of(analysed(Method.PAIRS, seen(*trials()))))
 
 
 def test_p_is_corrected_and_intervals_are_not() -> None:
-    found = notes(analysed(Method.PAIRS, seen(*trials())))
-    assert "p: corrected for 6 pairs (holm); intervals: 95% of each pair by itself." in found
+    notes = notes_of(analysed(Method.PAIRS, seen(*trials())))
+    assert "p: corrected for 6 pairs (holm); intervals: 95% of each pair by itself." in notes
     one = analysed(Method.PAIRS, seen(*trials(), factors=["model"]), ["model"], correction=Correction.BH)
-    assert not any("corrected" in note for note in notes(one))
+    assert not any("corrected" in note for note in notes_of(one))
 
 
 def test_a_change_is_of_what_was_measured_and_unknown_against_nothing() -> None:

@@ -14,7 +14,7 @@ from farm.report.selection import Selection
 from farm.report.terminal import text
 from farm.store import Store
 from tests.analyses import SWEEP, measured, store, trials
-from tests.documents import notes
+from tests.documents import notes_of
 from tests.golden import assert_golden
 from tests.trainings import Measured, Rows
 
@@ -141,11 +141,13 @@ def test_one_repetition_a_point_has_a_ratio_and_no_claim() -> None:
 
 def test_machines_of_one_class_count_as_one_unless_one_is_chosen() -> None:
     found = [*trials(prefix="x", machine="lab1"), *trials(prefix="y", machine="lab2")]
-    assert any("count as one (2 of " in note for note in notes(compared("batch_size=1", "batch_size=16", found=found)))
+    assert any(
+        "count as one (2 of " in note for note in notes_of(compared("batch_size=1", "batch_size=16", found=found))
+    )
     for choice in (("machine=lab1", "machine=lab2", ""), ("batch_size=1", "batch_size=16", "machine=lab1")):
-        assert not any("count as one" in note for note in notes(compared(*choice, found=found)))
+        assert not any("count as one" in note for note in notes_of(compared(*choice, found=found)))
 
 
 def test_intervals_are_of_each_point_by_itself_and_that_is_told() -> None:
     by_itself = "p: corrected for 2 pairs (holm); intervals: 95% of each pair by itself."
-    assert by_itself in notes(compared("batch_size=1", "batch_size=16"))
+    assert by_itself in notes_of(compared("batch_size=1", "batch_size=16"))

@@ -31,7 +31,7 @@ from farm.scheduling.status import machines, queues
 from farm.scheduling.status.machines import Seen
 from farm.scheduling.status.trial import trial
 from tests.contract.store_records import MACHINE, SWEEP
-from tests.documents import tables
+from tests.documents import tables_of
 from tests.golden import assert_golden
 from tests.summaries import NOON, trial_row, widest
 
@@ -67,7 +67,7 @@ BUSY = Condition(
 
 def cells(seen: Seen) -> list[str]:
     """The row of a machine in the table."""
-    (table,) = tables(machines.overview([seen]))
+    (table,) = tables_of(machines.overview([seen]))
     return list(laid_out(table).groups[0].cells[0])
 
 

@@ -11,7 +11,7 @@ from farm.report.across import parse_figure
 from farm.report.terminal import text
 from farm.store import Found
 from farm.store.views import ROWS, VIEWS
-from tests.documents import lines, tables
+from tests.documents import lines_of, tables_of
 from tests.summaries import widest
 
 
@@ -22,7 +22,7 @@ def test_rows_are_a_table_with_plain_values_and_distinct_names() -> None:
     assert found.records() == [{
         "n": 2, "n_2": 2.5, "json": '{"b": [1]}', "blob": "01ff", "at": "2026-11-21 12:00:00+00:00", "none": None,
     }]  # fmt: skip
-    (table,) = tables(found)
+    (table,) = tables_of(found)
     assert [column.heading for column in table.columns] == ["n", "n", "json", "blob", "at", "none"]
     assert [column.is_number for column in table.columns] == [True, True, False, False, False, True]
 
@@ -33,7 +33,7 @@ def test_whole_numbers_keep_all_their_digits() -> None:
 
 def test_no_rows_are_no_rows_in_files_either() -> None:
     found = document(Found(["a"], [], False))
-    assert (found.records(), lines(found)) == ([], ["The query found no rows."])
+    assert (found.records(), lines_of(found)) == ([], ["The query found no rows."])
 
 
 def test_every_view_is_described_column_by_column() -> None:

@@ -20,7 +20,7 @@ from farm.model import Domain, Flag, Quality
 from farm.report.document import Document
 from farm.report.selection import Selection
 from farm.store import Store
-from tests.documents import assert_seen, has_note, seen, tables
+from tests.documents import assert_seen, has_note, seen, tables_of
 from tests.summaries import POINT, measurement_row, trial_row, widest
 from tests.trainings import Measured, Rows, sweep_of
 
@@ -203,14 +203,14 @@ def test_the_command_serves_as_many_requests_as_the_analysis() -> None:
 def test_where_nothing_answers_in_time_the_nearest_is_named() -> None:
     found = document(recommended(sweep(1, 8), limits=(Limit("p99", 0.001), Limit("mean", 1.0))))
     assert "within p99 ≤ 1 ms and mean ≤ 1000 ms: nothing meets that. Nearest is" in found.findings[0]
-    assert tables(found)[0].rows[0].marks["response_p99_s"] == ">"
+    assert tables_of(found)[0].rows[0].marks["response_p99_s"] == ">"
     assert has_note(found, "> above the limit")
 
 
 def test_where_nothing_keeps_up_the_fastest_is_named() -> None:
     found = document(recommended(sweep(1, 8), rate=5000.0))
     assert f"None keeps up: the fastest, {MODELS[0]} with greedy:8, serves 667/s" in found.findings[0]
-    assert tables(found)[0].rows[0].values["policy"] == "none keeps up"
+    assert tables_of(found)[0].rows[0].values["policy"] == "none keeps up"
 
 
 def test_each_machine_has_an_answer_of_its_own() -> None:
@@ -224,7 +224,7 @@ def test_each_machine_has_an_answer_of_its_own() -> None:
 
 def test_few_measured_batches_claim_no_p99() -> None:
     few = sweep(1, 8, latencies_s=(0.01,) * 50)
-    assert "*" not in tables(document(recommended(sweep(1, 8))))[0].rows[0].marks.get("response_p99_s", "")
+    assert "*" not in tables_of(document(recommended(sweep(1, 8))))[0].rows[0].marks.get("response_p99_s", "")
     assert has_note(document(recommended(few)), "* rests on fewer measured batches, or requests, than a claim needs")
 
 

@@ -23,7 +23,7 @@ from farm.studies.paper import sections
 from farm.studies.reproduction import PAPERS, Reproduction, find, sweeps_of
 from farm.studies.reproduction_view import document
 from tests.contract.store_records import record
-from tests.documents import alerts, assert_seen, has_note, tables
+from tests.documents import alerts_of, assert_seen, has_note, tables_of
 from tests.reports import Page, batching, farm_of, gathered
 from tests.serving import live_farm, shown, steady
 from tests.trainings import sweep_of, trained
@@ -76,8 +76,8 @@ def test_verdicts_of_modelled_joules_are_marked(sqlite: str) -> None:
     shown = document(found)
     headline = "Of 7 claims 1 agrees (of modelled joules), 1 differs (of modelled joules), 5 cannot tell."
     assert Paragraph(headline) in shown.blocks
-    assert alerts(shown) == [reproduction_view.MODELLED]
-    marked = {str(row.values["the study says"])[0]: row.values["verdict"] for row in tables(shown)[0].rows}
+    assert alerts_of(shown) == [reproduction_view.MODELLED]
+    marked = {str(row.values["the study says"])[0]: row.values["verdict"] for row in tables_of(shown)[0].rows}
     assert (marked["1"], marked["5"], marked["7"]) == (
         "agrees (modelled joules)", "cannot tell (simulated response times)", "cannot tell",
     )  # fmt: skip
@@ -86,8 +86,8 @@ def test_verdicts_of_modelled_joules_are_marked(sqlite: str) -> None:
 
 def test_verdicts_on_simulated_hardware_are_marked(sqlite: str) -> None:
     shown = document(of(sqlite, simulated=True))
-    assert alerts(shown) == [reproduction_view.SIMULATED]
-    assert tables(shown)[0].rows[0].values["verdict"] == "agrees (simulated hardware)"
+    assert alerts_of(shown) == [reproduction_view.SIMULATED]
+    assert tables_of(shown)[0].rows[0].values["verdict"] == "agrees (simulated hardware)"
 
 
 def test_flagged_trials_are_left_out_unless_they_are_asked_for(sqlite: str, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from farm.report.selection import Selection
 from farm.spec.catalog import MODELS, NETWORKS, Accuracy
 from farm.store import SampleRow, Store
 from farm.studies.timeline_view import Timelines, document, parse_accuracy, parse_figure, view
-from tests.documents import assert_seen, has_note, seen, tables
+from tests.documents import assert_seen, has_note, seen, tables_of
 from tests.summaries import widest
 from tests.trainings import sweep_of
 
@@ -88,7 +88,7 @@ def test_what_cannot_be_told_has_a_sentence_or_a_note() -> None:
 
 def test_machines_are_shown_apart() -> None:
     found = document(of(*decade(), *decade(machine="lab2", quality="modelled")))
-    assert [table.rows[0].marks for table in tables(found)[::2]] == [{"model": "*"}] * 2
+    assert [table.rows[0].marks for table in tables_of(found)[::2]] == [{"model": "*"}] * 2
     assert sum("net energy per image (modelled)" in sentence.lower() for sentence in found.findings) == 1
     assert {(row["machine"], row["quality"]) for row in found.records()} == {("lab1", "counter"), ("lab2", "modelled")}
 
@@ -117,8 +117,8 @@ def test_flagged_trials_count_only_where_they_are_asked_for() -> None:
     left = of(*doubtful)
     assert ([entry.model for entry in left.found[0].entries], left.left_out) == (["resnet18"], ["alexnet"])
     asked = document(of(*doubtful, include_flagged=True))
-    assert [shown.values["model"] for shown in tables(asked)[0].rows] == ["alexnet", "resnet18"]
-    assert tables(asked)[0].rows[0].marks["net_j_per_unit"] == "!"
+    assert [shown.values["model"] for shown in tables_of(asked)[0].rows] == ["alexnet", "resnet18"]
+    assert tables_of(asked)[0].rows[0].marks["net_j_per_unit"] == "!"
     with pytest.raises(InputError, match="every trial is flagged: --include-flagged"):
         of(doubtful[0])
 

@@ -55,7 +55,8 @@ def _under_load(values: Sequence[Value], what: str, title: str, caption: str) ->
     drawn = [value for value in values if value["rate"] and value["value"] and value["value"] > 0]
     if len({value["at"] for value in drawn}) > 1:
         return in_parts(drawn, partial(_of_rate, f"{what}, against the rate", title, caption))
-    return in_rows([value | {"row": value["series"], "series": ""} for value in drawn], what, caption, title)
+    rows = [value | {"row": value["series"], "series": ""} for value in drawn]
+    return in_rows(rows, what, caption, title)
 
 
 def _of_rate(what: str, title: str, caption: str, values: Sequence[Value]) -> Figure:

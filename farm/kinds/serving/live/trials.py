@@ -210,8 +210,7 @@ def _spelt(name: str, value: Scalar, live: Live) -> tuple[str, Scalar]:
 
 def are_net(lives: Iterable[Live]) -> bool:
     """Whether net joules may be compared: all of them stand out of their uncertainty."""
-    joules = [live.work.net_j for live in lives]
-    return all(map(stands_out, joules))
+    return all(stands_out(live.work.net_j) for live in lives)
 
 
 def soonest(lives: Iterable[Live]) -> Least | None:
