@@ -143,9 +143,10 @@ def test_a_table_too_wide_for_the_page_is_shown_row_by_row_and_no_number_is_cut(
 
 
 def test_text_never_becomes_markup_of_markdown() -> None:
-    assert markdown.text(Document([Paragraph(EVIL)])) == (
-        '\\<b onclick="x()"\\>\\*bold\\* \\`code\\` \\[link\\](x)\\</b\\>\n'
+    assert markdown.text(Document([Paragraph(EVIL), Heading("`a`")])) == (
+        '\\<b onclick="x()"\\>\\*bold\\* `code` \\[link\\](x)\\</b\\>\n\n### \\`a\\`\n'
     )
+    assert markdown.text(Document([Note("``<b>` and `<i>")])) == "*\\``<b>` and \\`\\<i\\>*\n"
     (heading, rule, row) = markdown.text(Document([Table([key("a|b")], [Row({"a|b": "c|d\ne"})])])).splitlines()
     assert (heading, rule, row) == ("| a\\|b |", "| --- |", "| c\\|d e |")
 
@@ -159,8 +160,9 @@ def test_text_never_becomes_markup_of_html() -> None:
     ]
     page = Page(html.page(Report(EVIL, EVIL, [Section("s", EVIL, evil)])))
     assert not page.all("b")
+    assert len(page.all("code")) == 5, "a command in each sentence, and the block of code"
     assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
-    assert "".join(page.text).count(EVIL) == 21
+    assert "".join(page.text).replace("`", "").count(EVIL.replace("`", "")) == 21
 
 
 def test_a_page_counts_its_figures_and_describes_them() -> None:

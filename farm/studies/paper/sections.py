@@ -193,7 +193,7 @@ def _flags(flags: Counter[Flag]) -> list[Block]:
 def _doubted(samples: Sequence[Sample], trials: Mapping[str, TrialRow]) -> list[Block]:
     found = [(trials[str(sample.labels["trial"])], sample.flags) for sample in samples if not sample.is_valid]
     rows = [[t.trial, f"{point(t.factors)}, repetition {t.repetition + 1}", ", ".join(flags)] for t, flags in found]
-    return _listed("Trials in doubt because of their flags", ("trial", "of", "flags"), rows)
+    return _listed("Trials in doubt because of their flags", ("trial", "point", "flags"), rows)
 
 
 def _failed(failures: Sequence[FailedTrial]) -> list[Block]:
@@ -201,7 +201,7 @@ def _failed(failures: Sequence[FailedTrial]) -> list[Block]:
         [f"{f.job}.{f.attempt}", f"{point(f.point)}, repetition {f.repetition + 1}", f.failure.kind, f.failure.message]
         for f in failures
     ]
-    return _listed("Trials that failed", ("trial", "of", "how", "why"), rows)
+    return _listed("Trials that failed", ("trial", "point", "failure", "message"), rows)
 
 
 def _listed(caption: str, headings: Sequence[str], rows: Sequence[Sequence[Value]], most: int = _MOST) -> list[Block]:
