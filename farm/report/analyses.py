@@ -352,8 +352,8 @@ PAIR = (
     Column("ratio", "B / A (95%)", Form.ESTIMATE),
     Column("p"),
     Column("p_adjusted", "p\nWelch", Form.P_VALUE),
-    Column("hedges_g", "g", Form.MIDDLE, digits=2),
-    Column("cliff_delta", "delta", Form.MIDDLE, digits=2),
+    Column("hedges_g", "g", Form.EFFECT, digits=2),
+    Column("cliff_delta", "delta", Form.EFFECT, digits=2),
     Column("p_rank"),
     Column("p_rank_adjusted", "p\nranks", Form.P_VALUE),
 )

@@ -288,7 +288,7 @@ def levels(cell: Cell) -> str:
 
 
 def _rest(count: int) -> list[str]:
-    return [f"... and {count - _NAMED} more."] if count > _NAMED else []
+    return [f"The table has {several(count - _NAMED, 'more pair')}."] if count > _NAMED else []
 
 
 def _ratio(ratio: Interval, level: str = "95%") -> str:

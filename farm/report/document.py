@@ -5,8 +5,9 @@ and a file of rows cannot differ. Text is plain; each renderer escapes it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import count
 from typing import Any
 
 from farm.analysis.intervals import Interval, Median
@@ -30,7 +31,7 @@ class Form(StrEnum):
     NET_MEDIAN = "net_median"
     PERCENT_INTERVAL = "percent_interval"  #: of a share, without the sign
     MIDDLE = "middle"  #: a mean or median, whose interval stands in files alone
-    ENERGY = "energy"  #: a mean, whose interval stands in files alone; where noise leaves it below 0, a bound
+    EFFECT = "effect"  #: the size of an effect, whose interval stands in files alone
     ESTIMATE = "estimate"  #: a value and the ends of its interval
     CHANGE = "change"  #: a relative difference, with its sign
     SHARE = "share"  #: of a variance, with three decimals
@@ -41,7 +42,7 @@ class Form(StrEnum):
 _WITH_ENDS = frozenset(
     {
         *(Form.INTERVAL, Form.NET, Form.MEDIAN, Form.NET_MEDIAN, Form.PERCENT_INTERVAL),
-        *(Form.MIDDLE, Form.ENERGY, Form.ESTIMATE),
+        *(Form.MIDDLE, Form.EFFECT, Form.ESTIMATE),
     }
 )
 
@@ -220,6 +221,19 @@ class Report:
     def figures(self) -> list[Figure]:
         """All charts, in order."""
         return [block for section in self.sections for block in section.blocks if isinstance(block, Figure)]
+
+
+def captioned(blocks: Iterable[Block], caption: str) -> list[Block]:
+    """Give each table that has no caption this one, with a number where there are several tables."""
+    found = list(blocks)
+    several = sum(isinstance(block, Table) for block in found) > 1
+    numbers = count(1)
+    return [
+        replace(block, caption=f"{block.caption or caption}{f' ({next(numbers)})' if several else ''}")
+        if isinstance(block, Table)
+        else block
+        for block in found
+    ]
 
 
 def text_table(

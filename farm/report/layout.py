@@ -115,7 +115,7 @@ def formatted(value: Value, column: Column) -> str:
         return label(scaled)
     if isinstance(scaled, Interval | Median) and column.form in _WITH_ENDS:
         return _WITH_ENDS[column.form](scaled)
-    if isinstance(scaled, Interval) and scaled.mean < 0 and column.form in {Form.NUMBER, Form.ENERGY}:
+    if isinstance(scaled, Interval) and scaled.mean < 0 and column.form in {Form.NUMBER, Form.MIDDLE}:
         return net(scaled)
     middle = scaled.mean if isinstance(scaled, Interval) else scaled.value if isinstance(scaled, Median) else scaled
     write = _WITHOUT_ENDS.get(column.form)

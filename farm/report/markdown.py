@@ -22,6 +22,7 @@ from farm.report.document import (
 from farm.report.layout import laid_out
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
+_COMMANDS = re.compile(rf"(`[^`]+`)|{_SPECIAL.pattern}")
 
 
 def report(document: Report) -> str:
@@ -79,12 +80,17 @@ def _plain(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 
+def _prose(text: str) -> str:
+    """The same of a sentence, where a command stands between backticks and stays code."""
+    return _COMMANDS.sub(lambda found: found[1] or f"\\{found[2]}", " ".join(text.split()))
+
+
 _WRITERS: Mapping[type[Block], Callable[[Any], list[str]]] = {
-    Paragraph: lambda block: [_plain(block.text)],
+    Paragraph: lambda block: [_prose(block.text)],
     Heading: lambda block: [f"### {_plain(block.text)}"],
-    Note: lambda block: [f"*{_plain(block.text)}*"],
-    Alert: lambda block: [f"> **{_plain(block.text)}**"],
-    Findings: lambda block: [f"- {_plain(item)}" for item in block.items],
+    Note: lambda block: [f"*{_prose(block.text)}*"],
+    Alert: lambda block: [f"> **{_prose(block.text)}**"],
+    Findings: lambda block: [f"- {_prose(item)}" for item in block.items],
     Facts: _facts,
     Code: _code,
     Table: _table,

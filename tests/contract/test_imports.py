@@ -17,7 +17,8 @@ from farm.report.document import Alert
 from farm.report.selection import Selection
 from farm.store import Store
 from tests.contract.store_records import ANNE, MACHINE, claim, job_id, new_job, record, report
-from tests.summaries import rendered, widest
+from tests.documents import lines_of, seen
+from tests.summaries import widest
 
 HEADER = "Model,BS,Energy,Time,Host\n"
 ROWS = "alexnet,1,10.0,2.0,a\nalexnet,16,4.0,,a\nalexnet,1,11.0,2.5,a\nalexnet,1,20.0,4.0,b\n"
@@ -142,9 +143,10 @@ def test_what_is_averaged_over_is_told(store: Store, tmp_path: Path) -> None:
     path.write_text("model,batch_size,machine,gross_j\na,1,x,2\na,4,x,1\nb,1,x,5\nb,4,x,3\n", encoding="utf-8")
     factors = {"model": "model", "batch_size": "batch_size"}
     store.add_import(read(path, None, Mapped({}, factors, constants={"domain": "gpu"})), "anne")
-    shown = rendered(across.view(store, [store.find_sweep()], Selection(by=("model",))).rendered())
-    assert "mean over batch_size 1 4" in shown
-    assert "mean over" not in rendered(across.view(store, [store.find_sweep()], Selection()).rendered())
+    averaged = across.document(across.view(store, [store.find_sweep()], Selection(by=("model",))))
+    assert "mean over batch_size 1 4" in lines_of(averaged)
+    every = across.document(across.view(store, [store.find_sweep()], Selection()))
+    assert not any(line.startswith("mean over") for line in lines_of(every))
 
 
 @pytest.mark.parametrize(
@@ -219,11 +221,12 @@ def test_an_import_is_never_pooled_with_what_the_farm_measured(store: Store, fil
     store.complete(report(job_id(1), 1, facts={"device": "cpu", "unit": "image"}))
     both = [store.find_sweep("theirs"), store.find_sweep("batching")]
     view = across.view(store, both, Selection(by=("batch_size",)), {"batch_size": "1"})
-    assert widest(rendered(view.rendered())) <= 80
+    shown = across.document(view)
+    assert widest(seen(shown)) <= 80
     kinds = {dict(cell.kind)["imported"]: cell for cell in view.cells if dict(cell.configuration)["batch_size"] == 1}
     assert set(kinds) == {True, False}
     assert all(dict(one.kind)["imported"] for one in view.comparison.overall)
-    assert {record["imported"] for record in view.records()} == {True, False}
+    assert {record["imported"] for record in shown.records()} == {True, False}
 
 
 def test_an_import_that_fails_leaves_nothing(store: Store, file: Path) -> None:

@@ -416,7 +416,7 @@ def test_a_search_is_drawn_as_it_went(sqlite_url: str) -> None:
 def test_more_series_than_colours_take_more_charts(sqlite_url: str) -> None:
     with batching(sqlite_url, models=tuple(f"net{n}" for n in range(9))) as (store, sweep):
         shown = view(store, sweep, Selection())
-    names = [block.name for block in shown.blocks if isinstance(block, Figure) and "energy per image" in block.name]
+    names = [b.name for b in shown.blocks if isinstance(b, Figure) and "energy per image" in b.name]
     assert [name[-8:] for name in names] == ["(1 of 2)", "(2 of 2)"]
 
 

@@ -7,12 +7,13 @@ import pytest
 import farm.sweeps
 from farm.analysis.aggregate import P99_NEEDS
 from farm.model import Machine
+from farm.report.terminal import text
 from farm.scheduling import tuner
 from farm.scheduling.plan import Plan, plan
 from farm.scheduling.status import plans
 from farm.spec import InferenceSweep, ServingSweep, Sweep, TuningSweep, load_sweep, profile_settings
 from farm.spec.catalog import MODELS, NETWORKS
-from tests.summaries import rendered, widest
+from tests.summaries import widest
 
 READY_MADE = Path(farm.sweeps.__file__).parent
 MACHINES = [Machine(id="m", name="lab1", hardware_class="small", hardware={})]
@@ -34,7 +35,7 @@ def planned(sweep: Sweep) -> Plan:
 @pytest.mark.parametrize("name", farm.sweeps.names())
 def test_a_dry_run_of_each_fits_a_terminal(name: str) -> None:
     sweep = load_sweep(READY_MADE / f"{name}.yaml")
-    shown = rendered(plans.described(sweep, planned(sweep)))
+    shown = text(plans.described(sweep, planned(sweep)))
     assert widest(shown) <= 80
     assert shown.splitlines()[-1].strip() == "Nothing was submitted."
 

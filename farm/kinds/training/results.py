@@ -31,13 +31,13 @@ _SHOWN = (
 )
 _STAGES = (
     Column("epoch_net_j", form=Form.NET),
-    Column("setup_gross_j", form=Form.ENERGY),
+    Column("setup_gross_j", form=Form.MIDDLE),
     Column("setup_net_j", form=Form.NET),
     Column("setup_s", form=Form.MIDDLE),
-    Column("training_gross_j", "training\ngross J", Form.ENERGY),
+    Column("training_gross_j", "training\ngross J", Form.MIDDLE),
     Column("training_net_j", form=Form.NET),
     Column("training_s", form=Form.MIDDLE),
-    Column("validation_gross_j", "valid.\ngross J", Form.ENERGY),
+    Column("validation_gross_j", "valid.\ngross J", Form.MIDDLE),
     Column("validation_net_j", form=Form.NET),
     Column("validation_s", form=Form.MIDDLE),
     *(Column(f"stopped_{reason}") for reason in Stopped),
@@ -47,7 +47,7 @@ _UNTIL = (
     Column("reached", "\nreached", Form.TEXT),
     Column("epochs_done", "epochs\ndone", Form.COUNT),
     Column("net_j", "net J\n(95%)", Form.NET),
-    Column("gross_j", "\ngross J", Form.ENERGY),
+    Column("gross_j", "\ngross J", Form.MIDDLE),
     Column("s", "\ns", Form.INTERVAL),
 )
 
@@ -91,7 +91,7 @@ def document(found: Results) -> Document:
 def table(of: Sequence[TrainingSummary], keys: Sequence[str]) -> Table:
     """Return a table with a row a group; joules of an epoch are shown only where one is known."""
     heading = "J/epoch\ngross" if any(s.epoch_gross_j for s in of) else None
-    epoch = Column("epoch_gross_j", heading, Form.ENERGY)
+    epoch = Column("epoch_gross_j", heading, Form.MIDDLE)
     until = (column for target in of[0].targets for column in _until_columns(target.accuracy))
     columns = summaries.columns(keys, (*_SHOWN, epoch, *_STAGES, *until), but=summaries.LATENCIES)
     return Table(columns, [summaries.row(s.work, **_values(s)) for s in of])

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from shlex import quote
 
 from farm import __version__
@@ -22,8 +21,8 @@ from farm.report.document import (
     Paragraph,
     Report,
     Section,
-    Table,
     Value,
+    captioned,
     findings,
     text_table,
 )
@@ -145,14 +144,10 @@ def _machine(machine: Machine, version: str) -> Facts:
 
 
 def _results(study: Studied, material: Material) -> Iterator[Block]:
-    """Yield the view of a sweep without its title, which the section has."""
+    """Yield the view of a sweep, its tables and charts numbered, without the title that the section has."""
     yield from _named(study, material)
     title = Paragraph(f"{study.record.name} ({study.record.id})")
-    for block in study.results.blocks:
-        if isinstance(block, Table) and not block.caption:
-            yield replace(block, caption=f"Results of {study.record.name}")
-        elif block != title:
-            yield block
+    yield from captioned((block for block in study.results.blocks if block != title), f"Results of {study.record.name}")
 
 
 def _across(material: Material) -> list[Block]:
@@ -198,7 +193,7 @@ def _flags(flags: Counter[Flag]) -> list[Block]:
 def _doubted(samples: Sequence[Sample], trials: Mapping[str, TrialRow]) -> list[Block]:
     found = [(trials[str(sample.labels["trial"])], sample.flags) for sample in samples if not sample.is_valid]
     rows = [[t.trial, f"{point(t.factors)}, repetition {t.repetition + 1}", ", ".join(flags)] for t, flags in found]
-    return _listed("Trials in doubt because of their flags", ("trial", "of", "flags"), rows)
+    return _listed("Trials in doubt because of their flags", ("trial", "point", "flags"), rows)
 
 
 def _failed(failures: Sequence[FailedTrial]) -> list[Block]:
@@ -206,7 +201,7 @@ def _failed(failures: Sequence[FailedTrial]) -> list[Block]:
         [f"{f.job}.{f.attempt}", f"{point(f.point)}, repetition {f.repetition + 1}", f.failure.kind, f.failure.message]
         for f in failures
     ]
-    return _listed("Trials that failed", ("trial", "of", "how", "why"), rows)
+    return _listed("Trials that failed", ("trial", "point", "failure", "message"), rows)
 
 
 def _listed(caption: str, headings: Sequence[str], rows: Sequence[Sequence[Value]], most: int = _MOST) -> list[Block]:
