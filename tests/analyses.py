@@ -5,7 +5,8 @@ from math import exp
 from random import Random
 from typing import Any
 
-from farm.report.analyses import Analysis, Method, Options, analysis
+from farm.report.analyses import Method, Options, analysis
+from farm.report.document import Document
 from farm.report.observations import Observations, of_sweep
 from farm.report.selection import Selection
 from tests.loaded import Measured, loaded
@@ -50,5 +51,5 @@ def seen(
     return of_sweep(loaded(SWEEP, *measurements, domain=chosen.get("domain")), response, factors, Selection(**chosen))
 
 
-def analysed(how: Method, found: Observations, factors: Sequence[str] = FACTORS, **options: Any) -> Analysis:
+def analysed(how: Method, found: Observations, factors: Sequence[str] = FACTORS, **options: Any) -> Document:
     return analysis(how, found, factors, Options(**options))

@@ -23,8 +23,8 @@ from farm.model import (
     Window,
     WindowKind,
 )
-from farm.report.paper.material import Material
 from farm.store import NewJob, Store
+from farm.studies.paper.material import Material
 from tests.contract.store_records import MACHINE, UTC_NOON, new_job, record, report
 
 LATER = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Services that take what they are told, a plain simulation to hold the fast one against, and live trials."""
+"""Services with given times and joules, a plain simulation to check the fast one against, and live trials."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 
 from farm.analysis.intervals import Interval
-from farm.kinds.serving.simulated import Batch, Course, Poisson, Policy, Service, simulate
+from farm.kinds.serving.simulated.service import Batch, Service
+from farm.load.arrivals import Poisson
+from farm.load.policy import Policy
+from farm.load.simulation import Course, simulate
 from farm.model import (
     Domain,
     Measurement,
@@ -111,7 +114,7 @@ Shown = tuple[TrialRow, list[MeasurementRow], list[Requests]]
 
 
 def requests_of(course: Course, window: int = 0, capacity_per_s: float = 1000.0, late_s: float = 0.0) -> Requests:
-    """What a trial would tell that served as simulated; each request comes so late."""
+    """What a trial would report that served as simulated; each request comes so late."""
     arrival_s = course.enqueue_s[: course.served]
     begin_s, done_s = tuple(course.start_s.tolist()), tuple(course.done_s.tolist())
     return Requests(

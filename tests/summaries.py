@@ -161,4 +161,4 @@ def trial_row(**changes: Any) -> TrialRow:
 
 
 def widest(text: str) -> int:
-    return max(len(line.rstrip()) for line in text.splitlines())
+    return max((len(line.rstrip()) for line in text.splitlines()), default=0)

@@ -12,8 +12,9 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from farm.analysis.aggregate import Group, Key, UnitSample, grams
+from farm.analysis.aggregate import Group, Key, UnitSample
 from farm.analysis.intervals import CONFIDENCE, RESAMPLES, Interval, mean_interval
+from farm.analysis.rules import grams, stands_out
 from farm.model import Scalar
 
 #: Labels whose levels are never compared with each other.
@@ -42,7 +43,7 @@ class Figure(StrEnum):
             case Figure.SECONDS:
                 return 1 / sample.units_per_s if sample.units_per_s else None
             case Figure.GRAMS:
-                return grams(sample)
+                return grams(sample.gross_j, sample.carbon_g_per_kwh)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +104,7 @@ def compare(groups: Sequence[Group], reference: Mapping[str, str], figure: Figur
 
 def _sound(groups: Sequence[Group]) -> Figure:
     known = [group.summary.net_j for group in groups if not group.summary.is_doubtful]
-    is_net = all(net is not None and net.mean > 0 and (net.low is None or net.low > 0) for net in known)
-    return Figure.NET if known and is_net else Figure.GROSS
+    return Figure.NET if known and all(map(stands_out, known)) else Figure.GROSS
 
 
 def _placed(group: Group) -> tuple[Key, Key, Key]:

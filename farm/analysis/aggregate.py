@@ -7,11 +7,11 @@ from math import ceil
 from statistics import fmean
 
 from farm.analysis.intervals import Interval, Median, mean_intervals, median
+from farm.analysis.rules import are_apart, grams, stands_out
 from farm.model import Flag, Quality, Scalar
 
 #: A p99 claim needs at least so many batches: then an order statistic bounds it with 99 % confidence.
 P99_NEEDS = 459
-JOULES_PER_KWH = 3.6e6
 
 Key = tuple[tuple[str, Scalar], ...]
 
@@ -123,7 +123,7 @@ def _summary(
 ) -> Summary:
     first = everything[0]
     latencies_s = sorted(value for sample in group for value in sample.latencies_s)
-    rates, carbon_g = _known(s.units_per_s for s in group), _known(grams(s) for s in group)
+    rates, carbon_g = _known(s.units_per_s for s in group), _known(grams(s.gross_j, s.carbon_g_per_kwh) for s in group)
     return Summary(
         key=tuple((name, first.labels.get(name)) for name in by),
         quality=first.quality,
@@ -144,13 +144,6 @@ def _summary(
         net_median_j=median(_known(s.net_j for s in group)) if net_j else None,
         carbon_g=fmean(carbon_g) if carbon_g else None,
     )
-
-
-def grams(sample: UnitSample) -> float | None:
-    """CO2e a unit of work, of its gross energy."""
-    if sample.carbon_g_per_kwh is None or sample.gross_j is None:
-        return None
-    return sample.carbon_g_per_kwh * sample.gross_j / JOULES_PER_KWH
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float | None:
@@ -182,7 +175,7 @@ def best_batch(summaries: Sequence[Summary]) -> Saving | None:
     sized = [s for s in summaries if isinstance(s.labels.get("batch_size"), int) and not s.is_doubtful]
     if len(sized) < 2 or len({(s.quality, s.simulated) for s in sized}) > 1:
         return None
-    net = [s.net_j for s in sized if s.net_j is not None and _stands_out(s.net_j)]
+    net = [s.net_j for s in sized if s.net_j is not None and stands_out(s.net_j)]
     gross = [s.gross_j for s in sized if s.gross_j is not None and s.gross_j.mean > 0]
     is_net = len(net) == len(sized)
     if not is_net and len(gross) < len(sized):
@@ -194,18 +187,3 @@ def best_batch(summaries: Sequence[Summary]) -> Saving | None:
     rival_energy, rival = (energy, reference) if best is not reference else min(others, key=lambda pair: pair[0].mean)
     is_clear = are_apart(best_energy, rival_energy, min(best.trials, rival.trials))
     return Saving(best, reference, best_energy.mean, 1 - best_energy.mean / energy.mean, is_net, is_clear)
-
-
-def _stands_out(energy: Interval) -> bool:
-    """Whether it is above zero, its interval included."""
-    return energy.mean > 0 and (energy.low is None or energy.low > 0)
-
-
-def are_apart(less: Interval, more: Interval, trials: int) -> bool | None:
-    """Whether the intervals are; None where one is unknown, or rests on one trial and so on its meter alone.
-
-    `trials`: of the side that has fewer.
-    """
-    if trials < 2 or less.high is None or more.low is None:
-        return None
-    return less.high < more.low

@@ -166,3 +166,10 @@ def _instrument(mean: float, uncertainties: Sequence[float]) -> tuple[float, flo
         return None
     half = COVERAGE_FACTOR * sqrt(sum(u * u for u in uncertainties)) / len(uncertainties)
     return mean - half, mean + half
+
+
+def metered(value: float, uncertainty: float | None) -> Interval:
+    """Return one value with the 95 % interval of its instrument's standard uncertainty; None: it has no ends."""
+    if uncertainty is None:
+        return Interval(value, None, None)
+    return Interval(value, value - COVERAGE_FACTOR * uncertainty, value + COVERAGE_FACTOR * uncertainty)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from farm.cli.options import DomainName, FormatName, IncludeFlagged, Json, Output, Where, selection, table_format
-from farm.cli.output import Answer, opened
+from farm.cli.output import Shown, opened
 
 
 def across(
@@ -36,7 +36,7 @@ def across(
     form: FormatName = None,
     output: Output = None,
     as_json: Json = False,
-) -> Answer:
+) -> Shown:
     """Compare configurations across machines and sweeps."""
     from farm.exchange.loading import load_all
     from farm.report import across as report
@@ -48,4 +48,4 @@ def across(
         found = [store.find_sweep(name) for name in sweeps] if sweeps else [store.find_sweep()]
         distinct = list({sweep.id: sweep for sweep in found}.values())
         data = load_all(store, distinct, domain=selected.domain)
-    return Answer(report.view(data, selected, reference, figure, median), None, chosen, output)
+    return Shown(report.document(report.view(data, selected, reference, figure, median)), chosen, output)

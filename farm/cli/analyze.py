@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from farm.cli.options import DomainName, FormatName, IncludeFlagged, Json, Output, Where, selection, table_format
-from farm.cli.output import Answer, opened
+from farm.cli.output import Shown, opened
 
 if TYPE_CHECKING:
-    from farm.report.analyses import Analysis
-    from farm.report.files import Format
     from farm.report.observations import Observations
     from farm.report.selection import Selection
 
@@ -58,8 +56,9 @@ def analyze(
     form: FormatName = None,
     output: Output = None,
     as_json: Json = False,
-) -> Answer:
+) -> Shown:
     """Test a sweep's trials, or any file: effects, intervals, words."""
+    from farm.exchange.observed import of_csv
     from farm.report import analyses, observations
 
     chosen = table_format(form, output, as_json)
@@ -69,12 +68,12 @@ def analyze(
     if csv is not None:
         if sweep is not None or domain is not None or include_flagged:
             raise _bad("--csv: a file has no SWEEP, --domain or --include-flagged")
-        seen = observations.of_csv(csv, response, columns, selection(where, None).where)
+        seen = of_csv(csv, response, columns, selection(where, None).where)
     else:
         seen = _of_sweep(sweep, response, columns, selection(where, domain, include_flagged))
     if log:
         seen = observations.logarithms(seen)
-    return _answer(analyses.analysis(known, seen, names, options), chosen, output)
+    return Shown(analyses.analysis(known, seen, names, options), chosen, output)
 
 
 def compare(
@@ -96,7 +95,7 @@ def compare(
     form: FormatName = None,
     output: Output = None,
     as_json: Json = False,
-) -> Answer:
+) -> Shown:
     """Compare two sweeps, or two choices of one, point by point."""
     from farm.exchange.loading import load
     from farm.report import comparisons, observations
@@ -106,8 +105,7 @@ def compare(
     with opened() as (store, _):
         sweeps = store.find_sweep(first), store.find_sweep(second or first)
         data = [load(store, sweep, observations.NEEDS, sides[0].domain) for sweep in sweeps]
-    found = comparisons.comparison((data[0], data[1]), (sides[0], sides[1]), response)
-    return _answer(found, chosen, output)
+    return Shown(comparisons.comparison((data[0], data[1]), (sides[0], sides[1]), response), chosen, output)
 
 
 def _side(
@@ -128,10 +126,6 @@ def _of_sweep(sweep: str | None, response: str, columns: tuple[str, ...], select
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-
-
-def _answer(found: "Analysis", form: "Format", output: Path | None) -> Answer:
-    return Answer(found, found.record, form, output)
 
 
 def _bad(message: str) -> Exception:

@@ -4,7 +4,7 @@ A command returns one `Output`, or yields several; `farm.cli.app` hands each to 
 """
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,18 +62,7 @@ class Notes:
     status: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A view that is no document yet."""
-
-    view: Any
-    record: Mapping[str, Any] | None
-    form: "Format"
-    output: Path | None
-    notes: Sequence[str] = ()
-
-
-Output = Shown | Rows | Written | Line | Notes | Answer
+Output = Shown | Rows | Written | Line | Notes
 
 
 @contextmanager
@@ -107,9 +96,6 @@ def write(output: Output) -> int:
             note(output.notes)
         case Line():
             _print_line(output)
-        case Answer():
-            _write_view(output)
-            note(output.notes)
         case Notes():
             note(output.lines)
             return output.status
@@ -169,22 +155,3 @@ def _print_line(line: Line) -> None:
     from farm.report.terminal import plain
 
     print(json_text(line.record) if line.as_json else plain(line.text))
-
-
-def _write_view(answer: Answer) -> None:
-    from rich.console import Console
-
-    from farm.report.files import Format, json_text, write_text
-    from farm.report.terminal import Plain
-
-    if answer.form is Format.JSON and answer.record is not None:
-        text = json_text(answer.record)
-        print(text) if answer.output is None else write_text(text, answer.output)
-    elif answer.form is not Format.TABLE:
-        _write_rows(answer.view.records(), answer.form, answer.output)
-    elif answer.output is None:
-        Console(markup=False, emoji=False, highlight=False).print(Plain(answer.view.rendered()))
-    else:
-        from farm.kinds.views import plain
-
-        write_text(plain(answer.view.rendered()), answer.output)

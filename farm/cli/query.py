@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from farm.cli.options import FormatName, Json, Output, table_format
-from farm.cli.output import Answer, opened
+from farm.cli.output import Shown, opened
 
 
 def query(
@@ -16,14 +16,14 @@ def query(
     form: FormatName = None,
     output: Output = None,
     as_json: Json = False,
-) -> Answer:
+) -> Shown:
     """Ask the database in SQL; it can only be read."""
-    from farm.exchange.queried import Columns, Queried
+    from farm.exchange import queried
 
     chosen = table_format(form, output, as_json)
     if statement is None:
-        return Answer(Columns(), None, chosen, output)
+        return Shown(queried.views(), chosen, output)
     with opened() as (store, _):
         found = store.query(statement, limit)
     notes = (f"farm: note: only the first {limit} rows: --limit {10 * limit} gives more",) if found.is_cut else ()
-    return Answer(Queried(found), None, chosen, output, notes)
+    return Shown(queried.document(found), chosen, output, notes)

@@ -9,7 +9,7 @@ import typer
 from farm.cli.output import Written, opened
 
 if TYPE_CHECKING:
-    from farm.report.paper.material import Material
+    from farm.studies.paper.material import Material
     from farm.studies.reproduction import Reproduction
 
 FORMATS = ("html", "md", "json")
@@ -71,12 +71,17 @@ def text(material: "Material", form: str, claims: "Reproduction | None" = None) 
     """The report; with the claims of a study, where it is about one."""
     from farm.report import html, markdown
     from farm.report.files import json_text
-    from farm.report.paper import record, sections
+    from farm.studies.paper import record, sections
 
+    if claims is None:
+        document, own = sections.document(material), {}
+    else:
+        from farm.studies import reproduction_view as view
+
+        document = sections.document(material, view.section(claims), f"Repeated: {claims.paper.title}")
+        own = {"reproduction": view.record(claims)}
     if form == "json":
-        return json_text(record.of(material) | ({"reproduction": claims.record()} if claims else {}))
-    about = (claims.section(), f"Repeated: {claims.paper.title}") if claims else ()
-    document = sections.document(material, *about)
+        return json_text(record.of(material) | own)
     return html.page(document) if form == "html" else markdown.report(document)
 
 
@@ -85,7 +90,7 @@ def _draw(material: "Material", folder: Path) -> str:
     from farm.errors import InputError
     from farm.report import svg
     from farm.report.files import write_bytes, write_text
-    from farm.report.paper import sections
+    from farm.studies.paper import sections
 
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from farm.cli.options import Fresh, IncludeFlagged, Json
-from farm.cli.output import Answer, Output, Written, opened
+from farm.cli.options import Fresh, IncludeFlagged, Json, as_form
+from farm.cli.output import Output, Shown, Written, opened
 from farm.cli.report import chosen_format, text
 from farm.cli.run import Ran, measured, outcome
 
@@ -42,9 +42,9 @@ def reproduce(
     """
     from farm.errors import InputError
     from farm.exchange.papers import load_material, load_report
-    from farm.report.files import Format
     from farm.settings.credentials import redacted
     from farm.studies import reproduction
+    from farm.studies.reproduction_view import document
 
     paper = reproduction.find(study)
     if no_run and fresh:
@@ -64,10 +64,10 @@ def reproduce(
             raise InputError(f"nothing of {', '.join(names)} was measured yet: leave out --no-run")
         missing = [name for name in names if name not in {sweep.name for sweep in sweeps}]
         data = load_report(store, sweeps)
-        view = reproduction.reproduction(paper, data, missing, include_flagged)
-        yield Answer(view, view.record(), Format.JSON if as_json else Format.TABLE, None)
+        claims = reproduction.reproduction(paper, data, missing, include_flagged)
+        yield Shown(document(claims), as_form(as_json))
         material = load_material(store, data, [], redacted(settings.store_url), datetime.now(UTC))
-        yield Written(text(material, form, view), path)
+        yield Written(text(material, form, claims), path)
         for ran in found:
             yield outcome(ran.progress, store, ran.sweep)
 

@@ -15,10 +15,10 @@ from farm.cli.options import (
     selection,
     table_format,
 )
-from farm.cli.output import Answer, opened
+from farm.cli.output import Shown, opened
 
 if TYPE_CHECKING:
-    from farm.kinds.serving.simulated import Arrivals
+    from farm.load.arrivals import Arrivals
 
 Rates = Annotated[
     list[str] | None, typer.Option("--rate", metavar="RATE", help="Request rate, such as 16/s; may be repeated.")
@@ -58,14 +58,14 @@ def response(
     form: FormatName = None,
     output: Output = None,
     as_json: Json = False,
-) -> Answer:
+) -> Shown:
     """Simulate response times under load, from measured batches."""
     from farm.errors import InputError
     from farm.exchange.loading import load, load_results
-    from farm.kinds.serving import measured
-    from farm.kinds.serving.agreement_view import beside
-    from farm.kinds.serving.response import responses
-    from farm.kinds.serving.simulated import Policy
+    from farm.kinds.serving.simulated import beside
+    from farm.kinds.serving.simulated import response as simulated
+    from farm.kinds.serving.simulated.batches import NEEDS
+    from farm.load.policy import Policy
 
     chosen = table_format(form, output, as_json)
     selected = selection(where, domain, include_flagged)
@@ -73,16 +73,15 @@ def response(
         if rate or policy or arrivals != "poisson":
             raise InputError("--live: rates, policies and arrivals are those of its trials: leave the others out")
         with opened() as (store, _):
-            data = load(store, store.find_sweep(sweep), measured.NEEDS, selected.domain)
+            data = load(store, store.find_sweep(sweep), NEEDS, selected.domain)
             lived = load_results(store, store.find_sweep(live), selected.domain)
-        pairs = beside(data, lived, selected, requests, seed)
-        return Answer(pairs, pairs.record(), chosen, output)
+        return Shown(beside.document(beside.beside(data, lived, selected, requests, seed)), chosen, output)
     processes = _arrivals(arrivals, rate or [])
     policies = [Policy.parse(text) for text in policy or []]
     with opened() as (store, _):
-        data = load(store, store.find_sweep(sweep), measured.NEEDS, selected.domain)
-    found = responses(data, selected, processes, policies, requests, seed)
-    return Answer(found, None, chosen, output)
+        data = load(store, store.find_sweep(sweep), NEEDS, selected.domain)
+    found = simulated.responses(data, selected, processes, policies, requests, seed)
+    return Shown(simulated.document(found), chosen, output)
 
 
 def recommend(
@@ -102,21 +101,21 @@ def recommend(
     form: FormatName = None,
     output: Output = None,
     as_json: Json = False,
-) -> Answer:
+) -> Shown:
     """Find the network and policy of least energy within a limit."""
     from farm.exchange.loading import load
-    from farm.kinds.serving import measured
-    from farm.kinds.serving.recommend import parse_limits
-    from farm.kinds.serving.recommendation import recommendation
+    from farm.kinds.serving.recommended import answer
+    from farm.kinds.serving.recommended.choice import parse_limits
+    from farm.kinds.serving.simulated.batches import NEEDS
 
     chosen = table_format(form, output, as_json)
     limits = parse_limits(slo or [])
     (process,) = _arrivals(arrivals, [rate] if rate is not None else [])
     selected = selection(where, domain, include_flagged)
     with opened() as (store, _):
-        data = load(store, store.find_sweep(sweep), measured.NEEDS, selected.domain)
-    found = recommendation(data, selected, process, limits, requests, seed)
-    return Answer(found, found.record(), chosen, output)
+        data = load(store, store.find_sweep(sweep), NEEDS, selected.domain)
+    found = answer.recommendation(data, selected, process, limits, requests, seed)
+    return Shown(answer.document(found), chosen, output)
 
 
 def _arrivals(name: str, rates: list[str]) -> "list[Arrivals]":

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from farm.cli.options import AnySweep, DomainName, FormatName, IncludeFlagged, Json, Output, Where, table_format
-from farm.cli.output import Answer, Rows, opened
+from farm.cli.output import Rows, Shown, opened
 
 
 def results(
@@ -26,7 +26,7 @@ def results(
     form: FormatName = None,
     output: Output = None,
     as_json: Json = False,
-) -> Answer:
+) -> Shown:
     """Print results, grouped and summed up."""
     from farm.exchange.loading import load_results
     from farm.kinds import views
@@ -36,7 +36,7 @@ def results(
     selected = Selection.parse(by, where or [], domain, include_flagged, target_accuracy or [])
     with opened() as (store, _):
         data = load_results(store, store.find_sweep(sweep), selected.domain)
-    return Answer(views.view(data, selected), None, chosen, output)
+    return Shown(views.view(data, selected), chosen, output)
 
 
 def export(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from farm.cli.options import Fresh, Json, SweepFile
-from farm.cli.output import Answer, Notes, Output, opened
+from farm.cli.output import Notes, Output, Shown, opened
 
 if TYPE_CHECKING:
     from farm.model import Progress, SweepRecord
@@ -46,7 +46,7 @@ def run(sweep: SweepFile, fresh: Fresh = False, as_json: Json = False) -> Iterat
     with opened(create=True) as (store, settings):
         ran = yield from measured(loaded, text, store, settings, Interrupts(), fresh, quiet=as_json)
         shown = views.view(load_results(store, ran.sweep), Selection())
-        yield Answer(shown, None, Format.JSON if as_json else Format.TABLE, None)
+        yield Shown(shown, Format.JSON if as_json else None)
         yield outcome(ran.progress, store, ran.sweep) if ran.progress.is_over else ran.stopped(f"farm run {sweep}")
 
 

@@ -15,7 +15,7 @@ from farm.cli.options import (
     selection,
     table_format,
 )
-from farm.cli.output import Answer, opened
+from farm.cli.output import Shown, opened
 
 
 def timeline(
@@ -34,15 +34,14 @@ def timeline(
     form: FormatName = None,
     output: Output = None,
     as_json: Json = False,
-) -> Answer:
+) -> Shown:
     """Set joules per image against accuracy and year of publication."""
     from farm.exchange.loading import load
-    from farm.studies import timeline_view as report
+    from farm.studies import timeline_view
 
     chosen = table_format(form, output, as_json)
-    weights, figure = report.parse_accuracy(accuracy), report.parse_figure(of)
+    weights, figure = timeline_view.parse_accuracy(accuracy), timeline_view.parse_figure(of)
     selected = selection(where, domain, include_flagged)
     with opened() as (store, _):
         data = load(store, store.find_sweep(sweep), domain=selected.domain)
-    found = report.view(data, selected, weights, figure)
-    return Answer(found, found.record(), chosen, output)
+    return Shown(timeline_view.document(timeline_view.view(data, selected, weights, figure)), chosen, output)

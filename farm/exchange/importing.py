@@ -12,8 +12,9 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from farm.analysis import sheets
+from farm.analysis.statistics.data import LARGEST
 from farm.errors import InputError
+from farm.exchange import sheets
 from farm.model import UNKNOWN_HARDWARE, Domain, Import, ImportedTrial, Mapped, Quality, Scalar
 
 #: What a column may hold besides factors, and what else it may be called.
@@ -117,8 +118,8 @@ class _Row:
             found = None
         if found is None or not isfinite(found):
             raise self.wrong(column, expected)
-        if abs(found) > sheets.LARGEST:
-            raise self.wrong(column, f"at most {sheets.LARGEST:g}")
+        if abs(found) > LARGEST:
+            raise self.wrong(column, f"at most {LARGEST:g}")
         return float(found)
 
     def count(self, column: str, least: int, most: int) -> int:

@@ -7,9 +7,9 @@ from farm import kinds
 from farm.errors import InputError
 from farm.exchange.loading import load
 from farm.model import SweepData, SweepRecord, TrialRow
-from farm.report.paper import material
-from farm.report.paper.material import Material, Traced
 from farm.store import Store
+from farm.studies.paper import material
+from farm.studies.paper.material import Material, Traced
 
 
 def load_report(store: Store, sweeps: Iterable[SweepRecord]) -> Sequence[SweepData]:

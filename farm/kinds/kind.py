@@ -12,7 +12,7 @@ from farm.report.columns import Columns
 from farm.spec import Sweep
 
 if TYPE_CHECKING:
-    from farm.kinds.views import View
+    from farm.report.document import Document
     from farm.report.selection import Selection
 
 #: Settings of the latency pass, for `unheeded` of kinds that have none.
@@ -63,15 +63,15 @@ class Kind:
         """
         return windows_s(spec.measure, spec.measure.window_s) + spec.measure.latency_s
 
-    def results(self, data: SweepData, selection: "Selection") -> "View":
+    def results(self, data: SweepData, selection: "Selection") -> "Document":
         """Return what there is to see of a sweep of this kind.
 
         Raises:
             InputError: the selection does not fit the sweep.
         """
-        from farm.kinds import views  # noqa: PLC0415 - to plan needs no statistics
+        from farm.kinds.inference import results  # noqa: PLC0415 - to plan needs no statistics
 
-        return views.results(data, selection, self.columns)
+        return results.document(results.results(data, selection, self.columns))
 
 
 def windows_s(measure: MeasureSettings, window_s: float) -> float:

@@ -1,12 +1,9 @@
 """Several sweeps on several machines, side by side: for `farm across`."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-
-from rich.console import Group, RenderableType
-from rich.text import Text
 
 from farm.analysis.across import KIND, MACHINE, Cell, Comparison, Figure, Overall, compare
 from farm.analysis.aggregate import UnitSample, grouped
@@ -15,11 +12,13 @@ from farm.analysis.samples import unit_samples
 from farm.errors import InputError
 from farm.model import Scalar, SweepData, SweepRecord
 from farm.report import notes
+from farm.report.across_charts import figures
 from farm.report.columns import Columns
-from farm.report.grids import Row, grids
-from farm.report.numbers import UNKNOWN, interval, label, net, net_median, number, several
-from farm.report.results import ends, records
+from farm.report.document import Block, Column, Document, Form, Note, Paragraph, Row, Table, key, paragraphs
+from farm.report.numbers import label, several
+from farm.report.results import ends
 from farm.report.selection import Selected, Selection, check_names, label_names, select
+from farm.report.summaries import records
 
 #: Labels that are no factors.
 _IDENTITY = frozenset({*MACHINE, *KIND, "device", "environment", "sweep", "repetition", "job", "trial"})
@@ -35,110 +34,146 @@ class Across:
     selected: Selected
     comparison: Comparison
     reference: Mapping[str, str]
-    are_medians: bool = False  #: shown in the place of means; what is compared are means all the same
+    are_medians: bool = False  #: shown in the place of means; the comparison uses means all the same
 
     @property
     def cells(self) -> Sequence[Cell]:
         """One configuration on one machine each."""
         return self.comparison.cells
 
-    def rendered(self) -> RenderableType:
-        """Caption, a row a configuration and machine, a row a configuration over machines, footnotes."""
-        titles = ", ".join(f"{sweep.name} ({sweep.id})" for sweep in self.sweeps)
-        if not self.cells:
-            return Text(f"{titles}\nnothing is measured yet: `farm status` tells how sweeps stand")
-        caption = Text("\n".join((titles, *self.selected.caption()[1:], "")))
-        over = [self._overall()] if self.comparison.overall else []
-        footnotes = [Text(note, style="dim") for note in self._footnotes()]
-        return Group(caption, self._by_machine(), *over, *footnotes)
+    @property
+    def title(self) -> str:
+        """Names and ids of the sweeps."""
+        return ", ".join(f"{sweep.name} ({sweep.id})" for sweep in self.sweeps)
 
-    def records(self) -> list[dict[str, Scalar]]:
-        """A row a configuration and machine, then with machine null the means over machines."""
-        by_machine = [
-            record
-            | {name: cell.group.samples[0].labels.get(name) for name in ("domain", "unit")}
-            | {"imported": cell.group.summary.imported}
-            | medians(cell)
-            | {"compared": self.comparison.figure.value, "rank": cell.rank}
-            | ends("ratio", cell.ratio)
-            for cell, record in zip(self.cells, records(c.group.summary for c in self.cells), strict=True)
-        ]
-        names = list(by_machine[0]) if by_machine else []
-        return by_machine + [
-            dict.fromkeys(names) | _record(one, self.comparison.figure) for one in self.comparison.overall
-        ]
 
-    def _by_machine(self) -> RenderableType:
-        ratio = [f"ratio of\n{_WORDS[self.comparison.figure]}"] if self.reference else []
-        unit = self.selected.unit
-        net_j = f"net J/{unit}\n{'median [95%]' if self.are_medians else '(95%)'}"
-        headings = (f"gross J\n/{unit}", net_j, f"ms\n/{unit}", "gCO2e\n/1000", *ratio, "\nrank")
-        ties = Counter((cell.machine, cell.kind, cell.rank) for cell in self.cells)
-        rows = [(cell, _rank(cell.rank, ties[cell.machine, cell.kind, cell.rank])) for cell in self.cells]
-        return grids([Row(cell.group.summary.key, self._cells(cell, rank)) for cell, rank in rows], headings)
+def document(found: Across) -> Document:
+    """A row a configuration and machine, a chart of them, then a row a configuration over machines."""
+    if not found.cells:
+        lines = (found.title, "Nothing is measured yet. `farm status` shows how sweeps progress.")
+        return Document(paragraphs(lines), rows=())
+    blocks: list[Block] = [
+        Paragraph(found.title),
+        *found.selected.about(),
+        _by_machine(found),
+        *figures(found.comparison),
+    ]
+    blocks += [_over_machines(found.comparison)] if found.comparison.overall else []
+    return Document([*blocks, *map(Note, _footnotes(found))], rows=_records(found))
 
-    def _cells(self, cell: Cell, rank: str) -> list[str]:
+
+def _by_machine(found: Across) -> Table:
+    unit, medians = found.selected.unit, "_median" if found.are_medians else ""
+    net = f"net J/{unit}\n{'median [95%]' if medians else '(95%)'}"
+    columns = [
+        *(key(name) for name, _ in found.cells[0].group.summary.key),
+        Column("gross_j_per_unit", f"gross J\n/{unit}", Form.MIDDLE),
+        Column("net_j_per_unit", net, Form.NET_MEDIAN if medians else Form.NET),
+        Column("s_per_unit", f"ms\n/{unit}", scale=1e3),
+        Column("carbon_g_per_unit", "gCO2e\n/1000", scale=1e3),
+        *([Column("ratio", f"ratio of\n{_WORDS[found.comparison.figure]}", Form.INTERVAL)] if found.reference else []),
+        Column("rank", "\nrank", Form.COUNT),
+    ]
+    ties = Counter((cell.machine, cell.kind, cell.rank) for cell in found.cells)
+    rows = []
+    for cell in found.cells:
         summary = cell.group.summary
-        gross_j, net_j = summary.gross_j.mean if summary.gross_j else None, net(summary.net_j)
-        if self.are_medians:
-            gross_j = summary.gross_median_j.value if summary.gross_median_j else None
-            net_j = net_median(summary.net_median_j)
-        return [
-            number(gross_j),
-            f"{net_j}{'!' if summary.is_doubtful else ''}",
-            number(1e3 / summary.units_per_s if summary.units_per_s else None),
-            number(None if summary.carbon_g is None else summary.carbon_g * 1000),
-            *([interval(cell.ratio)] if self.reference else []),
-            rank,
-        ]
+        gross_j, net_j = (summary.gross_median_j, summary.net_median_j) if medians else (summary.gross_j, summary.net_j)
+        values = {
+            **summary.labels,
+            "gross_j_per_unit": gross_j,
+            "net_j_per_unit": net_j,
+            "s_per_unit": 1 / summary.units_per_s if summary.units_per_s else None,
+            "carbon_g_per_unit": summary.carbon_g,
+            "ratio": cell.ratio,
+            "rank": cell.rank,
+        }
+        marks = {"net_j_per_unit": "!"} if summary.is_doubtful else {}
+        rows.append(Row(values, marks | _tie(cell.rank, ties[cell.machine, cell.kind, cell.rank])))
+    return Table(columns, rows, "By machine")
 
-    def _overall(self) -> RenderableType:
-        kinds = {name for name in KIND if len({dict(one.kind)[name] for one in self.comparison.overall}) > 1}
-        ties = Counter((one.kind, one.rank) for one in self.comparison.overall)
-        rows = [
-            Row(
-                (*one.configuration, *((name, value) for name, value in one.kind if name in kinds)),
-                [
-                    str(one.machines),
-                    interval(one.ratio),
-                    _rank(one.rank, ties[one.kind, one.rank]),
-                ],
-            )
-            for one in self.comparison.overall
-        ]
-        headings = ("machines", f"mean ratio of {_WORDS[self.comparison.figure]} (95%)", "rank")
-        return Group(Text("Over machines, the least first", style="bold"), _flat(rows, headings))
 
-    def _footnotes(self) -> list[str]:
-        summaries = [cell.group.summary for cell in self.cells]
-        spread = self._of_medians() if self.are_medians else notes.spread(s.net_j for s in summaries)
-        return [*self._of_ratios(), *spread, *notes.reservations(summaries)]
+def _over_machines(comparison: Comparison) -> Table:
+    kinds = [name for name in KIND if len({dict(one.kind)[name] for one in comparison.overall}) > 1]
+    columns = [
+        Column("configuration", "configuration", Form.TEXT),
+        Column("machines", "machines", Form.COUNT),
+        Column("ratio", f"mean ratio of {_WORDS[comparison.figure]} (95%)", Form.INTERVAL),
+        Column("rank", "rank", Form.COUNT),
+    ]
+    ties = Counter((one.kind, one.rank) for one in comparison.overall)
+    rows = [
+        Row(
+            {
+                "configuration": ", ".join(
+                    label(value) for name, value in (*one.configuration, *one.kind) if name not in KIND or name in kinds
+                ),
+                "machines": one.machines,
+                "ratio": one.ratio,
+                "rank": one.rank,
+            },
+            _tie(one.rank, ties[one.kind, one.rank]),
+        )
+        for one in comparison.overall
+    ]
+    return Table(columns, rows, "Over machines, the least first")
 
-    def _of_medians(self) -> Iterable[str]:
-        yield "J: medians over trials, their intervals from one trial to another; ratio, rank: of means."
-        if any(s.net_median_j and s.net_median_j.low is None for s in (cell.group.summary for cell in self.cells)):
-            yield f"±? fewer than {MEDIAN_NEEDS} trials have no such interval: raise repetitions."
 
-    def _of_ratios(self) -> Iterable[str]:
-        figure = _WORDS[self.comparison.figure]
-        yield f"rank: on its machine, 1 + the rows of clearly less {figure}, their intervals apart; =: a tie."
-        if not self.reference:
-            return
-        wanted = ", ".join(f"{name} {value}" for name, value in self.reference.items())
-        yield f"ratio: to {wanted} on the same machine, 95 % by bootstrap over blocks."
-        blocks = [len({(s.labels["sweep"], s.labels["repetition"]) for s in c.group.samples}) for c in self.cells]
-        if min(blocks) < BOOTSTRAP_NEEDS:
-            yield f"Fewer than {BOOTSTRAP_NEEDS} blocks: the interval of a ratio is too narrow, raise repetitions."
-        lacking = [cell for cell in self.cells if cell.ratio is None]
-        if lacking:
-            yield f"{several(len(lacking), 'row')} without a ratio: no such reference there, or its figure is unknown."
-        machines = {cell.machine for cell in self.cells}
-        if not self.comparison.overall:
-            yield f"{several(len(machines), 'machine')}: a mean over machines needs the same joules of two or more."
-        else:
-            yield "Over machines: geometric mean, 95 % by bootstrap over machines, then blocks."
-            if max(one.machines for one in self.comparison.overall) < _FEW:
-                yield f"So few machines say little of others: with fewer than {_FEW} the interval is too narrow."
+def _tie(rank: int | None, ties: int) -> dict[str, str]:
+    return {"rank": "="} if rank is not None and ties > 1 else {}
+
+
+def _records(found: Across) -> list[dict[str, Scalar]]:
+    """A row a configuration and machine, then with machine null the means over machines."""
+    by_machine = [
+        record
+        | {name: cell.group.samples[0].labels.get(name) for name in ("domain", "unit")}
+        | {"imported": cell.group.summary.imported}
+        | medians(cell)
+        | {"compared": found.comparison.figure.value, "rank": cell.rank}
+        | ends("ratio", cell.ratio)
+        for cell, record in zip(found.cells, records([c.group.summary for c in found.cells]), strict=True)
+    ]
+    names = list(by_machine[0])
+    return by_machine + [
+        dict.fromkeys(names) | _record(one, found.comparison.figure) for one in found.comparison.overall
+    ]
+
+
+def _footnotes(found: Across) -> Iterator[str]:
+    summaries = [cell.group.summary for cell in found.cells]
+    figure = _WORDS[found.comparison.figure]
+    yield (
+        f"rank: 1 + the number of rows on the same machine that take clearly less {figure}: their intervals do not "
+        "overlap; = marks a tie."
+    )
+    if found.reference:
+        yield from _of_ratios(found)
+    if not found.are_medians:
+        yield from notes.spread(summary.net_j for summary in summaries)
+    else:
+        yield "Joules are medians over trials; ratios and ranks compare means."
+        if any(s.net_median_j and s.net_median_j.low is None for s in summaries):
+            yield f"±? marks a median of fewer than {MEDIAN_NEEDS} trials, which has no interval: raise repetitions."
+    yield from notes.reservations(summaries)
+
+
+def _of_ratios(found: Across) -> Iterator[str]:
+    wanted = ", ".join(f"{name} {value}" for name, value in found.reference.items())
+    yield f"ratio: to {wanted} on the same machine, with a 95% interval by bootstrap over blocks."
+    blocks = [len({(s.labels["sweep"], s.labels["repetition"]) for s in c.group.samples}) for c in found.cells]
+    if min(blocks) < BOOTSTRAP_NEEDS:
+        yield f"Fewer than {BOOTSTRAP_NEEDS} blocks make the interval of a ratio too narrow: raise repetitions."
+    lacking = several(sum(cell.ratio is None for cell in found.cells), "row")
+    if not lacking.startswith("0 "):
+        yield f"Without a ratio: {lacking}. The reference was not measured there, or its figure is unknown."
+    if not found.comparison.overall:
+        machines = several(len({cell.machine for cell in found.cells}), "machine")
+        yield f"{machines}: a mean over machines needs two or more that measured the same kind of joules."
+        return
+    yield "Over machines: the geometric mean, with a 95% interval by bootstrap over machines, then over blocks."
+    if max(one.machines for one in found.comparison.overall) < _FEW:
+        yield f"Fewer than {_FEW} machines say little about others, and make the interval too narrow."
 
 
 def view(
@@ -204,16 +239,6 @@ def _configuration(
 
 def _factors(found: Sequence[UnitSample]) -> tuple[str, ...]:
     return tuple(name for name in label_names(s.labels for s in found) if name not in _IDENTITY)
-
-
-def _rank(rank: int | None, ties: int) -> str:
-    return UNKNOWN if rank is None else f"{rank}{'=' if ties > 1 else ''}"
-
-
-def _flat(rows: Sequence[Row], headings: Sequence[str]) -> RenderableType:
-    """One table in the order of its rows: a name for each configuration."""
-    named = [Row((("configuration", ", ".join(label(value) for _, value in row.key)),), row.cells) for row in rows]
-    return grids(named, headings)
 
 
 def _record(one: Overall, figure: Figure) -> dict[str, Any]:

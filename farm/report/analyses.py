@@ -1,16 +1,11 @@
-"""What `farm analyze` and `farm compare` show: a table, what it says in words, and what stands against it."""
+"""What `farm analyze` shows: tables, what stands against them, and what they say in words."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from math import log
 from typing import Any, TypeVar
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
-from farm.analysis.intervals import Interval
 from farm.analysis.statistics.anova import Anova, Type, anova
 from farm.analysis.statistics.assumptions import Normality, of_cells
 from farm.analysis.statistics.data import Cell, Data, spelt
@@ -21,10 +16,9 @@ from farm.analysis.statistics.pairs import Pair, pairs
 from farm.analysis.statistics.posthoc import dunn, kruskal, tukey
 from farm.errors import InputError
 from farm.report import conclusions as words
-from farm.report.grids import Row, grids
-from farm.report.numbers import UNKNOWN, number, p_value
+from farm.report.document import Block, Column, Document, Form, Record, Row, Table, Value, findings, key, notes
+from farm.report.numbers import number
 from farm.report.observations import Observations
-from farm.report.results import ends
 
 
 class Method(StrEnum):
@@ -41,7 +35,7 @@ class Method(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What some methods want to know besides; None: not said."""
+    """Settings of single methods; None takes the default."""
 
     type: int | None = None  #: of anova
     group: tuple[str, ...] = ()  #: of mixed
@@ -50,39 +44,18 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class Analysis:
-    """One analysis, ready to be shown."""
+class Found:
+    """What one method found."""
 
-    caption: Sequence[str]
-    tables: Sequence[RenderableType]
+    tables: Sequence[Table]  #: what people see
     sentences: Sequence[str]
     notes: Sequence[str]
-    record: Mapping[str, Any]  #: for scripts: `table` first
-
-    def rendered(self) -> RenderableType:
-        """For a terminal of 80 columns."""
-        sentences = Table.grid(padding=(0, 1))
-        for sentence in self.sentences:
-            sentences.add_row("•", sentence)
-        footnotes = [Text(note, style="dim") for note in self.notes]
-        return Group(Text("\n".join((*self.caption, ""))), *self.tables, *footnotes, sentences)
-
-    def records(self) -> list[dict[str, Any]]:
-        """The rows of the table, for csv and parquet."""
-        return list(self.record["table"])
+    record: Record  #: for scripts: `table` first
 
 
 T = TypeVar("T")
-Rows = list[dict[str, Any]]
-Headings = tuple[str, ...]
-#: Rows of a table of pairs: 60 levels have 1,770.
+#: Rows of a table of pairs that people see: 60 levels have 1,770 pairs.
 _MOST = 40
-_ANOVA = ("df", "sum of\nsquares", "F", "p", "eta²", "partial\neta²", "omega²")
-_TUKEY = ("difference", "95% interval", "change", "p")
-_PAIRS = ("n", "b / a (95%)", "g", "delta", "p\nWelch", "p\nranks")
-_EQUIVALENCE = ("n", "b / a (90%)", "p\nTOST", "p of a\ndifference", "verdict")
-_MIXED = ("difference", "95% interval", "change", "p")
-_NORMALITY = ("n", "W", "p", "skew", "W\nof logs", "p\nof logs")
 
 
 def method(name: str) -> Method:
@@ -99,7 +72,7 @@ def correction(name: str | None) -> Correction | None:
     return Correction(name) if name else None
 
 
-def analysis(method: Method, seen: Observations, factors: Sequence[str], options: Options) -> Analysis:
+def analysis(method: Method, seen: Observations, factors: Sequence[str], options: Options) -> Document:
     """Run one method over values; raises InputError where they, or the options, do not suit it."""
     if not factors and method is not Method.NORMALITY:
         raise InputError(f"--factors: name what {method} should compare, such as model,batch_size")
@@ -113,13 +86,18 @@ def analysis(method: Method, seen: Observations, factors: Sequence[str], options
     except InputError as error:
         raise InputError(f"{error}; {seen.left_out}" if seen.left_out else str(error)) from None
     about = {"method": method.value, "response": seen.data.response, "is_log": seen.data.is_log}
-    notes = (*own.notes, *seen.notes)
-    record = {**own.record, **about, "n": len(seen.data.values), "conclusion": own.sentences, "notes": notes}
-    return Analysis((*seen.caption, *own.caption), own.tables, own.sentences, notes, record)
+    record = {**own.record, **about, "n": len(seen.data.values)}
+    return document([*seen.caption, *own.tables], (*own.notes, *seen.notes), own.sentences, record)
+
+
+def document(blocks: Sequence[Block], doubts: Sequence[str], sentences: Sequence[str], record: Record) -> Document:
+    """Captions and tables, then what stands against them, then what they say; `record` has every row of the table."""
+    shown = [*blocks, *notes(doubts), *findings(sentences)]
+    return Document(shown, record["table"], {**record, "conclusion": sentences, "notes": doubts})
 
 
 def _check_options(method: Method, options: Options) -> None:
-    """An option that a method does not know would be a promise not kept."""
+    """Raise InputError for an option that the method does not use, or a value that it does not take."""
     corrected = {Method.PAIRS, Method.KRUSKAL, Method.EQUIVALENCE, Method.NORMALITY}
     known = {"type": {Method.ANOVA}, "group": {Method.MIXED}, "margin": {Method.EQUIVALENCE}, "correction": corrected}
     for field in fields(options):
@@ -134,38 +112,40 @@ def _check_options(method: Method, options: Options) -> None:
         raise InputError("--group: name what the runs share, such as lr,beta1,beta2 or machine")
 
 
-def _anova(data: Data, factors: Sequence[str], options: Options) -> Analysis:
+def _anova(data: Data, factors: Sequence[str], options: Options) -> Found:
     type_: Type = 3 if options.type == 3 else 2
     found = anova(data, factors, type_)
-    rows = [
-        Row(
-            (("term", term.term.replace(":", " : ")),),
-            [
-                str(term.df),
-                number(term.sum_sq, 4),
-                number(term.f),
-                UNKNOWN if term.p is None else p_value(term.p),
-                *(UNKNOWN if x is None else f"{x:.3f}" for x in (term.eta_sq, term.partial_eta_sq, term.omega_sq)),
-            ],
-        )
-        for term in found.terms
+    columns = [
+        key("term"),
+        Column("df", "df", Form.COUNT),
+        Column("sum_sq", "sum of\nsquares", digits=4),
+        Column("f", "F"),
+        Column("p", "p", Form.P_VALUE),
+        Column("eta_sq", "eta²", Form.SHARE),
+        Column("partial_eta_sq", "partial\neta²", Form.SHARE),
+        Column("omega_sq", "omega²", Form.SHARE),
     ]
-    return Analysis(
-        caption=[f"analysis of variance, type {'I' * type_}, all interactions"],
-        tables=[grids(rows, _ANOVA)],
-        sentences=words.of_anova(found, data),
-        notes=words.doubts_of_anova(found, data.is_log),
-        record={"table": [asdict(term) for term in found.terms], "type": type_, "assumptions": _assumptions(found)},
+    table = Table(columns, _rows(found.terms), f"Analysis of variance, type {'I' * type_}, with all interactions")
+    return Found(
+        [table],
+        words.of_anova(found, data),
+        words.doubts_of_anova(found, data.is_log),
+        {"table": table.records(), "type": type_, "assumptions": _assumptions(found)},
     )
 
 
-def _largest(found: Sequence[T], size: Callable[[T], float], how: str) -> tuple[Sequence[T], list[str]]:
-    """The pairs that a table shows, in their order; and what shows all of them, where there are more."""
-    if len(found) <= _MOST:
-        return found, []
-    kept = sorted(sorted(range(len(found)), key=lambda place: -size(found[place]))[:_MOST])
-    note = f"The table has the {_MOST} largest of {len(found):,} differences: `farm analyze {how}` has all."
-    return [found[place] for place in kept], [note]
+def _rows(found: Iterable[Any]) -> list[Row]:
+    """The fields of each as the values of a row."""
+    return [Row({field.name: getattr(one, field.name) for field in fields(one)}) for one in found]
+
+
+def _largest(table: Table, sizes: Sequence[float], how: str) -> tuple[Table, list[str]]:
+    """The rows that people see of a table, in their order; and what shows all of them, where there are more."""
+    if len(sizes) <= _MOST:
+        return table, []
+    kept = sorted(sorted(range(len(sizes)), key=lambda place: -sizes[place])[:_MOST])
+    note = f"The table shows the {_MOST} largest of {len(sizes):,} differences: `farm analyze {how}` has all."
+    return replace(table, rows=[table.rows[place] for place in kept]), [note]
 
 
 def _assumptions(found: Anova) -> dict[str, Any]:
@@ -179,177 +159,157 @@ def _assumptions(found: Anova) -> dict[str, Any]:
     }
 
 
-def _tukey(data: Data, factors: Sequence[str], _: Options) -> Analysis:
+def _tukey(data: Data, factors: Sequence[str], _: Options) -> Found:
     found = tukey(data, factors)
-    shown, cut = _largest(found, lambda d: abs(d.difference.mean), "tukey --format csv")
-    rows = [
-        Row(
-            ((d.factor, f"{d.b} - {d.a}"),)
-            if len(factors) == 1
-            else (("factor", d.factor), ("levels", f"{d.b} - {d.a}")),
-            [number(d.difference.mean, 4), words.span(d.difference), _change(d.relative), p_value(d.p)],
-        )
-        for d in shown
+    columns = [
+        Column("factor", "factor" if len(factors) > 1 else None, Form.TEXT, is_key=True),
+        key("a", "A"),
+        key("b", "B"),
+        *_DIFFERENCE,
     ]
-    table = [
-        {"factor": d.factor, "a": d.a, "b": d.b, **ends("difference", d.difference), "relative": d.relative, "p": d.p}
-        for d in found
-    ]
+    table = Table(columns, _rows(found), "Tukey's honestly significant differences, with the error of the full anova")
+    shown, cut = _largest(table, [abs(d.difference.mean) for d in found], "tukey --format csv")
     is_balanced = len({len(values) for values in data.cells(factors).values()}) == 1
-    mixed_up = "Unbalanced: these are differences of plain means, in which the other factors have a part."
-    return Analysis(
-        caption=["Tukey's honestly significant differences; the error is that of the full anova"],
-        tables=[grids(rows, _TUKEY)],
-        sentences=words.of_tukey(found, words.scale(data)),
-        notes=[*cut, *([] if is_balanced or len(factors) == 1 else [mixed_up])],
-        record={"table": table},
+    unbalanced = "Unbalanced: these are differences of plain means, to which the other factors contribute."
+    return Found(
+        [shown],
+        words.of_tukey(found, words.scale(data)),
+        [*cut, *([] if is_balanced or len(factors) == 1 else [unbalanced])],
+        {"table": table.records()},
     )
 
 
-def _kruskal(data: Data, factors: Sequence[str], options: Options) -> Analysis:
+def _kruskal(data: Data, factors: Sequence[str], options: Options) -> Found:
     correction = options.correction or Correction.HOLM
     tests, differences = kruskal(data, factors), dunn(data, factors, correction)
-    rows = [Row((("factor", t.factor),), [f"{t.h:.1f}", str(t.df), p_value(t.p), f"{t.epsilon_sq:.3f}"]) for t in tests]
-    shown, cut = _largest(differences, lambda d: -d.p_adjusted, "kruskal --format json")
-    after = [Row((("factor", d.factor), ("levels", f"{d.b} - {d.a}")), [p_value(d.p_adjusted)]) for d in shown]
-    return Analysis(
-        caption=["Kruskal-Wallis, then Dunn's test of the pairs"],
-        tables=[grids(rows, ("H", "df", "p", "epsilon²")), grids(after, (f"p ({correction})",))],
-        sentences=words.of_kruskal(tests, data.response),
-        notes=[*cut, *(["Each factor by itself: what the others do counts as spread."] if len(factors) > 1 else [])],
-        record={"table": [asdict(t) for t in tests], "dunn": [asdict(d) for d in differences]},
+    of_factors = [
+        key("factor"),
+        Column("n", "n", Form.COUNT),
+        Column("h", "H"),
+        Column("df", "df", Form.COUNT),
+        Column("p", "p", Form.P_VALUE),
+        Column("epsilon_sq", "epsilon²", Form.SHARE),
+    ]
+    of_pairs = [key("factor"), key("a", "A"), key("b", "B"), Column("p_adjusted", f"p ({correction})", Form.P_VALUE)]
+    table = Table(of_factors, _rows(tests), "Kruskal-Wallis test of each factor")
+    pairs = Table(of_pairs, _rows(differences), "Dunn's test of pairs of levels")
+    shown, cut = _largest(pairs, [-d.p_adjusted for d in differences], "kruskal --format json")
+    alone = "Each factor is tested by itself: what the others do counts as spread."
+    return Found(
+        [table, shown],
+        words.of_kruskal(tests, data.response),
+        [*cut, *([alone] if len(factors) > 1 else [])],
+        {"table": table.records(), "dunn": pairs.records()},
     )
 
 
-def _pairs(data: Data, factors: Sequence[str], options: Options) -> Analysis:
+def _pairs(data: Data, factors: Sequence[str], options: Options) -> Found:
     correction = options.correction or Correction.HOLM
     found = pairs(data, factors, correction)
-    shown, cut = _largest(list(found.items()), lambda item: abs(log(item[1].ratio.mean)), "pairs --format csv")
-    rows = [
-        Row(
-            (("b", words.levels(b)), ("a", words.levels(a))),
-            [
-                f"{pair.n_b}/{pair.n_a}",
-                between(pair.ratio),
-                number(pair.g.mean if pair.g else None, 2),
-                number(pair.delta.mean, 2),
-                p_value(pair.p_adjusted),
-                p_value(pair.p_rank_adjusted),
-            ],
-        )
-        for (a, b), pair in shown
-    ]
-    return Analysis(
-        caption=[f"pairs of {','.join(factors)}: ratios of geometric means; Welch on logs, Mann-Whitney"],
-        tables=[grids(rows, _PAIRS)],
-        sentences=words.of_pairs(found, factors, data.response),
-        notes=[
+    rows = [Row(_sides(factors, a, b) | pair_values(pair)) for (a, b), pair in found.items()]
+    caption = f"Pairs of {','.join(factors)}: ratios of geometric means; tests: Welch (of logarithms), Mann-Whitney"
+    table = Table([*_SIDES, *PAIR], rows, caption)
+    shown, cut = _largest(table, [abs(log(pair.ratio.mean)) for pair in found.values()], "pairs --format csv")
+    return Found(
+        [shown],
+        words.of_pairs(found, factors, data.response),
+        [
             *cut,
             *words.corrected(len(found), correction, "95%"),
-            "g: Hedges, delta: Cliff.",
+            "g: Hedges' g; delta: Cliff's delta.",
             *words.doubts_of_pairs(found.values()),
         ],
-        record={"table": [_cells(factors, a, b) | pair_record(pair) for (a, b), pair in found.items()]},
+        {"table": table.records()},
     )
 
 
-def _mixed(data: Data, factors: Sequence[str], options: Options) -> Analysis:
+def _mixed(data: Data, factors: Sequence[str], options: Options) -> Found:
     found = mixed(data, factors, options.group)
-    rows = [
-        Row(
-            (("factor", e.factor), ("levels", f"{e.level} - {e.reference}")),
-            [number(e.difference.mean, 4), words.span(e.difference), _change(e.relative), p_value(e.p)],
-        )
-        for e in found.effects
-    ]
-    table = [
-        {"factor": e.factor, "level": e.level, "reference": e.reference}
-        | {**ends("difference", e.difference), "relative": e.relative, "p": e.p}
-        for e in found.effects
-    ]
     group = ",".join(options.group)
+    caption = f"Mixed model (REML): main effects of {','.join(factors)}, a random effect of {group}"
+    table = Table(
+        [key("factor"), key("level", "B"), key("reference", "A"), *_DIFFERENCE], _rows(found.effects), caption
+    )
     own = {field.name: getattr(found, field.name) for field in fields(found) if field.name != "effects"}
-    return Analysis(
-        caption=[f"mixed model (REML): main effects of {','.join(factors)}, a random effect of {group}"],
-        tables=[grids(rows, _MIXED)],
-        sentences=words.of_mixed(found, data, group),
-        notes=words.doubts_of_mixed(found),
-        record={"table": table, **own, "icc": found.icc},
+    return Found(
+        [table],
+        words.of_mixed(found, data, group),
+        words.doubts_of_mixed(found),
+        {"table": table.records(), **own, "icc": found.icc},
     )
 
 
-def _equivalence(data: Data, factors: Sequence[str], options: Options) -> Analysis:
+def _equivalence(data: Data, factors: Sequence[str], options: Options) -> Found:
     margin = MARGIN if options.margin is None else options.margin
     correction = options.correction or Correction.HOLM
     found = equivalence(data, factors, margin, correction)
-    shown, cut = _largest(list(found.items()), lambda item: abs(log(item[1].ratio.mean)), "equivalence --format csv")
+    columns = [
+        *_SIDES,
+        Column("ratio", "B / A (90%)", Form.ESTIMATE),
+        Column("p", form=Form.P_VALUE),
+        Column("p_adjusted", "p\nTOST", Form.P_VALUE),
+        Column("p_difference", "p of a\ndifference", Form.P_VALUE),
+        Column("verdict", "verdict", Form.TEXT),
+        Column("n_a", "n\nA", Form.COUNT),
+        Column("n_b", "n\nB", Form.COUNT),
+    ]
     rows = [
-        Row(
-            (("b", words.levels(b)), ("a", words.levels(a))),
-            [f"{e.n_b}/{e.n_a}", between(e.ratio), p_value(e.p_adjusted), p_value(e.p_difference), e.verdict],
-        )
-        for (a, b), e in shown
+        Row({**_sides(factors, a, b), **_rows([one])[0].values, "verdict": one.verdict})
+        for (a, b), one in found.items()
     ]
-    table = [
-        {**_cells(factors, a, b), **ends("ratio", e.ratio), "p": e.p, "p_adjusted": e.p_adjusted}
-        | {"p_difference": e.p_difference, "verdict": e.verdict, "n_a": e.n_a, "n_b": e.n_b}
-        for (a, b), e in found.items()
-    ]
-    whence = "" if options.margin is not None else ", the usual one: as much as a power sensor's gain may be off"
-    return Analysis(
-        caption=[f"equivalence of {','.join(factors)}: two one-sided Welch tests of the logarithms"],
-        tables=[grids(rows, _EQUIVALENCE)],
-        sentences=words.of_equivalence(found, factors, margin, data.response),
-        notes=[
+    caption = f"Equivalence of {','.join(factors)}: two one-sided Welch tests of the logarithms (TOST)"
+    table = Table(columns, rows, caption)
+    shown, cut = _largest(table, [abs(log(e.ratio.mean)) for e in found.values()], "equivalence --format csv")
+    usual = (
+        ""
+        if options.margin is not None
+        else ". This is the usual margin: the gain of a power sensor may be off by as much"
+    )
+    return Found(
+        [shown],
+        words.of_equivalence(found, factors, margin, data.response),
+        [
             *cut,
             *words.corrected(len(found), correction, "90%"),
-            f"Equal: a ratio between {number(1 / (1 + margin))} and {number(1 + margin)}{whence}.",
+            f"Equal means a ratio between {number(1 / (1 + margin))} and {number(1 + margin)}{usual}.",
         ],
-        record={"table": table, "margin": margin},
+        {"table": table.records(), "margin": margin},
     )
 
 
-def _normality(data: Data, factors: Sequence[str], options: Options) -> Analysis:
+def _normality(data: Data, factors: Sequence[str], options: Options) -> Found:
     found = of_cells(data, factors, options.correction or Correction.HOLM)
+    columns = [
+        *map(key, factors),
+        Column("n", "n", Form.COUNT),
+        *_normal_columns("", "", has_skewness=True),
+        *_normal_columns("log_", "\nof logs", has_skewness=False),
+    ]
     rows = [
         Row(
-            tuple(zip(factors, cell.cell, strict=True)) or (("values", "all"),),
-            [str(cell.n), *_normal(cell.plain, cell.p, skew=True), *_normal(cell.logs, cell.p_logs, skew=False)],
+            {
+                **dict(zip(factors, cell.cell, strict=True)),
+                "n": cell.n,
+                **_normal_values("", cell.plain, cell.p),
+                **_normal_values("log_", cell.logs, cell.p_logs),
+            }
         )
         for cell in found
     ]
-    table = [
-        {**dict(zip(factors, cell.cell, strict=True)), "n": cell.n}
-        | _normal_record("", cell.plain, cell.p)
-        | _normal_record("log_", cell.logs, cell.p_logs)
-        for cell in found
+    table = Table(columns, rows, "Shapiro-Wilk test of the values, and of their logarithms")
+    return Found([table], words.of_normality(found, data.response), [], {"table": table.records()})
+
+
+def _normal_columns(prefix: str, of: str, has_skewness: bool) -> list[Column]:
+    return [
+        Column(f"{prefix}w", f"W{of}"),
+        Column(f"{prefix}p"),
+        Column(f"{prefix}p_adjusted", f"p{of}", Form.P_VALUE),
+        Column(f"{prefix}skewness", "skew" if has_skewness else None, digits=2),
     ]
-    return Analysis(
-        caption=["Shapiro-Wilk, as measured and of logarithms"],
-        tables=[grids(rows, _NORMALITY)],
-        sentences=words.of_normality(found, data.response),
-        notes=[],
-        record={"table": table},
-    )
 
 
-_METHODS: Mapping[Method, Callable[[Data, Sequence[str], Options], Analysis]] = {
-    Method.ANOVA: _anova,
-    Method.TUKEY: _tukey,
-    Method.KRUSKAL: _kruskal,
-    Method.PAIRS: _pairs,
-    Method.MIXED: _mixed,
-    Method.EQUIVALENCE: _equivalence,
-    Method.NORMALITY: _normality,
-}
-
-
-def _normal(found: Normality | None, p: float | None, skew: bool) -> list[str]:
-    own = [number(found.w) if found else UNKNOWN, p_value(p)]
-    return [*own, number(found.skewness, 2) if found else UNKNOWN] if skew else own
-
-
-def _normal_record(prefix: str, found: Normality | None, p_adjusted: float | None) -> dict[str, Any]:
+def _normal_values(prefix: str, found: Normality | None, p_adjusted: float | None) -> dict[str, float | None]:
     return {
         f"{prefix}w": found.w if found else None,
         f"{prefix}p": found.p if found else None,
@@ -358,30 +318,58 @@ def _normal_record(prefix: str, found: Normality | None, p_adjusted: float | Non
     }
 
 
-def pair_record(pair: Pair) -> dict[str, Any]:
-    """For scripts."""
+def pair_values(pair: Pair) -> dict[str, Value]:
+    """The values of the columns of a pair."""
     return {
         "n_a": pair.n_a,
         "n_b": pair.n_b,
-        **ends("ratio", pair.ratio),
+        "ratio": pair.ratio,
         "p": pair.p,
         "p_adjusted": pair.p_adjusted,
-        **ends("hedges_g", pair.g),
-        **ends("cliff_delta", pair.delta),
+        "hedges_g": pair.g,
+        "cliff_delta": pair.delta,
         "p_rank": pair.p_rank,
         "p_rank_adjusted": pair.p_rank_adjusted,
     }
 
 
-def _cells(factors: Sequence[str], a: Cell, b: Cell) -> dict[str, Any]:
-    return {"a": spelt(factors, a), "b": spelt(factors, b)}
+#: Of a difference of means, where `relative` is its share of the mean that it is compared with.
+_DIFFERENCE = (
+    Column("difference", "B - A (95%)", Form.ESTIMATE),
+    Column("relative", "change", Form.CHANGE),
+    Column("p", "p", Form.P_VALUE),
+)
+#: The sides of a pair: files name their factors, a caption does for people.
+_SIDES = (
+    Column("levels_a", "A", Form.TEXT, is_key=True, in_files=False),
+    Column("levels_b", "B", Form.TEXT, is_key=True, in_files=False),
+    Column("a"),
+    Column("b"),
+)
+PAIR = (
+    Column("n_a", "n\nA", Form.COUNT),
+    Column("n_b", "n\nB", Form.COUNT),
+    Column("ratio", "B / A (95%)", Form.ESTIMATE),
+    Column("p"),
+    Column("p_adjusted", "p\nWelch", Form.P_VALUE),
+    Column("hedges_g", "g", Form.EFFECT, digits=2),
+    Column("cliff_delta", "delta", Form.EFFECT, digits=2),
+    Column("p_rank"),
+    Column("p_rank_adjusted", "p\nranks", Form.P_VALUE),
+)
 
 
-def _change(relative: float | None) -> str:
-    return UNKNOWN if relative is None else f"{relative * 100:+.1f}%"
+def _sides(factors: Sequence[str], a: Cell, b: Cell) -> dict[str, Value]:
+    named = {"a": spelt(factors, a), "b": spelt(factors, b)}
+    return {**named, "levels_a": words.levels(a), "levels_b": words.levels(b)}
 
 
-def between(ratio: Interval) -> str:
-    """A ratio with its interval, for a cell."""
-    inside = words.span(ratio)
-    return f"{number(ratio.mean, 4)} ({inside})" if inside else number(ratio.mean, 4)
+_METHODS: Mapping[Method, Callable[[Data, Sequence[str], Options], Found]] = {
+    Method.ANOVA: _anova,
+    Method.TUKEY: _tukey,
+    Method.KRUSKAL: _kruskal,
+    Method.PAIRS: _pairs,
+    Method.MIXED: _mixed,
+    Method.EQUIVALENCE: _equivalence,
+    Method.NORMALITY: _normality,
+}

@@ -5,19 +5,17 @@ from collections.abc import Sequence
 from farm.analysis.statistics.matching import Comparison, Side, compare
 from farm.analysis.statistics.multiplicity import Correction
 from farm.errors import InputError
-from farm.model import Scalar, SweepData
+from farm.model import SweepData
 from farm.report import conclusions as words
-from farm.report.analyses import Analysis, between, pair_record
-from farm.report.grids import Row, grids
-from farm.report.numbers import label, number, p_value
+from farm.report.analyses import PAIR, document, pair_values
+from farm.report.document import Block, Column, Document, Paragraph, Row, Table, key
+from farm.report.numbers import label
 from farm.report.observations import RESPONSES, Chosen, about, check_kinds, chosen, labelled, pooled, responses
 from farm.report.results import ends
 from farm.report.selection import Selection
 
-_HEADINGS = ("n\na/b", "A", "B", "B / A (95%)", "g", "delta", "p")
 
-
-def comparison(sweeps: tuple[SweepData, SweepData], selections: tuple[Selection, Selection], response: str) -> Analysis:
+def comparison(sweeps: tuple[SweepData, SweepData], selections: tuple[Selection, Selection], response: str) -> Document:
     """The first against the second; raises InputError where they cannot be told apart, or never meet."""
     if sweeps[0].record.id == sweeps[1].record.id and selections[0].where == selections[1].where:
         raise InputError("both sides are the same: name two sweeps, or choose the sides by --a and --b")
@@ -32,10 +30,10 @@ def comparison(sweeps: tuple[SweepData, SweepData], selections: tuple[Selection,
     cut = len(a.trials)
     picked = {factor for factor, _ in set(selections[0].where) ^ set(selections[1].where)}
     found = compare(_side(a, values[:cut]), _side(b, values[cut:]), sorted(picked))
-    caption = [*_titles(a, b, found), *about(a, both, response, name)]
+    caption = [*map(Paragraph, _titles(a, b, found)), *about(a, both, response, name)]
     notes = [*(f"A: {note}" for note in a.notes), *(f"B: {note}" for note in b.notes)]
     notes += pooled([trial.labels for trial in both], sorted(picked))
-    return _view(found, labelled(response, both), caption, notes)
+    return _document(found, labelled(response, both), caption, notes)
 
 
 def _side(of: Chosen, values: Sequence[float]) -> Side:
@@ -48,31 +46,24 @@ def _titles(a: Chosen, b: Chosen, found: Comparison) -> list[str]:
     """A line for each side, with what tells it from the other."""
     lines = []
     for side, (name, of) in enumerate((("A", a), ("B", b))):
-        own = [f"{factor} {_spelt(levels[side])}" for factor, levels in found.compared.items()]
+        own = [f"{factor} {' '.join(map(label, levels[side]))}" for factor, levels in found.compared.items()]
         lines.append(", ".join((f"{name}: {of.title}", *own)))
     return lines
 
 
-def _spelt(levels: Sequence[Scalar]) -> str:
-    return " ".join(map(label, levels))
-
-
-def _view(found: Comparison, response: str, caption: Sequence[str], notes: Sequence[str]) -> Analysis:
-    """Of two sides, point by point."""
-    shown = found.differing or tuple(name for name, _ in found.matches[0].key)[:1]
+def _document(found: Comparison, response: str, caption: Sequence[Block], notes: Sequence[str]) -> Document:
+    """Two sides, point by point."""
+    names = [name for name, _ in found.matches[0].key]
+    shown = found.differing or names[:1]
+    columns = [
+        *(key(name) if name in shown else Column(name) for name in names),
+        Column("mean_a", "A"),
+        Column("mean_b", "B"),
+        *PAIR[:-1],
+        Column(PAIR[-1].name),
+    ]
     rows = [
-        Row(
-            tuple((name, dict(match.key)[name]) for name in shown),
-            [
-                f"{match.pair.n_a}/{match.pair.n_b}",
-                number(match.mean_a),
-                number(match.mean_b),
-                between(match.pair.ratio),
-                number(match.pair.g.mean if match.pair.g else None, 2),
-                number(match.pair.delta.mean, 2),
-                p_value(match.pair.p_adjusted),
-            ],
-        )
+        Row({**dict(match.key), "mean_a": match.mean_a, "mean_b": match.mean_b} | pair_values(match.pair))
         for match in found.matches
     ]
     own = [
@@ -80,20 +71,15 @@ def _view(found: Comparison, response: str, caption: Sequence[str], notes: Seque
         *words.corrected(len(found.matches), Correction.HOLM, "95%"),
     ]
     if found.only_a or found.only_b:
-        own.append(f"Points without a partner: {found.only_a} of A, {found.only_b} of B; they are left out.")
+        own.append(f"Points without a partner are left out: {found.only_a} of A, {found.only_b} of B.")
     own += words.doubts_of_pairs(match.pair for match in found.matches)
-    sentences, notes = words.of_comparison(found, response), (*own, *notes)
+    table = Table(columns, rows)
     record = {
-        "table": [
-            {**dict(match.key), "mean_a": match.mean_a, "mean_b": match.mean_b, **pair_record(match.pair)}
-            for match in found.matches
-        ],
+        "table": table.records(),
         "overall": {**ends("ratio", found.ratio), "p": found.p, "points": len(found.matches)},
         "compared": {name: {"a": a, "b": b} for name, (a, b) in found.compared.items()},
         "only_a": found.only_a,
         "only_b": found.only_b,
         "response": response,
-        "conclusion": sentences,
-        "notes": notes,
     }
-    return Analysis(caption, [grids(rows, _HEADINGS)], sentences, notes, record)
+    return document([*caption, table], (*own, *notes), words.of_comparison(found, response), record)

@@ -12,7 +12,7 @@ from farm.analysis.statistics.mixed import Mixed
 from farm.analysis.statistics.multiplicity import Correction
 from farm.analysis.statistics.pairs import Pair
 from farm.analysis.statistics.posthoc import Difference, RankTest
-from farm.report.numbers import number, percent, several
+from farm.report.numbers import ends, number, percent, several, share
 
 #: Fewer values in a cell than this cannot show that they are not normal, nor that two cells hardly differ.
 FEW = 5
@@ -31,13 +31,6 @@ def probability(p: float | None) -> str:
     if p is None:
         return "p unknown"
     return "p < .001" if p < 0.001 else f"p = {number(p, 2)}"
-
-
-def span(value: Interval, digits: int = 4) -> str:
-    """The ends of an interval; nothing where it has none."""
-    if value.low is None or value.high is None:
-        return ""
-    return f"{number(value.low, digits)} to {number(value.high, digits)}"
 
 
 def change(ratio: float, response: str = "", other: str = "") -> str:
@@ -63,7 +56,7 @@ def of_anova(found: Anova, data: Data) -> list[str]:
 
 
 def _effect(term: Term, response: str) -> str:
-    figures = f"eta² {_share(term.eta_sq)}, partial {_share(term.partial_eta_sq)}, {probability(term.p)}"
+    figures = f"eta² {share(term.eta_sq)}, partial {share(term.partial_eta_sq)}, {probability(term.p)}"
     if (term.p or 0.0) >= SIGNIFICANCE:
         return f"{term.term}: cannot tell whether it changes {response} ({figures})."
     how_much = next(word for least, word in _SHARES if (term.eta_sq or 0.0) >= least)
@@ -77,9 +70,9 @@ def _interactions(found: Anova) -> list[str]:
     together = sum(term.eta_sq or 0.0 for term in terms)
     sure = [term.term for term in terms if (term.p or 0.0) < SIGNIFICANCE]
     if not sure:
-        return [f"Interactions, together eta² {_share(together)}: cannot tell whether there are any."]
+        return [f"Interactions, together eta² {share(together)}: cannot tell whether there are any."]
     effect = "the effect of one factor depends on another" if together >= _SHARES[3][0] else "too small to matter much"
-    return [f"Interactions, together eta² {_share(together)}: {effect} ({', '.join(sure)})."]
+    return [f"Interactions, together eta² {share(together)}: {effect} ({', '.join(sure)})."]
 
 
 def doubts_of_anova(found: Anova, is_log: bool) -> list[str]:
@@ -92,7 +85,7 @@ def doubts_of_anova(found: Anova, is_log: bool) -> list[str]:
             f"and types II and III differ; this is type {'I' * found.type}."
         )
     if found.smallest_cell < FEW:
-        doubts.append(f"Only {found.smallest_cell} values in a cell: more repetitions would make this surer.")
+        doubts.append(f"Only {found.smallest_cell} values in a cell: add repetitions for a surer result.")
     return [*doubts, *_residuals(found.residuals, advice), *_variances(found.equal_variances_p, advice)]
 
 
@@ -101,14 +94,14 @@ def _residuals(residuals: Normality | None, advice: str) -> list[str]:
         return []
     how = f"W {number(residuals.w)}, {probability(residuals.p)}"
     if residuals.w >= STRAIGHT_W:
-        return [f"Residuals are nearly normal ({how}): that does no harm."]
-    return [f"Residuals are not normal ({how}): see {advice}`farm analyze kruskal`."]
+        return [f"Residuals are nearly normal ({how}): this does no harm."]
+    return [f"Residuals are not normal ({how}): try {advice}`farm analyze kruskal`."]
 
 
 def _variances(p: float | None, advice: str) -> list[str]:
     if p is None or p >= SIGNIFICANCE:
         return []
-    return [f"The cells do not vary alike (Brown-Forsythe, {probability(p)}): see {advice}`farm analyze pairs`."]
+    return [f"The cells do not vary alike (Brown-Forsythe, {probability(p)}): try {advice}`farm analyze pairs`."]
 
 
 def of_tukey(found: Iterable[Difference], response: str) -> list[str]:
@@ -119,7 +112,7 @@ def of_tukey(found: Iterable[Difference], response: str) -> list[str]:
 
 def _difference(d: Difference, response: str) -> str:
     who = f"{d.factor} {d.b} against {d.a}"
-    figures = f"{number(d.difference.mean, 4)} ({span(d.difference)}), {probability(d.p)}"
+    figures = f"{number(d.difference.mean, 4)} ({ends(d.difference)}), {probability(d.p)}"
     if d.p >= SIGNIFICANCE:
         return f"{who}: cannot tell the means of {response} apart: {figures}."
     return f"{who}: mean {response} differs by {figures}{_share_of(d.relative)}."
@@ -136,7 +129,7 @@ def of_kruskal(found: Iterable[RankTest], response: str) -> list[str]:
 
 
 def _rank(test: RankTest, response: str) -> str:
-    figures = f"epsilon² {_share(test.epsilon_sq)}, H({test.df}) = {test.h:.1f}, {probability(test.p)}"
+    figures = f"epsilon² {share(test.epsilon_sq)}, H({test.df}) = {test.h:.1f}, {probability(test.p)}"
     if test.p >= SIGNIFICANCE:
         return f"{test.factor}: cannot tell whether it changes {response} ({figures})."
     return f"{test.factor} shifts {response} ({figures})."
@@ -168,7 +161,7 @@ def doubts_of_pairs(found: Iterable[Pair]) -> list[str]:
     doubts = []
     if least < FEW:
         few = several(least, "value")
-        doubts.append(f"Only {few} on a side: normality cannot be judged, and a difference may be missed.")
+        doubts.append(f"Only {few} on a side: a test of normality is not possible, and a difference may be missed.")
     apart = sum(
         (pair.p_adjusted < SIGNIFICANCE) != (pair.p_rank_adjusted < SIGNIFICANCE)
         for pair in several_pairs
@@ -176,7 +169,7 @@ def doubts_of_pairs(found: Iterable[Pair]) -> list[str]:
     )
     if apart:
         why = ", as it must with so few values" if least < FEW else ""
-        doubts.append(f"Mann-Whitney's test decides otherwise than Welch's for {several(apart, 'pair')}{why}.")
+        doubts.append(f"Mann-Whitney's test disagrees with Welch's for {several(apart, 'pair')}{why}.")
     return doubts
 
 
@@ -185,19 +178,17 @@ def of_mixed(found: Mixed, data: Data, group: str) -> list[str]:
     ranked = sorted(found.effects, key=lambda effect: -abs(effect.difference.mean))
     sentences = []
     for e in ranked:
-        figures = f"{number(e.difference.mean, 4)} ({span(e.difference)}), {probability(e.p)}"
+        figures = f"{number(e.difference.mean, 4)} ({ends(e.difference)}), {probability(e.p)}"
         who = f"{e.factor} {e.level} against {e.reference}"
         if e.p >= SIGNIFICANCE:
             sentences.append(f"{who}: cannot tell whether {scale(data)} differs: {figures}.")
         else:
             sentences.append(f"{who}: {scale(data)} differs by {figures}{_share_of(e.relative)}.")
-    alike = f"Of what the factors leave, {percent(found.icc)} lies between the {found.groups} groups of {group} (ICC)"
+    alike = f"{percent(found.icc)} of what the factors leave lies between the {found.groups} groups of {group} (ICC)"
     has_groups = found.icc >= _SHARES[3][0]
-    counted = (
-        "another run of a group tells less than one of another" if has_groups else "runs of a group differ as all do"
-    )
-    explained = f"The factors explain {_share(found.marginal_r_sq)} of the variance (marginal R²)"
-    return [f"{explained}, with the groups {_share(found.conditional_r_sq)}.", *sentences, f"{alike}: {counted}."]
+    counted = "a new group adds more information than another run of the same" if has_groups else "groups hardly matter"
+    explained = f"The factors explain {share(found.marginal_r_sq)} of the variance (marginal R²)"
+    return [f"{explained}, with the groups {share(found.conditional_r_sq)}.", *sentences, f"{alike}: {counted}."]
 
 
 def corrected(pairs: int, correction: Correction, interval: str) -> list[str]:
@@ -211,7 +202,7 @@ def doubts_of_mixed(found: Mixed) -> list[str]:
     """Where the fit does not deserve trust."""
     doubts = []
     if not found.has_converged:
-        doubts.append("The fit did not converge: these are least squares, which count each run as independent.")
+        doubts.append("The fit did not converge: the figures are least squares, which count each run as independent.")
     if found.is_singular:
         doubts.append("The groups differ by no more than chance: their variance is estimated as 0.")
     if found.groups < FEW_GROUPS and not found.is_singular:
@@ -247,7 +238,9 @@ def of_normality(found: Sequence[CellNormality], response: str) -> list[str]:
     if logs:
         sentences.append(_normal(logs, f"log {response}"))
     if min(cell.n for cell in found) < 2 * FEW:
-        sentences.append("With few values in a cell the test finds only gross departures: no finding is no proof.")
+        sentences.append(
+            "With few values in a cell the test finds only large departures: it does not prove that values are normal."
+        )
     return sentences
 
 
@@ -295,17 +288,12 @@ def levels(cell: Cell) -> str:
 
 
 def _rest(count: int) -> list[str]:
-    return [f"... and {count - _NAMED} more."] if count > _NAMED else []
-
-
-def _share(value: float | None) -> str:
-    """Three decimals, as papers print them."""
-    return "–" if value is None else f"{value:.3f}"
+    return [f"The table has {several(count - _NAMED, 'more pair')}."] if count > _NAMED else []
 
 
 def _ratio(ratio: Interval, level: str = "95%") -> str:
-    ends = span(ratio)
-    return f"{number(ratio.mean, 4)} ({level}: {ends})" if ends else number(ratio.mean, 4)
+    inside = ends(ratio)
+    return f"{number(ratio.mean, 4)} ({level}: {inside})" if inside else number(ratio.mean, 4)
 
 
 def _g(g: Interval | None) -> str:

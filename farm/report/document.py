@@ -5,8 +5,9 @@ and a file of rows cannot differ. Text is plain; each renderer escapes it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import count
 from typing import Any
 
 from farm.analysis.intervals import Interval, Median
@@ -25,14 +26,25 @@ class Form(StrEnum):
     PERCENT = "percent"  #: a share
     INTERVAL = "interval"  #: a mean and its 95 % interval
     NET = "net"  #: the same of a net energy: one that may be nothing is a bound
+    NET_MEAN = "net_mean"  #: a net energy without its interval; one that may be nothing is a bound
     MEDIAN = "median"  #: a median and its 95 % interval
     NET_MEDIAN = "net_median"
     PERCENT_INTERVAL = "percent_interval"  #: of a share, without the sign
+    MIDDLE = "middle"  #: a mean or median, whose interval stands in files alone
+    EFFECT = "effect"  #: the size of an effect, whose interval stands in files alone
+    ESTIMATE = "estimate"  #: a value and the ends of its interval
+    CHANGE = "change"  #: a relative difference, with its sign
+    SHARE = "share"  #: of a variance, with three decimals
     P_VALUE = "p_value"
 
 
 #: Forms whose values have three columns in a file: the value and the ends of its interval.
-_WITH_ENDS = frozenset({Form.INTERVAL, Form.NET, Form.MEDIAN, Form.NET_MEDIAN, Form.PERCENT_INTERVAL})
+_WITH_ENDS = frozenset(
+    {
+        *(Form.INTERVAL, Form.NET, Form.MEDIAN, Form.NET_MEDIAN, Form.PERCENT_INTERVAL),
+        *(Form.MIDDLE, Form.EFFECT, Form.ESTIMATE),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +221,19 @@ class Report:
     def figures(self) -> list[Figure]:
         """All charts, in order."""
         return [block for section in self.sections for block in section.blocks if isinstance(block, Figure)]
+
+
+def captioned(blocks: Iterable[Block], caption: str) -> list[Block]:
+    """Give each table that has no caption this one, with a number where there are several tables."""
+    found = list(blocks)
+    several = sum(isinstance(block, Table) for block in found) > 1
+    numbers = count(1)
+    return [
+        replace(block, caption=f"{block.caption or caption}{f' ({next(numbers)})' if several else ''}")
+        if isinstance(block, Table)
+        else block
+        for block in found
+    ]
 
 
 def text_table(

@@ -1,5 +1,6 @@
 """A report as one file that needs nothing else: no script, no network, no fonts."""
 
+import re
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -11,6 +12,9 @@ from farm.report import svg
 from farm.report.document import Block, Figure, Report, Table
 from farm.report.layout import laid_out
 
+#: What stands between backticks in a sentence: a command.
+_CODE = re.compile(r"`([^`]+)`")
+
 
 def check() -> None:
     """Raise InputError where a library is missing: before anybody measures for hours."""
@@ -21,9 +25,10 @@ def check() -> None:
 def page(document: Report) -> str:
     """All text is escaped, that of charts by vl-convert; raises InputError where a library is missing."""
     jinja2 = _library()
-    from markupsafe import Markup  # noqa: PLC0415 - it comes with jinja2
+    from markupsafe import Markup, escape  # noqa: PLC0415 - it comes with jinja2
 
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    environment.filters["prose"] = lambda text: Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704
     template, macros = (environment.from_string(_own(f"{name}.html.jinja")) for name in ("page", "blocks"))
     style = Markup(_own("page.css").strip())  # noqa: S704 - our own file
     laid_out = _layout(macros.module, lambda figure: Markup(svg.drawn(figure.spec)))  # noqa: S704

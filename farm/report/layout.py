@@ -1,24 +1,28 @@
 """Tables laid out: values become text, and keys become headings where a page is too narrow for them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Any
 
 from farm.analysis.intervals import Interval, Median
 from farm.model import Scalar
 from farm.report.document import Column, Form, Row, Table, Value
 from farm.report.numbers import (
-    UNKNOWN,
+    change,
     count,
+    estimate,
     interval,
     label,
     median,
     net,
+    net_mean,
     net_median,
     number,
     p_value,
     percent,
     percent_interval,
+    share,
 )
 
 #: Characters of a terminal, and those between two columns of a table.
@@ -78,7 +82,7 @@ def excess(widths: Sequence[int], width: int) -> int:
 
 def _grouped(table: Table, columns: Sequence[Column], rows: Sequence[Sequence[str]], above: int) -> Grid:
     """With the first keys as headings."""
-    names = [column.name for column in columns[:above]]
+    names = [one_line(column) for column in columns[:above]]
     groups = [
         Group(
             heading=named(dict(zip(names, values, strict=True))),
@@ -88,6 +92,11 @@ def _grouped(table: Table, columns: Sequence[Column], rows: Sequence[Sequence[st
         for values, of_key in groupby(rows, key=lambda row: tuple(row[:above]))
     ]
     return Grid(columns[above:], groups)
+
+
+def one_line(column: Column) -> str:
+    """The heading of a column on one line."""
+    return " ".join((column.heading or "").split())
 
 
 def named(values: Mapping[str, Scalar]) -> str:
@@ -102,27 +111,35 @@ def _marked(row: Row, column: Column) -> str:
 def formatted(value: Value, column: Column) -> str:
     """A value as its column writes it; a dash for what is unknown."""
     scaled = _scaled(value, column.scale)
-    if isinstance(scaled, str):
-        return scaled
-    match column.form:
-        case Form.INTERVAL | Form.NET | Form.PERCENT_INTERVAL:
-            write = {Form.INTERVAL: interval, Form.NET: net, Form.PERCENT_INTERVAL: percent_interval}[column.form]
-            return write(scaled if isinstance(scaled, Interval) else None)
-        case Form.MEDIAN | Form.NET_MEDIAN:
-            return (median if column.form is Form.MEDIAN else net_median)(
-                scaled if isinstance(scaled, Median) else None
-            )
+    if scaled is None or isinstance(scaled, str | bool):
+        return label(scaled)
+    if isinstance(scaled, Interval | Median) and column.form in _WITH_ENDS:
+        return _WITH_ENDS[column.form](scaled)
+    if isinstance(scaled, Interval) and scaled.mean < 0 and column.form in {Form.NUMBER, Form.MIDDLE}:
+        return net(scaled)
     middle = scaled.mean if isinstance(scaled, Interval) else scaled.value if isinstance(scaled, Median) else scaled
-    match column.form:
-        case Form.COUNT if isinstance(middle, int | float):
-            return count(middle)
-        case Form.PERCENT if isinstance(middle, int | float):
-            return percent(middle)
-        case Form.P_VALUE if isinstance(middle, int | float):
-            return p_value(middle)
-        case Form.NUMBER if isinstance(middle, float) or (isinstance(middle, int) and not isinstance(middle, bool)):
-            return net(scaled) if isinstance(scaled, Interval) and middle < 0 else number(middle, column.digits)
-    return UNKNOWN if middle is None else label(middle)
+    write = _WITHOUT_ENDS.get(column.form)
+    return write(middle) if write else number(middle, column.digits)
+
+
+#: How each form writes a value that has an interval, and one that has none; other forms write a number.
+_WITH_ENDS: Mapping[Form, Callable[[Any], str]] = {
+    Form.INTERVAL: interval,
+    Form.NET: net,
+    Form.NET_MEAN: net_mean,
+    Form.MEDIAN: median,
+    Form.NET_MEDIAN: net_median,
+    Form.PERCENT_INTERVAL: percent_interval,
+    Form.ESTIMATE: estimate,
+}
+_WITHOUT_ENDS: Mapping[Form, Callable[[float], str]] = {
+    Form.TEXT: label,
+    Form.COUNT: count,
+    Form.PERCENT: percent,
+    Form.CHANGE: change,
+    Form.SHARE: share,
+    Form.P_VALUE: p_value,
+}
 
 
 def _scaled(value: Value, scale: float) -> Value:

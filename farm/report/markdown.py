@@ -1,8 +1,9 @@
 """Documents and reports as Markdown; charts are named there, and drawn in HTML."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count
+from typing import Any
 
 from farm.report.document import (
     Alert,
@@ -21,6 +22,7 @@ from farm.report.document import (
 from farm.report.layout import laid_out
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
+_COMMANDS = re.compile(rf"(`[^`]+`)|{_SPECIAL.pattern}")
 
 
 def report(document: Report) -> str:
@@ -42,27 +44,19 @@ def _blocks(blocks: Iterable[Block], numbers: Iterator[int]) -> list[str]:
 
 
 def _lines(block: Block, numbers: Iterator[int]) -> list[str]:
-    match block:
-        case Paragraph():
-            return [_plain(block.text)]
-        case Heading():
-            return [f"### {_plain(block.text)}"]
-        case Note():
-            return [f"*{_plain(block.text)}*"]
-        case Alert():
-            return [f"> **{_plain(block.text)}**"]
-        case Findings():
-            return [f"- {_plain(item)}" for item in block.items]
-        case Facts():
-            named = [f"- {_plain(name)}: {_plain(value)}" for name, value in block.rows]
-            return [f"**{_plain(block.title)}**", "", *named] if block.title else named
-        case Code():
-            fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", block.text)), default=0))
-            return [fence, block.text.rstrip("\n"), fence]
-        case Figure():
-            return [f"**Figure {next(numbers)}. {_plain(block.name)}.** {_plain(block.caption)} (Drawn in HTML.)"]
-        case Table():
-            return _table(block)
+    if isinstance(block, Figure):
+        return [f"**Figure {next(numbers)}. {_plain(block.name)}.** {_plain(block.caption)} (Drawn in HTML.)"]
+    return _WRITERS[type(block)](block)
+
+
+def _facts(block: Facts) -> list[str]:
+    rows = [f"- {_plain(name)}: {_plain(value)}" for name, value in block.rows]
+    return [f"**{_plain(block.title)}**", "", *rows] if block.title else rows
+
+
+def _code(block: Code) -> list[str]:
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", block.text)), default=0))
+    return [fence, block.text.rstrip("\n"), fence]
 
 
 def _table(table: Table) -> list[str]:
@@ -84,3 +78,20 @@ def _row(cells: Sequence[str]) -> str:
 def _plain(text: str) -> str:
     """On one line, without meaning to Markdown or HTML."""
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
+def _prose(text: str) -> str:
+    """The same of a sentence, where a command stands between backticks and stays code."""
+    return _COMMANDS.sub(lambda found: found[1] or f"\\{found[2]}", " ".join(text.split()))
+
+
+_WRITERS: Mapping[type[Block], Callable[[Any], list[str]]] = {
+    Paragraph: lambda block: [_prose(block.text)],
+    Heading: lambda block: [f"### {_plain(block.text)}"],
+    Note: lambda block: [f"*{_prose(block.text)}*"],
+    Alert: lambda block: [f"> **{_prose(block.text)}**"],
+    Findings: lambda block: [f"- {_prose(item)}" for item in block.items],
+    Facts: _facts,
+    Code: _code,
+    Table: _table,
+}

@@ -11,7 +11,7 @@ from farm.model import Flag
 def spread(figures: Iterable[Interval | None]) -> list[str]:
     """Where one trial alone stands for a group."""
     if any(figure is not None and figure.half_width is None for figure in figures):
-        return ["±? one trial alone says nothing of the spread: raise repetitions."]
+        return ["±? marks a figure of one trial, which gives no interval: raise repetitions."]
     return []
 
 
@@ -20,9 +20,11 @@ def reservations(summaries: Sequence[Summary]) -> list[str]:
     notes = []
     left_out, trials = sum(s.left_out for s in summaries), sum(s.trials for s in summaries)
     if left_out:
-        notes.append(f"{left_out} of {left_out + trials} trials are left out: --include-flagged brings them back.")
+        notes.append(
+            f"{left_out} of {left_out + trials} trials are left out by their flags: --include-flagged keeps them."
+        )
     if any(s.is_doubtful for s in summaries):
-        notes.append("! every trial of this row is flagged: shown all the same, not compared.")
+        notes.append("! marks a row whose trials are all flagged: it is shown, but not compared.")
     return [*notes, *flagged(sum((Counter(s.flags) for s in summaries), Counter[Flag]()))]
 
 
@@ -31,4 +33,17 @@ def flagged(flags: Counter[Flag]) -> list[str]:
     if not flags:
         return []
     named = ", ".join(f"{flag} {count}" for flag, count in flags.most_common())
-    return [f"Flags: {named}; `farm export` tells which trials."]
+    return [f"Flags: {named}. `farm export` shows which trials have them."]
+
+
+def doubt(is_clear: bool | None, basis: str = "") -> str:
+    """Return the end of a sentence that compares two values.
+
+    Args:
+        is_clear: whether their intervals are apart, as `are_apart` says.
+        basis: what was compared, in brackets.
+    """
+    if is_clear:
+        return basis
+    why = "one trial alone gives no interval" if is_clear is None else "the intervals overlap"
+    return f"; cannot tell yet: {why}{basis}. Add repetitions"

@@ -3,6 +3,7 @@
 from math import isfinite
 
 from farm.analysis.intervals import Interval, Median
+from farm.analysis.rules import stands_out
 from farm.model import Scalar
 
 UNKNOWN = "–"
@@ -10,6 +11,8 @@ DIGITS = 3
 #: Beyond these a number is written with an exponent.
 MOST_DECIMALS = 6
 TOO_LARGE = 1e7
+#: A half-width of this share of the mean comes from rounding.
+_ROUNDING = 1e-12
 #: Characters of an interval in a table's cell.
 WIDEST = 19
 
@@ -40,7 +43,7 @@ def interval(value: Interval | None) -> str:
     half = value.half_width
     if half is None or not isfinite(half):
         return f"{number(value.mean)} ±?"
-    if half == 0:
+    if half <= _ROUNDING * abs(value.mean):
         return number(value.mean)
     decimals = _decimals(half, 2)
     if decimals <= MOST_DECIMALS and max(abs(value.mean), half) < TOO_LARGE:
@@ -79,6 +82,11 @@ def net(value: Interval | None) -> str:
     return _bound(value) or interval(value)
 
 
+def net_mean(value: Interval | None) -> str:
+    """The same without its interval."""
+    return _bound(value) or number(value.mean if value else None)
+
+
 def net_median(value: Median | None) -> str:
     """The same of a median."""
     return _bound(value) or median(value)
@@ -86,7 +94,7 @@ def net_median(value: Median | None) -> str:
 
 def _bound(value: Interval | Median | None) -> str:
     """Empty where all of the interval is above 0, or there is none."""
-    if value is None or value.low is None or value.high is None or value.low > 0:
+    if value is None or value.low is None or value.high is None or stands_out(value):
         return ""
     return f"< {number(value.high, 2)}" if value.high > 0 else "≤ 0"
 
@@ -98,7 +106,9 @@ def several(number_of: int, what: str) -> str:
 
 def count(value: float | None) -> str:
     """A mean or median of counts: a whole number where it is one."""
-    return UNKNOWN if value is None else f"{round(value, 1):g}"
+    if value is None or isinstance(value, int):
+        return label(value)
+    return f"{round(value, 1):.12g}"
 
 
 def percent_interval(share: Interval | None) -> str:
@@ -116,6 +126,29 @@ def milliseconds(value_s: float | None) -> str:
 def percent(share: float) -> str:
     """A share as whole percent."""
     return f"{share * 100:.0f}%"
+
+
+def change(relative: float) -> str:
+    """A relative difference, with its sign."""
+    return f"{relative * 100:+.1f}%"
+
+
+def share(value: float | None) -> str:
+    """Three decimals, as papers print shares of a variance."""
+    return UNKNOWN if value is None else f"{value:.3f}"
+
+
+def estimate(value: Interval) -> str:
+    """A value and the ends of its interval, where it has some."""
+    inside = ends(value)
+    return f"{number(value.mean, 4)} ({inside})" if inside else number(value.mean, 4)
+
+
+def ends(value: Interval, digits: int = 4) -> str:
+    """From where to where an interval reaches; nothing where it has no ends."""
+    if value.low is None or value.high is None:
+        return ""
+    return f"{number(value.low, digits)} to {number(value.high, digits)}"
 
 
 def p_value(p: float | None) -> str:

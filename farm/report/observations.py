@@ -1,24 +1,23 @@
-"""What is analysed, one value a trial: from the trials of a sweep, or from the rows of a CSV file."""
+"""What is analysed: one value a trial of a sweep."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from statistics import median
 
-from farm.analysis import sheets
-from farm.analysis.aggregate import JOULES_PER_KWH, UnitSample
+from farm.analysis.aggregate import UnitSample
+from farm.analysis.rules import grams, net_stands_out
 from farm.analysis.samples import unit_samples
-from farm.analysis.statistics.data import Data
-from farm.energy.joules import COVERAGE_FACTOR
+from farm.analysis.statistics.data import LARGEST, Data
 from farm.errors import InputError
-from farm.kinds.serving.live import Served, served
-from farm.kinds.serving.times import statistic_of
-from farm.model import UNKNOWN_HARDWARE, Flag, Need, Quality, Requests, Scalar, SweepData
+from farm.kinds.serving.figures import statistic_of
+from farm.kinds.serving.live.trials import Served, served
+from farm.model import UNKNOWN_HARDWARE, Flag, Need, Quality, Requests, SweepData
 from farm.report import notes
 from farm.report.columns import Columns
+from farm.report.document import Alert, Block, Paragraph, paragraphs
 from farm.report.numbers import label, several
-from farm.report.selection import KINDS_OF_JOULES, Labels, Selection, fitting, select
+from farm.report.selection import KINDS_OF_JOULES, Labels, Selection, select
 
 NEEDS = (Need.TRIALS, Need.REQUESTS, Need.LATENCIES)
 COLUMNS = Columns(always=(), context=("machine", "device", "model", "dataset", "batch_size", "precision"))
@@ -68,8 +67,7 @@ def _response_s(trial: Trial, name: str) -> float | None:
 
 
 def _carbon_g(trial: Trial) -> float | None:
-    joules, grams = trial.sample.gross_j, trial.sample.carbon_g_per_kwh
-    return None if joules is None or grams is None else joules * grams / JOULES_PER_KWH
+    return grams(trial.sample.gross_j, trial.sample.carbon_g_per_kwh)
 
 
 #: Of one unit of work, an image say, but for the last three. `energy` is net_j where that is sure, else gross_j.
@@ -93,7 +91,7 @@ class Observations:
     """Values with what a reader must know of them."""
 
     data: Data
-    caption: tuple[str, ...]
+    caption: tuple[Block, ...]
     notes: tuple[str, ...] = ()
     left_out: str = ""  #: which trials a flag left out, in words; none where it is empty
 
@@ -104,7 +102,8 @@ class Chosen:
 
     trials: tuple[Trial, ...]
     title: str
-    joules: tuple[str, ...]  #: how they were obtained; then whether the hardware is simulated
+    joules: str  #: how they were obtained
+    warnings: tuple[str, ...]  #: why they are no measurements of this farm
     left_out: str  #: in words
     notes: tuple[str, ...]  #: that and the flags
 
@@ -118,15 +117,17 @@ def chosen(data: SweepData, names: Sequence[str], selection: Selection) -> Chose
     flags = Counter(flag for sample in selected.samples for flag in sample.flags)
     left_out = len(selected.samples) - len(kept)
     if not selected.samples:
-        raise InputError(f"{sweep.name}: nothing is measured yet: `farm status {sweep.id}` tells how it stands")
+        raise InputError(f"{sweep.name}: nothing is measured yet: `farm status {sweep.id}` shows how it progresses")
     if not kept:
         named = ", ".join(f"{flag} {count}" for flag, count in flags.most_common())
         raise InputError(f"{sweep.name}: all its trials are flagged ({named}): --include-flagged analyses them")
-    away = f"{left_out} of {several(left_out + len(kept), 'trial')} are left out: --include-flagged brings them back"
+    trials = several(len(selected.samples), "trial")
+    away = f"{left_out} of {trials} are left out by their flags: --include-flagged keeps them"
     return Chosen(
         trials=tuple(_trial(sample, accuracy, data.requests) for sample in kept),
         title=selected.title,
-        joules=tuple(replace(selected, averaged={}, shared={}).caption()[1:]),
+        joules=selected.joules,
+        warnings=tuple(selected.warnings),
         left_out=away if left_out else "",
         notes=(*([f"{away}."] if left_out else []), *notes.flagged(flags)),
     )
@@ -140,30 +141,10 @@ def of_sweep(data: SweepData, response: str, factors: Sequence[str], selection: 
     check_kinds(labels, factors, RESPONSES[name].is_energy)
     check_hardware(labels, factors)
     columns = {factor: tuple(own.get(factor) for own in labels) for factor in factors}
-    caption = (found.title, *about(found, found.trials, response, name), *_others(labels, factors))
-    told = (*found.notes, *pooled(labels, factors))
-    return Observations(Data(labelled(response, found.trials), values, columns), caption, told, found.left_out)
-
-
-def of_csv(path: Path, response: str, factors: Sequence[str], where: Sequence[tuple[str, str]]) -> Observations:
-    """A row a trial; raises InputError with the line of whatever is no number, or missing."""
-    known, rows = sheets.read(path)
-    if not rows:
-        raise InputError(f"{path}: it has no rows")
-    for name in (response, *factors, *(name for name, _ in where)):
-        if name not in known:
-            raise InputError(f"{path}: no column {name!r}: there are {', '.join(known)}")
-    kept = fitting(rows, lambda row: {name: _level(text) for name, text in row[1].items()}, where)
-    values = tuple(_number(path, line, response, row[response]) for line, row in kept)
-    for line, row in kept:
-        empty = next((name for name in factors if not row[name].strip()), None)
-        if empty:
-            raise InputError(f"{path}:{line}: {empty}: expected a level, got nothing")
-    columns = {factor: tuple(_level(row[factor]) for _, row in kept) for factor in factors}
-    kinds = [{name: _level(row[name]) for name in KINDS_OF_JOULES if name in row} for _, row in kept]
-    check_kinds(kinds, factors)
-    _check_size(response, values)
-    return Observations(Data(response, values, columns), (f"{path.name}: {several(len(kept), 'row')}",))
+    caption: list[Block] = [Paragraph(found.title), *about(found, found.trials, response, name)]
+    caption += paragraphs(_others(labels, factors))
+    notes = (*found.notes, *pooled(labels, factors))
+    return Observations(Data(labelled(response, found.trials), values, columns), tuple(caption), notes, found.left_out)
 
 
 def logarithms(seen: Observations) -> Observations:
@@ -175,21 +156,22 @@ def responses(trials: Sequence[Trial], wanted: str) -> tuple[str, tuple[float, .
     """The response by its own name, and its value in each trial; raises InputError where one is unknown."""
     if wanted not in {ENERGY, *RESPONSES}:
         raise InputError(f"--response: expected {', '.join((ENERGY, *RESPONSES))}, got {wanted!r}")
-    name = wanted if wanted != ENERGY else "net_j" if all(map(_is_sure, trials)) else "gross_j"
+    are_net = all(net_stands_out(trial.sample.net_j, trial.sample.net_u_j) for trial in trials)
+    name = wanted if wanted != ENERGY else "net_j" if are_net else "gross_j"
     values = [RESPONSES[name].of(trial) for trial in trials]
     unknown = sum(value is None for value in values)
     if unknown:
         raise InputError(f"--response: {name} is unknown in {unknown} of {several(len(values), 'trial')}")
     known = tuple(value for value in values if value is not None)
-    _check_size(name, known)
+    check_size(name, known)
     return name, known
 
 
-def _check_size(name: str, values: Sequence[float]) -> None:
+def check_size(name: str, values: Sequence[float]) -> None:
     """Raise InputError where squares of the values have no room in a float."""
     largest = max(map(abs, values), default=0.0)
-    if largest and not 1 / sheets.LARGEST <= largest <= sheets.LARGEST:
-        kept = f"{1 / sheets.LARGEST:g} and {sheets.LARGEST:g}"
+    if largest and not 1 / LARGEST <= largest <= LARGEST:
+        kept = f"{1 / LARGEST:g} and {LARGEST:g}"
         raise InputError(f"--response: {name} is as large as {largest:g}: expected between {kept}, in another unit")
 
 
@@ -202,17 +184,18 @@ def labelled(wanted: str, trials: Sequence[Trial]) -> str:
     return " ".join((*words, ENERGY if wanted == ENERGY else RESPONSES[wanted].words))
 
 
-def about(found: Chosen, trials: Sequence[Trial], wanted: str, name: str) -> list[str]:
+def about(found: Chosen, trials: Sequence[Trial], wanted: str, name: str) -> list[Block]:
     """What all these trials share, how their joules were obtained, and the response."""
     levels = {n: {trial.labels.get(n) for trial in trials} for n in COLUMNS.context}
     shared = {n: next(iter(those)) for n, those in levels.items() if len(those) == 1}
     spelt = ", ".join(f"{n} {label(level)}" for n, level in shared.items() if level is not None)
-    joules = found.joules if RESPONSES[name].is_energy else found.joules[1:]
+    joules = [found.joules] if RESPONSES[name].is_energy else []
     per = f" per {trials[0].unit}" if name in _PER_UNIT else ""
-    doubt = "unknown" if all(trial.sample.net_j is None for trial in trials) else "too uncertain"
-    gross = f", since net energies are {doubt} here" if wanted == ENERGY and name == "gross_j" else ""
+    doubt = "unknown" if all(trial.sample.net_j is None for trial in trials) else "within its noise"
+    gross = f", because net energy is {doubt}" if wanted == ENERGY and name == "gross_j" else ""
     response = f"{wanted}: {RESPONSES[name].unit}{per}{gross}; {several(len(trials), 'trial')}"
-    return [*([spelt] if spelt else []), *joules, response]
+    lines = [*([spelt] if spelt else []), *joules, response]
+    return [*paragraphs(lines), *map(Alert, found.warnings)]
 
 
 def check_kinds(labels: Sequence[Labels], factors: Sequence[str] = (), is_energy: bool = True) -> None:
@@ -258,11 +241,6 @@ def _trial(sample: UnitSample, accuracy: Mapping[str, float], requests: Mapping[
     return Trial(sample, accuracy.get(name), str(sample.labels["unit"] or "unit"), live)
 
 
-def _is_sure(trial: Trial) -> bool:
-    net_j = trial.sample.net_j
-    return net_j is not None and net_j > COVERAGE_FACTOR * (trial.sample.net_u_j or 0.0)
-
-
 def _others(labels: Sequence[Labels], factors: Sequence[str]) -> list[str]:
     """What differs inside the cells: it counts as spread, so a reader must know."""
     bookkeeping = {"repetition", "job", "trial", "environment", "sweep", "machine", *KINDS_OF_JOULES}
@@ -272,17 +250,4 @@ def _others(labels: Sequence[Labels], factors: Sequence[str]) -> list[str]:
         return []
     more = f" and {len(other) - _NAMED} more" if len(other) > _NAMED else ""
     verbs = ("differs", "counts") if len(other) == 1 else ("differ", "count")
-    return [f"{', '.join(other[:_NAMED])}{more} {verbs[0]} too, and {verbs[1]} as spread"]
-
-
-def _level(text: str) -> Scalar:
-    """A number where it is one, so that levels are in order."""
-    number = sheets.number(text)
-    return text.strip() if number is None else number
-
-
-def _number(path: Path, line: int, name: str, text: str) -> float:
-    value = sheets.number(text)
-    if value is None:
-        raise InputError(f"{path}:{line}: {name}: expected a number, got {text!r}")
-    return float(value)
+    return [f"{', '.join(other[:_NAMED])}{more} {verbs[0]} too and {verbs[1]} as spread"]

@@ -10,6 +10,7 @@ from farm.analysis.statistics.data import order
 from farm.errors import InputError
 from farm.model import Domain, Quality, Scalar, SweepRecord
 from farm.report.columns import Columns
+from farm.report.document import Alert, Block, Document, Paragraph, paragraphs
 from farm.report.numbers import label
 
 #: What must never be averaged over: columns wherever they differ.
@@ -94,24 +95,43 @@ class Selected:
 
     def nothing(self) -> str:
         """Where there is no sample."""
-        return f"{self.title}\nnothing is measured yet: `farm status {self.sweep.id}` tells how it stands"
+        return f"{self.title}\nNothing is measured yet. `farm status {self.sweep.id}` shows how the sweep progresses."
 
     def caption(self) -> list[str]:
         """Title, what all rows share, what they average over, and how their joules were obtained."""
         shared = ", ".join(f"{n} {label(v)}" for n, v in self.shared.items() if v is not None and v is not False)
         averaged = ", ".join(f"{name} {' '.join(map(label, values))}" for name, values in self.averaged.items())
-        qualities = {s.quality for s in self.samples}
-        joules = ", ".join(
-            obtained(quality, self.has_imported) for quality in sorted(qualities, key=lambda q: q.rank if q else 9)
-        )
         return [
             self.title,
             *([shared] if shared else []),
             *([f"mean over {averaged}"] if averaged else []),
-            f"{' and '.join(self.domains)} joules: {joules}",
-            *(["SIMULATED hardware: these are no real joules"] if any(s.simulated for s in self.samples) else []),
-            *(["IMPORTED: measured elsewhere, by means that this farm does not know"] if self.has_imported else []),
+            self.joules,
+            *self.warnings,
         ]
+
+    @property
+    def joules(self) -> str:
+        """Which joules these are, and how they were obtained."""
+        qualities = sorted({s.quality for s in self.samples}, key=lambda quality: quality.rank if quality else 9)
+        how = "; ".join(obtained(quality, self.has_imported) for quality in qualities)
+        return f"{' and '.join(self.domains)} joules: {how}"
+
+    @property
+    def warnings(self) -> list[str]:
+        """Why these joules are no measurements of this farm."""
+        return [
+            *(["SIMULATED hardware: these joules are not real"] if any(s.simulated for s in self.samples) else []),
+            *(["IMPORTED: measured elsewhere; this farm does not know how"] if self.has_imported else []),
+        ]
+
+    def about(self) -> list[Block]:
+        """The caption without the title, as blocks."""
+        alerts = {*self.warnings, *([self.joules] if any(s.quality is Quality.MODELLED for s in self.samples) else [])}
+        return [Alert(line) if line in alerts else Paragraph(line) for line in self.caption()[1:]]
+
+    def unmeasured(self) -> Document:
+        """Return the view of a sweep that has no sample."""
+        return Document(paragraphs(self.nothing().split("\n")), rows=())
 
 
 def select(sweep: SweepRecord, samples: Sequence[UnitSample], selection: Selection, columns: Columns) -> Selected:
@@ -179,7 +199,7 @@ def _in_order(found: Sequence[UnitSample], levels: Mapping[str, Sequence[Scalar]
 def obtained(quality: Quality | None, is_imported: bool) -> str:
     """How joules were, in words."""
     if quality is None and is_imported:
-        return "nobody told how they were obtained"
+        return "nobody recorded how they were obtained"
     if quality is None:
         return "unknown, no meter here: `farm doctor` says what is missing"
     return {

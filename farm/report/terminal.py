@@ -20,7 +20,7 @@ from farm.report.document import (
     Paragraph,
     Table,
 )
-from farm.report.layout import WIDTH, Grid, excess, laid_out
+from farm.report.layout import WIDTH, Grid, excess, laid_out, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -66,7 +66,7 @@ def text(document: Document) -> str:
     console = Console(file=StringIO(), markup=False, emoji=False, highlight=False, width=WIDTH, color_system=None)
     with console.capture() as captured:
         console.print(Plain(rendered(document.blocks, WIDTH)))
-    return captured.get()
+    return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
 
 def rendered(blocks: Sequence[Block], width: int = WIDTH) -> "RenderableType":
@@ -128,6 +128,9 @@ def _tables(grid: Grid, width: int) -> Iterator["RenderableType"]:
     from rich.text import Text  # noqa: PLC0415
 
     widths = _fitting(grid, width)
+    if excess(widths, width) > 0:
+        yield from _row_by_row(grid)
+        return
     has_headings = any(column.heading for column in grid.columns)
     for place, group in enumerate(grid.groups):
         if place:
@@ -152,6 +155,24 @@ def _tables(grid: Grid, width: int) -> Iterator["RenderableType"]:
         for row in group.cells:
             out.add_row(*row)
         yield out
+
+
+def _row_by_row(grid: Grid) -> Iterator["RenderableType"]:
+    """Names and values, for a table that is too wide even so: numbers are never cut."""
+    from rich.table import Table as Columns  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    for place, group in enumerate(grid.groups):
+        yield from [""] if place else []
+        yield from [Text(group.heading, style="bold")] if group.heading else []
+        for number, row in enumerate(group.cells):
+            yield from [""] if number else []
+            out = Columns(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+            out.add_column(no_wrap=True, style="dim")
+            out.add_column(overflow="fold")
+            for column, cell in zip(grid.columns, row, strict=True):
+                out.add_row(one_line(column), cell)
+            yield out
 
 
 def _fitting(grid: Grid, width: int) -> list[int]:

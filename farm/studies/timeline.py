@@ -12,8 +12,9 @@ from statistics import fmean
 from typing import Literal
 
 from farm.analysis.across import Figure
-from farm.analysis.aggregate import Key, Summary, are_apart
+from farm.analysis.aggregate import Key, Summary
 from farm.analysis.intervals import CONFIDENCE, Interval
+from farm.analysis.rules import are_apart, stands_out
 from farm.spec.catalog import NETWORKS, Accuracy, PublishedNetwork
 
 #: A line through fewer papers has no interval; and so many a claim should rest on.
@@ -100,7 +101,7 @@ def _timeline(place: Key, own: Sequence[Summary], accuracy: Accuracy, figure: Fi
 def _energy(summary: Summary, figure: Figure) -> Interval | None:
     """Of an image, where it is known to be more than nothing."""
     value = summary.net_j if figure is Figure.NET else summary.gross_j
-    return value if value is not None and value.mean > 0 and (value.low is None or value.low > 0) else None
+    return value if stands_out(value) else None
 
 
 def _entry(model: str, batches: Sequence[Summary], accuracy: Accuracy, figure: Figure) -> Entry | None:

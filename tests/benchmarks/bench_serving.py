@@ -7,7 +7,10 @@ from math import inf
 
 import numpy as np
 
-from farm.kinds.serving.simulated import Poisson, Policy, assess, simulate
+from farm.kinds.serving.simulated.assess import assess
+from farm.load.arrivals import Poisson
+from farm.load.policy import Policy
+from farm.load.simulation import simulate
 from tests.benchmarks.figures import Figure
 from tests.serving import exponential_s, plainly, service, steady
 

@@ -119,7 +119,7 @@ def test_points_are_what_results_shows(lab: Store) -> None:
         assert (point["trials"], point["left_out"]) == (row["trials"], row["left_out"])
         assert (bool(point["doubtful"]), bool(point["simulated"])) == (row["doubtful"], row["simulated"])
         for name in FIGURES:
-            assert isclose(point[name], row[name], rel_tol=1e-12), name  # type: ignore[arg-type]
+            assert isclose(point[name], row[name], rel_tol=1e-12), name
 
 
 def test_a_point_has_the_median_of_the_trials_that_count(lab: Store) -> None:

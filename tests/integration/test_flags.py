@@ -14,13 +14,12 @@ import pytest
 
 from farm.exchange.loading import load_results
 from farm.kinds.inference.kind import COLUMNS
-from farm.kinds.views import results
+from farm.kinds.inference.results import results
 from farm.model import Baseline, Domain, Flag, Measurement, Quality, TrialReport, Window, WindowKind
 from farm.report.selection import Selection
 from farm.store import Store
 from tests.contract.store_records import ANNE, claim, new_job, record
 from tests.integration.simulated_trials import MACHINE, OWN_PID, PROBE, Act, Bench, bench
-from tests.services import needs_gcc
 from workers.simulator import (
     GPU_LOST,
     NO_COUNTER,
@@ -39,7 +38,6 @@ from workers.simulator import (
 )
 from workers.trial import protocol
 
-pytestmark = needs_gcc
 #: A steady board that meters all of the time, is warm and cool again within seconds, and has a limit within reach.
 BOARD = replace(
     V100,

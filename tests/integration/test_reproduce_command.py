@@ -22,7 +22,7 @@ Farm = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def farm_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Farm:
-    """Runs a command in this process; returns its status, its output, and what it said beside."""
+    """Runs a command in this process; returns its status, its output, and its notes."""
     texts = {name: f"name: {name}\n{text}measure: {MEASURE}\nrepetitions: 1\n" for name, text in SWEEPS.items()}
     monkeypatch.setattr(ready_made, "text", texts.__getitem__)
     monkeypatch.setenv("FARM_HOME", str(tmp_path / "home"))
@@ -34,8 +34,8 @@ def farm_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
         monkeypatch.setattr(sys, "argv", ["farm", *arguments])
         with pytest.raises(SystemExit) as ended:
             main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
+        printed = capsys.readouterr()
+        return int(ended.value.code or 0), printed.out, printed.err
 
     return run
 
@@ -57,6 +57,6 @@ def test_one_command_measures_judges_and_writes_it_up(farm_: Farm, tmp_path: Pat
     assert "done" not in again[2]
     judged = farm_(*reproduce, "--no-run", "--json", "-o", "claims.json")
     assert judged[0] == 0
-    told = json.loads(judged[1])
-    assert (told["study"], len(told["sweeps"]), len(told["claims"])) == ("batching", 2, 7)
-    assert json.loads((tmp_path / "claims.json").read_text())["reproduction"] == told
+    record = json.loads(judged[1])
+    assert (record["study"], len(record["sweeps"]), len(record["claims"])) == ("batching", 2, 7)
+    assert json.loads((tmp_path / "claims.json").read_text())["reproduction"] == record

@@ -6,14 +6,17 @@ from statistics import median
 
 import pytest
 
+from farm.analysis.intervals import Median
 from farm.exchange import importing
 from farm.exchange.loading import load_all
 from farm.model import Mapped
 from farm.report import across
-from farm.report.across import Across
+from farm.report.document import Document, Figure
 from farm.report.selection import Selection
+from farm.report.terminal import text
 from farm.store import Store
-from tests.summaries import rendered
+from tests.documents import tables_of
+from tests.golden import assert_golden
 
 JOULES = (10.0, 10.1, 10.2, 10.4, 10.9, 13.0)
 MAPPED = Mapped({}, {"batch_size": "batch_size"}, "image", {"domain": "gpu", "quality": "counter"})
@@ -35,27 +38,36 @@ def lab(sqlite_url: str, tmp_path: Path) -> Iterator[Store]:
         yield store
 
 
-def view(store: Store, are_medians: bool) -> Across:
-    return across.view(load_all(store, [store.find_sweep()]), Selection(), {"batch_size": "1"}, None, are_medians)
+def shown(store: Store, are_medians: bool = False) -> Document:
+    return across.document(
+        across.view(load_all(store, [store.find_sweep()]), Selection(), {"batch_size": "1"}, None, are_medians)
+    )
+
+
+def test_across_as_people_read_it(lab: Store) -> None:
+    assert_golden("across.txt", text(shown(lab)))
+    assert_golden("across-median.txt", text(shown(lab, are_medians=True)))
 
 
 def test_medians_take_the_place_of_means_where_they_are_asked_for(lab: Store) -> None:
-    means, medians = (rendered(view(lab, are_medians).rendered()) for are_medians in (False, True))
-    assert "median" not in means
-    assert "5.15 [5.00, 6.50]" in medians  # net; of six values the least and the largest hold it
-    assert f"{median(JOULES):.1f}" in medians  # gross
-    assert "ratio, rank: of means" in " ".join(medians.split())
-    assert max(map(len, medians.splitlines())) <= 80
+    (by_machine, over) = tables_of(shown(lab, are_medians=True))
+    assert by_machine.rows[0].values["gross_j_per_unit"] == Median(median(JOULES), 10.0, 13.0)
+    assert by_machine.rows[0].values["net_j_per_unit"] == Median(median(JOULES) / 2, 5.0, 6.5)
+    assert [row.values["configuration"] for row in over.rows] == ["16", "1"]
 
 
 def test_files_have_both_whatever_is_shown(lab: Store) -> None:
-    first, *_ = view(lab, are_medians=True).records()
-    assert first == view(lab, are_medians=False).records()[0]
+    first, *_, last = shown(lab, are_medians=True).records()
+    assert first == shown(lab).records()[0]
     assert first["net_j_per_unit_median"] == pytest.approx(median(JOULES) / 2)
     assert (first["net_j_per_unit_median_low"], first["net_j_per_unit_median_high"]) == (5.0, 6.5)
     assert first["net_j_per_unit"] == pytest.approx(sum(JOULES) / 12)
+    assert (last["machine"], last["machines"], last["ratio"]) == (None, 2, 1.0)
 
 
-def test_what_a_rank_is_is_told(lab: Store) -> None:
-    told = " ".join(rendered(view(lab, are_medians=False).rendered()).split())
-    assert "rank: on its machine, 1 + the rows of clearly less net J, their intervals apart; =: a tie." in told
+def test_a_chart_shows_every_configuration_on_every_machine(lab: Store) -> None:
+    (figure,) = (block for block in shown(lab).blocks if isinstance(block, Figure))
+    assert figure.name == "GPU energy by machine"
+    assert [(value["row"], value["series"]) for value in figure.spec["data"]["values"]] == [
+        ("batch_size 1", "lab1"), ("batch_size 1", "lab2"), ("batch_size 16", "lab1"), ("batch_size 16", "lab2"),
+    ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What `farm analyze` shows: tables, doubts and sentences."""
+"""What `farm analyze` shows: tables, doubts and findings."""
 
 import json
 from collections.abc import Sequence
@@ -16,8 +16,11 @@ from farm.report.analyses import Method, Options, analysis, method
 from farm.report.conclusions import change
 from farm.report.files import json_text
 from farm.report.observations import Observations
+from farm.report.terminal import text
 from tests.analyses import FACTORS, analysed, measured, seen, trials
-from tests.summaries import rendered, widest
+from tests.documents import notes_of, tables_of
+from tests.golden import assert_golden
+from tests.summaries import widest
 
 
 def test_anova_prints_the_table_as_promised() -> None:
@@ -27,11 +30,11 @@ def test_anova_prints_the_table_as_promised() -> None:
     assert list(record["table"][0]) == ["term", "df", "sum_sq", "f", "p", "eta_sq", "partial_eta_sq", "omega_sq"]
     assert [row["term"] for row in record["table"]] == ["model", "batch_size", "model:batch_size", "Residual"]
     assert record["type"] == 3
-    assert found.records() == found.record["table"]
+    assert found.records() == record["table"]
 
 
 def test_the_conclusion_of_an_anova_starts_with_the_size_of_the_effect() -> None:
-    first, second, third = analysed(Method.ANOVA, seen(*trials())).sentences
+    first, second, third = analysed(Method.ANOVA, seen(*trials())).findings
     assert first.startswith("model explains most of the variance of energy (eta² 0.")
     assert second.startswith("batch_size explains a large part of the variance of energy (eta² 0.")
     assert third.startswith("Interactions, together eta² 0.")
@@ -40,9 +43,9 @@ def test_the_conclusion_of_an_anova_starts_with_the_size_of_the_effect() -> None
 def test_on_logarithms_factors_multiply_and_do_not_interact() -> None:
     found = seen(*trials())
     logs = Observations(found.data.logs(), found.caption)
-    *_, interaction = analysed(Method.ANOVA, logs).sentences
+    *_, interaction = analysed(Method.ANOVA, logs).findings
     assert "cannot tell" in interaction
-    assert "log energy" in analysed(Method.ANOVA, logs).sentences[0]
+    assert "log energy" in analysed(Method.ANOVA, logs).findings[0]
 
 
 def test_pairs_of_logarithms_are_the_pairs_themselves_and_normality_shows_both_anyway() -> None:
@@ -57,18 +60,18 @@ def test_noise_is_not_called_an_effect() -> None:
     random = Random(2)
     noise = [measured(f"{batch}.{n}", random.uniform(1, 2), batch=batch) for batch in (1, 4) for n in range(4)]
     found = analysed(Method.ANOVA, seen(*noise, factors=["batch_size"]), ["batch_size"])
-    assert found.sentences[0].startswith("batch_size: cannot tell whether it changes energy (eta² 0.")
-    assert "Only 4 values in a cell: more repetitions would make this surer." in found.notes
+    assert found.findings[0].startswith("batch_size: cannot tell whether it changes energy (eta² 0.")
+    assert "Only 4 values in a cell: add repetitions for a surer result." in notes_of(found)
 
 
 def test_doubts_are_told_in_a_line_each() -> None:
     random = Random(4)
     wild = [measured(f"{n}", random.lognormvariate(0, 2 if n % 2 else 0.1), batch=1 + n % 2) for n in range(60)]
-    notes = analysed(Method.ANOVA, seen(*wild, factors=["batch_size"]), ["batch_size"]).notes
+    notes = notes_of(analysed(Method.ANOVA, seen(*wild, factors=["batch_size"]), ["batch_size"]))
     assert any(note.startswith("Residuals are not normal (W 0.") for note in notes)
     uneven = trials()[1:]
     assert any(
-        note.startswith("Unbalanced: 4 to 5 values a cell") for note in analysed(Method.ANOVA, seen(*uneven)).notes
+        note.startswith("Unbalanced: 4 to 5 values a cell") for note in notes_of(analysed(Method.ANOVA, seen(*uneven)))
     )
 
 
@@ -83,17 +86,17 @@ def test_pairs_say_ratio_size_and_test() -> None:
     assert row["hedges_g"] < -5
     assert row["cliff_delta"] == -1
     assert row["p_adjusted"] == row["p"] < 0.001
-    (sentence,) = found.sentences
+    (sentence,) = found.findings
     assert sentence.startswith("batch_size=16 against batch_size=1: ")
     assert "% less energy (ratio 0." in sentence
 
 
 def test_equivalence_needs_more_than_no_difference() -> None:
     noise = [measured(f"{b}.{n}", 1 + 0.3 * ((n * 7) % 5), batch=b) for b in (1, 4) for n in range(5)]
-    (loose,) = analysed(Method.EQUIVALENCE, seen(*noise, factors=["batch_size"]), ["batch_size"]).sentences
+    (loose,) = analysed(Method.EQUIVALENCE, seen(*noise, factors=["batch_size"]), ["batch_size"]).findings
     assert "cannot tell: neither equal within a margin of 5% nor different" in loose
     wide = analysed(Method.EQUIVALENCE, seen(*noise, factors=["batch_size"]), ["batch_size"], margin=0.99)
-    assert "equal energy within a margin of 99%" in wide.sentences[0]
+    assert "equal energy within a margin of 99%" in wide.findings[0]
     assert wide.record["margin"] == 0.99
 
 
@@ -107,8 +110,8 @@ def test_a_mixed_model_tells_how_alike_the_runs_of_a_group_are() -> None:
     found = analysed(Method.MIXED, seen(*runs), ["model"], group=("batch_size",))
     assert found.record["icc"] > 0.7
     assert found.record["table"][0]["difference"] == pytest.approx(3, abs=0.5)
-    assert any("lies between the 8 groups of batch_size (ICC)" in sentence for sentence in found.sentences)
-    assert any("Only 8 groups" in note for note in found.notes)
+    assert any("lies between the 8 groups of batch_size (ICC)" in sentence for sentence in found.findings)
+    assert any("Only 8 groups" in note for note in notes_of(found))
 
 
 def test_normality_of_all_values_needs_no_factor() -> None:
@@ -117,21 +120,25 @@ def test_normality_of_all_values_needs_no_factor() -> None:
 
 
 @pytest.mark.parametrize("how", Method)
-def test_every_analysis_fits_80_columns_and_is_a_table_for_scripts(how: Method) -> None:
-    options = Options(group=("repetition",) if how is Method.MIXED else ())
+def test_an_analysis_as_people_read_it(how: Method) -> None:
+    group = ("repetition",) if how is Method.MIXED else ()
+    found = analysed(how, seen(*trials(), factors=(*FACTORS, "repetition")), group=group)
+    assert_golden(f"analyze-{how}.txt", text(found))
+    assert json.loads(json_text(found.record))["conclusion"] == found.findings
+
+
+@pytest.mark.parametrize("how", Method)
+def test_every_analysis_fits_80_columns(how: Method) -> None:
+    group = ("repetition",) if how is Method.MIXED else ()
     long = {"shufflenet_v2_x0_5_with_a_long_name": 1.0, "mobilenet_v3_small": 2.0, "vit": 3.0}
     random = Random(1)
     runs = [
         measured(f"{m}.{b}.{n}", base * exp(random.gauss(0, 0.1)) * 1e-4, m, b, repetition=n)
         for m, base in long.items() for b in (1, 1024) for n in range(4)
     ]  # fmt: skip
-    found = analysis(how, seen(*runs, factors=(*FACTORS, "repetition")), FACTORS, options)
-    text = rendered(found.rendered())
-    assert widest(text) <= 80
-    assert "…" not in text
-    assert found.sentences
-    assert found.records()
-    assert json.loads(json_text(found.record))["conclusion"] == list(found.sentences)
+    shown = text(analysed(how, seen(*runs, factors=(*FACTORS, "repetition")), group=group))
+    assert widest(shown) <= 80
+    assert "…" not in shown
 
 
 @pytest.mark.parametrize(
@@ -154,7 +161,7 @@ def test_options_that_do_not_suit_a_method_are_told(
 
 def test_a_cell_that_flags_have_emptied_says_so() -> None:
     flagged = trials(2, row_flags=(Flag.CONTAMINATED,))[:1]
-    with pytest.raises(InputError, match=r"has 1 value, needs 2.*; 1 of 8 trials are left out: --include-flagged"):
+    with pytest.raises(InputError, match=r"has 1 value, needs 2.*; 1 of 8 trials are left out by their flags"):
         analysed(Method.ANOVA, seen(*flagged, *trials(2)[1:]))
 
 
@@ -185,22 +192,21 @@ def test_of_many_pairs_the_table_has_the_largest_and_tells_where_all_are(how: Me
     random = Random(5)
     found = [measured(f"{x}.{n}", x * random.gauss(1, 0.01), batch=x) for x in range(1, 16) for n in range(3)]
     shown = analysed(how, seen(*found, factors=["batch_size"]), ["batch_size"])
-    (note,) = (note for note in shown.notes if "largest" in note)
-    assert note.startswith(f"The table has the 40 largest of 105 differences: `farm analyze {how} --format ")
-    text = rendered(shown.rendered())
-    assert 40 <= len(text.splitlines()) < 80
+    (note,) = (note for note in notes_of(shown) if "largest" in note)
+    assert note.startswith(f"The table shows the 40 largest of 105 differences: `farm analyze {how} --format ")
+    assert len(tables_of(shown)[-1].rows) == 40
     assert len(shown.record["dunn" if how is Method.KRUSKAL else "table"]) == 105
 
 
 def test_few_pairs_are_all_there() -> None:
-    assert not any("largest" in note for note in analysed(Method.PAIRS, seen(*trials())).notes)
+    assert not any("largest" in note for note in notes_of(analysed(Method.PAIRS, seen(*trials()))))
 
 
 def test_p_is_corrected_and_intervals_are_not() -> None:
-    notes = analysed(Method.PAIRS, seen(*trials())).notes
+    notes = notes_of(analysed(Method.PAIRS, seen(*trials())))
     assert "p: corrected for 6 pairs (holm); intervals: 95% of each pair by itself." in notes
-    one = analysed(Method.PAIRS, seen(*trials(), factors=["model"]), ["model"], correction=Correction.BH).notes
-    assert not any("corrected" in note for note in one)
+    one = analysed(Method.PAIRS, seen(*trials(), factors=["model"]), ["model"], correction=Correction.BH)
+    assert not any("corrected" in note for note in notes_of(one))
 
 
 def test_a_change_is_of_what_was_measured_and_unknown_against_nothing() -> None:
@@ -213,7 +219,6 @@ def test_a_change_is_of_what_was_measured_and_unknown_against_nothing() -> None:
     for how, options in ((Method.TUKEY, Options()), (Method.MIXED, Options(group=("g",)))):
         shown = analysis(how, step, ["a"], options)
         assert shown.record["table"][0]["relative"] is None
-        assert "–" in rendered(shown.rendered())
 
 
 def test_normality_is_the_same_in_any_unit() -> None:

@@ -48,7 +48,7 @@ def test_energy_by_batch(joules: Joules, spread: float, verdict: Verdict) -> Non
     assert judged("energy-by-batch", joules, spread=spread).verdict is verdict
 
 
-def test_net_and_gross_are_told_and_net_decides() -> None:
+def test_net_and_gross_are_figures_and_net_decides() -> None:
     figures = judged("energy-by-batch", {"alexnet": {1: 10, 4: 8, 16: 5}}).figures
     assert [(f.of, f.verdict) for f in figures] == [
         ("alexnet: net energy per image, batch 16 against 1", AGREES),
@@ -64,13 +64,13 @@ def test_gross_decides_where_a_net_energy_is_within_its_noise() -> None:
     assert found_here.verdict is AGREES
 
 
-def test_one_batch_size_tells_nothing() -> None:
+def test_one_batch_size_gives_no_verdict() -> None:
     alone = judged("energy-by-batch", {"alexnet": {1: 10}})
     assert (alone.verdict, alone.figures) == (UNCLEAR, ())
     assert alone.because == "no network was measured with two batch sizes"
 
 
-def test_single_trials_tell_nothing() -> None:
+def test_single_trials_give_no_verdict() -> None:
     assert judged("energy-by-batch", SAVING, repetitions=1).verdict is UNCLEAR
 
 

@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
-from farm.kinds.serving.live import BURSTS
-from farm.kinds.serving.simulated import Policy
+from farm.kinds.serving.live.trials import BURSTS
+from farm.load.policy import Policy
 from farm.model import Quality
 from farm.studies.claims.finding import Basis, Finding, Times, Verdict
 from farm.studies.claims.serving import STUDY_RATE_PER_S, Answers, Source, findings, simulated, thrift
@@ -60,9 +60,9 @@ def test_live_requests_decide_and_simulated_ones_stand_beside() -> None:
     live = answers({"greedy:8": 0.1, "fixed:8": 0.3})
     other = answers({"greedy:8": 0.3, "fixed:8": 0.1}, times=Times.SIMULATED)
     sources = [Source([live], Basis(times=Times.LIVE)), Source([other], Basis(times=Times.SIMULATED))]
-    told = found(findings(sources, NOTHING), "greedy-is-soonest")
-    assert (told.verdict, told.basis.times) == (AGREES, Times.LIVE)
-    assert [figure.verdict for figure in told.figures] == [AGREES, None]
+    judged = found(findings(sources, NOTHING), "greedy-is-soonest")
+    assert (judged.verdict, judged.basis.times) == (AGREES, Times.LIVE)
+    assert [figure.verdict for figure in judged.figures] == [AGREES, None]
     alone = found(findings([Source([], Basis(times=Times.LIVE)), sources[1]], NOTHING), "greedy-is-soonest")
     assert (alone.verdict, alone.basis.times) == (DIFFERS, Times.SIMULATED)
 

@@ -7,12 +7,14 @@ import pytest
 
 from farm.errors import InputError
 from farm.model import Quality
-from farm.report.analyses import Analysis
 from farm.report.comparisons import comparison
+from farm.report.document import Document
 from farm.report.selection import Selection
+from farm.report.terminal import text
 from tests.analyses import SWEEP, measured, trials
+from tests.documents import notes_of
+from tests.golden import assert_golden
 from tests.loaded import Measured, loaded
-from tests.summaries import rendered, widest
 
 
 def sides(a: str = "", b: str = "", where: str = "") -> tuple[Selection, Selection]:
@@ -20,14 +22,13 @@ def sides(a: str = "", b: str = "", where: str = "") -> tuple[Selection, Selecti
     return made[0], made[1]
 
 
-def compared(a: str = "", b: str = "", where: str = "", found: Sequence[Measured] | None = None) -> Analysis:
+def compared(a: str = "", b: str = "", where: str = "", found: Sequence[Measured] | None = None) -> Document:
     """Two choices of one sweep."""
-    return comparison(
-        (one := loaded(SWEEP, *(trials() if found is None else found)), one), sides(a, b, where), "energy"
-    )
+    data = loaded(SWEEP, *(trials() if found is None else found))
+    return comparison((data, data), sides(a, b, where), "energy")
 
 
-def between(first: Sequence[Measured], second: Sequence[Measured]) -> Analysis:
+def between(first: Sequence[Measured], second: Sequence[Measured]) -> Document:
     """Two sweeps."""
     a, b = (loaded(SWEEP.model_copy(update={"id": name}), *own) for name, own in (("a", first), ("b", second)))
     return comparison((a, b), sides(), "energy")
@@ -41,16 +42,16 @@ def test_two_choices_are_compared_point_by_point() -> None:
     overall = found.record["overall"]
     assert overall["ratio_low"] < 0.5 < overall["ratio_high"]
     assert overall["p"] < 0.001
-    first, second = found.sentences
+    first, second = found.findings
     assert "% less energy than A over 2 points, geometric mean (B / A = 0." in first
     assert second.startswith("Point by point (Holm): 2 less; ratios from 0.")
-    assert widest(rendered(found.rendered())) <= 80
+    assert_golden("compare.txt", text(found))
 
 
 def test_the_other_way_round_the_ratio_is_the_inverse() -> None:
     there, back = compared("batch_size=1", "batch_size=16"), compared("batch_size=16", "batch_size=1")
     assert there.record["overall"]["ratio"] == pytest.approx(1 / back.record["overall"]["ratio"])
-    assert back.sentences[0].startswith("B has 2") or "% more energy than A" in back.sentences[0]
+    assert back.findings[0].startswith("B has 2") or "% more energy than A" in back.findings[0]
 
 
 def test_a_name_that_both_sides_share_is_no_contrast() -> None:
@@ -78,7 +79,7 @@ def test_sweeps_meet_in_equal_points_and_what_differs_throughout_is_compared() -
 def test_equal_sweeps_are_not_told_apart() -> None:
     found = between(trials(prefix="a"), trials(prefix="b"))
     assert found.record["overall"]["ratio"] == pytest.approx(1)
-    assert found.sentences[0].startswith("cannot tell the energy of A and B apart over 4 points")
+    assert found.findings[0].startswith("cannot tell the energy of A and B apart over 4 points")
 
 
 @pytest.mark.parametrize(
@@ -121,16 +122,18 @@ def test_joules_of_different_quality_are_never_compared() -> None:
 def test_one_repetition_a_point_has_a_ratio_and_no_claim() -> None:
     found = between(trials(1, prefix="a"), [*trials(1, prefix="b")])
     assert all(row["p"] is None for row in found.record["table"])
-    assert found.sentences[0].startswith("cannot tell: B has 1.00 times the energy of A over 4 points")
+    assert found.findings[0].startswith("cannot tell: B has 1.00 times the energy of A over 4 points")
 
 
 def test_machines_of_one_class_count_as_one_unless_one_is_chosen() -> None:
     found = [*trials(prefix="x", machine="lab1"), *trials(prefix="y", machine="lab2")]
-    assert any("count as one (2 of " in note for note in compared("batch_size=1", "batch_size=16", found=found).notes)
+    assert any(
+        "count as one (2 of " in note for note in notes_of(compared("batch_size=1", "batch_size=16", found=found))
+    )
     for choice in (("machine=lab1", "machine=lab2", ""), ("batch_size=1", "batch_size=16", "machine=lab1")):
-        assert not any("count as one" in note for note in compared(*choice, found=found).notes)
+        assert not any("count as one" in note for note in notes_of(compared(*choice, found=found)))
 
 
 def test_intervals_are_of_each_point_by_itself_and_that_is_told() -> None:
     by_itself = "p: corrected for 2 pairs (holm); intervals: 95% of each pair by itself."
-    assert by_itself in compared("batch_size=1", "batch_size=16").notes
+    assert by_itself in notes_of(compared("batch_size=1", "batch_size=16"))

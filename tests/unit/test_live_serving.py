@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 
 from farm.analysis.aggregate import UnitSample
-from farm.kinds.serving.agreement import Pair, agreements
-from farm.kinds.serving.live import least_energy, served, soonest, summarise
-from farm.kinds.serving.simulated import Live, Poisson, Policy, assess, simulate
+from farm.kinds.serving.live.trials import Live, least_energy, served, soonest, summarise
+from farm.kinds.serving.simulated.agreement import Pair, agreements
+from farm.kinds.serving.simulated.assess import assess
+from farm.load.arrivals import Poisson
+from farm.load.policy import Policy
+from farm.load.simulation import simulate
 from farm.model import Flag, Requests
 from tests.serving import requests_of, service, steady
 from tests.summaries import ends, sample
@@ -242,13 +245,13 @@ def test_what_was_served_otherwise_does_not() -> None:
 
 def test_saturated_loads_have_no_times_to_compare_and_joules_of_another_quality_are_not() -> None:
     saturated = pair(300)
-    assert saturated.ratio("mean response") is None
-    assert saturated.ratio("net J") is not None
-    assert pair(50, are_alike=False).ratio("net J") is None
+    assert saturated.ratio("response_mean") is None
+    assert saturated.ratio("net_j_per_request") is not None
+    assert pair(50, are_alike=False).ratio("net_j_per_request") is None
 
 
 def test_a_bound_has_no_ratio() -> None:
     sure = pair(50)
     unsure = replace(sure.live.figures, net_j=ends(1.0, 1.5))
-    assert replace(sure, live=replace(sure.live, figures=unsure)).ratio("net J") is None
-    assert sure.ratio("net J") == pytest.approx(0.5)
+    assert replace(sure, live=replace(sure.live, figures=unsure)).ratio("net_j_per_request") is None
+    assert sure.ratio("net_j_per_request") == pytest.approx(0.5)

@@ -24,11 +24,16 @@ from farm.model import (
     Temperature,
     Waiting,
 )
-from farm.report import trial_log as logs
+from farm.report.document import Code, Document, Facts, Paragraph
+from farm.report.layout import laid_out
+from farm.report.terminal import text
 from farm.scheduling.status import machines, queues
 from farm.scheduling.status.machines import Seen
+from farm.scheduling.status.trial import trial
 from tests.contract.store_records import MACHINE, SWEEP
-from tests.summaries import NOON, rendered, trial_row, widest
+from tests.documents import tables_of
+from tests.golden import assert_golden
+from tests.summaries import NOON, trial_row, widest
 
 LONG = "a-rather-long-name-of-a-machine-as-people-write-them-2026-11"
 BATCH: Point = {"model": "alexnet", "batch_size": 4, "precision": "fp32", "device": "auto", "compile": False}
@@ -60,19 +65,21 @@ BUSY = Condition(
 )
 
 
-def table(*seen: Seen, width: int = 80) -> str:
-    return rendered(machines.table(seen), width)
-
-
-def words(*seen: Seen) -> str:
-    """The table, where nothing is folded."""
-    return " ".join(table(*seen, width=300).split())
+def cells(seen: Seen) -> list[str]:
+    """The row of a machine in the table."""
+    (table,) = tables_of(machines.overview([seen]))
+    return list(laid_out(table).groups[0].cells[0])
 
 
 def facts(seen: Seen) -> dict[str, str]:
-    """The lines about one machine."""
-    lines = rendered(machines.details([seen]), 300).splitlines()
-    return {name.strip(): value.strip() for name, _, value in (line.partition("  ") for line in lines)}
+    """The facts of one machine."""
+    return dict(rows(seen))
+
+
+def rows(seen: Seen) -> Sequence[tuple[str, str]]:
+    (block,) = machines.details([seen]).blocks
+    assert isinstance(block, Facts)
+    return block.rows
 
 
 # The table of machines
@@ -82,39 +89,37 @@ def test_machines_with_long_names_fit_80_columns() -> None:
     worst = machine(
         BUSY,
         90,
-        {"wanted_state": MachineState.DRAINING, "spooled": 12, "rejected": 1234, "version": "0.0.9"},
+        {"wanted_state": MachineState.DRAINING, "spooled": 12, "rejected": 1234},
         name=f"{LONG}.example.org",
         hardware_class=f"nvidia-{LONG}",
         simulated=True,
     )
-    text = table(machine(), machine(BUSY, 7), worst)
-    assert widest(text) <= 80
-    assert "…" not in text
-    assert "(simulated)" in "".join(text.split())
-    assert LONG in "".join(line.split()[0] for line in text.splitlines() if line.strip())
+    shown = text(machines.overview([machine(), machine(BUSY, 7), worst]))
+    assert widest(shown) <= 80
+    assert "…" not in shown
+    assert_golden("machines.txt", shown)
 
 
 def test_the_table_says_what_each_machine_does() -> None:
-    assert "lab1 cpu-2 7 s ago 61 6% alexnet batch 4, for 7 s" in words(machine(BUSY, 7))
-    assert "lab1 cpu-2 0 s ago – – idle" in words(machine())
+    assert cells(machine(BUSY, 7)) == ["lab1", "cpu-2", "7 s ago", "61", "6%", "alexnet batch 4, for 7 s"]
+    assert cells(machine()) == ["lab1", "cpu-2", "0 s ago", "–", "–", "idle"]
 
 
 @pytest.mark.parametrize(
-    ("status", "after_s", "said"),
+    ("status", "after_s", "does"),
     [
-        ({}, 15, "15 s ago – – idle"),
-        ({}, 16, "16 s ago – – silent"),
-        ({}, 5 * 86_400, "5 d ago – – silent"),
-        ({"wanted_state": MachineState.PAUSED}, 0, "– paused"),
-        ({"wanted_state": MachineState.DRAINING}, 0, "– drained"),
-        ({"wanted_state": MachineState.DRAINING}, 99, "– silent; drained"),
+        ({}, 15, "idle"),
+        ({}, 16, "silent"),
+        ({"wanted_state": MachineState.PAUSED}, 0, "paused"),
+        ({"wanted_state": MachineState.DRAINING}, 0, "draining"),
+        ({"wanted_state": MachineState.DRAINING}, 99, "silent; draining"),
         ({"spooled": 1}, 0, "idle; 1 report in its spool"),
         ({"rejected": 2}, 0, "idle; 2 messages refused"),
         ({"version": "0.0.9"}, 0, f"idle; version 0.0.9, here {__version__}"),
     ],
 )
-def test_the_table_marks_what_is_unusual(status: dict[str, Any], after_s: float, said: str) -> None:
-    assert said in words(machine(IDLE, after_s, status))
+def test_the_table_marks_what_is_unusual(status: dict[str, Any], after_s: float, does: str) -> None:
+    assert cells(machine(IDLE, after_s, status))[-1] == does
 
 
 def test_a_machine_without_trials_has_no_temperature_and_no_rate() -> None:
@@ -129,47 +134,19 @@ def test_a_machine_without_trials_has_no_temperature_and_no_rate() -> None:
 
 
 def test_one_machine_shows_all_of_it() -> None:
-    found = facts(
-        machine(BUSY, 125, {"wanted_state": MachineState.PAUSED, "spooled": 1, "rejected": 2, "version": "0.0.9"})
-    )
-    assert found["last seen"] == "2 min 05 s ago: silent"
-    assert found["wanted_state"] == "paused, takes no new job: `farm resume lab1` ends that"
-    assert found["runs"] == (
-        f"alexnet batch 4, repetition 1, of batching ({SWEEP}), for 2 min 05 s: trial 0123456789abcdef.2"
-    )
-    assert found["temperature"] == "61.4 °C (gpu), measured 2 min 05 s ago"
-    assert found["flags"] == "3 of its last 50 trials, contaminated 2, throttled 1"
-    assert found["failed"] == "1 of them"
-    assert found["spool"] == "1 report on its disk"
-    assert found["refused"] == "2 messages since it started"
-    assert found["wattfarm"] == f"0.0.9, but {__version__} here"
-
-
-def test_one_machine_shows_its_hardware() -> None:
+    status = {"wanted_state": MachineState.PAUSED, "spooled": 1, "rejected": 2, "version": "0.0.9"}
     gpu = {"power_limit_w": 400.0, "default_power_limit_w": None, "max_sm_clock_hz": 1.41e9, "memory_bytes": 80 * 2**30}
-    lab1 = machine(hardware={"cpu": {"model": "EPYC [9]", "smt": None}, "gpu": gpu, "ram_bytes": 3 * 2**29})
-    lines = [" ".join(line.split()) for line in rendered(machines.details([lab1])).splitlines()]
-    assert lines[-7:] == [
-        "cpu model EPYC [9]", "cpu smt –", "gpu power limit 400 W", "gpu default power limit –",
-        "gpu max sm clock 1410 MHz", "gpu memory 80.0 GiB", "ram 1.50 GiB",
-    ]  # fmt: skip
-
-
-def test_one_machine_shows_what_its_meters_are_worth() -> None:
+    hardware = {"cpu": {"model": "EPYC [9]", "smt": None}, "gpu": gpu, "ram_bytes": 3 * 2**29}
     probe = Probe(probed_at=NOON, counter_update_period_s=0.1, counter_trusted=False, notes=("no RAPL here",))
-    lines = [" ".join(line.split()) for line in rendered(machines.details([machine(probe=probe)])).splitlines()]
-    assert lines[-3:] == [
-        f"probed {NOON:%Y-%m-%d %H:%M} UTC",
-        "probe counter new every 100 ms; not trusted: trials integrate power instead",
-        "probe no RAPL here",
-    ]
+    shown = text(machines.details([machine(BUSY, 125, status, hardware=hardware, probe=probe)]))
+    assert_golden("machine.txt", shown.replace(__version__, "VERSION"))
 
 
 def test_an_unknown_machine_is_refused_with_the_known_ones() -> None:
     with pytest.raises(InputError, match="no machine 'lab9': there are lab1"):
         machines.named([machine()], "lab9")
     assert machines.named([machine()], "lab1") == [machine()]
-    assert "no machine has joined yet" in table()
+    assert "no machine has joined yet" in text(machines.overview([]))
 
 
 def test_the_record_of_a_machine_is_json_and_complete() -> None:
@@ -187,20 +164,20 @@ def test_the_record_of_a_machine_is_json_and_complete() -> None:
 WAITING = [Waiting(SWEEP, "any", 12), Waiting("other", "any", 3)]
 
 
-def below(
+def waits(
     waiting: Sequence[Waiting], seen: Sequence[Seen], depths: dict[str, int] | None = None, note: str = ""
 ) -> str:
     found = queues.queues(waiting, seen, depths)
-    text = rendered(queues.below("", found, seen, seen[0].now if seen else NOON, note))
-    assert widest(text) <= 80
-    return " ".join(text.split())
+    shown = text(Document(queues.blocks(found, seen, seen[0].now if seen else NOON, note)))
+    assert widest(shown) <= 80
+    return " ".join(shown.split())
 
 
 def test_the_jobs_of_all_sweeps_are_counted_and_their_messages() -> None:
-    assert "wait for jobs messages served by ─" in below(WAITING, [machine()], {"farm.any": 14})
-    assert "any 15 14 lab1" in below(WAITING, [machine()], {"farm.any": 14})
-    assert "farm.machine.lab1 0 2 lab1" in below([], [machine()], {"farm.machine.lab1": 2, "farm.any": 0})
-    assert below([], [machine()], {"farm.any": 0}) == ""
+    assert "wait for jobs messages served by ─" in waits(WAITING, [machine()], {"farm.any": 14})
+    assert "any 15 14 lab1" in waits(WAITING, [machine()], {"farm.any": 14})
+    assert "farm.machine.lab1 0 2 lab1" in waits([], [machine()], {"farm.machine.lab1": 2, "farm.any": 0})
+    assert waits([], [machine()], {"farm.any": 0}) == ""
 
 
 def test_every_queue_of_the_broker_is_asked_for() -> None:
@@ -211,16 +188,16 @@ def test_every_queue_of_the_broker_is_asked_for() -> None:
 
 
 def test_a_broker_out_of_reach_is_a_note() -> None:
-    text = below(WAITING, [machine()], None, "messages are not known: the broker is away")
-    assert "wait for jobs served by" in text
-    assert text.endswith("lab1 messages are not known: the broker is away")
+    shown = waits(WAITING, [machine()], None, "messages are not known: the broker is away")
+    assert "wait for jobs served by" in shown
+    assert shown.endswith("lab1 messages are not known: the broker is away")
 
 
 GPU = {"gpu": {"memory_bytes": 80 * 2**30}}
 
 
 @pytest.mark.parametrize(
-    ("target", "seen", "said"),
+    ("target", "seen", "shown"),
     [
         ("any", [machine(), machine(name="lab2")], "any 1 lab1, lab2"),
         (
@@ -239,20 +216,20 @@ GPU = {"gpu": {"memory_bytes": 80 * 2**30}}
         (
             "machine:lab1",
             [machine(IDLE, 99, {"wanted_state": MachineState.DRAINING})],
-            "nobody: lab1 (silent, drained)",
+            "nobody: lab1 (silent, draining)",
         ),
         ("machine:lab9", [machine()], "machine:lab9 1 nobody 1 job waits: no machine 'lab9' is registered"),
         ("hw:h200", [machine()], "hw:h200 1 nobody 1 job waits: no machine of class 'h200' is registered"),
         ("gpu.memory_gib >= 40", [machine()], "1 job waits: no machine with gpu.memory_gib >= 40 is registered"),
     ],
 )
-def test_who_serves_and_what_waits_in_vain(target: str, seen: list[Seen], said: str) -> None:
-    assert said in below([Waiting(SWEEP, target, 1)], seen)
+def test_who_serves_and_what_waits_in_vain(target: str, seen: list[Seen], shown: str) -> None:
+    assert shown in waits([Waiting(SWEEP, target, 1)], seen)
 
 
 def test_targets_with_long_names_fit_80_columns() -> None:
     waiting = [Waiting(SWEEP, f"machine:{LONG}.example.org", 99_999)]
-    assert "99999" in below(waiting, [machine(name=f"{LONG}.example.org")], {})
+    assert "99999" in waits(waiting, [machine(name=f"{LONG}.example.org")], {})
 
 
 def test_each_sweep_has_a_record_of_what_it_waits_for() -> None:
@@ -265,30 +242,26 @@ def test_each_sweep_has_a_record_of_what_it_waits_for() -> None:
 # One trial
 
 
-def test_a_failed_trial_is_told_with_its_last_words() -> None:
+def test_a_failed_trial_is_shown_with_its_last_lines() -> None:
     failure = Failure(kind=FailureKind.CRASHED, message="it died", signal=11)
-    trial = trial_row(failure=failure, flags=(Flag.THROTTLED,), notes=("no RAPL here",), log_tail="one\n  two [3]\n")
-    text = rendered(logs.view(trial))
-    for said in ("job.1", "batching", "alexnet batch 4", "lab1 (cpu-2)", "2026-11-21 12:00:00 UTC, after 9 s",
-                 "crashed (signal 11): it died", "throttled", "no RAPL here"):  # fmt: skip
-        assert said in text
-    assert text.endswith("\none\n  two [3]\n")
-    assert widest(text) <= 80
+    row = trial_row(failure=failure, flags=(Flag.THROTTLED,), notes=("no RAPL here",), log_tail="one\n  two [3]\n")
+    assert_golden("logs.txt", text(trial(row)))
 
 
 def test_a_tail_commands_no_terminal() -> None:
-    trial = trial_row(log_tail="a\x1b[31mred\x1b[0m\x07 50 %\r100 %\n\x1b]0;title\x07\tend")
-    assert rendered(logs.view(trial)).endswith("\nared 50 %\n100 %\n]0;title        end\n")
+    row = trial_row(log_tail="a\x1b[31mred\x1b[0m\x07 50 %\r100 %\n\x1b]0;title\x07\tend")
+    assert trial(row).blocks[-1] == Code("ared 50 %\n100 %\n]0;title\tend")
 
 
 def test_a_lost_trial_has_no_start_and_printed_nothing() -> None:
     failure = Failure(kind=FailureKind.LOST, message="its worker fell silent")
-    text = rendered(logs.view(trial_row(started_at_utc=None, duration_s=None, machine=None, failure=failure)))
-    assert "It printed nothing." in text
-    assert "lost: its worker fell silent" in text
+    facts, last = trial(trial_row(started_at_utc=None, duration_s=None, machine=None, failure=failure)).blocks
+    assert isinstance(facts, Facts)
+    assert dict(facts.rows)["end"] == "lost: its worker fell silent"
+    assert last == Paragraph("It printed nothing.")
 
 
 def test_the_record_of_a_trial_is_json() -> None:
-    found = json.loads(json.dumps(logs.record(trial_row(log_tail="last words"))))
+    found = json.loads(json.dumps(trial(trial_row(log_tail="last words")).record))
     assert (found["trial"], found["log_tail"], found["failure"]) == ("job.1", "last words", None)
     assert found["finished_at_utc"] == NOON.isoformat()

@@ -8,8 +8,10 @@ import pytest
 
 from farm.analysis.statistics.data import Data
 from farm.errors import InputError
+from farm.exchange.observed import of_csv
 from farm.model import Flag, Quality
-from farm.report.observations import of_csv, of_sweep
+from farm.report.document import Paragraph
+from farm.report.observations import of_sweep
 from farm.report.selection import Selection
 from tests.analyses import FACTORS, measured, seen, trials
 from tests.loaded import loaded
@@ -32,18 +34,18 @@ def test_each_trial_is_a_value_in_joules_per_unit() -> None:
     found = seen(measured("a", 0.5), measured("b", 0.25, batch=4))
     assert found.data.values == (0.5, 0.25)
     assert found.data.columns == {"model": ("alexnet", "alexnet"), "batch_size": (1, 4)}
-    assert "energy: J net per image; 2 trials" in found.caption
+    assert Paragraph("energy: J net per image; 2 trials") in found.caption
 
 
 def test_where_a_net_energy_is_unsure_gross_ones_are_analysed_and_that_is_told() -> None:
     found = seen(measured("a", 0.5), measured("b", 0.25, row_net_j_low=-5.0, row_net_j_high=10.0))
     assert found.data.values == (1.0, 0.5)
-    assert any("J gross per image, since net energies are too uncertain here" in line for line in found.caption)
+    assert Paragraph("energy: J gross per image, because net energy is within its noise; 2 trials") in found.caption
 
 
 def test_net_energies_that_nobody_knows_are_not_called_uncertain() -> None:
     found = seen(measured("a", 0.5, row_net_j=None, row_net_j_low=None, row_net_j_high=None))
-    assert "energy: J gross per image, since net energies are unknown here; 1 trial" in found.caption
+    assert Paragraph("energy: J gross per image, because net energy is unknown; 1 trial") in found.caption
 
 
 @pytest.mark.parametrize(
@@ -62,7 +64,7 @@ def test_flagged_trials_are_left_out_unless_they_are_asked_for() -> None:
     bad = measured("c", 9.0, row_flags=(Flag.CONTAMINATED,))
     found = seen(measured("a", 0.5), measured("b", 0.5), bad)
     assert found.data.values == (0.5, 0.5)
-    assert "1 of 3 trials are left out: --include-flagged brings them back." in found.notes
+    assert "1 of 3 trials are left out by their flags: --include-flagged keeps them." in found.notes
     assert seen(measured("a", 0.5), bad, include_flagged=True).data.values == (0.5, 9.0)
     with pytest.raises(InputError, match=r"all its trials are flagged \(contaminated 1\)"):
         seen(bad)
@@ -122,7 +124,7 @@ def test_modelled_and_simulated_energy_is_named_so() -> None:
 
 def test_what_differs_besides_is_told() -> None:
     found = seen(*trials(2), factors=["model"])
-    assert "batch_size differs too, and counts as spread" in found.caption
+    assert Paragraph("batch_size differs too and counts as spread") in found.caption
 
 
 @pytest.mark.parametrize(
@@ -141,7 +143,7 @@ def test_a_choice_that_does_not_fit_is_told(response: str, factors: Sequence[str
 def test_a_file_has_numbers_and_words_as_levels(sheet: Callable[[str], Path]) -> None:
     found = of_csv(sheet("relu,net,energy\n1,a,3.5\n10,b,4\n2,a,5e0\n"), "energy", ["relu", "net"], [("net", "a")])
     assert found.data == Data("energy", (3.5, 5.0), {"relu": (1, 2), "net": ("a", "a")})
-    assert found.caption == ("runs.csv: 2 rows",)
+    assert found.caption == (Paragraph("runs.csv: 2 rows"),)
 
 
 @pytest.mark.parametrize(

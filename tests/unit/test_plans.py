@@ -9,18 +9,20 @@ from farm.kinds import load_sweep, ready_made
 from farm.kinds.inference.sweep import InferenceSweep
 from farm.kinds.tuning.sweep import TuningSweep
 from farm.model import Machine
+from farm.report.document import Facts
 from farm.scheduling import tuner
 from farm.scheduling.plan import Plan, plan
 from farm.scheduling.status import plans
 from farm.scheduling.submission import Submission
 from tests.searches import tuning_sweep
-from tests.summaries import rendered
 
 READY_MADE = Path(farm.sweeps.__file__).parent
 
 
 def lines(sweep: InferenceSweep | TuningSweep, made: Plan) -> list[str]:
-    return [" ".join(line.split()) for line in rendered(plans.described(sweep, made), 120).splitlines()]
+    """Each fact on one line."""
+    (facts,) = (block for block in plans.described(sweep, made).blocks if isinstance(block, Facts))
+    return [" ".join(row) for row in facts.rows]
 
 
 def test_a_dry_run_shows_jobs_and_how_long_they_measure() -> None:

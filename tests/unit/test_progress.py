@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from farm.kinds.points import point
 from farm.model import (
     FailedTrial,
     Failure,
@@ -22,9 +23,12 @@ from farm.model import (
     SweepRecord,
     Waiting,
 )
+from farm.report.document import Document
+from farm.report.terminal import text
 from farm.scheduling import tuner
 from farm.scheduling.status import progress
 from tests.contract.store_records import SWEEP, record
+from tests.golden import assert_golden
 from tests.searches import tuning_sweep
 from tests.summaries import NOON, rendered, widest
 
@@ -145,16 +149,14 @@ def test_a_summary_counts_what_is_over() -> None:
 
 
 def test_a_point_leaves_out_what_goes_without_saying() -> None:
-    assert progress.point(BATCH) == "alexnet batch 4"
-    assert progress.point({"model": "alexnet", "policy": "greedy:8"}) == "alexnet, policy greedy:8"
-    assert progress.point({**BATCH, "precision": "bf16", "compile": True}) == (
-        "alexnet batch 4, precision bf16, compile true"
-    )
+    assert point(BATCH) == "alexnet batch 4"
+    assert point({"model": "alexnet", "policy": "greedy:8"}) == "alexnet, policy greedy:8"
+    assert point({**BATCH, "precision": "bf16", "compile": True}) == ("alexnet batch 4, precision bf16, compile true")
 
 
 def test_a_training_is_known_by_what_was_searched() -> None:
     values = tuner.plan(tuning_sweep(tuning={"strategies": "tpe"}), []).jobs[0].spec.point
-    named = progress.point({**values, "lr": 0.012345678, "beta1": 0.5, "configuration": 7, "tuning_seed": 2})
+    named = point({**values, "lr": 0.012345678, "beta1": 0.5, "configuration": 7, "tuning_seed": 2})
     assert (
         named == "simple_cnn batch 128, epochs 4, lr 0.0123, beta1 0.500, strategy tpe, tuning_seed 2, configuration 7"
     )
@@ -163,11 +165,11 @@ def test_a_training_is_known_by_what_was_searched() -> None:
 def test_a_search_counts_what_it_has_yet_to_ask_for() -> None:
     stands = replace(stand({DONE: 3, RUNNING: 1}, running(), recent_s=(10.0,)), settled=False, planned=20)
     assert progress.summary(stands, NOON) == "3/20 done, about 2 min 50 s left"
-    assert "3 done, 16 to come" in " ".join(rendered(progress.status([(record(), stands)], [], NOON), 120).split())
-    assert progress.status_records([(record(), stands)], NOON)[0]["to_come"] == 16
+    assert "3 done, 16 to come" in " ".join(status((record(), stands)).split())
+    assert progress.records([(record(), stands)], NOON)[0]["to_come"] == 16
     settled = replace(stands, settled=True)
     assert progress.summary(settled, NOON) == "3/4 done, about 10 s left"
-    assert progress.status_records([(record(), settled)], NOON)[0]["to_come"] == 0
+    assert progress.records([(record(), settled)], NOON)[0]["to_come"] == 0
 
 
 def test_each_failed_job_is_one_line_and_the_last_says_how_to_go_on() -> None:
@@ -252,22 +254,20 @@ def test_a_quiet_display_says_nothing(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def status(*states: tuple[SweepRecord, Progress], failures: tuple[FailedTrial, ...] = ()) -> str:
-    return rendered(progress.status(states, failures, NOON))
+    return text(Document(progress.blocks(states, failures, NOON)))
 
 
 def test_the_status_of_sweeps_fits_80_columns() -> None:
     everything = stand(dict.fromkeys(JobState, 99_999), running(), recent_s=(10.0,))
-    text = status((record(name=LONG, sweep="abcdef012345.12"), everything), (record(), stand({DONE: 3})))
-    assert widest(text) <= 80
-    assert "…" not in text
-    assert "batching" in text
-    assert "3 done" in text
-    assert "running on lab1: alexnet batch 4, repetition 1" in text
+    shown = status((record(name=LONG, sweep="abcdef012345.12"), everything), (record(), stand({DONE: 3})))
+    assert widest(shown) <= 80
+    assert "…" not in shown
+    assert_golden("status.txt", shown)
 
 
 def test_the_status_of_one_sweep_tells_what_failed() -> None:
-    text = status((record(), stand({FAILED: 1})), failures=(failed("a", FailureKind.OOM),))
-    assert "failed: alexnet batch 4, repetition 1: oom: said so" in text
+    shown = status((record(), stand({FAILED: 1})), failures=(failed("a", FailureKind.OOM),))
+    assert_golden("status-failed.txt", shown)
 
 
 def test_who_submitted_and_how_urgently_is_shown_where_that_differs() -> None:
@@ -275,10 +275,10 @@ def test_who_submitted_and_how_urgently_is_shown_where_that_differs() -> None:
     assert "submitted by anne, priority 5" in status(alone)
     assert "anne" not in status(alone, alone)
     bert = (record().model_copy(update={"submitter": "bert", "name": LONG}), replace(stand({DONE: 3}), priority=0))
-    text = status(alone, bert)
-    assert widest(text) <= 80
-    assert all(word in text for word in ("by", "anne", "bert", "priority"))
-    found = progress.status_records([alone, bert], NOON)
+    shown = status(alone, bert)
+    assert widest(shown) <= 80
+    assert all(word in shown for word in ("by", "anne", "bert", "priority"))
+    found = progress.records([alone, bert], NOON)
     assert [(r["submitter"], r["priority"]) for r in found] == [("anne", 5), ("bert", 0)]
 
 
@@ -288,7 +288,7 @@ def test_the_status_of_nothing_says_how_to_begin() -> None:
 
 def test_status_records_hold_every_state() -> None:
     stands = stand({DONE: 1, RUNNING: 1}, running(), recent_s=(10.0,))
-    (found,) = progress.status_records([(record(), stands)], NOON)
+    (found,) = progress.records([(record(), stands)], NOON)
     assert {state: found[state] for state in ("queued", "running", "done", "failed", "cancelled")} == {
         "queued": 0, "running": 1, "done": 1, "failed": 0, "cancelled": 0,
     }  # fmt: skip
@@ -300,4 +300,4 @@ def test_status_records_hold_every_state() -> None:
 
 def test_what_a_search_chose_is_always_named() -> None:
     values: Point = {"model": "simple_cnn", "batch_size": 128, "lr": 0.001, "strategy": "random", "configuration": 0}
-    assert progress.point(values) == "simple_cnn batch 128, strategy random, configuration 0"
+    assert point(values) == "simple_cnn batch 128, strategy random, configuration 0"

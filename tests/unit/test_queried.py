@@ -4,50 +4,43 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from rich.console import RenderableType
 
 from farm.errors import InputError
-from farm.exchange.queried import Columns, Queried
+from farm.exchange.queried import document, views
 from farm.report.across import parse_figure
+from farm.report.terminal import text
 from farm.store import Found
 from farm.store.views import ROWS, VIEWS
-from tests.summaries import rendered, widest
+from tests.documents import lines_of, tables_of
+from tests.summaries import widest
 
 
-def shown(view: RenderableType) -> list[str]:
-    text = rendered(view)
-    assert widest(text) <= 80
-    return [line.rstrip() for line in text.splitlines() if line.strip()]
-
-
-def test_few_columns_are_a_table() -> None:
-    lines = shown(Queried(Found(["machine", "n"], [["lab1", 3], ["lab2", None]], False)).rendered())
-    assert [line.split() for line in lines if "─" not in line] == [["machine", "n"], ["lab1", "3"], ["lab2", "–"]]
-
-
-def test_more_than_80_columns_hold_is_a_block_a_row() -> None:
-    lines = shown(Queried(Found(["a", "words"], [[1.5, "x" * 100], [2.5, "y"]], False)).rendered())
-    assert [line.split()[0] for line in lines if line[0] != " "] == ["a", "words", "a", "words"]
-
-
-def test_no_rows_are_said_to_be_none() -> None:
-    assert shown(Queried(Found(["a"], [], False)).rendered()) == ["no rows"]
-
-
-def test_records_have_plain_values_and_distinct_names() -> None:
+def test_rows_are_a_table_with_plain_values_and_distinct_names() -> None:
     noon = datetime(2026, 11, 21, 12, tzinfo=UTC)
     row = [Decimal("2"), Decimal("2.5"), {"b": [1]}, b"\x01\xff", noon, None]
-    (record,) = Queried(Found(["n", "n", "json", "blob", "at", "none"], [row], False)).records()
-    assert record == {
+    found = document(Found(["n", "n", "json", "blob", "at", "none"], [row], False))
+    assert found.records() == [{
         "n": 2, "n_2": 2.5, "json": '{"b": [1]}', "blob": "01ff", "at": "2026-11-21 12:00:00+00:00", "none": None,
-    }  # fmt: skip
+    }]  # fmt: skip
+    (table,) = tables_of(found)
+    assert [column.heading for column in table.columns] == ["n", "n", "json", "blob", "at", "none"]
+    assert [column.is_number for column in table.columns] == [True, True, False, False, False, True]
+
+
+def test_whole_numbers_keep_all_their_digits() -> None:
+    assert "1763722800000000123" in text(document(Found(["at_ns"], [[1763722800000000123]], False)))
+
+
+def test_no_rows_are_no_rows_in_files_either() -> None:
+    found = document(Found(["a"], [], False))
+    assert (found.records(), lines_of(found)) == ([], ["The query found no rows."])
 
 
 def test_every_view_is_described_column_by_column() -> None:
     assert list(ROWS) == list(VIEWS)
-    named = {(record["view"], record["column"]) for record in Columns().records()}
+    named = {(record["view"], record["column"]) for record in views().records()}
     assert named == {(view, column) for view, columns in VIEWS.items() for column in columns}
-    assert any("v_sample" in line for line in shown(Columns().rendered()))
+    assert widest(text(views())) <= 80
 
 
 def test_a_figure_that_there_is_not_is_named() -> None:

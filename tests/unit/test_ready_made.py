@@ -11,12 +11,13 @@ from farm.kinds.inference.sweep import InferenceSweep
 from farm.kinds.serving.sweep import ServingSweep
 from farm.kinds.tuning.sweep import TuningSweep
 from farm.model import Machine
+from farm.report.terminal import text
 from farm.scheduling import tuner
 from farm.scheduling.plan import Plan, plan
 from farm.scheduling.status import plans
 from farm.spec import Sweep
 from farm.spec.catalog import NETWORKS
-from tests.summaries import rendered, widest
+from tests.summaries import widest
 
 READY_MADE = Path(farm.sweeps.__file__).parent
 MACHINES = [Machine(id="m", name="lab1", hardware_class="small", hardware={})]
@@ -37,7 +38,7 @@ def planned(sweep: Sweep) -> Plan:
 @pytest.mark.parametrize("name", ready_made.names())
 def test_a_dry_run_of_each_fits_a_terminal(name: str) -> None:
     sweep = load_sweep(READY_MADE / f"{name}.yaml")
-    shown = rendered(plans.described(sweep, planned(sweep)))
+    shown = text(plans.described(sweep, planned(sweep)))
     assert widest(shown) <= 80
     assert shown.splitlines()[-1].strip() == "Nothing was submitted."
 

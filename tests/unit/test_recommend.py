@@ -10,8 +10,21 @@ from hypothesis import strategies as st
 
 from farm.analysis.intervals import Interval
 from farm.errors import InputError
-from farm.kinds.serving.recommend import WORTHWHILE, Advice, Candidate, Limit, advise, candidates, front, parse_limits
-from farm.kinds.serving.simulated import Figures, Poisson, Policy, Service, assess
+from farm.kinds.serving.figures import Figures
+from farm.kinds.serving.recommended.choice import (
+    WORTHWHILE,
+    Advice,
+    Candidate,
+    Limit,
+    advise,
+    candidates,
+    front,
+    parse_limits,
+)
+from farm.kinds.serving.simulated.assess import assess
+from farm.kinds.serving.simulated.service import Service
+from farm.load.arrivals import Poisson
+from farm.load.policy import Policy
 from farm.model import Quality, Scalar
 from tests.serving import service, steady
 from tests.summaries import ends
@@ -47,16 +60,16 @@ def upper(candidate: Candidate, statistic: str) -> float:
 
 def test_the_best_meets_every_limit_and_nothing_that_does_takes_less() -> None:
     limits = (Limit("p99", 0.08), Limit("mean", 0.03))
-    said = advice(SMALL, LARGE, limits=limits)
+    advised = advice(SMALL, LARGE, limits=limits)
     fit = [
         c
         for c in found(SMALL, LARGE, limits=limits)
         if not c.figures.is_saturated and upper(c, "p99") <= 0.08 and upper(c, "mean") <= 0.03
     ]
-    assert said.best is not None
-    assert upper(said.best, "mean") <= 0.03
-    assert said.best.gross_j.mean == min(c.gross_j.mean for c in fit)
-    for network, best in said.by_network.items():
+    assert advised.best is not None
+    assert upper(advised.best, "mean") <= 0.03
+    assert advised.best.gross_j.mean == min(c.gross_j.mean for c in fit)
+    for network, best in advised.by_network.items():
         assert best is not None
         assert best.gross_j.mean == min(c.gross_j.mean for c in fit if c.network == network)
 
@@ -75,20 +88,20 @@ def test_a_tighter_limit_never_costs_less(rate: float) -> None:
 
 
 def test_where_nothing_answers_in_time_the_nearest_is_named() -> None:
-    said = advice(SMALL, LARGE, limits=(Limit("p99", 0.004),))
-    assert said.best is None
-    near = said.nearest[key("small")]
+    advised = advice(SMALL, LARGE, limits=(Limit("p99", 0.004),))
+    assert advised.best is None
+    near = advised.nearest[key("small")]
     assert near is not None
     assert near.policy.timeout_s == 0
     everything = found(SMALL, limits=(Limit("p99", 0.004),))
-    assert near.excess(said.limits) == min(c.excess(said.limits) for c in everything)
+    assert near.excess(advised.limits) == min(c.excess(advised.limits) for c in everything)
 
 
 def test_where_nothing_keeps_up_there_is_no_nearest_but_a_fastest() -> None:
-    said = advice(SMALL, LARGE, rate=1000)
-    assert (said.best, set(said.nearest.values()), said.front) == (None, {None}, ())
-    assert said.fastest.network == key("small")
-    assert said.fastest.capacity_per_s == pytest.approx(8 / 0.012)
+    advised = advice(SMALL, LARGE, rate=1000)
+    assert (advised.best, set(advised.nearest.values()), advised.front) == (None, {None}, ())
+    assert advised.fastest.network == key("small")
+    assert advised.fastest.capacity_per_s == pytest.approx(8 / 0.012)
 
 
 def test_machines_and_kinds_of_joules_are_never_compared() -> None:
@@ -121,12 +134,12 @@ def test_a_faster_policy_that_may_take_no_more_is_named() -> None:
     times_s = {batch.size: batch.times_s for batch in SMALL.batches}
     net_j = {size: ends(0.4 * size - 0.004 * (size > 1), 0.01 * size) for size in times_s}
     unsure = service(times_s, net_j, key=key("small"))
-    said = advice(unsure)
-    assert said.best is not None
-    assert said.best.policy.size > 1
-    assert said.faster is not None
-    assert said.faster.policy.timeout_s == 0
-    assert said.faster.excess((P99,)) < said.best.excess((P99,)) * (1 - WORTHWHILE)
+    advised = advice(unsure)
+    assert advised.best is not None
+    assert advised.best.policy.size > 1
+    assert advised.faster is not None
+    assert advised.faster.policy.timeout_s == 0
+    assert advised.faster.excess((P99,)) < advised.best.excess((P99,)) * (1 - WORTHWHILE)
     assert advice(steady(key=key("small"), idle_w=ends(10.0, 0.001))).faster is None
 
 
@@ -147,10 +160,10 @@ def test_the_best_is_tried_with_the_times_of_each_trial_alone() -> None:
         replace(batch, times_s=tuple(sorted((*batch.times_s, *slow))), by_trial_s=(batch.times_s, slow))
         for batch, slow in zip(plain.batches, slower, strict=True)
     )
-    said = advice(replace(plain, batches=batches))
-    assert said.best is not None
-    first, second = (f.response_s["p50"].mean for f in said.by_trial)
-    assert first < said.best.figures.response_s["p50"].mean < second
+    advised = advice(replace(plain, batches=batches))
+    assert advised.best is not None
+    first, second = (f.response_s["p50"].mean for f in advised.by_trial)
+    assert first < advised.best.figures.response_s["p50"].mean < second
     assert advice(plain).by_trial == ()
 
 

@@ -7,16 +7,20 @@ import pytest
 
 from farm.cli.response import recommend, response
 from farm.errors import InputError
-from farm.kinds.serving.figures import REQUESTS
-from farm.kinds.serving.measured import served
-from farm.kinds.serving.recommend import Limit
-from farm.kinds.serving.recommendation import Recommendation, recommendation
-from farm.kinds.serving.response import Responses, responses
-from farm.kinds.serving.simulated import Arrivals, Poisson, Policy, Recorded
+from farm.kinds.serving.recommended import answer
+from farm.kinds.serving.recommended.answer import Recommendation
+from farm.kinds.serving.recommended.choice import Limit
+from farm.kinds.serving.simulated import response as simulated
+from farm.kinds.serving.simulated.assess import REQUESTS
+from farm.kinds.serving.simulated.batches import served
+from farm.load.arrivals import Arrivals, Poisson, Recorded
+from farm.load.policy import Policy
 from farm.model import Domain, Flag, Quality
+from farm.report.document import Document
 from farm.report.selection import Selection
+from tests.documents import assert_seen, has_note, seen, tables_of
 from tests.loaded import Measured, loaded
-from tests.summaries import POINT, measurement_row, rendered, trial_row, widest
+from tests.summaries import POINT, measurement_row, trial_row, widest
 from tests.trainings import sweep_of
 
 INFERENCE = sweep_of("inference")
@@ -54,17 +58,21 @@ def sweep(*sizes: int, model: str = MODELS[0], **changes: object) -> list[Measur
     return [trial(size, model, number, **changes) for size in sizes for number in range(2)]
 
 
-def responded(trials: list[Measured], arrivals: Arrivals | None = None, policies: tuple[Policy, ...] = ()) -> Responses:
-    data = loaded(INFERENCE, *trials)
-    return responses(data, EVERYTHING, [arrivals or Poisson(50)], policies, requests=1000)
+def responded(trials: list[Measured], *arrivals: Arrivals, policies: tuple[Policy, ...] = ()) -> Document:
+    found = simulated.responses(
+        loaded(INFERENCE, *trials), EVERYTHING, arrivals or [Poisson(50)], policies, requests=1000
+    )
+    return simulated.document(found)
 
 
 def recommended(
     trials: list[Measured], rate: float = 50.0, limits: tuple[Limit, ...] = (P99,), selection: Selection = EVERYTHING
 ) -> Recommendation:
-    return recommendation(
-        loaded(INFERENCE, *trials, domain=selection.domain), selection, Poisson(rate), limits, requests=1000
-    )
+    data = loaded(INFERENCE, *trials, domain=selection.domain)
+    return answer.recommendation(data, selection, Poisson(rate), limits, requests=1000)
+
+
+document = answer.document
 
 
 # From rows to services
@@ -103,7 +111,7 @@ def test_a_batch_size_whose_trials_are_all_flagged_is_not_served_with() -> None:
     noisy = trial(8, flags=(Flag.CONTAMINATED,), row_flags=(Flag.CONTAMINATED,))
     found = served(loaded(INFERENCE, *sweep(1, 4), noisy), EVERYTHING)
     assert found.services[0].sizes == (1, 4)
-    (note,) = (n for n in found.footnotes([], []) if "every trial is flagged" in n)
+    (note,) = (n for n in found.notes([], []) if "every trial is flagged" in n)
     assert note == "1 batch size left out, since every trial is flagged: --include-flagged brings them back."
     with pytest.raises(InputError, match="every trial is flagged: --include-flagged takes them all the same"):
         served(loaded(INFERENCE, noisy), EVERYTHING)
@@ -122,52 +130,36 @@ def test_qualities_and_simulated_hardware_are_services_of_their_own() -> None:
 def test_only_sweeps_of_inference_can_serve() -> None:
     with pytest.raises(InputError, match="study: of kind training: only sweeps of kind inference"):
         served(loaded(sweep_of("training")), EVERYTHING)
-    with pytest.raises(InputError, match="nothing is measured yet"):
+    with pytest.raises(InputError, match="Nothing is measured yet"):
         served(loaded(INFERENCE), EVERYTHING)
 
 
 # Response times
 
 
-def test_a_table_has_a_row_for_each_policy() -> None:
-    text = rendered(responded(sweep(1, 8)).rendered())
-    assert widest(text) <= 80
-    rows = {line.split()[1]: line.split()[2:] for line in text.splitlines() if line.startswith("50/s ")}
-    assert list(rows) == ["greedy:1", "greedy:8", "fixed:8"]
-    net_j = float(rows["fixed:8"][-1])
-    assert net_j == pytest.approx(0.15)
-    assert float(rows["fixed:8"][-2]) == pytest.approx(0.15 + 5 / 50)
-    assert "arrivals: poisson" in text
-    assert "simulated response times over measured service times" in " ".join(text.split())
+def test_a_person_reads_a_row_for_each_policy() -> None:
+    found = responded(sweep(1, 8), Poisson(50), Poisson(500))
+    assert_seen("response.txt", found)
+    rows = {(row["rate_per_s"], row["policy"]): row for row in found.records()}
+    assert list(rows) == [(rate, policy) for rate in (50, 500) for policy in ("greedy:1", "greedy:8", "fixed:8")]
+    fixed, saturated = rows[50, "fixed:8"], rows[500, "greedy:1"]
+    assert fixed["net_j_per_request"] == pytest.approx(0.15)
+    assert fixed["gross_j_per_request"] == pytest.approx(0.15 + 5 / 50)
+    assert (saturated["saturated"], saturated["response_p99_s"]) == (True, None)
 
 
-def test_a_queue_that_grows_has_no_times() -> None:
-    found = responded(sweep(1, 8), Poisson(500))
-    text = rendered(found.rendered())
-    (row,) = (line.split() for line in text.splitlines() if line.split()[:2] == ["500/s", "greedy:1"])
-    assert row[2:7] == ["–"] * 5
-    assert row[8] == "2.50!"
-    assert "! saturated" in text
-    record = found.records()[0]
-    assert (record["saturated"], record["response_p99_s"]) == (True, None)
-
-
-def test_records_have_every_statistic_with_its_interval() -> None:
-    record = responded(sweep(1, 8), policies=(Policy(8, 0.02),)).records()[0]
+def test_rows_have_every_statistic_with_its_interval() -> None:
+    (row,) = responded(sweep(1, 8), policies=(Policy(8, 0.02),)).records()
     for name in ("mean", "p50", "p90", "p95", "p99", "p99_9", "max"):
-        low, value, high = (record[f"response_{name}_s{end}"] for end in ("_low", "", "_high"))
-        assert isinstance(low, float)
-        assert isinstance(value, float)
-        assert isinstance(high, float)
+        low, value, high = (row[f"response_{name}_s{end}"] for end in ("_low", "", "_high"))
         assert low <= value <= high
-    assert record["policy"] == "timeout:8:20ms"
-    assert record["response_times"] == "simulated"
-    assert record["simulated"] is False
+    assert (row["policy"], row["response_times"], row["simulated"]) == ("timeout:8:20ms", "simulated", False)
 
 
 def test_a_trace_may_be_too_short_for_a_batch() -> None:
-    text = rendered(responded(sweep(8), Recorded("t", (0.0, 1.0)), (Policy.fixed(8),)).rendered())
-    assert "never served" in text
+    found = responded(sweep(8), Recorded("t", (0.0, 1.0)), policies=(Policy.fixed(8),))
+    assert found.records()[0]["unserved"] == 2
+    assert has_note(found, "The last requests, which do not fill a batch, are never served")
 
 
 def test_a_batch_larger_than_any_that_was_measured_is_refused() -> None:
@@ -178,38 +170,25 @@ def test_a_batch_larger_than_any_that_was_measured_is_refused() -> None:
 # Recommendation
 
 
-def test_the_answer_comes_first_and_names_network_policy_joules_and_time() -> None:
+def test_a_person_reads_the_answer_first() -> None:
     trials = [*sweep(1, 2, 4, 8), *sweep(1, 8, model=MODELS[1], row_gross_j=5000.0)]
-    found = recommended(trials)
-    line, by_trial = found.answer(found.advice[0])
-    assert by_trial.startswith("With the batches of each of 2 trials alone: p99 ")
-    assert by_trial.endswith(" ms, all of them in time.")
-    assert line.startswith(f"50 requests/s on machine lab1, device cpu, within p99 ≤ 50 ms: {MODELS[0]}, batches of ")
-    assert "takes the least energy" in line
-    assert line.endswith("(simulated response times over measured service times).")
-    text = rendered(found.rendered())
-    assert " ".join(text.split()).startswith(line)
-    assert widest(text) <= 80
-    assert "…" not in text
-    for part in ("60.6", "67.7", "x 0.5", "x 2", "Front:", "The price of time"):
-        assert part in text
+    assert_seen("recommend.txt", document(recommended(trials)))
 
 
 def test_modelled_joules_are_called_so() -> None:
-    found = recommended(sweep(1, 8, row_quality=Quality.MODELLED))
-    assert "net (modelled);" in found.answer(found.advice[0])[0]
-    assert "MODELLED" in rendered(found.rendered())
+    (first, *_) = document(recommended(sweep(1, 8, row_quality=Quality.MODELLED))).findings
+    assert "net (modelled);" in first
 
 
-def test_two_networks_that_cannot_be_told_apart_are_said_so() -> None:
-    found = recommended([*sweep(1, 8), *sweep(1, 8, model=MODELS[1])])
-    assert "may take no more: the intervals overlap or are unknown" in found.answer(found.advice[0])[-1]
+def test_two_networks_that_cannot_be_told_apart_are_named() -> None:
+    found = document(recommended([*sweep(1, 8), *sweep(1, 8, model=MODELS[1])]))
+    assert found.findings[-1].startswith(f"Cannot tell yet whether {MODELS[0]} would take more energy")
 
 
-def test_a_trial_that_alone_would_miss_the_limit_is_told() -> None:
+def test_a_trial_that_alone_would_miss_the_limit_has_a_sentence() -> None:
     fast, slow = (trial(8, number=n, latencies_s=(each_s,) * 500) for n, each_s in enumerate((0.001, 0.049)))
-    found = recommended([fast, slow], rate=1.0, limits=(Limit("mean", 0.04),))
-    assert "ms, some of them miss the limit." in found.answer(found.advice[0])[1]
+    found = document(recommended([fast, slow], rate=1.0, limits=(Limit("mean", 0.04),)))
+    assert found.findings[1].endswith("ms, some of them miss the limit.")
 
 
 def test_the_command_serves_as_many_requests_as_the_analysis() -> None:
@@ -217,45 +196,32 @@ def test_the_command_serves_as_many_requests_as_the_analysis() -> None:
         assert signature(command).parameters["requests"].default == REQUESTS
 
 
-def test_where_nothing_answers_in_time_the_nearest_is_told() -> None:
-    found = recommended(sweep(1, 8), limits=(Limit("p99", 0.001), Limit("mean", 1.0)))
-    (line,) = found.answer(found.advice[0])
-    assert "within p99 ≤ 1 ms and mean ≤ 1000 ms: nothing meets that. Nearest is" in line
-    text = rendered(found.rendered())
-    assert widest(text) <= 80
-    assert "> above the limit" in text
+def test_where_nothing_answers_in_time_the_nearest_is_named() -> None:
+    found = document(recommended(sweep(1, 8), limits=(Limit("p99", 0.001), Limit("mean", 1.0))))
+    assert "within p99 ≤ 1 ms and mean ≤ 1000 ms: nothing meets that. Nearest is" in found.findings[0]
+    assert tables_of(found)[0].rows[0].marks["response_p99_s"] == ">"
+    assert has_note(found, "> above the limit")
 
 
-def test_where_nothing_keeps_up_the_fastest_is_told() -> None:
-    found = recommended(sweep(1, 8), rate=5000.0)
-    (line,) = found.answer(found.advice[0])
-    assert f"None keeps up: the fastest, {MODELS[0]} with " in line
-    assert "serves 667/s" in line
-    assert "none keeps up" in rendered(found.rendered())
+def test_where_nothing_keeps_up_the_fastest_is_named() -> None:
+    found = document(recommended(sweep(1, 8), rate=5000.0))
+    assert f"None keeps up: the fastest, {MODELS[0]} with greedy:8, serves 667/s" in found.findings[0]
+    assert tables_of(found)[0].rows[0].values["policy"] == "none keeps up"
 
 
 def test_each_machine_has_an_answer_of_its_own() -> None:
-    trials = [*sweep(1, 8, machine="lab1"), *sweep(1, 8, machine="lab2-with-a-long-name.example.org")]
-    found = recommended(trials)
-    assert [a.place for a in found.advice] == [
-        (("machine", "lab1"),),
-        (("machine", "lab2-with-a-long-name.example.org"),),
-    ]
-    text = rendered(found.rendered())
-    assert "50 requests/s on machine lab1, device cpu, within" in text
-    assert widest(text) <= 80
+    machines = ("lab1", "lab2-with-a-long-name.example.org")
+    found = recommended([one for machine in machines for one in sweep(1, 8, machine=machine)])
+    assert [dict(a.place) for a in found.advice] == [{"machine": machine} for machine in machines]
+    shown = document(found)
+    assert widest(seen(shown)) <= 80
+    assert [row["machine"] for row in shown.records() if row["row"] == "network"] == list(machines)
 
 
 def test_few_measured_batches_claim_no_p99() -> None:
-    few = [(made, rows) for made, rows in sweep(1, 8)]
-    assert "*" not in rendered(recommended(few).rendered()).partition("Front")[0]
-    short = [(trial_row(**{**_fields(made), "latencies_s": (0.01,) * 50}), rows) for made, rows in few]
-    text = rendered(recommended(short).rendered())
-    assert "* fewer measured batches" in text
-
-
-def _fields(made: object) -> dict[str, object]:
-    return {name: getattr(made, name) for name in type(made).__slots__}  # type: ignore[attr-defined]
+    few = sweep(1, 8, latencies_s=(0.01,) * 50)
+    assert "*" not in tables_of(document(recommended(sweep(1, 8))))[0].rows[0].marks.get("response_p99_s", "")
+    assert has_note(document(recommended(few)), "* rests on fewer measured batches, or requests, than a claim needs")
 
 
 def test_without_joules_there_is_no_advice() -> None:
@@ -264,10 +230,10 @@ def test_without_joules_there_is_no_advice() -> None:
 
 
 def test_json_holds_the_answer_and_csv_the_rows() -> None:
-    found = recommended(sweep(1, 8))
-    record = json.loads(json.dumps(found.record()))
+    found = document(recommended(sweep(1, 8)))
+    record = json.loads(json.dumps(found.json()))
     (advice,) = record["advice"]
-    assert advice["answer"] in " ".join(rendered(found.rendered()).split())
+    assert advice["answer"] == " ".join(found.findings)
     assert (record["limits_s"], record["rate_per_s"]) == ({"p99": 0.05}, 50.0)
     assert advice["best"]["gross_j_per_request"] > advice["best"]["net_j_per_request"]
     assert [price["factor"] for price in advice["prices"]] == [0.5, 0.75, 1.0, 1.5, 2.0]

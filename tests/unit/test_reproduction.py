@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from farm.analysis.intervals import Interval
-from farm.cli.output import Aside, Told, Written
+from farm.cli.output import Notes, Shown, Written
 from farm.cli.reproduce import reproduce as command
 from farm.cli.run import Ran
 from farm.errors import InputError
@@ -16,16 +16,17 @@ from farm.exchange.papers import load_report
 from farm.kinds import parse_sweep, ready_made
 from farm.model import Flag, JobState, Progress, Quality, SweepRecord
 from farm.report import html, markdown
-from farm.report.document import Alert, Document
-from farm.report.paper import sections
-from farm.studies import reproduction
-from farm.studies.claims.finding import Figure, Paper, Scale, Verdict
+from farm.report.document import Alert, Paragraph, Report
+from farm.studies import reproduction, reproduction_view
+from farm.studies.claims.finding import Figure, Paper, Scale, Times, Verdict
+from farm.studies.paper import sections
 from farm.studies.reproduction import PAPERS, Reproduction, find, sweeps_of
+from farm.studies.reproduction_view import document
 from tests.contract.store_records import record
+from tests.documents import alerts_of, assert_seen, has_note, tables_of
 from tests.loaded import loaded
 from tests.reports import Page, batching, gathered
 from tests.serving import live, shown, steady
-from tests.summaries import rendered, widest
 from tests.trainings import sweep_of, trained
 
 MODELS = ("alexnet", "shufflenet_v2_x0_5")
@@ -34,6 +35,12 @@ MODELS = ("alexnet", "shufflenet_v2_x0_5")
 @pytest.fixture
 def sqlite(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'farm.db'}"
+
+
+@pytest.fixture(scope="module")
+def counted(tmp_path_factory: pytest.TempPathFactory) -> Reproduction:
+    """Judged by joules that the hardware counted."""
+    return of(f"sqlite:///{tmp_path_factory.mktemp('counted') / 'farm.db'}")
 
 
 def of(url: str, include_flagged: bool = False, **changes: Any) -> Reproduction:
@@ -49,8 +56,8 @@ def verdicts(found: Reproduction) -> dict[str, str]:
 # What is judged
 
 
-def test_each_claim_of_the_study_has_a_verdict(sqlite: str) -> None:
-    assert verdicts(of(sqlite)) == {
+def test_each_claim_of_the_study_has_a_verdict(counted: Reproduction) -> None:
+    assert verdicts(counted) == {
         "energy-by-batch": "agrees",
         "depends-on-network": "cannot tell",
         "energy-outgrows-accuracy": "cannot tell",
@@ -61,42 +68,37 @@ def test_each_claim_of_the_study_has_a_verdict(sqlite: str) -> None:
     }
 
 
-def test_it_fits_a_terminal_and_says_how_many_claims_hold(sqlite: str) -> None:
-    found = of(sqlite)
-    shown = rendered(found.rendered())
-    assert widest(shown) <= 80
-    assert "Of 7 claims 1 agrees, 1 differs, 5 cannot tell." in shown
-    assert "AGREES: Batching changes the energy of an image strongly." in shown
-    assert "12 trials on lab1 (cpu); joules counted by the hardware" in " ".join(shown.split())
-    assert "The study measured a GPU, this ran on cpu." in found.notes
-    assert "serving was never measured: its claims have no answer yet." in found.notes
+def test_a_person_reads_how_many_claims_hold_and_why(counted: Reproduction) -> None:
+    assert_seen("reproduce.txt", document(counted))
 
 
-def test_verdicts_of_modelled_joules_say_so(sqlite: str) -> None:
+def test_verdicts_of_modelled_joules_are_marked(sqlite: str) -> None:
     found = of(sqlite, quality=Quality.MODELLED)
-    assert found.headline == "Of 7 claims 1 agrees (of modelled joules), 1 differs (of modelled joules), 5 cannot tell."
-    assert found.alerts == [reproduction.MODELLED]
-    shown = rendered(found.rendered())
-    assert "AGREES (MODELLED JOULES): Batching changes the energy of an image strongly." in shown
-    assert "CANNOT TELL (SIMULATED RESPONSE TIMES): Batching changes the response time strongly." in " ".join(
-        shown.split()
-    )
-    assert {claim["id"]: claim["joules"] for claim in found.record()["claims"]}["response-by-batch"] == []
+    shown = document(found)
+    headline = "Of 7 claims 1 agrees (of modelled joules), 1 differs (of modelled joules), 5 cannot tell."
+    assert Paragraph(headline) in shown.blocks
+    assert alerts_of(shown) == [reproduction_view.MODELLED]
+    marked = {str(row.values["the study says"])[0]: row.values["verdict"] for row in tables_of(shown)[0].rows}
+    assert (marked["1"], marked["5"], marked["7"]) == (
+        "agrees (modelled joules)", "cannot tell (simulated response times)", "cannot tell",
+    )  # fmt: skip
+    assert {claim["id"]: claim["joules"] for claim in shown.json()["claims"]}["response-by-batch"] == []
 
 
-def test_verdicts_on_simulated_hardware_say_so(sqlite: str) -> None:
-    found = of(sqlite, simulated=True)
-    assert reproduction.SIMULATED in found.alerts
-    assert "AGREES (SIMULATED HARDWARE)" in rendered(found.rendered())
+def test_verdicts_on_simulated_hardware_are_marked(sqlite: str) -> None:
+    shown = document(of(sqlite, simulated=True))
+    assert alerts_of(shown) == [reproduction_view.SIMULATED]
+    assert tables_of(shown)[0].rows[0].values["verdict"] == "agrees (simulated hardware)"
 
 
-def test_flagged_trials_are_left_out_and_counted_when_told(sqlite: str, tmp_path: Path) -> None:
+def test_flagged_trials_are_left_out_unless_they_are_asked_for(sqlite: str, tmp_path: Path) -> None:
     found = of(sqlite, flags=(Flag.CONTAMINATED,))
     assert set(verdicts(found).values()) == {"cannot tell"}
     assert "each of the 12 trials is flagged: --include-flagged counts them all the same" in found.findings[0].because
-    told = of(f"sqlite:///{tmp_path / 'other.db'}", include_flagged=True, flags=(Flag.CONTAMINATED,))
-    assert verdicts(told)["energy-by-batch"] == "agrees"
-    assert "12 of them flagged" in rendered(told.rendered())
+    assert has_note(document(found), "Flagged trials are left out")
+    asked = of(f"sqlite:///{tmp_path / 'other.db'}", include_flagged=True, flags=(Flag.CONTAMINATED,))
+    assert verdicts(asked)["energy-by-batch"] == "agrees"
+    assert asked.findings[0].basis.flagged == 12
 
 
 def test_trainings_are_judged_with_their_accuracies() -> None:
@@ -129,7 +131,6 @@ def test_trainings_are_judged_with_their_accuracies() -> None:
         "energy-buys-little-accuracy": "agrees",
         "smallest-saves-half": "differs",
     }
-    assert widest(rendered(found.rendered())) <= 80
 
 
 def test_live_requests_decide_about_response_times() -> None:
@@ -145,10 +146,10 @@ def test_live_requests_decide_about_response_times() -> None:
         "alexnet: mean response at 50/s, fixed:8 against fixed:4 (live)",
     ]
     assert own["energy-by-batch"].verdict is Verdict.UNCLEAR
-    assert "response times of live requests" in rendered(found.rendered())
+    assert own["greedy-is-soonest"].basis.times is Times.LIVE
 
 
-# How it is told
+# How it is shown
 
 
 @pytest.mark.parametrize(
@@ -168,34 +169,31 @@ def test_live_requests_decide_about_response_times() -> None:
     ],
 )
 def test_a_figure_in_words(figure: Figure, line: str) -> None:
-    assert reproduction.spelt(figure) == line
+    assert reproduction_view.spelt(figure) == line
 
 
-def test_the_record_has_every_figure_with_its_interval(sqlite: str) -> None:
-    told = json.loads(json.dumps(of(sqlite).record()))
-    first = told["claims"][0]
-    assert (told["study"], told["missing"], first["verdict"], first["trials"]) == (
-        "batching",
-        ["serving"],
-        "agrees",
-        12,
-    )
+def test_the_record_has_every_figure_with_its_interval(counted: Reproduction) -> None:
+    whole = json.loads(json.dumps(document(counted).json()))
+    first = whole["claims"][0]
+    assert (whole["study"], whole["missing"]) == ("batching", ["serving"])
+    assert (first["verdict"], first["trials"]) == ("agrees", 12)
     figure = first["figures"][0]
     assert figure["value_low"] < figure["value"] < figure["value_high"] < 0.8
-    assert all(claim["rule"] and claim["study"] and claim["evidence"] for claim in told["claims"])
+    assert all(claim["rule"] and claim["study"] and claim["evidence"] for claim in whole["claims"])
 
 
-def test_the_report_has_the_claims_after_its_summary(sqlite: str) -> None:
+def test_the_report_has_the_same_blocks_after_its_summary(sqlite: str) -> None:
     with batching(sqlite, models=MODELS, quality=Quality.MODELLED) as (store, sweep):
         found = reproduction.reproduction(PAPERS["batching"], load_report(store, [sweep]), [], include_flagged=False)
-        document = sections.document(gathered(store, sweep), found.section())
-    page = Page(html.page(document))
-    assert [title for tag, title in page.headings if tag == "h2"][:3] == ["Summary", "Claims of the study", "Methods"]
-    assert Alert(reproduction.MODELLED) in document.sections[1].blocks
-    assert ["the study says", "verdict", "rests on"] in page.rows
+        report = sections.document(gathered(store, sweep), reproduction_view.section(found))
+    assert [section.title for section in report.sections][:3] == ["Summary", "Claims of the study", "Methods"]
+    assert report.sections[1].blocks[1:] == document(found).blocks[3:]
+    assert report.sections[1].blocks[1] == Alert(reproduction_view.MODELLED)
+    page = Page(html.page(report))
+    assert ["the study says", "verdict"] in page.rows
     text = "".join(page.text)
     assert all(finding.claim.says[:-1] in text and finding.claim.rule in text for finding in found.findings)
-    assert "## Claims of the study" in markdown.text(document)
+    assert "## Claims of the study" in markdown.report(report)
 
 
 def test_without_a_study_a_report_has_no_claims(sqlite: str) -> None:
@@ -232,12 +230,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_what_was_measured_is_judged_and_written_up(home: Path) -> None:
-    told, written, *asides = list(command("batching", no_run=True))
-    assert isinstance(told, Told)
+    shown, written, *ends = list(command("batching", no_run=True))
+    assert isinstance(shown, Shown)
     assert isinstance(written, Written)
-    assert written.output == Path("reproduce-batching.html")
+    assert written.path == Path("reproduce-batching.html")
     assert "Claims of the study" in written.text
-    assert all(isinstance(aside, Aside) and aside.status == 0 for aside in asides)
+    assert all(isinstance(end, Notes) and end.status == 0 for end in ends)
     assert list(home.glob("*.html")) == []  # whoever prints it writes it
 
 
@@ -251,9 +249,9 @@ def test_a_file_of_the_users_is_never_overwritten_unasked(home: Path) -> None:
     (home / "reproduce-batching.html").write_text("<html>my thesis</html>")
     with pytest.raises(InputError, match="no report of Wattfarm: rename it, or choose another name by -o"):
         list(command("batching", no_run=True))
-    assert isinstance(next(command("batching", no_run=True, output=home / "r.html")), Told)
-    (home / "reproduce-batching.html").write_text(html.page(Document("a report", "of ours", [])))
-    assert isinstance(next(command("batching", no_run=True)), Told)
+    assert isinstance(next(command("batching", no_run=True, output=home / "r.html")), Shown)
+    (home / "reproduce-batching.html").write_text(html.page(Report("a report", "of ours", [])))
+    assert isinstance(next(command("batching", no_run=True)), Shown)
 
 
 def test_nothing_measured_is_said_at_once(home: Path) -> None:

@@ -13,10 +13,13 @@ from scipy.optimize import brentq
 from farm.analysis.aggregate import percentile
 from farm.analysis.intervals import Interval
 from farm.errors import InputError
-from farm.kinds.serving.figures import summed_up
-from farm.kinds.serving.simulated import Constant, Course, Figures, Poisson, Policy, Recorded, Service, assess, simulate
-from farm.kinds.serving.times import needed
+from farm.kinds.serving.figures import Figures, needed
+from farm.kinds.serving.simulated.assess import assess, summed_up
+from farm.kinds.serving.simulated.service import Service
+from farm.load.arrivals import Constant, Poisson, Recorded
+from farm.load.policy import Policy
 from farm.load.rates import rate_per_s, spelt_per_s
+from farm.load.simulation import Course, simulate
 from farm.model.durations import duration_s, spelt_s
 from tests.serving import IDLE_W, exponential_s, plainly, service, steady
 from tests.summaries import ends
@@ -164,7 +167,7 @@ def test_at_a_low_rate_a_time_out_is_all_that_is_waited_for() -> None:
     assert found.batches == {1: 2000}
 
 
-def test_requests_that_never_fill_a_batch_are_told() -> None:
+def test_requests_that_never_fill_a_batch_are_counted_apart() -> None:
     found = assess(steady(), Recorded("t", (0.0, 1.0, 2.0, 3.0, 4.0)), Policy.fixed(2))
     assert (found.requests, found.unserved) == (4, 1)
     nothing = assess(steady(), Recorded("t", (0.0, 1.0)), Policy.fixed(8))
@@ -290,7 +293,7 @@ def test_a_size_below_the_smallest_is_padded_to_it_and_none_is_above_the_largest
     assert not one.is_interpolated(1)
 
 
-def test_what_is_interpolated_is_told() -> None:
+def test_the_share_that_is_interpolated_is_known() -> None:
     one = service({1: [0.01], 4: [0.04]})
     assert assess(one, Poisson(50), Policy.greedy(4)).interpolated > 0.1
     assert assess(one, Poisson(50), Policy.fixed(4)).interpolated == 0

@@ -102,8 +102,8 @@ def test_growth_and_interval_are_those_of_ordinary_least_squares() -> None:
     years = [float(NETWORKS[entry.model].year) for entry in found.entries]
     fit = api.OLS(energies, api.add_constant(years)).fit()
     low, high = fit.conf_int()[1]
-    told = growth(found)["energy"]
-    assert (told.mean, told.low, told.high) == pytest.approx([exp(x) - 1 for x in (fit.params[1], low, high)])
+    fitted = growth(found)["energy"]
+    assert (fitted.mean, fitted.low, fitted.high) == pytest.approx([exp(x) - 1 for x in (fit.params[1], low, high)])
 
 
 def test_networks_of_one_paper_count_as_one() -> None:
@@ -115,8 +115,8 @@ def test_networks_of_one_paper_count_as_one() -> None:
     every = one(*others, *(of(model, j) for model, j in joules.items()))
     assert (every.trends[0].networks, every.trends[0].papers, every.trends[0].years) == (8, 4, (2012, 2022))
     alone = growth(one(*others, of("resnet18", mean)))["energy"]
-    told = growth(every)["energy"]
-    assert (told.mean, told.low, told.high) == pytest.approx((alone.mean, alone.low, alone.high))
+    fitted = growth(every)["energy"]
+    assert (fitted.mean, fitted.low, fitted.high) == pytest.approx((alone.mean, alone.low, alone.high))
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ from farm.model import Domain, Flag, Quality, Sample, SweepData
 from farm.report.files import json_text
 from farm.report.selection import Selection
 from farm.spec.catalog import MODELS, NETWORKS, Accuracy
-from farm.studies.timeline_view import Timelines, parse_accuracy, parse_figure, view
-from tests.summaries import rendered, widest
+from farm.studies.timeline_view import Timelines, document, parse_accuracy, parse_figure, view
+from tests.documents import assert_seen, has_note, seen, tables_of
+from tests.summaries import widest
 from tests.trainings import sweep_of
 
 DECADE = ("alexnet", "vgg11", "resnet18", "densenet121", "shufflenet_v2_x0_5", "vit_b_16", "convnext_base")
@@ -53,58 +54,40 @@ def of(
     return view(SweepData(sweep_of("inference"), None, rows), selection, accuracy, figure)
 
 
-def words(found: Timelines) -> str:
-    return " ".join(rendered(found.rendered()).split())
-
-
 def test_a_person_reads_networks_growth_and_front() -> None:
-    shown = rendered(of(*decade()).rendered())
-    assert widest(shown) <= 80
-    networks = [line.split() for line in shown.splitlines() if line.startswith("20")]
-    assert [(cells[0], cells[2], cells[5]) for cells in networks[:2]] == [
-        ("2012", "alexnet", "8"), ("2014", "vgg11", "8"),
-    ]  # fmt: skip
-    told = " ".join(shown.split())
-    assert "Growth a year of publication, 2012 to 2022: 7 networks of 7 papers" in told
-    assert "• +100% a year (95 %: +100% to +100%): net energy per image rises; +" in told
-    assert "energy outgrows accuracy." in told
-    assert "Most accurate for their energy, the least energy first: alexnet (56.5%), vgg11 (69.0%)" in told
-    assert "The largest batch is the best of 7 networks: a larger one may take less." in told
+    assert_seen("timeline.txt", document(of(*decade())))
 
 
 def test_all_of_torchvision_fits_a_terminal() -> None:
     found = of(*(row(model, 1.0 + n) for n, model in enumerate(MODELS)), row("my_package.networks:AVeryLongName", 5.0))
-    assert widest(rendered(found.rendered())) <= 80
-    assert len(found.records()) == len(MODELS) + 1
+    assert widest(seen(document(found))) <= 80
+    assert len(document(found).records()) == len(MODELS) + 1
 
 
-def test_what_cannot_be_told_is_said_so() -> None:
+def test_what_cannot_be_told_has_a_sentence_or_a_note() -> None:
     flat = of(*(row(model, 1.0 + n % 2 * 9, repetition=r) for n, model in enumerate(DECADE) for r in range(2)))
-    assert "cannot tell whether net energy per image rises or falls" in words(flat)
-    assert "cannot tell which outgrows the other" in words(flat)
-    few = of(row("alexnet"), row("resnet18", 2.0))
-    assert "Growth: cannot tell, it needs 3 papers of two years at least." in words(few)
-    assert "Of a network with one batch size that is its best" in words(few)
-    assert "So few papers cannot tell growth" in words(of(*(row(m, 2.0**n) for n, m in enumerate(DECADE[:4]))))
+    growth, steeper, _ = document(flat).findings
+    assert growth.startswith("Cannot tell whether net energy per image rises or falls: ")
+    assert steeper.endswith(": cannot tell which outgrows the other.")
+    few = document(of(row("alexnet"), row("resnet18", 2.0)))
+    assert few.findings[0].startswith("Cannot tell how energy grows")
+    assert has_note(few, "Where a network has only one batch size")
+    assert has_note(document(of(*(row(m, 2.0**n) for n, m in enumerate(DECADE[:4])))), "These are too few papers")
 
 
 def test_machines_are_shown_apart() -> None:
-    found = of(*decade(), *decade(machine="lab2", quality=Quality.MODELLED))
-    assert [t.place for t in found.found if ("machine", "lab2") in t.place] != []
-    shown = rendered(found.rendered())
-    assert widest(shown) <= 80
-    assert shown.count("2012  *  alexnet") == 2
-    assert shown.count("net energy per image (modelled)") == 1
-    assert {(record["machine"], record["quality"]) for record in found.records()} == {
-        ("lab1", "counter"), ("lab2", "modelled"),
-    }  # fmt: skip
+    found = document(of(*decade(), *decade(machine="lab2", quality=Quality.MODELLED)))
+    assert [table.rows[0].marks for table in tables_of(found)[::2]] == [{"model": "*"}] * 2
+    assert sum("net energy per image (modelled)" in sentence.lower() for sentence in found.findings) == 1
+    assert {(row["machine"], row["quality"]) for row in found.records()} == {("lab1", "counter"), ("lab2", "modelled")}
 
 
 def test_a_script_reads_the_same_figures() -> None:
-    found = of(*decade())
-    told = json.loads(json_text(found.record()))
-    (timeline,) = told["timelines"]
+    found = document(of(*decade()))
+    whole = json.loads(json_text(found.json()))
+    (timeline,) = whole["timelines"]
     assert (timeline["machine"], timeline["device"], timeline["energy"]) == ("lab1", "cpu", "net")
+    assert timeline["conclusions"] == found.findings
     energy = timeline["trends"][0]
     assert (energy["of"], energy["verdict"], energy["papers"]) == ("energy", "rises", 7)
     assert energy["growth_per_year"] == pytest.approx(1.0)
@@ -120,25 +103,25 @@ def test_a_script_reads_the_same_figures() -> None:
 
 def test_flagged_trials_count_only_where_they_are_asked_for() -> None:
     doubtful = [row("alexnet", flags=(Flag.CONTAMINATED,)), row("resnet18", 2.0)]
-    assert [entry.model for entry in of(*doubtful).found[0].entries] == ["resnet18"]
-    assert "1 batch size left out, since every trial is flagged (--include-flagged): alexnet." in words(of(*doubtful))
-    asked = of(*doubtful, include_flagged=True)
-    assert [entry.model for entry in asked.found[0].entries] == ["alexnet", "resnet18"]
-    assert "! every trial is flagged; compared since --include-flagged asks for it." in words(asked)
+    left = of(*doubtful)
+    assert ([entry.model for entry in left.found[0].entries], left.left_out) == (["resnet18"], ["alexnet"])
+    asked = document(of(*doubtful, include_flagged=True))
+    assert [shown.values["model"] for shown in tables_of(asked)[0].rows] == ["alexnet", "resnet18"]
+    assert tables_of(asked)[0].rows[0].marks["net_j_per_unit"] == "!"
     with pytest.raises(InputError, match="every trial is flagged: --include-flagged"):
         of(doubtful[0])
 
 
 def test_networks_without_a_published_accuracy_are_named() -> None:
     rows = (row("vit_h_14", 30.0), row("my.nets:Tiny", 0.1), *decade())
-    assert "so in no trend: my.nets:Tiny, vit_h_14; --accuracy default has more." in words(of(*rows))
-    assert "so in no trend: my.nets:Tiny." in words(of(*rows, accuracy=Accuracy.DEFAULT))
+    assert has_note(document(of(*rows)), "No such accuracy is published of my.nets:Tiny, vit_h_14, so")
+    assert has_note(document(of(*rows, accuracy=Accuracy.DEFAULT)), "No such accuracy is published of my.nets:Tiny, so")
 
 
 def test_what_is_no_timeline_is_one_clear_line() -> None:
     with pytest.raises(InputError, match="only sweeps of kind inference have an energy per image"):
         view(SweepData(sweep_of("training"), None, ()), Selection(), Accuracy.V1, None)
-    with pytest.raises(InputError, match="nothing is measured yet"):
+    with pytest.raises(InputError, match="Nothing is measured yet"):
         of()
     with pytest.raises(InputError, match="no energy per image is known to be more than its noise"):
         of(replace(row("alexnet"), gross_j=None, net_j=None, net_u_j=None, quality=None))

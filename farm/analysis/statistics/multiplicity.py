@@ -13,7 +13,7 @@ class Correction(StrEnum):
 
     @property
     def method(self) -> str:
-        """Its name in scikit-posthocs."""
+        """The name of the correction in scikit-posthocs."""
         return "holm" if self is Correction.HOLM else "fdr_bh"
 
 

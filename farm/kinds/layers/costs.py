@@ -13,7 +13,8 @@ from typing import Literal, Self
 from pydantic import JsonValue, TypeAdapter
 
 from farm.analysis.aggregate import Summary, UnitSample, grouped
-from farm.analysis.intervals import Interval, mean_interval
+from farm.analysis.intervals import Interval, mean_interval, metered
+from farm.analysis.rules import stands_out
 from farm.energy.joules import COVERAGE_FACTOR
 from farm.energy.samples import parts
 from farm.model import Sample, TrialRow
@@ -107,6 +108,11 @@ class LayerCosts:
     closures: tuple[Closure, ...]
     ablations: tuple[Ablation, ...]
 
+    @property
+    def ranked(self) -> list[TypeCost]:
+        """The types whose share is known, the largest first."""
+        return sorted((cost for cost in self.types if cost.share is not None), key=lambda cost: -(cost.share or 0.0))
+
 
 @dataclass(frozen=True, slots=True)
 class LayersSummary:
@@ -124,16 +130,14 @@ class _Joules:
 
     @property
     def interval(self) -> Interval:
-        if self.u is None:
-            return Interval(self.value, None, None)
-        return Interval(self.value, self.value - COVERAGE_FACTOR * self.u, self.value + COVERAGE_FACTOR * self.u)
+        return metered(self.value, self.u)
 
     def minus(self, other: "_Joules") -> "_Joules":
         u = None if self.u is None or other.u is None else hypot(self.u, other.u)
         return _Joules(self.value - other.value, u)
 
     def over(self, whole: "_Joules") -> "_Joules | None":
-        if whole.value <= COVERAGE_FACTOR * (whole.u or 0.0):
+        if not stands_out(whole.interval):
             return None
         ratio = self.value / whole.value
         u = None if self.u is None or whole.u is None else hypot(self.u, ratio * whole.u) / whole.value

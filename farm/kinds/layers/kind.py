@@ -8,7 +8,7 @@ from farm.kinds.layers.sweep import LayersSweep
 from farm.model import JobSpec, Need, SweepData
 
 if TYPE_CHECKING:
-    from farm.kinds.views import View
+    from farm.report.document import Document
     from farm.report.selection import Selection
 
 
@@ -20,11 +20,11 @@ class Layers(Kind):
         """Return None."""
         return None
 
-    def results(self, data: SweepData, selection: "Selection") -> "View":
+    def results(self, data: SweepData, selection: "Selection") -> "Document":
         """Return energy by type of layer, how well layers add up, and ablation."""
         from farm.kinds.layers import results  # noqa: PLC0415
 
-        return results.results(data, selection)
+        return results.document(results.results(data, selection))
 
 
 KIND = Layers(

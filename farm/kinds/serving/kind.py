@@ -10,7 +10,7 @@ from farm.load.policy import Policy
 from farm.model import JobSpec, Need, SweepData
 
 if TYPE_CHECKING:
-    from farm.kinds.views import View
+    from farm.report.document import Document
     from farm.report.selection import Selection
 
 
@@ -27,11 +27,11 @@ class Serving(Kind):
         requests = requests_in(spec.measure.window_s, rate_per_s, None if given is None else int(given), policy)
         return windows_s(spec.measure, requests / rate_per_s)
 
-    def results(self, data: SweepData, selection: "Selection") -> "View":
+    def results(self, data: SweepData, selection: "Selection") -> "Document":
         """Return what requests waited for, and took in joules."""
-        from farm.kinds.serving import results  # noqa: PLC0415
+        from farm.kinds.serving.live import results  # noqa: PLC0415
 
-        return results.results(data, selection)
+        return results.document(results.results(data, selection))
 
 
 KIND = Serving(

@@ -8,7 +8,7 @@ from farm.kinds.training.sweep import TrainingSweep
 from farm.model import JobSpec, Need, SweepData
 
 if TYPE_CHECKING:
-    from farm.kinds.views import View
+    from farm.report.document import Document
     from farm.report.selection import Selection
 
 #: Settings that no training uses: its windows are its epochs.
@@ -27,11 +27,11 @@ class Training(Kind):
         """Return None."""
         return None
 
-    def results(self, data: SweepData, selection: "Selection") -> "View":
+    def results(self, data: SweepData, selection: "Selection") -> "Document":
         """Return what networks reached, and what that took."""
         from farm.kinds.training import results  # noqa: PLC0415
 
-        return results.results(data, selection)
+        return results.document(results.results(data, selection))
 
 
 KIND = Training(

@@ -1,22 +1,19 @@
 """The results of a sweep of kind training: what networks reached, what that took, and until which accuracy."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from rich.console import Group, RenderableType
-from rich.text import Text
-
-from farm.analysis.intervals import Interval
 from farm.analysis.samples import unit_samples
-from farm.kinds.training.runs import StageCost, TargetCost, TrainingSummary, runs, summarise
+from farm.kinds.training.charts import charts
+from farm.kinds.training.runs import Run, TargetCost, TrainingSummary, runs, summarise
 from farm.kinds.training.sweep import Training
-from farm.model import Scalar, Stopped, SweepData
-from farm.report import notes
-from farm.report import results as inference
+from farm.model import Stopped, SweepData
+from farm.report import notes, summaries
+from farm.report.charts import label
 from farm.report.columns import Columns
-from farm.report.grids import Row, grids
-from farm.report.numbers import count, interval, net, number, percent_interval
+from farm.report.document import Column, Document, Findings, Form, Note, Paragraph, Row, Table, Value, key
+from farm.report.numbers import count, net, percent_interval
 from farm.report.selection import Selected, Selection, select
 
 COLUMNS = Columns(
@@ -24,8 +21,34 @@ COLUMNS = Columns(
     context=("machine", "device", "epochs", "batch_size", "optimizer", "lr", "precision", "weights"),
     factors=tuple(Training.model_fields),
 )
-_HEADINGS = ("\nepochs", "accuracy\n% (95%)", "net J/image\n(95%)", "training\ngross J", "valid.\ngross J", "s\n/epoch")
-_UNTIL = ("\nreached", "epochs\ndone", "net J\n(95%)", "\ngross J", "\ns")
+_SHOWN = (
+    Column("net_j_per_unit", "net J/image\n(95%)", Form.NET),
+    Column("epochs_done", "\nepochs", Form.COUNT),
+    Column("last_accuracy", "accuracy\n% (95%)", Form.PERCENT_INTERVAL),
+    Column("best_accuracy", form=Form.INTERVAL),
+    Column("epoch_s", "s\n/epoch", Form.MIDDLE),
+)
+_STAGES = (
+    Column("epoch_net_j", form=Form.NET),
+    Column("setup_gross_j", form=Form.MIDDLE),
+    Column("setup_net_j", form=Form.NET),
+    Column("setup_s", form=Form.MIDDLE),
+    Column("training_gross_j", "training\ngross J", Form.MIDDLE),
+    Column("training_net_j", form=Form.NET),
+    Column("training_s", form=Form.MIDDLE),
+    Column("validation_gross_j", "valid.\ngross J", Form.MIDDLE),
+    Column("validation_net_j", form=Form.NET),
+    Column("validation_s", form=Form.MIDDLE),
+    *(Column(f"stopped_{reason}") for reason in Stopped),
+)
+_UNTIL = (
+    key("until"),
+    Column("reached", "\nreached", Form.TEXT),
+    Column("epochs_done", "epochs\ndone", Form.COUNT),
+    Column("net_j", "net J\n(95%)", Form.NET),
+    Column("gross_j", "\ngross J", Form.MIDDLE),
+    Column("s", "\ns", Form.INTERVAL),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,121 +57,123 @@ class Results:
 
     selected: Selected
     summaries: Sequence[TrainingSummary]
-
-    def rendered(self) -> RenderableType:
-        """Caption, table, what each accuracy took, footnotes."""
-        if not self.summaries:
-            return Text(self.selected.nothing())
-        caption = Text("\n".join((*self.selected.caption(), "")))
-        until = [until_table(self.summaries)] if self.summaries[0].targets else []
-        footnotes = [Text(note, style="dim") for note in _footnotes(self.summaries)]
-        return Group(caption, table(self.summaries), *until, *footnotes)
-
-    def records(self) -> list[dict[str, Scalar]]:
-        """For csv, json and parquet."""
-        return [_record(summary) for summary in self.summaries]
+    runs: Mapping[str, Run]  #: by trial
 
 
 def results(data: SweepData, selection: Selection) -> Results:
-    """Filter and group; raises InputError as `select` does."""
+    """Group the trainings of a sweep; raises InputError where the selection does not fit it, as `select` says."""
     selected = select(data.record, unit_samples(data), selection, COLUMNS)
     known = runs(data.trials, data.stages, data.domain, selection.targets)
-    return Results(selected, summarise(selected.samples, known, selected.keys, selection.include_flagged))
+    return Results(selected, summarise(selected.samples, known, selected.keys, selection.include_flagged), known)
 
 
-def table(summaries: Sequence[TrainingSummary]) -> RenderableType:
-    """One row a group; joules of an epoch only where one is known."""
-    has_epochs = any(s.epoch_gross_j for s in summaries)
-    headings = (*_HEADINGS, "J/epoch\ngross") if has_epochs else _HEADINGS
-    return grids([Row(s.work.key, _cells(s)[: len(headings)]) for s in summaries], headings)
+def document(found: Results) -> Document:
+    """Return caption, table, what each accuracy took, notes, charts and findings."""
+    of = found.summaries
+    if not of:
+        return found.selected.unmeasured()
+    return Document(
+        [
+            Paragraph(found.selected.title),
+            *found.selected.about(),
+            table(of, found.selected.keys),
+            *([until_table(of, found.selected.keys)] if of[0].targets else []),
+            *map(Note, _footnotes(of)),
+            *charts(of, found.runs, found.selected),
+            Findings([_finding(summary) for summary in of]),
+        ]
+    )
 
 
-def until_table(summaries: Sequence[TrainingSummary]) -> RenderableType:
-    """One row a group and accuracy that was wanted."""
-    rows = [Row((*s.work.key, ("until", target.accuracy)), _until(target)) for s in summaries for target in s.targets]
-    return grids(rows, _UNTIL)
+def table(of: Sequence[TrainingSummary], keys: Sequence[str]) -> Table:
+    """Return a table with a row a group; joules of an epoch are shown only where one is known."""
+    heading = "J/epoch\ngross" if any(s.epoch_gross_j for s in of) else None
+    epoch = Column("epoch_gross_j", heading, Form.MIDDLE)
+    until = (column for target in of[0].targets for column in _until_columns(target.accuracy))
+    columns = summaries.columns(keys, (*_SHOWN, epoch, *_STAGES, *until), but=summaries.LATENCIES)
+    return Table(columns, [summaries.row(s.work, **_values(s)) for s in of])
 
 
-def _cells(summary: TrainingSummary) -> list[str]:
-    return [
-        count(summary.epochs.mean),
-        percent_interval(summary.last_accuracy),
-        f"{net(summary.work.net_j)}{'!' if summary.work.is_doubtful else ''}",
-        _mean(summary.training.gross_j),
-        _mean(summary.validation.gross_j),
-        _mean(summary.epoch_s),
-        _mean(summary.epoch_gross_j),
-    ]
+def _values(summary: TrainingSummary) -> dict[str, Value]:
+    stages = {"setup": summary.setup, "training": summary.training, "validation": summary.validation}
+    return {
+        "epochs_done": summary.epochs.mean,
+        "last_accuracy": summary.last_accuracy,
+        "best_accuracy": summary.best_accuracy,
+        "epoch_s": summary.epoch_s,
+        "epoch_gross_j": summary.epoch_gross_j,
+        "epoch_net_j": summary.epoch_net_j,
+        **{f"{name}_gross_j": cost.gross_j for name, cost in stages.items()},
+        **{f"{name}_net_j": cost.net_j for name, cost in stages.items()},
+        **{f"{name}_s": cost.duration_s for name, cost in stages.items()},
+        **{f"stopped_{reason}": summary.stopped.get(reason, 0) for reason in Stopped},
+        **{name: value for target in summary.targets for name, value in _until_values(target).items()},
+    }
 
 
-def _until(target: TargetCost) -> list[str]:
-    return [
-        f"{target.reached} of {target.trainings}{'~' if target.is_interpolated else ''}",
-        count(target.epochs.mean if target.epochs else None),
-        net(target.net_j),
-        _mean(target.gross_j),
-        interval(target.duration_s),
-    ]
+def _until_columns(accuracy: float) -> Iterator[Column]:
+    """Yield the columns of files for one accuracy that was wanted."""
+    yield from (Column(f"until_{accuracy:g}_{name}") for name in ("reached", "interpolated"))
+    yield from (Column(f"until_{accuracy:g}_{name}", form=Form.MIDDLE) for name in ("epochs", "gross_j", "net_j", "s"))
 
 
-def _mean(value: Interval | None) -> str:
-    """Without its interval; below nothing, as noise in a short window may leave it, it is a bound."""
-    if value is not None and value.mean < 0:
-        return net(value)
-    return number(value.mean if value else None)
+def _until_values(target: TargetCost) -> dict[str, Value]:
+    return {
+        f"until_{target.accuracy:g}_{name}": value
+        for name, value in (
+            ("reached", target.reached),
+            ("interpolated", target.is_interpolated),
+            ("epochs", target.epochs),
+            ("gross_j", target.gross_j),
+            ("net_j", target.net_j),
+            ("s", target.duration_s),
+        )
+    }
 
 
-def _footnotes(summaries: Sequence[TrainingSummary]) -> list[str]:
-    targets = [target for s in summaries for target in s.targets]
-    own = ["J/image, s/epoch: of training alone; accuracy: validation, after the last epoch."]
+def until_table(of: Sequence[TrainingSummary], keys: Sequence[str]) -> Table:
+    """Return a table for people with a row a group and accuracy that was wanted."""
+    return Table(
+        [*map(key, keys), *_UNTIL],
+        [
+            Row(
+                {
+                    **summary.work.labels,
+                    "until": target.accuracy,
+                    "reached": f"{target.reached} of {target.trainings}",
+                    "epochs_done": target.epochs,
+                    "net_j": target.net_j,
+                    "gross_j": target.gross_j,
+                    "s": target.duration_s,
+                },
+                {"reached": "~"} if target.is_interpolated else {},
+            )
+            for summary in of
+            for target in summary.targets
+        ],
+    )
+
+
+def _footnotes(of: Sequence[TrainingSummary]) -> list[str]:
+    targets = [target for s in of for target in s.targets]
+    own = ["J/image and s/epoch: training alone; accuracy: validation, after the last epoch."]
     if targets:
         own.append("until: joules and seconds of training and validation, without the setup.")
     if any(target.is_interpolated for target in targets):
         own.append("~ an epoch in the middle of a window has its share of the window's joules.")
     if any(target.reached < target.trainings for target in targets):
-        own.append("Trainings that never reach an accuracy are counted, and are in no mean.")
-    stopped = sum((Counter(s.stopped) for s in summaries), Counter[Stopped]())
+        own.append("Trainings that never reach an accuracy are counted, but are in no mean.")
+    stopped = sum((Counter(s.stopped) for s in of), Counter[Stopped]())
     if stopped:
-        how = ", ".join(f"{reason} {count}" for reason, count in stopped.most_common())
+        how = ", ".join(f"{reason} {times}" for reason, times in stopped.most_common())
         own.append(f"Stopped before the last epoch: {how}.")
-    own += notes.spread(figure for s in summaries for figure in (s.work.net_j, s.last_accuracy))
-    return [*own, *notes.reservations([s.work for s in summaries])]
+    own += notes.spread(figure for s in of for figure in (s.work.net_j, s.last_accuracy))
+    return [*own, *notes.reservations([s.work for s in of])]
 
 
-def _record(summary: TrainingSummary) -> dict[str, Scalar]:
-    work = inference.records([summary.work])[0]
-    own = {name: value for name, value in work.items() if name not in {"p50_s", "p95_s", "p99_s", "batches"}}
-    return {
-        **own,
-        "epochs_done": summary.epochs.mean,
-        **inference.ends("last_accuracy", summary.last_accuracy),
-        **inference.ends("best_accuracy", summary.best_accuracy),
-        **inference.ends("epoch_s", summary.epoch_s),
-        **inference.ends("epoch_gross_j", summary.epoch_gross_j),
-        **inference.ends("epoch_net_j", summary.epoch_net_j),
-        **_stage("setup", summary.setup),
-        **_stage("training", summary.training),
-        **_stage("validation", summary.validation),
-        **{f"stopped_{reason}": summary.stopped.get(reason, 0) for reason in Stopped},
-        **{name: value for target in summary.targets for name, value in _target(target).items()},
-    }
-
-
-def _stage(name: str, cost: StageCost) -> dict[str, Scalar]:
-    return {
-        **inference.ends(f"{name}_gross_j", cost.gross_j),
-        **inference.ends(f"{name}_net_j", cost.net_j),
-        **inference.ends(f"{name}_s", cost.duration_s),
-    }
-
-
-def _target(target: TargetCost) -> dict[str, Scalar]:
-    until = f"until_{target.accuracy:g}"
-    return {
-        f"{until}_reached": target.reached,
-        f"{until}_interpolated": target.is_interpolated,
-        **inference.ends(f"{until}_epochs", target.epochs),
-        **inference.ends(f"{until}_gross_j", target.gross_j),
-        **inference.ends(f"{until}_net_j", target.net_j),
-        **inference.ends(f"{until}_s", target.duration_s),
-    }
+def _finding(summary: TrainingSummary) -> str:
+    """Say which accuracy was reached, and what that took."""
+    work, epochs = summary.work, count(summary.epochs.mean)
+    after = f"accuracy {percent_interval(summary.last_accuracy)} % after {epochs} epoch{'' if epochs == '1' else 's'}"
+    joules = f"{net(work.net_j)} J net per image of training{summaries.doubts(work)}"
+    return f"{label(work)}: {after}, for {joules}."

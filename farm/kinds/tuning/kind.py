@@ -9,7 +9,7 @@ from farm.kinds.tuning.sweep import TuningSweep
 from farm.model import JobSpec, Need, SweepData
 
 if TYPE_CHECKING:
-    from farm.kinds.views import View
+    from farm.report.document import Document
     from farm.report.selection import Selection
 
 
@@ -21,11 +21,11 @@ class Tuning(Kind):
         """Return None."""
         return None
 
-    def results(self, data: SweepData, selection: "Selection") -> "View":
+    def results(self, data: SweepData, selection: "Selection") -> "Document":
         """Return what each strategy found, and what that took."""
         from farm.kinds.tuning import results  # noqa: PLC0415
 
-        return results.results(data, selection)
+        return results.document(results.results(data, selection))
 
 
 KIND = Tuning(

@@ -8,8 +8,8 @@ from statistics import fmean
 
 from farm.analysis.aggregate import Key
 from farm.analysis.intervals import Interval, mean_interval
+from farm.analysis.rules import net_stands_out
 from farm.analysis.samples import device_domain, rows_by_trial
-from farm.energy.joules import COVERAGE_FACTOR
 from farm.energy.samples import Joules, total
 from farm.kinds.training.runs import Run, runs
 from farm.model import SEARCH_FACTORS, Asked, Domain, Flag, MeasurementRow, Point, Quality, Scalar, Stopped, TrialRow
@@ -179,7 +179,7 @@ def studies(
     lost = {t.trial for t, _ in asked if is_mixed or Flag.RESUMED in t.flags}
     energies = {t.trial: Joules() if t.trial in lost else _energy(t, known[t.trial]) for t, _ in asked}
     whole = [energies[t.trial] for t, _ in asked if t.failure is None and t.stopped is not Stopped.PRUNED]
-    is_net = all(_stands_out(energy) for energy in whole if energy.gross is not None)
+    is_net = all(net_stands_out(energy.net, energy.net_u) for energy in whole if energy.gross is not None)
     by_study: dict[str, list[tuple[TrialRow, Attempt]]] = defaultdict(list)
     for t, ask in asked:
         energy_j = energies[t.trial].net if is_net else energies[t.trial].gross
@@ -213,11 +213,6 @@ def _energy(trial: TrialRow, run: Run) -> Joules:
         gross=_added(stage.gross for stage in stages),
         net=_added(stage.net for stage in stages),
     )
-
-
-def _stands_out(energy: Joules) -> bool:
-    """Whether its net is known to be more than nothing."""
-    return energy.net is not None and energy.net > COVERAGE_FACTOR * (energy.net_u or 0.0)
 
 
 def _attempt(

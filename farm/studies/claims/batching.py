@@ -53,29 +53,30 @@ ENERGY = Claim(
     id="energy-by-batch",
     says="Batching changes the energy of an image strongly.",
     figures="ResNet-101, 1024 images: 2101 J one by one, 942 J in batches of 8, 55% less; GPU, gross",
-    rule="agrees where most networks have a batch size that takes a quarter more or a fifth less than the smallest, "
-    "all of its 95 % interval (Welch on logarithms, Holm), and in none all stay within that; differs the other way",
+    rule="Agrees if most networks have a batch size whose energy is at least 25% above or 20% below that of the "
+    "smallest batch, with its whole 95 % interval (Welch's test of logarithms, Holm), and no network stays within "
+    "these bounds at all sizes. Differs if it is the other way round.",
 )
 INTERACTION = Claim(
     id="depends-on-network",
     says="How much batching changes depends on the network.",
     figures="seen in five networks; no test",
-    rule=f"agrees where network x batch size interact (anova of logarithms, p < .05); differs where the effects of all "
-    f"networks are equal within {MARGIN:.0%}",
+    rule="Agrees if network and batch size interact (anova of logarithms, p < .05). Differs if the effects of all "
+    f"networks are equal within {MARGIN:.0%}.",
 )
 DECADE = Claim(
     id="energy-outgrows-accuracy",
     says="Over the decade energy rises far more steeply than accuracy.",
     figures="five networks of 2012 to 2022; no test",
-    rule="agrees where joules per point of published accuracy rise with the year of publication, 95 % interval of the "
-    "line through 5 papers or more; differs where they fall",
+    rule="Agrees if joules per point of published accuracy rise with the year of publication: the 95 % interval of a "
+    "line through 5 papers or more is above 0. Differs if it is below 0.",
 )
 EXCEPTION = Claim(
     id="shufflenet-is-efficient",
     says="ShuffleNetV2 is the efficient exception.",
     figures="the least energy of the five, though younger and more accurate than AlexNet",
-    rule="agrees where it takes less energy per image than every other network, each at its best batch (Welch on "
-    "logarithms, Holm); differs where one takes less than it",
+    rule="Agrees if it takes less energy per image than every other network, each at its best batch (Welch's test of "
+    "logarithms, Holm). Differs if another network takes less.",
 )
 EXCEPTIONAL = "shufflenet_v2_x0_5"
 #: What is never compared: another machine, other joules, another way to compute.
@@ -89,7 +90,7 @@ PLACE = (
 class Place:
     """Trials that may be compared, by network and batch size; with the energy that is known of all."""
 
-    name: str  #: what tells it from the others; empty where it is the only one
+    name: str  #: what distinguishes it from the others; empty if it is the only one
     samples: Sequence[UnitSample]
     energy: Energy
 

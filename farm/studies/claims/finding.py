@@ -1,6 +1,6 @@
 """A claim of a paper, what was found here, and the rules that make a verdict of the two. Pure.
 
-No verdict comes from an absence of data, nor from an interval that leaves both answers open: then nobody can tell.
+Missing data give no verdict, nor does an interval that leaves both answers open: the verdict is then `cannot tell`.
 """
 
 from collections import Counter, defaultdict
@@ -12,9 +12,9 @@ from itertools import product
 from farm.analysis.across import Figure as Energy
 from farm.analysis.aggregate import Key, UnitSample
 from farm.analysis.intervals import CONFIDENCE, Interval
+from farm.analysis.rules import net_stands_out
 from farm.analysis.statistics.data import Data, spelt
 from farm.analysis.statistics.pairs import Pair
-from farm.energy.joules import COVERAGE_FACTOR
 from farm.model import Quality
 
 SIGNIFICANCE = 1 - CONFIDENCE
@@ -25,7 +25,7 @@ ABOUT = 1.25
 
 
 class Verdict(StrEnum):
-    """What may be said of a claim."""
+    """Whether what was found here agrees with a claim."""
 
     AGREES = "agrees"
     DIFFERS = "differs"
@@ -156,7 +156,7 @@ class Trials:
 
 
 def apart(samples: Iterable[UnitSample], names: Sequence[str]) -> list[tuple[str, list[UnitSample]]]:
-    """Those that differ in one of these are never compared; each group with what tells it from the others."""
+    """Group samples by labels that keep them from being compared; each group has a name of its own."""
     groups: dict[Key, list[UnitSample]] = defaultdict(list)
     for sample in samples:
         groups[tuple((name, sample.labels.get(name)) for name in names)].append(sample)
@@ -166,7 +166,7 @@ def apart(samples: Iterable[UnitSample], names: Sequence[str]) -> list[tuple[str
 
 def decisive(samples: Iterable[UnitSample]) -> Energy:
     """Net energy, or gross where some net one is not known to be more than nothing."""
-    is_net = all(s.net_j is not None and s.net_j > COVERAGE_FACTOR * (s.net_u_j or 0.0) for s in samples)
+    is_net = all(net_stands_out(s.net_j, s.net_u_j) for s in samples)
     return Energy.NET if is_net else Energy.GROSS
 
 
@@ -180,7 +180,7 @@ def of_pair(what: str, pair: Pair, verdict: Verdict | None = None) -> Figure:
 
 
 def unclear(claim: Claim, because: str, basis: Basis, figures: Iterable[Figure] = ()) -> Finding:
-    """Nobody can tell."""
+    """Return a finding without a verdict."""
     return Finding(claim, Verdict.UNCLEAR, because, tuple(figures), basis)
 
 
@@ -194,7 +194,7 @@ def strong(ratio: Interval, p: float | None) -> Verdict:
 
 
 def is_sure(pair: Pair) -> bool:
-    """Whether Welch's test tells the two apart, corrected for as many as were made."""
+    """Return True if the two differ by Welch's test, corrected for the number of tests."""
     return pair.p_adjusted is not None and pair.p_adjusted < SIGNIFICANCE
 
 

@@ -47,12 +47,12 @@ MEAN = Claim(
     id="strategies-cost-alike",
     says="The mean energy of a training hardly differs between search strategies.",
     figures="FashionMNIST, SimpleCNN: 1162 to 1178 J",
-    rule=f"agrees where every two strategies take the same within {MARGIN:.0%} (equivalence by two one-sided tests of "
-    "the means of studies, Holm); differs where two do not",
+    rule=f"Agrees if every two strategies take the same within {MARGIN:.0%} (two one-sided tests of the means of "
+    "studies, Holm). Differs if two do not.",
 )
 _WINS = (
-    "agrees where it ends above in more studies than below, of one data set, network and seed each, by a sign test, "
-    "p < .05; differs where it ends below"
+    "Agrees if it ends above in more studies than below (sign test, p < .05; a study is one data set, network "
+    "and seed). Differs if it ends below in more."
 )
 ABOVE_RANDOM = Claim(
     id="bayesian-beats-random",
@@ -72,8 +72,8 @@ SHARE = Claim(
     id="bayesian-passes-early",
     says="Bayesian search passes random's best after a small share of random's energy.",
     figures="9% in the median of the 11 settings where it does, 5 to 30%",
-    rule=f"agrees where the median share over seeds, those that never pass included, is below {SMALL_SHARE:.0%}, its "
-    "95 % interval and all; differs where the interval lies above",
+    rule=f"Agrees if the median share over seeds is below {SMALL_SHARE:.0%}, with its whole 95 % interval; seeds that "
+    "never pass count too. Differs if the interval lies above.",
 )
 
 
@@ -141,7 +141,7 @@ def _means(studies: Sequence[Study]) -> dict[str, Data]:
 
 
 def _named(workloads: Sequence[Key]) -> Mapping[Key, str]:
-    """Each by what tells it from the others."""
+    """Each by what distinguishes it from the others."""
     apart = {name for key in workloads for name, value in key if any(dict(o).get(name) != value for o in workloads)}
     spelt = {key: ", ".join(f"{name} {value}" for name, value in key if name in apart) for key in workloads}
     return {key: f" ({name})" if name else "" for key, name in spelt.items()}
@@ -159,7 +159,7 @@ def _wins(claim: Claim, searches: Searches, other: str) -> Finding:
     if first is None:
         return unclear(claim, "no two studies of one seed end with different accuracies", basis)
     others = [Figure(f.of, f.value, f.scale, None, f.p, f.trials) for f in beside if f is not None]
-    more = "; more seeds would tell" if verdict is Verdict.UNCLEAR else ""
+    more = "; add seeds" if verdict is Verdict.UNCLEAR else ""
     because = f"{names[0]} stands for Bayesian search{more}"
     return Finding(claim, verdict, because, (first, *others), basis)
 

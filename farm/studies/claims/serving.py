@@ -7,8 +7,11 @@ from itertools import pairwise
 from math import log
 
 from farm.analysis.statistics.pairs import Pair, corrected, of_logs
-from farm.kinds.serving.live import BURSTS
-from farm.kinds.serving.simulated import Constant, Policy, Service, assess
+from farm.kinds.serving.live.trials import BURSTS
+from farm.kinds.serving.simulated.assess import assess
+from farm.kinds.serving.simulated.service import Service
+from farm.load.arrivals import Constant
+from farm.load.policy import Policy
 from farm.model import Quality
 from farm.studies.claims.batching import PLACE
 from farm.studies.claims.finding import (
@@ -31,7 +34,7 @@ from farm.studies.claims.finding import (
     unclear,
 )
 
-#: Of the study: requests a second, and of a cell.
+#: Requests a second in the study, and requests of one of its cells.
 STUDY_RATE_PER_S, STUDY_REQUESTS = 16.0, 8192
 #: A slower machine is asked for no more than this share of what its slowest policy can serve.
 MOST_LOAD = 0.5
@@ -40,16 +43,18 @@ RESPONSE = Claim(
     id="response-by-batch",
     says="Batching changes the response time strongly.",
     figures="ConvNeXt at 32 requests/s: mean 0.48, 0.92, 2.00, 3.97 s in batches of 16, 32, 64, 128; GPU",
-    rule="agrees where for most networks the mean response in the largest batches differs from that in the smallest by "
-    "a quarter more or a fifth less, 95 % interval and all, and for none it stays within that; differs the other way",
+    rule="Agrees if for most networks the mean response in the largest batches is at least 25% above or 20% below "
+    "that in the smallest, with its whole 95 % interval, and for no network it stays within these bounds. Differs if "
+    "it is the other way round.",
     of_energy=False,
 )
 POLICY = Claim(
     id="greedy-is-soonest",
     says="At a fixed rate larger fixed batches wait longer, and greedy ones answer soonest.",
     figures="ConvNeXt at 32 requests/s: 0.48 to 3.97 s in fixed batches, 0.165 s in greedy ones; GPU",
-    rule="agrees where for most networks each step, from greedy to the smallest fixed batch and on to the largest, "
-    "takes longer (95 % interval of the ratio above 1, Holm) and for none a step takes less; differs the other way",
+    rule="Agrees if for most networks each step takes longer, from greedy to the smallest fixed batch and on to the "
+    "largest (95 % interval of the ratio above 1, Holm), and for no network a step takes less. Differs if it is the "
+    "other way round.",
     of_energy=False,
 )
 
@@ -58,8 +63,9 @@ THRIFT = Claim(
     id="greedy-takes-least",
     says="At a fixed rate greedy batches take the least energy.",
     figures="ConvNeXt, 128 requests at 32/s: 397 J, against 424 to 493 J in fixed batches; GPU, gross",
-    rule="agrees where for most networks greedy batches of live requests take fewer gross joules than each fixed size "
-    "(95 % interval of the ratio below 1, Holm) and for none a fixed size takes fewer; differs the other way round",
+    rule="Agrees if for most networks greedy batches of live requests take fewer gross joules than each fixed size "
+    "(95 % interval of the ratio below 1, Holm), and for no network a fixed size takes fewer. Differs if it is the "
+    "other way round.",
 )
 #: What live requests are never compared over.
 LOADS = (*PLACE, "model", "rate_per_s", "arrivals", "preprocess")
@@ -204,5 +210,5 @@ def thrift(trials: Trials) -> Finding:
 
 
 def called(model: str, place: str) -> str:
-    """A network, with what tells its place from the others."""
+    """A network, with what distinguishes its place from the others."""
     return place if model in place else ", ".join(filter(None, (model, place)))

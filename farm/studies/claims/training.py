@@ -45,26 +45,26 @@ PLACE = (
     "model", "dataset", "train_size", "image_size", "epochs", "batch_size", "optimizer", "schedule", "precision",
     "weights", "threads", "machine", "device", "domain", "quality", "simulated", "imported",
 )  # fmt: skip
-#: What tells runs of one configuration from each other.
+#: What distinguishes runs of one configuration.
 _RUNS = frozenset({"environment", "hardware_class", "job", "repetition", "sweep", "trial", "unit"})
 
 DOMINATES_CLAIM = Claim(
     id="convolutions-dominate",
     says="The number of convolutional layers dominates the energy of a training.",
     figures="FashionMNIST: eta² .990, linear layers .006, ReLU .002",
-    rule=f"agrees where convolutions explain at least {DOMINATES:.0%} of the variance, p < .05, and more than any "
-    "other factor (anova of type III with all interactions); differs where another factor explains more, p < .05",
+    rule=f"Agrees if convolutions explain at least {DOMINATES:.0%} of the variance (p < .05) and more than any other "
+    "factor (anova of type III with all interactions). Differs if another factor explains more (p < .05).",
 )
 DOUBLES = Claim(
     id="convolutions-double",
     says="Four convolutions instead of one about double the energy.",
     figures="FashionMNIST: 857 J to 1674 J, 95% more",
-    rule=f"agrees where the 95 % interval of the ratio lies within a factor of {ABOUT:g} of 1.95; differs where it "
-    "lies outside",
+    rule=f"Agrees if the 95 % interval of the ratio lies within a factor of {ABOUT:g} of 1.95. Differs if it lies "
+    "outside.",
 )
 _LITTLE = (
-    f"agrees where it explains less than {MATTERS:.0%} of the variance, and the 95 % interval of its ratio shows less "
-    "than a quarter more or a fifth less; differs where it explains more, p < .05, or the interval lies beyond that"
+    f"Agrees if it explains less than {MATTERS:.0%} of the variance, and the 95 % interval of its ratio stays "
+    "between 20% less and 25% more. Differs if it explains more (p < .05), or the interval lies outside these bounds."
 )
 LINEAR_CLAIM = Claim(
     id="linear-layers-matter-little",
@@ -82,15 +82,15 @@ ACCURACY = Claim(
     id="energy-buys-little-accuracy",
     says="Twice the energy buys little accuracy.",
     figures="FashionMNIST, 1 to 4 convolutions: 95% more energy, accuracy .864 to .872",
-    rule="agrees where four convolutions take more energy than one and the 95 % interval of the ratio of accuracies is "
-    "below 1.05; differs where that is above 1.05",
+    rule="Agrees if four convolutions take more energy than one, and the 95 % interval of the ratio of accuracies is "
+    "below 1.05. Differs if that interval is above 1.05.",
 )
 EXTREMES = Claim(
     id="smallest-saves-half",
     says="The smallest network takes half of the energy of the largest.",
     figures="FashionMNIST: 835 J against 1745 J, 52% less",
-    rule=f"agrees where the 95 % interval of the ratio lies within a factor of {ABOUT:g} of 0.48; differs where it "
-    "lies outside",
+    rule=f"Agrees if the 95 % interval of the ratio lies within a factor of {ABOUT:g} of 0.48. Differs if it lies "
+    "outside.",
 )
 
 
@@ -98,7 +98,7 @@ EXTREMES = Claim(
 class Design:
     """Trainings that may be compared: the value of each configuration, by layers."""
 
-    name: str  #: what tells it from the others; empty where it is the only one
+    name: str  #: what distinguishes it from the others; empty if it is the only one
     energy: Energy
     values: Data  #: joules per training image
     accuracies: Data | None  #: of the same; None: one is unknown

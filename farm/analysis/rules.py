@@ -1,0 +1,41 @@
+"""Rules that views, charts, tests and claims share: what stands out of its noise, and what may be compared. Pure."""
+
+from farm.analysis.intervals import Interval, Median, metered
+
+JOULES_PER_KWH = 3.6e6
+
+
+def stands_out(energy: Interval | Median | None) -> bool:
+    """Return True if a net energy stands out of its noise: it is above 0, and so is its whole interval."""
+    if energy is None:
+        return False
+    middle = energy.mean if isinstance(energy, Interval) else energy.value
+    return middle > 0 and (energy.low is None or energy.low > 0)
+
+
+def net_stands_out(net_j: float | None, net_u_j: float | None) -> bool:
+    """Return True if the net energy of one trial stands out of its standard uncertainty."""
+    return net_j is not None and stands_out(metered(net_j, net_u_j))
+
+
+def are_apart(less: Interval, more: Interval, trials: int) -> bool | None:
+    """Return whether two values may be called different, since their intervals do not overlap.
+
+    Args:
+        less: the lesser value.
+        more: the greater value.
+        trials: of the side that has fewer.
+
+    Returns:
+        None where an interval is unknown, or rests on one trial and so on its meter alone.
+    """
+    if trials < 2 or less.high is None or more.low is None:
+        return None
+    return less.high < more.low
+
+
+def grams(gross_j: float | None, carbon_g_per_kwh: float | None) -> float | None:
+    """Return the CO2e of a gross energy, in grams; None where either is unknown."""
+    if gross_j is None or carbon_g_per_kwh is None:
+        return None
+    return carbon_g_per_kwh * gross_j / JOULES_PER_KWH

@@ -1,0 +1,57 @@
+"""Values to analyse from a CSV file that others have written: a row a trial."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from farm.analysis.statistics.data import Data
+from farm.errors import InputError
+from farm.exchange import sheets
+from farm.model import Scalar
+from farm.report.document import Paragraph
+from farm.report.numbers import several
+from farm.report.observations import Observations, check_kinds, check_size
+from farm.report.selection import KINDS_OF_JOULES, fitting
+
+
+def of_csv(path: Path, response: str, factors: Sequence[str], where: Sequence[tuple[str, str]]) -> Observations:
+    """Read one value a row.
+
+    Args:
+        path: The file, whose first line names the columns.
+        response: The column of the values.
+        factors: The columns that the values are compared by.
+        where: Names and values of columns; only rows that have them are read.
+
+    Raises:
+        InputError: a column or a level is missing, or a value is no number; it names the line.
+    """
+    known, rows = sheets.read(path)
+    if not rows:
+        raise InputError(f"{path}: it has no rows")
+    for name in (response, *factors, *(name for name, _ in where)):
+        if name not in known:
+            raise InputError(f"{path}: no column {name!r}: there are {', '.join(known)}")
+    kept = fitting(rows, lambda row: {name: _level(text) for name, text in row[1].items()}, where)
+    values = tuple(_number(path, line, response, row[response]) for line, row in kept)
+    for line, row in kept:
+        empty = next((name for name in factors if not row[name].strip()), None)
+        if empty:
+            raise InputError(f"{path}:{line}: {empty}: expected a level, got nothing")
+    columns = {factor: tuple(_level(row[factor]) for _, row in kept) for factor in factors}
+    kinds = [{name: _level(row[name]) for name in KINDS_OF_JOULES if name in row} for _, row in kept]
+    check_kinds(kinds, factors)
+    check_size(response, values)
+    return Observations(Data(response, values, columns), (Paragraph(f"{path.name}: {several(len(kept), 'row')}"),))
+
+
+def _level(text: str) -> Scalar:
+    """A number where it is one, so that levels are in order."""
+    number = sheets.number(text)
+    return text.strip() if number is None else number
+
+
+def _number(path: Path, line: int, name: str, text: str) -> float:
+    value = sheets.number(text)
+    if value is None:
+        raise InputError(f"{path}:{line}: {name}: expected a number, got {text!r}")
+    return float(value)

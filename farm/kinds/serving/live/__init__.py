@@ -1,0 +1,1 @@
+"""Requests that trials served in real time: their figures, results and charts."""

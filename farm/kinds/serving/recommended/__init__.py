@@ -1,0 +1,1 @@
+"""Which network and batch policy takes the least energy and still answers in time."""

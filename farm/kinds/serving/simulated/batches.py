@@ -1,0 +1,70 @@
+"""The services that a sweep of timed batches has measured: what simulations and recommendations rest on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from farm.analysis.aggregate import Group, Key, grouped
+from farm.analysis.samples import idle_w, unit_samples
+from farm.errors import InputError
+from farm.kinds.inference.kind import COLUMNS
+from farm.kinds.registry import get
+from farm.kinds.serving.columns import unclaimed
+from farm.kinds.serving.figures import Figures
+from farm.kinds.serving.simulated.service import Service, services
+from farm.model import Need, SweepData
+from farm.report import notes
+from farm.report.numbers import percent, several
+from farm.report.selection import Selected, Selection, select
+
+#: What `served` needs.
+NEEDS = (Need.LATENCIES, Need.ACCURACY)
+#: How all of these times were obtained.
+HOW = "simulated response times over measured service times"
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The services of a sweep, and what is known of it."""
+
+    selected: Selected
+    groups: Sequence[Group]  #: by batch size, and by all that distinguishes networks and machines
+    services: Sequence[Service]
+    accuracy: Mapping[str, float]  #: published ImageNet top-1 in %, by model
+    include_flagged: bool
+
+    def place(self, of: Key) -> Key:
+        """Machine and device, and what else distinguishes a place from others of the sweep."""
+        known = {**self.selected.shared, **dict(of)}
+        return tuple((name, known[name]) for name in dict.fromkeys(("machine", "device", *dict(of))) if name in known)
+
+    def notes(self, figures: Sequence[Figures], statistics: Sequence[str]) -> list[str]:
+        """What a reader must know of times and joules that rest on this sweep."""
+        doubtful = [g for g in self.groups if g.summary.is_doubtful]
+        own = [f"Nothing was measured under load: these are {HOW}. Intervals of times are those of the simulation."]
+        between = max((f.interpolated for f in figures), default=0)
+        if between >= 0.005:
+            own.append(f"Up to {percent(between)} of the batches have a size between those measured: interpolated.")
+        if any(s.sizes[0] > 1 for s in self.services):
+            own.append("A batch smaller than any that was measured takes as much as the smallest, since it is padded.")
+        if weak := unclaimed(figures, statistics):
+            own.append(f"* rests on fewer measured batches, or requests, than a claim needs: {weak}.")
+        if doubtful and not self.include_flagged:
+            count = several(len(doubtful), "batch size")
+            own.append(f"{count} left out, since every trial is flagged: --include-flagged brings them back.")
+        own += notes.spread(joules for f in figures for joules in (f.gross_j, f.net_j))
+        return [*own, *notes.reservations([g.summary for g in self.groups if g not in doubtful])]
+
+
+def served(data: SweepData, selection: Selection) -> Served:
+    """Filter and group the trials of a sweep; raises InputError where there is nothing to serve with."""
+    sweep = data.record
+    if not get(sweep.kind).times_batches:
+        raise InputError(f"{sweep.name}: of kind {sweep.kind}: only sweeps of kind inference time batch after batch")
+    selected = select(sweep, unit_samples(data), selection, COLUMNS)
+    groups = grouped(selected.samples, tuple(dict.fromkeys(("batch_size", *selected.keys))), selection.include_flagged)
+    found = services(groups, idle_w(data), lambda g: selection.include_flagged or not g.summary.is_doubtful)
+    if not groups:
+        raise InputError(selected.nothing().replace("\n", ": "))
+    if not found:
+        raise InputError(f"{sweep.name}: every trial is flagged: --include-flagged takes them all the same")
+    return Served(selected, groups, found, data.accuracy, selection.include_flagged)

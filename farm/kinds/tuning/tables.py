@@ -1,0 +1,235 @@
+"""The tables of searches: what strategies reached and spent, the Pareto front, what matters, all configurations."""
+
+from collections.abc import Iterable, Sequence
+from math import isfinite
+from statistics import median
+
+from farm.analysis.aggregate import Key
+from farm.kinds.tuning.comparison import BASELINE, StrategyComparison
+from farm.kinds.tuning.importance import importance
+from farm.kinds.tuning.searches import StrategySummary, front
+from farm.kinds.tuning.space import Space
+from farm.kinds.tuning.workloads import Workload
+from farm.model import Point
+from farm.report.document import Column, Form, Row, Table, Value, key
+from farm.report.numbers import label, number, percent
+
+#: Configurations of the Pareto front in the table; all of them are among the records by configuration.
+_FRONT = 8
+_STRATEGY = key("strategy")
+_REACHED = (
+    _STRATEGY,
+    Column("seeds", "seeds", Form.COUNT),
+    Column("best_accuracy", "best accuracy\n% (95%)", Form.PERCENT_INTERVAL),
+    Column("total_j", "J in\nall", Form.MIDDLE),
+    Column("reached", "reach\nrandom's", Form.TEXT),
+    Column("trials_until", "trials\nuntil", Form.COUNT),
+    Column("ratio", "J until\n/ random's J", Form.TEXT),
+)
+_SPENT = (
+    _STRATEGY,
+    Column("trials", "trials", Form.COUNT),
+    Column("failed_share", "share of J\nfailed", Form.PERCENT),
+    Column("pruned_share", "\npruned", Form.PERCENT),
+    Column("dominated_share", "\ndominated", Form.PERCENT),
+    Column("saved_by_pruning_j_estimate", "saved by\npruning, J"),
+    Column("sampler_s", "ask\ns"),
+    Column("sampler_cpu_s", "ask\nCPU s"),
+)
+_FILES = (
+    *(Column(name) for name in ("strategy", "seeds", "trials", "failed", "pruned", "dominated", "unknown_energy")),
+    Column("best_accuracy", form=Form.INTERVAL),
+    Column("total_j", form=Form.INTERVAL),
+    *(Column(f"{name}_share") for name in ("failed", "pruned", "dominated")),
+    *(Column(name) for name in ("saved_by_pruning_j_estimate", "sampler_s", "sampler_cpu_s")),
+    *(Column(name) for name in ("races", "reached_random_best", "j_over_random")),
+    *(Column(name) for name in ("j_over_random_low", "j_over_random_high", "p", "verdict")),
+)
+_UNTIL = (
+    _STRATEGY,
+    key("until"),
+    Column("seeds", "seeds", Form.TEXT),
+    Column("trials", "trials\n(median)", Form.COUNT),
+    Column("j", "J\n(median)"),
+)
+_SEED = Column("tuning_seed", "seed", Form.TEXT)
+_ACCURACY = Column("accuracy", "accuracy %", scale=100)
+_JOULES = Column("energy_j", "J")
+_PARAMS = Column("hyperparameters", "hyperparameters", Form.TEXT, in_files=False)
+
+
+def strategies(workload: Workload) -> Table:
+    """Return a table for files: all that is known of each strategy."""
+    rows = [
+        Row(dict(strategy.workload) | _values(strategy, workload.comparison(strategy.strategy)))
+        for strategy in workload.strategies
+    ]
+    return Table([*_keys(strategy.workload for strategy in workload.strategies), *_FILES], rows)
+
+
+def reached(workload: Workload) -> Table:
+    """Return what each strategy found, and how soon it had what random search found."""
+    rows = []
+    for strategy in workload.strategies:
+        comparison = workload.comparison(strategy.strategy)
+        values = _values(strategy, comparison)
+        if comparison is not None:
+            trials = [race.trials for race in comparison.races if race.trials is not None]
+            values["reached"] = f"{comparison.reached} of {len(comparison.races)}"
+            values["trials_until"] = median(trials) if trials else None
+            values["ratio"] = ratio(comparison)
+        rows.append(Row(values))
+    return Table(_REACHED, rows)
+
+
+def spent(workload: Workload) -> Table:
+    """Return where the joules of each strategy went."""
+    return Table(_SPENT, [Row(_values(strategy, None)) for strategy in workload.strategies])
+
+
+def _values(strategy: StrategySummary, comparison: StrategyComparison | None) -> dict[str, Value]:
+    own: dict[str, Value] = {
+        "strategy": strategy.strategy,
+        "seeds": strategy.seeds,
+        "trials": strategy.trials,
+        "failed": strategy.failed,
+        "pruned": strategy.pruned,
+        "dominated": strategy.dominated,
+        "unknown_energy": strategy.unknown,
+        "best_accuracy": strategy.best_accuracy,
+        "total_j": strategy.total_j,
+        "failed_share": strategy.failed_share,
+        "pruned_share": strategy.pruned_share,
+        "dominated_share": strategy.dominated_share,
+        "saved_by_pruning_j_estimate": strategy.saved_j,
+        "sampler_s": strategy.sampler_s,
+        "sampler_cpu_s": strategy.sampler_cpu_s,
+        "races": 0,
+    }
+    if comparison is None:
+        return own
+    return own | {
+        "races": len(comparison.races),
+        "reached_random_best": comparison.reached,
+        "j_over_random": _finite(comparison.ratio),
+        "j_over_random_low": _finite(comparison.ratio_low),
+        "j_over_random_high": _finite(comparison.ratio_high),
+        "p": comparison.p,
+        "verdict": None if comparison.strategy == BASELINE else comparison.verdict,
+    }
+
+
+def ratio(comparison: StrategyComparison) -> str:
+    """Return the median of the joules until the goal over all of random's, with its interval; or that none gets there.
+
+    It may be infinite, so it is no `Median`.
+    """
+    if comparison.ratio_low is None or comparison.ratio_high is None or not isfinite(comparison.ratio):
+        return _percent(comparison.ratio)
+    return f"{_percent(comparison.ratio)} ({_percent(comparison.ratio_low)} to {_percent(comparison.ratio_high)})"
+
+
+def _percent(value: float) -> str:
+    return percent(value) if isfinite(value) else "never"
+
+
+def _finite(value: float | None) -> float | None:
+    """Return None for a ratio of a goal that is never reached."""
+    return value if value is not None and isfinite(value) else None
+
+
+def until(workload: Workload, targets: Sequence[float]) -> Table:
+    """Return what each strategy took to reach each accuracy."""
+    rows = []
+    for strategy, target in ((s.strategy, target) for s in workload.strategies for target in targets):
+        studies = [study for study in workload.studies if study.strategy == strategy]
+        steps = [step for study in studies if (step := study.until(target)) is not None]
+        is_metered = all(study.is_metered for study in studies)
+        values: dict[str, Value] = {
+            "strategy": strategy,
+            "until": target,
+            "seeds": f"{len(steps)} of {len(studies)}",
+            "trials": median(step.trials for step in steps) if steps else None,
+            "j": median(step.joules for step in steps) if steps and is_metered else None,
+        }
+        rows.append(Row(values))
+    return Table(_UNTIL, rows)
+
+
+def front_of(workload: Workload) -> Table:
+    """Return the configurations that none beats, or the most accurate of them."""
+    unbeaten = front(workload.studies)
+    more = f", the {_FRONT} most accurate of {len(unbeaten)}" if len(unbeaten) > _FRONT else ""
+    rows = [
+        Row(
+            {
+                "strategy": study.strategy,
+                "tuning_seed": study.seed,
+                "accuracy": c.accuracy,
+                "energy_j": c.energy_j,
+                "hyperparameters": _spelt(c.params),
+            }
+        )
+        for study, c in unbeaten[-_FRONT:]
+    ]
+    caption = f"Pareto front of accuracy and J of a training{more}"
+    return Table((_STRATEGY, _SEED, _ACCURACY, _JOULES, _PARAMS), rows, caption, is_flat=True)
+
+
+def importances(workload: Workload, space: Space) -> Table:
+    """Return how much each hyperparameter explains of accuracy and of joules; raises InputError without fANOVA."""
+    tried = [configuration for _, configuration in workload.configurations]
+    accuracy = importance(space, [(c, c.accuracy) for c in tried]) or {}
+    joules = importance(space, [(c, c.energy_j) for c in tried]) or {}
+    rows = [
+        Row({"hyperparameter": name, "accuracy": accuracy.get(name), "j": joules.get(name)})
+        for name in dict.fromkeys((*accuracy, *joules))
+    ]
+    shares = (Column("accuracy", "accuracy", Form.PERCENT), Column("j", "J", Form.PERCENT))
+    return Table((key("hyperparameter", "matters for"), *shares), rows)
+
+
+def configurations(workload: Workload) -> Table:
+    """Return every configuration with the curve of its study: a row a step."""
+    unbeaten = {id(c) for _, c in front(workload.studies)}
+    dominated = {id(c) for study in workload.studies for c in study.dominated}
+    steps = [step for study in workload.studies for step in study.curve()]
+    rows = [
+        Row(
+            {
+                **dict(study.workload),
+                "strategy": study.strategy,
+                "tuning_seed": study.seed,
+                "configuration": c.number,
+                **c.params,
+                "outcomes": ";".join(attempt.outcome for attempt in c.attempts),
+                "accuracy": c.accuracy,
+                "energy_j": c.energy_j,
+                "trials_so_far": step.trials,
+                "j_so_far": step.joules,
+                "best_accuracy_so_far": step.accuracy,
+                "is_dominated": id(c) in dominated,
+                "is_on_front": id(c) in unbeaten,
+                "hyperparameters": _spelt(c.params),
+            }
+        )
+        for (study, c), step in zip(workload.configurations, steps, strict=True)
+    ]
+    columns = (
+        *_keys(study.workload for study in workload.studies),
+        *(_STRATEGY, _SEED, Column("configuration", "no.", Form.COUNT)),
+        *map(Column, dict.fromkeys(name for _, c in workload.configurations for name in c.params)),
+        *(Column("outcomes"), _ACCURACY, _JOULES, Column("trials_so_far"), Column("j_so_far", "J so far")),
+        Column("best_accuracy_so_far", "best so far", scale=100),
+        *(Column("is_dominated"), Column("is_on_front"), _PARAMS),
+    )
+    return Table(columns, rows, is_flat=True)
+
+
+def _keys(workloads: Iterable[Key]) -> list[Column]:
+    """Return columns for files that name the workload."""
+    return [Column(name) for name in dict.fromkeys(name for workload in workloads for name, _ in workload)]
+
+
+def _spelt(params: Point) -> str:
+    return ", ".join(f"{name} {number(v) if isinstance(v, float) else label(v)}" for name, v in params.items())

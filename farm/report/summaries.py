@@ -1,0 +1,85 @@
+"""What views of summaries share: the columns of files, and what a row rests on."""
+
+from collections.abc import Collection, Iterable, Sequence
+
+from farm.analysis.aggregate import P99_NEEDS, Summary
+from farm.model import Quality, Scalar
+from farm.report.document import Column, Form, Record, Row, Table, Value, key
+
+#: What a row rests on, then its figures. They stand in files; a view gives those that it shows a heading.
+TRIALS = (
+    Column("trials"),
+    Column("left_out"),
+    Column("doubtful"),
+    Column("flags", form=Form.TEXT),
+    Column("quality", form=Form.TEXT),
+    Column("simulated"),
+)
+FIGURES = (
+    Column("units_per_s"),
+    Column("p50_s"),
+    Column("p95_s"),
+    Column("p99_s"),
+    Column("batches"),
+    Column("gross_j_per_unit", form=Form.MIDDLE),
+    Column("net_j_per_unit", form=Form.NET),
+    Column("carbon_g_per_unit"),
+)
+#: Columns of kinds that time batches.
+LATENCIES = frozenset({"p50_s", "p95_s", "p99_s", "batches"})
+
+
+def columns(keys: Iterable[str], own: Iterable[Column] = (), but: Collection[str] = ()) -> list[Column]:
+    """Return the columns of a table of summaries.
+
+    Args:
+        keys: what the summaries are grouped by.
+        own: columns of the view; one of a known name takes the place of that column, the others follow.
+        but: names of columns to leave out.
+    """
+    shown = {column.name: column for column in own}
+    known = [shown.pop(column.name, column) for column in (*TRIALS, *FIGURES) if column.name not in but]
+    return [*map(key, keys), *known, *shown.values()]
+
+
+def trials_record(summary: Summary) -> dict[str, Scalar]:
+    """Return the values of the keys, and what the row rests on."""
+    return {
+        **summary.labels,
+        "trials": summary.trials,
+        "left_out": summary.left_out,
+        "doubtful": summary.is_doubtful,
+        "flags": ";".join(sorted(summary.flags)),
+        "quality": summary.quality.value if summary.quality else None,
+        "simulated": summary.simulated,
+    }
+
+
+def row(summary: Summary, **own: Value) -> Row:
+    """Return a row of a table with `columns`; `own`: the values of the view's own columns."""
+    figures: dict[str, Value] = {
+        "units_per_s": summary.units_per_s,
+        "p50_s": summary.p50_s,
+        "p95_s": summary.p95_s,
+        "p99_s": summary.p99_s,
+        "batches": summary.batches,
+        "gross_j_per_unit": summary.gross_j,
+        "net_j_per_unit": summary.net_j,
+        "carbon_g_per_unit": summary.carbon_g,
+    }
+    marks = {"net_j_per_unit": "!"} if summary.is_doubtful else {}
+    marks |= {"p99_s": "*"} if summary.p99_s is not None and summary.batches < P99_NEEDS else {}
+    return Row({**trials_record(summary), **figures, **own}, marks)
+
+
+def records(summaries: Sequence[Summary]) -> list[Record]:
+    """Return summaries as rows of a file."""
+    keys = dict.fromkeys(name for summary in summaries for name in summary.labels)
+    return Table(columns(keys), [row(summary) for summary in summaries]).records()
+
+
+def doubts(summary: Summary) -> str:
+    """Return in brackets what keeps joules from being a measurement; empty where nothing does."""
+    words = ["modelled"] if summary.quality is Quality.MODELLED else []
+    words += ["simulated"] if summary.simulated else []
+    return f" ({', '.join(words)})" if words else ""

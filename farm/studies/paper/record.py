@@ -1,0 +1,79 @@
+"""The numbers of a report, for scripts."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import farm
+from farm.report import across
+from farm.scheduling.status import trial as logs
+from farm.studies.paper import words
+from farm.studies.paper.material import Material, Studied, Traced, machines
+
+
+def of(material: Material) -> dict[str, Any]:
+    """SI units in the names, None for unknown."""
+    return {
+        "wattfarm": farm.__version__,
+        "commit": commit(),
+        "made_at_utc": material.made_at.isoformat(),
+        "database": material.database,
+        "sweeps": [_study(study) for study in material.studies],
+        "machines": [
+            machine.model_dump(mode="json") | {"wattfarm": version} for machine, version in machines(material)
+        ],
+        "across": [record for found in material.across for record in across.document(found).records()],
+        "traces": [_traced(traced) for traced in material.traced],
+    }
+
+
+def _study(study: Studied) -> dict[str, Any]:
+    sweep = study.record
+    return {
+        **sweep.model_dump(mode="json", exclude={"submitter"}),
+        "summary": words.status(study),
+        "conclusion": study.results.findings,
+        "alerts": words.alerts(study),
+        "jobs": dict(study.progress.counts),
+        "targets": list(study.targets),
+        "seed": study.seed,
+        "country": study.country,
+        "measure": study.measure.model_dump(mode="json") if study.measure else None,
+        "meters": [
+            {"domain": domain, "source": source, "quality": quality, "windows": windows}
+            for (domain, source, quality), windows in study.meters.items()
+        ],
+        "environments": dict(study.environments),
+        "results": study.results.records(),
+        "statistics": [analysis.json() for analysis in study.analyses],
+        "untested": list(study.untested),
+        "trials": [logs.record(trial) for trial in study.trials],
+    }
+
+
+def _traced(traced: Traced) -> dict[str, Any]:
+    return {
+        "trial": traced.trial.trial,
+        "windows": [window.model_dump(mode="json") for window in traced.windows],
+        "meters": [trace.model_dump(mode="json") for trace in traced.traces],
+    }
+
+
+@cache
+def commit() -> str | None:
+    """Of this program, where it runs from a checkout."""
+    git = Path(farm.__file__).parents[1] / ".git"
+    try:
+        head = (git / "HEAD").read_text(encoding="ascii").strip()
+        kind, _, name = head.partition(" ")
+        return head if kind != "ref:" else _reference(git, name)
+    except (OSError, ValueError):
+        return None
+
+
+def _reference(git: Path, name: str) -> str | None:
+    loose = git / name
+    if loose.is_file():
+        return loose.read_text(encoding="ascii").strip()
+    packed = (line.split(" ") for line in (git / "packed-refs").read_text(encoding="ascii").splitlines())
+    return next((parts[0] for parts in packed if parts[-1] == name), None)

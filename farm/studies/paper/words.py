@@ -1,0 +1,104 @@
+"""What a report says in sentences of its own."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
+
+from farm.model import Baseline, Domain, Flag, JobState, MeasureSettings, Quality, StoppingRule
+from farm.report.document import Value
+from farm.report.numbers import label, percent, several
+from farm.studies.paper.material import Material, Studied
+from farm.studies.paper.material import count as jobs
+
+MODELLED = "Modelled joules are estimates from load and rated power; nothing measured them."
+SIMULATED = "Simulated hardware: these joules are not real."
+IMPORTED = "Imported: measured elsewhere; this farm does not know how."
+METHOD = (
+    "A trial is a fresh process. It is metered while the machine idles, while the loaded network waits, while it works "
+    "and while the machine idles again. Gross energy is all joules of a window; the baseline is the idle power of the "
+    "same machine beside the trial; net = gross - baseline power x duration."
+)
+UNCERTAINTY = (
+    "The unit of replication is the trial, not the window or the batch. Intervals are 95 %, over trials: the wider of "
+    "Student's t and a BCa bootstrap, with the meters' own uncertainty. A disturbed trial is flagged, and left "
+    "out wherever other trials measured the same point; a dash marks what is unknown."
+)
+BASELINES: Mapping[Baseline, str] = {
+    Baseline.BARE: "bare: net energy subtracts the power of the idle machine, with no trial process alive",
+    Baseline.CONTEXT: "context: net energy subtracts the idle power with the network loaded",
+}
+QUALITIES: Mapping[Quality, str] = {
+    Quality.COUNTER: "counted by the hardware",
+    Quality.SAMPLED: "integrated from power readings",
+    Quality.MODELLED: "MODELLED: an estimate",
+}
+FLAGS: Mapping[Flag, str] = {
+    Flag.ALIAS_RISK: "batches may run in step with the power sensor",
+    Flag.BASELINE_DRIFT: "the idle before and after differ",
+    Flag.BELOW_NOISE: "the net energy is within its uncertainty: a bound, not a value",
+    Flag.CONTAMINATED: "other programs ran",
+    Flag.COUNTER_RESET: "the energy counter went backwards",
+    Flag.COUNTER_UNTRUSTED: "the counter was found wrong, or stood still: power was integrated instead",
+    Flag.METER_LOST: "a meter was lost",
+    Flag.NO_STEADY_STATE: "the warm-up never settled",
+    Flag.POWER_CAPPED: "the board ran at its power limit",
+    Flag.RESUMED: "it went on from a checkpoint: the joules before the cut are in no window",
+    Flag.SATURATED: "requests came faster than they can be served: the queue grew without bound",
+    Flag.THROTTLED: "the clock was lowered: heat, power brake or hardware",
+    Flag.TOO_SHORT: "a window was too short for the meter's update period",
+}
+
+
+def title(material: Material) -> str:
+    """Of the report."""
+    return ", ".join(dict.fromkeys(study.record.name for study in material.studies))
+
+
+def status(study: Studied) -> str:
+    """How much was measured, where."""
+    places = Counter(f"{t.machine} ({t.hardware_class})" for t in study.trials if t.machine and t.failure is None)
+    where = f" on {', '.join(places)}" if places else ""
+    done = f"{jobs(study, JobState.DONE)} of {several(study.progress.total, 'job')} measured{where}"
+    points = {tuple(sorted((name, label(value)) for name, value in point.items())) for point in study.points}
+    parts = [f"kind {study.record.kind}, {several(len(points), 'point')}", done]
+    failed, cancelled = jobs(study, JobState.FAILED), jobs(study, JobState.CANCELLED)
+    parts += [f"{failed} failed"] if failed else []
+    parts += [f"{cancelled} cancelled"] if cancelled else []
+    parts += [f"{study.progress.to_go} still to go"] if study.progress.to_go else []
+    doubted = sum(not sample.is_valid for sample in study.samples)
+    parts += [f"{several(doubted, 'trial')} in doubt because of flags"] if doubted else []
+    return f"{study.record.name}: {'; '.join(parts)}."
+
+
+def alerts(study: Studied) -> list[str]:
+    """What nobody may take for a measurement."""
+    found = [SIMULATED] if any(trial.simulated for trial in study.trials) else []
+    found += [IMPORTED] if study.record.imported else []
+    return found + ([MODELLED] if any(quality is Quality.MODELLED for _, _, quality in study.meters) else [])
+
+
+def repetition(rule: StoppingRule) -> str:
+    """How often each point is repeated."""
+    if rule.is_fixed:
+        return f"{rule.min}, in fresh processes"
+    return f"{rule.min} to {rule.max}, until the 95 % interval is within {percent(rule.target)} of the mean"
+
+
+def settings(measure: MeasureSettings, unheeded: Set[str]) -> list[tuple[str, str]]:
+    """Return each setting with its unit, but for those that trials of the kind do not use."""
+    windows = "" if "windows" in unheeded else f"{measure.windows} "
+    batches = "" if "min_iterations" in unheeded else f" and {measure.min_iterations} batches"
+    named = {
+        "baseline": BASELINES[measure.baseline],
+        "measure windows": f"{windows}of at least {measure.window_s:g} s{batches}",
+    }
+    rest = measure.model_dump(exclude={"profile", "baseline", "windows", "window_s", "min_iterations", *unheeded})
+    for name, value in rest.items():
+        unit = " s" if name.endswith("_s") else ""
+        named[name.removesuffix("_s").replace("_", " ")] = f"{value:g}{unit}"
+    return list(named.items())
+
+
+def meter(domain: Domain, source: str | None, quality: Quality | None, windows: int) -> Sequence[Value]:
+    """A row of the table of meters."""
+    worth = "unknown" if quality is None else QUALITIES[quality]
+    return [domain.value, source or "none", worth, windows]
