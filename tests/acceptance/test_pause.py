@@ -1,4 +1,4 @@
-"""`farm pause`, `farm resume` and `farm drain`, as a person meets them; workers are told in the store."""
+"""`farm pause`, `farm resume` and `farm drain`, as a person uses them; workers read their state in the store."""
 
 import pytest
 
@@ -45,7 +45,7 @@ def test_a_drain_can_be_waited_for(person: Person, store_url: str) -> None:
             assert waiting.poll() is None
             store.complete(report(job_id(0), 1))
         done = ended(waiting)
-    assert (done.status, done.out.startswith("lab1 is drained and runs nothing: its worker leaves")) == (0, True)
+    assert (done.status, done.out.startswith("lab1 is draining and runs nothing: its worker leaves")) == (0, True)
 
 
 @pytest.mark.parametrize("command", ["pause", "resume", "drain"])
@@ -58,6 +58,6 @@ def test_an_unknown_machine_is_one_line_with_a_suggestion(person: Person, comman
     )
 
 
-def test_where_no_machine_has_joined_that_is_said(person: Person) -> None:
+def test_the_error_says_that_no_machine_has_joined(person: Person) -> None:
     done = person.runs("pause", "lab1")
     assert (done.status, "none has joined yet" in done.complaint) == (2, True)
