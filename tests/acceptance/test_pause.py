@@ -6,7 +6,6 @@ from farm.model import MachineState
 from farm.store import Store
 from tests.acceptance.person import Person, ended
 from tests.contract.store_records import ANNE, MACHINE, claim, job_id, new_job, record, report
-from tests.summaries import widest
 
 
 @pytest.fixture
@@ -31,7 +30,7 @@ def test_a_machine_is_paused_and_resumed(person: Person, store_url: str) -> None
     assert " ".join(paused.out.split()) == (
         f"lab1 is paused: job {job_id(0)} goes on to its end, then no new trial starts there until `farm resume lab1`"
     )
-    assert (paused.status, widest(paused.out) <= 80, wanted_state(store_url)) == (0, True, MachineState.PAUSED)
+    assert (paused.status, wanted_state(store_url)) == (0, MachineState.PAUSED)
     resumed = person.runs("resume", "lab1", "--json")
     assert resumed.json == [{"machine": "lab1", "wanted_state": "active", "running_job": job_id(0)}]
     assert wanted_state(store_url) == MachineState.ACTIVE
