@@ -23,7 +23,7 @@ demo: $(STAMP) ## install and measure three networks on this machine
 	$(BIN)/farm run farm/sweeps/quickstart.yaml
 
 demo-simulated: $(STAMP) ## the same, shorter, with the joules of a simulated A100: needs gcc, no GPU
-	$(BIN)/python -m workers.simulator a100 -- sh -c \
+	$(BIN)/farm simulate a100 -- sh -c \
 	  '$(BIN)/farm run workers/simulator/demo.yaml >/dev/null && $(BIN)/farm results --domain gpu simulated'
 
 test: $(STAMP) ## install and run the fast tests: every room, and real sweeps on both kinds of farm
@@ -32,11 +32,12 @@ test: $(STAMP) ## install and run the fast tests: every room, and real sweeps on
 test-all: $(STAMP) ## run every test: also faults, the simulator in real time, long acceptance tests
 	$(BIN)/pytest
 
-check: $(STAMP) ## lint, types, import contracts
+check: $(STAMP) ## lint, types, import contracts, rooms
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.rooms
 
 format: $(STAMP) ## mend layout and order of imports
 	$(BIN)/ruff check --fix .

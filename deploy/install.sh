@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes a worker, or the controller, a service of this machine: as root, from a checkout with ./secrets. Run it again
-# to upgrade: a running trial finishes first.
+# Installs a worker or the controller as a service of this machine. Run it as root, from a checkout with ./secrets.
+# Run it again to upgrade: a running trial finishes first.
 #
 #   sh deploy/install.sh worker lab.example
 set -eu
@@ -36,4 +36,4 @@ install -m 644 "deploy/wattfarm-$role.service" /etc/systemd/system/
 systemctl daemon-reload
 systemctl enable "wattfarm-$role"
 systemctl restart --no-block "wattfarm-$role"
-echo "installed; what it says: journalctl --unit wattfarm-$role --follow"
+echo "installed; to see its log: journalctl --unit wattfarm-$role --follow"

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Makes what a lab's services, machines and people need to trust each other, in ./secrets: a password for each user of
-# Redis and each role of PostgreSQL, a certificate authority, and a certificate of the server for its names.
+# Writes into ./secrets what a lab's services, machines and people need to trust each other: a password for each user of
+# Redis and each role of PostgreSQL, a certificate authority, and the server's certificate for its names.
 #
 #   sh deploy/secrets.sh lab.example 192.168.1.10
 #
-# Passwords and authority that are there stay; the server's certificate is made anew.
+# Existing passwords and an existing authority are kept. The server's certificate is always made again.
 set -eu
 [ $# -gt 0 ] || { echo "usage: sh deploy/secrets.sh NAME-OR-ADDRESS-OF-THE-SERVER..." >&2; exit 2; }
 umask 077
@@ -37,6 +37,6 @@ EXTENSIONS
 openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -days 825 -extfile server.ext -out server.crt
 rm server.csr server.ext
 
-# The folder keeps others out; inside containers the services run as users of their own, who have to read.
+# The folder's mode keeps other users out. Inside containers the services run as other users, who must read the files.
 chmod 644 ca.crt server.crt server.key redis_* postgres_*
 echo "wrote $PWD: keep ca.key elsewhere, the services do not need it"

@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from math import exp
 from random import Random
-from typing import Any, cast
+from typing import Any
 
 from farm.report.analyses import Method, Options, analysis
 from farm.report.document import Document
 from farm.report.observations import Observations, of_sweep
 from farm.report.selection import Selection
-from farm.store import Store
+from tests.loaded import Measured, loaded
 from tests.summaries import POINT, measurement_row, trial_row
-from tests.trainings import Measured, Rows, sweep_of
+from tests.trainings import sweep_of
 
 SWEEP = sweep_of("inference")
 FACTORS = ("model", "batch_size")
@@ -45,14 +45,10 @@ def trials(repetitions: int = 5, spread: float = 0.02, prefix: str = "", **chang
     ]
 
 
-def store(*measurements: Measured) -> Store:
-    return cast("Store", Rows(*measurements))
-
-
 def seen(
     *measurements: Measured, response: str = "energy", factors: Sequence[str] = FACTORS, **chosen: Any
 ) -> Observations:
-    return of_sweep(store(*measurements), SWEEP, response, factors, Selection(**chosen))
+    return of_sweep(loaded(SWEEP, *measurements, domain=chosen.get("domain")), response, factors, Selection(**chosen))
 
 
 def analysed(how: Method, found: Observations, factors: Sequence[str] = FACTORS, **options: Any) -> Document:

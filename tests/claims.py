@@ -5,7 +5,7 @@ from math import exp
 from random import Random
 from typing import Any
 
-from farm.analysis.aggregate import Sample
+from farm.analysis.aggregate import UnitSample
 from farm.kinds.tuning.searches import Attempt, Configuration, Outcome, Study
 from farm.model import Quality, Scalar
 from farm.studies.claims.finding import Finding, Trials
@@ -17,7 +17,7 @@ Joules = Mapping[str, Mapping[int, float]]
 Cells = Mapping[tuple[int, int, bool], float]
 
 
-def one(labels: Mapping[str, Scalar], net_j: float, /, **changes: Any) -> Sample:
+def one(labels: Mapping[str, Scalar], net_j: float, /, **changes: Any) -> UnitSample:
     """A trial; gross is half as much again, and net is sure to 1 %."""
     quality = changes.get("quality", Quality.COUNTER).value
     known = {"machine": "lab1", "device": "cuda", "domain": "gpu", "quality": quality, "trial": "t", **labels}
@@ -25,7 +25,7 @@ def one(labels: Mapping[str, Scalar], net_j: float, /, **changes: Any) -> Sample
     return sample(labels=known, latencies_s=(), **energies | changes)
 
 
-def inference(joules: Joules, repetitions: int = 5, spread: float = 0.01, **changes: Any) -> list[Sample]:
+def inference(joules: Joules, repetitions: int = 5, spread: float = 0.01, **changes: Any) -> list[UnitSample]:
     """Trials of each network and batch size."""
     random = Random(3)
     return [
@@ -42,7 +42,7 @@ def inference(joules: Joules, repetitions: int = 5, spread: float = 0.01, **chan
 
 def trainings(
     cells: Cells, repetitions: int = 5, spread: float = 0.01, factors: Mapping[str, Scalar] | None = None
-) -> list[Sample]:
+) -> list[UnitSample]:
     """Trials of each cell, each with an id of its own."""
     random = Random(5)
     return [
@@ -93,5 +93,5 @@ def found(findings: Sequence[Finding], claim: str) -> Finding:
     return own
 
 
-def trials(samples: Sequence[Sample], include_flagged: bool = False) -> Trials:
+def trials(samples: Sequence[UnitSample], include_flagged: bool = False) -> Trials:
     return Trials(samples, include_flagged)

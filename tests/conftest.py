@@ -15,7 +15,16 @@ from tests.services import RedisServer, fresh_database, running_postgres, runnin
 #: Folders and files that `make test` leaves out. Single tests elsewhere carry the marker `slow` themselves.
 SLOW = (
     "faults",
+    "acceptance/test_live.py",
+    "acceptance/test_search.py",
+    "integration/test_deployment.py",
     "integration/test_external_meters.py",
+    "integration/test_faults.py",
+    "integration/test_flags.py",
+    "integration/test_probe.py",
+    "integration/test_reproduce_command.py",
+    "integration/test_search.py",
+    "integration/test_simulated_nvml.py",
 )
 
 

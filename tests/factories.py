@@ -5,12 +5,15 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from importlib.metadata import EntryPoint
 from typing import Any, Self
+
+import pytest
 
 from farm.errors import MeterLost
 from farm.model import Claim, Domain, Frozen, JobSpec, MeasureSettings, Quality, Reading, Window, WindowKind
 from workers.supervisor.zygote import ExitStatus, TrialProcess
-from workers.trial import protocol
+from workers.trial import protocol, workload
 from workers.trial.protocol import Channel
 
 #: Of what a scripted meter says the machine draws.
@@ -37,6 +40,12 @@ def job_spec(**changes: Any) -> JobSpec:
     return spec.model_copy(update=changes)
 
 
+def install_workload(monkeypatch: pytest.MonkeyPatch, name: str, place: str) -> None:
+    """Let the machine have this workload alone; `place` is its "module:Class"."""
+    entry = EntryPoint(name, place, workload.GROUP)
+    monkeypatch.setattr(workload, "installed", lambda: {name: entry})
+
+
 def claim(attempt: int = 1, **changes: Any) -> Claim:
     return Claim(spec=job_spec(**changes), attempt=attempt)
 
@@ -47,6 +56,7 @@ class ConstantMeter:
     name = "constant"
     domains = frozenset({Domain.CPU})
     quality = Quality.COUNTER
+    priority = 10
     update_period_s = 0.001
     poll_period_s: float | None = None
 

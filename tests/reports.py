@@ -1,24 +1,20 @@
 """Farms that have measured, and reports taken to pieces, for tests of `farm report`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
-from typing import Any, cast
+from typing import Any
 
 from pydantic import JsonValue
 
 from farm.model import (
     Domain,
-    FailedTrial,
     FailureKind,
-    JobState,
-    MachineStatus,
     Measurement,
     Owner,
     Probe,
-    Progress,
     Quality,
     SweepRecord,
     TraceReport,
@@ -27,9 +23,9 @@ from farm.model import (
     WindowKind,
 )
 from farm.store import NewJob, Store
-from farm.studies.paper.material import Material, gather
+from farm.studies.paper.loading import load_material, load_report
+from farm.studies.paper.material import Material
 from tests.contract.store_records import MACHINE, UTC_NOON, new_job, record, report
-from tests.trainings import Measured, Rows
 
 LATER = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 SECOND_NS = 10**9
@@ -110,45 +106,7 @@ def failed(url: str, message: str = "out of memory") -> tuple[Store, SweepRecord
 
 
 def gathered(store: Store, *sweeps: SweepRecord, trials: Sequence[str] = ()) -> Material:
-    return gather(store, sweeps, trials, "sqlite:///farm.db", LATER)
-
-
-class Farm(Rows):
-    """All of the store that a report of trainings, searches or networks taken apart needs."""
-
-    def jobs(self, _sweep: str) -> list[NewJob]:
-        return [
-            replace(new_job(n), spec=new_job(n).spec.model_copy(update={"point": t.factors}))
-            for n, (t, _) in enumerate(self.trials)
-        ]
-
-    def progress(self, _sweep: str) -> Progress:
-        done = sum(t.failure is None for t, _ in self.trials)
-        counts = {JobState.DONE: done, JobState.FAILED: len(self.trials) - done}
-        return Progress(counts)
-
-    def failures(self, _sweep: str) -> list[FailedTrial]:
-        return [
-            FailedTrial(t.job, t.factors, t.repetition, t.attempt, t.failure, JobState.FAILED)
-            for t, _ in self.trials
-            if t.failure is not None
-        ]
-
-    def environments(self, *_sweeps: str) -> Mapping[str, Mapping[str, JsonValue]]:
-        return {"env": {"torch": {"version": "2.14"}}}
-
-    def machines(self) -> list[MachineStatus]:
-        return []
-
-    def windows(self, _trial: str) -> list[Window]:
-        return []
-
-    def traces(self, _trial: str) -> list[TraceReport]:
-        return []
-
-
-def farm_of(*trials: Measured) -> Store:
-    return cast("Store", Farm(*trials))
+    return load_material(store, load_report(store, sweeps), trials, "sqlite:///farm.db", LATER)
 
 
 class Page(HTMLParser):

@@ -17,6 +17,9 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Row, create_engine, text
 
+#: Of tests that simulate a GPU.
+needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="the simulated GPU is built with gcc")
+
 _START_S = 10.0
 
 

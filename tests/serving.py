@@ -1,12 +1,12 @@
 """Services with given times and joules, a plain simulation to check the fast one against, and live trials."""
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
 from math import isinf
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -16,11 +16,13 @@ from farm.load.arrivals import Poisson
 from farm.load.policy import Policy
 from farm.load.simulation import Course, simulate
 from farm.model import (
+    Domain,
     Measurement,
     MeasurementRow,
     Point,
     Quality,
     Requests,
+    SweepData,
     SweepRecord,
     TrialReport,
     TrialRow,
@@ -29,9 +31,9 @@ from farm.model import (
 )
 from farm.store import NewJob, Store
 from tests.contract.store_records import ANNE, MACHINE, claim, job_id, new_job, record, report
-from tests.reports import Farm
+from tests.loaded import Measured, loaded
 from tests.summaries import NOON, ends, measurement_row, trial_row
-from tests.trainings import Measured, Rows, sweep_of
+from tests.trainings import sweep_of
 
 LIVE = sweep_of("serving")
 BATCHES = sweep_of("inference").model_copy(update={"id": "fedcba543210", "name": "batches"})
@@ -159,19 +161,10 @@ def shown(number: int = 0, late_s: float = 0.0, own: Service | None = None, **ch
     return trial, [measured], [requests_of(course, 0, capacity_per_s, late_s)]
 
 
-class LiveFarm(Farm):
-    """The same, of live trials."""
-
-    def __init__(self, *trials: Shown) -> None:
-        super().__init__(*((trial, rows) for trial, rows, _ in trials))
-        self._served = {trial.trial: served for trial, _, served in trials}
-
-    def requests(self, *_sweeps: str) -> dict[str, list[Requests]]:
-        return self._served
-
-
-def live_farm(*trials: Shown) -> Store:
-    return cast("Store", LiveFarm(*trials))
+def live(sweep: SweepRecord, *trials: Shown, domain: Domain | None = None) -> SweepData:
+    """What a command loads of live trials."""
+    served = {trial.trial: requests for trial, _, requests in trials}
+    return loaded(sweep, *((trial, rows) for trial, rows, _ in trials), domain=domain, requests=served)
 
 
 def timed(size: int, number: int = 0, own: Service | None = None, **changes: Any) -> Measured:
@@ -189,22 +182,6 @@ def timed(size: int, number: int = 0, own: Service | None = None, **changes: Any
     figures = {"gross_j": net_j + IDLE_W * duration_s, "net_j": net_j, "net_j_low": net_j * 0.99}
     spans = {"units": 400 * size, "duration_s": duration_s, "baseline_context_w": IDLE_W, "net_j_high": net_j * 1.01}
     return made, [measurement_row(trial=made.trial, factors=made.factors, **figures | spans)]
-
-
-class BothFarms(LiveFarm):
-    """The sweep `batches`, and one of live trials."""
-
-    def __init__(self, batches: Sequence[Measured], *trials: Shown) -> None:
-        super().__init__(*trials)
-        self._batches = Rows(*batches)
-
-    def trial_rows(self, *sweeps: str) -> Iterator[TrialRow]:
-        return self._batches.trial_rows() if sweeps == (BATCHES.id,) else super().trial_rows()
-
-    def measurement_rows(self, *sweeps: str, kinds: Collection[WindowKind] | None = None) -> Iterator[MeasurementRow]:
-        if sweeps == (BATCHES.id,):
-            return self._batches.measurement_rows(kinds=kinds)
-        return super().measurement_rows(kinds=kinds)
 
 
 @contextmanager

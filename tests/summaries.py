@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 
-from farm.analysis.aggregate import Sample, Summary
+from farm.analysis.aggregate import Summary, UnitSample
 from farm.analysis.intervals import Interval
 from farm.model import Domain, MeasurementRow, Point, Quality, Scalar, TrialRow, WindowKind
 
@@ -31,8 +31,8 @@ def ends(mean: float, half_width: float | None = None) -> Interval:
     return Interval(mean, mean - half_width, mean + half_width)
 
 
-def sample(batch_size: int = 4, **changes: Any) -> Sample:
-    plain = Sample(
+def sample(batch_size: int = 4, **changes: Any) -> UnitSample:
+    plain = UnitSample(
         labels={"model": "alexnet", "batch_size": batch_size},
         quality=Quality.COUNTER,
         simulated=False,

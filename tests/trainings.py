@@ -1,6 +1,6 @@
 """Rows of trainings, of searches and of networks taken apart, for tests of analysis and report."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import JsonValue
@@ -15,9 +15,9 @@ from farm.model import (
     Point,
     StoppingRule,
     SweepRecord,
-    TrialRow,
     WindowKind,
 )
+from tests.loaded import Measured
 from tests.summaries import NOON, measurement_row, trial_row
 
 SHORT, LONG = 4.0, 12.0
@@ -25,20 +25,6 @@ TRAINING_POINT: Point = {
     "model": "simple_cnn", "dataset": "digits", "epochs": 4, "batch_size": 128, "optimizer": "adam", "lr": 0.001,
     "beta1": 0.9, "precision": "fp32", "device": "auto", "relu": True, "patience": None,
 }  # fmt: skip
-Measured = tuple[TrialRow, list[MeasurementRow]]
-
-
-class Rows:
-    """The two queries of the store that results need."""
-
-    def __init__(self, *trials: Measured) -> None:
-        self.trials = trials
-
-    def trial_rows(self, *_sweeps: str) -> Iterator[TrialRow]:
-        return (trial for trial, _ in self.trials)
-
-    def measurement_rows(self, *_sweeps: str, kinds: Collection[WindowKind] | None = None) -> Iterator[MeasurementRow]:
-        return (row for _, rows in self.trials for row in rows if kinds is None or row.window in kinds)
 
 
 def sweep_of(kind: str, meaning: str = "{}") -> SweepRecord:
@@ -53,6 +39,7 @@ def sweep_of(kind: str, meaning: str = "{}") -> SweepRecord:
         rule=rule,
         settled=True,
         submitter="anne",
+        is_search=kind == "tuning",
     )
 
 

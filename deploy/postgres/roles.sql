@@ -1,9 +1,10 @@
--- The farm's roles in PostgreSQL, for psql, by an administrator, in the farm's database. Run it again to change
--- passwords: each is the one line of $SECRETS/postgres_owner, postgres_controller, postgres_worker, postgres_reader.
+-- Makes the farm's roles in PostgreSQL. An administrator runs it with psql in the farm's database, and again to change
+-- passwords. Each password is the one line of $SECRETS/postgres_owner, postgres_controller, postgres_worker or
+-- postgres_reader.
 --
 --   SECRETS=/etc/wattfarm psql --dbname farm --file roles.sql
 --
--- What each may do with the tables is in grants.sql, since there are no tables yet.
+-- grants.sql gives the roles their rights on the tables, which do not exist yet.
 \set ON_ERROR_STOP on
 \set owner `cat "$SECRETS/postgres_owner"`
 \set controller `cat "$SECRETS/postgres_controller"`
@@ -15,13 +16,13 @@ SELECT format('CREATE ROLE %I LOGIN', name)
   WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \gexec
 
 BEGIN;
--- `farm db upgrade`, nothing else
+-- for `farm db upgrade` only
 ALTER ROLE farm_owner PASSWORD :'owner';
--- `farm serve`, and people: `farm submit`, `cancel`, `retry`
+-- for `farm serve`, and for people: `farm submit`, `cancel`, `retry`
 ALTER ROLE farm_controller PASSWORD :'controller';
--- `farm worker`
+-- for `farm worker`
 ALTER ROLE farm_worker PASSWORD :'worker';
--- `farm status`, `results`, `export`, a notebook
+-- for `farm status`, `results`, `export` and notebooks
 ALTER ROLE farm_reader PASSWORD :'reader';
 
 SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database()) \gexec

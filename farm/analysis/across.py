@@ -12,7 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from farm.analysis.aggregate import Group, Key, Sample
+from farm.analysis.aggregate import Group, Key, UnitSample
 from farm.analysis.intervals import CONFIDENCE, RESAMPLES, Interval, mean_interval
 from farm.analysis.rules import grams, stands_out
 from farm.model import Scalar
@@ -33,7 +33,7 @@ class Figure(StrEnum):
     SECONDS = "seconds"
     GRAMS = "grams"
 
-    def of(self, sample: Sample) -> float | None:
+    def of(self, sample: UnitSample) -> float | None:
         """Return the figure of one trial."""
         match self:
             case Figure.NET:

@@ -17,7 +17,7 @@ Key = tuple[tuple[str, Scalar], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class UnitSample:
     """One trial in one domain, per unit of work."""
 
     labels: Mapping[str, Scalar]  #: factors, machine, hardware class, ...
@@ -72,20 +72,20 @@ class Group:
     """Samples of one kind, and what they sum up to."""
 
     summary: Summary
-    samples: Sequence[Sample]  #: that the figures rest on
+    samples: Sequence[UnitSample]  #: that the figures rest on
 
 
-def summarise(samples: Iterable[Sample], by: Sequence[str], include_flagged: bool = False) -> list[Summary]:
+def summarise(samples: Iterable[UnitSample], by: Sequence[str], include_flagged: bool = False) -> list[Summary]:
     """The summaries of all groups."""
     return [group.summary for group in grouped(samples, by, include_flagged)]
 
 
-def grouped(samples: Iterable[Sample], by: Sequence[str], include_flagged: bool = False) -> list[Group]:
+def grouped(samples: Iterable[UnitSample], by: Sequence[str], include_flagged: bool = False) -> list[Group]:
     """Group by labels, in order of appearance; joules of different quality or origin, or of other units, never mix.
 
     Flagged samples are left out of groups that have others, unless they are asked for.
     """
-    groups: dict[tuple[object, ...], list[Sample]] = defaultdict(list)
+    groups: dict[tuple[object, ...], list[UnitSample]] = defaultdict(list)
     for sample in samples:
         kind = (sample.quality, sample.simulated, sample.imported, sample.labels.get("unit"))
         groups[*(sample.labels.get(name) for name in by), *kind].append(sample)
@@ -98,7 +98,7 @@ def grouped(samples: Iterable[Sample], by: Sequence[str], include_flagged: bool 
     ]
 
 
-def _counted(everything: Sequence[Sample], include_flagged: bool) -> Sequence[Sample]:
+def _counted(everything: Sequence[UnitSample], include_flagged: bool) -> Sequence[UnitSample]:
     valid = [s for s in everything if s.is_valid]
     return everything if include_flagged or not valid else valid
 
@@ -116,8 +116,8 @@ def _known(values: Iterable[float | None]) -> list[float]:
 
 def _summary(
     by: Sequence[str],
-    everything: Sequence[Sample],
-    group: Sequence[Sample],
+    everything: Sequence[UnitSample],
+    group: Sequence[UnitSample],
     gross_j: Interval | None,
     net_j: Interval | None,
 ) -> Summary:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from farm.analysis.aggregate import Sample
+from farm.analysis.aggregate import UnitSample
 from farm.analysis.intervals import Interval, mean_interval
 from farm.model import JobSpec, Point, StoppingRule
 
@@ -25,7 +25,7 @@ class PointStatus:
         return self.spec.point
 
 
-def statuses(specs: Iterable[JobSpec], samples: Iterable[Sample], rule: StoppingRule) -> list[PointStatus]:
+def statuses(specs: Iterable[JobSpec], samples: Iterable[UnitSample], rule: StoppingRule) -> list[PointStatus]:
     """Return the status of each point and target, in the order of the plan; the labels of `samples` name their jobs."""
     by_job = {str(s.labels["job"]): s for s in samples}
     groups: dict[tuple[str, str], list[JobSpec]] = defaultdict(list)
@@ -34,7 +34,7 @@ def statuses(specs: Iterable[JobSpec], samples: Iterable[Sample], rule: Stopping
     return [_status(group, [by_job[s.job] for s in group if s.job in by_job], rule) for group in groups.values()]
 
 
-def _status(specs: Sequence[JobSpec], samples: Sequence[Sample], rule: StoppingRule) -> PointStatus:
+def _status(specs: Sequence[JobSpec], samples: Sequence[UnitSample], rule: StoppingRule) -> PointStatus:
     counted = [s for s in samples if s.is_valid and s.net_j is not None]
     values = [s.net_j for s in counted if s.net_j is not None]
     interval = mean_interval(values, [s.net_u_j for s in counted if s.net_u_j is not None]) if values else None

@@ -14,14 +14,18 @@ def across(
     ] = None,
     *,
     by: Annotated[
-        str | None, typer.Option(metavar="NAMES", help="A configuration is what these say: model,batch_size.")
+        str | None, typer.Option(metavar="NAMES", help="Factors that make a configuration: model,batch_size.")
     ] = None,
     relative_to: Annotated[
         str | None,
-        typer.Option("--relative-to", metavar="NAME=VALUE", help="Ratio to this on the same machine: batch_size=1."),
+        typer.Option(
+            "--relative-to",
+            metavar="NAME=VALUE",
+            help="Show ratios to this configuration on the same machine: batch_size=1.",
+        ),
     ] = None,
     of: Annotated[
-        str | None, typer.Option("--of", metavar="NAME", help="Compare net, gross, seconds or grams; default net J.")
+        str | None, typer.Option("--of", metavar="NAME", help="Compare net, gross, seconds or grams; default net.")
     ] = None,
     median: Annotated[
         bool, typer.Option("--median", help="Show medians and their intervals; files have both.")
@@ -34,6 +38,7 @@ def across(
     as_json: Json = False,
 ) -> Shown:
     """Compare configurations across machines and sweeps."""
+    from farm.exchange.loading import load_all
     from farm.report import across as report
 
     chosen = table_format(form, output, as_json)
@@ -42,5 +47,5 @@ def across(
     with opened() as (store, _):
         found = [store.find_sweep(name) for name in sweeps] if sweeps else [store.find_sweep()]
         distinct = list({sweep.id: sweep for sweep in found}.values())
-        compared = report.view(store, distinct, selected, reference, figure, median)
-    return Shown(report.document(compared), chosen, output)
+        data = load_all(store, distinct, domain=selected.domain)
+    return Shown(report.document(report.view(data, selected, reference, figure, median)), chosen, output)

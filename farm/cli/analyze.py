@@ -37,7 +37,7 @@ def analyze(
     *,
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Analyse this file: a row a trial.")] = None,
     response: Response = "energy",
-    factors: Annotated[str, typer.Option(metavar="NAMES", help="Compare by these: model,batch_size.")] = "",
+    factors: Annotated[str, typer.Option(metavar="NAMES", help="Factors to compare: model,batch_size.")] = "",
     where: Where = None,
     domain: DomainName = None,
     include_flagged: IncludeFlagged = False,
@@ -45,11 +45,14 @@ def analyze(
     type_: Annotated[
         int | None, typer.Option("--type", metavar="2|3", help="Sums of squares of anova; default 2.")
     ] = None,
-    group: Annotated[str, typer.Option(metavar="NAMES", help="What runs share (mixed): lr,beta1.")] = "",
+    group: Annotated[str, typer.Option(metavar="NAMES", help="Factors that runs share (mixed): lr,beta1.")] = "",
     margin: Annotated[
-        float | None, typer.Option(metavar="SHARE", help="Largest difference that is none (equivalence); default 0.05.")
+        float | None,
+        typer.Option(metavar="SHARE", help="Largest difference that counts as equal (equivalence); default 0.05."),
     ] = None,
-    correction: Annotated[str | None, typer.Option(metavar="holm|bh", help="For several tests; default holm.")] = None,
+    correction: Annotated[
+        str | None, typer.Option(metavar="holm|bh", help="Correction for several tests; default holm.")
+    ] = None,
     form: FormatName = None,
     output: Output = None,
     as_json: Json = False,
@@ -75,10 +78,16 @@ def analyze(
 
 def compare(
     first: Annotated[str, typer.Argument(metavar="A", help="A sweep's name or id.")],
-    second: Annotated[str | None, typer.Argument(metavar="B", help="Another; else the same, by --a and --b.")] = None,
+    second: Annotated[
+        str | None, typer.Argument(metavar="B", help="Another sweep; default A itself, split by --a and --b.")
+    ] = None,
     *,
-    a: Annotated[list[str] | None, typer.Option("--a", metavar="NAME=VALUE", help="What A is: batch_size=1.")] = None,
-    b: Annotated[list[str] | None, typer.Option("--b", metavar="NAME=VALUE", help="What B is: batch_size=16.")] = None,
+    a: Annotated[
+        list[str] | None, typer.Option("--a", metavar="NAME=VALUE", help="The trials of side A: batch_size=1.")
+    ] = None,
+    b: Annotated[
+        list[str] | None, typer.Option("--b", metavar="NAME=VALUE", help="The trials of side B: batch_size=16.")
+    ] = None,
     response: Response = "energy",
     where: Where = None,
     domain: DomainName = None,
@@ -88,14 +97,15 @@ def compare(
     as_json: Json = False,
 ) -> Shown:
     """Compare two sweeps, or two choices of one, point by point."""
-    from farm.report import comparisons
+    from farm.exchange.loading import load
+    from farm.report import comparisons, observations
 
     chosen = table_format(form, output, as_json)
     sides = [_side(where, name, own, domain, include_flagged) for name, own in (("--a", a), ("--b", b))]
     with opened() as (store, _):
         sweeps = store.find_sweep(first), store.find_sweep(second or first)
-        found = comparisons.comparison(store, sweeps, (sides[0], sides[1]), response)
-    return Shown(found, chosen, output)
+        data = [load(store, sweep, observations.NEEDS, sides[0].domain) for sweep in sweeps]
+    return Shown(comparisons.comparison((data[0], data[1]), (sides[0], sides[1]), response), chosen, output)
 
 
 def _side(
@@ -106,10 +116,12 @@ def _side(
 
 
 def _of_sweep(sweep: str | None, response: str, columns: tuple[str, ...], selected: "Selection") -> "Observations":
+    from farm.exchange.loading import load
     from farm.report import observations
 
     with opened() as (store, _):
-        return observations.of_sweep(store, store.find_sweep(sweep), response, columns, selected)
+        data = load(store, store.find_sweep(sweep), observations.NEEDS, selected.domain)
+    return observations.of_sweep(data, response, columns, selected)
 
 
 def _names(text: str) -> tuple[str, ...]:

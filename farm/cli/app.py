@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from typing import Annotated, Any
 
 import typer
@@ -103,10 +103,12 @@ def main() -> None:
     """Run the command; an error is one clear line and an exit status."""
     from farm.errors import FarmError
 
-    debug = "--debug" in sys.argv
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    arguments = sys.argv[1:]
+    own = arguments.index("--") if "--" in arguments else len(arguments)  # what follows is of another command
+    debug = "--debug" in arguments[:own]
+    arguments = [a for a in arguments[:own] if a != "--debug"] + arguments[own:]
     try:
-        _add_commands(arguments)
+        _add_plugins(arguments)
         app(args=arguments, prog_name="farm")
     except FarmError as error:
         if debug:
@@ -133,24 +135,13 @@ def _complain(problem: str) -> None:
         output.note(f"farm: {line}" for line in problem.splitlines())
 
 
-def _add_commands(arguments: list[str]) -> None:
-    """Add the commands of other packages, which are found by entry points: only the one that is called is loaded."""
-    wanted = arguments[0] if arguments else ""
-    is_help = not arguments or wanted in {"-h", "--help"}
+def _add_plugins(arguments: list[str]) -> None:
+    """Add the commands of other packages, which this one never imports, where one of them may be wanted."""
+    own = {one.name or getattr(one.callback, "__name__", None) for one in app.registered_commands} | {"db"}
+    if arguments and arguments[0] in own:
+        return
     for entry in entry_points(group="wattfarm.commands"):
-        if entry.name == wanted:
+        try:
             app.command(entry.name)(entry.load())
-        elif is_help:
-            app.command(entry.name)(_stand_in(entry))
-
-
-def _stand_in(entry: EntryPoint) -> Any:
-    """A command for the list of commands alone."""
-
-    def stand_in() -> None: ...
-
-    stand_in.__doc__ = {
-        "worker": "Measure on this machine, for a farm.",
-        "simulate": "Run a command beside a simulated GPU.",
-    }.get(entry.name, f"A command of {entry.value.partition('.')[0]}.")
-    return stand_in
+        except ImportError as error:
+            _complain(f"command {entry.name} cannot be imported ({error}): repair or remove its package")

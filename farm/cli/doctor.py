@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def doctor(
-    probe: Annotated[bool, typer.Option("--probe", help="Watch the GPU's meters for half a minute.")] = False,
+    probe: Annotated[bool, typer.Option("--probe", help="Probe the meters of the GPU for half a minute.")] = False,
     as_json: Json = False,
 ) -> Iterator[Output]:
     """Say what this machine can measure, and what is in the way."""

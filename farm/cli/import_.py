@@ -28,18 +28,22 @@ def import_(
         list[str] | None,
         typer.Option(metavar="NAME[=COLUMN]", help="A factor, and its column's name; may be repeated."),
     ] = None,
-    unit: Annotated[str, typer.Option(metavar="NAME", help="Of the work: image, step, ...")] = "run",
-    units: Annotated[int, typer.Option(min=1, max=10**15, help="Of the work, done in each row.")] = 1,
-    machine: Annotated[str | None, typer.Option(metavar="NAME", help="Where all of it was measured.")] = None,
+    unit: Annotated[str, typer.Option(metavar="NAME", help="Unit of the work: image, step, ...")] = "run",
+    units: Annotated[int, typer.Option(min=1, max=10**15, help="Units of work in each row.")] = 1,
+    machine: Annotated[str | None, typer.Option(metavar="NAME", help="The machine that measured all rows.")] = None,
     hardware_class: Annotated[
-        str | None, typer.Option("--hardware-class", metavar="NAME", help="Of that machine.")
+        str | None, typer.Option("--hardware-class", metavar="NAME", help="The hardware class of that machine.")
     ] = None,
-    domain: Annotated[str | None, typer.Option(metavar="NAME", help="gpu, cpu, dram or wall.")] = None,
+    domain: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The domain of all rows: gpu, cpu, dram or wall.")
+    ] = None,
     quality: Annotated[
-        str, typer.Option(metavar="NAME", help="counter, sampled, modelled or unknown, as you know it.")
+        str, typer.Option(metavar="NAME", help="The quality of the joules: counter, sampled, modelled or unknown.")
     ] = "unknown",
-    name: Annotated[str | None, typer.Option(metavar="NAME", help="Of the sweep; default the file's.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be imported.")] = False,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The name of the sweep; default the name of the file.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be imported, store nothing.")] = False,
 ) -> Line:
     """Take measurements made elsewhere, as a sweep marked imported."""
     from farm.errors import InputError

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from farm.report.selection import Selection
 
 SweepFile = Annotated[Path, typer.Argument(metavar="SWEEP.yaml", help="The sweep to measure.")]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Measure all of it again, beside the old results.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Measure all points again; older results stay.")]
 AnySweep = Annotated[str | None, typer.Argument(metavar="SWEEP", help="A sweep's name or id; default the latest.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 FormatName = Annotated[
@@ -18,12 +18,12 @@ FormatName = Annotated[
 ]
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to this file.")]
 Where = Annotated[
-    list[str] | None, typer.Option("--where", metavar="NAME=VALUE", help="Only these trials; may be repeated.")
+    list[str] | None, typer.Option("--where", metavar="NAME=VALUE", help="Use only these trials; may be repeated.")
 ]
 DomainName = Annotated[
     str | None, typer.Option("--domain", metavar="NAME", help="gpu, cpu, dram or wall; default the trial's own device.")
 ]
-IncludeFlagged = Annotated[bool, typer.Option("--include-flagged", help="Also trials that a flag leaves out.")]
+IncludeFlagged = Annotated[bool, typer.Option("--include-flagged", help="Use flagged trials too.")]
 
 
 def as_form(as_json: bool) -> "Format | None":

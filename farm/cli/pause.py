@@ -31,7 +31,7 @@ def resume(machine: MachineName, as_json: Json = False) -> Line:
 
 def drain(
     machine: MachineName,
-    wait: Annotated[bool, typer.Option("--wait", help="Stay until it runs nothing.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it runs nothing.")] = False,
     as_json: Json = False,
 ) -> Line:
     """Let the worker of a machine leave after its running trial."""

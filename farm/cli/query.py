@@ -12,7 +12,7 @@ def query(
     statement: Annotated[
         str | None, typer.Argument(metavar="SQL", help='"select ..." of the views; without it the views are described.')
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, metavar="ROWS", help="At most so many rows.")] = 10_000,
+    limit: Annotated[int, typer.Option(min=1, metavar="ROWS", help="Return at most so many rows.")] = 10_000,
     form: FormatName = None,
     output: Output = None,
     as_json: Json = False,

@@ -25,7 +25,9 @@ def report(
     ] = None,
     trial: Annotated[
         list[str] | None,
-        typer.Option(metavar="JOB.ATTEMPT", help="Show its power trace; may be repeated; default one a device."),
+        typer.Option(
+            metavar="JOB.ATTEMPT", help="Show the power trace of this trial; may be repeated; default one a device."
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to this file; html needs one.")
@@ -36,13 +38,15 @@ def report(
 ) -> Written:
     """Write sweeps up as a paper would: one file to read or print."""
     from farm.settings.credentials import redacted
-    from farm.studies.paper.material import gather
+    from farm.studies.paper.loading import load_material, load_report
 
     chosen = chosen_format(form, output)
     with opened() as (store, settings):
         found = [store.find_sweep(name) for name in sweeps] if sweeps else [store.find_sweep()]
         distinct = list({sweep.id: sweep for sweep in found}.values())
-        material = gather(store, distinct, trial or [], redacted(settings.store_url), datetime.now(UTC))
+        material = load_material(
+            store, load_report(store, distinct), trial or [], redacted(settings.store_url), datetime.now(UTC)
+        )
     notes = [] if charts is None else [_draw(material, charts)]
     return Written(text(material, chosen), output, notes)
 

@@ -24,8 +24,10 @@ _OURS = '<meta name="generator" content="Wattfarm">'
 def reproduce(
     study: Annotated[str, typer.Argument(metavar="batching|training", help="The study to repeat.")],
     *,
-    quick: Annotated[bool, typer.Option("--quick", help="In minutes on two cores: smaller, and less sure.")] = False,
-    no_run: Annotated[bool, typer.Option("--no-run", help="Judge by what was measured so far.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Run smaller sweeps: minutes on two cores, less certain.")
+    ] = False,
+    no_run: Annotated[bool, typer.Option("--no-run", help="Use what was measured so far, measure nothing.")] = False,
     fresh: Fresh = False,
     include_flagged: IncludeFlagged = False,
     output: Annotated[
@@ -41,7 +43,7 @@ def reproduce(
     from farm.errors import InputError
     from farm.settings.credentials import redacted
     from farm.studies import reproduction
-    from farm.studies.paper.material import gather
+    from farm.studies.paper.loading import load_material, load_report
     from farm.studies.reproduction_view import document
 
     paper = reproduction.find(study)
@@ -61,9 +63,10 @@ def reproduce(
         if not sweeps:
             raise InputError(f"nothing of {', '.join(names)} was measured yet: leave out --no-run")
         missing = [name for name in names if name not in {sweep.name for sweep in sweeps}]
-        claims = reproduction.reproduction(store, paper, sweeps, missing, include_flagged)
+        data = load_report(store, sweeps)
+        claims = reproduction.reproduction(paper, data, missing, include_flagged)
         yield Shown(document(claims), as_form(as_json))
-        material = gather(store, sweeps, [], redacted(settings.store_url), datetime.now(UTC))
+        material = load_material(store, data, [], redacted(settings.store_url), datetime.now(UTC))
         yield Written(text(material, form, claims), path)
         for ran in found:
             yield outcome(ran.progress, store, ran.sweep)
@@ -98,13 +101,12 @@ def _measured(
     names: Sequence[str], store: "Store", settings: "Settings", fresh: bool, quiet: bool
 ) -> Generator[Output, None, list[Ran]]:
     """One sweep after the other, until one is interrupted."""
-    from farm import sweeps
+    from farm.kinds import parse_sweep, ready_made
     from farm.scheduling.embedded import Interrupts
-    from farm.spec import parse_sweep
 
     interrupts, found = Interrupts(), []
     for name in names:
-        text = sweeps.text(name)
+        text = ready_made.text(name)
         sweep = parse_sweep(text, f"{name}.yaml", Path.cwd())
         found.append((yield from measured(sweep, text, store, settings, interrupts, fresh, quiet)))
         if interrupts.count:

@@ -21,19 +21,21 @@ if TYPE_CHECKING:
     from farm.load.arrivals import Arrivals
 
 Rates = Annotated[
-    list[str] | None, typer.Option("--rate", metavar="RATE", help="Requests per time, 16/s; may be repeated.")
+    list[str] | None, typer.Option("--rate", metavar="RATE", help="Request rate, such as 16/s; may be repeated.")
 ]
-Rate = Annotated[str | None, typer.Option("--rate", metavar="RATE", help="Requests per time: 16/s, 30/min.")]
+Rate = Annotated[str | None, typer.Option("--rate", metavar="RATE", help="Request rate, such as 16/s or 30/min.")]
 Process = Annotated[
     str,
-    typer.Option("--arrivals", metavar="NAME|FILE", help="poisson, constant, or a file: seconds, a time stamp a line."),
+    typer.Option(
+        "--arrivals", metavar="NAME|FILE", help="poisson, constant, or a file with a time stamp in seconds a line."
+    ),
 ]
 Requests = Annotated[int, typer.Option(min=100, max=10_000_000, help="Requests that each simulation serves.")]
 Live = Annotated[
     str | None,
-    typer.Option(metavar="SWEEP", help="A sweep of kind serving: what was simulated for each of its loads, beside it."),
+    typer.Option(metavar="SWEEP", help="A sweep of kind serving: compare simulated with measured response times."),
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Of the random numbers: the same seed, the same answer.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the random numbers: the same seed gives the same answer.")]
 
 
 def response(
@@ -59,8 +61,10 @@ def response(
 ) -> Shown:
     """Simulate response times under load, from measured batches."""
     from farm.errors import InputError
+    from farm.exchange.loading import load, load_results
     from farm.kinds.serving.simulated import beside
     from farm.kinds.serving.simulated import response as simulated
+    from farm.kinds.serving.simulated.batches import NEEDS
     from farm.load.policy import Policy
 
     chosen = table_format(form, output, as_json)
@@ -69,12 +73,14 @@ def response(
         if rate or policy or arrivals != "poisson":
             raise InputError("--live: rates, policies and arrivals are those of its trials: leave the others out")
         with opened() as (store, _):
-            pairs = beside.beside(store, store.find_sweep(sweep), store.find_sweep(live), selected, requests, seed)
-        return Shown(beside.document(pairs), chosen, output)
+            data = load(store, store.find_sweep(sweep), NEEDS, selected.domain)
+            lived = load_results(store, store.find_sweep(live), selected.domain)
+        return Shown(beside.document(beside.beside(data, lived, selected, requests, seed)), chosen, output)
     processes = _arrivals(arrivals, rate or [])
     policies = [Policy.parse(text) for text in policy or []]
     with opened() as (store, _):
-        found = simulated.responses(store, store.find_sweep(sweep), selected, processes, policies, requests, seed)
+        data = load(store, store.find_sweep(sweep), NEEDS, selected.domain)
+    found = simulated.responses(data, selected, processes, policies, requests, seed)
     return Shown(simulated.document(found), chosen, output)
 
 
@@ -97,15 +103,18 @@ def recommend(
     as_json: Json = False,
 ) -> Shown:
     """Find the network and policy of least energy within a limit."""
+    from farm.exchange.loading import load
     from farm.kinds.serving.recommended import answer
     from farm.kinds.serving.recommended.choice import parse_limits
+    from farm.kinds.serving.simulated.batches import NEEDS
 
     chosen = table_format(form, output, as_json)
     limits = parse_limits(slo or [])
     (process,) = _arrivals(arrivals, [rate] if rate is not None else [])
+    selected = selection(where, domain, include_flagged)
     with opened() as (store, _):
-        selected = selection(where, domain, include_flagged)
-        found = answer.recommendation(store, store.find_sweep(sweep), selected, process, limits, requests, seed)
+        data = load(store, store.find_sweep(sweep), NEEDS, selected.domain)
+    found = answer.recommendation(data, selected, process, limits, requests, seed)
     return Shown(answer.document(found), chosen, output)
 
 
@@ -113,7 +122,7 @@ def _arrivals(name: str, rates: list[str]) -> "list[Arrivals]":
     """One for each rate; a trace has its own. Raises InputError."""
     from farm.errors import InputError
     from farm.load.arrivals import PROCESSES, Recorded
-    from farm.load.quantities import rate_per_s
+    from farm.load.rates import rate_per_s
 
     if name not in PROCESSES:
         if rates:

@@ -17,20 +17,26 @@ def results(
     include_flagged: IncludeFlagged = False,
     target_accuracy: Annotated[
         list[float] | None,
-        typer.Option("--target-accuracy", metavar="SHARE", help="Joules until accuracy 0.9, say; may be repeated."),
+        typer.Option(
+            "--target-accuracy",
+            metavar="SHARE",
+            help="Show the joules until this accuracy, such as 0.9; may be repeated.",
+        ),
     ] = None,
     form: FormatName = None,
     output: Output = None,
     as_json: Json = False,
 ) -> Shown:
     """Print results, grouped and summed up."""
+    from farm.exchange.loading import load_results
     from farm.kinds import views
     from farm.report.selection import Selection
 
     chosen = table_format(form, output, as_json)
+    selected = Selection.parse(by, where or [], domain, include_flagged, target_accuracy or [])
     with opened() as (store, _):
-        selected = Selection.parse(by, where or [], domain, include_flagged, target_accuracy or [])
-        return Shown(views.view(store, store.find_sweep(sweep), selected), chosen, output)
+        data = load_results(store, store.find_sweep(sweep), selected.domain)
+    return Shown(views.view(data, selected), chosen, output)
 
 
 def export(

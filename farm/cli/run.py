@@ -36,16 +36,16 @@ def run(sweep: SweepFile, fresh: Fresh = False, as_json: Json = False) -> Iterat
 
     Ctrl-C finishes the running trial and stops, twice stops now; the same command goes on from there.
     """
-    from farm.kinds import views
+    from farm.exchange.loading import load_results
+    from farm.kinds import load_sweep, views
     from farm.report.files import Format
     from farm.report.selection import Selection
     from farm.scheduling.embedded import Interrupts
-    from farm.spec import load_sweep
 
     loaded, text = load_sweep(sweep), sweep.read_text(encoding="utf-8")
     with opened(create=True) as (store, settings):
         ran = yield from measured(loaded, text, store, settings, Interrupts(), fresh, quiet=as_json)
-        shown = views.view(store, ran.sweep, Selection())
+        shown = views.view(load_results(store, ran.sweep), Selection())
         yield Shown(shown, Format.JSON if as_json else None)
         yield outcome(ran.progress, store, ran.sweep) if ran.progress.is_over else ran.stopped(f"farm run {sweep}")
 

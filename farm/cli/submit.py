@@ -21,15 +21,15 @@ PERIOD_S = 1.0
 
 def submit(
     sweep: SweepFile,
-    wait: Annotated[bool, typer.Option("--wait", help="Stay until all is measured.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until all is measured.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, submit nothing.")] = False,
     fresh: Fresh = False,
     as_json: Json = False,
 ) -> Iterator[Output]:
     """Queue a sweep for the farm's workers."""
+    from farm.kinds import load_sweep
     from farm.scheduling import submission
     from farm.scheduling.status import plans
-    from farm.spec import load_sweep
 
     loaded, text = load_sweep(sweep), sweep.read_text(encoding="utf-8")
     with opened(create=True) as (store, settings):

@@ -36,11 +36,12 @@ def timeline(
     as_json: Json = False,
 ) -> Shown:
     """Set joules per image against accuracy and year of publication."""
+    from farm.exchange.loading import load
     from farm.studies import timeline_view
 
     chosen = table_format(form, output, as_json)
     weights, figure = timeline_view.parse_accuracy(accuracy), timeline_view.parse_figure(of)
     selected = selection(where, domain, include_flagged)
     with opened() as (store, _):
-        found = timeline_view.view(store, store.find_sweep(sweep), selected, weights, figure)
-    return Shown(timeline_view.document(found), chosen, output)
+        data = load(store, store.find_sweep(sweep), domain=selected.domain)
+    return Shown(timeline_view.document(timeline_view.view(data, selected, weights, figure)), chosen, output)

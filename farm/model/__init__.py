@@ -6,10 +6,12 @@ Types that cross a process, a disk or the database are pydantic models and refus
 types of the inner loops are dataclasses.
 """
 
+from farm.model.data import Need, SweepData
 from farm.model.imports import Import, ImportedTrial, Mapped
 from farm.model.jobs import Asked, Claim, JobSpec, MeasureSettings, Rung, StoppingRule, SweepRecord
 from farm.model.lab import MACHINE_NAME, Check, Heartbeat, JobMessage, Machine, Owner, Probe, queue_for
 from farm.model.results import FailedTrial, MeasurementRow, TrialRow
+from farm.model.samples import Sample, SampleFigures
 from farm.model.status import (
     Condition,
     MachineStatus,
@@ -67,6 +69,7 @@ __all__ = [
     "MeasureSettings",
     "Measurement",
     "MeasurementRow",
+    "Need",
     "Owner",
     "Point",
     "Probe",
@@ -76,9 +79,12 @@ __all__ = [
     "Requests",
     "Rung",
     "RunningJob",
+    "Sample",
+    "SampleFigures",
     "Scalar",
     "Stopped",
     "StoppingRule",
+    "SweepData",
     "SweepRecord",
     "Temperature",
     "Trace",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -50,13 +50,17 @@ class Rung(Frozen):
         return judged >= self.least_accuracy
 
 
+#: The name of an entry point of group `wattfarm.workloads`.
+WorkloadName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,59}$")]
+
+
 class JobSpec(Frozen):
     """All that a worker needs to run one job."""
 
     version: Literal[1] = 1
     job: str  #: id: hash of sweep, point, target and repetition
     sweep: str  #: id of the sweep
-    kind: Literal["inference", "serving", "training", "layers", "burn"]  #: burn: the probe's load, in no sweep
+    kind: WorkloadName  #: of the workload that runs; `burn`, the load of the probe, is in no sweep
     point: Point
     repetition: int = Field(ge=0)
     target: str  #: any, hw:CLASS, machine:NAME, or what a machine must have: gpu.memory_gib >= 40
@@ -66,6 +70,7 @@ class JobSpec(Frozen):
     carbon_country: str | None = None  #: ISO 3166 alpha-3
     asked: Asked | None = None  #: None: planned when the sweep was submitted
     rungs: tuple[Rung, ...] = ()  #: in order of their epochs
+    resumable: bool = False  #: the trial saves checkpoints, from which the next attempt goes on
 
 
 class Claim(Frozen):
@@ -100,4 +105,5 @@ class SweepRecord(Frozen):
     rule: StoppingRule
     settled: bool  #: False: the controller may still plan more repetitions
     submitter: str  #: who submitted it
+    is_search: bool = False  #: the controller asks strategies for its jobs
     imported: bool = False  #: its measurements were made elsewhere

@@ -6,18 +6,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from farm.analysis.across import KIND, MACHINE, Cell, Comparison, Figure, Overall, compare
-from farm.analysis.aggregate import Sample, grouped
+from farm.analysis.aggregate import UnitSample, grouped
 from farm.analysis.intervals import BOOTSTRAP_NEEDS, MEDIAN_NEEDS
-from farm.analysis.samples import from_totals, samples
+from farm.analysis.samples import unit_samples
 from farm.errors import InputError
-from farm.model import Domain, SweepRecord, WindowKind
+from farm.model import SweepData, SweepRecord
 from farm.report import notes, summaries
 from farm.report.across_charts import figures
+from farm.report.columns import Columns
 from farm.report.document import Block, Column, Document, Form, Note, Paragraph, Row, Table, paragraphs
 from farm.report.numbers import label, several
 from farm.report.results import ends
-from farm.report.selection import Columns, Selected, Selection, check_names, label_names, select
-from farm.store import Store
+from farm.report.selection import Selected, Selection, check_names, label_names, select
 
 #: Labels that are no factors.
 _IDENTITY = frozenset({*MACHINE, *KIND, "device", "environment", "sweep", "repetition", "job", "trial"})
@@ -166,16 +166,16 @@ def _of_ratios(found: Across) -> Iterator[str]:
 
 
 def view(
-    store: Store,
-    sweeps: Sequence[SweepRecord],
+    data: Sequence[SweepData],
     selection: Selection,
     reference: Mapping[str, str] | None = None,
     figure: Figure | None = None,
     are_medians: bool = False,
 ) -> Across:
-    """Read, filter, group, compare; raises InputError as `select` does, and for a reference that nothing measured."""
+    """Filter, group and compare; raises InputError as `select` does, and for a reference that nothing measured."""
     reference = reference or {}
-    found = _samples(store, sweeps, selection.domain)
+    sweeps = [one.record for one in data]
+    found = [sample for one in data for sample in unit_samples(one)]
     factors = _factors(found)
     by = selection.by or _configuration(found, factors, reference)
     check_names([s.labels for s in found], list(reference))
@@ -207,25 +207,16 @@ def parse_figure(name: str | None) -> Figure | None:
     return Figure(name) if name else None
 
 
-def _samples(store: Store, sweeps: Sequence[SweepRecord], domain: Domain | None) -> list[Sample]:
-    """The database sums over windows, but for networks taken apart: their whole is told by each trial."""
-    plain = [sweep.id for sweep in sweeps if sweep.kind != "layers"]
-    apart = [sweep.id for sweep in sweeps if sweep.kind == "layers"]
-    found = from_totals(store.sample_rows(plain, domain), domain) if plain else []
-    if apart:
-        rows = store.measurement_rows(*apart, kinds=[WindowKind.MEASURE])
-        found += samples(store.trial_rows(*apart), rows, domain)
-    return found
-
-
-def _configuration(found: Sequence[Sample], factors: Sequence[str], reference: Mapping[str, str]) -> tuple[str, ...]:
+def _configuration(
+    found: Sequence[UnitSample], factors: Sequence[str], reference: Mapping[str, str]
+) -> tuple[str, ...]:
     """Model and batch size, and whatever else differs between points."""
     levels = {name: {s.labels.get(name) for s in found} for name in factors}
     first = [name for name in ("model", "batch_size") if name in factors]
     return tuple(dict.fromkeys((*first, *(n for n in factors if len(levels[n]) > 1 or n in reference))))
 
 
-def _factors(found: Sequence[Sample]) -> tuple[str, ...]:
+def _factors(found: Sequence[UnitSample]) -> tuple[str, ...]:
     return tuple(name for name in label_names(s.labels for s in found) if name not in _IDENTITY)
 
 

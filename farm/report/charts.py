@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from farm.analysis.aggregate import Sample, Summary
+from farm.analysis.aggregate import Summary, UnitSample
 from farm.report.document import Figure
 from farm.report.drawing import Value, dots, parted
 from farm.report.layout import named
@@ -27,7 +27,7 @@ def by_kind(summaries: Iterable[Summary], selected: Selected) -> dict[Kind, list
     return groups
 
 
-def origin(summary: Summary | Sample) -> str:
+def origin(summary: Summary | UnitSample) -> str:
     """How its joules were obtained, and whether they are real and were measured by this farm."""
     words = [obtained(summary.quality, summary.imported)]
     words += ["SIMULATED hardware"] if summary.simulated else []

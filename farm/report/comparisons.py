@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from farm.analysis.statistics.matching import Comparison, Side, compare
 from farm.analysis.statistics.multiplicity import Correction
 from farm.errors import InputError
-from farm.model import SweepRecord
+from farm.model import SweepData
 from farm.report import conclusions as words
 from farm.report.analyses import PAIR, document, pair_values
 from farm.report.document import Block, Column, Document, Paragraph, Row, Table, key
@@ -13,16 +13,13 @@ from farm.report.numbers import label
 from farm.report.observations import RESPONSES, Chosen, about, check_kinds, chosen, labelled, pooled, responses
 from farm.report.results import ends
 from farm.report.selection import Selection
-from farm.store import Store
 
 
-def comparison(
-    store: Store, sweeps: tuple[SweepRecord, SweepRecord], selections: tuple[Selection, Selection], response: str
-) -> Document:
+def comparison(sweeps: tuple[SweepData, SweepData], selections: tuple[Selection, Selection], response: str) -> Document:
     """The first against the second; raises InputError where they cannot be told apart, or never meet."""
-    if sweeps[0].id == sweeps[1].id and selections[0].where == selections[1].where:
+    if sweeps[0].record.id == sweeps[1].record.id and selections[0].where == selections[1].where:
         raise InputError("both sides are the same: name two sweeps, or choose the sides by --a and --b")
-    a, b = (chosen(store, sweep, (), selection) for sweep, selection in zip(sweeps, selections, strict=True))
+    a, b = (chosen(data, (), selection) for data, selection in zip(sweeps, selections, strict=True))
     if {t.labels["trial"] for t in a.trials} & {t.labels["trial"] for t in b.trials}:
         raise InputError("a trial is on both sides: choose the sides by --a and --b so that they do not overlap")
     both = (*a.trials, *b.trials)

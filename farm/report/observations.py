@@ -5,20 +5,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from farm.analysis.aggregate import Sample
+from farm.analysis.aggregate import UnitSample
 from farm.analysis.rules import grams, net_stands_out
-from farm.analysis.samples import WORK, samples
+from farm.analysis.samples import unit_samples
 from farm.analysis.statistics.data import LARGEST, Data
 from farm.errors import InputError
 from farm.kinds.serving.figures import statistic_of
 from farm.kinds.serving.live.trials import Served, served
-from farm.model import UNKNOWN_HARDWARE, Flag, Quality, Requests, SweepRecord, TrialRow
+from farm.model import UNKNOWN_HARDWARE, Flag, Need, Quality, Requests, SweepData
 from farm.report import notes
+from farm.report.columns import Columns
 from farm.report.document import Alert, Block, Paragraph, paragraphs
 from farm.report.numbers import label, several
-from farm.report.selection import KINDS_OF_JOULES, Columns, Labels, Selection, select
-from farm.store import Store
+from farm.report.selection import KINDS_OF_JOULES, Labels, Selection, select
 
+NEEDS = (Need.TRIALS, Need.REQUESTS, Need.LATENCIES)
 COLUMNS = Columns(always=(), context=("machine", "device", "model", "dataset", "batch_size", "precision"))
 #: Differing factors that are named; a search has more.
 _NAMED = 6
@@ -28,7 +29,7 @@ _NAMED = 6
 class Trial:
     """One that may be analysed."""
 
-    sample: Sample
+    sample: UnitSample
     accuracy: float | None  #: of a training, after its last epoch
     unit: str  #: of work
     served: Served | None = None  #: of a live trial
@@ -107,13 +108,11 @@ class Chosen:
     notes: tuple[str, ...]  #: that and the flags
 
 
-def chosen(store: Store, sweep: SweepRecord, names: Sequence[str], selection: Selection) -> Chosen:
-    """Those that measured, fit, and carry no flag that leaves them out; raises InputError where there is none."""
-    rows = list(store.trial_rows(sweep.id))
-    by_id = {row.trial: row for row in rows}
-    requests = store.requests(sweep.id) if sweep.kind == "serving" else {}
-    found = samples(rows, store.measurement_rows(sweep.id, kinds=WORK), selection.domain)
-    selected = select(sweep, found, replace(selection, by=tuple(names)), COLUMNS)
+def chosen(data: SweepData, names: Sequence[str], selection: Selection) -> Chosen:
+    """The trials that measured, fit, and carry no flag that leaves them out; raises InputError where there is none."""
+    sweep = data.record
+    accuracy = {row.trial: row.epochs[-1].validation_accuracy for row in data.trials if row.epochs}
+    selected = select(sweep, unit_samples(data), replace(selection, by=tuple(names)), COLUMNS)
     kept = [s for s in selected.samples if selection.include_flagged or s.is_valid]
     flags = Counter(flag for sample in selected.samples for flag in sample.flags)
     left_out = len(selected.samples) - len(kept)
@@ -125,7 +124,7 @@ def chosen(store: Store, sweep: SweepRecord, names: Sequence[str], selection: Se
     trials = several(len(selected.samples), "trial")
     away = f"{left_out} of {trials} are left out by their flags: --include-flagged keeps them"
     return Chosen(
-        trials=tuple(_trial(sample, by_id[str(sample.labels["trial"])], requests) for sample in kept),
+        trials=tuple(_trial(sample, accuracy, data.requests) for sample in kept),
         title=selected.title,
         joules=selected.joules,
         warnings=tuple(selected.warnings),
@@ -134,11 +133,9 @@ def chosen(store: Store, sweep: SweepRecord, names: Sequence[str], selection: Se
     )
 
 
-def of_sweep(
-    store: Store, sweep: SweepRecord, response: str, factors: Sequence[str], selection: Selection
-) -> Observations:
+def of_sweep(data: SweepData, response: str, factors: Sequence[str], selection: Selection) -> Observations:
     """Raises InputError where the trials do not fit together, or one has no such value."""
-    found = chosen(store, sweep, factors, selection)
+    found = chosen(data, factors, selection)
     name, values = responses(found.trials, response)
     labels = [trial.labels for trial in found.trials]
     check_kinds(labels, factors, RESPONSES[name].is_energy)
@@ -238,11 +235,10 @@ def pooled(labels: Sequence[Labels], factors: Sequence[str]) -> list[str]:
     return [f"Machines of one hardware class count as one ({those}): machine tells them apart, as a factor or --where."]
 
 
-def _trial(sample: Sample, row: TrialRow, requests: Mapping[str, Sequence[Requests]]) -> Trial:
-    accuracy = row.epochs[-1].validation_accuracy if row.epochs else None
-    rate_per_s = row.factors.get("rate_per_s")
-    live = served(requests.get(row.trial, ()), float(rate_per_s) if rate_per_s else None)
-    return Trial(sample, accuracy, str(row.facts.get("unit", "unit")), live)
+def _trial(sample: UnitSample, accuracy: Mapping[str, float], requests: Mapping[str, Sequence[Requests]]) -> Trial:
+    name, rate_per_s = str(sample.labels["trial"]), sample.labels.get("rate_per_s")
+    live = served(requests.get(name, ()), float(rate_per_s) if rate_per_s else None)
+    return Trial(sample, accuracy.get(name), str(sample.labels["unit"] or "unit"), live)
 
 
 def _others(labels: Sequence[Labels], factors: Sequence[str]) -> list[str]:

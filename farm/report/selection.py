@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Self, TypeVar
 
-from farm.analysis.aggregate import Sample
+from farm.analysis.aggregate import UnitSample
 from farm.analysis.statistics.data import order
 from farm.errors import InputError
 from farm.model import Domain, Quality, Scalar, SweepRecord
+from farm.report.columns import Columns
 from farm.report.document import Alert, Block, Document, Paragraph, paragraphs
 from farm.report.numbers import label
 
@@ -66,20 +67,11 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
-    """How the rows of a kind of sweep are told apart."""
-
-    always: tuple[str, ...]
-    context: tuple[str, ...]  #: named in the caption where all rows share them, in columns where they differ
-    factors: tuple[str, ...] = ()  #: in columns where they differ, and not worth a word where they do not
-
-
-@dataclass(frozen=True, slots=True)
 class Selected:
     """The samples of a sweep that are shown."""
 
     sweep: SweepRecord
-    samples: Sequence[Sample]  #: in the order of the rows
+    samples: Sequence[UnitSample]  #: in the order of the rows
     keys: tuple[str, ...]  #: to group them by
     shared: Labels  #: what all rows share
     averaged: Mapping[str, Sequence[Scalar]]  #: factors that differ inside the rows
@@ -142,7 +134,7 @@ class Selected:
         return Document(paragraphs(self.nothing().split("\n")), rows=())
 
 
-def select(sweep: SweepRecord, samples: Sequence[Sample], selection: Selection, columns: Columns) -> Selected:
+def select(sweep: SweepRecord, samples: Sequence[UnitSample], selection: Selection, columns: Columns) -> Selected:
     """Filter, sort, and choose the groups; raises InputError for a name or a value that no trial of the sweep knows."""
     check_names([s.labels for s in samples], selection.by)
     found = fitting(samples, lambda s: s.labels, selection.where, selection.option)
@@ -197,7 +189,7 @@ def _levels(found: Sequence[Labels], name: str) -> list[Scalar]:
     return sorted(dict.fromkeys([labels.get(name) for labels in found]), key=order)
 
 
-def _in_order(found: Sequence[Sample], levels: Mapping[str, Sequence[Scalar]]) -> list[Sample]:
+def _in_order(found: Sequence[UnitSample], levels: Mapping[str, Sequence[Scalar]]) -> list[UnitSample]:
     """By each of these names in turn, as its levels follow each other."""
     places = [(name, {level: place for place, level in enumerate(own)}) for name, own in levels.items()]
     return sorted(found, key=lambda s: tuple([place[s.labels.get(name)] for name, place in places]))

@@ -4,13 +4,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from farm.errors import BrokerUnavailable
+from farm.kinds.tuning.sweep import TuningSweep
 from farm.model import SweepRecord
 from farm.scheduling import routing, tuner
 from farm.scheduling.broker import Publisher
 from farm.scheduling.controller import Controller
 from farm.scheduling.plan import Plan, plan, targets_of
 from farm.settings import Settings
-from farm.spec import Sweep, TuningSweep, stopping_rule, sweep_id
+from farm.spec import Sweep, stopping_rule, sweep_id
 from farm.store import Store
 
 
@@ -63,6 +64,7 @@ def enqueue(sweep: Sweep, text: str, store: Store, settings: Settings, fresh: bo
         rule=rule,
         settled=rule.is_fixed and not is_search,
         submitter=settings.submitter,
+        is_search=is_search,
     )
     jobs = [job.new(sweep.priority, settings.max_attempts) for job in made.jobs]
     if is_search:  # what was asked for before, and cancelled since, is in no plan

@@ -83,53 +83,64 @@ class Settings(BaseSettings):
     )
     database_url_file: Path | None = Field(None, description="a file that holds the database's URL instead")
     database_password_file: Path | None = Field(None, description="a file that holds the password that its URL lacks")
-    lease_s: float = Field(60.0, gt=0, description="a worker silent for this long has lost its job")
+    lease_s: float = Field(60.0, gt=0, description="a worker without a heartbeat for so many seconds loses its job")
     heartbeat_s: float = Field(
-        5.0, gt=0, validate_default=True, description="a worker renews its lease and hears of a cancel this often"
+        5.0,
+        gt=0,
+        validate_default=True,
+        description="seconds between two heartbeats, which renew the lease and bring a cancel",
     )
-    grace_s: float = Field(60.0, gt=0, description="a job queued for this long on an empty queue is published again")
-    max_attempts: int = Field(3, ge=1, description="a job whose worker died this often has failed")
+    grace_s: float = Field(
+        60.0, gt=0, description="a job whose queue has been empty for so many seconds is published again"
+    )
+    max_attempts: int = Field(3, ge=1, description="a job whose worker died so often fails")
     simulator: Path | None = Field(
-        None, description="folder of a running simulation: its meters are read instead, results are stamped simulated"
+        None, description="folder of a running simulation: its meters are read, and results are marked simulated"
     )
     powercap_root: Path = Field(default_factory=_powercap_root, description="root of the RAPL tree")
     lock_file: Path = Field(
         default_factory=lambda: Path(tempfile.gettempdir()) / "wattfarm.lock",
-        description="one trial a machine: the lock that says so",
+        description="the lock file that allows one trial at a time on a machine",
     )
     gpu: str = Field(
-        "", description="the GPU to measure on, by index or UUID as nvidia-smi has them; default all that CUDA sees"
+        "", description="the GPU to measure on, by its index or UUID in nvidia-smi; default all that CUDA sees"
     )
     allow_models: str = Field(
-        "", description="networks of users' packages that a worker may load: my_package.*, several with commas"
+        "", description="patterns of users' networks that a worker may load: my_package.*, separated by commas"
     )
     watchdog_s: float = Field(
-        300.0, gt=0, description="a worker that hears nothing for so long while messages wait for it ends"
+        300.0, gt=0, description="a worker that receives nothing for so many seconds while messages wait ends itself"
     )
     wall_url: str = Field(
         "", description="the wall meter: a Prometheus server, http://host:9090, or an address that answers in JSON"
     )
-    wall_query: str = Field("", description="PromQL that gives one series; a plain name is stamped with its scrape")
-    wall_path: str = Field("", description="where the number is in the JSON: apower, aenergy.total, psu.0.w + psu.1.w")
+    wall_query: str = Field(
+        "", description="a PromQL query that returns one series; of a plain metric name the time of the scrape is used"
+    )
+    wall_path: str = Field(
+        "", description="the path of the number in the JSON: apower, aenergy.total, psu.0.w + psu.1.w"
+    )
     wall_unit: Literal["W", "kW", "J", "Wh", "kWh"] = Field(
-        "W", description="of that number; power (W, kW) is sampled, energy (J, Wh, kWh) is counted by the meter"
+        "W", description="unit of that number: power (W, kW) is sampled, energy (J, Wh, kWh) is counted by the meter"
     )
     wall_period_s: float = Field(
-        1.0, ge=0.1, description="the wall meter is asked this often, and measures as often; power needs 2 s at most"
+        1.0, ge=0.1, description="seconds between two requests to the wall meter; for power at most 2"
     )
-    wall_timeout_s: float = Field(2.0, gt=0, description="longest wait for the wall meter's answer")
+    wall_timeout_s: float = Field(2.0, gt=0, description="longest wait for an answer of the wall meter, in seconds")
     wall_secret: SecretStr = Field(
         SecretStr(""), description="bearer token of the wall meter, or the password where its URL names a user"
     )
     wall_secret_file: Path | None = Field(None, description="a file that holds the wall meter's secret instead")
     log_format: Literal["text", "json"] = Field(
-        "text", description="of controller and worker: lines for people, or one JSON object a line"
+        "text", description="logs of controller and worker: text for people, or one JSON object a line"
     )
     task_events: bool = Field(False, description="workers send Celery's task events, for Flower")
-    metrics: str = Field("", description="[HOST:]PORT where `farm serve` answers Prometheus; default nowhere")
-    submitter: str = Field(default_factory=_user, description="who submits: submitters take turns on the farm")
+    metrics: str = Field("", description="[HOST:]PORT on which `farm serve` answers Prometheus; default none")
+    submitter: str = Field(
+        default_factory=_user, description="name of the submitter: submitters take turns on the farm"
+    )
     machine_name: str = Field("", description="this machine's name in the farm; default its host name")
-    probe: bool = Field(True, description="watch a GPU's meters for half a minute when a worker first meets it")
+    probe: bool = Field(True, description="probe the meters of a GPU for half a minute when a worker first uses it")
 
     @classmethod
     def settings_customise_sources(

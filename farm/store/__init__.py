@@ -24,11 +24,11 @@ from farm.store.messages import AtWork, Publishing, UnpublishedJobs
 from farm.store.operations import Operations
 from farm.store.queries import Found, Queries
 from farm.store.results import Results
+from farm.store.samples import Samples
 from farm.store.schema import SchemaState, check, require, upgrade
 from farm.store.searches import AskedJob, Search, Searches, Trained
 from farm.store.sweeps import NewJob, Sweeps
 from farm.store.trials import Trials
-from farm.store.views import SampleRow, Samples
 
 __all__ = [
     "PRESENT_S",
@@ -36,7 +36,6 @@ __all__ = [
     "AtWork",
     "Found",
     "NewJob",
-    "SampleRow",
     "SchemaState",
     "Search",
     "Store",

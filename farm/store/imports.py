@@ -1,23 +1,37 @@
-"""Measurements made elsewhere, on their way into the store."""
+"""Commands that store measurements which were made elsewhere."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import farm.store.tables as t
-from farm.model import Import, ImportedTrial, JobState, MachineState, StoppingRule, SweepRecord, WindowKind
-from farm.store.engine import Database
+from pydantic import JsonValue
 
-#: The kind of their sweeps: nobody here knows what ran.
+import farm.store.tables as t
+from farm.energy.samples import samples
+from farm.model import (
+    Import,
+    ImportedTrial,
+    JobState,
+    MachineState,
+    Measurement,
+    StoppingRule,
+    SweepRecord,
+    Window,
+    WindowKind,
+)
+from farm.store.engine import Database
+from farm.store.samples import sample_row
+
+#: The kind of imported sweeps: the farm does not know what ran.
 KIND = "imported"
 
 
 class Imports(Database):
-    """For users."""
+    """Commands of users."""
 
     def add_import(self, found: Import, submitter: str) -> bool:
-        """Store all of it, or nothing where an error happens; False where it is there already."""
+        """Store the whole import, or nothing on an error; return False if it is stored already."""
         now = datetime.now(UTC)
         repetitions = 1 + max(trial.repetition for trial in found.trials)
         sweep = SweepRecord(
@@ -48,8 +62,17 @@ def _rows(found: Import, now: datetime) -> Iterator[tuple[Any, Sequence[dict[str
     placed = list(zip(jobs, found.trials, strict=True))
     yield t.job, [_job(found.id, job, place, trial) for place, (job, trial) in enumerate(placed)]
     yield t.trial, [_trial(found, job, trial, now) for job, trial in placed]
-    yield t.window, [_window(job, trial, now) for job, trial in placed]
-    yield t.measurement, [_measurement(job, trial) for job, trial in placed]
+    trials = [(f"{job}.1", _facts(found, trial), _window(trial, now), _measurement(trial)) for job, trial in placed]
+    yield t.window, [{"trial_id": id_, **window.model_dump()} for id_, _, window, _ in trials]
+    yield t.measurement, [{"trial_id": id_, **measured.model_dump()} for id_, _, _, measured in trials]
+    yield (
+        t.sample,
+        [
+            {"trial_id": id_, **sample_row(sample)}
+            for id_, facts, window, measured in trials
+            for sample in samples([window], [measured], facts, ())
+        ],
+    )
 
 
 def _hash(*parts: str) -> str:
@@ -103,15 +126,19 @@ def _job(sweep: str, job: str, place: int, trial: ImportedTrial) -> dict[str, An
     }
 
 
+def _facts(found: Import, trial: ImportedTrial) -> dict[str, JsonValue]:
+    accuracy: dict[str, JsonValue] = {} if trial.accuracy is None else {"accuracy": trial.accuracy}
+    return {"unit": found.mapped.unit, "domain": trial.domain, **accuracy}
+
+
 def _trial(found: Import, job: str, trial: ImportedTrial, now: datetime) -> dict[str, Any]:
-    accuracy = {} if trial.accuracy is None else {"accuracy": trial.accuracy}
     return {
         "id": f"{job}.1",
         "job_id": job,
         "attempt": 1,
         "machine_id": _machine_id(trial),
         "finished_at_utc": now,
-        "facts": {"unit": found.mapped.unit, "domain": trial.domain, **accuracy},
+        "facts": _facts(found, trial),
         "flags": [],
         "notes": [f"imported from {found.source}, line {trial.line}"],
         "log_tail": "",
@@ -119,32 +146,23 @@ def _trial(found: Import, job: str, trial: ImportedTrial, now: datetime) -> dict
     }
 
 
-def _window(job: str, trial: ImportedTrial, now: datetime) -> dict[str, Any]:
-    """Only its duration says anything; an unknown one is a window that ends as it begins."""
-    return {
-        "trial_id": f"{job}.1",
-        "kind": WindowKind.MEASURE,
-        "index": 0,
-        "begin_at_ns": 0,
-        "end_at_ns": round((trial.duration_s or 0) * 1e9),
-        "started_at_utc": now,
-        "units": trial.units,
-    }
+def _window(trial: ImportedTrial, now: datetime) -> Window:
+    """Only its duration means anything; a window of unknown duration ends as it begins."""
+    end_at_ns = round((trial.duration_s or 0) * 1e9)
+    return Window(kind=WindowKind.MEASURE, begin_at_ns=0, end_at_ns=end_at_ns, started_at_utc=now, units=trial.units)
 
 
-def _measurement(job: str, trial: ImportedTrial) -> dict[str, Any]:
+def _measurement(trial: ImportedTrial) -> Measurement:
     watts = trial.gross_j / trial.duration_s if trial.gross_j is not None and trial.duration_s else None
-    return {
-        "trial_id": f"{job}.1",
-        "window_kind": WindowKind.MEASURE,
-        "window_index": 0,
-        "domain": trial.domain,
-        "quality": trial.quality,
-        "source": KIND,
-        "gross_j": trial.gross_j,
-        "net_j": trial.net_j,
-        "net_j_low": trial.net_j_low,
-        "net_j_high": trial.net_j_high,
-        "mean_w": watts,
-        "flags": [],
-    }
+    return Measurement(
+        window_kind=WindowKind.MEASURE,
+        window_index=0,
+        domain=trial.domain,
+        quality=trial.quality,
+        source=KIND,
+        gross_j=trial.gross_j,
+        net_j=trial.net_j,
+        net_j_low=trial.net_j_low,
+        net_j_high=trial.net_j_high,
+        mean_w=watts,
+    )

@@ -23,7 +23,7 @@ class Machines(Database):
             "spooled": 0,
             "rejected": 0,
         }
-        statement = self.insert(t.machine).values(row | {"wanted_state": MachineState.ACTIVE})
+        statement = self.insert(t.machine).values(row | {"wanted_state": MachineState.ACTIVE, "imported": False})
         with self.write() as connection:
             connection.execute(statement.on_conflict_do_update(index_elements=[t.machine.c.id], set_=row))
 

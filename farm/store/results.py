@@ -5,9 +5,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, Row, Select, or_, select
+from sqlalchemy import Connection, Row, Select, func, or_, select
 
 import farm.store.tables as t
+from farm.energy.samples import WORK
 from farm.errors import InputError
 from farm.model import (
     Asked,
@@ -126,6 +127,18 @@ class Results(Database):
                 own = Requests(window=row["window"], capacity_per_s=row["capacity_per_s"], **times_s)
                 found[row["trial_id"]].append(own)
         return dict(found)
+
+    def meters(self, sweep_id: str) -> dict[tuple[Domain, str | None, Quality | None], int]:
+        """How many windows of work each meter measured, by domain, meter and quality."""
+        columns = (t.measurement.c.domain, t.measurement.c.source, t.measurement.c.quality)
+        mine = (t.job.c.sweep_id == sweep_id, t.measurement.c.window_kind.in_(WORK))
+        query = select(*columns, func.count()).select_from(_JOINED.join(t.window).join(t.measurement))
+        query = query.where(*mine).group_by(*columns).order_by(*columns)
+        with self.read() as connection:
+            return {
+                (Domain(domain), source, Quality(quality) if quality else None): count
+                for domain, source, quality, count in connection.execute(query)
+            }
 
     def environments(self, *sweep_ids: str) -> dict[str, Mapping[str, JsonValue]]:
         """What the trials of these sweeps (none: of all) ran in, by its id, as it first appears in their plans."""

@@ -8,8 +8,8 @@ from sqlalchemy import Connection, inspect, text
 from farm.errors import SchemaMismatch
 from farm.store.engine import Database
 
-#: The newest migration, the one that this program was written for; migrations are numbered 0001, 0002, ...
-HEAD = "0006"
+#: The newest migration, which this program needs; migrations are numbered 0001, 0002, ...
+HEAD = "0001"
 #: Alembic's table, under a name of our own: a database may hold other programs' tables too.
 VERSION_TABLE = "wattfarm_schema"
 _MIGRATIONS = Path(__file__).with_name("migrations")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, func, select
 
 import farm.store.tables as t
-from farm.model import Domain, Flag, JobState, Point, Stopped, SweepRecord, WindowKind
+from farm.model import Domain, Flag, JobState, Point, Stopped, SweepRecord
 from farm.store.engine import Database
 
 _STUDY = t.job.c.spec["asked", "study"].as_string()
@@ -17,7 +17,7 @@ _OVER = (JobState.DONE, JobState.FAILED)
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A tuning sweep that has configurations to ask for."""
+    """A search that has configurations to ask for."""
 
     sweep: SweepRecord
     over: int  #: jobs done or failed: while it stays the same there is nothing new to learn
@@ -54,7 +54,7 @@ class Searches(Database):
         """The tuning sweeps that are not settled, or that one if it is among them."""
         is_over = t.job.c.state.in_(_OVER)
         over = select(func.count()).where(t.job.c.sweep_id == t.sweep.c.id, is_over).scalar_subquery()
-        query = select(t.sweep, over.label("over")).where(t.sweep.c.kind == "tuning", t.sweep.c.settled.is_(False))
+        query = select(t.sweep, over.label("over")).where(t.sweep.c.is_search, t.sweep.c.settled.is_(False))
         if sweep_id is not None:
             query = query.where(t.sweep.c.id == sweep_id)
         with self.read() as connection:
@@ -115,21 +115,15 @@ def _accuracies(connection: Connection, measured: Collection[ColumnElement[bool]
 def _energies_j(
     connection: Connection, measured: Collection[ColumnElement[bool]]
 ) -> Mapping[str, dict[Domain, float | None]]:
-    """Net where it is known of every training window, else gross where that is."""
-    net_j, gross_j = t.measurement.c.net_j, t.measurement.c.gross_j
+    """Net where it is known of all training windows, else gross."""
+    sample = t.sample.c
     query = (
-        select(
-            t.measurement.c.trial_id,
-            t.measurement.c.domain,
-            func.count(),
-            *(function(column) for column in (net_j, gross_j) for function in (func.count, func.sum)),
-        )
-        .join(t.trial, t.trial.c.id == t.measurement.c.trial_id)
+        select(sample.trial_id, sample.domain, func.coalesce(sample.net_j, sample.gross_j))
+        .join(t.trial, t.trial.c.id == sample.trial_id)
         .join(t.job, t.job.c.id == t.trial.c.job_id)
-        .where(*measured, t.measurement.c.window_kind == WindowKind.TRAINING)
-        .group_by(t.measurement.c.trial_id, t.measurement.c.domain)
+        .where(*measured, sample.part == t.WHOLE)
     )
     found: dict[str, dict[Domain, float | None]] = defaultdict(dict)
-    for trial, domain, windows, nets, net, grosses, gross in connection.execute(query):
-        found[trial][Domain(domain)] = net if nets == windows else gross if grosses == windows else None
+    for trial, domain, joules in connection.execute(query):
+        found[trial][Domain(domain)] = joules
     return found

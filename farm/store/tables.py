@@ -71,9 +71,8 @@ _NAMES = {
 _WAITING = "state = 'queued'"
 _OUTBOX = "state = 'queued' AND published_at IS NULL"
 _RUNNING = "state = 'running'"
-_WORK = "IN ('measure', 'training')"
-#: All that sums over the windows of a trial need.
-_SUMMED = ("domain", "trial_id", "gross_j", "net_j", "net_j_low", "net_j_high", "quality", "flags", "window_kind")
+#: The value of `sample.part` for the whole trial: a column of a primary key cannot be null.
+WHOLE = -1
 
 
 def _partial(name: str, *columns: str, where: str) -> Index:
@@ -101,6 +100,7 @@ class Sweep(Row, table=True):
     settled: bool
     submitter: str  #: whose turn it is, where several wait
     imported: bool  #: measured elsewhere: `farm import`
+    is_search: bool  #: the controller asks strategies for its jobs
 
 
 class Machine(Row, table=True):
@@ -204,9 +204,6 @@ class Window(Row, table=True):
     """One stretch of a trial."""
 
     __tablename__ = "window"
-    __table_args__ = (
-        _partial("ix_window_work", "trial_id", "units", "begin_at_ns", "end_at_ns", "kind", where=f"kind {_WORK}"),
-    )
 
     trial_id: str = Field(primary_key=True, foreign_key="trial.id")
     kind: WindowKind = Field(primary_key=True, sa_type=Text)
@@ -225,7 +222,6 @@ class Measurement(Row, table=True):
         ForeignKeyConstraint(
             ["trial_id", "window_kind", "window_index"], ["window.trial_id", "window.kind", "window.index"]
         ),
-        _partial("ix_measurement_work", *_SUMMED, where=f"window_kind {_WORK}"),
     )
 
     trial_id: str = Field(primary_key=True)
@@ -246,6 +242,29 @@ class Measurement(Row, table=True):
     temperature_c: float | None
     clock_hz: float | None
     flags: list[str] = Field(sa_type=Json)
+
+
+class Sample(Row, table=True):
+    """The work of one trial in one domain, summed up when the trial is stored; a part has a row of its own."""
+
+    __tablename__ = "sample"
+
+    trial_id: str = Field(primary_key=True, foreign_key="trial.id")
+    domain: Domain = Field(primary_key=True, sa_type=Text)
+    part: int = Field(primary_key=True)  #: WHOLE, or the index of the window of the part
+    own_device: bool  #: the device that did the work draws its power in this domain
+    device: str | None
+    unit: str | None
+    units: int = Field(sa_type=BigInteger)
+    duration_s: float | None
+    gross_j: float | None
+    gross_u_j: float | None
+    net_j: float | None
+    net_u_j: float | None
+    idle_w: float | None
+    quality: Quality | None = Field(sa_type=Text)
+    flags: str  #: sorted, between semicolons
+    valid: bool  #: no flag but notes
 
 
 class Trace(Row, table=True):
@@ -312,6 +331,7 @@ environment = METADATA.tables["environment"]
 trial = METADATA.tables["trial"]
 window = METADATA.tables["window"]
 measurement = METADATA.tables["measurement"]
+sample = METADATA.tables["sample"]
 trace = METADATA.tables["trace"]
 latency = METADATA.tables["latency"]
 requests = METADATA.tables["requests"]

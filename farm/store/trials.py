@@ -9,10 +9,12 @@ from pydantic import JsonValue
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 import farm.store.tables as t
+from farm.energy.samples import samples_of
 from farm.model import FailureKind, JobState, Requests, TraceReport, TrialReport
 from farm.store.blobs import REQUEST_TIMES, pack, pack_channel
 from farm.store.engine import Database
 from farm.store.outcome import outcome
+from farm.store.samples import sample_row
 
 #: A job in one of these may still take a report of its last attempt.
 _OPEN = (JobState.RUNNING, JobState.QUEUED, JobState.FAILED)
@@ -117,6 +119,7 @@ def _insert_series(connection: Connection, report: TrialReport) -> None:
     batches: list[tuple[Any, list[dict[str, Any]]]] = [
         (t.window, [trial | window.model_dump() for window in report.windows]),
         (t.measurement, [trial | measurement.model_dump() for measurement in report.measurements]),
+        (t.sample, [trial | sample_row(sample) for sample in samples_of(report)]),
         (t.trace, [trial | _trace_row(trace) for trace in report.traces]),
         (t.epoch, [trial | epoch.model_dump() for epoch in report.epochs]),
         (t.requests, [trial | _requests_row(requests) for requests in report.requests]),

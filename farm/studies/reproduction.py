@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from farm.analysis.aggregate import Sample
-from farm.analysis.samples import WORK, samples
+from farm.analysis.aggregate import UnitSample
+from farm.analysis.samples import unit_samples
 from farm.analysis.statistics.libraries import library
 from farm.errors import InputError
 from farm.kinds.serving.live.trials import Served as ServedLive
@@ -13,10 +13,9 @@ from farm.kinds.serving.live.trials import served as served_live
 from farm.kinds.serving.simulated.batches import served
 from farm.kinds.tuning import results as tuning
 from farm.load.policy import Policy
-from farm.model import SweepRecord
+from farm.model import SweepData, SweepRecord
 from farm.report import html
 from farm.report.selection import Selection
-from farm.store import Store
 from farm.studies.claims import batching, searches, serving, training
 from farm.studies.claims.finding import Finding, Paper, Times, Trials, apart
 from farm.studies.claims.searches import Searches
@@ -60,57 +59,55 @@ def sweeps_of(paper: Paper, is_quick: bool) -> list[str]:
 
 
 def reproduction(
-    store: Store, paper: Paper, sweeps: Sequence[SweepRecord], missing: Sequence[str], include_flagged: bool
+    paper: Paper, data: Sequence[SweepData], missing: Sequence[str], include_flagged: bool
 ) -> Reproduction:
-    """Read the sweeps of a study and judge its claims."""
+    """Judge the claims of a paper by the sweeps that were measured."""
     judge = _of_batching if paper is batching.PAPER else _of_training
-    to_go = {sweep.name: store.progress(sweep.id).to_go for sweep in sweeps}
-    found = judge(store, sweeps, include_flagged)
-    return Reproduction(paper, sweeps, missing, {name: count for name, count in to_go.items() if count}, found)
+    to_go = {one.record.name: one.progress.to_go for one in data if one.progress.to_go}
+    return Reproduction(paper, [one.record for one in data], missing, to_go, judge(data, include_flagged))
 
 
-def _parted(store: Store, sweeps: Sequence[SweepRecord], factor: str) -> tuple[list[SweepRecord], list[SweepRecord]]:
+def _parted(data: Sequence[SweepData], factor: str) -> tuple[list[SweepData], list[SweepData]]:
     """Sweeps whose trials have a factor, and the others."""
-    have = [sweep for sweep in sweeps if any(factor in row.factors for row in store.trial_rows(sweep.id))]
-    return have, [sweep for sweep in sweeps if sweep not in have]
+    have: list[SweepData] = []
+    others: list[SweepData] = []
+    for one in data:
+        (have if any(factor in trial.factors for trial in one.trials) else others).append(one)
+    return have, others
 
 
-def _of_batching(store: Store, sweeps: Sequence[SweepRecord], include_flagged: bool) -> list[Finding]:
-    live, timed = _parted(store, sweeps, _OF_REQUESTS)
-    of_decade = [sweep for sweep in timed if sweep.name == OF_DECADE]
-    inference = [sweep for sweep in timed if sweep not in of_decade]
-    measured = Trials(_samples(store, inference), include_flagged)
-    years = Trials(_samples(store, of_decade), include_flagged) if of_decade else None
-    requests = Trials(_samples(store, live), include_flagged)
-    simulated = [answers for sweep in inference for answers in _simulated(store, sweep, include_flagged)]
+def _of_batching(data: Sequence[SweepData], include_flagged: bool) -> list[Finding]:
+    live, timed = _parted(data, _OF_REQUESTS)
+    of_decade = [one for one in timed if one.record.name == OF_DECADE]
+    inference = [one for one in timed if one.record.name != OF_DECADE]
+    measured = Trials(_samples(inference), include_flagged)
+    years = Trials(_samples(of_decade), include_flagged) if of_decade else None
+    requests = Trials(_samples(live), include_flagged)
+    simulated = [answers for one in inference for answers in _simulated(one, include_flagged)]
     nothing = "no network was timed at two batch sizes, or served requests under two policies"
     sources = [
-        Source(_live(store, live, requests), requests.basis(Times.LIVE, of_energy=False)),
+        Source(_live(live, requests), requests.basis(Times.LIVE, of_energy=False)),
         Source(simulated, measured.basis(Times.SIMULATED, of_energy=False)),
     ]
     answered = serving.findings(sources, measured.nothing(nothing, of_energy=False))
     return [*batching.findings(measured, years), *answered, serving.thrift(requests)]
 
 
-def _of_training(store: Store, sweeps: Sequence[SweepRecord], include_flagged: bool) -> list[Finding]:
-    searched, trained = _parted(store, sweeps, _OF_SEARCH)
-    rows = [row for sweep in trained for row in store.trial_rows(sweep.id)]
+def _of_training(data: Sequence[SweepData], include_flagged: bool) -> list[Finding]:
+    searched, trained = _parted(data, _OF_SEARCH)
+    rows = [row for one in trained for row in one.trials]
     accuracy = {row.trial: row.epochs[-1].validation_accuracy for row in rows if row.epochs}
-    measured = Trials(_samples(store, trained), include_flagged)
-    return [*searches.findings(_searches(store, searched)), *training.findings(measured, accuracy)]
+    measured = Trials(_samples(trained), include_flagged)
+    return [*searches.findings(_searches(searched)), *training.findings(measured, accuracy)]
 
 
-def _samples(store: Store, sweeps: Sequence[SweepRecord]) -> list[Sample]:
-    return [
-        sample
-        for sweep in sweeps
-        for sample in samples(store.trial_rows(sweep.id), store.measurement_rows(sweep.id, kinds=WORK))
-    ]
+def _samples(sweeps: Sequence[SweepData]) -> list[UnitSample]:
+    return [sample for sweep in sweeps for sample in unit_samples(sweep)]
 
 
-def _simulated(store: Store, sweep: SweepRecord, include_flagged: bool) -> list[Answers]:
+def _simulated(sweep: SweepData, include_flagged: bool) -> list[Answers]:
     try:
-        services = served(store, sweep, Selection(include_flagged=include_flagged)).services
+        services = served(sweep, Selection(include_flagged=include_flagged)).services
     except InputError:  # nothing is measured, or all is flagged: the trials' basis says so
         return []
     return [
@@ -120,9 +117,9 @@ def _simulated(store: Store, sweep: SweepRecord, include_flagged: bool) -> list[
     ]
 
 
-def _live(store: Store, sweeps: Sequence[SweepRecord], trials: Trials) -> list[Answers]:
+def _live(sweeps: Sequence[SweepData], trials: Trials) -> list[Answers]:
     """By network, place and rate; policies that cannot keep up have no response times."""
-    windows = {trial: own for sweep in sweeps for trial, own in store.requests(sweep.id).items()}
+    windows = {trial: own for sweep in sweeps for trial, own in sweep.requests.items()}
     found = []
     for name, group in apart(trials.counted, serving.LOADS):
         rate = group[0].labels.get("rate_per_s")
@@ -145,8 +142,8 @@ def _rate_per_s(trials: Sequence[ServedLive]) -> float:
     return fmean(known) if known else 0.0
 
 
-def _searches(store: Store, sweeps: Sequence[SweepRecord]) -> Searches:
-    views = [tuning.results(store, sweep, Selection()) for sweep in sweeps]
+def _searches(sweeps: Sequence[SweepData]) -> Searches:
+    views = [tuning.results(sweep, Selection()) for sweep in sweeps]
     studies = [study for view in views for study in view.found.studies]
     every = Trials([sample for view in views for sample in view.selected.samples], include_flagged=True)
     return Searches(studies, every.basis())

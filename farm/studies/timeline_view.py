@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from farm import kinds
 from farm.analysis.across import Figure
 from farm.analysis.aggregate import summarise
-from farm.analysis.samples import from_totals
+from farm.analysis.samples import unit_samples
 from farm.errors import InputError
-from farm.kinds.inference.results import COLUMNS
-from farm.model import Quality, Scalar, SweepRecord
+from farm.kinds.inference.kind import COLUMNS
+from farm.model import Quality, Scalar, SweepData
 from farm.report import notes as energy_notes
 from farm.report.document import (
     Block,
@@ -30,7 +31,6 @@ from farm.report.results import ends
 from farm.report.selection import Selected, Selection, select
 from farm.report.summaries import records as result_records
 from farm.spec.catalog import Accuracy
-from farm.store import Store
 from farm.studies.timeline import ENOUGH_PAPERS, LEAST_PAPERS, Entry, Timeline, Trend, timelines
 
 _NETWORKS = (
@@ -55,14 +55,12 @@ class Timelines:
     left_out: Sequence[str]  #: the network of each batch size whose every trial is flagged
 
 
-def view(
-    store: Store, sweep: SweepRecord, selection: Selection, accuracy: Accuracy, figure: Figure | None
-) -> Timelines:
-    """Read, filter and group by batch size; raises InputError where there is no network to show."""
-    if sweep.kind != "inference":
+def view(data: SweepData, selection: Selection, accuracy: Accuracy, figure: Figure | None) -> Timelines:
+    """Filter and group by batch size; raises InputError where there is no network to show."""
+    sweep = data.record
+    if not kinds.get(sweep.kind).times_batches:
         raise InputError(f"{sweep.name}: of kind {sweep.kind}: only sweeps of kind inference have an energy per image")
-    found = from_totals(store.sample_rows([sweep.id], selection.domain), selection.domain)
-    selected = select(sweep, found, selection, COLUMNS)
+    selected = select(sweep, unit_samples(data), selection, COLUMNS)
     every = summarise(selected.samples, selected.keys, selection.include_flagged)
     if not every:
         raise InputError(selected.nothing().replace("\n", ": "))

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +23,8 @@ MEASURE = (
     "latency_s: 0.1, guard_s: 0.02, min_iterations: 2}"
 )
 TINY = {"model": "shufflenet_v2_x0_5", "batch_size": "[1, 2]", "device": "cpu"}
-#: Commands that start other processes, or wait for them, get a process of their own.
-STARTING = {"run", "serve", "worker", "watch", "reproduce"}
+#: Commands that start other processes, wait for them, or load drivers get a process of their own.
+OWN_PROCESS = {"run", "serve", "worker", "watch", "reproduce", "doctor"}
 #: Nothing here takes so long, on a busy machine either.
 PATIENCE_S = 120.0
 
@@ -102,26 +102,11 @@ class Person:
             process.communicate()
 
     def runs(self, *arguments: str, **env: str) -> Done:
-        """A command to its end: in this process, unless it starts others."""
-        if self.memory_kib is None and STARTING.isdisjoint(arguments[:1]):
-            return self._called(arguments, env)
+        """A command to its end: in this process, unless it needs one of its own."""
+        if self.memory_kib is None and OWN_PROCESS.isdisjoint(arguments[:1]):
+            return called(self.folder, self._environment(env), *arguments)
         with self.starts(*arguments, **env) as process:
             return ended(process)
-
-    def _called(self, arguments: Sequence[str], env: Mapping[str, str]) -> Done:
-        status: Any = os.EX_OK
-        with (
-            contextlib.chdir(self.folder),
-            mock.patch.dict(os.environ, self._environment(env), clear=True),
-            mock.patch.object(sys, "argv", ["farm", *arguments]),
-            contextlib.redirect_stdout(io.StringIO()) as out,
-            contextlib.redirect_stderr(io.StringIO()) as err,
-        ):
-            try:
-                main()
-            except SystemExit as ending:
-                status = ending.code
-        return Done(status, out.getvalue(), err.getvalue())
 
     def waits_for(self, sweep: str, state: str) -> None:
         """Until a job of the sweep stands so."""
@@ -151,6 +136,23 @@ class Person:
         plain = {k: v for k, v in os.environ.items() if not k.startswith("FARM_") and k not in {"COLUMNS", "LINES"}}
         own = {"FARM_HOME": str(self.home), "FARM_LOCK_FILE": str(self.folder / "lock"), "FARM_MACHINE_NAME": "lab1"}
         return {**plain, **own, **changes}
+
+
+def called(folder: Path, environment: Mapping[str, str], *arguments: str) -> Done:
+    """Run a command to its end, in this process: the program is imported once for many commands."""
+    status: Any = os.EX_OK
+    with (
+        contextlib.chdir(folder),
+        mock.patch.dict(os.environ, environment, clear=True),
+        mock.patch.object(sys, "argv", ["farm", *arguments]),
+        contextlib.redirect_stdout(io.StringIO()) as out,
+        contextlib.redirect_stderr(io.StringIO()) as err,
+    ):
+        try:
+            main()
+        except SystemExit as ending:
+            status = ending.code
+    return Done(status, out.getvalue(), err.getvalue())
 
 
 def ended(process: subprocess.Popen[str]) -> Done:

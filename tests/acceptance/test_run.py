@@ -60,6 +60,7 @@ def test_running_again_measures_nothing_and_prints_the_same(measured: Person, fi
     assert set(trials(measured, "tiny").values()) == {1}
 
 
+@pytest.mark.slow
 def test_fresh_measures_all_again_beside_the_old(measured: Person, person: Person) -> None:
     shutil.copytree(measured.folder, person.folder, dirs_exist_ok=True)
     old = person.runs("results", "tiny", "--json").json
@@ -75,6 +76,7 @@ def test_fresh_measures_all_again_beside_the_old(measured: Person, person: Perso
 # Interrupted
 
 
+@pytest.mark.slow
 def test_ctrl_c_finishes_the_running_trial_and_the_same_command_goes_on(person: Person) -> None:
     sweep = person.writes("interrupted", TINY, repetitions="2")
     with person.starts("run", sweep) as process:
@@ -98,6 +100,7 @@ def test_ctrl_c_finishes_the_running_trial_and_the_same_command_goes_on(person: 
     assert set(after.values()) == {1}
 
 
+@pytest.mark.slow
 def test_ctrl_c_twice_stops_now_and_nothing_is_lost(person: Person) -> None:
     slow = MEASURE.replace("window_s: 0.2", "window_s: 3600")
     sweep = person.writes("slow", {**TINY, "batch_size": "1"}, measure=slow, time_limit="7200")
@@ -139,6 +142,7 @@ def failing(tmp_path_factory: pytest.TempPathFactory) -> tuple[Person, Done]:
     return person, person.runs("run", sweep, CUDA_VISIBLE_DEVICES="")
 
 
+@pytest.mark.slow
 def test_failed_trials_make_the_status_1_and_the_rest_is_measured(failing: tuple[Person, Done]) -> None:
     person, done = failing
     assert done.status == 1
@@ -148,13 +152,14 @@ def test_failed_trials_make_the_status_1_and_the_rest_is_measured(failing: tuple
     assert person.left_behind() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("point", "kind", "remedy"),
     [
         ("batch 1, device cuda", "invalid", "use device: cpu or auto"),
         ("images", "invalid", "holds no image"),
         ("weights", "invalid", "missing.pth"),
-        ("batch 1000000", "oom", "use a smaller batch_size"),
+        ("batch 1000000", "oom", "use smaller levels"),
     ],
 )
 def test_each_failed_job_is_one_line_with_its_reason(
@@ -165,6 +170,7 @@ def test_each_failed_job_is_one_line_with_its_reason(
     assert remedy in line
 
 
+@pytest.mark.slow
 def test_failed_jobs_are_tried_again_when_told(failing: tuple[Person, Done]) -> None:
     person, done = failing
     (hint,) = re.findall(r"`farm (retry \w+)` queues these 4 again", done.err)

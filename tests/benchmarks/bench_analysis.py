@@ -3,18 +3,23 @@
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain, product
+from datetime import UTC, datetime
+from itertools import chain, islice, product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from pydantic import JsonValue
 from sqlalchemy import create_engine, text
 
-from farm.model import Domain, StoppingRule, WindowKind
+from farm.energy.samples import samples
+from farm.exchange.loading import load_all
+from farm.model import Domain, Measurement, StoppingRule, Window, WindowKind
 from farm.report import across
 from farm.report.selection import Selection
 from farm.store import Store
+from farm.store.samples import sample_row
 from tests.benchmarks.figures import Figure
 from tests.services import fresh_database, running_postgres
 
@@ -28,7 +33,9 @@ WINDOWS = (
 DOMAINS = (Domain.GPU, Domain.CPU, Domain.DRAM)
 TRIALS = MACHINES * MODELS * BATCHES * REPETITIONS
 ROWS = TRIALS * len(WINDOWS) * len(DOMAINS)
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 _AT = "2026-11-21 12:00:00.000000"
+FACTS: dict[str, JsonValue] = {"device": "cuda:0", "unit": "image"}
 _WINDOW_NS = 10 * 10**9
 AT_MOST_S = {"SQLite": 4.0, "PostgreSQL": 2.0}
 BY = ("model", "batch_size", "machine")
@@ -62,7 +69,7 @@ def _figure(name: str, url: str) -> Figure:
 
 def _analysis_s(store: Store) -> tuple[float, float]:
     begin_s, begin_cpu_s = time.perf_counter(), time.process_time()
-    cells = across.view(store, [store.find_sweep()], Selection(by=BY)).cells
+    cells = across.view(load_all(store, [store.find_sweep()]), Selection(by=BY)).cells
     wall_s, cpu_s = time.perf_counter() - begin_s, time.process_time() - begin_cpu_s
     found = [cell.group.summary for cell in cells]
     medians = [s.net_median_j for s in found if s.trials == REPETITIONS]
@@ -104,12 +111,13 @@ def _insert(driver: Any, is_sqlite: bool, table: str, rows: Iterator[Row]) -> No
 def _tables() -> Iterator[tuple[str, Iterator[Row]]]:
     rule = StoppingRule(min=REPETITIONS, max=REPETITIONS, target=0.02).model_dump_json()
     sweep = {"id": "made-up", "name": "made-up", "kind": "inference", "submitted_at": _AT, "text": "", "meaning": "{}"}
-    yield "sweep", iter([sweep | {"rule": rule, "settled": True, "submitter": ""}])
+    yield "sweep", iter([sweep | {"rule": rule, "settled": True, "submitter": "", "imported": False}])
     yield "machine", (_machine(f"m{machine}") for machine in range(MACHINES))
     yield "job", (_job(*one) for one in _trials())
     yield "trial", (_trial(*one) for one in _trials())
     yield "window", (_window(f"{_id(*one)}.1", kind, index) for one in _trials() for kind, index in WINDOWS)
     yield "measurement", _measurements()
+    yield "sample", _samples()
 
 
 def _trials() -> Iterable[tuple[int, int, int, int]]:
@@ -123,7 +131,8 @@ def _id(*one: int) -> str:
 def _machine(name: str) -> Row:
     return {
         "id": name, "name": name, "hardware_class": f"class-{name}", "hardware": "{}", "simulated": False,
-        "worker_owner": "", "worker_version": "", "last_seen_at": _AT,
+        "worker_owner": "", "worker_version": "", "last_seen_at": _AT, "wanted_state": "active", "spooled": 0,
+        "rejected": 0, "imported": False,
     }  # fmt: skip
 
 
@@ -162,7 +171,7 @@ def _trial(*one: int) -> Row:
         "started_at_utc": _AT,
         "finished_at_utc": _AT,
         "duration_s": 100.0,
-        "facts": '{"device": "cuda:0", "unit": "image"}',
+        "facts": json.dumps(FACTS),
         "carbon_g_per_kwh": 268.0,
         "flags": "[]",
         "notes": "[]",
@@ -201,3 +210,23 @@ def _measurements() -> Iterator[Row]:
                 "mean_w": gross_j / 10,
                 "flags": "[]",
             }
+
+
+def _samples() -> Iterator[Row]:
+    """As the store sums them up when a trial comes in, of the same windows."""
+    each = _measurements()
+    windows = [
+        Window.model_validate(
+            {k: v for k, v in _window("", kind, index).items() if k != "trial_id"} | {"started_at_utc": NOON}
+        )
+        for kind, index in WINDOWS
+    ]
+    for one in _trials():
+        trial = f"{_id(*one)}.1"
+        rows = islice(each, len(WINDOWS) * len(DOMAINS))
+        measured = [
+            Measurement.model_validate({k: v for k, v in row.items() if k != "trial_id"} | {"flags": ()})
+            for row in rows
+        ]
+        for sample in samples(windows, measured, FACTS, ()):
+            yield {"trial_id": trial} | sample_row(sample)

@@ -7,7 +7,8 @@ import sys
 from contextlib import ExitStack
 
 from farm.settings import load_settings
-from workers.supervisor.sampler import Sampler, open_meters
+from workers.meters import open_meters
+from workers.supervisor.sampler import Sampler
 
 POLL_PERIOD_S = 0.1
 

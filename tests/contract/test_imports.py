@@ -9,7 +9,9 @@ import pytest
 from farm.errors import InputError
 from farm.exchange import exports
 from farm.exchange.importing import parse_pairs, read
+from farm.exchange.loading import load_all, load_results
 from farm.kinds import views
+from farm.kinds.inference.kind import COLUMNS
 from farm.kinds.inference.results import results
 from farm.model import Domain, Import, Mapped, Quality
 from farm.report import across
@@ -124,7 +126,7 @@ def test_net_joules_that_nobody_told_are_not_called_uncertain(store: Store, tmp_
     path.write_text("model,batch_size,machine,gross_j\na,1,x,2\na,4,x,1\n", encoding="utf-8")
     factors = {"model": "model", "batch_size": "batch_size"}
     store.add_import(read(path, None, Mapped({}, factors, constants={"domain": "gpu"})), "anne")
-    (finding,) = views.view(store, store.find_sweep(), Selection()).findings
+    (finding,) = views.view(load_results(store, store.find_sweep()), Selection()).findings
     assert "50% less than batch 1" in finding
     assert "compared on gross energy, because net is unknown" in finding
 
@@ -134,7 +136,7 @@ def test_factors_of_any_name_keep_results_apart(store: Store, tmp_path: Path) ->
     path.write_text("model,depth,machine,gross_j\na,1,x,2\na,4,x,1\n", encoding="utf-8")
     factors = {"model": "model", "depth": "depth"}
     store.add_import(read(path, None, Mapped({}, factors, constants={"domain": "gpu"})), "anne")
-    found = results(store, store.find_sweep(), Selection())
+    found = results(load_results(store, store.find_sweep()), Selection(), COLUMNS)
     assert [(s.labels["depth"], s.gross_j and s.gross_j.mean) for s in found.summaries] == [(1, 2.0), (4, 1.0)]
 
 
@@ -143,9 +145,9 @@ def test_what_is_averaged_over_is_told(store: Store, tmp_path: Path) -> None:
     path.write_text("model,batch_size,machine,gross_j\na,1,x,2\na,4,x,1\nb,1,x,5\nb,4,x,3\n", encoding="utf-8")
     factors = {"model": "model", "batch_size": "batch_size"}
     store.add_import(read(path, None, Mapped({}, factors, constants={"domain": "gpu"})), "anne")
-    averaged = across.document(across.view(store, [store.find_sweep()], Selection(by=("model",))))
+    averaged = across.document(across.view(load_all(store, [store.find_sweep()]), Selection(by=("model",))))
     assert "mean over batch_size 1 4" in lines_of(averaged)
-    every = across.document(across.view(store, [store.find_sweep()], Selection()))
+    every = across.document(across.view(load_all(store, [store.find_sweep()]), Selection()))
     assert not any(line.startswith("mean over") for line in lines_of(every))
 
 
@@ -204,7 +206,7 @@ def test_an_import_is_there_once_and_marked_everywhere(store: Store, file: Path)
 
 def test_results_are_labelled_in_their_own_unit(store: Store, file: Path) -> None:
     store.add_import(found(file), "anne")
-    view = views.view(store, store.find_sweep(), Selection(by=("batch_size", "machine")))
+    view = views.view(load_results(store, store.find_sweep()), Selection(by=("batch_size", "machine")))
     assert any(isinstance(block, Alert) and block.text.startswith("IMPORTED") for block in view.blocks)
     by_place = {(r["batch_size"], r["machine"]): r for r in view.records()}
     assert by_place[1, "a"]["gross_j_per_unit"] == pytest.approx(0.0105)
@@ -220,7 +222,7 @@ def test_an_import_is_never_pooled_with_what_the_farm_measured(store: Store, fil
     claim(store, job_id(1))
     store.complete(report(job_id(1), 1, facts={"device": "cpu", "unit": "image"}))
     both = [store.find_sweep("theirs"), store.find_sweep("batching")]
-    view = across.view(store, both, Selection(by=("batch_size",)), {"batch_size": "1"})
+    view = across.view(load_all(store, both), Selection(by=("batch_size",)), {"batch_size": "1"})
     shown = across.document(view)
     assert widest(seen(shown)) <= 80
     kinds = {dict(cell.kind)["imported"]: cell for cell in view.cells if dict(cell.configuration)["batch_size"] == 1}

@@ -26,7 +26,7 @@ from tests.contract.meter_contract import (
     assert_unavailable,
 )
 from tests.contract.meter_fakes import TWO_SOCKETS, FakeDriver, FakePlug, FakePowercap
-from workers.meters import REGISTRY, Meter, load
+from workers.meters import Meter, load
 from workers.meters.codecarbon import Codecarbon, carbon_intensity_g_per_kwh
 from workers.meters.external import READS_A_PERIOD, STALE_PERIODS
 from workers.meters.nvml import NvmlCounter, NvmlPower, choose_gpu
@@ -79,7 +79,7 @@ def plug() -> Iterator[FakePlug]:
         yield listening
 
 
-@pytest.fixture(params=[*REGISTRY, "wall counter"])
+@pytest.fixture(params=["nvml-counter", "nvml-power", "rapl", "wall", "wall counter", "codecarbon"])
 def rig(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Rig:
     name: str = request.param
     if name.startswith("wall"):

@@ -21,8 +21,7 @@ from workers.kinds.layers import leaves
 from workers.kinds.layers.workload import Layers
 from workers.kinds.serving.workload import Serving
 from workers.kinds.training.workload import Training
-from workers.trial import workload as workloads
-from workers.trial.workload import InvalidWorkload, Workload
+from workers.trial.workload import InvalidWorkload, Workload, load
 
 MODEL = "shufflenet_v2_x0_5"
 #: One small point of each kind, and the units of its step.
@@ -114,15 +113,17 @@ FINGERPRINTS: Mapping[str, Callable[[Workload], tuple[torch.Tensor, ...]]] = {
     "burn": _burn_fingerprint,
 }
 
-each_kind = pytest.mark.parametrize("kind", list(workloads.REGISTRY))
+#: The kinds of this project: their package may be installed beside others.
+KINDS = sorted(POINTS)
+each_kind = pytest.mark.parametrize("kind", KINDS)
 each_impossible = pytest.mark.parametrize(
     ("kind", "change", "named"),
-    [(kind, change, named) for kind in workloads.REGISTRY for change, named in IMPOSSIBLE[kind]],
+    [(kind, change, named) for kind in KINDS for change, named in IMPOSSIBLE[kind]],
 )
 
 
 def ready(kind: str, seed: int = 1, **change: Scalar) -> Any:
-    workload = workloads.load(kind)()
+    workload = load(kind)()
     workload.setup({**POINTS[kind][0], **change}, "cpu", seed)
     return workload
 
@@ -135,7 +136,7 @@ def work(workload: Any) -> int:
 
 @each_impossible
 def test_what_cannot_be_had_is_one_clear_line(kind: str, change: Point, named: str) -> None:
-    workload = workloads.load(kind)()
+    workload = load(kind)()
     with pytest.raises(InvalidWorkload) as caught:
         workload.setup({**POINTS[kind][0], **change}, "cpu", 1)
     assert named in str(caught.value)
@@ -169,7 +170,7 @@ def test_facts_are_json(kind: str) -> None:
 
 @each_kind
 def test_close_is_safe_at_any_time(kind: str) -> None:
-    workloads.load(kind)().close()
+    load(kind)().close()
     workload = ready(kind)
     workload.close()
     workload.close()

@@ -8,8 +8,8 @@ from farm.errors import MeterUnavailable
 from farm.model import Domain
 from farm.settings import Settings
 from tests.contract.meter_contract import assert_leaves_at_any_time, assert_never_falls, assert_reads
+from workers.agent.fingerprint import machine
 from workers.meters.nvml import NvmlCounter, NvmlPower, open_gpu
-from workers.supervisor.fingerprint import machine
 
 
 def has_gpu() -> bool:

@@ -25,7 +25,7 @@ from tests.services import RedisServer, fresh_database
 Worker = subprocess.Popen[bytes]
 
 
-@pytest.fixture(scope="module", params=["filesystem", "redis"])
+@pytest.fixture(scope="module", params=[pytest.param("filesystem", marks=pytest.mark.slow), "redis"])
 def at_work(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Farm, Worker]]:
     """A farm with a controller and one worker: a folder and SQLite, or Redis and PostgreSQL."""
     home = tmp_path_factory.mktemp("farm")

@@ -60,24 +60,6 @@ def test_upgrading_twice_changes_nothing(database_url: str) -> None:
         assert _differences(store) == []
 
 
-def test_a_farm_of_before_a_lab_keeps_what_it_has(database_url: str) -> None:
-    with Store(database_url) as store:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("farm.store.schema.HEAD", "0001")
-            upgrade(store)
-        with store.write() as connection:
-            connection.execute(
-                text(
-                    "INSERT INTO sweep (id, name, kind, submitted_at, text, meaning, rule, settled) "
-                    "VALUES ('old', 'old', 'inference', '2026-01-01 00:00:00.000000', '', '{}', "
-                    """'{"min": 1, "max": 1, "target": 0.1}', true)"""
-                )
-            )
-        assert upgrade(store) is SchemaState.OLDER
-        assert _differences(store) == []
-        assert [(sweep.id, sweep.submitter) for sweep in store.sweeps()] == [("old", "")]
-
-
 def test_an_empty_database_is_refused_unless_it_may_be_made(database_url: str) -> None:
     with pytest.raises(SchemaMismatch, match="has no tables yet: run `farm db upgrade`"):
         Store.open(database_url)
@@ -109,6 +91,7 @@ def _open(url: str) -> SchemaState:
         return check(store)
 
 
+@pytest.mark.slow
 def test_processes_may_make_the_tables_at_the_same_time(database_url: str) -> None:
     with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
         assert list(pool.map(_open, [database_url] * 8)) == [SchemaState.CURRENT] * 8

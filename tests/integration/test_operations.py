@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 from urllib.request import urlopen
 
@@ -18,6 +19,7 @@ import redis
 from prometheus_client.parser import text_string_to_metric_families
 
 from farm.model import FailureKind
+from tests.acceptance.person import Done, called, ended
 from tests.contract.store_records import ANNE, MACHINE, SWEEP, claim, job_id, new_job, record, report
 from tests.integration.farms import Farm, running_farm, wait_for
 from tests.summaries import widest
@@ -55,17 +57,13 @@ def scrape(url: str) -> dict[tuple[str, ...], float]:
     }
 
 
-def farm_command(lab: Farm, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+def farm_command(lab: Farm, *arguments: str, **settings: str) -> Done:
     own = {"FARM_HOME": str(lab.home), "FARM_BROKER_URL": lab.broker_url, "FARM_DATABASE_URL": lab.store_url}
-    return subprocess.run(
-        [sys.executable, "-m", "farm", *arguments],
-        check=False,
-        env={**os.environ, **own, **settings},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=90,
-    )
+    environment = {**os.environ, **own, **settings}
+    if arguments[0] != "serve":
+        return called(ROOT, environment, *arguments)
+    command = [sys.executable, "-m", "farm", *arguments]
+    return ended(subprocess.Popen(command, env=environment, cwd=ROOT, stdout=PIPE, stderr=PIPE, text=True))
 
 
 # Metrics
@@ -110,8 +108,8 @@ def test_a_port_that_is_taken_is_one_clear_line(lab: Farm) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = farm_command(lab, "serve", FARM_METRICS=str(port))
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"farm: --metrics {port}: Address already in use: choose another with FARM_METRICS\n"
+    assert (done.status, done.out) == (2, "")
+    assert done.err == f"farm: --metrics {port}: Address already in use: choose another with FARM_METRICS\n"
 
 
 # Logs
@@ -123,6 +121,7 @@ def structured(lines: list[str]) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.slow
 def test_the_logs_of_controller_and_worker_are_objects_line_by_line(lab: Farm) -> None:
     controller = lab.start("serve", "--verbose", FARM_LOG_FORMAT="json")
     worker = lab.start_worker(FARM_LOG_FORMAT="json", FARM_MACHINE_NAME="lab7")
@@ -141,8 +140,8 @@ def test_the_logs_of_controller_and_worker_are_objects_line_by_line(lab: Farm) -
 
 def test_an_error_that_ends_a_process_is_an_object_too(lab: Farm) -> None:
     done = farm_command(lab, "serve", FARM_LOG_FORMAT="json", FARM_DATABASE_URL="postgresql://127.0.0.1:1/farm")
-    assert done.returncode == 3
-    (last,) = structured(done.stderr.splitlines())
+    assert done.status == 3
+    (last,) = structured(done.err.splitlines())
     assert (last["level"], "PostgreSQL at 127.0.0.1:1" in last["message"]) == ("ERROR", True)
 
 
@@ -164,9 +163,9 @@ def test_status_tells_what_waits_for_what(failing: Farm) -> None:
     with redis.Redis.from_url(failing.broker_url) as client:
         assert client.dbsize() == 0
     done = farm_command(failing, "status")
-    assert (done.returncode, widest(done.stdout) <= 80) == (0, True), done.stderr
-    assert "no machine 'lab9' is registered" in done.stdout
-    (found,) = json.loads(farm_command(failing, "status", "--json").stdout)
+    assert (done.status, widest(done.out) <= 80) == (0, True), done.err
+    assert "no machine 'lab9' is registered" in done.out
+    (found,) = farm_command(failing, "status", "--json").json
     assert found["waiting"] == [
         {"target": "any", "jobs": 2, "messages": 0, "machines": ["lab1"]},
         {"target": "machine:lab9", "jobs": 1, "messages": 0, "machines": []},
@@ -175,27 +174,27 @@ def test_status_tells_what_waits_for_what(failing: Farm) -> None:
 
 def test_a_broker_out_of_reach_is_no_failure_of_status(failing: Farm) -> None:
     done = farm_command(failing, "status", FARM_BROKER_URL="redis://127.0.0.1:1/0")
-    assert done.returncode == 0
-    assert "messages are not known: broker redis://127.0.0.1:1/0" in " ".join(done.stdout.split())
+    assert done.status == 0
+    assert "messages are not known: broker redis://127.0.0.1:1/0" in " ".join(done.out.split())
 
 
 def test_status_leads_to_the_last_words_of_a_trial(failing: Farm) -> None:
-    told = " ".join(farm_command(failing, "status", SWEEP).stdout.split())
+    told = " ".join(farm_command(failing, "status", SWEEP).out.split())
     assert f"`farm logs {job_id(0)}.1`" in told
     done = farm_command(failing, "logs", f"{job_id(0)}.1")
-    assert (done.returncode, done.stdout.endswith("\nno memory left\nfor anything\n")) == (0, True)
-    assert "oom (signal 11): it said so" in done.stdout
-    found = json.loads(farm_command(failing, "logs", job_id(0), "--json").stdout)
+    assert (done.status, done.out.endswith("\nno memory left\nfor anything\n")) == (0, True)
+    assert "oom (signal 11): it said so" in done.out
+    found = farm_command(failing, "logs", job_id(0), "--json").json
     assert (found["failure"]["kind"], found["log_tail"]) == ("oom", "no memory left\nfor anything\n")
     refused = farm_command(failing, "logs", "nothing.1")
-    assert (refused.returncode, refused.stdout, len(refused.stderr.splitlines())) == (2, "", 1)
-    assert "`farm status SWEEP` names those that failed" in refused.stderr
+    assert (refused.status, refused.out, len(refused.err.splitlines())) == (2, "", 1)
+    assert "`farm status SWEEP` names those that failed" in refused.err
 
 
 def test_machines_tell_how_they_are(failing: Farm) -> None:
     done = farm_command(failing, "machines")
-    assert (done.returncode, widest(done.stdout) <= 80) == (0, True)
-    assert "version 0.0.9" in " ".join(done.stdout.split())
-    (found,) = json.loads(farm_command(failing, "machines", "lab1", "--json").stdout)
+    assert (done.status, widest(done.out) <= 80) == (0, True)
+    assert "version 0.0.9" in " ".join(done.out.split())
+    (found,) = farm_command(failing, "machines", "lab1", "--json").json
     assert found["recent_trials"] == {"trials": 1, "failed": 1, "flagged": 0, "flags": {}}
     assert found["temperature"] is None

@@ -10,11 +10,13 @@ import pytest
 
 from farm.model import Probe
 from farm.settings import Settings
+from tests.services import needs_gcc
 from workers.simulator import NO_COUNTER, RTX4090, SERVER, CpuUse, Refuse, Simulation, simulated_gpu
 from workers.simulator.process import WAKE_S
 from workers.supervisor.probe import run_probe
 from workers.supervisor.zygote import Zygote
 
+pytestmark = needs_gcc
 _PROBE = """
 from farm.settings import load_settings
 from workers.supervisor.probe import Lengths, run_probe

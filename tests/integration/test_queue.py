@@ -33,7 +33,7 @@ over = threading.Event()
 
 class Member:
     def leave(self) -> None:
-        consumer.stop_listening()
+        consumer.stop_consuming()
 
     def interrupt(self) -> None:
         over.set()
@@ -241,15 +241,15 @@ def body(*, embed: str = "{}", args: str = "[]", **message: object) -> bytes:
 
 #: Messages and why each is refused.
 GARBAGE = [
-    (b"", "no message"),
-    (b"no json", "no message"),
-    (b"\xff\xfe", "no message"),
-    (b"[]", "no message"),
-    (b"{}", "no message"),
-    (b"7", "no message"),
-    (b'"text"', "no message"),
-    (b'{"body": "x", "properties": {}}', "no message"),
-    (b"[" * 60_000, "no message"),
+    (b"", "not a message"),
+    (b"no json", "not a message"),
+    (b"\xff\xfe", "not a message"),
+    (b"[]", "not a message"),
+    (b"{}", "not a message"),
+    (b"7", "not a message"),
+    (b'"text"', "not a message"),
+    (b'{"body": "x", "properties": {}}', "not a message"),
+    (b"[" * 60_000, "not a message"),
     (envelope(b"[" * 15_000), "recursion limit"),
     (b'"' + b"SECRET" * 20_000 + b'"', "120002 bytes: more than 65536"),
     (envelope(b"no json"), "Invalid JSON"),

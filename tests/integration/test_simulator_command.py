@@ -1,7 +1,6 @@
-"""Simulated hardware as a person uses it: `python -m workers.simulator`, and the setting FARM_SIMULATOR."""
+"""Simulated hardware as a person uses it: `farm simulate`, and the setting FARM_SIMULATOR."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,9 +13,11 @@ import pytest
 from farm.errors import InputError, MeterUnavailable
 from farm.settings import Settings, load_settings
 from tests.acceptance.person import PATIENCE_S, TINY, Done, Person, ended
+from tests.services import needs_gcc
+from workers.commands import SimulatedBoard
 from workers.meters.nvml import NvmlCounter, use_simulator
 from workers.simulator import A100, H100, Constant, simulated_gpu
-from workers.simulator.__main__ import main
+from workers.simulator.command import PRESETS, run
 
 ROOT = Path(__file__).parents[2]
 FARM = (sys.executable, "-m", "farm")
@@ -31,7 +32,7 @@ def starts(person: Person, *arguments: str) -> subprocess.Popen[str]:
     """The simulator, in a process group of its own."""
     home = {"FARM_HOME": str(person.home), "FARM_LOCK_FILE": str(person.folder / "lock")}
     return subprocess.Popen(
-        [sys.executable, "-m", "workers.simulator", *arguments],
+        [*FARM, "simulate", *arguments],
         cwd=person.folder,
         env={**os.environ, **home, "FARM_PROBE": "false", "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
@@ -46,13 +47,7 @@ def simulates(person: Person, *arguments: str) -> Done:
     return ended(starts(person, *arguments))
 
 
-@pytest.fixture
-def _compiler() -> None:
-    if shutil.which("gcc") is None:
-        pytest.skip("the simulated NVML is built with gcc, which is not here")
-
-
-@pytest.mark.usefixtures("_compiler")
+@needs_gcc
 class TestCommand:
     def test_a_sweep_has_the_joules_of_a_simulated_gpu(self, person: Person) -> None:
         sweep = person.writes("demo", {**TINY, "batch_size": "2"})
@@ -107,7 +102,7 @@ class TestCommand:
 
     def test_a_command_that_is_not_there_is_one_line(self, person: Person) -> None:
         done = simulates(person, "a100", "--", "no-such-command")
-        assert (done.status, done.complaint) == (2, "simulator: no-such-command: No such file or directory")
+        assert (done.status, done.complaint) == (2, "farm: farm simulate: no-such-command: No such file or directory")
 
 
 def test_an_unknown_board_is_bad_input(person: Person) -> None:
@@ -116,13 +111,14 @@ def test_an_unknown_board_is_bad_input(person: Person) -> None:
     assert "rtx4090" in done.err
 
 
-def test_without_a_compiler_it_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_without_a_compiler_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert main(["a100"]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "install gcc" in line
+    with pytest.raises(InputError, match=r"^the simulated GPU needs a C compiler: install gcc"):
+        run("a100", [])
+
+
+def test_every_board_that_the_command_lists_can_be_simulated() -> None:
+    assert set(PRESETS) == set(SimulatedBoard)
 
 
 class TestSetting:
@@ -177,6 +173,7 @@ def orphan(tmp_path: Path) -> Iterator[tuple[Path, psutil.Process]]:
         yield simulation.folder, physics
 
 
+@needs_gcc
 def test_a_simulation_that_was_killed_is_a_lost_gpu(orphan: tuple[Path, psutil.Process]) -> None:
     folder, physics = orphan
     program = f"""

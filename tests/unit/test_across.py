@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from farm.analysis.across import Comparison, Figure, compare
-from farm.analysis.aggregate import Sample, grouped
+from farm.analysis.aggregate import UnitSample, grouped
 from farm.analysis.intervals import Interval
 from farm.errors import InputError
 from farm.model import Flag, Quality
@@ -18,7 +18,7 @@ KEYS = ("model", "batch_size", "hardware_class", "machine")
 SPEED = {"a": 1.0, "b": 2.5, "c": 4.0}
 
 
-def on(machine: str, batch: int, net_j: float, repetition: int = 0, **changes: object) -> Sample:
+def on(machine: str, batch: int, net_j: float, repetition: int = 0, **changes: object) -> UnitSample:
     labels = {
         "model": "alexnet", "batch_size": batch, "machine": machine, "hardware_class": "x", "sweep": "s",
         "repetition": repetition, "unit": "image",
@@ -26,11 +26,11 @@ def on(machine: str, batch: int, net_j: float, repetition: int = 0, **changes: o
     return sample(**{"labels": labels, "net_j": net_j, "gross_j": net_j + 1, "net_u_j": None} | changes)  # type: ignore[arg-type]
 
 
-def compared(samples: list[Sample], figure: Figure | None = Figure.NET, **reference: str) -> Comparison:
+def compared(samples: list[UnitSample], figure: Figure | None = Figure.NET, **reference: str) -> Comparison:
     return compare(grouped(samples, KEYS), reference or {"batch_size": "1"}, figure)
 
 
-def lab(share: float = 0.5, blocks: int = 6, spread: float = 0.02) -> list[Sample]:
+def lab(share: float = 0.5, blocks: int = 6, spread: float = 0.02) -> list[UnitSample]:
     """Machines of different speed; blocks that disturb both configurations alike."""
     random = Random(1)
     found = []

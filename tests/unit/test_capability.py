@@ -11,7 +11,7 @@ from farm.errors import InputError
 from farm.model import queue_for
 from farm.settings import Settings
 from farm.spec.capability import FACTS, MAX_LENGTH, is_capability, parse, queue_of
-from workers.supervisor import fingerprint
+from workers.agent import fingerprint
 
 GIB = 2**30
 BOARD: dict[str, JsonValue] = {

@@ -1,8 +1,7 @@
 """What `farm compare` shows: two sweeps, or two choices of one, point by point."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, cast
 
 import pytest
 
@@ -12,24 +11,10 @@ from farm.report.comparisons import comparison
 from farm.report.document import Document
 from farm.report.selection import Selection
 from farm.report.terminal import text
-from farm.store import Store
-from tests.analyses import SWEEP, measured, store, trials
+from tests.analyses import SWEEP, measured, trials
 from tests.documents import notes_of
 from tests.golden import assert_golden
-from tests.trainings import Measured, Rows
-
-
-class Two:
-    """A store of two sweeps."""
-
-    def __init__(self, **sweeps: Sequence[Measured]) -> None:
-        self.sweeps = {name: Rows(*measurements) for name, measurements in sweeps.items()}
-
-    def trial_rows(self, sweep: str) -> Iterator[Any]:
-        return self.sweeps[sweep].trial_rows()
-
-    def measurement_rows(self, sweep: str, **kinds: Any) -> Iterator[Any]:
-        return self.sweeps[sweep].measurement_rows(**kinds)
+from tests.loaded import Measured, loaded
 
 
 def sides(a: str = "", b: str = "", where: str = "") -> tuple[Selection, Selection]:
@@ -39,13 +24,14 @@ def sides(a: str = "", b: str = "", where: str = "") -> tuple[Selection, Selecti
 
 def compared(a: str = "", b: str = "", where: str = "", found: Sequence[Measured] | None = None) -> Document:
     """Two choices of one sweep."""
-    return comparison(store(*(trials() if found is None else found)), (SWEEP, SWEEP), sides(a, b, where), "energy")
+    data = loaded(SWEEP, *(trials() if found is None else found))
+    return comparison((data, data), sides(a, b, where), "energy")
 
 
 def between(first: Sequence[Measured], second: Sequence[Measured]) -> Document:
     """Two sweeps."""
-    records = SWEEP.model_copy(update={"id": "first"}), SWEEP.model_copy(update={"id": "second"})
-    return comparison(cast("Store", Two(first=first, second=second)), records, sides(), "energy")
+    a, b = (loaded(SWEEP.model_copy(update={"id": name}), *own) for name, own in (("a", first), ("b", second)))
+    return comparison((a, b), sides(), "energy")
 
 
 def test_two_choices_are_compared_point_by_point() -> None:

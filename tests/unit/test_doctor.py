@@ -7,8 +7,7 @@ import torch
 
 from farm.model import Check, Machine
 from farm.settings import Settings
-from workers.agent import doctor
-from workers.supervisor import fingerprint
+from workers.agent import doctor, fingerprint
 from workers.supervisor.lock import machine_lock
 
 GPU = {"name": "NVIDIA H200", "driver": "570.1", "count": 1}

@@ -16,20 +16,9 @@ from farm.model import Baseline, Domain, Flag, MeasureSettings, Quality, Reading
 
 S = 1_000_000_000
 SETTINGS = MeasureSettings(
-    profile="full",
-    window_s=10,
-    windows=1,
-    min_iterations=1,
-    idle_s=10,
-    cool_down_max_s=0,
-    context_idle_s=10,
-    warmup_s=1,
-    warmup_max_s=2,
-    latency_s=1,
-    latency_max_batches=10,
-    guard_s=0.25,
-    poll_period_s=0.1,
-)
+    profile="full", window_s=10, windows=1, min_iterations=1, idle_s=10, cool_down_max_s=0, context_idle_s=10,
+    warmup_s=1, warmup_max_s=2, latency_s=1, latency_max_batches=10, guard_s=0.25, poll_period_s=0.1,
+)  # fmt: skip
 
 
 def counter(points: list[tuple[float, float]], update_period_s: float = 0.001, source: str = "c") -> Trace:

@@ -8,7 +8,8 @@ import pytest
 from farm.settings import Settings
 from farm.store.owner import owner
 from tests.contract.meter_fakes import FakeDriver
-from workers.supervisor.fingerprint import environment, machine
+from workers.agent.fingerprint import machine
+from workers.trial.environment import environment
 
 XEON = """\
 processor\t: {index}
@@ -181,7 +182,7 @@ class TestEnvironment:
 
     def test_never_loads_torch(self) -> None:
         """The worker must stay free of it: it sits on the machine whose idle power is the baseline."""
-        code = "import sys; from workers.supervisor.fingerprint import environment as e\n"
+        code = "import sys; from workers.trial.environment import environment as e\n"
         code += "print(e()['torch'], 'torch' in sys.modules)"
         printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         assert printed == "None False\n"

@@ -148,7 +148,7 @@ def test_a_worker_that_hears_nothing_while_messages_wait_ends(
     assert ended == []
     wait_until(lambda: ended)
     assert ended[0] == app.STUCK
-    assert "hears none of them" in caplog.text
+    assert "receives none of them" in caplog.text
 
 
 @pytest.mark.parametrize("state_of_broker", ["empty", "away"])

@@ -11,11 +11,12 @@ import pytest
 from farm.cli.response import response
 from farm.errors import InputError
 from farm.exchange import exports
+from farm.exchange.loading import load, load_all, load_results
 from farm.kinds.serving.live import results as live
 from farm.kinds.serving.simulated import beside
 from farm.kinds.views import view
 from farm.model import Flag, Quality
-from farm.report import across, html, markdown
+from farm.report import across, html, markdown, observations
 from farm.report.document import Document, Paragraph, Table
 from farm.report.notes import doubt
 from farm.report.observations import of_sweep
@@ -23,8 +24,10 @@ from farm.report.selection import Selection
 from farm.store import Store
 from farm.studies.paper import record, sections
 from tests.documents import assert_seen, figures_of, has_note, tables_of
+from tests.loaded import loaded
 from tests.reports import Page, gathered
-from tests.serving import BATCHES, LIVE, BothFarms, Shown, live_farm, service, serving, shown, timed
+from tests.serving import BATCHES, LIVE, Shown, service, serving, shown, timed
+from tests.serving import live as loaded_live
 from tests.summaries import ends
 
 EVERYTHING = Selection()
@@ -36,7 +39,7 @@ def loads(*policies: str, rates: tuple[float, ...] = (50.0,), trials: int = 3, *
 
 
 def results(*trials: Shown, selection: Selection = EVERYTHING) -> live.Results:
-    return live.results(live_farm(*trials), LIVE, selection)
+    return live.results(loaded_live(LIVE, *trials, domain=selection.domain), selection)
 
 
 def document(*trials: Shown) -> Document:
@@ -179,7 +182,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_what_the_store_keeps_is_what_is_shown(stored: str) -> None:
     with Store.open(stored) as store:
-        found = view(store, store.find_sweep(None), EVERYTHING)
+        found = view(load_results(store, store.find_sweep(None)), EVERYTHING)
     expected = document(*loads(rates=(50.0, 150.0)))
     figures = ("response_mean_s", "response_p99_s", "response_p99_s_low", "mean_batch", "load", "wait_s", "late_p99_s")
     for name in (*figures, "gross_j_per_request", "net_j_per_request", "requests"):
@@ -197,7 +200,7 @@ def test_an_export_has_a_row_for_each_window_with_its_load(stored: str) -> None:
 
 def test_loads_are_compared_across_machines_a_request(stored: str) -> None:
     with Store.open(stored) as store:
-        found = across.view(store, [store.find_sweep(None)], EVERYTHING)
+        found = across.view(load_all(store, [store.find_sweep(None)]), EVERYTHING)
     assert {dict(cell.kind)["unit"] for cell in found.cells} == {"request"}
     assert len(found.cells) == 4
 
@@ -225,8 +228,8 @@ def test_a_report_shows_live_requests(stored: str) -> None:
 
 
 def both(*trials: Shown, sizes: tuple[int, ...] = (1, 2, 4, 8), batches: Mapping[str, Any] | None = None) -> Document:
-    farm = BothFarms([timed(size, number, **(batches or {})) for size in sizes for number in range(2)], *trials)
-    return beside.document(beside.beside(farm, BATCHES, LIVE, EVERYTHING))  # type: ignore[arg-type]
+    each = [timed(size, number, **(batches or {})) for size in sizes for number in range(2)]
+    return beside.document(beside.beside(loaded(BATCHES, *each), loaded_live(LIVE, *trials), EVERYTHING))
 
 
 def test_simulated_and_live_stand_beside_each_other() -> None:
@@ -296,9 +299,9 @@ def test_decoding_while_served_has_a_note() -> None:
 
 
 def test_live_is_of_kind_serving_and_brings_its_own_loads() -> None:
-    farm = BothFarms([timed(1)], *loads())
+    batches = loaded(BATCHES, timed(1))
     with pytest.raises(InputError, match="--live: batches: of kind inference: expected a sweep of kind serving"):
-        beside.beside(farm, BATCHES, BATCHES, EVERYTHING)  # type: ignore[arg-type]
+        beside.beside(batches, batches, EVERYTHING)
     with pytest.raises(InputError, match="--live: rates, policies and arrivals are those of its trials"):
         response("batches", live="study", rate=["16/s"])
 
@@ -309,9 +312,10 @@ def test_live_is_of_kind_serving_and_brings_its_own_loads() -> None:
 def test_response_times_are_analysed_a_value_a_trial(stored: str) -> None:
     with Store.open(stored) as store:
         sweep = store.find_sweep(None)
-        found = of_sweep(store, sweep, "response_s", ("policy", "rate_per_s"), EVERYTHING)
-        p99 = of_sweep(store, sweep, "response_p99_s", ("policy", "rate_per_s"), EVERYTHING)
-        joules = of_sweep(store, sweep, "gross_j", ("policy", "rate_per_s"), EVERYTHING)
+        data = load(store, sweep, observations.NEEDS)
+        found = of_sweep(data, "response_s", ("policy", "rate_per_s"), EVERYTHING)
+        p99 = of_sweep(data, "response_p99_s", ("policy", "rate_per_s"), EVERYTHING)
+        joules = of_sweep(data, "gross_j", ("policy", "rate_per_s"), EVERYTHING)
     assert len(found.data.values) == 12
     each = [record["response_mean_s"] for record in document(*loads(rates=(50.0, 150.0))).records()]
     assert sum(found.data.values) / 12 == pytest.approx(sum(map(float, each)) / 4)
@@ -322,4 +326,4 @@ def test_response_times_are_analysed_a_value_a_trial(stored: str) -> None:
 def test_a_saturated_trial_has_no_response_time_to_analyse(tmp_path: Path) -> None:
     saturated = serving(f"sqlite:///{tmp_path / 'farm.db'}", flags=(Flag.SATURATED,))
     with saturated as (store, sweep), pytest.raises(InputError, match="response_s is unknown in 12 of 12 trials"):
-        of_sweep(store, sweep, "response_s", ("policy",), EVERYTHING)
+        of_sweep(load(store, sweep, observations.NEEDS), "response_s", ("policy",), EVERYTHING)

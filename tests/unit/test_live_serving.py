@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from farm.analysis.aggregate import Sample
+from farm.analysis.aggregate import UnitSample
 from farm.kinds.serving.live.trials import Live, least_energy, served, soonest, summarise
 from farm.kinds.serving.simulated.agreement import Pair, agreements
 from farm.kinds.serving.simulated.assess import assess
@@ -30,7 +30,7 @@ BY_HAND = Requests(
 ONE = Policy.greedy(1)
 
 
-def live_sample(trial: str, policy: str = "greedy:8", rate_per_s: float | None = 50.0, **changes: Any) -> Sample:
+def live_sample(trial: str, policy: str = "greedy:8", rate_per_s: float | None = 50.0, **changes: Any) -> UnitSample:
     labels = {"model": "alexnet", "policy": policy, "rate_per_s": rate_per_s, "trial": trial, "unit": "request"}
     return sample(labels=labels, **changes)
 

@@ -14,16 +14,15 @@ from pydantic import JsonValue
 from farm.load.arrivals import Arrivals, Constant, Poisson, Recorded
 from farm.load.policy import Policy
 from farm.model import Flag, JobSpec, MeasureSettings, Point, Requests, WindowKind
+from tests.factories import TINY, job_spec
 from workers.kinds.serving import course as serving
 from workers.trial import protocol
 from workers.trial.stage import Line, Stage
 from workers.trial.workload import InvalidWorkload
 
-MEASURE = MeasureSettings(
-    profile="quick", window_s=0.05, windows=2, min_iterations=1, idle_s=0.05, cool_down_max_s=0,
-    context_idle_s=0.05, warmup_s=0.03, warmup_max_s=0.1,
-    latency_s=0.05, latency_max_batches=10, guard_s=0.01, poll_period_s=0.05,
-)  # fmt: skip
+MEASURE = TINY.model_copy(
+    update={"window_s": 0.05, "windows": 2, "warmup_s": 0.03, "warmup_max_s": 0.1, "latency_s": 0.05, "guard_s": 0.01}
+)
 NAP_S = 0.004
 
 
@@ -61,17 +60,7 @@ class Napping:
 
 
 def job(measure: MeasureSettings = MEASURE, repetition: int = 0) -> JobSpec:
-    return JobSpec(
-        job="job",
-        sweep="sweep",
-        kind="serving",
-        point={},
-        repetition=repetition,
-        target="any",
-        measure=measure,
-        seed=7,
-        time_limit_s=60,
-    )
+    return job_spec(kind="serving", point={}, repetition=repetition, measure=measure, seed=7)
 
 
 def led(workload: Napping, measure: MeasureSettings = MEASURE) -> list[protocol.Event]:

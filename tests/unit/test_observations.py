@@ -13,7 +13,8 @@ from farm.model import Flag, Quality
 from farm.report.document import Paragraph
 from farm.report.observations import of_sweep
 from farm.report.selection import Selection
-from tests.analyses import FACTORS, measured, seen, store, trials
+from tests.analyses import FACTORS, measured, seen, trials
+from tests.loaded import loaded
 from tests.trainings import sweep_of, trained
 
 
@@ -55,7 +56,7 @@ def test_other_responses_are_of_a_unit_of_work_too(response: str, value: float) 
 
 
 def test_the_accuracy_of_trainings_is_that_of_the_last_epoch() -> None:
-    found = of_sweep(store(trained("a", 0.5, 0.9)), sweep_of("training"), "accuracy", ["lr"], Selection())
+    found = of_sweep(loaded(sweep_of("training"), trained("a", 0.5, 0.9)), "accuracy", ["lr"], Selection())
     assert (found.data.values, found.data.columns) == ((0.9,), {"lr": (0.001,)})
 
 

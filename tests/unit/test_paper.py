@@ -10,10 +10,11 @@ from statistics import fmean, median
 
 import pytest
 
-from farm import __version__
+from farm import __version__, kinds
 from farm.cli.report import report as command
 from farm.errors import InputError
 from farm.exchange.importing import read
+from farm.exchange.loading import load_results
 from farm.kinds.views import view
 from farm.model import Flag, Mapped, Quality, TrialRow
 from farm.report import html, markdown
@@ -26,7 +27,8 @@ from farm.studies.paper.material import Material, Traced, gather
 from tests.contract.store_records import new_job
 from tests.contract.store_records import record as sweep_record
 from tests.golden import assert_golden
-from tests.reports import LATER, MODELS, YAML, Page, batching, failed, farm_of, gathered, trial
+from tests.loaded import loaded
+from tests.reports import LATER, MODELS, YAML, Page, batching, failed, gathered, trial
 from tests.trainings import asked, part, sweep_of, taken_apart, trained
 
 SECTIONS = ("Summary", "Methods", "Results", "Statistics", "Flags, and what was left out", "Power traces")
@@ -196,7 +198,7 @@ def test_json_and_page_agree_across_machines_and_medians_are_those_of_the_trials
     ],
 )
 def test_a_setting_that_a_kind_does_not_heed_is_left_out(kind: str, windows: str, others: set[str]) -> None:
-    told = dict(words.settings(new_job(0).spec.measure, kind))
+    told = dict(words.settings(new_job(0).spec.measure, kinds.get(kind).unheeded))
     assert told["measure windows"] == windows
     assert {"warmup", "latency", "latency max batches"} & set(told) == others
 
@@ -384,7 +386,7 @@ def kind_of(name: str) -> Material:
         "tuning": [asked(s, seed, 0, 0.5, 0.6 + b) for s, b in searches.items() for seed in (1, 2)],
         "layers": [taken_apart(trial, PARTS, [1.0, 2.0, 0.8, 1.9, 0.1]) for trial in ("a", "b")],
     }[name]
-    return gather(farm_of(*trials), [sweep_of(name, MEANING)], (), "sqlite:///farm.db", LATER)
+    return gather([loaded(sweep_of(name, MEANING), *trials)], [], "sqlite:///farm.db", LATER)
 
 
 @pytest.mark.parametrize(
@@ -415,7 +417,7 @@ def test_a_search_is_drawn_as_it_went(sqlite_url: str) -> None:
 
 def test_more_series_than_colours_take_more_charts(sqlite_url: str) -> None:
     with batching(sqlite_url, models=tuple(f"net{n}" for n in range(9))) as (store, sweep):
-        shown = view(store, sweep, Selection())
+        shown = view(load_results(store, sweep), Selection())
     names = [b.name for b in shown.blocks if isinstance(b, Figure) and "energy per image" in b.name]
     assert [name[-8:] for name in names] == ["(1 of 2)", "(2 of 2)"]
 

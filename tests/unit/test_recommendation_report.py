@@ -2,7 +2,6 @@
 
 import json
 from inspect import signature
-from typing import cast
 
 import pytest
 
@@ -19,10 +18,10 @@ from farm.load.policy import Policy
 from farm.model import Domain, Flag, Quality
 from farm.report.document import Document
 from farm.report.selection import Selection
-from farm.store import Store
 from tests.documents import assert_seen, has_note, seen, tables_of
+from tests.loaded import Measured, loaded
 from tests.summaries import POINT, measurement_row, trial_row, widest
-from tests.trainings import Measured, Rows, sweep_of
+from tests.trainings import sweep_of
 
 INFERENCE = sweep_of("inference")
 P99 = Limit("p99", 0.05)
@@ -59,13 +58,9 @@ def sweep(*sizes: int, model: str = MODELS[0], **changes: object) -> list[Measur
     return [trial(size, model, number, **changes) for size in sizes for number in range(2)]
 
 
-def store(*trials: Measured) -> Store:
-    return cast("Store", Rows(*trials))
-
-
 def responded(trials: list[Measured], *arrivals: Arrivals, policies: tuple[Policy, ...] = ()) -> Document:
     found = simulated.responses(
-        store(*trials), INFERENCE, EVERYTHING, arrivals or [Poisson(50)], policies, requests=1000
+        loaded(INFERENCE, *trials), EVERYTHING, arrivals or [Poisson(50)], policies, requests=1000
     )
     return simulated.document(found)
 
@@ -73,7 +68,8 @@ def responded(trials: list[Measured], *arrivals: Arrivals, policies: tuple[Polic
 def recommended(
     trials: list[Measured], rate: float = 50.0, limits: tuple[Limit, ...] = (P99,), selection: Selection = EVERYTHING
 ) -> Recommendation:
-    return answer.recommendation(store(*trials), INFERENCE, selection, Poisson(rate), limits, requests=1000)
+    data = loaded(INFERENCE, *trials, domain=selection.domain)
+    return answer.recommendation(data, selection, Poisson(rate), limits, requests=1000)
 
 
 document = answer.document
@@ -83,7 +79,7 @@ document = answer.document
 
 
 def test_services_are_what_was_measured() -> None:
-    (found,) = served(store(*sweep(1, 8)), INFERENCE, EVERYTHING).services
+    (found,) = served(loaded(INFERENCE, *sweep(1, 8)), EVERYTHING).services
     assert found.sizes == (1, 8)
     assert found.labels == {"model": MODELS[0]}
     assert found.mean_s[7] == pytest.approx(0.012)
@@ -97,33 +93,33 @@ def test_services_are_what_was_measured() -> None:
 
 def test_joules_count_above_the_idle_of_the_loaded_network_whatever_the_baseline() -> None:
     """The bare machine draws 4 W: net joules of the sweep hold the context's watt besides."""
-    (bare,) = served(store(*sweep(8, row_net_j=9e9)), INFERENCE, EVERYTHING).services
+    (bare,) = served(loaded(INFERENCE, *sweep(8, row_net_j=9e9)), EVERYTHING).services
     assert bare.net_j is not None
     assert bare.net_j[7].mean == pytest.approx(1.2)
 
 
 def test_flagged_trials_are_left_out_as_in_results() -> None:
     noisy = trial(8, number=9, flags=(Flag.CONTAMINATED,), row_flags=(Flag.CONTAMINATED,))
-    (found,) = served(store(*sweep(8), noisy), INFERENCE, EVERYTHING).services
+    (found,) = served(loaded(INFERENCE, *sweep(8), noisy), EVERYTHING).services
     assert len(found.batches[0].times_s) == 1000
     with_flagged = Selection.parse(None, [], None, include_flagged=True)
-    (found,) = served(store(*sweep(8), noisy), INFERENCE, with_flagged).services
+    (found,) = served(loaded(INFERENCE, *sweep(8), noisy), with_flagged).services
     assert len(found.batches[0].times_s) == 1500
 
 
 def test_a_batch_size_whose_trials_are_all_flagged_is_not_served_with() -> None:
     noisy = trial(8, flags=(Flag.CONTAMINATED,), row_flags=(Flag.CONTAMINATED,))
-    found = served(store(*sweep(1, 4), noisy), INFERENCE, EVERYTHING)
+    found = served(loaded(INFERENCE, *sweep(1, 4), noisy), EVERYTHING)
     assert found.services[0].sizes == (1, 4)
     (note,) = (n for n in found.notes([], []) if "every trial is flagged" in n)
     assert note == "1 batch size left out, since every trial is flagged: --include-flagged brings them back."
     with pytest.raises(InputError, match="every trial is flagged: --include-flagged takes them all the same"):
-        served(store(noisy), INFERENCE, EVERYTHING)
+        served(loaded(INFERENCE, noisy), EVERYTHING)
 
 
 def test_qualities_and_simulated_hardware_are_services_of_their_own() -> None:
     modelled = [trial(8, number=5, row_quality=Quality.MODELLED), trial(8, number=6, simulated=True)]
-    found = served(store(*sweep(8), *modelled), INFERENCE, EVERYTHING).services
+    found = served(loaded(INFERENCE, *sweep(8), *modelled), EVERYTHING).services
     assert {(s.quality, s.simulated) for s in found} == {
         (Quality.COUNTER, False),
         (Quality.MODELLED, False),
@@ -133,9 +129,9 @@ def test_qualities_and_simulated_hardware_are_services_of_their_own() -> None:
 
 def test_only_sweeps_of_inference_can_serve() -> None:
     with pytest.raises(InputError, match="study: of kind training: only sweeps of kind inference"):
-        served(store(), sweep_of("training"), EVERYTHING)
+        served(loaded(sweep_of("training")), EVERYTHING)
     with pytest.raises(InputError, match="Nothing is measured yet"):
-        served(store(), INFERENCE, EVERYTHING)
+        served(loaded(INFERENCE), EVERYTHING)
 
 
 # Response times

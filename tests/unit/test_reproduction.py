@@ -7,25 +7,26 @@ from typing import Any, cast
 
 import pytest
 
-import farm.sweeps
 from farm.analysis.intervals import Interval
 from farm.cli.output import Notes, Shown, Written
 from farm.cli.reproduce import reproduce as command
 from farm.cli.run import Ran
 from farm.errors import InputError
+from farm.kinds import parse_sweep, ready_made
 from farm.model import Flag, JobState, Progress, Quality, SweepRecord
 from farm.report import html, markdown
 from farm.report.document import Alert, Paragraph, Report
-from farm.spec import parse_sweep
 from farm.studies import reproduction, reproduction_view
 from farm.studies.claims.finding import Figure, Paper, Scale, Times, Verdict
 from farm.studies.paper import sections
+from farm.studies.paper.loading import load_report
 from farm.studies.reproduction import PAPERS, Reproduction, find, sweeps_of
 from farm.studies.reproduction_view import document
 from tests.contract.store_records import record
 from tests.documents import alerts_of, assert_seen, has_note, tables_of
-from tests.reports import Page, batching, farm_of, gathered
-from tests.serving import live_farm, shown, steady
+from tests.loaded import loaded
+from tests.reports import Page, batching, gathered
+from tests.serving import live, shown, steady
 from tests.trainings import sweep_of, trained
 
 MODELS = ("alexnet", "shufflenet_v2_x0_5")
@@ -45,7 +46,7 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> Reproduction:
 def of(url: str, include_flagged: bool = False, **changes: Any) -> Reproduction:
     """Of two networks, at two batch sizes; the live sweep was never measured."""
     with batching(url, models=MODELS, **changes) as (store, sweep):
-        return reproduction.reproduction(store, PAPERS["batching"], [sweep], ["serving"], include_flagged)
+        return reproduction.reproduction(PAPERS["batching"], load_report(store, [sweep]), ["serving"], include_flagged)
 
 
 def verdicts(found: Reproduction) -> dict[str, str]:
@@ -117,7 +118,7 @@ def test_trainings_are_judged_with_their_accuracies() -> None:
         for n in range(3)
     ]
     sweep = sweep_of("training")
-    found = reproduction.reproduction(farm_of(*rows), PAPERS["training"], [sweep], ["tuning"], include_flagged=False)
+    found = reproduction.reproduction(PAPERS["training"], [loaded(sweep, *rows)], ["tuning"], include_flagged=False)
     assert verdicts(found) == {
         "strategies-cost-alike": "cannot tell",
         "bayesian-beats-random": "cannot tell",
@@ -137,7 +138,7 @@ def test_live_requests_decide_about_response_times() -> None:
     trials = [shown(n, point_policy=policy) for policy in ("greedy:8", "fixed:4", "fixed:8") for n in range(4)]
     trials += [shown(n, own=slow, point_policy="fixed:2") for n in range(4)]
     sweep = sweep_of("serving")
-    found = reproduction.reproduction(live_farm(*trials), PAPERS["batching"], [sweep], ["batching"], False)
+    found = reproduction.reproduction(PAPERS["batching"], [live(sweep, *trials)], ["batching"], False)
     own = {finding.claim.id: finding for finding in found.findings}
     assert own["greedy-is-soonest"].verdict is Verdict.AGREES
     assert [figure.of for figure in own["greedy-is-soonest"].figures] == [
@@ -183,7 +184,7 @@ def test_the_record_has_every_figure_with_its_interval(counted: Reproduction) ->
 
 def test_the_report_has_the_same_blocks_after_its_summary(sqlite: str) -> None:
     with batching(sqlite, models=MODELS, quality=Quality.MODELLED) as (store, sweep):
-        found = reproduction.reproduction(store, PAPERS["batching"], [sweep], [], include_flagged=False)
+        found = reproduction.reproduction(PAPERS["batching"], load_report(store, [sweep]), [], include_flagged=False)
         report = sections.document(gathered(store, sweep), reproduction_view.section(found))
     assert [section.title for section in report.sections][:3] == ["Summary", "Claims of the study", "Methods"]
     assert report.sections[1].blocks[1:] == document(found).blocks[3:]
@@ -207,7 +208,7 @@ def test_without_a_study_a_report_has_no_claims(sqlite: str) -> None:
 @pytest.mark.parametrize("paper", PAPERS.values(), ids=lambda paper: paper.name)
 def test_every_sweep_of_a_study_is_ready_made(paper: Paper, is_quick: bool) -> None:
     for name in sweeps_of(paper, is_quick):
-        assert parse_sweep(farm.sweeps.text(name), name, Path.cwd()).name == name
+        assert parse_sweep(ready_made.text(name), name, Path.cwd()).name == name
 
 
 def test_an_unknown_study_is_refused() -> None:

@@ -1,9 +1,7 @@
 """Results of batches: tables, notes and findings; how trials are selected and grouped."""
 
-from collections.abc import Collection, Iterator
 from dataclasses import replace
 from itertools import product
-from typing import cast
 
 import pytest
 from hypothesis import given
@@ -11,15 +9,15 @@ from hypothesis import strategies as st
 
 from farm.analysis.intervals import Interval
 from farm.errors import InputError
+from farm.kinds.inference.kind import COLUMNS
 from farm.kinds.inference.results import Results, document, footnotes, results, sentences, table
-from farm.model import Domain, Flag, MeasurementRow, Quality, Scalar, StoppingRule, SweepRecord, WindowKind
+from farm.model import Domain, Flag, Quality, Scalar, StoppingRule, SweepRecord
 from farm.report.document import Alert, Document, Paragraph
 from farm.report.selection import Selection
 from farm.report.terminal import text
-from farm.store import Store
 from tests.golden import assert_golden
+from tests.loaded import Measured, loaded
 from tests.summaries import NOON, POINT, batches, ends, measurement_row, summary, trial_row, widest
-from tests.trainings import Measured, Rows
 
 SWEEP = SweepRecord(
     id="abcdef012345",
@@ -36,14 +34,6 @@ MODELS = ("shufflenet_v2_x0_5", "mobilenet_v3_small")
 Key = dict[str, Scalar]
 
 
-class MeasureRows(Rows):
-    """Results of kind inference need no window but those that measure."""
-
-    def measurement_rows(self, *_sweeps: str, kinds: Collection[WindowKind] | None = None) -> Iterator[MeasurementRow]:
-        assert kinds == [WindowKind.MEASURE]
-        return super().measurement_rows(kinds=kinds)
-
-
 def trial(number: int, net_j: float = 10.0, **changes: object) -> Measured:
     """A trial with one window; `point_...` changes a factor, `row_...` the measurement, the rest the trial."""
     point = {name.removeprefix("point_"): value for name, value in changes.items() if name.startswith("point_")}
@@ -56,7 +46,7 @@ def trial(number: int, net_j: float = 10.0, **changes: object) -> Measured:
 
 def found(*trials: Measured, by: str | None = None, where: str = "") -> Results:
     selection = Selection.parse(by, [where] if where else [], None, False)
-    return results(cast("Store", MeasureRows(*trials)), SWEEP, selection)
+    return results(loaded(SWEEP, *trials), selection, COLUMNS)
 
 
 def keys(view: Results) -> list[list[Scalar]]:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from math import log10
 from random import Random
-from typing import cast
 
 import pytest
 
@@ -17,10 +16,10 @@ from farm.model import Domain, Flag, Quality, Stopped, WindowKind
 from farm.report.document import Alert, Document, Heading, Note, Row, Table, Value
 from farm.report.selection import Selection
 from farm.report.terminal import text
-from farm.store import Store
 from tests.golden import assert_golden
+from tests.loaded import Measured, loaded
 from tests.summaries import widest
-from tests.trainings import Measured, Rows, asked, part, sweep_of, taken_apart, trained
+from tests.trainings import asked, part, sweep_of, taken_apart, trained
 
 MEANING = json.dumps(
     {"tuning": {"space": {"lr": {"low": 1e-5, "high": 0.1, "log": True}, "beta1": {"low": 0.1, "high": 0.99}}}}
@@ -29,7 +28,8 @@ TARGETS = Selection(targets=(0.8, 0.9, 0.99))
 
 
 def seen(kind: str, *trials: Measured, selection: Selection | None = None) -> Document:
-    return view(cast("Store", Rows(*trials)), sweep_of(kind, MEANING), selection or Selection())
+    chosen = selection or Selection()
+    return view(loaded(sweep_of(kind, MEANING), *trials, domain=chosen.domain), chosen)
 
 
 def golden(name: str, document: Document) -> None:

@@ -1,7 +1,8 @@
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from importlib.metadata import EntryPoint
 from itertools import pairwise
 from pathlib import Path
 from typing import Self
@@ -11,9 +12,10 @@ import pytest
 from farm.errors import MeterLost, MeterUnavailable
 from farm.model import Domain, Quality, Reading
 from farm.settings import Settings
-from workers.meters import Meter
+from workers import meters as meters_module
+from workers.meters import Meter, open_meters
 from workers.supervisor import sampler
-from workers.supervisor.sampler import Sampler, open_meters
+from workers.supervisor.sampler import Sampler
 
 PERIOD_S = 0.02
 
@@ -22,6 +24,7 @@ class ScriptedMeter:
     """Counts its readings; fails at the one it is told to."""
 
     update_period_s = 0.001
+    priority = 10
 
     def __init__(
         self,
@@ -146,11 +149,11 @@ class TestOpenMeters:
     def registry(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, ScriptedMeter]]:
         meters: dict[str, ScriptedMeter] = {}
 
-        def load(name: str) -> type[Meter]:
-            return lambda _: meters[name]  # type: ignore[return-value]
+        def load(name: str) -> Callable[[Settings], Meter]:
+            return lambda _: meters[name]
 
-        monkeypatch.setattr(sampler, "REGISTRY", meters)
-        monkeypatch.setattr(sampler, "load", load)
+        monkeypatch.setattr(meters_module, "installed", lambda: meters)
+        monkeypatch.setattr(meters_module, "load", load)
         yield meters
         assert not any(meter.is_open for meter in meters.values())
 
@@ -163,6 +166,25 @@ class TestOpenMeters:
             assert registry["rapl"].is_open
         assert meters == [registry["rapl"]]
         assert missing == ["no driver: install it"]
+
+    def test_of_two_meters_of_one_quality_the_lower_priority_comes_first(
+        self, registry: dict[str, ScriptedMeter]
+    ) -> None:
+        for name, priority in (("late", 20), ("b", 10), ("a", 10)):
+            registry[name] = ScriptedMeter(name)
+            registry[name].priority = priority
+        registry["sampled"] = ScriptedMeter("sampled", quality=Quality.SAMPLED)
+        with ExitStack() as stack:
+            meters, _ = open_meters(Settings(), stack)
+        assert [meter.name for meter in meters] == ["a", "b", "late", "sampled"]
+
+    def test_a_package_that_cannot_be_imported_costs_its_meter_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        entry = EntryPoint("plug", "no_such_package:Plug", meters_module.GROUP)
+        monkeypatch.setattr(meters_module, "installed", lambda: {"plug": entry})
+        with ExitStack() as stack:
+            meters, (line,) = open_meters(Settings(), stack)
+        assert meters == []
+        assert line.startswith("meter plug cannot be imported (No module named 'no_such_package')")
 
     def test_a_model_is_used_only_where_nothing_measures(self, registry: dict[str, ScriptedMeter]) -> None:
         registry["rapl"] = ScriptedMeter("rapl")

@@ -1,11 +1,23 @@
-"""From rows of the store to one sample a trial."""
+"""From the windows of a trial to its sample."""
+
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
-from farm.analysis.samples import device_domain, samples
-from farm.model import Domain, Failure, FailureKind, Flag, MeasurementRow, Quality, WindowKind
+from farm.analysis.aggregate import UnitSample
+from farm.analysis.samples import device_domain, per_unit
+from farm.model import Domain, Failure, FailureKind, Flag, MeasurementRow, Quality, TrialRow, WindowKind
+from tests.loaded import samples_of_rows
 from tests.summaries import measurement_row, trial_row
 from tests.trainings import part, taken_apart, trained
+
+
+def samples(
+    trials: Sequence[TrialRow], rows: Sequence[MeasurementRow], domain: Domain | None = None
+) -> list[UnitSample]:
+    found = [sample for trial in trials for sample in samples_of_rows(trial, rows, domain) if sample.part is None]
+    return per_unit(found, {trial.trial: trial.latencies_s for trial in trials})
 
 
 def two_windows(**changes: object) -> list[MeasurementRow]:
@@ -117,3 +129,21 @@ def test_a_network_taken_apart_is_judged_by_the_whole() -> None:
 def test_a_network_of_which_a_pass_is_missing_gives_no_sample() -> None:
     trial, rows = taken_apart("a", PARTS, [1.0, 2.0, 50.0])
     assert samples([trial], rows[:1]) == []
+
+
+def test_each_part_of_a_network_has_a_sample_of_its_own() -> None:
+    trial, rows = taken_apart("a", PARTS, [1.0, 2.0, 50.0])
+    found = {sample.part: sample for sample in samples_of_rows(trial, rows)}
+    assert [(part, found[part].units, found[part].net_j) for part in (0, 1, 2)] == [
+        (0, 10, 10.0),
+        (1, 10, 20.0),
+        (2, 10, 500.0),
+    ]
+    assert (found[None].units, found[None].net_j, found[None].duration_s) == (10, 30.0, 4.0)
+
+
+def test_passes_of_a_network_count_for_the_units_of_the_first() -> None:
+    trial, rows = taken_apart("a", PARTS, [1.0, 2.0, 50.0])
+    twice = [rows[0], replace(rows[1], units=20), rows[2]]
+    (whole,) = (sample for sample in samples_of_rows(trial, twice) if sample.part is None)
+    assert (whole.units, whole.net_j, whole.duration_s) == (10, 10.0 + 20.0 / 2, 2.0 + 2.0 / 2)

@@ -18,8 +18,9 @@ from farm.kinds.serving.simulated.assess import assess, summed_up
 from farm.kinds.serving.simulated.service import Service
 from farm.load.arrivals import Constant, Poisson, Recorded
 from farm.load.policy import Policy
-from farm.load.quantities import duration_s, rate_per_s, spelt_per_s, spelt_s
+from farm.load.rates import rate_per_s, spelt_per_s
 from farm.load.simulation import Course, simulate
+from farm.model.durations import duration_s, spelt_s
 from tests.serving import IDLE_W, exponential_s, plainly, service, steady
 from tests.summaries import ends
 

@@ -15,14 +15,14 @@ from scipy.special import ndtr
 from sklearn.model_selection import ParameterGrid
 
 from farm.errors import InputError
+from farm.kinds.tuning.space import Choice, Range, Space
+from farm.kinds.tuning.strategies import Strategy, StrategyName
 from farm.model import Point, Scalar
 from farm.scheduling.tuning import Finished, Pending, Study, ask, check, size
 from farm.scheduling.tuning.gp_pi import drawn, improvement, posterior
 from farm.scheduling.tuning.grid import MAX_POINTS, points
 from farm.scheduling.tuning.samplers import GP_FITS
 from farm.scheduling.tuning.strategies import REGISTRY
-from farm.spec.space import Choice, Range, Space
-from farm.spec.strategies import Strategy, StrategyName
 
 NAMES: tuple[StrategyName, ...] = ("grid", "random", "halton", "sobol", "gp", "tpe", "nsga2", "gp-pi")
 FIXED: tuple[StrategyName, ...] = ("grid", "random", "halton", "sobol")
@@ -213,8 +213,9 @@ def test_the_model_takes_over_after_the_startup() -> None:
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "gp-pi"])
 def test_a_parameter_is_there_only_where_its_condition_holds(name: StrategyName) -> None:
     asked = study(name, NESTED, startup=5) if name in {"gp", "tpe"} else study(name, NESTED)
-    history = finished(NESTED, 24)
-    asked_for = [ask(asked, history[:index], [], index) for index in range(24)]
+    count = 8 if name == "gp" else 24  # each is a fit
+    history = finished(NESTED, count)
+    asked_for = [ask(asked, history[:index], [], index) for index in range(count)]
     assert all(belongs(NESTED, point) for point in asked_for)
     assert {"momentum" in point for point in asked_for} == {True, False}
 
@@ -247,6 +248,7 @@ def test_tpe_knows_how_far_a_pruned_trial_came() -> None:
     assert early == late  # they rank among each other alike, and below what is complete
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_thousand_trials_are_no_obstacle(name: StrategyName) -> None:
     history = finished(FLAT, 1000, fails=lambda index: index % 50 == 0)
@@ -254,6 +256,7 @@ def test_a_thousand_trials_are_no_obstacle(name: StrategyName) -> None:
     assert belongs(FLAT, ask(asked, history, [Pending(1000, history[1].params)], 1001))
 
 
+@pytest.mark.slow
 def test_gp_fits_the_best_and_the_latest() -> None:
     count = 2 * GP_FITS
     rows = finished(PLANE, count, values=lambda p: (-abs(number(p, "x") - 0.3) - (number(p, "y") - 0.6) ** 2,))
@@ -294,6 +297,7 @@ def two_objectives(name: StrategyName, seed: int) -> Study:
     return Study(Strategy(name=name), PLANE, trials=80, seed=seed, objectives=("accuracy", "energy"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["nsga2", "tpe"])
 def test_a_search_for_two_objectives_finds_a_better_front_than_random(name: StrategyName) -> None:
     seeds = range(3)
@@ -403,8 +407,8 @@ import sys
 import farm.scheduling.tuning
 heavy = {"numpy", "optuna", "scipy", "sklearn", "torch"}
 print(sorted(heavy & set(sys.modules)))
-from farm.spec.space import Space
-from farm.spec.strategies import Strategy
+from farm.kinds.tuning.space import Space
+from farm.kinds.tuning.strategies import Strategy
 space = Space.model_validate({"x": {"low": 0, "high": 1}})
 farm.scheduling.tuning.ask(farm.scheduling.tuning.Study(Strategy(name="tpe"), space, 9, 1), [], [], 0)
 print(sorted({"optuna", "sklearn", "torch"} & set(sys.modules)))"""

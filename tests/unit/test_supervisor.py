@@ -200,7 +200,7 @@ def test_a_trial_is_told_what_the_meters_may_miss(bench: Bench, trusted: bool | 
     assert (start.meter_period_s, start.sensor_period_s, start.sensor_window_s) == (period_s, 0.1, 0.025)
 
 
-def test_a_checkpoint_stays_until_its_training_is_done(bench: Bench) -> None:
+def test_a_checkpoint_stays_until_its_job_is_done(bench: Bench) -> None:
     told: list[str | None] = []
 
     def script(end: TrialEnd) -> ExitStatus:
@@ -219,10 +219,10 @@ def test_a_checkpoint_stays_until_its_training_is_done(bench: Bench) -> None:
         return ExitStatus(signal=9)
 
     bench.zygote.scripts = [script]
-    assert bench.run(kind="training").failure is not None
+    assert bench.run(resumable=True).failure is not None
     assert told[0] is not None
     assert Path(told[0]).exists()
-    assert bench.run(kind="training").failure is None
+    assert bench.run(resumable=True).failure is None
     assert told == [told[0], told[0]]
     assert not Path(told[0]).exists()
     bench.run(kind="inference")
@@ -288,7 +288,7 @@ def test_after_a_failed_trial_the_next_idles_anew(bench: Bench) -> None:
 
 
 def test_a_failed_trial_reports_what_it_was_and_where_it_ran(bench: Bench) -> None:
-    failure = Failure(kind=FailureKind.OOM, message="out of memory with alexnet 512: use a smaller batch_size")
+    failure = Failure(kind=FailureKind.OOM, message="out of memory with batch_size 512: use smaller levels")
 
     def script(end: TrialEnd) -> ExitStatus:
         end.receive()

@@ -1,19 +1,17 @@
 """Timelines as people and scripts read them, from the rows of a sweep."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from farm.analysis.across import Figure
 from farm.errors import InputError
-from farm.model import Domain
+from farm.model import Domain, Flag, Quality, Sample, SweepData
 from farm.report.files import json_text
 from farm.report.selection import Selection
 from farm.spec.catalog import MODELS, NETWORKS, Accuracy
-from farm.store import SampleRow, Store
 from farm.studies.timeline_view import Timelines, document, parse_accuracy, parse_figure, view
 from tests.documents import assert_seen, has_note, seen, tables_of
 from tests.summaries import widest
@@ -23,31 +21,22 @@ DECADE = ("alexnet", "vgg11", "resnet18", "densenet121", "shufflenet_v2_x0_5", "
 IMAGES = 100
 
 
-@dataclass(frozen=True)
-class Samples:
-    """A store that knows one sweep."""
-
-    rows: Sequence[SampleRow]
-
-    def sample_rows(self, sweeps: Sequence[str], domain: Domain | None = None) -> list[SampleRow]:
-        return list(self.rows)
-
-
-def row(model: str, net_j: float = 1.0, batch_size: int = 8, repetition: int = 0, **changes: Any) -> SampleRow:
+def row(model: str, net_j: float = 1.0, batch_size: int = 8, repetition: int = 0, **changes: Any) -> Sample:
     """One trial, with so many joules an image, and one more for the idle."""
     point = {"model": model, "batch_size": batch_size, "precision": "fp32"}
     trial = f"{model}{batch_size}.{repetition}"
     known: dict[str, Any] = {
-        "sweep": "abcdef012345", "sweep_name": "timeline", "job": trial, "trial": trial, "machine": "lab1",
-        "hardware_class": "cpu-2", "environment": "env", "repetition": repetition, "factors": json.dumps(point),
-        "device": "cpu", "domain": "cpu", "unit": "image", "units": IMAGES, "duration_s": 2.0,
-        "gross_j": IMAGES * (net_j + 1), "net_j": IMAGES * net_j, "net_u_j": IMAGES * 0.001, "quality": "counter",
-        "flags": "", "carbon_g_per_kwh": None, "simulated": False, "imported": False,
+        "sweep": "abcdef012345", "part": None,
+        "own_device": True, "gross_u_j": None, "idle_w": None, "job": trial, "trial": trial, "machine": "lab1",
+        "hardware_class": "cpu-2", "environment": "env", "repetition": repetition, "factors": point,
+        "device": "cpu", "domain": Domain.CPU, "unit": "image", "units": IMAGES, "duration_s": 2.0,
+        "gross_j": IMAGES * (net_j + 1), "net_j": IMAGES * net_j, "net_u_j": IMAGES * 0.001, "quality": Quality.COUNTER,
+        "flags": (), "carbon_g_per_kwh": None, "simulated": False, "imported": False,
     }  # fmt: skip
-    return SampleRow(**known | changes)
+    return Sample(**known | changes)
 
 
-def decade(**changes: Any) -> list[SampleRow]:
+def decade(**changes: Any) -> list[Sample]:
     """Energy doubles every year."""
     years = {model: NETWORKS[model].year - 2012 for model in DECADE}
     return [
@@ -59,10 +48,10 @@ def decade(**changes: Any) -> list[SampleRow]:
 
 
 def of(
-    *rows: SampleRow, include_flagged: bool = False, accuracy: Accuracy = Accuracy.V1, figure: Figure | None = None
+    *rows: Sample, include_flagged: bool = False, accuracy: Accuracy = Accuracy.V1, figure: Figure | None = None
 ) -> Timelines:
     selection = Selection(include_flagged=include_flagged)
-    return view(cast("Store", Samples(rows)), sweep_of("inference"), selection, accuracy, figure)
+    return view(SweepData(sweep_of("inference"), None, rows), selection, accuracy, figure)
 
 
 def test_a_person_reads_networks_growth_and_front() -> None:
@@ -87,7 +76,7 @@ def test_what_cannot_be_told_has_a_sentence_or_a_note() -> None:
 
 
 def test_machines_are_shown_apart() -> None:
-    found = document(of(*decade(), *decade(machine="lab2", quality="modelled")))
+    found = document(of(*decade(), *decade(machine="lab2", quality=Quality.MODELLED)))
     assert [table.rows[0].marks for table in tables_of(found)[::2]] == [{"model": "*"}] * 2
     assert sum("net energy per image (modelled)" in sentence.lower() for sentence in found.findings) == 1
     assert {(row["machine"], row["quality"]) for row in found.records()} == {("lab1", "counter"), ("lab2", "modelled")}
@@ -113,7 +102,7 @@ def test_a_script_reads_the_same_figures() -> None:
 
 
 def test_flagged_trials_count_only_where_they_are_asked_for() -> None:
-    doubtful = [row("alexnet", flags="contaminated"), row("resnet18", 2.0)]
+    doubtful = [row("alexnet", flags=(Flag.CONTAMINATED,)), row("resnet18", 2.0)]
     left = of(*doubtful)
     assert ([entry.model for entry in left.found[0].entries], left.left_out) == (["resnet18"], ["alexnet"])
     asked = document(of(*doubtful, include_flagged=True))
@@ -130,13 +119,12 @@ def test_networks_without_a_published_accuracy_are_named() -> None:
 
 
 def test_what_is_no_timeline_is_one_clear_line() -> None:
-    store = cast("Store", Samples(()))
     with pytest.raises(InputError, match="only sweeps of kind inference have an energy per image"):
-        view(store, sweep_of("training"), Selection(), Accuracy.V1, None)
+        view(SweepData(sweep_of("training"), None, ()), Selection(), Accuracy.V1, None)
     with pytest.raises(InputError, match="Nothing is measured yet"):
         of()
     with pytest.raises(InputError, match="no energy per image is known to be more than its noise"):
-        of(row("alexnet")._replace(gross_j=None, net_j=None, net_u_j=None, quality=None))
+        of(replace(row("alexnet"), gross_j=None, net_j=None, net_u_j=None, quality=None))
     with pytest.raises(InputError, match="--accuracy: expected v1 or default, got 'v2'"):
         parse_accuracy("v2")
     with pytest.raises(InputError, match="--of: expected net or gross, got 'grams'"):

@@ -11,12 +11,12 @@ import torch
 from pydantic import JsonValue
 
 from farm.model import Epoch, Flag, Point, Rung, Stopped, WindowKind
-from tests.factories import job_spec
+from tests.factories import install_workload, job_spec
 from workers.kinds.training import course as training
+from workers.kinds.training.course import Scores
 from workers.trial import main as trial
 from workers.trial import protocol
-from workers.trial import workload as workloads
-from workers.trial.workload import Scores
+from workers.trial.stage import Stage
 
 #: Shorter than any epoch, and longer than any training.
 NO_TIME_S, ALL_TIME_S = 1e-9, 3600.0
@@ -34,6 +34,9 @@ class Counting:
         self._keeps = bool(point.get("keeps"))
         self._kept: list[float] = []
         self._done = 0
+
+    def run(self, stage: Stage) -> None:
+        training.run(stage, self)
 
     @property
     def epochs(self) -> int:
@@ -70,7 +73,7 @@ class Counting:
 
 @pytest.fixture(autouse=True)
 def counting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workloads, "REGISTRY", {"training": f"{__name__}:Counting"})
+    install_workload(monkeypatch, "training", f"{__name__}:Counting")
 
 
 class TrialEvents:

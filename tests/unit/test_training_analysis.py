@@ -4,11 +4,19 @@ from typing import Any
 
 import pytest
 
-from farm.analysis.samples import Joules, samples
+from farm.analysis.aggregate import UnitSample
+from farm.analysis.samples import per_unit
+from farm.energy.samples import Joules
 from farm.kinds.training.runs import Crossing, Run, Spent, runs, summarise
 from farm.model import Domain, Flag, MeasurementRow, Stopped, TrialRow
+from tests.loaded import samples_of_rows
 from tests.summaries import trial_row
 from tests.trainings import LONG, SHORT, epoch, setup, training, validation
+
+
+def loaded_samples(trials: list[TrialRow], rows: list[MeasurementRow]) -> list[UnitSample]:
+    own = {trial.trial: [row for row in rows if row.trial == trial.trial] for trial in trials}
+    return per_unit(sample for trial in trials for sample in samples_of_rows(trial, own[trial.trial]))
 
 
 def near(value: float | None) -> Any:
@@ -112,7 +120,7 @@ def several(*accuracies: float, **changes: Any) -> tuple[list[TrialRow], list[Me
 
 def test_repetitions_are_summed_up_with_intervals() -> None:
     trials, rows = several(0.8, 0.9, stopped=Stopped.EARLY)
-    (found,) = summarise(samples(trials, rows), runs(trials, rows, targets=(0.85,)), ["model"])
+    (found,) = summarise(loaded_samples(trials, rows), runs(trials, rows, targets=(0.85,)), ["model"])
     assert (found.work.trials, found.epochs.mean, found.stopped) == (2, 1.0, {Stopped.EARLY: 2})
     assert found.last_accuracy is not None
     assert found.last_accuracy.mean == near(0.85)
@@ -129,7 +137,7 @@ def test_repetitions_are_summed_up_with_intervals() -> None:
 
 def test_a_target_that_none_reaches_has_no_figures_and_keeps_its_trainings() -> None:
     trials, rows = several(0.8, 0.9)
-    (found,) = summarise(samples(trials, rows), runs(trials, rows, targets=(0.95,)), ["model"])
+    (found,) = summarise(loaded_samples(trials, rows), runs(trials, rows, targets=(0.95,)), ["model"])
     (target,) = found.targets
     assert (target.reached, target.trainings, target.gross_j, target.duration_s) == (0, 2, None, None)
 
@@ -137,7 +145,7 @@ def test_a_target_that_none_reaches_has_no_figures_and_keeps_its_trainings() -> 
 def test_flagged_trainings_are_left_out() -> None:
     trials, rows = several(0.8, 0.9)
     rows[0] = training(0, 10.0, LONG, trial="0", flags=(Flag.THROTTLED,))
-    (found,) = summarise(samples(trials, rows), runs(trials, rows), ["model"])
+    (found,) = summarise(loaded_samples(trials, rows), runs(trials, rows), ["model"])
     assert (found.work.trials, found.work.left_out) == (1, 1)
     assert found.last_accuracy is not None
     assert found.last_accuracy.mean == 0.9

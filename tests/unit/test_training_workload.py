@@ -27,6 +27,7 @@ def are_equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -
     return all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.slow
 def test_a_network_learns_digits() -> None:
     workload = ready(train_size=None, epochs=12)
     for _ in range(12):

@@ -15,26 +15,16 @@ import pytest
 import torch
 from pydantic import JsonValue
 
-from farm.model import FailureKind, Flag, JobSpec, MeasureSettings, Point, Window, WindowKind
+from farm.model import FailureKind, Flag, MeasureSettings, Point, Window, WindowKind
+from tests.factories import TINY, install_workload, job_spec
 from workers.trial import loops, protocol
 from workers.trial import main as trial
-from workers.trial import workload as workloads
+from workers.trial.stage import Stage
 from workers.trial.workload import InvalidWorkload
 
-MEASURE = MeasureSettings(
-    profile="quick",
-    window_s=0.05,
-    windows=2,
-    min_iterations=3,
-    idle_s=0.05,
-    cool_down_max_s=0,
-    context_idle_s=0.05,
-    warmup_s=0.05,
-    warmup_max_s=0.1,
-    latency_s=0.05,
-    latency_max_batches=1000,
-    guard_s=0.05,
-    poll_period_s=0.05,
+MEASURE = TINY.model_copy(
+    update={"window_s": 0.05, "windows": 2, "min_iterations": 3, "idle_s": 0.05, "context_idle_s": 0.05}
+    | {"warmup_s": 0.05, "warmup_max_s": 0.1, "latency_s": 0.05, "latency_max_batches": 1000, "guard_s": 0.05}
 )
 UNITS = 2
 
@@ -57,6 +47,9 @@ class Fake:
     def setup(self, point: Point, device: str, seed: int) -> None:
         self.given = (point, device, seed)
         type(self).on_setup()
+
+    def run(self, stage: Stage) -> None:
+        loops.run_windows(stage, self)
 
     def step(self) -> int:
         self.steps += 1
@@ -104,7 +97,7 @@ class TrialEvents:
 
 @pytest.fixture(autouse=True)
 def fake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workloads, "REGISTRY", {"inference": f"{__name__}:Fake"})
+    install_workload(monkeypatch, "inference", f"{__name__}:Fake")
     monkeypatch.setattr(Fake, "on_setup", lambda: None, raising=False)
     monkeypatch.setattr(Fake, "on_step", lambda _: time.sleep(0.001), raising=False)
 
@@ -114,17 +107,7 @@ def running(
     measure: MeasureSettings, point: Point, sensor_period_s: float | None = None, jitter: bool = False
 ) -> Iterator[tuple[protocol.Channel, TrialEvents]]:
     """A trial in a thread, started, and the supervisor's end of its line; joined at the end."""
-    spec = JobSpec(
-        job="job",
-        sweep="sweep",
-        kind="inference",
-        point=point,
-        repetition=0,
-        target="any",
-        measure=measure,
-        seed=7,
-        time_limit_s=60,
-    )
+    spec = job_spec(point=point, measure=measure, seed=7)
     ours, theirs = socket.socketpair()
     events = TrialEvents()
 
@@ -361,7 +344,7 @@ def test_an_exception_becomes_a_failure(
 
 
 def test_a_kind_that_the_worker_does_not_know_is_invalid(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workloads, "REGISTRY", {"training": f"{__name__}:Fake"})
+    install_workload(monkeypatch, "training", f"{__name__}:Fake")
     kind, message = run_trial().failure
     assert kind == FailureKind.INVALID
     assert "inference" in message

@@ -9,7 +9,8 @@ import pytest
 from farm.kinds.tuning.comparison import comparisons, median_interval, p_less
 from farm.kinds.tuning.searches import Attempt, Configuration, Found, Outcome, Step, Study, front, studies, summarise
 from farm.model import Domain, Flag, Quality, Scalar, Stopped
-from tests.trainings import Measured, asked, setup, training
+from tests.loaded import Measured
+from tests.trainings import asked, setup, training
 
 
 def near(value: float) -> Any:

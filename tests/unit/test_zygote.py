@@ -15,38 +15,15 @@ from typing import IO
 import pytest
 
 from farm.errors import FarmError
-from farm.model import FailureKind, JobSpec, MeasureSettings
+from farm.model import FailureKind, JobSpec
+from tests.factories import job_spec
 from workers.supervisor import zygote
 from workers.supervisor.zygote import ExitStatus, TrialProcess, Zygote
 from workers.trial import protocol
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
-SPEC = JobSpec(
-    job="job",
-    sweep="sweep",
-    kind="inference",
-    point={"model": "shufflenet_v2_x0_5", "batch_size": 2, "device": "cpu", "threads": 2},
-    repetition=0,
-    target="any",
-    measure=MeasureSettings(
-        profile="quick",
-        window_s=0.01,
-        windows=1,
-        min_iterations=2,
-        idle_s=0.01,
-        cool_down_max_s=0,
-        context_idle_s=0.01,
-        warmup_s=0.01,
-        warmup_max_s=0.05,
-        latency_s=0.01,
-        latency_max_batches=3,
-        guard_s=0.01,
-        poll_period_s=0.01,
-    ),
-    seed=1,
-    time_limit_s=60,
-)
+SPEC = job_spec(point={"model": "shufflenet_v2_x0_5", "batch_size": 2, "device": "cpu", "threads": 2})
 GONE_WITHIN_S = 20.0
 
 
@@ -187,6 +164,7 @@ def test_what_a_trial_started_dies_with_it() -> None:
         assert_dies(child)
 
 
+@pytest.mark.slow
 def test_a_dead_helper_is_replaced(log_file: IO[bytes], caplog: pytest.LogCaptureFixture) -> None:
     zygote = Zygote()
     zygote.start()
@@ -200,6 +178,7 @@ def test_a_dead_helper_is_replaced(log_file: IO[bytes], caplog: pytest.LogCaptur
     zygote.close()
 
 
+@pytest.mark.slow
 def test_close_leaves_no_process(log_file: IO[bytes]) -> None:
     zygote = Zygote()
     zygote.start()
@@ -211,6 +190,7 @@ def test_close_leaves_no_process(log_file: IO[bytes]) -> None:
     assert not is_alive(helper)
 
 
+@pytest.mark.slow
 def test_helper_and_trial_die_with_their_supervisor() -> None:
     script = """
         import sys, time
@@ -259,6 +239,7 @@ def test_a_helper_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_pa
         Zygote().start()
 
 
+@pytest.mark.slow
 def test_the_helper_ends_when_its_supervisor_hangs_up() -> None:
     ours, theirs = socket.socketpair()
     with theirs:

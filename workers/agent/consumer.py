@@ -1,4 +1,4 @@
-"""How a worker hears messages: Celery's consumer, and what is refused before Celery gets to see it."""
+"""Receive messages with Celery's consumer, and reject malformed ones before Celery acts on them."""
 
 import logging
 from collections.abc import Callable
@@ -20,32 +20,32 @@ log = logging.getLogger(__name__)
 
 #: Sixty times the size of a message.
 MAX_MESSAGE_BYTES = 64 * 1024
-#: What reading garbage raises.
+#: What reading a malformed message may raise.
 UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
-#: Headers with which Celery would do more than call the task: hold it back, limit it, unpack it, go on after it.
+#: Headers that make Celery do more than call the task: delay it, limit it, unpack it, or continue after it.
 _COMMANDS = ("eta", "expires", "timelimit", "group", "chord", "stamped_headers")
 
 
 class UnsafeMessage(ValueError):
-    """One that is not even to be unpacked."""
+    """A message that is too dangerous to unpack."""
 
 
-class _Closed(BaseModel):
-    """Nothing unknown, nothing converted."""
+class _Strict(BaseModel):
+    """A model that accepts no unknown field and converts no value."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
-class Message(_Closed):
-    """What a message says; unknown fields and versions are refused."""
+class _JobArguments(_Strict):
+    """The arguments of a message; unknown fields and versions are rejected."""
 
     version: Literal[1] = 1
     job: str = Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")
-    attempt: int = Field(ge=0, le=2**31 - 1)  #: attempts seen when it was sent
+    attempt: int = Field(ge=0, le=2**31 - 1)  #: attempts at the job when the message was sent
 
 
-class _Afterwards(_Closed):
-    """What Celery would call after the task: nothing."""
+class _NoFollowUp(_Strict):
+    """What Celery is asked to call after the task: nothing."""
 
     callbacks: None = None
     errbacks: None = None
@@ -53,23 +53,25 @@ class _Afterwards(_Closed):
     chord: None = None
 
 
-#: No arguments by place, a message by name.
-_BODY: TypeAdapter[tuple[tuple[()], Message, _Afterwards]] = TypeAdapter(tuple[tuple[()], Message, _Afterwards])
+#: No positional arguments, the job's as keywords, and no follow-up.
+_BODY: TypeAdapter[tuple[tuple[()], _JobArguments, _NoFollowUp]] = TypeAdapter(
+    tuple[tuple[()], _JobArguments, _NoFollowUp]
+)
 
 
-def refusal(message: Any) -> str | None:
-    """What is wrong with a message of kombu's; None for a message."""
+def find_problem(message: Any) -> str | None:
+    """Return why a message of kombu's is malformed, or None for a valid one."""
     if message.content_type != "application/json":
         return "it is not JSON"
     headers = message.headers
     if not isinstance(headers, dict) or headers.get("task") != TASK:
-        return "it calls for something else than a trial"
+        return "it asks for something other than a trial"
     if any(value for name in _COMMANDS for value in _flat(headers.get(name))):
         return "it asks Celery for more than a trial"
     try:
         _BODY.validate_json(message.body)
     except ValidationError as error:
-        return refused.reason(error)
+        return refused.describe(error)
     return None
 
 
@@ -78,7 +80,7 @@ def _flat(value: object) -> list[object] | tuple[object, ...]:
 
 
 def _bounded_loads(text: str) -> Any:
-    """`loads` for kombu's transports: what is too large is not parsed, and nothing is decompressed, as kombu would."""
+    """Parse JSON for kombu's transports, but neither what is too large nor what is compressed, as kombu would."""
     if len(text) > MAX_MESSAGE_BYTES:
         raise UnsafeMessage(f"{len(text)} bytes: more than {MAX_MESSAGE_BYTES}")
     message = loads(text)
@@ -88,24 +90,24 @@ def _bounded_loads(text: str) -> Any:
 
 
 class FarmConsumer(Consumer):  # type: ignore[misc]
-    """Reads the queues: garbage is refused, where Celery's own would exit, and told to stop it takes no more."""
+    """Celery's consumer, which rejects malformed messages instead of exiting, and takes none after a stop request."""
 
-    refuse: Callable[[str], None]  #: takes note of a message that was refused, and why; `build` sets it
+    refuse: Callable[[str], None]  #: called with the reason when a message is rejected; `build` sets it
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        # A message that is not even an envelope counts as a lost connection: it is gone, and a new one is made.
+        # A message whose envelope is malformed counts as a lost connection: it is dropped, and Celery connects again.
         self.connection_errors: tuple[type[BaseException], ...] = (*self.connection_errors, *UNREADABLE)
 
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], None]:
-        """What is done with each message."""
+        """Build what handles each message."""
         handle = super().create_task_handler(*args, **options)
 
         def handle_or_refuse(message: Any) -> None:
-            if state.should_stop is not None:  # Celery's loop takes one more message on its way out
+            if state.should_stop is not None:  # before it ends, Celery's loop takes one more message
                 message.requeue()
                 return
-            why = refusal(message)
+            why = find_problem(message)
             if why is None:
                 handle(message)
             else:
@@ -115,33 +117,33 @@ class FarmConsumer(Consumer):  # type: ignore[misc]
         return handle_or_refuse
 
     def on_decode_error(self, message: Any, exc: BaseException) -> None:
-        """Celery would log all that the message held."""
+        """Reject the message without logging its content, as Celery would."""
         self.refuse(f"{len(message.body or '')} bytes: it cannot be decoded ({type(exc).__name__})")
         message.ack_log_error(log, self.connection_errors)
 
     def on_connection_error_after_connected(self, exc: BaseException) -> None:
-        """Where the connection was fine but a message was not, say that, and nothing of what it held."""
+        """Report a malformed message as such, without its content, where it was not the connection that failed."""
         if isinstance(exc, UNREADABLE):
-            self.refuse(str(exc) if isinstance(exc, UnsafeMessage) else f"it is no message ({type(exc).__name__})")
-            exc = ConnectionResetError("a message was refused")
+            self.refuse(str(exc) if isinstance(exc, UnsafeMessage) else f"it is not a message ({type(exc).__name__})")
+            exc = ConnectionResetError("a message was rejected")
         super().on_connection_error_after_connected(exc)
 
 
-def stop_listening() -> None:
-    """Have Celery's loop end, after the job that runs; from any thread, or a signal handler."""
+def stop_consuming() -> None:
+    """End Celery's loop after the running job. Any thread or signal handler may call this."""
     if state.should_stop is None:
         state.should_stop = 0
 
 
 def build(serve: Callable[[str, int], None], refuse: Callable[[str], None], settings: Settings) -> Celery:
-    """The Celery app with its one task."""
+    """Build the Celery app with its one task."""
     app = celery_app(settings)
     app.conf.worker_consumer = type("FarmConsumer", (FarmConsumer,), {"refuse": staticmethod(refuse)})
     for transport in (filesystem, over_redis):
         transport.loads = _bounded_loads
 
     @app.task(name=TASK)  # type: ignore[untyped-decorator]
-    def trial(job: str, attempt: int, version: int = 1) -> None:  # noqa: ARG001 - checked by now
+    def trial(job: str, attempt: int, version: int = 1) -> None:  # noqa: ARG001 - `find_problem` has checked it
         serve(job, attempt)
 
     return app

@@ -1,4 +1,4 @@
-"""What this machine can measure, for `farm doctor`."""
+"""The worker's checks for `farm doctor`: what this machine can measure."""
 
 import os
 from collections.abc import Iterator
@@ -10,19 +10,19 @@ from farm.energy import verdict
 from farm.errors import FarmError, MeterError
 from farm.model import Check, Domain, Machine, Quality
 from farm.settings import Settings, load_settings
+from workers.agent import fingerprint
+from workers.meters import open_meters
 from workers.meters.nvml import choose_gpu, open_gpu, use_simulator
-from workers.supervisor import fingerprint
 from workers.supervisor.lock import machine_lock
 from workers.supervisor.probe import run_probe
-from workers.supervisor.sampler import open_meters
 from workers.supervisor.zygote import Zygote
 
-#: One-minute load a core above which other programs disturb a measurement.
+#: Above this one-minute load per core other programs disturb a measurement.
 QUIET_LOAD = 0.2
 
 
 def examine(probe: bool = False) -> list[Check]:
-    """The worker's half of the examination; never raises for what is missing. With `probe`, half a minute on a GPU."""
+    """Check this machine; what is missing is a check, not an error. `probe`: half a minute for the GPU's meters too."""
     settings = load_settings()
     use_simulator(settings.simulator)
     choose_gpu(settings.gpu)
@@ -46,7 +46,7 @@ def _machine(machine: Machine) -> Check:
 
 
 def _probe(settings: Settings) -> Iterator[Check]:
-    """What the meters are worth, found out now."""
+    """Probe the meters now."""
     try:
         with machine_lock(settings.lock_file), closing(Zygote()) as zygote:
             found = run_probe(settings, zygote)
@@ -62,7 +62,7 @@ def _versions() -> Check:
 
 
 def _gpu(machine: Machine, chosen: str) -> Iterator[Check]:
-    """The metered GPU as the fingerprint has it; nothing where there is none."""
+    """Checks of the metered GPU, from the fingerprint; none where there is none."""
     gpu: Any = machine.hardware["gpu"]
     if gpu is None:
         return
@@ -80,8 +80,8 @@ def _gpu(machine: Machine, chosen: str) -> Iterator[Check]:
 
 
 def _torch() -> Iterator[Check]:
-    """A note where trials cannot use the GPU."""
-    import torch  # noqa: PLC0415 - seconds, and of no interest without a GPU
+    """Yield a note where trials cannot use the GPU."""
+    import torch  # noqa: PLC0415 - it takes seconds, and matters only with a GPU
 
     if not torch.cuda.is_available():
         detail = f"torch {torch.__version__} cannot use it, device auto is the CPU: install a build with CUDA"
@@ -89,7 +89,7 @@ def _torch() -> Iterator[Check]:
 
 
 def _gpu_processes() -> list[int]:
-    """Processes that compute on the metered GPU; this one does not."""
+    """List the processes that compute on the metered GPU, without this one."""
     try:
         with open_gpu() as gpu:
             running = gpu.ask(lambda nvml, handle: nvml.nvmlDeviceGetComputeRunningProcesses(handle))

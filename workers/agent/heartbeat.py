@@ -1,4 +1,4 @@
-"""What goes on beside the worker's main thread: its heartbeat, and a look at whether it still hears."""
+"""The worker's second thread: it sends heartbeats, and checks that the worker still receives messages."""
 
 import logging
 import threading
@@ -10,32 +10,32 @@ from farm.errors import BrokerUnavailable, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
-#: Looks at the queues in the time after which a worker is deaf: each asks the broker.
-LOOKS = 10
+#: The watchdog asks the broker so often within its time limit.
+CHECKS = 10
 
 
-class Beat:
-    """A thread that does the same every so often, whatever comes of it: a worker whose heart stops loses every job."""
+class HeartbeatThread:
+    """Calls a function periodically, and goes on after errors: a worker without heartbeats loses its job."""
 
-    def __init__(self, period_s: float, once: Callable[[], None]) -> None:
+    def __init__(self, period_s: float, send: Callable[[], None]) -> None:
         self._period_s = period_s
-        self._once = once
+        self._send = send
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="beat", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def start(self) -> None:
-        """Begin to beat."""
+        """Start the thread."""
         self._thread.start()
 
     def close(self) -> None:
-        """Stop beating."""
+        """Stop the thread."""
         self._over.set()
         self._thread.join()
 
-    def _beat(self) -> None:
+    def _run(self) -> None:
         while not self._over.wait(self._period_s):
             try:
-                self._once()
+                self._send()
             except StoreUnavailable as error:
                 log.warning("heartbeat: %s", error)
             except Exception:
@@ -43,35 +43,35 @@ class Beat:
 
 
 class Queues(Protocol):
-    """Where messages wait: the publisher."""
+    """The queues of the broker: the publisher."""
 
     def depths(self, queues: Iterable[str]) -> Mapping[str, int]: ...
 
 
 class Watchdog:
-    """Finds out that a worker is deaf: at every look for so long messages waited for it, and it heard none of them."""
+    """Detects a worker that receives nothing although messages have been waiting for it for a given time."""
 
     def __init__(self, broker: Queues, queues: Sequence[str], within_s: float) -> None:
         self._broker = broker
         self._queues = queues
         self._within_s = within_s
-        self._look_at_s = 0.0  #: monotonic
-        self.heard()
+        self._next_check_s = 0.0  #: monotonic
+        self.reset()
 
-    def heard(self) -> None:
-        """It is not deaf."""
+    def reset(self) -> None:
+        """Note that the worker has just received a message."""
         self._fine_at_s = time.monotonic()
 
     def is_stuck(self) -> bool:
-        """Look, if it is time to; a broker that is away has nothing to say."""
+        """Check the queues where it is time to; an unreachable broker counts as empty queues."""
         now_s = time.monotonic()
-        if now_s >= self._look_at_s:
-            self._look_at_s = now_s + self._within_s / LOOKS
-            if not self._somebody_rings():
+        if now_s >= self._next_check_s:
+            self._next_check_s = now_s + self._within_s / CHECKS
+            if not self._messages_wait():
                 self._fine_at_s = now_s
         return now_s - self._fine_at_s >= self._within_s
 
-    def _somebody_rings(self) -> bool:
+    def _messages_wait(self) -> bool:
         try:
             return any(self._broker.depths(self._queues).values())
         except BrokerUnavailable:

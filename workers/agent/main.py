@@ -1,13 +1,13 @@
-"""`farm worker`: joins this machine to the farm and measures until told to stop."""
+"""`farm worker`: register this machine with the farm, and measure until a signal stops it."""
 
 import logging
 import signal
 import warnings
+from collections.abc import Sequence
 from contextlib import ExitStack
 from types import FrameType
-from typing import Annotated, Protocol
+from typing import Protocol
 
-import typer
 from celery import Celery
 from celery.exceptions import SecurityWarning
 from celery.signals import worker_ready
@@ -23,21 +23,14 @@ from workers.supervisor.processes import die_with_parent, kill_left_overs
 log = logging.getLogger(__name__)
 
 
-def worker(
-    gpu: Annotated[
-        str | None, typer.Option(metavar="GPU", help="Measure on this GPU: its index or UUID in nvidia-smi.")
-    ] = None,
-    allow_models: Annotated[
-        list[str] | None,
-        typer.Option("--allow-models", metavar="NAMES", help="Run networks of this package too: my_package.*"),
-    ] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every job.")] = False,
-    parent: Annotated[int | None, typer.Option(hidden=True, help="Die with this process: it is farm run.")] = None,
-) -> None:
-    """Measure on this machine; a machine has one worker.
+def run(gpu: str | None, allow_models: Sequence[str], verbose: bool, parent: int | None) -> int:
+    """Serve this machine's queues until a signal stops it; returns the exit status.
 
-    Ctrl-C or SIGTERM stops after the running trial, a second one stops now. Exit status 75: it no longer receives
-    messages, restart it; 76: its version differs from the controller's, update it.
+    Args:
+        gpu: the index or UUID of the GPU to measure; None: as the settings say.
+        allow_models: patterns of users' models that may be loaded; empty: as the settings say.
+        verbose: log every job.
+        parent: the process to die with; None: a worker of its own.
     """
     if parent is not None:
         die_with_parent(parent)
@@ -45,22 +38,21 @@ def worker(
     settings = load_settings(**{name: value for name, value in chosen.items() if value is not None})
     level = logs.set_up(settings.log_format, verbose)
     with ExitStack() as stack:
-        if parent is None:  # the worker of farm run takes turns with that of a lab, trial by trial
+        if parent is None:  # a worker of farm run alternates with a permanent one, trial by trial
             stack.enter_context(only_worker(settings.lock_file))
         for pid in kill_left_overs():
-            log.warning("process %d was left over by a trial of a worker that died: killed", pid)
-        status = _join(settings, verbose, level)
-    raise typer.Exit(status)
+            log.warning("killed process %d, left over by a trial of a worker that died", pid)
+        return _join(settings, verbose, level)
 
 
 def _join(settings: Settings, verbose: bool, level: int) -> int:
     try:
-        from workers.agent import consumer as ear
-        from workers.agent import heartbeat as beat
-        from workers.agent import spool
-        from workers.agent import worker as app
+        from workers.agent import consumer, fingerprint
+        from workers.agent.heartbeat import Watchdog
+        from workers.agent.spool import Spool
+        from workers.agent.worker import Worker
         from workers.meters.nvml import choose_gpu, use_simulator
-        from workers.supervisor import fingerprint, supervisor
+        from workers.supervisor import supervisor
     except ModuleNotFoundError as error:
         raise FarmError(f"this machine has no {error.name}: pip install 'wattfarm[worker]'") from None
     use_simulator(settings.simulator)
@@ -72,42 +64,42 @@ def _join(settings: Settings, verbose: bool, level: int) -> int:
         runner = stack.enter_context(supervisor.Supervisor(settings, machine))
         machine = machine.model_copy(update={"probe": runner.probe})
         queues = list(machine.queues)
-        watchdog = beat.Watchdog(Publisher(settings), queues, settings.watchdog_s)
-        reports = spool.Spool(settings.home / "spool")
-        member = app.Worker(store, runner, reports, machine, owner(), settings, watchdog)
-        member.start()
-        stack.callback(member.close)
-        status = _serve(ear.build(member.serve, member.refuse, settings), member, queues, machine.name, level)
-        if member.error is not None:
-            raise member.error
+        watchdog = Watchdog(Publisher(settings), queues, settings.watchdog_s)
+        spool = Spool(settings.home / "spool")
+        worker = Worker(store, runner, spool, machine, owner(), settings, watchdog)
+        worker.start()
+        stack.callback(worker.close)
+        status = _serve(consumer.build(worker.serve, worker.refuse, settings), worker, queues, machine.name, level)
+        if worker.error is not None:
+            raise worker.error
     return status
 
 
 class Stoppable(Protocol):
-    """What signals are for: the worker."""
+    """What a signal stops: the worker."""
 
     def leave(self) -> None: ...
     def interrupt(self) -> None: ...
 
 
-def _serve(celery: Celery, member: Stoppable, queues: list[str], name: str, level: int) -> int:
-    """Answer messages until told to stop; returns the exit status."""
-    told = False
+def _serve(celery: Celery, worker: Stoppable, queues: list[str], name: str, level: int) -> int:
+    """Handle messages until a signal stops it; returns the exit status."""
+    is_stopping = False
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
-        nonlocal told
-        if told:
-            member.interrupt()
+        nonlocal is_stopping
+        if is_stopping:
+            worker.interrupt()
         else:
-            told = True
-            member.leave()
+            is_stopping = True
+            worker.leave()
 
-    def listen(**_: object) -> None:
+    def handle_signals(**_: object) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, stop)
 
-    warnings.simplefilter("ignore", SecurityWarning)  # of root: it names an option that we do not have
-    worker_ready.connect(listen)  # Celery's own handlers come before, and would leave a second Ctrl-C unheard
+    warnings.simplefilter("ignore", SecurityWarning)  # it warns root of an option that farm does not have
+    worker_ready.connect(handle_signals)  # after Celery's own handlers, which would ignore a second Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
     server = celery.Worker(
         pool="solo",  # no wake-ups while a trial runs

@@ -1,10 +1,10 @@
-"""Why something that came from outside is refused: in one line, without a word of what it holds."""
+"""Say why data from outside is invalid, in one line that repeats nothing of the data."""
 
 from pydantic import ValidationError
 
 
-def reason(error: ValidationError) -> str:
-    """What is wrong first, and where; the name of a field that should not be there is content too."""
+def describe(error: ValidationError) -> str:
+    """Name the first problem and its field. An unknown field is not named: its name is data too."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     if first["type"] == "extra_forbidden":
         return "an unknown field"

@@ -1,4 +1,4 @@
-"""Reports on this machine's disk until the store has them."""
+"""The spool: reports wait on this machine's disk until the store has accepted them."""
 
 import fcntl
 import logging
@@ -16,26 +16,26 @@ from workers.agent import refused
 
 log = logging.getLogger(__name__)
 
-#: Far above the report of a trial of a day.
+#: Far above the size of the report of a trial that ran for a day.
 MAX_REPORT_BYTES = 256 * 2**20
 
 
 class Spool:
-    """A folder with one file a report; a file is there whole or not at all. Threads and processes may share it."""
+    """A folder with one file for each report, written atomically. Threads and processes may share it."""
 
     def __init__(self, folder: Path) -> None:
-        """Make the folder; raises InputError where that cannot be."""
+        """Make the folder; raises InputError where that is impossible."""
         self._folder = folder
-        self.refused = 0  #: files that were no reports, or that the store did not take
+        self.refused = 0  #: files that are no reports, or that the store rejected
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with self._alone():
+            with self._locked():
                 pass
         except OSError as error:
             raise InputError(f"FARM_HOME: cannot write to {folder} ({error.strerror}): name another folder") from None
 
     def put(self, report: TrialReport) -> Path:
-        """Keep a report; raises OSError when the disk does not take it."""
+        """Write a report; raises OSError where the disk fails."""
         path = self._folder / f"{report.job}.{report.attempt}.json"
         draft = path.with_suffix(".part")
         try:
@@ -50,28 +50,28 @@ class Spool:
         return path
 
     def drain(self, store: Store) -> int:
-        """Hand every kept report to the store, oldest first, until the store is away; returns how many."""
-        handed = 0
-        with self._alone():
+        """Give the waiting reports to the store, oldest first, while it is reachable; returns how many it accepted."""
+        accepted = 0
+        with self._locked():
             for path in sorted(self._folder.glob("*.json"), key=lambda p: p.stat().st_mtime_ns):
                 try:
                     store.complete(_report_in(path))
                 except StoreUnavailable as error:
-                    log.warning("spool: %s: %d reports wait", error, len(self))
+                    log.warning("spool: %s: %d reports are waiting", error, len(self))
                     break
-                except Exception as error:  # one that is damaged or refused must not stop those behind it
+                except Exception as error:  # a damaged or rejected report must not hold up the others
                     self.refused += 1
-                    _set_aside(path, error)
+                    _quarantine(path, error)
                 else:
                     path.unlink()
-                    handed += 1
-        return handed
+                    accepted += 1
+        return accepted
 
     def __len__(self) -> int:
         return sum(1 for _ in self._folder.glob("*.json"))
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _locked(self) -> Iterator[None]:
         with (self._folder / "lock").open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
@@ -83,8 +83,8 @@ def _report_in(path: Path) -> TrialReport:
     return TrialReport.model_validate_json(path.read_bytes())
 
 
-def _set_aside(path: Path, error: Exception) -> None:
+def _quarantine(path: Path, error: Exception) -> None:
     size, bad = path.stat().st_size, path.with_suffix(".bad")
     path.rename(bad)
-    why = refused.reason(error) if isinstance(error, ValidationError) else str(error).partition("\n")[0]
+    why = refused.describe(error) if isinstance(error, ValidationError) else str(error).partition("\n")[0]
     log.error("spool: %s of %d bytes cannot be stored (%s): kept as %s", path.name, size, why, bad)

@@ -1,4 +1,4 @@
-"""The worker: claim, run, complete; and what its farm wants of it in between."""
+"""The worker: claim a job, run it, report it, and follow the state that the farm wants of this machine."""
 
 import logging
 import os
@@ -15,21 +15,21 @@ from farm.model import Claim, Failure, FailureKind, Machine, MachineState, Owner
 from farm.settings import Settings, logs
 from farm.store import Store
 from workers.agent.allowlist import refusal
-from workers.agent.consumer import stop_listening
-from workers.agent.heartbeat import Beat, Watchdog
+from workers.agent.consumer import stop_consuming
+from workers.agent.heartbeat import HeartbeatThread, Watchdog
 from workers.agent.spool import Spool
 from workers.supervisor.lock import machine_lock
 from workers.supervisor.stop import Stop
 
 log = logging.getLogger(__name__)
 
-#: A message waits this long for another trial on this machine; then it is given back.
+#: A message waits this long for another trial on this machine; then it is returned.
 LOCK_WITHIN_S = 60.0
-#: A sender has noted by then that it rang; if it died, the message counts as never sent.
+#: By then a sender has recorded the message that it sent; if it died, the message counts as never sent.
 RETURN_WITHIN_S = 3.0
-#: A worker that may not work, or cannot, looks this often whether it may again, or shall leave.
+#: A worker that is paused, or that cannot reach the store, checks this often whether it may go on, or must leave.
 PAUSED_PERIOD_S = 0.5
-#: Exit status of a worker that does not hear any more: the service manager starts another.
+#: Exit status of a worker that receives no messages any more: the service manager starts another.
 STUCK = 75
 
 
@@ -44,8 +44,8 @@ class Runner(Protocol):
 class Worker:
     """Serves the messages of this machine's queues.
 
-    Its heart beats in a thread: it says that the worker lives, renews the lease of its job, listens for a cancel and
-    for what is wanted of this machine; between jobs it hands in what waits in the spool.
+    A thread sends heartbeats: it renews the lease of the running job, and receives cancellations and the state that is
+    wanted of this machine. Between jobs it gives the reports of the spool to the store.
     """
 
     def __init__(
@@ -65,17 +65,17 @@ class Worker:
         self._owner = owner
         self._settings = settings
         self._watchdog = watchdog
-        self._beat = Beat(settings.heartbeat_s, self._beat_once)
+        self._heartbeat = HeartbeatThread(settings.heartbeat_s, self._send_heartbeat)
         self._running: tuple[Claim, Stop] | None = None
-        self._serving = threading.Lock()  #: held while a message is answered
+        self._serving = threading.Lock()  #: held while a message is handled
         self._wanted_state = MachineState.ACTIVE
-        self._waits_for_resume = False  #: it joined on a drained machine: the drain was not meant for it
+        self._waits_for_resume = False  #: the machine was drained before this worker joined
         self._is_leaving = False
-        self._refused = 0  #: messages
-        self.error: FarmError | None = None  #: why it leaves, where nobody told it to
+        self._refused = 0  #: malformed messages
+        self.error: FarmError | None = None  #: why it leaves of itself
 
     def start(self) -> None:
-        """Join the farm: hand in what the last worker of this machine left, and be seen.
+        """Register with the farm, after giving it the reports that the last worker of this machine left.
 
         Raises StoreUnavailable, and InputError for a lock file that no trial could hold.
         """
@@ -83,61 +83,61 @@ class Worker:
             self._spool.drain(self._store)
         self._store.register_machine(self._machine, self._owner, __version__)
         self._waits_for_resume = True
-        self._be_seen()
-        self._beat.start()
+        self._refresh_state()
+        self._heartbeat.start()
 
     def close(self) -> None:
-        """Leave the farm, and give back at once a job that was broken off."""
-        self._beat.close()
-        with suppress(StoreUnavailable):  # then its lease runs out
+        """Leave the farm; a job that was interrupted is released at once."""
+        self._heartbeat.close()
+        with suppress(StoreUnavailable):  # then the lease expires
             self._store.release(self._owner)
             self._store.machine_beat(self._machine.id, None, len(self._spool), self._rejected)
 
     def leave(self) -> None:
-        """Take no new job; for a signal handler too."""
+        """Take no new job. A signal handler may call this."""
         self._is_leaving = True
-        stop_listening()
+        stop_consuming()
 
     def interrupt(self) -> None:
-        """Break the running trial off; its job is queued again. For a signal handler."""
+        """Interrupt the running trial; its job is queued again. A signal handler may call this."""
         running = self._running
         if running is not None:
             running[1].request(FailureKind.INTERRUPTED)
 
     def refuse(self, why: str) -> None:
-        """Count a message that is no message."""
+        """Count a malformed message."""
         self._refused += 1
-        log.warning("a message was refused: %s", why)
+        log.warning("a message was rejected: %s", why)
 
     @property
     def _rejected(self) -> int:
         return self._refused + self._spool.refused
 
     def serve(self, job: str, attempt: int) -> None:
-        """Answer one message: a stale one is dropped, a won one is measured and reported.
+        """Handle one message: drop a stale one, and measure and report a job that this worker claims.
 
-        A machine that is paused or drained gives it back, and hears no more until it is resumed. While the store is
-        away the message is kept: nobody else would hear it before the grace time is over.
+        A paused or drained machine returns the message, and takes no other one until it is resumed. While the store is
+        unreachable the worker keeps the message: no other worker would receive it before the grace time is over.
         """
         with self._serving:
-            while not self._is_settled(job, attempt) and not self._is_leaving:
+            while not self._handle(job, attempt) and not self._is_leaving:
                 time.sleep(PAUSED_PERIOD_S)
             while self._wanted_state is not MachineState.ACTIVE and not self._is_leaving:
                 time.sleep(PAUSED_PERIOD_S)
-            self._watchdog.heard()
+            self._watchdog.reset()
 
-    def _is_settled(self, job: str, attempt: int) -> bool:
-        """False where the store is away."""
+    def _handle(self, job: str, attempt: int) -> bool:
+        """Handle a message, or return it; False where the store is unreachable."""
         try:
-            if not self._has_answered(job, attempt):
-                self._give_back(job, attempt)
+            if not self._claim_and_run(job, attempt):
+                self._return_message(job, attempt)
         except StoreUnavailable as error:
             log.warning("job %s: %s: trying again", job, error)
             return False
         return True
 
-    def _has_answered(self, job: str, attempt: int) -> bool:
-        """Whether nobody else needs to hear the message."""
+    def _claim_and_run(self, job: str, attempt: int) -> bool:
+        """Run the job if this worker can claim it; True where no other worker needs the message."""
         if self._wanted_state is not MachineState.ACTIVE:
             return False
         try:
@@ -148,28 +148,28 @@ class Worker:
                     self._measure(claim)
                     return True
         except MachineBusy as error:
-            log.warning("job %s: %s: given back", job, error)
+            log.warning("job %s: %s: its message is returned", job, error)
             return False
         except WorkerOutdated as error:
             self.error = error
             self.leave()
             return False
-        self._be_seen()  # a stale message, or the machine was paused a moment ago
+        self._refresh_state()  # the message is stale, or the machine was paused a moment ago
         return self._wanted_state is MachineState.ACTIVE
 
-    def _give_back(self, job: str, attempt: int) -> None:
-        """Have somebody else hear the message; its sender may still be busy with those that it sent after it."""
+    def _return_message(self, job: str, attempt: int) -> None:
+        """Let another worker receive the message; wait until its sender has recorded that it was sent."""
         until_s = time.monotonic() + RETURN_WITHIN_S
         while not self._store.return_message(job, attempt) and time.monotonic() < until_s:
             time.sleep(RETURN_WITHIN_S / 20)
 
-    def _beat_once(self) -> None:
+    def _send_heartbeat(self) -> None:
         running = self._running
-        self._be_seen()
+        self._refresh_state()
         if running is None:
             self._spool.drain(self._store)
             if not self._serving.locked() and self._watchdog.is_stuck():
-                self._end_stuck()
+                self._exit_stuck()
             return
         claim, stop = running
         answer = self._store.heartbeat(claim.spec.job, claim.attempt, self._owner, self._settings.lease_s)
@@ -178,20 +178,20 @@ class Worker:
         elif answer.cancel:
             stop.request(FailureKind.CANCELLED)
 
-    def _be_seen(self) -> None:
-        """Say that the worker lives, and hear what is wanted of its machine."""
+    def _refresh_state(self) -> None:
+        """Report that the worker is alive, and follow the state that is wanted of its machine."""
         running = self._running
         job = running[0].spec.job if running else None
         wanted_state = self._store.machine_beat(self._machine.id, job, len(self._spool), self._rejected)
         self._waits_for_resume = self._waits_for_resume and wanted_state is MachineState.DRAINING
         if wanted_state is not self._wanted_state:
-            self._obey(wanted_state)
+            self._follow(wanted_state)
 
-    def _obey(self, wanted_state: MachineState) -> None:
+    def _follow(self, wanted_state: MachineState) -> None:
         self._wanted_state = wanted_state
         resume = f"no new trial until `farm resume {self._machine.name}`"
         if wanted_state is MachineState.ACTIVE:
-            log.warning("resumed: trials may run")
+            log.warning("resumed: new trials may start")
         elif wanted_state is MachineState.PAUSED:
             log.warning("paused: %s", resume)
         elif self._waits_for_resume:
@@ -200,17 +200,17 @@ class Worker:
             log.warning("drained: no new trial, the worker leaves")
             self.leave()
 
-    def _end_stuck(self) -> None:
-        """End now: the main thread hangs where no signal is heard; its helper dies with it, and nothing is lost."""
+    def _exit_stuck(self) -> None:
+        """Exit at once: the main thread hangs and handles no signal. Nothing is lost, and its helper dies with it."""
         log.error(
-            "messages have waited for %.0f s and this worker hears none of them: it ends, start it anew",
+            "messages have been waiting for %.0f s and this worker receives none of them: it exits, restart it",
             self._settings.watchdog_s,
         )
         os._exit(STUCK)
 
     @contextmanager
-    def _at_work(self, claim: Claim, stop: Stop) -> Iterator[None]:
-        """Renew the lease of a claimed job meanwhile."""
+    def _renewing_lease(self, claim: Claim, stop: Stop) -> Iterator[None]:
+        """Let heartbeats renew the lease of a claimed job."""
         self._running = (claim, stop)
         try:
             yield
@@ -218,18 +218,18 @@ class Worker:
             self._running = None
 
     def _measure(self, claim: Claim) -> None:
-        """Run and report under one heartbeat: the lease holds until the report is out of our hands."""
+        """Run and report a job; its lease is renewed until the report is stored or spooled."""
         spec, trial = claim.spec, f"{claim.spec.job}.{claim.attempt}"
         with (
             logs.about(trial=trial, job=spec.job, sweep=spec.sweep),
             closing(Stop()) as stop,
-            self._at_work(claim, stop),
+            self._renewing_lease(claim, stop),
         ):
-            log.info("job %s attempt %d: begins", spec.job, claim.attempt)
+            log.info("job %s attempt %d: starts", spec.job, claim.attempt)
             report = self._run(claim, stop)
             outcome = f"{report.failure.kind}: {report.failure.message}" if report.failure else "measured"
             log.info("job %s attempt %d: %s", claim.spec.job, claim.attempt, outcome)
-            while not (self._is_stored(report) or self._is_spooled(report)):
+            while not (self._store_report(report) or self._spool_report(report)):
                 time.sleep(self._settings.heartbeat_s)
 
     def _run(self, claim: Claim, stop: Stop) -> TrialReport:
@@ -239,7 +239,7 @@ class Worker:
             if refused is None:
                 return self._runner.run(claim, stop)
             failure = Failure(kind=FailureKind.INVALID, message=refused)
-        except Exception as error:  # the job must not wait for its lease to run out, and then fail again
+        except Exception as error:  # else the job would wait until its lease expires, and fail again
             log.exception("job %s attempt %d: the worker failed", claim.spec.job, claim.attempt)
             failure = Failure(kind=FailureKind.ERROR, message=f"the worker failed: {_described(error)}")
         return TrialReport(
@@ -253,23 +253,25 @@ class Worker:
             simulated=self._settings.simulated,
         )
 
-    def _is_stored(self, report: TrialReport) -> bool:
+    def _store_report(self, report: TrialReport) -> bool:
         try:
             if not self._store.complete(report):
-                log.warning("job %s attempt %d: another attempt came first", report.job, report.attempt)
+                log.warning("job %s attempt %d: another attempt reported first", report.job, report.attempt)
         except StoreUnavailable as error:
-            log.warning("job %s attempt %d: cannot be reported: %s", report.job, report.attempt, error)
+            log.warning("job %s attempt %d: the report cannot be stored: %s", report.job, report.attempt, error)
             return False
-        except Exception:  # whatever the store has against it, the report is kept
-            log.exception("job %s attempt %d: cannot be reported", report.job, report.attempt)
+        except Exception:  # the report is kept, whatever the reason
+            log.exception("job %s attempt %d: the report cannot be stored", report.job, report.attempt)
             return False
         return True
 
-    def _is_spooled(self, report: TrialReport) -> bool:
+    def _spool_report(self, report: TrialReport) -> bool:
         try:
-            log.warning("job %s attempt %d: waits in %s", report.job, report.attempt, self._spool.put(report))
+            log.warning(
+                "job %s attempt %d: the report waits in %s", report.job, report.attempt, self._spool.put(report)
+            )
         except OSError as error:
-            what = f"the spool does not take it either ({error}): make room on this disk"
+            what = f"the spool cannot keep it either ({error}): free space on this disk"
             log.error("job %s attempt %d: %s; trying again", report.job, report.attempt, what)
             return False
         return True

@@ -2,17 +2,17 @@
 
 The contract, which `tests/contract/test_meters.py` runs over every meter:
 
-- Entering raises `MeterUnavailable` with a remedy where this machine cannot meter that; it never enters half-way.
+- Entering raises `MeterUnavailable` with a remedy where this machine cannot meter that; it never enters partly.
 - `read` raises `MeterLost` when a meter that worked stops working; a value it does not know is None, never 0.
 - `energy_j` counts from any fixed moment and never falls, wrap-around included; SI units.
 - `read` returns within a few milliseconds, never sleeps or waits for a network, and needs no root.
 - A reading is stamped with the moment at which it was true: while it was read, or an update period before; never after.
-  What is not new is not said again under a new stamp: a meter that learns of its values in a thread of its own hands
-  each of them out once, and leaves a domain out of which it has heard nothing since.
+  A value is never returned twice under a new stamp: a meter whose thread receives its values returns each of them once,
+  and leaves out a domain that has no new one.
 - Leaving is safe at any time, twice too.
 
-Not written, because nothing here can run them; a meter at the wall stands in. Whoever has the hardware adds a file, a
-line in the registry, and a rig in the contract suite:
+Not written, because nothing here can run them; a meter at the wall stands in. Whoever has the hardware adds a
+file, an entry point, and a rig in the contract suite:
 
 - `amdsmi`, AMD GPUs. The package amdsmi of the ROCm release that is installed (its calls change with the release), and
   the groups render and video. Counter: `amdsmi_get_energy_count`, `energy_accumulator` (`power` before ROCm 6.2.1) x
@@ -30,9 +30,12 @@ line in the registry, and a rig in the contract suite:
 """
 
 from collections.abc import Callable, Mapping
-from importlib import import_module
+from contextlib import ExitStack
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol, Self
 
+from farm.errors import MeterUnavailable, MeterUnset
 from farm.model import Domain, Quality, Reading
 from farm.settings import Settings
 
@@ -43,6 +46,7 @@ class Meter(Protocol):
     name: str
     domains: frozenset[Domain]  #: known once entered
     quality: Quality
+    priority: int  #: of two meters of one quality, the one with the lower number counts for a domain of both
     update_period_s: float  #: how often the source publishes a new value
     poll_period_s: float | None  #: how often the sampler may read it; None: only at the edges of windows
 
@@ -54,18 +58,54 @@ class Meter(Protocol):
     def __exit__(self, *exc: object) -> None: ...
 
 
-#: Meters by name, as "module:Class", imported on use. Order is precedence between equals.
-REGISTRY: Mapping[str, str] = {
-    "nvml-counter": "workers.meters.nvml:NvmlCounter",
-    "nvml-power": "workers.meters.nvml:NvmlPower",
-    "rapl": "workers.meters.rapl:Rapl",
-    "wall": "workers.meters.external:Wall",
-    "codecarbon": "workers.meters.codecarbon:Codecarbon",
-}
+#: The group of entry points in which a package names its meters.
+GROUP = "wattfarm.meters"
+
+
+@cache
+def installed() -> Mapping[str, EntryPoint]:
+    """Find the meters of all installed packages, by name."""
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
 
 
 def load(name: str) -> Callable[[Settings], Meter]:
-    """The class of a registered meter; it is built with the settings alone."""
-    module, _, cls = REGISTRY[name].partition(":")
-    factory: Callable[[Settings], Meter] = getattr(import_module(module), cls)
+    """Import a meter's class; raises MeterUnavailable where that fails."""
+    try:
+        factory: Callable[[Settings], Meter] = installed()[name].load()
+    except (ImportError, AttributeError) as error:
+        raise MeterUnavailable(f"meter {name} cannot be imported ({error}): mend or remove its package") from None
     return factory
+
+
+def open_meters(settings: Settings, stack: ExitStack) -> tuple[list[Meter], list[str]]:
+    """Enter every installed meter that this machine supports; the stack leaves them.
+
+    A model is entered only for a domain that nothing measures.
+
+    Returns:
+        The meters, the best quality first, and one line for each meter that is unavailable.
+    """
+    meters: list[Meter] = []
+    missing: list[str] = []
+    for meter in _by_precedence(settings, missing):
+        metered = {domain for other in meters for domain in other.domains}
+        if meter.quality is Quality.MODELLED and meter.domains <= metered:
+            continue
+        try:
+            meters.append(stack.enter_context(meter))
+        except MeterUnset:
+            continue
+        except MeterUnavailable as error:
+            missing.append(str(error))
+    return meters, list(dict.fromkeys(missing))
+
+
+def _by_precedence(settings: Settings, missing: list[str]) -> list[Meter]:
+    """Build every installed meter; of two that meter one domain, the first one counts."""
+    built: list[Meter] = []
+    for name in installed():
+        try:
+            built.append(load(name)(settings))
+        except MeterUnavailable as error:
+            missing.append(str(error))
+    return sorted(built, key=lambda meter: (meter.quality.rank, meter.priority, meter.name))

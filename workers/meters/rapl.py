@@ -42,6 +42,7 @@ class Rapl:
 
     name = "rapl"
     quality = Quality.COUNTER
+    priority = 10
     update_period_s = 0.001
     poll_period_s: float | None = 0.1
 

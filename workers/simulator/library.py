@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from farm.errors import InputError
 from workers.simulator.physics import Preset, Published
 
 #: The name that every NVML binding loads.
@@ -21,7 +22,7 @@ _MOST = 16
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What tells one board from another of its kind, and how it is set up."""
+    """What distinguishes one board from another of its kind, and how it is set up."""
 
     uuid: str = "GPU-5157a77f-0000-4000-8000-000000000001"
     vbios: str = "92.00.45.00.03"
@@ -38,16 +39,22 @@ class Identity:
 THE_BOARD = Identity()
 
 
-def compiler() -> str | None:
-    """The C compiler, or None where there is none."""
-    return shutil.which("gcc")
-
-
 def build(folder: Path) -> Path:
-    """Build the library into a folder; raises RuntimeError with what the compiler says."""
+    """Build the library into a folder.
+
+    Raises:
+        InputError: without a C compiler.
+        RuntimeError: where the compiler fails, with its output.
+    """
+    gcc = shutil.which("gcc")
+    if gcc is None:
+        raise InputError(
+            "the simulated GPU needs a C compiler: install gcc (Debian, Ubuntu: apt-get install gcc libc6-dev; "
+            "Fedora: dnf install gcc)"
+        )
     target = folder / LIBRARY
     command = [
-        *(compiler() or "gcc", "-O1", "-shared", "-fPIC", "-pthread", f"-Wl,-soname,{LIBRARY}"),
+        *(gcc, "-O1", "-shared", "-fPIC", "-pthread", f"-Wl,-soname,{LIBRARY}"),
         *("-o", str(target), str(Path(__file__).with_name("nvml.c"))),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -106,12 +113,20 @@ class StateFile:
         since, self._seen_reads = reads - self._seen_reads, reads
         return since
 
-    def publish(self, says: Published, pids: Iterable[int], refusals: Mapping[str, int]) -> None:
+    def publish(self, published: Published, pids: Iterable[int], refusals: Mapping[str, int]) -> None:
         """Show readers the board as it is, the processes on it, and the errors to return by function."""
         board = self._board
-        board.energy_mj, board.reasons = says.energy_mj, int(says.reasons)
-        board.instant_mw, board.average_mw, board.usage_mw = says.instant_mw, says.average_mw, says.usage_mw
-        board.temperature_c, board.clock_mhz, board.load_percent = says.temperature_c, says.clock_mhz, says.load_percent
+        board.energy_mj, board.reasons = published.energy_mj, int(published.reasons)
+        board.instant_mw, board.average_mw, board.usage_mw = (
+            published.instant_mw,
+            published.average_mw,
+            published.usage_mw,
+        )
+        board.temperature_c, board.clock_mhz, board.load_percent = (
+            published.temperature_c,
+            published.clock_mhz,
+            published.load_percent,
+        )
         shown = sorted(pids)[:_MOST]
         board.process_count, board.memory_used_bytes = len(shown), len(shown) * CONTEXT_BYTES
         for slot, pid in zip(board.processes, shown, strict=False):

@@ -1,9 +1,9 @@
-"""Steps of a workload, back to back: until they take the same time, for a time, one by one.
+"""The windows of workloads that repeat a step: warm-up, measure windows, and a pass that times each batch.
 
-**Loops are counted, not timed.** Launching runs ahead of a GPU: a loop that asks the clock after each launch would
-enqueue far more than the window holds. So a stretch runs a number of batches that follows from the mean batch time so
-far, synchronizes, and adds a smaller count where it came out short. `MARGIN` makes that rare, and what is left of it
-is one or two drained queues (microseconds) in a window of seconds. Nothing stands between two steps but the loop.
+**Loops are counted, not timed.** Launches run ahead of a GPU: a loop that reads the clock after each launch would
+enqueue far more than fits into the window. So a stretch runs a number of batches that follows from the mean batch time
+so far, synchronizes, and adds a smaller number where it was too short. `MARGIN` makes that rare; it costs one or two
+drained queues (microseconds) in a window of seconds. Between two steps there is nothing but the loop.
 """
 
 import math
@@ -11,21 +11,64 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import Protocol
 
 from farm.energy.aliasing import alias_risk, jitter_s
 from farm.model import Flag, WindowKind
 from workers.trial import protocol
 from workers.trial.stage import Stage
-from workers.trial.workload import Repeatable
 
-#: A stretch is planned this much too long, so that it seldom comes out short.
+#: A stretch is planned longer by this factor, so that it is seldom too short.
 MARGIN = 1.02
-#: Batches are enqueued for so long at a time: where they turn slow, a stretch does not run away.
+#: At most so much work is enqueued at a time, so that a stretch does not grow far too long where batches turn slow.
 CHUNK_S = 1.0
 #: The warm-up ends when the mean batch times of its last two parts differ by less.
 STEADY_WITHIN = 0.05
 #: The warm-up's parts: one for the cold start, and the two halves of the last stretch.
 WARMUP_PARTS = 3
+
+
+class Repeatable(Protocol):
+    """A workload that does the same again and again."""
+
+    def step(self) -> int: ...  #: enqueues one batch; returns its units
+    def synchronize(self) -> None: ...  #: waits for what is enqueued
+
+
+class Part(Protocol):
+    """One of several things that a workload can do."""
+
+    @property
+    def index(self) -> int: ...
+
+
+class Divisible(Repeatable, Protocol):
+    """A workload whose `step` does the part that was selected last."""
+
+    @property
+    def parts(self) -> Sequence[Part]: ...
+    def select(self, index: int) -> None: ...
+
+
+def run_windows(stage: Stage, workload: Repeatable) -> None:
+    """Warm up, run as many measure windows as the settings want, and then time each batch by itself."""
+    loops = Loops(stage, workload)
+    loops.warm_up()
+    loops.beware_of_resonance()
+    for index in range(stage.measure.windows):
+        loops.measure(index)
+    loops.time_batches()
+
+
+def run_parts(stage: Stage, workload: Divisible) -> None:
+    """Warm up each part of the workload in turn, and give it one measure window with the part's index."""
+    for part in workload.parts:
+        workload.select(part.index)
+        workload.synchronize()
+        loops = Loops(stage, workload)
+        loops.warm_up(part.index)
+        loops.beware_of_resonance()
+        loops.measure(part.index)
 
 
 @dataclass(frozen=True)
@@ -43,7 +86,7 @@ class Stretch:
 
 
 class Loops:
-    """The loops over one workload, which remember how long its batches take."""
+    """The loops over one workload; they remember how long its batches take."""
 
     def __init__(self, stage: Stage, workload: Repeatable) -> None:
         self._stage = stage
@@ -71,7 +114,7 @@ class Loops:
         return parts
 
     def beware_of_resonance(self) -> None:
-        """From here on, pause at random between batches that may run in step with the GPU's power sensor."""
+        """From now on, pause at random between batches where they may run in step with the GPU's power sensor."""
         earlier = "an earlier trial of this point may have run in step with the power sensor"
         risk = earlier if self._stage.start.jitter else self._risk_of_resonance()
         if risk is not None:
@@ -79,7 +122,7 @@ class Loops:
             self._stage.doubt(Flag.ALIAS_RISK, f"{risk}: random pauses were added")
 
     def _risk_of_resonance(self) -> str | None:
-        """What may happen, as far as the batch time tells; the sensor sees nothing of what runs on the CPU."""
+        """Return a note where the batch time may be in step with the sensor, which sees only work on a GPU."""
         period_s, window_s = self._stage.start.sensor_period_s, self._stage.start.sensor_window_s
         if period_s is None or self._batch_s is None or not self._stage.device.startswith("cuda"):
             return None
@@ -90,6 +133,12 @@ class Loops:
     def _pause(self, batch_s: float, random: Random) -> None:
         self._workload.synchronize()
         time.sleep(jitter_s(batch_s, random))
+
+    def measure(self, index: int) -> None:
+        """Fill one measure window with batches."""
+        self._stage.settle()
+        with self._stage.window(WindowKind.MEASURE, index, self._measure.guard_s) as tally:
+            tally.units = self.stretch(self._measure.window_s, self._measure.min_iterations).units
 
     def stretch(self, at_least_s: float, min_batches: int = 1) -> Stretch:
         """Run batches back to back for a time and a number; synchronized at the end."""
@@ -113,7 +162,7 @@ class Loops:
         return Stretch(batches, units, duration_s)
 
     def time_batches(self) -> None:
-        """Time each batch by itself, synchronized; the pass is apart from the measure windows."""
+        """Time each batch by itself, synchronized, in a pass of its own."""
         step, synchronize, measure = self._workload.step, self._workload.synchronize, self._measure
         values_s: list[float] = []
         units, passed_s = 0, 0.0

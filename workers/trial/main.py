@@ -1,38 +1,23 @@
-"""What happens inside a trial's process: a workload is led through its windows. It knows no meter.
-
-Every trial begins with setup and context idle; then its kind's course follows, in one of the modules beside this one.
-"""
+"""The program of a trial's process: set a workload up, mark its idle context, and let it run. It knows no meter."""
 
 import gc
 import re
 import socket
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 
-from farm.model import SEARCH_FACTORS, Failure, FailureKind, JobSpec, Scalar, WindowKind
-from workers.kinds.serving import course as serving
-from workers.kinds.training import course as training
-from workers.supervisor.fingerprint import environment
-from workers.trial import protocol, steady
-from workers.trial import workload as workloads
+from farm.model import SEARCH_FACTORS, Failure, FailureKind, JobSpec, Point, Scalar, WindowKind
+from workers.trial import protocol
+from workers.trial.environment import environment
 from workers.trial.stage import Line, Stage, SupervisorGone
-from workers.trial.workload import InvalidWorkload, Workload
+from workers.trial.workload import InvalidWorkload, Workload, load
 
-#: How allocators say that memory ran out, where they raise a bare RuntimeError.
+#: How allocators report that memory ran out, where they raise a bare RuntimeError.
 OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "_ALLOC_FAILED")
-#: What follows the context idle, by kind: the course takes the workload of that kind.
-COURSES: Mapping[str, Callable[[Stage, Any], None]] = {
-    "inference": steady.run,
-    "serving": serving.run,
-    "burn": steady.run,
-    "layers": steady.run_parts,
-    "training": training.run,
-}
 
 
 def main(sock: socket.socket) -> int:
@@ -41,7 +26,7 @@ def main(sock: socket.socket) -> int:
     try:
         order = line.receive()
         if not isinstance(order, protocol.Start):
-            raise TypeError(f"a trial begins with Start, got {order!r}")
+            raise TypeError(f"a trial starts with Start, got {order!r}")
         failure = _run(line, order)
         line.send(protocol.Failed(failure=failure) if failure else protocol.Done())
     except SupervisorGone:
@@ -53,7 +38,7 @@ def _run(line: Line, start: protocol.Start) -> Failure | None:
     spec = start.spec
     try:
         device = choose_device(spec.point.get("device", "auto"))
-        workload = _load(spec.kind)
+        workload = load(spec.kind)()
         try:
             lead(Stage(line, start, device), workload)
         finally:
@@ -68,7 +53,7 @@ def _run(line: Line, start: protocol.Start) -> Failure | None:
 
 
 def choose_device(wanted: Scalar) -> str:
-    """`cpu` or `cuda:N` for what a sweep may say; raises InvalidWorkload for what this machine does not have."""
+    """Turn the device of a sweep into `cpu` or `cuda:N`; raises InvalidWorkload for one that this machine lacks."""
     count = torch.cuda.device_count() if wanted != "cpu" and torch.cuda.is_available() else 0
     if wanted == "auto":
         return "cuda:0" if count else "cpu"
@@ -84,30 +69,27 @@ def choose_device(wanted: Scalar) -> str:
     return f"cuda:{int(found[1] or 0)}"
 
 
-def _load(kind: str) -> Workload:
-    if kind not in workloads.REGISTRY:
-        raise InvalidWorkload(f"kind: this worker knows {', '.join(workloads.REGISTRY)}, not {kind}: update it")
-    return workloads.load(kind)()
+def _factors(point: Point) -> Point:
+    """Return the factors of the workload: without the device and the factors that only a search uses."""
+    return {name: value for name, value in point.items() if name not in {"device", *SEARCH_FACTORS}}
 
 
 def _failure(error: Exception, spec: JobSpec) -> Failure:
-    """The exception as data, on one line."""
+    """Turn an exception into a failure, with one line of text."""
     text = str(error)
     if isinstance(error, InvalidWorkload):
         return Failure(kind=FailureKind.INVALID, message=text)
     is_out = isinstance(error, MemoryError | torch.OutOfMemoryError)
     if is_out or (isinstance(error, RuntimeError) and any(sign in text for sign in OUT_OF_MEMORY)):
-        named = [name for name in ("model", "batch_size", "policy") if name in spec.point]
-        what = " ".join(f"{name} {spec.point[name]}" for name in named) or spec.kind
-        remedy = "use smaller batches" if "policy" in named else "use a smaller batch_size"
-        return Failure(kind=FailureKind.OOM, message=f"out of memory with {what}: {remedy}")
+        factors = ", ".join(f"{name} {value}" for name, value in _factors(spec.point).items() if value is not None)
+        return Failure(kind=FailureKind.OOM, message=f"out of memory with {factors}: use smaller levels")
     first_line = text.strip().partition("\n")[0]
     return Failure(kind=FailureKind.ERROR, message=f"{type(error).__name__}: {first_line}")
 
 
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """Collect before the loops rather than in them."""
+    """Collect garbage before the loops rather than in them."""
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -119,11 +101,9 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 def lead(stage: Stage, workload: Workload) -> None:
-    """All windows of a trial, in order."""
+    """Run all windows of a trial."""
     with stage.window(WindowKind.SETUP):
-        hidden = {"device", *SEARCH_FACTORS}
-        point = {name: value for name, value in stage.spec.point.items() if name not in hidden}
-        workload.setup(point, stage.device, stage.spec.seed)
+        workload.setup(_factors(stage.spec.point), stage.device, stage.spec.seed)
         workload.synchronize()
     facts = protocol.Facts(
         device=stage.device, unit=workload.unit, workload=dict(workload.facts()), environment=environment()
@@ -133,4 +113,4 @@ def lead(stage: Stage, workload: Workload) -> None:
         stage.settle()
         with stage.window(WindowKind.CONTEXT_IDLE):
             time.sleep(stage.measure.context_idle_s)
-        COURSES[stage.spec.kind](stage, workload)
+        workload.run(stage)

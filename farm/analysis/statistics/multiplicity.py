@@ -6,7 +6,7 @@ from itertools import accumulate
 
 
 class Correction(StrEnum):
-    """The error rate that a correction keeps below 5 %."""
+    """What is kept below 5 %."""
 
     HOLM = "holm"  #: the chance of even one false claim
     BH = "bh"  #: Benjamini-Hochberg: the share of false claims among the claims
@@ -18,7 +18,7 @@ class Correction(StrEnum):
 
 
 def adjusted(p_values: Sequence[float | None], correction: Correction = Correction.HOLM) -> list[float | None]:
-    """Return corrected p in the same order; None stays None and is not counted."""
+    """In the same order; what was not tested stays unknown and is not counted."""
     known = [p for p in p_values if p is not None]
     corrected = iter(holm(known) if correction is Correction.HOLM else benjamini_hochberg(known))
     return [None if p is None else next(corrected) for p in p_values]

@@ -1,23 +1,18 @@
 """The results of sweeps whose trials run batch after batch: a row a point, and which batch size takes least energy."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from farm.analysis.aggregate import P99_NEEDS, Key, Saving, Summary, best_batch, summarise
-from farm.analysis.samples import samples
+from farm.analysis.samples import unit_samples
 from farm.kinds.inference.charts import charts
-from farm.model import Quality, SweepRecord, TrialRow, WindowKind
+from farm.model import Quality, SweepData
 from farm.report import notes, summaries
+from farm.report.columns import Columns
 from farm.report.document import Column, Document, Form, Note, Paragraph, Table, findings
 from farm.report.layout import named
 from farm.report.numbers import number, percent
-from farm.report.selection import Columns, Selected, Selection, select
-from farm.store import Store
-
-COLUMNS = Columns(
-    always=("model", "batch_size"),
-    context=("machine", "device", "precision", "weights", "images", "channels_last", "compile", "threads"),
-)
+from farm.report.selection import Selected, Selection, select
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,26 +24,17 @@ class Results:
     accuracy: Mapping[str, float]  #: published ImageNet top-1 in %, by model
 
 
-def results(store: Store, sweep: SweepRecord, selection: Selection, columns: Columns = COLUMNS) -> Results:
-    """Group the trials of a sweep; factors that differ are columns too.
+def results(data: SweepData, selection: Selection, columns: Columns) -> Results:
+    """Group the samples of a sweep; factors that differ are columns too.
 
     Raises:
         InputError: the selection does not fit the sweep, as `select` says.
     """
-    chosen = selection.without_targets(sweep.kind)
-    trials = list(store.trial_rows(sweep.id))
-    rows = store.measurement_rows(sweep.id, kinds=[WindowKind.MEASURE])
-    factors = dict.fromkeys(name for trial in trials for name in trial.factors)
+    chosen = selection.without_targets(data.record.kind)
+    factors = dict.fromkeys(name for sample in data.samples for name in sample.factors)
     columns = replace(columns, factors=(*columns.factors, *factors))
-    selected = select(sweep, samples(trials, rows, chosen.domain), chosen, columns)
-    found = summarise(selected.samples, selected.keys, chosen.include_flagged)
-    return Results(selected, found, published_accuracy(trials))
-
-
-def published_accuracy(trials: Iterable[TrialRow]) -> dict[str, float]:
-    """Return the published ImageNet top-1 in %, by model."""
-    published = ((str(t.factors.get("model")), t.facts.get("published_acc1_percent")) for t in trials)
-    return {model: float(value) for model, value in published if isinstance(value, int | float)}
+    selected = select(data.record, unit_samples(data), chosen, columns)
+    return Results(selected, summarise(selected.samples, selected.keys, chosen.include_flagged), data.accuracy)
 
 
 def document(found: Results) -> Document:

@@ -12,12 +12,12 @@ from typing import Literal, Self
 
 from pydantic import JsonValue, TypeAdapter
 
-from farm.analysis import samples as of_trials
-from farm.analysis.aggregate import Sample, Summary, grouped
+from farm.analysis.aggregate import Summary, UnitSample, grouped
 from farm.analysis.intervals import Interval, mean_interval, metered
 from farm.analysis.rules import stands_out
 from farm.energy.joules import COVERAGE_FACTOR
-from farm.model import Domain, MeasurementRow, TrialRow
+from farm.energy.samples import parts
+from farm.model import Sample, TrialRow
 
 #: Layers whose sum is outside this share of the whole do not explain it.
 CLOSURE = (0.8, 1.2)
@@ -152,16 +152,16 @@ class Parts:
     gross: Mapping[tuple[str, str], PartCost]
 
 
-def measured_parts(
-    trials: Iterable[TrialRow], rows: Iterable[MeasurementRow], domain: Domain | None = None
-) -> dict[str, Parts]:
-    """The parts of every trial by its id, per call; None as domain means each trial's own device."""
-    by_trial = of_trials.rows_by_trial(rows)
-    return {t.trial: _parts_of(t, by_trial[t.trial], domain or of_trials.device_domain(t)) for t in trials}
+def measured_parts(trials: Iterable[TrialRow], samples: Iterable[Sample]) -> dict[str, Parts]:
+    """The parts of every trial by its id, per call; `samples` are those of the parts."""
+    by_trial: dict[str, dict[int | None, Sample]] = defaultdict(dict)
+    for sample in samples:
+        by_trial[sample.trial][sample.part] = sample
+    return {trial.trial: _parts_of(trial, by_trial[trial.trial]) for trial in trials}
 
 
 def summarise(
-    samples: Iterable[Sample], known: Mapping[str, Parts], by: Sequence[str], include_flagged: bool = False
+    samples: Iterable[UnitSample], known: Mapping[str, Parts], by: Sequence[str], include_flagged: bool = False
 ) -> list[LayersSummary]:
     """Group samples by labels, as `aggregate.grouped` does, with the parts that they are of."""
     return [
@@ -177,20 +177,18 @@ def _summary(whole: Summary, trials: Sequence[Parts]) -> LayersSummary:
     return LayersSummary(whole, layer_costs(_pooled(trial.gross for trial in trials)), is_net=False)
 
 
-def _parts_of(trial: TrialRow, rows: Sequence[MeasurementRow], domain: Domain) -> Parts:
-    windows = {row.window_index: row for row in rows}
-    metered = {row.window_index: row for row in rows if row.domain == domain}
+def _parts_of(trial: TrialRow, samples: Mapping[int | None, Sample]) -> Parts:
     net: dict[tuple[str, str], PartCost] = {}
     gross: dict[tuple[str, str], PartCost] = {}
-    for index, fact in enumerate(of_trials.parts(trial)):
-        window, identity = windows.get(index), (str(fact["label"]), str(fact["pass"]))
-        calls = (window.units if window else None) or 0
-        own = [metered[index]] if index in metered else []
-        joules = of_trials.sum_of(own).per(calls)
-        gross_u_j = own[0].gross_u_j / calls if own and own[0].gross_u_j is not None and calls else None
-        duration_s = window.duration_s / calls if window and window.duration_s and calls else None
-        net[identity] = PartCost.of(fact, joules.net, joules.net_u, duration_s)
-        gross[identity] = PartCost.of(fact, joules.gross, gross_u_j, duration_s)
+    for index, fact in enumerate(parts(trial.facts)):
+        identity, sample = (str(fact["label"]), str(fact["pass"])), samples.get(index)
+        if sample is None or not sample.units:
+            net[identity] = gross[identity] = PartCost.of(fact, None, None, None)
+            continue
+        figures = (sample.net_j, sample.net_u_j, sample.gross_j, sample.gross_u_j, sample.duration_s)
+        net_j, net_u_j, gross_j, gross_u_j, duration_s = (None if f is None else f / sample.units for f in figures)
+        net[identity] = PartCost.of(fact, net_j, net_u_j, duration_s)
+        gross[identity] = PartCost.of(fact, gross_j, gross_u_j, duration_s)
     return Parts(net, gross)
 
 

@@ -3,17 +3,17 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from farm.analysis.samples import samples
+from farm.analysis.samples import unit_samples
 from farm.kinds.layers.charts import charts
 from farm.kinds.layers.costs import CLOSURE, LayersSummary, measured_parts, summarise
-from farm.model import SweepRecord, WindowKind
+from farm.kinds.layers.sweep import LayersOf
+from farm.model import SweepData
 from farm.report import notes, summaries
 from farm.report.charts import label
+from farm.report.columns import Columns
 from farm.report.document import Column, Document, Findings, Form, Note, Paragraph, Row, Table, Value, key
 from farm.report.numbers import percent
-from farm.report.selection import Columns, Selected, Selection, select
-from farm.spec.workloads import LayersOf
-from farm.store import Store
+from farm.report.selection import Selected, Selection, select
 
 COLUMNS = Columns(
     always=("model", "input"),
@@ -57,18 +57,16 @@ class Results:
     summaries: Sequence[LayersSummary]
 
 
-def results(store: Store, sweep: SweepRecord, selection: Selection) -> Results:
+def results(data: SweepData, selection: Selection) -> Results:
     """Group the trials of a sweep; networks that differ are never averaged over.
 
     Raises:
         InputError: the selection does not fit the sweep, as `select` says.
     """
-    chosen = selection.without_targets(sweep.kind)
-    trials = list(store.trial_rows(sweep.id))
-    rows = list(store.measurement_rows(sweep.id, kinds=[WindowKind.MEASURE]))
-    selected = select(sweep, samples(trials, rows, chosen.domain), chosen, COLUMNS)
+    chosen = selection.without_targets(data.record.kind)
+    selected = select(data.record, unit_samples(data), chosen, COLUMNS)
     networks = [name for name in selected.averaged if name in LayersOf.model_fields]
-    known = measured_parts(trials, rows, chosen.domain)
+    known = measured_parts(data.trials, data.parts)
     found = summarise(selected.samples, known, (*selected.keys, *networks), chosen.include_flagged)
     return Results(selected, found)
 

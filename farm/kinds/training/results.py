@@ -4,19 +4,18 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from farm.analysis.samples import samples
+from farm.analysis.samples import unit_samples
 from farm.kinds.training.charts import charts
 from farm.kinds.training.runs import Run, TargetCost, TrainingSummary, runs, summarise
-from farm.model import Stopped, SweepRecord, WindowKind
+from farm.kinds.training.sweep import Training
+from farm.model import Stopped, SweepData
 from farm.report import notes, summaries
 from farm.report.charts import label
+from farm.report.columns import Columns
 from farm.report.document import Column, Document, Findings, Form, Note, Paragraph, Row, Table, Value, key
 from farm.report.numbers import count, net, percent_interval
-from farm.report.selection import Columns, Selected, Selection, select
-from farm.spec.workloads import Training
-from farm.store import Store
+from farm.report.selection import Selected, Selection, select
 
-STAGES = (WindowKind.SETUP, WindowKind.TRAINING, WindowKind.VALIDATION)
 COLUMNS = Columns(
     always=("model", "dataset"),
     context=("machine", "device", "epochs", "batch_size", "optimizer", "lr", "precision", "weights"),
@@ -61,12 +60,10 @@ class Results:
     runs: Mapping[str, Run]  #: by trial
 
 
-def results(store: Store, sweep: SweepRecord, selection: Selection) -> Results:
+def results(data: SweepData, selection: Selection) -> Results:
     """Group the trainings of a sweep; raises InputError where the selection does not fit it, as `select` says."""
-    trials = list(store.trial_rows(sweep.id))
-    rows = list(store.measurement_rows(sweep.id, kinds=STAGES))
-    selected = select(sweep, samples(trials, rows, selection.domain), selection, COLUMNS)
-    known = runs(trials, rows, selection.domain, selection.targets)
+    selected = select(data.record, unit_samples(data), selection, COLUMNS)
+    known = runs(data.trials, data.stages, data.domain, selection.targets)
     return Results(selected, summarise(selected.samples, known, selected.keys, selection.include_flagged), known)
 
 

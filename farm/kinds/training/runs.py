@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from farm.analysis.aggregate import Sample, Summary, grouped
+from farm.analysis.aggregate import Summary, UnitSample, grouped
 from farm.analysis.intervals import Interval, mean_interval
-from farm.analysis.samples import Joules, device_domain, rows_by_trial, sum_of, total
+from farm.analysis.samples import device_domain, rows_by_trial
+from farm.energy.samples import Joules, sum_of, total
 from farm.model import Domain, Epoch, MeasurementRow, Stopped, TrialRow, WindowKind
 
 _UNKNOWN = Joules()
@@ -112,7 +113,7 @@ def runs(
 
 
 def summarise(
-    samples: Iterable[Sample], known: Mapping[str, Run], by: Sequence[str], include_flagged: bool = False
+    samples: Iterable[UnitSample], known: Mapping[str, Run], by: Sequence[str], include_flagged: bool = False
 ) -> list[TrainingSummary]:
     """Group samples by labels, as `aggregate.grouped` does, with the runs that they are of."""
     return [

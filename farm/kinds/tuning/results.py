@@ -6,23 +6,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import isfinite
 
-from farm.analysis.samples import labels, samples
+from farm.analysis.samples import labels, unit_samples
 from farm.errors import InputError
-from farm.kinds.training.results import STAGES
 from farm.kinds.tuning import tables
 from farm.kinds.tuning.charts import charts
 from farm.kinds.tuning.comparison import BASELINE, LEAST_SEEDS, SIGNIFICANCE, StrategyComparison
 from farm.kinds.tuning.searches import Found, studies
+from farm.kinds.tuning.space import Space
 from farm.kinds.tuning.workloads import Workload, workloads
-from farm.model import Flag, Quality, SweepRecord
+from farm.model import Flag, Quality, SweepData
 from farm.report import notes
 from farm.report.charts import origin
+from farm.report.columns import Columns
 from farm.report.document import Block, Document, Findings, Heading, Note, Paragraph, Record
 from farm.report.layout import named
 from farm.report.numbers import number, several
-from farm.report.selection import Columns, Selected, Selection, fitting, select
-from farm.spec.space import Space
-from farm.store import Store
+from farm.report.selection import Selected, Selection, fitting, select
 
 COLUMNS = Columns(always=(), context=("machine", "device", "model", "dataset", "epochs", "batch_size", "optimizer"))
 BY_STRATEGY, BY_CONFIGURATION = "strategy", "configuration"
@@ -45,15 +44,16 @@ class Results:
     targets: tuple[float, ...]  #: accuracies, of which the energy until they are reached is shown
 
 
-def results(store: Store, sweep: SweepRecord, selection: Selection) -> Results:
+def results(data: SweepData, selection: Selection) -> Results:
     """Sort the trials of a sweep by study and workload; raises InputError where the selection does not fit."""
     if selection.by not in {(), (BY_STRATEGY,), (BY_CONFIGURATION,)}:
         raise InputError(f"--by: a tuning sweep is shown by {BY_STRATEGY} or by {BY_CONFIGURATION}; --where filters it")
-    trials = fitting(list(store.trial_rows(sweep.id)), labels, selection.where)
-    rows = list(store.measurement_rows(sweep.id, kinds=STAGES))
-    space = Space.model_validate(json.loads(sweep.meaning)["tuning"]["space"])
-    found = studies(trials, rows, [name for name, _ in space.items()], selection.domain)
-    selected = select(sweep, samples(trials, rows, selection.domain), Selection(domain=selection.domain), COLUMNS)
+    trials = fitting(data.trials, labels, selection.where)
+    wanted = {trial.trial for trial in trials}
+    space = Space.model_validate(json.loads(data.record.meaning)["tuning"]["space"])
+    found = studies(trials, data.stages, [name for name, _ in space.items()], data.domain)
+    samples = [sample for sample in unit_samples(data) if sample.labels["trial"] in wanted]
+    selected = select(data.record, samples, Selection(domain=data.domain), COLUMNS)
     return Results(
         selected=replace(selected, averaged={}),  # what differs names the workloads
         found=found,

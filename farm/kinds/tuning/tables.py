@@ -8,11 +8,11 @@ from farm.analysis.aggregate import Key
 from farm.kinds.tuning.comparison import BASELINE, StrategyComparison
 from farm.kinds.tuning.importance import importance
 from farm.kinds.tuning.searches import StrategySummary, front
+from farm.kinds.tuning.space import Space
 from farm.kinds.tuning.workloads import Workload
 from farm.model import Point
 from farm.report.document import Column, Form, Row, Table, Value, key
 from farm.report.numbers import label, number, percent
-from farm.spec.space import Space
 
 #: Configurations of the Pareto front in the table; all of them are among the records by configuration.
 _FRONT = 8

@@ -4,12 +4,15 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from farm import kinds
+from farm.kinds.tuning.sweep import TuningSweep
+from farm.model.durations import span
 from farm.report.document import Document, Facts, Paragraph
-from farm.report.numbers import several, span
+from farm.report.numbers import several
 from farm.scheduling import tuner
-from farm.scheduling.plan import Plan, expected_s, points, work_s
+from farm.scheduling.plan import Plan, points, trial_s
 from farm.scheduling.submission import Submission
-from farm.spec import Sweep, TuningSweep
+from farm.spec import Sweep
 
 
 def described(sweep: Sweep, plan: Plan) -> Document:
@@ -41,15 +44,16 @@ def _search(sweep: TuningSweep, facts: dict[str, Any], targets: str) -> Iterator
 
 
 def _duration(sweep: Sweep, plan: Plan, duration_s: float) -> str:
-    if any(work_s(job.spec) is None for job in plan.jobs):
-        what = {"layers": "layers", "serving": "requests"}.get(sweep.kind, "trainings")
-        return f"about {span(duration_s)} around the {what}; how long those take is not known"
+    kind = kinds.of(sweep)
+    if any(kind.expected_s(job.spec) is None for job in plan.jobs):
+        return f"about {span(duration_s)} around the {kind.work}; how long those take is not known"
     return f"about {span(duration_s)} of measuring, shared among the machines"
 
 
 def record(sweep: Sweep, plan: Plan) -> dict[str, Any]:
     """As one plain record."""
-    known_s = [expected_s(job.spec) for job in plan.jobs]
+    kind = kinds.of(sweep)
+    known_s = [trial_s(kind, job.spec) for job in plan.jobs]
     own = _search_record(sweep, plan) if isinstance(sweep, TuningSweep) else {}
     return {
         "sweep": plan.sweep_id,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from farm.analysis.samples import samples
+from farm.analysis.samples import per_unit
 from farm.analysis.stopping import PointStatus, statuses
 from farm.model import StoppingRule, SweepRecord
 from farm.report.document import Block, Column, Form, Paragraph, Row, Table, key
@@ -14,7 +14,7 @@ def points(store: Store, sweep: SweepRecord) -> list[PointStatus]:
     """The points of a sweep whose repetitions are decided as it goes; none where their number is fixed."""
     if sweep.rule.is_fixed:
         return []
-    found = samples(store.trial_rows(sweep.id), store.measurement_rows(sweep.id))
+    found = per_unit(store.samples([sweep.id]))
     return statuses([job.spec for job in store.jobs(sweep.id)], found, sweep.rule)
 
 

@@ -10,7 +10,7 @@ from statistics import fmean
 from scipy.special import stdtrit
 
 from farm.analysis.across import Figure as Energy
-from farm.analysis.aggregate import Sample, summarise
+from farm.analysis.aggregate import UnitSample, summarise
 from farm.analysis.intervals import CONFIDENCE, Interval
 from farm.analysis.statistics.anova import anova
 from farm.analysis.statistics.data import Data
@@ -91,7 +91,7 @@ class Place:
     """Trials that may be compared, by network and batch size; with the energy that is known of all."""
 
     name: str  #: what distinguishes it from the others; empty if it is the only one
-    samples: Sequence[Sample]
+    samples: Sequence[UnitSample]
     energy: Energy
 
     def logs(self, energy: Energy | None = None) -> dict[str, dict[int, list[float]]]:
@@ -129,13 +129,13 @@ def findings(trials: Trials, of_decade: Trials | None = None) -> list[Finding]:
     ]
 
 
-def places(samples: Iterable[Sample]) -> list[Place]:
+def places(samples: Iterable[UnitSample]) -> list[Place]:
     """Samples that may be compared with each other."""
     known = [s for s in samples if s.labels.get("model") is not None and (s.gross_j or 0.0) > 0]
     return [Place(name, own, decisive(own)) for name, own in apart(known, PLACE)]
 
 
-def _size(sample: Sample) -> int:
+def _size(sample: UnitSample) -> int:
     size = sample.labels.get("batch_size")
     return size if isinstance(size, int) else 1
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from itertools import product
 
 from farm.analysis.across import Figure as Energy
-from farm.analysis.aggregate import Key, Sample
+from farm.analysis.aggregate import Key, UnitSample
 from farm.analysis.intervals import CONFIDENCE, Interval
 from farm.analysis.rules import net_stands_out
 from farm.analysis.statistics.data import Data, spelt
@@ -122,11 +122,11 @@ class Paper:
 class Trials:
     """Those of some sweeps; flagged ones are left out unless they are asked for."""
 
-    everything: Sequence[Sample]
+    everything: Sequence[UnitSample]
     include_flagged: bool = False
 
     @property
-    def counted(self) -> list[Sample]:
+    def counted(self) -> list[UnitSample]:
         """What verdicts rest on."""
         return [s for s in self.everything if self.include_flagged or s.is_valid]
 
@@ -155,22 +155,22 @@ class Trials:
         return f"{what}, without the flagged ones: --include-flagged counts them all the same" if left_out else what
 
 
-def apart(samples: Iterable[Sample], names: Sequence[str]) -> list[tuple[str, list[Sample]]]:
+def apart(samples: Iterable[UnitSample], names: Sequence[str]) -> list[tuple[str, list[UnitSample]]]:
     """Group samples by labels that keep them from being compared; each group has a name of its own."""
-    groups: dict[Key, list[Sample]] = defaultdict(list)
+    groups: dict[Key, list[UnitSample]] = defaultdict(list)
     for sample in samples:
         groups[tuple((name, sample.labels.get(name)) for name in names)].append(sample)
     differing = [name for name in names if len({dict(key)[name] for key in groups}) > 1]
     return [(", ".join(str(dict(key)[name]) for name in differing), own) for key, own in groups.items()]
 
 
-def decisive(samples: Iterable[Sample]) -> Energy:
+def decisive(samples: Iterable[UnitSample]) -> Energy:
     """Net energy, or gross where some net one is not known to be more than nothing."""
     is_net = all(net_stands_out(s.net_j, s.net_u_j) for s in samples)
     return Energy.NET if is_net else Energy.GROSS
 
 
-def _levels(samples: Iterable[Sample], name: str) -> tuple[str, ...]:
+def _levels(samples: Iterable[UnitSample], name: str) -> tuple[str, ...]:
     return tuple(sorted({str(s.labels[name]) for s in samples if s.labels.get(name) is not None}))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from farm.analysis.across import Figure as Energy
-from farm.analysis.aggregate import Sample
+from farm.analysis.aggregate import UnitSample
 from farm.analysis.intervals import Interval
 from farm.analysis.statistics.anova import Anova, anova
 from farm.analysis.statistics.data import Cell, Data, order
@@ -140,17 +140,17 @@ def findings(trials: Trials, accuracy: Mapping[str, float | None]) -> list[Findi
     ]
 
 
-def designs(samples: Iterable[Sample], accuracy: Mapping[str, float | None]) -> list[Design]:
+def designs(samples: Iterable[UnitSample], accuracy: Mapping[str, float | None]) -> list[Design]:
     """Samples that may be compared. The mean of the runs of a configuration counts once: they are no new evidence."""
     known = [s for s in samples if all(s.labels.get(n) is not None for n in FACTORS) and (s.gross_j or 0.0) > 0]
     return [_design(name, own, accuracy) for name, own in apart(known, PLACE)]
 
 
-def _design(name: str, samples: Sequence[Sample], accuracy: Mapping[str, float | None]) -> Design:
+def _design(name: str, samples: Sequence[UnitSample], accuracy: Mapping[str, float | None]) -> Design:
     energy = decisive(samples)
     rest = [n for n in samples[0].labels if n not in {*PLACE, *FACTORS, *_RUNS}]
     several = [n for n in rest if len({s.labels.get(n) for s in samples}) > 1]
-    runs: dict[Cell, list[Sample]] = defaultdict(list)
+    runs: dict[Cell, list[UnitSample]] = defaultdict(list)
     for sample in samples:
         one = (*(sample.labels.get(n) for n in several),) if several else (sample.labels["trial"],)
         runs[*(sample.labels[n] for n in FACTORS), *one].append(sample)

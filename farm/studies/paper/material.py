@@ -1,14 +1,13 @@
 """All that a report shows, read from the store."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import JsonValue
 
-from farm.analysis.aggregate import Sample
-from farm.analysis.samples import WORK, samples
+from farm.analysis.aggregate import UnitSample
+from farm.analysis.samples import unit_samples
 from farm.errors import InputError
 from farm.kinds import views
 from farm.model import (
@@ -19,9 +18,11 @@ from farm.model import (
     Machine,
     MachineStatus,
     MeasureSettings,
+    Need,
     Point,
     Progress,
     Quality,
+    SweepData,
     SweepRecord,
     TraceReport,
     TrialRow,
@@ -32,8 +33,13 @@ from farm.report.across import Across
 from farm.report.analyses import Method, Options, analysis
 from farm.report.document import Document
 from farm.report.selection import KINDS_OF_JOULES, Labels, Selection
-from farm.store import Store
 
+#: What a report needs besides what the results of a sweep's kind need.
+NEEDS = frozenset(
+    {
+        *observations.NEEDS, Need.SPECS, Need.FAILURES, Need.PROGRESS, Need.ENVIRONMENTS, Need.MACHINES, Need.METERS,
+    }
+)  # fmt: skip
 #: What is tested of each sweep; pairs only of so many cells, and of what differs only so many factors.
 _METHODS = (Method.ANOVA, Method.PAIRS)
 _MOST_CELLS, _MOST_FACTORS = 8, 3
@@ -62,7 +68,7 @@ class Studied:
     environments: Mapping[str, Mapping[str, JsonValue]]
     machines: Sequence[MachineStatus]
     results: Document
-    samples: Sequence[Sample]  #: that the results rest on
+    samples: Sequence[UnitSample]  #: that the results rest on
     analyses: Sequence[Document]
     untested: Sequence[str]  #: why something was not tested
 
@@ -87,51 +93,44 @@ class Material:
     database: str  #: its URL, without a password
 
 
-def gather(
-    store: Store, sweeps: Sequence[SweepRecord], trials: Sequence[str], database: str, now: datetime
-) -> Material:
-    """Read the sweeps; `trials`: whose power traces are shown. Raises InputError for one that is not theirs."""
-    studies = [_studied(store, sweep) for sweep in sweeps]
-    known = [trial for study in studies for trial in study.trials]
-    chosen = [_chosen(store, name, known) for name in trials] if trials else _typical(known)
-    traced = [Traced(trial, store.windows(trial.trial), store.traces(trial.trial)) for trial in chosen]
-    return Material(studies, _across(store, studies), [t for t in traced if t.traces], now, database)
+def gather(data: Sequence[SweepData], traced: Sequence[Traced], database: str, now: datetime) -> Material:
+    """Make the material of a report from what was loaded; `traced` are the trials whose power traces are shown."""
+    studies = [_studied(one) for one in data]
+    return Material(studies, _across(data), [t for t in traced if t.traces], now, database)
 
 
-def _studied(store: Store, sweep: SweepRecord) -> Studied:
-    trials = list(store.trial_rows(sweep.id))
-    jobs = [] if sweep.imported else store.jobs(sweep.id)
-    rows = list(store.measurement_rows(sweep.id, kinds=WORK))
-    took_part = {trial.machine_id for trial in trials}
-    analyses, untested = _analysed(store, sweep)
+def _studied(data: SweepData) -> Studied:
+    took_part = {trial.machine_id for trial in data.trials}
+    analyses, untested = _analysed(data)
+    specs = data.specs
     return Studied(
-        record=sweep,
-        progress=store.progress(sweep.id),
-        points=[job.spec.point for job in jobs] or [trial.factors for trial in trials],
-        targets=list(dict.fromkeys(job.spec.target for job in jobs)),
-        measure=jobs[0].spec.measure if jobs else None,
-        seed=jobs[0].spec.seed if jobs else None,
-        country=jobs[0].spec.carbon_country if jobs else None,
-        trials=trials,
-        failures=store.failures(sweep.id),
-        meters=Counter((row.domain, row.source, row.quality) for row in rows),
-        environments=store.environments(sweep.id),
-        machines=[status for status in store.machines() if status.machine.id in took_part],
-        results=views.view(store, sweep, Selection()),
-        samples=samples(trials, rows),
+        record=data.record,
+        progress=data.progress,
+        points=[spec.point for spec in specs] or [trial.factors for trial in data.trials],
+        targets=list(dict.fromkeys(spec.target for spec in specs)),
+        measure=specs[0].measure if specs else None,
+        seed=specs[0].seed if specs else None,
+        country=specs[0].carbon_country if specs else None,
+        trials=data.trials,
+        failures=data.failures,
+        meters=data.meters,
+        environments=data.environments,
+        machines=[status for status in data.machines if status.machine.id in took_part],
+        results=views.view(data, Selection()),
+        samples=unit_samples(data),
         analyses=analyses,
         untested=untested,
     )
 
 
-def _analysed(store: Store, sweep: SweepRecord) -> tuple[list[Document], list[str]]:
+def _analysed(data: SweepData) -> tuple[list[Document], list[str]]:
     """What tests say of the factors that differ; searches have tests of their own."""
-    if sweep.kind == "tuning":
+    if data.record.is_search:
         return [], []
     done, why = [], []
     try:
-        factors = _differing(store, sweep)
-        seen = observations.of_sweep(store, sweep, observations.ENERGY, factors, Selection())
+        factors = _differing(data)
+        seen = observations.of_sweep(data, observations.ENERGY, factors, Selection())
     except InputError as error:
         return [], [str(error)]
     if not factors:
@@ -146,8 +145,8 @@ def _analysed(store: Store, sweep: SweepRecord) -> tuple[list[Document], list[st
     return done, why
 
 
-def _differing(store: Store, sweep: SweepRecord) -> tuple[str, ...]:
-    chosen = observations.chosen(store, sweep, (), Selection())
+def _differing(data: SweepData) -> tuple[str, ...]:
+    chosen = observations.chosen(data, (), Selection())
     labels = [trial.labels for trial in chosen.trials]
     names = [name for name in labels[0] if name not in _NO_FACTORS and len({own.get(name) for own in labels}) > 1]
     return tuple([*_hardware(labels), *names][:_MOST_FACTORS])
@@ -163,25 +162,18 @@ def _hardware(labels: Sequence[Labels]) -> list[str]:
     return []
 
 
-def _across(store: Store, studies: Sequence[Studied]) -> list[Across]:
+def _across(data: Sequence[SweepData]) -> list[Across]:
     """A search spends as its strategy likes, so it is compared with nothing."""
     found = []
-    for kind in dict.fromkeys(study.record.kind for study in studies if study.record.kind != "tuning"):
-        alike = [study for study in studies if study.record.kind == kind]
-        machines = {trial.machine_id for study in alike for trial in study.trials if trial.failure is None}
+    for kind in dict.fromkeys(one.record.kind for one in data if not one.record.is_search):
+        alike = [one for one in data if one.record.kind == kind]
+        machines = {trial.machine_id for one in alike for trial in one.trials if trial.failure is None}
         if len(alike) > 1 or len(machines) > 1:
-            found.append(across.view(store, [study.record for study in alike], Selection()))
+            found.append(across.view(alike, Selection()))
     return [view for view in found if view.cells]
 
 
-def _chosen(store: Store, name: str, known: Sequence[TrialRow]) -> TrialRow:
-    trial = store.find_trial(name)
-    if trial.trial not in {own.trial for own in known}:
-        raise InputError(f"--trial: {trial.trial} is of sweep {trial.sweep_name}, which this report is not about")
-    return trial
-
-
-def _typical(known: Sequence[TrialRow]) -> list[TrialRow]:
+def typical(known: Sequence[TrialRow]) -> list[TrialRow]:
     """One a machine and device that measured: with as few flags as there are, the first of its plan."""
     best: dict[tuple[str | None, JsonValue], TrialRow] = {}
     for trial in known:

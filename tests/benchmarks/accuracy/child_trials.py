@@ -11,7 +11,7 @@ import sys
 from farm.model import Claim, JobSpec, MeasureSettings, Probe
 from farm.settings import load_settings
 from tests.benchmarks.accuracy.cases import settings_for
-from workers.supervisor import fingerprint
+from workers.agent import fingerprint
 from workers.supervisor.stop import Stop
 from workers.supervisor.supervisor import Supervisor
 

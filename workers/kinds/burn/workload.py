@@ -12,7 +12,9 @@ import torch
 from pydantic import Field, JsonValue
 
 from farm.model import Frozen, Point
-from workers.trial.params import parsed
+from workers.trial.loops import run_windows
+from workers.trial.params import parse
+from workers.trial.stage import Stage
 
 #: Rows of the square matrices, and products between two looks at the clock: together below 2 ms on either device.
 ROWS = {"cpu": 256, "cuda": 2048}
@@ -42,7 +44,7 @@ class Burn:
 
     def setup(self, point: Point, device: str, seed: int) -> None:
         """Make a matrix on the device (`cpu`, `cuda:N`)."""
-        params = parsed(point, Params)
+        params = parse(point, Params)
         family = device.partition(":")[0]
         rows, dtype = ROWS[family], torch.float16 if family == "cuda" else torch.float32
         noise = torch.randn(rows, rows, generator=torch.Generator().manual_seed(seed))
@@ -51,6 +53,10 @@ class Burn:
         self._products = PRODUCTS[family]
         self._period_ns = round(params.period_s * 1e9)
         self._busy_ns = round(params.period_s * params.duty * 1e9)
+
+    def run(self, stage: Stage) -> None:
+        """Repeat the step through all windows."""
+        run_windows(stage, self)
 
     def step(self) -> int:
         """Finish the running period: multiply while it is busy, then sleep."""

@@ -10,22 +10,35 @@ empty queue and ends with the last request done.
 import time
 from dataclasses import dataclass
 from math import ceil
-from typing import cast
+from typing import Protocol, cast
 
 import numpy as np
 
-from farm.load.arrivals import Recorded
+from farm.load.arrivals import Arrivals, Recorded
 from farm.load.offer import requests_in
 from farm.load.policy import Policy
 from farm.model import Flag, JobSpec, Requests, WindowKind
 from workers.kinds.serving.arrivals import Queue
 from workers.trial import protocol
-from workers.trial.loops import Loops
+from workers.trial.loops import Loops, Repeatable
 from workers.trial.stage import Stage
-from workers.trial.workload import InvalidWorkload, Servable
+from workers.trial.workload import InvalidWorkload
 
 #: A window is cut where serving its requests would take so many times as long as it takes until all have come.
 PATIENCE = 10
+
+
+class Servable(Repeatable, Protocol):
+    """A workload that serves requests: `take` puts a batch together, `serve` runs it; a step is a full batch."""
+
+    @property
+    def policy(self) -> Policy: ...
+    @property
+    def arrivals(self) -> Arrivals: ...
+    @property
+    def requests(self) -> int | None: ...  #: in a measure window; None: the usual number, of a trace all
+    def take(self, first: int, count: int) -> None: ...
+    def serve(self, count: int) -> None: ...  #: enqueues what was taken
 
 
 @dataclass(frozen=True, slots=True)

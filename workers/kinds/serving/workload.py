@@ -19,7 +19,9 @@ from farm.model import Point
 from workers.kinds.inference import images
 from workers.kinds.inference.images import Preprocess
 from workers.kinds.inference.workload import Classifier, NetworkParams
-from workers.trial.params import parsed
+from workers.kinds.serving import course
+from workers.trial.params import parse
+from workers.trial.stage import Stage
 from workers.trial.workload import InvalidWorkload
 
 #: Images that requests ask for in turn, at most.
@@ -57,7 +59,7 @@ class Serving:
 
     def setup(self, point: Point, device: str, seed: int) -> None:
         """Build the network and the largest batch on the device, and run batches of several sizes once."""
-        params = parsed(point, Params)
+        params = parse(point, Params)
         self.policy = _policy(params.policy)
         self.arrivals = _arrivals(params)
         self.requests = params.requests
@@ -79,6 +81,10 @@ class Serving:
         for size in _sizes(self.policy):
             self.take(0, size)
             self.serve(size)
+
+    def run(self, stage: Stage) -> None:
+        """Serve requests as they arrive, window by window."""
+        course.run(stage, self)
 
     def take(self, first: int, count: int) -> None:
         """Put the images of these requests into the batch."""

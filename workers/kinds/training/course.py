@@ -10,14 +10,15 @@ import pickle
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 
 from farm.model import Epoch, Flag, Stopped, WindowKind
 from workers.trial import protocol
 from workers.trial.stage import Stage
-from workers.trial.workload import Scores, Trainable
 
 #: Networks that wait for their validation take no more memory.
 MOST_KEPT_BYTES = 1 << 30
@@ -25,6 +26,31 @@ MOST_KEPT_BYTES = 1 << 30
 CHECKPOINT_EVERY_S = 30.0
 #: What reading a file that is no checkpoint raises.
 UNREADABLE = (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, pickle.UnpicklingError)
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """How good a network is; a loss is a mean over images, None where it is no number."""
+
+    train_loss: float | None  #: while it was trained
+    validation_loss: float | None
+    validation_accuracy: float  #: share of the validation images, in evaluation mode
+
+
+class Trainable(Protocol):
+    """A workload that is trained epoch by epoch. The network that an epoch leaves is kept until it is validated."""
+
+    @property
+    def epochs(self) -> int: ...  #: to train, at most
+    @property
+    def patience(self) -> int | None: ...  #: epochs without a better accuracy; None: no early stopping
+    @property
+    def kept_bytes(self) -> int: ...  #: of networks that wait for validation
+    def synchronize(self) -> None: ...
+    def train_epoch(self) -> int: ...  #: enqueues one epoch and keeps its network; returns its images
+    def validate(self) -> tuple[int, list[Scores]]: ...  #: scores what was kept, oldest first; and the images used
+    def state(self) -> dict[str, Any]: ...  #: for a checkpoint: tensors and plain values
+    def restore(self, state: dict[str, Any]) -> None: ...
 
 
 def run(stage: Stage, workload: Trainable) -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from farm.analysis.aggregate import Sample
-from farm.analysis.samples import samples
+from farm.analysis.aggregate import UnitSample
+from farm.analysis.samples import unit_samples
 from farm.analysis.statistics.data import order
 from farm.kinds.serving import columns
 from farm.kinds.serving.columns import in_ms
@@ -22,15 +22,15 @@ from farm.kinds.serving.live.trials import (
     summarise,
 )
 from farm.load.policy import Policy
-from farm.model import Flag, Quality, Requests, Scalar, SweepRecord, WindowKind
+from farm.model import Flag, Quality, Requests, Scalar, SweepData, SweepRecord
 from farm.report import notes as energy_notes
+from farm.report.columns import Columns
 from farm.report.document import Column, Document, Form, Record, Row, Table, findings, key, notes, paragraphs
 from farm.report.layout import named
 from farm.report.numbers import interval, milliseconds, percent
 from farm.report.results import ends
-from farm.report.selection import Columns, Selected, Selection, select
+from farm.report.selection import Selected, Selection, select
 from farm.report.summaries import trials_record
-from farm.store import Store
 
 COLUMNS = Columns(
     always=("model", "rate_per_s", "policy"),
@@ -59,20 +59,18 @@ class Results:
     lives: Sequence[Live]
 
 
-def results(store: Store, sweep: SweepRecord, selection: Selection) -> Results:
-    """Read, filter and group the trials of a sweep; loads that differ are never averaged over.
+def results(data: SweepData, selection: Selection) -> Results:
+    """Filter and group the trials of a sweep; loads that differ are never averaged over.
 
     Raises:
         InputError: the selection does not fit the sweep.
     """
-    chosen = selection.without_targets(sweep.kind)
-    trials = list(store.trial_rows(sweep.id))
-    rows = store.measurement_rows(sweep.id, kinds=[WindowKind.MEASURE])
-    return grouped(sweep, samples(trials, rows, chosen.domain), store.requests(sweep.id), chosen)
+    chosen = selection.without_targets(data.record.kind)
+    return grouped(data.record, unit_samples(data), data.requests, chosen)
 
 
 def grouped(
-    sweep: SweepRecord, found: Sequence[Sample], requests: Mapping[str, Sequence[Requests]], selection: Selection
+    sweep: SweepRecord, found: Sequence[UnitSample], requests: Mapping[str, Sequence[Requests]], selection: Selection
 ) -> Results:
     """Filter and group samples; `requests` are those of each trial."""
     selected = select(sweep, found, selection, COLUMNS)

@@ -8,12 +8,12 @@ from statistics import fmean
 
 import numpy as np
 
-from farm.analysis.aggregate import Group, Sample, Summary, grouped
+from farm.analysis.aggregate import Group, Summary, UnitSample, grouped
 from farm.analysis.intervals import Interval
 from farm.analysis.rules import are_apart, stands_out
 from farm.kinds.serving.figures import STATISTICS, Figures, around, skipped, statistic_of
 from farm.load.arrivals import PROCESSES, Times
-from farm.load.quantities import spelt_per_s
+from farm.load.rates import spelt_per_s
 from farm.model import Quality, Requests, Scalar
 
 #: Why modelled joules of live requests cannot rank policies.
@@ -136,7 +136,7 @@ def _rate_per_s(arrival_s: Times) -> float | None:
 
 
 def summarise(
-    samples: Iterable[Sample],
+    samples: Iterable[UnitSample],
     requests: Mapping[str, Sequence[Requests]],
     by: Sequence[str],
     include_flagged: bool = False,

@@ -22,13 +22,12 @@ from farm.kinds.serving.recommended.choice import (
 from farm.kinds.serving.simulated.assess import REQUESTS
 from farm.kinds.serving.simulated.batches import HOW, Served, served
 from farm.load.arrivals import Arrivals
-from farm.load.quantities import spelt_per_s
-from farm.model import Quality, Scalar, SweepRecord
+from farm.load.rates import spelt_per_s
+from farm.model import Quality, Scalar, SweepData
 from farm.report.document import Block, Column, Document, Findings, Form, Heading, Record, Row, Table, notes, paragraphs
 from farm.report.layout import named
 from farm.report.numbers import interval, milliseconds, net_mean, number, percent
 from farm.report.selection import Selection
-from farm.store import Store
 
 #: Rows of the front that people see; JSON has all.
 LONGEST_FRONT = 12
@@ -48,8 +47,7 @@ class Recommendation:
 
 
 def recommendation(
-    store: Store,
-    sweep: SweepRecord,
+    data: SweepData,
     selection: Selection,
     arrivals: Arrivals,
     limits: Limits,
@@ -61,10 +59,10 @@ def recommendation(
     Raises:
         InputError: there is nothing to serve with, or no joules are known.
     """
-    sweep_served = served(store, sweep, selection)
+    sweep_served = served(data, selection)
     found = candidates(sweep_served.services, arrivals, limits, sweep_served.accuracy, requests, seed)
     if not found:
-        raise InputError(f"{sweep.name}: no joules are known: `farm doctor` says what is missing")
+        raise InputError(f"{data.record.name}: no joules are known: `farm doctor` says what is missing")
     return Recommendation(sweep_served, arrivals, limits, found, advise(found, arrivals, tuple(limits), requests, seed))
 
 

@@ -17,7 +17,7 @@ from farm.kinds.serving.simulated.assess import REQUESTS, assess
 from farm.kinds.serving.simulated.service import Service
 from farm.load.arrivals import Arrivals
 from farm.load.policy import Policy
-from farm.load.quantities import duration_s, spelt_s
+from farm.model.durations import duration_s, spelt_s
 
 #: Time-outs that are tried, as shares of the limit.
 TIMEOUTS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0)

@@ -4,18 +4,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from farm.analysis.aggregate import Group, Key, grouped
-from farm.analysis.samples import device_domain, samples
+from farm.analysis.samples import idle_w, unit_samples
 from farm.errors import InputError
-from farm.kinds.inference.results import COLUMNS, published_accuracy
+from farm.kinds.inference.kind import COLUMNS
+from farm.kinds.registry import get
 from farm.kinds.serving.columns import unclaimed
 from farm.kinds.serving.figures import Figures
 from farm.kinds.serving.simulated.service import Service, services
-from farm.model import Domain, MeasurementRow, SweepRecord, TrialRow, WindowKind
+from farm.model import Need, SweepData
 from farm.report import notes
 from farm.report.numbers import percent, several
 from farm.report.selection import Selected, Selection, select
-from farm.store import Store
 
+#: What `served` needs.
+NEEDS = (Need.LATENCIES, Need.ACCURACY)
 #: How all of these times were obtained.
 HOW = "simulated response times over measured service times"
 
@@ -53,30 +55,16 @@ class Served:
         return [*own, *notes.reservations([g.summary for g in self.groups if g not in doubtful])]
 
 
-def served(store: Store, sweep: SweepRecord, selection: Selection) -> Served:
-    """Read, filter and group the trials of a sweep; raises InputError where there is nothing to serve with."""
-    if sweep.kind != "inference":
+def served(data: SweepData, selection: Selection) -> Served:
+    """Filter and group the trials of a sweep; raises InputError where there is nothing to serve with."""
+    sweep = data.record
+    if not get(sweep.kind).times_batches:
         raise InputError(f"{sweep.name}: of kind {sweep.kind}: only sweeps of kind inference time batch after batch")
-    trials = list(store.trial_rows(sweep.id))
-    rows = list(store.measurement_rows(sweep.id, kinds=[WindowKind.MEASURE]))
-    selected = select(sweep, samples(trials, rows, selection.domain), selection, COLUMNS)
+    selected = select(sweep, unit_samples(data), selection, COLUMNS)
     groups = grouped(selected.samples, tuple(dict.fromkeys(("batch_size", *selected.keys))), selection.include_flagged)
-    found = services(
-        groups, idle_w(trials, rows, selection.domain), lambda g: selection.include_flagged or not g.summary.is_doubtful
-    )
+    found = services(groups, idle_w(data), lambda g: selection.include_flagged or not g.summary.is_doubtful)
     if not groups:
         raise InputError(selected.nothing().replace("\n", ": "))
     if not found:
         raise InputError(f"{sweep.name}: every trial is flagged: --include-flagged takes them all the same")
-    return Served(selected, groups, found, published_accuracy(trials), selection.include_flagged)
-
-
-def idle_w(trials: Sequence[TrialRow], rows: Sequence[MeasurementRow], domain: Domain | None) -> dict[str, float]:
-    """The power of each trial's network while it waits."""
-    domains = {trial.trial: domain or device_domain(trial) for trial in trials}
-    known = ((r.trial, r.baseline_context_w, r.baseline_w) for r in rows if r.domain == domains[r.trial])
-    return {
-        trial: watts
-        for trial, context_w, chosen_w in known
-        if (watts := chosen_w if context_w is None else context_w) is not None
-    }
+    return Served(selected, groups, found, data.accuracy, selection.include_flagged)

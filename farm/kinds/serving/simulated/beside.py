@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from farm.analysis.aggregate import Sample
-from farm.analysis.samples import samples
+from farm.analysis.aggregate import UnitSample
+from farm.analysis.samples import idle_w, unit_samples
 from farm.errors import InputError
 from farm.kinds.serving import columns
 from farm.kinds.serving.figures import WARM_UP, needed
@@ -12,17 +12,16 @@ from farm.kinds.serving.live import results as live
 from farm.kinds.serving.live.trials import Live, spelt_key
 from farm.kinds.serving.simulated.agreement import COMPARED, Agreement, Pair, agreements
 from farm.kinds.serving.simulated.assess import REQUESTS, assess
-from farm.kinds.serving.simulated.batches import Served, idle_w, served
+from farm.kinds.serving.simulated.batches import Served, served
 from farm.kinds.serving.simulated.service import Service, net_per_unit
 from farm.load.arrivals import PROCESSES, Arrivals, Recorded
 from farm.load.policy import Policy
-from farm.model import Quality, Requests, SweepRecord, WindowKind
+from farm.model import Quality, Requests, SweepData
 from farm.report import notes as energy_notes
 from farm.report.document import Block, Column, Document, Form, Record, Row, Table, findings, key, notes, paragraphs
 from farm.report.layout import named
 from farm.report.numbers import number, percent
 from farm.report.selection import Labels, Selection
-from farm.store import Store
 
 #: What a live trial must share with the batches that stand for it.
 ALIKE = ("model", "machine", "device", "precision", "weights", "channels_last", "threads", "simulated")
@@ -56,28 +55,18 @@ class Beside:
     without: Sequence[Live]  #: nobody timed batches for them
 
 
-def beside(
-    store: Store,
-    sweep: SweepRecord,
-    lived: SweepRecord,
-    selection: Selection,
-    requests: int = REQUESTS,
-    seed: int = 1,
-) -> Beside:
+def beside(data: SweepData, lived: SweepData, selection: Selection, requests: int = REQUESTS, seed: int = 1) -> Beside:
     """Simulate each load of the live sweep `lived` over the batches of another sweep.
 
     Raises:
         InputError: a sweep is of another kind, or has measured nothing that can be shown.
     """
-    if lived.kind != "serving":
-        raise InputError(f"--live: {lived.name}: of kind {lived.kind}: expected a sweep of kind serving")
-    batches = served(store, sweep, selection)
-    trials = list(store.trial_rows(lived.id))
-    rows = list(store.measurement_rows(lived.id, kinds=[WindowKind.MEASURE]))
-    idle = idle_w(trials, rows, selection.domain)
-    found = [replace(one, net_j=net_per_unit(one, idle)) for one in samples(trials, rows, selection.domain)]
-    times = store.requests(lived.id)
-    shown = live.grouped(lived, found, times, selection)
+    record, times = lived.record, lived.requests
+    if record.kind != "serving":
+        raise InputError(f"--live: {record.name}: of kind {record.kind}: expected a sweep of kind serving")
+    batches, idle = served(data, selection), idle_w(lived)
+    found = [replace(one, net_j=net_per_unit(one, idle)) for one in unit_samples(lived)]
+    shown = live.grouped(record, found, times, selection)
     if not shown.lives:
         raise InputError(shown.selected.nothing().replace("\n", ": "))
     paired = [(one, _service(batches, shown, one)) for one in shown.lives]
@@ -114,7 +103,9 @@ def _policy(one: Live) -> Policy:
     return Policy.parse(str(one.work.labels["policy"]))
 
 
-def _arrivals(wanted: Labels, found: Sequence[Sample], requests: Mapping[str, Sequence[Requests]]) -> Arrivals | None:
+def _arrivals(
+    wanted: Labels, found: Sequence[UnitSample], requests: Mapping[str, Sequence[Requests]]
+) -> Arrivals | None:
     """The process of a load; of a trace what came of it. None where a trace is too short to have a rate."""
     rate_per_s, process = wanted.get("rate_per_s"), str(wanted.get("arrivals"))
     if isinstance(rate_per_s, int | float):

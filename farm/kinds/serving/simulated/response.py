@@ -11,11 +11,10 @@ from farm.kinds.serving.simulated.batches import Served, served
 from farm.kinds.serving.simulated.service import Service
 from farm.load.arrivals import Arrivals
 from farm.load.policy import Policy
-from farm.load.quantities import spelt_per_s
-from farm.model import SweepRecord
+from farm.load.rates import spelt_per_s
+from farm.model import SweepData
 from farm.report.document import Document, Record, Row, Table, key, notes, paragraphs
 from farm.report.selection import Selection
-from farm.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +36,7 @@ class Responses:
 
 
 def responses(
-    store: Store,
-    sweep: SweepRecord,
+    data: SweepData,
     selection: Selection,
     arrivals: Sequence[Arrivals],
     policies: Sequence[Policy],
@@ -52,7 +50,7 @@ def responses(
     Raises:
         InputError: there is nothing to serve with, or no service has measured batches as large as a policy's.
     """
-    sweep_served = served(store, sweep, selection)
+    sweep_served = served(data, selection)
     largest = max(service.largest for service in sweep_served.services)
     for policy in policies:
         if policy.size > largest:

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from farm.analysis.aggregate import Group, Key, Sample
+from farm.analysis.aggregate import Group, Key, UnitSample
 from farm.analysis.intervals import Interval, mean_interval
 from farm.model import Quality, Scalar
 
@@ -171,7 +171,7 @@ def _batch(group: Group, idle_w: Mapping[str, float]) -> Batch:
     return Batch(size, times_s, weighted([(size, net)]) if net else None, by_trial_s)
 
 
-def net_per_unit(sample: Sample, idle_w: Mapping[str, float]) -> float | None:
+def net_per_unit(sample: UnitSample, idle_w: Mapping[str, float]) -> float | None:
     """Above the power at which the network waits, whatever baseline the sweep subtracts."""
     idle = idle_w.get(str(sample.labels["trial"]))
     if sample.gross_j is None or idle is None or not sample.units_per_s:
@@ -179,6 +179,6 @@ def net_per_unit(sample: Sample, idle_w: Mapping[str, float]) -> float | None:
     return sample.gross_j - idle / sample.units_per_s
 
 
-def _idle(samples: Iterable[Sample], idle_w: Mapping[str, float]) -> Interval | None:
+def _idle(samples: Iterable[UnitSample], idle_w: Mapping[str, float]) -> Interval | None:
     known = [idle_w[trial] for s in samples if (trial := str(s.labels["trial"])) in idle_w]
     return mean_interval(known) if known else None

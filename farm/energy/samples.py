@@ -1,0 +1,171 @@
+"""From the windows of a trial to its samples. This is the only place that defines a sample. Pure."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+from pydantic import JsonValue
+
+from farm.energy.joules import COVERAGE_FACTOR
+from farm.model import Domain, Flag, Measurement, Quality, SampleFigures, TrialReport, Window, WindowKind
+
+#: The windows whose units make a sample: batches of an inference, images of a training, calls of a layer.
+#: Validation is no part of it: it processes other images, and nothing is learnt from them.
+WORK = (WindowKind.MEASURE, WindowKind.TRAINING)
+
+
+class Metered(Protocol):
+    """The energies of one window in one domain."""
+
+    @property
+    def gross_j(self) -> float | None: ...
+    @property
+    def net_j(self) -> float | None: ...
+    @property
+    def net_j_low(self) -> float | None: ...
+    @property
+    def net_j_high(self) -> float | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Joules:
+    """Energy in one domain; what is not known is None."""
+
+    gross: float | None = None
+    net: float | None = None
+    net_u: float | None = None  #: standard uncertainty of net
+
+    def per(self, units: float) -> "Joules":
+        """The energy of one unit of work; unknown where no work was done."""
+        return self._each(lambda j: j / units) if units else Joules()
+
+    def times(self, share: float) -> "Joules":
+        """A share of it."""
+        return self._each(lambda j: j * share)
+
+    def _each(self, change: Callable[[float], float]) -> "Joules":
+        values = (self.gross, self.net, self.net_u)
+        return Joules(*(None if j is None else change(j) for j in values))
+
+
+def sum_of(measured: Iterable[Metered]) -> Joules:
+    """The energy of several windows of one trial and domain; unknown unless all of them are metered."""
+    return total(Joules(m.gross_j, m.net_j, _standard_uncertainty(m)) for m in measured)
+
+
+def total(joules: Iterable[Joules]) -> Joules:
+    """Their sum; unknown where one of them is, or there is none. Their errors share the baseline, so they add."""
+    known = list(joules)
+    return Joules(
+        gross=known_sum(j.gross for j in known),
+        net=known_sum(j.net for j in known),
+        net_u=known_sum(j.net_u for j in known),
+    )
+
+
+def known_sum(values: Iterable[float | None]) -> float | None:
+    """The sum; None where there is nothing to add, or a part is unknown."""
+    parts = list(values)
+    known = [value for value in parts if value is not None]
+    return sum(known) if parts and len(known) == len(parts) else None
+
+
+def _standard_uncertainty(measured: Metered) -> float | None:
+    if measured.net_j_low is None or measured.net_j_high is None:
+        return None
+    return (measured.net_j_high - measured.net_j_low) / 2 / COVERAGE_FACTOR
+
+
+def own_domain(facts: Mapping[str, JsonValue]) -> Domain:
+    """The domain that a trial's device draws its power in; an import names it."""
+    named, device = facts.get("domain"), facts.get("device")
+    return Domain(str(named)) if named else Domain.of_device(str(device or "cpu"))
+
+
+def parts(facts: Mapping[str, JsonValue]) -> Sequence[Mapping[str, JsonValue]]:
+    """What a trial measured one by one, by window index; empty for a trial that has no parts."""
+    return cast("Sequence[Mapping[str, JsonValue]]", facts.get("parts") or ())
+
+
+def samples_of(report: TrialReport) -> list[SampleFigures]:
+    """The samples of a trial; none of a trial that failed."""
+    return [] if report.failure else samples(report.windows, report.measurements, report.facts, report.flags)
+
+
+def samples(
+    windows: Iterable[Window],
+    measurements: Iterable[Measurement],
+    facts: Mapping[str, JsonValue],
+    flags: Collection[Flag],
+) -> list[SampleFigures]:
+    """One sample for each domain that was metered, and for the device's own in any case; then one for each part.
+
+    A trial that takes a network apart has parts. Its whole is the sum of the passes that run the whole network,
+    each scaled to the units of the first: that is what the other parts must add up to.
+
+    Args:
+        windows: All windows of the trial.
+        measurements: Of each window and domain.
+        facts: Of the workload: device, unit, parts.
+        flags: Of the whole trial.
+    """
+    work = [window for window in windows if window.kind in WORK]
+    measured = [m for m in measurements if m.window_kind in WORK]
+    domains = sorted({own_domain(facts), *(m.domain for m in measured)})
+    each = parts(facts)
+    wholes = [[w for w in work if w.index == index] for index, part in enumerate(each) if part["kind"] == "whole"]
+    passes = wholes or [work]
+    found = []
+    for domain in domains:
+        own = {(m.window_kind, m.window_index): m for m in measured if m.domain == domain}
+        if all(passes):
+            found.append(_sample(None, domain, passes, own, facts, flags))
+        found += [_sample(w.index, domain, [[w]], own, facts, flags) for w in work if each and w.index < len(each)]
+    return found
+
+
+def _sample(
+    part: int | None,
+    domain: Domain,
+    passes: Sequence[Sequence[Window]],
+    measured: Mapping[tuple[WindowKind, int], Measurement],
+    facts: Mapping[str, JsonValue],
+    flags: Collection[Flag],
+) -> SampleFigures:
+    units = [sum(window.units or 0 for window in windows) for windows in passes]
+    shares = [1.0, *(units[0] / count if count else None for count in units[1:])]
+    metered = [[m for w in windows if (m := measured.get((w.kind, w.index)))] for windows in passes]
+    joules = total(Joules() if s is None else sum_of(m).times(s) for s, m in zip(shares, metered, strict=True))
+    durations = [known_sum(window.duration_s or None for window in windows) for windows in passes]
+    every = [m for own in metered for m in own]
+    device, unit = facts.get("device"), facts.get("unit")
+    return SampleFigures(
+        domain=domain,
+        part=part,
+        own_device=domain == own_domain(facts),
+        device=None if device is None else str(device),
+        unit=None if unit is None else str(unit),
+        units=units[0],
+        duration_s=known_sum(None if s is None or d is None else s * d for s, d in zip(shares, durations, strict=True)),
+        gross_j=joules.gross,
+        gross_u_j=known_sum(
+            None if s is None or m.gross_u_j is None else s * m.gross_u_j
+            for s, own in zip(shares, metered, strict=True)
+            for m in own
+        ),
+        net_j=joules.net,
+        net_u_j=joules.net_u,
+        idle_w=next((w for m in reversed(every) if (w := _idle_w(m)) is not None), None),
+        quality=worst_quality(every) if joules.gross is not None else None,
+        flags=tuple(sorted({*flags, *(flag for m in every for flag in m.flags)})),
+    )
+
+
+def _idle_w(measured: Measurement) -> float | None:
+    """The power of the loaded model; the baseline that was chosen where that is unknown."""
+    return measured.baseline_w if measured.baseline_context_w is None else measured.baseline_context_w
+
+
+def worst_quality(measured: Iterable[Measurement]) -> Quality | None:
+    """The worst quality of all of them; None where none has joules."""
+    return max((m.quality for m in measured if m.quality), key=lambda q: q.rank, default=None)

@@ -1,0 +1,51 @@
+"""Reading from the store all that results are made from: once a command."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from farm import kinds
+from farm.model import Domain, Need, SweepData, SweepRecord, WindowKind
+from farm.store import Store
+
+_STAGES = (WindowKind.SETUP, WindowKind.TRAINING, WindowKind.VALIDATION)
+_READERS: Mapping[Need, Callable[[Store, str, Domain | None], Any]] = {
+    Need.PARTS: lambda store, sweep, domain: store.samples([sweep], domain, parts=True),
+    Need.TRIALS: lambda store, sweep, _: list(store.trial_rows(sweep)),
+    Need.STAGES: lambda store, sweep, _: list(store.measurement_rows(sweep, kinds=_STAGES)),
+    Need.REQUESTS: lambda store, sweep, _: store.requests(sweep),
+    Need.LATENCIES: lambda store, sweep, _: store.latencies([sweep]),
+    Need.ACCURACY: lambda store, sweep, _: store.published_accuracy([sweep]),
+    Need.SPECS: lambda store, sweep, _: [job.spec for job in store.jobs(sweep)],
+    Need.FAILURES: lambda store, sweep, _: store.failures(sweep),
+    Need.PROGRESS: lambda store, sweep, _: store.progress(sweep),
+    Need.ENVIRONMENTS: lambda store, sweep, _: store.environments(sweep),
+    Need.MACHINES: lambda store, _sweep, _domain: store.machines(),
+    Need.METERS: lambda store, sweep, _: store.meters(sweep),
+}
+_FIELDS = {Need.LATENCIES: "latencies_s"}
+
+
+def load(store: Store, sweep: SweepRecord, needs: Collection[Need] = (), domain: Domain | None = None) -> SweepData:
+    """Read a sweep: its samples, and what else is needed.
+
+    Args:
+        store: Where to read.
+        sweep: Which sweep.
+        needs: What to read besides the samples.
+        domain: The domain of the samples; None takes of each trial the domain of its own device.
+    """
+    wanted = set(needs) - ({Need.SPECS} if sweep.imported else set())  # nobody planned an import
+    found = {_FIELDS.get(need, need.value): _READERS[need](store, sweep.id, domain) for need in wanted}
+    return SweepData(sweep, domain, store.samples([sweep.id], domain), **found)
+
+
+def load_all(
+    store: Store, sweeps: Iterable[SweepRecord], needs: Collection[Need] = (), domain: Domain | None = None
+) -> Sequence[SweepData]:
+    """Read several sweeps alike."""
+    return [load(store, sweep, needs, domain) for sweep in sweeps]
+
+
+def load_results(store: Store, sweep: SweepRecord, domain: Domain | None = None) -> SweepData:
+    """Read what `farm results` shows of a sweep of any kind."""
+    return load(store, sweep, kinds.get(sweep.kind).needs, domain)

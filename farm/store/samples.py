@@ -1,0 +1,147 @@
+"""Samples: how they are stored, and how they are read."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, fields, replace
+from functools import cache
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, Connection, Text, and_, func, select
+from sqlalchemy import cast as sql_cast
+
+import farm.store.tables as t
+from farm.model import Domain, Flag, Point, Quality, Sample, SampleFigures
+from farm.store.blobs import unpack_known
+from farm.store.engine import Database
+
+_JOINED = (
+    t.sample.join(t.trial, t.trial.c.id == t.sample.c.trial_id)
+    .join(t.job, t.job.c.id == t.trial.c.job_id)
+    .join(t.sweep, t.sweep.c.id == t.job.c.sweep_id)
+    .outerjoin(t.machine, t.machine.c.id == t.trial.c.machine_id)
+)
+#: The columns in the order of the fields of a Sample.
+_SAMPLES = select(
+    *(t.sample.c[field.name] for field in fields(SampleFigures)),
+    t.job.c.sweep_id,
+    t.trial.c.job_id,
+    t.trial.c.id,
+    t.job.c.repetition,
+    sql_cast(t.job.c.point, Text),
+    t.machine.c.name,
+    t.machine.c.hardware_class,
+    t.trial.c.environment_id,
+    t.trial.c.carbon_g_per_kwh,
+    t.trial.c.simulated,
+    t.sweep.c.imported,
+).select_from(_JOINED)
+_ORDER = (t.sweep.c.submitted_at, t.sweep.c.id, t.job.c.ordinal, t.trial.c.attempt, t.sample.c.part)
+
+
+def sample_row(sample: SampleFigures) -> dict[str, Any]:
+    """A row of table `sample`, but for the trial's id."""
+    part = t.WHOLE if sample.part is None else sample.part
+    return asdict(sample) | {"part": part, "flags": ";".join(sample.flags), "valid": sample.is_valid}
+
+
+class Samples(Database):
+    """Queries of samples; none of them writes."""
+
+    def samples(self, sweep_ids: Collection[str], domain: Domain | None = None, parts: bool = False) -> list[Sample]:
+        """The samples of these sweeps, in the order of their plans.
+
+        Args:
+            sweep_ids: The sweeps.
+            domain: The domain; a trial that was not metered in it has a sample without joules. None takes of each
+                trial the domain of its own device.
+            parts: Whether to read the samples of parts, or those of whole trials.
+        """
+        part = t.sample.c.part != t.WHOLE if parts else t.sample.c.part == t.WHOLE
+        mine = _SAMPLES.where(t.job.c.sweep_id.in_(sweep_ids), part).order_by(*_ORDER)
+        wanted = t.sample.c.own_device if domain is None else t.sample.c.domain == domain
+        with self.read() as connection:
+            found = [_sample(row) for row in connection.execute(mine.where(wanted))]
+            if domain is not None:
+                known = {(sample.trial, sample.part) for sample in found}
+                own = [_sample(row) for row in connection.execute(mine.where(t.sample.c.own_device))]
+                others = [sample for sample in own if (sample.trial, sample.part) not in known]
+                flags = _trial_flags(connection, sweep_ids) if others else {}
+                found += [_unmetered(sample, domain, flags[sample.trial]) for sample in others]
+        return found
+
+    def latencies(self, sweep_ids: Collection[str]) -> dict[str, tuple[float, ...]]:
+        """The duration in s of every batch of the latency pass, by trial."""
+        query = select(t.latency).select_from(t.latency.join(t.trial).join(t.job)).where(_measured(sweep_ids))
+        with self.read() as connection:
+            return {row.trial_id: unpack_known(row.values_s, 8) for row in connection.execute(query)}
+
+    def published_accuracy(self, sweep_ids: Collection[str]) -> dict[str, float]:
+        """The published ImageNet top-1 accuracy in %, by model."""
+        model = t.job.c.point["model"].as_string()
+        published = t.trial.c.facts["published_acc1_percent"].as_float()
+        query = select(model, func.max(published)).select_from(t.trial.join(t.job)).where(_measured(sweep_ids))
+        with self.read() as connection:
+            found = connection.execute(query.where(published.is_not(None)).group_by(model))
+            return {row[0]: row[1] for row in found}
+
+
+def _measured(sweep_ids: Collection[str]) -> ColumnElement[bool]:
+    return and_(t.job.c.sweep_id.in_(sweep_ids), t.trial.c.failure_kind.is_(None))
+
+
+def _trial_flags(connection: Connection, sweep_ids: Collection[str]) -> Mapping[str, Sequence[str]]:
+    query = select(t.trial.c.id, t.trial.c.flags).select_from(t.trial.join(t.job)).where(_measured(sweep_ids))
+    return {row.id: row.flags for row in connection.execute(query)}
+
+
+def _sample(row: Sequence[Any]) -> Sample:
+    """The columns in their order, those that are not plain values decoded."""
+    domain, part, own, device, unit, units, s, gross, gross_u, net, net_u, idle, quality, flags, *identity = row
+    sweep, job, trial, repetition, point, *rest = identity
+    return Sample(
+        _domain(domain),
+        None if part == t.WHOLE else part,
+        own,
+        device,
+        unit,
+        units,
+        s,
+        gross,
+        gross_u,
+        net,
+        net_u,
+        idle,
+        _quality(quality),
+        _flags(flags),
+        sweep,
+        job,
+        trial,
+        repetition,
+        _factors(point),
+        *rest,
+    )
+
+
+_domain = cache(Domain)
+
+
+@cache
+def _quality(name: str | None) -> Quality | None:
+    return Quality(name) if name else None
+
+
+@cache
+def _factors(text: str) -> Point:
+    """Trials of one point share it."""
+    return cast("Point", json.loads(text))
+
+
+@cache
+def _flags(text: str) -> tuple[Flag, ...]:
+    return tuple(Flag(name) for name in text.split(";") if name)
+
+
+def _unmetered(sample: Sample, domain: Domain, flags: Sequence[str]) -> Sample:
+    """What is known of a trial in a domain that was not metered."""
+    unknown: dict[str, Any] = dict.fromkeys(("gross_j", "gross_u_j", "net_j", "net_u_j", "idle_w", "quality"))
+    return replace(sample, domain=domain, own_device=False, flags=tuple(Flag(f) for f in sorted(flags)), **unknown)

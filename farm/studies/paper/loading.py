@@ -1,0 +1,45 @@
+"""Reading from the store what a report is made from."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from farm import kinds
+from farm.errors import InputError
+from farm.exchange.loading import load
+from farm.model import SweepData, SweepRecord, TrialRow
+from farm.store import Store
+from farm.studies.paper import material
+from farm.studies.paper.material import Material, Traced
+
+
+def load_report(store: Store, sweeps: Iterable[SweepRecord]) -> Sequence[SweepData]:
+    """Read what a report says of sweeps of any kinds, and what a reproduction judges by."""
+    return [load(store, sweep, {*kinds.get(sweep.kind).needs, *material.NEEDS}) for sweep in sweeps]
+
+
+def load_material(
+    store: Store, data: Sequence[SweepData], trials: Sequence[str], database: str, now: datetime
+) -> Material:
+    """Make the material of a report.
+
+    Args:
+        store: Where to read the power traces.
+        data: What `load_report` read.
+        trials: Whose power traces are shown; empty: one trial a device.
+        database: Its URL, without a password.
+        now: When the report is made.
+
+    Raises:
+        InputError: A trial is unknown, or of a sweep that the report is not about.
+    """
+    known = [trial for one in data for trial in one.trials]
+    chosen = [_chosen(store, name, known) for name in trials] if trials else material.typical(known)
+    traced = [Traced(trial, store.windows(trial.trial), store.traces(trial.trial)) for trial in chosen]
+    return material.gather(data, traced, database, now)
+
+
+def _chosen(store: Store, name: str, known: Sequence[TrialRow]) -> TrialRow:
+    trial = store.find_trial(name)
+    if trial.trial not in {own.trial for own in known}:
+        raise InputError(f"--trial: {trial.trial} is of sweep {trial.sweep_name}, which this report is not about")
+    return trial
