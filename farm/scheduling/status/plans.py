@@ -41,7 +41,7 @@ def _search(sweep: TuningSweep, facts: dict[str, Any], targets: str) -> Iterator
 
 
 def _duration(sweep: Sweep, plan: Plan, duration_s: float) -> str:
-    if any(work_s(job.spec) is None for job in plan.jobs):
+    if any(work_s(job.shared) is None for job in plan.jobs):
         what = {"layers": "layers", "serving": "requests"}.get(sweep.kind, "trainings")
         return f"about {span(duration_s)} around the {what}; how long those take is not known"
     return f"about {span(duration_s)} of measuring, shared among the machines"
@@ -49,7 +49,7 @@ def _duration(sweep: Sweep, plan: Plan, duration_s: float) -> str:
 
 def record(sweep: Sweep, plan: Plan) -> dict[str, Any]:
     """As one plain record."""
-    known_s = [expected_s(job.spec) for job in plan.jobs]
+    known_s = [expected_s(job.shared) for job in plan.jobs]
     own = _search_record(sweep, plan) if isinstance(sweep, TuningSweep) else {}
     return {
         "sweep": plan.sweep_id,
@@ -57,14 +57,14 @@ def record(sweep: Sweep, plan: Plan) -> dict[str, Any]:
         "points": len(points(sweep)),
         "blocks": len({job.block for job in plan.jobs}),
         **own,
-        "targets": dict(Counter(job.spec.target for job in plan.jobs)),
+        "targets": dict(Counter(job.shared.target for job in plan.jobs)),
         "expected_duration_s": plan.total * sum(known_s) / max(len(known_s), 1),
         "warnings": list(plan.warnings),
     }
 
 
 def _search_record(sweep: TuningSweep, plan: Plan) -> dict[str, Any]:
-    found = tuner.studies(sweep, plan.sweep_id, sorted({job.spec.target for job in plan.jobs}))
+    found = tuner.studies(sweep, plan.sweep_id, sorted({job.shared.target for job in plan.jobs}))
     return {
         "blocks": max((study.size for study in found), default=0),
         "studies": len(found),
