@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from farm.kinds.tuning.sweep import TuningSweep
 from farm.model import (
     Domain,
     Epoch,
@@ -21,7 +22,6 @@ from farm.model import (
 )
 from farm.scheduling.plan import PlannedJob
 from farm.scheduling.tuner import Known, plan
-from farm.spec import TuningSweep
 from farm.store import AskedJob, Store, Trained
 from tests.contract.store_records import ANNE, MACHINE, UTC_NOON, report
 
@@ -120,6 +120,7 @@ def record_of(sweep: TuningSweep, sweep_id: str) -> SweepRecord:
         id=sweep_id,
         name=sweep.name,
         kind="tuning",
+        is_search=True,
         submitted_at=UTC_NOON,
         text="",
         meaning=sweep.model_dump_json(exclude_unset=True),

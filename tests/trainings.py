@@ -39,6 +39,7 @@ def sweep_of(kind: str, meaning: str = "{}") -> SweepRecord:
         rule=rule,
         settled=True,
         submitter="anne",
+        is_search=kind == "tuning",
     )
 
 

@@ -10,7 +10,7 @@ from farm.cli.output import Line
 
 def schema() -> Line:
     """Print the JSON Schema of a sweep, for editors."""
-    from farm.spec import json_schema
+    from farm.kinds import json_schema
 
     return Line("", json_schema(), as_json=True)
 
@@ -19,9 +19,9 @@ def init(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A ready-made sweep; `farm init list` names them.")],
 ) -> Line:
     """Copy a ready-made sweep into the current folder."""
-    from farm import sweeps
+    from farm.kinds import ready_made
 
     if name == "list":
-        return Line("\n".join(sweeps.names()))
-    path = sweeps.copy(name, Path.cwd()).name
+        return Line("\n".join(ready_made.names()))
+    path = ready_made.copy(name, Path.cwd()).name
     return Line(f"wrote {path}: edit it, then `farm run {path}`")

@@ -101,13 +101,12 @@ def _measured(
     names: Sequence[str], store: "Store", settings: "Settings", fresh: bool, quiet: bool
 ) -> Generator[Output, None, list[Ran]]:
     """One sweep after the other, until one is interrupted."""
-    from farm import sweeps
+    from farm.kinds import parse_sweep, ready_made
     from farm.scheduling.embedded import Interrupts
-    from farm.spec import parse_sweep
 
     interrupts, found = Interrupts(), []
     for name in names:
-        text = sweeps.text(name)
+        text = ready_made.text(name)
         sweep = parse_sweep(text, f"{name}.yaml", Path.cwd())
         found.append((yield from measured(sweep, text, store, settings, interrupts, fresh, quiet)))
         if interrupts.count:

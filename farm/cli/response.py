@@ -123,7 +123,7 @@ def _arrivals(name: str, rates: list[str]) -> "list[Arrivals]":
     """One for each rate; a trace has its own. Raises InputError."""
     from farm.errors import InputError
     from farm.load.arrivals import PROCESSES, Recorded
-    from farm.load.quantities import rate_per_s
+    from farm.load.rates import rate_per_s
 
     if name not in PROCESSES:
         if rates:

@@ -37,11 +37,10 @@ def run(sweep: SweepFile, fresh: Fresh = False, as_json: Json = False) -> Iterat
     Ctrl-C finishes the running trial and stops, twice stops now; the same command goes on from there.
     """
     from farm.exchange.loading import load_results
-    from farm.kinds import views
+    from farm.kinds import load_sweep, views
     from farm.report.files import Format
     from farm.report.selection import Selection
     from farm.scheduling.embedded import Interrupts
-    from farm.spec import load_sweep
 
     loaded, text = load_sweep(sweep), sweep.read_text(encoding="utf-8")
     with opened(create=True) as (store, settings):

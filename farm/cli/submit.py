@@ -27,9 +27,9 @@ def submit(
     as_json: Json = False,
 ) -> Iterator[Output]:
     """Queue a sweep for the farm's workers."""
+    from farm.kinds import load_sweep
     from farm.scheduling import submission
     from farm.scheduling.status import plans
-    from farm.spec import load_sweep
 
     loaded, text = load_sweep(sweep), sweep.read_text(encoding="utf-8")
     with opened(create=True) as (store, settings):

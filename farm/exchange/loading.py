@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from farm import kinds
 from farm.model import Domain, Need, SweepData, SweepRecord, WindowKind
 from farm.store import Store
 
@@ -47,6 +48,4 @@ def load_all(
 
 def load_results(store: Store, sweep: SweepRecord, domain: Domain | None = None) -> SweepData:
     """Read what `farm results` shows of a sweep of any kind."""
-    from farm.kinds import views  # noqa: PLC0415 - it imports every kind
-
-    return load(store, sweep, views.needs(sweep.kind), domain)
+    return load(store, sweep, kinds.get(sweep.kind).needs, domain)

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from farm import kinds
 from farm.errors import InputError
 from farm.exchange.loading import load
-from farm.kinds import views
 from farm.model import SweepData, SweepRecord, TrialRow
 from farm.report.paper import material
 from farm.report.paper.material import Material, Traced
@@ -14,7 +14,7 @@ from farm.store import Store
 
 def load_report(store: Store, sweeps: Iterable[SweepRecord]) -> Sequence[SweepData]:
     """Read what a report says of sweeps of any kinds, and what a reproduction judges by."""
-    return [load(store, sweep, {*views.needs(sweep.kind), *material.NEEDS}) for sweep in sweeps]
+    return [load(store, sweep, {*kinds.get(sweep.kind).needs, *material.NEEDS}) for sweep in sweeps]
 
 
 def load_material(

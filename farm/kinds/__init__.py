@@ -1,0 +1,19 @@
+"""Kinds of measurement: one folder each, found by entry points of group `wattfarm.kinds`."""
+
+from farm.kinds.kind import LATENCY, Kind, windows_s
+from farm.kinds.registry import MODELS, get, json_schema, kinds, load_sweep, names, of, parse_sweep, restored
+
+__all__ = [
+    "LATENCY",
+    "MODELS",
+    "Kind",
+    "get",
+    "json_schema",
+    "kinds",
+    "load_sweep",
+    "names",
+    "of",
+    "parse_sweep",
+    "restored",
+    "windows_s",
+]

@@ -11,19 +11,11 @@ from rich.text import Text
 
 from farm.analysis.aggregate import Summary, summarise
 from farm.analysis.samples import unit_samples
-from farm.kinds.layers import results as layers
-from farm.kinds.serving import results as live
-from farm.kinds.training import results as training
-from farm.kinds.tuning import results as tuning
-from farm.model import Need, Scalar, SweepData
+from farm.kinds.registry import get
+from farm.model import Scalar, SweepData
 from farm.report import results as layout
-from farm.report.selection import Columns, Selected, Selection, select
-
-NEEDS = (Need.LATENCIES, Need.ACCURACY)
-COLUMNS = Columns(
-    always=("model", "batch_size"),
-    context=("machine", "device", "precision", "weights", "images", "channels_last", "compile", "threads"),
-)
+from farm.report.columns import Columns
+from farm.report.selection import Selected, Selection, select
 
 
 class View(Protocol):
@@ -63,41 +55,21 @@ class Results:
         ]
 
 
-def needs(kind: str) -> tuple[Need, ...]:
-    """What the results of a kind of sweep are made from, besides its samples."""
-    match kind:
-        case "training":
-            return training.NEEDS
-        case "tuning":
-            return tuning.NEEDS
-        case "layers":
-            return layers.NEEDS
-        case "serving":
-            return live.NEEDS
-        case _:
-            return NEEDS
-
-
 def view(data: SweepData, selection: Selection) -> View:
-    """What there is to see of a sweep of any kind; raises InputError for a choice that does not fit it."""
-    match data.record.kind:
-        case "training":
-            return training.results(data, selection)
-        case "tuning":
-            return tuning.results(data, selection)
-        case "layers":
-            return layers.results(data, selection)
-        case "serving":
-            return live.results(data, selection)
-        case _:
-            return results(data, selection)
+    """Return what there is to see of a sweep; raises InputError for a choice that does not fit its kind."""
+    return get(data.record.kind).results(data, selection)
 
 
-def results(data: SweepData, selection: Selection) -> Results:
-    """The results of a sweep of kind inference; raises InputError as `select` does."""
-    sweep, chosen = data.record, selection.without_targets(data.record.kind)
-    own = dict.fromkeys(name for sample in data.samples for name in sample.factors) if sweep.kind == "imported" else ()
-    selected = select(sweep, unit_samples(data), chosen, replace(COLUMNS, factors=(*COLUMNS.factors, *own)))
+def results(data: SweepData, selection: Selection, columns: Columns) -> Results:
+    """Filter and group the samples of a sweep; factors that differ are columns too.
+
+    Raises:
+        InputError: the selection does not fit the sweep, as `select` says.
+    """
+    chosen = selection.without_targets(data.record.kind)
+    factors = dict.fromkeys(name for sample in data.samples for name in sample.factors)
+    columns = replace(columns, factors=(*columns.factors, *factors))
+    selected = select(data.record, unit_samples(data), chosen, columns)
     return Results(selected, summarise(selected.samples, selected.keys, chosen.include_flagged), data.accuracy)
 
 

@@ -5,7 +5,7 @@ from math import inf, isinf
 from typing import Self
 
 from farm.errors import InputError
-from farm.load.quantities import duration_s, spelt_s
+from farm.model.durations import duration_s, spelt_s
 
 _EXPECTED = "fixed:8, greedy:8 or timeout:8:20ms"
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -50,13 +50,17 @@ class Rung(Frozen):
         return judged >= self.least_accuracy
 
 
+#: The name of an entry point of group `wattfarm.workloads`.
+WorkloadName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,59}$")]
+
+
 class JobSpec(Frozen):
     """All that a worker needs to run one job."""
 
     version: Literal[1] = 1
     job: str  #: id: hash of sweep, point, target and repetition
     sweep: str  #: id of the sweep
-    kind: Literal["inference", "serving", "training", "layers", "burn"]  #: burn: the probe's load, in no sweep
+    kind: WorkloadName  #: of the workload that runs; `burn`, the load of the probe, is in no sweep
     point: Point
     repetition: int = Field(ge=0)
     target: str  #: any, hw:CLASS, machine:NAME, or what a machine must have: gpu.memory_gib >= 40
@@ -101,4 +105,5 @@ class SweepRecord(Frozen):
     rule: StoppingRule
     settled: bool  #: False: the controller may still plan more repetitions
     submitter: str  #: who submitted it
+    is_search: bool = False  #: the controller asks strategies for its jobs
     imported: bool = False  #: its measurements were made elsewhere

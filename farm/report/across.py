@@ -15,10 +15,11 @@ from farm.analysis.samples import unit_samples
 from farm.errors import InputError
 from farm.model import Scalar, SweepData, SweepRecord
 from farm.report import notes
+from farm.report.columns import Columns
 from farm.report.grids import Row, grids
 from farm.report.numbers import UNKNOWN, interval, label, net, net_median, number, several
 from farm.report.results import ends, records
-from farm.report.selection import Columns, Selected, Selection, check_names, label_names, select
+from farm.report.selection import Selected, Selection, check_names, label_names, select
 
 #: Labels that are no factors.
 _IDENTITY = frozenset({*MACHINE, *KIND, "device", "environment", "sweep", "repetition", "job", "trial"})

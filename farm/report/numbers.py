@@ -123,15 +123,3 @@ def p_value(p: float | None) -> str:
     if p is None:
         return UNKNOWN
     return "<.001" if p < 0.001 else number(p, 2)
-
-
-def span(seconds: float) -> str:
-    """A duration as people say it."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    if whole < 86_400:
-        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-    return f"{whole // 86_400} d {whole % 86_400 // 3600:02d} h"

@@ -16,8 +16,9 @@ from farm.kinds.serving.live import Served, served
 from farm.kinds.serving.times import statistic_of
 from farm.model import UNKNOWN_HARDWARE, Flag, Need, Quality, Requests, Scalar, SweepData
 from farm.report import notes
+from farm.report.columns import Columns
 from farm.report.numbers import label, several
-from farm.report.selection import KINDS_OF_JOULES, Columns, Labels, Selection, fitting, select
+from farm.report.selection import KINDS_OF_JOULES, Labels, Selection, fitting, select
 
 NEEDS = (Need.TRIALS, Need.REQUESTS, Need.LATENCIES)
 COLUMNS = Columns(always=(), context=("machine", "device", "model", "dataset", "batch_size", "precision"))

@@ -9,6 +9,7 @@ from farm.analysis.aggregate import UnitSample
 from farm.analysis.statistics.data import order
 from farm.errors import InputError
 from farm.model import Domain, Quality, Scalar, SweepRecord
+from farm.report.columns import Columns
 from farm.report.numbers import label
 
 #: What must never be averaged over: columns wherever they differ.
@@ -62,15 +63,6 @@ class Selection:
         if self.targets:
             raise InputError(f"--target-accuracy: sweeps of kind {kind} train nothing: leave it out")
         return self
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """How the rows of a kind of sweep are told apart."""
-
-    always: tuple[str, ...]
-    context: tuple[str, ...]  #: named in the caption where all rows share them, in columns where they differ
-    factors: tuple[str, ...] = ()  #: in columns where they differ, and not worth a word where they do not
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from threading import Event
 
+from farm import kinds
 from farm.analysis.samples import per_unit
 from farm.analysis.stopping import statuses
 from farm.errors import BrokerUnavailable, InputError, ServiceError
@@ -134,7 +135,12 @@ class Controller:
             jobs = self._store.jobs(sweep.id)
             found = per_unit(self._store.samples([sweep.id]))
             unsure = [s.spec for s in statuses([j.spec for j in jobs], found, sweep.rule) if s.is_open]
-            block = block_of(unsure, max(j.block for j in jobs) + 1, max(j.ordinal for j in jobs) + 1)
+            following = max(j.block for j in jobs) + 1, max(j.ordinal for j in jobs) + 1
+            try:
+                block = block_of(kinds.get(sweep.kind), unsure, *following)
+            except InputError as error:  # the package of its kind is not installed here
+                self._say(sweep, str(error))
+                continue
             if block:
                 new = [job.new(jobs[0].priority, jobs[0].max_attempts) for job in block]
                 added += self._store.extend(sweep.id, new)

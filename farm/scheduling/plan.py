@@ -8,9 +8,9 @@ from itertools import chain
 from random import Random
 from typing import TYPE_CHECKING
 
+from farm import kinds
 from farm.errors import InputError
-from farm.load.offer import requests_in
-from farm.load.policy import Policy
+from farm.kinds import Kind
 from farm.model import JobSpec, Machine, Point, Scalar
 from farm.spec import MAX_JOBS, Sweep, canonical_json, profile_settings, remaining, sweep_id
 from farm.spec.capability import is_capability, queue_of
@@ -69,9 +69,10 @@ def plan(sweep: Sweep, machines: Sequence[Machine], generation: int = 1) -> Plan
     Plans the fewest repetitions that the sweep asks for.
     Raises InputError when there is no machine to plan for, or too much to plan.
     """
+    kind = kinds.of(sweep)
     specs = specs_of(sweep, targets_of(sweep, machines), sweep_id(sweep, generation))
     number = checked(sweep, len(specs) * sweep.repetitions.min)
-    blocks = (block_of(specs, block, block * len(specs)) for block in range(sweep.repetitions.min))
+    blocks = (block_of(kind, specs, block, block * len(specs)) for block in range(sweep.repetitions.min))
     jobs = tuple(chain.from_iterable(blocks))
     return Plan(sweep_id(sweep, generation), jobs, warnings_of(sweep, specs), number)
 
@@ -85,27 +86,35 @@ def checked(sweep: Sweep, jobs: int) -> int:
 
 def warnings_of(sweep: Sweep, specs: Iterable[JobSpec]) -> tuple[str, ...]:
     """What a user should know of a sweep that can be planned, one line each; `specs`: of its jobs."""
-    needed_s = max((expected_s(spec) for spec in specs), default=0.0)
+    kind = kinds.of(sweep)
+    needed_s = max((trial_s(kind, spec) for spec in specs), default=0.0)
     if sweep.time_limit is None or sweep.time_limit >= needed_s:
         return ()
     limit = f"time_limit: {sweep.time_limit:g} s"
     return (f"{limit} is less than a trial needs ({needed_s:.0f} s): all will time out",)
 
 
-def block_of(specs: Sequence[JobSpec], block: int, first_ordinal: int) -> tuple[PlannedJob, ...]:
-    """One repetition of these jobs, which are of one sweep: target by target, each in a seeded order of its own."""
+def block_of(kind: Kind, specs: Sequence[JobSpec], block: int, first_ordinal: int) -> tuple[PlannedJob, ...]:
+    """Plan one repetition of some jobs of one sweep: target by target, each in a seeded order of its own.
+
+    Args:
+        kind: that of the sweep.
+        specs: one job of each point and target; of which repetition makes no difference.
+        block: the number of the repetition.
+        first_ordinal: place of the first job in the plan of the sweep.
+    """
     order: list[JobSpec] = []
     for target in sorted({spec.target for spec in specs}):
         of_target = sorted((s for s in specs if s.target == target), key=_point_text)
-        Random(f"{_sweep_seed(of_target[0])}/{target}/{block}").shuffle(of_target)  # noqa: S311 - an order, not a secret
+        Random(f"{_sweep_seed(kind, of_target[0])}/{target}/{block}").shuffle(of_target)  # noqa: S311 - an order, not a secret
         order += of_target
-    return tuple(_planned(spec, block, first_ordinal + place) for place, spec in enumerate(order))
+    return tuple(_planned(kind, spec, block, first_ordinal + place) for place, spec in enumerate(order))
 
 
-def _planned(spec: JobSpec, block: int, ordinal: int) -> PlannedJob:
+def _planned(kind: Kind, spec: JobSpec, block: int, ordinal: int) -> PlannedJob:
     identity = "\n".join((spec.sweep, _point_text(spec), spec.target, str(block)))
     job = hashlib.sha256(identity.encode()).hexdigest()[:16]
-    seed = _sweep_seed(spec) + (block if spec.kind == "training" else 0)
+    seed = _sweep_seed(kind, spec) + (block if kind.seeds_differ else 0)
     return PlannedJob(job, ordinal, block, queue_of(spec.target), block, seed, spec)
 
 
@@ -119,17 +128,18 @@ def _canonical(names: tuple[str, ...], *values: Scalar) -> str:
     return canonical_json(dict(zip(names, values, strict=True)))
 
 
-def _sweep_seed(spec: JobSpec) -> int:
-    """The seed of the sweep: repetitions of a training differ in theirs, or they would all end alike."""
-    return spec.seed - (spec.repetition if spec.kind == "training" else 0)
+def _sweep_seed(kind: Kind, spec: JobSpec) -> int:
+    """Return the seed of the sweep, from that of one of its jobs."""
+    return spec.seed - (spec.repetition if kind.seeds_differ else 0)
 
 
 def specs_of(sweep: Sweep, targets: Sequence[str], sweep_id: str) -> list[JobSpec]:
     """What the jobs of each point on each target have in common."""
+    kind = kinds.of(sweep)
     first = JobSpec(
         job="",
         sweep=sweep_id,
-        kind="training" if sweep.kind == "tuning" else sweep.kind,
+        kind=kind.runs,
         point={},
         repetition=0,
         target="",
@@ -137,46 +147,26 @@ def specs_of(sweep: Sweep, targets: Sequence[str], sweep_id: str) -> list[JobSpe
         seed=sweep.seed,
         time_limit_s=sweep.time_limit or UNKNOWN_LIMIT_S,
         carbon_country=sweep.carbon.country if sweep.carbon else None,
-        resumable=sweep.kind in ("training", "tuning"),
+        resumable=kind.resumable,
     )
     by_key = {canonical_json(point): point for point in points(sweep)}
-    each_point = [_limited(sweep, first.model_copy(update={"point": by_key[key]})) for key in sorted(by_key)]
+    each_point = [_limited(kind, sweep, first.model_copy(update={"point": by_key[key]})) for key in sorted(by_key)]
     return [spec.model_copy(update={"target": t}) for t in targets for spec in each_point]
 
 
-def _limited(sweep: Sweep, spec: JobSpec) -> JobSpec:
+def _limited(kind: Kind, sweep: Sweep, spec: JobSpec) -> JobSpec:
     """Where the sweep sets no time limit, one that stops what hangs, not what is slow."""
-    if sweep.time_limit is not None or work_s(spec) is None:
+    if sweep.time_limit is not None or kind.expected_s(spec) is None:
         return spec
-    return spec.model_copy(update={"time_limit_s": SLACK * expected_s(spec) + SLACK_S})
+    return spec.model_copy(update={"time_limit_s": SLACK * trial_s(kind, spec) + SLACK_S})
 
 
-def expected_s(spec: JobSpec) -> float:
-    """How long a trial takes where nothing is slow; without its work, where nobody knows how long that takes.
+def trial_s(kind: Kind, spec: JobSpec) -> float:
+    """Return how many seconds a trial takes where nothing is slow; without its work, where that is unknown.
 
-    The idle after one is the idle before the next.
+    The idle after one trial is the idle before the next.
     """
-    return spec.measure.idle_s + spec.measure.context_idle_s + OVERHEAD_S + (work_s(spec) or 0.0)
-
-
-def work_s(spec: JobSpec) -> float | None:
-    """How long the work of a trial takes where nothing is slow, with its warm-up; None: nobody knows."""
-    measure, window_s, latency_s = spec.measure, spec.measure.window_s, spec.measure.latency_s
-    match spec.kind:
-        case "training" | "layers":
-            return None
-        case "serving":
-            if spec.point["rate_per_s"] is None:
-                return None
-            window_s, latency_s = _coming_s(spec), 0.0
-    return measure.warmup_s + measure.windows * (window_s + 2 * measure.guard_s) + latency_s
-
-
-def _coming_s(spec: JobSpec) -> float:
-    """How long the requests of a measure window take to come."""
-    rate_per_s, given = float(spec.point["rate_per_s"] or 0.0), spec.point["requests"]
-    requests, policy = None if given is None else int(given), Policy.parse(str(spec.point["policy"]))
-    return requests_in(spec.measure.window_s, rate_per_s, requests, policy) / rate_per_s
+    return spec.measure.idle_s + spec.measure.context_idle_s + OVERHEAD_S + (kind.expected_s(spec) or 0.0)
 
 
 def targets_of(sweep: Sweep, machines: Sequence[Machine]) -> list[str]:

@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 from itertools import chain
 
 from farm.errors import BrokerUnavailable
+from farm.kinds.tuning.sweep import TuningSweep
 from farm.model import SweepRecord
 from farm.scheduling import routing, tuner
 from farm.scheduling.broker import Publisher
 from farm.scheduling.controller import Controller
 from farm.scheduling.plan import Plan, plan, targets_of
 from farm.settings import Settings
-from farm.spec import Sweep, TuningSweep, stopping_rule, sweep_id
+from farm.spec import Sweep, stopping_rule, sweep_id
 from farm.store import Store
 
 
@@ -64,6 +65,7 @@ def enqueue(sweep: Sweep, text: str, store: Store, settings: Settings, fresh: bo
         rule=rule,
         settled=rule.is_fixed and not is_search,
         submitter=settings.submitter,
+        is_search=is_search,
     )
     # What was asked for before, and cancelled since, is in no plan.
     before = store.jobs(made.sweep_id) if is_search else []

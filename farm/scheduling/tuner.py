@@ -15,13 +15,15 @@ from statistics import fmean
 from typing import cast
 
 from farm.errors import InputError
+from farm.kinds import restored
+from farm.kinds.tuning.strategies import Objective, Strategy
+from farm.kinds.tuning.sweep import TuningSweep
 from farm.model import Asked, Domain, JobSpec, JobState, Machine, Point, Stopped, SweepRecord
 from farm.scheduling.plan import Plan, PlannedJob, checked, specs_of, targets_of, warnings_of
 from farm.scheduling.tuning import Finished, Pending, Study, ask, check, size, thresholds
 from farm.scheduling.tuning.strategies import REGISTRY
-from farm.spec import TuningSweep, canonical_json, restored, sweep_id
+from farm.spec import canonical_json, sweep_id
 from farm.spec.capability import queue_of
-from farm.spec.strategies import Objective, Strategy
 from farm.store import AskedJob, Store, Trained
 
 OVER = (JobState.DONE, JobState.FAILED)
@@ -272,8 +274,8 @@ def known(store: Store, sweep_id: str) -> Known:
 
 
 def total(store: Store, search: SweepRecord) -> int:
-    """The jobs that a tuning sweep will have in all; 0 for one of another kind, of which nobody knows."""
-    if search.kind != "tuning":
+    """Return the number of jobs that a search will have in all; 0 for other sweeps, where nobody knows."""
+    if not search.is_search:
         return 0
     sweep = _restored(search)
     return _total(sweep, studies(sweep, search.id, sorted({job.target for job in store.asked_jobs(search.id)})))

@@ -1,50 +1,43 @@
-"""sweep.yaml: its schema, its loader with the place of every error, and the name of what it means."""
+"""sweep.yaml: what sweeps of every kind share, the place of every error, and the name of what a sweep means.
 
-from farm.spec.loader import canonical, canonical_json, json_schema, load_sweep, parse_sweep, restored, sweep_id
+`farm.kinds` adds what each kind has for itself, and reads sweep files.
+"""
+
+from farm.spec.factors import Exclusion, ExclusionsOf, Factors, remaining
+from farm.spec.loader import canonical, canonical_json, sweep_id
 from farm.spec.models import (
+    EXACTLY,
+    EXCLUDE,
+    KIND,
     MAX_JOBS,
+    WORKLOAD,
     Carbon,
-    InferenceSweep,
-    LayersSweep,
     Measure,
     Repetitions,
-    ServingSweep,
     Sweep,
-    TrainingSweep,
-    Tuning,
-    TuningSweep,
     profile_settings,
     stopping_rule,
 )
 from farm.spec.profiles import PROFILES
-from farm.spec.workloads import Exclusion, Inference, LayersOf, Serving, Training, remaining
 
 __all__ = [
+    "EXACTLY",
+    "EXCLUDE",
+    "KIND",
     "MAX_JOBS",
     "PROFILES",
+    "WORKLOAD",
     "Carbon",
     "Exclusion",
-    "Inference",
-    "InferenceSweep",
-    "LayersOf",
-    "LayersSweep",
+    "ExclusionsOf",
+    "Factors",
     "Measure",
     "Repetitions",
-    "Serving",
-    "ServingSweep",
     "Sweep",
-    "Training",
-    "TrainingSweep",
-    "Tuning",
-    "TuningSweep",
     "canonical",
     "canonical_json",
-    "json_schema",
-    "load_sweep",
-    "parse_sweep",
     "profile_settings",
     "remaining",
-    "restored",
     "stopping_rule",
     "sweep_id",
 ]

@@ -1,28 +1,35 @@
-"""Sweep files: read one with the place of every error, print their schema, name them by what they mean."""
+"""Sweep files: read one with the place of every error, print their schema, name them by what they mean.
+
+Functions that need to know the kinds take their models, by the name of the kind: `farm.kinds` passes those installed.
+"""
 
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Union, get_args
+from typing import Annotated, Any, TypeAlias, Union, get_args
 
 from pydantic import BaseModel, Field, RootModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from farm.errors import SweepError
 from farm.model import SweepRecord
-from farm.spec.models import SWEEPS, Sweep, profile_settings, stopping_rule
+from farm.spec.models import KNOWN_KINDS, Sweep, profile_settings, stopping_rule
 from farm.spec.positions import Document, Loc, Place, read
 from farm.spec.types import PROBLEM, shown, suggestion
 
 MAX_BYTES = 1 << 20
-#: Sections whose fields depend on the kind.
-OF_A_KIND = (("workload",), ("exclude",), ("tuning",))
+#: The schema of the sweeps of each kind.
+Models: TypeAlias = Mapping[str, type[Sweep]]
 
 
-def load_sweep(path: Path) -> Sweep:
-    """Read a sweep file; raises SweepError with every problem, one line each."""
+def load_sweep(path: Path, models: Models) -> Sweep:
+    """Read a sweep file.
+
+    Raises:
+        SweepError: the file cannot be read, or is wrong; it holds every problem, one line each.
+    """
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -37,13 +44,20 @@ def load_sweep(path: Path) -> Sweep:
         before = data[: error.start]
         place = Place(before.count(b"\n") + 1, error.start - before.rfind(b"\n"))
         raise SweepError([_line(str(path), place, "", "expected text in UTF-8")]) from None
-    return parse_sweep(text, str(path), path.parent)
+    return parse_sweep(text, str(path), path.parent, models)
 
 
-def parse_sweep(text: str, name: str, folder: Path) -> Sweep:
-    """Read a sweep from text; `name` is the file's in messages, `folder` where its relative paths begin.
+def parse_sweep(text: str, name: str, folder: Path, models: Models) -> Sweep:
+    """Read a sweep from text.
 
-    Raises SweepError with every problem, one line each, in the order of the text.
+    Args:
+        text: the YAML.
+        name: what error messages call the file.
+        folder: where the relative paths of the sweep begin.
+        models: the schema of each kind.
+
+    Raises:
+        SweepError: it holds every problem, one line each, in the order of the text.
     """
     if len(text.encode(errors="replace")) > MAX_BYTES:
         raise SweepError([_too_large(name)])
@@ -53,20 +67,27 @@ def parse_sweep(text: str, name: str, folder: Path) -> Sweep:
         raise SweepError([_line(name, *problem) for problem in problems])
     if document.value is None:
         raise SweepError([_line(name, Place(1, 1), "", "expected name, kind and workload, got an empty file")])
-    kind = _kind_of(document.value)
+    kind = document.value.get("kind") if isinstance(document.value, dict) else None
+    model = models.get(kind, Sweep) if isinstance(kind, str) else Sweep
+    context: dict[str, Any] = {"folder": str(folder.absolute())}
+    if model is Sweep:
+        context[KNOWN_KINDS] = list(models)
     try:
-        sweep = kind.model_validate(document.value, context={"folder": str(folder.absolute())})
+        sweep = model.model_validate(document.value, context=context)
     except ValidationError as error:
         known = {place for place, _, _ in problems}
-        problems += [found for found in _located(error, document, kind) if found[0] not in known]
+        details = error.errors(include_url=False)
+        if model is Sweep:
+            details = [one for one in details if not _depends_on_kind(one, models)]
+        problems += [found for found in _located(details, document, model) if found[0] not in known]
     if problems:
         raise SweepError([_line(name, *problem) for problem in sorted(dict.fromkeys(problems))])
     return sweep
 
 
-def restored(record: SweepRecord) -> Sweep:
-    """The sweep that was submitted, from what the store keeps of it."""
-    return SWEEPS[record.kind].model_validate_json(record.meaning, context={"folder": "/"})
+def restored(record: SweepRecord, model: type[Sweep]) -> Sweep:
+    """Return the sweep that was submitted, from what the store keeps of it."""
+    return model.model_validate_json(record.meaning, context={"folder": "/"})
 
 
 def _too_large(name: str) -> str:
@@ -77,17 +98,18 @@ def _line(name: str, place: Place, field: str, text: str) -> str:
     return f"{name}:{place.line}:{place.column}: {field}{': ' if field else ''}{text}"
 
 
-def _kind_of(value: Any) -> type[Sweep]:
-    """The schema of a sweep of this kind; of one that is unknown, what all have in common."""
-    kind = value.get("kind") if isinstance(value, dict) else None
-    return SWEEPS.get(kind, Sweep) if isinstance(kind, str) else Sweep
+def _depends_on_kind(details: ErrorDetails, models: Models) -> bool:
+    """Return True if only the kind, which is unknown, could say whether this is wrong."""
+    section = details["loc"][0] if details["loc"] else ""
+    is_a_kinds_own = any(section in model.model_fields for model in models.values())
+    return section in {"workload", "exclude"} or (section not in Sweep.model_fields and is_a_kinds_own)
 
 
-def _located(error: ValidationError, document: Document, sweep: type[Sweep]) -> Iterator[tuple[Place, str, str]]:
-    """Place, name of the field and text of everything that the schema says."""
-    for details in error.errors(include_url=False):
-        if sweep is Sweep and details["loc"][:1] in OF_A_KIND:
-            continue  # nobody knows what would be right
+def _located(
+    problems: Iterable[ErrorDetails], document: Document, sweep: type[Sweep]
+) -> Iterator[tuple[Place, str, str]]:
+    """Yield the place, the name of the field and the text of each problem that the schema found."""
+    for details in problems:
         is_missing = details["type"] == "missing"
         loc = _written(details["loc"][:-1] if is_missing else details["loc"], document)
         if details["type"] == "extra_forbidden":
@@ -161,11 +183,11 @@ def _wrong_value(details: ErrorDetails) -> str:
 
 
 def canonical(sweep: Sweep) -> str:
-    """What the sweep means, as JSON: layout, comments and order of keys and lists make no difference."""
+    """Return what the sweep means, as JSON: layout, comments and order of keys and lists make no difference."""
     meaning = sweep.model_dump(mode="json")
     meaning["measure"] = profile_settings(sweep.measure).model_dump(mode="json")
-    if "tuning" in meaning:  # the order of parameters and choices decides which points are drawn
-        meaning["tuning"] = json.dumps(meaning["tuning"])
+    for name in sweep.ordered:
+        meaning[name] = json.dumps(meaning[name])
     meaning["repetitions"] = stopping_rule(sweep).model_dump(mode="json")
     return canonical_json(meaning)
 
@@ -189,7 +211,7 @@ def sweep_id(sweep: Sweep, generation: int = 1) -> str:
     return digest if generation == 1 else f"{digest}.{generation}"
 
 
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema of a sweep, for editors."""
-    any_kind: Any = Annotated[Union[*SWEEPS.values()], Field(discriminator="kind")]
+def json_schema(models: Models) -> dict[str, Any]:
+    """Return the JSON Schema of a sweep of any of these kinds, for editors."""
+    any_kind: Any = Annotated[Union[*models.values()], Field(discriminator="kind")]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **TypeAdapter(any_kind).json_schema()}

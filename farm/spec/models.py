@@ -1,21 +1,17 @@
-"""A sweep as written: the models behind the schema of sweep.yaml. `farm.spec` reads and names sweeps."""
+"""A sweep as written: what the schema of sweep.yaml has for every kind."""
 
-import math
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from farm.model import Baseline, Frozen, MeasureSettings, StoppingRule
+from farm.spec.factors import Exclusion, Factors, remaining
 from farm.spec.positions import Loc
 from farm.spec.profiles import PROFILES
-from farm.spec.space import Choice, Range, Space
-from farm.spec.strategies import Objective, PruningOrRule, Strategy, StrategyOrName
 from farm.spec.targets import TARGET_WORDS, Target
 from farm.spec.types import (
     Count,
     Country,
-    Expected,
     IdlePower,
     Name,
     OneOrMore,
@@ -31,14 +27,14 @@ from farm.spec.types import (
     problem,
     refuse,
     same,
+    shown,
+    suggestion,
 )
-from farm.spec.workloads import Exclusion, Factors, Inference, LayersOf, PartOf, Serving, Training, remaining
 
+#: In the validation's context: the names of the kinds that a sweep may be of.
+KNOWN_KINDS = "kinds"
 #: More than this is a mistake rather than a plan.
 MAX_JOBS = 100_000
-MAX_SEEDS = 1000
-#: Half-width of the 95 % interval to reach where a sweep names none, as a share.
-INFERENCE_TARGET, USUAL_TARGET = 0.02, 0.05
 
 
 class Measure(Frozen):
@@ -78,7 +74,7 @@ class Repetitions(Frozen):
     max: Count = Field(30, description="never more than this")
     target: Share | None = Field(
         None,
-        description="half-width of the 95 % interval to reach, such as 2% or 0.02; default 2 % of inference, else 5 %",
+        description="half-width of the 95 % interval to reach, such as 2% or 0.02; default: the kind's, mostly 5%",
     )
 
     @model_validator(mode="after")
@@ -99,23 +95,41 @@ def _exactly(value: Any) -> Any:
     return value if isinstance(value, dict | Repetitions) else {"min": value, "max": value}
 
 
-_EXACTLY = ShortForm(_exactly, {"type": "integer", "minimum": 1, "maximum": 1000})
+EXACTLY = ShortForm(_exactly, {"type": "integer", "minimum": 1, "maximum": 1000})
 
 
-Kind = Literal["inference", "serving", "training", "tuning", "layers"]
-_KINDS = get_args(Kind)
-_KIND = Expected(f"one of {', '.join(_KINDS)}", same(*_KINDS))
+# Fields that a sweep of a kind declares with its own types.
+KIND: Any = Field(description="what a trial does")
+WORKLOAD: Any = Field(description="what a trial runs; every list is a factor")
+EXCLUDE: Any = Field((), description="points to leave out")
+
+
+def _known(kind: Any, info: ValidationInfo) -> Any:
+    """Reject a kind that is not among those in the validation's context, where it names some."""
+    known = (info.context or {}).get(KNOWN_KINDS)
+    if known is None or kind in known:
+        return kind
+    hint = suggestion(kind, same(*known)) or ": another kind needs the package that brings it"
+    raise problem(f"expected one of {', '.join(known)}, got {shown(kind)}{hint}")
 
 
 class Sweep(Frozen):
-    """What sweeps of every kind have in common."""
+    """What sweeps of every kind have in common.
+
+    A kind declares `kind`, `workload` and `exclude` anew: see docs/extending.md.
+    """
+
+    #: Half-width of the 95 % interval to reach where a sweep names none, as a share of the mean.
+    usual_target: ClassVar[float] = 0.05
+    #: Fields in which the order of keys and lists has a meaning.
+    ordered: ClassVar[tuple[str, ...]] = ()
 
     name: Name = Field(description="letters, digits, - and _, at most 60")
-    kind: Annotated[Kind, _KIND] = Field(description="what a trial does")
-    workload: Factors = Field(description="what a trial runs; every list is a factor")
-    exclude: tuple[Exclusion, ...] = Field((), description="points to leave out")
+    kind: Annotated[str, BeforeValidator(_known)] = KIND
+    workload: Factors = WORKLOAD
+    exclude: tuple[Exclusion, ...] = EXCLUDE
     measure: Measure = Field(default_factory=Measure, description="how a trial measures")
-    repetitions: Annotated[Repetitions, _EXACTLY] = Field(
+    repetitions: Annotated[Repetitions, EXACTLY] = Field(
         default_factory=Repetitions, description="how often each point is measured; 3 is short for {min: 3, max: 3}"
     )
     targets: Annotated[tuple[Target, ...], OneOrMore()] = Field(
@@ -162,151 +176,10 @@ class Sweep(Frozen):
         return targets
 
 
-def _first_seeds(value: Any) -> Any:
-    """A number stands for so many seeds; a list of one names its seed."""
-    if not isinstance(value, int) or isinstance(value, bool):
-        return value
-    if not 1 <= value <= MAX_SEEDS:
-        raise problem(f"expected how many seeds, 1 to {MAX_SEEDS}, or a list of them such as [7], got {value}")
-    return list(range(1, value + 1))
-
-
-#: Fields of `Training` that a tuning sweep may search.
-SEARCHABLE = (
-    *("batch_size", "optimizer", "lr", "beta1", "beta2", "eps", "momentum", "weight_decay", "schedule"),
-    *("conv_layers", "linear_layers", "relu", "patience", "precision", "train_size"),
-)
-_WHAT_IT_DOES = Field(description="what a trial does")
-_WHAT_IT_RUNS = Field(description="what a trial runs; every list is a factor")
-_LEFT_OUT = Field((), description="points to leave out")
-
-
-class InferenceSweep(Sweep):
-    """Networks on batch after batch of images."""
-
-    kind: Literal["inference"] = _WHAT_IT_DOES
-    workload: Inference = _WHAT_IT_RUNS
-    exclude: Annotated[tuple[Annotated[Exclusion, PartOf(Inference)], ...], OneOrMore(least=0)] = _LEFT_OUT
-
-
-class ServingSweep(Sweep):
-    """Networks that serve requests as they come."""
-
-    kind: Literal["serving"] = _WHAT_IT_DOES
-    workload: Serving = _WHAT_IT_RUNS
-    exclude: Annotated[tuple[Annotated[Exclusion, PartOf(Serving)], ...], OneOrMore(least=0)] = _LEFT_OUT
-
-
-class TrainingSweep(Sweep):
-    """Networks trained."""
-
-    kind: Literal["training"] = _WHAT_IT_DOES
-    workload: Training = _WHAT_IT_RUNS
-    exclude: Annotated[tuple[Annotated[Exclusion, PartOf(Training)], ...], OneOrMore(least=0)] = _LEFT_OUT
-
-
-class Tuning(Frozen):
-    """How a tuning sweep searches: every strategy with every seed is a study of its own."""
-
-    space: Space = Field(description="the hyperparameters to choose, which take the place of the workload's")
-    strategies: Annotated[tuple[StrategyOrName, ...], OneOrMore()] = Field(description="ways to search")
-    trials: Count = Field(20, description="configurations in a study")
-    seeds: Annotated[tuple[Seed, ...], OneOrMore(), ShortForm(_first_seeds, {"type": "integer"})] = Field(
-        (1, 2, 3, 4, 5), description="of the strategies: a list, or how many; a claim needs at least 5"
-    )
-    objectives: Annotated[tuple[Objective, ...], OneOrMore()] = Field(
-        ("accuracy",), description="what is looked for: accuracy, energy, or both"
-    )
-    pruning: PruningOrRule | None = Field(None, description="cut bad trials short: median, halving or hyperband")
-    parallel: PositiveInt = Field(1, description="trials of one study that may be open at once")
-
-    @field_validator("strategies")
-    @classmethod
-    def _have_names(cls, strategies: tuple[Strategy, ...]) -> tuple[Strategy, ...]:
-        names = [strategy.name for strategy in strategies]
-        refuse(
-            ((index,), f"a second {name}: results could not tell them apart, use a sweep each")
-            for index, name in enumerate(names)
-            if name in names[:index]
-        )
-        return strategies
-
-
-class TuningSweep(Sweep):
-    """Hyperparameters searched by training."""
-
-    kind: Literal["tuning"] = _WHAT_IT_DOES
-    workload: Training = _WHAT_IT_RUNS
-    exclude: Annotated[tuple[Annotated[Exclusion, PartOf(Training)], ...], OneOrMore(least=0)] = _LEFT_OUT
-    tuning: Tuning = Field(description="how to search")
-    repetitions: Annotated[Repetitions, _EXACTLY] = Field(
-        default_factory=lambda: Repetitions(min=1, max=1),
-        description="trainings of each configuration, whose mean accuracy counts",
-    )
-
-    @field_validator("repetitions")
-    @classmethod
-    def _are_fixed(cls, repetitions: Repetitions) -> Repetitions:
-        if repetitions.min != repetitions.max:
-            refuse([((), "expected one number: the repetitions of a configuration do not depend on results")])
-        return repetitions
-
-    @field_validator("tuning")
-    @classmethod
-    def _space_fits(cls, tuning: Tuning, info: ValidationInfo) -> Tuning:
-        workload = info.data.get("workload")
-        refuse(problem for name, _ in tuning.space.items() for problem in _misfits(name, tuning.space[name], workload))
-        return tuning
-
-
-def _misfits(name: str, parameter: Range | Choice, workload: Training | None) -> Iterator[tuple[Loc, str]]:
-    """What a parameter of the space has that the workload cannot take."""
-    if name not in SEARCHABLE:
-        yield ("space", name), f"cannot be searched: expected one of {', '.join(SEARCHABLE)}"
-        return
-    if workload is not None and name in workload.model_fields_set:
-        yield ("space", name), f"workload.{name} is given too: remove one of them"
-    field = Training.model_fields[name]
-    one_or_more: Any = Annotated[field.annotation, *field.metadata]
-    takes: TypeAdapter[Any] = TypeAdapter(one_or_more)
-    values = parameter.choices if isinstance(parameter, Choice) else _ends(parameter)
-    for value in values:
-        try:
-            takes.validate_python(value)
-        except ValidationError as error:
-            yield ("space", name), str(error.errors()[0]["ctx"]["problem"])
-
-
-def _ends(parameter: Range) -> tuple[float, ...]:
-    """The bounds; the upper one of a range of fractions may be a limit that is never drawn."""
-    if parameter.type == "int":
-        return int(parameter.low), int(parameter.high)
-    return parameter.low, math.nextafter(parameter.high, parameter.low)
-
-
-class LayersSweep(Sweep):
-    """Networks layer by layer."""
-
-    kind: Literal["layers"] = _WHAT_IT_DOES
-    workload: LayersOf = _WHAT_IT_RUNS
-    exclude: Annotated[tuple[Annotated[Exclusion, PartOf(LayersOf)], ...], OneOrMore(least=0)] = _LEFT_OUT
-
-
-#: The schema of each kind of sweep.
-SWEEPS: Mapping[str, type[Sweep]] = {
-    "inference": InferenceSweep,
-    "serving": ServingSweep,
-    "training": TrainingSweep,
-    "tuning": TuningSweep,
-    "layers": LayersSweep,
-}
-
-
 def stopping_rule(sweep: Sweep) -> StoppingRule:
     """How often each point is repeated."""
     written = sweep.repetitions
-    target = written.target or (INFERENCE_TARGET if sweep.kind == "inference" else USUAL_TARGET)
-    return StoppingRule(min=written.min, max=written.max, target=target)
+    return StoppingRule(min=written.min, max=written.max, target=written.target or sweep.usual_target)
 
 
 def profile_settings(measure: Measure) -> MeasureSettings:

@@ -4,10 +4,8 @@ A problem is a `PydanticCustomError` of type `PROBLEM` whose context holds the f
 """
 
 import os.path
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from difflib import SequenceMatcher
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -21,7 +19,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
-from farm.model import Baseline
+from farm.model import Baseline, durations
 from farm.spec.catalog import COUNTRIES
 from farm.spec.positions import Loc
 
@@ -166,19 +164,14 @@ class ShortForm:
         return {"anyOf": [dict(self.schema), handler(schema)]}
 
 
-_PERCENT = r"^\s*(\d{1,3}(?:\.\d{1,9})?)\s*%\s*$"
-_SPAN = r"^\s*(\d{1,9}(?:\.\d{1,9})?)\s*(s|m|h)\s*$"
-_UNITS_S = {"s": 1, "m": 60, "h": 3600}
-
-
 def _percent(value: Any) -> Any:
-    found = re.match(_PERCENT, value, re.ASCII) if isinstance(value, str) else None
-    return float(Decimal(found[1]) / 100) if found else value
+    read = durations.share(value) if isinstance(value, str) else None
+    return value if read is None else read
 
 
-def _span_s(value: Any) -> Any:
-    found = re.match(_SPAN, value, re.ASCII) if isinstance(value, str) else None
-    return float(Decimal(found[1]) * _UNITS_S[found[2]]) if found else value
+def _seconds(value: Any) -> Any:
+    read = durations.seconds(value) if isinstance(value, str) else None
+    return value if read is None else read
 
 
 def path_or(*words: str) -> AfterValidator:
@@ -247,7 +240,7 @@ Count = Annotated[int, integer(1, 1000), Expected("a positive integer")]
 Share = Annotated[
     float,
     Field(strict=True, gt=0, lt=1),
-    ShortForm(_percent, {"type": "string", "pattern": _PERCENT}),
+    ShortForm(_percent, {"type": "string", "pattern": durations.PERCENT}),
     Expected("a share between 0 and 1 such as 2% or 0.02"),
 ]
 Seed = Annotated[int, integer(0, 2**32 - 1), Expected("an integer, 0 or more")]
@@ -263,6 +256,6 @@ Priority = Annotated[int, integer(0, 9), Expected("an integer from 0 (first)")]
 TimeLimit = Annotated[
     float,
     _SECONDS,
-    ShortForm(_span_s, {"type": "string", "pattern": _SPAN}),
+    ShortForm(_seconds, {"type": "string", "pattern": durations.DURATION}),
     Expected("a time such as 90, 10m or 1h"),
 ]

@@ -116,7 +116,7 @@ class Operations(Database):
         Jobs that the controller added later and jobs of later attempts are left out: nobody knows since when they wait.
         """
         wait_s = self._between_s(t.sweep.c.submitted_at, t.job.c.claimed_at)
-        planned_at_once = and_(t.sweep.c.kind != "tuning", t.job.c.block < t.sweep.c.rule["min"].as_integer())
+        planned_at_once = and_(~t.sweep.c.is_search, t.job.c.block < t.sweep.c.rule["min"].as_integer())
         query = (
             select(t.job.c.target, func.count(), func.sum(wait_s), *_within(wait_s, bounds_s))
             .join(t.sweep, t.sweep.c.id == t.job.c.sweep_id)

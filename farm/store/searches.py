@@ -17,7 +17,7 @@ _OVER = (JobState.DONE, JobState.FAILED)
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A tuning sweep that has configurations to ask for."""
+    """A search that has configurations to ask for."""
 
     sweep: SweepRecord
     over: int  #: jobs done or failed: while it stays the same there is nothing new to learn
@@ -54,7 +54,7 @@ class Searches(Database):
         """The tuning sweeps that are not settled, or that one if it is among them."""
         is_over = t.job.c.state.in_(_OVER)
         over = select(func.count()).where(t.job.c.sweep_id == t.sweep.c.id, is_over).scalar_subquery()
-        query = select(t.sweep, over.label("over")).where(t.sweep.c.kind == "tuning", t.sweep.c.settled.is_(False))
+        query = select(t.sweep, over.label("over")).where(t.sweep.c.is_search, t.sweep.c.settled.is_(False))
         if sweep_id is not None:
             query = query.where(t.sweep.c.id == sweep_id)
         with self.read() as connection:

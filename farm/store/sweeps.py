@@ -87,9 +87,9 @@ class Sweeps(Database):
             return len(connection.execute(statement, [_row(sweep_id, job) for job in jobs]).all())
 
     def undecided(self) -> list[SweepRecord]:
-        """Sweeps without open jobs that may need more repetitions; how tuning sweeps go on is told by `searches`."""
+        """Sweeps without open jobs that may need more repetitions; `searches` returns those that are searches."""
         is_open = select(t.job.c.id).where(t.job.c.sweep_id == t.sweep.c.id, t.job.c.state.in_(OPEN)).exists()
-        query = select(t.sweep).where(t.sweep.c.kind != "tuning", t.sweep.c.settled.is_(False), ~is_open)
+        query = select(t.sweep).where(~t.sweep.c.is_search, t.sweep.c.settled.is_(False), ~is_open)
         with self.read() as connection:
             return [SweepRecord.model_validate(dict(row)) for row in connection.execute(query).mappings()]
 

@@ -100,6 +100,7 @@ class Sweep(Row, table=True):
     settled: bool
     submitter: str  #: whose turn it is, where several wait
     imported: bool  #: measured elsewhere: `farm import`
+    is_search: bool  #: the controller asks strategies for its jobs
 
 
 class Machine(Row, table=True):

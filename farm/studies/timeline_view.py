@@ -9,11 +9,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from farm import kinds
 from farm.analysis.across import Figure
 from farm.analysis.aggregate import summarise
 from farm.analysis.samples import unit_samples
 from farm.errors import InputError
-from farm.kinds.views import COLUMNS
+from farm.kinds.inference.kind import COLUMNS
 from farm.model import Quality, Scalar, SweepData
 from farm.report import notes
 from farm.report.grids import listed, named
@@ -144,7 +145,7 @@ class Timelines:
 def view(data: SweepData, selection: Selection, accuracy: Accuracy, figure: Figure | None) -> Timelines:
     """Filter and group by batch size; raises InputError where there is no network to show."""
     sweep = data.record
-    if sweep.kind != "inference":
+    if not kinds.get(sweep.kind).times_batches:
         raise InputError(f"{sweep.name}: of kind {sweep.kind}: only sweeps of kind inference have an energy per image")
     selected = select(sweep, unit_samples(data), selection, COLUMNS)
     every = summarise(selected.samples, selected.keys, selection.include_flagged)

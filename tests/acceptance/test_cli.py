@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from farm.sweeps import names
+from farm.kinds.ready_made import names
 from tests.acceptance.person import TINY, Done, Person, ended
 from tests.golden import assert_golden
 from tests.summaries import widest
@@ -401,7 +401,7 @@ def test_a_ready_made_sweep_is_copied_once_and_can_be_planned(person: Person) ->
     for name in names():
         assert f"wrote {name}.yaml: edit it, then `farm run {name}.yaml`" in person.runs("init", name).out
         assert person.runs("submit", f"{name}.yaml", "--dry-run", "--json").json["jobs"] > 0
-        assert is_refused(person.runs("init", name), f"{name}.yaml is there already")
+        assert is_refused(person.runs("init", name), f"{name}.yaml exists already")
 
 
 def test_the_database_is_made_and_checked(person: Person) -> None:

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from random import Random
 from statistics import median
 
+from farm.kinds.tuning.space import Choice, Range, Space
+from farm.kinds.tuning.strategies import Strategy, StrategyName
 from farm.scheduling.tuning import Finished, Pending, Study, ask
-from farm.spec.space import Choice, Range, Space
-from farm.spec.strategies import Strategy, StrategyName
 from tests.benchmarks.figures import Figure
 
 FINISHED, PENDING, ROUNDS = 1000, 3, 5

@@ -11,6 +11,7 @@ from farm.exchange import exports
 from farm.exchange.importing import parse_pairs, read
 from farm.exchange.loading import load_all, load_results
 from farm.kinds import views
+from farm.kinds.inference.kind import COLUMNS
 from farm.model import Domain, Import, Mapped, Quality
 from farm.report import across
 from farm.report.selection import Selection
@@ -131,7 +132,7 @@ def test_factors_of_any_name_keep_results_apart(store: Store, tmp_path: Path) ->
     path.write_text("model,depth,machine,gross_j\na,1,x,2\na,4,x,1\n", encoding="utf-8")
     factors = {"model": "model", "depth": "depth"}
     store.add_import(read(path, None, Mapped({}, factors, constants={"domain": "gpu"})), "anne")
-    found = views.results(load_results(store, store.find_sweep()), Selection())
+    found = views.results(load_results(store, store.find_sweep()), Selection(), COLUMNS)
     assert [(s.labels["depth"], s.gross_j and s.gross_j.mean) for s in found.summaries] == [(1, 2.0), (4, 1.0)]
 
 

@@ -7,10 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from farm.kinds.tuning.sweep import TuningSweep
 from farm.model import Domain, Flag, JobState, Stopped, WindowKind
 from farm.scheduling import tuner
 from farm.scheduling.plan import PlannedJob
-from farm.spec import TuningSweep, sweep_id
+from farm.spec import sweep_id
 from farm.store import NewJob, Search, Store
 from tests.contract.store_records import ANNE, MACHINE, NO_LEASE_S, claim, new_job, record, unpublished
 from tests.searches import accuracies, pruned, record_of, train, training_report, tuning_sweep

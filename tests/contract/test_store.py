@@ -91,7 +91,7 @@ def test_a_ring_that_is_given_back_too_late_is_forgotten(farm: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "field"), [({"version": 2}, "version"), ({"unheard_of": 1}, "unheard_of"), ({"kind": "quantum"}, "kind")]
+    ("change", "field"), [({"version": 2}, "version"), ({"unheard_of": 1}, "unheard_of"), ({"kind": "No name"}, "kind")]
 )
 def test_a_job_of_another_version_stays_as_it_was(farm: Store, change: dict[str, object], field: str) -> None:
     spec = new_job(0).spec.model_dump(mode="json") | change

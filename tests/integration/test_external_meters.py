@@ -190,16 +190,16 @@ class TestClock:
         for there_ns, back_ns in trips_ns:
             server_ns = (sent_ns + there_ns + offset_ns) // resolution_ns * resolution_ns
             answer = Answer({}, None, sent_ns, sent_ns + there_ns + back_ns)
-            offset = clock.hear(answer, server_ns, resolution_ns)
+            offset = clock.update(answer, server_ns, resolution_ns)
             assert offset.low_ns <= offset_ns <= offset.high_ns
             assert offset.u_ns <= (there_ns + back_ns + resolution_ns) / 2
             sent_ns = answer.received_ns + 7
 
     def test_a_clock_that_is_set_is_believed_at_once(self) -> None:
         clock = ServerClock()
-        clock.hear(Answer({}, None, 1000, 1010), 5005, 1)
-        assert clock.hear(Answer({}, None, 2000, 2010), 9005, 1).middle_ns == 7000
-        assert clock.hear(Answer({}, None, 3000, 3010), 10005, 1).middle_ns == 7000
+        clock.update(Answer({}, None, 1000, 1010), 5005, 1)
+        assert clock.update(Answer({}, None, 2000, 2010), 9005, 1).middle_ns == 7000
+        assert clock.update(Answer({}, None, 3000, 3010), 10005, 1).middle_ns == 7000
 
 
 class TestFailures:
@@ -211,7 +211,7 @@ class TestFailures:
             (200, "<html>", POWER, "not JSON"),
             (200, "{}", POWER, "Prometheus"),
             (200, '{"data": {"result": [{"metric": 7, "value": [1.5, "1"]}]}}', POWER, "Prometheus"),
-            (200, '{"data": {"result": [{"metric": {}, "value": [1e999, "1"]}]}}', POWER, "time is inf"),
+            (200, '{"data": {"result": [{"metric": {}, "value": [1e999, "1"]}]}}', POWER, "clock shows inf"),
             (200, '{"data": {"result": [{"metric": {}, "value": [1.5, "NaN"]}]}}', POWER, "nan W"),
             (
                 400,

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from farm.exchange.loading import load_results
+from farm.kinds.inference.kind import COLUMNS
 from farm.kinds.views import results
 from farm.model import Baseline, Domain, Flag, Measurement, Quality, TrialReport, Window, WindowKind
 from farm.report.selection import Selection
@@ -309,6 +310,6 @@ def test_simulated_joules_are_stored_so_and_never_averaged_with_real_ones(
         for job, report in zip(jobs, reports, strict=True):
             assert claim(store, job.id) is not None
             store.complete(report.model_copy(update={"job": job.id}))
-        shown = results(load_results(store, record()), Selection())
+        shown = results(load_results(store, record()), Selection(), COLUMNS)
     assert [(s.labels["batch_size"], s.simulated, s.trials) for s in shown.summaries] == [(4, False, 1), (4, True, 1)]
     assert all(s.net_j is not None for s in shown.summaries)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-import farm.sweeps
 from farm.cli.app import main
+from farm.kinds import ready_made
 from tests.acceptance.person import MEASURE
 from tests.summaries import widest
 
@@ -24,7 +24,7 @@ Farm = Callable[..., tuple[int, str, str]]
 def farm_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Farm:
     """Runs a command in this process; returns its status, its output, and what it said beside."""
     texts = {name: f"name: {name}\n{text}measure: {MEASURE}\nrepetitions: 1\n" for name, text in SWEEPS.items()}
-    monkeypatch.setattr(farm.sweeps, "text", texts.__getitem__)
+    monkeypatch.setattr(ready_made, "text", texts.__getitem__)
     monkeypatch.setenv("FARM_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("FARM_LOCK_FILE", str(tmp_path / "lock"))
     monkeypatch.setenv("COLUMNS", "80")

@@ -126,8 +126,8 @@ def test_a_failure_is_taken_at_its_word_and_what_came_before_is_kept(kind: Failu
             "the trial was killed by signal 9 (SIGKILL): the kernel kills so when memory runs out",
         ),
         (ExitStatus(signal=signal.SIGRTMIN + 2), "the trial was killed by signal 36 (real-time)"),
-        (ExitStatus(code=3), "the trial left without a word, exit status 3"),
-        (ExitStatus(), "the trial left without a word, exit status unknown"),
+        (ExitStatus(code=3), "the trial exited without a final event, exit status 3"),
+        (ExitStatus(), "the trial exited without a final event, exit status unknown"),
     ],
 )
 def test_a_trial_that_dies_has_crashed_and_it_is_said_of_what(status: ExitStatus, message: str, stop: Stop) -> None:
@@ -211,7 +211,7 @@ def test_garbage_from_a_trial_is_its_failure(line: bytes, stop: Stop) -> None:
     events, trial = events_of(script, stop)
     assert events.failure is not None
     assert events.failure.kind == FailureKind.ERROR
-    assert "no event" in events.failure.message
+    assert "not an event" in events.failure.message
     assert trial.is_killed
 
 

@@ -7,7 +7,7 @@ from itertools import chain, repeat
 import pytest
 
 from farm.model import Domain, FailureKind, Quality, Reading, Trace
-from workers.supervisor.cooldown import LOOKS, SILENT_S, Rest, cool_down, rest_of
+from workers.supervisor.cooldown import READINGS, SILENT_S, Rest, cool_down, rest_of
 from workers.supervisor.sampler import Sampler
 from workers.supervisor.stop import Stop
 
@@ -46,11 +46,11 @@ def stop() -> Iterator[Stop]:
 @pytest.mark.parametrize(
     ("states", "looks"),
     [
-        ([COLD], LOOKS),
-        ([(40.0, 20.0)], LOOKS),  # cooler than when the rest was learnt
-        ([WARM, WARM, COLD], LOOKS + 2),
-        ([COLD, WARM, COLD], LOOKS + 2),  # in a row
-        ([(51.4, 31.9)], LOOKS),
+        ([COLD], READINGS),
+        ([(40.0, 20.0)], READINGS),  # cooler than when the rest was learnt
+        ([WARM, WARM, COLD], READINGS + 2),
+        ([COLD, WARM, COLD], READINGS + 2),  # in a row
+        ([(51.4, 31.9)], READINGS),
     ],
 )
 def test_a_board_passes_once_it_is_at_rest(stop: Stop, states: list[tuple[float, float]], looks: int) -> None:

@@ -8,8 +8,8 @@ import pytest
 from farm.errors import InputError
 from farm.kinds.tuning.importance import LEAST_CONFIGURATIONS, importance
 from farm.kinds.tuning.searches import Configuration
+from farm.kinds.tuning.space import Space
 from farm.model import Point
-from farm.spec.space import Space
 
 SPACE = Space.model_validate(
     {

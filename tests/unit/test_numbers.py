@@ -8,6 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from farm.analysis.intervals import Interval, Median
+from farm.model.durations import span
 from farm.report.numbers import (
     UNKNOWN,
     WIDEST,
@@ -18,7 +19,6 @@ from farm.report.numbers import (
     net_median,
     number,
     percent,
-    span,
 )
 from tests.summaries import ends
 

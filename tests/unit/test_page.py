@@ -10,6 +10,7 @@ from statistics import fmean, median
 
 import pytest
 
+from farm import kinds
 from farm.cli.report import report as command
 from farm.errors import InputError
 from farm.exchange.importing import read
@@ -225,7 +226,7 @@ def test_methods_name_settings_machine_software_and_probe(document: Document, pa
     ],
 )
 def test_a_setting_that_a_kind_does_not_heed_is_left_out(kind: str, windows: str, others: set[str]) -> None:
-    told = dict(words.settings(new_job(0).spec.measure, kind))
+    told = dict(words.settings(new_job(0).spec.measure, kinds.get(kind).unheeded))
     assert told["measure windows"] == windows
     assert {"warmup", "latency", "latency max batches"} & set(told) == others
 

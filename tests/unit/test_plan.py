@@ -6,20 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from farm import kinds
 from farm.errors import InputError
+from farm.kinds import load_sweep, parse_sweep
+from farm.kinds.inference.sweep import InferenceSweep
+from farm.kinds.serving.sweep import ServingSweep
+from farm.kinds.training.sweep import TrainingSweep
 from farm.model import Machine, Point
-from farm.scheduling.plan import UNKNOWN_LIMIT_S, block_of, expected_s, plan, points
-from farm.spec import (
-    PROFILES,
-    InferenceSweep,
-    ServingSweep,
-    Sweep,
-    TrainingSweep,
-    canonical,
-    load_sweep,
-    parse_sweep,
-    sweep_id,
-)
+from farm.scheduling.plan import UNKNOWN_LIMIT_S, block_of, plan, points, trial_s
+from farm.spec import PROFILES, Sweep, canonical, sweep_id
 
 
 def sweep_of(**fields: Any) -> Sweep:
@@ -239,13 +234,13 @@ def test_repetitions_of_a_training_differ_in_their_seed_and_those_of_a_block_do_
 def test_a_later_block_of_trainings_is_what_it_would_have_been_from_the_start() -> None:
     jobs = plan(training_sweep(3), []).jobs
     first_two = [job.spec for job in plan(training_sweep(3), []).jobs if job.block == 1]
-    later = block_of(first_two, 2, 4)
+    later = block_of(kinds.get("training"), first_two, 2, 4)
     assert [(job.id, job.ordinal, job.spec) for job in later] == [(job.id, job.ordinal, job.spec) for job in jobs[4:]]
 
 
 def test_a_trial_is_expected_to_last_the_sum_of_its_stretches() -> None:
     spec = plan(sweep_of(), []).jobs[0].spec
-    assert expected_s(spec) == pytest.approx(10 + 10 + 3 + 3 * 10.5 + 10 + 2)
+    assert trial_s(kinds.get("inference"), spec) == pytest.approx(10 + 10 + 3 + 3 * 10.5 + 10 + 2)
     assert spec.time_limit_s == pytest.approx(10 * 66.5 + 300)
 
 
@@ -262,14 +257,14 @@ def serving_sweep(**workload: object) -> Sweep:
 
 def test_a_live_trial_lasts_as_long_as_its_requests_come() -> None:
     specs = [job.spec for job in plan(serving_sweep(rate_per_s=[16, 1000]), []).jobs]
-    lasts = {spec.point["rate_per_s"]: expected_s(spec) for spec in specs}
+    lasts = {spec.point["rate_per_s"]: trial_s(kinds.get("serving"), spec) for spec in specs}
     assert lasts == {16: pytest.approx(6 + 0.6 + 512 / 16 + 0.5), 1000: pytest.approx(6 + 0.6 + 2 + 0.5)}
-    assert {spec.time_limit_s for spec in specs} == {10 * expected_s(spec) + 300 for spec in specs}
+    assert {spec.time_limit_s for spec in specs} == {10 * trial_s(kinds.get("serving"), spec) + 300 for spec in specs}
 
 
 def test_fixed_batches_are_all_full() -> None:
     for job in plan(serving_sweep(rate_per_s=16, policy="fixed:1000"), []).jobs:
-        assert expected_s(job.spec) == pytest.approx(6 + 0.6 + 1000 / 16 + 0.5)
+        assert trial_s(kinds.get("serving"), job.spec) == pytest.approx(6 + 0.6 + 1000 / 16 + 0.5)
 
 
 def test_nobody_knows_how_long_a_trace_lasts() -> None:
@@ -292,7 +287,7 @@ def test_the_quickstart_is_a_matter_of_minutes() -> None:
     sweep = load_sweep(Path(__file__).parents[2] / "farm/sweeps/quickstart.yaml")
     jobs = plan(sweep, []).jobs
     assert len(jobs) == 18
-    assert sum(expected_s(job.spec) for job in jobs) < 240
+    assert sum(trial_s(kinds.get("inference"), job.spec) for job in jobs) < 240
 
 
 def test_a_sweep_from_text_plans_like_one_from_values() -> None:

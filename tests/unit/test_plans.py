@@ -5,12 +5,14 @@ from pathlib import Path
 import pytest
 
 import farm.sweeps
+from farm.kinds import load_sweep, ready_made
+from farm.kinds.inference.sweep import InferenceSweep
+from farm.kinds.tuning.sweep import TuningSweep
 from farm.model import Machine
 from farm.scheduling import tuner
 from farm.scheduling.plan import Plan, plan
 from farm.scheduling.status import plans
 from farm.scheduling.submission import Submission
-from farm.spec import InferenceSweep, TuningSweep, load_sweep
 from tests.searches import tuning_sweep
 from tests.summaries import rendered
 
@@ -60,7 +62,7 @@ def test_a_submission_says_what_is_still_to_come() -> None:
     )
 
 
-@pytest.mark.parametrize("name", farm.sweeps.names())
+@pytest.mark.parametrize("name", ready_made.names())
 def test_every_ready_made_sweep_can_be_planned(name: str) -> None:
     sweep = load_sweep(READY_MADE / f"{name}.yaml")
     machines = [Machine(id="m", name="lab1", hardware_class="small", hardware={})]

@@ -18,12 +18,12 @@ from workers.supervisor.evidence import (
     Span,
     Unknown,
     averaging_window_s,
+    judge,
     rhythm,
     update_period_s,
-    verdict,
     wave_period_s,
 )
-from workers.supervisor.report import informed
+from workers.supervisor.report import add_probe
 
 POLL_S = 0.002
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -80,7 +80,7 @@ def evidence(preset: Preset, sensor: Sensor = "instant", level: float = 1.0) -> 
 
 @cache
 def probe(preset: Preset, sensor: Sensor = "instant", level: float = 1.0) -> Probe:
-    return verdict(evidence(preset, sensor, level), NOW)
+    return judge(evidence(preset, sensor, level), NOW)
 
 
 @each
@@ -126,7 +126,7 @@ def test_nor_is_one_that_is_8_percent_off() -> None:
 
 def test_nor_is_one_that_stands_still() -> None:
     seen = evidence(A100)
-    frozen = verdict(replace(seen, counter=[replace(r, energy_j=5.0) for r in seen.counter]), NOW)
+    frozen = judge(replace(seen, counter=[replace(r, energy_j=5.0) for r in seen.counter]), NOW)
     assert (frozen.counter_over_power_load, frozen.counter_trusted) == (0.0, False)
     assert frozen.counter_update_period_s is None
     assert "energy counter: its value changed 0 times" in " ".join(frozen.notes)
@@ -136,7 +136,7 @@ def test_a_counter_that_falls_tells_nothing() -> None:
     seen = evidence(A100)
     half = len(seen.counter) // 2
     reset = [*seen.counter[:half], *(replace(r, energy_j=(r.energy_j or 0) / 2) for r in seen.counter[half:])]
-    found = verdict(replace(seen, counter=reset), NOW)
+    found = judge(replace(seen, counter=reset), NOW)
     assert (found.counter_over_power_load, found.counter_trusted) == (None, None)
     assert found.counter_over_power_idle == pytest.approx(1.0, abs=0.01)
     assert "the driver was reset" in " ".join(found.notes)
@@ -158,12 +158,12 @@ def test_a_load_that_did_not_reach_the_gpu_proves_nothing() -> None:
 
 
 def test_without_meters_all_is_unknown() -> None:
-    found = verdict(Evidence(notes=["no NVIDIA driver here"]), NOW)
+    found = judge(Evidence(notes=["no NVIDIA driver here"]), NOW)
     assert found == Probe(probed_at=NOW, notes=("no NVIDIA driver here",))
 
 
 def test_without_a_counter_the_sensor_is_probed_all_the_same() -> None:
-    found = verdict(replace(evidence(A100), counter=()), NOW)
+    found = judge(replace(evidence(A100), counter=()), NOW)
     assert (found.counter_update_period_s, found.counter_trusted) == (None, None)
     assert found.averaging_window_s is not None
     assert found.notes == ()
@@ -175,13 +175,13 @@ def test_the_counter_is_told_how_regularly_it_publishes_and_the_sensor_what_it_s
         counter_update_period_u_s=1e-6, counter_update_jitter_s=0.002,
     )  # fmt: skip
     counter, power, other = (
-        informed(Trace(Domain.GPU, source, Quality.COUNTER, 0.1, ()), found)
+        add_probe(Trace(Domain.GPU, source, Quality.COUNTER, 0.1, ()), found)
         for source in ("nvml-counter", "nvml-power", "plug")
     )
     assert (counter.update_period_s, counter.update_period_u_s, counter.update_jitter_s) == (0.05, 1e-6, 0.002)
     assert (power.update_period_s, power.update_period_u_s, power.update_jitter_s) == (0.02, None, None)
     assert (counter.averaging_window_s, power.averaging_window_s, other.averaging_window_s) == (0.01, 0.01, None)
-    assert informed(other, None) == other
+    assert add_probe(other, None) == other
 
 
 def steps(period_s: float, repeat: float, length_s: float = 20.0, poll_s: float = POLL_S) -> Sequence[Reading]:

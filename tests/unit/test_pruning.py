@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from optuna.pruners import BasePruner, MedianPruner, SuccessiveHalvingPruner
 from optuna.trial import TrialState
 
+from farm.kinds.tuning.strategies import Pruning
 from farm.model import Rung
 from farm.scheduling.tuning import Finished, thresholds
 from farm.scheduling.tuning.pruning import bracket_of, bracket_sizes
-from farm.spec.strategies import Pruning
 
 EPOCHS = 27
 

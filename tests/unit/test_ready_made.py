@@ -6,11 +6,15 @@ import pytest
 
 import farm.sweeps
 from farm.analysis.aggregate import P99_NEEDS
+from farm.kinds import load_sweep, ready_made
+from farm.kinds.inference.sweep import InferenceSweep
+from farm.kinds.serving.sweep import ServingSweep
+from farm.kinds.tuning.sweep import TuningSweep
 from farm.model import Machine
 from farm.scheduling import tuner
 from farm.scheduling.plan import Plan, plan
 from farm.scheduling.status import plans
-from farm.spec import InferenceSweep, ServingSweep, Sweep, TuningSweep, load_sweep
+from farm.spec import Sweep
 from farm.spec.catalog import NETWORKS
 from tests.summaries import rendered, widest
 
@@ -30,7 +34,7 @@ def planned(sweep: Sweep) -> Plan:
     return tuner.plan(sweep, MACHINES) if isinstance(sweep, TuningSweep) else plan(sweep, MACHINES)
 
 
-@pytest.mark.parametrize("name", farm.sweeps.names())
+@pytest.mark.parametrize("name", ready_made.names())
 def test_a_dry_run_of_each_fits_a_terminal(name: str) -> None:
     sweep = load_sweep(READY_MADE / f"{name}.yaml")
     shown = rendered(plans.described(sweep, planned(sweep)))

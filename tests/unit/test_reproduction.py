@@ -7,18 +7,17 @@ from typing import Any, cast
 
 import pytest
 
-import farm.sweeps
 from farm.analysis.intervals import Interval
 from farm.cli.output import Aside, Told, Written
 from farm.cli.reproduce import reproduce as command
 from farm.cli.run import Ran
 from farm.errors import InputError
 from farm.exchange.papers import load_report
+from farm.kinds import parse_sweep, ready_made
 from farm.model import Flag, JobState, Progress, Quality, SweepRecord
 from farm.report import html, markdown
 from farm.report.document import Alert, Document
 from farm.report.paper import sections
-from farm.spec import parse_sweep
 from farm.studies import reproduction
 from farm.studies.claims.finding import Figure, Paper, Scale, Verdict
 from farm.studies.reproduction import PAPERS, Reproduction, find, sweeps_of
@@ -211,7 +210,7 @@ def test_without_a_study_a_report_has_no_claims(sqlite: str) -> None:
 @pytest.mark.parametrize("paper", PAPERS.values(), ids=lambda paper: paper.name)
 def test_every_sweep_of_a_study_is_ready_made(paper: Paper, is_quick: bool) -> None:
     for name in sweeps_of(paper, is_quick):
-        assert parse_sweep(farm.sweeps.text(name), name, Path.cwd()).name == name
+        assert parse_sweep(ready_made.text(name), name, Path.cwd()).name == name
 
 
 def test_an_unknown_study_is_refused() -> None:

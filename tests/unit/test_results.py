@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from farm.analysis.intervals import Interval
 from farm.errors import InputError
+from farm.kinds.inference.kind import COLUMNS
 from farm.kinds.views import Results, plain, results
 from farm.model import Domain, Flag, Quality, Scalar, StoppingRule, SweepRecord
 from farm.report import results as layout
@@ -186,7 +187,7 @@ def trial(number: int, net_j: float = 10.0, **changes: object) -> Measured:
 
 def shown(*trials: Measured, by: str | None = None, where: str = "") -> Results:
     selection = Selection.parse(by, [where] if where else [], None, False)
-    return results(loaded(SWEEP, *trials), selection)
+    return results(loaded(SWEEP, *trials), selection, COLUMNS)
 
 
 def keys(view: Results) -> list[list[Scalar]]:

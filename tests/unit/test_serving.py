@@ -16,7 +16,8 @@ from farm.errors import InputError
 from farm.kinds.serving.figures import summed_up
 from farm.kinds.serving.simulated import Constant, Course, Figures, Poisson, Policy, Recorded, Service, assess, simulate
 from farm.kinds.serving.times import needed
-from farm.load.quantities import duration_s, rate_per_s, spelt_per_s, spelt_s
+from farm.load.rates import rate_per_s, spelt_per_s
+from farm.model.durations import duration_s, spelt_s
 from tests.serving import IDLE_W, exponential_s, plainly, service, steady
 from tests.summaries import ends
 

@@ -3,10 +3,10 @@
 import pytest
 from pydantic import ValidationError
 
+from farm.kinds.tuning.space import MAX_PARAMETERS, Choice, Range, Space
+from farm.kinds.tuning.strategies import Pruning, PruningOrRule, Strategy, StrategyOrName
 from farm.model import Frozen, Point, Scalar
 from farm.spec.positions import Loc, read
-from farm.spec.space import MAX_PARAMETERS, Choice, Range, Space
-from farm.spec.strategies import Pruning, PruningOrRule, Strategy, StrategyOrName
 from farm.spec.types import PROBLEM
 
 

@@ -10,18 +10,9 @@ from hypothesis import strategies as st
 
 import farm
 from farm.errors import SweepError
+from farm.kinds import json_schema, load_sweep, parse_sweep
 from farm.model import Baseline, queue_for
-from farm.spec import (
-    PROFILES,
-    Sweep,
-    canonical,
-    capability,
-    json_schema,
-    load_sweep,
-    parse_sweep,
-    profile_settings,
-    sweep_id,
-)
+from farm.spec import PROFILES, Sweep, canonical, capability, profile_settings, sweep_id
 from farm.spec.catalog import MODELS, USER_MODEL
 from farm.spec.loader import MAX_BYTES
 

@@ -15,14 +15,14 @@ from scipy.special import ndtr
 from sklearn.model_selection import ParameterGrid
 
 from farm.errors import InputError
+from farm.kinds.tuning.space import Choice, Range, Space
+from farm.kinds.tuning.strategies import Strategy, StrategyName
 from farm.model import Point, Scalar
 from farm.scheduling.tuning import Finished, Pending, Study, ask, check, size
 from farm.scheduling.tuning.gp_pi import drawn, improvement, posterior
 from farm.scheduling.tuning.grid import MAX_POINTS, points
 from farm.scheduling.tuning.samplers import GP_FITS
 from farm.scheduling.tuning.strategies import REGISTRY
-from farm.spec.space import Choice, Range, Space
-from farm.spec.strategies import Strategy, StrategyName
 
 NAMES: tuple[StrategyName, ...] = ("grid", "random", "halton", "sobol", "gp", "tpe", "nsga2", "gp-pi")
 FIXED: tuple[StrategyName, ...] = ("grid", "random", "halton", "sobol")
@@ -407,8 +407,8 @@ import sys
 import farm.scheduling.tuning
 heavy = {"numpy", "optuna", "scipy", "sklearn", "torch"}
 print(sorted(heavy & set(sys.modules)))
-from farm.spec.space import Space
-from farm.spec.strategies import Strategy
+from farm.kinds.tuning.space import Space
+from farm.kinds.tuning.strategies import Strategy
 space = Space.model_validate({"x": {"low": 0, "high": 1}})
 farm.scheduling.tuning.ask(farm.scheduling.tuning.Study(Strategy(name="tpe"), space, 9, 1), [], [], 0)
 print(sorted({"optuna", "sklearn", "torch"} & set(sys.modules)))"""

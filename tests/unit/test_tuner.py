@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from farm.errors import InputError
+from farm.kinds.tuning.sweep import TuningSweep
 from farm.model import SEARCH_FACTORS, Domain, JobState, Machine, Point, Rung, Stopped
 from farm.scheduling import tuner
 from farm.scheduling.plan import UNKNOWN_LIMIT_S, PlannedJob
 from farm.scheduling.tuner import Known, finished, following, plan, studies, wanting
 from farm.scheduling.tuning import Finished
-from farm.spec import TuningSweep, sweep_id
+from farm.spec import sweep_id
 from farm.store import Trained
 from tests.searches import EPOCHS, accuracies, asked, trained, tuning_sweep, uninterrupted
 

@@ -2,13 +2,13 @@
 
 The contract, which `tests/contract/test_meters.py` runs over every meter:
 
-- Entering raises `MeterUnavailable` with a remedy where this machine cannot meter that; it never enters half-way.
+- Entering raises `MeterUnavailable` with a remedy where this machine cannot meter that; it never enters partly.
 - `read` raises `MeterLost` when a meter that worked stops working; a value it does not know is None, never 0.
 - `energy_j` counts from any fixed moment and never falls, wrap-around included; SI units.
 - `read` returns within a few milliseconds, never sleeps or waits for a network, and needs no root.
 - A reading is stamped with the moment at which it was true: while it was read, or an update period before; never after.
-  What is not new is not said again under a new stamp: a meter that learns of its values in a thread of its own hands
-  each of them out once, and leaves a domain out of which it has heard nothing since.
+  A value is never returned twice under a new stamp: a meter whose thread receives its values returns each of them once,
+  and leaves out a domain that has no new one.
 - Leaving is safe at any time, twice too.
 
 Not written, because nothing here can run them; a meter at the wall stands in. Whoever has the hardware adds a

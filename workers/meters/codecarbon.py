@@ -1,4 +1,4 @@
-"""codecarbon: the labelled model of last resort for CPU joules, and the source of the carbon intensity.
+"""codecarbon: a model of CPU joules where nothing measures them, and the source of the carbon intensity.
 
 A model, not a measurement: power follows from the load of the whole machine and the processor's rated power. Only
 codecarbon's CPU model is used, read when the sampler reads; its tracker would keep two threads of its own, poll the
@@ -46,7 +46,7 @@ class Codecarbon:
         except Exception as error:  # it probes the machine in many ways
             raise MeterUnavailable(f"codecarbon cannot model this CPU: {error}") from None
         if not power_w > 0:
-            raise MeterUnavailable(f"codecarbon cannot model this CPU: it says {power_w} W")
+            raise MeterUnavailable(f"codecarbon cannot model this CPU: it estimates {power_w} W")
         self._cpu, self._last_ns, self._energy_j = cpu, time.monotonic_ns(), 0.0
         return self
 

@@ -1,11 +1,11 @@
-"""The whole machine at the wall, by a meter that stands outside it: a smart plug or a PDU, asked over HTTP.
+"""The energy of the whole machine, from a meter outside it: a smart plug or a PDU that is asked over HTTP.
 
 Two kinds of source: a Prometheus server (FARM_WALL_QUERY), or any address that answers in JSON (FARM_WALL_PATH).
 The unit says what is read: power (W, kW) is sampled, energy (J, Wh, kWh) is counted by the meter itself.
 
-A network answers when it likes, so a thread of the meter's own asks, and `read` hands out the newest sample, once:
-power is new when it was measured anew, energy when the counter has moved. A stamp is the moment at which the sample was
-true, by our monotonic clock, which is always a little before it is handed out.
+A network may be slow, so a thread of the meter asks, and `read` returns the newest sample once: power is new when it
+was measured again, energy when the counter has moved. A sample is stamped with the moment at which it was true, by our
+monotonic clock; that is always a little before it is returned.
 """
 
 import threading
@@ -23,7 +23,7 @@ from workers.meters.sources import Offset, Sample, Source, configured
 #: Joules of the units of energy; watts of the units of power.
 JOULES = {"J": 1.0, "Wh": 3600.0, "kWh": 3.6e6}
 WATTS = {"W": 1.0, "kW": 1000.0}
-#: A meter of which nothing new was heard for so many periods is lost.
+#: A meter without a new sample for so many periods is lost.
 STALE_PERIODS = 5
 #: Readings that the sampler takes in a period, so that no sample is missed and none waits long.
 READS_A_PERIOD = 4
@@ -32,17 +32,17 @@ MEMORY = 60
 
 
 class _Seen:
-    """The samples so far: the newest, the smallest step of the value, and how long nothing new was told."""
+    """The samples so far: the newest one, the smallest step of the value, and the gaps between new samples."""
 
     def __init__(self, counts: bool) -> None:
         self.newest: Sample | None = None
         self.resolution: float | None = None
         self.gaps_s: deque[float] = deque(maxlen=MEMORY)
         self._counts = counts
-        self._told_ns = 0
+        self._new_at_ns = 0
 
     def add(self, sample: Sample) -> bool:
-        """Take a sample; False where it tells nothing new: it is no later, or a counter has not moved."""
+        """Add a sample; False where it is not new: it is not later, or the counter has not moved."""
         before = self.newest
         if before is not None and sample.at_ns <= before.at_ns:
             return False
@@ -53,13 +53,13 @@ class _Seen:
                 return False
             if step > 0:
                 self.resolution = min(step, self.resolution or step)
-            self.gaps_s.append((sample.at_ns - self._told_ns) / 1e9)
-        self._told_ns = sample.at_ns
+            self.gaps_s.append((sample.at_ns - self._new_at_ns) / 1e9)
+        self._new_at_ns = sample.at_ns
         return True
 
 
 class Wall:
-    """A meter outside the machine. It asks once a period, from entering to leaving; `read` never waits for it.
+    """A meter outside the machine. Its thread asks once a period while the meter is entered; `read` never waits.
 
     Its update period is the longest time between two readings of late, and FARM_WALL_PERIOD_S at least. A counter that
     moves in coarse steps is read where it has moved, so that is the longest time for which it stood still.
@@ -75,14 +75,16 @@ class Wall:
         self.quality = Quality.COUNTER if self._counts else Quality.SAMPLED
         self.update_period_s = settings.wall_period_s
         self.poll_period_s: float | None = settings.wall_period_s / READS_A_PERIOD
-        self.delay_s = 2 * settings.wall_period_s  #: by then, what was true when it began to run has been read
+        self.delay_s = (
+            2 * settings.wall_period_s
+        )  #: after this time, a value that was true at its beginning has been read
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._source: Source | None = None
         self._seen = _Seen(self._counts)
-        self._fresh: Reading | None = None  #: not handed out yet
-        self._failure = ""  #: why the last question brought nothing
+        self._fresh: Reading | None = None  #: not returned yet
+        self._failure = ""  #: why the last request failed
 
     def __enter__(self) -> Self:
         source = configured(self._settings)
@@ -99,7 +101,7 @@ class Wall:
         return self
 
     def read(self) -> Mapping[Domain, Reading]:
-        """The newest sample, unless it was handed out already."""
+        """Return the newest sample, unless it was returned already."""
         if self._source is None:
             raise MeterLost(f"{self.name} is closed")
         with self._lock:
@@ -112,14 +114,14 @@ class Wall:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader of its joules should know, once it was entered: one line."""
+        """One line about its clock, resolution and period, for the notes of a trial; none before it is entered."""
         if self._source is None:
             return ()
         with self._lock:
             offset, resolution, unit = self._source.clock.offset, self._seen.resolution, "J" if self._counts else "W"
         step = "unknown" if resolution is None else f"{_two_digits(resolution)} {unit} or finer"
         return (
-            f"wall meter {self._source.name}: clock offset {_told(offset)}, resolution {step}, "
+            f"wall meter {self._source.name}: clock offset {_offset_text(offset)}, resolution {step}, "
             f"period {_two_digits(self.update_period_s)} s",
         )
 
@@ -130,7 +132,7 @@ class Wall:
         self._thread = self._source = self._fresh = None
 
     def _keep_asking(self, source: Source) -> None:
-        """On a schedule that does not drift; a moment that has passed is left out."""
+        """Ask on a schedule that does not drift; missed moments are skipped."""
         period_s, due_s = self._settings.wall_period_s, time.monotonic()
         while True:
             due_s += period_s * ((time.monotonic() - due_s) // period_s + 1)
@@ -154,7 +156,9 @@ class Wall:
     def _si(self, value: float) -> float:
         unit = self._settings.wall_unit
         if not isfinite(value) or value < 0 or (value == 0 and not self._counts):
-            raise MeterLost(f"it says {value:g} {unit}, which this machine cannot draw: is it plugged in there?")
+            raise MeterLost(
+                f"it reads {value:g} {unit}, which this machine cannot draw: check that the machine is plugged into it"
+            )
         return value * {**JOULES, **WATTS}[unit]
 
     def _check_age(self) -> None:
@@ -173,8 +177,8 @@ def _two_digits(value: float) -> str:
     return f"{float(f'{value:.2g}'):g}"
 
 
-def _told(offset: Offset | None) -> str:
-    """How far a server's clock is ahead of ours."""
+def _offset_text(offset: Offset | None) -> str:
+    """Describe how far a server's clock is ahead of ours."""
     if offset is None:
         return "unknown"
     ahead_ns = offset.middle_ns + time.monotonic_ns() - time.time_ns()

@@ -1,4 +1,4 @@
-"""NVIDIA GPUs: the energy counter, and the power sensor. One GPU is metered, the one that a trial uses.
+"""NVIDIA GPUs: the energy counter, and the power sensor. Only the GPU that a trial uses is metered.
 
 Needs no root: clocks and limits are recorded, never set. A GPU is named by its index or UUID as nvidia-smi has them, or
 by what CUDA calls it in a trial: `cuda:0`. `choose_gpu` has both count alike.
@@ -46,9 +46,9 @@ class Gpu:
 
 
 def use_simulator(folder: Path | None) -> None:
-    """From now on NVML is, in this process, the simulation that runs in a folder; without a folder nothing changes.
+    """Make the simulation that runs in a folder this process's NVML; without a folder nothing changes.
 
-    Every binding asks for the library by its soname, and the dynamic linker gives what it has loaded under that name.
+    Every binding loads the library by its soname, and the dynamic linker returns what it has loaded under that name.
     Raises InputError where no simulation runs.
     """
     if folder is None:
@@ -80,7 +80,7 @@ class _Board:
 
 
 def choose_gpu(wanted: str) -> None:
-    """Have CUDA, in what this process starts, count GPUs as NVML does, and see the wanted one alone, as `cuda`.
+    """Make CUDA number GPUs as NVML does in processes started from here, and see only the wanted one, as `cuda`.
 
     Where none is wanted, CUDA_VISIBLE_DEVICES is left as it is; without it CUDA sees all GPUs but those that are split
     by MIG, whose parts share their sensors. Raises InputError for a GPU that is not there, or split.
@@ -129,7 +129,7 @@ def open_gpu(name: str = "") -> Iterator[Gpu]:
 
 @contextmanager
 def _session() -> Iterator[Any]:
-    """The binding, ready to be asked."""
+    """Open a session of the NVML binding."""
     try:
         import pynvml  # noqa: PLC0415
     except ImportError:
@@ -146,7 +146,7 @@ def _session() -> Iterator[Any]:
 
 
 def _seen_as(number: int) -> str:
-    """What CUDA calls `cuda:number`: that entry of CUDA_VISIBLE_DEVICES, or the number where it names none."""
+    """Return the GPU behind `cuda:number`: that entry of CUDA_VISIBLE_DEVICES, or the number where it names none."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     names = [name.strip() for name in visible.split(",") if name.strip()] or [str(number)] * (number + 1)
     if number >= len(names):
@@ -276,7 +276,7 @@ class NvmlCounter(_NvmlMeter):
 
     def _reading(self, gpu: Gpu) -> Reading:
         at_ns = time.monotonic_ns()
-        return Reading(at_ns, energy_j=_still(gpu.ask(_energy_mj)) / 1e3)
+        return Reading(at_ns, energy_j=_answered(gpu.ask(_energy_mj)) / 1e3)
 
 
 class NvmlPower(_NvmlMeter):
@@ -300,21 +300,21 @@ class NvmlPower(_NvmlMeter):
             if gpu.ask(question) is not None:
                 self._power_mw = question
                 return
-        raise MeterUnavailable("this GPU does not tell its power")
+        raise MeterUnavailable("this GPU does not report its power")
 
     def _reading(self, gpu: Gpu) -> Reading:
         at_ns = time.monotonic_ns()
         return Reading(
             at_ns,
-            power_w=_still(gpu.ask(self._power_mw)) / 1e3,
+            power_w=_answered(gpu.ask(self._power_mw)) / 1e3,
             temperature_c=gpu.ask(_temperature_c),
             clock_hz=gpu.ask(_sm_clock_hz),
             throttle_reasons=gpu.ask(_throttle_reasons),
         )
 
 
-def _still(answer: int | None) -> int:
-    """What was answered when the meter was entered must be answered still."""
+def _answered(answer: int | None) -> int:
+    """Raise MeterLost where NVML no longer answers what it answered when the meter was entered."""
     if answer is None:
         raise MeterLost("NVML no longer answers what it answered before")
     return answer

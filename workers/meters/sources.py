@@ -1,4 +1,4 @@
-"""Where a wall meter's samples come from: a Prometheus server, or any address that answers in JSON."""
+"""The sources of a wall meter's samples: a Prometheus server, or any address that answers in JSON."""
 
 import base64
 import json
@@ -13,38 +13,41 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 from farm.errors import MeterLost, MeterUnavailable, MeterUnset
 from farm.settings import Settings
 
-#: Exchanges that the estimate of a server's clock looks back on.
+#: The estimate of a server's clock uses this many of the last requests.
 MEMORY = 60
 MAX_ANSWER_BYTES = 1 << 20
-#: What Prometheus is asked: the value, and under this label the moment at which it was scraped.
+#: A query returns the value, and under this label the moment at which it was scraped.
 SCRAPED = "wattfarm"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One exchange with a server."""
+    """The answer to one request."""
 
-    body: Any  #: its JSON
+    body: Any  #: parsed JSON
     date_ns: int | None  #: the server's UTC, to the second
     sent_ns: int  #: monotonic
     received_ns: int
 
     @property
     def middle_ns(self) -> int:
-        """Our best guess of when the server answered."""
+        """The best estimate of when the server answered."""
         return (self.sent_ns + self.received_ns) // 2
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What a source said, in its own unit."""
+    """A value of a source, in the source's own unit."""
 
     at_ns: int  #: monotonic
     value: float
 
 
 class Endpoint:
-    """An address that is asked again and again; directly, never through a proxy, and no redirect is followed."""
+    """An address that is asked again and again: directly, never through a proxy, and no redirect is followed.
+
+    A request is timed from after the connection is made, which no HTTP client offers: it bounds the server's clock.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._url = _parsed(settings.wall_url)
@@ -52,10 +55,10 @@ class Endpoint:
         self._headers = {"Accept": "application/json", "Connection": "close", **_authorization(self._url, settings)}
         self.path = self._url.path
         self.query = self._url.query
-        self.shown = f"{self._url.scheme}://{self._url.netloc.rpartition('@')[2]}"  #: nothing in it is secret
+        self.shown = f"{self._url.scheme}://{self._url.netloc.rpartition('@')[2]}"  #: the address without its secrets
 
     def ask(self, target: str) -> Answer:
-        """One exchange; raises MeterLost with what to do about it."""
+        """Make one request; raises MeterLost with the remedy."""
         kind = HTTPSConnection if self._url.scheme == "https" else HTTPConnection
         connection = kind(self._url.hostname or "", self._url.port, timeout=self._timeout_s)
         try:
@@ -87,7 +90,7 @@ def _parsed(text: str) -> SplitResult:
 
 
 def _authorization(url: SplitResult, settings: Settings) -> dict[str, str]:
-    """The header that proves who asks: basic where the URL names a user, else a bearer token, else none."""
+    """Build the header that authorizes us: basic where the URL names a user, else a bearer token, else none."""
     secret = settings.wall_secret.get_secret_value()
     if settings.wall_secret_file is not None:
         try:
@@ -104,7 +107,7 @@ def _authorization(url: SplitResult, settings: Settings) -> dict[str, str]:
 
 
 def _json(raw: bytes) -> Any:
-    """What was answered; None where it is not JSON."""
+    """Parse the answer; None where it is not JSON."""
     try:
         return json.loads(raw)
     except (ValueError, RecursionError):
@@ -112,10 +115,10 @@ def _json(raw: bytes) -> Any:
 
 
 def _check(status: int, reason: str, body: Any) -> None:
-    """Raise MeterLost unless there is an answer; only what Prometheus says of a query is quoted."""
+    """Raise MeterLost unless this is a valid answer; only the complaint of Prometheus about a query is quoted."""
     match body:
-        case {"status": "error", "error": str(told)} if status in (400, 422):
-            raise MeterLost(f"it does not take the question ({_line(told)}): correct FARM_WALL_QUERY")
+        case {"status": "error", "error": str(complaint)} if status in (400, 422):
+            raise MeterLost(f"it rejects the query ({_line(complaint)}): correct FARM_WALL_QUERY")
     if status in (401, 403):
         raise MeterLost(f"it refuses us (HTTP {status}): set FARM_WALL_SECRET or FARM_WALL_SECRET_FILE")
     if status != 200:
@@ -124,8 +127,8 @@ def _check(status: int, reason: str, body: Any) -> None:
         raise MeterLost("its answer is not JSON: correct FARM_WALL_URL")
 
 
-def _line(told: object) -> str:
-    return " ".join(str(told).split())[:200]
+def _line(text: object) -> str:
+    return " ".join(str(text).split())[:200]
 
 
 def _date_ns(header: str | None) -> int | None:
@@ -138,14 +141,14 @@ def _date_ns(header: str | None) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Offset:
-    """A server's UTC less our monotonic clock: it lies between these."""
+    """Bounds on a server's UTC minus our monotonic clock."""
 
     low_ns: int
     high_ns: int
 
     @property
     def middle_ns(self) -> int:
-        """The best guess."""
+        """The best estimate."""
         return (self.low_ns + self.high_ns) // 2
 
     @property
@@ -157,16 +160,16 @@ class Offset:
 class ServerClock:
     """A server's clock against ours.
 
-    What a server calls now was now between our question and its answer. Each exchange gives such bounds; what they have
-    in common is the estimate. Bounds that contradict each other mean that a clock was set: the newest one counts.
+    The time in an answer was true at some moment between our request and the answer. So each request gives bounds, and
+    their intersection is the estimate. Bounds that contradict each other mean that a clock was set: the newest counts.
     """
 
     def __init__(self) -> None:
         self._bounds: deque[Offset] = deque(maxlen=MEMORY)
         self.offset: Offset | None = None
 
-    def hear(self, answer: Answer, now_ns: int, resolution_ns: int) -> Offset:
-        """The server said that its UTC was `now_ns`, cut to its resolution."""
+    def update(self, answer: Answer, now_ns: int, resolution_ns: int) -> Offset:
+        """Use an answer in which the server's UTC was `now_ns`, cut to its resolution."""
         self._bounds.append(Offset(now_ns - answer.received_ns, now_ns + resolution_ns - answer.sent_ns))
         common = Offset(max(b.low_ns for b in self._bounds), min(b.high_ns for b in self._bounds))
         if common.low_ns > common.high_ns:
@@ -178,7 +181,7 @@ class ServerClock:
 
 
 class Source(Protocol):
-    """Where samples come from."""
+    """A source of samples."""
 
     name: str
     clock: ServerClock
@@ -192,8 +195,8 @@ class Source(Protocol):
 class Prometheus:
     """One series of a Prometheus-compatible server, by an instant query.
 
-    The time in the answer to a query is that of the question, and the value may be a whole scrape older: so the same
-    query asks for the time of the scrape as well. An expression has no scrape; it is true when asked.
+    The time in an answer is that of the query, and the value may be a whole scrape older, so the same query asks for
+    the time of the scrape as well. An expression has no scrape; its value is of the time of the query.
     """
 
     name = "prometheus"
@@ -221,7 +224,7 @@ class Prometheus:
         if len(values) != 1:
             raise MeterLost(f"FARM_WALL_QUERY finds {len(values)} series, expected one: name it, or sum them")
         now_s, value = values[0]
-        offset = self.clock.hear(answer, _ns(now_s), 10**9 if now_s.is_integer() else 10**6)
+        offset = self.clock.update(answer, _ns(now_s), 10**9 if now_s.is_integer() else 10**6)
         if not scrapes_s:
             return Sample(answer.middle_ns, value)
         if scrapes_s[0] == self._last_scrape_s:
@@ -231,16 +234,16 @@ class Prometheus:
 
 
 def _ns(utc_s: float) -> int:
-    """Of a server's clock; raises MeterLost where no clock can say so."""
+    """Convert the time of a server's clock; raises MeterLost where that is no time."""
     if not 0 <= utc_s < 1e11:
-        raise MeterLost(f"it says that the time is {utc_s}: look at its log")
+        raise MeterLost(f"its clock shows {utc_s}: look at its log")
     return round(utc_s * 1e9)
 
 
 class HttpJson:
     """A number in a JSON answer: `apower`, `aenergy.total`, `emeters.0.power`; several, joined by +, are added.
 
-    True in the middle of the exchange; how old a value the device repeats, it does not say.
+    A sample is stamped in the middle between request and answer: a device does not say how old its value is.
     """
 
     name = "http-json"
@@ -252,10 +255,10 @@ class HttpJson:
         self._target = (endpoint.path or "/") + (f"?{endpoint.query}" if endpoint.query else "")
 
     def sample(self) -> Sample:
-        """What the device says now."""
+        """Ask the device for its value."""
         answer = self.endpoint.ask(self._target)
         if answer.date_ns is not None:
-            self.clock.hear(answer, answer.date_ns, 10**9)
+            self.clock.update(answer, answer.date_ns, 10**9)
         return Sample(answer.middle_ns, sum(_number(answer.body, path) for path in self._paths))
 
 
@@ -277,7 +280,7 @@ def _number(body: Any, path: str) -> float:
 
 
 def configured(settings: Settings) -> Source:
-    """The source that the settings name; raises MeterUnavailable where they name none, or two."""
+    """Build the source that the settings name; raises MeterUnavailable where they name none, or two."""
     if not (settings.wall_url or settings.wall_query or settings.wall_path):
         raise MeterUnset(
             "no wall meter is set up: FARM_WALL_URL names one, with FARM_WALL_QUERY (Prometheus) "

@@ -86,12 +86,12 @@ class Simulation:
     _line: Connection
 
     def fault(self, *faults: Fault) -> None:
-        """Let things happen to the machine; returns when readers see them."""
+        """Inject faults into the machine; returns when readers see them."""
         for fault in faults:
-            _tell(self._line, fault)
+            _send(self._line, fault)
 
     def true_energy_j(self, begin_ns: int, end_ns: int, domain: Domain = Domain.GPU) -> float:
-        """What was really consumed between two moments of the monotonic clock, to now at the latest."""
+        """Return the energy consumed between two moments of the monotonic clock, up to now."""
         truths = self._truths(end_ns)
         return _energy_at(truths, end_ns, domain) - _energy_at(truths, begin_ns, domain)
 
@@ -107,7 +107,9 @@ class Simulation:
             if truths[-1].at_ns >= until_ns:
                 return truths
             if time.monotonic() > deadline_s:
-                raise ValueError("the truth of that time is not known: it has not come, or the physics process is gone")
+                raise ValueError(
+                    "the true energy at that time is unknown: it is in the future, or the physics process has ended"
+                )
             time.sleep(0.01)
 
 
@@ -116,7 +118,7 @@ def _energy_at(truths: list[Truth], at_ns: int, domain: Domain) -> float:
     after = bisect_left(truths, at_ns, key=lambda t: t.at_ns)
     a, b = truths[max(after - 1, 0)], truths[after]
     if not a.at_ns <= at_ns <= b.at_ns:
-        raise ValueError("the truth of that time is not known: it was before the simulation")
+        raise ValueError("the true energy at that time is unknown: it was before the simulation")
     share = (at_ns - a.at_ns) / (b.at_ns - a.at_ns) if b.at_ns > a.at_ns else 0.0
     energies = {Domain.GPU: (a.gpu_j, b.gpu_j), Domain.CPU: (a.cpu_j, b.cpu_j), Domain.DRAM: (a.dram_j, b.dram_j)}
     begin_j, end_j = energies[domain]
@@ -133,7 +135,7 @@ def simulated_gpu(
     identity: Identity = THE_BOARD,
     zones: tuple[Zone, ...] = (),
 ) -> Iterator[Simulation]:
-    """A machine with one board, alive until the block ends; then its GPU is lost to those who still look.
+    """Simulate a machine with one board until the block ends; then readers see a lost GPU.
 
     Args:
         folder: made if need be; holds the library, the state and the truth.
@@ -154,7 +156,7 @@ def simulated_gpu(
     executable.chmod(0o755)
     line, process = _start(folder)
     try:
-        _tell(line, Config(preset, as_load(load_from), seed, identity, zones))
+        _send(line, Config(preset, as_load(load_from), seed, identity, zones))
         yield Simulation(folder, preset, _environment(folder), line)
     finally:
         line.close()
@@ -167,15 +169,15 @@ def _start(folder: Path) -> tuple[Connection, subprocess.Popen[bytes]]:
         process = subprocess.Popen(
             [sys.executable, "-c", _PHYSICS, str(folder), str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
-            start_new_session=True,  # Ctrl-C is for who looks at the machine; the line's end is for the machine
+            start_new_session=True,  # so that Ctrl-C ends the command first; the machine ends with the connection
             env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
             cwd=Path(__file__).parents[2],
         )
     return line, process
 
 
-def _tell(line: Connection, message: Config | Fault) -> None:
-    """Send, and wait until it has taken effect."""
+def _send(line: Connection, message: Config | Fault) -> None:
+    """Send a message, and wait until it has taken effect."""
     line.send(message)
     try:
         if line.poll(ANSWER_WITHIN_S):

@@ -22,7 +22,7 @@ _MOST = 16
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What tells one board from another of its kind, and how it is set up."""
+    """What distinguishes one board from another of its kind, and how it is set up."""
 
     uuid: str = "GPU-5157a77f-0000-4000-8000-000000000001"
     vbios: str = "92.00.45.00.03"
@@ -113,12 +113,20 @@ class StateFile:
         since, self._seen_reads = reads - self._seen_reads, reads
         return since
 
-    def publish(self, says: Published, pids: Iterable[int], refusals: Mapping[str, int]) -> None:
+    def publish(self, published: Published, pids: Iterable[int], refusals: Mapping[str, int]) -> None:
         """Show readers the board as it is, the processes on it, and the errors to return by function."""
         board = self._board
-        board.energy_mj, board.reasons = says.energy_mj, int(says.reasons)
-        board.instant_mw, board.average_mw, board.usage_mw = says.instant_mw, says.average_mw, says.usage_mw
-        board.temperature_c, board.clock_mhz, board.load_percent = says.temperature_c, says.clock_mhz, says.load_percent
+        board.energy_mj, board.reasons = published.energy_mj, int(published.reasons)
+        board.instant_mw, board.average_mw, board.usage_mw = (
+            published.instant_mw,
+            published.average_mw,
+            published.usage_mw,
+        )
+        board.temperature_c, board.clock_mhz, board.load_percent = (
+            published.temperature_c,
+            published.clock_mhz,
+            published.load_percent,
+        )
         shown = sorted(pids)[:_MOST]
         board.process_count, board.memory_used_bytes = len(shown), len(shown) * CONTEXT_BYTES
         for slot, pid in zip(board.processes, shown, strict=False):

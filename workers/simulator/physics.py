@@ -1,4 +1,4 @@
-"""A graphics board in virtual time: power, temperature, clocks, and what its sensor and counter say of them.
+"""A graphics board in virtual time: power, temperature, clocks, and how its sensor and counter show them.
 
 Pure: no clock, no file, no thread; the same seed and the same loads give the same joules. Power between two events is
 
@@ -159,7 +159,7 @@ class Throttle:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What the driver says of the board, in NVML's units."""
+    """What the driver publishes about the board, in NVML's units."""
 
     energy_mj: int
     instant_mw: int
@@ -231,7 +231,7 @@ class Board:
         return self._static_w() + self._dynamic_w() * self._clock_share + leakage_w
 
     def published(self) -> Published:
-        """What the driver says now, without disturbing a fragile counter."""
+        """Return what the driver publishes now, without disturbing a fragile counter."""
         preset, sensor = self.preset, self.preset.sensor
         instant_mw, average_mw = round(self._recent_w[-1] * 1e3), round(fmean(self._recent_w) * 1e3)
         resting = Reasons.IDLE in self._reasons and not self.context_held

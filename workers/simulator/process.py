@@ -72,8 +72,8 @@ def serve(folder: Path, line: Connection) -> None:
     due_s = time.monotonic()
     try:
         while True:
-            said_something, _, _ = select.select([line], [], [], max(due_s - time.monotonic(), 0.0))
-            fault: Fault | None = line.recv() if said_something else None
+            readable, _, _ = select.select([line], [], [], max(due_s - time.monotonic(), 0.0))
+            fault: Fault | None = line.recv() if readable else None
             live.catch_up()
             if fault is not None:
                 fault.apply(live.world)

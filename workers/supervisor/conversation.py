@@ -1,4 +1,4 @@
-"""The supervisor's side of a trial's life: start it, answer it, and find out how it ended."""
+"""The supervisor's side of a trial: start it, answer its events, and find out how it ended."""
 
 import selectors
 import signal
@@ -11,13 +11,13 @@ from workers.supervisor.stop import Stop
 from workers.supervisor.zygote import ExitStatus, TrialProcess
 from workers.trial import protocol
 
-#: A trial that said its last word has this long to leave.
+#: A trial that has sent its final event has this long to exit.
 LEAVE_WITHIN_S = 10.0
-_GARBAGE = "the trial sent what is no event: its code writes to descriptors that are not its own, see the log"
+_GARBAGE = "the trial sent data that is not an event: its code writes to descriptors of others, see the log"
 
 
 class Edges(Protocol):
-    """What is read at the edge of a window, while the trial stands still."""
+    """What is read at the edge of a window, while the trial waits."""
 
     def read_now(self) -> None:
         """Read once."""
@@ -26,7 +26,7 @@ class Edges(Protocol):
 
 @dataclass
 class TrialEvents:
-    """What a trial has said so far."""
+    """The events that a trial has sent so far."""
 
     windows: list[Window] = field(default_factory=list)
     facts: protocol.Facts | None = None
@@ -41,17 +41,17 @@ class TrialEvents:
 
     @property
     def is_over(self) -> bool:
-        """Whether the last word was said."""
+        """Whether the final event has arrived."""
         return self.is_done or self.failure is not None
 
 
 def follow(trial: TrialProcess, start: protocol.Start, edges: Edges, stop: Stop) -> TrialEvents:
-    """Lead a trial to its last word, to its death, to its time limit or to a stop; it is gone when this returns."""
+    """Follow a trial until it ends, dies, reaches its time limit or is stopped; its process is gone afterwards."""
     events = TrialEvents()
     try:
-        _listen(trial, start, edges, stop, events)
+        _exchange(trial, start, edges, stop, events)
     except (EOFError, ConnectionError):
-        pass  # it died: the exit status says of what
+        pass  # it died: the exit status says why
     except ValueError:
         events.failure = Failure(kind=FailureKind.ERROR, message=_GARBAGE)
         trial.kill()
@@ -66,7 +66,7 @@ def follow(trial: TrialProcess, start: protocol.Start, edges: Edges, stop: Stop)
     return events
 
 
-def _listen(trial: TrialProcess, start: protocol.Start, edges: Edges, stop: Stop, events: TrialEvents) -> None:
+def _exchange(trial: TrialProcess, start: protocol.Start, edges: Edges, stop: Stop, events: TrialEvents) -> None:
     limit_s = start.spec.time_limit_s
     deadline_s = time.monotonic() + limit_s
     with selectors.DefaultSelector() as selector:
@@ -76,15 +76,15 @@ def _listen(trial: TrialProcess, start: protocol.Start, edges: Edges, stop: Stop
         while not events.is_over and stop.failure is None:
             left_s = deadline_s - time.monotonic()
             if left_s <= 0 or not selector.select(left_s):
-                limit = f"the trial outlived its limit of {limit_s:.0f} s: raise time_limit in the sweep"
+                limit = f"the trial exceeded its time limit of {limit_s:.0f} s: raise time_limit in the sweep"
                 events.failure = Failure(kind=FailureKind.TIMEOUT, message=limit)
                 trial.kill()
             elif stop.failure is None:
                 for line in trial.channel.feed():
-                    _hear(protocol.EVENT.validate_json(line), trial, edges, events)
+                    _handle(protocol.EVENT.validate_json(line), trial, edges, events)
 
 
-def _hear(event: protocol.Event, trial: TrialProcess, edges: Edges, events: TrialEvents) -> None:  # noqa: C901 - a case an event
+def _handle(event: protocol.Event, trial: TrialProcess, edges: Edges, events: TrialEvents) -> None:  # noqa: C901 - a case an event
     match event:
         case protocol.Edge():
             edges.read_now()
@@ -111,7 +111,7 @@ def _hear(event: protocol.Event, trial: TrialProcess, edges: Edges, events: Tria
 
 
 def _end(trial: TrialProcess, patiently: bool) -> ExitStatus | None:
-    """See the trial off: a moment for one that died or said its last word, then its process group is killed."""
+    """Wait for the process: longer after a final event (`patiently`); then kill its process group."""
     status = trial.wait(LEAVE_WITHIN_S if patiently else 1.0)
     if status is None:
         trial.kill()
@@ -122,8 +122,8 @@ def _end(trial: TrialProcess, patiently: bool) -> ExitStatus | None:
 def _crash(status: ExitStatus | None) -> Failure:
     if status is None or status.signal is None:
         code = "unknown" if status is None or status.code is None else status.code
-        return Failure(kind=FailureKind.CRASHED, message=f"the trial left without a word, exit status {code}")
+        return Failure(kind=FailureKind.CRASHED, message=f"the trial exited without a final event, exit status {code}")
     name = {s.value: s.name for s in signal.Signals}.get(status.signal, "real-time")
-    hint = ": the kernel kills so when memory runs out" if status.signal == signal.SIGKILL else ""
+    hint = ": the kernel does that when memory runs out" if status.signal == signal.SIGKILL else ""
     message = f"the trial was killed by signal {status.signal} ({name}){hint}"
     return Failure(kind=FailureKind.CRASHED, message=message, signal=status.signal)

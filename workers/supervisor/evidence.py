@@ -1,8 +1,8 @@
-"""From what a probe has read to its verdict: how often meters publish, over how long they average, whether they agree.
+"""Judge the readings of a probe: how often meters publish, over how long they average, and whether they agree.
 
-Pure. A meter that is read more often than it publishes repeats itself: the moments at which its value changes tell its
-update period. And under a load that is busy in the first half of each period, the changed values tell over how long
-each of them averages: the window that explains them best, if it explains them well.
+Pure. A meter that is read more often than it publishes repeats its value, so the moments at which the value changes
+show the update period. Under a load that is busy in the first half of each period, the changed values show over how
+long each of them averages: it is the window that explains them best, if it explains them well.
 """
 
 from cmath import phase, rect
@@ -18,31 +18,31 @@ from farm.model import Probe, Reading
 
 T = TypeVar("T")
 Sensor = Literal["instant", "smoothed"]
-#: A moment, and what a meter said then.
+#: A moment in s, and the meter's value.
 Point = tuple[float, float]
 #: Begin and end.
 Span = tuple[float, float]
 
-#: An update period is told from so many changes of value at least.
+#: An update period needs at least this many changes of the value.
 FEWEST_CHANGES = 8
-#: A gap between two readings so many times the usual one hides when the value changed.
+#: After a gap between readings this many times the usual one, the moment of a change is unknown.
 LATE = 3.0
-#: An update period of fewer readings is not told: the value changed with nearly every one.
+#: An update period of fewer readings is too short to be seen: the value changed with nearly every reading.
 FEWEST_READINGS = 2.0
 #: Counter and integrated power agree when they differ by less, as a share.
 AGREE_WITHIN = 0.05
-#: A load that does not raise the power by this share of the idle power was none.
+#: A load that raises the power by less than this share of the idle power did not reach the GPU.
 LEAST_RISE = 0.2
 #: What the smoothed reading is documented to average over.
 SMOOTHED_S = 1.0
-#: Period of the square wave over the longest averaging window looked for. The square of the golden ratio spreads the
-#: updates evenly over the wave.
+#: Period of the square wave over the longest averaging window that is searched. The square of the golden ratio spreads
+#: the updates evenly over the wave.
 WAVE_RATIO = 2.618
 #: The averaging windows that are tried: the shortest as a share of the wave's period, and the step to the next.
 SHORTEST, STEP = 0.01, 1.04
-#: The wave is looked for so far from where the first harmonic of the readings puts it, as a share of its period.
+#: The wave's phase is searched this far around that of the readings' first harmonic, as a share of its period.
 PHASE_MARGIN, PHASE_STEPS = 0.1, 14
-#: A window is told when it explains this share of the readings' variance, ...
+#: A window is accepted when it explains this share of the readings' variance, ...
 LEAST_R2 = 0.8
 #: ... when windows that explain it nearly as well differ by at most this share, ...
 LARGEST_DOUBT = 0.25
@@ -53,12 +53,12 @@ MOST_READINGS = 200
 
 
 class Unknown(Exception):
-    """This cannot be told; the text is one line that says why, or empty where there is no such meter."""
+    """This cannot be determined; the text is one line that says why, or empty where there is no such meter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that a probe has read, and when the machine did what, in s of the monotonic clock."""
+    """All readings of a probe, and when each load ran, in s of the monotonic clock."""
 
     sensor: Sensor | None = None
     power: Sequence[Reading] = ()
@@ -71,31 +71,31 @@ class Evidence:
     notes: Sequence[str] = ()
 
 
-def verdict(evidence: Evidence, probed_at: datetime) -> Probe:
-    """What the evidence tells; whatever it does not tell is None, with a note."""
+def judge(evidence: Evidence, probed_at: datetime) -> Probe:
+    """Determine what the evidence shows; the rest is None, with a note."""
     notes = list(evidence.notes)
 
-    def told(what: Callable[[], T]) -> T | None:
+    def determine(what: Callable[[], T]) -> T | None:
         try:
             return what()
         except Unknown as reason:
             notes.append(str(reason))
             return None
 
-    over_power_load = told(lambda: _counter_over_power_load(evidence))
-    counted = told(lambda: rhythm(evidence.counter, "energy counter"))
+    over_power_load = determine(lambda: _counter_over_power_load(evidence))
+    counted = determine(lambda: rhythm(evidence.counter, "energy counter"))
     return Probe(
         probed_at=probed_at,
         sensor=evidence.sensor,
-        sensor_update_period_s=told(lambda: update_period_s(evidence.power, "power sensor")),
-        averaging_window_s=told(lambda: _averaging_window_s(evidence)),
+        sensor_update_period_s=determine(lambda: update_period_s(evidence.power, "power sensor")),
+        averaging_window_s=determine(lambda: _averaging_window_s(evidence)),
         counter_update_period_s=counted.period_s if counted else None,
         counter_update_period_u_s=counted.period_u_s if counted else None,
         counter_update_jitter_s=counted.jitter_s if counted else None,
-        counter_over_power_idle=told(lambda: _counter_over_power(evidence, evidence.idle)),
+        counter_over_power_idle=determine(lambda: _counter_over_power(evidence, evidence.idle)),
         counter_over_power_load=over_power_load,
         counter_trusted=None if over_power_load is None else abs(over_power_load - 1) < AGREE_WITHIN,
-        rapl_update_period_s=told(lambda: update_period_s(evidence.rapl, "RAPL")),
+        rapl_update_period_s=determine(lambda: update_period_s(evidence.rapl, "RAPL")),
         notes=tuple(note for note in dict.fromkeys(notes) if note),
     )
 

@@ -1,4 +1,4 @@
-"""What keeps two trials, and two workers, from measuring on one machine at once."""
+"""Locks that keep two trials, and two workers, from measuring on one machine at once."""
 
 import fcntl
 import os
@@ -22,7 +22,7 @@ def machine_lock(path: Path, timeout_s: float = 0.0, is_over: Callable[[], bool]
     """
 
     def busy(holder: str) -> str:
-        return f"this machine is measuring already: process {holder} holds {path}; wait for it, or stop it"
+        return f"this machine is measuring already: process {holder} holds {path}: wait until it ends, or stop it"
 
     with _held(path, busy, timeout_s, is_over):
         yield
@@ -37,7 +37,7 @@ def only_worker(lock_file: Path) -> Iterator[None]:
     path = lock_file.with_name(f"{lock_file.name}.worker")
 
     def busy(holder: str) -> str:
-        return f"this machine has a worker already, process {holder} ({path}): one is enough; to replace it, stop it"
+        return f"this machine has a worker already, process {holder} ({path}): stop it to replace it"
 
     with _held(path, busy):
         yield

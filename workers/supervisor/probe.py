@@ -1,7 +1,7 @@
-"""The probe: watches this machine's meters closely for half a minute, idle and under known loads; `evidence` judges.
+"""The probe: read this machine's meters often for half a minute, idle and under known loads; `evidence` judges them.
 
-Nothing else may be measured meanwhile: the caller holds the machine's lock. The energy counter is read as often as the
-power sensor: one that does not bear that is not to be trusted, for other programs read it too.
+Nothing else may measure meanwhile: the caller holds the machine's lock. The energy counter is read as often as the
+power sensor: a counter that frequent reading disturbs is not trusted, because other programs read it too.
 """
 
 import tempfile
@@ -19,7 +19,7 @@ from workers.meters import Meter
 from workers.meters.nvml import NvmlCounter, NvmlPower
 from workers.meters.rapl import Rapl
 from workers.supervisor.conversation import follow
-from workers.supervisor.evidence import Evidence, Sensor, Span, Unknown, update_period_s, verdict, wave_period_s
+from workers.supervisor.evidence import Evidence, Sensor, Span, Unknown, judge, update_period_s, wave_period_s
 from workers.supervisor.sampler import Sampler
 from workers.supervisor.stop import Stop
 from workers.supervisor.zygote import Zygote
@@ -29,7 +29,7 @@ from workers.trial import protocol
 POLL_S = 0.002
 #: RAPL publishes every millisecond: it is read this often, for so long.
 RAPL_POLL_S, RAPL_S = 0.0002, 0.3
-#: Before a load is looked at: clocks, power, and a sensor that averages over a second, settle.
+#: A load runs this long before it is measured: until clocks, power and a sensor that averages over a second settle.
 SETTLE_S = 1.5
 #: Period of the load that never rests.
 STEADY_PERIOD_S = 0.1
@@ -40,34 +40,34 @@ M = TypeVar("M", bound=Meter)
 
 
 class _EagerCounter(NvmlCounter):
-    """Read often, as it never is in a trial."""
+    """The counter, read more often than in any trial."""
 
     poll_period_s: float | None = POLL_S
 
 
 class _EagerPower(NvmlPower):
-    """Read more often than it publishes."""
+    """The sensor, read more often than it publishes."""
 
     poll_period_s: float | None = POLL_S
 
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """How long the probe looks."""
+    """How long each part of the probe takes."""
 
     idle_s: float = 10.0
     load_s: float = 10.0
     wave_s: float = 8.0
 
 
-#: What the measuring rules ask for.
+#: The lengths that the measuring rules require.
 RULED = Lengths()
 
 
 def run_probe(settings: Settings, zygote: Zygote, lengths: Lengths = RULED) -> Probe:
-    """Probe the GPU that the settings name, and RAPL: half a minute and two trials' start; a moment without a GPU.
+    """Probe the GPU that the settings name, and RAPL. It takes half a minute with a GPU, and a moment without.
 
-    From the main thread, as the zygote demands. Raises FarmError where no trial can be started.
+    Must run in the main thread, as the zygote requires. Raises FarmError where no trial can be started.
     """
     probed_at = datetime.now(UTC)
     notes: list[str] = []
@@ -76,7 +76,7 @@ def run_probe(settings: Settings, zygote: Zygote, lengths: Lengths = RULED) -> P
         power = _entered(_EagerPower(settings), stack, notes)
         counter = _entered(_EagerCounter(settings), stack, notes)
         if power is None:
-            return verdict(Evidence(rapl=rapl, notes=notes), probed_at)
+            return judge(Evidence(rapl=rapl, notes=notes), probed_at)
         sampler = stack.enter_context(Sampler([power] if counter is None else [power, counter], POLL_S))
         burn = _Burn(settings, zygote, sampler, notes)
         idle = _idle(lengths.idle_s)
@@ -95,12 +95,12 @@ def run_probe(settings: Settings, zygote: Zygote, lengths: Lengths = RULED) -> P
             wave_period_s=period_s,
             notes=notes,
         )
-    return verdict(evidence, probed_at)
+    return judge(evidence, probed_at)
 
 
 @dataclass(frozen=True, slots=True)
 class _Burn:
-    """Puts known loads on the device, each in a fresh trial."""
+    """Runs known loads on the device, each in a fresh trial."""
 
     settings: Settings
     zygote: Zygote
@@ -108,7 +108,7 @@ class _Burn:
     notes: list[str]  #: why a load failed
 
     def run(self, length_s: float, period_s: float, duty: float) -> Span | None:
-        """Run one, and return when it was on; None where it failed."""
+        """Run one load, and return when it was on; None where it failed."""
         spec = _spec(length_s, period_s, duty)
         with tempfile.TemporaryFile() as log_file, closing(Stop()) as stop:
             events = follow(self.zygote.spawn(log_file), protocol.Start(spec=spec), self.sampler, stop)
@@ -153,7 +153,7 @@ def _idle(length_s: float) -> Span:
 
 
 def _wave_period_s(power: NvmlPower, sampler: Sampler) -> float | None:
-    """The wave that suits the sensor's update period, as far as the readings tell it by now."""
+    """Choose the wave that suits the sensor's update period, where the readings so far show it."""
     try:
         return wave_period_s(update_period_s(_readings(power, sampler), "power sensor"), _sensor(power))
     except Unknown:
@@ -169,7 +169,7 @@ def _readings(meter: Meter, sampler: Sampler) -> Sequence[Reading]:
 
 
 def _entered(meter: M, stack: ExitStack, notes: list[str]) -> M | None:
-    """The meter, open; or None and a note."""
+    """Open the meter, or add a note and return None."""
     try:
         stack.enter_context(meter)
     except MeterUnavailable as error:
@@ -179,7 +179,7 @@ def _entered(meter: M, stack: ExitStack, notes: list[str]) -> M | None:
 
 
 def _watch_rapl(settings: Settings, notes: list[str]) -> Sequence[Reading]:
-    """What RAPL says of the CPU packages over a moment."""
+    """Read the CPU packages' counter for a moment."""
     readings: list[Reading] = []
     end_s = time.monotonic() + RAPL_S
     try:

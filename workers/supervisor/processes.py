@@ -1,4 +1,4 @@
-"""What the kernel can be asked to do with processes."""
+"""Tie processes to their parents, and kill those that a dead worker has left over."""
 
 import ctypes
 import os
@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
-#: In the environment of all that a worker's trials start: the worker, as `pid.start`.
+#: A variable in the environment of all processes of a worker's trials: the worker, as `pid.start`.
 MARK = "WATTFARM_WORKER"
 _PROC = Path("/proc")
 
@@ -26,17 +26,17 @@ def die_with_parent(parent_pid: int | None = None) -> None:
 
 
 def mark() -> dict[str, str]:
-    """What to put into the environment of a process that shall not outlive this one, nor its children."""
+    """Return the variable for the environment of processes that must not outlive this one."""
     return {MARK: f"{os.getpid()}.{_started_at(os.getpid())}"}
 
 
 def kill_left_overs() -> list[int]:
-    """Kill what the trials of workers that are dead have left; returns the pids. Linux only, elsewhere nothing happens.
+    """Kill the processes that trials of dead workers have left; returns their pids. Only Linux is supported.
 
-    A trial dies with its worker; what it has started itself, in whatever session, does not.
+    A trial dies with its worker; processes that the trial started do not.
     """
     killed: list[int] = []
-    while left := [pid for pid in _marked() if pid not in killed]:  # one that is about to fork is met again
+    while left := [pid for pid in _marked() if pid not in killed]:  # again, for one of them may just have forked
         for pid in left:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -45,7 +45,7 @@ def kill_left_overs() -> list[int]:
 
 
 def _marked() -> Iterator[int]:
-    """Processes of this user whose worker is gone; a container's are left alone: its pids are no pids here."""
+    """Find processes of this user whose worker is gone, except those in containers: their pids have other meanings."""
     for folder in _PROC.glob("[0-9]*"):
         with suppress(OSError):
             for entry in (folder / "environ").read_bytes().split(b"\0"):
@@ -60,7 +60,10 @@ def _is_of_this_namespace(process: Path) -> bool:
 
 
 def _started_at(pid: int | str) -> str:
-    """When a process started, in ticks since boot: with its pid it names one process. Empty where there is none."""
+    """Return when a process started, in ticks since boot, or an empty text where there is none.
+
+    The pid and the start together identify a process.
+    """
     try:
         after_name = (_PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2]
     except OSError:

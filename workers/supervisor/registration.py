@@ -1,4 +1,4 @@
-"""What is found out once about a machine's meters, and remembered on its disk until GPU or driver change."""
+"""Probe a machine's meters once, and keep the result on its disk until the GPU or its driver changes."""
 
 import logging
 from contextlib import suppress
@@ -17,14 +17,14 @@ log = logging.getLogger(__name__)
 
 
 class _Remembered(Frozen):
-    """A verdict, and what it holds for."""
+    """A result, and the GPU and driver for which it is valid."""
 
     gpu: tuple[str, str]  #: UUID and driver
     probe: Probe
 
 
 def probe_of(machine: Machine, settings: Settings, zygote: Zygote) -> Probe | None:
-    """The verdict on this machine's GPU, probing it where none is remembered; None without GPU, or while it is busy."""
+    """Return the kept result for this machine's GPU, or probe it; None without a GPU, or while the machine is busy."""
     gpu = machine.hardware.get("gpu")
     if not isinstance(gpu, dict) or not settings.probe:
         return None
@@ -36,7 +36,7 @@ def probe_of(machine: Machine, settings: Settings, zygote: Zygote) -> Probe | No
             return remembered.probe
     try:
         with machine_lock(settings.lock_file):
-            log.warning("watching this GPU's meters for half a minute: once for each GPU and driver")
+            log.warning("probing this GPU's meters for half a minute, once for each GPU and driver")
             probe = run_probe(settings, zygote)
     except MachineBusy as error:
         log.warning("not probed now: %s", error)

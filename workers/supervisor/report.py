@@ -1,4 +1,4 @@
-"""From what a supervisor saw and events to the report that the store keeps. Pure."""
+"""Build the report of a trial from what its supervisor recorded. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ from workers.supervisor.conversation import TrialEvents
 
 #: The meter that a probe may find wrong.
 COUNTER = "nvml-counter"
-#: What the GPU's power sensor tells; a counter may add up more than it sees, but nothing says that it does.
+#: Meters that depend on the GPU's power sensor; a counter may see more than the sensor, but nothing documents that.
 SENSED = (COUNTER, "nvml-power")
 
 
@@ -41,7 +41,7 @@ class SharedIdle:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """One trial as its supervisor saw it."""
+    """What a supervisor recorded of one trial."""
 
     started_at_utc: datetime
     shared: SharedIdle | None
@@ -68,12 +68,12 @@ class Observed:
 
     @property
     def trusted(self) -> list[Trace]:
-        """Without a counter that the probe found wrong: power is integrated instead."""
+        """The traces without a counter that the probe found wrong; power is integrated instead."""
         return [t for t in self.traces if not (self.distrusts_counter and t.source == COUNTER)]
 
     @property
     def distrusts_counter(self) -> bool:
-        """Whether the GPU's energy counter is there, and wrong."""
+        """Whether the GPU has an energy counter that the probe found wrong."""
         is_there = any(t.source == COUNTER and t.readings for t in self.traces)
         return is_there and self.probe is not None and self.probe.counter_trusted is False
 
@@ -88,8 +88,8 @@ class Observed:
         )
 
 
-def informed(trace: Trace, probe: Probe | None) -> Trace:
-    """The trace with what the probe found of its meter."""
+def add_probe(trace: Trace, probe: Probe | None) -> Trace:
+    """Return the trace with what the probe found about its meter."""
     if probe is None:
         return trace
     found_s = {
@@ -107,8 +107,8 @@ def informed(trace: Trace, probe: Probe | None) -> Trace:
     )
 
 
-def long_enough(measure: MeasureSettings, probe: Probe | None) -> MeasureSettings:
-    """The settings with a measure window that spans enough updates of the GPU's meters."""
+def lengthen_windows(measure: MeasureSettings, probe: Probe | None) -> MeasureSettings:
+    """Return the settings with a measure window that spans enough updates of the GPU's meters."""
     periods_s = (probe.sensor_update_period_s, probe.counter_update_period_s) if probe else ()
     longest_s = max((p for p in periods_s if p is not None), default=0.0)
     return measure.model_copy(update={"window_s": least_window_s(measure, longest_s)})
@@ -117,7 +117,7 @@ def long_enough(measure: MeasureSettings, probe: Probe | None) -> MeasureSetting
 def assemble(
     claim: Claim, seen: Observed, machine: str, finished_at_utc: datetime, duration_s: float, simulated: bool
 ) -> TrialReport:
-    """Compute energies, overhead and flags; what depends on the machine's state is in `seen`."""
+    """Compute energies, overhead and flags from what was recorded."""
     spec, events = claim.spec, seen.events
     measurements = energy.measurements(seen.windows, seen.trusted, seen.idle(), spec.measure)
     disturbed = contaminations(seen.windows, seen.glances)
@@ -152,10 +152,10 @@ def assemble(
 
 
 def resonances(events: TrialEvents, measurements: Sequence[Measurement], probe: Probe | None) -> list[str]:
-    """A line where the GPU's measure windows differ so much that its sensor may have seen other parts of the batches.
+    """Return a note where the measure windows differ so much that batches may run in step with the power sensor.
 
-    Windows with a doubt of their own, such as a lowered clock, differ for that, and those whose intervals overlap
-    may differ by noise alone.
+    Windows with another doubt, such as a lowered clock, are left out, because they may differ for that reason. Windows
+    whose intervals overlap may differ by noise alone.
     """
     period_s = probe.sensor_update_period_s if probe else None
     if probe is None or period_s is None or not misses_part(period_s, probe.averaging_window_s):
@@ -184,7 +184,7 @@ def _facts(events: TrialEvents) -> Mapping[str, JsonValue]:
 
 
 def _overhead_s(duration_s: float, own_windows: Sequence[Window], measure: MeasureSettings) -> float:
-    """What the trial cost outside the windows that measure: spawn, setup, cooling, teardown, arithmetic."""
+    """Time outside the windows that measure: spawn, setup, cooling, teardown, arithmetic."""
     measuring = [w for w in own_windows if w.kind != WindowKind.SETUP]
     guards_s = sum(2 * measure.guard_s for w in measuring if w.kind.is_work)
     return duration_s - sum(w.duration_s for w in measuring) - guards_s

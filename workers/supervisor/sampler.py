@@ -1,4 +1,4 @@
-"""One thread that reads the meters into traces while a trial runs; between readings it blocks."""
+"""The thread that reads the meters into traces while a trial runs; it sleeps between readings."""
 
 import threading
 import time
@@ -13,11 +13,11 @@ from workers.meters import Meter
 
 @dataclass(slots=True)
 class _Source:
-    """A meter and what it has said."""
+    """A meter and its readings."""
 
     meter: Meter
     readings: dict[Domain, list[Reading]] = field(init=False)
-    lost: str | None = None  #: why it can be read no more
+    lost: str | None = None  #: why it cannot be read any more
 
     def __post_init__(self) -> None:
         self.readings = {domain: [] for domain in sorted(self.meter.domains)}
@@ -35,7 +35,7 @@ class _Source:
             self.readings[domain].append(reading)
 
     def traces(self) -> list[Trace]:
-        """What it has said so far, one trace a domain."""
+        """Return the readings so far, one trace for each domain."""
         meter = self.meter
         return [
             Trace(domain, meter.name, meter.quality, meter.update_period_s, tuple(readings))
@@ -45,22 +45,22 @@ class _Source:
 
 @dataclass(slots=True)
 class _Turn:
-    """When a source is to be read next, on a schedule that does not drift."""
+    """The time of a source's next reading, on a schedule that does not drift."""
 
     source: _Source
     period_s: float
     due_s: float  #: monotonic
 
     def advance(self, now_s: float) -> None:
-        """To the next moment of the schedule; moments that have passed are left out, not made up for."""
+        """Move to the next moment of the schedule; missed moments are skipped."""
         self.due_s += self.period_s * ((now_s - self.due_s) // self.period_s + 1)
 
 
 class Sampler:
-    """Reads each polled meter every max(its own period, `poll_period_s`), and all meters whenever told to.
+    """Reads each polled meter every max(its own period, `poll_period_s`), and all meters in `read_now`.
 
-    Meters that may be read at the edges of windows only are read by `read_now` alone.
-    A meter that is lost is left out from then on; its trace up to there is kept.
+    Only `read_now` reads the meters that may be read at the edges of windows alone. A meter that is lost is not read
+    any more; its trace up to then is kept.
     """
 
     def __init__(self, meters: Sequence[Meter], poll_period_s: float) -> None:
@@ -85,7 +85,7 @@ class Sampler:
                 source.read()
 
     def traces(self) -> tuple[Trace, ...]:
-        """What the meters have said so far: one trace a meter and domain, in order of time."""
+        """Return the readings so far: one trace for each meter and domain, in order of time."""
         with self._lock:
             return tuple(trace for source in self._sources for trace in source.traces())
 

@@ -1,4 +1,4 @@
-"""One trial from idle to report: idle, spawn, follow, idle again, compute. A trial's failure is a result.
+"""Run one trial: idle, spawn, follow, idle again, compute the report. A failure of the trial is a result too.
 
 The supervisor never imports torch and never spins: it blocks on the trial's socket and on the stop request, while the
 sampler's thread reads the meters at one steady rate from the first idle to the last.
@@ -22,7 +22,7 @@ from workers.meters.external import Wall
 from workers.supervisor.conversation import Edges, TrialEvents, follow
 from workers.supervisor.cooldown import Rest, cool_down, rest_of
 from workers.supervisor.registration import probe_of
-from workers.supervisor.report import Observed, SharedIdle, assemble, informed, long_enough
+from workers.supervisor.report import Observed, SharedIdle, add_probe, assemble, lengthen_windows
 from workers.supervisor.sampler import Sampler
 from workers.supervisor.stop import Stop
 from workers.supervisor.watch import Watch
@@ -31,15 +31,15 @@ from workers.trial import protocol
 
 #: The idle after one trial serves as the idle before the next that starts within this time.
 SHARE_IDLE_WITHIN_S = 5.0
-#: Between the death of a trial and the idle after it.
+#: The pause between the end of a trial and the idle after it.
 SETTLE_S = 0.25
-#: Looks of the cool-down in the length of an idle: one a second in the full profile.
-COOLING_LOOKS = 10
+#: Readings of the cool-down in the length of an idle: one a second in the full profile.
+COOLING_READINGS = 10
 LOG_TAIL_BYTES = 4000
 
 
 class _Edges:
-    """What is read at the edge of a window: the meters first, then who else is here."""
+    """Reads the meters at the edge of a window, and then records who else uses the machine."""
 
     def __init__(self, sampler: Sampler, watch: Watch) -> None:
         self._sampler = sampler
@@ -57,12 +57,12 @@ class Supervisor:
     def __init__(self, settings: Settings, machine: Machine) -> None:
         self._settings = settings
         self._machine = machine
-        self.probe: Probe | None = None  #: what this machine's meters are worth, once entered
+        self.probe: Probe | None = None  #: the probe of this machine's meters, once entered
         self._zygote = Zygote()
-        self._meters: Sequence[Meter] | None = None  #: None: to be entered before the next trial
+        self._meters: Sequence[Meter] | None = None  #: None: enter them before the next trial
         self._meter_notes: Sequence[str] = ()
         self._entered_meters = ExitStack()
-        self._gpu = "cuda:0"  #: that is metered
+        self._gpu = "cuda:0"  #: the GPU that is metered
         self._last_idle: SharedIdle | None = None
         self._rest: Rest | None = None
         self._in_step: set[str] = set()  #: points, as JSON, that may run in step with the GPU's power sensor
@@ -81,7 +81,7 @@ class Supervisor:
         self._zygote.close()
 
     def _enter_meters(self, gpu: str) -> Sequence[Meter]:
-        """The meters of this machine and that GPU; entered anew for another GPU, and after a trial that lost one."""
+        """Return the meters of this machine and that GPU; enter them again for another GPU and after losing one."""
         if self._meters is None or gpu != self._gpu:
             self._entered_meters.close()
             settings = self._settings.model_copy(update={"gpu": gpu})
@@ -90,9 +90,9 @@ class Supervisor:
         return self._meters
 
     def run(self, claim: Claim, stop: Stop) -> TrialReport:
-        """One attempt at a job; a report whatever happens to the trial."""
+        """Make one attempt at a job; there is a report whatever happens to the trial."""
         begun_s = time.monotonic()
-        measure = long_enough(claim.spec.measure, self.probe)
+        measure = lengthen_windows(claim.spec.measure, self.probe)
         claim = claim.model_copy(update={"spec": claim.spec.model_copy(update={"measure": measure})})
         seen = self._observe(claim.spec, stop)
         idle = seen.idle()
@@ -107,7 +107,7 @@ class Supervisor:
         return report.model_copy(update={"carbon_g_per_kwh": carbon_intensity_g_per_kwh(country) if country else None})
 
     def _observe(self, spec: JobSpec, stop: Stop) -> Observed:
-        """Idle, run, idle again; the meters run all the while."""
+        """Idle, run, and idle again, while the sampler reads the meters."""
         started, gpu = datetime.now(UTC), _gpu(spec)
         meters = self._enter_meters(gpu)
         with (
@@ -131,17 +131,17 @@ class Supervisor:
             if sampler.lost:
                 self._meters = None
             lost = (f"lost in this trial: meter {line}" for line in sampler.lost)
-            said = (note for meter in meters if isinstance(meter, Wall) for note in meter.notes)
+            wall = (note for meter in meters if isinstance(meter, Wall) for note in meter.notes)
             return Observed(
                 started_at_utc=started,
                 shared=shared,
                 before=before,
                 events=events,
                 after=after,
-                traces=[informed(trace, self.probe) for trace in sampler.traces()],
+                traces=[add_probe(trace, self.probe) for trace in sampler.traces()],
                 probe=self.probe,
                 glances=watch.glances,
-                notes=(*self._meter_notes, *said, *early, *warm, *lost),
+                notes=(*self._meter_notes, *wall, *early, *warm, *lost),
                 flags=(Flag.BASELINE_DRIFT,) if early or warm else (),
                 log_tail=_tail(log_file),
             )
@@ -163,26 +163,26 @@ class Supervisor:
         return events
 
     def _checkpoint(self, spec: JobSpec) -> Path | None:
-        """Where a resumable job is kept, for the next attempt at it on this machine."""
+        """Return the file of a resumable job, for the next attempt at it on this machine."""
         return self._settings.home / "checkpoints" / f"{spec.job}.pt" if spec.resumable else None
 
     def _first_idle(self, spec: JobSpec, sampler: Sampler, edges: Edges, stop: Stop) -> Window | None:
-        """An idle before of this trial's own; the first ever shows the board at rest."""
+        """Idle before the trial; the first idle of a worker shows the board at rest."""
         before = _idle(WindowKind.IDLE_BEFORE, spec, edges, stop)
         if before is not None and self._rest is None:
             self._rest = rest_of(sampler.traces(), before.begin_at_ns, before.end_at_ns)
         return before
 
     def _cool_down(self, spec: JobSpec, sampler: Sampler, stop: Stop) -> list[str]:
-        """Wait for the rest that the first idle of this worker showed; a line where it is not reached."""
+        """Wait until the board is at rest as in the first idle of this worker; returns a note where it is not."""
         if self._rest is None:
             return []
-        period_s = spec.measure.idle_s / COOLING_LOOKS
+        period_s = spec.measure.idle_s / COOLING_READINGS
         note = cool_down(sampler, self._rest, period_s, spec.measure.cool_down_max_s, stop)
         return [note] if note else []
 
     def _take_last_idle(self, at_least_s: float) -> SharedIdle | None:
-        """The idle after the last trial, where nothing ran since, and it is fresh and long enough; it serves once."""
+        """Take the idle after the last trial, if it is recent and long enough; it serves once."""
         last, self._last_idle = self._last_idle, None
         if last is None or last.window.duration_s < at_least_s:
             return None
@@ -192,7 +192,7 @@ class Supervisor:
 
 
 def _meter_period_s(probe: Probe | None) -> float | None:
-    """Of the GPU's meter that gives the joules: its counter, unless that was found wrong."""
+    """Return the update period of the GPU's meter that gives the joules: the counter, unless it was found wrong."""
     if probe is None:
         return None
     counter_s = None if probe.counter_trusted is False else probe.counter_update_period_s
@@ -200,7 +200,7 @@ def _meter_period_s(probe: Probe | None) -> float | None:
 
 
 def _await_late(meters: Sequence[Meter], sampler: Sampler, stop: Stop) -> None:
-    """What was true at the end of the last window may not be events of yet: a wall meter is asked over a network."""
+    """Wait for wall meters, whose readings of the last window's end arrive later, over a network."""
     delay_s = max((meter.delay_s for meter in meters if isinstance(meter, Wall)), default=0.0)
     if delay_s:
         stop.wait(delay_s)
@@ -212,7 +212,7 @@ def _as_key(point: Point) -> str:
 
 
 def _gpu(spec: JobSpec) -> str:
-    """The GPU that the trial runs on, as CUDA calls it: the first unless it says which."""
+    """Return the GPU that the trial runs on, as CUDA calls it: the first one by default."""
     device, _, number = str(spec.point.get("device")).partition(":")
     return f"cuda:{int(number)}" if device == "cuda" and number.isdecimal() else "cuda:0"
 

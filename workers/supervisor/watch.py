@@ -1,4 +1,4 @@
-"""Looks at who else uses this machine, at the edges of windows: `farm.energy.validity` judges."""
+"""Record who else uses this machine at the edges of windows; `farm.energy.validity` judges the records."""
 
 import os
 import time
@@ -16,7 +16,7 @@ PRESSURE = Path("/proc/pressure/cpu")
 
 
 class Watch:
-    """Glances of one trial; the worker's process and its descendants are its own."""
+    """The records of one trial; the worker's process and its descendants count as its own."""
 
     def __init__(self, gpu: str) -> None:
         self._own = psutil.Process()
@@ -27,7 +27,7 @@ class Watch:
         self.glances: list[Glance] = []
 
     def look(self) -> None:
-        """Take a glance; a few milliseconds."""
+        """Record the state of the machine; it takes a few milliseconds."""
         times = psutil.cpu_times()
         self.glances.append(
             Glance(
@@ -47,7 +47,7 @@ class Watch:
         self._session.close()
 
     def _own_s(self) -> float:
-        """With that of processes which have ended: else it would fall, and seem to be another program's."""
+        """CPU time of our processes, ended ones included: else their time would count as another program's."""
         total_s = 0.0
         for process in (self._own, *self._own.children(recursive=True)):
             with suppress(psutil.Error):
@@ -68,7 +68,7 @@ def _compute_pids(nvml: Any, handle: Any) -> frozenset[int]:
 
 
 def _waited_s() -> float | None:
-    """Time in which some task waited for a CPU, since boot; None where the kernel does not count it."""
+    """Return how long some task has waited for a CPU since boot; None where the kernel does not count it."""
     try:
         some = PRESSURE.read_text().splitlines()[0]
         return int(some.rpartition("total=")[2]) / 1e6

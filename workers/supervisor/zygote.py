@@ -1,12 +1,12 @@
-"""How a trial's process comes into being fast: a helper that has torch imported forks one for each trial.
+"""Start trials fast: a helper process that has imported torch forks a process for each trial.
 
-A fresh interpreter needs seconds to import torch; a fork of this helper needs hundredths of a second and is as good:
-the helper runs no operation of torch, starts no thread of its own and never touches CUDA, which no fork survives.
-(numpy's OpenBLAS keeps idle threads; it ends them before a fork and starts them again on use.) The helper sleeps in
-the kernel between trials and during them.
+A new interpreter needs seconds to import torch, a fork of this helper hundredths of a second. The fork is equivalent:
+the helper runs no operation of torch, starts no thread of its own and never touches CUDA, which does not survive a
+fork. (numpy's OpenBLAS keeps idle threads; it ends them before a fork and starts them again on use.) The helper
+sleeps in the kernel between trials and during them.
 
-Nothing outlives the supervisor: the helper dies with the thread that started it, a trial with the helper. Where the
-kernel has no such signal (it is Linux's), each ends when its socket closes.
+Nothing outlives the supervisor: the helper dies with the thread that started it, and a trial with the helper. On
+systems without this signal of Linux, each ends when its socket closes.
 """
 
 import gc
@@ -34,17 +34,17 @@ from workers.trial.workload import installed
 
 log = logging.getLogger(__name__)
 
-#: Importing torch from a cold disk is slow; what takes longer hangs.
+#: Importing torch from a cold disk is slow; an import that takes longer hangs.
 READY_WITHIN_S = 180.0
-#: A killed process is gone by then, or the kernel holds it.
+#: A killed process is gone after this time, or the kernel cannot end it.
 GONE_WITHIN_S = 10.0
-#: Of a trial: when memory runs out, the kernel shall kill it rather than the worker.
+#: Of a trial: when memory runs out, the kernel kills the trial before the worker.
 OOM_SCORE_ADJ = 500
 _SPAWN = b"s"
 
 
 class Ready(Frozen):
-    """From the helper: torch is imported, or why it is not."""
+    """From the helper: the imports are done, or the problem with them."""
 
     problem: str | None = None
 
@@ -56,7 +56,7 @@ class Spawned(Frozen):
 
 
 class ExitStatus(Frozen):
-    """From the helper: how a trial's process ended. All None: nobody knows, the helper died too."""
+    """From the helper: how a trial's process ended. All None: unknown, the helper died too."""
 
     code: int | None = None
     signal: int | None = None
@@ -75,7 +75,7 @@ class TrialProcess:
     def kill(self) -> None:
         """Kill the trial's process group; safe at any time."""
         if self._status is None:
-            for kill in (os.killpg, os.kill):  # its first moments it has no group
+            for kill in (os.killpg, os.kill):  # in its first moments it has no group
                 with suppress(ProcessLookupError):
                     kill(self.pid, signal.SIGKILL)
 
@@ -95,7 +95,7 @@ class TrialProcess:
 
 
 class Zygote:
-    """Starts trials, one at a time; to be used from one thread, the main one."""
+    """Starts trials, one at a time. Only the main thread may use it."""
 
     def __init__(self) -> None:
         self._helper: _Helper | None = None
@@ -184,7 +184,7 @@ class _Helper:
         return self._lines.popleft()
 
     def close(self) -> None:
-        """Kill it: it keeps nothing."""
+        """Kill the helper; it holds no state."""
         self._process.kill()
         self._process.wait()
         self._channel.sock.close()
@@ -214,7 +214,7 @@ def _spawn(helper: _Helper, log_file: IO[bytes]) -> TrialProcess:
 
 
 def main(control: socket.socket, parent_pid: int) -> None:
-    """The helper's process: import, say so, fork trials until the supervisor's end closes."""
+    """Run the helper's process: import, report that, and fork trials until the supervisor's end closes."""
     die_with_parent(parent_pid)
     channel = Channel(control)
     problem = _preload()
@@ -230,7 +230,7 @@ def main(control: socket.socket, parent_pid: int) -> None:
 
 
 def _preload() -> str | None:
-    """Import what a trial will; returns what is wrong with it, and the remedy."""
+    """Import what trials need; returns what is wrong, with the remedy."""
     module = "workers.trial.main"
     try:
         import_module(module)
@@ -243,7 +243,7 @@ def _preload() -> str | None:
         remedy = "pip install 'wattfarm[worker]', or mend or remove the package that brings it"
         return f"no trial can run on this machine: {module} cannot be imported ({reason}): {remedy}"
     gc.collect()
-    gc.freeze()  # a collection in a trial shall not copy the pages of all these objects
+    gc.freeze()  # so that a collection in a trial does not copy the pages of all these objects
     return None
 
 
@@ -278,7 +278,7 @@ def _become_trial(trial_fd: int, log_fd: int, helper_pid: int) -> NoReturn:
 
 
 def _await(pid: int) -> ExitStatus:
-    """Wait for a trial's end, and for that of all that it started."""
+    """Wait until a trial ends, and kill what it has left in its process group."""
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     with suppress(ProcessLookupError, PermissionError):  # macOS forbids it where only a zombie is left
         os.killpg(pid, signal.SIGKILL)

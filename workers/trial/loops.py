@@ -1,9 +1,9 @@
 """The windows of workloads that repeat a step: warm-up, measure windows, and a pass that times each batch.
 
-**Loops are counted, not timed.** Launching runs ahead of a GPU: a loop that asks the clock after each launch would
-enqueue far more than the window holds. So a stretch runs a number of batches that follows from the mean batch time so
-far, synchronizes, and adds a smaller count where it came out short. `MARGIN` makes that rare, and what is left of it
-is one or two drained queues (microseconds) in a window of seconds. Nothing stands between two steps but the loop.
+**Loops are counted, not timed.** Launches run ahead of a GPU: a loop that reads the clock after each launch would
+enqueue far more than fits into the window. So a stretch runs a number of batches that follows from the mean batch time
+so far, synchronizes, and adds a smaller number where it was too short. `MARGIN` makes that rare; it costs one or two
+drained queues (microseconds) in a window of seconds. Between two steps there is nothing but the loop.
 """
 
 import math
@@ -18,9 +18,9 @@ from farm.model import Flag, WindowKind
 from workers.trial import protocol
 from workers.trial.stage import Stage
 
-#: A stretch is planned this much too long, so that it seldom comes out short.
+#: A stretch is planned longer by this factor, so that it is seldom too short.
 MARGIN = 1.02
-#: Batches are enqueued for so long at a time: where they turn slow, a stretch does not run away.
+#: At most so much work is enqueued at a time, so that a stretch does not grow far too long where batches turn slow.
 CHUNK_S = 1.0
 #: The warm-up ends when the mean batch times of its last two parts differ by less.
 STEADY_WITHIN = 0.05
@@ -86,7 +86,7 @@ class Stretch:
 
 
 class Loops:
-    """The loops over one workload, which remember how long its batches take."""
+    """The loops over one workload; they remember how long its batches take."""
 
     def __init__(self, stage: Stage, workload: Repeatable) -> None:
         self._stage = stage
@@ -114,7 +114,7 @@ class Loops:
         return parts
 
     def beware_of_resonance(self) -> None:
-        """From here on, pause at random between batches that may run in step with the GPU's power sensor."""
+        """From now on, pause at random between batches where they may run in step with the GPU's power sensor."""
         earlier = "an earlier trial of this point may have run in step with the power sensor"
         risk = earlier if self._stage.start.jitter else self._risk_of_resonance()
         if risk is not None:
@@ -122,7 +122,7 @@ class Loops:
             self._stage.doubt(Flag.ALIAS_RISK, f"{risk}: random pauses were added")
 
     def _risk_of_resonance(self) -> str | None:
-        """What may happen, as far as the batch time tells; the sensor sees nothing of what runs on the CPU."""
+        """Return a note where the batch time may be in step with the sensor, which sees only work on a GPU."""
         period_s, window_s = self._stage.start.sensor_period_s, self._stage.start.sensor_window_s
         if period_s is None or self._batch_s is None or not self._stage.device.startswith("cuda"):
             return None
@@ -162,7 +162,7 @@ class Loops:
         return Stretch(batches, units, duration_s)
 
     def time_batches(self) -> None:
-        """Time each batch by itself, synchronized; the pass is apart from the measure windows."""
+        """Time each batch by itself, synchronized, in a pass of its own."""
         step, synchronize, measure = self._workload.step, self._workload.synchronize, self._measure
         values_s: list[float] = []
         units, passed_s = 0, 0.0

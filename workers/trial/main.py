@@ -16,7 +16,7 @@ from workers.trial.environment import environment
 from workers.trial.stage import Line, Stage, SupervisorGone
 from workers.trial.workload import InvalidWorkload, Workload, load
 
-#: How allocators say that memory ran out, where they raise a bare RuntimeError.
+#: How allocators report that memory ran out, where they raise a bare RuntimeError.
 OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "_ALLOC_FAILED")
 
 
@@ -26,7 +26,7 @@ def main(sock: socket.socket) -> int:
     try:
         order = line.receive()
         if not isinstance(order, protocol.Start):
-            raise TypeError(f"a trial begins with Start, got {order!r}")
+            raise TypeError(f"a trial starts with Start, got {order!r}")
         failure = _run(line, order)
         line.send(protocol.Failed(failure=failure) if failure else protocol.Done())
     except SupervisorGone:
@@ -53,7 +53,7 @@ def _run(line: Line, start: protocol.Start) -> Failure | None:
 
 
 def choose_device(wanted: Scalar) -> str:
-    """`cpu` or `cuda:N` for what a sweep may say; raises InvalidWorkload for what this machine does not have."""
+    """Turn the device of a sweep into `cpu` or `cuda:N`; raises InvalidWorkload for one that this machine lacks."""
     count = torch.cuda.device_count() if wanted != "cpu" and torch.cuda.is_available() else 0
     if wanted == "auto":
         return "cuda:0" if count else "cpu"
@@ -70,12 +70,12 @@ def choose_device(wanted: Scalar) -> str:
 
 
 def _factors(point: Point) -> Point:
-    """Those of a workload: without the device, and without what a search alone uses."""
+    """Return the factors of the workload: without the device and the factors that only a search uses."""
     return {name: value for name, value in point.items() if name not in {"device", *SEARCH_FACTORS}}
 
 
 def _failure(error: Exception, spec: JobSpec) -> Failure:
-    """The exception as data, on one line."""
+    """Turn an exception into a failure, with one line of text."""
     text = str(error)
     if isinstance(error, InvalidWorkload):
         return Failure(kind=FailureKind.INVALID, message=text)
@@ -89,7 +89,7 @@ def _failure(error: Exception, spec: JobSpec) -> Failure:
 
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """Collect before the loops rather than in them."""
+    """Collect garbage before the loops rather than in them."""
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -101,7 +101,7 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 def lead(stage: Stage, workload: Workload) -> None:
-    """All windows of a trial, in order."""
+    """Run all windows of a trial."""
     with stage.window(WindowKind.SETUP):
         workload.setup(_factors(stage.spec.point), stage.device, stage.spec.seed)
         workload.synchronize()

@@ -1,4 +1,4 @@
-"""What workloads have in common: points become parameters, torch is told about numbers and threads."""
+"""What workloads share: they parse their points, and configure torch's numbers and threads."""
 
 from typing import TypeVar
 
@@ -11,8 +11,8 @@ from workers.trial.workload import InvalidWorkload
 P = TypeVar("P", bound=BaseModel)
 
 
-def parsed(point: Point, model: type[P]) -> P:
-    """The point as parameters; raises InvalidWorkload with one clear line."""
+def parse(point: Point, model: type[P]) -> P:
+    """Parse a point; raises InvalidWorkload with one clear line."""
     try:
         return model.model_validate(point)
     except ValidationError as error:

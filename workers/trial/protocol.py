@@ -1,7 +1,7 @@
-"""The lines between supervisor and trial: JSON, one message a line, over a socket of their own.
+"""The protocol between supervisor and trial: JSON, one message a line, over a socket of its own.
 
-The supervisor sends `Start`; the trial answers with events. After `Edge` the trial stands still until the supervisor
-says `Go`: the meters are read while the device is settled and idle. A trial ends with `Done` or `Failed`;
+The supervisor sends `Start`, the trial sends events. After `Edge` the trial waits until the supervisor sends `Go`, so
+the meters are read while the device is settled and idle. A trial ends with `Done` or `Failed`;
 a socket that closes without either means that its process died.
 """
 
@@ -15,15 +15,17 @@ from farm.model import Epoch, Failure, Flag, Frozen, JobSpec, Requests, Stopped,
 
 
 class Start(Frozen):
-    """Supervisor to trial: what to run, and what the GPU's meters may miss of it."""
+    """Supervisor to trial: what to run, and how the GPU's meters read."""
 
     type: Literal["start"] = "start"
     spec: JobSpec
     meter_period_s: float | None = None  #: between two values of the meter that gives the joules; None: not known
     sensor_period_s: float | None = None  #: between two values of the power sensor; None: not known
-    sensor_window_s: float | None = None  #: that it sees of each period; None: not known
-    jitter: bool = False  #: an earlier trial of the point may have run in step with it: pause at random
-    checkpoint: str | None = None  #: file to begin from where it exists, and to save to; None: nowhere
+    sensor_window_s: float | None = None  #: the part of each period that it sees; None: not known
+    jitter: bool = False  #: pause at random: an earlier trial of this point may have run in step with the sensor
+    checkpoint: str | None = (
+        None  #: the file to resume from, where it exists, and to save to; None: the job is not resumable
+    )
 
 
 class Go(Frozen):
@@ -77,7 +79,7 @@ class Trained(Frozen):
 
 
 class Ended(Frozen):
-    """Trial to supervisor: the training ended before its last epoch."""
+    """Trial to supervisor: the training stopped before its last epoch."""
 
     type: Literal["ended"] = "ended"
     why: Stopped
@@ -98,7 +100,7 @@ class Done(Frozen):
 
 
 class Failed(Frozen):
-    """Trial to supervisor: it could not."""
+    """Trial to supervisor: the trial failed."""
 
     type: Literal["failed"] = "failed"
     failure: Failure
@@ -110,12 +112,12 @@ Event = Annotated[
 Order = Annotated[Start | Go, Field(discriminator="type")]
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 ORDER: TypeAdapter[Order] = TypeAdapter(Order)
-#: Far above the latencies of a million batches: a longer line is garbage, and would fill the supervisor's memory.
+#: Far above the size of a million latencies: a longer line is malformed, and would fill the supervisor's memory.
 LONGEST_LINE_BYTES = 1 << 26
 
 
 class Channel:
-    """One end of the line. Not thread-safe; the supervisor's end is read through `feed` when a selector says so."""
+    """One end of the connection. Not thread-safe. The supervisor calls `feed` when its selector reports data."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -126,7 +128,7 @@ class Channel:
         self.sock.sendall(message.model_dump_json().encode() + b"\n")
 
     def feed(self) -> Iterator[bytes]:
-        """Read what is there and yield the complete lines.
+        """Read the available data, and yield the complete lines.
 
         Raises EOFError when the other end has closed, ValueError when a line has no end.
         """

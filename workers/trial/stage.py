@@ -1,4 +1,4 @@
-"""A trial's windows: each lies between two edges at which it stands still until the supervisor has read the meters."""
+"""A trial's windows: at both edges of each the trial waits until the supervisor has read the meters."""
 
 import socket
 import time
@@ -12,12 +12,12 @@ from workers.trial import protocol
 
 
 class SupervisorGone(Exception):
-    """Nobody listens any more."""
+    """The supervisor has closed the connection."""
 
 
 @dataclass
 class Tally:
-    """Units done in a window; None where it does no work."""
+    """The units done in a window; None where the window does no work."""
 
     units: int | None = None
 
@@ -36,20 +36,20 @@ class Line:
             raise SupervisorGone from None
 
     def send(self, event: Frozen) -> None:
-        """Tell the supervisor."""
+        """Send an event to the supervisor."""
         try:
             self._channel.send(event)
         except OSError:
             raise SupervisorGone from None
 
     def edge(self) -> None:
-        """Stand still until the meters are read."""
+        """Wait until the meters are read."""
         self.send(protocol.Edge())
         self.receive()
 
 
 class Stage:
-    """Where a workload is led through its windows: on a device, told by a supervisor, heard by it."""
+    """What a workload runs on: its job, its device, and the windows that the supervisor meters."""
 
     def __init__(self, line: Line, start: protocol.Start, device: str) -> None:
         self.line = line
@@ -59,12 +59,12 @@ class Stage:
         self.device = device  #: cpu or cuda:N
 
     def doubt(self, flag: Flag | None, note: str) -> None:
-        """Tell a reason to doubt what follows, or a note alone."""
+        """Report a reason to doubt what follows, or a note alone."""
         self.line.send(protocol.Doubt(flag=flag, note=note))
 
     @contextmanager
     def window(self, kind: WindowKind, index: int = 0, guard_s: float = 0.0) -> Iterator[Tally]:
-        """Stamp a window between two edges and two guards; the block ends synchronized and tallies its units."""
+        """Open a window between two edges and two guards; the block must end synchronized, and tally its units."""
         tally = Tally()
         self.line.edge()
         read_ns = time.monotonic_ns()

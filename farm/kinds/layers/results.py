@@ -8,15 +8,15 @@ from rich.text import Text
 
 from farm.analysis.samples import unit_samples
 from farm.kinds.layers.costs import CLOSURE, Ablation, Closure, LayersSummary, TypeCost, measured_parts, summarise
-from farm.model import Need, Scalar, SweepData
+from farm.kinds.layers.sweep import LayersOf
+from farm.model import Scalar, SweepData
 from farm.report import notes
 from farm.report import results as inference
+from farm.report.columns import Columns
 from farm.report.grids import Row, grids
 from farm.report.numbers import UNKNOWN, interval, net, number, percent
-from farm.report.selection import Columns, Selected, Selection, select
-from farm.spec.workloads import LayersOf
+from farm.report.selection import Selected, Selection, select
 
-NEEDS = (Need.PARTS, Need.TRIALS)
 COLUMNS = Columns(
     always=("model", "input"),
     context=("machine", "device", "batch_size", "precision"),

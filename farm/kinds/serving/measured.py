@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from farm.analysis.aggregate import Group, Key, grouped
 from farm.analysis.samples import idle_w, unit_samples
 from farm.errors import InputError
+from farm.kinds.inference.kind import COLUMNS
+from farm.kinds.registry import get
 from farm.kinds.serving.simulated import Figures, Service, services
 from farm.kinds.serving.times import needed
-from farm.kinds.views import COLUMNS
 from farm.model import Need, SweepData
 from farm.report import notes
 from farm.report.numbers import percent, several
@@ -58,7 +59,7 @@ class Served:
 def served(data: SweepData, selection: Selection) -> Served:
     """Filter and group; raises InputError where there is nothing to serve with."""
     sweep = data.record
-    if sweep.kind != "inference":
+    if not get(sweep.kind).times_batches:
         raise InputError(f"{sweep.name}: of kind {sweep.kind}: only sweeps of kind inference time batch after batch")
     selected = select(sweep, unit_samples(data), selection, COLUMNS)
     groups = grouped(selected.samples, tuple(dict.fromkeys(("batch_size", *selected.keys))), selection.include_flagged)

@@ -14,7 +14,7 @@ from farm.analysis.intervals import Interval
 from farm.errors import InputError
 from farm.kinds.serving.figures import REQUESTS
 from farm.kinds.serving.simulated import STATISTICS, Arrivals, Figures, Policy, Service, assess
-from farm.load.quantities import duration_s, spelt_s
+from farm.model.durations import duration_s, spelt_s
 
 #: Time-outs that are tried, as shares of the limit.
 TIMEOUTS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0)

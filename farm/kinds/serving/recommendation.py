@@ -16,7 +16,7 @@ from farm.kinds.serving.loads import figures_record, joules, time_cell
 from farm.kinds.serving.measured import HOW, Served, served
 from farm.kinds.serving.recommend import WORTHWHILE, Advice, Candidate, Limit, Limits, Price, advise, candidates
 from farm.kinds.serving.simulated import Arrivals, Figures
-from farm.load.quantities import spelt_per_s
+from farm.load.rates import spelt_per_s
 from farm.model import Quality, Scalar, SweepData
 from farm.report.grids import named
 from farm.report.numbers import UNKNOWN, interval, milliseconds, number, percent

@@ -12,7 +12,7 @@ from farm.kinds.serving.figures import REQUESTS
 from farm.kinds.serving.loads import HEADINGS, SHOWN, cells, figures_record
 from farm.kinds.serving.measured import Served, served
 from farm.kinds.serving.simulated import Arrivals, Figures, Policy, Service, assess
-from farm.load.quantities import spelt_per_s
+from farm.load.rates import spelt_per_s
 from farm.model import Scalar, SweepData
 from farm.report.grids import Row, grids
 from farm.report.selection import Selection

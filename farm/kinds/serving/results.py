@@ -14,17 +14,17 @@ from farm.analysis.statistics.data import order
 from farm.kinds.serving.live import BURSTS, LATE, Least, least_energy, soonest, summarise
 from farm.kinds.serving.loads import HEADINGS, SHOWN, cells, figures_record, in_ms, lasting
 from farm.kinds.serving.simulated import Live, Policy
+from farm.kinds.serving.sweep import PROCESSES
 from farm.kinds.serving.times import WARM_UP, needed
-from farm.load.quantities import spelt_per_s
-from farm.model import Flag, Need, Quality, Requests, Scalar, SweepData, SweepRecord
+from farm.load.rates import spelt_per_s
+from farm.model import Flag, Quality, Requests, Scalar, SweepData, SweepRecord
 from farm.report import notes
+from farm.report.columns import Columns
 from farm.report.grids import Row, grids, named
 from farm.report.numbers import UNKNOWN, interval, milliseconds, net, number, percent
 from farm.report.results import doubt, trials_record
-from farm.report.selection import Columns, Selected, Selection, select
-from farm.spec.workloads import PROCESSES
+from farm.report.selection import Selected, Selection, select
 
-NEEDS = (Need.REQUESTS, Need.LATENCIES)
 COLUMNS = Columns(
     always=("model", "rate_per_s", "policy"),
     context=(

@@ -10,15 +10,15 @@ from rich.text import Text
 from farm.analysis.intervals import Interval
 from farm.analysis.samples import unit_samples
 from farm.kinds.training.runs import StageCost, TargetCost, TrainingSummary, runs, summarise
-from farm.model import Need, Scalar, Stopped, SweepData
+from farm.kinds.training.sweep import Training
+from farm.model import Scalar, Stopped, SweepData
 from farm.report import notes
 from farm.report import results as inference
+from farm.report.columns import Columns
 from farm.report.grids import Row, grids
 from farm.report.numbers import count, interval, net, number, percent_interval
-from farm.report.selection import Columns, Selected, Selection, select
-from farm.spec.workloads import Training
+from farm.report.selection import Selected, Selection, select
 
-NEEDS = (Need.TRIALS, Need.STAGES, Need.LATENCIES)
 COLUMNS = Columns(
     always=("model", "dataset"),
     context=("machine", "device", "epochs", "batch_size", "optimizer", "lr", "precision", "weights"),

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from farm.errors import InputError
 from farm.kinds.tuning.searches import Configuration
+from farm.kinds.tuning.space import Choice, Range, Space
 from farm.model import Scalar
-from farm.spec.space import Choice, Range, Space
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

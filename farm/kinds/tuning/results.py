@@ -17,15 +17,15 @@ from farm.errors import InputError
 from farm.kinds.tuning.comparison import BASELINE, LEAST_SEEDS, SIGNIFICANCE, StrategyComparison, comparisons
 from farm.kinds.tuning.importance import importance
 from farm.kinds.tuning.searches import Configuration, Found, StrategySummary, Study, front, studies, summarise
-from farm.model import Flag, Need, Point, Quality, Scalar, SweepData
+from farm.kinds.tuning.space import Space
+from farm.model import Flag, Point, Quality, Scalar, SweepData
 from farm.report import notes
 from farm.report import results as inference
+from farm.report.columns import Columns
 from farm.report.grids import Row, grids, listed, named
 from farm.report.numbers import UNKNOWN, count, label, number, percent, percent_interval, several
-from farm.report.selection import Columns, Selected, Selection, fitting, select
-from farm.spec.space import Space
+from farm.report.selection import Selected, Selection, fitting, select
 
-NEEDS = (Need.TRIALS, Need.STAGES)
 COLUMNS = Columns(always=(), context=("machine", "device", "model", "dataset", "epochs", "batch_size", "optimizer"))
 BY_STRATEGY, BY_CONFIGURATION = "strategy", "configuration"
 #: Configurations of the Pareto front in the table; all of them are among the records by configuration.

@@ -130,7 +130,7 @@ def _studied(data: SweepData) -> Studied:
 
 def _analysed(data: SweepData) -> tuple[list[Analysis], list[str]]:
     """What tests say of the factors that differ; searches have tests of their own."""
-    if data.record.kind == "tuning":
+    if data.record.is_search:
         return [], []
     done, why = [], []
     try:
@@ -170,7 +170,7 @@ def _hardware(labels: Sequence[Labels]) -> list[str]:
 def _across(data: Sequence[SweepData]) -> list[Across]:
     """A search spends as its strategy likes, so it is compared with nothing."""
     found = []
-    for kind in dict.fromkeys(one.record.kind for one in data if one.record.kind != "tuning"):
+    for kind in dict.fromkeys(one.record.kind for one in data if not one.record.is_search):
         alike = [one for one in data if one.record.kind == kind]
         machines = {trial.machine_id for one in alike for trial in one.trials if trial.failure is None}
         if len(alike) > 1 or len(machines) > 1:

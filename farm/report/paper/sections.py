@@ -4,12 +4,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from shlex import quote
 
-from farm import __version__
+from farm import __version__, kinds
 from farm.analysis.aggregate import UnitSample
 from farm.analysis.statistics.data import order
 from farm.energy import verdict
 from farm.kinds.points import point
 from farm.model import FailedTrial, Flag, Machine, Scalar, TrialRow
+from farm.model.durations import span
 from farm.report import tables
 from farm.report.document import (
     Alert,
@@ -25,7 +26,7 @@ from farm.report.document import (
     text_table,
 )
 from farm.report.facts import flat
-from farm.report.numbers import UNKNOWN, label, number, several, span
+from farm.report.numbers import UNKNOWN, label, number, several
 from farm.report.paper import charts, record, traces, words
 from farm.report.paper.material import Material, Studied, machines
 
@@ -73,9 +74,9 @@ def _summary(material: Material) -> list[Block]:
 
 
 def _methods(material: Material) -> list[Block]:
-    kinds = dict.fromkeys(study.record.kind for study in material.studies if not study.record.imported)
-    methods = dict.fromkeys(words.METHODS[kind] for kind in kinds if kind in words.METHODS)
-    common = [Paragraph(text) for text in ((words.METHOD, *methods) if kinds else ())]
+    used = [kinds.get(study.record.kind) for study in material.studies if not study.record.imported]
+    methods = dict.fromkeys(kind.method for kind in used if kind.method)
+    common = [Paragraph(text) for text in ((words.METHOD, *methods) if used else ())]
     each = [block for study in material.studies for block in _method(study, material)]
     return [*common, Paragraph(words.UNCERTAINTY), *each]
 
@@ -87,7 +88,8 @@ def _method(study: Studied, material: Material) -> Iterator[Block]:
         yield Alert(" ".join((words.IMPORTED, *(f"{source.capitalize()}." for source in sources))))
     yield Facts(_design(study), "Design")
     if study.measure is not None:
-        yield Facts(words.settings(study.measure, study.record.kind), f"Measurement, profile {study.measure.profile}")
+        settings = words.settings(study.measure, kinds.get(study.record.kind).unheeded)
+        yield Facts(settings, f"Measurement, profile {study.measure.profile}")
     rows = [words.meter(*metered, windows) for metered, windows in study.meters.items()]
     if rows:
         headings = ("domain", "meter", "joules", "windows of work")
@@ -108,7 +110,7 @@ def _design(study: Studied) -> list[tuple[str, str]]:
     if study.record.imported:
         return rows
     rows.append(("repetitions", words.repetition(study.record.rule)))
-    order_of = "as each strategy asks" if study.record.kind == "tuning" else "randomised complete blocks"
+    order_of = "as each strategy asks" if study.record.is_search else "randomised complete blocks"
     rows.append(("order", f"{order_of}, seed {label(study.seed)}"))
     rows.append(("targets", ", ".join(study.targets) or UNKNOWN))
     grams = {trial.carbon_g_per_kwh for trial in study.trials if trial.carbon_g_per_kwh is not None}

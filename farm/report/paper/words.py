@@ -1,7 +1,7 @@
 """What a report says in sentences of its own."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from farm.analysis.aggregate import Summary
 from farm.kinds.layers import results as layers
@@ -23,23 +23,6 @@ METHOD = (
     "and while the machine idles again. Gross energy is all joules of a window; the baseline is the idle power of the "
     "same machine beside the trial; net = gross - baseline power x duration."
 )
-_TRAININGS = (
-    "A training is metered at the edges of its epochs: setup, training and validation apart. Networks are validated in "
-    "evaluation mode."
-)
-METHODS: Mapping[str, str] = {
-    "inference": "After a warm-up, batches run in measure windows, inside which none is synchronized; latencies come "
-    "from a pass of their own, and every batch of it counts.",
-    "serving": "After a warm-up of full batches, requests come in real time, from a process of their own that waits "
-    "for no answer, and are served in batches as the policy has it; in a repetition every policy gets the same "
-    "arrivals. A response time counts from the moment at which the request was to come, so that a late one hides "
-    "nothing, until its batch is done. A measure window begins with an empty queue and ends with the last request "
-    "done: its joules hold the idle between batches.",
-    "training": _TRAININGS,
-    "tuning": _TRAININGS,
-    "layers": "Each layer runs alone on the input that the whole network gave it, forward and backward apart, repeated "
-    "for a window of its own; the whole network runs beside them, to see whether they add up.",
-}
 UNCERTAINTY = (
     "The unit of replication is the trial, not the window or the batch. Intervals are 95 %, over trials: the wider of "
     "Student's t and a BCa bootstrap, with the meters' own uncertainty. A trial that something disturbed is flagged, "
@@ -48,15 +31,6 @@ UNCERTAINTY = (
 BASELINES: Mapping[Baseline, str] = {
     Baseline.BARE: "bare: net energy subtracts the power of the idle machine, with no trial process alive",
     Baseline.CONTEXT: "context: net energy subtracts the idle power with the network loaded",
-}
-#: Settings that trials of a kind make no use of.
-_LATENCY = frozenset({"latency_s", "latency_max_batches"})
-_EPOCHS = _LATENCY | {"windows", "min_iterations", "warmup_s", "warmup_max_s"}
-_UNHEEDED: Mapping[str, frozenset[str]] = {
-    "serving": _LATENCY | {"min_iterations"},
-    "training": _EPOCHS,
-    "tuning": _EPOCHS,
-    "layers": _LATENCY | {"windows"},
 }
 QUALITIES: Mapping[Quality, str] = {
     Quality.COUNTER: "counted by the hardware",
@@ -149,9 +123,8 @@ def repetition(rule: StoppingRule) -> str:
     return f"{rule.min} to {rule.max}, until the 95 % interval is within {percent(rule.target)} of the mean"
 
 
-def settings(measure: MeasureSettings, kind: str) -> list[tuple[str, str]]:
-    """Every setting that trials of this kind heed, with its unit."""
-    unheeded = _UNHEEDED.get(kind, frozenset())
+def settings(measure: MeasureSettings, unheeded: Set[str]) -> list[tuple[str, str]]:
+    """Return each setting with its unit, but for those that trials of the kind do not use."""
     windows = "" if "windows" in unheeded else f"{measure.windows} "
     batches = "" if "min_iterations" in unheeded else f" and {measure.min_iterations} batches"
     named = {

@@ -10,9 +10,10 @@ from farm.energy import verdict
 from farm.errors import InputError
 from farm.kinds.points import point
 from farm.model import Condition, MachineState, MachineStatus, RunningJob, Temperature
+from farm.model.durations import span
 from farm.report.document import Column, Document, Facts, Form, Note, Paragraph, Row, Table
 from farm.report.facts import flat
-from farm.report.numbers import UNKNOWN, number, several, span
+from farm.report.numbers import UNKNOWN, number, several
 from farm.store import Store
 from farm.store.operations import RECENT
 

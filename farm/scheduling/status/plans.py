@@ -4,12 +4,16 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from farm import kinds
+from farm.kinds.tuning.sweep import TuningSweep
+from farm.model import JobSpec
+from farm.model.durations import span
 from farm.report.document import Document, Facts, Paragraph
-from farm.report.numbers import several, span
+from farm.report.numbers import several
 from farm.scheduling import tuner
-from farm.scheduling.plan import Plan, expected_s, points, work_s
+from farm.scheduling.plan import Plan, points, trial_s
 from farm.scheduling.submission import Submission
-from farm.spec import Sweep, TuningSweep
+from farm.spec import Sweep
 
 
 def described(sweep: Sweep, plan: Plan) -> Document:
@@ -41,15 +45,21 @@ def _search(sweep: TuningSweep, facts: dict[str, Any], targets: str) -> Iterator
 
 
 def _duration(sweep: Sweep, plan: Plan, duration_s: float) -> str:
-    if any(work_s(job.shared) is None for job in plan.jobs):
-        what = {"layers": "layers", "serving": "requests"}.get(sweep.kind, "trainings")
-        return f"about {span(duration_s)} around the {what}; how long those take is not known"
+    kind = kinds.of(sweep)
+    if any(kind.expected_s(spec) is None for spec in _shared(plan)):
+        return f"about {span(duration_s)} around the {kind.work}; how long those take is not known"
     return f"about {span(duration_s)} of measuring, shared among the machines"
+
+
+def _shared(plan: Plan) -> list[JobSpec]:
+    """The specs of its points and targets, each once."""
+    return list({id(job.shared): job.shared for job in plan.jobs}.values())
 
 
 def record(sweep: Sweep, plan: Plan) -> dict[str, Any]:
     """As one plain record."""
-    known_s = [expected_s(job.shared) for job in plan.jobs]
+    kind = kinds.of(sweep)
+    known_s = {id(spec): trial_s(kind, spec) for spec in _shared(plan)}
     own = _search_record(sweep, plan) if isinstance(sweep, TuningSweep) else {}
     return {
         "sweep": plan.sweep_id,
@@ -58,7 +68,7 @@ def record(sweep: Sweep, plan: Plan) -> dict[str, Any]:
         "blocks": len({job.block for job in plan.jobs}),
         **own,
         "targets": dict(Counter(job.shared.target for job in plan.jobs)),
-        "expected_duration_s": plan.total * sum(known_s) / max(len(known_s), 1),
+        "expected_duration_s": plan.total * sum(known_s[id(job.shared)] for job in plan.jobs) / max(len(plan.jobs), 1),
         "warnings": list(plan.warnings),
     }
 

@@ -16,9 +16,10 @@ from rich.text import Text
 
 from farm.kinds.points import point
 from farm.model import FailedTrial, JobState, Progress, Scalar, SweepRecord
+from farm.model.durations import span
 from farm.report.document import Block, Column, Form, Paragraph, Row
 from farm.report.document import Table as DataTable
-from farm.report.numbers import UNKNOWN, label, span
+from farm.report.numbers import UNKNOWN, label
 from farm.report.terminal import Plain, plain
 from farm.scheduling.routing import fits
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from farm.kinds.points import point
 from farm.model import Failure, TrialRow
+from farm.model.durations import span
 from farm.report.document import Block, Code, Document, Facts, Paragraph
-from farm.report.numbers import UNKNOWN, span
+from farm.report.numbers import UNKNOWN
 from farm.report.terminal import plain
 
 

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from farm.kinds.tuning.space import Range
 from farm.model import Point
 from farm.scheduling.tuning.study import Finished, Pending, Study
-from farm.spec.space import Range
 
 CANDIDATES = 10_000
 Floats: TypeAlias = NDArray[np.float64]

@@ -6,10 +6,10 @@ from itertools import islice
 from random import Random
 
 from farm.errors import InputError
+from farm.kinds.tuning.space import Choice, Parameter, Range, Space
+from farm.kinds.tuning.strategies import Strategy
 from farm.model import Point, Scalar
 from farm.scheduling.tuning.study import Finished, Pending, Study
-from farm.spec.space import Choice, Parameter, Range, Space
-from farm.spec.strategies import Strategy
 
 #: More than this is a mistake rather than a grid.
 MAX_POINTS = 100_000

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, takewhile
 from statistics import median
 
+from farm.kinds.tuning.strategies import Pruning
 from farm.model import Rung
 from farm.scheduling.tuning.study import Finished
-from farm.spec.strategies import Pruning
 
 
 def thresholds(rule: Pruning, number: int, history: Sequence[Finished], epochs: int) -> tuple[Rung, ...]:

@@ -17,10 +17,10 @@ from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, QMCSampler, R
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
+from farm.kinds.tuning.space import Choice, Range, Space
+from farm.kinds.tuning.strategies import Objective
 from farm.model import Point, Scalar
 from farm.scheduling.tuning.study import Finished, Pending, Study
-from farm.spec.space import Choice, Range, Space
-from farm.spec.strategies import Objective
 
 DIRECTIONS: Mapping[Objective, StudyDirection] = {
     "accuracy": StudyDirection.MAXIMIZE,

@@ -11,10 +11,10 @@ from operator import attrgetter
 from typing import TypeAlias
 
 from farm.errors import InputError
+from farm.kinds.tuning.space import Range
 from farm.model import Point
 from farm.scheduling.tuning.grid import points
 from farm.scheduling.tuning.study import Finished, Pending, Study
-from farm.spec.space import Range
 
 Ask: TypeAlias = Callable[[Study, Sequence[Finished], Sequence[Pending], int], Point]
 

@@ -3,9 +3,9 @@
 import hashlib
 from dataclasses import dataclass
 
+from farm.kinds.tuning.space import Space
+from farm.kinds.tuning.strategies import Objective, Strategy
 from farm.model import Point
-from farm.spec.space import Space
-from farm.spec.strategies import Objective, Strategy
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,9 +32,9 @@ from farm.model import (
 from tests.benchmarks.accuracy.cases import SPREAD, Batches
 from workers.simulator import IDLE, Board, Constant, Load, Preset, Square, drive
 from workers.supervisor.conversation import TrialEvents
-from workers.supervisor.cooldown import LOOKS, Rest
-from workers.supervisor.report import Observed, informed
-from workers.supervisor.supervisor import COOLING_LOOKS, SETTLE_S
+from workers.supervisor.cooldown import READINGS, Rest
+from workers.supervisor.report import Observed, add_probe
+from workers.supervisor.supervisor import COOLING_READINGS, SETTLE_S
 from workers.trial import protocol
 from workers.trial.loops import run_windows
 from workers.trial.main import lead
@@ -162,8 +162,8 @@ class Machine:
         """Wait until the board is at rest, as `workers.supervisor.cooldown` does."""
         preset = self.board.preset
         rest = Rest(preset.silicon.idle_w, preset.rest_c)
-        met, looked, period_s = 0, 0, settings.idle_s / COOLING_LOOKS
-        while met < LOOKS and looked * period_s < settings.cool_down_max_s:
+        met, looked, period_s = 0, 0, settings.idle_s / COOLING_READINGS
+        while met < READINGS and looked * period_s < settings.cool_down_max_s:
             self.let_pass(period_s, self.idle_load)
             looked += 1
             met = met + 1 if rest.is_met(self._polled[-1]) else 0
@@ -267,7 +267,7 @@ def run_trial(
         before=before,
         events=supervisor.events,
         after=after,
-        traces=[informed(trace, probe) for trace in machine.traces()],
+        traces=[add_probe(trace, probe) for trace in machine.traces()],
         probe=probe,
         glances=(),
         notes=(),

@@ -13,7 +13,7 @@ from pydantic import Field, JsonValue
 
 from farm.model import Frozen, Point
 from workers.trial.loops import run_windows
-from workers.trial.params import parsed
+from workers.trial.params import parse
 from workers.trial.stage import Stage
 
 #: Rows of the square matrices, and products between two looks at the clock: together below 2 ms on either device.
@@ -44,7 +44,7 @@ class Burn:
 
     def setup(self, point: Point, device: str, seed: int) -> None:
         """Make a matrix on the device (`cpu`, `cuda:N`)."""
-        params = parsed(point, Params)
+        params = parse(point, Params)
         family = device.partition(":")[0]
         rows, dtype = ROWS[family], torch.float16 if family == "cuda" else torch.float32
         noise = torch.randn(rows, rows, generator=torch.Generator().manual_seed(seed))

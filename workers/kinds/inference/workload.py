@@ -15,7 +15,7 @@ from farm.model import Frozen, Point
 from workers.kinds.inference import images, networks
 from workers.kinds.inference.images import Preprocess
 from workers.trial.loops import run_windows
-from workers.trial.params import configure_torch, parsed
+from workers.trial.params import configure_torch, parse
 from workers.trial.stage import Stage
 from workers.trial.workload import InvalidWorkload
 
@@ -85,7 +85,7 @@ class Inference:
 
     def setup(self, point: Point, device: str, seed: int) -> None:
         """Build the network and its batch on the device (`cpu`, `cuda:N`); with `compile`, compile it."""
-        params = parsed(point, Params)
+        params = parse(point, Params)
         classifier = Classifier.build(params, device, seed)
         photographs = images.load(params.images, classifier.preprocess, params.batch_size, seed)
         self._batch = photographs.fill(classifier.batch(params.batch_size, like=photographs.pixels[0]))

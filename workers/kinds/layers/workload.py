@@ -25,7 +25,7 @@ from workers.kinds.layers.parts import Part, Subject
 from workers.kinds.training import networks as simple_networks
 from workers.kinds.training.networks import STUDY_MODELS, Architecture, Shape
 from workers.trial.loops import run_parts
-from workers.trial.params import configure_torch, parsed
+from workers.trial.params import configure_torch, parse
 from workers.trial.stage import Stage
 from workers.trial.workload import InvalidWorkload
 
@@ -85,7 +85,7 @@ class Layers:
 
     def setup(self, point: Point, device: str, seed: int) -> None:
         """Build the network on the device (`cpu`, `cuda:N`), watch its layers in one pass, and select the whole."""
-        params = parsed(point, Params)
+        params = parse(point, Params)
         configure_torch(params.precision, params.threads, device)
         network = _build(params, seed)
         overwriting = leaves.undo_inplace(network)

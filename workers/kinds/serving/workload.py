@@ -20,7 +20,7 @@ from workers.kinds.inference import images
 from workers.kinds.inference.images import Preprocess
 from workers.kinds.inference.workload import Classifier, NetworkParams
 from workers.kinds.serving import course
-from workers.trial.params import parsed
+from workers.trial.params import parse
 from workers.trial.stage import Stage
 from workers.trial.workload import InvalidWorkload
 
@@ -59,7 +59,7 @@ class Serving:
 
     def setup(self, point: Point, device: str, seed: int) -> None:
         """Build the network and the largest batch on the device, and run batches of several sizes once."""
-        params = parsed(point, Params)
+        params = parse(point, Params)
         self.policy = _policy(params.policy)
         self.arrivals = _arrivals(params)
         self.requests = params.requests

@@ -22,7 +22,7 @@ from workers.kinds.training import networks as simple_networks
 from workers.kinds.training.course import Scores
 from workers.kinds.training.datasets import Part
 from workers.kinds.training.networks import STUDY_MODELS, Architecture
-from workers.trial.params import configure_torch, parsed
+from workers.trial.params import configure_torch, parse
 from workers.trial.stage import Stage
 
 #: What operations that allow it compute in, by precision.
@@ -82,7 +82,7 @@ class Training:
 
     def setup(self, point: Point, device: str, seed: int) -> None:
         """Load the images and build the network, optimizer and schedule on the device (`cpu`, `cuda:N`)."""
-        params = self._params = parsed(point, Params)
+        params = self._params = parse(point, Params)
         configure_torch(params.precision, params.threads, device)
         dataset = datasets.load(params.dataset, _options(params))
         architecture = Architecture(params.model, params.conv_layers, params.linear_layers, params.relu, params.weights)

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from farm.kinds.tuning.space import Levels
 from farm.model import Frozen
 from farm.spec.positions import Loc
-from farm.spec.space import Levels
 from farm.spec.types import Count, Expected, ShortForm, Switch, refuse
 
 StrategyName = Annotated[

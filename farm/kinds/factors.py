@@ -1,0 +1,66 @@
+"""Factors that several kinds have: networks, devices, number formats, images."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from farm.spec.catalog import MODELS, STUDY_MODELS, USER_MODEL
+from farm.spec.types import Among, Expected, OneOrMore, PositiveInt, Switch, integer, matching, path_or, same
+
+NetworkName = Annotated[
+    str,
+    Among(MODELS, USER_MODEL),
+    Expected("a classification network of torchvision, or package.module:Class", same(*MODELS)),
+]
+AnyNetworkName = Annotated[
+    str,
+    Among((*STUDY_MODELS, *MODELS), USER_MODEL),
+    Expected(
+        f"one of {', '.join(STUDY_MODELS)}, a network of torchvision, or package.module:Class",
+        same(*STUDY_MODELS, *MODELS),
+    ),
+]
+Precision = Annotated[Literal["fp32", "fp16", "bf16", "tf32"], Expected()]
+Device = Annotated[
+    str,
+    matching(r"^(auto|cpu|cuda(:(0|[1-9][0-9]?))?)$"),
+    Expected("auto, cpu, cuda or cuda:N", same("auto", "cpu", "cuda", "cuda:0")),
+]
+Weights = Annotated[
+    str,
+    matching(r"^.{1,4000}$"),
+    path_or("random", "default"),
+    Expected("random, default or the path of a file such as ./weights.pth", same("random", "default")),
+]
+Images = Annotated[
+    str,
+    matching(r"^.{1,4000}$"),
+    path_or("sample"),
+    Expected("sample or the path of a folder such as ./photos", same("sample")),
+]
+Threads = Annotated[int | None, integer(1, 4096), Expected("a positive integer, or null for all cores")]
+Layers = Annotated[int, integer(1, 100), Expected("a positive integer")]
+
+Networks = Annotated[tuple[NetworkName, ...], OneOrMore()]
+AnyNetworks = Annotated[tuple[AnyNetworkName, ...], OneOrMore()]
+Positives = Annotated[tuple[PositiveInt, ...], OneOrMore()]
+Precisions = Annotated[tuple[Precision, ...], OneOrMore()]
+Devices = Annotated[tuple[Device, ...], OneOrMore()]
+WeightsOf = Annotated[tuple[Weights, ...], OneOrMore()]
+ImagesFrom = Annotated[tuple[Images, ...], OneOrMore()]
+Switches = Annotated[tuple[Switch, ...], OneOrMore()]
+ThreadCounts = Annotated[tuple[Threads, ...], OneOrMore()]
+LayerCounts = Annotated[tuple[Layers, ...], OneOrMore()]
+
+NETWORK: Any = Field(description="network: torchvision's name of one that classifies, or package.module:Class")
+PRECISION: Any = Field(("fp32",), description="number format of the computation")
+DEVICE: Any = Field(("auto",), description="auto (a GPU if there is one), cpu, cuda or cuda:N")
+WEIGHTS: Any = Field(
+    ("random",), description="random, default (torchvision's trained ones) or the path of a local file"
+)
+IMAGES: Any = Field(("sample",), description="sample (scikit-learn's two photographs) or the path of a folder")
+CHANNELS_LAST: Any = Field((False,), description="memory format with the channels last")
+THREADS: Any = Field((None,), description="CPU threads of the trial; null: all cores")
+CONV_LAYERS: Any = Field((2,), description="convolutions of simple_cnn and simple_cnn2")
+LINEAR_LAYERS: Any = Field((3,), description="linear layers of the study's networks")
+RELU: Any = Field((True,), description="activations of simple_cnn")

@@ -1,0 +1,8 @@
+"""Kind imported: measurements that were made elsewhere, whatever ran there."""
+
+from farm.kinds.inference.kind import COLUMNS
+from farm.kinds.kind import Kind
+
+KIND = Kind(
+    name="imported", description="measurements made elsewhere: `farm import`", unit="run", sweep=None, columns=COLUMNS
+)

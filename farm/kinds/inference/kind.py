@@ -1,0 +1,22 @@
+"""Kind inference: networks on batch after batch of images."""
+
+from farm.kinds.inference.sweep import InferenceSweep
+from farm.kinds.kind import Kind
+from farm.model import Need
+from farm.report.columns import Columns
+
+COLUMNS = Columns(
+    always=("model", "batch_size"),
+    context=("machine", "device", "precision", "weights", "images", "channels_last", "compile", "threads"),
+)
+KIND = Kind(
+    name="inference",
+    description="networks on batch after batch of images",
+    unit="image",
+    sweep=InferenceSweep,
+    needs=(Need.LATENCIES, Need.ACCURACY),
+    columns=COLUMNS,
+    times_batches=True,
+    method="After a warm-up, batches run in measure windows, inside which none is synchronized; latencies come from a "
+    "pass of their own, and every batch of it counts.",
+)

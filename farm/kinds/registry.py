@@ -1,0 +1,119 @@
+"""The kinds that are installed: entry points of group `wattfarm.kinds`, loaded on use."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+from farm.errors import InputError
+from farm.kinds.kind import Kind
+from farm.model import SweepRecord
+from farm.spec import Sweep, loader
+
+GROUP = "wattfarm.kinds"
+log = logging.getLogger(__name__)
+
+
+@cache
+def _entries() -> Mapping[str, EntryPoint]:
+    """Return the entry points by name, in alphabetical order."""
+    return {entry.name: entry for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name)}
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all installed kinds, without loading them."""
+    return tuple(_entries())
+
+
+@cache
+def get(name: str) -> Kind:
+    """Return the kind of that name.
+
+    Raises:
+        InputError: no installed package has it, or it cannot be loaded.
+    """
+    entry = _entries().get(name)
+    if entry is None:
+        raise InputError(
+            f"kind {name!r} is not installed here, only {', '.join(names())}: "
+            "install the package that brings it, or update wattfarm"
+        )
+    try:
+        kind = entry.load()
+    except Exception as error:
+        package = entry.dist.name if entry.dist else entry.value
+        raise InputError(f"kind {name!r} of package {package} cannot be loaded: {error}") from error
+    if not isinstance(kind, Kind) or kind.name != name:
+        raise InputError(f"kind {name!r}: expected {entry.value} to be a farm.kinds.Kind of that name, got {kind!r}")
+    return kind
+
+
+def kinds() -> Iterator[Kind]:
+    """Yield every installed kind; one that cannot be loaded is logged and left out."""
+    for name in names():
+        try:
+            yield get(name)
+        except InputError as error:
+            log.warning("%s", error)
+
+
+def of(sweep: Sweep) -> Kind:
+    """Return the kind of a sweep."""
+    return get(sweep.kind)
+
+
+class _Models(Mapping[str, type[Sweep]]):
+    """The schema of each kind that can be submitted. A kind is loaded when it is asked for."""
+
+    def __getitem__(self, name: str) -> type[Sweep]:
+        model = get(name).sweep if name in _entries() else None
+        if model is None:
+            raise KeyError(name)
+        return model
+
+    def __iter__(self) -> Iterator[str]:
+        return (kind.name for kind in kinds() if kind.sweep is not None)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+MODELS = _Models()
+
+
+def load_sweep(path: Path) -> Sweep:
+    """Read a sweep file of any installed kind; raises SweepError with every problem, one line each."""
+    return loader.load_sweep(path, MODELS)
+
+
+def parse_sweep(text: str, name: str, folder: Path) -> Sweep:
+    """Read a sweep of any installed kind from text.
+
+    Args:
+        text: the YAML.
+        name: what error messages call the file.
+        folder: where the relative paths of the sweep begin.
+
+    Raises:
+        SweepError: it holds every problem, one line each, in the order of the text.
+    """
+    return loader.parse_sweep(text, name, folder, MODELS)
+
+
+def restored(record: SweepRecord) -> Sweep:
+    """Return the sweep that was submitted, from what the store keeps of it.
+
+    Raises:
+        InputError: its kind is not installed, or cannot be submitted.
+    """
+    model = get(record.kind).sweep
+    if model is None:
+        raise InputError(f"{record.name}: of kind {record.kind}: it was never submitted")
+    return loader.restored(record, model)
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a sweep of any installed kind, for editors."""
+    return loader.json_schema(MODELS)

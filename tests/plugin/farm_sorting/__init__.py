@@ -1,0 +1,1 @@
+"""A kind of measurement for Wattfarm: what sorting costs."""
