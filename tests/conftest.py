@@ -29,6 +29,8 @@ SLOW = (
 )
 
 
+#: Tests run side by side: one thread of OpenMP each, lest they wait for one another in busy loops.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 #: No test is about time: on a busy machine an example may take long.
 hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("untimed")
