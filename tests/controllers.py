@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from farm.errors import BrokerUnavailable
 from farm.model import JobMessage
+from farm.model.errors import BrokerUnavailable
 from farm.scheduling.broker import Publisher
 from farm.scheduling.controller import Controller
 from farm.settings import Settings

@@ -10,8 +10,8 @@ from typing import Any, Self
 
 import pytest
 
-from farm.errors import MeterLost
 from farm.model import Claim, Domain, Frozen, JobSpec, MeasureSettings, Quality, Reading, Window, WindowKind
+from farm.model.errors import MeterLost
 from workers.supervisor.zygote import ExitStatus, TrialProcess
 from workers.trial import protocol, workload
 from workers.trial.protocol import Channel

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from farm.cli.loading import load_material, load_report
 from farm.model import (
     Domain,
     FailureKind,
@@ -23,7 +24,6 @@ from farm.model import (
     WindowKind,
 )
 from farm.store import NewJob, Store
-from farm.studies.paper.loading import load_material, load_report
 from farm.studies.paper.material import Material
 from tests.contract.store_records import MACHINE, UTC_NOON, new_job, record, report
 

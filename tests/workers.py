@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from celery.worker import state
 
-from farm.errors import StoreUnavailable
 from farm.model import Claim, FailureKind, TrialReport
+from farm.model.errors import StoreUnavailable
 from farm.settings import Settings
 from farm.store import Store
 from tests.contract.store_records import ANNE, BERT, MACHINE, SWEEP, new_job, record, report

@@ -129,6 +129,6 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _bad(message: str) -> Exception:
-    from farm.errors import InputError
+    from farm.model.errors import InputError
 
     return InputError(message)

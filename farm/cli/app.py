@@ -102,7 +102,7 @@ app.add_typer(db, name="db")
 
 def main() -> None:
     """Run the command; an error is one clear line and an exit status."""
-    from farm.errors import FarmError
+    from farm.model.errors import FarmError
 
     # What a command reads lives to its end: looking for garbage among it takes a fifth of the time of a large sweep.
     gc.set_threshold(100_000, 20, 20)

@@ -8,7 +8,7 @@ import typer
 
 from farm.cli.options import Json, as_form
 from farm.cli.output import Notes, Output, Shown
-from farm.errors import FarmError, ServiceError
+from farm.model.errors import FarmError, ServiceError
 
 if TYPE_CHECKING:
     from farm.model import Check

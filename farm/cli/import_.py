@@ -46,10 +46,10 @@ def import_(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be imported, store nothing.")] = False,
 ) -> Line:
     """Take measurements made elsewhere, as a sweep marked imported."""
-    from farm.errors import InputError
     from farm.exchange import importing
     from farm.exchange.importing import UNKNOWN, parse_pairs
     from farm.model import Domain, Mapped, Quality
+    from farm.model.errors import InputError
 
     for option, value, known in (("--domain", domain, tuple(Domain)), ("--quality", quality, (*Quality, UNKNOWN))):
         if value is not None and value not in known:

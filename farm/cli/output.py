@@ -127,7 +127,7 @@ def _write_document(shown: Shown) -> None:
 
 
 def _write_rows(records: list[dict[str, Any]], form: "Format", path: Path | None) -> None:
-    from farm.errors import InputError
+    from farm.model.errors import InputError
     from farm.report import files
 
     if path is not None:

@@ -43,7 +43,7 @@ def drain(
 def _assign(name: str, wanted_state: "MachineState", as_json: bool, wait: bool = False) -> Line:
     from time import sleep
 
-    from farm.errors import InputError
+    from farm.model.errors import InputError
     from farm.scheduling.status import states
 
     with opened() as (store, _):

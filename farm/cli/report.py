@@ -37,8 +37,8 @@ def report(
     ] = None,
 ) -> Written:
     """Write sweeps up as a paper would: one file to read or print."""
+    from farm.cli.loading import load_material, load_report
     from farm.settings.credentials import redacted
-    from farm.studies.paper.loading import load_material, load_report
 
     chosen = chosen_format(form, output)
     with opened() as (store, settings):
@@ -53,7 +53,7 @@ def report(
 
 def chosen_format(name: str | None, path: Path | None) -> str:
     """html, md or json: as asked for, or as the file's suffix has it; raises InputError."""
-    from farm.errors import InputError
+    from farm.model.errors import InputError
 
     suffix = path.suffix.removeprefix(".").lower() if path is not None else ""
     if name is None and path is None:
@@ -87,7 +87,7 @@ def text(material: "Material", form: str, claims: "Reproduction | None" = None) 
 
 def _draw(material: "Material", folder: Path) -> str:
     """Every chart by itself, numbered as in the report; returns what was done."""
-    from farm.errors import InputError
+    from farm.model.errors import InputError
     from farm.report import svg
     from farm.report.files import write_bytes, write_text
     from farm.studies.paper import sections

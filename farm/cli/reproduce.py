@@ -40,10 +40,10 @@ def reproduce(
 
     Ctrl-C finishes the running trial and stops; the same command goes on from there.
     """
-    from farm.errors import InputError
+    from farm.cli.loading import load_material, load_report
+    from farm.model.errors import InputError
     from farm.settings.credentials import redacted
     from farm.studies import reproduction
-    from farm.studies.paper.loading import load_material, load_report
     from farm.studies.reproduction_view import document
 
     paper = reproduction.find(study)
@@ -74,7 +74,7 @@ def reproduce(
 
 def _default(study: str) -> Path:
     """Beside the user's files: none of them is overwritten but a report. Raises InputError."""
-    from farm.errors import InputError
+    from farm.model.errors import InputError
 
     path = Path(f"reproduce-{study}.html")
     try:

@@ -60,12 +60,12 @@ def response(
     as_json: Json = False,
 ) -> Shown:
     """Simulate response times under load, from measured batches."""
-    from farm.errors import InputError
     from farm.exchange.loading import load, load_results
     from farm.kinds.serving.simulated import beside
     from farm.kinds.serving.simulated import response as simulated
     from farm.kinds.serving.simulated.batches import NEEDS
     from farm.load.policy import Policy
+    from farm.model.errors import InputError
 
     chosen = table_format(form, output, as_json)
     selected = selection(where, domain, include_flagged)
@@ -120,9 +120,9 @@ def recommend(
 
 def _arrivals(name: str, rates: list[str]) -> "list[Arrivals]":
     """One for each rate; a trace has its own. Raises InputError."""
-    from farm.errors import InputError
     from farm.load.arrivals import PROCESSES, Recorded
     from farm.load.rates import rate_per_s
+    from farm.model.errors import InputError
 
     if name not in PROCESSES:
         if rates:

@@ -49,8 +49,8 @@ def export(
     output: Output = None,
 ) -> Rows:
     """Write all that was measured, row by row."""
-    from farm.errors import InputError
     from farm.exchange import exports
+    from farm.model.errors import InputError
     from farm.report import files
 
     if rows not in set(exports.Rows):

@@ -43,7 +43,7 @@ def status(sweep: AnySweep = None, as_json: Json = False) -> Shown:
 
 def _depths(queues: Sequence[str], settings: "Settings") -> tuple[dict[str, int] | None, str]:
     """Messages in each queue, or a note why they are unknown; the folder of an embedded farm is not asked."""
-    from farm.errors import BrokerUnavailable
+    from farm.model.errors import BrokerUnavailable
     from farm.scheduling.broker import Publisher
 
     if settings.is_embedded:
@@ -72,7 +72,7 @@ def logs(
     as_json: Json = False,
 ) -> Shown:
     """Show how a trial ended, and the last lines that it printed."""
-    from farm.scheduling.status.trial import trial as described
+    from farm.kinds.trials import trial as described
 
     with opened() as (store, _):
         found = store.find_trial(trial)

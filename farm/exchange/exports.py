@@ -5,8 +5,8 @@ from dataclasses import fields
 from enum import StrEnum
 from typing import Any
 
-from farm.errors import InputError
 from farm.model import MeasurementRow, Requests, SweepRecord, TrialRow
+from farm.model.errors import InputError
 from farm.store import Store
 
 

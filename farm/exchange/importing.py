@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from farm.analysis.statistics.data import LARGEST
-from farm.errors import InputError
 from farm.exchange import sheets
 from farm.model import UNKNOWN_HARDWARE, Domain, Import, ImportedTrial, Mapped, Quality, Scalar
+from farm.model.errors import InputError
 
 #: What a column may hold besides factors, and what else it may be called.
 ROLES = {

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from farm.analysis.statistics.data import Data
-from farm.errors import InputError
 from farm.exchange import sheets
 from farm.model import Scalar
+from farm.model.errors import InputError
 from farm.report.document import Paragraph
 from farm.report.numbers import several
 from farm.report.observations import Observations, check_kinds, check_size

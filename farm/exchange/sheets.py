@@ -5,7 +5,7 @@ import re
 from math import isfinite
 from pathlib import Path
 
-from farm.errors import InputError
+from farm.model.errors import InputError
 
 #: As people and programs write it; what Python takes besides, 1_0 or nan, is none.
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from farm.spec.catalog import MODELS, STUDY_MODELS, USER_MODEL
+from farm.model.catalog import MODELS, STUDY_MODELS, USER_MODEL
 from farm.spec.types import Among, Expected, OneOrMore, PositiveInt, Switch, integer, matching, path_or, same
 
 NetworkName = Annotated[

@@ -5,8 +5,8 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from farm.errors import InputError
 from farm.kinds.registry import kinds
+from farm.model.errors import InputError
 
 
 def names() -> list[str]:

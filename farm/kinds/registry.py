@@ -7,9 +7,9 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-from farm.errors import InputError
 from farm.kinds.kind import Kind
 from farm.model import SweepRecord
+from farm.model.errors import InputError
 from farm.spec import Sweep, loader
 
 GROUP = "wattfarm.kinds"

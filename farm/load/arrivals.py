@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from farm.errors import InputError
+from farm.model.errors import InputError
 
 Times = NDArray[np.float64]
 #: The study's gaps: 1 / rate x U(0.8, 1.2).

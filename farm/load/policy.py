@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from math import inf, isinf
 from typing import Self
 
-from farm.errors import InputError
 from farm.model.durations import duration_s, spelt_s
+from farm.model.errors import InputError
 
 _EXPECTED = "fixed:8, greedy:8 or timeout:8:20ms"
 

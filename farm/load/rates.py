@@ -3,7 +3,7 @@
 import re
 from math import isfinite
 
-from farm.errors import InputError
+from farm.model.errors import InputError
 
 _PER_S = {"s": 1.0, "min": 1 / 60, "h": 1 / 3600}
 _RATE = rf"(\d+(?:\.\d*)?|\.\d+)\s*/\s*({'|'.join(_PER_S)}|m)"

@@ -3,7 +3,7 @@
 import re
 from decimal import Decimal
 
-from farm.errors import InputError
+from farm.model.errors import InputError
 
 _UNITS_S = {
     "us": Decimal("1e-6"),

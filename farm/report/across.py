@@ -9,8 +9,8 @@ from farm.analysis.across import KIND, MACHINE, Cell, Comparison, Figure, Overal
 from farm.analysis.aggregate import UnitSample, grouped
 from farm.analysis.intervals import BOOTSTRAP_NEEDS, MEDIAN_NEEDS
 from farm.analysis.samples import unit_samples
-from farm.errors import InputError
 from farm.model import SweepData, SweepRecord
+from farm.model.errors import InputError
 from farm.report import notes, summaries
 from farm.report.across_charts import figures
 from farm.report.columns import Columns

@@ -14,7 +14,7 @@ from farm.analysis.statistics.mixed import mixed
 from farm.analysis.statistics.multiplicity import Correction
 from farm.analysis.statistics.pairs import Pair, pairs
 from farm.analysis.statistics.posthoc import dunn, kruskal, tukey
-from farm.errors import InputError
+from farm.model.errors import InputError
 from farm.report import conclusions as words
 from farm.report.document import Block, Column, Document, Form, Record, Row, Table, Value, findings, key, notes
 from farm.report.numbers import number

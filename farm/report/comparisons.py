@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from farm.analysis.statistics.matching import Comparison, Side, compare
 from farm.analysis.statistics.multiplicity import Correction
-from farm.errors import InputError
 from farm.model import SweepData
+from farm.model.errors import InputError
 from farm.report import conclusions as words
 from farm.report.analyses import PAIR, document, pair_values
 from farm.report.document import Block, Column, Document, Paragraph, Row, Table, key

@@ -10,7 +10,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from farm.errors import InputError
+from farm.model.errors import InputError
 
 
 class Format(StrEnum):

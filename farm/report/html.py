@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from farm.errors import InputError
+from farm.model.errors import InputError
 from farm.report import svg
 from farm.report.document import Block, Figure, Report, Table
 from farm.report.layout import laid_out

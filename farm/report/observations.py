@@ -9,10 +9,10 @@ from farm.analysis.aggregate import UnitSample
 from farm.analysis.rules import grams, net_stands_out
 from farm.analysis.samples import unit_samples
 from farm.analysis.statistics.data import LARGEST, Data
-from farm.errors import InputError
 from farm.kinds.serving.figures import statistic_of
 from farm.kinds.serving.live.trials import Served, served
 from farm.model import UNKNOWN_HARDWARE, Flag, Need, Quality, Requests, SweepData
+from farm.model.errors import InputError
 from farm.report import notes
 from farm.report.columns import Columns
 from farm.report.document import Alert, Block, Paragraph, paragraphs

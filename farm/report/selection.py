@@ -7,8 +7,8 @@ from typing import Self, TypeVar
 
 from farm.analysis.aggregate import UnitSample
 from farm.analysis.statistics.data import order
-from farm.errors import InputError
 from farm.model import Domain, Quality, Scalar, SweepRecord
+from farm.model.errors import InputError
 from farm.report.columns import Columns
 from farm.report.document import Alert, Block, Document, Paragraph, paragraphs
 from farm.report.numbers import label

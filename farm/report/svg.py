@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-from farm.errors import InputError
+from farm.model.errors import InputError
 
 #: A chart in a page has the page's colours; one by itself is dark on white.
 _OF_PAGE = re.compile(r"var\(--\w+, (#\w+)\)|currentColor")

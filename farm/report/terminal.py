@@ -7,19 +7,7 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from farm.report.document import (
-    Alert,
-    Block,
-    Code,
-    Document,
-    Facts,
-    Figure,
-    Findings,
-    Heading,
-    Note,
-    Paragraph,
-    Table,
-)
+from farm.report.document import Alert, Block, Code, Document, Facts, Figure, Findings, Heading, Note, Paragraph, Table
 from farm.report.layout import WIDTH, Grid, excess, laid_out, one_line
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from celery import Celery
 from kombu import Connection, Queue
 from kombu.exceptions import KombuError
 
-from farm.errors import BrokerUnavailable, InputError
 from farm.model import JobMessage
+from farm.model.errors import BrokerUnavailable, InputError
 from farm.settings import Settings
 from farm.settings.credentials import redacted
 

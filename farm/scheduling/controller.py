@@ -14,8 +14,8 @@ from threading import Event
 from farm import kinds
 from farm.analysis.samples import per_unit
 from farm.analysis.stopping import statuses
-from farm.errors import BrokerUnavailable, InputError, ServiceError
 from farm.model import JobMessage, SweepRecord
+from farm.model.errors import BrokerUnavailable, InputError, ServiceError
 from farm.scheduling import tuner
 from farm.scheduling.broker import Publisher
 from farm.scheduling.fair_share import LARGEST, Share, Window, chosen

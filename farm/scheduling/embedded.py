@@ -14,8 +14,8 @@ from pathlib import Path
 from time import sleep
 from types import FrameType
 
-from farm.errors import FarmError, ServiceError
 from farm.model import Owner, Progress
+from farm.model.errors import FarmError, ServiceError
 from farm.scheduling import tuner
 from farm.scheduling.broker import Publisher
 from farm.scheduling.controller import Controller

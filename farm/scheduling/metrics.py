@@ -14,8 +14,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from farm import __version__
-from farm.errors import InputError, ServiceError
 from farm.model import JobState, MachineStatus, TrialCount, WaitCount
+from farm.model.errors import InputError, ServiceError
 from farm.spec.capability import is_capability, queue_of
 from farm.store import Store
 

@@ -9,9 +9,9 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from farm import kinds
-from farm.errors import InputError
 from farm.kinds import Kind
 from farm.model import JobSpec, Machine, Point, Scalar
+from farm.model.errors import InputError
 from farm.spec import MAX_JOBS, Sweep, canonical_json, profile_settings, remaining, sweep_id
 from farm.spec.capability import is_capability, queue_of
 

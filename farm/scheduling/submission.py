@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
 
-from farm.errors import BrokerUnavailable
 from farm.kinds.tuning.sweep import TuningSweep
 from farm.model import SweepRecord
+from farm.model.errors import BrokerUnavailable
 from farm.scheduling import routing, tuner
 from farm.scheduling.broker import Publisher
 from farm.scheduling.controller import Controller

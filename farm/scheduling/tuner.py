@@ -14,11 +14,11 @@ from random import Random
 from statistics import fmean
 from typing import cast
 
-from farm.errors import InputError
 from farm.kinds import restored
 from farm.kinds.tuning.strategies import Objective, Strategy
 from farm.kinds.tuning.sweep import TuningSweep
 from farm.model import Asked, Domain, JobSpec, JobState, Machine, Point, Stopped, SweepRecord
+from farm.model.errors import InputError
 from farm.scheduling.plan import Plan, PlannedJob, checked, specs_of, targets_of, warnings_of
 from farm.scheduling.tuning import Finished, Pending, Study, ask, check, size, thresholds
 from farm.scheduling.tuning.strategies import REGISTRY

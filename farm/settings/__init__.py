@@ -18,8 +18,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from farm.errors import InputError
 from farm.model import MACHINE_NAME
+from farm.model.errors import InputError
 from farm.settings.credentials import read_secret, with_password
 
 #: Settings that are URLs, which may contain a password.

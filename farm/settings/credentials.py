@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from farm.errors import InputError
+from farm.model.errors import InputError
 
 #: Variables of the farm and of PostgreSQL that a trial must not inherit.
 _SECRET = re.compile(r"FARM_.*(URL|PASSWORD|SECRET)|PGPASS|REDISCLI_AUTH|CREDENTIALS_DIRECTORY")

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from pydantic import JsonValue
 
-from farm.errors import InputError
 from farm.model import queue_for
+from farm.model.errors import InputError
 from farm.spec.types import shown, suggestion
 
 #: What may be asked for, by its path in `Machine.hardware`. A name in `_gib` stands for one in `_bytes`, in whole GiB:

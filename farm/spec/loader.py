@@ -13,8 +13,8 @@ from typing import Annotated, Any, TypeAlias, Union, get_args
 from pydantic import BaseModel, Field, RootModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from farm.errors import SweepError
 from farm.model import SweepRecord
+from farm.model.errors import SweepError
 from farm.spec.models import KNOWN_KINDS, Sweep, profile_settings, stopping_rule
 from farm.spec.positions import Document, Loc, Place, read
 from farm.spec.types import PROBLEM, shown, suggestion

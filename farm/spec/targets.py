@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from farm.errors import InputError
 from farm.model import MACHINE_NAME
+from farm.model.errors import InputError
 from farm.spec import capability
 from farm.spec.types import Expected, matching, problem, same
 

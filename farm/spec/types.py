@@ -20,7 +20,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
 from farm.model import Baseline, durations
-from farm.spec.catalog import COUNTRIES
+from farm.model.catalog import COUNTRIES
 from farm.spec.positions import Loc
 
 PROBLEM = "problem"

@@ -16,7 +16,7 @@ What holds on both databases, with any number of processes at once (`tests/contr
 from contextlib import suppress
 from typing import Self
 
-from farm.errors import StoreUnavailable
+from farm.model.errors import StoreUnavailable
 from farm.store.imports import Imports
 from farm.store.leases import Leases
 from farm.store.machines import PRESENT_S, Machines

@@ -8,7 +8,7 @@ from sqlite3 import Error as SqliteError
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from farm.errors import StoreUnavailable
+from farm.model.errors import StoreUnavailable
 
 #: By the start of SQLite's error name (https://sqlite.org/rescode.html).
 _SQLITE = {

@@ -5,8 +5,8 @@ from sqlalchemy import ColumnElement, bindparam, case, select, update
 
 import farm.store.tables as t
 from farm import __version__
-from farm.errors import WorkerOutdated
 from farm.model import Claim, FailureKind, Heartbeat, JobSpec, JobState, MachineState, Owner
+from farm.model.errors import WorkerOutdated
 from farm.store.engine import Database
 from farm.store.outcome import outcome
 

@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Any
 from urllib.parse import quote
 
-from farm.errors import InputError, StoreUnavailable
+from farm.model.errors import InputError, StoreUnavailable
 from farm.store.engine import Database
 
 #: A query that takes longer is stopped.

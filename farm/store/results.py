@@ -9,7 +9,6 @@ from sqlalchemy import Connection, Row, Select, func, or_, select
 
 import farm.store.tables as t
 from farm.energy.samples import WORK
-from farm.errors import InputError
 from farm.model import (
     Asked,
     Domain,
@@ -28,6 +27,7 @@ from farm.model import (
     Window,
     WindowKind,
 )
+from farm.model.errors import InputError
 from farm.store.blobs import REQUEST_TIMES, unpack_channel, unpack_known
 from farm.store.engine import Database
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
-from farm.errors import SchemaMismatch
+from farm.model.errors import SchemaMismatch
 from farm.store.engine import Database
 
 #: The newest migration, which this program needs; migrations are numbered 0001, 0002, ...

@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import literal_column, or_, select, update
 
 import farm.store.tables as t
-from farm.errors import InputError
 from farm.model import JobSpec, JobState, MeasureSettings, SweepRecord
+from farm.model.errors import InputError
 from farm.store.engine import Database
 
 #: Jobs that are stored by one statement: memory holds no more rows than these.

@@ -7,18 +7,7 @@ from typing import Any
 
 from farm.model import Quality
 from farm.report.conclusions import change, probability
-from farm.report.document import (
-    Alert,
-    Block,
-    Document,
-    Facts,
-    Findings,
-    Heading,
-    Note,
-    Paragraph,
-    Section,
-    text_table,
-)
+from farm.report.document import Alert, Block, Document, Facts, Findings, Heading, Note, Paragraph, Section, text_table
 from farm.report.numbers import UNKNOWN, number, several
 from farm.report.results import ends
 from farm.studies.claims.finding import Basis, Figure, Finding, Scale, Times, Verdict

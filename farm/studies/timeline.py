@@ -15,7 +15,7 @@ from farm.analysis.across import Figure
 from farm.analysis.aggregate import Key, Summary
 from farm.analysis.intervals import CONFIDENCE, Interval
 from farm.analysis.rules import are_apart, stands_out
-from farm.spec.catalog import NETWORKS, Accuracy, PublishedNetwork
+from farm.model.catalog import NETWORKS, Accuracy, PublishedNetwork
 
 #: A line through fewer papers has no interval; and so many a claim should rest on.
 LEAST_PAPERS, ENOUGH_PAPERS = 3, 5

@@ -7,9 +7,10 @@ from farm import kinds
 from farm.analysis.across import Figure
 from farm.analysis.aggregate import summarise
 from farm.analysis.samples import unit_samples
-from farm.errors import InputError
 from farm.kinds.inference.kind import COLUMNS
 from farm.model import Quality, Scalar, SweepData
+from farm.model.catalog import Accuracy
+from farm.model.errors import InputError
 from farm.report import notes as energy_notes
 from farm.report.document import (
     Block,
@@ -30,7 +31,6 @@ from farm.report.numbers import UNKNOWN, number, several
 from farm.report.results import ends
 from farm.report.selection import Selected, Selection, select
 from farm.report.summaries import records as result_records
-from farm.spec.catalog import Accuracy
 from farm.studies.timeline import ENOUGH_PAPERS, LEAST_PAPERS, Entry, Timeline, Trend, timelines
 
 _NETWORKS = (

@@ -21,8 +21,8 @@ from random import Random
 
 import redis
 
-from farm.errors import FarmError
 from farm.model import Domain, Machine, Measurement, Owner, TrialReport, Window, WindowKind, queue_for
+from farm.model.errors import FarmError
 from farm.settings import Settings, load_settings
 from farm.store import Store
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from farm.errors import MeterLost, MeterUnavailable
 from farm.model import Domain, Reading
+from farm.model.errors import MeterLost, MeterUnavailable
 from workers.meters import Meter
 
 

@@ -6,7 +6,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from farm.errors import InputError
 from farm.exchange import exports
 from farm.exchange.importing import parse_pairs, read
 from farm.exchange.loading import load_all, load_results
@@ -14,6 +13,7 @@ from farm.kinds import views
 from farm.kinds.inference.kind import COLUMNS
 from farm.kinds.inference.results import results
 from farm.model import Domain, Import, Mapped, Quality
+from farm.model.errors import InputError
 from farm.report import across
 from farm.report.document import Alert
 from farm.report.selection import Selection

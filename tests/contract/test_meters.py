@@ -15,8 +15,8 @@ from codecarbon.external.hardware import CPU, SystemCPULoadMeter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farm.errors import InputError, MeterLost
 from farm.model import Domain, Quality
+from farm.model.errors import InputError, MeterLost
 from farm.settings import Settings, load_settings
 from tests.contract.meter_contract import (
     assert_leaves_at_any_time,

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from farm.errors import InputError
 from farm.model import (
     Domain,
     FailureKind,
@@ -21,6 +20,7 @@ from farm.model import (
     Window,
     WindowKind,
 )
+from farm.model.errors import InputError
 from farm.store import Store
 from farm.store.operations import RECENT
 from tests.contract.store_records import (

@@ -7,8 +7,8 @@ from multiprocessing import get_context
 
 import pytest
 
-from farm.errors import WorkerOutdated
 from farm.model import Claim, Failure, FailureKind, JobMessage, JobState, MachineState, Owner
+from farm.model.errors import WorkerOutdated
 from farm.store import Store, tables
 from tests.contract.store_records import (
     ANNE,

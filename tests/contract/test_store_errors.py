@@ -12,8 +12,8 @@ from sqlalchemy import make_url, text
 from sqlalchemy.exc import OperationalError
 
 import farm.store.tables as t
-from farm.errors import InputError, StoreUnavailable
 from farm.model import JobState
+from farm.model.errors import InputError, StoreUnavailable
 from farm.store import Store
 from farm.store.failures import translated
 from tests.contract.store_records import ANNE, MACHINE, counts, new_job, record

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from farm.errors import InputError
 from farm.model import (
     Asked,
     Domain,
@@ -22,6 +21,7 @@ from farm.model import (
     TraceReport,
     WindowKind,
 )
+from farm.model.errors import InputError
 from farm.store import Store
 from farm.store.blobs import REQUEST_TIMES, pack, unpack
 from tests.contract.store_records import (

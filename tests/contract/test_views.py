@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from farm.errors import InputError
 from farm.exchange import exports
 from farm.exchange.loading import load_results
 from farm.kinds import views
 from farm.model import Domain, FailureKind, Flag, Machine, Measurement, Quality, Window, WindowKind
+from farm.model.errors import InputError
 from farm.report.selection import Selection
 from farm.store import Store
 from farm.store.views import VIEWS

@@ -21,8 +21,8 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from farm.errors import StoreUnavailable
 from farm.model import JobState
+from farm.model.errors import StoreUnavailable
 from tests.benchmarks.figures import machine_line
 from tests.faults.lab import NO_SYNC, Lab, running_lab, trial_of
 from tests.faults.network import Proxy, proxy

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from farm.errors import MeterUnavailable
 from farm.model import Domain
+from farm.model.errors import MeterUnavailable
 from farm.settings import Settings
 from tests.contract.meter_contract import assert_leaves_at_any_time, assert_never_falls, assert_reads
 from workers.agent.fingerprint import machine

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from farm.errors import BrokerUnavailable, InputError
+from farm.model.errors import BrokerUnavailable, InputError
 from farm.scheduling.broker import Publisher
 from farm.settings import Settings
 from tests.compose import service

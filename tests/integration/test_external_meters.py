@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farm.energy.joules import mean_power, window_energy
-from farm.errors import InputError, MeterLost
 from farm.model import Domain, Quality, Reading, Trace, Window, WindowKind
+from farm.model.errors import InputError, MeterLost
 from farm.settings import load_settings
 from tests.contract.meter_contract import assert_lost, assert_one_line, assert_unavailable, next_readings
 from tests.contract.meter_fakes import FakePlug

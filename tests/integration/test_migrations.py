@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 import farm.store
-from farm.errors import SchemaMismatch
+from farm.model.errors import SchemaMismatch
 from farm.store import SchemaState, Store, check, upgrade
 from farm.store.schema import HEAD, VERSION_TABLE
 from farm.store.tables import METADATA

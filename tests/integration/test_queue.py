@@ -15,8 +15,8 @@ import pytest
 import redis
 from kombu import Consumer, Message, Queue
 
-from farm.errors import BrokerUnavailable, InputError
 from farm.model import JobMessage
+from farm.model.errors import BrokerUnavailable, InputError
 from farm.scheduling.broker import Publisher, celery_app
 from farm.settings import Settings
 from tests.services import running_redis

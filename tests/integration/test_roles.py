@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import text
 
 import farm.store.tables as t
-from farm.errors import SchemaMismatch, StoreUnavailable
 from farm.model import FailureKind, JobState, MachineState
+from farm.model.errors import SchemaMismatch, StoreUnavailable
 from farm.store import SchemaState, Store, check, upgrade
 from tests.contract.store_records import (
     ANNE,

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from farm.errors import InputError, MeterUnavailable
+from farm.model.errors import InputError, MeterUnavailable
 from farm.settings import Settings, load_settings
 from tests.acceptance.person import PATIENCE_S, TINY, Done, Person, ended
 from tests.services import needs_gcc
@@ -179,7 +179,7 @@ def test_a_simulation_that_was_killed_is_a_lost_gpu(orphan: tuple[Path, psutil.P
     program = f"""
 import json, sys, time
 from pathlib import Path
-from farm.errors import MeterLost
+from farm.model.errors import MeterLost
 from farm.settings import Settings
 from workers.meters.nvml import NvmlCounter, use_simulator
 use_simulator(Path({str(folder)!r}))

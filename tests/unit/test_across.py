@@ -9,8 +9,8 @@ import pytest
 from farm.analysis.across import Comparison, Figure, compare
 from farm.analysis.aggregate import UnitSample, grouped
 from farm.analysis.intervals import Interval
-from farm.errors import InputError
 from farm.model import Flag, Quality
+from farm.model.errors import InputError
 from farm.report.across import parse_reference
 from tests.summaries import sample
 

@@ -10,8 +10,8 @@ import pytest
 
 from farm.analysis.statistics.data import Data
 from farm.analysis.statistics.multiplicity import Correction
-from farm.errors import InputError
 from farm.model import Flag
+from farm.model.errors import InputError
 from farm.report.analyses import Method, Options, analysis, method
 from farm.report.conclusions import change
 from farm.report.files import json_text

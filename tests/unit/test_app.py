@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from farm import __version__
-from farm.errors import FarmError, InputError, StoreUnavailable
 from farm.model import FailureKind, JobState, TrialReport
+from farm.model.errors import FarmError, InputError, StoreUnavailable
 from farm.store import Store
 from tests.contract.store_records import ANNE, BERT, SWEEP, claim, counts, job_id, new_job, record, report
 from tests.workers import SOON_S, Bench, running_bench, wait_until

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from farm.errors import InputError
 from farm.model import queue_for
+from farm.model.errors import InputError
 from farm.settings import Settings
 from farm.spec.capability import FACTS, MAX_LENGTH, is_capability, parse, queue_of
 from workers.agent import fingerprint

@@ -8,8 +8,8 @@ import pytest
 from farm.kinds.inference.sweep import Inference
 from farm.kinds.layers.sweep import LayersOf
 from farm.kinds.training.sweep import Training
+from farm.model.catalog import COUNTRIES, DATASETS, INPUTS, MODELS, NETWORKS, STUDY_MODELS, Accuracy
 from farm.spec import Factors
-from farm.spec.catalog import COUNTRIES, DATASETS, INPUTS, MODELS, NETWORKS, STUDY_MODELS, Accuracy
 
 #: AlexNet's variant has a paper of its own, of 2014; that of SqueezeNet has none, only a repository.
 VARIANTS = ("alexnet", "squeezenet1_1")

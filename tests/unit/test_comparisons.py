@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from farm.errors import InputError
 from farm.model import Quality
+from farm.model.errors import InputError
 from farm.report.comparisons import comparison
 from farm.report.document import Document
 from farm.report.selection import Selection

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from farm.errors import BrokerUnavailable, StoreUnavailable
 from farm.model import FailureKind, JobState, Machine, MachineState
+from farm.model.errors import BrokerUnavailable, StoreUnavailable
 from farm.scheduling.fair_share import SMALLEST
 from farm.store import Store
 from tests.contract.store_records import (

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from farm.errors import InputError, StoreUnavailable
 from farm.model import StoppingRule, SweepRecord
+from farm.model.errors import InputError, StoreUnavailable
 from farm.scheduling import submission, tuner
 from farm.settings import Settings
 from farm.spec import sweep_id

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from farm.errors import FarmError, InputError
+from farm.model.errors import FarmError, InputError
 from farm.scheduling.broker import Publisher
 from farm.settings import Settings, load_settings
 from farm.settings.credentials import read_secret, redacted, with_password, without_secrets

@@ -1,8 +1,8 @@
 import pytest
 
-from farm.errors import InputError
 from farm.load.policy import Policy
 from farm.model.durations import duration_s, seconds, share, span
+from farm.model.errors import InputError
 
 
 @pytest.mark.parametrize(

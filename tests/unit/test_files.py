@@ -11,9 +11,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from farm.errors import InputError
 from farm.exchange import exports
 from farm.model import Flag, Quality
+from farm.model.errors import InputError
 from farm.report.files import FLAT, Format, chosen, json_text, text, write, write_text
 from tests.summaries import NOON, measurement_row
 

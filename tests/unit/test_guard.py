@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from farm.errors import InputError, MachineBusy
+from farm.model.errors import InputError, MachineBusy
 from workers.supervisor.lock import machine_lock
 
 HOLD = """

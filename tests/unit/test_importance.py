@@ -5,11 +5,11 @@ from random import Random
 
 import pytest
 
-from farm.errors import InputError
 from farm.kinds.tuning.importance import LEAST_CONFIGURATIONS, importance
 from farm.kinds.tuning.searches import Configuration
 from farm.kinds.tuning.space import Space
 from farm.model import Point
+from farm.model.errors import InputError
 
 SPACE = Space.model_validate(
     {

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from celery.worker import state
 
-from farm.errors import BrokerUnavailable, WorkerOutdated
 from farm.model import JobState, MachineState
+from farm.model.errors import BrokerUnavailable, WorkerOutdated
 from tests.contract.store_records import MACHINE, SWEEP, claim, counts, job_id
 from tests.workers import SOON_S, Bench, Broker, running_bench, wait_until
 from workers.agent import worker as app

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from farm import kinds
-from farm.errors import InputError
 from farm.kinds import Kind, ready_made, registry
 from farm.kinds.inference.kind import KIND as INFERENCE
 from farm.kinds.inference.sweep import InferenceSweep
 from farm.model import MeasureSettings
+from farm.model.errors import InputError
 from workers.trial.workload import load
 
 OTHER = replace(INFERENCE, name="other")

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from farm.cli.response import response
-from farm.errors import InputError
 from farm.exchange import exports
 from farm.exchange.loading import load, load_all, load_results
 from farm.kinds.serving.live import results as live
 from farm.kinds.serving.simulated import beside
 from farm.kinds.views import view
 from farm.model import Flag, Quality
+from farm.model.errors import InputError
 from farm.report import across, html, markdown, observations
 from farm.report.document import Document, Paragraph, Table
 from farm.report.notes import doubt

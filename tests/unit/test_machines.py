@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from farm import __version__
-from farm.errors import InputError
+from farm.kinds.trials import trial
 from farm.model import (
     Condition,
     Domain,
@@ -24,12 +24,12 @@ from farm.model import (
     Temperature,
     Waiting,
 )
+from farm.model.errors import InputError
 from farm.report.document import Code, Document, Facts, Paragraph
 from farm.report.layout import laid_out
 from farm.report.terminal import text
 from farm.scheduling.status import machines, queues
 from farm.scheduling.status.machines import Seen
-from farm.scheduling.status.trial import trial
 from tests.contract.store_records import MACHINE, SWEEP
 from tests.documents import tables_of
 from tests.golden import assert_golden

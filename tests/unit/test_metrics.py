@@ -12,8 +12,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from farm import __version__
-from farm.errors import BrokerUnavailable, InputError, StoreUnavailable
 from farm.model import FailureKind, Flag
+from farm.model.errors import BrokerUnavailable, InputError, StoreUnavailable
 from farm.scheduling.broker import celery_app
 from farm.scheduling.metrics import Kept, Metrics, answer
 from farm.settings import Settings

@@ -9,17 +9,7 @@ from hypothesis import strategies as st
 
 from farm.analysis.intervals import Interval, Median
 from farm.model.durations import span
-from farm.report.numbers import (
-    UNKNOWN,
-    WIDEST,
-    interval,
-    label,
-    median,
-    milliseconds,
-    net_median,
-    number,
-    percent,
-)
+from farm.report.numbers import UNKNOWN, WIDEST, interval, label, median, milliseconds, net_median, number, percent
 from tests.summaries import ends
 
 ANY = st.floats(allow_nan=True, allow_infinity=True)

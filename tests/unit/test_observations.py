@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from farm.analysis.statistics.data import Data
-from farm.errors import InputError
 from farm.exchange.observed import of_csv
 from farm.model import Flag, Quality
+from farm.model.errors import InputError
 from farm.report.document import Paragraph
 from farm.report.observations import of_sweep
 from farm.report.selection import Selection

@@ -12,11 +12,11 @@ import pytest
 
 from farm import __version__, kinds
 from farm.cli.report import report as command
-from farm.errors import InputError
 from farm.exchange.importing import read
 from farm.exchange.loading import load_results
 from farm.kinds.views import view
 from farm.model import Flag, Mapped, Quality, TrialRow
+from farm.model.errors import InputError
 from farm.report import html, markdown
 from farm.report.document import Alert, Block, Figure, Findings, Report, Table
 from farm.report.numbers import number

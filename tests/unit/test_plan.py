@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farm import kinds
-from farm.errors import InputError
 from farm.kinds import load_sweep, parse_sweep
 from farm.kinds.inference.sweep import InferenceSweep
 from farm.kinds.serving.sweep import ServingSweep
 from farm.kinds.training.sweep import TrainingSweep
 from farm.model import Machine, Point
+from farm.model.errors import InputError
 from farm.scheduling.plan import UNKNOWN_LIMIT_S, block_of, plan, points, trial_s
 from farm.spec import PROFILES, Sweep, canonical, sweep_id
 

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from farm.errors import InputError
 from farm.exchange.queried import document, views
+from farm.model.errors import InputError
 from farm.report.across import parse_figure
 from farm.report.terminal import text
 from farm.store import Found

@@ -11,12 +11,12 @@ from farm.kinds.inference.sweep import InferenceSweep
 from farm.kinds.serving.sweep import ServingSweep
 from farm.kinds.tuning.sweep import TuningSweep
 from farm.model import Machine
+from farm.model.catalog import NETWORKS
 from farm.report.terminal import text
 from farm.scheduling import tuner
 from farm.scheduling.plan import Plan, plan
 from farm.scheduling.status import plans
 from farm.spec import Sweep
-from farm.spec.catalog import NETWORKS
 from tests.summaries import widest
 
 READY_MADE = Path(farm.sweeps.__file__).parent

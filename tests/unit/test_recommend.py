@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farm.analysis.intervals import Interval
-from farm.errors import InputError
 from farm.kinds.serving.figures import Figures
 from farm.kinds.serving.recommended.choice import (
     WORTHWHILE,
@@ -26,6 +25,7 @@ from farm.kinds.serving.simulated.service import Service
 from farm.load.arrivals import Poisson
 from farm.load.policy import Policy
 from farm.model import Quality, Scalar
+from farm.model.errors import InputError
 from tests.serving import service, steady
 from tests.summaries import ends
 

@@ -6,7 +6,6 @@ from inspect import signature
 import pytest
 
 from farm.cli.response import recommend, response
-from farm.errors import InputError
 from farm.kinds.serving.recommended import answer
 from farm.kinds.serving.recommended.answer import Recommendation
 from farm.kinds.serving.recommended.choice import Limit
@@ -16,6 +15,7 @@ from farm.kinds.serving.simulated.batches import served
 from farm.load.arrivals import Arrivals, Poisson, Recorded
 from farm.load.policy import Policy
 from farm.model import Domain, Flag, Quality
+from farm.model.errors import InputError
 from farm.report.document import Document
 from farm.report.selection import Selection
 from tests.documents import assert_seen, has_note, seen, tables_of

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farm.analysis.intervals import Interval
-from farm.errors import InputError
 from farm.kinds.inference.kind import COLUMNS
 from farm.kinds.inference.results import Results, document, footnotes, results, sentences, table
 from farm.model import Domain, Flag, Quality, Scalar, StoppingRule, SweepRecord
+from farm.model.errors import InputError
 from farm.report.document import Alert, Document, Paragraph
 from farm.report.selection import Selection
 from farm.report.terminal import text

@@ -10,9 +10,9 @@ from random import Random
 import pytest
 
 from farm.analysis.intervals import Interval
-from farm.errors import InputError
 from farm.kinds.views import view
 from farm.model import Domain, Flag, Quality, Stopped, WindowKind
+from farm.model.errors import InputError
 from farm.report.document import Alert, Document, Heading, Note, Row, Table, Value
 from farm.report.selection import Selection
 from farm.report.terminal import text

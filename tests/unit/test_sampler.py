@@ -9,8 +9,8 @@ from typing import Self
 
 import pytest
 
-from farm.errors import MeterLost, MeterUnavailable
 from farm.model import Domain, Quality, Reading
+from farm.model.errors import MeterLost, MeterUnavailable
 from farm.settings import Settings
 from workers import meters as meters_module
 from workers.meters import Meter, open_meters

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from farm.errors import InputError
+from farm.model.errors import InputError
 from farm.settings import load_settings
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from farm.errors import InputError
 from farm.exchange.sheets import number, read
+from farm.model.errors import InputError
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import farm
-from farm.errors import SweepError
 from farm.kinds import json_schema, load_sweep, parse_sweep
 from farm.model import Baseline, queue_for
+from farm.model.catalog import MODELS, USER_MODEL
+from farm.model.errors import SweepError
 from farm.spec import PROFILES, Sweep, canonical, capability, profile_settings, sweep_id
-from farm.spec.catalog import MODELS, USER_MODEL
 from farm.spec.loader import MAX_BYTES
 
 FOLDER = Path("/lab/sweeps")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from farm.errors import InputError, StoreUnavailable
 from farm.model import FailureKind, JobState, TrialReport
+from farm.model.errors import InputError, StoreUnavailable
 from farm.store import Store
 from tests.contract.store_records import ANNE, MACHINE, claim, counts, job_id, new_job, record, report
 from workers.agent import spool as module

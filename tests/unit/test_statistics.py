@@ -20,8 +20,8 @@ from farm.analysis.statistics.mixed import mixed
 from farm.analysis.statistics.multiplicity import Correction, adjusted, benjamini_hochberg, holm
 from farm.analysis.statistics.pairs import cliff, of_logs, overall, pairs
 from farm.analysis.statistics.posthoc import dunn, kruskal, tukey
-from farm.errors import InputError
 from farm.model import Scalar
+from farm.model.errors import InputError
 
 Columns = dict[str, tuple[Scalar, ...]]
 #: Dried weight of plants: Dobson (1983), An Introduction to Statistical Modelling; R's PlantGrowth.

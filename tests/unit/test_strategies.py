@@ -14,10 +14,10 @@ import pytest
 from scipy.special import ndtr
 from sklearn.model_selection import ParameterGrid
 
-from farm.errors import InputError
 from farm.kinds.tuning.space import Choice, Range, Space
 from farm.kinds.tuning.strategies import Strategy, StrategyName
 from farm.model import Point, Scalar
+from farm.model.errors import InputError
 from farm.scheduling.tuning import Finished, Pending, Study, ask, check, size
 from farm.scheduling.tuning.gp_pi import drawn, improvement, posterior
 from farm.scheduling.tuning.grid import MAX_POINTS, points

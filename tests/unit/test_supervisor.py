@@ -10,8 +10,8 @@ from typing import IO
 import pytest
 
 from farm.energy.validity import Glance
-from farm.errors import FarmError
 from farm.model import Domain, Failure, FailureKind, Flag, Machine, Measurement, Probe, TrialReport, WindowKind
+from farm.model.errors import FarmError
 from farm.settings import Settings
 from tests.factories import FACTS, KINDS, POWER_W, TINY, ConstantMeter, Script, ScriptedTrial, TrialEnd, claim, measured
 from workers.supervisor import supervisor

@@ -13,7 +13,7 @@ from farm.analysis.across import Figure
 from farm.analysis.aggregate import Summary
 from farm.analysis.intervals import Interval
 from farm.model import Quality, Scalar
-from farm.spec.catalog import MODELS, NETWORKS, Accuracy
+from farm.model.catalog import MODELS, NETWORKS, Accuracy
 from farm.studies.timeline import Entry, Timeline, timelines
 from tests.summaries import ends, summary
 

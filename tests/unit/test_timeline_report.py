@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from farm.analysis.across import Figure
-from farm.errors import InputError
 from farm.model import Domain, Flag, Quality, Sample, SweepData
+from farm.model.catalog import MODELS, NETWORKS, Accuracy
+from farm.model.errors import InputError
 from farm.report.files import json_text
 from farm.report.selection import Selection
-from farm.spec.catalog import MODELS, NETWORKS, Accuracy
 from farm.studies.timeline_view import Timelines, document, parse_accuracy, parse_figure, view
 from tests.documents import assert_seen, has_note, seen, tables_of
 from tests.summaries import widest

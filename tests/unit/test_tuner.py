@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from farm.errors import InputError
 from farm.kinds.tuning.sweep import TuningSweep
 from farm.model import SEARCH_FACTORS, Domain, JobState, Machine, Point, Rung, Stopped
+from farm.model.errors import InputError
 from farm.scheduling import tuner
 from farm.scheduling.plan import UNKNOWN_LIMIT_S, PlannedJob
 from farm.scheduling.tuner import Known, finished, following, plan, studies, wanting

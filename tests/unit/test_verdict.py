@@ -4,8 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from farm.energy import verdict
-from farm.model import Check, Probe
+from farm.model import Check, Probe, verdict
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -14,8 +14,8 @@ from typing import IO
 
 import pytest
 
-from farm.errors import FarmError
 from farm.model import FailureKind, JobSpec
+from farm.model.errors import FarmError
 from tests.factories import job_spec
 from workers.supervisor import zygote
 from workers.supervisor.zygote import ExitStatus, TrialProcess, Zygote

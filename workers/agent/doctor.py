@@ -6,9 +6,8 @@ from contextlib import ExitStack, closing
 from importlib.metadata import version
 from typing import Any
 
-from farm.energy import verdict
-from farm.errors import FarmError, MeterError
-from farm.model import Check, Domain, Machine, Quality
+from farm.model import Check, Domain, Machine, Quality, verdict
+from farm.model.errors import FarmError, MeterError
 from farm.settings import Settings, load_settings
 from workers.agent import fingerprint
 from workers.meters import open_meters

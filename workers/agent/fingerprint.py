@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from farm.errors import MeterError, MeterLost
 from farm.model import Machine
+from farm.model.errors import MeterError, MeterLost
 from farm.settings import Settings
 from workers.meters.nvml import Gpu, Question, mig_is_on, open_gpu
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from farm.errors import BrokerUnavailable, StoreUnavailable
+from farm.model.errors import BrokerUnavailable, StoreUnavailable
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from celery import Celery
 from celery.exceptions import SecurityWarning
 from celery.signals import worker_ready
 
-from farm.errors import FarmError
+from farm.model.errors import FarmError
 from farm.scheduling.broker import Publisher
 from farm.settings import Settings, load_settings, logs
 from farm.store import Store

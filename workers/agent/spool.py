@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from farm.errors import InputError, StoreUnavailable
 from farm.model import TrialReport
+from farm.model.errors import InputError, StoreUnavailable
 from farm.store import Store
 from workers.agent import refused
 

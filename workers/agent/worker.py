@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from farm import __version__
-from farm.errors import FarmError, MachineBusy, StoreUnavailable, WorkerOutdated
 from farm.model import Claim, Failure, FailureKind, Machine, MachineState, Owner, TrialReport
+from farm.model.errors import FarmError, MachineBusy, StoreUnavailable, WorkerOutdated
 from farm.settings import Settings, logs
 from farm.store import Store
 from workers.agent.allowlist import refusal

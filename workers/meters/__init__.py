@@ -35,8 +35,8 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol, Self
 
-from farm.errors import MeterUnavailable, MeterUnset
 from farm.model import Domain, Quality, Reading
+from farm.model.errors import MeterUnavailable, MeterUnset
 from farm.settings import Settings
 
 

@@ -13,8 +13,8 @@ from functools import cache
 from importlib import import_module, resources
 from typing import Any, Self
 
-from farm.errors import MeterLost, MeterUnavailable
 from farm.model import Domain, Quality, Reading
+from farm.model.errors import MeterLost, MeterUnavailable
 from farm.settings import Settings
 
 

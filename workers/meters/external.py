@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Self
 
-from farm.errors import MeterLost, MeterUnavailable
 from farm.model import Domain, Quality, Reading
+from farm.model.errors import MeterLost, MeterUnavailable
 from farm.settings import Settings
 from workers.meters.sources import Offset, Sample, Source, configured
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from farm.errors import InputError, MeterLost, MeterUnavailable
 from farm.model import Domain, Quality, Reading
+from farm.model.errors import InputError, MeterLost, MeterUnavailable
 from farm.settings import Settings
 
 T = TypeVar("T")

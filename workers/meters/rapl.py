@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from farm.errors import MeterLost, MeterUnavailable
 from farm.model import Domain, Quality, Reading
+from farm.model.errors import MeterLost, MeterUnavailable
 from farm.settings import Settings
 
 

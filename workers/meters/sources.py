@@ -10,7 +10,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, Protocol
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
-from farm.errors import MeterLost, MeterUnavailable, MeterUnset
+from farm.model.errors import MeterLost, MeterUnavailable, MeterUnset
 from farm.settings import Settings
 
 #: The estimate of a server's clock uses this many of the last requests.

@@ -12,7 +12,7 @@ from uuid import NAMESPACE_OID, uuid5
 
 import typer
 
-from farm.errors import FarmError, InputError
+from farm.model.errors import FarmError, InputError
 from workers.simulator import A100, H100, IDLE, RTX4090, SERVER, V100, CpuUse, Follow, Preset, Simulation, simulated_gpu
 from workers.simulator.library import THE_BOARD
 

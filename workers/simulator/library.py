@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from farm.errors import InputError
+from farm.model.errors import InputError
 from workers.simulator.physics import Preset, Published
 
 #: The name that every NVML binding loads.

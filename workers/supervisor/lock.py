@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from farm.errors import InputError, MachineBusy
+from farm.model.errors import InputError, MachineBusy
 
 #: How often a held lock is tried again.
 RETRY_S = 0.1

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from farm.errors import MeterError, MeterUnavailable
 from farm.model import Domain, JobSpec, MeasureSettings, Probe, Reading, WindowKind
+from farm.model.errors import MeterError, MeterUnavailable
 from farm.settings import Settings
 from workers.meters import Meter
 from workers.meters.nvml import NvmlCounter, NvmlPower

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from farm.errors import MachineBusy
 from farm.model import Frozen, Machine, Probe
+from farm.model.errors import MachineBusy
 from farm.settings import Settings
 from workers.supervisor.lock import machine_lock
 from workers.supervisor.probe import run_probe

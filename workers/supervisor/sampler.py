@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
-from farm.errors import MeterLost
 from farm.model import Domain, Reading, Trace
+from farm.model.errors import MeterLost
 from workers.meters import Meter
 
 

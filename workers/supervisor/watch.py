@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 
 from farm.energy.validity import Glance
-from farm.errors import MeterError
+from farm.model.errors import MeterError
 from workers.meters.nvml import Gpu, open_gpu
 
 PRESSURE = Path("/proc/pressure/cpu")

@@ -25,8 +25,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, NoReturn
 
-from farm.errors import FarmError
 from farm.model import Frozen
+from farm.model.errors import FarmError
 from farm.settings.credentials import without_secrets
 from workers.supervisor.processes import die_with_parent, mark
 from workers.trial.protocol import Channel

@@ -8,8 +8,8 @@ from math import exp, log
 from typing import Any, Self
 
 from farm.analysis.statistics.libraries import library
-from farm.errors import InputError
 from farm.model import Scalar
+from farm.model.errors import InputError
 
 #: One combination of levels, in the order of the factors.
 Cell = tuple[Scalar, ...]

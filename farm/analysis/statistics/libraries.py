@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-from farm.errors import InputError
+from farm.model.errors import InputError
 
 
 def library(module: str) -> Any:

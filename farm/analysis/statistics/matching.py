@@ -10,8 +10,8 @@ from farm.analysis.aggregate import Key
 from farm.analysis.intervals import Interval
 from farm.analysis.statistics.data import order
 from farm.analysis.statistics.pairs import Pair, corrected, of_logs, overall
-from farm.errors import InputError
 from farm.model import UNKNOWN_HARDWARE, Scalar
+from farm.model.errors import InputError
 
 Labels = Mapping[str, Scalar]
 #: Machines of one class are interchangeable; machines of different classes are compared only on request.

@@ -11,8 +11,8 @@ from scipy import stats
 from farm.analysis.intervals import CONFIDENCE, Interval
 from farm.analysis.statistics.data import Cell, Data, check_levels, check_spread, relative
 from farm.analysis.statistics.libraries import library
-from farm.errors import InputError
 from farm.model import Scalar
+from farm.model.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)

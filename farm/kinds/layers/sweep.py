@@ -19,8 +19,8 @@ from farm.kinds.factors import (
     Switches,
     ThreadCounts,
 )
+from farm.model.catalog import INPUTS
 from farm.spec import EXCLUDE, KIND, WORKLOAD, Exclusion, ExclusionsOf, Factors, Sweep
-from farm.spec.catalog import INPUTS
 from farm.spec.types import Among, Expected, OneOrMore
 
 Inputs = Annotated[tuple[Annotated[str, Among(INPUTS), Expected(f"one of {', '.join(INPUTS)}")], ...], OneOrMore()]

@@ -4,7 +4,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from farm.errors import InputError
 from farm.kinds.factors import (
     CHANNELS_LAST,
     DEVICE,
@@ -23,6 +22,7 @@ from farm.kinds.factors import (
 )
 from farm.load.offer import USUAL_REQUESTS, requests_in
 from farm.load.policy import Policy
+from farm.model.errors import InputError
 from farm.spec import EXCLUDE, KIND, WORKLOAD, Exclusion, ExclusionsOf, Factors, Sweep
 from farm.spec.types import Expected, OneOrMore, integer, matching, path_or, refuse, same, shown
 

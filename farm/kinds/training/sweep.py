@@ -18,8 +18,8 @@ from farm.kinds.factors import (
     ThreadCounts,
     WeightsOf,
 )
+from farm.model.catalog import DATASETS
 from farm.spec import EXCLUDE, KIND, WORKLOAD, Exclusion, ExclusionsOf, Factors, Sweep
-from farm.spec.catalog import DATASETS
 from farm.spec.types import Expected, OneOrMore, integer, matching, path_or, same
 
 TrainingPrecision = Annotated[Literal["fp32", "tf32", "amp-fp16", "amp-bf16"], Expected()]

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from math import log10
 from typing import TYPE_CHECKING
 
-from farm.errors import InputError
 from farm.kinds.tuning.searches import Configuration
 from farm.kinds.tuning.space import Choice, Range, Space
 from farm.model import Scalar
+from farm.model.errors import InputError
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

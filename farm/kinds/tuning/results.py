@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from math import isfinite
 
 from farm.analysis.samples import labels, unit_samples
-from farm.errors import InputError
 from farm.kinds.tuning import tables
 from farm.kinds.tuning.charts import charts
 from farm.kinds.tuning.comparison import BASELINE, LEAST_SEEDS, SIGNIFICANCE, StrategyComparison
@@ -15,6 +14,7 @@ from farm.kinds.tuning.searches import Found, studies
 from farm.kinds.tuning.space import Space
 from farm.kinds.tuning.workloads import Workload, workloads
 from farm.model import Flag, Quality, SweepData
+from farm.model.errors import InputError
 from farm.report import notes
 from farm.report.charts import origin
 from farm.report.columns import Columns

@@ -6,11 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from farm import __version__
-from farm.energy import verdict
-from farm.errors import InputError
 from farm.kinds.points import point
-from farm.model import Condition, MachineState, MachineStatus, RunningJob, Temperature
+from farm.model import Condition, MachineState, MachineStatus, RunningJob, Temperature, verdict
 from farm.model.durations import span
+from farm.model.errors import InputError
 from farm.report.document import Column, Document, Facts, Form, Note, Paragraph, Row, Table
 from farm.report.facts import flat
 from farm.report.numbers import UNKNOWN, number, several

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from random import Random
 
-from farm.errors import InputError
 from farm.kinds.tuning.space import Choice, Parameter, Range, Space
 from farm.kinds.tuning.strategies import Strategy
 from farm.model import Point, Scalar
+from farm.model.errors import InputError
 from farm.scheduling.tuning.study import Finished, Pending, Study
 
 #: More than this is a mistake rather than a grid.

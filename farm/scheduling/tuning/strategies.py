@@ -10,9 +10,9 @@ from importlib.util import find_spec
 from operator import attrgetter
 from typing import TypeAlias
 
-from farm.errors import InputError
 from farm.kinds.tuning.space import Range
 from farm.model import Point
+from farm.model.errors import InputError
 from farm.scheduling.tuning.grid import points
 from farm.scheduling.tuning.study import Finished, Pending, Study
 

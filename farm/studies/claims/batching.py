@@ -16,8 +16,8 @@ from farm.analysis.statistics.anova import anova
 from farm.analysis.statistics.data import Data
 from farm.analysis.statistics.equivalence import MARGIN
 from farm.analysis.statistics.pairs import Pair, corrected, of_logs
-from farm.errors import InputError
-from farm.spec.catalog import NETWORKS, Accuracy
+from farm.model.catalog import NETWORKS, Accuracy
+from farm.model.errors import InputError
 from farm.studies.claims.finding import (
     SIGNIFICANCE,
     Claim,

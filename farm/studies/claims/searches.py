@@ -11,9 +11,9 @@ from farm.analysis.aggregate import Key
 from farm.analysis.intervals import Interval
 from farm.analysis.statistics.data import Data
 from farm.analysis.statistics.equivalence import MARGIN, equivalence
-from farm.errors import InputError
 from farm.kinds.tuning.comparison import BASELINE, LEAST_SEEDS, StrategyComparison, comparisons
 from farm.kinds.tuning.searches import Outcome, Study
+from farm.model.errors import InputError
 from farm.studies.claims.finding import (
     SIGNIFICANCE,
     Basis,

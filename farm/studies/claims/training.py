@@ -11,8 +11,8 @@ from farm.analysis.intervals import Interval
 from farm.analysis.statistics.anova import Anova, anova
 from farm.analysis.statistics.data import Cell, Data, order
 from farm.analysis.statistics.pairs import of_logs, overall
-from farm.errors import InputError
 from farm.model import Scalar
+from farm.model.errors import InputError
 from farm.studies.claims.finding import (
     ABOUT,
     SIGNIFICANCE,

@@ -8,7 +8,6 @@ from pydantic import JsonValue
 
 from farm.analysis.aggregate import UnitSample
 from farm.analysis.samples import unit_samples
-from farm.errors import InputError
 from farm.kinds import views
 from farm.model import (
     UNKNOWN_HARDWARE,
@@ -28,6 +27,7 @@ from farm.model import (
     TrialRow,
     Window,
 )
+from farm.model.errors import InputError
 from farm.report import across, observations
 from farm.report.across import Across
 from farm.report.analyses import Method, Options, analysis

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import farm
+from farm.kinds import trials as logs
 from farm.report import across
-from farm.scheduling.status import trial as logs
 from farm.studies.paper import words
 from farm.studies.paper.material import Material, Studied, Traced, machines
 

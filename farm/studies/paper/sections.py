@@ -7,9 +7,8 @@ from shlex import quote
 from farm import __version__, kinds
 from farm.analysis.aggregate import UnitSample
 from farm.analysis.statistics.data import order
-from farm.energy import verdict
 from farm.kinds.points import point
-from farm.model import FailedTrial, Flag, Machine, Scalar, TrialRow
+from farm.model import FailedTrial, Flag, Machine, Scalar, TrialRow, verdict
 from farm.model.durations import span
 from farm.report import across
 from farm.report.document import (

@@ -12,10 +12,10 @@ from PIL import Image
 from pydantic import Field, JsonValue
 from torch import nn
 
-from farm.errors import InputError
 from farm.load.arrivals import PROCESSES, Arrivals, Recorded
 from farm.load.policy import Policy
 from farm.model import Point
+from farm.model.errors import InputError
 from workers.kinds.inference import images
 from workers.kinds.inference.images import Preprocess
 from workers.kinds.inference.workload import Classifier, NetworkParams

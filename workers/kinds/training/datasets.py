@@ -333,7 +333,7 @@ def _read(path: Path, options: Options) -> Tensor:
     return torch.from_numpy(np.array(image)).reshape(image.height, image.width, -1).permute(2, 0, 1)
 
 
-#: Datasets by name; `farm.spec.catalog` has the same names.
+#: Datasets by name; `farm.model.catalog` has the same names.
 REGISTRY: Mapping[str, Callable[[Options], Source]] = {
     "digits": _digits,
     "mnist": _mnist,

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from farm.analysis.aggregate import Key
-from farm.errors import InputError
 from farm.kinds.serving import columns
 from farm.kinds.serving.columns import time_name
 from farm.kinds.serving.figures import Figures
@@ -24,6 +23,7 @@ from farm.kinds.serving.simulated.batches import HOW, Served, served
 from farm.load.arrivals import Arrivals
 from farm.load.rates import spelt_per_s
 from farm.model import Quality, Scalar, SweepData
+from farm.model.errors import InputError
 from farm.report.document import Block, Column, Document, Findings, Form, Heading, Record, Row, Table, notes, paragraphs
 from farm.report.layout import named
 from farm.report.numbers import interval, milliseconds, net_mean, number, percent

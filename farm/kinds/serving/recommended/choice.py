@@ -11,13 +11,13 @@ from typing import Self
 
 from farm.analysis.aggregate import Key
 from farm.analysis.intervals import Interval
-from farm.errors import InputError
 from farm.kinds.serving.figures import STATISTICS, Figures
 from farm.kinds.serving.simulated.assess import REQUESTS, assess
 from farm.kinds.serving.simulated.service import Service
 from farm.load.arrivals import Arrivals
 from farm.load.policy import Policy
 from farm.model.durations import duration_s, spelt_s
+from farm.model.errors import InputError
 
 #: Time-outs that are tried, as shares of the limit.
 TIMEOUTS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0)

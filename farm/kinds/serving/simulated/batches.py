@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from farm.analysis.aggregate import Group, Key, grouped
 from farm.analysis.samples import idle_w, unit_samples
-from farm.errors import InputError
 from farm.kinds.inference.kind import COLUMNS
 from farm.kinds.registry import get
 from farm.kinds.serving.columns import unclaimed
 from farm.kinds.serving.figures import Figures
 from farm.kinds.serving.simulated.service import Service, services
 from farm.model import Need, SweepData
+from farm.model.errors import InputError
 from farm.report import notes
 from farm.report.numbers import percent, several
 from farm.report.selection import Selected, Selection, select

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 from farm.analysis.aggregate import UnitSample
 from farm.analysis.samples import idle_w, unit_samples
-from farm.errors import InputError
 from farm.kinds.serving import columns
 from farm.kinds.serving.figures import WARM_UP, needed
 from farm.kinds.serving.live import results as live
@@ -17,6 +16,7 @@ from farm.kinds.serving.simulated.service import Service, net_per_unit
 from farm.load.arrivals import PROCESSES, Arrivals, Recorded
 from farm.load.policy import Policy
 from farm.model import Quality, Requests, SweepData
+from farm.model.errors import InputError
 from farm.report import notes as energy_notes
 from farm.report.document import Block, Column, Document, Form, Record, Row, Table, findings, key, notes, paragraphs
 from farm.report.layout import named

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from farm.errors import InputError
 from farm.kinds.serving import columns
 from farm.kinds.serving.figures import Figures
 from farm.kinds.serving.simulated.assess import REQUESTS, assess
@@ -13,6 +12,7 @@ from farm.load.arrivals import Arrivals
 from farm.load.policy import Policy
 from farm.load.rates import spelt_per_s
 from farm.model import SweepData
+from farm.model.errors import InputError
 from farm.report.document import Document, Record, Row, Table, key, notes, paragraphs
 from farm.report.selection import Selection
 

@@ -1,7 +1,7 @@
 """Facts of the workers' libraries that the controller needs without them; tests compare them with the libraries."""
 
-from farm.spec.catalog.countries import COUNTRIES
-from farm.spec.catalog.networks import NETWORKS, Accuracy, PublishedNetwork
+from farm.model.catalog.countries import COUNTRIES
+from farm.model.catalog.networks import NETWORKS, Accuracy, PublishedNetwork
 
 __all__ = [
     "COUNTRIES",

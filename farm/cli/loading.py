@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from farm import kinds
-from farm.errors import InputError
 from farm.exchange.loading import load
 from farm.model import SweepData, SweepRecord, TrialRow
+from farm.model.errors import InputError
 from farm.store import Store
 from farm.studies.paper import material
 from farm.studies.paper.material import Material, Traced
