@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from farm.energy.samples import WORK, own_domain, samples
+from farm.energy.samples import WORK, samples
 from farm.model import (
     Domain,
     FailedTrial,
@@ -19,6 +19,7 @@ from farm.model import (
     TrialRow,
     Window,
 )
+from farm.model.energies import own_domain
 from tests.contract.store_records import new_job
 
 Measured = tuple[TrialRow, list[MeasurementRow]]

@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from farm.energy.joules import COVERAGE_FACTOR
 from farm.model import Asked, Epoch, Failure, FailureKind, MeasurementRow, Point, StoppingRule, SweepRecord, WindowKind
+from farm.model.energies import COVERAGE_FACTOR
 from tests.loaded import Measured
 from tests.summaries import NOON, measurement_row, trial_row
 

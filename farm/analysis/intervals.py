@@ -9,7 +9,7 @@ from statistics import fmean
 from statistics import median as _median
 from typing import Any
 
-from farm.energy.joules import COVERAGE_FACTOR
+from farm.model.energies import COVERAGE_FACTOR
 
 CONFIDENCE = 0.95
 #: Fewer values have too few different resamples for a bootstrap.

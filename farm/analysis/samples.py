@@ -6,8 +6,8 @@ from types import MappingProxyType
 from typing import cast
 
 from farm.analysis.aggregate import UnitSample
-from farm.energy.samples import own_domain
 from farm.model import Domain, MeasurementRow, Sample, Scalar, SweepData, TrialRow
+from farm.model.energies import own_domain
 
 
 def unit_samples(data: SweepData) -> list[UnitSample]:

@@ -10,8 +10,8 @@ db = typer.Typer(help="Make, upgrade and check the database's tables.", no_args_
 @db.command()
 def upgrade() -> Line:
     """Make or upgrade the database's tables."""
+    from farm.model.errors import redacted
     from farm.settings import load_settings
-    from farm.settings.credentials import redacted
     from farm.store import SchemaState, Store
     from farm.store import upgrade as upgrade_tables
 
@@ -25,7 +25,7 @@ def upgrade() -> Line:
 @db.command()
 def check() -> Line:
     """Say whether the database fits this program."""
-    from farm.settings.credentials import redacted
+    from farm.model.errors import redacted
 
     with opened() as (_, settings):
         return Line(f"{redacted(settings.store_url)}: reachable, fits this program")

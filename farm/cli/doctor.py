@@ -44,8 +44,8 @@ def examine(probe: bool = False) -> "list[Check]":
 
 def _broker(settings: "Settings") -> "Check":
     from farm.model import Check
+    from farm.model.errors import redacted
     from farm.scheduling.broker import Publisher
-    from farm.settings.credentials import redacted
 
     try:
         Publisher(settings).check()
@@ -59,7 +59,7 @@ def _broker(settings: "Settings") -> "Check":
 
 def _database(settings: "Settings") -> "Check":
     from farm.model import Check
-    from farm.settings.credentials import redacted
+    from farm.model.errors import redacted
     from farm.store import Store
 
     try:

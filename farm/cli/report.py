@@ -38,7 +38,7 @@ def report(
 ) -> Written:
     """Write sweeps up as a paper would: one file to read or print."""
     from farm.cli.loading import load_material, load_report
-    from farm.settings.credentials import redacted
+    from farm.model.errors import redacted
 
     chosen = chosen_format(form, output)
     with opened() as (store, settings):

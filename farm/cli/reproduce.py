@@ -41,8 +41,7 @@ def reproduce(
     Ctrl-C finishes the running trial and stops; the same command goes on from there.
     """
     from farm.cli.loading import load_material, load_report
-    from farm.model.errors import InputError
-    from farm.settings.credentials import redacted
+    from farm.model.errors import InputError, redacted
     from farm.studies import reproduction
     from farm.studies.reproduction_view import document
 

@@ -1,6 +1,6 @@
 """`farm response` and `farm recommend`. Modules are imported on use, so that help is fast."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -16,9 +16,6 @@ from farm.cli.options import (
     table_format,
 )
 from farm.cli.output import Shown, opened
-
-if TYPE_CHECKING:
-    from farm.load.arrivals import Arrivals
 
 Rates = Annotated[
     list[str] | None, typer.Option("--rate", metavar="RATE", help="Request rate, such as 16/s; may be repeated.")
@@ -63,8 +60,8 @@ def response(
     from farm.exchange.loading import load, load_results
     from farm.kinds.serving.simulated import beside
     from farm.kinds.serving.simulated import response as simulated
+    from farm.kinds.serving.simulated.asked import parse_arrivals, parse_policies
     from farm.kinds.serving.simulated.batches import NEEDS
-    from farm.load.policy import Policy
     from farm.model.errors import InputError
 
     chosen = table_format(form, output, as_json)
@@ -76,8 +73,8 @@ def response(
             data = load(store, store.find_sweep(sweep), NEEDS, selected.domain)
             lived = load_results(store, store.find_sweep(live), selected.domain)
         return Shown(beside.document(beside.beside(data, lived, selected, requests, seed)), chosen, output)
-    processes = _arrivals(arrivals, rate or [])
-    policies = [Policy.parse(text) for text in policy or []]
+    processes = parse_arrivals(arrivals, rate or [])
+    policies = parse_policies(policy or [])
     with opened() as (store, _):
         data = load(store, store.find_sweep(sweep), NEEDS, selected.domain)
     found = simulated.responses(data, selected, processes, policies, requests, seed)
@@ -106,28 +103,14 @@ def recommend(
     from farm.exchange.loading import load
     from farm.kinds.serving.recommended import answer
     from farm.kinds.serving.recommended.choice import parse_limits
+    from farm.kinds.serving.simulated.asked import parse_arrivals
     from farm.kinds.serving.simulated.batches import NEEDS
 
     chosen = table_format(form, output, as_json)
     limits = parse_limits(slo or [])
-    (process,) = _arrivals(arrivals, [rate] if rate is not None else [])
+    (process,) = parse_arrivals(arrivals, [rate] if rate is not None else [])
     selected = selection(where, domain, include_flagged)
     with opened() as (store, _):
         data = load(store, store.find_sweep(sweep), NEEDS, selected.domain)
     found = answer.recommendation(data, selected, process, limits, requests, seed)
     return Shown(answer.document(found), chosen, output)
-
-
-def _arrivals(name: str, rates: list[str]) -> "list[Arrivals]":
-    """One for each rate; a trace has its own. Raises InputError."""
-    from farm.load.arrivals import PROCESSES, Recorded
-    from farm.load.rates import rate_per_s
-    from farm.model.errors import InputError
-
-    if name not in PROCESSES:
-        if rates:
-            raise InputError(f"--rate: a trace has its own rate: leave it out, or --arrivals {name}")
-        return [Recorded.read(name)]
-    if not rates:
-        raise InputError(f"--rate: expected requests per time such as --rate 16/s, for {name} arrivals")
-    return [PROCESSES[name](rate_per_s(rate, "--rate")) for rate in rates]

@@ -8,10 +8,10 @@ from farm.cli.options import Fresh, Json, SweepFile
 from farm.cli.output import Notes, Output, Shown, opened
 
 if TYPE_CHECKING:
+    from farm.kinds import Sweep
     from farm.model import Progress, SweepRecord
     from farm.scheduling.embedded import Interrupts
     from farm.settings import Settings
-    from farm.spec import Sweep
     from farm.store import Store
 
 SOME_TRIALS_FAILED = 1

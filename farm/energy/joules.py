@@ -30,9 +30,8 @@ from statistics import fmean
 from farm.energy import validity
 from farm.energy.curve import Curve, Guards
 from farm.model import Baseline, Domain, Flag, Measurement, MeasureSettings, Reading, Trace, Window, WindowKind
+from farm.model.energies import COVERAGE_FACTOR
 
-#: So many standard uncertainties either side of the mean hold 95 % of a normal distribution.
-COVERAGE_FACTOR = 1.96
 #: Standard uncertainty of a window's duration: two clock stamps, each taken beside its event.
 DURATION_U_S = 1e-4
 #: The baseline has drifted when before and after differ by more than the larger of these.

@@ -1,90 +1,15 @@
 """From the windows of a trial to its samples. This is the only place that defines a sample. Pure."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol, cast
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from pydantic import JsonValue
 
-from farm.energy.joules import COVERAGE_FACTOR
 from farm.model import Domain, Flag, Measurement, Quality, SampleFigures, TrialReport, Window, WindowKind
+from farm.model.energies import Joules, known_sum, own_domain, parts, sum_of, total
 
 #: The windows whose units make a sample: batches of an inference, images of a training, calls of a layer.
 #: Validation is no part of it: it processes other images, and nothing is learnt from them.
 WORK = (WindowKind.MEASURE, WindowKind.TRAINING)
-
-
-class Metered(Protocol):
-    """The energies of one window in one domain."""
-
-    @property
-    def gross_j(self) -> float | None: ...
-    @property
-    def net_j(self) -> float | None: ...
-    @property
-    def net_j_low(self) -> float | None: ...
-    @property
-    def net_j_high(self) -> float | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Joules:
-    """Energy in one domain; what is not known is None."""
-
-    gross: float | None = None
-    net: float | None = None
-    net_u: float | None = None  #: standard uncertainty of net
-
-    def per(self, units: float) -> "Joules":
-        """The energy of one unit of work; unknown where no work was done."""
-        return self._each(lambda j: j / units) if units else Joules()
-
-    def times(self, share: float) -> "Joules":
-        """A share of it."""
-        return self._each(lambda j: j * share)
-
-    def _each(self, change: Callable[[float], float]) -> "Joules":
-        values = (self.gross, self.net, self.net_u)
-        return Joules(*(None if j is None else change(j) for j in values))
-
-
-def sum_of(measured: Iterable[Metered]) -> Joules:
-    """The energy of several windows of one trial and domain; unknown unless all of them are metered."""
-    return total(Joules(m.gross_j, m.net_j, _standard_uncertainty(m)) for m in measured)
-
-
-def total(joules: Iterable[Joules]) -> Joules:
-    """Their sum; unknown where one of them is, or there is none. Their errors share the baseline, so they add."""
-    known = list(joules)
-    return Joules(
-        gross=known_sum(j.gross for j in known),
-        net=known_sum(j.net for j in known),
-        net_u=known_sum(j.net_u for j in known),
-    )
-
-
-def known_sum(values: Iterable[float | None]) -> float | None:
-    """The sum; None where there is nothing to add, or a part is unknown."""
-    parts = list(values)
-    known = [value for value in parts if value is not None]
-    return sum(known) if parts and len(known) == len(parts) else None
-
-
-def _standard_uncertainty(measured: Metered) -> float | None:
-    if measured.net_j_low is None or measured.net_j_high is None:
-        return None
-    return (measured.net_j_high - measured.net_j_low) / 2 / COVERAGE_FACTOR
-
-
-def own_domain(facts: Mapping[str, JsonValue]) -> Domain:
-    """The domain that a trial's device draws its power in; an import names it."""
-    named, device = facts.get("domain"), facts.get("device")
-    return Domain(str(named)) if named else Domain.of_device(str(device or "cpu"))
-
-
-def parts(facts: Mapping[str, JsonValue]) -> Sequence[Mapping[str, JsonValue]]:
-    """What a trial measured one by one, by window index; empty for a trial that has no parts."""
-    return cast("Sequence[Mapping[str, JsonValue]]", facts.get("parts") or ())
 
 
 def samples_of(report: TrialReport) -> list[SampleFigures]:

@@ -12,10 +12,10 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from farm.analysis.statistics.data import LARGEST
 from farm.exchange import sheets
 from farm.model import UNKNOWN_HARDWARE, Domain, Import, ImportedTrial, Mapped, Quality, Scalar
 from farm.model.errors import InputError
+from farm.model.words import LARGEST_VALUE
 
 #: What a column may hold besides factors, and what else it may be called.
 ROLES = {
@@ -118,8 +118,8 @@ class _Row:
             found = None
         if found is None or not isfinite(found):
             raise self.wrong(column, expected)
-        if abs(found) > LARGEST:
-            raise self.wrong(column, f"at most {LARGEST:g}")
+        if abs(found) > LARGEST_VALUE:
+            raise self.wrong(column, f"at most {LARGEST_VALUE:g}")
         return float(found)
 
     def count(self, column: str, least: int, most: int) -> int:

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from farm.analysis.statistics.data import Data
 from farm.exchange import sheets
 from farm.model import Scalar
 from farm.model.errors import InputError
 from farm.report.document import Paragraph
 from farm.report.numbers import several
-from farm.report.observations import Observations, check_kinds, check_size
+from farm.report.observations import Observations, check_kinds, check_size, observe
 from farm.report.selection import KINDS_OF_JOULES, fitting
 
 
@@ -41,7 +40,7 @@ def of_csv(path: Path, response: str, factors: Sequence[str], where: Sequence[tu
     kinds = [{name: _level(row[name]) for name in KINDS_OF_JOULES if name in row} for _, row in kept]
     check_kinds(kinds, factors)
     check_size(response, values)
-    return Observations(Data(response, values, columns), (Paragraph(f"{path.name}: {several(len(kept), 'row')}"),))
+    return observe(response, values, columns, (Paragraph(f"{path.name}: {several(len(kept), 'row')}"),))
 
 
 def _level(text: str) -> Scalar:

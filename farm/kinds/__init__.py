@@ -2,11 +2,13 @@
 
 from farm.kinds.kind import LATENCY, Kind, windows_s
 from farm.kinds.registry import MODELS, get, json_schema, kinds, load_sweep, names, of, parse_sweep, restored
+from farm.spec import Sweep
 
 __all__ = [
     "LATENCY",
     "MODELS",
     "Kind",
+    "Sweep",
     "get",
     "json_schema",
     "kinds",

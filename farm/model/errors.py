@@ -17,7 +17,10 @@
 A failed trial is not an exception: it is a `farm.model.Failure`, stored with the trial.
 """
 
+import re
 from collections.abc import Sequence
+
+_PASSWORD_IN_QUERY = re.compile(r"(?<=[?&])(\w*password)=[^&]*")
 
 
 class FarmError(Exception):
@@ -80,3 +83,14 @@ class MeterLost(MeterError):
 
 class MachineBusy(FarmError):
     """Another process measures on this machine."""
+
+
+def redacted(url: str) -> str:
+    """Return a URL without its password, for messages; a text that is no URL may be a password and is hidden."""
+    scheme, mark, rest = url.partition("://")
+    if not mark:
+        return "***" if url else ""
+    login, at, place = rest.rpartition("@")
+    user, has_password, _ = login.partition(":")
+    shown = f"{scheme}://{user}{':***' if has_password else ''}{at}{place}"
+    return _PASSWORD_IN_QUERY.sub(r"\1=***", shown)

@@ -13,6 +13,10 @@ SEARCH_FACTORS = ("strategy", "tuning_seed", "configuration")
 UNKNOWN_HARDWARE = "unknown"
 
 
+#: Squares and sums of larger numbers have no room in a float: such a number is a mistake.
+LARGEST_VALUE = 1e100
+
+
 class Frozen(BaseModel):
     """A value that crosses a border: immutable, closed, finite."""
 

@@ -8,11 +8,11 @@ from statistics import median
 from farm.analysis.aggregate import UnitSample
 from farm.analysis.rules import grams, net_stands_out
 from farm.analysis.samples import unit_samples
-from farm.analysis.statistics.data import LARGEST, Data
-from farm.kinds.serving.figures import statistic_of
-from farm.kinds.serving.live.trials import Served, served
-from farm.model import UNKNOWN_HARDWARE, Flag, Need, Quality, Requests, SweepData
+from farm.analysis.statistics.data import Data
+from farm.load.served import Served, served, statistic_of
+from farm.model import UNKNOWN_HARDWARE, Flag, Need, Quality, Requests, Scalar, SweepData
 from farm.model.errors import InputError
+from farm.model.words import LARGEST_VALUE
 from farm.report import notes
 from farm.report.columns import Columns
 from farm.report.document import Alert, Block, Paragraph, paragraphs
@@ -147,6 +147,13 @@ def of_sweep(data: SweepData, response: str, factors: Sequence[str], selection: 
     return Observations(Data(labelled(response, found.trials), values, columns), tuple(caption), notes, found.left_out)
 
 
+def observe(
+    response: str, values: Sequence[float], columns: Mapping[str, tuple[Scalar, ...]], caption: Sequence[Block]
+) -> Observations:
+    """Return values that were not measured by this farm, with the levels of their factors."""
+    return Observations(Data(response, tuple(values), columns), tuple(caption))
+
+
 def logarithms(seen: Observations) -> Observations:
     """The same on a logarithmic scale; raises InputError where a value is 0 or less."""
     return replace(seen, data=seen.data.logs())
@@ -170,8 +177,8 @@ def responses(trials: Sequence[Trial], wanted: str) -> tuple[str, tuple[float, .
 def check_size(name: str, values: Sequence[float]) -> None:
     """Raise InputError where squares of the values have no room in a float."""
     largest = max(map(abs, values), default=0.0)
-    if largest and not 1 / LARGEST <= largest <= LARGEST:
-        kept = f"{1 / LARGEST:g} and {LARGEST:g}"
+    if largest and not 1 / LARGEST_VALUE <= largest <= LARGEST_VALUE:
+        kept = f"{1 / LARGEST_VALUE:g} and {LARGEST_VALUE:g}"
         raise InputError(f"--response: {name} is as large as {largest:g}: expected between {kept}, in another unit")
 
 

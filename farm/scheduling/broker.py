@@ -18,9 +18,8 @@ from kombu import Connection, Queue
 from kombu.exceptions import KombuError
 
 from farm.model import JobMessage
-from farm.model.errors import BrokerUnavailable, InputError
+from farm.model.errors import BrokerUnavailable, InputError, redacted
 from farm.settings import Settings
-from farm.settings.credentials import redacted
 
 TASK = "farm.trial"
 #: The filesystem broker orders messages by the millisecond; spacing them keeps the blocks of a plan in order.

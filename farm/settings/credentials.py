@@ -9,7 +9,6 @@ from farm.model.errors import InputError
 
 #: Variables of the farm and of PostgreSQL that a trial must not inherit.
 _SECRET = re.compile(r"FARM_.*(URL|PASSWORD|SECRET)|PGPASS|REDISCLI_AUTH|CREDENTIALS_DIRECTORY")
-_IN_QUERY = re.compile(r"(?<=[?&])(\w*password)=[^&]*")
 
 
 def read_secret(variable: str, path: Path) -> str:
@@ -35,17 +34,6 @@ def with_password(url: str, password: str) -> str:
     if not mark or ":" in login or scheme.startswith(("sqlite", "filesystem")):
         return url
     return f"{scheme}://{login}:{quote(password, safe='')}@{place}"
-
-
-def redacted(url: str) -> str:
-    """Return a URL without its password, for messages; a text that is no URL may be a password and is hidden."""
-    scheme, mark, rest = url.partition("://")
-    if not mark:
-        return "***" if url else ""
-    login, at, place = rest.rpartition("@")
-    user, has_password, _ = login.partition(":")
-    shown = f"{scheme}://{user}{':***' if has_password else ''}{at}{place}"
-    return _IN_QUERY.sub(r"\1=***", shown)
 
 
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:

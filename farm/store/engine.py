@@ -13,8 +13,7 @@ from sqlalchemy import URL, ColumnElement, Connection, Engine, Table, create_eng
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError
 
-from farm.model.errors import InputError, StoreUnavailable
-from farm.settings.credentials import redacted
+from farm.model.errors import InputError, StoreUnavailable, redacted
 from farm.store.failures import label, translated
 from farm.store.tables import UtcDateTime
 

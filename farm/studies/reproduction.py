@@ -7,11 +7,11 @@ from statistics import fmean
 from farm.analysis.aggregate import UnitSample
 from farm.analysis.samples import unit_samples
 from farm.analysis.statistics.libraries import library
-from farm.kinds.serving.live.trials import Served as ServedLive
-from farm.kinds.serving.live.trials import served as served_live
 from farm.kinds.serving.simulated.batches import served
 from farm.kinds.tuning import results as tuning
 from farm.load.policy import Policy
+from farm.load.served import Served as ServedLive
+from farm.load.served import served as served_live
 from farm.model import SweepData, SweepRecord
 from farm.model.errors import InputError
 from farm.report import html

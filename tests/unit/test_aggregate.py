@@ -10,8 +10,8 @@ from scipy import stats
 
 from farm.analysis.aggregate import best_batch, percentile, summarise
 from farm.analysis.intervals import mean_interval
-from farm.energy.joules import COVERAGE_FACTOR
 from farm.model import Flag, Quality
+from farm.model.energies import COVERAGE_FACTOR
 from tests.summaries import batches, ends, sample, summary
 
 # Percentiles

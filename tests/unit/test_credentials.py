@@ -1,14 +1,14 @@
-"""Secrets come from files, and are told nobody."""
+"""Secrets come from files, and appear in no message."""
 
 import traceback
 from pathlib import Path
 
 import pytest
 
-from farm.model.errors import FarmError, InputError
+from farm.model.errors import FarmError, InputError, redacted
 from farm.scheduling.broker import Publisher
 from farm.settings import Settings, load_settings
-from farm.settings.credentials import read_secret, redacted, with_password, without_secrets
+from farm.settings.credentials import read_secret, with_password, without_secrets
 from farm.store import Store
 
 MARK = "hunter2"

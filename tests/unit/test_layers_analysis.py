@@ -7,8 +7,8 @@ import pytest
 from pydantic import JsonValue
 
 from farm.analysis.intervals import Interval
-from farm.energy.joules import COVERAGE_FACTOR
 from farm.kinds.layers.costs import Ablation, Closure, LayerCosts, PartCost, TypeCost, layer_costs
+from farm.model.energies import COVERAGE_FACTOR
 
 WHOLE = PartCost("whole", "forward", "Net", energy_j=10.0, energy_u_j=0.3, duration_s=0.1)
 WHOLE_BACK = PartCost("whole", "backward", "Net", energy_j=20.0, energy_u_j=0.4, duration_s=0.2)

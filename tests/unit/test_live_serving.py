@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from farm.analysis.aggregate import UnitSample
-from farm.kinds.serving.live.trials import Live, least_energy, served, soonest, summarise
+from farm.kinds.serving.live.trials import Live, least_energy, soonest, summarise
 from farm.kinds.serving.simulated.agreement import Pair, agreements
 from farm.kinds.serving.simulated.assess import assess
 from farm.load.arrivals import Poisson
 from farm.load.policy import Policy
+from farm.load.served import served
 from farm.load.simulation import simulate
 from farm.model import Flag, Requests
 from tests.serving import requests_of, service, steady

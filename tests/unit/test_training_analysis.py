@@ -6,9 +6,9 @@ import pytest
 
 from farm.analysis.aggregate import UnitSample
 from farm.analysis.samples import per_unit
-from farm.energy.samples import Joules
 from farm.kinds.training.runs import Crossing, Run, Spent, runs, summarise
 from farm.model import Domain, Flag, MeasurementRow, Stopped, TrialRow
+from farm.model.energies import Joules
 from tests.loaded import samples_of_rows
 from tests.summaries import trial_row
 from tests.trainings import LONG, SHORT, epoch, setup, training, validation

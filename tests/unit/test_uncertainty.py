@@ -10,6 +10,7 @@ import pytest
 from farm.energy import joules as energy
 from farm.energy.curve import Guards
 from farm.model import Domain, Quality, Reading, Trace
+from farm.model.energies import COVERAGE_FACTOR
 
 S = 1_000_000_000
 PERIOD_S = 0.1
@@ -53,7 +54,7 @@ def test_readings_a_known_number_of_periods_apart_differ_little_in_age(apart_s: 
 
 @pytest.mark.parametrize("apart_s", [10.603, 10.62, 10.65, 10.68, 10.697])
 def test_readings_between_periods_are_given_the_whole_period(apart_s: float) -> None:
-    assert gross_u_j(counter(apart_s, period_u_s=0.0)) * energy.COVERAGE_FACTOR >= 0.97 * IDLE_W * PERIOD_S
+    assert gross_u_j(counter(apart_s, period_u_s=0.0)) * COVERAGE_FACTOR >= 0.97 * IDLE_W * PERIOD_S
     assert gross_u_j(counter(apart_s, period_u_s=0.0)) >= IDLE_W * spread_of_ages_s(apart_s)
 
 
@@ -81,7 +82,7 @@ def test_of_a_counter_that_publishes_a_little_late_the_spread_is_charged(latest_
 @pytest.mark.parametrize("apart_s", [10.6, 10.601])
 def test_the_interval_leaves_out_a_rare_period_only(apart_s: float, latest_s: float) -> None:
     u_s = gross_u_j(counter(apart_s, 0.0, jitter_s=latest_s / 3)) / IDLE_W
-    held = fmean(abs(d) <= 1.05 * energy.COVERAGE_FACTOR * u_s for d in differences_s(apart_s, latest_s))
+    held = fmean(abs(d) <= 1.05 * COVERAGE_FACTOR * u_s for d in differences_s(apart_s, latest_s))
     assert held >= 1 - 1.2 * energy.RARE
 
 

@@ -15,10 +15,6 @@ from farm.model.errors import InputError
 Cell = tuple[Scalar, ...]
 
 
-#: Squares and sums of larger numbers have no room in a float: such a number is a mistake.
-LARGEST = 1e100
-
-
 @dataclass(frozen=True, slots=True)
 class Data:
     """The data of an analysis: one value a trial."""

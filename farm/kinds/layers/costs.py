@@ -15,9 +15,8 @@ from pydantic import JsonValue, TypeAdapter
 from farm.analysis.aggregate import Summary, UnitSample, grouped
 from farm.analysis.intervals import Interval, mean_interval, metered
 from farm.analysis.rules import stands_out
-from farm.energy.joules import COVERAGE_FACTOR
-from farm.energy.samples import parts
 from farm.model import Sample, TrialRow
+from farm.model.energies import COVERAGE_FACTOR, parts
 
 #: Layers whose sum is outside this share of the whole do not explain it.
 CLOSURE = (0.8, 1.2)

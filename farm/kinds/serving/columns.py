@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from farm.analysis.intervals import Interval
-from farm.kinds.serving.figures import STATISTICS, Figures, needed
+from farm.kinds.serving.figures import Figures, needed
+from farm.load.served import STATISTICS
 from farm.model import Scalar
 from farm.report.document import Column, Form, Value
 

@@ -4,18 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, log, sqrt
 
-import numpy as np
 from scipy.special import stdtrit
 
 from farm.analysis.intervals import CONFIDENCE, Interval
 from farm.load.arrivals import Times
-
-#: What may be asked of response times: the order statistic in thousandths; none for mean and max.
-STATISTICS: Mapping[str, int | None] = {
-    "mean": None, "p50": 500, "p90": 900, "p95": 950, "p99": 990, "p99.9": 999, "max": 1000,
-}  # fmt: skip
-#: An endless process starts with an empty queue; this share of its requests is not counted.
-WARM_UP = 0.05
+from farm.load.served import STATISTICS
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +50,6 @@ def needed(statistic: str) -> int:
     """How many values it takes to claim a percentile: 459 for p99; one for what is no percentile."""
     thousandths = STATISTICS[statistic]
     return 1 if thousandths in {None, 1000} else ceil(log(0.01) / log((thousandths or 0) / 1000))
-
-
-def skipped(requests: int, is_endless: bool) -> int:
-    """How many of the first requests are not counted."""
-    return round(requests * WARM_UP) if is_endless else 0
-
-
-def statistic_of(ordered: Times, name: str) -> Times:
-    """Of values in order, or of each row of them; percentiles by nearest rank: values that occurred."""
-    thousandths = STATISTICS[name]
-    if thousandths is None:
-        return np.asarray(ordered.mean(axis=-1))
-    rank = -(-thousandths * ordered.shape[-1] // 1000)
-    return np.asarray(ordered[..., rank - 1])
 
 
 def around(value: float | Times, parts: Times | None) -> Interval:

@@ -8,8 +8,8 @@ from statistics import fmean
 from farm.analysis.aggregate import Summary, UnitSample, grouped
 from farm.analysis.intervals import Interval, mean_interval
 from farm.analysis.samples import device_domain, rows_by_trial
-from farm.energy.samples import Joules, sum_of, total
 from farm.model import Domain, Epoch, MeasurementRow, Stopped, TrialRow, WindowKind
+from farm.model.energies import Joules, sum_of, total
 
 _UNKNOWN = Joules()
 #: Shorter windows say too little of a single epoch.

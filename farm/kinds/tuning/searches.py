@@ -10,9 +10,9 @@ from farm.analysis.aggregate import Key
 from farm.analysis.intervals import Interval, mean_interval
 from farm.analysis.rules import net_stands_out
 from farm.analysis.samples import device_domain, rows_by_trial
-from farm.energy.samples import Joules, total
 from farm.kinds.training.runs import Run, runs
 from farm.model import SEARCH_FACTORS, Asked, Domain, Flag, MeasurementRow, Point, Quality, Scalar, Stopped, TrialRow
+from farm.model.energies import Joules, total
 
 
 class Outcome(StrEnum):

@@ -8,7 +8,6 @@ from farm.analysis.samples import unit_samples
 from farm.analysis.statistics.data import order
 from farm.kinds.serving import columns
 from farm.kinds.serving.columns import in_ms
-from farm.kinds.serving.figures import WARM_UP
 from farm.kinds.serving.live import charts
 from farm.kinds.serving.live.trials import (
     BURSTS,
@@ -22,6 +21,7 @@ from farm.kinds.serving.live.trials import (
     summarise,
 )
 from farm.load.policy import Policy
+from farm.load.served import WARM_UP
 from farm.model import Flag, Quality, Requests, Scalar, SweepData, SweepRecord
 from farm.report import notes as energy_notes
 from farm.report.columns import Columns

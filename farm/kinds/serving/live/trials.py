@@ -11,29 +11,16 @@ import numpy as np
 from farm.analysis.aggregate import Group, Summary, UnitSample, grouped
 from farm.analysis.intervals import Interval
 from farm.analysis.rules import are_apart, stands_out
-from farm.kinds.serving.figures import STATISTICS, Figures, around, skipped, statistic_of
+from farm.kinds.serving.figures import Figures, around
 from farm.load.arrivals import PROCESSES, Times
 from farm.load.rates import spelt_per_s
+from farm.load.served import STATISTICS, Served, served, statistic_of
 from farm.model import Quality, Requests, Scalar
 
 #: Why modelled joules of live requests cannot rank policies.
 BURSTS = "modelled joules follow the mean load of each second, so they do not see short bursts between waits"
 #: A load generator that is late by more than this share of the median response is worth a word.
 LATE = 0.01
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Served:
-    """What one trial served, window after window; each window begins with an empty queue, as a simulation does."""
-
-    rate_per_s: float | None  #: None: there were too few requests
-    capacity_per_s: float  #: of full batches, back to back
-    response_s: Times  #: from the intended arrival to done, in order of length, without the first of each window
-    wait_s: Times  #: of the same requests: from the intended arrival until their batch began
-    service_s: Times  #: of the same requests: from then to done
-    late_s: Times  #: of every request: from the intended arrival until the generator sent it
-    batches: Mapping[int, int]  #: how many there were of each size
-    utilisation: float  #: share of the time in which a batch is served
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,63 +63,6 @@ class Least:
     def is_clear(self) -> bool | None:
         """Whether the intervals lie apart; None where that is unknown."""
         return are_apart(self.value, self.next_value, min(self.best.work.trials, self.next.work.trials))
-
-
-def served(windows: Sequence[Requests], rate_per_s: float | None) -> Served | None:
-    """Of one trial; `rate_per_s`: that was asked for, None of a trace, which has an end. None where none was served."""
-    known = [window for window in windows if window.done_s]
-    if not known:
-        return None
-    each = [_Window.of(window, rate_per_s) for window in known]
-    rates = [window.rate_per_s for window in each if window.rate_per_s is not None]
-    return Served(
-        rate_per_s=fmean(rates) if rates else None,
-        capacity_per_s=fmean(window.capacity_per_s for window in known),
-        response_s=np.sort(np.concatenate([window.response_s for window in each])),
-        wait_s=np.concatenate([window.wait_s for window in each]),
-        service_s=np.concatenate([window.service_s for window in each]),
-        late_s=np.concatenate([window.late_s for window in each]),
-        batches=dict(sorted(sum((window.batches for window in each), Counter[int]()).items())),
-        utilisation=sum(window.busy_s for window in each) / sum(window.span_s for window in each),
-    )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Window:
-    """One window; what a batch shares counts once."""
-
-    rate_per_s: float | None
-    response_s: Times
-    wait_s: Times
-    service_s: Times
-    late_s: Times
-    batches: Counter[int]
-    busy_s: float
-    span_s: float
-
-    @classmethod
-    def of(cls, requests: Requests, rate_per_s: float | None) -> "_Window":
-        arrival_s, dequeue_s, start_s, done_s = (
-            np.array(times) for times in (requests.arrival_s, requests.dequeue_s, requests.start_s, requests.done_s)
-        )
-        counted = slice(skipped(len(done_s), rate_per_s is not None), None)
-        firsts = np.flatnonzero(np.diff(done_s, prepend=-np.inf))
-        return cls(
-            rate_per_s=rate_per_s or _rate_per_s(arrival_s),
-            response_s=(done_s - arrival_s)[counted],
-            wait_s=(start_s - arrival_s)[counted],
-            service_s=(done_s - start_s)[counted],
-            late_s=np.array(requests.enqueue_s) - arrival_s,
-            batches=Counter(np.diff(firsts, append=len(done_s)).tolist()),
-            busy_s=float((done_s - dequeue_s)[firsts].sum()),
-            span_s=float(done_s[-1] - arrival_s[0]),
-        )
-
-
-def _rate_per_s(arrival_s: Times) -> float | None:
-    """Mean rate between the first request and the last."""
-    span_s = float(arrival_s[-1] - arrival_s[0])
-    return (len(arrival_s) - 1) / span_s if span_s else None
 
 
 def summarise(

@@ -11,11 +11,12 @@ from typing import Self
 
 from farm.analysis.aggregate import Key
 from farm.analysis.intervals import Interval
-from farm.kinds.serving.figures import STATISTICS, Figures
+from farm.kinds.serving.figures import Figures
 from farm.kinds.serving.simulated.assess import REQUESTS, assess
 from farm.kinds.serving.simulated.service import Service
 from farm.load.arrivals import Arrivals
 from farm.load.policy import Policy
+from farm.load.served import STATISTICS
 from farm.model.durations import duration_s, spelt_s
 from farm.model.errors import InputError
 

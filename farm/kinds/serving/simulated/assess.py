@@ -6,10 +6,11 @@ from math import hypot
 import numpy as np
 
 from farm.analysis.intervals import Interval
-from farm.kinds.serving.figures import STATISTICS, Figures, around, skipped, statistic_of
+from farm.kinds.serving.figures import Figures, around
 from farm.kinds.serving.simulated.service import Service, weighted
 from farm.load.arrivals import Arrivals, Times
 from farm.load.policy import Policy
+from farm.load.served import STATISTICS, skipped, statistic_of
 from farm.load.simulation import Course, simulate
 
 #: Batch means: the course is cut into so many parts, whose figures spread as if independent.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from farm.analysis.aggregate import UnitSample
 from farm.analysis.samples import idle_w, unit_samples
 from farm.kinds.serving import columns
-from farm.kinds.serving.figures import WARM_UP, needed
+from farm.kinds.serving.figures import needed
 from farm.kinds.serving.live import results as live
 from farm.kinds.serving.live.trials import Live, spelt_key
 from farm.kinds.serving.simulated.agreement import COMPARED, Agreement, Pair, agreements
@@ -15,6 +15,7 @@ from farm.kinds.serving.simulated.batches import Served, served
 from farm.kinds.serving.simulated.service import Service, net_per_unit
 from farm.load.arrivals import PROCESSES, Arrivals, Recorded
 from farm.load.policy import Policy
+from farm.load.served import WARM_UP
 from farm.model import Quality, Requests, SweepData
 from farm.model.errors import InputError
 from farm.report import notes as energy_notes
