@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import Self
 
 from farm.errors import StoreUnavailable
+from farm.store.exports import Exports
 from farm.store.imports import Imports
 from farm.store.leases import Leases
 from farm.store.machines import PRESENT_S, Machines
@@ -46,7 +47,9 @@ __all__ = [
 ]
 
 
-class Store(Sweeps, Searches, Publishing, Leases, Trials, Machines, Results, Operations, Samples, Queries, Imports):
+class Store(
+    Sweeps, Searches, Publishing, Leases, Trials, Machines, Results, Operations, Samples, Exports, Queries, Imports
+):
     """Every command and query, grouped by who uses it: users, controller, workers, analysis."""
 
     @classmethod
