@@ -19,6 +19,7 @@ from typing import Self
 from farm.errors import StoreUnavailable
 from farm.store.exports import Exports
 from farm.store.imports import Imports
+from farm.store.interfaces import ControllerStore, ReaderStore, TunerStore, WorkerStore
 from farm.store.leases import Leases
 from farm.store.machines import PRESENT_S, Machines
 from farm.store.messages import AtWork, Publishing, UnpublishedJobs
@@ -35,13 +36,17 @@ __all__ = [
     "PRESENT_S",
     "AskedJob",
     "AtWork",
+    "ControllerStore",
     "Found",
     "NewJob",
+    "ReaderStore",
     "SchemaState",
     "Search",
     "Store",
     "Trained",
+    "TunerStore",
     "UnpublishedJobs",
+    "WorkerStore",
     "check",
     "upgrade",
 ]
