@@ -7,18 +7,18 @@ from farm import kinds
 from farm.exchange.loading import load
 from farm.model import SweepData, SweepRecord, TrialRow
 from farm.model.errors import InputError
-from farm.store import Store
+from farm.store import ReaderStore
 from farm.studies.paper import material
 from farm.studies.paper.material import Material, Traced
 
 
-def load_report(store: Store, sweeps: Iterable[SweepRecord]) -> Sequence[SweepData]:
+def load_report(store: ReaderStore, sweeps: Iterable[SweepRecord]) -> Sequence[SweepData]:
     """Read what a report says of sweeps of any kinds, and what a reproduction judges by."""
     return [load(store, sweep, {*kinds.get(sweep.kind).needs, *material.NEEDS}) for sweep in sweeps]
 
 
 def load_material(
-    store: Store, data: Sequence[SweepData], trials: Sequence[str], database: str, now: datetime
+    store: ReaderStore, data: Sequence[SweepData], trials: Sequence[str], database: str, now: datetime
 ) -> Material:
     """Make the material of a report.
 
@@ -38,7 +38,7 @@ def load_material(
     return material.gather(data, traced, database, now)
 
 
-def _chosen(store: Store, name: str, known: Sequence[TrialRow]) -> TrialRow:
+def _chosen(store: ReaderStore, name: str, known: Sequence[TrialRow]) -> TrialRow:
     trial = store.find_trial(name)
     if trial.trial not in {own.trial for own in known}:
         raise InputError(f"--trial: {trial.trial} is of sweep {trial.sweep_name}, which this report is not about")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from farm.report.document import Document
-    from farm.report.files import Format
+    from farm.report.files import Format, Sheet
     from farm.settings import Settings
     from farm.store import Store
 
@@ -31,7 +31,7 @@ class Shown:
 class Rows:
     """Rows and nothing else: for csv, json or parquet."""
 
-    records: list[dict[str, Any]]
+    sheet: "Sheet"
     form: "Format"
     path: Path | None = None
 
@@ -90,7 +90,7 @@ def write(output: Output) -> int:
             _write_document(output)
             note(output.notes)
         case Rows():
-            _write_rows(output.records, output.form, output.path)
+            _write_sheet(output.sheet, output.form, output.path)
         case Written():
             _write_text(output.text, output.path)
             note(output.notes)
@@ -124,6 +124,18 @@ def _write_document(shown: Shown) -> None:
         terminal.show(document)
     else:
         write_text(terminal.text(document), shown.path)
+
+
+def _write_sheet(sheet: "Sheet", form: "Format", path: Path | None) -> None:
+    from farm.model.errors import InputError
+    from farm.report import files
+
+    if path is not None:
+        note([f"wrote {files.write_sheet(sheet, form, path)} rows to {path}"])
+    elif form is files.Format.PARQUET:
+        raise InputError("--format parquet needs a file: add -o FILE")
+    else:
+        files.stream(sheet, form, sys.stdout)
 
 
 def _write_rows(records: list[dict[str, Any]], form: "Format", path: Path | None) -> None:

@@ -1,5 +1,6 @@
 """`farm results` and `farm export`. Modules are imported on use, so that help is fast."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -47,7 +48,7 @@ def export(
     ] = "measurement",
     form: FormatName = None,
     output: Output = None,
-) -> Rows:
+) -> Iterator[Rows]:
     """Write all that was measured, row by row."""
     from farm.exchange import exports
     from farm.model.errors import InputError
@@ -57,4 +58,4 @@ def export(
         raise InputError(f"--rows: expected {', '.join(exports.Rows)}, got {rows!r}")
     chosen = files.chosen(form, output, files.FLAT)
     with opened() as (store, _):
-        return Rows(exports.exported(store, store.find_sweep(sweep), exports.Rows(rows)), chosen, output)
+        yield Rows(exports.exported(store, store.find_sweep(sweep), exports.Rows(rows)), chosen, output)

@@ -1,13 +1,30 @@
 """What was measured as flat records: the export's contract."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from enum import StrEnum
-from typing import Any
+from functools import cache
+from types import NoneType
+from typing import Any, get_args, get_type_hints
 
-from farm.model import MeasurementRow, Requests, SweepRecord, TrialRow
+from farm.model import MeasurementRow, Point, Requests, Scalar, SweepRecord, TrialRow
 from farm.model.errors import InputError
+from farm.report.files import Sheet
 from farm.store import Store
+from farm.store.exports import MeasuredTrial, decoded
+
+
+def _plain_type(hint: Any) -> type:
+    """The type of a column, from that of a field that may be None; whatever is no number is text."""
+    own = next(kind for kind in (*get_args(hint), hint) if kind is not NoneType)
+    return own if own in {bool, int, float} else str
+
+
+def _common(levels: set[type]) -> type:
+    """The type of a column of factors."""
+    if levels == {int, float}:
+        return float
+    return next(iter(levels)) if len(levels) == 1 else str
 
 
 class Rows(StrEnum):
@@ -30,10 +47,18 @@ _CONTRACT = {*IDENTITY, "factors", *MEASURED}
 FURTHER = tuple(field.name for field in fields(MeasurementRow) if field.name not in _CONTRACT)
 
 
-def exported(store: Store, sweep: SweepRecord, rows: Rows) -> list[dict[str, Any]]:
-    """A sweep's records of one kind; raises InputError where it has no batches or no requests."""
+#: The type of each column that is no factor.
+_TYPES = {name: _plain_type(hint) for name, hint in get_type_hints(MeasurementRow).items()}
+
+
+def exported(store: Store, sweep: SweepRecord, rows: Rows) -> Sheet:
+    """Read a sweep's rows of one kind, as they are written.
+
+    Raises:
+        InputError: The sweep has no batches or no requests.
+    """
     if rows is Rows.MEASUREMENT:
-        return records(store.measurement_rows(sweep.id))
+        return measurements(store.points(sweep.id), store.measured(sweep.id))
     trials = store.trial_rows(sweep.id)
     if rows is Rows.BATCH:
         found = [record for trial in trials for record in _batches(trial)]
@@ -44,20 +69,45 @@ def exported(store: Store, sweep: SweepRecord, rows: Rows) -> list[dict[str, Any
     if not found:
         of = {Rows.BATCH: "timed batches", Rows.REQUEST: "live requests"}[rows]
         raise InputError(f"--rows {rows}: {sweep.name}, of kind {sweep.kind}, has no {of}")
-    return found
+    return Sheet.of(found)
 
 
-def records(rows: Iterable[MeasurementRow]) -> list[dict[str, Any]]:
-    """One record a window x domain; flags are one text, separated by semicolons."""
-    return [_record(row) for row in rows]
+def measurements(points: Sequence[Point], trials: Iterable[tuple[MeasuredTrial, Sequence[Sequence[Any]]]]) -> Sheet:
+    """One row a window x domain; flags are one text, separated by semicolons.
+
+    Args:
+        points: Every point of the sweep: their factors are columns.
+        trials: Each with its measurements in order, of the columns `farm.store.exports.MEASUREMENT`.
+    """
+    known = {*IDENTITY, *MEASURED, *FURTHER}
+    factors = [name for name in dict.fromkeys(name for point in points for name in point) if name not in known]
+    types = {name: _TYPES[name] for name in (*IDENTITY, *MEASURED, *FURTHER)}
+    levels = {name: {type(point[name]) for point in points if point.get(name) is not None} for name in factors}
+    return Sheet(
+        (*IDENTITY, *factors, *MEASURED, *FURTHER),
+        (row for trial, rows in trials for row in _rows(trial, rows, factors)),
+        types | {name: _common(own) for name, own in levels.items()},
+    )
 
 
-def _record(row: MeasurementRow) -> dict[str, Any]:
-    record: dict[str, Any] = {name: getattr(row, name) for name in IDENTITY}
-    record |= row.factors
-    record |= {name: getattr(row, name) for name in (*MEASURED, *FURTHER)}
-    started = row.started_at_utc.isoformat() if row.started_at_utc else None
-    return record | {"started_at_utc": started, "flags": ";".join(row.flags)}
+def _rows(trial: MeasuredTrial, rows: Sequence[Sequence[Any]], factors: Sequence[str]) -> Iterator[tuple[Scalar, ...]]:
+    point = decoded(trial.factors)
+    first = (
+        *(getattr(trial, name) for name in IDENTITY), *(point.get(name) for name in factors), trial.repetition,
+    )  # fmt: skip
+    stamps, last = (trial.simulated, trial.imported), (trial.sweep_name, trial.machine_id, trial.failure)
+    for kind, index, begin_ns, end_ns, started, *figures, flags, gross_u, bare, context, clock in rows:
+        span = (None, None, None) if trial.imported else (begin_ns, end_ns, started.isoformat())
+        duration_s = (end_ns - begin_ns) / 1e9 or None
+        raised = "" if flags == trial.flags == "[]" else _flags(trial.flags, flags)
+        own = (*first, kind, index, *span, duration_s, *figures, raised)
+        yield (*own, *stamps, gross_u, bare, context, clock, *last)
+
+
+@cache
+def _flags(*texts: str) -> str:
+    """All flags of some JSON lists."""
+    return ";".join(sorted({flag for text in texts for flag in decoded(text)}))
 
 
 def _of_trial(trial: TrialRow) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from typing import Any
 
 from farm import kinds
 from farm.model import Domain, Need, SweepData, SweepRecord, WindowKind
-from farm.store import Store
+from farm.store import ReaderStore
 
 _STAGES = (WindowKind.SETUP, WindowKind.TRAINING, WindowKind.VALIDATION)
-_READERS: Mapping[Need, Callable[[Store, str, Domain | None], Any]] = {
+_READERS: Mapping[Need, Callable[[ReaderStore, str, Domain | None], Any]] = {
     Need.PARTS: lambda store, sweep, domain: store.samples([sweep], domain, parts=True),
     Need.TRIALS: lambda store, sweep, _: list(store.trial_rows(sweep)),
     Need.STAGES: lambda store, sweep, _: list(store.measurement_rows(sweep, kinds=_STAGES)),
@@ -25,7 +25,9 @@ _READERS: Mapping[Need, Callable[[Store, str, Domain | None], Any]] = {
 _FIELDS = {Need.LATENCIES: "latencies_s"}
 
 
-def load(store: Store, sweep: SweepRecord, needs: Collection[Need] = (), domain: Domain | None = None) -> SweepData:
+def load(
+    store: ReaderStore, sweep: SweepRecord, needs: Collection[Need] = (), domain: Domain | None = None
+) -> SweepData:
     """Read a sweep: its samples, and what else is needed.
 
     Args:
@@ -40,12 +42,12 @@ def load(store: Store, sweep: SweepRecord, needs: Collection[Need] = (), domain:
 
 
 def load_all(
-    store: Store, sweeps: Iterable[SweepRecord], needs: Collection[Need] = (), domain: Domain | None = None
+    store: ReaderStore, sweeps: Iterable[SweepRecord], needs: Collection[Need] = (), domain: Domain | None = None
 ) -> Sequence[SweepData]:
     """Read several sweeps alike."""
     return [load(store, sweep, needs, domain) for sweep in sweeps]
 
 
-def load_results(store: Store, sweep: SweepRecord, domain: Domain | None = None) -> SweepData:
+def load_results(store: ReaderStore, sweep: SweepRecord, domain: Domain | None = None) -> SweepData:
     """Read what `farm results` shows of a sweep of any kind."""
     return load(store, sweep, kinds.get(sweep.kind).needs, domain)

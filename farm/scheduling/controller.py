@@ -23,7 +23,7 @@ from farm.scheduling.plan import block_of
 from farm.scheduling.routing import fits, own_queue
 from farm.settings import Settings
 from farm.spec.capability import is_capability
-from farm.store import PRESENT_S, AtWork, Store, UnpublishedJobs
+from farm.store import PRESENT_S, AtWork, ControllerStore, UnpublishedJobs
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,9 @@ class _Look:
 class Controller:
     """One round after another over the store and the publisher."""
 
-    def __init__(self, store: Store, publisher: Publisher, settings: Settings, sweep_id: str | None = None) -> None:
+    def __init__(
+        self, store: ControllerStore, publisher: Publisher, settings: Settings, sweep_id: str | None = None
+    ) -> None:
         """A `sweep_id` restricts the publishing and the searching to that sweep."""
         self._sweep_id = sweep_id
         self._store = store

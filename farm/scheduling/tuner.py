@@ -24,7 +24,7 @@ from farm.scheduling.tuning import Finished, Pending, Study, ask, check, size, t
 from farm.scheduling.tuning.strategies import REGISTRY
 from farm.spec import canonical_json, sweep_id
 from farm.spec.capability import queue_of
-from farm.store import AskedJob, Store, Trained
+from farm.store import AskedJob, Trained, TunerStore
 
 OVER = (JobState.DONE, JobState.FAILED)
 
@@ -251,7 +251,7 @@ class Advance:
     note: str | None = None  #: what its user should know
 
 
-def advance(store: Store, search: SweepRecord, max_attempts: int) -> Advance:
+def advance(store: TunerStore, search: SweepRecord, max_attempts: int) -> Advance:
     """Ask for what comes next in a tuning sweep, and settle it when there is no more.
 
     Raises InputError where a strategy cannot be asked.
@@ -267,13 +267,13 @@ def advance(store: Store, search: SweepRecord, max_attempts: int) -> Advance:
     return Advance(store.extend(search.id, new), _unmetered(sweep, trained))
 
 
-def known(store: Store, sweep_id: str) -> Known:
+def known(store: TunerStore, sweep_id: str) -> Known:
     """All that the store knows of a search; nothing of one that was not submitted yet."""
     jobs = store.asked_jobs(sweep_id)
     return Known(jobs, store.trained(sweep_id, {job.study for job in jobs}) if jobs else ())
 
 
-def total(store: Store, search: SweepRecord) -> int:
+def total(store: TunerStore, search: SweepRecord) -> int:
     """Return the number of jobs that a search will have in all; 0 for other sweeps, where nobody knows."""
     if not search.is_search:
         return 0

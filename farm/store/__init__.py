@@ -17,7 +17,9 @@ from contextlib import suppress
 from typing import Self
 
 from farm.model.errors import StoreUnavailable
+from farm.store.exports import Exports
 from farm.store.imports import Imports
+from farm.store.interfaces import ControllerStore, ReaderStore, TunerStore, WorkerStore
 from farm.store.leases import Leases
 from farm.store.machines import PRESENT_S, Machines
 from farm.store.messages import AtWork, Publishing, UnpublishedJobs
@@ -34,19 +36,25 @@ __all__ = [
     "PRESENT_S",
     "AskedJob",
     "AtWork",
+    "ControllerStore",
     "Found",
     "NewJob",
+    "ReaderStore",
     "SchemaState",
     "Search",
     "Store",
     "Trained",
+    "TunerStore",
     "UnpublishedJobs",
+    "WorkerStore",
     "check",
     "upgrade",
 ]
 
 
-class Store(Sweeps, Searches, Publishing, Leases, Trials, Machines, Results, Operations, Samples, Queries, Imports):
+class Store(
+    Sweeps, Searches, Publishing, Leases, Trials, Machines, Results, Operations, Samples, Exports, Queries, Imports
+):
     """Every command and query, grouped by who uses it: users, controller, workers, analysis."""
 
     @classmethod

@@ -5,8 +5,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import chain, islice, product
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -20,6 +18,7 @@ from farm.report import across
 from farm.report.selection import Selection
 from farm.store import Store
 from farm.store.samples import sample_row
+from tests.benchmarks.farms import Farm, costs, new_farm
 from tests.benchmarks.figures import Figure
 from tests.services import fresh_database, running_postgres
 
@@ -45,17 +44,27 @@ Row = Mapping[str, Any]
 
 
 def figures() -> Iterator[Figure]:
-    """What `farm across` computes, on either database."""
-    with TemporaryDirectory() as folder:
-        yield _figure("SQLite", f"sqlite:///{Path(folder) / 'farm.db'}")
-    with running_postgres() as admin, fresh_database(admin) as url:
-        yield _figure("PostgreSQL", url)
+    """What `farm across` computes, and what whole commands cost, on either database."""
+    with new_farm() as farm:
+        yield from _figures("SQLite", farm)
+    with running_postgres() as admin, fresh_database(admin) as url, new_farm(database_url=url) as farm:
+        yield from _figures("PostgreSQL", farm)
 
 
-def _figure(name: str, url: str) -> Figure:
-    with Store.open(url, create=True) as store:
+def _figures(name: str, farm: Farm) -> Iterator[Figure]:
+    with farm.store() as store:
         fill(store)
-        rounds = [_analysis_s(store) for _ in range(ROUNDS)]
+        yield _figure(name, store)
+    goals = {
+        "farm results": (("results",), 1.5, 250.0),
+        "farm across": (("across",), 1.5, 250.0),
+        "farm export": (("export", "-o", str(farm.home / "rows.parquet")), 20.0, 400.0),
+    }
+    yield from costs(farm, f"{ROWS:,} measurements in {name}", goals)
+
+
+def _figure(name: str, store: Store) -> Figure:
+    rounds = [_analysis_s(store) for _ in range(ROUNDS)]
     return Figure(
         what=f"medians and means by {' x '.join(BY)} of {ROWS:,} measurements in {name}",
         value=max(wall_s for wall_s, _ in rounds),
@@ -111,7 +120,10 @@ def _insert(driver: Any, is_sqlite: bool, table: str, rows: Iterator[Row]) -> No
 def _tables() -> Iterator[tuple[str, Iterator[Row]]]:
     rule = StoppingRule(min=REPETITIONS, max=REPETITIONS, target=0.02).model_dump_json()
     sweep = {"id": "made-up", "name": "made-up", "kind": "inference", "submitted_at": _AT, "text": "", "meaning": "{}"}
-    yield "sweep", iter([sweep | {"rule": rule, "settled": True, "submitter": "", "imported": False}])
+    yield (
+        "sweep",
+        iter([sweep | {"rule": rule, "settled": True, "submitter": "", "imported": False, "is_search": False}]),
+    )
     yield "machine", (_machine(f"m{machine}") for machine in range(MACHINES))
     yield "job", (_job(*one) for one in _trials())
     yield "trial", (_trial(*one) for one in _trials())

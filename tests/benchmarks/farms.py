@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import IO
 import psutil
 
 from farm.store import Store
+from tests.benchmarks.figures import Figure
 
 ROOT = Path(__file__).parents[2]
 FARM = (sys.executable, "-m", "farm")
@@ -75,6 +76,26 @@ class Farm:
             raise RuntimeError(f"farm {' '.join(arguments)}: status {done.returncode}: {done.stderr.strip()[-500:]}")
         return wall_s
 
+    def cost(self, *arguments: str) -> tuple[float, float]:
+        """Run a `farm` command to its end.
+
+        Returns:
+            User CPU time in s and peak resident memory in MB of its process.
+
+        Raises:
+            RuntimeError: It failed; with its last words.
+        """
+        with (self.home / "errors.log").open("w+b") as errors:
+            process = subprocess.Popen(
+                [*FARM, *arguments], env=self.env, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=errors
+            )
+            _, status, used = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode:
+                errors.seek(0)
+                raise RuntimeError(f"farm {' '.join(arguments)}: {errors.read().decode()[-500:]}")
+        return used.ru_utime, used.ru_maxrss / 1024
+
     @contextmanager
     def running(self, *command: str, stderr: IO[bytes] | int | None = None) -> Iterator[psutil.Popen]:
         """A process of this farm; ended with SIGTERM when the block is left. Its output goes to output.log."""
@@ -110,3 +131,14 @@ def new_farm(broker_url: str = "filesystem://", database_url: str = "") -> Itera
 def cpu_s(*processes: psutil.Process) -> float:
     """User and system time of processes, by the kernel's count."""
     return sum((float(t.user + t.system) for t in (process.cpu_times() for process in processes)), 0.0)
+
+
+def costs(farm: Farm, what: str, goals: Mapping[str, tuple[tuple[str, ...], float, float | None]]) -> Iterator[Figure]:
+    """Figures of whole commands; `goals` by name: arguments, user CPU in s at most, peak memory in MB at most."""
+    for name, (arguments, at_most_s, at_most_mb) in goals.items():
+        used_s, peak_mb = farm.cost(*arguments)
+        how = "of the whole process, the database server apart"
+        yield Figure(what=f"{name}, {what}: user CPU", value=used_s, unit="s", at_most=at_most_s, how=how)
+        yield Figure(
+            what=f"{name}, {what}: peak memory", value=peak_mb, unit="MB", digits=3, at_most=at_most_mb, how=how
+        )

@@ -191,7 +191,7 @@ def test_an_import_is_there_once_and_marked_everywhere(store: Store, file: Path)
     sweep = store.find_sweep("theirs")
     assert (sweep.id, sweep.imported, store.progress(sweep.id).is_over) == (one.id, True, True)
     assert store.machines() == [], "no worker of this farm runs there"
-    rows = exports.records(store.measurement_rows(sweep.id))
+    rows = list(exports.exported(store, sweep, exports.Rows.MEASUREMENT).records())
     assert len(rows) == 4
     assert {row["imported"] for row in rows} == {True}
     assert [row["duration_s"] for row in rows] == [2.0, None, 2.5, 4.0]

@@ -139,7 +139,8 @@ def test_a_sample_is_found_in_any_domain_and_unknown_where_it_was_not_metered(la
 
 
 def test_measurements_are_those_of_the_export(lab: Store) -> None:
-    exported = {(r["trial"], r["window_index"], r["domain"]): r for r in exports.records(lab.measurement_rows(SWEEP))}
+    records = exports.exported(lab, lab.find_sweep(SWEEP), exports.Rows.MEASUREMENT).records()
+    exported = {(r["trial"], r["window_index"], r["domain"]): r for r in records}
     rows = ask(lab, "SELECT * FROM v_measurement")
     assert len(rows) == len(exported)
     for row in rows:

@@ -4,17 +4,22 @@ import builtins
 import csv
 import json
 import os
+from collections.abc import Mapping
+from dataclasses import fields
 from math import inf, nan
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import parquet
 
 from farm.exchange import exports
-from farm.model import Flag, Quality
+from farm.model import Flag, MeasurementRow, Quality
 from farm.model.errors import InputError
+from farm.report import files
 from farm.report.files import FLAT, Format, chosen, json_text, text, write, write_text
+from farm.store.exports import MEASUREMENT, MeasuredTrial
 from tests.summaries import NOON, measurement_row
 
 RECORDS: list[dict[str, Any]] = [
@@ -126,8 +131,21 @@ def test_an_unknown_format_is_refused() -> None:
 # The export
 
 
+def exported(row: MeasurementRow) -> Mapping[str, Any]:
+    """The record of one measurement, from the row as the store reads it."""
+    own = (row.factors, row.flags)
+    factors, flags = map(json.dumps, own)
+    names = [name for name in MeasuredTrial._fields if name not in {"factors", "flags"}]
+    trial = MeasuredTrial(**{name: getattr(row, name) for name in names}, factors=factors, flags="[]")
+    known = {field.name: getattr(row, field.name) for field in fields(row)}
+    known |= {"flags": flags, "window_kind": row.window}
+    read = [known[name] for name in MEASUREMENT]
+    (record,) = exports.measurements([row.factors], [(trial, [read])]).records()
+    return record
+
+
 def test_the_export_keeps_its_columns_in_their_order() -> None:
-    (record,) = exports.records([measurement_row(factors={"model": "alexnet", "batch_size": 1})])
+    record = exported(measurement_row(factors={"model": "alexnet", "batch_size": 1}))
     contract = (
         "sweep job trial attempt machine hardware_class environment kind model batch_size repetition window "
         "window_index begin_at_ns end_at_ns started_at_utc duration_s units domain quality source gross_j baseline_w "
@@ -139,9 +157,33 @@ def test_the_export_keeps_its_columns_in_their_order() -> None:
 
 def test_a_row_of_the_export_is_flat() -> None:
     flags = (Flag.BELOW_NOISE, Flag.TOO_SHORT)
-    (record,) = exports.records([measurement_row(flags=flags, net_j=None)])
+    record = exported(measurement_row(flags=flags, net_j=None))
     assert (record["flags"], record["started_at_utc"], record["net_j"]) == (
         "below_noise;too_short", NOON.isoformat(), None,
     )  # fmt: skip
     assert all(value is None or isinstance(value, str | int | float) for value in record.values())
     assert text([record], Format.CSV).count("\n") == 1
+
+
+def test_rows_are_streamed_as_csv_json_and_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "ROW_GROUP", 2)
+    types = {"name": str, "joules": float, "units": int, "valid": bool}
+    rows = [("a", None, 1, True), ("b", 2.5, None, False), (None, 3.0, 3, None)]
+
+    def sheet() -> files.Sheet:
+        return files.Sheet(tuple(types), iter(rows), types)
+
+    for form in FLAT:
+        path = tmp_path / f"rows.{form}"
+        assert files.write_sheet(sheet(), form, path) == 3
+    assert (tmp_path / "rows.csv").read_text().splitlines() == [
+        "name,joules,units,valid",
+        "a,,1,True",
+        "b,2.5,,False",
+        ",3.0,3,",
+    ]
+    records = [dict(zip(types, row, strict=True)) for row in rows]
+    assert json.loads((tmp_path / "rows.json").read_text()) == records
+    assert parquet.read_table(tmp_path / "rows.parquet").to_pylist() == records
+    assert files.write_sheet(files.Sheet(("name",), iter(()), {"name": str}), Format.JSON, tmp_path / "none.json") == 0
+    assert json.loads((tmp_path / "none.json").read_text()) == []

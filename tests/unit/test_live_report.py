@@ -192,7 +192,7 @@ def test_what_the_store_keeps_is_what_is_shown(stored: str) -> None:
 
 def test_an_export_has_a_row_for_each_window_with_its_load(stored: str) -> None:
     with Store.open(stored) as store:
-        rows = exports.records(store.measurement_rows(store.find_sweep(None).id))
+        rows = list(exports.exported(store, store.find_sweep(None), exports.Rows.MEASUREMENT).records())
     assert len(rows) == 12
     assert rows[0]["kind"] == "serving"
     assert (rows[0]["policy"], rows[0]["rate_per_s"], rows[0]["units"]) == ("greedy:8", 50.0, 512)

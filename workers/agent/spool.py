@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from farm.model import TrialReport
 from farm.model.errors import InputError, StoreUnavailable
-from farm.store import Store
+from farm.store import WorkerStore
 from workers.agent import refused
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class Spool:
             raise
         return path
 
-    def drain(self, store: Store) -> int:
+    def drain(self, store: WorkerStore) -> int:
         """Give the waiting reports to the store, oldest first, while it is reachable; returns how many it accepted."""
         accepted = 0
         with self._locked():

@@ -13,7 +13,7 @@ from farm import __version__
 from farm.model import Claim, Failure, FailureKind, Machine, MachineState, Owner, TrialReport
 from farm.model.errors import FarmError, MachineBusy, StoreUnavailable, WorkerOutdated
 from farm.settings import Settings, logs
-from farm.store import Store
+from farm.store import WorkerStore
 from workers.agent.allowlist import refusal
 from workers.agent.consumer import stop_consuming
 from workers.agent.heartbeat import HeartbeatThread, Watchdog
@@ -50,7 +50,7 @@ class Worker:
 
     def __init__(
         self,
-        store: Store,
+        store: WorkerStore,
         runner: Runner,
         spool: Spool,
         machine: Machine,

@@ -1,0 +1,107 @@
+"""The rows of an export, read so that memory holds only a part of a large sweep."""
+
+import json
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import groupby, islice
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+from sqlalchemy import Text, func, select
+from sqlalchemy import cast as sql_cast
+
+import farm.store.tables as t
+from farm.model import Point
+from farm.store.engine import Database
+
+#: Trials whose measurements are in memory at a time.
+_TRIALS = 500
+
+
+class MeasuredTrial(NamedTuple):
+    """What the rows of one trial have in common."""
+
+    sweep: str
+    sweep_name: str
+    job: str
+    trial: str
+    attempt: int
+    machine: str | None
+    machine_id: str | None
+    hardware_class: str | None
+    environment: str | None
+    kind: str
+    factors: str  #: the point, JSON
+    repetition: int
+    flags: str  #: of the trial, JSON
+    simulated: bool
+    imported: bool
+    failure: str | None
+
+
+_JOINED = (
+    t.trial.join(t.job, t.job.c.id == t.trial.c.job_id)
+    .join(t.sweep, t.sweep.c.id == t.job.c.sweep_id)
+    .outerjoin(t.machine, t.machine.c.id == t.trial.c.machine_id)
+)
+_MEASURED = (
+    select(
+        t.job.c.sweep_id,
+        t.sweep.c.name,
+        t.trial.c.job_id,
+        t.trial.c.id,
+        t.trial.c.attempt,
+        t.machine.c.name,
+        t.trial.c.machine_id,
+        t.machine.c.hardware_class,
+        t.trial.c.environment_id,
+        t.sweep.c.kind,
+        sql_cast(t.job.c.point, Text),
+        t.job.c.repetition,
+        sql_cast(t.trial.c.flags, Text),
+        t.trial.c.simulated,
+        t.sweep.c.imported,
+        t.trial.c.failure_kind,
+    )
+    .select_from(_JOINED)
+    .order_by(t.job.c.ordinal, t.trial.c.attempt)
+)
+#: The columns of a measurement in the order of the export, without those of its trial.
+MEASUREMENT = (
+    *("window_kind", "window_index", "begin_at_ns", "end_at_ns", "started_at_utc", "units", "domain", "quality"),
+    *("source", "gross_j", "baseline_w", "net_j", "net_j_low", "net_j_high", "mean_w", "temperature_c", "flags"),
+    *("gross_u_j", "baseline_bare_w", "baseline_context_w", "clock_hz"),
+)
+_KNOWN = {**t.window.c, **t.measurement.c, "flags": sql_cast(t.measurement.c.flags, Text)}
+_ROWS = (
+    select(t.measurement.c.trial_id, *(_KNOWN[name] for name in MEASUREMENT))
+    .select_from(t.measurement.join(t.window))
+    .order_by(t.measurement.c.trial_id, t.window.c.begin_at_ns, t.measurement.c.domain)
+)
+
+
+class Exports(Database):
+    """Queries; none of them writes."""
+
+    def measured(self, sweep_id: str) -> Iterator[tuple[MeasuredTrial, Sequence[Sequence[Any]]]]:
+        """The trials of a sweep in the order of its plan, each with its rows of MEASUREMENT; failed trials too."""
+        with self.read() as connection:
+            trials = iter(connection.execute(_MEASURED.where(t.job.c.sweep_id == sweep_id)).all())
+            while some := {row[3]: MeasuredTrial._make(row) for row in islice(trials, _TRIALS)}:
+                rows = connection.execute(_ROWS.where(t.measurement.c.trial_id.in_(some)))
+                own = {trial: [row[1:] for row in found] for trial, found in groupby(rows, itemgetter(0))}
+                for name, trial in some.items():
+                    yield trial, own.get(name, ())
+
+    def points(self, sweep_id: str) -> list[Point]:
+        """The different points of a sweep's jobs, in the order of the plan."""
+        point = sql_cast(t.job.c.point, Text)
+        query = select(point).where(t.job.c.sweep_id == sweep_id).group_by(point).order_by(func.min(t.job.c.ordinal))
+        with self.read() as connection:
+            return [decoded(text) for text in connection.scalars(query)]
+
+
+@cache
+def decoded(text: str) -> Any:
+    """A JSON value, once for each text; the caller must not change it."""
+    return json.loads(text)
