@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import redis
 
@@ -26,6 +27,13 @@ SLOW = (
     "integration/test_search.py",
     "integration/test_simulated_nvml.py",
 )
+
+
+#: Tests run side by side: one thread of OpenMP each, lest they wait for one another in busy loops.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+#: No test is about time: on a busy machine an example may take long.
+hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from farm.exchange.papers import load_material, load_report
 from farm.model import (
     Domain,
     FailureKind,
@@ -24,6 +23,7 @@ from farm.model import (
     WindowKind,
 )
 from farm.store import NewJob, Store
+from farm.studies.paper.loading import load_material, load_report
 from farm.studies.paper.material import Material
 from tests.contract.store_records import MACHINE, UTC_NOON, new_job, record, report
 

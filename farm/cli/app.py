@@ -1,5 +1,6 @@
 """The command `farm`: its commands, and how errors end it. Modules are imported on use, so that help is fast."""
 
+import gc
 import sys
 from collections.abc import Iterator
 from importlib.metadata import entry_points
@@ -102,6 +103,9 @@ app.add_typer(db, name="db")
 def main() -> None:
     """Run the command; an error is one clear line and an exit status."""
     from farm.errors import FarmError
+
+    # What a command reads lives to its end: looking for garbage among it takes a fifth of the time of a large sweep.
+    gc.set_threshold(100_000, 20, 20)
 
     arguments = sys.argv[1:]
     own = arguments.index("--") if "--" in arguments else len(arguments)  # what follows is of another command

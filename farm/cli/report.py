@@ -37,8 +37,8 @@ def report(
     ] = None,
 ) -> Written:
     """Write sweeps up as a paper would: one file to read or print."""
-    from farm.exchange.papers import load_material, load_report
     from farm.settings.credentials import redacted
+    from farm.studies.paper.loading import load_material, load_report
 
     chosen = chosen_format(form, output)
     with opened() as (store, settings):

@@ -41,9 +41,9 @@ def reproduce(
     Ctrl-C finishes the running trial and stops; the same command goes on from there.
     """
     from farm.errors import InputError
-    from farm.exchange.papers import load_material, load_report
     from farm.settings.credentials import redacted
     from farm.studies import reproduction
+    from farm.studies.paper.loading import load_material, load_report
     from farm.studies.reproduction_view import document
 
     paper = reproduction.find(study)

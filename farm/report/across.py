@@ -10,15 +10,14 @@ from farm.analysis.aggregate import UnitSample, grouped
 from farm.analysis.intervals import BOOTSTRAP_NEEDS, MEDIAN_NEEDS
 from farm.analysis.samples import unit_samples
 from farm.errors import InputError
-from farm.model import Scalar, SweepData, SweepRecord
-from farm.report import notes
+from farm.model import SweepData, SweepRecord
+from farm.report import notes, summaries
 from farm.report.across_charts import figures
 from farm.report.columns import Columns
-from farm.report.document import Block, Column, Document, Form, Note, Paragraph, Row, Table, key, paragraphs
+from farm.report.document import Block, Column, Document, Form, Note, Paragraph, Row, Table, paragraphs
 from farm.report.numbers import label, several
 from farm.report.results import ends
 from farm.report.selection import Selected, Selection, check_names, label_names, select
-from farm.report.summaries import records
 
 #: Labels that are no factors.
 _IDENTITY = frozenset({*MACHINE, *KIND, "device", "environment", "sweep", "repetition", "job", "trial"})
@@ -52,45 +51,52 @@ def document(found: Across) -> Document:
     if not found.cells:
         lines = (found.title, "Nothing is measured yet. `farm status` shows how sweeps progress.")
         return Document(paragraphs(lines), rows=())
-    blocks: list[Block] = [
-        Paragraph(found.title),
-        *found.selected.about(),
-        _by_machine(found),
-        *figures(found.comparison),
-    ]
-    blocks += [_over_machines(found.comparison)] if found.comparison.overall else []
-    return Document([*blocks, *map(Note, _footnotes(found))], rows=_records(found))
+    by_machine, over = _by_machine(found), found.comparison.overall
+    blocks: list[Block] = [Paragraph(found.title), *found.selected.about(), by_machine, *figures(found.comparison)]
+    blocks += [_over_machines(found.comparison)] if over else []
+    rows = by_machine.records()
+    rows += [dict.fromkeys(rows[0]) | _record(one, found.comparison.figure) for one in over]
+    return Document([*blocks, *map(Note, _footnotes(found))], rows)
 
 
 def _by_machine(found: Across) -> Table:
-    unit, medians = found.selected.unit, "_median" if found.are_medians else ""
-    net = f"net J/{unit}\n{'median [95%]' if medians else '(95%)'}"
-    columns = [
-        *(key(name) for name, _ in found.cells[0].group.summary.key),
-        Column("gross_j_per_unit", f"gross J\n/{unit}", Form.MIDDLE),
-        Column("net_j_per_unit", net, Form.NET_MEDIAN if medians else Form.NET),
-        Column("s_per_unit", f"ms\n/{unit}", scale=1e3),
+    """Means or medians for people, both for files."""
+    unit, figure = found.selected.unit, found.comparison.figure
+    gross, net = f"gross J\n/{unit}", f"net J/{unit}\n{'median [95%]' if found.are_medians else '(95%)'}"
+    mean, median = ((None, None), (gross, net)) if found.are_medians else ((gross, net), (None, None))
+    own = [
+        Column("gross_j_per_unit", mean[0], Form.MIDDLE),
+        Column("net_j_per_unit", mean[1], Form.NET),
         Column("carbon_g_per_unit", "gCO2e\n/1000", scale=1e3),
-        *([Column("ratio", f"ratio of\n{_WORDS[found.comparison.figure]}", Form.INTERVAL)] if found.reference else []),
+        *(Column(name) for name in ("domain", "unit", "imported")),
+        Column("gross_j_per_unit_median", median[0], Form.MIDDLE),
+        Column("net_j_per_unit_median", median[1], Form.NET_MEDIAN),
+        Column("s_per_unit", f"ms\n/{unit}", scale=1e3, in_files=False),
+        Column("compared"),
         Column("rank", "\nrank", Form.COUNT),
+        Column("ratio", f"ratio of\n{_WORDS[figure]}" if found.reference else None, Form.INTERVAL),
     ]
     ties = Counter((cell.machine, cell.kind, cell.rank) for cell in found.cells)
     rows = []
     for cell in found.cells:
-        summary = cell.group.summary
-        gross_j, net_j = (summary.gross_median_j, summary.net_median_j) if medians else (summary.gross_j, summary.net_j)
-        values = {
-            **summary.labels,
-            "gross_j_per_unit": gross_j,
-            "net_j_per_unit": net_j,
-            "s_per_unit": 1 / summary.units_per_s if summary.units_per_s else None,
-            "carbon_g_per_unit": summary.carbon_g,
-            "ratio": cell.ratio,
-            "rank": cell.rank,
-        }
-        marks = {"net_j_per_unit": "!"} if summary.is_doubtful else {}
-        rows.append(Row(values, marks | _tie(cell.rank, ties[cell.machine, cell.kind, cell.rank])))
-    return Table(columns, rows, "By machine")
+        summary, labels = cell.group.summary, cell.group.samples[0].labels
+        row = summaries.row(
+            summary,
+            domain=labels.get("domain"),
+            unit=labels.get("unit"),
+            imported=summary.imported,
+            gross_j_per_unit_median=summary.gross_median_j,
+            net_j_per_unit_median=summary.net_median_j,
+            s_per_unit=1 / summary.units_per_s if summary.units_per_s else None,
+            compared=figure.value,
+            rank=cell.rank,
+            ratio=cell.ratio,
+        )
+        doubt = {"net_j_per_unit_median": "!"} if summary.is_doubtful else {}
+        tie = _tie(cell.rank, ties[cell.machine, cell.kind, cell.rank])
+        rows.append(replace(row, marks={**row.marks, **doubt, **tie}))
+    keys = [name for name, _ in found.cells[0].group.summary.key]
+    return Table(summaries.columns(keys, [column for column in own if column.name not in keys]), rows, "By machine")
 
 
 def _over_machines(comparison: Comparison) -> Table:
@@ -123,25 +129,8 @@ def _tie(rank: int | None, ties: int) -> dict[str, str]:
     return {"rank": "="} if rank is not None and ties > 1 else {}
 
 
-def _records(found: Across) -> list[dict[str, Scalar]]:
-    """A row a configuration and machine, then with machine null the means over machines."""
-    by_machine = [
-        record
-        | {name: cell.group.samples[0].labels.get(name) for name in ("domain", "unit")}
-        | {"imported": cell.group.summary.imported}
-        | medians(cell)
-        | {"compared": found.comparison.figure.value, "rank": cell.rank}
-        | ends("ratio", cell.ratio)
-        for cell, record in zip(found.cells, records([c.group.summary for c in found.cells]), strict=True)
-    ]
-    names = list(by_machine[0])
-    return by_machine + [
-        dict.fromkeys(names) | _record(one, found.comparison.figure) for one in found.comparison.overall
-    ]
-
-
 def _footnotes(found: Across) -> Iterator[str]:
-    summaries = [cell.group.summary for cell in found.cells]
+    own = [cell.group.summary for cell in found.cells]
     figure = _WORDS[found.comparison.figure]
     yield (
         f"rank: 1 + the number of rows on the same machine that take clearly less {figure}: their intervals do not "
@@ -150,12 +139,12 @@ def _footnotes(found: Across) -> Iterator[str]:
     if found.reference:
         yield from _of_ratios(found)
     if not found.are_medians:
-        yield from notes.spread(summary.net_j for summary in summaries)
+        yield from notes.spread(summary.net_j for summary in own)
     else:
         yield "Joules are medians over trials; ratios and ranks compare means."
-        if any(s.net_median_j and s.net_median_j.low is None for s in summaries):
+        if any(s.net_median_j and s.net_median_j.low is None for s in own):
             yield f"±? marks a median of fewer than {MEDIAN_NEEDS} trials, which has no interval: raise repetitions."
-    yield from notes.reservations(summaries)
+    yield from notes.reservations(own)
 
 
 def _of_ratios(found: Across) -> Iterator[str]:
@@ -216,16 +205,6 @@ def parse_figure(name: str | None) -> Figure | None:
     if name is not None and name not in set(Figure):
         raise InputError(f"--of: expected {', '.join(Figure)}, got {name!r}")
     return Figure(name) if name else None
-
-
-def medians(cell: Cell) -> dict[str, Scalar]:
-    """Medians over trials with their intervals, as columns."""
-    named = {"gross_j_per_unit": cell.group.summary.gross_median_j, "net_j_per_unit": cell.group.summary.net_median_j}
-    return {
-        f"{name}_median{end}": getattr(value, part) if value else None
-        for name, value in named.items()
-        for end, part in (("", "value"), ("_low", "low"), ("_high", "high"))
-    }
 
 
 def _configuration(

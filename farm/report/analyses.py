@@ -73,7 +73,20 @@ def correction(name: str | None) -> Correction | None:
 
 
 def analysis(method: Method, seen: Observations, factors: Sequence[str], options: Options) -> Document:
-    """Run one method over values; raises InputError where they, or the options, do not suit it."""
+    """Run one method over values.
+
+    Args:
+        method: What to do.
+        seen: The values, with the levels of their factors.
+        factors: What to compare the values by; normality needs none.
+        options: Settings of single methods.
+
+    Returns:
+        Tables, what stands against them, and findings; its record has every row.
+
+    Raises:
+        InputError: the values or the options do not suit the method, or a library is missing.
+    """
     if not factors and method is not Method.NORMALITY:
         raise InputError(f"--factors: name what {method} should compare, such as model,batch_size")
     _check_options(method, options)

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from random import Random
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from farm import kinds
 from farm.errors import InputError
 from farm.kinds import Kind
-from farm.model import JobSpec, Machine, Point
+from farm.model import JobSpec, Machine, Point, Scalar
 from farm.spec import MAX_JOBS, Sweep, canonical_json, profile_settings, remaining, sweep_id
 from farm.spec.capability import is_capability, queue_of
 
@@ -31,7 +32,14 @@ class PlannedJob:
     ordinal: int  #: place in the order of the whole plan
     block: int  #: the repetition: each block has every point once
     queue: str
-    spec: JobSpec
+    repetition: int
+    seed: int
+    shared: JobSpec  #: what the jobs of its point and target have in common
+
+    @property
+    def spec(self) -> JobSpec:
+        """Its own spec, made on demand: a plan may have tens of thousands of jobs."""
+        return self.shared.model_copy(update={"job": self.id, "repetition": self.repetition, "seed": self.seed})
 
     def new(self, priority: int, max_attempts: int) -> "NewJob":
         """As the store takes it."""
@@ -97,18 +105,27 @@ def block_of(kind: Kind, specs: Sequence[JobSpec], block: int, first_ordinal: in
     """
     order: list[JobSpec] = []
     for target in sorted({spec.target for spec in specs}):
-        of_target = sorted((s for s in specs if s.target == target), key=lambda s: canonical_json(s.point))
+        of_target = sorted((s for s in specs if s.target == target), key=_point_text)
         Random(f"{_sweep_seed(kind, of_target[0])}/{target}/{block}").shuffle(of_target)  # noqa: S311 - an order, not a secret
         order += of_target
     return tuple(_planned(kind, spec, block, first_ordinal + place) for place, spec in enumerate(order))
 
 
 def _planned(kind: Kind, spec: JobSpec, block: int, ordinal: int) -> PlannedJob:
-    identity = "\n".join((spec.sweep, canonical_json(spec.point), spec.target, str(block)))
+    identity = "\n".join((spec.sweep, _point_text(spec), spec.target, str(block)))
     job = hashlib.sha256(identity.encode()).hexdigest()[:16]
     seed = _sweep_seed(kind, spec) + (block if kind.seeds_differ else 0)
-    own = spec.model_copy(update={"job": job, "repetition": block, "seed": seed})
-    return PlannedJob(job, ordinal, block, queue_of(spec.target), own)
+    return PlannedJob(job, ordinal, block, queue_of(spec.target), block, seed, spec)
+
+
+def _point_text(spec: JobSpec) -> str:
+    """The canonical JSON of its point."""
+    return _canonical(tuple(spec.point), *spec.point.values())
+
+
+@lru_cache(typed=True)  # typed: 1, 1.0 and True are different levels of a factor
+def _canonical(names: tuple[str, ...], *values: Scalar) -> str:
+    return canonical_json(dict(zip(names, values, strict=True)))
 
 
 def _sweep_seed(kind: Kind, spec: JobSpec) -> int:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import chain
 
 from farm.errors import BrokerUnavailable
 from farm.kinds.tuning.sweep import TuningSweep
@@ -66,10 +67,14 @@ def enqueue(sweep: Sweep, text: str, store: Store, settings: Settings, fresh: bo
         submitter=settings.submitter,
         is_search=is_search,
     )
-    jobs = [job.new(sweep.priority, settings.max_attempts) for job in made.jobs]
-    if is_search:  # what was asked for before, and cancelled since, is in no plan
-        jobs += [replace(job, max_attempts=settings.max_attempts) for job in store.jobs(made.sweep_id)]
-    return Submission(made.sweep_id, len(jobs), made.total, store.submit(record, jobs), made.warnings)
+    # What was asked for before, and cancelled since, is in no plan.
+    before = store.jobs(made.sweep_id) if is_search else []
+    jobs = chain(
+        (job.new(sweep.priority, settings.max_attempts) for job in made.jobs),
+        (replace(job, max_attempts=settings.max_attempts) for job in before),
+    )
+    added = store.submit(record, jobs)
+    return Submission(made.sweep_id, len(made.jobs) + len(before), made.total, added, made.warnings)
 
 
 def publish(store: Store, settings: Settings) -> None:

@@ -231,14 +231,15 @@ def _jobs(sweep: TuningSweep, found: Sequence[PlannedStudy], configuration: Conf
     Random(f"{sweep.seed}/{number}").shuffle(order)  # noqa: S311 - an order, not a secret
     for repetition in range(repetitions):
         job = _digest(study.id, str(number), str(repetition))
-        own = {"job": job, "point": point, "repetition": repetition, "seed": sweep.seed + repetition}
-        asked = {"asked": configuration.asked, "rungs": rungs}
+        shared = {"point": point, "asked": configuration.asked, "rungs": rungs}
         yield PlannedJob(
             id=job,
             ordinal=number * len(order) + order.index((study.id, repetition)),
             block=number,
             queue=queue_of(spec.target),
-            spec=spec.model_copy(update=own | asked),
+            repetition=repetition,
+            seed=sweep.seed + repetition,
+            shared=spec.model_copy(update=shared),
         )
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any, Literal
 
@@ -109,6 +110,7 @@ def is_capability(target: str) -> bool:
     return _CANONICAL.match(target) is not None
 
 
+@lru_cache
 def queue_of(target: str) -> str:
     """What a job's row has as its queue: the broker's, or a capability, which the controller turns into machines'."""
     return target if is_capability(target) else queue_for(target)

@@ -3,18 +3,23 @@
 import difflib
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import literal_column, or_, select, update
 
 import farm.store.tables as t
 from farm.errors import InputError
-from farm.model import JobSpec, JobState, SweepRecord
+from farm.model import JobSpec, JobState, MeasureSettings, SweepRecord
 from farm.store.engine import Database
 
+#: Jobs that are stored by one statement: memory holds no more rows than these.
+_BATCH = 1000
 OPEN = (JobState.QUEUED, JobState.RUNNING)
+_SORTED = json.JSONEncoder(sort_keys=True)
 #: A job that waits as if new.
 _AFRESH: Mapping[str, Any] = {
     "state": JobState.QUEUED,
@@ -41,7 +46,7 @@ class NewJob:
 class Sweeps(Database):
     """Sweeps as their users see them."""
 
-    def submit(self, sweep: SweepRecord, jobs: Sequence[NewJob]) -> int:
+    def submit(self, sweep: SweepRecord, jobs: Iterable[NewJob]) -> int:
         """Store a sweep and its jobs in one transaction; returns how many jobs were added or queued again.
 
         Submitting twice is harmless: jobs that are there stay as they are. A cancelled sweep is taken up again:
@@ -49,8 +54,6 @@ class Sweeps(Database):
         """
         with self.write() as connection:
             connection.execute(self.insert(t.sweep).on_conflict_do_nothing(), sweep.model_dump())
-            if not jobs:
-                return 0
             # Two submits of one sweep at once would meet in the middle of their jobs: they queue up here.
             connection.execute(select(t.sweep.c.id).where(t.sweep.c.id == sweep.id).with_for_update())
             insert = self.insert(t.job)
@@ -61,7 +64,7 @@ class Sweeps(Database):
                 # A bound value here would make the driver insert row by row.
                 where=t.job.c.state == literal_column(f"'{JobState.CANCELLED}'"),
             ).returning(t.job.c.id)
-            queued = connection.execute(statement, [_row(sweep.id, job) for job in jobs]).all()
+            queued = sum(len(connection.execute(statement, rows).all()) for rows in _batches(sweep.id, jobs))
             connection.execute(
                 update(t.job)
                 .where(t.job.c.sweep_id == sweep.id, t.job.c.state == JobState.RUNNING)
@@ -69,7 +72,7 @@ class Sweeps(Database):
             )
             if queued:
                 connection.execute(update(t.sweep).where(t.sweep.c.id == sweep.id).values(settled=sweep.settled))
-        return len(queued)
+        return queued
 
     def extend(self, sweep_id: str, jobs: Sequence[NewJob]) -> int:
         """Add jobs that follow from results, unless the sweep was settled meanwhile; returns how many are new.
@@ -173,12 +176,17 @@ class Sweeps(Database):
         return max((int(suffix or 1) for suffix in suffixes), default=0)
 
 
+def _batches(sweep_id: str, jobs: Iterable[NewJob]) -> Iterator[list[dict[str, Any]]]:
+    rows = (_row(sweep_id, job) for job in jobs)
+    return iter(lambda: list(islice(rows, _BATCH)), [])
+
+
 def _row(sweep_id: str, job: NewJob) -> dict[str, Any]:
     spec = job.spec
     return {
         "id": job.id,
         "sweep_id": sweep_id,
-        "key": hashlib.sha256(json.dumps(_work(spec), sort_keys=True).encode()).hexdigest()[:24],
+        "key": hashlib.sha256(_SORTED.encode(_work(spec)).encode()).hexdigest()[:24],
         "ordinal": job.ordinal,
         "block": job.block,
         "repetition": spec.repetition,
@@ -190,8 +198,19 @@ def _row(sweep_id: str, job: NewJob) -> dict[str, Any]:
         "max_attempts": job.max_attempts,
         "cancel_requested": False,
         "point": spec.point,
-        "spec": spec.model_dump(mode="json"),
+        "spec": _dumped(spec),
     }
+
+
+def _dumped(spec: JobSpec) -> dict[str, Any]:
+    """The spec as JSON holds it; the jobs of a sweep share most of it."""
+    own = {"measure": _settings(spec.measure), "rungs": [rung.model_dump(mode="json") for rung in spec.rungs]}
+    return spec.__dict__ | own | {"asked": spec.asked.model_dump(mode="json") if spec.asked else None}
+
+
+@lru_cache
+def _settings(measure: MeasureSettings) -> dict[str, Any]:
+    return measure.model_dump(mode="json")
 
 
 def _work(spec: JobSpec) -> list[object]:

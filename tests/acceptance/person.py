@@ -102,8 +102,8 @@ class Person:
             process.communicate()
 
     def runs(self, *arguments: str, **env: str) -> Done:
-        """A command to its end: in this process, unless it needs one of its own."""
-        if self.memory_kib is None and OWN_PROCESS.isdisjoint(arguments[:1]):
+        """A command to its end: in this process, unless it needs one of its own, or packages that this one lacks."""
+        if self.memory_kib is None and OWN_PROCESS.isdisjoint(arguments[:1]) and "PYTHONPATH" not in env:
             return called(self.folder, self._environment(env), *arguments)
         with self.starts(*arguments, **env) as process:
             return ended(process)

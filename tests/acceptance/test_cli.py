@@ -396,6 +396,7 @@ def test_the_schema_is_json(person: Person) -> None:
         assert {"name", "kind", "workload", "measure", "repetitions", "targets"} <= set(fields)
 
 
+@pytest.mark.slow
 def test_a_ready_made_sweep_is_copied_once_and_can_be_planned(person: Person) -> None:
     assert person.runs("init", "list").out.split() == names()
     for name in names():

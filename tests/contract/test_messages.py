@@ -36,6 +36,7 @@ def test_a_sweep_without_jobs_is_a_sweep(store: Store) -> None:
     assert store.progress(SWEEP).is_over
 
 
+@pytest.mark.slow
 def test_ten_thousand_jobs_go_in_at_once(store: Store) -> None:
     assert store.submit(record(), [new_job(n) for n in range(10_000)]) == 10_000
     assert len(unpublished(store, 20_000)) == 10_000

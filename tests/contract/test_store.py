@@ -133,6 +133,7 @@ def _claim_all(url: str, pid: int) -> list[str]:
         return [job_id(n) for n in range(40) if claim(store, job_id(n), owner=owner)]
 
 
+@pytest.mark.slow
 def test_processes_win_each_job_once(farm: Store, database_url: str) -> None:
     farm.submit(record(), [new_job(n) for n in range(40)])
     with ProcessPoolExecutor(3, mp_context=get_context("spawn")) as pool:

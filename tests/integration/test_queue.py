@@ -254,7 +254,7 @@ GARBAGE = [
     (b'"' + b"SECRET" * 20_000 + b'"', "120002 bytes: more than 65536"),
     (envelope(b"no json"), "Invalid JSON"),
     (envelope(b"[]"), "Field required"),
-    (envelope(body(), task="os.system"), "calls for something else"),
+    (envelope(body(), task="os.system"), "asks for something other"),
     (envelope(body(unheard_SECRET=1)), "an unknown field"),
     (envelope(body(version=2)), "version: Input should be 1"),
     (envelope(body(job=7)), "job: Input should be a valid string"),

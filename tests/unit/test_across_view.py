@@ -51,8 +51,9 @@ def test_across_as_people_read_it(lab: Store) -> None:
 
 def test_medians_take_the_place_of_means_where_they_are_asked_for(lab: Store) -> None:
     (by_machine, over) = tables_of(shown(lab, are_medians=True))
-    assert by_machine.rows[0].values["gross_j_per_unit"] == Median(median(JOULES), 10.0, 13.0)
-    assert by_machine.rows[0].values["net_j_per_unit"] == Median(median(JOULES) / 2, 5.0, 6.5)
+    assert by_machine.rows[0].values["gross_j_per_unit_median"] == Median(median(JOULES), 10.0, 13.0)
+    assert by_machine.rows[0].values["net_j_per_unit_median"] == Median(median(JOULES) / 2, 5.0, 6.5)
+    assert {"gross_j_per_unit_median", "net_j_per_unit_median"} < {column.name for column in by_machine.shown}
     assert [row.values["configuration"] for row in over.rows] == ["16", "1"]
 
 

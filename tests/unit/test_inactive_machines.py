@@ -1,4 +1,4 @@
-"""When a worker takes no jobs: paused, drained, beside another trial, out of date, deaf."""
+"""When a worker takes no jobs: paused, drained, beside another trial, out of date, cut off from the broker."""
 
 import os
 import time

@@ -70,7 +70,11 @@ NETWORKS: Mapping[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "resnet": (lambda: models.ResNet(models.resnet.BasicBlock, [1, 1, 1, 1], num_classes=5), (2, 3, 64, 64)),
     "vit": (lambda: models.VisionTransformer(16, 8, 2, 2, 8, 16, num_classes=5), (2, 3, 16, 16)),
 }
-each_network = pytest.mark.parametrize("name", list(NETWORKS))
+#: Those of torchvision have many layers: one of them is enough for the fast tier.
+each_network = pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow) if name in {"densenet", "resnet"} else name for name in NETWORKS],
+)
 
 
 def built(name: str) -> tuple[nn.Module, tuple[int, ...]]:

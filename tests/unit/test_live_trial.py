@@ -170,7 +170,7 @@ def test_far_more_than_can_be_served_is_cut_short() -> None:
 
 def test_what_would_come_after_the_time_limit_is_refused() -> None:
     trace = Recorded("requests.txt", (0.0, 1e18, 2e18))
-    with pytest.raises(InvalidWorkload, match=r"would come after 2e\+18 s, beyond the trial's time limit of 60 s"):
+    with pytest.raises(InvalidWorkload, match=r"would arrive after 2e\+18 s, beyond the trial's time limit of 60 s"):
         serving.arrivals_ns(job(), Napping(Policy.greedy(4), trace, None), 0)
 
 

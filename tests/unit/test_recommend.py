@@ -191,7 +191,7 @@ def is_as_good(cheaper: Candidate, other: Candidate, slack: float) -> bool:
 
 
 @given(st.lists(POINTS, max_size=12))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_whoever_is_not_on_the_front_is_matched_by_one_that_is(points: list[Candidate]) -> None:
     kept = front(points, "p99")
     for point in points:

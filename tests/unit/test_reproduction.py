@@ -12,7 +12,6 @@ from farm.cli.output import Notes, Shown, Written
 from farm.cli.reproduce import reproduce as command
 from farm.cli.run import Ran
 from farm.errors import InputError
-from farm.exchange.papers import load_report
 from farm.kinds import parse_sweep, ready_made
 from farm.model import Flag, JobState, Progress, Quality, SweepRecord
 from farm.report import html, markdown
@@ -20,6 +19,7 @@ from farm.report.document import Alert, Paragraph, Report
 from farm.studies import reproduction, reproduction_view
 from farm.studies.claims.finding import Figure, Paper, Scale, Times, Verdict
 from farm.studies.paper import sections
+from farm.studies.paper.loading import load_report
 from farm.studies.reproduction import PAPERS, Reproduction, find, sweeps_of
 from farm.studies.reproduction_view import document
 from tests.contract.store_records import record

@@ -6,7 +6,7 @@ from math import exp, factorial, inf, log
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
@@ -95,7 +95,6 @@ POLICIES = st.builds(Policy, st.integers(1, 6), st.sampled_from([0.0, 0.0625, 0.
 TIMES = st.lists(st.lists(SIXTEENTHS, min_size=1, max_size=3), min_size=6, max_size=6)
 
 
-@settings(deadline=None)
 @given(ARRIVALS, POLICIES, TIMES)
 def test_batches_are_those_of_a_plain_simulation(
     arrivals_s: list[float], policy: Policy, times_s: list[list[float]]
@@ -120,7 +119,6 @@ def batches(course: Course) -> Iterator[tuple[list[float], float, float, float]]
         yield course.enqueue_s[first:beyond].tolist(), begin_s, end_s, frees[index]
 
 
-@settings(deadline=None)
 @given(ARRIVALS, POLICIES, TIMES)
 def test_no_request_is_lost_overtaken_or_served_before_it_came(
     arrivals_s: list[float], policy: Policy, times_s: list[list[float]]
@@ -135,7 +133,6 @@ def test_no_request_is_lost_overtaken_or_served_before_it_came(
     assert course.sizes.max(initial=0) <= policy.size
 
 
-@settings(deadline=None)
 @given(ARRIVALS, POLICIES, TIMES)
 def test_a_batch_begins_when_it_is_full_or_its_time_is_up_and_the_server_is_free(
     arrivals_s: list[float], policy: Policy, times_s: list[list[float]]
@@ -145,7 +142,6 @@ def test_a_batch_begins_when_it_is_full_or_its_time_is_up_and_the_server_is_free
         assert begin_s == max(min(full_s, waited[0] + policy.timeout_s), free_s)
 
 
-@settings(deadline=None)
 @given(ARRIVALS, st.integers(1, 6), TIMES)
 def test_a_greedy_server_is_never_idle_while_somebody_waits(
     arrivals_s: list[float], size: int, times_s: list[list[float]]
@@ -205,7 +201,6 @@ def test_a_simulation_begins_to_count_when_an_endless_process_has_settled() -> N
 # Figures
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0.001, 10), min_size=20, max_size=200))
 def test_percentiles_are_values_that_occurred(gaps: list[float]) -> None:
     arrivals = Recorded("t", tuple(np.cumsum(gaps).tolist()))

@@ -106,7 +106,14 @@ def test_the_seed_decides_the_parameters(model: str) -> None:
 
 
 # googlenet has heads for training that the farm leaves out; a squeezenet's head is a convolution.
-@pytest.mark.parametrize("model", [SMALL, "squeezenet1_1", "mobilenet_v3_small", "regnet_y_400mf", "googlenet"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        SMALL,
+        "squeezenet1_1",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("mobilenet_v3_small", "regnet_y_400mf", "googlenet")),
+    ],
+)
 def test_torchvisions_networks_get_a_head_for_the_classes(model: str) -> None:
     network = build(Architecture(model), (3, 64, 64), 7, seed=1)
     assert network.training

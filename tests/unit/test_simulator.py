@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import fmean
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from farm.model import Domain
@@ -68,7 +68,6 @@ def consumed(board: Board, since: tuple[float, float]) -> tuple[float, float]:
 
 
 class TestEnergy:
-    @settings(deadline=None)
     @given(cuts=st.lists(st.integers(1, 5 * 10**9), max_size=8), seed=st.integers(0, 9))
     def test_it_adds_up_wherever_time_is_cut(self, cuts: list[int], seed: int) -> None:
         whole, pieces = Board(A100, seed), Board(A100, seed)

@@ -131,7 +131,7 @@ def test_types_ii_and_iii_of_an_unbalanced_design_are_those_of_r(
     assert (found.smallest_cell, found.largest_cell) == (7, 10)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.integers(0, 10_000), st.floats(1e-6, 1e6))
 def test_shares_of_the_variance_add_up_and_hang_on_no_unit(seed: int, unit: float) -> None:
     cells = noisy({(a, b, c): a + b * c for a in (0, 1) for b in (0, 1) for c in (0, 1)}, 1.0, 3, seed)
@@ -220,7 +220,7 @@ def test_welch_mann_whitney_and_hedges_are_those_of_students_drugs() -> None:
 positive = st.lists(st.floats(0.01, 100.0), min_size=2, max_size=8).filter(lambda xs: stdev(xs) / fmean(xs) > 1e-3)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(positive, positive)
 def test_the_other_way_round_a_pair_says_the_same(a: list[float], b: list[float]) -> None:
     there, back = of_logs(list(map(log, a)), list(map(log, b))), of_logs(list(map(log, b)), list(map(log, a)))
@@ -305,7 +305,6 @@ def test_benjamini_and_hochberg_reject_what_they_did_in_1995() -> None:
     assert sum((value or 0) < 0.05 for value in adjusted(p, Correction.HOLM)) == 3
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_corrections_keep_the_order_and_only_raise(p: list[float]) -> None:
     by_holm, by_bh = holm(p), benjamini_hochberg(p)
@@ -329,7 +328,7 @@ def test_what_was_not_tested_is_not_counted() -> None:
 # Equivalence
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(positive, positive, st.floats(0.02, 0.9))
 def test_groups_are_equivalent_just_where_the_90_percent_interval_is_inside(
     a: list[float], b: list[float], margin: float

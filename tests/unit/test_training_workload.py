@@ -165,6 +165,7 @@ def test_a_loss_that_is_no_number_is_unknown() -> None:
     assert 0 <= scores[-1].validation_accuracy <= 1
 
 
+@pytest.mark.slow
 def test_torchvisions_networks_take_grey_images() -> None:
     workload = ready(model="shufflenet_v2_x0_5", image_size=32, train_size=8, validation_size=8, batch_size=4)
     assert workload.train_epoch() == 8

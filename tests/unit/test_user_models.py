@@ -91,9 +91,9 @@ def test_a_users_network_is_trained_with_a_head_for_the_classes() -> None:
     [
         ("farm_test_absent:Net", "random", "install its package where the worker runs"),
         ("farm_test_nets.inner.nets:Absent", "random", "cannot be imported"),
-        ("farm_test_nets.inner.nets:no_class", "random", "is no class of torch.nn.Module"),
-        ("os:path", "random", "is no class of torch.nn.Module"),
-        (TINY, "default", "nobody published any"),
+        ("farm_test_nets.inner.nets:no_class", "random", "is not a subclass of torch.nn.Module"),
+        ("os:path", "random", "is not a subclass of torch.nn.Module"),
+        (TINY, "default", "there are no published weights"),
     ],
 )
 def test_what_is_no_network_is_one_clear_line(model: str, weights: str, message: str) -> None:

@@ -3,7 +3,7 @@
  * The file (`state`, beside this library) is mapped by both sides and holds one board behind a sequence lock: the
  * writer makes the sequence odd, writes, makes it even; a reader copies and takes the copy only if the sequence was
  * even and the same before and after. The structures of the file are mirrored in library.py. What was published long
- * ago is not told: the writer is gone.
+ * ago is not returned: the writer is gone.
  *
  * Faults lie in the file too: a refusal names a function and the error that it returns ("*": every question about
  * the device; "field 186": one field value).

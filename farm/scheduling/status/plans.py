@@ -6,6 +6,7 @@ from typing import Any
 
 from farm import kinds
 from farm.kinds.tuning.sweep import TuningSweep
+from farm.model import JobSpec
 from farm.model.durations import span
 from farm.report.document import Document, Facts, Paragraph
 from farm.report.numbers import several
@@ -45,15 +46,20 @@ def _search(sweep: TuningSweep, facts: dict[str, Any], targets: str) -> Iterator
 
 def _duration(sweep: Sweep, plan: Plan, duration_s: float) -> str:
     kind = kinds.of(sweep)
-    if any(kind.expected_s(job.spec) is None for job in plan.jobs):
+    if any(kind.expected_s(spec) is None for spec in _shared(plan)):
         return f"about {span(duration_s)} around the {kind.work}; how long those take is not known"
     return f"about {span(duration_s)} of measuring, shared among the machines"
+
+
+def _shared(plan: Plan) -> list[JobSpec]:
+    """The specs of its points and targets, each once."""
+    return list({id(job.shared): job.shared for job in plan.jobs}.values())
 
 
 def record(sweep: Sweep, plan: Plan) -> dict[str, Any]:
     """As one plain record."""
     kind = kinds.of(sweep)
-    known_s = [trial_s(kind, job.spec) for job in plan.jobs]
+    known_s = {id(spec): trial_s(kind, spec) for spec in _shared(plan)}
     own = _search_record(sweep, plan) if isinstance(sweep, TuningSweep) else {}
     return {
         "sweep": plan.sweep_id,
@@ -61,14 +67,14 @@ def record(sweep: Sweep, plan: Plan) -> dict[str, Any]:
         "points": len(points(sweep)),
         "blocks": len({job.block for job in plan.jobs}),
         **own,
-        "targets": dict(Counter(job.spec.target for job in plan.jobs)),
-        "expected_duration_s": plan.total * sum(known_s) / max(len(known_s), 1),
+        "targets": dict(Counter(job.shared.target for job in plan.jobs)),
+        "expected_duration_s": plan.total * sum(known_s[id(job.shared)] for job in plan.jobs) / max(len(plan.jobs), 1),
         "warnings": list(plan.warnings),
     }
 
 
 def _search_record(sweep: TuningSweep, plan: Plan) -> dict[str, Any]:
-    found = tuner.studies(sweep, plan.sweep_id, sorted({job.spec.target for job in plan.jobs}))
+    found = tuner.studies(sweep, plan.sweep_id, sorted({job.shared.target for job in plan.jobs}))
     return {
         "blocks": max((study.size for study in found), default=0),
         "studies": len(found),

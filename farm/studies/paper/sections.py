@@ -188,7 +188,7 @@ def _reservations(material: Material) -> list[Block]:
 
 
 def _flags(flags: Counter[Flag]) -> list[Block]:
-    rows = [[flag, str(n), "no" if flag.is_note else "yes", words.FLAGS[flag]] for flag, n in flags.most_common()]
+    rows = [[flag, n, "no" if flag.is_note else "yes", words.FLAGS[flag]] for flag, n in flags.most_common()]
     return _listed("Flags of trials", ("flag", "trials", "left out", "meaning"), rows)
 
 

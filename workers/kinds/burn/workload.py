@@ -1,7 +1,7 @@
-"""A load for the probe: matrix products for a share of each period, rest for the remainder.
+"""A load for the probe: matrix products for a share of each period, and rest for the remainder.
 
-It keeps time with the monotonic clock, busy from each multiple of the period on: so the probe knows its edges without
-being told. For that it looks at the clock and waits for the device, which other workloads leave to trial.py.
+It is busy from each multiple of the period of the monotonic clock, so the probe knows its edges. For that it reads the
+clock and waits for the device, which other workloads leave to the loops.
 """
 
 import time
@@ -16,7 +16,7 @@ from workers.trial.loops import run_windows
 from workers.trial.params import parse
 from workers.trial.stage import Stage
 
-#: Rows of the square matrices, and products between two looks at the clock: together below 2 ms on either device.
+#: Rows of the square matrices, and products between two readings of the clock: below 2 ms on either device.
 ROWS = {"cpu": 256, "cuda": 2048}
 PRODUCTS = {"cpu": 1, "cuda": 8}
 
@@ -80,7 +80,7 @@ class Burn:
         self._forget()
 
     def _multiply(self) -> None:
-        """Some products, done when this returns."""
+        """Multiply a few times; the products are done when this returns."""
         for _ in range(self._products):
             torch.mm(self._matrix, self._matrix, out=self._product)
         if self._matrix.is_cuda:

@@ -1,4 +1,4 @@
-"""Batches of real photographs, preprocessed as a network's published weights want them."""
+"""Batches of real photographs, preprocessed as a network's published weights require."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -33,13 +33,13 @@ class Images:
 
 
 def load(source: str, preprocess: Preprocess, at_most: int, seed: int) -> Images:
-    """Up to `at_most` photographs of a source, preprocessed; see `photographs`."""
+    """Read and preprocess up to `at_most` photographs of a source; see `photographs`."""
     chosen = photographs(source, at_most, seed)
     return Images([preprocess(photograph) for _, photograph in chosen], [name for name, _ in chosen])
 
 
 def photographs(source: str, at_most: int, seed: int) -> list[tuple[str, Image.Image]]:
-    """Up to `at_most` photographs of a source, with their names, in seeded order.
+    """Read up to `at_most` photographs of a source, with their names, in seeded order.
 
     The source is `sample` (the two that scikit-learn carries) or a folder, with the folders below it. Raises
     InvalidWorkload where there is none or one cannot be read.
@@ -50,7 +50,7 @@ def photographs(source: str, at_most: int, seed: int) -> list[tuple[str, Image.I
 
 
 def _sample() -> list[Path]:
-    """The files behind `sklearn.datasets.load_sample_images`, without its import: seconds, and threads of scipy's."""
+    """Find the files of `sklearn.datasets.load_sample_images`; its import takes seconds and starts threads."""
     found = find_spec("sklearn")
     paths = list((Path(found.origin).parent / "datasets" / "images").glob("*.jpg")) if found and found.origin else []
     if not paths:

@@ -1,4 +1,4 @@
-"""Classification networks, torchvision's and users' own: built, with what their authors published of them."""
+"""Build classification networks of torchvision and of users, with the figures that their authors published."""
 
 import pickle
 import textwrap
@@ -18,7 +18,7 @@ from workers.trial.workload import InvalidWorkload
 #: Networks with auxiliary heads for training. Their own initialisation takes a minute, and their published weights
 #: want inputs of another scale.
 WITH_AUXILIARY_HEADS = frozenset({"googlenet", "inception_v3"})
-#: What leaves them out.
+#: The arguments that leave these heads out.
 WITHOUT_AUXILIARY_HEADS = {"aux1": None, "aux2": None, "AuxLogits": None, "aux_logits": False}
 
 
@@ -32,12 +32,12 @@ class Network:
 
 
 def build(model: str, weights: str, seed: int, published_size: bool = False) -> Network:
-    """A network with weights `random` (drawn from the seed), `default` (torchvision's), or a state_dict's file.
+    """Build a network with weights `random` (drawn from the seed), `default` (torchvision's) or a state_dict's file.
 
-    `published_size`: for images of the size that `preprocess` makes. ViT-H/14 would else want 224 pixels of its 518.
+    `published_size`: for images of the size that `preprocess` makes. Without it ViT-H/14 takes 224 pixels, not its 518.
 
-    `package.module:Class` is a user's: made without arguments, given images of 224 x 224 as torchvision's are; whether
-    this worker may load it was settled before.
+    `package.module:Class` is a user's class: it is built without arguments and takes images of 224 x 224, as
+    torchvision's do. The worker has checked before that it may be loaded.
 
     The facts hold `parameters`, counted, and what torchvision publishes of its default weights, whatever weights run
     here: `published_acc1_percent` and `published_acc5_percent` on ImageNet, `gflops` (multiply-adds of one image)
@@ -62,7 +62,9 @@ def build(model: str, weights: str, seed: int, published_size: bool = False) -> 
 
 def _own(model: str, weights: str, seed: int) -> Network:
     if weights == "default":
-        raise InvalidWorkload(f"weights: nobody published any of {model}: use weights: random, or a state_dict's file")
+        raise InvalidWorkload(
+            f"weights: there are no published weights of {model}: use weights: random, or a state_dict's file"
+        )
     module_name, _, name = model.partition(":")
     try:
         network = getattr(import_module(module_name), name)
@@ -71,7 +73,7 @@ def _own(model: str, weights: str, seed: int) -> Network:
             f"model: {model} cannot be imported ({first_line(error)}): install its package where the worker runs"
         ) from None
     if not (isinstance(network, type) and issubclass(network, nn.Module)):
-        raise InvalidWorkload(f"model: {model} is no class of torch.nn.Module")
+        raise InvalidWorkload(f"model: {model} is not a subclass of torch.nn.Module")
     torch.manual_seed(seed)
     module: nn.Module = network()
     if weights != "random":
@@ -84,7 +86,7 @@ def replace_head(module: nn.Module, classes: int) -> None:
     """Give a network of `build` a new last layer, drawn from torch's generator, for so many classes."""
     heads = [layer for layer in module.named_modules() if isinstance(layer[1], nn.Linear | nn.Conv2d)]
     if not heads:
-        raise InvalidWorkload("model: it has no linear layer and no convolution that could tell classes apart")
+        raise InvalidWorkload("model: it has no linear layer and no convolution to classify with")
     name, head = heads[-1]
     bias = head.bias is not None
     if isinstance(head, nn.Linear):
@@ -133,5 +135,5 @@ def _facts(weights: models.WeightsEnum) -> Mapping[str, JsonValue]:
 
 
 def first_line(error: Exception) -> str:
-    """What a vendor's error says, at most 160 characters."""
+    """Return the first line of a vendor's error, at most 160 characters."""
     return textwrap.shorten((str(error) or type(error).__name__).partition("\n")[0], 160, placeholder=" ...")

@@ -1,4 +1,4 @@
-"""Inference with a classification network: one batch of real photographs, again and again.
+"""Inference with a classification network, on one batch of real photographs that is repeated.
 
 Decoding and preprocessing belong to `setup`: the step measures the network alone, on a batch that is on its device.
 """
@@ -19,13 +19,13 @@ from workers.trial.params import configure_torch, parse
 from workers.trial.stage import Stage
 from workers.trial.workload import InvalidWorkload
 
-#: What torch.compile says where it finds no compiler for the CPU, or for the GPU.
+#: Errors of torch.compile without a compiler for the CPU, or for the GPU.
 NO_COMPILER = ("InvalidCxxCompiler", "TritonMissing")
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 class NetworkParams(Frozen):
-    """What a point says of a network that infers; the trial has chosen the device by now."""
+    """The parameters of a network that infers; the trial has already chosen the device."""
 
     model: str
     precision: Literal["fp32", "fp16", "bf16", "tf32"] = "fp32"
@@ -65,7 +65,7 @@ class Classifier:
         return cls(module, network.preprocess, dtype, layout, device, facts)
 
     def batch(self, size: int, like: torch.Tensor) -> torch.Tensor:
-        """Room on the device for so many images, each of the shape of one."""
+        """Allocate a batch on the device for so many images of the shape of `like`."""
         return torch.empty((size, *like.shape), dtype=self.dtype, device=self.device, memory_format=self.layout)
 
 

@@ -125,7 +125,7 @@ def undo_inplace(network: nn.Module) -> int:
 def _watched(
     modules: Mapping[str, nn.Module], enter: Callable[..., None], leave: Callable[..., None], run: Callable[[], object]
 ) -> None:
-    """Run with hooks that are told the module's name too, and remove them."""
+    """Run with hooks that receive the module's name too, and remove them."""
     with ExitStack() as hooks:
         for name, module in modules.items():
             before = module.register_forward_pre_hook(partial(enter, name), with_kwargs=True)

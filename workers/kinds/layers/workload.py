@@ -1,4 +1,4 @@
-"""A network layer by layer: the whole, each of its layers alone, and the whole without the layers of a type.
+"""Measure a network layer by layer: the whole, each layer alone, and the whole without the layers of a type.
 
 With `backward` the network is in training mode, forward passes record their graph, and a backward pass runs a graph
 that was recorded before, again and again: so the two stand apart, and together are what training does but for loss and
@@ -29,7 +29,7 @@ from workers.trial.params import configure_torch, parse
 from workers.trial.stage import Stage
 from workers.trial.workload import InvalidWorkload
 
-#: Images of channels x height x width, and the classes that networks tell apart.
+#: Images of channels x height x width, and the number of classes.
 INPUTS: Mapping[str, tuple[Shape, int]] = {
     "digits": ((1, 8, 8), 10),
     "mnist": ((1, 28, 28), 10),
@@ -60,7 +60,7 @@ class Params(Frozen):
 
     @property
     def classes(self) -> int:
-        """How many the network tells apart."""
+        """The number of classes."""
         return INPUTS[self.input][1]
 
 
@@ -112,7 +112,7 @@ class Layers:
         run_parts(stage, self)
 
     def select(self, index: int) -> None:
-        """Let `step` run this part from now on; what the last one needed leaves the device first."""
+        """Let `step` run this part from now on; the tensors of the last part leave the device first."""
         self._run = object
         part, subject = self._listed[index]
         self._run = subject.to(self._device).run(part.pass_)
@@ -150,7 +150,7 @@ def _build(params: Params, seed: int) -> nn.Module:
 
 
 def _try_shapes(network: nn.Module, params: Params) -> None:
-    """One pass with tensors that have shapes and no values."""
+    """Run one pass with tensors that have shapes but no values."""
     shape = (params.batch_size, *params.image)
     try:
         leaves.without(network, ()).to("meta")(torch.empty(shape, device="meta"))

@@ -1,8 +1,8 @@
-"""Requests that come by themselves: a process of its own lets them arrive, whatever the server does meanwhile.
+"""Requests that arrive independently of the server, from a process of their own.
 
-The two processes share a table, of when each request is to come and when it came, and a pipe that wakes the server.
-The pipe may be full: the table is the truth. The process runs this file as a script that imports Python's own modules
-alone, so it is there in hundredths of a second; it sleeps until the next request, and leaves when the server has gone.
+The two processes share a table with the planned and the real arrival of each request, and a pipe that wakes the server.
+The pipe may be full; the table is the truth. The process runs this file as a script that imports only the standard
+library, so it starts in hundredths of a second. It sleeps until the next request, and exits when the server has gone.
 """
 
 import mmap
@@ -32,12 +32,12 @@ class Queue:
     """The server's end. Requests are numbered in the order in which they come."""
 
     def __init__(self, offsets_ns: Sequence[int]) -> None:
-        """`offsets_ns`: when each request is to come, after `open`; in order."""
+        """`offsets_ns`: the planned arrivals, counted from `open`, in order."""
         self._count = len(offsets_ns)
         self._arrived = 0
         self._wake, theirs = os.pipe()
         with tempfile.TemporaryFile() as file:
-            file.write(bytes(2 * _TIME_BYTES * self._count))  # a disk that is full says so now, not by a signal later
+            file.write(bytes(2 * _TIME_BYTES * self._count))  # a full disk raises here, instead of a signal later
             file.flush()
             self._table = mmap.mmap(file.fileno(), 0)
             self._times = memoryview(self._table).cast(_TIME)
@@ -50,7 +50,7 @@ class Queue:
         os.close(theirs)
 
     def __enter__(self) -> Self:
-        self._listen(_READY_WITHIN_S)
+        self._await_wake(_READY_WITHIN_S)
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -75,19 +75,19 @@ class Queue:
         return begin_ns
 
     def wait(self, count: int, until_ns: int | None = None) -> int:
-        """How many requests have arrived, as soon as that many have or the time (monotonic) has come.
+        """Sleep until so many requests have arrived, or until the time (monotonic); returns how many have arrived.
 
-        Sleeps meanwhile. Raises ArrivalsLost.
+        Raises ArrivalsLost.
         """
         while self._look() < count:
             left_s = None if until_ns is None else (until_ns - time.monotonic_ns()) / 1e9
             if left_s is not None and left_s <= 0:
                 break
-            self._listen(left_s)
+            self._await_wake(left_s)
         return self._arrived
 
     def arrived_ns(self, request: int) -> int:
-        """When it came (monotonic); 0: it has not."""
+        """When the request arrived (monotonic); 0: it has not."""
         return self._times[self._count + request]
 
     def _look(self) -> int:
@@ -95,14 +95,14 @@ class Queue:
             self._arrived += 1
         return self._arrived
 
-    def _listen(self, timeout_s: float | None) -> None:
-        """Wait for the wake; raises ArrivalsLost where nobody can message it any more."""
+    def _await_wake(self, timeout_s: float | None) -> None:
+        """Wait until the pipe wakes the server; raises ArrivalsLost where the other process has died."""
         if select.select([self._wake], [], [], timeout_s)[0] and not os.read(self._wake, 1 << 16):
             raise ArrivalsLost(f"the process that lets requests arrive has died after {self._look()} requests")
 
 
 def main(table_fd: int, wake_fd: int) -> None:
-    """The other end: say that it is there, learn when to begin, let one request after the other arrive."""
+    """Run the other process: report that it is ready, read when to begin, let one request after another arrive."""
     os.set_blocking(wake_fd, False)
     with mmap.mmap(table_fd, 0) as table, memoryview(table) as raw, raw.cast(_TIME) as times:
         count = len(times) // 2
@@ -118,7 +118,7 @@ def main(table_fd: int, wake_fd: int) -> None:
 
 
 def _sleep_until(at_ns: int) -> bool:
-    """False where the server has gone meanwhile."""
+    """Sleep until a moment; returns False where the server has gone meanwhile."""
     while (left_ns := at_ns - time.monotonic_ns()) > 0:
         if select.select([sys.stdin], [], [], left_ns / 1e9)[0]:
             return False

@@ -1,10 +1,10 @@
-"""The course of live trials: requests arrive in real time, wait, and are served in batches.
+"""The windows of live trials: requests arrive in real time, wait, and are served in batches.
 
     arrivals (a process of its own) -> queue -> policy -> batch -> network
 
-The server sleeps while it has nothing to do. Each request is stamped when it was to come, came, was taken off the
-queue, was handed to the network with its batch, and was done, the device synchronised. Every window begins with an
-empty queue and ends with the last request done.
+The server sleeps while the queue is empty. Each request has five stamps: planned arrival, arrival, taken off the queue,
+given to the network with its batch, and done, with the device synchronized. Every window begins with an empty queue
+and ends when the last request is done.
 """
 
 import time
@@ -24,7 +24,7 @@ from workers.trial.loops import Loops, Repeatable
 from workers.trial.stage import Stage
 from workers.trial.workload import InvalidWorkload
 
-#: A window is cut where serving its requests would take so many times as long as it takes until all have come.
+#: A window is cut where serving its requests would take so many times as long as their arrival.
 PATIENCE = 10
 
 
@@ -52,7 +52,7 @@ class Batch:
 
 
 def run(stage: Stage, workload: Servable) -> None:
-    """Full batches back to back, which tell what can be served at all; then as many windows as the settings want."""
+    """Warm up with full batches, which show the capacity; then run as many windows as the settings want."""
     fastest_s = min(part.batch_s for part in Loops(stage, workload).warm_up())  # the others may have been disturbed
     served = [
         _window(stage, workload, index, workload.policy.size / fastest_s) for index in range(stage.measure.windows)
@@ -64,7 +64,7 @@ def run(stage: Stage, workload: Servable) -> None:
 
 
 def _window(stage: Stage, workload: Servable, index: int, warm_per_s: float) -> Requests:
-    """Serve the requests of one window, and tell of them; `warm_per_s`: what the warm-up says can be served."""
+    """Serve the requests of one window, and report them; `warm_per_s`: the capacity that the warm-up showed."""
     planned_ns = arrivals_ns(stage.spec, workload, index)
     span_s = max(planned_ns[-1] / 1e9, stage.measure.window_s)
     bearable = workload.policy.filled(ceil(PATIENCE * span_s * warm_per_s))
@@ -86,9 +86,9 @@ def _window(stage: Stage, workload: Servable, index: int, warm_per_s: float) -> 
 
 
 def arrivals_ns(spec: JobSpec, workload: Servable, index: int) -> list[int]:
-    """When the requests of a window are to come. A repetition gives every policy the same arrivals.
+    """Draw the arrival times of a window's requests. In one repetition every policy has the same arrivals.
 
-    Raises InvalidWorkload where the last one would come after the trial's time limit.
+    Raises InvalidWorkload where the last request would arrive after the trial's time limit.
     """
     arrivals, count = workload.arrivals, workload.requests
     if isinstance(arrivals, Recorded):
@@ -98,12 +98,12 @@ def arrivals_ns(spec: JobSpec, workload: Servable, index: int) -> list[int]:
     times_s = arrivals.times_s(count, np.random.default_rng((spec.seed, spec.repetition, index)))[:count]
     if times_s[-1] > spec.time_limit_s:
         limit = f"the trial's time limit of {spec.time_limit_s:.0f} s"
-        raise InvalidWorkload(f"arrivals: the last request would come after {times_s[-1]:.4g} s, beyond {limit}")
+        raise InvalidWorkload(f"arrivals: the last request would arrive after {times_s[-1]:.4g} s, beyond {limit}")
     return cast("list[int]", np.rint(times_s * 1e9).astype(np.int64).tolist())
 
 
 def serve(workload: Servable, queue: Queue, count: int) -> list[Batch]:
-    """Serve so many requests as the policy has it; those that come last do not wait for a batch that cannot fill."""
+    """Serve so many requests under the policy; the last ones do not wait for a batch that cannot fill."""
     policy, first = workload.policy, 0
     batches: list[Batch] = []
     while first < count:
@@ -120,7 +120,7 @@ def serve(workload: Servable, queue: Queue, count: int) -> list[Batch]:
 
 
 def _await_batch(queue: Queue, policy: Policy, first: int, count: int) -> int:
-    """How many requests have arrived when the next batch may begin, `first` the first of them that waits."""
+    """Wait until the next batch may start; returns how many requests have arrived. `first` is the first that waits."""
     arrived = queue.wait(first + 1)
     full = min(first + policy.size, count)
     if arrived >= full:
@@ -137,7 +137,7 @@ def stamped(
     enqueued_ns: list[int],
     batches: list[Batch],
 ) -> Requests:
-    """Every request with its times, in seconds since the queue was opened."""
+    """Give every request its times, in seconds since the queue was opened."""
 
     def of_batches(name: str) -> tuple[float, ...]:
         return tuple((getattr(batch, name) - begin_ns) / 1e9 for batch in batches for _ in range(batch.size))

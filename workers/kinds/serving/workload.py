@@ -1,4 +1,4 @@
-"""Serving requests with a classification network: each asks for one image, and batches are put together as they come.
+"""Serving requests with a classification network: each is for one image, and batches are formed as requests arrive.
 
 The images are a small pool, held in memory: ready for the network, or, with `preprocess`, as photographs that are
 resized, cropped and normalised while their request is served. Taking a batch copies its images to the device.
@@ -24,7 +24,7 @@ from workers.trial.params import parse
 from workers.trial.stage import Stage
 from workers.trial.workload import InvalidWorkload
 
-#: Images that requests ask for in turn, at most.
+#: Requests use at most this many images, in turn.
 POOL = 64
 
 
@@ -87,7 +87,7 @@ class Serving:
         course.run(stage, self)
 
     def take(self, first: int, count: int) -> None:
-        """Put the images of these requests into the batch."""
+        """Copy the images of these requests into the batch."""
         for row, request in enumerate(range(first, first + count)):
             place = request % len(self._pixels)
             pixels = self._preprocess(self._photographs[place]) if self._preprocess else self._pixels[place]
@@ -119,7 +119,7 @@ class Serving:
 
 
 def _sizes(policy: Policy) -> list[int]:
-    """Batches that the policy may make, each twice the one before: kernels are chosen and loaded on first use."""
+    """List the batch sizes to run once, because kernels are chosen and loaded on first use; each doubles the last."""
     if policy.is_fixed:
         return [policy.size]
     return [*(1 << power for power in range(policy.size.bit_length()) if 1 << power < policy.size), policy.size]

@@ -1,9 +1,9 @@
-"""The course of a training: epochs and their validation by turns, each in windows of their own.
+"""The windows of a training: epochs and their validation alternate, in windows of their own.
 
 An epoch that lasts as long as a measure window has a training window of its own. Shorter ones share one, since no
 meter could tell them apart: the network that each leaves is kept, and all are validated in the validation window after
 it. So joules of training and of validation are never mixed, and every epoch has its accuracy. Whether to go on is
-decided between windows: one ends at the latest where a rung or the patience wants a decision.
+decided between windows: a window ends at the latest where a rung or the patience requires a decision.
 """
 
 import pickle
@@ -20,11 +20,11 @@ from farm.model import Epoch, Flag, Stopped, WindowKind
 from workers.trial import protocol
 from workers.trial.stage import Stage
 
-#: Networks that wait for their validation take no more memory.
+#: Networks that wait for their validation take at most so much memory.
 MOST_KEPT_BYTES = 1 << 30
-#: A training is saved so often, between windows.
+#: A training is saved this often, between windows.
 CHECKPOINT_EVERY_S = 30.0
-#: What reading a file that is no checkpoint raises.
+#: What reading a damaged checkpoint may raise.
 UNREADABLE = (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, pickle.UnpicklingError)
 
 
@@ -54,7 +54,7 @@ class Trainable(Protocol):
 
 
 def run(stage: Stage, workload: Trainable) -> None:
-    """All epochs, or as many as it takes to know better."""
+    """Train all epochs, or until there is a reason to stop."""
     course = Course(stage, workload)
     course.resume()
     while not course.is_over:
@@ -77,11 +77,11 @@ class Course:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is left to train."""
+        """Whether the training has ended."""
         return self.stopped is not None or len(self._epochs) >= self._workload.epochs
 
     def resume(self) -> None:
-        """Take up what an earlier attempt at this job has saved."""
+        """Continue from the checkpoint of an earlier attempt at this job."""
         if self._checkpoint is None or not self._checkpoint.exists():
             return
         try:
@@ -89,7 +89,7 @@ class Course:
             epochs = [Epoch.model_validate_json(line).model_copy(update={"window": None}) for line in saved["epochs"]]
         except UNREADABLE as error:
             what = f"{self._checkpoint} is not a readable checkpoint ({type(error).__name__})"
-            self._stage.doubt(None, f"{what}: the training began anew")
+            self._stage.doubt(None, f"{what}: the training started from the beginning")
             return
         self._workload.restore(saved["workload"])
         self._epochs = epochs
@@ -120,7 +120,7 @@ class Course:
             self.save()
 
     def _train(self) -> list[float]:
-        """One window; returns how long each of its epochs took."""
+        """Train in one window; returns how long each of its epochs took."""
         last = self._next_decision()
         lasted_s: list[float] = []
         self._stage.settle()
@@ -145,14 +145,14 @@ class Course:
         return scores
 
     def _next_decision(self) -> int:
-        """Epochs after which it must be known whether to go on."""
+        """Return the number of epochs after which the training must decide whether to go on."""
         done = len(self._epochs)
         rungs = [rung.epoch for rung in self._stage.spec.rungs if rung.epoch > done]
         patience = [] if self._workload.patience is None else [done + self._workload.patience]
         return min([self._workload.epochs, *rungs, *patience])
 
     def _verdict(self, scores: Sequence[Scores]) -> Stopped | None:
-        """Why to stop here, if there is a reason; epochs that are all done need none."""
+        """Return the reason to stop here, or None; after the last epoch there is none."""
         accuracies = [epoch.validation_accuracy for epoch in self._epochs]
         if len(accuracies) >= self._workload.epochs:
             return None
@@ -167,7 +167,7 @@ class Course:
         return None
 
     def save(self) -> None:
-        """Write the checkpoint beside the last one, then in its place; a full disk costs the checkpoint alone."""
+        """Write the checkpoint, and then replace the last one; a full disk costs only the checkpoint."""
         if self._checkpoint is None:
             return
         saved = {

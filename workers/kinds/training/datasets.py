@@ -1,4 +1,4 @@
-"""Images with labels to train on: read, split and ordered by a seed, brought to one size, normalised.
+"""Labelled images to train on: read, split and ordered by a seed, resized and normalized.
 
 Everything is on the CPU and in memory, so that a step of training measures the network and not a decoder.
 """
@@ -93,7 +93,7 @@ class Source:
 
 
 def load(name: str, options: Options) -> Dataset:
-    """A dataset of the REGISTRY, or the image folder of that path.
+    """Read a dataset of the REGISTRY, or the image folder of that path.
 
     A folder holds one folder a class, or `train` and `val` that do. The facts hold where the data come from and
     whether they are synthetic, sizes, split and its seed, mean and deviation of each channel of the training part (of
@@ -199,7 +199,7 @@ def _sha256(*tensors: Tensor) -> str:
 
 
 def _digits(_: Options) -> Source:
-    """What `sklearn.datasets.load_digits` reads, without its import: seconds, and threads of scipy's."""
+    """Read the file of `sklearn.datasets.load_digits`; its import takes seconds and starts threads."""
     found = find_spec("sklearn")
     path = Path(found.origin if found and found.origin else "").parent / "datasets" / "data" / "digits.csv.gz"
     try:
