@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 ORDERS: Mapping[str, tuple[str, ...]] = {
     "farm": (
         *("errors", "model", "settings", "energy", "load", "sweeps", "store", "analysis", "report", "spec", "kinds"),
-        *("studies", "exchange", "scheduling", "cli", "__main__"),
+        *("exchange", "studies", "scheduling", "cli", "__main__"),
     ),
     "workers": ("meters", "simulator", "trial", "kinds", "supervisor", "agent", "commands"),
 }
