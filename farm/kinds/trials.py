@@ -1,13 +1,12 @@
 """One trial: how it ended, and the last lines that it printed; for `farm logs`."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
-from typing import Any
 
 from farm.kinds.points import point
 from farm.model import Failure, TrialRow
 from farm.model.durations import span
 from farm.report.document import Block, Code, Document, Facts, Paragraph
+from farm.report.facts import trial_record
 from farm.report.numbers import UNKNOWN
 from farm.report.terminal import plain
 
@@ -16,18 +15,7 @@ def trial(row: TrialRow) -> Document:
     """What ran where and when, how it ended; then its last lines, as they are."""
     tail = plain(row.log_tail.replace("\r\n", "\n").replace("\r", "\n")).rstrip("\n")
     last: Block = Code(tail) if tail else Paragraph("It printed nothing.")
-    return Document([Facts(list(_facts(row))), last], record=record(row))
-
-
-def record(row: TrialRow) -> dict[str, Any]:
-    """A trial as a plain record."""
-    kept = asdict(row)
-    del kept["latencies_s"], kept["epochs"], kept["asked"], kept["block"]
-    times = {name: value.isoformat() if (value := kept[name]) else None for name in _TIMES}
-    return kept | times | {"failure": row.failure.model_dump(mode="json") if row.failure else None}
-
-
-_TIMES = ("started_at_utc", "finished_at_utc")
+    return Document([Facts(list(_facts(row))), last], record=trial_record(row))
 
 
 def _facts(row: TrialRow) -> Iterator[tuple[str, str]]:

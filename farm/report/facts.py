@@ -1,8 +1,10 @@
-"""Nested facts, such as those of a machine's hardware, as names and values."""
+"""Facts as names and values: nested ones, such as those of a machine's hardware, and those of a trial."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
+from farm.model import TrialRow
 from farm.report.numbers import label, number
 
 #: How a fact is written whose name ends so; the unit moves from the name to the value.
@@ -22,3 +24,14 @@ def flat(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]
             unit = next((unit for unit in _UNITS if name.endswith(unit)), None)
             shown = _UNITS[unit](value) if unit and isinstance(value, int | float) else label(value)
             yield f"{above}{name.removesuffix(unit or '')}".replace("_", " "), shown
+
+
+def trial_record(row: TrialRow) -> dict[str, Any]:
+    """Return a trial as a plain record, without its batches and epochs."""
+    kept = asdict(row)
+    del kept["latencies_s"], kept["epochs"], kept["asked"], kept["block"]
+    times = {name: value.isoformat() if (value := kept[name]) else None for name in _TIMES}
+    return kept | times | {"failure": row.failure.model_dump(mode="json") if row.failure else None}
+
+
+_TIMES = ("started_at_utc", "finished_at_utc")

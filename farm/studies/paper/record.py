@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import farm
-from farm.kinds import trials as logs
 from farm.report import across
+from farm.report.facts import trial_record
 from farm.studies.paper import words
 from farm.studies.paper.material import Material, Studied, Traced, machines
 
@@ -47,7 +47,7 @@ def _study(study: Studied) -> dict[str, Any]:
         "results": study.results.records(),
         "statistics": [analysis.json() for analysis in study.analyses],
         "untested": list(study.untested),
-        "trials": [logs.record(trial) for trial in study.trials],
+        "trials": [trial_record(trial) for trial in study.trials],
     }
 
 
