@@ -8,7 +8,6 @@ import typer
 
 from farm.cli.options import Json, as_form
 from farm.cli.output import Notes, Output, Shown
-from farm.model.errors import FarmError, ServiceError
 
 if TYPE_CHECKING:
     from farm.model import Check
@@ -20,6 +19,7 @@ def doctor(
     as_json: Json = False,
 ) -> Iterator[Output]:
     """Say what this machine can measure, and what is in the way."""
+    from farm.model.errors import ServiceError
     from farm.report.document import Column, Document, Form, Row, Table
 
     found = examine(probe)
@@ -44,7 +44,7 @@ def examine(probe: bool = False) -> "list[Check]":
 
 def _broker(settings: "Settings") -> "Check":
     from farm.model import Check
-    from farm.model.errors import redacted
+    from farm.model.errors import FarmError, redacted
     from farm.scheduling.broker import Publisher
 
     try:
@@ -59,7 +59,7 @@ def _broker(settings: "Settings") -> "Check":
 
 def _database(settings: "Settings") -> "Check":
     from farm.model import Check
-    from farm.model.errors import redacted
+    from farm.model.errors import FarmError, redacted
     from farm.store import Store
 
     try:

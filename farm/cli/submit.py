@@ -52,7 +52,7 @@ def watch(sweep: AnySweep = None) -> Iterator[Output]:
 
 
 def cancel(sweep: SweepName, as_json: Json = False) -> Line:
-    """Cancel the jobs that wait, stop the trials that run; results so far stay."""
+    """Cancel waiting jobs, stop running trials; results so far stay."""
     from farm.report.numbers import several
 
     with opened() as (store, _):

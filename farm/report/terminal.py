@@ -39,12 +39,14 @@ class Plain:
 
 
 def show(document: Document) -> None:
-    """Print a document, in colours where the terminal has them."""
+    """Print a document: in colours and as wide as the terminal, or as plain text where there is none."""
     from rich.console import Console  # noqa: PLC0415 - slow to import
 
+    if not sys.stdout.isatty():
+        sys.stdout.write(text(document))
+        return
     console = Console(markup=False, emoji=False, highlight=False)
-    width = max(console.width, WIDTH) if sys.stdout.isatty() else WIDTH
-    console.print(Plain(rendered(document.blocks, width)), soft_wrap=False, width=width)
+    console.print(Plain(rendered(document.blocks, max(console.width, WIDTH))))
 
 
 def text(document: Document) -> str:

@@ -391,7 +391,7 @@ def test_the_doctor_examines_services_and_machine(person: Person) -> None:
 def test_the_schema_is_json(person: Person) -> None:
     schema = person.runs("schema").json
     sweeps = [schema["$defs"][ref["$ref"].rpartition("/")[2]]["properties"] for ref in schema["oneOf"]]
-    assert [fields["kind"]["const"] for fields in sweeps] == ["inference", "serving", "training", "tuning", "layers"]
+    assert [fields["kind"]["const"] for fields in sweeps] == ["inference", "layers", "serving", "training", "tuning"]
     for fields in sweeps:
         assert {"name", "kind", "workload", "measure", "repetitions", "targets"} <= set(fields)
 

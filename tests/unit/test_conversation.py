@@ -123,7 +123,7 @@ def test_a_failure_is_taken_at_its_word_and_what_came_before_is_kept(kind: Failu
         (ExitStatus(signal=signal.SIGSEGV), "the trial was killed by signal 11 (SIGSEGV)"),
         (
             ExitStatus(signal=signal.SIGKILL),
-            "the trial was killed by signal 9 (SIGKILL): the kernel kills so when memory runs out",
+            "the trial was killed by signal 9 (SIGKILL): the kernel does that when memory runs out",
         ),
         (ExitStatus(signal=signal.SIGRTMIN + 2), "the trial was killed by signal 36 (real-time)"),
         (ExitStatus(code=3), "the trial exited without a final event, exit status 3"),

@@ -37,7 +37,7 @@ except SystemExit as end:
     assert end.code == 0"""
     loaded = loaded_by(program)
     assert "typer" in loaded
-    heavy = {"torch", "numpy", "pandas", "celery", "kombu", "sqlalchemy", "scipy", "pydantic", "rich", "workers"}
+    heavy = {"torch", "numpy", "pandas", "celery", "kombu", "sqlalchemy", "scipy", "pydantic", "rich"}
     assert not loaded & heavy
 
 
