@@ -1,172 +1,174 @@
-"""Documents on a terminal."""
+"""Documents as lines for a terminal: in styles where it has them, else as plain text."""
 
+import os
 import re
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from io import StringIO
-from typing import TYPE_CHECKING
+from textwrap import wrap
 
 from farm.report.document import Alert, Block, Code, Document, Facts, Figure, Findings, Heading, Note, Paragraph, Table
-from farm.report.layout import WIDTH, Grid, excess, laid_out, one_line
+from farm.report.layout import GAP, WIDTH, Grid, excess, laid_out, one_line
 
-if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-
-#: Escape sequences, control characters but newline and tab, and what turns the direction of writing.
+#: Escape sequences, control characters except newline and tab, and characters that turn the direction of writing.
 _ORDERS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 #: A column of text is never made narrower.
 _LEAST_TEXT = 10
+#: The styles of lines, and how a terminal switches them on.
+BOLD, DIM, YELLOW, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[33m", ""
+_STYLES: dict[type[Block], str] = {Heading: BOLD, Note: DIM, Alert: YELLOW}
+
+#: Pieces of a line: text and its style.
+Line = Sequence[tuple[str, str]]
 
 
 def plain(text: str) -> str:
-    """Text without what a terminal would obey: names, levels and logs come from others."""
+    """Return text without what a terminal would obey: names, levels and logs come from others."""
     return _ORDERS.sub("", text)
 
 
-@dataclass(frozen=True, slots=True)
-class Plain:
-    """A view whose text is plain; its own styles stay."""
-
-    view: "RenderableType"
-
-    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
-        """As rich asks for it."""
-        from rich.segment import Segment  # noqa: PLC0415 - whoever renders has it
-
-        for segment in console.render(self.view, options):
-            yield segment if segment.control else Segment(plain(segment.text), segment.style)
-
-
 def show(document: Document) -> None:
-    """Print a document: in colours and as wide as the terminal, or as plain text where there is none."""
-    from rich.console import Console  # noqa: PLC0415 - slow to import
-
+    """Print a document: in styles and as wide as the terminal, or as plain text where there is none."""
     if not sys.stdout.isatty():
         sys.stdout.write(text(document))
         return
-    console = Console(markup=False, emoji=False, highlight=False)
-    console.print(Plain(rendered(document.blocks, max(console.width, WIDTH))))
+    has_styles = not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
+    for line in lines(document.blocks, max(shutil.get_terminal_size().columns, WIDTH)):
+        print(_joined(line, has_styles))  # noqa: T201 - this is the renderer of a terminal
 
 
 def text(document: Document) -> str:
-    """A document without colours, 80 characters wide, for a file."""
-    from rich.console import Console  # noqa: PLC0415
-
-    console = Console(file=StringIO(), markup=False, emoji=False, highlight=False, width=WIDTH, color_system=None)
-    with console.capture() as captured:
-        console.print(Plain(rendered(document.blocks, WIDTH)))
-    return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+    """Return a document as plain text, 80 characters wide."""
+    return "".join(f"{_joined(line, has_styles=False)}\n" for line in lines(document.blocks, WIDTH))
 
 
-def rendered(blocks: Sequence[Block], width: int = WIDTH) -> "RenderableType":
-    """Blocks as rich prints them; a chart has no place on a terminal."""
-    from rich.console import Group  # noqa: PLC0415
+def _joined(line: Line, has_styles: bool) -> str:
+    pieces = [(plain(piece), style) for piece, style in line]
+    if has_styles:
+        return "".join(f"{style}{piece}\x1b[0m" if style else piece for piece, style in pieces)
+    return "".join(piece for piece, _ in pieces).rstrip()
 
+
+def lines(blocks: Sequence[Block], width: int) -> Iterator[Line]:
+    """Yield the lines of blocks; a chart has no place on a terminal."""
     shown = [block for block in blocks if not isinstance(block, Figure)]
-    parts: list[RenderableType] = []
     for place, block in enumerate(shown):
         if place and _has_gap(shown[place - 1], block):
-            parts.append("")
-        parts += _parts(block, width)
-    return Group(*parts)
+            yield ()
+        yield from _lines(block, width)
 
 
 def _has_gap(before: Block, block: Block) -> bool:
-    """Whether an empty line parts two blocks."""
+    """Return whether an empty line separates two blocks."""
     dense = (Paragraph, Note, Alert, Findings)
     if isinstance(before, Heading):
         return False
     return not (isinstance(before, dense) and isinstance(block, dense))
 
 
-def _parts(block: Block, width: int) -> Iterator["RenderableType"]:
-    from rich.table import Table as Columns  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
+def _lines(block: Block, width: int) -> Iterator[Line]:
     match block:
-        case Paragraph() | Code():
-            yield Text(block.text)
-        case Heading():
-            yield Text(block.text, style="bold")
-        case Note():
-            yield Text(block.text, style="dim")
-        case Alert():
-            yield Text(block.text, style="yellow")
         case Findings():
-            items = Columns.grid(padding=(0, 1))
             for item in block.items:
-                items.add_row("•", item)
-            yield items
+                yield from _hanging("• ", item, width, PLAIN)
         case Facts():
-            facts = Columns(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
-            facts.add_column(no_wrap=True, style="dim")
-            facts.add_column(overflow="fold")
-            for name, value in block.rows:
-                facts.add_row(name, value)
-            yield from ([Text(block.title, style="bold")] if block.title else [])
-            yield facts
+            yield from _styled(block.title, width, BOLD)
+            yield from _facts(block.rows, width)
         case Table():
-            yield from ([Text(block.caption)] if block.caption else [])
-            yield from _tables(laid_out(block, width), width)
+            yield from _styled(block.caption, width, PLAIN)
+            yield from _table(laid_out(block, width), width)
+        case Code():
+            yield from ([(line, PLAIN)] for line in block.text.split("\n"))
+        case Paragraph() | Heading() | Note() | Alert():
+            yield from _styled(block.text, width, _STYLES.get(type(block), PLAIN))
 
 
-def _tables(grid: Grid, width: int) -> Iterator["RenderableType"]:
-    """One a group; their columns line up, and the first alone has headings."""
-    from rich.box import SIMPLE_HEAD  # noqa: PLC0415
-    from rich.table import Table as Columns  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+def _styled(text: str, width: int, style: str) -> Iterator[Line]:
+    """Yield a text in lines of one style; none of an empty text."""
+    for line in text.split("\n") if text else ():
+        yield from ([(part, style)] for part in _wrapped(line, width))
 
+
+def _wrapped(line: str, width: int) -> list[str]:
+    """Return a line in parts of at most `width` characters; its own indent stays."""
+    if len(line) <= width:
+        return [line]
+    return wrap(line, width, break_on_hyphens=False, drop_whitespace=True) or [""]
+
+
+def _hanging(head: str, text: str, width: int, style: str) -> Iterator[Line]:
+    """Yield a text whose later lines stand below its first, right of the head."""
+    for line in text.split("\n"):
+        for part in _wrapped(line, max(width - len(head), _LEAST_TEXT)):
+            yield [(head, style), (part, PLAIN)]
+            head = " " * len(head)
+
+
+def _facts(rows: Sequence[tuple[str, str]], width: int) -> Iterator[Line]:
+    """Yield names and values, the values below each other."""
+    longest = max((len(name) for name, _ in rows), default=0)
+    for name, value in rows:
+        yield from _hanging(f"{name:<{longest}}  ", value, width, DIM)
+
+
+def _table(grid: Grid, width: int) -> Iterator[Line]:
+    """Yield the groups of a table; their columns line up, and only the first group has headings."""
     widths = _fitting(grid, width)
     if excess(widths, width) > 0:
-        yield from _row_by_row(grid)
+        yield from _row_by_row(grid, width)
         return
-    has_headings = any(column.heading for column in grid.columns)
     for place, group in enumerate(grid.groups):
-        if place:
-            yield ""
+        yield from [()] if place else []
         if group.heading:
-            yield Text.assemble((group.heading, "bold"), (f"  {group.note}" if group.note else "", "dim"))
-        out = Columns(
-            box=SIMPLE_HEAD if has_headings else None,
-            padding=(0, 1, 0, 0),
-            pad_edge=False,
-            show_edge=False,
-            show_header=has_headings and not place,
-        )
-        for column, characters in zip(grid.columns, widths, strict=True):
-            out.add_column(
-                column.heading or "",
-                justify="right" if column.is_number else "left",
-                no_wrap=column.is_number,
-                overflow="fold",
-                width=characters,
-            )
-        for row in group.cells:
-            out.add_row(*row)
-        yield out
+            yield from _group_heading(group.heading, group.note, width)
+        if not place and any(column.heading for column in grid.columns):
+            headings = [(column.heading or "").split("\n") for column in grid.columns]
+            highest = max(map(len, headings))
+            padded = ["\n" * (highest - len(heading)) + "\n".join(heading) for heading in headings]
+            yield from _row(padded, grid, widths)
+            yield [("─" * (sum(widths) + GAP * (len(widths) - 1)), PLAIN)]
+        for cells in group.cells:
+            yield from _row(cells, grid, widths)
 
 
-def _row_by_row(grid: Grid) -> Iterator["RenderableType"]:
-    """Names and values, for a table that is too wide even so: numbers are never cut."""
-    from rich.table import Table as Columns  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+def _group_heading(heading: str, note: str, width: int) -> Iterator[Line]:
+    """Yield the heading of rows, with its note beside it where there is room."""
+    beside = f"  {note}" if note else ""
+    if len(heading) + len(beside) <= width:
+        yield [(heading, BOLD), (beside, DIM)]
+    else:
+        yield from _styled(heading, width, BOLD)
+        yield from _styled(note, width, DIM)
 
+
+def _row(cells: Sequence[str], grid: Grid, widths: Sequence[int]) -> Iterator[Line]:
+    """Yield a row; it takes several lines where a cell does."""
+    columns = [
+        [part for line in cell.split("\n") for part in _wrapped(line, width)]
+        for cell, width in zip(cells, widths, strict=True)
+    ]
+    for place in range(max(map(len, columns))):
+        parts = [column[place] if place < len(column) else "" for column in columns]
+        laid = [
+            part.rjust(width) if column.is_number else part.ljust(width)
+            for part, column, width in zip(parts, grid.columns, widths, strict=True)
+        ]
+        yield [((" " * GAP).join(laid), PLAIN)]
+
+
+def _row_by_row(grid: Grid, width: int) -> Iterator[Line]:
+    """Yield names and values, for a table that is too wide even so: numbers are never cut."""
     for place, group in enumerate(grid.groups):
-        yield from [""] if place else []
-        yield from [Text(group.heading, style="bold")] if group.heading else []
+        yield from [()] if place else []
+        yield from _styled(group.heading, width, BOLD)
         for number, row in enumerate(group.cells):
-            yield from [""] if number else []
-            out = Columns(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
-            out.add_column(no_wrap=True, style="dim")
-            out.add_column(overflow="fold")
-            for column, cell in zip(grid.columns, row, strict=True):
-                out.add_row(one_line(column), cell)
-            yield out
+            yield from [()] if number else []
+            names = [one_line(column) for column in grid.columns]
+            yield from _facts(list(zip(names, row, strict=True)), width)
 
 
 def _fitting(grid: Grid, width: int) -> list[int]:
-    """The widths of columns, the widest ones of text narrowed until all fit."""
+    """Return the widths of columns, the widest ones of text narrowed until all fit."""
     widths = grid.widths
     texts = [place for place, column in enumerate(grid.columns) if not column.is_number]
     while texts and (over := excess(widths, width)) > 0:

@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from farm.report.terminal import Plain, plain
+from farm.report.terminal import plain
+from farm.scheduling.status.progress import Plain
 
 
 @pytest.mark.parametrize(

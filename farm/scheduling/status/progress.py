@@ -3,14 +3,16 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import inf
 from statistics import fmean
 from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
 from rich.progress_bar import ProgressBar
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -20,7 +22,7 @@ from farm.model.durations import span
 from farm.report.document import Block, Column, Form, Paragraph, Row
 from farm.report.document import Table as DataTable
 from farm.report.numbers import UNKNOWN, label
-from farm.report.terminal import Plain, plain
+from farm.report.terminal import plain
 from farm.scheduling.routing import fits
 
 Show = Callable[[Progress, str], None]
@@ -59,6 +61,18 @@ def _takes_s(group: frozenset[str], work: Mapping[frozenset[str], float], availa
     jobs = sum(count for machines, count in work.items() if machines <= group)
     shared_s = jobs / sum(1 / available[machine] for machine in group)
     return max(shared_s, min(available[machine] for machine in group)) if work[group] >= 1 else shared_s
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A view of rich whose text is plain; its own styles stay."""
+
+    view: RenderableType
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the view's segments."""
+        for segment in console.render(self.view, options):
+            yield segment if segment.control else Segment(plain(segment.text), segment.style)
 
 
 class _Panel:
