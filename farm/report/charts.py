@@ -20,10 +20,11 @@ _MOST_CHARTS, _MOST_ROWS = 4, 40
 def by_kind(summaries: Iterable[Summary], selected: Selected) -> dict[Kind, list[Summary]]:
     """Summaries whose joules may stand in one chart: by domain, unit of work, and how they were obtained."""
     groups: dict[Kind, list[Summary]] = defaultdict(list)
+    domains, unit = " and ".join(selected.domains), selected.unit  # which looks at every sample
     for summary in summaries:
-        domain = str(summary.labels.get("domain") or " and ".join(selected.domains))
-        unit = str(summary.labels.get("unit") or selected.unit)
-        groups[domain, unit, origin(summary)].append(summary)
+        labels = summary.labels
+        kind = str(labels.get("domain") or domains), str(labels.get("unit") or unit), origin(summary)
+        groups[kind].append(summary)
     return groups
 
 
