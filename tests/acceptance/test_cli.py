@@ -248,7 +248,7 @@ def test_a_network_and_a_policy_are_recommended(measured: Person) -> None:
     asked = ("recommend", "tiny", "--slo", "p99=60min", "--rate", "1/h", "--requests", "500", "--include-flagged")
     done = measured.runs(*asked)
     assert (done.status, widest(done.out) <= 80) == (0, True)
-    assert done.out.startswith("• 1 requests/h on machine lab1, device cpu, within p99 ≤ 3600 s: ")
+    assert done.out.startswith("• 1 requests/h on machine lab1, device cpu, within p99 ≤ 3600 s:")
     (advice,) = measured.runs(*asked, "--json").json["advice"]
     assert advice["best"]["response_p99_s"] < 3600
     assert advice["best"]["gross_j_per_request"] > 0

@@ -32,7 +32,7 @@ def test_the_spool_is_full_while_the_database_is_away(lab: Lab, postgres: Postgr
     _, hard = resource.prlimit(worker.pid, resource.RLIMIT_FSIZE)
     resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (FILE_AT_MOST, hard))
     postgres.stop()
-    lab.wait_for("the spool is full", lambda: "make room on this disk" in lab.said_by("one"))
+    lab.wait_for("the spool is full", lambda: "free space on this disk" in lab.said_by("one"))
     time.sleep(FULL_S)
     assert lab.spooled("one") == []
     assert worker.poll() is None

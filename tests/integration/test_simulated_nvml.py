@@ -315,7 +315,7 @@ class TestTruth:
             now_ns = time.monotonic_ns()
             time.sleep(0.05)
             assert simulation.true_energy_j(now_ns, time.monotonic_ns()) > 0
-            with pytest.raises(ValueError, match="not known"):
+            with pytest.raises(ValueError, match="is unknown"):
                 simulation.true_energy_j(before_ns, now_ns)
 
     def test_the_load_may_be_a_function_of_time(self, tmp_path: Path) -> None:

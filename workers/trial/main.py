@@ -81,8 +81,10 @@ def _failure(error: Exception, spec: JobSpec) -> Failure:
         return Failure(kind=FailureKind.INVALID, message=text)
     is_out = isinstance(error, MemoryError | torch.OutOfMemoryError)
     if is_out or (isinstance(error, RuntimeError) and any(sign in text for sign in OUT_OF_MEMORY)):
-        factors = ", ".join(f"{name} {value}" for name, value in _factors(spec.point).items() if value is not None)
-        return Failure(kind=FailureKind.OOM, message=f"out of memory with {factors}: use smaller levels")
+        sizes = [
+            f"{n} {v}" for n, v in spec.point.items() if n == "model" or (type(v) is int and n not in SEARCH_FACTORS)
+        ]
+        return Failure(kind=FailureKind.OOM, message=f"out of memory with {', '.join(sizes)}: use smaller levels")
     first_line = text.strip().partition("\n")[0]
     return Failure(kind=FailureKind.ERROR, message=f"{type(error).__name__}: {first_line}")
 
