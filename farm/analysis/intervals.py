@@ -9,6 +9,7 @@ from statistics import fmean
 from statistics import median as _median
 from typing import Any
 
+from farm.analysis.quantiles import most_heads, normal, normal_quantile, t_quantile
 from farm.model.energies import COVERAGE_FACTOR
 
 CONFIDENCE = 0.95
@@ -52,18 +53,9 @@ class Median:
 def median(values: Sequence[float]) -> Median:
     """Return the median; the ends of its interval are order statistics chosen by the binomial distribution."""
     ordered = sorted(values)
-    below = _below(len(ordered))
+    below = most_heads(len(ordered), (1 - CONFIDENCE) / 2)
     ends = (ordered[below], ordered[-1 - below]) if below is not None else (None, None)
     return Median(_median(ordered), *ends)
-
-
-@cache
-def _below(n: int) -> int | None:
-    """Return how many of n values may lie outside a 95 % interval on either side."""
-    from scipy.special import bdtr  # noqa: PLC0415
-
-    outside = 2 * bdtr(range((n + 1) // 2), n, 0.5)
-    return int((outside <= 1 - CONFIDENCE).sum()) - 1 if n and outside[0] <= 1 - CONFIDENCE else None
 
 
 def mean_interval(values: Sequence[float], uncertainties: Sequence[float] = ()) -> Interval:
@@ -92,11 +84,9 @@ def _t(values: Sequence[float]) -> tuple[float, float] | None:
     n = len(values)
     if n < 2:
         return None
-    from scipy.special import stdtrit  # noqa: PLC0415
-
     mean = fmean(values)
     deviation = dist(values, [mean] * n) / sqrt(n - 1)
-    half = float(stdtrit(n - 1, 0.5 + CONFIDENCE / 2)) * deviation / sqrt(n)
+    half = t_quantile(0.5 + CONFIDENCE / 2, n - 1) * deviation / sqrt(n)
     return mean - half, mean + half
 
 
@@ -120,7 +110,6 @@ def _bca_of_one_size(groups: Sequence[Sequence[float]]) -> Iterator[tuple[float,
     standardised values, rounded: a resample that holds each value once has exactly the mean of the group.
     """
     import numpy as np  # noqa: PLC0415 - slow to import: only who asks for an interval pays
-    from scipy.special import ndtr, ndtri  # noqa: PLC0415
 
     values = np.asarray(groups, dtype=float)
     n = values.shape[1]
@@ -129,13 +118,16 @@ def _bca_of_one_size(groups: Sequence[Sequence[float]]) -> Iterator[tuple[float,
     means = np.sort(np.round(standard @ _resamples(n), _DECIMALS), axis=1)
     found = np.round(standard.mean(axis=1, keepdims=True), _DECIMALS)
     with np.errstate(all="ignore"):  # values that hardly differ have no acceleration: their ends are not finite
-        bias = ndtri(((means < found).sum(axis=1) + (means <= found).sum(axis=1)) / (2 * means.shape[1]))
+        shares = ((means < found).sum(axis=1) + (means <= found).sum(axis=1)) / (2 * means.shape[1])
+        bias = np.array([normal_quantile(share) for share in shares.tolist()])
         without = np.round((standard.sum(axis=1, keepdims=True) - standard) / (n - 1), _DECIMALS)
         influence = (n - 1) * (without.mean(axis=1, keepdims=True) - without)
         acceleration = (influence**3).sum(axis=1) / (influence**2).sum(axis=1) ** 1.5 / 6
-        z = ndtri((1 - CONFIDENCE) / 2)
-        shares = [ndtr(bias + (bias + at) / (1 - acceleration * (bias + at))) for at in (z, -z)]
-    low, high = (mean[:, 0] + scale[:, 0] * _quantiles(means, share) for share in shares)
+        z = normal_quantile((1 - CONFIDENCE) / 2)
+        ends = [bias + (bias + at) / (1 - acceleration * (bias + at)) for at in (z, -z)]
+    low, high = (
+        mean[:, 0] + scale[:, 0] * _quantiles(means, np.array([normal(end) for end in at.tolist()])) for at in ends
+    )
     return zip(low.tolist(), high.tolist(), strict=True)
 
 

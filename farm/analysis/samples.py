@@ -1,12 +1,12 @@
 """From samples to what analysis compares: one value a trial, per unit of work."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import cast
 
 from farm.analysis.aggregate import UnitSample
-from farm.model import Domain, MeasurementRow, Sample, Scalar, SweepData, TrialRow
+from farm.model import Domain, Labels, MeasurementRow, Point, Sample, Scalar, SweepData, TrialRow
 from farm.model.energies import own_domain
 
 
@@ -19,26 +19,58 @@ def per_unit(
     samples: Iterable[Sample], latencies_s: Mapping[str, tuple[float, ...]] = MappingProxyType({})
 ) -> list[UnitSample]:
     """The same samples per unit of work; `latencies_s` by trial."""
+    labels_of = _labelled()
     return [
         UnitSample(
-            labels=sample.labels,
-            quality=sample.quality,
-            simulated=sample.simulated,
-            units_per_s=sample.units / sample.duration_s if sample.duration_s else None,
-            gross_j=_per(sample.gross_j, sample.units),
-            net_j=_per(sample.net_j, sample.units),
-            net_u_j=_per(sample.net_u_j, sample.units),
-            latencies_s=latencies_s.get(sample.trial, ()),
-            carbon_g_per_kwh=sample.carbon_g_per_kwh,
-            flags=sample.flags,
-            imported=sample.imported,
+            labels_of(sample),
+            sample.quality,
+            sample.simulated,
+            sample.units / sample.duration_s if sample.duration_s else None,
+            sample.gross_j / sample.units if sample.units and sample.gross_j is not None else None,
+            sample.net_j / sample.units if sample.units and sample.net_j is not None else None,
+            sample.net_u_j / sample.units if sample.units and sample.net_u_j is not None else None,
+            latencies_s.get(sample.trial, ()),
+            sample.carbon_g_per_kwh,
+            sample.flags,
+            sample.imported,
         )
         for sample in samples
     ]
 
 
-def _per(joules: float | None, units: int) -> float | None:
-    return None if joules is None or not units else joules / units
+def _labelled() -> Callable[[Sample], Labels]:
+    """Return a function that labels samples: those of one point on one machine share what they can."""
+    known: dict[tuple[object, ...], tuple[Mapping[str, Scalar], Point]] = {}  # the point lives on: its id is its own
+
+    def label(s: Sample) -> Labels:
+        key = (
+            *(id(s.factors), s.device, s.machine, s.hardware_class, s.environment, s.sweep),
+            *(s.domain, s.quality, s.simulated, s.imported, s.unit),
+        )
+        found = known.get(key)
+        if found is None:
+            found = known[key] = _shared(s), s.factors
+        return Labels(found[0], s.repetition, s.job, s.trial)
+
+    return label
+
+
+def _shared(sample: Sample) -> Mapping[str, Scalar]:
+    """Return the labels of a sample, the factors first; those of its trial alone are in their place."""
+    return {
+        **sample.factors,
+        "device": sample.device or sample.factors.get("device"),
+        "machine": sample.machine,
+        "hardware_class": sample.hardware_class,
+        "environment": sample.environment,
+        "sweep": sample.sweep,
+        **dict.fromkeys(("repetition", "job", "trial")),
+        "domain": sample.domain,
+        "quality": sample.quality,
+        "simulated": sample.simulated,
+        "imported": sample.imported,
+        "unit": sample.unit,
+    }
 
 
 def idle_w(data: SweepData) -> dict[str, float]:

@@ -10,19 +10,20 @@ from farm.cli.options import AnySweep, Json, as_form
 from farm.cli.output import Shown, opened
 
 if TYPE_CHECKING:
+    from farm.model import SweepRecord
     from farm.settings import Settings
+    from farm.store import Store
 
 
 def status(sweep: AnySweep = None, as_json: Json = False) -> Shown:
     """Show how sweeps progress; with SWEEP, what failed or is open."""
     from farm.report.document import Document
-    from farm.scheduling import tuner
     from farm.scheduling.status import machines as seen
     from farm.scheduling.status import points, progress, queues
 
     with opened() as (store, settings):
         chosen = [store.find_sweep(sweep)] if sweep else store.sweeps()
-        states = [(record, store.progress(record.id, tuner.total(store, record))) for record in chosen]
+        states = [(record, store.progress(record.id, _planned(store, record))) for record in chosen]
         failures = store.failures(chosen[0].id) if sweep else []
         decided = points.points(store, chosen[0]) if sweep else []
         waiting = [w for w in store.waiting() if not sweep or w.sweep == chosen[0].id]
@@ -39,6 +40,15 @@ def status(sweep: AnySweep = None, as_json: Json = False) -> Shown:
     for record in records:
         record["waiting"] = queues.records(found, waiting, record["sweep"])
     return Shown(Document(blocks, record=records), as_form(as_json))
+
+
+def _planned(store: "Store", sweep: "SweepRecord") -> int:
+    """Return the number of jobs that a search will have in all; 0 for other sweeps, which need no tuner."""
+    if not sweep.is_search:
+        return 0
+    from farm.scheduling import tuner
+
+    return tuner.total(store, sweep)
 
 
 def _depths(queues: Sequence[str], settings: "Settings") -> tuple[dict[str, int] | None, str]:

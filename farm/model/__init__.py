@@ -11,7 +11,7 @@ from farm.model.imports import Import, ImportedTrial, Mapped
 from farm.model.jobs import Asked, Claim, JobSpec, MeasureSettings, Rung, StoppingRule, SweepRecord
 from farm.model.lab import MACHINE_NAME, Check, Heartbeat, JobMessage, Machine, Owner, Probe, queue_for
 from farm.model.results import FailedTrial, MeasurementRow, TrialRow
-from farm.model.samples import Sample, SampleFigures
+from farm.model.samples import OWN_LABELS, Labels, Sample, SampleFigures, distinct, values_of
 from farm.model.status import (
     Condition,
     MachineStatus,
@@ -42,6 +42,7 @@ from farm.model.words import (
 
 __all__ = [
     "MACHINE_NAME",
+    "OWN_LABELS",
     "SEARCH_FACTORS",
     "UNKNOWN_HARDWARE",
     "Asked",
@@ -62,6 +63,7 @@ __all__ = [
     "JobMessage",
     "JobSpec",
     "JobState",
+    "Labels",
     "Machine",
     "MachineState",
     "MachineStatus",
@@ -96,5 +98,7 @@ __all__ = [
     "Waiting",
     "Window",
     "WindowKind",
+    "distinct",
     "queue_for",
+    "values_of",
 ]

@@ -1,14 +1,60 @@
 """What a trial's work took: one value a trial, a domain and, for kinds that have parts, a part."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from farm.model.words import Domain, Flag, Point, Quality, Scalar
 
+#: Labels of one trial alone.
+OWN_LABELS = frozenset({"repetition", "job", "trial"})
 
-@dataclass(frozen=True, slots=True)
+
+class Labels(Mapping[str, Scalar]):
+    """Everything that a sample may be grouped or filtered by.
+
+    Nearly all labels are the same for every trial of a point on a machine: one mapping serves them all.
+    """
+
+    __slots__ = ("job", "repetition", "shared", "trial")
+
+    def __init__(self, shared: Mapping[str, Scalar], repetition: int, job: str, trial: str) -> None:
+        """Take the values of all names from `shared`, except for those of OWN_LABELS, which it must have too."""
+        self.shared, self.repetition, self.job, self.trial = shared, repetition, job, trial
+
+    def __getitem__(self, name: str) -> Scalar:
+        return getattr(self, name) if name in OWN_LABELS else self.shared[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.shared)
+
+    def __len__(self) -> int:
+        return len(self.shared)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the value of a label, or the default where the sample has no such label."""
+        return getattr(self, name) if name in OWN_LABELS else self.shared.get(name, default)
+
+
+def distinct(found: Iterable[Mapping[str, Scalar]]) -> Sequence[Mapping[str, Scalar]]:
+    """Return each mapping that labels share once: they differ in OWN_LABELS alone from the labels themselves."""
+    shared = [labels.shared if isinstance(labels, Labels) else labels for labels in found]
+    return list({id(labels): labels for labels in shared}.values())
+
+
+def values_of(found: Iterable[Mapping[str, Scalar]], names: Sequence[str]) -> Sequence[tuple[Scalar, ...]]:
+    """Return the values of some labels for each sample; samples that share labels share the tuple."""
+    if not OWN_LABELS.isdisjoint(names):
+        return [tuple([labels.get(name) for name in names]) for labels in found]
+    shared = [labels.shared if isinstance(labels, Labels) else labels for labels in found]
+    known = {id(labels): labels for labels in shared}
+    values = {place: tuple([labels.get(name) for name in names]) for place, labels in known.items()}
+    return [values[id(labels)] for labels in shared]
+
+
+@dataclass(slots=True)  # not frozen: that would make them three times as slow to make, and there are many
 class SampleFigures:
-    """Totals over the windows of work of one trial, in one domain. Unknown is None, never 0."""
+    """Totals over the windows of work of one trial, in one domain. Unknown is None, never 0. Nobody changes them."""
 
     domain: Domain
     part: int | None  #: index of the part's window; None: the work of the whole trial
@@ -31,7 +77,7 @@ class SampleFigures:
         return all(flag.is_note for flag in self.flags)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Sample(SampleFigures):
     """The figures, and what identifies them: all that samples are grouped by."""
 
@@ -46,23 +92,3 @@ class Sample(SampleFigures):
     carbon_g_per_kwh: float | None
     simulated: bool
     imported: bool
-
-    @property
-    def labels(self) -> Mapping[str, Scalar]:
-        """Everything that samples may be grouped or filtered by: the factors first."""
-        return {
-            **self.factors,
-            "device": self.device or self.factors.get("device"),
-            "machine": self.machine,
-            "hardware_class": self.hardware_class,
-            "environment": self.environment,
-            "sweep": self.sweep,
-            "repetition": self.repetition,
-            "job": self.job,
-            "trial": self.trial,
-            "domain": self.domain,
-            "quality": self.quality,
-            "simulated": self.simulated,
-            "imported": self.imported,
-            "unit": self.unit,
-        }

@@ -9,7 +9,7 @@ from farm.analysis.across import KIND, MACHINE, Cell, Comparison, Figure, Overal
 from farm.analysis.aggregate import UnitSample, grouped
 from farm.analysis.intervals import BOOTSTRAP_NEEDS, MEDIAN_NEEDS
 from farm.analysis.samples import unit_samples
-from farm.model import SweepData, SweepRecord
+from farm.model import SweepData, SweepRecord, distinct
 from farm.model.errors import InputError
 from farm.report import notes, summaries
 from farm.report.across_charts import figures
@@ -211,7 +211,8 @@ def _configuration(
     found: Sequence[UnitSample], factors: Sequence[str], reference: Mapping[str, str]
 ) -> tuple[str, ...]:
     """Model and batch size, and whatever else differs between points."""
-    levels = {name: {s.labels.get(name) for s in found} for name in factors}
+    shared = distinct(s.labels for s in found)
+    levels = {name: {labels.get(name) for labels in shared} for name in factors}
     first = [name for name in ("model", "batch_size") if name in factors]
     return tuple(dict.fromkeys((*first, *(n for n in factors if len(levels[n]) > 1 or n in reference))))
 

@@ -7,7 +7,7 @@ from typing import Self, TypeVar
 
 from farm.analysis.aggregate import UnitSample
 from farm.analysis.statistics.data import order
-from farm.model import Domain, Quality, Scalar, SweepRecord
+from farm.model import OWN_LABELS, Domain, Quality, Scalar, SweepRecord, distinct, values_of
 from farm.model.errors import InputError
 from farm.report.columns import Columns
 from farm.report.document import Alert, Block, Document, Paragraph, paragraphs
@@ -90,7 +90,7 @@ class Selected:
     @property
     def unit(self) -> str:
         """Of the work: image, ...; in a column of its own where it differs."""
-        units = {s.labels.get("unit") for s in self.samples}
+        units = {labels.get("unit") for labels in distinct(s.labels for s in self.samples)}
         return str(units.pop() or "unit") if len(units) == 1 else "unit"
 
     def nothing(self) -> str:
@@ -140,7 +140,11 @@ def select(sweep: SweepRecord, samples: Sequence[UnitSample], selection: Selecti
     found = fitting(samples, lambda s: s.labels, selection.where, selection.option)
     captioned = (*columns.always, *columns.context, *columns.factors)
     labels = [sample.labels for sample in found]
-    levels = {name: _levels(labels, name) for name in dict.fromkeys((*captioned, *KINDS_OF_JOULES, *selection.by))}
+    shared = distinct(labels)
+    levels = {
+        name: _levels(labels if name in OWN_LABELS else shared, name)
+        for name in dict.fromkeys((*captioned, *KINDS_OF_JOULES, *selection.by))
+    }
     differing = {name for name, values in levels.items() if len(values) > 1}
     optional = (name for name in (*columns.context, *columns.factors) if name in differing)
     chosen = selection.by or (*columns.always, *optional)
@@ -164,7 +168,7 @@ def check_names(found: Sequence[Labels], names: Sequence[str]) -> None:
 
 def label_names(found: Iterable[Labels]) -> list[str]:
     """All names, in order of appearance: few sets of them, however many trials there are."""
-    return list(dict.fromkeys(name for names in dict.fromkeys(map(tuple, found)) for name in names))
+    return list(dict.fromkeys(name for names in dict.fromkeys(map(tuple, distinct(found))) for name in names))
 
 
 def fitting(
@@ -191,8 +195,11 @@ def _levels(found: Sequence[Labels], name: str) -> list[Scalar]:
 
 def _in_order(found: Sequence[UnitSample], levels: Mapping[str, Sequence[Scalar]]) -> list[UnitSample]:
     """By each of these names in turn, as its levels follow each other."""
-    places = [(name, {level: place for place, level in enumerate(own)}) for name, own in levels.items()]
-    return sorted(found, key=lambda s: tuple([place[s.labels.get(name)] for name, place in places]))
+    places = [{level: place for place, level in enumerate(own)} for own in levels.values()]
+    values = values_of([sample.labels for sample in found], tuple(levels))
+    rank = {own: tuple([place[value] for place, value in zip(places, own, strict=True)]) for own in set(values)}
+    order = sorted(range(len(found)), key=[rank[own] for own in values].__getitem__)
+    return [found[place] for place in order]
 
 
 @lru_cache(4096)

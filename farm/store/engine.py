@@ -7,15 +7,17 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from sqlalchemy import URL, ColumnElement, Connection, Engine, Table, create_engine, event, func, literal, make_url
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError
 
 from farm.model.errors import InputError, StoreUnavailable, redacted
 from farm.store.failures import label, translated
 from farm.store.tables import UtcDateTime
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
 
 #: A dead network is noticed within seconds: without these a heartbeat hangs until the network heals.
 _POSTGRES_OPTIONS = {
@@ -78,9 +80,15 @@ class Database:
             return literal(datetime.now(UTC) + shift, UtcDateTime())
         return func.now() + literal(shift)
 
-    def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+    def insert(self, table: Table) -> "sqlite.Insert | postgresql.Insert":
         """An INSERT that can say ON CONFLICT."""
-        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+        if self.is_sqlite:
+            from sqlalchemy.dialects import sqlite  # noqa: PLC0415 - a process imports the dialect of its database
+
+            return sqlite.insert(table)
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415
+
+        return postgresql.insert(table)
 
 
 def _parsed(text: str) -> URL:

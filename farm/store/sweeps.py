@@ -7,19 +7,28 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import literal_column, or_, select, update
+from sqlalchemy import Connection, Insert, bindparam, column, or_, select, text, update
 
 import farm.store.tables as t
 from farm.model import JobSpec, JobState, MeasureSettings, SweepRecord
 from farm.model.errors import InputError
 from farm.store.engine import Database
 
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
+
 #: Jobs that are stored by one statement: memory holds no more rows than these.
 _BATCH = 1000
 OPEN = (JobState.QUEUED, JobState.RUNNING)
 _SORTED = json.JSONEncoder(sort_keys=True)
+#: The columns of a new job; the others are null.
+_COLUMNS = (
+    *("id", "sweep_id", "key", "ordinal", "block", "repetition", "target", "queue", "priority"),
+    *("state", "attempt", "max_attempts", "cancel_requested", "point", "spec"),
+)
+_JSON_ROWS = text("jsonb_populate_recordset(CAST(NULL AS job), :rows)").bindparams(bindparam("rows", type_=t.Json()))
 #: A job that waits as if new.
 _AFRESH: Mapping[str, Any] = {
     "state": JobState.QUEUED,
@@ -56,15 +65,14 @@ class Sweeps(Database):
             connection.execute(self.insert(t.sweep).on_conflict_do_nothing(), sweep.model_dump())
             # Two submits of one sweep at once would meet in the middle of their jobs: they queue up here.
             connection.execute(select(t.sweep.c.id).where(t.sweep.c.id == sweep.id).with_for_update())
-            insert = self.insert(t.job)
+            insert = self._insert_jobs()
             statement = insert.on_conflict_do_update(
                 index_elements=[t.job.c.sweep_id, t.job.c.key],
                 set_={name: insert.excluded[name] for name in _AFRESH}
                 | {"max_attempts": t.job.c.attempt + insert.excluded.max_attempts},
-                # A bound value here would make the driver insert row by row.
-                where=t.job.c.state == literal_column(f"'{JobState.CANCELLED}'"),
-            ).returning(t.job.c.id)
-            queued = sum(len(connection.execute(statement, rows).all()) for rows in _batches(sweep.id, jobs))
+                where=t.job.c.state == JobState.CANCELLED,
+            )
+            queued = sum(self._inserted(connection, statement, rows) for rows in _batches(sweep.id, jobs))
             connection.execute(
                 update(t.job)
                 .where(t.job.c.sweep_id == sweep.id, t.job.c.state == JobState.RUNNING)
@@ -83,8 +91,23 @@ class Sweeps(Database):
             is_settled = select(t.sweep.c.settled).where(t.sweep.c.id == sweep_id).with_for_update()
             if not jobs or connection.scalar(is_settled):
                 return 0
-            statement = self.insert(t.job).on_conflict_do_nothing().returning(t.job.c.id)
-            return len(connection.execute(statement, [_row(sweep_id, job) for job in jobs]).all())
+            statement = self._insert_jobs().on_conflict_do_nothing()
+            return self._inserted(connection, statement, [_row(sweep_id, job) for job in jobs])
+
+    def _insert_jobs(self) -> "sqlite.Insert | postgresql.Insert":
+        """Return an INSERT of jobs: SQLite takes rows, PostgreSQL one JSON array of them.
+
+        To PostgreSQL's driver, a thousand rows are 15,000 parameters that it must find in the statement.
+        """
+        insert = self.insert(t.job)
+        if self.is_sqlite:
+            return insert.values({name: bindparam(name) for name in _COLUMNS})
+        return insert.from_select(_COLUMNS, select(*map(column, _COLUMNS)).select_from(_JSON_ROWS))
+
+    def _inserted(self, connection: Connection, statement: Insert, rows: Sequence[dict[str, Any]]) -> int:
+        """Run a statement of `_insert_jobs`; returns how many rows it inserted or updated."""
+        counted = statement.execution_options(preserve_rowcount=True)
+        return connection.execute(counted, rows if self.is_sqlite else {"rows": rows}).rowcount
 
     def undecided(self) -> list[SweepRecord]:
         """Sweeps without open jobs that may need more repetitions; `searches` returns those that are searches."""
