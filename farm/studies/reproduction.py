@@ -16,8 +16,8 @@ from farm.model import SweepData, SweepRecord
 from farm.model.errors import InputError
 from farm.report import html
 from farm.report.selection import Selection
-from farm.studies.claims import batching, searches, serving, training
-from farm.studies.claims.finding import Finding, Paper, Times, Trials, apart
+from farm.studies.claims import batching, rules, searches, serving, training
+from farm.studies.claims.finding import Finding, Paper, Times, Trials
 from farm.studies.claims.searches import Searches
 from farm.studies.claims.serving import Answers, Source
 
@@ -89,8 +89,8 @@ def _of_batching(data: Sequence[SweepData], include_flagged: bool) -> list[Findi
         Source(_live(live, requests), requests.basis(Times.LIVE, of_energy=False)),
         Source(simulated, measured.basis(Times.SIMULATED, of_energy=False)),
     ]
-    answered = serving.findings(sources, measured.nothing(nothing, of_energy=False))
-    return [*batching.findings(measured, years), *answered, serving.thrift(requests)]
+    answered = serving.findings(sources, measured.why_nothing(nothing, of_energy=False))
+    return [*batching.findings(measured, years), *answered, serving.judge_energy(requests)]
 
 
 def _of_training(data: Sequence[SweepData], include_flagged: bool) -> list[Finding]:
@@ -111,7 +111,7 @@ def _simulated(sweep: SweepData, include_flagged: bool) -> list[Answers]:
     except InputError:  # nothing is measured, or all is flagged: the trials' basis says so
         return []
     return [
-        serving.simulated(service, ", ".join(str(value) for _, value in service.key if value is not None))
+        serving.simulate(service, ", ".join(str(value) for _, value in service.key if value is not None))
         for service in services
         if service.by_trial
     ]
@@ -121,7 +121,7 @@ def _live(sweeps: Sequence[SweepData], trials: Trials) -> list[Answers]:
     """By network, place and rate; policies that cannot keep up have no response times."""
     windows = {trial: own for sweep in sweeps for trial, own in sweep.requests.items()}
     found = []
-    for name, group in apart(trials.counted, serving.LOADS):
+    for name, group in rules.group_comparable(trials.counted, serving.LOADS):
         rate = group[0].labels.get("rate_per_s")
         by_policy: dict[Policy, list[ServedLive]] = {}
         for sample in group:
@@ -131,7 +131,7 @@ def _live(sweeps: Sequence[SweepData], trials: Trials) -> list[Answers]:
         rate_per_s = _rate_per_s([one for own in by_policy.values() for one in own])
         kept = {p: own for p, own in by_policy.items() if rate_per_s < fmean(one.capacity_per_s for one in own)}
         mean_s = {policy: [fmean(one.response_s) for one in own] for policy, own in kept.items()}
-        of = serving.called(str(group[0].labels["model"]), name)
+        of = serving.name_network(str(group[0].labels["model"]), name)
         found += [Answers(of, rate_per_s, Times.LIVE, mean_s)] if mean_s else []
     return found
 

@@ -43,11 +43,13 @@ def section(found: Reproduction) -> Section:
 def _blocks(found: Reproduction) -> Iterator[Block]:
     yield from map(Alert, alerts(found))
     yield Paragraph(headline(found))
-    claims = [(f"{place}. {finding.claim.says}", _verdict(finding)) for place, finding in enumerate(found.findings, 1)]
+    claims = [
+        (f"{place}. {finding.claim.statement}", _verdict(finding)) for place, finding in enumerate(found.findings, 1)
+    ]
     yield text_table("Claims", ("the study says", "verdict"), claims)
     yield from map(Note, notes(found))
     for place, finding in enumerate(found.findings, start=1):
-        yield Heading(f"{place}. {finding.claim.says.removesuffix('.')}: {_verdict(finding)}")
+        yield Heading(f"{place}. {finding.claim.statement.removesuffix('.')}: {_verdict(finding)}")
         yield Facts(
             [
                 ("study", finding.claim.figures),
@@ -62,7 +64,7 @@ def headline(found: Reproduction) -> str:
     """How many claims hold, and on what."""
     counts = Counter(finding.verdict for finding in found.findings)
     parts = [
-        f"{counts[verdict]} {verdict.of(counts[verdict])}{_worth(found, verdict)}"
+        f"{counts[verdict]} {verdict.in_words(counts[verdict])}{_worth(found, verdict)}"
         for verdict in Verdict
         if counts[verdict]
     ]
@@ -180,7 +182,7 @@ def _record(finding: Finding) -> dict[str, Any]:
     claim, basis = finding.claim, finding.basis
     return {
         "id": claim.id,
-        "claim": claim.says,
+        "claim": claim.statement,
         "study": claim.figures,
         "rule": claim.rule,
         "verdict": finding.verdict.value,
