@@ -1,4 +1,4 @@
-"""Factors that several kinds have: networks, devices, number formats, images."""
+"""Factors that several kinds share: networks, devices, number formats, images."""
 
 from typing import Annotated, Any, Literal
 
@@ -52,14 +52,14 @@ Switches = Annotated[tuple[Switch, ...], OneOrMore()]
 ThreadCounts = Annotated[tuple[Threads, ...], OneOrMore()]
 LayerCounts = Annotated[tuple[Layers, ...], OneOrMore()]
 
-NETWORK: Any = Field(description="network: torchvision's name of one that classifies, or package.module:Class")
+NETWORK: Any = Field(description="network: a classification network of torchvision, or package.module:Class")
 PRECISION: Any = Field(("fp32",), description="number format of the computation")
 DEVICE: Any = Field(("auto",), description="auto (a GPU if there is one), cpu, cuda or cuda:N")
 WEIGHTS: Any = Field(
-    ("random",), description="random, default (torchvision's trained ones) or the path of a local file"
+    ("random",), description="random, default (trained weights of torchvision) or the path of a local file"
 )
 IMAGES: Any = Field(("sample",), description="sample (scikit-learn's two photographs) or the path of a folder")
-CHANNELS_LAST: Any = Field((False,), description="memory format with the channels last")
+CHANNELS_LAST: Any = Field((False,), description="use the memory format with the channels last")
 THREADS: Any = Field((None,), description="CPU threads of the trial; null: all cores")
 CONV_LAYERS: Any = Field((2,), description="convolutions of simple_cnn and simple_cnn2")
 LINEAR_LAYERS: Any = Field((3,), description="linear layers of the study's networks")

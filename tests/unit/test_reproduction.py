@@ -169,7 +169,7 @@ def test_live_requests_decide_about_response_times() -> None:
     ],
 )
 def test_a_figure_in_words(figure: Figure, line: str) -> None:
-    assert reproduction_view.spelt(figure) == line
+    assert reproduction_view.describe(figure) == line
 
 
 def test_the_record_has_every_figure_with_its_interval(counted: Reproduction) -> None:

@@ -4,42 +4,26 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from farm.kinds.factors import (
-    CHANNELS_LAST,
-    DEVICE,
-    IMAGES,
-    NETWORK,
-    PRECISION,
-    THREADS,
-    WEIGHTS,
-    Devices,
-    ImagesFrom,
-    Networks,
-    Positives,
-    Precisions,
-    Switches,
-    ThreadCounts,
-    WeightsOf,
-)
+from farm.kinds import factors
 from farm.spec import EXCLUDE, KIND, WORKLOAD, Exclusion, ExclusionsOf, Factors, Sweep
 
 
 class Inference(Factors):
-    """A classification network on batch after batch of images."""
+    """Factors of kind inference."""
 
-    model: Networks = NETWORK
-    batch_size: Positives = Field((1,), description="images in a batch")
-    precision: Precisions = PRECISION
-    device: Devices = DEVICE
-    weights: WeightsOf = WEIGHTS
-    images: ImagesFrom = IMAGES
-    channels_last: Switches = CHANNELS_LAST
-    compile: Switches = Field((False,), description="compile the network with torch.compile")
-    threads: ThreadCounts = THREADS
+    model: factors.Networks = factors.NETWORK
+    batch_size: factors.Positives = Field((1,), description="images in a batch")
+    precision: factors.Precisions = factors.PRECISION
+    device: factors.Devices = factors.DEVICE
+    weights: factors.WeightsOf = factors.WEIGHTS
+    images: factors.ImagesFrom = factors.IMAGES
+    channels_last: factors.Switches = factors.CHANNELS_LAST
+    compile: factors.Switches = Field((False,), description="compile the network with torch.compile")
+    threads: factors.ThreadCounts = factors.THREADS
 
 
 class InferenceSweep(Sweep):
-    """Networks on batch after batch of images."""
+    """Sweep that runs networks on batch after batch of images."""
 
     kind: Literal["inference"] = KIND
     workload: Inference = WORKLOAD

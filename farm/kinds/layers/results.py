@@ -1,4 +1,4 @@
-"""The results of a sweep of kind layers: energy by type of layer, how well the layers add up, and ablation."""
+"""The results of a sweep of kind layers: energy by type of layer, closure and ablation."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -51,17 +51,17 @@ _ABLATIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Networks, taken apart."""
+    """Summaries of a sweep of kind layers."""
 
     selected: Selected
     summaries: Sequence[LayersSummary]
 
 
 def results(data: SweepData, selection: Selection) -> Results:
-    """Group the trials of a sweep; networks that differ are never averaged over.
+    """Group the trials of a sweep; different networks are never averaged.
 
     Raises:
-        InputError: the selection does not fit the sweep, as `select` says.
+        InputError: the selection does not fit the sweep.
     """
     chosen = selection.without_targets(data.record.kind)
     selected = select(data.record, unit_samples(data), chosen, COLUMNS)
@@ -89,7 +89,7 @@ def document(found: Results) -> Document:
 
 
 def tables(of: Sequence[LayersSummary]) -> list[Table]:
-    """Return a table of types of layers, one of passes of the whole, one of ablations; empty ones are left out."""
+    """Return the tables of types of layers, closures and ablations that are not empty."""
     keys = [name for name, _ in of[0].whole.key]
     found = (
         (_TYPES, [row for s in of for row in _types(s)]),
@@ -156,17 +156,19 @@ def _footnotes(of: Sequence[LayersSummary]) -> list[str]:
     closures = [closure for s in of for closure in s.costs.closures]
     are_net = all(s.is_net for s in of)
     joules = "net" if are_net else "gross, because the net energy of the whole is within its noise"
-    own = [f"J/pass: {joules}; for one batch, with each layer measured alone on its real input."]
-    own.append("share: of the energy of all layers.")
+    own = [
+        f"J/pass: {joules}; for one batch, with each layer measured alone on its real input.",
+        "share: share of the energy of all layers.",
+    ]
     if any(closure.is_closed is False for closure in closures):
         own.append(f"! outside {CLOSURE[0]:g} to {CLOSURE[1]:g}: layers measured alone do not explain the whole.")
     if any(s.costs.ablations for s in of):
-        own.append("without: what layers of the type take alone, and what the whole saves without them.")
+        own.append("without: the energy of the layers of a type alone, and what the whole network saves without them.")
     return [*own, *notes.reservations([s.whole for s in of])]
 
 
 def _finding(summary: LayersSummary) -> str:
-    """Say which type of layer takes most, and whether the layers explain the whole."""
+    """Return which type of layer takes most energy, and whether the layers explain the whole network."""
     who, ranked = label(summary.whole), summary.costs.ranked
     if not ranked:
         return f"{who}: the shares of its layers are unknown."

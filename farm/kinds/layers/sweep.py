@@ -4,21 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from farm.kinds.factors import (
-    CONV_LAYERS,
-    DEVICE,
-    LINEAR_LAYERS,
-    PRECISION,
-    RELU,
-    THREADS,
-    AnyNetworks,
-    Devices,
-    LayerCounts,
-    Positives,
-    Precisions,
-    Switches,
-    ThreadCounts,
-)
+from farm.kinds import factors
 from farm.model.catalog import INPUTS
 from farm.spec import EXCLUDE, KIND, WORKLOAD, Exclusion, ExclusionsOf, Factors, Sweep
 from farm.spec.types import Among, Expected, OneOrMore
@@ -27,22 +13,24 @@ Inputs = Annotated[tuple[Annotated[str, Among(INPUTS), Expected(f"one of {', '.j
 
 
 class LayersOf(Factors):
-    """A network, layer by layer."""
+    """Factors of kind layers."""
 
-    model: AnyNetworks = Field(description="network: one of the study's, of torchvision, or package.module:Class")
+    model: factors.AnyNetworks = Field(
+        description="network: one of the study's, of torchvision, or package.module:Class"
+    )
     input: Inputs = Field(("imagenet",), description="shape of the images: " + ", ".join(INPUTS))
-    batch_size: Positives = Field((16,), description="images in a batch")
-    conv_layers: LayerCounts = CONV_LAYERS
-    linear_layers: LayerCounts = LINEAR_LAYERS
-    relu: Switches = RELU
-    backward: Switches = Field((True,), description="measure backward passes too")
-    precision: Precisions = PRECISION
-    device: Devices = DEVICE
-    threads: ThreadCounts = THREADS
+    batch_size: factors.Positives = Field((16,), description="images in a batch")
+    conv_layers: factors.LayerCounts = factors.CONV_LAYERS
+    linear_layers: factors.LayerCounts = factors.LINEAR_LAYERS
+    relu: factors.Switches = factors.RELU
+    backward: factors.Switches = Field((True,), description="measure backward passes too")
+    precision: factors.Precisions = factors.PRECISION
+    device: factors.Devices = factors.DEVICE
+    threads: factors.ThreadCounts = factors.THREADS
 
 
 class LayersSweep(Sweep):
-    """Networks layer by layer."""
+    """Sweep that measures networks layer by layer."""
 
     kind: Literal["layers"] = KIND
     workload: LayersOf = WORKLOAD
