@@ -1,11 +1,15 @@
 """Factors that several kinds share: networks, devices, number formats, images."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
 
 from farm.model.catalog import MODELS, STUDY_MODELS, USER_MODEL
-from farm.spec.types import Among, Expected, OneOrMore, PositiveInt, Switch, integer, matching, path_or, same
+from farm.spec.types import Among, Expected, OneOrMore, integer, matching, path_or, same
+
+T = TypeVar("T")
+#: Type of a factor: one value or a list of them.
+Many = Annotated[tuple[T, ...], OneOrMore()]
 
 NetworkName = Annotated[
     str,
@@ -40,17 +44,6 @@ Images = Annotated[
 ]
 Threads = Annotated[int | None, integer(1, 4096), Expected("a positive integer, or null for all cores")]
 Layers = Annotated[int, integer(1, 100), Expected("a positive integer")]
-
-Networks = Annotated[tuple[NetworkName, ...], OneOrMore()]
-AnyNetworks = Annotated[tuple[AnyNetworkName, ...], OneOrMore()]
-Positives = Annotated[tuple[PositiveInt, ...], OneOrMore()]
-Precisions = Annotated[tuple[Precision, ...], OneOrMore()]
-Devices = Annotated[tuple[Device, ...], OneOrMore()]
-WeightsOf = Annotated[tuple[Weights, ...], OneOrMore()]
-ImagesFrom = Annotated[tuple[Images, ...], OneOrMore()]
-Switches = Annotated[tuple[Switch, ...], OneOrMore()]
-ThreadCounts = Annotated[tuple[Threads, ...], OneOrMore()]
-LayerCounts = Annotated[tuple[Layers, ...], OneOrMore()]
 
 NETWORK: Any = Field(description="network: a classification network of torchvision, or package.module:Class")
 PRECISION: Any = Field(("fp32",), description="number format of the computation")

@@ -51,11 +51,7 @@ def _blocks(found: Reproduction) -> Iterator[Block]:
     for place, finding in enumerate(found.findings, start=1):
         yield Heading(f"{place}. {finding.claim.statement.removesuffix('.')}: {_verdict(finding)}")
         yield Facts(
-            [
-                ("study", finding.claim.figures),
-                ("rests on", _rests(finding.basis)),
-                ("rule", finding.claim.rule),
-            ]
+            [("study", finding.claim.figures), ("rests on", _rests(finding.basis)), ("rule", finding.claim.rule)]
         )
         yield Findings(lines(finding))
 

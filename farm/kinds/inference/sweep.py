@@ -5,21 +5,23 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from farm.kinds import factors
+from farm.kinds.factors import Many
 from farm.spec import EXCLUDE, KIND, WORKLOAD, Exclusion, ExclusionsOf, Factors, Sweep
+from farm.spec.types import PositiveInt, Switch
 
 
 class Inference(Factors):
     """Factors of kind inference."""
 
-    model: factors.Networks = factors.NETWORK
-    batch_size: factors.Positives = Field((1,), description="images in a batch")
-    precision: factors.Precisions = factors.PRECISION
-    device: factors.Devices = factors.DEVICE
-    weights: factors.WeightsOf = factors.WEIGHTS
-    images: factors.ImagesFrom = factors.IMAGES
-    channels_last: factors.Switches = factors.CHANNELS_LAST
-    compile: factors.Switches = Field((False,), description="compile the network with torch.compile")
-    threads: factors.ThreadCounts = factors.THREADS
+    model: Many[factors.NetworkName] = factors.NETWORK
+    batch_size: Many[PositiveInt] = Field((1,), description="images in a batch")
+    precision: Many[factors.Precision] = factors.PRECISION
+    device: Many[factors.Device] = factors.DEVICE
+    weights: Many[factors.Weights] = factors.WEIGHTS
+    images: Many[factors.Images] = factors.IMAGES
+    channels_last: Many[Switch] = factors.CHANNELS_LAST
+    compile: Many[Switch] = Field((False,), description="compile the network with torch.compile")
+    threads: Many[factors.Threads] = factors.THREADS
 
 
 class InferenceSweep(Sweep):

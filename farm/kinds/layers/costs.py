@@ -40,11 +40,7 @@ class PartCost:
 
     @classmethod
     def of(
-        cls,
-        fact: Mapping[str, JsonValue],
-        energy_j: float | None,
-        energy_u_j: float | None,
-        duration_s: float | None,
+        cls, fact: Mapping[str, JsonValue], energy_j: float | None, energy_u_j: float | None, duration_s: float | None
     ) -> Self:
         """Return the cost of one call from an entry of the fact `parts` of a trial and measured values."""
         known = {"pass_": fact["pass"], **{name: fact[name] for name in ("kind", "type", "count", "ablated")}}

@@ -1,11 +1,11 @@
 """The results of a sweep of kind layers: energy by type of layer, closure and ablation."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
 from farm.analysis.samples import unit_samples
 from farm.kinds.layers.charts import charts
-from farm.kinds.layers.costs import CLOSURE, LayersSummary, measured_parts, summarise
+from farm.kinds.layers.costs import CLOSURE, Ablation, Closure, LayersSummary, TypeCost, measured_parts, summarise
 from farm.kinds.layers.sweep import LayersOf
 from farm.model import SweepData
 from farm.report import notes, summaries
@@ -92,9 +92,9 @@ def tables(of: Sequence[LayersSummary]) -> list[Table]:
     """Return the tables of types of layers, closures and ablations that are not empty."""
     keys = [name for name, _ in of[0].whole.key]
     found = (
-        (_TYPES, [row for s in of for row in _types(s)]),
-        (_CLOSURES, [row for s in of for row in _closures(s)]),
-        (_ABLATIONS, [row for s in of for row in _ablations(s)]),
+        (_TYPES, [_row(s, "type", cost) for s in of for cost in s.costs.types]),
+        (_CLOSURES, [_closure_row(s, closure) for s in of for closure in s.costs.closures]),
+        (_ABLATIONS, [_row(s, "ablation", ablation) for s in of for ablation in s.costs.ablations]),
     )
     return [
         Table(summaries.columns(keys, (*_ROW, *columns), but=summaries.LATENCIES), rows)
@@ -103,53 +103,18 @@ def tables(of: Sequence[LayersSummary]) -> list[Table]:
     ]
 
 
-def _types(summary: LayersSummary) -> Iterator[Row]:
-    for cost in summary.costs.types:
-        yield _row(
-            summary,
-            "type",
-            type=cost.type,
-            calls=cost.calls,
-            share=cost.share,
-            duration_s=cost.duration_s,
-            forward_j=cost.forward_j,
-            backward_j=cost.backward_j,
-            total_j=cost.total_j,
-        )
+def _closure_row(summary: LayersSummary, closure: Closure) -> Row:
+    return replace(_row(summary, "closure", closure), marks={"ratio": "!"} if closure.is_closed is False else {})
 
 
-def _closures(summary: LayersSummary) -> Iterator[Row]:
-    for closure in summary.costs.closures:
-        row = _row(
-            summary,
-            "closure",
-            layers_j=closure.layers_j,
-            whole_j=closure.whole_j,
-            ratio=closure.ratio,
-            duration_ratio=closure.duration_ratio,
-            is_closed=closure.is_closed,
-            **{"pass": closure.pass_},
-        )
-        yield replace(row, marks={"ratio": "!"} if closure.is_closed is False else {})
-
-
-def _ablations(summary: LayersSummary) -> Iterator[Row]:
-    for ablation in summary.costs.ablations:
-        yield _row(
-            summary,
-            "ablation",
-            type=ablation.type,
-            isolated_j=ablation.isolated_j,
-            saved_j=ablation.saved_j,
-            gap_j=ablation.gap_j,
-            agrees=ablation.agrees,
-            agree=None if ablation.agrees is None else "yes" if ablation.agrees else "no",
-            **{"pass": ablation.pass_},
-        )
-
-
-def _row(summary: LayersSummary, of: str, **own: Value) -> Row:
-    return summaries.row(summary.whole, is_net=summary.is_net, row=of, **own)
+def _row(summary: LayersSummary, name: str, cost: TypeCost | Closure | Ablation) -> Row:
+    """Return a row with the fields of a cost."""
+    values: dict[str, Value] = {field.name.rstrip("_"): getattr(cost, field.name) for field in fields(cost)}
+    if isinstance(cost, Closure):
+        values["is_closed"] = cost.is_closed
+    elif isinstance(cost, Ablation):
+        values |= {"agrees": cost.agrees, "agree": None if cost.agrees is None else "yes" if cost.agrees else "no"}
+    return summaries.row(summary.whole, is_net=summary.is_net, row=name, **values)
 
 
 def _footnotes(of: Sequence[LayersSummary]) -> list[str]:

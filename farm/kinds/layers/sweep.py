@@ -5,28 +5,29 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from farm.kinds import factors
+from farm.kinds.factors import Many
 from farm.model.catalog import INPUTS
 from farm.spec import EXCLUDE, KIND, WORKLOAD, Exclusion, ExclusionsOf, Factors, Sweep
-from farm.spec.types import Among, Expected, OneOrMore
+from farm.spec.types import Among, Expected, PositiveInt, Switch
 
-Inputs = Annotated[tuple[Annotated[str, Among(INPUTS), Expected(f"one of {', '.join(INPUTS)}")], ...], OneOrMore()]
+Input = Annotated[str, Among(INPUTS), Expected(f"one of {', '.join(INPUTS)}")]
 
 
 class LayersOf(Factors):
     """Factors of kind layers."""
 
-    model: factors.AnyNetworks = Field(
+    model: Many[factors.AnyNetworkName] = Field(
         description="network: one of the study's, of torchvision, or package.module:Class"
     )
-    input: Inputs = Field(("imagenet",), description="shape of the images: " + ", ".join(INPUTS))
-    batch_size: factors.Positives = Field((16,), description="images in a batch")
-    conv_layers: factors.LayerCounts = factors.CONV_LAYERS
-    linear_layers: factors.LayerCounts = factors.LINEAR_LAYERS
-    relu: factors.Switches = factors.RELU
-    backward: factors.Switches = Field((True,), description="measure backward passes too")
-    precision: factors.Precisions = factors.PRECISION
-    device: factors.Devices = factors.DEVICE
-    threads: factors.ThreadCounts = factors.THREADS
+    input: Many[Input] = Field(("imagenet",), description="shape of the images: " + ", ".join(INPUTS))
+    batch_size: Many[PositiveInt] = Field((16,), description="images in a batch")
+    conv_layers: Many[factors.Layers] = factors.CONV_LAYERS
+    linear_layers: Many[factors.Layers] = factors.LINEAR_LAYERS
+    relu: Many[Switch] = factors.RELU
+    backward: Many[Switch] = Field((True,), description="measure backward passes too")
+    precision: Many[factors.Precision] = factors.PRECISION
+    device: Many[factors.Device] = factors.DEVICE
+    threads: Many[factors.Threads] = factors.THREADS
 
 
 class LayersSweep(Sweep):

@@ -5,11 +5,12 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from farm.kinds import factors
+from farm.kinds.factors import Many
 from farm.load.offer import USUAL_REQUESTS, requests_in
 from farm.load.policy import Policy
 from farm.model.errors import InputError
 from farm.spec import EXCLUDE, KIND, WORKLOAD, Exclusion, ExclusionsOf, Factors, Sweep
-from farm.spec.types import Expected, OneOrMore, integer, matching, path_or, refuse, same, shown
+from farm.spec.types import Expected, Switch, integer, matching, path_or, refuse, same, shown
 
 
 def _policy(text: str) -> str:
@@ -42,37 +43,32 @@ RequestRate = Annotated[
     Expected("requests a second, a number above 0, or null for a trace, which has its own rate"),
 ]
 RequestsOrAll = Annotated[int | None, integer(1, 1_000_000), Expected("a positive integer, or null")]
-Policies = Annotated[tuple[PolicyText, ...], OneOrMore()]
-Processes = Annotated[tuple[Process, ...], OneOrMore()]
-RequestRates = Annotated[tuple[RequestRate, ...], OneOrMore()]
-RequestCounts = Annotated[tuple[RequestsOrAll, ...], OneOrMore()]
 
 
 class Serving(Factors):
     """Factors of kind serving."""
 
-    model: factors.Networks = factors.NETWORK
-    policy: Policies = Field(
+    model: Many[factors.NetworkName] = factors.NETWORK
+    policy: Many[PolicyText] = Field(
         description="when waiting requests become a batch: fixed:8 (when eight wait), greedy:8 (all that wait, up to "
         "eight) or timeout:8:20ms (when eight wait, or the first has waited for 20 ms)"
     )
-    rate_per_s: RequestRates = Field((None,), description="requests a second; null: the rate of the trace")
-    arrivals: Processes = Field(
+    rate_per_s: Many[RequestRate] = Field((None,), description="requests a second; null: the rate of the trace")
+    arrivals: Many[Process] = Field(
         ("poisson",), description="poisson, constant (gaps differ by up to 20 %), or the path of a trace"
     )
-    requests: RequestCounts = Field(
-        (None,),
-        description=f"least number of requests in a measure window; null: {USUAL_REQUESTS}, or all of a trace",
+    requests: Many[RequestsOrAll] = Field(
+        (None,), description=f"least number of requests in a measure window; null: {USUAL_REQUESTS}, or all of a trace"
     )
-    preprocess: factors.Switches = Field(
+    preprocess: Many[Switch] = Field(
         (False,), description="decode, resize and normalise each image while its request is served"
     )
-    precision: factors.Precisions = factors.PRECISION
-    device: factors.Devices = factors.DEVICE
-    weights: factors.WeightsOf = factors.WEIGHTS
-    images: factors.ImagesFrom = factors.IMAGES
-    channels_last: factors.Switches = factors.CHANNELS_LAST
-    threads: factors.ThreadCounts = factors.THREADS
+    precision: Many[factors.Precision] = factors.PRECISION
+    device: Many[factors.Device] = factors.DEVICE
+    weights: Many[factors.Weights] = factors.WEIGHTS
+    images: Many[factors.Images] = factors.IMAGES
+    channels_last: Many[Switch] = factors.CHANNELS_LAST
+    threads: Many[factors.Threads] = factors.THREADS
 
     @model_validator(mode="after")
     def _rates_fit(self) -> Self:

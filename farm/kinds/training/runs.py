@@ -201,10 +201,10 @@ def _summary(work: Summary, group: Sequence[Run]) -> TrainingSummary:
     return TrainingSummary(
         work=work,
         epochs=mean_interval([float(len(run.epochs)) for run in group]),
-        last_accuracy=_mean(run.last_accuracy for run in group),
-        best_accuracy=_mean(run.best_accuracy for run in group),
-        epoch_s=_mean(_epoch_s(run) for run in group),
-        epoch_gross_j=_mean(joules.gross for joules in own),
+        last_accuracy=mean_known(run.last_accuracy for run in group),
+        best_accuracy=mean_known(run.best_accuracy for run in group),
+        epoch_s=mean_known(_epoch_s(run) for run in group),
+        epoch_gross_j=mean_known(joules.gross for joules in own),
         epoch_net_j=_net(own),
         setup=_stage(group, lambda run: run.setup),
         training=_stage(group, lambda run: run.training),
@@ -216,7 +216,7 @@ def _summary(work: Summary, group: Sequence[Run]) -> TrainingSummary:
 
 def _stage(group: Sequence[Run], stage: Callable[[Run], Spent]) -> StageCost:
     spent = [stage(run) for run in group]
-    return StageCost(_mean(s.joules.gross for s in spent), _net([s.joules for s in spent]), _mean_s(spent))
+    return StageCost(mean_known(s.joules.gross for s in spent), _net([s.joules for s in spent]), _mean_s(spent))
 
 
 def _target(crossings: Sequence[Crossing]) -> TargetCost:
@@ -226,22 +226,22 @@ def _target(crossings: Sequence[Crossing]) -> TargetCost:
         accuracy=crossings[0].accuracy,
         reached=len(reached),
         trainings=len(crossings),
-        epochs=_mean(crossing.epochs for crossing in reached),
-        gross_j=_mean(s.joules.gross for s in spent),
+        epochs=mean_known(crossing.epochs for crossing in reached),
+        gross_j=mean_known(s.joules.gross for s in spent),
         net_j=_net([s.joules for s in spent]),
         duration_s=_mean_s(spent),
         is_interpolated=any(crossing.is_interpolated for crossing in reached),
     )
 
 
-def _mean(values: Iterable[float | None]) -> Interval | None:
+def mean_known(values: Iterable[float | None]) -> Interval | None:
     """Return the mean of the known values."""
     known = [value for value in values if value is not None]
     return mean_interval(known) if known else None
 
 
 def _mean_s(spent: Iterable[Spent]) -> Interval | None:
-    return _mean(s.duration_s for s in spent)
+    return mean_known(s.duration_s for s in spent)
 
 
 def _net(joules: Iterable[Joules]) -> Interval | None:

@@ -7,10 +7,10 @@ from enum import StrEnum
 from statistics import fmean
 
 from farm.analysis.aggregate import Key
-from farm.analysis.intervals import Interval, mean_interval
+from farm.analysis.intervals import Interval
 from farm.analysis.rules import net_stands_out
 from farm.analysis.samples import device_domain, rows_by_trial
-from farm.kinds.training.runs import Run, runs
+from farm.kinds.training.runs import Run, mean_known, runs
 from farm.model import SEARCH_FACTORS, Asked, Domain, Flag, MeasurementRow, Point, Quality, Scalar, Stopped, TrialRow
 from farm.model.energies import Joules, total
 
@@ -164,10 +164,7 @@ class StrategySummary:
 
 
 def studies(
-    trials: Iterable[TrialRow],
-    rows: Iterable[MeasurementRow],
-    searched: Collection[str],
-    domain: Domain | None = None,
+    trials: Iterable[TrialRow], rows: Iterable[MeasurementRow], searched: Collection[str], domain: Domain | None = None
 ) -> Found:
     """Return the studies of a tuning sweep.
 
@@ -280,8 +277,8 @@ def _summary(group: Sequence[Study]) -> StrategySummary:
         pruned=len(pruned),
         dominated=len(beaten),
         unknown=sum(study.unknown for study in group),
-        best_accuracy=_mean(study.best_accuracy for study in group),
-        total_j=_mean(study.total_j for study in group),
+        best_accuracy=mean_known(study.best_accuracy for study in group),
+        total_j=mean_known(study.total_j for study in group),
         failed_share=_share(failed, everything),
         pruned_share=_share(pruned, everything),
         dominated_share=_share(wasted, everything),
@@ -305,9 +302,3 @@ def _added(values: Iterable[float | None]) -> float | None:
     """Return the sum of the known values; None if all are unknown."""
     known = [value for value in values if value is not None]
     return sum(known) if known else None
-
-
-def _mean(values: Iterable[float | None]) -> Interval | None:
-    """Return the mean of the known values."""
-    known = [value for value in values if value is not None]
-    return mean_interval(known) if known else None

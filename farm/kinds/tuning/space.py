@@ -5,9 +5,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Discriminator, Field, RootModel, Tag, model_validator
 
+from farm.kinds.factors import Many
 from farm.model import Frozen, Point, Scalar
 from farm.spec.positions import Loc
-from farm.spec.types import Expected, OneOrMore, ShortForm, Switch, problem, refuse, shown, suggestion
+from farm.spec.types import Expected, ShortForm, Switch, problem, refuse, shown, suggestion
 
 #: Largest number of hyperparameters; more are probably a mistake.
 MAX_PARAMETERS = 50
@@ -16,7 +17,7 @@ Bound = Annotated[float, Field(strict=True, ge=-1e12, le=1e12), Expected("a numb
 NumberType = Annotated[Literal["float", "int"], Expected()]
 Levels = Annotated[int, Field(strict=True, ge=2, le=1000), Expected("an integer, 2 or more")]
 Option = Annotated[Scalar, Expected("a text, a number, true, false or null")]
-Options = Annotated[tuple[Option, ...], OneOrMore()]
+Options = Many[Option]
 
 
 class Parameter(Frozen):

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
 
+from farm.kinds.factors import Many
 from farm.kinds.training.sweep import Training
 from farm.kinds.tuning.space import Choice, Range, Space
 from farm.kinds.tuning.strategies import Objective, PruningOrRule, Strategy, StrategyOrName
@@ -35,14 +36,12 @@ class Tuning(Frozen):
     """Settings of a search: every strategy with every seed is a study."""
 
     space: Space = Field(description="hyperparameters to search, which replace those of the workload")
-    strategies: Annotated[tuple[StrategyOrName, ...], OneOrMore()] = Field(description="ways to search")
+    strategies: Many[StrategyOrName] = Field(description="ways to search")
     trials: Count = Field(20, description="configurations in a study")
     seeds: Annotated[tuple[Seed, ...], OneOrMore(), ShortForm(_first_seeds, {"type": "integer"})] = Field(
         (1, 2, 3, 4, 5), description="seeds of the strategies: a list, or their number; a claim needs at least 5"
     )
-    objectives: Annotated[tuple[Objective, ...], OneOrMore()] = Field(
-        ("accuracy",), description="figures to improve: accuracy, energy, or both"
-    )
+    objectives: Many[Objective] = Field(("accuracy",), description="figures to improve: accuracy, energy, or both")
     pruning: PruningOrRule | None = Field(None, description="stop bad trials early: median, halving or hyperband")
     parallel: PositiveInt = Field(1, description="trials of one study that may run at once")
 

@@ -45,6 +45,11 @@ _FILES = (
     *(Column(name) for name in ("races", "reached_random_best", "j_over_random")),
     *(Column(name) for name in ("j_over_random_low", "j_over_random_high", "p", "verdict")),
 )
+#: Fields of a summary that are columns too.
+_FIELDS = (
+    *("strategy", "seeds", "trials", "failed", "pruned", "dominated", "best_accuracy", "total_j"),
+    *("failed_share", "pruned_share", "dominated_share", "sampler_s", "sampler_cpu_s"),
+)
 _UNTIL = (
     _STRATEGY,
     key("until"),
@@ -88,24 +93,8 @@ def spent(workload: Workload) -> Table:
 
 
 def _values(strategy: StrategySummary, comparison: StrategyComparison | None) -> dict[str, Value]:
-    own: dict[str, Value] = {
-        "strategy": strategy.strategy,
-        "seeds": strategy.seeds,
-        "trials": strategy.trials,
-        "failed": strategy.failed,
-        "pruned": strategy.pruned,
-        "dominated": strategy.dominated,
-        "unknown_energy": strategy.unknown,
-        "best_accuracy": strategy.best_accuracy,
-        "total_j": strategy.total_j,
-        "failed_share": strategy.failed_share,
-        "pruned_share": strategy.pruned_share,
-        "dominated_share": strategy.dominated_share,
-        "saved_by_pruning_j_estimate": strategy.saved_j,
-        "sampler_s": strategy.sampler_s,
-        "sampler_cpu_s": strategy.sampler_cpu_s,
-        "races": 0,
-    }
+    own: dict[str, Value] = {name: getattr(strategy, name) for name in _FIELDS}
+    own |= {"unknown_energy": strategy.unknown, "saved_by_pruning_j_estimate": strategy.saved_j, "races": 0}
     if comparison is None:
         return own
     return own | {

@@ -47,12 +47,7 @@ class Recommendation:
 
 
 def recommendation(
-    data: SweepData,
-    selection: Selection,
-    arrivals: Arrivals,
-    limits: Limits,
-    requests: int = REQUESTS,
-    seed: int = 1,
+    data: SweepData, selection: Selection, arrivals: Arrivals, limits: Limits, requests: int = REQUESTS, seed: int = 1
 ) -> Recommendation:
     """Simulate every policy of every network of a sweep, and choose the best.
 
