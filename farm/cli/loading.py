@@ -33,7 +33,7 @@ def load_material(
         InputError: A trial is unknown, or of a sweep that the report is not about.
     """
     known = [trial for one in data for trial in one.trials]
-    chosen = [_chosen(store, name, known) for name in trials] if trials else material.typical(known)
+    chosen = [_chosen(store, name, known) for name in trials] if trials else material.choose_typical(known)
     traced = [Traced(trial, store.windows(trial.trial), store.traces(trial.trial)) for trial in chosen]
     return material.gather(data, traced, database, now)
 

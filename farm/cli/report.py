@@ -81,7 +81,7 @@ def text(material: "Material", form: str, claims: "Reproduction | None" = None) 
         document = sections.document(material, view.section(claims), f"Repeated: {claims.paper.title}")
         own = {"reproduction": view.record(claims)}
     if form == "json":
-        return json_text(record.of(material) | own)
+        return json_text(record.report_record(material) | own)
     return html.page(document) if form == "html" else markdown.report(document)
 
 

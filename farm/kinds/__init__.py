@@ -1,4 +1,4 @@
-"""Kinds of measurement: one folder each, found by entry points of group `wattfarm.kinds`."""
+"""Kinds of measurement: each has a folder, and is found by its entry point of group `wattfarm.kinds`."""
 
 from farm.kinds.kind import LATENCY, Kind, windows_s
 from farm.kinds.registry import MODELS, get, json_schema, kinds, load_sweep, names, of, parse_sweep, restored

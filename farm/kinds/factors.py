@@ -1,11 +1,15 @@
-"""Factors that several kinds have: networks, devices, number formats, images."""
+"""Factors that several kinds share: networks, devices, number formats, images."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
 
 from farm.model.catalog import MODELS, STUDY_MODELS, USER_MODEL
-from farm.spec.types import Among, Expected, OneOrMore, PositiveInt, Switch, integer, matching, path_or, same
+from farm.spec.types import Among, Expected, OneOrMore, integer, matching, path_or, same
+
+T = TypeVar("T")
+#: Type of a factor: one value or a list of them.
+Many = Annotated[tuple[T, ...], OneOrMore()]
 
 NetworkName = Annotated[
     str,
@@ -41,25 +45,14 @@ Images = Annotated[
 Threads = Annotated[int | None, integer(1, 4096), Expected("a positive integer, or null for all cores")]
 Layers = Annotated[int, integer(1, 100), Expected("a positive integer")]
 
-Networks = Annotated[tuple[NetworkName, ...], OneOrMore()]
-AnyNetworks = Annotated[tuple[AnyNetworkName, ...], OneOrMore()]
-Positives = Annotated[tuple[PositiveInt, ...], OneOrMore()]
-Precisions = Annotated[tuple[Precision, ...], OneOrMore()]
-Devices = Annotated[tuple[Device, ...], OneOrMore()]
-WeightsOf = Annotated[tuple[Weights, ...], OneOrMore()]
-ImagesFrom = Annotated[tuple[Images, ...], OneOrMore()]
-Switches = Annotated[tuple[Switch, ...], OneOrMore()]
-ThreadCounts = Annotated[tuple[Threads, ...], OneOrMore()]
-LayerCounts = Annotated[tuple[Layers, ...], OneOrMore()]
-
-NETWORK: Any = Field(description="network: torchvision's name of one that classifies, or package.module:Class")
+NETWORK: Any = Field(description="network: a classification network of torchvision, or package.module:Class")
 PRECISION: Any = Field(("fp32",), description="number format of the computation")
 DEVICE: Any = Field(("auto",), description="auto (a GPU if there is one), cpu, cuda or cuda:N")
 WEIGHTS: Any = Field(
-    ("random",), description="random, default (torchvision's trained ones) or the path of a local file"
+    ("random",), description="random, default (trained weights of torchvision) or the path of a local file"
 )
 IMAGES: Any = Field(("sample",), description="sample (scikit-learn's two photographs) or the path of a folder")
-CHANNELS_LAST: Any = Field((False,), description="memory format with the channels last")
+CHANNELS_LAST: Any = Field((False,), description="use the memory format with the channels last")
 THREADS: Any = Field((None,), description="CPU threads of the trial; null: all cores")
 CONV_LAYERS: Any = Field((2,), description="convolutions of simple_cnn and simple_cnn2")
 LINEAR_LAYERS: Any = Field((3,), description="linear layers of the study's networks")

@@ -1,4 +1,4 @@
-"""Points in words."""
+"""Short names of points for people."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -8,12 +8,12 @@ from farm.kinds import registry
 from farm.model import SEARCH_FACTORS, Point, Scalar
 from farm.report.numbers import label, number
 
-#: Values that need no mention, whatever the factor.
+#: Values that are never mentioned, for any factor.
 _USUAL = (None, False, "fp32", "auto", "random", "sample")
 
 
 def point(values: Point) -> str:
-    """Return the factors that tell a point from others; those that have their usual value are left out."""
+    """Return the factors that distinguish a point from others; factors with their usual value are left out."""
     first = [label(values["model"])] if "model" in values else []
     first += [f"batch {label(values['batch_size'])}"] if "batch_size" in values else []
     others = {n: v for n, v in values.items() if n not in {"model", "batch_size"} and not _is_usual(n, v)}
@@ -22,7 +22,7 @@ def point(values: Point) -> str:
 
 
 def _is_usual(name: str, value: Scalar) -> bool:
-    """Return whether a value needs no mention; what a search chose always does, and 0 is not False."""
+    """Return True if a value is not mentioned. Values that a search chose are always mentioned; 0 is not False."""
     if name in SEARCH_FACTORS:
         return False
     return any(value == other and type(value) is type(other) for other in (*_USUAL, *_defaults().get(name, ())))
@@ -30,7 +30,7 @@ def _is_usual(name: str, value: Scalar) -> bool:
 
 @cache
 def _defaults() -> Mapping[str, Sequence[Scalar]]:
-    """Return the defaults of each factor, in the kinds that have it."""
+    """Return the default values of each factor in all kinds that have it."""
     found: dict[str, list[Scalar]] = defaultdict(list)
     for kind in registry.kinds():
         for name, field in kind.factors.items():

@@ -1,4 +1,4 @@
-"""Ready-made sweeps: those of `farm.sweeps`, and those that the packages of other kinds bring."""
+"""Ready-made sweeps: from `farm.sweeps`, and from the packages of other kinds."""
 
 from collections.abc import Mapping
 from importlib.resources import files
@@ -43,7 +43,7 @@ def copy(name: str, folder: Path) -> Path:
 
 
 def _files() -> Mapping[str, Traversable]:
-    """Return the files by name; a sweep of this package comes before one of the same name elsewhere."""
+    """Return the files by name; a sweep of this package replaces one of the same name from another package."""
     folders: list[Traversable] = [*(kind.examples for kind in kinds() if kind.examples), files("farm.sweeps")]
     return {
         file.name.removesuffix(".yaml"): file

@@ -32,7 +32,7 @@ def get(name: str) -> Kind:
     """Return the kind of that name.
 
     Raises:
-        InputError: no installed package has it, or it cannot be loaded.
+        InputError: no installed package has this kind, or the kind cannot be loaded.
     """
     entry = _entries().get(name)
     if entry is None:
@@ -65,7 +65,7 @@ def of(sweep: Sweep) -> Kind:
 
 
 class _Models(Mapping[str, type[Sweep]]):
-    """The schema of each kind that can be submitted. A kind is loaded when it is asked for."""
+    """Schema of each kind that can be submitted; a kind is loaded on its first use."""
 
     def __getitem__(self, name: str) -> type[Sweep]:
         model = get(name).sweep if name in _entries() else None
@@ -92,25 +92,25 @@ def parse_sweep(text: str, name: str, folder: Path) -> Sweep:
     """Read a sweep of any installed kind from text.
 
     Args:
-        text: the YAML.
-        name: what error messages call the file.
-        folder: where the relative paths of the sweep begin.
+        text: the YAML text.
+        name: the name of the file in error messages.
+        folder: the folder to which the paths in the sweep are relative.
 
     Raises:
-        SweepError: it holds every problem, one line each, in the order of the text.
+        SweepError: with every problem, one line each, in the order of the text.
     """
     return loader.parse_sweep(text, name, folder, MODELS)
 
 
 def restored(record: SweepRecord) -> Sweep:
-    """Return the sweep that was submitted, from what the store keeps of it.
+    """Return the sweep that was submitted, made from its record in the store.
 
     Raises:
         InputError: its kind is not installed, or cannot be submitted.
     """
     model = get(record.kind).sweep
     if model is None:
-        raise InputError(f"{record.name}: of kind {record.kind}: it was never submitted")
+        raise InputError(f"{record.name} is of kind {record.kind}, which cannot be submitted")
     return loader.restored(record, model)
 
 

@@ -1,4 +1,4 @@
-"""One trial: how it ended, and the last lines that it printed; for `farm logs`."""
+"""How one trial ended, and the last lines that it printed: for `farm logs`."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from farm.report.terminal import plain
 
 
 def trial(row: TrialRow) -> Document:
-    """What ran where and when, how it ended; then its last lines, as they are."""
+    """Return what ran where and when, and how it ended, then its last lines unchanged."""
     tail = plain(row.log_tail.replace("\r\n", "\n").replace("\r", "\n")).rstrip("\n")
     last: Block = Code(tail) if tail else Paragraph("It printed nothing.")
     return Document([Facts(list(_facts(row))), last], record=trial_record(row))

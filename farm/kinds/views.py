@@ -1,4 +1,4 @@
-"""The results of one sweep, of whatever kind, as a document."""
+"""The results of one sweep of any kind."""
 
 from farm.kinds.registry import get
 from farm.model import SweepData
@@ -7,5 +7,5 @@ from farm.report.selection import Selection
 
 
 def view(data: SweepData, selection: Selection) -> Document:
-    """Return what there is to see of a sweep; raises InputError for a choice that does not fit its kind."""
+    """Return the results of a sweep; raises InputError if the selection does not fit its kind."""
     return get(data.record.kind).results(data, selection)

@@ -1,4 +1,4 @@
-"""Repeat a study: judge its claims by what was measured here."""
+"""Judge the claims of a study by what was measured here."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,45 +16,43 @@ from farm.model import SweepData, SweepRecord
 from farm.model.errors import InputError
 from farm.report import html
 from farm.report.selection import Selection
-from farm.studies.claims import batching, searches, serving, training
-from farm.studies.claims.finding import Finding, Paper, Times, Trials, apart
+from farm.studies.claims import batching, rules, searches, serving, training
+from farm.studies.claims.finding import Finding, Paper, Times, Trials
 from farm.studies.claims.searches import Searches
 from farm.studies.claims.serving import Answers, Source
 
 PAPERS: Mapping[str, Paper] = {paper.name: paper for paper in (batching.PAPER, searches.PAPER)}
 #: The sweep that has networks of most papers.
-OF_DECADE = "timeline"
-#: Factors that only some sweeps of a study have: those of live requests, and those of a search.
-_OF_REQUESTS, _OF_SEARCH = "policy", "strategy"
+_DECADE = "timeline"
 
 
 @dataclass(frozen=True, slots=True)
 class Reproduction:
-    """All claims of a study."""
+    """Findings about all claims of a study."""
 
     paper: Paper
     sweeps: Sequence[SweepRecord]
     missing: Sequence[str]  #: sweeps that were never measured
-    open: Mapping[str, int]  #: jobs to go of a sweep, by its name
+    open: Mapping[str, int]  #: number of unfinished jobs, by the name of the sweep
     findings: Sequence[Finding]
 
 
 def find(name: str) -> Paper:
-    """A study by its name; raises InputError."""
+    """Return a study by its name; raises InputError."""
     if name not in PAPERS:
         raise InputError(f"expected a study, {' or '.join(PAPERS)}, got {name!r}")
     return PAPERS[name]
 
 
 def check(is_page: bool) -> None:
-    """Raise InputError where a library is missing: before anybody measures for hours."""
+    """Raise InputError if a library is missing, before a sweep is measured for hours."""
     library("statsmodels.formula.api")
     if is_page:
         html.check()
 
 
 def sweeps_of(paper: Paper, is_quick: bool) -> list[str]:
-    """The ready-made sweeps that repeat it."""
+    """Return the names of the ready-made sweeps that repeat a study."""
     return list(paper.quick if is_quick else paper.sweeps)
 
 
@@ -62,13 +60,13 @@ def reproduction(
     paper: Paper, data: Sequence[SweepData], missing: Sequence[str], include_flagged: bool
 ) -> Reproduction:
     """Judge the claims of a paper by the sweeps that were measured."""
-    judge = _of_batching if paper is batching.PAPER else _of_training
+    judge = _judge_batching if paper is batching.PAPER else _judge_training
     to_go = {one.record.name: one.progress.to_go for one in data if one.progress.to_go}
     return Reproduction(paper, [one.record for one in data], missing, to_go, judge(data, include_flagged))
 
 
-def _parted(data: Sequence[SweepData], factor: str) -> tuple[list[SweepData], list[SweepData]]:
-    """Sweeps whose trials have a factor, and the others."""
+def _split(data: Sequence[SweepData], factor: str) -> tuple[list[SweepData], list[SweepData]]:
+    """Return the sweeps whose trials have a factor, and the others."""
     have: list[SweepData] = []
     others: list[SweepData] = []
     for one in data:
@@ -76,25 +74,25 @@ def _parted(data: Sequence[SweepData], factor: str) -> tuple[list[SweepData], li
     return have, others
 
 
-def _of_batching(data: Sequence[SweepData], include_flagged: bool) -> list[Finding]:
-    live, timed = _parted(data, _OF_REQUESTS)
-    of_decade = [one for one in timed if one.record.name == OF_DECADE]
-    inference = [one for one in timed if one.record.name != OF_DECADE]
+def _judge_batching(data: Sequence[SweepData], include_flagged: bool) -> list[Finding]:
+    live, timed = _split(data, "policy")
+    of_decade = [one for one in timed if one.record.name == _DECADE]
+    inference = [one for one in timed if one.record.name != _DECADE]
     measured = Trials(_samples(inference), include_flagged)
     years = Trials(_samples(of_decade), include_flagged) if of_decade else None
     requests = Trials(_samples(live), include_flagged)
-    simulated = [answers for one in inference for answers in _simulated(one, include_flagged)]
-    nothing = "no network was timed at two batch sizes, or served requests under two policies"
+    simulated = [answers for one in inference for answers in _simulate(one, include_flagged)]
+    absent = "no network was timed at two batch sizes, or served requests under two policies"
     sources = [
-        Source(_live(live, requests), requests.basis(Times.LIVE, of_energy=False)),
+        Source(_measured_answers(live, requests), requests.basis(Times.LIVE, of_energy=False)),
         Source(simulated, measured.basis(Times.SIMULATED, of_energy=False)),
     ]
-    answered = serving.findings(sources, measured.nothing(nothing, of_energy=False))
-    return [*batching.findings(measured, years), *answered, serving.thrift(requests)]
+    answered = serving.findings(sources, measured.why_nothing(absent, of_energy=False))
+    return [*batching.findings(measured, years), *answered, serving.judge_energy(requests)]
 
 
-def _of_training(data: Sequence[SweepData], include_flagged: bool) -> list[Finding]:
-    searched, trained = _parted(data, _OF_SEARCH)
+def _judge_training(data: Sequence[SweepData], include_flagged: bool) -> list[Finding]:
+    searched, trained = _split(data, "strategy")
     rows = [row for one in trained for row in one.trials]
     accuracy = {row.trial: row.epochs[-1].validation_accuracy for row in rows if row.epochs}
     measured = Trials(_samples(trained), include_flagged)
@@ -105,41 +103,36 @@ def _samples(sweeps: Sequence[SweepData]) -> list[UnitSample]:
     return [sample for sweep in sweeps for sample in unit_samples(sweep)]
 
 
-def _simulated(sweep: SweepData, include_flagged: bool) -> list[Answers]:
+def _simulate(sweep: SweepData, include_flagged: bool) -> list[Answers]:
     try:
         services = served(sweep, Selection(include_flagged=include_flagged)).services
-    except InputError:  # nothing is measured, or all is flagged: the trials' basis says so
+    except InputError:  # nothing was measured, or every trial is flagged: `Trials.why_nothing` explains it
         return []
     return [
-        serving.simulated(service, ", ".join(str(value) for _, value in service.key if value is not None))
+        serving.simulate(service, ", ".join(str(value) for _, value in service.key if value is not None))
         for service in services
         if service.by_trial
     ]
 
 
-def _live(sweeps: Sequence[SweepData], trials: Trials) -> list[Answers]:
-    """By network, place and rate; policies that cannot keep up have no response times."""
+def _measured_answers(sweeps: Sequence[SweepData], trials: Trials) -> list[Answers]:
+    """Return live answers by network, place and rate, without policies that cannot keep up."""
     windows = {trial: own for sweep in sweeps for trial, own in sweep.requests.items()}
     found = []
-    for name, group in apart(trials.counted, serving.LOADS):
+    for name, group in rules.group_comparable(trials.counted, serving.LOADS):
         rate = group[0].labels.get("rate_per_s")
         by_policy: dict[Policy, list[ServedLive]] = {}
         for sample in group:
             one = served_live(windows.get(str(sample.labels["trial"]), ()), None if rate is None else float(rate))
             if one is not None and len(one.response_s):
                 by_policy.setdefault(Policy.parse(str(sample.labels["policy"])), []).append(one)
-        rate_per_s = _rate_per_s([one for own in by_policy.values() for one in own])
+        rates = [one.rate_per_s for own in by_policy.values() for one in own if one.rate_per_s is not None]
+        rate_per_s = fmean(rates) if rates else 0.0
         kept = {p: own for p, own in by_policy.items() if rate_per_s < fmean(one.capacity_per_s for one in own)}
         mean_s = {policy: [fmean(one.response_s) for one in own] for policy, own in kept.items()}
-        of = serving.called(str(group[0].labels["model"]), name)
+        of = serving.name_network(str(group[0].labels["model"]), name)
         found += [Answers(of, rate_per_s, Times.LIVE, mean_s)] if mean_s else []
     return found
-
-
-def _rate_per_s(trials: Sequence[ServedLive]) -> float:
-    """Mean over the trials whose rate is known; 0 if there is none."""
-    known = [one.rate_per_s for one in trials if one.rate_per_s is not None]
-    return fmean(known) if known else 0.0
 
 
 def _searches(sweeps: Sequence[SweepData]) -> Searches:

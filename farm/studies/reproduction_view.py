@@ -1,4 +1,4 @@
-"""A study's claims beside what was found here: for `farm reproduce`, and for the report of its sweeps."""
+"""The claims of a study and what was found here: for `farm reproduce`, and for the report of its sweeps."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -14,11 +14,11 @@ from farm.studies.claims.finding import Basis, Figure, Finding, Scale, Times, Ve
 from farm.studies.reproduction import Reproduction
 
 MODELLED = (
-    "MODELLED joules: estimates from load and rated power. Verdicts on energy rest on them where they say so; they are "
-    "about the model, and say nothing of the hardware."
+    "MODELLED joules: these are estimates from load and rated power. Verdicts marked `modelled joules` rest on them: "
+    "they are about the model, not about the hardware."
 )
-SIMULATED = "SIMULATED hardware: these are no real joules, and no verdict is about real hardware."
-IMPORTED = "IMPORTED: measured elsewhere, by means that this farm does not know."
+SIMULATED = "SIMULATED hardware: these joules are not real, and no verdict is about real hardware."
+IMPORTED = "IMPORTED: these results were measured elsewhere, and this farm does not know how."
 _QUALITIES = {
     Quality.COUNTER: "counted by the hardware",
     Quality.SAMPLED: "integrated from power readings",
@@ -28,14 +28,14 @@ _TIMES = {Times.LIVE: "of live requests", Times.SIMULATED: "simulated over measu
 
 
 def document(found: Reproduction) -> Document:
-    """The study, how many of its claims hold, and each claim with its verdict."""
+    """Return the study, how many of its claims hold, and each claim with its verdict."""
     sweeps = ", ".join(f"{sweep.name} ({sweep.id})" for sweep in found.sweeps)
     about: list[Block] = [Heading(found.paper.title), Paragraph(found.paper.source), Paragraph(f"sweeps: {sweeps}")]
     return Document([*about, *_blocks(found)], record=record(found))
 
 
 def section(found: Reproduction) -> Section:
-    """The same for a report, which names the sweeps itself."""
+    """Return the same as a section of a report, which names the sweeps itself."""
     about = Paragraph(f"{found.paper.title} ({found.paper.source}).")
     return Section("claims", "Claims of the study", [about, *_blocks(found)])
 
@@ -43,26 +43,24 @@ def section(found: Reproduction) -> Section:
 def _blocks(found: Reproduction) -> Iterator[Block]:
     yield from map(Alert, alerts(found))
     yield Paragraph(headline(found))
-    claims = [(f"{place}. {finding.claim.says}", _verdict(finding)) for place, finding in enumerate(found.findings, 1)]
+    claims = [
+        (f"{place}. {finding.claim.statement}", _verdict(finding)) for place, finding in enumerate(found.findings, 1)
+    ]
     yield text_table("Claims", ("the study says", "verdict"), claims)
     yield from map(Note, notes(found))
     for place, finding in enumerate(found.findings, start=1):
-        yield Heading(f"{place}. {finding.claim.says.removesuffix('.')}: {_verdict(finding)}")
+        yield Heading(f"{place}. {finding.claim.statement.removesuffix('.')}: {_verdict(finding)}")
         yield Facts(
-            [
-                ("study", finding.claim.figures),
-                ("rests on", _rests(finding.basis)),
-                ("rule", finding.claim.rule),
-            ]
+            [("study", finding.claim.figures), ("rests on", _rests(finding.basis)), ("rule", finding.claim.rule)]
         )
         yield Findings(lines(finding))
 
 
 def headline(found: Reproduction) -> str:
-    """How many claims hold, and on what."""
+    """Return how many claims have each verdict, and how many of these rest on modelled or simulated joules."""
     counts = Counter(finding.verdict for finding in found.findings)
     parts = [
-        f"{counts[verdict]} {verdict.of(counts[verdict])}{_worth(found, verdict)}"
+        f"{counts[verdict]} {verdict.in_words(counts[verdict])}{_worth(found, verdict)}"
         for verdict in Verdict
         if counts[verdict]
     ]
@@ -75,37 +73,33 @@ def _worth(found: Reproduction, verdict: Verdict) -> str:
         "of modelled joules": sum(finding.is_modelled for finding in own),
         "on simulated hardware": sum(finding.basis.simulated for finding in own),
     }
-    parts = [_share(count, len(own)) + kind for kind, count in kinds.items() if count]
+    shares = {count: "" if len(own) == 1 else "all " if count == len(own) else f"{count} " for count in kinds.values()}
+    parts = [shares[count] + kind for kind, count in kinds.items() if count]
     return f" ({', '.join(parts)})" if parts and verdict is not Verdict.UNCLEAR else ""
 
 
-def _share(count: int, of: int) -> str:
-    """Before what so many of them are; nothing where there is only one."""
-    return "" if of == 1 else "all " if count == of else f"{count} "
-
-
 def alerts(found: Reproduction) -> list[str]:
-    """What nobody may miss."""
+    """Return warnings about joules that are simulated, imported or modelled."""
     each = [SIMULATED] if any(f.basis.simulated for f in found.findings) else []
     each += [IMPORTED] if any(f.basis.imported for f in found.findings) else []
     return each + ([MODELLED] if any(f.is_modelled and f.claim.of_energy for f in found.findings) else [])
 
 
 def notes(found: Reproduction) -> list[str]:
-    """What a reader must know of all verdicts."""
+    """Return what limits all verdicts: other devices, missing results and flagged trials."""
     devices = {device for finding in found.findings for device in finding.basis.devices}
     own = found.paper.device
     elsewhere = sorted(device for device in devices if own and not device.startswith(own))
-    each = [f"The study measured a GPU, this ran on {', '.join(elsewhere)}."] if elsewhere else []
+    each = [f"The study measured a GPU; these results come from {', '.join(elsewhere)}."] if elsewhere else []
     each += [f"{name} was never measured: its claims have no answer yet." for name in found.missing]
     each += [f"{name}: {several(to_go, 'job')} still to go." for name, to_go in found.open.items()]
     if any(finding.basis.left_out for finding in found.findings):
-        each.append("Flagged trials are left out: --include-flagged counts them too.")
+        each.append("Flagged trials are left out; --include-flagged counts them too.")
     return each
 
 
 def _verdict(finding: Finding) -> str:
-    """With what it is worth."""
+    """Return the verdict, with the kinds of joules and response times on which it rests."""
     basis = finding.basis
     worth = ["modelled joules"] if finding.is_modelled else []
     worth += ["simulated hardware"] if basis.simulated else []
@@ -115,12 +109,12 @@ def _verdict(finding: Finding) -> str:
 
 
 def lines(finding: Finding) -> list[str]:
-    """A line for each figure, and one that sums them up."""
-    return [*map(spelt, finding.figures), f"{finding.because[:1].upper()}{finding.because[1:]}."]
+    """Return a line for each figure, and one with the reason of the verdict."""
+    return [*map(describe, finding.figures), f"{finding.because[:1].upper()}{finding.because[1:]}."]
 
 
-def spelt(figure: Figure) -> str:
-    """A figure: its size first, then how sure that is, and what it says."""
+def describe(figure: Figure) -> str:
+    """Return the size of a figure, then its interval and test, then its verdict."""
     value = figure.value
     low, high = (_value(figure.scale, end) for end in (value.low, value.high))
     span = "" if value.low is None else f"{figure.level}: {low} to {high}"
@@ -129,8 +123,8 @@ def spelt(figure: Figure) -> str:
     counted = several(figure.trials, "trial") if figure.trials else ""
     p = probability(figure.p) if figure.p is not None else ""
     details = ", ".join(filter(None, (ratio, span, p, counted)))
-    says = "" if figure.verdict is None else f": {figure.verdict}"
-    return f"{figure.of}: {size} ({details}){says}"
+    verdict = "" if figure.verdict is None else f": {figure.verdict}"
+    return f"{figure.of}: {size} ({details}){verdict}"
 
 
 def _value(scale: Scale, value: float | None) -> str:
@@ -148,12 +142,12 @@ def _value(scale: Scale, value: float | None) -> str:
 
 
 def _rests(basis: Basis) -> str:
-    """Trials, machines, joules."""
+    """Return the number of trials, the machines, and how joules and response times were obtained."""
     if not basis.trials:
         return "nothing" + (f"; {several(basis.left_out, 'flagged trial')} left out" if basis.left_out else "")
     parts = [f"{several(basis.trials, 'trial')} on {', '.join(basis.machines) or 'unknown machines'}"]
     parts[0] += f" ({', '.join(basis.devices)})" if basis.devices else ""
-    parts += [f"{basis.left_out} flagged ones left out"] if basis.left_out else []
+    parts += [f"{several(basis.left_out, 'flagged trial')} left out"] if basis.left_out else []
     parts += [f"{basis.flagged} of them flagged"] if basis.flagged else []
     parts += [f"joules {', '.join(_QUALITIES[quality] for quality in basis.qualities)}"] if basis.qualities else []
     parts += [f"response times {_TIMES[basis.times]}"] if basis.times else []
@@ -161,7 +155,7 @@ def _rests(basis: Basis) -> str:
 
 
 def record(found: Reproduction) -> dict[str, Any]:
-    """All of it, for scripts."""
+    """Return all findings for scripts."""
     return {
         "study": found.paper.name,
         "title": found.paper.title,
@@ -180,7 +174,7 @@ def _record(finding: Finding) -> dict[str, Any]:
     claim, basis = finding.claim, finding.basis
     return {
         "id": claim.id,
-        "claim": claim.says,
+        "claim": claim.statement,
         "study": claim.figures,
         "rule": claim.rule,
         "verdict": finding.verdict.value,

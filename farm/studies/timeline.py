@@ -1,7 +1,7 @@
-"""Energy and accuracy of networks by the year they were published in: growth and the efficient front. Pure.
+"""Energy and accuracy of networks by year of publication: growth and the efficient front. Pure.
 
-Machines, kinds of joules and settings are never mixed: each has a timeline of its own. Networks of one paper are sizes
-of one idea, so the paper is the unit that a trend rests on: its networks count as one, their geometric mean.
+Machines, kinds of joules and settings are never mixed: each has its own timeline. Networks of one paper are sizes of
+one idea, so a trend has one value for each paper: the geometric mean of its networks.
 """
 
 from collections import defaultdict
@@ -17,7 +17,7 @@ from farm.analysis.intervals import CONFIDENCE, Interval
 from farm.analysis.rules import are_apart, stands_out
 from farm.model.catalog import NETWORKS, Accuracy, PublishedNetwork
 
-#: A line through fewer papers has no interval; and so many a claim should rest on.
+#: Least number of papers for a line with an interval, and for a claim about growth.
 LEAST_PAPERS, ENOUGH_PAPERS = 3, 5
 
 
@@ -27,30 +27,30 @@ class Entry:
 
     model: str
     published: PublishedNetwork | None  #: None: a network of a user
-    top1_percent: float | None  #: None: not published of the weights that were asked for
-    best: Summary  #: of the batch size with the least energy
-    energy_j: Interval  #: of an image
-    sizes: Sequence[int]  #: batch sizes to choose from
+    top1_percent: float | None  #: None: no accuracy is published for these weights
+    best: Summary  #: summary of the batch size with the least energy
+    energy_j: Interval  #: energy of an image
+    sizes: Sequence[int]  #: batch sizes that were measured
 
     @property
     def is_largest(self) -> bool:
-        """Whether a larger batch might take less: none was measured."""
+        """Return True if the best batch size is the largest one measured, so that a larger one may take less."""
         return self.best.labels["batch_size"] == max(self.sizes)
 
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """How a figure grows with the year of publication, on a logarithmic scale."""
+    """Growth of a figure with the year of publication, by a line through logarithms."""
 
-    of: str
-    growth: Interval  #: a year, as a share: 0.1 is 10 % more
+    of: str  #: name of the figure
+    growth: Interval  #: growth per year as a share: 0.1 is 10 % more
     networks: int
     papers: int
-    years: tuple[int, int]  #: first and last
+    years: tuple[int, int]  #: first and last year
 
     @property
     def verdict(self) -> Literal["rises", "falls", "unclear"]:
-        """What may be claimed."""
+        """Return what may be claimed about the figure."""
         if self.papers < ENOUGH_PAPERS:
             return "unclear"
         if self.growth.low is not None and self.growth.low > 0:
@@ -60,25 +60,31 @@ class Trend:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Of one machine, with one kind of joules."""
+    """Networks on one machine, with one kind of joules."""
 
     place: Key
-    figure: Figure  #: net or gross: what decides, of every network of this place
-    entries: Sequence[Entry]  #: by year, then energy
+    figure: Figure  #: energy that is compared: net or gross
+    entries: Sequence[Entry]  #: networks by year, then by energy
     lost: Sequence[str]  #: networks whose energy is unknown or within its noise
-    trends: Sequence[Trend]  #: none where there are too few papers, or all are of one year
-    front: Sequence[Entry]  #: no other network has as much accuracy for less energy; the least energy first
+    trends: Sequence[Trend]  #: empty if there are too few papers, or all are of one year
+    front: Sequence[Entry]  #: networks that no other one beats in both accuracy and energy; the least energy first
 
     def is_clear(self, entry: Entry) -> bool:
-        """Whether the intervals too say that no other network has as much accuracy for as little energy."""
+        """Return True if every other network is less accurate, or takes more energy with intervals that lie apart."""
         return not any(
-            other is not entry and _as_accurate(other, entry) and not _takes_less(entry, other)
+            other is not entry and _is_as_accurate(other, entry) and not _takes_less(entry, other)
             for other in self.entries
         )
 
 
 def timelines(summaries: Iterable[Summary], accuracy: Accuracy, figure: Figure | None = None) -> list[Timeline]:
-    """One for each place; None as figure takes net energy, or gross where some net energy is within its noise."""
+    """Return a timeline for each place.
+
+    Args:
+        summaries: summaries by network, batch size and place.
+        accuracy: which published accuracy counts.
+        figure: energy that is compared; None: net energy, or gross energy if some net energy is within its noise.
+    """
     places: dict[Key, list[Summary]] = defaultdict(list)
     for summary in summaries:
         apart = tuple((name, value) for name, value in summary.key if name not in {"model", "batch_size"})
@@ -99,14 +105,14 @@ def _timeline(place: Key, own: Sequence[Summary], accuracy: Accuracy, figure: Fi
 
 
 def _energy(summary: Summary, figure: Figure) -> Interval | None:
-    """Of an image, where it is known to be more than nothing."""
+    """Return the energy of an image; None if it does not stand out of its noise."""
     value = summary.net_j if figure is Figure.NET else summary.gross_j
     return value if stands_out(value) else None
 
 
 def _entry(model: str, batches: Sequence[Summary], accuracy: Accuracy, figure: Figure) -> Entry | None:
     known = [(energy, s) for s in batches if (energy := _energy(s, figure)) is not None]
-    if len(known) < len(batches):  # the one that is not known might be the least
+    if len(known) < len(batches):  # the unknown energy may be the least
         return None
     energy_j, best = min(known, key=lambda pair: pair[0].mean)
     published = NETWORKS.get(model)
@@ -119,7 +125,7 @@ def _order(entry: Entry) -> tuple[float, float]:
 
 
 def _trends(entries: Iterable[Entry]) -> list[Trend]:
-    """All of the same networks, those with a year and an accuracy, so that their growth rates may be compared."""
+    """Return trends of the networks with a year and an accuracy, so that all growth rates are of the same networks."""
     known = [(e.published, e.energy_j.mean, e.top1_percent) for e in entries if e.published and e.top1_percent]
     figures = {
         "energy": [(network, joules) for network, joules, _ in known],
@@ -151,12 +157,12 @@ def _front(entries: Sequence[Entry]) -> list[Entry]:
     kept: list[Entry] = []
     known = [e for e in entries if e.top1_percent is not None]
     for entry in sorted(known, key=lambda e: (e.energy_j.mean, -(e.top1_percent or 0))):
-        if not kept or not _as_accurate(kept[-1], entry):
+        if not kept or not _is_as_accurate(kept[-1], entry):
             kept.append(entry)
     return kept
 
 
-def _as_accurate(other: Entry, entry: Entry) -> bool:
+def _is_as_accurate(other: Entry, entry: Entry) -> bool:
     return (
         other.top1_percent is not None and entry.top1_percent is not None and other.top1_percent >= entry.top1_percent
     )

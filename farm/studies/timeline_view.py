@@ -1,4 +1,4 @@
-"""`farm timeline`: what an image costs, network by network, in the order in which they were published."""
+"""`farm timeline`: the energy of an image for each network, in order of publication."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -52,11 +52,11 @@ class Timelines:
     selected: Selected
     accuracy: Accuracy
     found: Sequence[Timeline]
-    left_out: Sequence[str]  #: the network of each batch size whose every trial is flagged
+    left_out: Sequence[str]  #: for each batch size whose every trial is flagged, the network
 
 
 def view(data: SweepData, selection: Selection, accuracy: Accuracy, figure: Figure | None) -> Timelines:
-    """Filter and group by batch size; raises InputError where there is no network to show."""
+    """Filter and group trials by batch size; raises InputError if there is no network to show."""
     sweep = data.record
     if not kinds.get(sweep.kind).times_batches:
         raise InputError(f"{sweep.name}: of kind {sweep.kind}: only sweeps of kind inference have an energy per image")
@@ -66,30 +66,30 @@ def view(data: SweepData, selection: Selection, accuracy: Accuracy, figure: Figu
         raise InputError(selected.nothing().replace("\n", ": "))
     counted = [s for s in every if selection.include_flagged or not s.is_doubtful]
     if not counted:
-        raise InputError(f"{sweep.name}: every trial is flagged: --include-flagged takes them all the same")
+        raise InputError(f"{sweep.name}: every trial is flagged: --include-flagged includes them")
     lines = timelines(counted, accuracy, figure)
     if not any(line.entries for line in lines):
-        raise InputError(f"{sweep.name}: no energy per image is known to be more than its noise: see `farm results`")
+        raise InputError(f"{sweep.name}: every energy per image is unknown or within its noise: see `farm results`")
     left_out = [str(s.labels["model"]) for s in every if s not in counted]
     return Timelines(selected, accuracy, [line for line in lines if line.entries], left_out)
 
 
 def parse_accuracy(name: str) -> Accuracy:
-    """From the command line; raises InputError."""
+    """Read the option --accuracy; raises InputError."""
     if name not in set(Accuracy):
         raise InputError(f"--accuracy: expected {' or '.join(Accuracy)}, got {name!r}")
     return Accuracy(name)
 
 
 def parse_figure(name: str | None) -> Figure | None:
-    """From the command line; raises InputError."""
+    """Read the option --of; raises InputError."""
     if name not in {None, Figure.NET, Figure.GROSS}:
         raise InputError(f"--of: expected net or gross, got {name!r}")
     return Figure(name) if name else None
 
 
 def document(whole: Timelines) -> Document:
-    """Networks, growth and front of each machine; then what a reader must know."""
+    """Return networks, growth and front of each machine, then notes."""
     weights = "the first weights" if whole.accuracy is Accuracy.V1 else "the default weights"
     source = f"top-1: published with {weights} of torchvision, not measured here"
     return Document(
@@ -150,12 +150,12 @@ def _growth(timeline: Timeline) -> Table:
 
 
 def conclusions(timeline: Timeline) -> list[str]:
-    """How energy and accuracy grow, which grows faster, and which networks are on the front."""
+    """Return how energy and accuracy grow, which of the two grows faster, and which networks are on the front."""
     trends = {trend.of: trend for trend in timeline.trends}
     modelled = " (modelled)" if ("quality", Quality.MODELLED) in timeline.place else ""
     found = []
     if not trends:
-        found.append(f"Cannot tell how energy grows: that needs {LEAST_PAPERS} papers of two years at least.")
+        found.append(f"Cannot tell how energy grows: at least {LEAST_PAPERS} papers of two years are needed.")
     else:
         what = f"{timeline.figure} energy per image{modelled}"
         both = f"{_grows(trends['energy'], what)}; {_grows(trends['accuracy'], 'top-1 accuracy')}."
@@ -206,28 +206,31 @@ def _notes(whole: Timelines) -> list[str]:
     if largest := sum(entry.is_largest and len(entry.sizes) > 1 for entry in entries):
         own.append(f"The largest batch is the best of {several(largest, 'network')}: a larger one may take less.")
     if lost := sorted({model for timeline in whole.found for model in timeline.lost}):
-        own.append(f"Left out, since an energy is unknown or within its noise: {', '.join(lost)}.")
+        own.append(f"Left out because an energy is unknown or within its noise: {', '.join(lost)}.")
     if whole.left_out:
         count, names = several(len(whole.left_out), "batch size"), ", ".join(sorted(set(whole.left_out)))
-        own.append(f"{count} left out, since every trial is flagged (--include-flagged): {names}.")
+        own.append(f"{count} left out because every trial is flagged (--include-flagged): {names}.")
     if any(entry.best.is_doubtful for entry in entries):
-        own.append("! every trial is flagged; compared since --include-flagged asks for it.")
+        own.append("! every trial is flagged; compared because of --include-flagged.")
     own += energy_notes.spread(entry.energy_j for entry in entries)
     return [*own, *energy_notes.reservations([entry.best for entry in entries if not entry.best.is_doubtful])]
 
 
 def _notes_of_trends(whole: Timelines) -> Iterator[str]:
     if any(0 < trend.papers < ENOUGH_PAPERS for timeline in whole.found for trend in timeline.trends):
-        yield f"These are too few papers to claim a growth: that needs {ENOUGH_PAPERS} or more."
+        yield f"There are too few papers to claim a growth: {ENOUGH_PAPERS} or more are needed."
     if any(timeline.figure is Figure.GROSS for timeline in whole.found):
-        yield "Gross joules are compared, idle power included: net ones are within their noise, or --of asks for gross."
+        yield (
+            "Gross joules are compared, which include the idle power: net joules are within their noise, or --of asks "
+            "for gross."
+        )
     if silent := {e.model for timeline in whole.found for e in timeline.entries if e.top1_percent is None}:
         hint = "; --accuracy default has more" if whole.accuracy is Accuracy.V1 else ""
-        yield f"No such accuracy is published of {', '.join(sorted(silent))}, so they are in no trend{hint}."
+        yield f"In no trend, because no such accuracy is published: {', '.join(sorted(silent))}{hint}."
 
 
 def _timeline_record(whole: Timelines, timeline: Timeline) -> Record:
-    """For json, which has growth and sentences besides."""
+    """Return a timeline for JSON, which has growth rates and sentences too."""
     return {
         **whole.selected.shared,
         **dict(timeline.place),

@@ -81,14 +81,14 @@ def test_nothing_measured_is_no_verdict() -> None:
 def test_unknown_joules_are_no_verdict() -> None:
     unknown = judged("energy-by-batch", SAVING, net_j=None, gross_j=None, net_u_j=None)
     assert unknown.verdict is UNCLEAR
-    assert unknown.because == "the joules of no trial are known: `farm doctor` says what is missing"
+    assert unknown.because == "the joules of all trials are unknown: `farm doctor` shows what is missing"
 
 
 def test_flagged_trials_are_left_out_unless_they_are_asked_for() -> None:
     flagged = inference(SAVING, flags=(Flag.CONTAMINATED,))
     alone = found(findings(trials(flagged)), "energy-by-batch")
     assert alone.verdict is UNCLEAR
-    assert alone.because == "each of the 20 trials is flagged: --include-flagged counts them all the same"
+    assert alone.because == "each of the 20 trials is flagged: --include-flagged counts them too"
     assert (alone.basis.trials, alone.basis.left_out) == (0, 20)
     all_of_them = found(findings(trials(flagged, include_flagged=True)), "energy-by-batch")
     assert all_of_them.verdict is AGREES
@@ -99,8 +99,7 @@ def test_too_few_without_the_flagged_says_what_would_help() -> None:
     sound, flagged = inference({"alexnet": {1: 10}}), inference({"alexnet": {16: 5}}, flags=(Flag.THROTTLED,))
     few = found(findings(trials([*sound, *flagged])), "energy-by-batch")
     assert few.because == (
-        "no network was measured with two batch sizes, without the flagged ones: --include-flagged counts them all the "
-        "same"
+        "no network was measured with two batch sizes, without the flagged trials: --include-flagged counts them too"
     )
 
 
@@ -144,7 +143,7 @@ def test_a_cell_with_too_few_trials_is_named() -> None:
     samples = [s for s in samples if s.labels["model"] != "alexnet" or s.labels["repetition"] == 0]
     few = found(findings(trials(samples)), "depends-on-network")
     assert (few.verdict, few.basis.left_out) == (UNCLEAR, 0)
-    assert few.because == "one trial counts of model=alexnet,batch_size=1, where it takes two or more"
+    assert few.because == "one trial counts of model=alexnet,batch_size=1, but two or more are needed"
 
 
 # The decade
@@ -173,7 +172,7 @@ def test_few_papers_cannot_tell_a_decade() -> None:
     few = best_batch_only({model: DECADE[model] for model in ("alexnet", "resnet18", "convnext_base")})
     decade = judged("energy-outgrows-accuracy", few)
     assert decade.verdict is UNCLEAR
-    assert "through 3 papers, where it takes 5" in decade.because
+    assert "through 3 papers, but 5 are needed" in decade.because
     assert judged("energy-outgrows-accuracy", best_batch_only({"alexnet": 1.0})).figures == ()
 
 

@@ -10,7 +10,7 @@ from farm.kinds.serving.live.trials import BURSTS
 from farm.load.policy import Policy
 from farm.model import Quality
 from farm.studies.claims.finding import Basis, Finding, Times, Verdict
-from farm.studies.claims.serving import STUDY_RATE_PER_S, Answers, Source, findings, simulated, thrift
+from farm.studies.claims.serving import STUDY_RATE_PER_S, Answers, Source, findings, judge_energy, simulate
 from tests.claims import found, one, trials
 from tests.serving import service
 
@@ -83,7 +83,7 @@ def test_greedy_takes_least(joules: Mapping[str, float], spread: float, verdict:
         for policy, value in joules.items()
         for _ in range(5)
     ]
-    assert thrift(trials(samples)).verdict is verdict
+    assert judge_energy(trials(samples)).verdict is verdict
 
 
 def test_modelled_joules_of_bursts_decide_nothing() -> None:
@@ -92,11 +92,11 @@ def test_modelled_joules_of_bursts_decide_nothing() -> None:
         for policy, value in {"greedy:16": 1.0, "fixed:16": 2.0}.items()
         for s in SURE
     ]
-    assert (thrift(trials(samples)).verdict, thrift(trials(samples)).because) == (UNCLEAR, BURSTS)
+    assert (judge_energy(trials(samples)).verdict, judge_energy(trials(samples)).because) == (UNCLEAR, BURSTS)
 
 
 def test_nothing_served_is_no_verdict() -> None:
-    assert thrift(trials([])).verdict is UNCLEAR
+    assert judge_energy(trials([])).verdict is UNCLEAR
     assert {(f.verdict, f.because) for f in findings([], NOTHING)} == {(UNCLEAR, NOTHING)}
 
 
@@ -108,7 +108,7 @@ def timed(by_size: Mapping[int, float]) -> Answers:
         type(batch)(batch.size, tuple(sorted(x for each in each_trial for x in each)), None, tuple(each_trial))
         for batch, each_trial in zip(own.batches, spread, strict=True)
     )
-    return simulated(type(own)(key=own.key, batches=batches), "alexnet")
+    return simulate(type(own)(key=own.key, batches=batches), "alexnet")
 
 
 def test_a_fast_machine_is_asked_for_the_studys_rate_a_slow_one_for_what_it_can_serve() -> None:

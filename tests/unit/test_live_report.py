@@ -221,7 +221,7 @@ def test_a_report_shows_live_requests(stored: str) -> None:
     assert "greedy:8 answers soonest" in written
     assert "latency max batches" not in written
     assert any(row[1:2] == ["fixed:8"] for row in Page(html.page(found)).rows)
-    assert json.loads(json.dumps(record.of(material), default=str))["sweeps"][0]["results"][0]["load"] > 0
+    assert json.loads(json.dumps(record.report_record(material), default=str))["sweeps"][0]["results"][0]["load"] > 0
 
 
 # Beside simulated ones
@@ -263,7 +263,7 @@ def test_slower_batches_are_found_out() -> None:
     (row,) = found.records()
     assert isinstance(row["ratio_response_mean"], float)
     assert row["ratio_response_mean"] < 0.5
-    assert "0 of 1 live intervals hold the simulated figure" in found.findings[0]
+    assert "0 of 1 live intervals include the simulated figure" in found.findings[0]
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_a_load_without_batches_of_its_kind_is_named(batches: dict[str, Any]) ->
     found = both(*loads("greedy:8"), batches=batches)
     assert found.records() == []
     assert found.findings == [
-        "Not simulated, since batches (fedcba543210) timed no such batches on the same machine: alexnet, rate 50/s, "
+        "Not simulated, because batches (fedcba543210) has no such batches from the same machine: alexnet, rate 50/s, "
         "policy greedy:8."
     ]
     assert found.json()["without_batches"] == [{"model": "alexnet", "rate_per_s": 50.0, "policy": "greedy:8"}]

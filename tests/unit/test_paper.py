@@ -143,7 +143,7 @@ def test_each_figure_is_drawn_counted_and_described(document: Report, text: str,
 
 def test_json_page_and_trials_agree_on_every_percentile_and_mean(material: Material, page: Page) -> None:
     """Each told by its own way: the trials' windows, the rows for scripts, the cells for readers."""
-    (sweep,) = record.of(material)["sweeps"]
+    (sweep,) = record.report_record(material)["sweeps"]
     by_point: dict[tuple[object, ...], list[TrialRow]] = {}
     for one in material.studies[0].trials:
         by_point.setdefault((one.factors["model"], one.factors["batch_size"]), []).append(one)
@@ -175,7 +175,7 @@ def test_json_and_page_agree_across_machines_and_medians_are_those_of_the_trials
     with Store.open(sqlite_url, create=True) as store:
         store.add_import(found, "")
         material = gathered(store, store.find_sweep())
-    told = record.of(material)["across"]
+    told = record.report_record(material)["across"]
     assert {(row["machine"], row["batch_size"]) for row in told if row["machine"]} == joules.keys()
     cells = [line for line in Page(html.page(sections.document(material))).rows if "lab1" in line or "lab2" in line]
     for row in told[: len(joules)]:
@@ -231,11 +231,11 @@ def test_the_windows_of_a_trace_are_shaded_and_named(material: Material) -> None
 
 def test_a_long_trace_keeps_its_peaks() -> None:
     long = [(float(n), 500.0 if n == 777 else float(n % 3)) for n in range(10_000)]
-    thin = traces.thinned(long)
+    thin = traces.thin_out(long)
     assert len(thin) <= 600
     assert (777.0, 500.0) in thin
     assert thin == sorted(thin)
-    assert traces.thinned(long[:600]) == long[:600]
+    assert traces.thin_out(long[:600]) == long[:600]
 
 
 def test_the_trial_with_the_fewest_flags_is_traced_unless_one_is_asked_for(sqlite_url: str) -> None:
@@ -355,7 +355,7 @@ def test_a_sweep_that_failed_says_of_what(sqlite_url: str) -> None:
         found = sections.document(gathered(store, sweep))
     told = said(found)
     assert "0 of 1 job measured; 1 failed." in told
-    assert "0 of 1 trial measured to their end." in told
+    assert "0 of 1 trial completed." in told
     (row,) = [line for line in told.splitlines() if line.startswith("| abcdef012345-0.1 ")]
     assert row.endswith("| oom | out of memory |")
 
@@ -426,7 +426,7 @@ def test_more_series_than_colours_take_more_charts(sqlite_url: str) -> None:
 
 
 def test_json_has_every_number(material: Material) -> None:
-    told = json.loads(json.dumps(record.of(material), default=str))
+    told = json.loads(json.dumps(record.report_record(material), default=str))
     (sweep,) = told["sweeps"]
     assert sweep["results"] == json.loads(json.dumps(material.studies[0].results.records()))
     assert [trial["trial"] for trial in sweep["trials"]] == [f"abcdef012345-{n}.1" for n in range(12)]

@@ -88,13 +88,13 @@ def test_a_tighter_limit_never_costs_less(rate: float) -> None:
 
 
 def test_where_nothing_answers_in_time_the_nearest_is_named() -> None:
-    advised = advice(SMALL, LARGE, limits=(Limit("p99", 0.004),))
+    limits = (Limit("p99", 0.004),)
+    advised = advice(SMALL, LARGE, limits=limits)
     assert advised.best is None
     near = advised.nearest[key("small")]
     assert near is not None
     assert near.policy.timeout_s == 0
-    everything = found(SMALL, limits=(Limit("p99", 0.004),))
-    assert near.excess(advised.limits) == min(c.excess(advised.limits) for c in everything)
+    assert near.excess(limits) == min(c.excess(limits) for c in found(SMALL, limits=limits))
 
 
 def test_where_nothing_keeps_up_there_is_no_nearest_but_a_fastest() -> None:

@@ -112,8 +112,8 @@ def test_a_batch_size_whose_trials_are_all_flagged_is_not_served_with() -> None:
     found = served(loaded(INFERENCE, *sweep(1, 4), noisy), EVERYTHING)
     assert found.services[0].sizes == (1, 4)
     (note,) = (n for n in found.notes([], []) if "every trial is flagged" in n)
-    assert note == "1 batch size left out, since every trial is flagged: --include-flagged brings them back."
-    with pytest.raises(InputError, match="every trial is flagged: --include-flagged takes them all the same"):
+    assert note == "1 batch size left out because every trial is flagged: --include-flagged includes them."
+    with pytest.raises(InputError, match="every trial is flagged: --include-flagged includes them"):
         served(loaded(INFERENCE, noisy), EVERYTHING)
 
 
@@ -159,7 +159,7 @@ def test_rows_have_every_statistic_with_its_interval() -> None:
 def test_a_trace_may_be_too_short_for_a_batch() -> None:
     found = responded(sweep(8), Recorded("t", (0.0, 1.0)), policies=(Policy.fixed(8),))
     assert found.records()[0]["unserved"] == 2
-    assert has_note(found, "The last requests, which do not fill a batch, are never served")
+    assert has_note(found, "The last requests, which do not fill a batch, are not served")
 
 
 def test_a_batch_larger_than_any_that_was_measured_is_refused() -> None:
@@ -188,7 +188,7 @@ def test_two_networks_that_cannot_be_told_apart_are_named() -> None:
 def test_a_trial_that_alone_would_miss_the_limit_has_a_sentence() -> None:
     fast, slow = (trial(8, number=n, latencies_s=(each_s,) * 500) for n, each_s in enumerate((0.001, 0.049)))
     found = document(recommended([fast, slow], rate=1.0, limits=(Limit("mean", 0.04),)))
-    assert found.findings[1].endswith("ms, some of them miss the limit.")
+    assert found.findings[1].endswith("ms, some of them miss the limits.")
 
 
 def test_the_command_serves_as_many_requests_as_the_analysis() -> None:
@@ -198,7 +198,7 @@ def test_the_command_serves_as_many_requests_as_the_analysis() -> None:
 
 def test_where_nothing_answers_in_time_the_nearest_is_named() -> None:
     found = document(recommended(sweep(1, 8), limits=(Limit("p99", 0.001), Limit("mean", 1.0))))
-    assert "within p99 ≤ 1 ms and mean ≤ 1000 ms: nothing meets that. Nearest is" in found.findings[0]
+    assert "within p99 ≤ 1 ms and mean ≤ 1000 ms: no policy meets the limits. The nearest is" in found.findings[0]
     assert tables_of(found)[0].rows[0].marks["response_p99_s"] == ">"
     assert has_note(found, "> above the limit")
 
@@ -206,7 +206,7 @@ def test_where_nothing_answers_in_time_the_nearest_is_named() -> None:
 def test_where_nothing_keeps_up_the_fastest_is_named() -> None:
     found = document(recommended(sweep(1, 8), rate=5000.0))
     assert f"None keeps up: the fastest, {MODELS[0]} with greedy:8, serves 667/s" in found.findings[0]
-    assert tables_of(found)[0].rows[0].values["policy"] == "none keeps up"
+    assert tables_of(found)[0].rows[0].values["policy"] == "no policy keeps up"
 
 
 def test_each_machine_has_an_answer_of_its_own() -> None:
@@ -225,7 +225,7 @@ def test_few_measured_batches_claim_no_p99() -> None:
 
 
 def test_without_joules_there_is_no_advice() -> None:
-    with pytest.raises(InputError, match="no joules are known: `farm doctor` says what is missing"):
+    with pytest.raises(InputError, match="no joules are known: `farm doctor` shows what is missing"):
         recommended(sweep(1, 8), selection=Selection(domain=Domain.GPU))
 
 

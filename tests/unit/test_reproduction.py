@@ -94,7 +94,7 @@ def test_verdicts_on_simulated_hardware_are_marked(sqlite: str) -> None:
 def test_flagged_trials_are_left_out_unless_they_are_asked_for(sqlite: str, tmp_path: Path) -> None:
     found = of(sqlite, flags=(Flag.CONTAMINATED,))
     assert set(verdicts(found).values()) == {"cannot tell"}
-    assert "each of the 12 trials is flagged: --include-flagged counts them all the same" in found.findings[0].because
+    assert "each of the 12 trials is flagged: --include-flagged counts them too" in found.findings[0].because
     assert has_note(document(found), "Flagged trials are left out")
     asked = of(f"sqlite:///{tmp_path / 'other.db'}", include_flagged=True, flags=(Flag.CONTAMINATED,))
     assert verdicts(asked)["energy-by-batch"] == "agrees"
@@ -169,7 +169,7 @@ def test_live_requests_decide_about_response_times() -> None:
     ],
 )
 def test_a_figure_in_words(figure: Figure, line: str) -> None:
-    assert reproduction_view.spelt(figure) == line
+    assert reproduction_view.describe(figure) == line
 
 
 def test_the_record_has_every_figure_with_its_interval(counted: Reproduction) -> None:
@@ -192,7 +192,7 @@ def test_the_report_has_the_same_blocks_after_its_summary(sqlite: str) -> None:
     page = Page(html.page(report))
     assert ["the study says", "verdict"] in page.rows
     text = "".join(page.text)
-    assert all(finding.claim.says[:-1] in text and finding.claim.rule in text for finding in found.findings)
+    assert all(finding.claim.statement[:-1] in text and finding.claim.rule in text for finding in found.findings)
     assert "## Claims of the study" in markdown.report(report)
 
 

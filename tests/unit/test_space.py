@@ -103,7 +103,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     ),
     "not whole": (
         "space: {n: {low: 1.5, high: 3, type: int}}",
-        ["space.n.low: expected a whole number, since type is int, got 1.5"],
+        ["space.n.low: expected a whole number because type is int, got 1.5"],
     ),
     "a misspelt type": (
         "space: {n: {low: 1, high: 3, type: flaot}}",
@@ -122,7 +122,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     ),
     "a condition on what comes later": (
         "space: {m: {low: 0, high: 1, when: {a: x}}, a: [x, y]}",
-        ["space.m.when.a: 'a' must stand above 'm', whose condition it is"],
+        ["space.m.when.a: 'a' must stand above 'm', because it is a condition of it"],
     ),
     "a condition on a range": (
         "space: {a: {low: 0, high: 1}, m: {low: 0, high: 1, when: {a: 1}}}",

@@ -55,9 +55,9 @@ def test_the_order_of_a_space_means_something() -> None:
         (
             "tpe",
             "{name: grid, levels: 3}",
-            "6:22: tuning.strategies[1]: a second grid: results",
+            "6:22: tuning.strategies[1]: grid appears twice: results",
         ),
-        ("seeds: 3", "seeds: 0", "7:10: tuning.seeds: expected how many seeds, 1 to 1000, or a list of them"),
+        ("seeds: 3", "seeds: 0", "7:10: tuning.seeds: expected a number of seeds, 1 to 1000, or a list of seeds"),
         ("seeds: 3", "repetitions: {min: 1, max: 2}", "7:3: tuning.repetitions: unknown key"),
         ("levels: 5", "levles: 5", "5:39: tuning.space.lr.levles: unknown key (did you mean 'levels'?)"),
     ],
@@ -113,13 +113,13 @@ def test_reads_a_serving_sweep() -> None:
         ("[16, 0.5]", "[16, null]", "6:20: workload.rate_per_s[1]: expected requests a second, such as 16, got null"),
         ("rate_per_s: [16, 0.5]", "requests: 16", "4:3: workload: rate_per_s is missing: expected requests a second"),
         ("[16, 0.5]", "16\n  arrivals: ./a.txt", "6:15: workload.rate_per_s: a trace has its own, got 16"),
-        ("[16, 0.5]", "16\n  arrivals: [poisson, ./a.txt]", "7:13: workload.arrivals: a trace has a rate of its own"),
+        ("[16, 0.5]", "16\n  arrivals: [poisson, ./a.txt]", "7:13: workload.arrivals: a trace has its own rate"),
         (
             "[16, 0.5]",
             "[16, 0.001]",
-            "6:20: workload.rate_per_s[1]: the requests take 5.12e+05 s to come, at most a day",
+            "6:20: workload.rate_per_s[1]: the requests take 5.12e+05 s to arrive; at most a day",
         ),
-        ("[16, 0.5]", "10\n  requests: 900000", "6:15: workload.rate_per_s: the requests take 9e+04 s to come"),
+        ("[16, 0.5]", "10\n  requests: 900000", "6:15: workload.rate_per_s: the requests take 9e+04 s to arrive"),
         ("rate_per_s", "batch_size", "6:3: workload.batch_size: unknown key"),
     ],
 )

@@ -72,7 +72,7 @@ def test_what_cannot_be_told_has_a_sentence_or_a_note() -> None:
     few = document(of(row("alexnet"), row("resnet18", 2.0)))
     assert few.findings[0].startswith("Cannot tell how energy grows")
     assert has_note(few, "Where a network has only one batch size")
-    assert has_note(document(of(*(row(m, 2.0**n) for n, m in enumerate(DECADE[:4])))), "These are too few papers")
+    assert has_note(document(of(*(row(m, 2.0**n) for n, m in enumerate(DECADE[:4])))), "There are too few papers")
 
 
 def test_machines_are_shown_apart() -> None:
@@ -114,8 +114,11 @@ def test_flagged_trials_count_only_where_they_are_asked_for() -> None:
 
 def test_networks_without_a_published_accuracy_are_named() -> None:
     rows = (row("vit_h_14", 30.0), row("my.nets:Tiny", 0.1), *decade())
-    assert has_note(document(of(*rows)), "No such accuracy is published of my.nets:Tiny, vit_h_14, so")
-    assert has_note(document(of(*rows, accuracy=Accuracy.DEFAULT)), "No such accuracy is published of my.nets:Tiny, so")
+    assert has_note(document(of(*rows)), "In no trend, because no such accuracy is published: my.nets:Tiny, vit_h_14")
+    assert has_note(
+        document(of(*rows, accuracy=Accuracy.DEFAULT)),
+        "In no trend, because no such accuracy is published: my.nets:Tiny",
+    )
 
 
 def test_what_is_no_timeline_is_one_clear_line() -> None:
@@ -123,7 +126,7 @@ def test_what_is_no_timeline_is_one_clear_line() -> None:
         view(SweepData(sweep_of("training"), None, ()), Selection(), Accuracy.V1, None)
     with pytest.raises(InputError, match="Nothing is measured yet"):
         of()
-    with pytest.raises(InputError, match="no energy per image is known to be more than its noise"):
+    with pytest.raises(InputError, match="every energy per image is unknown or within its noise"):
         of(replace(row("alexnet"), gross_j=None, net_j=None, net_u_j=None, quality=None))
     with pytest.raises(InputError, match="--accuracy: expected v1 or default, got 'v2'"):
         parse_accuracy("v2")

@@ -1,4 +1,4 @@
-"""Kind imported: measurements that were made elsewhere, whatever ran there."""
+"""Kind imported: measurements of any workload that were made elsewhere."""
 
 from farm.kinds.inference.kind import COLUMNS
 from farm.kinds.kind import Kind

@@ -1,4 +1,4 @@
-"""The charts of batches: energy, latency and throughput against batch size."""
+"""Charts of batches: energy, latency and throughput against batch size."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -36,7 +36,7 @@ def _caption(word: str, how: str) -> str:
 
 
 def _energies(summaries: Sequence[Summary]) -> tuple[list[Value], str]:
-    """Return net energies where all stand out of their noise, else gross ones, of all that are known."""
+    """Return the known net energies if all of them stand out of their noise, else the gross ones, and which it is."""
     is_net = all(stands_out(s.net_j) for s in summaries)
     found = [(s, s.net_j if is_net else s.gross_j) for s in summaries]
     values = [
@@ -70,7 +70,7 @@ def _latencies(summary: Summary) -> list[Value]:
 
 
 def _batch(summary: Summary) -> int | None:
-    """Return the batch size, where there is one that can be drawn."""
+    """Return the batch size if it can be drawn."""
     size = summary.labels.get("batch_size")
     return size if isinstance(size, int) and size > 0 else None
 

@@ -17,6 +17,6 @@ KIND = Kind(
     needs=(Need.LATENCIES, Need.ACCURACY),
     columns=COLUMNS,
     times_batches=True,
-    method="After a warm-up, batches run in measure windows, inside which none is synchronized; latencies come from a "
-    "pass of their own, and every batch of it counts.",
+    method="After a warm-up, batches run in measure windows without synchronizing the device after each batch. A "
+    "separate pass measures latencies; every batch of this pass counts.",
 )

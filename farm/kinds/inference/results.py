@@ -1,4 +1,4 @@
-"""The results of sweeps whose trials run batch after batch: a row a point, and which batch size takes least energy."""
+"""The results of sweeps whose trials run batch after batch: a row for each point, and the best batch size."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from farm.report.selection import Selected, Selection, select
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """The summaries of a sweep."""
+    """Summaries of a sweep."""
 
     selected: Selected
     summaries: Sequence[Summary]
@@ -28,7 +28,7 @@ def results(data: SweepData, selection: Selection, columns: Columns) -> Results:
     """Group the samples of a sweep; factors that differ are columns too.
 
     Raises:
-        InputError: the selection does not fit the sweep, as `select` says.
+        InputError: the selection does not fit the sweep.
     """
     chosen = selection.without_targets(data.record.kind)
     factors = dict.fromkeys(name for sample in data.samples for name in sample.factors)
@@ -54,12 +54,12 @@ def document(found: Results) -> Document:
 
 
 def table(of: Sequence[Summary], accuracy: Mapping[str, float], keys: Sequence[str], unit: str = "image") -> Table:
-    """Return a table with a row a summary.
+    """Return a table with a row for each summary.
 
     Args:
         of: summaries of units of work.
         accuracy: published ImageNet top-1 in %, by model.
-        keys: what the summaries are grouped by.
+        keys: names of the labels by which the summaries are grouped.
         unit: the unit of work.
     """
     shown = (
@@ -80,18 +80,18 @@ def table(of: Sequence[Summary], accuracy: Mapping[str, float], keys: Sequence[s
 
 
 def footnotes(of: Sequence[Summary]) -> list[str]:
-    """Return what a reader must know to read the table right."""
+    """Return the notes below the table."""
     own = []
     if any(s.p99_s is not None and s.batches < P99_NEEDS for s in of):
         own.append(f"* fewer than {P99_NEEDS} batches are too few to claim a 99th percentile.")
     own += notes.spread(s.net_j for s in of)
     if any(s.carbon_g is None and s.gross_j is not None for s in of):
-        own.append("gCO2e is known where the sweep names a country: carbon: {country: NLD}.")
+        own.append("gCO2e is known only if the sweep names a country: carbon: {country: NLD}.")
     return [*own, *notes.reservations(of)]
 
 
 def sentences(of: Sequence[Summary], unit: str = "image") -> list[str]:
-    """Return for each model (and machine, ...) the batch size with the least energy, and what it saves."""
+    """Return the batch size with the least energy, and what it saves, for each model, machine and so on."""
     groups: dict[Key, list[Summary]] = {}
     for summary in of:
         rest = tuple(item for item in summary.key if item[0] != "batch_size")

@@ -4,42 +4,28 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from farm.kinds.factors import (
-    CHANNELS_LAST,
-    DEVICE,
-    IMAGES,
-    NETWORK,
-    PRECISION,
-    THREADS,
-    WEIGHTS,
-    Devices,
-    ImagesFrom,
-    Networks,
-    Positives,
-    Precisions,
-    Switches,
-    ThreadCounts,
-    WeightsOf,
-)
+from farm.kinds import factors
+from farm.kinds.factors import Many
 from farm.spec import EXCLUDE, KIND, WORKLOAD, Exclusion, ExclusionsOf, Factors, Sweep
+from farm.spec.types import PositiveInt, Switch
 
 
 class Inference(Factors):
-    """A classification network on batch after batch of images."""
+    """Factors of kind inference."""
 
-    model: Networks = NETWORK
-    batch_size: Positives = Field((1,), description="images in a batch")
-    precision: Precisions = PRECISION
-    device: Devices = DEVICE
-    weights: WeightsOf = WEIGHTS
-    images: ImagesFrom = IMAGES
-    channels_last: Switches = CHANNELS_LAST
-    compile: Switches = Field((False,), description="compile the network with torch.compile")
-    threads: ThreadCounts = THREADS
+    model: Many[factors.NetworkName] = factors.NETWORK
+    batch_size: Many[PositiveInt] = Field((1,), description="images in a batch")
+    precision: Many[factors.Precision] = factors.PRECISION
+    device: Many[factors.Device] = factors.DEVICE
+    weights: Many[factors.Weights] = factors.WEIGHTS
+    images: Many[factors.Images] = factors.IMAGES
+    channels_last: Many[Switch] = factors.CHANNELS_LAST
+    compile: Many[Switch] = Field((False,), description="compile the network with torch.compile")
+    threads: Many[factors.Threads] = factors.THREADS
 
 
 class InferenceSweep(Sweep):
-    """Networks on batch after batch of images."""
+    """Sweep that runs networks on batch after batch of images."""
 
     kind: Literal["inference"] = KIND
     workload: Inference = WORKLOAD

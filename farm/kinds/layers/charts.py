@@ -1,4 +1,4 @@
-"""The charts of networks taken apart: the share of each type of layer."""
+"""Charts of kind layers: the share of each type of layer in the energy."""
 
 from collections.abc import Sequence
 from functools import partial

@@ -1,6 +1,6 @@
-"""Where a network's energy goes: by type of layer, how well the layers account for the whole, and what ablation says.
+"""Energy of a network by type of layer, closure (how well the layers add up to the whole), and ablation. Pure.
 
-Of several trials each part is averaged first. Uncertainties of the parts are taken as independent of each other. Pure.
+Each part is averaged over trials first. Uncertainties of different parts are treated as independent.
 """
 
 from collections import defaultdict
@@ -18,7 +18,7 @@ from farm.analysis.rules import stands_out
 from farm.model import Sample, TrialRow
 from farm.model.energies import COVERAGE_FACTOR, parts
 
-#: Layers whose sum is outside this share of the whole do not explain it.
+#: Bounds of the ratio of all layers to the whole network; outside them, the layers do not explain the whole.
 CLOSURE = (0.8, 1.2)
 
 Pass = Literal["forward", "backward"]
@@ -27,26 +27,22 @@ PASSES: tuple[Pass, ...] = ("forward", "backward")
 
 @dataclass(frozen=True, slots=True)
 class PartCost:
-    """What one part of a network costs, per call."""
+    """Energy and time of one call of a part of a network."""
 
     kind: Literal["whole", "layer", "ablated"]
     pass_: Pass
     type: str  #: class of the module: "Conv2d"
-    count: int = 1  #: calls that one pass of the whole makes of it
-    ablated: str | None = None  #: the type that is taken out of the whole
-    energy_j: float | None = None  #: net
+    count: int = 1  #: number of calls in one pass of the whole network
+    ablated: str | None = None  #: type of layer that was removed from the whole network
+    energy_j: float | None = None  #: net or gross energy
     energy_u_j: float | None = None  #: standard uncertainty
     duration_s: float | None = None
 
     @classmethod
     def of(
-        cls,
-        fact: Mapping[str, JsonValue],
-        energy_j: float | None,
-        energy_u_j: float | None,
-        duration_s: float | None,
+        cls, fact: Mapping[str, JsonValue], energy_j: float | None, energy_u_j: float | None, duration_s: float | None
     ) -> Self:
-        """From an entry of the fact `parts` of a trial, and what was measured of one call."""
+        """Return the cost of one call from an entry of the fact `parts` of a trial and measured values."""
         known = {"pass_": fact["pass"], **{name: fact[name] for name in ("kind", "type", "count", "ablated")}}
         measured = {"energy_j": energy_j, "energy_u_j": energy_u_j, "duration_s": duration_s}
         return TypeAdapter(cls).validate_python({**known, **measured})
@@ -54,36 +50,36 @@ class PartCost:
 
 @dataclass(frozen=True, slots=True)
 class TypeCost:
-    """All layers of one type, in one pass of the whole; a pass that they have no part in, or one unknown, is None."""
+    """Energy of all layers of one type in one pass of the whole network; None: unknown, or not in this pass."""
 
     type: str
-    calls: int  #: in one forward pass
+    calls: int  #: calls in one forward pass
     forward_j: Interval | None
     backward_j: Interval | None
     total_j: Interval | None
-    share: float | None  #: of the sum of all layers, both passes
-    duration_s: float | None  #: of both passes
+    share: float | None  #: share of the sum of all layers, both passes together
+    duration_s: float | None  #: time of both passes
 
 
 @dataclass(frozen=True, slots=True)
 class Closure:
-    """How much of the whole its layers account for, each measured alone."""
+    """Sum of all layers, each measured alone, compared with the whole network."""
 
     pass_: Pass | Literal["both"]
     layers_j: Interval | None
     whole_j: Interval | None
-    ratio: Interval | None  #: layers / whole; None too where the whole is within its uncertainty of nothing
-    duration_ratio: float | None  #: the same of time
+    ratio: Interval | None  #: energy of layers / whole; None: unknown, or the whole does not stand out of its noise
+    duration_ratio: float | None  #: time of layers / whole
 
     @property
     def is_closed(self) -> bool | None:
-        """Whether the ratio is within 0.8 and 1.2."""
+        """Return True if the ratio is between 0.8 and 1.2, None if it is unknown."""
         return None if self.ratio is None else CLOSURE[0] <= self.ratio.mean <= CLOSURE[1]
 
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """The layers of one type twice: measured alone, and as what the whole saves without them."""
+    """Energy of the layers of one type, measured alone, and saved by the whole network without them."""
 
     type: str
     pass_: Pass
@@ -93,7 +89,7 @@ class Ablation:
 
     @property
     def agrees(self) -> bool | None:
-        """Whether the two differ by no more than their uncertainty."""
+        """Return True if the two differ by at most their uncertainty, None if that is unknown."""
         if self.gap_j is None or self.gap_j.low is None or self.gap_j.high is None:
             return None
         return self.gap_j.low <= 0 <= self.gap_j.high
@@ -101,25 +97,25 @@ class Ablation:
 
 @dataclass(frozen=True, slots=True)
 class LayerCosts:
-    """A network taken apart."""
+    """Energy of a network by type of layer, with closures and ablations."""
 
-    types: tuple[TypeCost, ...]  #: in the order in which they first run
+    types: tuple[TypeCost, ...]  #: types in the order in which they first run
     closures: tuple[Closure, ...]
     ablations: tuple[Ablation, ...]
 
     @property
     def ranked(self) -> list[TypeCost]:
-        """The types whose share is known, the largest first."""
+        """Return the types whose share is known, the largest share first."""
         return sorted((cost for cost in self.types if cost.share is not None), key=lambda cost: -(cost.share or 0.0))
 
 
 @dataclass(frozen=True, slots=True)
 class LayersSummary:
-    """One group of trials of kind layers."""
+    """Summary of one group of trials of kind layers."""
 
-    whole: Summary  #: per pass of the whole network, forward and backward
+    whole: Summary  #: summary per pass of the whole network, forward and backward
     costs: LayerCosts
-    is_net: bool  #: False: the net energy of the whole is within its uncertainty of nothing, so these are gross ones
+    is_net: bool  #: False: costs are gross, because the net energy of the whole does not stand out of its noise
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +141,14 @@ class _Joules:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Of one trial, per call; by what tells a part from all others: label and pass."""
+    """Net and gross costs of the parts of one trial, by label and pass."""
 
     net: Mapping[tuple[str, str], PartCost]
     gross: Mapping[tuple[str, str], PartCost]
 
 
 def measured_parts(trials: Iterable[TrialRow], samples: Iterable[Sample]) -> dict[str, Parts]:
-    """The parts of every trial by its id, per call; `samples` are those of the parts."""
+    """Return the costs of the parts of each trial by the trial's id; `samples` are the samples of parts."""
     by_trial: dict[str, dict[int | None, Sample]] = defaultdict(dict)
     for sample in samples:
         by_trial[sample.trial][sample.part] = sample
@@ -162,7 +158,7 @@ def measured_parts(trials: Iterable[TrialRow], samples: Iterable[Sample]) -> dic
 def summarise(
     samples: Iterable[UnitSample], known: Mapping[str, Parts], by: Sequence[str], include_flagged: bool = False
 ) -> list[LayersSummary]:
-    """Group samples by labels, as `aggregate.grouped` does, with the parts that they are of."""
+    """Group samples by labels, as `aggregate.grouped` does; `known` has the parts of each trial."""
     return [
         _summary(group.summary, [known[str(sample.labels["trial"])] for sample in group.samples])
         for group in grouped(samples, by, include_flagged)
@@ -192,7 +188,7 @@ def _parts_of(trial: TrialRow, samples: Mapping[int | None, Sample]) -> Parts:
 
 
 def _pooled(trials: Iterable[Mapping[tuple[str, str], PartCost]]) -> list[PartCost]:
-    """The mean of each part over the trials that know it; its uncertainty is that of the mean."""
+    """Return the mean of each part over the trials in which it is known, with the uncertainty of the mean."""
     each: dict[tuple[str, str], list[PartCost]] = defaultdict(list)
     for trial in trials:
         for identity, part in trial.items():
@@ -215,10 +211,10 @@ def _mean_part(several: Sequence[PartCost]) -> PartCost:
 
 
 def layer_costs(parts: Sequence[PartCost]) -> LayerCosts:
-    """By type, closure and ablation, from the parts of one trial."""
+    """Return the energy by type, closures and ablations from the costs of parts."""
     layers, whole, ablated = ([p for p in parts if p.kind == kind] for kind in ("layer", "whole", "ablated"))
     passes = [pass_ for pass_ in PASSES if any(part.pass_ == pass_ for part in whole)]
-    closures = [_closure(pass_, _of(layers, pass_), _of(whole, pass_)) for pass_ in passes]
+    closures = [_closure(pass_, _in_pass(layers, pass_), _in_pass(whole, pass_)) for pass_ in passes]
     if len(passes) > 1:
         closures.append(_closure("both", layers, whole))
     return LayerCosts(
@@ -230,7 +226,7 @@ def layer_costs(parts: Sequence[PartCost]) -> LayerCosts:
 
 def _type_cost(type_: str, layers: Sequence[PartCost]) -> TypeCost:
     alike = [layer for layer in layers if layer.type == type_]
-    forward, backward = (_of(alike, pass_) for pass_ in PASSES)
+    forward, backward = (_in_pass(alike, pass_) for pass_ in PASSES)
     total, everything = _sum(alike), _sum(layers)
     share = total.over(everything) if total and everything else None
     return TypeCost(
@@ -257,8 +253,8 @@ def _closure(pass_: Pass | Literal["both"], layers: Sequence[PartCost], whole: S
 
 
 def _ablation(ablated: PartCost, layers: Sequence[PartCost], whole: Sequence[PartCost]) -> Ablation:
-    alike = [layer for layer in _of(layers, ablated.pass_) if layer.type == ablated.ablated]
-    isolated, full, rest = _sum(alike), _sum(_of(whole, ablated.pass_)), _sum([ablated])
+    alike = [layer for layer in _in_pass(layers, ablated.pass_) if layer.type == ablated.ablated]
+    isolated, full, rest = _sum(alike), _sum(_in_pass(whole, ablated.pass_)), _sum([ablated])
     saved = full.minus(rest) if full and rest else None
     return Ablation(
         type=ablated.ablated or "",
@@ -269,12 +265,12 @@ def _ablation(ablated: PartCost, layers: Sequence[PartCost], whole: Sequence[Par
     )
 
 
-def _of(parts: Iterable[PartCost], pass_: Pass) -> list[PartCost]:
+def _in_pass(parts: Iterable[PartCost], pass_: Pass) -> list[PartCost]:
     return [part for part in parts if part.pass_ == pass_]
 
 
 def _sum(parts: Sequence[PartCost]) -> _Joules | None:
-    """Of all calls; None where one is unknown, or there is none."""
+    """Return the energy of all calls; None if one is unknown or there is no part."""
     values = [part.count * part.energy_j for part in parts if part.energy_j is not None]
     if not parts or len(values) < len(parts):
         return None
@@ -283,7 +279,7 @@ def _sum(parts: Sequence[PartCost]) -> _Joules | None:
 
 
 def _duration(parts: Sequence[PartCost]) -> float | None:
-    """Of all calls; None where one is unknown, or there is none."""
+    """Return the seconds of all calls; None if one is unknown or there is no part."""
     values = [part.count * part.duration_s for part in parts if part.duration_s is not None]
     return sum(values) if parts and len(values) == len(parts) else None
 

@@ -1,4 +1,4 @@
-"""Kind layers: networks layer by layer."""
+"""Kind layers: each layer of a network is measured alone."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,14 +14,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Layers(Kind):
-    """A trial has a window for each layer, and nobody knows how many layers there are."""
+    """Kind layers, whose trials have a window for each layer."""
 
-    def expected_s(self, spec: JobSpec) -> float | None:  # noqa: ARG002
-        """Return None."""
-        return None
+    def expected_s(self, spec: JobSpec) -> None:
+        """Return None, because the number of layers is unknown before the trial."""
 
     def results(self, data: SweepData, selection: "Selection") -> "Document":
-        """Return energy by type of layer, how well layers add up, and ablation."""
+        """Return energy by type of layer, closure and ablation."""
         from farm.kinds.layers import results  # noqa: PLC0415
 
         return results.document(results.results(data, selection))
@@ -35,6 +34,6 @@ KIND = Layers(
     needs=(Need.PARTS, Need.TRIALS),
     work="layers",
     unheeded=LATENCY | {"windows"},
-    method="Each layer runs alone on the input that the whole network gave it, forward and backward apart, repeated "
-    "for a window of its own; the whole network runs beside them, to see whether they add up.",
+    method="Each layer runs alone on the input that it gets in the whole network. Forward and backward passes are "
+    "repeated in separate windows. The whole network is measured too, to check whether the layers add up to it.",
 )

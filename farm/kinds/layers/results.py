@@ -1,11 +1,11 @@
-"""The results of a sweep of kind layers: energy by type of layer, how well the layers add up, and ablation."""
+"""The results of a sweep of kind layers: energy by type of layer, closure and ablation."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
 from farm.analysis.samples import unit_samples
 from farm.kinds.layers.charts import charts
-from farm.kinds.layers.costs import CLOSURE, LayersSummary, measured_parts, summarise
+from farm.kinds.layers.costs import CLOSURE, Ablation, Closure, LayersSummary, TypeCost, measured_parts, summarise
 from farm.kinds.layers.sweep import LayersOf
 from farm.model import SweepData
 from farm.report import notes, summaries
@@ -51,17 +51,17 @@ _ABLATIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Networks, taken apart."""
+    """Summaries of a sweep of kind layers."""
 
     selected: Selected
     summaries: Sequence[LayersSummary]
 
 
 def results(data: SweepData, selection: Selection) -> Results:
-    """Group the trials of a sweep; networks that differ are never averaged over.
+    """Group the trials of a sweep; different networks are never averaged.
 
     Raises:
-        InputError: the selection does not fit the sweep, as `select` says.
+        InputError: the selection does not fit the sweep.
     """
     chosen = selection.without_targets(data.record.kind)
     selected = select(data.record, unit_samples(data), chosen, COLUMNS)
@@ -89,12 +89,12 @@ def document(found: Results) -> Document:
 
 
 def tables(of: Sequence[LayersSummary]) -> list[Table]:
-    """Return a table of types of layers, one of passes of the whole, one of ablations; empty ones are left out."""
+    """Return the tables of types of layers, closures and ablations that are not empty."""
     keys = [name for name, _ in of[0].whole.key]
     found = (
-        (_TYPES, [row for s in of for row in _types(s)]),
-        (_CLOSURES, [row for s in of for row in _closures(s)]),
-        (_ABLATIONS, [row for s in of for row in _ablations(s)]),
+        (_TYPES, [_row(s, "type", cost) for s in of for cost in s.costs.types]),
+        (_CLOSURES, [_closure_row(s, closure) for s in of for closure in s.costs.closures]),
+        (_ABLATIONS, [_row(s, "ablation", ablation) for s in of for ablation in s.costs.ablations]),
     )
     return [
         Table(summaries.columns(keys, (*_ROW, *columns), but=summaries.LATENCIES), rows)
@@ -103,70 +103,37 @@ def tables(of: Sequence[LayersSummary]) -> list[Table]:
     ]
 
 
-def _types(summary: LayersSummary) -> Iterator[Row]:
-    for cost in summary.costs.types:
-        yield _row(
-            summary,
-            "type",
-            type=cost.type,
-            calls=cost.calls,
-            share=cost.share,
-            duration_s=cost.duration_s,
-            forward_j=cost.forward_j,
-            backward_j=cost.backward_j,
-            total_j=cost.total_j,
-        )
+def _closure_row(summary: LayersSummary, closure: Closure) -> Row:
+    return replace(_row(summary, "closure", closure), marks={"ratio": "!"} if closure.is_closed is False else {})
 
 
-def _closures(summary: LayersSummary) -> Iterator[Row]:
-    for closure in summary.costs.closures:
-        row = _row(
-            summary,
-            "closure",
-            layers_j=closure.layers_j,
-            whole_j=closure.whole_j,
-            ratio=closure.ratio,
-            duration_ratio=closure.duration_ratio,
-            is_closed=closure.is_closed,
-            **{"pass": closure.pass_},
-        )
-        yield replace(row, marks={"ratio": "!"} if closure.is_closed is False else {})
-
-
-def _ablations(summary: LayersSummary) -> Iterator[Row]:
-    for ablation in summary.costs.ablations:
-        yield _row(
-            summary,
-            "ablation",
-            type=ablation.type,
-            isolated_j=ablation.isolated_j,
-            saved_j=ablation.saved_j,
-            gap_j=ablation.gap_j,
-            agrees=ablation.agrees,
-            agree=None if ablation.agrees is None else "yes" if ablation.agrees else "no",
-            **{"pass": ablation.pass_},
-        )
-
-
-def _row(summary: LayersSummary, of: str, **own: Value) -> Row:
-    return summaries.row(summary.whole, is_net=summary.is_net, row=of, **own)
+def _row(summary: LayersSummary, name: str, cost: TypeCost | Closure | Ablation) -> Row:
+    """Return a row with the fields of a cost."""
+    values: dict[str, Value] = {field.name.rstrip("_"): getattr(cost, field.name) for field in fields(cost)}
+    if isinstance(cost, Closure):
+        values["is_closed"] = cost.is_closed
+    elif isinstance(cost, Ablation):
+        values |= {"agrees": cost.agrees, "agree": None if cost.agrees is None else "yes" if cost.agrees else "no"}
+    return summaries.row(summary.whole, is_net=summary.is_net, row=name, **values)
 
 
 def _footnotes(of: Sequence[LayersSummary]) -> list[str]:
     closures = [closure for s in of for closure in s.costs.closures]
     are_net = all(s.is_net for s in of)
     joules = "net" if are_net else "gross, because the net energy of the whole is within its noise"
-    own = [f"J/pass: {joules}; for one batch, with each layer measured alone on its real input."]
-    own.append("share: of the energy of all layers.")
+    own = [
+        f"J/pass: {joules}; for one batch, with each layer measured alone on its real input.",
+        "share: share of the energy of all layers.",
+    ]
     if any(closure.is_closed is False for closure in closures):
         own.append(f"! outside {CLOSURE[0]:g} to {CLOSURE[1]:g}: layers measured alone do not explain the whole.")
     if any(s.costs.ablations for s in of):
-        own.append("without: what layers of the type take alone, and what the whole saves without them.")
+        own.append("without: the energy of the layers of a type alone, and what the whole network saves without them.")
     return [*own, *notes.reservations([s.whole for s in of])]
 
 
 def _finding(summary: LayersSummary) -> str:
-    """Say which type of layer takes most, and whether the layers explain the whole."""
+    """Return which type of layer takes most energy, and whether the layers explain the whole network."""
     who, ranked = label(summary.whole), summary.costs.ranked
     if not ranked:
         return f"{who}: the shares of its layers are unknown."

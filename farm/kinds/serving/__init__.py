@@ -1,8 +1,8 @@
-"""Kind serving: requests arrive by themselves, and are served in batches by one network on one device.
+"""Kind serving: requests arrive at a given rate, and one network on one device serves them in batches.
 
-    live         what trials measured: requests that came in real time
-    simulated    what batches of an inference sweep would do under load: no measurement under load
-    recommended  which network and policy to choose, judged by the simulation
+    live         results of trials, whose requests arrived in real time
+    simulated    response times under load, simulated over the batches of an inference sweep
+    recommended  the best network and policy, chosen by the simulation
 
-`figures` holds what all three come to for one load, `columns` how tables and files show it.
+`figures` holds the figures of one load, which all three have; `columns` shows them in tables and files.
 """

@@ -1,4 +1,4 @@
-"""How the figures of a load stand in tables and in files, simulated or live."""
+"""The figures of a load, simulated or live, in tables and files."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -9,16 +9,16 @@ from farm.load.served import STATISTICS
 from farm.model import Scalar
 from farm.report.document import Column, Form, Value
 
-#: The response times of a table.
+#: Response times that a table shows.
 SHOWN = ("mean", "p50", "p95", "p99", "max")
 
 
 def time_name(statistic: str) -> str:
-    """The column of a response time, in seconds."""
+    """Return the name of the column of a response time in seconds."""
     return f"response_{statistic.replace('.', '_')}_s"
 
 
-#: What a table of loads shows, by the names of `values`.
+#: Columns of a table of loads; their names are those of `values`.
 COLUMNS = (
     Column("response_mean_s", "ms\nmean", scale=1e3),
     *(Column(time_name(statistic), f"\n{statistic}", scale=1e3) for statistic in SHOWN[1:]),
@@ -33,7 +33,7 @@ _WITH_ENDS = {*map(time_name, STATISTICS), "service_s", "gross_j_per_request", "
 
 
 def values(figures: Figures) -> dict[str, Value]:
-    """All figures of a load, in SI units; a queue that grows for ever has no response times."""
+    """Return all figures of a load in SI units; a saturated load has no response times."""
     times = {} if figures.is_saturated else figures.response_s
     drawn = {"interpolated_share": figures.interpolated, "timed_batches": figures.timed}
     return {
@@ -53,26 +53,26 @@ def values(figures: Figures) -> dict[str, Value]:
 
 
 def marks(figures: Figures) -> dict[str, str]:
-    """`*` behind a statistic that rests on too few requests, `!` behind a load that saturates."""
+    """Return `*` for each statistic that rests on too few requests, and `!` for a load that saturates."""
     times = {} if figures.is_saturated else figures.response_s
     weak = {time_name(statistic): "*" for statistic in times if not figures.is_claim(statistic)}
     return weak | ({"load": "!"} if figures.is_saturated else {})
 
 
 def record(figures: Figures) -> dict[str, Scalar]:
-    """The same figures for files: an interval has a column for each end, whether it is known or not."""
+    """Return the same figures for files; an interval has a column for each end even if the end is unknown."""
     known = values(figures)
     columns = (Column(name, form=Form.INTERVAL if name in _WITH_ENDS else Form.NUMBER) for name in known)
     return {name: value for column in columns for name, value in column.records(known[column.name])}
 
 
 def duration(value_s: Interval | None) -> Interval | None:
-    """A time whose interval is cut at 0: Student's t over few trials reaches below, where no time can be."""
+    """Return a time whose interval is cut at 0, because Student's t over few trials may give a negative end."""
     return value_s and replace(value_s, low=None if value_s.low is None else max(value_s.low, 0.0))
 
 
 def in_ms(value_s: Interval | None) -> Interval | None:
-    """Seconds as milliseconds, for sentences and charts."""
+    """Convert seconds to milliseconds, for sentences and charts."""
     if value_s is None:
         return None
     low, high = (None if end is None else end * 1e3 for end in (value_s.low, value_s.high))
@@ -80,7 +80,7 @@ def in_ms(value_s: Interval | None) -> Interval | None:
 
 
 def unclaimed(figures: Iterable[Figures], statistics: Iterable[str]) -> str:
-    """The statistics that rest on too few requests, each with how many a claim needs; empty: there are none."""
+    """Return the statistics that rest on too few requests, with the number that a claim needs, or an empty text."""
     known = list(figures)
     weak = [name for name in statistics if any(f.response_s and not f.is_claim(name) for f in known)]
     return ", ".join(f"{name} {needed(name)}" for name in weak)

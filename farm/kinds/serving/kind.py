@@ -1,4 +1,4 @@
-"""Kind serving: networks that serve requests as they come."""
+"""Kind serving: networks that serve requests as they arrive."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Serving(Kind):
-    """Windows last as long as their requests take to come."""
+    """Kind serving, whose windows last until all their requests have arrived and are served."""
 
     def expected_s(self, spec: JobSpec) -> float | None:
-        """Return None for a trace, whose rate is in its file."""
+        """Return the seconds until all requests have arrived; None for a trace, whose rate is in its file."""
         if spec.point["rate_per_s"] is None:
             return None
         rate_per_s, given = float(spec.point["rate_per_s"]), spec.point["requests"]
@@ -28,7 +28,7 @@ class Serving(Kind):
         return windows_s(spec.measure, requests / rate_per_s)
 
     def results(self, data: SweepData, selection: "Selection") -> "Document":
-        """Return what requests waited for, and took in joules."""
+        """Return response times and joules of requests."""
         from farm.kinds.serving.live import results  # noqa: PLC0415
 
         return results.document(results.results(data, selection))
@@ -36,15 +36,15 @@ class Serving(Kind):
 
 KIND = Serving(
     name="serving",
-    description="networks that serve requests as they come",
+    description="networks that serve requests as they arrive",
     unit="request",
     sweep=ServingSweep,
     needs=(Need.REQUESTS, Need.LATENCIES),
     work="requests",
     unheeded=LATENCY | {"min_iterations"},
-    method="After a warm-up of full batches, requests come in real time, from a process of their own that waits for no "
-    "answer, and are served in batches as the policy has it; in a repetition every policy gets the same arrivals. A "
-    "response time counts from the moment at which the request was to come, so that a late one hides nothing, until "
-    "its batch is done. A measure window begins with an empty queue and ends with the last request done: its joules "
-    "hold the idle between batches.",
+    method="After a warm-up of full batches, a separate process sends requests in real time, without waiting for "
+    "answers. The network serves them in batches that the policy forms. In a repetition every policy gets the same "
+    "arrivals. A response time counts from the moment when the request was due until its batch is done, so it includes "
+    "any delay of the sender. A measure window begins with an empty queue and ends when the last request is done; its "
+    "joules include the idle time between batches.",
 )

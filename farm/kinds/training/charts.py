@@ -1,4 +1,4 @@
-"""The charts of trainings: accuracy against joules, and epoch by epoch."""
+"""Charts of trainings: accuracy against joules, and accuracy by epoch."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -10,14 +10,14 @@ from farm.report.drawing import Spec, Value, chart, curves, ends, points, quanti
 from farm.report.layout import named
 from farm.report.selection import KINDS_OF_JOULES, Selected
 
-#: Trainings in the chart of epochs; more lines cover each other.
+#: Largest number of trainings in the chart of epochs; more lines would cover each other.
 _MOST_LINES = 100
-#: More epochs than this share ticks.
+#: Largest number of epochs for which each epoch has its own tick.
 _TICKS = 12
 
 
 def charts(summaries: Sequence[TrainingSummary], runs: Mapping[str, Run], selected: Selected) -> list[Figure]:
-    """Draw what accuracy took in joules, for each kind of joules, and how accuracy grew."""
+    """Draw accuracy against joules, for each kind of joules, and accuracy by epoch."""
     found = []
     for (domain, _, how), group in by_kind([s.work for s in summaries], selected).items():
         members = [s for s in summaries if any(s.work is work for work in group)]
@@ -29,7 +29,7 @@ def charts(summaries: Sequence[TrainingSummary], runs: Mapping[str, Run], select
 
 
 def _spent(summary: TrainingSummary) -> list[Value]:
-    """Return one value; none where the accuracy is unknown, or all joules are."""
+    """Return a list with one value, or an empty list if the accuracy or all joules are unknown."""
     stages = (summary.setup, summary.training, summary.validation)
     joules = [cost.gross_j.mean for cost in stages if cost.gross_j is not None]
     if summary.best_accuracy is None or not joules:

@@ -1,4 +1,4 @@
-"""Kind training: networks trained from their beginning to their last epoch."""
+"""Kind training: networks trained from the first epoch to the last."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,24 +11,23 @@ if TYPE_CHECKING:
     from farm.report.document import Document
     from farm.report.selection import Selection
 
-#: Settings that no training uses: its windows are its epochs.
+#: Settings that trainings do not use, because their windows are their epochs.
 UNHEEDED = LATENCY | {"windows", "min_iterations", "warmup_s", "warmup_max_s"}
 METHOD = (
-    "A training is metered at the edges of its epochs: setup, training and validation apart. Networks are validated in "
-    "evaluation mode."
+    "Setup, training and validation are metered separately, in windows that begin and end with epochs. Networks are "
+    "validated in evaluation mode."
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Training(Kind):
-    """Nobody knows how long a training takes."""
+    """Kind training, whose trials are trainings."""
 
-    def expected_s(self, spec: JobSpec) -> float | None:  # noqa: ARG002
-        """Return None."""
-        return None
+    def expected_s(self, spec: JobSpec) -> None:
+        """Return None, because the time of a training is unknown before it runs."""
 
     def results(self, data: SweepData, selection: "Selection") -> "Document":
-        """Return what networks reached, and what that took."""
+        """Return the accuracy that networks reached, and the energy and time that this took."""
         from farm.kinds.training import results  # noqa: PLC0415
 
         return results.document(results.results(data, selection))
@@ -36,7 +35,7 @@ class Training(Kind):
 
 KIND = Training(
     name="training",
-    description="networks trained from their beginning to their last epoch",
+    description="networks trained from the first epoch to the last",
     unit="image",
     sweep=TrainingSweep,
     needs=(Need.TRIALS, Need.STAGES, Need.LATENCIES),
@@ -44,5 +43,5 @@ KIND = Training(
     method=METHOD,
     unheeded=UNHEEDED,
     resumable=True,
-    seeds_differ=True,  # or all repetitions would end alike
+    seeds_differ=True,  # with one seed all repetitions would have the same result
 )

@@ -1,4 +1,4 @@
-"""The results of a sweep of kind training: what networks reached, what that took, and until which accuracy."""
+"""The results of a sweep of kind training: accuracy, energy and time, also until a wanted accuracy."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -53,22 +53,22 @@ _UNTIL = (
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Trainings, summed up."""
+    """Summaries of trainings."""
 
     selected: Selected
     summaries: Sequence[TrainingSummary]
-    runs: Mapping[str, Run]  #: by trial
+    runs: Mapping[str, Run]  #: trainings by trial
 
 
 def results(data: SweepData, selection: Selection) -> Results:
-    """Group the trainings of a sweep; raises InputError where the selection does not fit it, as `select` says."""
+    """Group the trainings of a sweep; raises InputError if the selection does not fit it."""
     selected = select(data.record, unit_samples(data), selection, COLUMNS)
     known = runs(data.trials, data.stages, data.domain, selection.targets)
     return Results(selected, summarise(selected.samples, known, selected.keys, selection.include_flagged), known)
 
 
 def document(found: Results) -> Document:
-    """Return caption, table, what each accuracy took, notes, charts and findings."""
+    """Return caption, table, energy until each wanted accuracy, notes, charts and findings."""
     of = found.summaries
     if not of:
         return found.selected.unmeasured()
@@ -86,7 +86,7 @@ def document(found: Results) -> Document:
 
 
 def table(of: Sequence[TrainingSummary], keys: Sequence[str]) -> Table:
-    """Return a table with a row a group; joules of an epoch are shown only where one is known."""
+    """Return a table with a row for each group; joules of an epoch are shown only if some are known."""
     heading = "J/epoch\ngross" if any(s.epoch_gross_j for s in of) else None
     epoch = Column("epoch_gross_j", heading, Form.MIDDLE)
     until = (column for target in of[0].targets for column in _until_columns(target.accuracy))
@@ -112,7 +112,7 @@ def _values(summary: TrainingSummary) -> dict[str, Value]:
 
 
 def _until_columns(accuracy: float) -> Iterator[Column]:
-    """Yield the columns of files for one accuracy that was wanted."""
+    """Yield the columns of files for one wanted accuracy."""
     yield from (Column(f"until_{accuracy:g}_{name}") for name in ("reached", "interpolated"))
     yield from (Column(f"until_{accuracy:g}_{name}", form=Form.MIDDLE) for name in ("epochs", "gross_j", "net_j", "s"))
 
@@ -132,7 +132,7 @@ def _until_values(target: TargetCost) -> dict[str, Value]:
 
 
 def until_table(of: Sequence[TrainingSummary], keys: Sequence[str]) -> Table:
-    """Return a table for people with a row a group and accuracy that was wanted."""
+    """Return a table for people with a row for each group and wanted accuracy."""
     return Table(
         [*map(key, keys), *_UNTIL],
         [
@@ -156,11 +156,11 @@ def until_table(of: Sequence[TrainingSummary], keys: Sequence[str]) -> Table:
 
 def _footnotes(of: Sequence[TrainingSummary]) -> list[str]:
     targets = [target for s in of for target in s.targets]
-    own = ["J/image and s/epoch: training alone; accuracy: validation, after the last epoch."]
+    own = ["J/image and s/epoch: of training alone; accuracy: of validation after the last epoch."]
     if targets:
         own.append("until: joules and seconds of training and validation, without the setup.")
     if any(target.is_interpolated for target in targets):
-        own.append("~ an epoch in the middle of a window has its share of the window's joules.")
+        own.append("~ some epochs share a window: each has an equal share of the window's joules.")
     if any(target.reached < target.trainings for target in targets):
         own.append("Trainings that never reach an accuracy are counted, but are in no mean.")
     stopped = sum((Counter(s.stopped) for s in of), Counter[Stopped]())
@@ -172,7 +172,7 @@ def _footnotes(of: Sequence[TrainingSummary]) -> list[str]:
 
 
 def _finding(summary: TrainingSummary) -> str:
-    """Say which accuracy was reached, and what that took."""
+    """Return which accuracy was reached, and the energy that this took."""
     work, epochs = summary.work, count(summary.epochs.mean)
     after = f"accuracy {percent_interval(summary.last_accuracy)} % after {epochs} epoch{'' if epochs == '1' else 's'}"
     joules = f"{net(work.net_j)} J net per image of training{summaries.doubts(work)}"

@@ -1,4 +1,4 @@
-"""What trainings reached and what that took: by stage, by epoch, to each accuracy that was wanted. Pure."""
+"""Accuracy, energy and time of trainings: by stage, by epoch, and until each wanted accuracy. Pure."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,16 +11,15 @@ from farm.analysis.samples import device_domain, rows_by_trial
 from farm.model import Domain, Epoch, MeasurementRow, Stopped, TrialRow, WindowKind
 from farm.model.energies import Joules, sum_of, total
 
-_UNKNOWN = Joules()
-#: Shorter windows say too little of a single epoch.
+#: Shortest window from which the joules of a single epoch are taken.
 EPOCH_NEEDS_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What a stretch of a training took; what is not known is None."""
+    """Energy and time of a part of a training; unknown values are None."""
 
-    joules: Joules = _UNKNOWN
+    joules: Joules = Joules()  # noqa: RUF009 - frozen
     duration_s: float | None = None
 
 
@@ -29,12 +28,12 @@ _UNMETERED = Spent()
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """What it took until a training first reached an accuracy: training and validation, without the setup."""
+    """Energy and time of training and validation, without the setup, until an accuracy was first reached."""
 
-    accuracy: float  #: that was wanted
-    epochs: int | None  #: done by then; None: never reached, what it took is unknown (censored)
+    accuracy: float  #: wanted accuracy
+    epochs: int | None  #: epochs until then; None: never reached, so energy and time are unknown (censored)
     spent: Spent = _UNMETERED
-    is_interpolated: bool = False  #: it was in the middle of a window: by the share of the window's epochs
+    is_interpolated: bool = False  #: the epoch shares its window with later ones, and has an equal share of its joules
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +45,23 @@ class Run:
     setup: Spent
     training: Spent
     validation: Spent
-    epoch: Joules  #: mean of the epochs that had a window of 10 s or more to themselves
-    crossings: tuple[Crossing, ...]  #: one for each accuracy that was wanted
+    epoch: Joules  #: mean of the epochs that alone had a window of 10 s or more
+    crossings: tuple[Crossing, ...]  #: one for each wanted accuracy
 
     @property
     def last_accuracy(self) -> float | None:
-        """Validation accuracy of the last epoch; None: it never finished one."""
+        """Return the validation accuracy of the last epoch; None if no epoch was finished."""
         return self.epochs[-1].validation_accuracy if self.epochs else None
 
     @property
     def best_accuracy(self) -> float | None:
-        """The best of all epochs."""
+        """Return the best validation accuracy of all epochs; None if no epoch was finished."""
         return max((epoch.validation_accuracy for epoch in self.epochs), default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class TargetCost:
-    """What several trainings took to reach an accuracy; the means are over those that did."""
+    """Mean energy and time until an accuracy, over the trainings that reached it."""
 
     accuracy: float
     reached: int
@@ -71,12 +70,12 @@ class TargetCost:
     gross_j: Interval | None
     net_j: Interval | None
     duration_s: Interval | None
-    is_interpolated: bool  #: some of them
+    is_interpolated: bool  #: some of the values are interpolated
 
 
 @dataclass(frozen=True, slots=True)
 class StageCost:
-    """What one stage of several trainings took, of one training."""
+    """Mean energy and time of one stage of a training."""
 
     gross_j: Interval | None
     net_j: Interval | None
@@ -85,13 +84,13 @@ class StageCost:
 
 @dataclass(frozen=True, slots=True)
 class TrainingSummary:
-    """One group of trainings."""
+    """Summary of one group of trainings."""
 
-    work: Summary  #: per training image
-    epochs: Interval  #: done
+    work: Summary  #: summary per training image
+    epochs: Interval  #: epochs done
     last_accuracy: Interval | None
     best_accuracy: Interval | None
-    epoch_s: Interval | None  #: of training alone
+    epoch_s: Interval | None  #: time of training in an epoch, without validation
     epoch_gross_j: Interval | None
     epoch_net_j: Interval | None
     setup: StageCost
@@ -107,7 +106,14 @@ def runs(
     domain: Domain | None = None,
     targets: Sequence[float] = (),
 ) -> dict[str, Run]:
-    """Every training by its trial's id, failed ones too; None as domain means each trial's own device."""
+    """Return every training by its trial's id, failed ones too.
+
+    Args:
+        trials: trials of trainings.
+        rows: measurements of setup, training and validation.
+        domain: where joules are metered; None: the device of each trial.
+        targets: wanted accuracies.
+    """
     by_trial = rows_by_trial(rows)
     return {t.trial: _run(t, by_trial[t.trial], domain or device_domain(t), targets) for t in trials}
 
@@ -115,7 +121,7 @@ def runs(
 def summarise(
     samples: Iterable[UnitSample], known: Mapping[str, Run], by: Sequence[str], include_flagged: bool = False
 ) -> list[TrainingSummary]:
-    """Group samples by labels, as `aggregate.grouped` does, with the runs that they are of."""
+    """Group samples by labels, as `aggregate.grouped` does; `known` has the training of each trial."""
     return [
         _summary(group.summary, [known[str(sample.labels["trial"])] for sample in group.samples])
         for group in grouped(samples, by, include_flagged)
@@ -141,17 +147,15 @@ def _run(trial: TrialRow, rows: Sequence[MeasurementRow], domain: Domain, target
 
 
 def _together(parts: Iterable[Spent]) -> Spent:
-    """Unknown where one of them is, or there is none."""
+    """Return the sum of several parts; it is unknown if one of them is, or if there is none."""
     known = list(parts)
     durations = [part.duration_s for part in known if part.duration_s is not None]
-    return Spent(
-        total(part.joules for part in known),
-        sum(durations) if known and len(durations) == len(known) else None,
-    )
+    duration_s = sum(durations) if known and len(durations) == len(known) else None
+    return Spent(total(part.joules for part in known), duration_s)
 
 
 def _own_epochs(epochs: Iterable[Epoch], windows: Mapping[int, Spent]) -> Joules:
-    """Mean of those that had a long window to themselves."""
+    """Return the mean joules of the epochs that alone had a long window."""
     sharing_epochs = Counter(epoch.window for epoch in epochs)
     own = [
         window.joules
@@ -187,7 +191,7 @@ def _share(spent: Spent, share: float) -> Spent:
 
 
 def _epoch_s(run: Run) -> float | None:
-    """Mean over the epochs of this trial, not over those of an attempt before it."""
+    """Return the mean time of the epochs of this trial, without epochs of an attempt before it."""
     own_s = [epoch.train_s for epoch in run.epochs if epoch.window is not None]
     return fmean(own_s) if own_s else None
 
@@ -197,10 +201,10 @@ def _summary(work: Summary, group: Sequence[Run]) -> TrainingSummary:
     return TrainingSummary(
         work=work,
         epochs=mean_interval([float(len(run.epochs)) for run in group]),
-        last_accuracy=_mean(run.last_accuracy for run in group),
-        best_accuracy=_mean(run.best_accuracy for run in group),
-        epoch_s=_mean(_epoch_s(run) for run in group),
-        epoch_gross_j=_mean(joules.gross for joules in own),
+        last_accuracy=mean_known(run.last_accuracy for run in group),
+        best_accuracy=mean_known(run.best_accuracy for run in group),
+        epoch_s=mean_known(_epoch_s(run) for run in group),
+        epoch_gross_j=mean_known(joules.gross for joules in own),
         epoch_net_j=_net(own),
         setup=_stage(group, lambda run: run.setup),
         training=_stage(group, lambda run: run.training),
@@ -212,7 +216,7 @@ def _summary(work: Summary, group: Sequence[Run]) -> TrainingSummary:
 
 def _stage(group: Sequence[Run], stage: Callable[[Run], Spent]) -> StageCost:
     spent = [stage(run) for run in group]
-    return StageCost(_mean(s.joules.gross for s in spent), _net([s.joules for s in spent]), _mean_s(spent))
+    return StageCost(mean_known(s.joules.gross for s in spent), _net([s.joules for s in spent]), _mean_s(spent))
 
 
 def _target(crossings: Sequence[Crossing]) -> TargetCost:
@@ -222,25 +226,25 @@ def _target(crossings: Sequence[Crossing]) -> TargetCost:
         accuracy=crossings[0].accuracy,
         reached=len(reached),
         trainings=len(crossings),
-        epochs=_mean(crossing.epochs for crossing in reached),
-        gross_j=_mean(s.joules.gross for s in spent),
+        epochs=mean_known(crossing.epochs for crossing in reached),
+        gross_j=mean_known(s.joules.gross for s in spent),
         net_j=_net([s.joules for s in spent]),
         duration_s=_mean_s(spent),
         is_interpolated=any(crossing.is_interpolated for crossing in reached),
     )
 
 
-def _mean(values: Iterable[float | None]) -> Interval | None:
-    """Over those that are known."""
+def mean_known(values: Iterable[float | None]) -> Interval | None:
+    """Return the mean of the known values."""
     known = [value for value in values if value is not None]
     return mean_interval(known) if known else None
 
 
 def _mean_s(spent: Iterable[Spent]) -> Interval | None:
-    return _mean(s.duration_s for s in spent)
+    return mean_known(s.duration_s for s in spent)
 
 
 def _net(joules: Iterable[Joules]) -> Interval | None:
-    """With the instrument's own uncertainty."""
+    """Return the mean of the known net joules, with the uncertainty of the meters."""
     known = [(j.net, j.net_u) for j in joules if j.net is not None]
     return mean_interval([net for net, _ in known], [u for _, u in known if u is not None]) if known else None

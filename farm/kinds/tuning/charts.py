@@ -1,4 +1,4 @@
-"""The charts of searches: accuracy against joules, study by study."""
+"""Charts of searches: accuracy against joules for each study."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -11,12 +11,12 @@ from farm.report.layout import named
 
 
 def charts(workloads: Sequence[Workload], how: str, is_net: bool) -> list[Figure]:
-    """Draw the best accuracy so far against what the search has spent.
+    """Draw the best accuracy so far against the joules that the search has spent.
 
     Args:
-        workloads: what the sweep brought; a study whose joules are not all known is left out.
+        workloads: the results of the sweep; studies with unknown joules are left out.
         how: how the joules were obtained.
-        is_net: whether they are net ones.
+        is_net: True if the joules are net.
     """
     word = "net" if is_net else "gross"
     caption = f"One line for each study, one step for each configuration. {word.capitalize()} J so far. Joules: {how}."

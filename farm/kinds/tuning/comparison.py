@@ -1,4 +1,4 @@
-"""Whether a strategy reaches the best accuracy of random search with less energy: paired by seed, with a test. Pure."""
+"""Comparison of strategies with random search: the energy until random's best accuracy, paired by seed. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,48 +14,48 @@ from farm.kinds.tuning.searches import Study
 from farm.model import Scalar
 
 BASELINE = "random"
-#: A claim about strategies needs so many seeds.
+#: Least number of seeds for a claim about strategies.
 LEAST_SEEDS = 5
 SIGNIFICANCE = 1 - CONFIDENCE
 
 
 @dataclass(frozen=True, slots=True)
 class Race:
-    """One strategy against random search with the same seed: until it has at least random's best accuracy."""
+    """Trials and joules of a strategy until it has random's best accuracy, with the same seed."""
 
     seed: Scalar
     goal: float  #: random's best accuracy
-    budget_j: float  #: all that random spent
-    trials: int | None  #: until the goal; None: never reached
-    joules: float | None
+    budget_j: float  #: all joules that random spent
+    trials: int | None  #: trials until the goal; None: it is never reached
+    joules: float | None  #: joules until the goal; None: it is never reached
 
     @property
     def ratio(self) -> float:
-        """Of the joules until the goal and all of random's; infinite where it is never reached."""
+        """Return the joules until the goal over all joules of random; infinite if the goal is never reached."""
         return inf if self.joules is None else self.joules / self.budget_j
 
 
 @dataclass(frozen=True, slots=True)
 class StrategyComparison:
-    """One strategy against random search, over seeds."""
+    """Comparison of one strategy with random search over seeds."""
 
     workload: Key
     strategy: str
-    races: tuple[Race, ...]  #: of the seeds that both have, where all that was trained was metered
-    ratio: float  #: median over seeds; infinite: most never reach the goal
-    ratio_low: float | None  #: 95 % interval of the median: bootstrap over seeds
-    ratio_high: float | None
-    p: float | None  #: that it takes no less: Wilcoxon signed-rank, one-sided, Holm over a workload's strategies
-    least_p: float  #: that so few seeds could ever show
+    races: tuple[Race, ...]  #: one for each seed that both have, if all trainings were metered
+    ratio: float  #: median over seeds; infinite: most seeds never reach the goal
+    ratio_low: float | None  #: lower end of the 95 % interval of the median (bootstrap over seeds)
+    ratio_high: float | None  #: upper end
+    p: float | None  #: p value of less energy: one-sided Wilcoxon signed-rank test, Holm over a workload's strategies
+    least_p: float  #: least p value that is possible with so few seeds
 
     @property
     def reached(self) -> int:
-        """Seeds with which it reaches the goal."""
+        """Return the number of seeds with which the strategy reaches the goal."""
         return sum(race.trials is not None for race in self.races)
 
     @property
     def verdict(self) -> Literal["less", "never", "unclear"]:
-        """What may be claimed of its energy."""
+        """Return what may be claimed about the energy of the strategy."""
         if self.reached == 0:
             return "never"
         is_sure = self.p is not None and self.p < SIGNIFICANCE and (self.ratio_high or inf) < 1
@@ -63,7 +63,7 @@ class StrategyComparison:
 
 
 def comparisons(studies: Iterable[Study]) -> list[StrategyComparison]:
-    """Every strategy against random search, of each workload that has both; random itself first, without a test."""
+    """Compare every strategy with random search on each workload that has both; random comes first, without a test."""
     groups: dict[Key, dict[str, dict[Scalar, Study]]] = defaultdict(lambda: defaultdict(dict))
     for study in studies:
         groups[study.workload][study.strategy][study.seed] = study
@@ -73,7 +73,11 @@ def comparisons(studies: Iterable[Study]) -> list[StrategyComparison]:
 
 
 def race(study: Study, random: Study) -> Race | None:
-    """None where random reached nothing, or the energy of a training is unknown, or all of it is noise."""
+    """Compare two studies of one seed.
+
+    Returns:
+        None if random has no accuracy, the energy of a training is unknown, or a sum of joules is not above 0.
+    """
     goal, budget_j = random.best_accuracy, random.total_j
     if goal is None or budget_j is None or not (study.is_metered and random.is_metered):
         return None
@@ -111,9 +115,9 @@ def _comparison(
 
 
 def p_less(ratios: Sequence[float]) -> float:
-    """That such ratios come about although their median is no less than 1: Wilcoxon signed-rank test of their logs.
+    """Return the p value of a median below 1: one-sided Wilcoxon signed-rank test of the logarithms of ratios.
 
-    An infinite one ranks above all others, whatever it may be: to the disadvantage of the strategy.
+    An infinite ratio ranks above all others, to the disadvantage of the strategy.
     """
     logs = [log(ratio) for ratio in ratios if isfinite(ratio)]
     most = max(map(abs, logs), default=0.0) + 1
@@ -126,7 +130,7 @@ def p_less(ratios: Sequence[float]) -> float:
 
 
 def median_interval(values: Sequence[float]) -> tuple[float | None, float | None]:
-    """95 % percentile bootstrap of the median, which may be infinite; the same values give the same interval."""
+    """Return the 95 % interval of a median, which may be infinite, by a percentile bootstrap with a fixed seed."""
     if len(values) < LEAST_SEEDS:
         return None, None
     import numpy as np  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""Which hyperparameters matter: how much of the variance of a figure each explains alone (fANOVA)."""
+"""Importance of hyperparameters: the share of the variance of a figure that each explains alone (fANOVA)."""
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,25 +14,31 @@ from farm.model.errors import InputError
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-#: Fewer configurations than this show nothing but chance.
+#: Least number of configurations; the shares of fewer ones are due to chance.
 LEAST_CONFIGURATIONS = 10
-#: Half of Optuna's: the shares hardly differ, and half the time.
+#: Number of trees: half of Optuna's default takes half the time, and the shares hardly differ.
 _TREES = 32
 _SEED = 0
 
 
 def importance(space: Space, figures: Iterable[tuple[Configuration, float | None]]) -> Mapping[str, float] | None:
-    """Shares of one, the largest first; None where too few configurations have a figure, or all have the same.
+    """Return the share of the variance that each hyperparameter explains, the largest first.
 
-    A parameter on a logarithmic scale is judged on that scale. Those with a condition are left out: not every
-    configuration has them. Raises InputError where Optuna or scikit-learn is missing.
+    A parameter with a logarithmic scale is analysed on that scale. Parameters with a condition are left out, because
+    not every configuration has them.
+
+    Returns:
+        None if too few configurations have a figure, or all have the same figure.
+
+    Raises:
+        InputError: Optuna or scikit-learn is missing.
     """
     known = [(configuration, value) for configuration, value in figures if value is not None]
     parameters = {name: parameter for name, parameter in space.items() if not parameter.when}
     if len(known) < LEAST_CONFIGURATIONS or len({value for _, value in known}) == 1 or not parameters:
         return None
     try:
-        import sklearn  # noqa: F401, PLC0415 - Optuna's evaluator asks for it late, and in other words
+        import sklearn  # noqa: F401, PLC0415 - Optuna's evaluator imports it late, with another error
         from optuna import create_study  # noqa: PLC0415
         from optuna.importance import FanovaImportanceEvaluator, get_param_importances  # noqa: PLC0415
         from optuna.trial import create_trial  # noqa: PLC0415
@@ -58,7 +64,7 @@ def _distribution(parameter: Range | Choice) -> "BaseDistribution":
 
 
 def _scaled(parameter: Range | Choice, value: Scalar) -> Scalar:
-    """On the scale of the search."""
+    """Return a value on the scale of the search."""
     if isinstance(parameter, Choice) or not isinstance(value, int | float):
         return value
     return log10(value) if parameter.log else float(value)
@@ -66,7 +72,7 @@ def _scaled(parameter: Range | Choice, value: Scalar) -> Scalar:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Optuna tells of each study that it makes."""
+    """Silence Optuna, which logs each study that it creates."""
     from optuna import logging  # noqa: PLC0415
 
     verbosity = logging.get_verbosity()

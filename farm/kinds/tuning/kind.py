@@ -1,12 +1,11 @@
-"""Kind tuning: hyperparameters searched by training. Its jobs are trainings."""
+"""Kind tuning: a search for hyperparameters, whose jobs are trainings."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from farm.kinds.kind import Kind
-from farm.kinds.training.kind import METHOD, UNHEEDED
+from farm.kinds.training.kind import METHOD, UNHEEDED, Training
 from farm.kinds.tuning.sweep import TuningSweep
-from farm.model import JobSpec, Need, SweepData
+from farm.model import Need, SweepData
 
 if TYPE_CHECKING:
     from farm.report.document import Document
@@ -14,15 +13,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tuning(Kind):
-    """Nobody knows how long a training takes."""
-
-    def expected_s(self, spec: JobSpec) -> float | None:  # noqa: ARG002
-        """Return None."""
-        return None
+class Tuning(Training):
+    """Kind tuning, whose trials are trainings."""
 
     def results(self, data: SweepData, selection: "Selection") -> "Document":
-        """Return what each strategy found, and what that took."""
+        """Return the best result of each strategy, and the energy that this took."""
         from farm.kinds.tuning import results  # noqa: PLC0415
 
         return results.document(results.results(data, selection))

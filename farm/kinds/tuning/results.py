@@ -1,4 +1,4 @@
-"""The results of a sweep of kind tuning: what each strategy found, what that took, and what may be claimed of it."""
+"""The results of a sweep of kind tuning: accuracy and energy of each strategy, and what may be claimed about it."""
 
 import json
 from collections import Counter
@@ -32,7 +32,7 @@ _NOTHING_COMPARED = (
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Searches, summed up."""
+    """Results of searches."""
 
     selected: Selected
     found: Found
@@ -41,11 +41,11 @@ class Results:
     flags: Counter[Flag]
     machines: int
     by: str
-    targets: tuple[float, ...]  #: accuracies, of which the energy until they are reached is shown
+    targets: tuple[float, ...]  #: wanted accuracies, for each of which the energy until then is shown
 
 
 def results(data: SweepData, selection: Selection) -> Results:
-    """Sort the trials of a sweep by study and workload; raises InputError where the selection does not fit."""
+    """Group the trials of a sweep by study and workload; raises InputError if the selection does not fit the sweep."""
     if selection.by not in {(), (BY_STRATEGY,), (BY_CONFIGURATION,)}:
         raise InputError(f"--by: a tuning sweep is shown by {BY_STRATEGY} or by {BY_CONFIGURATION}; --where filters it")
     trials = fitting(data.trials, labels, selection.where)
@@ -55,7 +55,7 @@ def results(data: SweepData, selection: Selection) -> Results:
     samples = [sample for sample in unit_samples(data) if sample.labels["trial"] in wanted]
     selected = select(data.record, samples, Selection(domain=data.domain), COLUMNS)
     return Results(
-        selected=replace(selected, averaged={}),  # what differs names the workloads
+        selected=replace(selected, averaged={}),  # factors that differ name the workloads
         found=found,
         workloads=tuple(workloads(found.studies)),
         space=space,
@@ -87,7 +87,7 @@ def document(found: Results) -> Document:
 
 
 def _records(found: Results) -> list[Record]:
-    """Return a row a strategy and workload, or a row a configuration."""
+    """Return a row for each strategy and workload, or for each configuration."""
     of = tables.configurations if found.by == BY_CONFIGURATION else tables.strategies
     own: Record = {"sweep": found.selected.sweep.id, "is_net": found.found.is_net}
     return [own | record for workload in found.workloads for record in of(workload).records()]
@@ -118,7 +118,7 @@ def _workload(found: Results, workload: Workload) -> Iterator[Block]:
 
 
 def claim(comparison: StrategyComparison, is_modelled: bool) -> str:
-    """Say what the seeds show of a strategy and random search, and no more."""
+    """Return what the seeds show about a strategy compared with random search."""
     seeds, strategy = len(comparison.races), comparison.strategy
     joules = "modelled energy" if is_modelled else "energy"
     if comparison.verdict == "never":
@@ -144,15 +144,15 @@ def _footnotes(found: Results) -> list[str]:
     own = []
     if found.by == BY_STRATEGY:
         own += notes.spread(s.best_accuracy for s in strategies)
-        own.append("reach random's: seeds with which it has at least random's best accuracy; medians over seeds.")
-        own.append("dominated: another configuration of the study is no less accurate and takes no more J.")
+        own.append("reach random's: seeds that reach random's best accuracy; trials and J until then are medians.")
+        own.append("dominated: another configuration of the study is as accurate or better, and takes no more J.")
         own.append("matters: share of the variance that each hyperparameter explains alone (fANOVA).")
     if found.found.is_mixed:
-        own.append("Modelled and measured joules, or simulated and real ones, are never added: choose by --where.")
+        own.append("Modelled and measured joules, or simulated and real ones, are never added: choose with --where.")
     elif unknown:
-        own.append(f"The joules of {several(unknown, 'trial')} are unknown, and in no sum.")
+        own.append(f"The joules of {several(unknown, 'trial')} are unknown, and are in no sum.")
     if pruned and found.by == BY_STRATEGY:
-        own.append("saved by pruning: an estimate, from the epochs left and each trial's own J per epoch.")
+        own.append("saved by pruning: an estimate, from the remaining epochs and each trial's J per epoch.")
     if found.machines > 1:
         own.append(f"{found.machines} machines took part: their joules differ for the same work.")
     if found.flags:

@@ -1,4 +1,4 @@
-"""What searches for hyperparameters found and what that took: every training counts, failed and cut ones too. Pure."""
+"""Accuracy and energy of searches for hyperparameters; failed and pruned trainings count too. Pure."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
@@ -7,33 +7,33 @@ from enum import StrEnum
 from statistics import fmean
 
 from farm.analysis.aggregate import Key
-from farm.analysis.intervals import Interval, mean_interval
+from farm.analysis.intervals import Interval
 from farm.analysis.rules import net_stands_out
 from farm.analysis.samples import device_domain, rows_by_trial
-from farm.kinds.training.runs import Run, runs
+from farm.kinds.training.runs import Run, mean_known, runs
 from farm.model import SEARCH_FACTORS, Asked, Domain, Flag, MeasurementRow, Point, Quality, Scalar, Stopped, TrialRow
 from farm.model.energies import Joules, total
 
 
 class Outcome(StrEnum):
-    """How a training of a study ended."""
+    """End of a training of a study."""
 
-    COMPLETE = "complete"  #: its own last epoch, or no better one in sight
+    COMPLETE = "complete"  #: the training ran to its last epoch, or stopped early without a better accuracy
     PRUNED = "pruned"
     FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One training of one configuration; a configuration has several where it is repeated, or one failed."""
+    """One training of one configuration; a configuration has several if it is repeated, or if one failed."""
 
-    number: int  #: of the configuration in its study
-    params: Point  #: the hyperparameters that were searched
+    number: int  #: number of the configuration in its study
+    params: Point  #: values of the hyperparameters that are searched
     outcome: Outcome
-    accuracy: float | None  #: of the last epoch; None: it failed
-    energy_j: float | None  #: setup, training and validation; of a failed one, what is known of it
-    saved_j: float | None = None  #: estimate: the epochs that pruning spared it, at its own joules per epoch
-    sampler_s: float = 0.0  #: that asking for the configuration took
+    accuracy: float | None  #: accuracy of the last epoch; None: the training failed
+    energy_j: float | None  #: energy of setup, training and validation; if the training failed, the known part
+    saved_j: float | None = None  #: estimate of what pruning saved: the remaining epochs at the joules of those done
+    sampler_s: float = 0.0  #: time in which the strategy chose the configuration
     sampler_cpu_s: float = 0.0
 
 
@@ -41,26 +41,26 @@ class Attempt:
 class Configuration:
     """One point of a search space that a study tried."""
 
-    number: int  #: counts the configurations of a study from 0, in the order in which they were asked for
+    number: int  #: position in the study, from 0, in the order in which the strategy chose configurations
     params: Point
     attempts: tuple[Attempt, ...]
 
     @property
     def accuracy(self) -> float | None:
-        """Mean over its repetitions; None: all of them failed."""
+        """Return the mean over repetitions; None if all of them failed."""
         known = [a.accuracy for a in self.attempts if a.accuracy is not None]
         return fmean(known) if known else None
 
     @property
     def energy_j(self) -> float | None:
-        """Of one training to the end; None where one is unknown or was cut short, or all failed."""
+        """Return the mean energy of a complete training; None if one is unknown or was pruned, or all failed."""
         whole = [a.energy_j for a in self.attempts if a.outcome is not Outcome.FAILED]
         known = [energy for energy in whole if energy is not None]
         was_cut = any(a.outcome is Outcome.PRUNED for a in self.attempts)
         return fmean(known) if known and len(known) == len(whole) and not was_cut else None
 
     def is_beaten_by(self, other: "Configuration") -> bool:
-        """Whether the other is no worse in accuracy and energy, and better in one; what is unknown beats nothing."""
+        """Return True if the other is no worse in accuracy and energy, and better in one; unknown values never win."""
         accuracy, energy_j = self.accuracy, self.energy_j
         if accuracy is None or energy_j is None or other.accuracy is None or other.energy_j is None:
             return False
@@ -70,11 +70,11 @@ class Configuration:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Where a study stood after a configuration."""
+    """State of a study after a configuration."""
 
-    trials: int  #: so far
-    joules: float  #: so far, of those that are known
-    accuracy: float | None  #: the best so far
+    trials: int  #: trials so far
+    joules: float  #: known joules so far
+    accuracy: float | None  #: best accuracy so far
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,40 +84,40 @@ class Study:
     workload: Key
     strategy: str
     seed: Scalar
-    configurations: tuple[Configuration, ...]  #: by number
+    configurations: tuple[Configuration, ...]  #: in order of their numbers
 
     @property
     def attempts(self) -> list[Attempt]:
-        """Every training."""
+        """Return all trainings."""
         return [attempt for configuration in self.configurations for attempt in configuration.attempts]
 
     @property
     def total_j(self) -> float | None:
-        """Of all trainings whose energy is known; None where none is."""
+        """Return the known joules of all trainings; None if all are unknown."""
         return _sum(self.attempts)
 
     @property
     def unknown(self) -> int:
-        """Trainings whose energy is not known."""
+        """Return the number of trainings whose energy is unknown."""
         return sum(attempt.energy_j is None for attempt in self.attempts)
 
     @property
     def is_metered(self) -> bool:
-        """Whether the energy of every training is known but of those that failed."""
+        """Return True if the energy of every training that did not fail is known."""
         return all(a.energy_j is not None or a.outcome is Outcome.FAILED for a in self.attempts)
 
     @property
     def best_accuracy(self) -> float | None:
-        """Of all its configurations."""
+        """Return the best accuracy of all configurations."""
         return max((c.accuracy for c in self.configurations if c.accuracy is not None), default=None)
 
     @property
     def dominated(self) -> list[Configuration]:
-        """Those that another one of the study beats in both accuracy and energy."""
+        """Return the configurations that another one of the study beats in accuracy and energy."""
         return [c for c in self.configurations if any(c.is_beaten_by(other) for other in self.configurations)]
 
     def curve(self) -> list[Step]:
-        """A step for each configuration."""
+        """Return a step for each configuration."""
         steps: list[Step] = []
         trials, joules, best = 0, 0.0, None
         for configuration in self.configurations:
@@ -128,22 +128,22 @@ class Study:
         return steps
 
     def until(self, accuracy: float) -> Step | None:
-        """The first step with at least that accuracy; None: it is never reached (censored)."""
+        """Return the first step with at least that accuracy; None if it is never reached (censored)."""
         return next((s for s in self.curve() if s.accuracy is not None and s.accuracy >= accuracy), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """All that a tuning sweep brought."""
+    """All studies of a tuning sweep."""
 
     studies: tuple[Study, ...]
-    is_net: bool  #: False: some net energies are unknown or within the noise, so these are gross ones
-    is_mixed: bool  #: joules of kinds that must not be added: all of them are left unknown
+    is_net: bool  #: False: energies are gross, because some net ones are unknown or within their noise
+    is_mixed: bool  #: True: there are joules of kinds that must not be added, so all energies are unknown
 
 
 @dataclass(frozen=True, slots=True)
 class StrategySummary:
-    """One strategy on one workload, over its seeds. Shares are of the joules that are known."""
+    """Summary of one strategy on one workload over its seeds; shares are shares of the known joules."""
 
     workload: Key
     strategy: str
@@ -152,24 +152,28 @@ class StrategySummary:
     failed: int
     pruned: int
     dominated: int
-    unknown: int  #: trials whose energy is not known
+    unknown: int  #: trials whose energy is unknown
     best_accuracy: Interval | None
-    total_j: Interval | None  #: of one study
+    total_j: Interval | None  #: joules of one study
     failed_share: float | None
     pruned_share: float | None
     dominated_share: float | None
-    saved_j: float | None  #: by pruning, in a study: an estimate; None: nothing was pruned, or it is unknown
-    sampler_s: float  #: for one configuration
+    saved_j: float | None  #: estimate of what pruning saved in a study; None: nothing was pruned, or it is unknown
+    sampler_s: float  #: time in which the strategy chose a configuration
     sampler_cpu_s: float
 
 
 def studies(
-    trials: Iterable[TrialRow],
-    rows: Iterable[MeasurementRow],
-    searched: Collection[str],
-    domain: Domain | None = None,
+    trials: Iterable[TrialRow], rows: Iterable[MeasurementRow], searched: Collection[str], domain: Domain | None = None
 ) -> Found:
-    """Every study of a tuning sweep; `searched`: the hyperparameters of its space. None: each trial's own device."""
+    """Return the studies of a tuning sweep.
+
+    Args:
+        trials: the trials of the sweep.
+        rows: measurements of setup, training and validation.
+        searched: names of the hyperparameters in the search space.
+        domain: where joules are metered; None: the device of each trial.
+    """
     asked = [(trial, trial.asked) for trial in trials if trial.asked is not None]
     by_trial = rows_by_trial(rows)
     own = {t.trial: [r for r in by_trial[t.trial] if r.domain == (domain or device_domain(t))] for t, _ in asked}
@@ -189,7 +193,7 @@ def studies(
 
 
 def summarise(found: Iterable[Study]) -> list[StrategySummary]:
-    """By workload and strategy, in order of appearance."""
+    """Sum up studies by workload and strategy, in the order in which these first appear."""
     groups: dict[tuple[Key, str], list[Study]] = defaultdict(list)
     for study in found:
         groups[study.workload, study.strategy].append(study)
@@ -197,7 +201,10 @@ def summarise(found: Iterable[Study]) -> list[StrategySummary]:
 
 
 def front(found: Iterable[Study]) -> list[tuple[Study, Configuration]]:
-    """The configurations of all these studies, which are of one workload, that none beats; the cheapest first."""
+    """Return the configurations that no other one beats, with their studies, which are of one workload.
+
+    The configuration with the least energy comes first.
+    """
     all_of_them = [(study, c) for study in found for c in study.configurations if c.energy_j is not None]
     unbeaten = [
         (study, mine) for study, mine in all_of_them if not any(mine.is_beaten_by(other) for _, other in all_of_them)
@@ -209,10 +216,7 @@ def _energy(trial: TrialRow, run: Run) -> Joules:
     stages = [run.setup.joules, run.training.joules, run.validation.joules]
     if trial.failure is None:
         return total(stages)
-    return Joules(
-        gross=_added(stage.gross for stage in stages),
-        net=_added(stage.net for stage in stages),
-    )
+    return Joules(gross=_added(stage.gross for stage in stages), net=_added(stage.net for stage in stages))
 
 
 def _attempt(
@@ -233,7 +237,7 @@ def _attempt(
 
 
 def _saved(trial: TrialRow, run: Run, is_net: bool) -> float | None:
-    """Of the epochs that pruning left, at the mean joules of those that were done."""
+    """Return the joules of the epochs that pruning left out, if each took the mean of the epochs that were done."""
     spent = total([run.training.joules, run.validation.joules]).per(len(run.epochs))
     epoch_j, planned = spent.net if is_net else spent.gross, trial.factors.get("epochs")
     if trial.stopped is not Stopped.PRUNED or epoch_j is None or not isinstance(planned, int):
@@ -273,8 +277,8 @@ def _summary(group: Sequence[Study]) -> StrategySummary:
         pruned=len(pruned),
         dominated=len(beaten),
         unknown=sum(study.unknown for study in group),
-        best_accuracy=_mean(study.best_accuracy for study in group),
-        total_j=_mean(study.total_j for study in group),
+        best_accuracy=mean_known(study.best_accuracy for study in group),
+        total_j=mean_known(study.total_j for study in group),
         failed_share=_share(failed, everything),
         pruned_share=_share(pruned, everything),
         dominated_share=_share(wasted, everything),
@@ -285,7 +289,7 @@ def _summary(group: Sequence[Study]) -> StrategySummary:
 
 
 def _share(part: Sequence[Attempt], everything: float | None) -> float | None:
-    """Unknown where it is of all these trials; none where there is no such trial."""
+    """Return the share of some trainings; None if their joules are unknown, 0 if there is no such training."""
     joules = _sum(part) if part else 0.0
     return joules / everything if everything and joules is not None else None
 
@@ -295,12 +299,6 @@ def _sum(attempts: Iterable[Attempt]) -> float | None:
 
 
 def _added(values: Iterable[float | None]) -> float | None:
-    """Of those that are known; None where none is."""
+    """Return the sum of the known values; None if all are unknown."""
     known = [value for value in values if value is not None]
     return sum(known) if known else None
-
-
-def _mean(values: Iterable[float | None]) -> Interval | None:
-    """Over those that are known."""
-    known = [value for value in values if value is not None]
-    return mean_interval(known) if known else None

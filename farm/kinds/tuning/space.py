@@ -1,43 +1,44 @@
-"""The search space of a tuning sweep as written: what each hyperparameter may be, and when it is there at all."""
+"""The search space of a tuning sweep: the values of each hyperparameter, and the condition under which it exists."""
 
 from collections.abc import Callable, ItemsView, Iterator, Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Discriminator, Field, RootModel, Tag, model_validator
 
+from farm.kinds.factors import Many
 from farm.model import Frozen, Point, Scalar
 from farm.spec.positions import Loc
-from farm.spec.types import Expected, OneOrMore, ShortForm, Switch, problem, refuse, shown, suggestion
+from farm.spec.types import Expected, ShortForm, Switch, problem, refuse, shown, suggestion
 
-#: More than this is a mistake rather than a search.
+#: Largest number of hyperparameters; more are probably a mistake.
 MAX_PARAMETERS = 50
 
 Bound = Annotated[float, Field(strict=True, ge=-1e12, le=1e12), Expected("a number")]
 NumberType = Annotated[Literal["float", "int"], Expected()]
 Levels = Annotated[int, Field(strict=True, ge=2, le=1000), Expected("an integer, 2 or more")]
 Option = Annotated[Scalar, Expected("a text, a number, true, false or null")]
-Options = Annotated[tuple[Option, ...], OneOrMore()]
+Options = Many[Option]
 
 
 class Parameter(Frozen):
-    """What every hyperparameter has."""
+    """Base class of hyperparameters."""
 
     when: dict[str, Options] = Field(
-        default_factory=dict, description="there only where other parameters have one of these values"
+        default_factory=dict, description="the parameter exists only if others have one of these values"
     )
 
     def exists(self, chosen: Mapping[str, Scalar]) -> bool:
-        """Whether a trial with these values, those of the parameters above, has it."""
+        """Return True if the parameter exists in a trial with these values of the parameters above it."""
         return all(name in chosen and chosen[name] in values for name, values in self.when.items())
 
 
 class Range(Parameter):
-    """A number between two bounds, both of which it may be."""
+    """Number between two bounds, which are possible values too."""
 
     low: Bound = Field(description="least value")
     high: Bound = Field(description="greatest value")
-    type: NumberType = Field("float", description="float, or int for whole numbers alone")
-    log: Switch = Field(False, description="even on a logarithmic scale")
+    type: NumberType = Field("float", description="float, or int for whole numbers only")
+    log: Switch = Field(False, description="draw values evenly on a logarithmic scale")
     levels: Levels | None = Field(None, description="values in a grid; default: the levels of the strategy")
 
     @model_validator(mode="after")
@@ -45,7 +46,7 @@ class Range(Parameter):
         problems: list[tuple[Loc, str]] = []
         if self.type == "int":
             problems += [
-                ((field,), f"expected a whole number, since type is int, got {shown(bound)}")
+                ((field,), f"expected a whole number because type is int, got {shown(bound)}")
                 for field, bound in (("low", self.low), ("high", self.high))
                 if not bound.is_integer()
             ]
@@ -58,7 +59,7 @@ class Range(Parameter):
 
 
 class Choice(Parameter):
-    """One of several values without an order."""
+    """Choice of one of several values without an order."""
 
     choices: Options = Field(description="the values")
 
@@ -83,7 +84,7 @@ Dimension = Annotated[
 
 
 class Space(RootModel[dict[str, Dimension]]):
-    """Every hyperparameter by name; a condition refers to parameters above it."""
+    """Hyperparameters by name; a condition refers to parameters above it."""
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
@@ -91,11 +92,11 @@ class Space(RootModel[dict[str, Dimension]]):
         return self.root[name]
 
     def items(self) -> ItemsView[str, Range | Choice]:
-        """Names and parameters, in the order of the text."""
+        """Return names and parameters in the order of the text."""
         return self.root.items()
 
     def fill(self, choose: Callable[[str, Range | Choice], Scalar]) -> Point:
-        """A point: each parameter that exists there, in order, as `choose` says."""
+        """Return a point with a value that `choose` returns for each parameter that exists, in order."""
         chosen: Point = {}
         for name, parameter in self.items():
             if parameter.exists(chosen):
@@ -115,13 +116,13 @@ class Space(RootModel[dict[str, Dimension]]):
         return self
 
     def _misplaced(self, name: str, other: str, values: tuple[Scalar, ...]) -> Iterator[tuple[Loc, str]]:
-        """What is wrong with the condition of `name` that `other` is one of the values."""
+        """Yield what is wrong with the condition of `name` that `other` has one of the values."""
         names = list(self.root)
         if other not in self.root:
             above = {known: known for known in names[: names.index(name)]}
             yield (other,), f"no parameter {other!r} is in the space{suggestion(other, above)}"
         elif names.index(other) >= names.index(name):
-            yield (other,), f"{other!r} must stand above {name!r}, whose condition it is"
+            yield (other,), f"{other!r} must stand above {name!r}, because it is a condition of it"
         elif not isinstance(condition := self[other], Choice):
             yield (other,), f"{other!r} is a range: a condition needs a list of choices"
         else:

@@ -1,4 +1,4 @@
-"""How a tuning sweep searches and what it cuts short, as written."""
+"""The strategies of a tuning sweep, and the rules that prune its trials."""
 
 from collections.abc import Iterator, Mapping, Set
 from typing import Annotated, Any, Literal, Self
@@ -10,12 +10,9 @@ from farm.model import Frozen
 from farm.spec.positions import Loc
 from farm.spec.types import Count, Expected, ShortForm, Switch, refuse
 
-StrategyName = Annotated[
-    Literal["grid", "random", "halton", "sobol", "gp", "tpe", "nsga2", "gp-pi"],
-    Expected(),
-]
+StrategyName = Annotated[Literal["grid", "random", "halton", "sobol", "gp", "tpe", "nsga2", "gp-pi"], Expected()]
 RuleName = Annotated[Literal["median", "halving", "hyperband"], Expected()]
-#: What a strategy looks for: accuracy is the higher the better, energy the lower.
+#: Figure that a strategy improves: higher accuracy or lower energy.
 Objective = Annotated[Literal["accuracy", "energy"], Expected()]
 
 Population = Annotated[int, Field(strict=True, ge=2, le=1000), Expected("an integer, 2 or more")]
@@ -23,46 +20,46 @@ Factor = Annotated[int, Field(strict=True, ge=2, le=100), Expected("an integer, 
 Epochs = Annotated[int, Field(strict=True, ge=0, le=100_000), Expected("a number of epochs, 0 or more")]
 
 
-#: The options that are not for every name, with the names that have them.
+#: Options that only some strategies or rules have, with the names of these.
 _STRATEGY_OPTIONS = {"levels": ("grid",), "endpoint": ("grid",), "startup": ("gp", "tpe"), "population": ("nsga2",)}
 _HALVINGS = ("halving", "hyperband")
 _RULE_OPTIONS = {"startup": ("median",), "warmup": ("median",), "factor": _HALVINGS, "first": _HALVINGS}
 
 
 class Strategy(Frozen):
-    """One way to search."""
+    """Way to search for configurations."""
 
     name: StrategyName = Field(
         description="grid, random, halton, sobol, gp (Gaussian process, expected improvement), tpe, nsga2, or "
-        "gp-pi (the study's: raw units, probability of improvement)"
+        "gp-pi (of the published study: raw units, probability of improvement)"
     )
-    levels: Levels = Field(5, description="grid: values of a range that names no levels of its own")
+    levels: Levels = Field(5, description="grid: number of values of a range without its own levels")
     endpoint: Switch = Field(True, description="grid: the upper bound of a range is one of its values")
-    startup: Count = Field(10, description="gp, tpe: trials at random before there is a model")
+    startup: Count = Field(10, description="gp, tpe: random trials before a model is used")
     population: Population = Field(20, description="nsga2: trials in a generation")
 
     @model_validator(mode="after")
     def _options_belong(self) -> Self:
-        refuse(_strangers(self.name, self.model_fields_set, _STRATEGY_OPTIONS))
+        refuse(_misplaced(self.name, self.model_fields_set, _STRATEGY_OPTIONS))
         return self
 
 
 class Pruning(Frozen):
-    """When a trial that does badly is cut short."""
+    """Rule by which bad trials are stopped early."""
 
     rule: RuleName = Field(description="median, halving (successive halving) or hyperband")
-    startup: Count = Field(5, description="median: trials that must complete before any is cut")
-    warmup: Epochs = Field(0, description="median: epochs that every trial gets")
-    factor: Factor = Field(3, description="halving, hyperband: one in so many goes on at each rung")
+    startup: Count = Field(5, description="median: trials that must complete before any is pruned")
+    warmup: Epochs = Field(0, description="median: epochs that every trial runs")
+    factor: Factor = Field(3, description="halving, hyperband: one in this number of trials continues at each rung")
     first: Count = Field(1, description="halving, hyperband: epochs before the first rung")
 
     @model_validator(mode="after")
     def _options_belong(self) -> Self:
-        refuse(_strangers(self.rule, self.model_fields_set, _RULE_OPTIONS))
+        refuse(_misplaced(self.rule, self.model_fields_set, _RULE_OPTIONS))
         return self
 
 
-def _strangers(name: str, given: Set[str], options: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[Loc, str]]:
+def _misplaced(name: str, given: Set[str], options: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[Loc, str]]:
     for option, owners in options.items():
         if option in given and name not in owners:
             yield (option,), f"belongs to {' and '.join(owners)}: {name} has no such option"

@@ -1,4 +1,4 @@
-"""Sweeps of kind tuning: the factors of training, and how their hyperparameters are searched."""
+"""Sweeps of kind tuning: the factors of training, and how hyperparameters are searched."""
 
 import math
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
 
+from farm.kinds.factors import Many
 from farm.kinds.training.sweep import Training
 from farm.kinds.tuning.space import Choice, Range, Space
 from farm.kinds.tuning.strategies import Objective, PruningOrRule, Strategy, StrategyOrName
@@ -23,35 +24,33 @@ SEARCHABLE = (
 
 
 def _first_seeds(value: Any) -> Any:
-    """A number stands for so many seeds; a list of one names its seed."""
+    """Return the seeds 1 to N for a number N; a list of seeds stays as it is."""
     if not isinstance(value, int) or isinstance(value, bool):
         return value
     if not 1 <= value <= MAX_SEEDS:
-        raise problem(f"expected how many seeds, 1 to {MAX_SEEDS}, or a list of them such as [7], got {value}")
+        raise problem(f"expected a number of seeds, 1 to {MAX_SEEDS}, or a list of seeds such as [7], got {value}")
     return list(range(1, value + 1))
 
 
 class Tuning(Frozen):
-    """How a tuning sweep searches: every strategy with every seed is a study of its own."""
+    """Settings of a search: every strategy with every seed is a study."""
 
-    space: Space = Field(description="the hyperparameters to choose, which take the place of the workload's")
-    strategies: Annotated[tuple[StrategyOrName, ...], OneOrMore()] = Field(description="ways to search")
+    space: Space = Field(description="hyperparameters to search, which replace those of the workload")
+    strategies: Many[StrategyOrName] = Field(description="ways to search")
     trials: Count = Field(20, description="configurations in a study")
     seeds: Annotated[tuple[Seed, ...], OneOrMore(), ShortForm(_first_seeds, {"type": "integer"})] = Field(
-        (1, 2, 3, 4, 5), description="of the strategies: a list, or how many; a claim needs at least 5"
+        (1, 2, 3, 4, 5), description="seeds of the strategies: a list, or their number; a claim needs at least 5"
     )
-    objectives: Annotated[tuple[Objective, ...], OneOrMore()] = Field(
-        ("accuracy",), description="what is looked for: accuracy, energy, or both"
-    )
-    pruning: PruningOrRule | None = Field(None, description="cut bad trials short: median, halving or hyperband")
-    parallel: PositiveInt = Field(1, description="trials of one study that may be open at once")
+    objectives: Many[Objective] = Field(("accuracy",), description="figures to improve: accuracy, energy, or both")
+    pruning: PruningOrRule | None = Field(None, description="stop bad trials early: median, halving or hyperband")
+    parallel: PositiveInt = Field(1, description="trials of one study that may run at once")
 
     @field_validator("strategies")
     @classmethod
     def _have_names(cls, strategies: tuple[Strategy, ...]) -> tuple[Strategy, ...]:
         names = [strategy.name for strategy in strategies]
         refuse(
-            ((index,), f"a second {name}: results could not tell them apart, use a sweep each")
+            ((index,), f"{name} appears twice: results could not distinguish the two, so use separate sweeps")
             for index, name in enumerate(names)
             if name in names[:index]
         )
@@ -59,12 +58,12 @@ class Tuning(Frozen):
 
 
 class TuningSweep(Sweep):
-    """Hyperparameters searched by training."""
+    """Sweep that searches hyperparameters by training."""
 
     kind: Literal["tuning"] = KIND
     workload: Training = WORKLOAD
     exclude: Annotated[tuple[Exclusion, ...], ExclusionsOf(Training)] = EXCLUDE
-    ordered: ClassVar[tuple[str, ...]] = ("tuning",)  # parameters and choices are drawn in their order
+    ordered: ClassVar[tuple[str, ...]] = ("tuning",)  # the order of parameters and choices matters: see `Sweep`
     tuning: Tuning = Field(description="how to search")
     repetitions: Annotated[Repetitions, EXACTLY] = Field(
         default_factory=lambda: Repetitions(min=1, max=1),
@@ -87,7 +86,7 @@ class TuningSweep(Sweep):
 
 
 def _misfits(name: str, parameter: Range | Choice, workload: Training | None) -> Iterator[tuple[Loc, str]]:
-    """What a parameter of the space has that the workload cannot take."""
+    """Yield the values of a parameter that the workload does not accept."""
     if name not in SEARCHABLE:
         yield ("space", name), f"cannot be searched: expected one of {', '.join(SEARCHABLE)}"
         return
@@ -105,7 +104,7 @@ def _misfits(name: str, parameter: Range | Choice, workload: Training | None) ->
 
 
 def _ends(parameter: Range) -> tuple[float, ...]:
-    """The bounds; the upper one of a range of fractions may be a limit that is never drawn."""
+    """Return the bounds; the upper bound of a range of fractions may be a limit that is never drawn."""
     if parameter.type == "int":
         return int(parameter.low), int(parameter.high)
     return parameter.low, math.nextafter(parameter.high, parameter.low)

@@ -1,4 +1,4 @@
-"""The tables of searches: what strategies reached and spent, the Pareto front, what matters, all configurations."""
+"""Tables of searches: accuracy and joules of strategies, the Pareto front, importances, and all configurations."""
 
 from collections.abc import Iterable, Sequence
 from math import isfinite
@@ -14,7 +14,7 @@ from farm.model import Point
 from farm.report.document import Column, Form, Row, Table, Value, key
 from farm.report.numbers import label, number, percent
 
-#: Configurations of the Pareto front in the table; all of them are among the records by configuration.
+#: Largest number of configurations of the Pareto front in a table; the rows by configuration have all of them.
 _FRONT = 8
 _STRATEGY = key("strategy")
 _REACHED = (
@@ -45,6 +45,11 @@ _FILES = (
     *(Column(name) for name in ("races", "reached_random_best", "j_over_random")),
     *(Column(name) for name in ("j_over_random_low", "j_over_random_high", "p", "verdict")),
 )
+#: Fields of a summary that are columns too.
+_FIELDS = (
+    *("strategy", "seeds", "trials", "failed", "pruned", "dominated", "best_accuracy", "total_j"),
+    *("failed_share", "pruned_share", "dominated_share", "sampler_s", "sampler_cpu_s"),
+)
 _UNTIL = (
     _STRATEGY,
     key("until"),
@@ -59,7 +64,7 @@ _PARAMS = Column("hyperparameters", "hyperparameters", Form.TEXT, in_files=False
 
 
 def strategies(workload: Workload) -> Table:
-    """Return a table for files: all that is known of each strategy."""
+    """Return a table for files with all figures of each strategy."""
     rows = [
         Row(dict(strategy.workload) | _values(strategy, workload.comparison(strategy.strategy)))
         for strategy in workload.strategies
@@ -68,7 +73,7 @@ def strategies(workload: Workload) -> Table:
 
 
 def reached(workload: Workload) -> Table:
-    """Return what each strategy found, and how soon it had what random search found."""
+    """Return the best accuracy of each strategy, and how soon it reached random's best accuracy."""
     rows = []
     for strategy in workload.strategies:
         comparison = workload.comparison(strategy.strategy)
@@ -83,29 +88,13 @@ def reached(workload: Workload) -> Table:
 
 
 def spent(workload: Workload) -> Table:
-    """Return where the joules of each strategy went."""
+    """Return what share of the joules of each strategy was wasted, and what pruning saved."""
     return Table(_SPENT, [Row(_values(strategy, None)) for strategy in workload.strategies])
 
 
 def _values(strategy: StrategySummary, comparison: StrategyComparison | None) -> dict[str, Value]:
-    own: dict[str, Value] = {
-        "strategy": strategy.strategy,
-        "seeds": strategy.seeds,
-        "trials": strategy.trials,
-        "failed": strategy.failed,
-        "pruned": strategy.pruned,
-        "dominated": strategy.dominated,
-        "unknown_energy": strategy.unknown,
-        "best_accuracy": strategy.best_accuracy,
-        "total_j": strategy.total_j,
-        "failed_share": strategy.failed_share,
-        "pruned_share": strategy.pruned_share,
-        "dominated_share": strategy.dominated_share,
-        "saved_by_pruning_j_estimate": strategy.saved_j,
-        "sampler_s": strategy.sampler_s,
-        "sampler_cpu_s": strategy.sampler_cpu_s,
-        "races": 0,
-    }
+    own: dict[str, Value] = {name: getattr(strategy, name) for name in _FIELDS}
+    own |= {"unknown_energy": strategy.unknown, "saved_by_pruning_j_estimate": strategy.saved_j, "races": 0}
     if comparison is None:
         return own
     return own | {
@@ -120,10 +109,7 @@ def _values(strategy: StrategySummary, comparison: StrategyComparison | None) ->
 
 
 def ratio(comparison: StrategyComparison) -> str:
-    """Return the median of the joules until the goal over all of random's, with its interval; or that none gets there.
-
-    It may be infinite, so it is no `Median`.
-    """
+    """Return the median ratio of joules with its interval, or `never` if it is infinite."""
     if comparison.ratio_low is None or comparison.ratio_high is None or not isfinite(comparison.ratio):
         return _percent(comparison.ratio)
     return f"{_percent(comparison.ratio)} ({_percent(comparison.ratio_low)} to {_percent(comparison.ratio_high)})"
@@ -134,12 +120,12 @@ def _percent(value: float) -> str:
 
 
 def _finite(value: float | None) -> float | None:
-    """Return None for a ratio of a goal that is never reached."""
+    """Return None for an infinite ratio, whose goal is never reached."""
     return value if value is not None and isfinite(value) else None
 
 
 def until(workload: Workload, targets: Sequence[float]) -> Table:
-    """Return what each strategy took to reach each accuracy."""
+    """Return the trials and joules until each strategy reached each accuracy."""
     rows = []
     for strategy, target in ((s.strategy, target) for s in workload.strategies for target in targets):
         studies = [study for study in workload.studies if study.strategy == strategy]
@@ -157,7 +143,7 @@ def until(workload: Workload, targets: Sequence[float]) -> Table:
 
 
 def front_of(workload: Workload) -> Table:
-    """Return the configurations that none beats, or the most accurate of them."""
+    """Return the configurations that no other one beats, or the most accurate of them."""
     unbeaten = front(workload.studies)
     more = f", the {_FRONT} most accurate of {len(unbeaten)}" if len(unbeaten) > _FRONT else ""
     rows = [
@@ -177,7 +163,7 @@ def front_of(workload: Workload) -> Table:
 
 
 def importances(workload: Workload, space: Space) -> Table:
-    """Return how much each hyperparameter explains of accuracy and of joules; raises InputError without fANOVA."""
+    """Return how much each hyperparameter explains of accuracy and joules; raises InputError without Optuna."""
     tried = [configuration for _, configuration in workload.configurations]
     accuracy = importance(space, [(c, c.accuracy) for c in tried]) or {}
     joules = importance(space, [(c, c.energy_j) for c in tried]) or {}
@@ -190,7 +176,7 @@ def importances(workload: Workload, space: Space) -> Table:
 
 
 def configurations(workload: Workload) -> Table:
-    """Return every configuration with the curve of its study: a row a step."""
+    """Return every configuration, with the state of its study after it."""
     unbeaten = {id(c) for _, c in front(workload.studies)}
     dominated = {id(c) for study in workload.studies for c in study.dominated}
     steps = [step for study in workload.studies for step in study.curve()]
@@ -227,7 +213,7 @@ def configurations(workload: Workload) -> Table:
 
 
 def _keys(workloads: Iterable[Key]) -> list[Column]:
-    """Return columns for files that name the workload."""
+    """Return the columns for files that name the workload."""
     return [Column(name) for name in dict.fromkeys(name for workload in workloads for name, _ in workload)]
 
 

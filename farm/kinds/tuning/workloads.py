@@ -1,4 +1,4 @@
-"""All that a tuning sweep brought on each workload. Pure."""
+"""The results of a tuning sweep on each workload. Pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,25 +10,25 @@ from farm.kinds.tuning.searches import Configuration, StrategySummary, Study, su
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """The studies of one workload, and what they come to."""
+    """Studies of one workload, with their summaries and comparisons."""
 
-    key: Key  #: what tells it from the other workloads of the sweep
+    key: Key  #: what distinguishes it from the other workloads of the sweep
     studies: tuple[Study, ...]
     strategies: tuple[StrategySummary, ...]
     comparisons: tuple[StrategyComparison, ...]
 
     def comparison(self, strategy: str) -> StrategyComparison | None:
-        """Return the comparison of a strategy with random search; None where there was nothing to compare."""
+        """Return the comparison of a strategy with random search; None if there was nothing to compare."""
         return next((comparison for comparison in self.comparisons if comparison.strategy == strategy), None)
 
     @property
     def configurations(self) -> list[tuple[Study, Configuration]]:
-        """Every configuration that was tried, study by study."""
+        """Return every configuration with its study."""
         return [(study, configuration) for study in self.studies for configuration in study.configurations]
 
 
 def workloads(found: Sequence[Study]) -> Iterator[Workload]:
-    """Yield each workload of these studies, named by what tells it from the others."""
+    """Yield each workload of these studies, named by what distinguishes it from the others."""
     keys = list(dict.fromkeys(study.workload for study in found))
     levels = {name: {dict(key).get(name) for key in keys} for key in keys for name, _ in key}
     every, compared = summarise(found), comparisons(found)

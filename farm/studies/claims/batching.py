@@ -1,8 +1,8 @@
 """What "Batching for Green AI" claims of energy, judged by trials of inference. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 from math import exp, hypot, log
 from statistics import fmean
@@ -18,28 +18,9 @@ from farm.analysis.statistics.equivalence import MARGIN
 from farm.analysis.statistics.pairs import Pair, corrected, of_logs
 from farm.model.catalog import NETWORKS, Accuracy
 from farm.model.errors import InputError
-from farm.studies.claims.finding import (
-    SIGNIFICANCE,
-    Claim,
-    Figure,
-    Finding,
-    Paper,
-    Scale,
-    Trials,
-    Verdict,
-    apart,
-    below,
-    decisive,
-    every,
-    is_sure,
-    most,
-    of_pair,
-    strong,
-    tally,
-    too_few,
-    unclear,
-)
-from farm.studies.timeline import ENOUGH_PAPERS, Timeline, Trend, timelines
+from farm.studies.claims import rules
+from farm.studies.claims.finding import Claim, Figure, Finding, Paper, Scale, Trials, Verdict
+from farm.studies.timeline import ENOUGH_PAPERS, Trend, timelines
 
 PAPER = Paper(
     name="batching",
@@ -51,7 +32,7 @@ PAPER = Paper(
 )
 ENERGY = Claim(
     id="energy-by-batch",
-    says="Batching changes the energy of an image strongly.",
+    statement="Batching changes the energy of an image strongly.",
     figures="ResNet-101, 1024 images: 2101 J one by one, 942 J in batches of 8, 55% less; GPU, gross",
     rule="Agrees if most networks have a batch size whose energy is at least 25% above or 20% below that of the "
     "smallest batch, with its whole 95 % interval (Welch's test of logarithms, Holm), and no network stays within "
@@ -59,27 +40,27 @@ ENERGY = Claim(
 )
 INTERACTION = Claim(
     id="depends-on-network",
-    says="How much batching changes depends on the network.",
+    statement="How much batching changes depends on the network.",
     figures="seen in five networks; no test",
     rule="Agrees if network and batch size interact (anova of logarithms, p < .05). Differs if the effects of all "
     f"networks are equal within {MARGIN:.0%}.",
 )
 DECADE = Claim(
     id="energy-outgrows-accuracy",
-    says="Over the decade energy rises far more steeply than accuracy.",
+    statement="Over the decade energy rises far more steeply than accuracy.",
     figures="five networks of 2012 to 2022; no test",
     rule="Agrees if joules per point of published accuracy rise with the year of publication: the 95 % interval of a "
     "line through 5 papers or more is above 0. Differs if it is below 0.",
 )
 EXCEPTION = Claim(
     id="shufflenet-is-efficient",
-    says="ShuffleNetV2 is the efficient exception.",
+    statement="ShuffleNetV2 is the efficient exception.",
     figures="the least energy of the five, though younger and more accurate than AlexNet",
     rule="Agrees if it takes less energy per image than every other network, each at its best batch (Welch's test of "
     "logarithms, Holm). Differs if another network takes less.",
 )
 EXCEPTIONAL = "shufflenet_v2_x0_5"
-#: What is never compared: another machine, other joules, another way to compute.
+#: Labels that must be equal in trials that are compared.
 PLACE = (
     "machine", "device", "domain", "quality", "simulated", "imported",
     "precision", "weights", "images", "channels_last", "compile", "threads",
@@ -88,14 +69,14 @@ PLACE = (
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Trials that may be compared, by network and batch size; with the energy that is known of all."""
+    """Trials that may be compared: one machine, device and kind of joules."""
 
-    name: str  #: what distinguishes it from the others; empty if it is the only one
+    name: str  #: what distinguishes this place from the others; empty if it is the only one
     samples: Sequence[UnitSample]
-    energy: Energy
+    energy: Energy  #: energy that is compared
 
     def logs(self, energy: Energy | None = None) -> dict[str, dict[int, list[float]]]:
-        """Logarithms of joules per image, by network and batch size, smallest first."""
+        """Return logarithms of joules per image, by network and batch size, smallest first."""
         found: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
         for sample in sorted(self.samples, key=lambda s: (str(s.labels["model"]), _size(s))):
             value = (energy or self.energy).of(sample)
@@ -104,35 +85,35 @@ class Place:
         return found
 
     def of(self, model: str) -> "Place":
-        """One network alone: its net energies may be sure where those of others are not."""
+        """Return the trials of one network: its net energy may be clear even if that of others is within its noise."""
         own = [sample for sample in self.samples if sample.labels["model"] == model]
-        return Place(self.name, own, decisive(own))
+        return Place(self.name, own, rules.choose_energy(own))
 
-    def called(self, what: str) -> str:
-        """With its name, where it has one."""
+    def label(self, what: str) -> str:
+        """Return a text with the name of the place behind it, if the place has a name."""
         return f"{what} ({self.name})" if self.name else what
-
-    def timeline(self) -> Timeline:
-        """Of its networks, each at its best batch size."""
-        (found,) = timelines(summarise(self.samples, ("model", "batch_size"), True), Accuracy.V1, self.energy)
-        return found
 
 
 def findings(trials: Trials, of_decade: Trials | None = None) -> list[Finding]:
-    """One for each claim; `of_decade`: trials of networks of many years, where there are such."""
-    found, years = places(trials.counted), of_decade or trials
+    """Return a finding for each claim.
+
+    Args:
+        trials: trials of inference.
+        of_decade: trials of networks of many years; None: those of `trials` stand for them.
+    """
+    found, years = _group(trials), of_decade or trials
     return [
-        by_batch(trials, found),
-        by_network(trials, found),
-        decade(years, places(years.counted)),
-        exception(trials, found),
+        _judge_batches(trials, found),
+        _judge_interaction(trials, found),
+        _judge_decade(years, _group(years)),
+        _judge_exception(trials, found),
     ]
 
 
-def places(samples: Iterable[UnitSample]) -> list[Place]:
-    """Samples that may be compared with each other."""
-    known = [s for s in samples if s.labels.get("model") is not None and (s.gross_j or 0.0) > 0]
-    return [Place(name, own, decisive(own)) for name, own in apart(known, PLACE)]
+def _group(trials: Trials) -> list[Place]:
+    """Group the samples that may be compared with each other."""
+    known = [s for s in trials.counted if s.labels.get("model") is not None and (s.gross_j or 0.0) > 0]
+    return [Place(name, own, rules.choose_energy(own)) for name, own in rules.group_comparable(known, PLACE)]
 
 
 def _size(sample: UnitSample) -> int:
@@ -140,31 +121,30 @@ def _size(sample: UnitSample) -> int:
     return size if isinstance(size, int) else 1
 
 
-def by_batch(trials: Trials, found: Sequence[Place]) -> Finding:
-    """Of each network the batch that differs most from the smallest; net and gross, one of which decides."""
+def _judge_batches(trials: Trials, found: Sequence[Place]) -> Finding:
+    """Compare the batch size that differs most with the smallest one, network by network."""
     decided, figures = [], []
     for place in found:
         for model in place.logs():
             own = place.of(model)
             by_size = own.logs()[model]
             if len(by_size) > 1:
-                verdict, size = _changed(by_size)
+                verdict, size = _judge_sizes(by_size)
                 decided.append(verdict)
                 figures += _net_and_gross(own, model, size, verdict)
-    if not decided:
-        return unclear(ENERGY, trials.nothing("no network was measured with two batch sizes"), trials.basis())
-    return Finding(ENERGY, most(decided), tally(decided, "network"), tuple(figures), trials.basis())
+    absent = "no network was measured with two batch sizes"
+    return rules.conclude(ENERGY, trials, decided, "network", figures, absent, rules.combine_most)
 
 
-def _against_smallest(by_size: Mapping[int, Sequence[float]]) -> dict[int, Pair]:
+def _compare_with_smallest(by_size: Mapping[int, Sequence[float]]) -> dict[int, Pair]:
     (_, base), *others = by_size.items()
     return corrected({size: of_logs(base, logs) for size, logs in others})
 
 
-def _changed(by_size: Mapping[int, Sequence[float]]) -> tuple[Verdict, int]:
-    """The verdict, and the batch size that bears it out best."""
-    pairs = _against_smallest(by_size)
-    verdicts = {size: strong(pair.ratio, pair.p_adjusted) for size, pair in pairs.items()}
+def _judge_sizes(by_size: Mapping[int, Sequence[float]]) -> tuple[Verdict, int]:
+    """Return the verdict, and the batch size that supports it best."""
+    pairs = _compare_with_smallest(by_size)
+    verdicts = {size: rules.judge_strength(pair.ratio, pair.p_adjusted) for size, pair in pairs.items()}
     clear = [size for size, verdict in verdicts.items() if verdict is Verdict.AGREES]
     shown = max(clear or pairs, key=lambda size: abs(log(pairs[size].ratio.mean)))
     if clear:
@@ -176,15 +156,15 @@ def _net_and_gross(place: Place, model: str, size: int, verdict: Verdict) -> lis
     figures = []
     for energy in (Energy.NET, Energy.GROSS) if place.energy is Energy.NET else (Energy.GROSS,):
         by_size = place.logs(energy)[model]
-        pair = _against_smallest(by_size)[size]
-        what = place.called(f"{model}: {energy} energy per image, batch {size} against {min(by_size)}")
+        pair = _compare_with_smallest(by_size)[size]
+        what = place.label(f"{model}: {energy} energy per image, batch {size} against {min(by_size)}")
         own = verdict if energy is place.energy else None
-        figures.append(of_pair(what, pair, own))
+        figures.append(rules.pair_figure(what, pair, own))
     return figures
 
 
-def by_network(trials: Trials, found: Sequence[Place]) -> Finding:
-    """Whether networks differ in what their largest common batch size does against the smallest."""
+def _judge_interaction(trials: Trials, found: Sequence[Place]) -> Finding:
+    """Judge whether the largest common batch size changes the energy of some networks more than that of others."""
     decided, figures, why = [], [], ""
     for place in found:
         effects, data = _effects(place)
@@ -193,34 +173,33 @@ def by_network(trials: Trials, found: Sequence[Place]) -> Finding:
         try:
             p, share = _interaction(data)
         except InputError as error:
-            why = too_few(data, ("model", "batch_size")) or str(error)
+            why = rules.lacking_cell(data, ("model", "batch_size")) or str(error)
             continue
-        pairs = [_ratio_of_ratios(effects[a], effects[b]) for a, b in combinations(effects, 2)]
-        is_equal = all(
-            r.low is not None and r.high is not None and r.low > 1 / (1 + MARGIN) and r.high < 1 + MARGIN for r in pairs
-        )
-        interacts = p is not None and p < SIGNIFICANCE
-        decided.append(Verdict.DIFFERS if is_equal else Verdict.AGREES if interacts else Verdict.UNCLEAR)
-        what = place.called(f"network x batch size: share of the variance of log {place.energy} energy")
+        ratios = [_divide(effects[a], effects[b]) for a, b in combinations(effects, 2)]
+        are_equal = all(rules.is_within(ratio, 1 / (1 + MARGIN), 1 + MARGIN) for ratio in ratios)
+        interacts = Verdict.AGREES if rules.is_significant(p) else Verdict.UNCLEAR
+        decided.append(Verdict.DIFFERS if are_equal else interacts)
+        what = place.label(f"network x batch size: share of the variance of log {place.energy} energy")
         figures.append(Figure(what, Interval(share, None, None), Scale.SHARE, decided[-1], p, len(data.values)))
         sizes = sorted(set(data.columns["batch_size"]), key=lambda size: int(size or 0))
         figures += [
             Figure(
-                place.called(f"{model}: {place.energy} energy per image, batch {sizes[-1]} against {sizes[0]}"),
+                place.label(f"{model}: {place.energy} energy per image, batch {sizes[-1]} against {sizes[0]}"),
                 pair.ratio,
                 Scale.RATIO,
                 trials=pair.n_a + pair.n_b,
             )
             for model, pair in effects.items()
         ]
-    if not decided:
-        absent = "no two networks were measured with the same two batch sizes"
-        return unclear(INTERACTION, trials.nothing(why or absent), trials.basis())
-    return Finding(INTERACTION, every(decided), tally(decided, "machine"), tuple(figures), trials.basis())
+    absent = why or "no two networks were measured with the same two batch sizes"
+    return rules.conclude(INTERACTION, trials, decided, "machine", figures, absent)
 
 
 def _effects(place: Place) -> tuple[dict[str, Pair], Data]:
-    """Of each network that has several batch sizes; and the values of those, at the sizes that all of them have."""
+    """Return the effect of batch size on each network, and the values at the sizes that all these networks have.
+
+    Networks with one batch size are left out.
+    """
     logs = {model: by_size for model, by_size in place.logs().items() if len(by_size) > 1}
     shared = set.intersection(*(set(by_size) for by_size in logs.values())) if logs else set()
     if len(shared) < 2:
@@ -238,13 +217,13 @@ def _effects(place: Place) -> tuple[dict[str, Pair], Data]:
 
 
 def _interaction(data: Data) -> tuple[float | None, float]:
-    """Its p, and its share of the variance."""
+    """Return the p value of the interaction, and its share of the variance."""
     (term,) = [t for t in anova(data, ("model", "batch_size")).effects if ":" in t.term]
     return term.p, term.eta_sq or 0.0
 
 
-def _ratio_of_ratios(a: Pair, b: Pair) -> Interval:
-    """How many times as strong one effect is; Welch and Satterthwaite, as `pairs.overall` has it."""
+def _divide(a: Pair, b: Pair) -> Interval:
+    """Return the ratio of the second effect to the first, with the degrees of freedom of Welch and Satterthwaite."""
     difference = log(b.ratio.mean) - log(a.ratio.mean)
     if a.log_u is None or b.log_u is None or a.df is None or b.df is None:
         return Interval(exp(difference), None, None)
@@ -254,12 +233,13 @@ def _ratio_of_ratios(a: Pair, b: Pair) -> Interval:
     return Interval(exp(difference), exp(difference - half), exp(difference + half))
 
 
-def decade(trials: Trials, found: Sequence[Place]) -> Finding:
-    """The trend of each place, by papers."""
+def _judge_decade(trials: Trials, found: Sequence[Place]) -> Finding:
+    """Judge the growth of energy per point of accuracy, with one value for each paper."""
     decided, figures, papers = [], [], []
     for place in found:
-        trends = {trend.of: trend for trend in place.timeline().trends}
-        if trends:
+        summaries = summarise(place.samples, ("model", "batch_size"), True)
+        (timeline,) = timelines(summaries, Accuracy.V1, place.energy)
+        if trends := {trend.of: trend for trend in timeline.trends}:
             per = trends["energy_per_accuracy"]
             words = {"rises": Verdict.AGREES, "falls": Verdict.DIFFERS, "unclear": Verdict.UNCLEAR}
             decided.append(words[per.verdict])
@@ -269,21 +249,20 @@ def decade(trials: Trials, found: Sequence[Place]) -> Finding:
                 _growth(place, trends["energy"], f"{place.energy} J per image, a year"),
                 _growth(place, trends["accuracy"], "published top-1 accuracy, a year"),
             ]
+    absent = "it takes networks of three papers, each above its noise"
+    finding = rules.conclude(DECADE, trials, decided, "machine", figures, absent)
     if not decided:
-        return unclear(
-            DECADE, trials.nothing("it takes networks of three papers, each above its noise"), trials.basis()
-        )
-    few = f", where it takes {ENOUGH_PAPERS}" if min(papers) < ENOUGH_PAPERS else ""
-    because = f"a line through {min(papers)} papers{few}; {tally(decided, 'machine')}"
-    return Finding(DECADE, every(decided), because, tuple(figures), trials.basis())
+        return finding
+    few = f", but {ENOUGH_PAPERS} are needed" if min(papers) < ENOUGH_PAPERS else ""
+    return replace(finding, because=f"a line through {min(papers)} papers{few}; {finding.because}")
 
 
 def _growth(place: Place, trend: Trend, what: str, verdict: Verdict | None = None) -> Figure:
-    return Figure(place.called(what), trend.growth, Scale.GROWTH, verdict, None, len(place.samples))
+    return Figure(place.label(what), trend.growth, Scale.GROWTH, verdict, None, len(place.samples))
 
 
-def exception(trials: Trials, found: Sequence[Place]) -> Finding:
-    """Against every other network, each at its best batch size."""
+def _judge_exception(trials: Trials, found: Sequence[Place]) -> Finding:
+    """Compare ShuffleNetV2 with every other network, each at its best batch size."""
     decided, figures = [], []
     for place in found:
         best = {model: min(by_size.values(), key=fmean) for model, by_size in place.logs().items()}
@@ -291,17 +270,13 @@ def exception(trials: Trials, found: Sequence[Place]) -> Finding:
         if EXCEPTIONAL not in best or not others:
             continue
         pairs = corrected({model: of_logs(own, best[EXCEPTIONAL]) for model, own in others.items()})
-        verdicts = {model: _less(pair) for model, pair in pairs.items()}
-        decided.append(every(verdicts.values()))
-        what = f"{EXCEPTIONAL} against {{}}: {place.energy} energy per image at the best batch"
-        figures += [of_pair(place.called(what.format(model)), pair, verdicts[model]) for model, pair in pairs.items()]
-    if not decided:
-        return unclear(EXCEPTION, trials.nothing("ShuffleNetV2 and another network were not measured"), trials.basis())
+        verdicts = {model: rules.opposite(rules.judge_more(pair)) for model, pair in pairs.items()}
+        decided.append(rules.combine_all(verdicts.values()))
+        for model, pair in pairs.items():
+            what = f"{EXCEPTIONAL} against {model}: {place.energy} energy per image at the best batch"
+            figures.append(rules.pair_figure(place.label(what), pair, verdicts[model]))
+    absent = "ShuffleNetV2 and another network were not measured"
+    finding = rules.conclude(EXCEPTION, trials, decided, "machine", figures, absent)
     top1 = {model: NETWORKS[model].top1_percent.get(Accuracy.V1) for model in (EXCEPTIONAL, "alexnet")}
     because = f"published top-1 {top1[EXCEPTIONAL]:.1f}%, AlexNet's {top1['alexnet']:.1f}%"
-    return Finding(EXCEPTION, every(decided), because, tuple(figures), trials.basis())
-
-
-def _less(pair: Pair) -> Verdict:
-    """Than the other network."""
-    return below(pair.ratio, 1) if is_sure(pair) else Verdict.UNCLEAR
+    return replace(finding, because=because) if decided else finding

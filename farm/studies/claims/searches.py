@@ -14,26 +14,13 @@ from farm.analysis.statistics.equivalence import MARGIN, equivalence
 from farm.kinds.tuning.comparison import BASELINE, LEAST_SEEDS, StrategyComparison, comparisons
 from farm.kinds.tuning.searches import Outcome, Study
 from farm.model.errors import InputError
-from farm.studies.claims.finding import (
-    SIGNIFICANCE,
-    Basis,
-    Claim,
-    Figure,
-    Finding,
-    Paper,
-    Scale,
-    Verdict,
-    below,
-    every,
-    tally,
-    too_few,
-    unclear,
-)
+from farm.studies.claims import rules
+from farm.studies.claims.finding import Basis, Claim, Figure, Finding, Paper, Scale, Verdict
 
-#: Strategies that learn from what they tried; the study's own first.
+#: Strategies that learn from earlier configurations; the strategy of the study comes first.
 BAYESIAN = ("gp-pi", "gp", "tpe")
 GRID = "grid"
-#: Of random's joules: the most that the study's searches took until they passed it.
+#: Largest share of random's joules that a search of the study took to pass random's best accuracy.
 SMALL_SHARE = 0.30
 
 PAPER = Paper(
@@ -45,7 +32,7 @@ PAPER = Paper(
 )
 MEAN = Claim(
     id="strategies-cost-alike",
-    says="The mean energy of a training hardly differs between search strategies.",
+    statement="The mean energy of a training hardly differs between search strategies.",
     figures="FashionMNIST, SimpleCNN: 1162 to 1178 J",
     rule=f"Agrees if every two strategies take the same within {MARGIN:.0%} (two one-sided tests of the means of "
     "studies, Holm). Differs if two do not.",
@@ -56,21 +43,21 @@ _WINS = (
 )
 ABOVE_RANDOM = Claim(
     id="bayesian-beats-random",
-    says="Bayesian search ends with a better accuracy than random search.",
+    statement="Bayesian search ends with a better accuracy than random search.",
     figures="in 11 of 12 settings",
     rule=_WINS,
     of_energy=False,
 )
 ABOVE_GRID = Claim(
     id="bayesian-beats-grid",
-    says="Bayesian search ends with a better accuracy than grid search.",
+    statement="Bayesian search ends with a better accuracy than grid search.",
     figures="in 10 of 12 settings",
     rule=_WINS,
     of_energy=False,
 )
 SHARE = Claim(
     id="bayesian-passes-early",
-    says="Bayesian search passes random's best after a small share of random's energy.",
+    statement="Bayesian search passes random's best after a small share of random's energy.",
     figures="9% in the median of the 11 settings where it does, 5 to 30%",
     rule=f"Agrees if the median share over seeds is below {SMALL_SHARE:.0%}, with its whole 95 % interval; seeds that "
     "never pass count too. Differs if the interval lies above.",
@@ -79,40 +66,47 @@ SHARE = Claim(
 
 @dataclass(frozen=True, slots=True)
 class Searches:
-    """All studies, and what they rest on; flagged trials count, since a search without them never took place."""
+    """All studies, and what they rest on.
+
+    Flagged trials count, because the strategies chose their points with them.
+    """
 
     studies: Sequence[Study]
     basis: Basis
-    nothing: str = "no search was measured"  #: why there may be no study
 
     def of(self, strategy: str) -> dict[Key, Study]:
-        """Its studies by workload and seed."""
+        """Return the studies of a strategy by workload and seed."""
         return {(*s.workload, ("seed", s.seed)): s for s in self.studies if s.strategy == strategy}
 
     @property
-    def bayesian(self) -> str | None:
-        """The strategy that stands for it."""
-        return next((name for name in BAYESIAN if self.of(name)), None)
+    def bayesian(self) -> list[str]:
+        """Return the Bayesian strategies that were measured; the first one decides."""
+        return [name for name in BAYESIAN if self.of(name)]
+
+    def without_verdict(self, claim: Claim, absent: str) -> Finding:
+        """Return a finding without a verdict; `absent` is the reason if any search was measured."""
+        return rules.without_verdict(claim, absent if self.studies else "no search was measured", self.basis)
 
 
 def findings(searches: Searches) -> list[Finding]:
-    """One for each claim."""
+    """Return a finding for each claim."""
+    without_joules = replace(searches, basis=replace(searches.basis, qualities=()))
     return [
-        costs_alike(searches),
-        _wins(ABOVE_RANDOM, searches, BASELINE),
-        _wins(ABOVE_GRID, searches, GRID),
-        share(searches),
+        _judge_means(searches),
+        _judge_wins(ABOVE_RANDOM, without_joules, BASELINE),
+        _judge_wins(ABOVE_GRID, without_joules, GRID),
+        _judge_share(searches),
     ]
 
 
-def costs_alike(searches: Searches) -> Finding:
-    """The mean of a study is one value; strategies of each workload are compared."""
-    decided, figures, why = [], [], searches.nothing
+def _judge_means(searches: Searches) -> Finding:
+    """Compare the strategies of each workload; the mean of a study is one value."""
+    decided, figures, absent = [], [], "no search was measured"
     for name, data in _means(searches.studies).items():
         try:
             found = equivalence(data, ("strategy",))
         except InputError as error:
-            why = too_few(data, ("strategy",)) or str(error)
+            absent = rules.lacking_cell(data, ("strategy",)) or str(error)
             continue
         words = {"equivalent": Verdict.AGREES, "different": Verdict.DIFFERS, "unclear": Verdict.UNCLEAR}
         for ((a,), (b,)), one in found.items():
@@ -121,12 +115,14 @@ def costs_alike(searches: Searches) -> Finding:
             figures.append(Figure(what, one.ratio, Scale.RATIO, verdict, one.p_adjusted, one.n_a + one.n_b, "90 %"))
             decided.append(verdict)
     if not decided:
-        return unclear(MEAN, why, searches.basis)
-    return Finding(MEAN, every(decided), tally(decided, "pair"), tuple(figures), searches.basis)
+        return searches.without_verdict(MEAN, absent)
+    return Finding(
+        MEAN, rules.combine_all(decided), rules.count_verdicts(decided, "pair"), tuple(figures), searches.basis
+    )
 
 
 def _means(studies: Sequence[Study]) -> dict[str, Data]:
-    """The mean joules of a training of each study, by workload; those that were cut short or failed do not count."""
+    """Return the mean joules of a complete training in each study, by the name of the workload."""
     rows: dict[Key, list[tuple[float, str]]] = defaultdict(list)
     for study in studies:
         whole = [a.energy_j for a in study.attempts if a.outcome is Outcome.COMPLETE]
@@ -141,30 +137,29 @@ def _means(studies: Sequence[Study]) -> dict[str, Data]:
 
 
 def _named(workloads: Sequence[Key]) -> Mapping[Key, str]:
-    """Each by what distinguishes it from the others."""
+    """Return for each workload a name in brackets, made of what distinguishes it from the others."""
     apart = {name for key in workloads for name, value in key if any(dict(o).get(name) != value for o in workloads)}
     spelt = {key: ", ".join(f"{name} {value}" for name, value in key if name in apart) for key in workloads}
     return {key: f" ({name})" if name else "" for key, name in spelt.items()}
 
 
-def _wins(claim: Claim, searches: Searches, other: str) -> Finding:
-    """Seed by seed; a tie speaks for neither."""
-    basis = replace(searches.basis, qualities=())
-    if searches.bayesian is None or not searches.of(other):
-        absent = "a Bayesian strategy" if searches.bayesian is None else f"{other} search"
-        return unclear(claim, f"{absent} is not among the searches" if searches.studies else searches.nothing, basis)
-    names = [name for name in BAYESIAN if searches.of(name)]
-    judged = [_compared(searches, name, other) for name in names]
+def _judge_wins(claim: Claim, searches: Searches, other: str) -> Finding:
+    """Compare best accuracies seed by seed; a tie is evidence for neither strategy."""
+    names = searches.bayesian
+    if not names or not searches.of(other):
+        absent = f"{other} search" if names else "a Bayesian strategy"
+        return searches.without_verdict(claim, f"{absent} is not among the searches")
+    judged = [_compare_accuracies(searches, name, other) for name in names]
     (verdict, first), beside = judged[0], [figure for _, figure in judged[1:]]
     if first is None:
-        return unclear(claim, "no two studies of one seed end with different accuracies", basis)
-    others = [Figure(f.of, f.value, f.scale, None, f.p, f.trials) for f in beside if f is not None]
+        return searches.without_verdict(claim, "no two studies of one seed end with different accuracies")
+    others = [replace(figure, verdict=None) for figure in beside if figure is not None]
     more = "; add seeds" if verdict is Verdict.UNCLEAR else ""
     because = f"{names[0]} stands for Bayesian search{more}"
-    return Finding(claim, verdict, because, (first, *others), basis)
+    return Finding(claim, verdict, because, (first, *others), searches.basis)
 
 
-def _compared(searches: Searches, strategy: str, other: str) -> tuple[Verdict, Figure | None]:
+def _compare_accuracies(searches: Searches, strategy: str, other: str) -> tuple[Verdict, Figure | None]:
     own, theirs = searches.of(strategy), searches.of(other)
     pairs = [(own[key].best_accuracy, theirs[key].best_accuracy) for key in own if key in theirs]
     known = [(a, b) for a, b in pairs if a is not None and b is not None]
@@ -174,7 +169,7 @@ def _compared(searches: Searches, strategy: str, other: str) -> tuple[Verdict, F
     test = binomtest(wins, wins + losses)
     ends, p = test.proportion_ci(), float(test.pvalue)
     sure = Verdict.AGREES if wins > losses else Verdict.DIFFERS
-    verdict = sure if p < SIGNIFICANCE else Verdict.UNCLEAR
+    verdict = sure if rules.is_significant(p) else Verdict.UNCLEAR
     ties = f", {len(known) - wins - losses} ties" if wins + losses < len(known) else ""
     what = f"{strategy} above {other}: {wins} of {len(known)} studies{ties}"
     share_of = Interval(wins / (wins + losses), float(ends.low), float(ends.high))
@@ -182,8 +177,8 @@ def _compared(searches: Searches, strategy: str, other: str) -> tuple[Verdict, F
     return verdict, Figure(what, share_of, Scale.SHARE, verdict, p, trials)
 
 
-def _trained(searches: Searches, comparison: StrategyComparison) -> int:
-    """Trainings of both sides."""
+def _count_trainings(searches: Searches, comparison: StrategyComparison) -> int:
+    """Return how many trainings both strategies of a comparison have."""
     return sum(
         len(study.attempts)
         for study in searches.studies
@@ -191,18 +186,19 @@ def _trained(searches: Searches, comparison: StrategyComparison) -> int:
     )
 
 
-def share(searches: Searches) -> Finding:
-    """Contests against random, of each workload."""
-    found = [c for c in comparisons(searches.studies) if c.strategy == searches.bayesian]
+def _judge_share(searches: Searches) -> Finding:
+    """Judge on each workload how much of random's energy the Bayesian strategy needs to pass random's best."""
+    found = [c for c in comparisons(searches.studies) if c.strategy in searches.bayesian[:1]]
     decided, figures = [], []
     for comparison in found:
         value = Interval(comparison.ratio, comparison.ratio_low, comparison.ratio_high)
-        verdict = below(value, SMALL_SHARE) if len(comparison.races) >= LEAST_SEEDS else Verdict.UNCLEAR
+        verdict = rules.judge_below(value, SMALL_SHARE) if len(comparison.races) >= LEAST_SEEDS else Verdict.UNCLEAR
         decided.append(verdict)
         reached = f"{comparison.reached} of {len(comparison.races)} seeds pass"
         what = f"{comparison.strategy}: share of random's joules until it passes random's best (median; {reached})"
-        figures.append(Figure(what, value, Scale.SHARE, verdict, comparison.p, _trained(searches, comparison)))
+        figures.append(Figure(what, value, Scale.SHARE, verdict, comparison.p, _count_trainings(searches, comparison)))
     if not decided:
-        absent = "it takes random search and a Bayesian one, with accuracy and joules"
-        return unclear(SHARE, absent if searches.studies else searches.nothing, searches.basis)
-    return Finding(SHARE, every(decided), tally(decided, "setting"), tuple(figures), searches.basis)
+        return searches.without_verdict(SHARE, "it takes random search and a Bayesian one, with accuracy and joules")
+    return Finding(
+        SHARE, rules.combine_all(decided), rules.count_verdicts(decided, "setting"), tuple(figures), searches.basis
+    )

@@ -13,35 +13,18 @@ from farm.kinds.serving.simulated.service import Service
 from farm.load.arrivals import Constant
 from farm.load.policy import Policy
 from farm.model import Quality
+from farm.studies.claims import rules
 from farm.studies.claims.batching import PLACE
-from farm.studies.claims.finding import (
-    Basis,
-    Claim,
-    Figure,
-    Finding,
-    Times,
-    Trials,
-    Verdict,
-    apart,
-    below,
-    beyond,
-    every,
-    is_sure,
-    most,
-    of_pair,
-    strong,
-    tally,
-    unclear,
-)
+from farm.studies.claims.finding import Basis, Claim, Figure, Finding, Times, Trials, Verdict
 
-#: Requests a second in the study, and requests of one of its cells.
+#: Requests per second in the study, and requests in one cell of its design.
 STUDY_RATE_PER_S, STUDY_REQUESTS = 16.0, 8192
-#: A slower machine is asked for no more than this share of what its slowest policy can serve.
+#: Largest share of the capacity of the slowest policy that is simulated on slower machines.
 MOST_LOAD = 0.5
 
 RESPONSE = Claim(
     id="response-by-batch",
-    says="Batching changes the response time strongly.",
+    statement="Batching changes the response time strongly.",
     figures="ConvNeXt at 32 requests/s: mean 0.48, 0.92, 2.00, 3.97 s in batches of 16, 32, 64, 128; GPU",
     rule="Agrees if for most networks the mean response in the largest batches is at least 25% above or 20% below "
     "that in the smallest, with its whole 95 % interval, and for no network it stays within these bounds. Differs if "
@@ -50,74 +33,60 @@ RESPONSE = Claim(
 )
 POLICY = Claim(
     id="greedy-is-soonest",
-    says="At a fixed rate larger fixed batches wait longer, and greedy ones answer soonest.",
+    statement="At a fixed rate larger fixed batches wait longer, and greedy ones answer soonest.",
     figures="ConvNeXt at 32 requests/s: 0.48 to 3.97 s in fixed batches, 0.165 s in greedy ones; GPU",
     rule="Agrees if for most networks each step takes longer, from greedy to the smallest fixed batch and on to the "
     "largest (95 % interval of the ratio above 1, Holm), and for no network a step takes less. Differs if it is the "
     "other way round.",
     of_energy=False,
 )
-
-
-THRIFT = Claim(
+ENERGY = Claim(
     id="greedy-takes-least",
-    says="At a fixed rate greedy batches take the least energy.",
+    statement="At a fixed rate greedy batches take the least energy.",
     figures="ConvNeXt, 128 requests at 32/s: 397 J, against 424 to 493 J in fixed batches; GPU, gross",
     rule="Agrees if for most networks greedy batches of live requests take fewer gross joules than each fixed size "
     "(95 % interval of the ratio below 1, Holm), and for no network a fixed size takes fewer. Differs if it is the "
     "other way round.",
 )
-#: What live requests are never compared over.
+#: Labels that must be equal in live trials that are compared.
 LOADS = (*PLACE, "model", "rate_per_s", "arrivals", "preprocess")
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """One network under one rate of requests: the mean response time of each trial, policy by policy."""
+    """Mean response times of one network under one rate of requests, trial by trial, for each policy."""
 
-    of: str  #: the network, and the place where there are several
+    of: str  #: the network, and what distinguishes its place from others
     rate_per_s: float
     times: Times
     mean_s: Mapping[Policy, Sequence[float]]
 
-    @property
-    def of_a_size(self) -> list[Policy]:
-        """Batches of a certain size, the smallest first: one request at a time, or those that wait until full."""
-        return _of_a_size(self.mean_s)
-
-    @property
-    def fixed(self) -> list[Policy]:
-        """Batches that wait until they are full, the smallest first."""
-        return [policy for policy in self.of_a_size if policy.size > 1]
-
-    @property
-    def greedy(self) -> Policy | None:
-        """That takes what waits; of several the one with the largest cap."""
-        return _greedy(self.mean_s)
-
     def pair(self, a: Policy, b: Policy) -> Pair:
-        """How many times as long the second policy takes."""
+        """Return the ratio of the response time of the second policy to that of the first."""
         return of_logs(*([log(mean_s) for mean_s in self.mean_s[policy]] for policy in (a, b)))
 
     def figure(self, a: Policy, b: Policy, pair: Pair, verdict: Verdict) -> Figure:
-        """The two in words."""
+        """Return the comparison of two policies as a figure."""
         what = f"{self.of}: mean response at {self.rate_per_s:.3g}/s, {b} against {a}"
-        return of_pair(f"{what} ({self.times})", pair, verdict)
+        return rules.pair_figure(f"{what} ({self.times})", pair, verdict)
 
 
-def _of_a_size(policies: Iterable[Policy]) -> list[Policy]:
+def _choose_fixed(policies: Iterable[Policy]) -> list[Policy]:
+    """Return the policies whose batches all have one size, the smallest first: also those of one request."""
     by_size = {policy.size: policy for policy in policies if policy.is_fixed or policy.size == 1}
     return [by_size[size] for size in sorted(by_size)]
 
 
-def _greedy(policies: Iterable[Policy]) -> Policy | None:
+def _choose_greedy(policies: Iterable[Policy]) -> Policy | None:
+    """Return the greedy policy with the largest batches."""
     return max((p for p in policies if not p.timeout_s and p.size > 1), key=lambda p: p.size, default=None)
 
 
-def simulated(service: Service, of: str) -> Answers:
-    """Fixed batches of each measured size and greedy ones, over the times of each trial alone.
+def simulate(service: Service, of: str) -> Answers:
+    """Simulate fixed batches of each measured size and greedy ones, over the service times of each trial alone.
 
-    So the spread is that between processes. The rate is the study's, or what the machine can keep up with.
+    The intervals then show the spread between processes. The rate is that of the study, or a lower one that the
+    machine can serve.
     """
     capacities = [service.capacity_per_s(size) for size in service.sizes]
     rate_per_s = min(STUDY_RATE_PER_S, MOST_LOAD * min(capacities))
@@ -132,83 +101,91 @@ def simulated(service: Service, of: str) -> Answers:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Answers that were obtained in one way, and what they rest on."""
+    """Answers that were obtained in one way, with the trials on which they rest."""
 
     answers: Sequence[Answers]
     basis: Basis
 
 
-def findings(sources: Sequence[Source], nothing: str) -> list[Finding]:
-    """One for each claim. The first source that has an answer decides, the others stand beside it.
+def findings(sources: Sequence[Source], absent: str) -> list[Finding]:
+    """Return a finding for each claim about response times.
 
-    `nothing`: why there may be none.
+    Args:
+        sources: the first one with an answer decides; figures of the others are shown without a verdict.
+        absent: why there may be no answer.
     """
-    return [_judged(claim, judge, sources, nothing) for claim, judge in ((RESPONSE, _by_batch), (POLICY, _by_policy))]
+    judges = ((RESPONSE, _judge_batches), (POLICY, _judge_policies))
+    return [_judge(claim, judge, sources, absent) for claim, judge in judges]
 
 
-#: What a network says of a claim, and its figures; None: nothing.
+#: Function that returns the verdict and the figures of one network; None: it has no such policies.
 Judge = Callable[[Answers], tuple[Verdict, list[Figure]] | None]
 
 
-def _judged(claim: Claim, judge: Judge, sources: Sequence[Source], nothing: str) -> Finding:
+def _judge(claim: Claim, judge: Judge, sources: Sequence[Source], absent: str) -> Finding:
     judged = [(source, [one for own in source.answers if (one := judge(own))]) for source in sources]
     known = [(source, own) for source, own in judged if own]
     if not known:
-        return unclear(claim, nothing, sources[0].basis if sources else Basis())
+        return rules.without_verdict(claim, absent, sources[0].basis if sources else Basis())
     (source, own), *others = known
     verdicts = [verdict for verdict, _ in own]
     figures = [figure for _, figures in own for figure in figures]
     beside = [replace(figure, verdict=None) for _, several in others for _, figures in several for figure in figures]
-    return Finding(claim, most(verdicts), tally(verdicts, "network"), (*figures, *beside), source.basis)
+    return Finding(
+        claim,
+        rules.combine_most(verdicts),
+        rules.count_verdicts(verdicts, "network"),
+        (*figures, *beside),
+        source.basis,
+    )
 
 
-def _by_batch(own: Answers) -> tuple[Verdict, list[Figure]] | None:
-    """The largest batches against the smallest."""
-    if len(own.of_a_size) < 2:
+def _judge_batches(own: Answers) -> tuple[Verdict, list[Figure]] | None:
+    """Compare the largest batches with the smallest."""
+    fixed = _choose_fixed(own.mean_s)
+    if len(fixed) < 2:
         return None
-    a, *_, b = own.of_a_size
+    a, *_, b = fixed
     pair = own.pair(a, b)
-    verdict = strong(pair.ratio, pair.p)
+    verdict = rules.judge_strength(pair.ratio, pair.p)
     return verdict, [own.figure(a, b, pair, verdict)]
 
 
-def _by_policy(own: Answers) -> tuple[Verdict, list[Figure]] | None:
-    """Greedy, then the fixed ones in order: each step takes longer."""
-    if own.greedy is None or not own.fixed:
+def _judge_policies(own: Answers) -> tuple[Verdict, list[Figure]] | None:
+    """Agree if each step takes longer, from greedy to the smallest fixed batch and on to the largest."""
+    greedy, fixed = _choose_greedy(own.mean_s), [policy for policy in _choose_fixed(own.mean_s) if policy.size > 1]
+    if greedy is None or not fixed:
         return None
-    pairs = corrected({(a, b): own.pair(a, b) for a, b in pairwise([own.greedy, *own.fixed])})
-    verdicts = [beyond(pair.ratio, 1) if is_sure(pair) else Verdict.UNCLEAR for pair in pairs.values()]
-    steps = [own.figure(a, b, pair, says) for ((a, b), pair), says in zip(pairs.items(), verdicts, strict=True)]
-    return every(verdicts), steps
+    pairs = corrected({(a, b): own.pair(a, b) for a, b in pairwise([greedy, *fixed])})
+    verdicts = [rules.judge_more(pair) for pair in pairs.values()]
+    steps = [own.figure(a, b, pair, verdict) for ((a, b), pair), verdict in zip(pairs.items(), verdicts, strict=True)]
+    return rules.combine_all(verdicts), steps
 
 
-def thrift(trials: Trials) -> Finding:
-    """Of live requests: gross joules, with the idle between batches, as the study has them."""
+def judge_energy(trials: Trials) -> Finding:
+    """Compare gross joules of live requests, which include the idle time between batches, as in the study."""
     decided, figures = [], []
     metered = [sample for sample in trials.counted if sample.quality is not Quality.MODELLED]
-    for name, group in apart(metered, LOADS):
+    for name, group in rules.group_comparable(metered, LOADS):
         logs: dict[Policy, list[float]] = defaultdict(list)
         for sample in group:
             if sample.gross_j is not None and sample.gross_j > 0:
                 logs[Policy.parse(str(sample.labels["policy"]))].append(log(sample.gross_j))
-        greedy, fixed = _greedy(logs), _of_a_size(logs)
+        greedy, fixed = _choose_greedy(logs), _choose_fixed(logs)
         if greedy is None or not fixed:
             continue
         pairs = corrected({policy: of_logs(logs[policy], logs[greedy]) for policy in fixed})
-        verdicts = [below(pair.ratio, 1) if is_sure(pair) else Verdict.UNCLEAR for pair in pairs.values()]
-        decided.append(every(verdicts))
-        of = called(str(group[0].labels["model"]), name)
-        figures += [
-            of_pair(f"{of}: gross energy per request, {greedy} against {policy} (live)", pair, verdict)
-            for (policy, pair), verdict in zip(pairs.items(), verdicts, strict=True)
-        ]
-    if not decided:
-        absent = "no live requests were served in greedy and in fixed batches"
-        absent = BURSTS if len(metered) < len(trials.counted) else absent
-        return unclear(THRIFT, trials.nothing(absent), trials.basis())
-    return Finding(THRIFT, most(decided), tally(decided, "network"), tuple(figures), trials.basis())
+        verdicts = {policy: rules.opposite(rules.judge_more(pair)) for policy, pair in pairs.items()}
+        decided.append(rules.combine_all(verdicts.values()))
+        of = name_network(str(group[0].labels["model"]), name)
+        for policy, pair in pairs.items():
+            what = f"{of}: gross energy per request, {greedy} against {policy} (live)"
+            figures.append(rules.pair_figure(what, pair, verdicts[policy]))
+    absent = "no live requests were served in greedy and in fixed batches"
+    absent = BURSTS if not decided and len(metered) < len(trials.counted) else absent
+    return rules.conclude(ENERGY, trials, decided, "network", figures, absent, rules.combine_most)
 
 
-def called(model: str, place: str) -> str:
-    """A network, with what distinguishes its place from the others."""
+def name_network(model: str, place: str) -> str:
+    """Return the name of a network, with what distinguishes its place from others."""
     return place if model in place else ", ".join(filter(None, (model, place)))

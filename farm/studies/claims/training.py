@@ -1,66 +1,49 @@
 """What "Uncovering Energy-Efficient Practices in Deep Learning Training" claims of layers. Pure."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import fmean
 
 from farm.analysis.across import Figure as Energy
 from farm.analysis.aggregate import UnitSample
 from farm.analysis.intervals import Interval
-from farm.analysis.statistics.anova import Anova, anova
+from farm.analysis.statistics.anova import Term, anova
 from farm.analysis.statistics.data import Cell, Data, order
 from farm.analysis.statistics.pairs import of_logs, overall
 from farm.model import Scalar
 from farm.model.errors import InputError
-from farm.studies.claims.finding import (
-    ABOUT,
-    SIGNIFICANCE,
-    STRONG,
-    Claim,
-    Figure,
-    Finding,
-    Scale,
-    Trials,
-    Verdict,
-    apart,
-    below,
-    beyond,
-    decisive,
-    every,
-    near,
-    tally,
-    too_few,
-    unclear,
-)
+from farm.studies.claims import rules
+from farm.studies.claims.finding import Claim, Figure, Finding, Scale, Trials, Verdict
 
 CONV, LINEAR, RELU = FACTORS = ("conv_layers", "linear_layers", "relu")
-#: From this share of the variance on a factor matters (Cohen's medium effect); from here it explains most of it.
+#: Least share of the variance for which a factor matters (Cohen's medium effect), and for which it dominates.
 MATTERS, DOMINATES = 0.06, 0.5
-#: Less than a twentieth more accuracy is little.
+#: A ratio of accuracies below this is a small gain.
 LITTLE_ACCURACY = 1.05
 DOUBLED, SMALLEST = 1674 / 857, 835 / 1745
-#: What is never compared: another task, another machine, other joules.
+#: Labels that must be equal in trainings that are compared.
 PLACE = (
     "model", "dataset", "train_size", "image_size", "epochs", "batch_size", "optimizer", "schedule", "precision",
     "weights", "threads", "machine", "device", "domain", "quality", "simulated", "imported",
 )  # fmt: skip
-#: What distinguishes runs of one configuration.
+#: Labels in which the runs of one configuration differ.
 _RUNS = frozenset({"environment", "hardware_class", "job", "repetition", "sweep", "trial", "unit"})
 
 DOMINATES_CLAIM = Claim(
     id="convolutions-dominate",
-    says="The number of convolutional layers dominates the energy of a training.",
+    statement="The number of convolutional layers dominates the energy of a training.",
     figures="FashionMNIST: eta² .990, linear layers .006, ReLU .002",
     rule=f"Agrees if convolutions explain at least {DOMINATES:.0%} of the variance (p < .05) and more than any other "
     "factor (anova of type III with all interactions). Differs if another factor explains more (p < .05).",
 )
 DOUBLES = Claim(
     id="convolutions-double",
-    says="Four convolutions instead of one about double the energy.",
+    statement="Four convolutions instead of one about double the energy.",
     figures="FashionMNIST: 857 J to 1674 J, 95% more",
-    rule=f"Agrees if the 95 % interval of the ratio lies within a factor of {ABOUT:g} of 1.95. Differs if it lies "
-    "outside.",
+    rule=f"Agrees if the 95 % interval of the ratio lies within a factor of {rules.ABOUT:g} of 1.95. Differs if it "
+    "lies outside.",
 )
 _LITTLE = (
     f"Agrees if it explains less than {MATTERS:.0%} of the variance, and the 95 % interval of its ratio stays "
@@ -68,52 +51,55 @@ _LITTLE = (
 )
 LINEAR_CLAIM = Claim(
     id="linear-layers-matter-little",
-    says="Linear layers matter little for the energy.",
+    statement="Linear layers matter little for the energy.",
     figures="FashionMNIST, 3 to 7: eta² .006, +61.1 J of some 1200 J, p < .001",
     rule=_LITTLE,
 )
 RELU_CLAIM = Claim(
     id="relu-matters-little",
-    says="ReLU matters little for the energy.",
+    statement="ReLU matters little for the energy.",
     figures="FashionMNIST, off to on: eta² .002, +34.2 J of some 1200 J, p < .001",
     rule=_LITTLE,
 )
 ACCURACY = Claim(
     id="energy-buys-little-accuracy",
-    says="Twice the energy buys little accuracy.",
+    statement="Twice the energy buys little accuracy.",
     figures="FashionMNIST, 1 to 4 convolutions: 95% more energy, accuracy .864 to .872",
     rule="Agrees if four convolutions take more energy than one, and the 95 % interval of the ratio of accuracies is "
     "below 1.05. Differs if that interval is above 1.05.",
 )
 EXTREMES = Claim(
     id="smallest-saves-half",
-    says="The smallest network takes half of the energy of the largest.",
+    statement="The smallest network takes half of the energy of the largest.",
     figures="FashionMNIST: 835 J against 1745 J, 52% less",
-    rule=f"Agrees if the 95 % interval of the ratio lies within a factor of {ABOUT:g} of 0.48. Differs if it lies "
-    "outside.",
+    rule=f"Agrees if the 95 % interval of the ratio lies within a factor of {rules.ABOUT:g} of 0.48. Differs if it "
+    "lies outside.",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """Trainings that may be compared: the value of each configuration, by layers."""
+    """Trainings that may be compared, with a value for each configuration of layers."""
 
-    name: str  #: what distinguishes it from the others; empty if it is the only one
-    energy: Energy
+    name: str  #: what distinguishes this design from the others; empty if it is the only one
+    energy: Energy  #: energy that is compared
     values: Data  #: joules per training image
-    accuracies: Data | None  #: of the same; None: one is unknown
+    accuracies: Data | None  #: accuracies of the same trainings; None: one is unknown
 
     @property
     def varied(self) -> tuple[str, ...]:
-        """The factors that have several levels."""
+        """Return the factors that have several levels."""
         return tuple(name for name in FACTORS if len(self.values.levels(name)) > 1)
 
-    def called(self, what: str) -> str:
-        """With its name, where it has one."""
+    def label(self, what: str) -> str:
+        """Return a text with the name of the design behind it, if the design has a name."""
         return f"{what} ({self.name})" if self.name else what
 
     def effect(self, factor: str, of: Data | None = None) -> tuple[Interval, float | None]:
-        """The ratio of its last level to its first, all else equal: geometric mean over what else there is."""
+        """Return the ratio of the last level of a factor to its first, and its p value.
+
+        It is the geometric mean over the combinations of the other factors; `of` takes the place of the energies.
+        """
         data = of or self.values
         others = tuple(name for name in self.varied if name != factor)
         first, *_, last = data.levels(factor)
@@ -121,33 +107,63 @@ class Design:
         rest = [cell[1:] for cell in cells if cell[0] == first and (last, *cell[1:]) in cells]
         return overall([of_logs(cells[first, *cell], cells[last, *cell]) for cell in rest])
 
-    def levels(self, factor: str) -> str:
-        """1 to 4."""
+    def terms(self) -> dict[str, Term]:
+        """Return the terms of an analysis of variance of type III by name.
+
+        Raises:
+            InputError: no factor was varied, or a combination of levels has too few values.
+        """
+        try:
+            return {term.term: term for term in anova(self.values, self.varied, 3).effects}
+        except InputError as error:
+            raise InputError(rules.lacking_cell(self.values, self.varied) or str(error)) from None
+
+    def figure(
+        self, factor: str, what: str, scale: Scale, value: Interval, p: float | None, verdict: Verdict | None
+    ) -> Figure:
+        """Return a figure about the first and the last level of a factor."""
         first, *_, last = self.values.levels(factor)
-        return f"{_spelt(first)} to {_spelt(last)}"
+        name = self.label(f"{factor}, {_spell(first)} to {_spell(last)}: {what}")
+        return Figure(name, value, scale, verdict, p, len(self.values.values))
+
+
+#: Function that returns the verdict and the figures of a design, and raises InputError if the design has none.
+Judge = Callable[[Design], tuple[Verdict, list[Figure]]]
 
 
 def findings(trials: Trials, accuracy: Mapping[str, float | None]) -> list[Finding]:
-    """One for each claim; `accuracy` by trial: of its last epoch."""
-    found = designs(trials.counted, accuracy)
-    return [
-        dominates(trials, found),
-        _ratios(DOUBLES, trials, found, _doubled),
-        _little(LINEAR_CLAIM, LINEAR, trials, found),
-        _little(RELU_CLAIM, RELU, trials, found),
-        _ratios(ACCURACY, trials, found, _bought),
-        _ratios(EXTREMES, trials, found, _extremes),
-    ]
+    """Return a finding for each claim; `accuracy` is that of the last epoch, by trial."""
+    known = [s for s in trials.counted if all(s.labels.get(n) is not None for n in FACTORS) and (s.gross_j or 0.0) > 0]
+    designs = [_design(name, own, accuracy) for name, own in rules.group_comparable(known, PLACE)]
+    judges: tuple[tuple[Claim, Judge], ...] = (
+        (DOMINATES_CLAIM, _judge_dominance),
+        (DOUBLES, _judge_doubling),
+        (LINEAR_CLAIM, partial(_judge_little, LINEAR)),
+        (RELU_CLAIM, partial(_judge_little, RELU)),
+        (ACCURACY, _judge_accuracy),
+        (EXTREMES, _judge_extremes),
+    )
+    return [_judge(claim, trials, designs, judge) for claim, judge in judges]
 
 
-def designs(samples: Iterable[UnitSample], accuracy: Mapping[str, float | None]) -> list[Design]:
-    """Samples that may be compared. The mean of the runs of a configuration counts once: they are no new evidence."""
-    known = [s for s in samples if all(s.labels.get(n) is not None for n in FACTORS) and (s.gross_j or 0.0) > 0]
-    return [_design(name, own, accuracy) for name, own in apart(known, PLACE)]
+def _judge(claim: Claim, trials: Trials, designs: Sequence[Design], judge: Judge) -> Finding:
+    verdicts: list[Verdict] = []
+    figures: list[Figure] = []
+    absent = "no trainings that differ in layers were measured"
+    for design in designs:
+        try:
+            verdict, own = judge(design)
+        except InputError as error:
+            absent = str(error)
+        else:
+            verdicts.append(verdict)
+            figures += own
+    return rules.conclude(claim, trials, verdicts, "setting", figures, absent)
 
 
 def _design(name: str, samples: Sequence[UnitSample], accuracy: Mapping[str, float | None]) -> Design:
-    energy = decisive(samples)
+    """Return a design in which the mean over the runs of a configuration is one value: runs are no new evidence."""
+    energy = rules.choose_energy(samples)
     rest = [n for n in samples[0].labels if n not in {*PLACE, *FACTORS, *_RUNS}]
     several = [n for n in rest if len({s.labels.get(n) for s in samples}) > 1]
     runs: dict[Cell, list[UnitSample]] = defaultdict(list)
@@ -164,159 +180,86 @@ def _design(name: str, samples: Sequence[UnitSample], accuracy: Mapping[str, flo
     return Design(name, energy, Data(f"{energy} energy", joules, columns), accuracies)
 
 
-def dominates(trials: Trials, found: Sequence[Design]) -> Finding:
-    """By the shares of the variance."""
-    decided, figures, why = [], [], ""
-    for design in found:
-        try:
-            table = _table(design)
-        except InputError as error:
-            why = _why(design, error)
-            continue
-        shares = {term.term: (term.eta_sq or 0.0, term.p) for term in table.effects}
-        if CONV not in shares:
-            why = "the number of convolutions was not varied"
-            continue
-        decided.append(_dominates(shares))
-        figures += [
-            Figure(
-                design.called(f"{name}, {design.levels(name)}: share of the variance of {design.energy} energy"),
-                Interval(share, None, None),
-                Scale.SHARE,
-                decided[-1] if name == CONV else None,
-                p,
-                table.n,
-            )
-            for name, (share, p) in shares.items()
-            if name in FACTORS
-        ]
-    return _told(DOMINATES_CLAIM, trials, decided, figures, why)
-
-
-def _table(design: Design) -> Anova:
-    return anova(design.values, design.varied, 3)
-
-
-def _why(design: Design, error: InputError) -> str:
-    return too_few(design.values, design.varied) or str(error)
-
-
-def _dominates(shares: Mapping[str, tuple[float, float | None]]) -> Verdict:
-    sure = {name: share for name, (share, p) in shares.items() if p is not None and p < SIGNIFICANCE}
-    if not sure:
-        return Verdict.UNCLEAR
-    largest = max(sure, key=lambda name: sure[name])
-    if largest != CONV:
-        return Verdict.DIFFERS
-    return Verdict.AGREES if sure[CONV] >= DOMINATES else Verdict.UNCLEAR
-
-
-def _little(claim: Claim, factor: str, trials: Trials, found: Sequence[Design]) -> Finding:
-    """A small share of the variance, and a ratio that is shown to be small."""
-    decided, figures, why = [], [], ""
-    for design in found:
-        if factor not in design.varied:
-            why = f"{factor} was not varied"
-            continue
-        try:
-            term = next(term for term in _table(design).effects if term.term == factor)
-        except InputError as error:
-            why = _why(design, error)
-            continue
-        share, (ratio, p) = term.eta_sq or 0.0, design.effect(factor)
-        decided.append(_matters_little(share, term.p, ratio))
-        what = f"{factor}, {design.levels(factor)}: "
-        figures += [
-            Figure(
-                design.called(f"{what}{design.energy} energy"),
-                ratio,
-                Scale.RATIO,
-                decided[-1],
-                p,
-                len(design.values.values),
-            ),
-            Figure(
-                design.called(f"{what}share of the variance of {design.energy} energy"),
-                Interval(share, None, None),
-                Scale.SHARE,
-                None,
-                term.p,
-                len(design.values.values),
-            ),
-        ]
-    return _told(claim, trials, decided, figures, why)
-
-
-def _matters_little(share: float, p: float | None, ratio: Interval) -> Verdict:
-    is_small = ratio.low is not None and ratio.high is not None and ratio.low > 1 / STRONG and ratio.high < STRONG
-    if share < MATTERS and is_small:
-        return Verdict.AGREES
-    is_large = (ratio.low or 0.0) >= STRONG or (ratio.high is not None and ratio.high <= 1 / STRONG)
-    matters = share >= MATTERS and p is not None and p < SIGNIFICANCE
-    return Verdict.DIFFERS if matters or is_large else Verdict.UNCLEAR
-
-
-#: What a design says of a claim, and its figures; None: nothing.
-Judge = Callable[[Design], tuple[Verdict, list[Figure]] | None]
-
-
-def _ratios(claim: Claim, trials: Trials, found: Sequence[Design], judge: Judge) -> Finding:
-    judged = [one for design in found if (one := judge(design)) is not None]
-    figures = [figure for _, several in judged for figure in several]
-    return _told(claim, trials, [verdict for verdict, _ in judged], figures, "")
-
-
-def _doubled(design: Design) -> tuple[Verdict, list[Figure]] | None:
-    if CONV not in design.varied:
-        return None
-    ratio, p = design.effect(CONV)
-    verdict = near(ratio, DOUBLED)
-    return verdict, [_of_conv(design, f"{design.energy} energy", ratio, p, verdict)]
-
-
-def _bought(design: Design) -> tuple[Verdict, list[Figure]] | None:
-    if CONV not in design.varied or design.accuracies is None:
-        return None
-    energy, p_energy = design.effect(CONV)
-    accuracy, p = design.effect(CONV, design.accuracies)
-    is_dearer = beyond(energy, 1) is Verdict.AGREES
-    verdict = below(accuracy, LITTLE_ACCURACY) if is_dearer else Verdict.UNCLEAR
+def _judge_dominance(design: Design) -> tuple[Verdict, list[Figure]]:
+    terms = design.terms()
+    _require(CONV, design)
+    sure = {name: term.eta_sq or 0.0 for name, term in terms.items() if rules.is_significant(term.p)}
+    verdict = Verdict.UNCLEAR
+    if sure and max(sure, key=lambda name: sure[name]) != CONV:
+        verdict = Verdict.DIFFERS
+    elif sure.get(CONV, 0.0) >= DOMINATES:
+        verdict = Verdict.AGREES
     return verdict, [
-        _of_conv(design, "accuracy", accuracy, p, verdict),
-        _of_conv(design, f"{design.energy} energy", energy, p_energy, None),
+        _share_figure(design, name, term, verdict if name == CONV else None)
+        for name, term in terms.items()
+        if name in FACTORS
     ]
 
 
-def _of_conv(design: Design, of: str, ratio: Interval, p: float | None, verdict: Verdict | None) -> Figure:
-    what = design.called(f"{CONV}, {design.levels(CONV)}: {of}")
-    return Figure(what, ratio, Scale.RATIO, verdict, p, len(design.values.values))
+def _judge_little(factor: str, design: Design) -> tuple[Verdict, list[Figure]]:
+    """Agree if the share of the variance is small and the ratio is shown to be small."""
+    _require(factor, design)
+    term, (ratio, p) = design.terms()[factor], design.effect(factor)
+    share = term.eta_sq or 0.0
+    is_large = (ratio.low or 0.0) >= rules.STRONG or (ratio.high is not None and ratio.high <= 1 / rules.STRONG)
+    verdict = Verdict.UNCLEAR
+    if share < MATTERS and rules.is_within(ratio, 1 / rules.STRONG, rules.STRONG):
+        verdict = Verdict.AGREES
+    elif is_large or (share >= MATTERS and rules.is_significant(term.p)):
+        verdict = Verdict.DIFFERS
+    figure = design.figure(factor, f"{design.energy} energy", Scale.RATIO, ratio, p, verdict)
+    return verdict, [figure, _share_figure(design, factor, term, None)]
 
 
-def _extremes(design: Design) -> tuple[Verdict, list[Figure]] | None:
-    """The cell with the first level of every factor against that with the last."""
-    if CONV not in design.varied:
-        return None
+def _judge_doubling(design: Design) -> tuple[Verdict, list[Figure]]:
+    _require(CONV, design)
+    ratio, p = design.effect(CONV)
+    verdict = rules.judge_near(ratio, DOUBLED)
+    return verdict, [design.figure(CONV, f"{design.energy} energy", Scale.RATIO, ratio, p, verdict)]
+
+
+def _judge_accuracy(design: Design) -> tuple[Verdict, list[Figure]]:
+    _require(CONV, design)
+    if design.accuracies is None:
+        raise InputError("the accuracy of some trainings is unknown")
+    energy, p_energy = design.effect(CONV)
+    accuracy, p = design.effect(CONV, design.accuracies)
+    takes_more = rules.judge_above(energy, 1) is Verdict.AGREES
+    verdict = rules.judge_below(accuracy, LITTLE_ACCURACY) if takes_more else Verdict.UNCLEAR
+    return verdict, [
+        design.figure(CONV, "accuracy", Scale.RATIO, accuracy, p, verdict),
+        design.figure(CONV, f"{design.energy} energy", Scale.RATIO, energy, p_energy, None),
+    ]
+
+
+def _judge_extremes(design: Design) -> tuple[Verdict, list[Figure]]:
+    """Compare the cell with the first level of every factor with the cell that has the last levels."""
+    _require(CONV, design)
     levels = [design.values.levels(factor) for factor in FACTORS]
-    least, largest = tuple(own[0] for own in levels), tuple(own[-1] for own in levels)
+    smallest, largest = tuple(own[0] for own in levels), tuple(own[-1] for own in levels)
     cells = design.values.logs().cells(FACTORS)
-    if least not in cells or largest not in cells:
-        return None
-    pair = of_logs(cells[largest], cells[least])
-    verdict = near(pair.ratio, SMALLEST)
-    words = " against ".join(
-        ", ".join(f"{name} {_spelt(level)}" for name, level in zip(FACTORS, cell, strict=True))
-        for cell in (least, largest)
+    if smallest not in cells or largest not in cells:
+        raise InputError("the smallest or the largest network was not measured")
+    pair = of_logs(cells[largest], cells[smallest])
+    verdict = rules.judge_near(pair.ratio, SMALLEST)
+    names = (
+        ", ".join(f"{name} {_spell(level)}" for name, level in zip(FACTORS, cell, strict=True))
+        for cell in (smallest, largest)
     )
-    what = design.called(f"{words}: {design.energy} energy")
+    what = design.label(f"{' against '.join(names)}: {design.energy} energy")
     return verdict, [Figure(what, pair.ratio, Scale.RATIO, verdict, pair.p, pair.n_a + pair.n_b)]
 
 
-def _told(claim: Claim, trials: Trials, decided: Sequence[Verdict], figures: Sequence[Figure], why: str) -> Finding:
-    """It must hold in every setting that was measured."""
-    if not decided:
-        return unclear(claim, trials.nothing(why or "no trainings that differ in layers were measured"), trials.basis())
-    return Finding(claim, every(decided), tally(decided, "setting"), tuple(figures), trials.basis())
+def _require(factor: str, design: Design) -> None:
+    if factor not in design.varied:
+        raise InputError(f"{factor} was not varied")
 
 
-def _spelt(level: Scalar) -> str:
-    return {True: "on", False: "off"}.get(level, str(level)) if isinstance(level, bool) else str(level)
+def _share_figure(design: Design, factor: str, term: Term, verdict: Verdict | None) -> Figure:
+    share = Interval(term.eta_sq or 0.0, None, None)
+    what = f"share of the variance of {design.energy} energy"
+    return design.figure(factor, what, Scale.SHARE, share, term.p, verdict)
+
+
+def _spell(level: Scalar) -> str:
+    return {True: "on", False: "off"}[level] if isinstance(level, bool) else str(level)

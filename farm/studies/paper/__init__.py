@@ -1,1 +1,1 @@
-"""Several sweeps as the results section of a paper: read from the store, put into words, laid out."""
+"""A report on several sweeps, which can stand as the results section of a paper."""

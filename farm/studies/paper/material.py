@@ -1,4 +1,4 @@
-"""All that a report shows, read from the store."""
+"""The material of a report: everything it shows, made from the loaded data."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,50 +32,52 @@ from farm.report import across, observations
 from farm.report.across import Across
 from farm.report.analyses import Method, Options, analysis
 from farm.report.document import Document
-from farm.report.selection import KINDS_OF_JOULES, Labels, Selection
+from farm.report.selection import KINDS_OF_JOULES, Selection
 
-#: What a report needs besides what the results of a sweep's kind need.
-NEEDS = frozenset(
-    {
-        *observations.NEEDS, Need.SPECS, Need.FAILURES, Need.PROGRESS, Need.ENVIRONMENTS, Need.MACHINES, Need.METERS,
-    }
-)  # fmt: skip
-#: What is tested of each sweep; pairs only of so many cells, and of what differs only so many factors.
+#: Data that a report needs besides the needs of the sweep's kind.
+NEEDS = frozenset(observations.NEEDS) | {
+    *(Need.SPECS, Need.FAILURES, Need.PROGRESS, Need.ENVIRONMENTS, Need.MACHINES, Need.METERS)
+}
+#: Tests of each sweep; pairs are compared only up to this number of cells, and only this number of factors is tested.
 _METHODS = (Method.ANOVA, Method.PAIRS)
 _MOST_CELLS, _MOST_FACTORS = 8, 3
 _NO_FACTORS = frozenset(
     {"machine", "hardware_class", "environment", "sweep", "repetition", "job", "trial", "device", *KINDS_OF_JOULES}
 )
 
-#: A domain, the meter that read it, and what its joules are worth.
+#: A domain, the meter that read it, and the quality of its joules.
 Metered = tuple[Domain, str | None, Quality | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Studied:
-    """One sweep and what came of it."""
+    """One sweep with its trials, results and tests."""
 
     record: SweepRecord
     progress: Progress
-    points: Sequence[Point]  #: of its jobs
+    points: Sequence[Point]  #: points of its jobs
     targets: Sequence[str]
-    measure: MeasureSettings | None  #: None: imported
+    measure: MeasureSettings | None  #: None: the sweep was imported
     seed: int | None
     country: str | None
     trials: Sequence[TrialRow]
     failures: Sequence[FailedTrial]
-    meters: Mapping[Metered, int]  #: windows of work
+    meters: Mapping[Metered, int]  #: number of windows of work
     environments: Mapping[str, Mapping[str, JsonValue]]
     machines: Sequence[MachineStatus]
     results: Document
-    samples: Sequence[UnitSample]  #: that the results rest on
+    samples: Sequence[UnitSample]  #: samples on which the results rest
     analyses: Sequence[Document]
-    untested: Sequence[str]  #: why something was not tested
+    untested: Sequence[str]  #: reasons why something was not tested
+
+    def count(self, state: JobState) -> int:
+        """Return the number of jobs in a state."""
+        return self.progress.counts.get(state, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """A trial as its meters saw it."""
+    """Trial with its windows and the readings of its meters."""
 
     trial: TrialRow
     windows: Sequence[Window]
@@ -84,24 +86,29 @@ class Traced:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """Everything, at one moment."""
+    """Everything that a report shows, at one moment."""
 
     studies: Sequence[Studied]
-    across: Sequence[Across]  #: of sweeps of a kind, where there are several of them, or several machines
+    across: Sequence[Across]  #: comparisons of several sweeps of a kind, or of several machines
     traced: Sequence[Traced]
     made_at: datetime
-    database: str  #: its URL, without a password
+    database: str  #: URL of the database without a password
+
+    @property
+    def machines(self) -> list[tuple[Machine, str]]:
+        """Return each machine that measured, with the version of its worker."""
+        return list({s.machine.id: (s.machine, s.version) for study in self.studies for s in study.machines}.values())
 
 
 def gather(data: Sequence[SweepData], traced: Sequence[Traced], database: str, now: datetime) -> Material:
-    """Make the material of a report from what was loaded; `traced` are the trials whose power traces are shown."""
-    studies = [_studied(one) for one in data]
-    return Material(studies, _across(data), [t for t in traced if t.traces], now, database)
+    """Make the material of a report from loaded data; `traced` are the trials whose power traces are shown."""
+    studies = [_study(one) for one in data]
+    return Material(studies, _compare(data), [t for t in traced if t.traces], now, database)
 
 
-def _studied(data: SweepData) -> Studied:
+def _study(data: SweepData) -> Studied:
     took_part = {trial.machine_id for trial in data.trials}
-    analyses, untested = _analysed(data)
+    analyses, untested = _analyse(data)
     specs = data.specs
     return Studied(
         record=data.record,
@@ -123,18 +130,18 @@ def _studied(data: SweepData) -> Studied:
     )
 
 
-def _analysed(data: SweepData) -> tuple[list[Document], list[str]]:
-    """What tests say of the factors that differ; searches have tests of their own."""
+def _analyse(data: SweepData) -> tuple[list[Document], list[str]]:
+    """Return the tests of the factors that differ, and why others are missing; searches have their own tests."""
     if data.record.is_search:
         return [], []
     done, why = [], []
     try:
-        factors = _differing(data)
+        factors = _choose_factors(data)
         seen = observations.of_sweep(data, observations.ENERGY, factors, Selection())
     except InputError as error:
         return [], [str(error)]
     if not factors:
-        return [], ["there is one point only, and nothing to compare it with"]
+        return [], ["there is only one point, and nothing to compare it with"]
     for method in _METHODS:
         if method is Method.PAIRS and len(seen.data.cells(factors)) > _MOST_CELLS:
             continue
@@ -145,25 +152,21 @@ def _analysed(data: SweepData) -> tuple[list[Document], list[str]]:
     return done, why
 
 
-def _differing(data: SweepData) -> tuple[str, ...]:
+def _choose_factors(data: SweepData) -> tuple[str, ...]:
+    """Return the factors that differ; the first one separates different hardware, if there is any."""
     chosen = observations.chosen(data, (), Selection())
     labels = [trial.labels for trial in chosen.trials]
     names = [name for name in labels[0] if name not in _NO_FACTORS and len({own.get(name) for own in labels}) > 1]
-    return tuple([*_hardware(labels), *names][:_MOST_FACTORS])
-
-
-def _hardware(labels: Sequence[Labels]) -> list[str]:
-    """What keeps different hardware apart, where there is some."""
     try:
         observations.check_hardware(labels, ())
     except InputError:
         is_unknown = any(own.get("hardware_class") == UNKNOWN_HARDWARE for own in labels)
-        return ["machine" if is_unknown else "hardware_class"]
-    return []
+        names.insert(0, "machine" if is_unknown else "hardware_class")
+    return tuple(names[:_MOST_FACTORS])
 
 
-def _across(data: Sequence[SweepData]) -> list[Across]:
-    """A search spends as its strategy likes, so it is compared with nothing."""
+def _compare(data: Sequence[SweepData]) -> list[Across]:
+    """Compare machines and sweeps of each kind, without searches: their strategies decide what they spend."""
     found = []
     for kind in dict.fromkeys(one.record.kind for one in data if not one.record.is_search):
         alike = [one for one in data if one.record.kind == kind]
@@ -173,8 +176,8 @@ def _across(data: Sequence[SweepData]) -> list[Across]:
     return [view for view in found if view.cells]
 
 
-def typical(known: Sequence[TrialRow]) -> list[TrialRow]:
-    """One a machine and device that measured: with as few flags as there are, the first of its plan."""
+def choose_typical(known: Sequence[TrialRow]) -> list[TrialRow]:
+    """Return for each machine and device that measured the first trial with the fewest flags."""
     best: dict[tuple[str | None, JsonValue], TrialRow] = {}
     for trial in known:
         place = (trial.machine_id, trial.facts.get("device"))
@@ -183,14 +186,3 @@ def typical(known: Sequence[TrialRow]) -> list[TrialRow]:
             if len(trial.flags) < len(held.flags):
                 best[place] = trial
     return list(best.values())
-
-
-def count(study: Studied, state: JobState) -> int:
-    """Its jobs that stand so."""
-    return study.progress.counts.get(state, 0)
-
-
-def machines(material: Material) -> list[tuple[Machine, str]]:
-    """Each that took part, with the version of its worker."""
-    each = {s.machine.id: (s.machine, s.version) for study in material.studies for s in study.machines}
-    return list(each.values())

@@ -8,22 +8,27 @@ import farm
 from farm.report import across
 from farm.report.facts import trial_record
 from farm.studies.paper import words
-from farm.studies.paper.material import Material, Studied, Traced, machines
+from farm.studies.paper.material import Material, Studied
 
 
-def of(material: Material) -> dict[str, Any]:
-    """SI units in the names, None for unknown."""
+def report_record(material: Material) -> dict[str, Any]:
+    """Return all numbers of a report, with units in the names and None for unknown values."""
     return {
         "wattfarm": farm.__version__,
         "commit": commit(),
         "made_at_utc": material.made_at.isoformat(),
         "database": material.database,
         "sweeps": [_study(study) for study in material.studies],
-        "machines": [
-            machine.model_dump(mode="json") | {"wattfarm": version} for machine, version in machines(material)
-        ],
+        "machines": [machine.model_dump(mode="json") | {"wattfarm": version} for machine, version in material.machines],
         "across": [record for found in material.across for record in across.document(found).records()],
-        "traces": [_traced(traced) for traced in material.traced],
+        "traces": [
+            {
+                "trial": traced.trial.trial,
+                "windows": [window.model_dump(mode="json") for window in traced.windows],
+                "meters": [trace.model_dump(mode="json") for trace in traced.traces],
+            }
+            for traced in material.traced
+        ],
     }
 
 
@@ -51,17 +56,9 @@ def _study(study: Studied) -> dict[str, Any]:
     }
 
 
-def _traced(traced: Traced) -> dict[str, Any]:
-    return {
-        "trial": traced.trial.trial,
-        "windows": [window.model_dump(mode="json") for window in traced.windows],
-        "meters": [trace.model_dump(mode="json") for trace in traced.traces],
-    }
-
-
 @cache
 def commit() -> str | None:
-    """Of this program, where it runs from a checkout."""
+    """Return the commit of this program if it runs from a Git checkout, else None."""
     git = Path(farm.__file__).parents[1] / ".git"
     try:
         head = (git / "HEAD").read_text(encoding="ascii").strip()

@@ -1,4 +1,4 @@
-"""The report, section by section: what was found first, how it was measured next, then all the rest."""
+"""The sections of a report: first the findings, then the methods, then everything else."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,16 +29,22 @@ from farm.report.document import (
 from farm.report.facts import flat
 from farm.report.numbers import UNKNOWN, label, number, several
 from farm.studies.paper import record, traces, words
-from farm.studies.paper.material import Material, Studied, machines
+from farm.studies.paper.material import Material, Studied
 
-#: Rows of a list of trials; json has all of them.
+#: Largest number of trials and of notes in a list; the JSON report has all of them.
 _MOST, _MOST_NOTES = 50, 12
-#: Levels of a factor that are spelt out.
+#: Largest number of levels of a factor that are listed.
 _LEVELS = 12
 
 
 def document(material: Material, claims: Section | None = None, title: str | None = None) -> Report:
-    """All sections that are not empty; `claims`: of the study that was repeated, with a title that names it."""
+    """Return a report with all sections that are not empty.
+
+    Args:
+        material: what the report shows.
+        claims: section about the claims of a study that was repeated.
+        title: title of the report; None: the names of the sweeps.
+    """
     sections = (
         Section("summary", "Summary", _summary(material)),
         *([claims] if claims else []),
@@ -58,7 +64,7 @@ def document(material: Material, claims: Section | None = None, title: str | Non
 
 
 def _named(study: Studied, material: Material) -> list[Block]:
-    """A heading, where there are several."""
+    """Return a heading that names the sweep if the report has several sweeps."""
     return [Heading(f"{study.record.name} ({study.record.id})")] if len(material.studies) > 1 else []
 
 
@@ -110,7 +116,7 @@ def _design(study: Studied) -> list[tuple[str, str]]:
     if study.record.imported:
         return rows
     rows.append(("repetitions", words.repetition(study.record.rule)))
-    order_of = "as each strategy asks" if study.record.is_search else "randomised complete blocks"
+    order_of = "chosen by each strategy" if study.record.is_search else "randomised complete blocks"
     rows.append(("order", f"{order_of}, seed {label(study.seed)}"))
     rows.append(("targets", ", ".join(study.targets) or UNKNOWN))
     grams = {trial.carbon_g_per_kwh for trial in study.trials if trial.carbon_g_per_kwh is not None}
@@ -133,7 +139,7 @@ def _hardware(material: Material) -> list[Block]:
         Facts(list(flat(content)), f"Software {name} of {several(trials[name], 'trial')}")
         for name, content in known.items()
     ]
-    return [*(_machine(machine, version) for machine, version in machines(material)), *softwares]
+    return [*(_machine(machine, version) for machine, version in material.machines), *softwares]
 
 
 def _machine(machine: Machine, version: str) -> Facts:
@@ -145,7 +151,7 @@ def _machine(machine: Machine, version: str) -> Facts:
 
 
 def _results(study: Studied, material: Material) -> Iterator[Block]:
-    """Yield the view of a sweep, its tables and charts numbered, without the title that the section has."""
+    """Yield the results of a sweep with numbered tables and charts, without the title, which the section has."""
     yield from _named(study, material)
     title = Paragraph(f"{study.record.name} ({study.record.id})")
     yield from captioned((block for block in study.results.blocks if block != title), f"Results of {study.record.name}")
@@ -178,7 +184,7 @@ def _reservations(material: Material) -> list[Block]:
     samples = [sample for study in material.studies for sample in study.samples]
     notes = Counter(note for trial in measured if not trial.imported for note in trial.notes)
     return [
-        Paragraph(f"{len(measured)} of {several(len(trials), 'trial')} measured to their end."),
+        Paragraph(f"{len(measured)} of {several(len(trials), 'trial')} completed."),
         *_flags(Counter(flag for sample in samples for flag in sample.flags)),
         *_doubted(samples, {trial.trial: trial for trial in measured}),
         *_failed([failure for study in material.studies for failure in study.failures]),

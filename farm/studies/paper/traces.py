@@ -1,4 +1,4 @@
-"""The power that a trial's meters saw, with its windows marked."""
+"""Charts of the power that the meters of a trial read, with the windows of the trial marked."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,7 +9,7 @@ from farm.report.drawing import WIDE, Spec, Value, chart
 from farm.studies.paper.material import Traced
 from farm.studies.paper.words import QUALITIES, SIMULATED
 
-#: What fills each kind of window; a colour stands for one thing, in every chart.
+#: Colour of each kind of window.
 COLOURS = {
     WindowKind.IDLE_BEFORE: "#999999",
     WindowKind.SETUP: "#F0E442",
@@ -21,28 +21,28 @@ COLOURS = {
     WindowKind.VALIDATION: "#CC79A7",
     WindowKind.IDLE_AFTER: "#999999",
 }
-#: Joules between two readings of a counter give power; readings closer than this would show its steps.
+#: Least time between two readings of a counter from which power is computed; shorter ones show the counter's steps.
 COUNTED_S = 0.25
-#: Values that a chart shows of a meter, and of how many windows of a kind it says which they are.
+#: Largest number of values of a meter in a chart.
 _MOST_VALUES = 600
-#: A window shorter than this share of the trial has no room for its name.
+#: Windows shorter than this share of the trial have no room for their name.
 _NAMED = 0.045
-#: Above the highest power, for those names.
+#: Height of the chart as a multiple of the highest power, which leaves room for the names of windows.
 _ROOM = 1.4
 
 
 def figures(traced: Traced) -> list[Figure]:
-    """One for each meter of the trial that says anything of power."""
+    """Return a chart for each meter of a trial whose readings give power."""
     return [figure for trace in traced.traces if (figure := _figure(traced, trace)) is not None]
 
 
 def power(trace: TraceReport) -> list[tuple[float, float]]:
-    """Seconds from the first reading, and watts; of a counter the mean power since the value before."""
+    """Return seconds from the first reading, and watts; for a counter, the mean power since the reading before."""
     read = [(s, w) for s, w in zip(trace.offset_s, trace.power_w, strict=True) if w is not None]
-    return read or list(_counted(trace))
+    return read or list(_power_of_counter(trace))
 
 
-def _counted(trace: TraceReport) -> Iterator[tuple[float, float]]:
+def _power_of_counter(trace: TraceReport) -> Iterator[tuple[float, float]]:
     known = [(s, j) for s, j in zip(trace.offset_s, trace.energy_j, strict=True) if j is not None]
     last, is_first = known[0] if known else (0.0, 0.0), True
     for at_s, energy_j in known[1:]:
@@ -55,8 +55,8 @@ def _counted(trace: TraceReport) -> Iterator[tuple[float, float]]:
             last, is_first = (at_s, energy_j), False
 
 
-def thinned(values: Sequence[tuple[float, float]], most: int = _MOST_VALUES) -> list[tuple[float, float]]:
-    """The least and the greatest of each stretch, so that no peak is lost."""
+def thin_out(values: Sequence[tuple[float, float]], most: int = _MOST_VALUES) -> list[tuple[float, float]]:
+    """Return the least and the greatest value of each stretch, so that no peak is lost."""
     if len(values) <= most:
         return list(values)
     length = -(-2 * len(values) // most)
@@ -66,7 +66,7 @@ def thinned(values: Sequence[tuple[float, float]], most: int = _MOST_VALUES) -> 
 
 
 def _figure(traced: Traced, trace: TraceReport) -> Figure | None:
-    seen = thinned(power(trace))
+    seen = thin_out(power(trace))
     if not seen:
         return None
     watts: list[Value] = [{"s": s, "w": w} for s, w in seen]

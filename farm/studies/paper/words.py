@@ -1,4 +1,4 @@
-"""What a report says in sentences of its own."""
+"""Sentences of a report about methods, settings, flags and the state of a sweep."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
@@ -7,23 +7,22 @@ from farm.model import Baseline, Domain, Flag, JobState, MeasureSettings, Qualit
 from farm.report.document import Value
 from farm.report.numbers import label, percent, several
 from farm.studies.paper.material import Material, Studied
-from farm.studies.paper.material import count as jobs
 
 MODELLED = "Modelled joules are estimates from load and rated power; nothing measured them."
 SIMULATED = "Simulated hardware: these joules are not real."
 IMPORTED = "Imported: measured elsewhere; this farm does not know how."
 METHOD = (
-    "A trial is a fresh process. It is metered while the machine idles, while the loaded network waits, while it works "
-    "and while the machine idles again. Gross energy is all joules of a window; the baseline is the idle power of the "
-    "same machine beside the trial; net = gross - baseline power x duration."
+    "A trial is a fresh process. It is metered while the machine idles, while the loaded network waits, while the "
+    "network works, and while the machine idles again. Gross energy is all joules of a window. The baseline is the "
+    "idle power of the same machine before and after the work. Net energy = gross energy - baseline power x duration."
 )
 UNCERTAINTY = (
-    "The unit of replication is the trial, not the window or the batch. Intervals are 95 %, over trials: the wider of "
-    "Student's t and a BCa bootstrap, with the meters' own uncertainty. A disturbed trial is flagged, and left "
-    "out wherever other trials measured the same point; a dash marks what is unknown."
+    "The unit of replication is the trial, not the window or the batch. Intervals are 95 % intervals over trials: the "
+    "wider of Student's t and a BCa bootstrap, with the uncertainty of the meters. A disturbed trial is flagged; it is "
+    "left out if other trials measured the same point. A dash marks an unknown value."
 )
 BASELINES: Mapping[Baseline, str] = {
-    Baseline.BARE: "bare: net energy subtracts the power of the idle machine, with no trial process alive",
+    Baseline.BARE: "bare: net energy subtracts the power of the idle machine without a trial process",
     Baseline.CONTEXT: "context: net energy subtracts the idle power with the network loaded",
 }
 QUALITIES: Mapping[Quality, str] = {
@@ -41,7 +40,7 @@ FLAGS: Mapping[Flag, str] = {
     Flag.METER_LOST: "a meter was lost",
     Flag.NO_STEADY_STATE: "the warm-up never settled",
     Flag.POWER_CAPPED: "the board ran at its power limit",
-    Flag.RESUMED: "it went on from a checkpoint: the joules before the cut are in no window",
+    Flag.RESUMED: "the trial continued from a checkpoint: the joules before the interruption are in no window",
     Flag.SATURATED: "requests came faster than they can be served: the queue grew without bound",
     Flag.THROTTLED: "the clock was lowered: heat, power brake or hardware",
     Flag.TOO_SHORT: "a window was too short for the meter's update period",
@@ -49,18 +48,18 @@ FLAGS: Mapping[Flag, str] = {
 
 
 def title(material: Material) -> str:
-    """Of the report."""
+    """Return the title of a report: the names of its sweeps."""
     return ", ".join(dict.fromkeys(study.record.name for study in material.studies))
 
 
 def status(study: Studied) -> str:
-    """How much was measured, where."""
+    """Return how much of a sweep was measured, and where."""
     places = Counter(f"{t.machine} ({t.hardware_class})" for t in study.trials if t.machine and t.failure is None)
     where = f" on {', '.join(places)}" if places else ""
-    done = f"{jobs(study, JobState.DONE)} of {several(study.progress.total, 'job')} measured{where}"
+    done = f"{study.count(JobState.DONE)} of {several(study.progress.total, 'job')} measured{where}"
     points = {tuple(sorted((name, label(value)) for name, value in point.items())) for point in study.points}
     parts = [f"kind {study.record.kind}, {several(len(points), 'point')}", done]
-    failed, cancelled = jobs(study, JobState.FAILED), jobs(study, JobState.CANCELLED)
+    failed, cancelled = study.count(JobState.FAILED), study.count(JobState.CANCELLED)
     parts += [f"{failed} failed"] if failed else []
     parts += [f"{cancelled} cancelled"] if cancelled else []
     parts += [f"{study.progress.to_go} still to go"] if study.progress.to_go else []
@@ -70,21 +69,21 @@ def status(study: Studied) -> str:
 
 
 def alerts(study: Studied) -> list[str]:
-    """What nobody may take for a measurement."""
+    """Return warnings about joules that this farm did not measure."""
     found = [SIMULATED] if any(trial.simulated for trial in study.trials) else []
     found += [IMPORTED] if study.record.imported else []
     return found + ([MODELLED] if any(quality is Quality.MODELLED for _, _, quality in study.meters) else [])
 
 
 def repetition(rule: StoppingRule) -> str:
-    """How often each point is repeated."""
+    """Return how often each point is repeated."""
     if rule.is_fixed:
         return f"{rule.min}, in fresh processes"
     return f"{rule.min} to {rule.max}, until the 95 % interval is within {percent(rule.target)} of the mean"
 
 
 def settings(measure: MeasureSettings, unheeded: Set[str]) -> list[tuple[str, str]]:
-    """Return each setting with its unit, but for those that trials of the kind do not use."""
+    """Return each setting with its unit, without the settings that trials of the kind do not use."""
     windows = "" if "windows" in unheeded else f"{measure.windows} "
     batches = "" if "min_iterations" in unheeded else f" and {measure.min_iterations} batches"
     named = {
@@ -99,6 +98,6 @@ def settings(measure: MeasureSettings, unheeded: Set[str]) -> list[tuple[str, st
 
 
 def meter(domain: Domain, source: str | None, quality: Quality | None, windows: int) -> Sequence[Value]:
-    """A row of the table of meters."""
+    """Return a row of the table of meters."""
     worth = "unknown" if quality is None else QUALITIES[quality]
     return [domain.value, source or "none", worth, windows]

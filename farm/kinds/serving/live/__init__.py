@@ -1,1 +1,1 @@
-"""Requests that trials served in real time: their figures, results and charts."""
+"""Requests that trials served in real time: figures, results and charts."""

@@ -1,4 +1,4 @@
-"""Charts of live requests: response times and joules a request against the rate."""
+"""Charts of live requests: response times and joules per request against the rate."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -15,7 +15,7 @@ from farm.report.selection import KINDS_OF_JOULES, Selected
 
 
 def figures(lives: Sequence[Live], selected: Selected) -> list[Figure]:
-    """Charts for each kind of joules; a load that saturates has no place in them."""
+    """Draw response times and energy for each kind of joules, without saturated loads."""
     found = []
     kept = [one for one in lives if one.figures.response_s and not one.figures.is_saturated]
     left = " Saturated loads are left out." if len(kept) < len(lives) else ""
@@ -51,7 +51,7 @@ def _value(one: Live, value: Interval | None, is_doubtful: bool = False) -> Valu
 
 
 def _under_load(values: Sequence[Value], what: str, title: str, caption: str) -> list[Figure]:
-    """Against the rate; a row for each load where there is only one rate."""
+    """Draw values against the rate, or a row for each load if there is only one rate."""
     drawn = [value for value in values if value["rate"] and value["value"] and value["value"] > 0]
     if len({value["at"] for value in drawn}) > 1:
         return in_parts(drawn, partial(_of_rate, f"{what}, against the rate", title, caption))

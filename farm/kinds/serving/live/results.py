@@ -1,4 +1,4 @@
-"""`farm results` of kind serving: what requests that arrived in real time waited for, and took in joules."""
+"""The results of a sweep of kind serving: response times and joules of requests that arrived in real time."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -39,9 +39,9 @@ COLUMNS = Columns(
         *("weights", "images", "channels_last", "threads"),
     ),
 )
-#: What makes a load: no row is a mean over several.
+#: Factors of a load; different loads are never averaged.
 LOAD = ("arrivals", "preprocess", "rate_per_s", "policy")
-#: How sure the figures are.
+#: Columns of the second table, most of which have intervals.
 _SURE = (
     Column("response_mean_s", "ms mean\n(95%)", Form.INTERVAL, 1e3),
     Column("response_p99_s", "ms p99\n(95%)", Form.INTERVAL, 1e3),
@@ -53,14 +53,14 @@ _SURE = (
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Loads, each with what came of it."""
+    """Figures of each load of a sweep."""
 
     selected: Selected
     lives: Sequence[Live]
 
 
 def results(data: SweepData, selection: Selection) -> Results:
-    """Filter and group the trials of a sweep; loads that differ are never averaged over.
+    """Filter and group the trials of a sweep; different loads are never averaged.
 
     Raises:
         InputError: the selection does not fit the sweep.
@@ -72,7 +72,7 @@ def results(data: SweepData, selection: Selection) -> Results:
 def grouped(
     sweep: SweepRecord, found: Sequence[UnitSample], requests: Mapping[str, Sequence[Requests]], selection: Selection
 ) -> Results:
-    """Filter and group samples; `requests` are those of each trial."""
+    """Filter and group samples; `requests` has the windows of each trial."""
     selected = select(sweep, found, selection, COLUMNS)
     apart = tuple(name for name in LOAD if name in selected.averaged)
     if apart:
@@ -82,7 +82,7 @@ def grouped(
 
 
 def _place(live: Live) -> tuple[tuple[object, ...], ...]:
-    """Rates by size, policies by how long they wait, then by the size of their batches."""
+    """Return a sort key: rates by size, policies by time-out and then by batch size."""
     return tuple(_policy_place(value) if name == "policy" else order(value) for name, value in live.work.key)
 
 
@@ -92,7 +92,7 @@ def _policy_place(value: Scalar) -> tuple[float, int]:
 
 
 def document(found: Results) -> Document:
-    """Figures, how sure they are, and the best policies under each load."""
+    """Return figures, intervals, notes, charts, and the best policies under each load."""
     lives = found.lives
     if not lives:
         return Document(paragraphs(found.selected.nothing().split("\n")), rows=[])
@@ -127,16 +127,16 @@ def _sure(live: Live) -> Row:
 def _notes(lives: Sequence[Live]) -> list[str]:
     figures = [live.figures for live in lives]
     own = [
-        "Response times count from the moment at which a request was to arrive until its answer. They are of the "
-        f"requests of all trials together, without the first {percent(WARM_UP)} of each window, because each window "
-        "begins with an empty queue; of a trace, all requests count. Joules are of all requests.",
-        "load: the rate as a share of the requests that the warm-up served in full batches, back to back.",
-        "J: of a request; gross holds the idle power between batches, net does not. Intervals are over trials.",
+        "Response times count from the moment when a request was due until its answer. They cover the requests of all "
+        f"trials, without the first {percent(WARM_UP)} of each window, because each window begins with an empty queue; "
+        "all requests of a trace count. Joules cover all requests.",
+        "load: the rate divided by the rate at which the warm-up served full batches back to back.",
+        "J: joules of a request; gross includes the idle power between batches, net does not. Intervals: over trials.",
     ]
     if any(f.is_saturated for f in figures):
         own.append("! load: at 1 or more the queue grows without bound, so there are no response times.")
     elif any(Flag.SATURATED in live.work.flags for live in lives):
-        own.append("Some trials were saturated, though their rows as a whole are not.")
+        own.append("Some trials were saturated, although the rows that include them are not.")
     if weak := columns.unclaimed(figures, columns.SHOWN):
         own.append(f"* rests on fewer requests than a claim needs: {weak}.")
     if late := [live for live in lives if live.is_late]:
@@ -144,7 +144,7 @@ def _notes(lives: Sequence[Live]) -> list[str]:
         own.append(
             f"Requests came late: one in 100 by {milliseconds(worst.late_s)} ms or more ({named(spelt_key(worst))}), "
             f"which is over {percent(LATE)} of the median response time. Response times include this delay, because "
-            "they count from the moment at which a request was to arrive."
+            "they count from the moment when a request was due."
         )
     if any(live.work.quality is Quality.MODELLED for live in lives):
         own.append(f"Policies are not ranked by energy: {BURSTS}.")
@@ -155,12 +155,12 @@ def _notes(lives: Sequence[Live]) -> list[str]:
 
 
 def sentences(lives: Sequence[Live]) -> list[str]:
-    """Under each load the policy that answers soonest, and the one that takes the least joules."""
+    """Return for each load the policy that answers soonest, and the one that takes the least energy."""
     return [sentence for alike in _by_load(lives) for sentence in _sentences(alike)]
 
 
 def _by_load(lives: Iterable[Live]) -> list[list[Live]]:
-    """Alike in all but the policy, and in how their joules were obtained."""
+    """Group loads that differ only in the policy, and whose joules were obtained in the same way."""
     groups: dict[object, list[Live]] = {}
     for live in lives:
         rest = tuple(item for item in live.work.key if item[0] != "policy")
@@ -175,11 +175,11 @@ def _sentences(lives: Sequence[Live]) -> list[str]:
     fast, cheap = soonest(lives), least_energy(lives, is_net)
     if fast is not None:
         each = (f"{interval(in_ms(value))} ms" for value in (fast.value, fast.next_value))
-        found.append(f"{who}: {_policy(fast.best)} answers soonest, on average in {_compared(fast, *each)}.")
+        found.append(f"{who}: {_policy(fast.best)} answers soonest, on average in {_compare(fast, *each)}.")
     if cheap is not None:
         own = f"{interval(cheap.value)} J {'net' if is_net else 'gross'} per request"
         found.append(
-            f"{who}: {_policy(cheap.best)} takes the least energy, {_compared(cheap, own, interval(cheap.next_value))}."
+            f"{who}: {_policy(cheap.best)} takes the least energy, {_compare(cheap, own, interval(cheap.next_value))}."
         )
     saturated = [_policy(live) for live in lives if live.figures.is_saturated and not live.work.is_doubtful]
     if saturated:
@@ -191,8 +191,8 @@ def _policy(live: Live) -> str:
     return str(dict(live.work.key).get("policy", "it"))
 
 
-def _compared(least: Least, own: str, other: str) -> str:
-    """A value beside that of the next policy, and whether the two differ for sure."""
+def _compare(least: Least, own: str, other: str) -> str:
+    """Return a value with that of the next policy, and whether the two surely differ."""
     return (
         f"{own}, {percent(least.share)} less than {_policy(least.next)} ({other}){energy_notes.doubt(least.is_clear)}"
     )

@@ -1,4 +1,4 @@
-"""The figures of requests that were served in real time: the same as of simulated ones, and how late requests came."""
+"""The figures of requests that were served in real time, and how late requests were sent."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,37 +17,37 @@ from farm.load.rates import spelt_per_s
 from farm.load.served import STATISTICS, Served, served, statistic_of
 from farm.model import Quality, Requests, Scalar
 
-#: Why modelled joules of live requests cannot rank policies.
+#: Reason why modelled joules of live requests cannot rank policies.
 BURSTS = "modelled joules follow the mean load of each second, so they do not see short bursts between waits"
-#: A load generator that is late by more than this share of the median response is worth a word.
+#: Share of the median response time; if the load generator is late by more, there is a note.
 LATE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """One group of trials. The unit of replication is the trial: intervals are those of the trials' own figures."""
+    """Figures of one group of trials; the unit of replication is the trial, so intervals are over trials."""
 
-    work: Summary  #: joules a request, trials and their flags
-    figures: Figures  #: times of the requests of all its trials
-    rate_per_s: float | None  #: requests a second
-    wait_s: Interval | None  #: mean from the intended arrival until a request's batch begins
-    late_s: float | None  #: 99th percentile of how late the generator sent a request
+    work: Summary  #: joules per request, trials and their flags
+    figures: Figures  #: figures of the requests of all its trials
+    rate_per_s: float | None  #: requests per second
+    wait_s: Interval | None  #: mean time from the moment when a request was due until its batch begins
+    late_s: float | None  #: 99th percentile of the delay with which the generator sent a request
 
     @property
     def is_late(self) -> bool:
-        """Whether the load generator kept its plan too badly for these times."""
+        """Return True if the load generator was too late for these response times."""
         median = self.figures.response_s.get("p50")
         return self.late_s is not None and median is not None and self.late_s > LATE * median.mean
 
     @property
     def is_comparable(self) -> bool:
-        """Whether its figures may be held against those of another policy."""
+        """Return True if the figures may be compared with those of another policy."""
         return not (self.figures.is_saturated or self.work.is_doubtful) and bool(self.figures.response_s)
 
 
 @dataclass(frozen=True, slots=True)
 class Least:
-    """Of several policies under one load that with the least of something, and the next."""
+    """Policy with the least value of a figure under one load, and the next one."""
 
     best: Live
     value: Interval
@@ -56,12 +56,12 @@ class Least:
 
     @property
     def share(self) -> float:
-        """Of the next one's that is saved."""
+        """Return the saving as a share of the next policy's value."""
         return 1 - self.value.mean / self.next_value.mean
 
     @property
     def is_clear(self) -> bool | None:
-        """Whether the intervals lie apart; None where that is unknown."""
+        """Return True if the intervals lie apart, None if that is unknown."""
         return are_apart(self.value, self.next_value, min(self.best.work.trials, self.next.work.trials))
 
 
@@ -71,7 +71,7 @@ def summarise(
     by: Sequence[str],
     include_flagged: bool = False,
 ) -> list[Live]:
-    """Group as `grouped` does; `requests` by trial. No group may hold trials of different rates or policies."""
+    """Group samples as `grouped` does, without mixing rates or policies; `requests` has the windows of each trial."""
     return [_summary(group, requests) for group in grouped(samples, by, include_flagged)]
 
 
@@ -93,7 +93,7 @@ def _summary(group: Group, requests: Mapping[str, Sequence[Requests]]) -> Live:
 
 
 def _figures(work: Summary, trials: Sequence[Served], rate_per_s: float | None) -> Figures:
-    """The load is rate over mean capacity: one trial that found its own too low does not condemn the others."""
+    """Return figures whose load is rate over mean capacity, so that one slow trial does not saturate the group."""
     sizes = sum((Counter(trial.batches) for trial in trials), Counter[int]())
     return Figures(
         requests=sum(len(trial.response_s) for trial in trials),
@@ -109,7 +109,7 @@ def _figures(work: Summary, trials: Sequence[Served], rate_per_s: float | None) 
 
 
 def _statistics(trials: Sequence[Times]) -> dict[str, Interval]:
-    """Of all requests, with the spread over trials; none where there are no requests. Each in order."""
+    """Return statistics of all requests with intervals over trials; the times of each trial are sorted."""
     if not trials:
         return {}
     whole = np.sort(np.concatenate(trials))
@@ -126,7 +126,7 @@ def _mean(trials: Sequence[Times]) -> Interval | None:
 
 
 def spelt_key(live: Live) -> dict[str, Scalar]:
-    """Its key for people: a rate with its unit, the rate of a trace too, and a trace by its file's name."""
+    """Return the key of a group for people: a rate has its unit, and a trace has the name of its file."""
     return dict(_spelt(name, value, live) for name, value in live.work.key)
 
 
@@ -139,19 +139,20 @@ def _spelt(name: str, value: Scalar, live: Live) -> tuple[str, Scalar]:
 
 
 def are_net(lives: Iterable[Live]) -> bool:
-    """Whether net joules may be compared: all of them stand out of their uncertainty."""
+    """Return True if net joules may be compared, because all of them stand out of their noise."""
     return all(stands_out(live.work.net_j) for live in lives)
 
 
 def soonest(lives: Iterable[Live]) -> Least | None:
-    """The policy whose mean response is the shortest; None where there are not two to compare."""
+    """Return the policy with the shortest mean response time; None if there are not two to compare."""
     return _least(lives, lambda live: live.figures.response_s["mean"])
 
 
 def least_energy(lives: Iterable[Live], is_net: bool) -> Least | None:
-    """The policy with the least joules a request; None where an energy is unknown, or there are not two to compare.
+    """Return the policy with the least joules per request, without policies with modelled joules: see `BURSTS`.
 
-    Nor of modelled joules: see `BURSTS`.
+    Returns:
+        None if an energy is unknown, or there are not two policies to compare.
     """
     metered = [live for live in lives if live.work.quality is not Quality.MODELLED]
     return _least(metered, lambda live: live.work.net_j if is_net else live.work.gross_j)

@@ -1,1 +1,1 @@
-"""Which network and batch policy takes the least energy and still answers in time."""
+"""Recommendation of the network and batch policy with the least energy that answers in time."""

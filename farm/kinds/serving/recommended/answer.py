@@ -1,4 +1,4 @@
-"""`farm recommend`: which network and batch policy to serve with."""
+"""`farm recommend`: the network and batch policy to serve with."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ from farm.report.layout import named
 from farm.report.numbers import interval, milliseconds, net_mean, number, percent
 from farm.report.selection import Selection
 
-#: Rows of the front that people see; JSON has all.
+#: Largest number of rows of the front in a table; JSON has all.
 LONGEST_FRONT = 12
 _GROSS = Column("gross_j_per_request", "gross J\n/request", Form.INTERVAL)
 _NET = Column("net_j_per_request", "net J\n/request", Form.NET_MEAN)
@@ -37,7 +37,7 @@ _NET = Column("net_j_per_request", "net J\n/request", Form.NET_MEAN)
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """What to serve with, on each machine and device."""
+    """Candidates, and advice for each machine and device."""
 
     served: Served
     arrivals: Arrivals
@@ -47,27 +47,22 @@ class Recommendation:
 
 
 def recommendation(
-    data: SweepData,
-    selection: Selection,
-    arrivals: Arrivals,
-    limits: Limits,
-    requests: int = REQUESTS,
-    seed: int = 1,
+    data: SweepData, selection: Selection, arrivals: Arrivals, limits: Limits, requests: int = REQUESTS, seed: int = 1
 ) -> Recommendation:
-    """Simulate every policy of every network of a sweep, and choose.
+    """Simulate every policy of every network of a sweep, and choose the best.
 
     Raises:
-        InputError: there is nothing to serve with, or no joules are known.
+        InputError: no batches were measured, or no joules are known.
     """
     sweep_served = served(data, selection)
     found = candidates(sweep_served.services, arrivals, limits, sweep_served.accuracy, requests, seed)
     if not found:
-        raise InputError(f"{data.record.name}: no joules are known: `farm doctor` says what is missing")
+        raise InputError(f"{data.record.name}: no joules are known: `farm doctor` shows what is missing")
     return Recommendation(sweep_served, arrivals, limits, found, advise(found, arrivals, tuple(limits), requests, seed))
 
 
 def document(found: Recommendation) -> Document:
-    """The answer first; then networks, prices and front of each machine; then what a reader must know."""
+    """Return the answer, then networks, prices and front of each machine, then notes."""
     policies = len({str(c.policy) for c in found.found})
     load = f"{found.arrivals} arrivals, {spelt_per_s(found.arrivals.rate_per_s)}"
     tried = f"{policies} policies tried, {found.found[0].figures.requests} requests each"
@@ -86,14 +81,14 @@ def document(found: Recommendation) -> Document:
 
 
 def answer(found: Recommendation, advice: Advice) -> list[str]:
-    """What to do on one machine, and what speaks against it."""
+    """Return sentences with the best choice on one machine, and with what limits it."""
     limits = found.limits
     where = named(dict(found.served.place(advice.place)))
     rate = spelt_per_s(found.arrivals.rate_per_s, " requests")
-    wanted = f"{rate} on {where}, within {_and(map(str, limits))}"
+    wanted = f"{rate} on {where}, within {_join(map(str, limits))}"
     best = advice.best
     if best is None:
-        return [f"{wanted}: nothing meets that. {_nearest(advice, limits)} ({HOW})."]
+        return [f"{wanted}: no policy meets the limits. {_nearest(advice, limits)} ({HOW})."]
     modelled = " (modelled)" if best.service.quality is Quality.MODELLED else ""
     sentences = [
         f"{wanted}: {_name(best.network)}, {best.policy.in_words}, takes the least energy, {interval(best.gross_j)} J "
@@ -105,7 +100,7 @@ def answer(found: Recommendation, advice: Advice) -> list[str]:
         times = _times(other.figures, limits)
         sentences.append(f"{other.policy} is faster, {times}, and may take no more energy: the intervals overlap.")
     if advice.rivals:
-        others = _and(dict.fromkeys(_name(rival.network) for rival in advice.rivals))
+        others = _join(dict.fromkeys(_name(rival.network) for rival in advice.rivals))
         sentences.append(
             f"Cannot tell yet whether {others} would take more energy: the intervals overlap or are unknown. Add "
             "repetitions."
@@ -114,9 +109,9 @@ def answer(found: Recommendation, advice: Advice) -> list[str]:
 
 
 def _by_trial(figures: Sequence[Figures], limits: Limits) -> str:
-    times = _and(_range(figures, limit) for limit in limits)
+    times = _join(_range(figures, limit) for limit in limits)
     misses = any(not _is_within(f, limit) for f in figures for limit in limits)
-    verdict = "some of them miss the limit" if misses else "all of them in time"
+    verdict = "some of them miss the limits" if misses else "all of them in time"
     return f"With the batches of each of {len(figures)} trials alone: {times}, {verdict}."
 
 
@@ -139,13 +134,13 @@ def _nearest(advice: Advice, limits: Limits) -> str:
         return f"None keeps up: the fastest, {_name(fastest.network)} with {fastest.policy}, serves {most}/s"
     nearest = min(near, key=lambda c: c.excess(limits))
     what = f"{_name(nearest.network)}, {nearest.policy.in_words}"
-    return f"Nearest is {what}: {_times(nearest.figures, limits)}, {interval(nearest.gross_j)} J gross a request"
+    return f"The nearest is {what}: {_times(nearest.figures, limits)}, {interval(nearest.gross_j)} J gross a request"
 
 
 def _times(figures: Figures, limits: Limits) -> str:
     marks, statistics = columns.marks(figures), [limit.statistic for limit in limits]
     each = ((name, figures.response_s[name].mean, marks.get(time_name(name), "")) for name in statistics)
-    return _and(f"{name} {milliseconds(mean_s)}{mark} ms" for name, mean_s, mark in each)
+    return _join(f"{name} {milliseconds(mean_s)}{mark} ms" for name, mean_s, mark in each)
 
 
 def _tables(found: Recommendation, advice: Advice) -> Iterator[Block]:
@@ -158,7 +153,7 @@ def _tables(found: Recommendation, advice: Advice) -> Iterator[Block]:
     if advice.front:
         buys = f"accuracy, or {percent(WORTHWHILE)} off the {found.limits[0].statistic}"
         front = [(c.network, c) for c in advice.front[:LONGEST_FRONT]]
-        yield _table(f"Front: more energy buys {buys}", front, found.limits)
+        yield _table(f"Front: more energy gives {buys}", front, found.limits)
 
 
 def _table(caption: str, rows: Iterable[tuple[Key, Candidate | None]], limits: Limits) -> Table:
@@ -175,7 +170,7 @@ def _table(caption: str, rows: Iterable[tuple[Key, Candidate | None]], limits: L
 
 def _row(network: Key, candidate: Candidate | None, limits: Limits) -> Row:
     if candidate is None:
-        return Row({"network": _name(network), "policy": "none keeps up"})
+        return Row({"network": _name(network), "policy": "no policy keeps up"})
     own = {"published_top1_percent": candidate.accuracy, "policy": str(candidate.policy)}
     marks = columns.marks(candidate.figures)
     above = [time_name(limit.statistic) for limit in limits if not candidate.meets([limit])]
@@ -199,7 +194,7 @@ def _prices(prices: Sequence[Price]) -> Table:
 
 def _price(price: Price, asked: Candidate | None) -> Row:
     limits = {f"{limit.statistic}_s": limit.at_most_s for limit in price.limits}
-    values: dict[str, Any] = {"limit": f"x {price.factor:g}", **limits, "with": "nothing meets that"}
+    values: dict[str, Any] = {"limit": f"x {price.factor:g}", **limits, "with": "no policy meets that"}
     if best := price.best:
         share = best.gross_j.mean / asked.gross_j.mean if asked else None
         values |= {**columns.values(best.figures), "share": share, "with": f"{_name(best.network)} {best.policy}"}
@@ -208,12 +203,12 @@ def _price(price: Price, asked: Candidate | None) -> Row:
 
 def _notes(found: Recommendation) -> list[str]:
     shown = [c for a in found.advice for c in (*a.nearest.values(), *a.front[:LONGEST_FRONT])]
-    own = ["gross: joules with the idle power between batches; the least of it decides. net: above idle."]
+    own = ["gross: joules with the idle power between batches, which decide. net: joules above idle."]
     if any(c is not None and not c.meets(found.limits) for c in shown):
         own.append("> above the limit, with its interval.")
     cut = max(len(a.front) for a in found.advice) - LONGEST_FRONT
     if cut > 0:
-        own.append(f"The front goes on for {cut} more rows: --json has them.")
+        own.append(f"The front has {cut} more rows: --json shows them.")
     return [*own, *found.served.notes([c.figures for c in found.found], [limit.statistic for limit in found.limits])]
 
 
@@ -221,8 +216,8 @@ def _name(network: Key) -> str:
     return named(dict(network))
 
 
-def _and(parts: Iterable[str]) -> str:
-    """a; a and b; a, b and c."""
+def _join(parts: Iterable[str]) -> str:
+    """Join texts: a; a and b; a, b and c."""
     *first, last = parts
     return f"{', '.join(first)} and {last}" if first else last
 

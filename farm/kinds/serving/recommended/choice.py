@@ -1,6 +1,6 @@
-"""Which network and batch policy take the least energy a request and still answer in time. Pure.
+"""Choice of the network and batch policy with the least energy per request that answers in time. Pure.
 
-Candidates are compared on one machine and device, with joules of one quality; response times are simulated over the
+Candidates are compared on one machine and device, with joules of one quality. Response times are simulated over the
 service times that were measured there.
 """
 
@@ -20,24 +20,24 @@ from farm.load.served import STATISTICS
 from farm.model.durations import duration_s, spelt_s
 from farm.model.errors import InputError
 
-#: Time-outs that are tried, as shares of the limit.
+#: Time-outs of the policies that are tried, as shares of the limit.
 TIMEOUTS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0)
-#: The limits of the list of prices, as multiples of the one that was asked for.
+#: Limits in the list of prices, as multiples of the wanted limit.
 FACTORS = (0.5, 0.75, 1.0, 1.5, 2.0)
-#: Faster is who is so by more than this share: on the front, who takes more energy is that, or more accurate.
+#: A candidate counts as faster only if its response time is shorter by more than this share.
 WORTHWHILE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What response times may be."""
+    """Upper bound of a statistic of response times."""
 
     statistic: str
     at_most_s: float
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """From p99=50ms; raises InputError."""
+        """Read a limit such as p99=50ms; raises InputError."""
         name, sign, value = text.partition("=")
         if not sign or name.strip() not in STATISTICS:
             raise InputError(
@@ -46,7 +46,7 @@ class Limit:
         return cls(name.strip(), duration_s(value, f"--slo {name.strip()}"))
 
     def times(self, factor: float) -> Self:
-        """A wider or a tighter one."""
+        """Return a limit that is wider or tighter by a factor."""
         return replace(self, at_most_s=self.at_most_s * factor)
 
     def __str__(self) -> str:
@@ -57,7 +57,7 @@ Limits = Sequence[Limit]
 
 
 def parse_limits(texts: Sequence[str]) -> tuple[Limit, ...]:
-    """One for each statistic; raises InputError."""
+    """Read limits, at most one for each statistic; raises InputError."""
     limits = tuple(Limit.parse(text) for text in texts)
     if not limits:
         raise InputError("--slo: expected at least one limit such as --slo p99=50ms")
@@ -68,32 +68,32 @@ def parse_limits(texts: Sequence[str]) -> tuple[Limit, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One policy for one service, and how it does."""
+    """One policy for one service, with its figures."""
 
     service: Service
     policy: Policy
     figures: Figures
-    gross_j: Interval  #: of a request
-    accuracy: float | None  #: published, in %
+    gross_j: Interval  #: joules of a request
+    accuracy: float | None  #: published accuracy in %
 
     @property
     def network(self) -> Key:
-        """What is chosen besides the policy: model, precision, ..."""
+        """Return what is chosen besides the policy: model, precision, ..."""
         return self.service.network
 
     @property
     def capacity_per_s(self) -> float:
-        """Requests a second that it can serve."""
+        """Return the requests per second that it can serve."""
         return self.service.capacity_per_s(self.policy.size)
 
     def excess(self, limits: Limits) -> float:
-        """The largest ratio of a response time to its limit, by the upper end of its interval; at most 1 meets all."""
+        """Return the largest ratio of a response time, the upper end of its interval, to its limit."""
         if self.figures.is_saturated or not self.figures.response_s:
             return inf
         return max(_upper(self.figures.response_s[limit.statistic]) / limit.at_most_s for limit in limits)
 
     def meets(self, limits: Limits) -> bool:
-        """Whether it answers in time."""
+        """Return True if it answers within all limits."""
         return self.excess(limits) <= 1
 
 
@@ -103,32 +103,31 @@ def _upper(value: Interval) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """The least energy a request under a tighter or a wider limit."""
+    """Least energy per request under tighter or wider limits."""
 
     factor: float
     limits: tuple[Limit, ...]
-    best: Candidate | None  #: None: nothing meets it
+    best: Candidate | None  #: None: no policy meets the limits
 
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """For one machine and device."""
+    """Advice for one machine and device."""
 
-    place: Key  #: machine, device, ...: all that is not chosen
-    limits: tuple[Limit, ...]
-    by_network: Mapping[Key, Candidate | None]  #: the best policy of each; None: nothing meets the limits
-    nearest: Mapping[Key, Candidate | None]  #: of the networks that do not; None: none keeps up with the requests
-    best: Candidate | None  #: of all networks
-    by_trial: tuple[Figures, ...]  #: the best, with the service times of each trial alone
-    faster: Candidate | None  #: another policy of that network that may take no more, and answers sooner
-    rivals: tuple[Candidate, ...]  #: other networks that may take no more energy: the intervals overlap
+    place: Key  #: machine, device and everything else that cannot be chosen
+    by_network: Mapping[Key, Candidate | None]  #: best policy of each network; None: no policy meets the limits
+    nearest: Mapping[Key, Candidate | None]  #: nearest policy of the other networks; None: no policy keeps up
+    best: Candidate | None  #: best of all networks
+    by_trial: tuple[Figures, ...]  #: figures of the best with the service times of each trial alone
+    faster: Candidate | None  #: faster policy of the best network that may take no more energy
+    rivals: tuple[Candidate, ...]  #: other networks that may take no more energy, because the intervals overlap
     prices: tuple[Price, ...]
-    front: tuple[Candidate, ...]  #: least energy first: the first is the cheapest, each other faster or more accurate
-    fastest: Candidate  #: serves most
+    front: tuple[Candidate, ...]  #: least energy first; each later one is faster or more accurate
+    fastest: Candidate  #: candidate that serves most requests per second
 
 
 def policies(sizes: Sequence[int], limits: Limits) -> Iterator[Policy]:
-    """What is tried on measured batch sizes: fixed, greedy, and time-outs around the tightest limit."""
+    """Yield the policies that are tried: fixed, greedy, and time-outs around the tightest limit."""
     tightest_s = min(limit.at_most_s for limit in limits)
     for size in sizes:
         yield Policy.greedy(size)
@@ -145,7 +144,7 @@ def candidates(
     requests: int = REQUESTS,
     seed: int = 1,
 ) -> list[Candidate]:
-    """Every policy of every service whose joules are known."""
+    """Simulate every policy of every service, and return the ones whose joules are known."""
     return [
         Candidate(service, policy, figures, figures.gross_j, accuracy.get(str(service.labels["model"])))
         for service in services
@@ -157,20 +156,20 @@ def candidates(
 def advise(
     found: Iterable[Candidate], arrivals: Arrivals, limits: tuple[Limit, ...], requests: int = REQUESTS, seed: int = 1
 ) -> list[Advice]:
-    """One for each machine and device, and for each kind of joules; the best are simulated again, trial by trial."""
+    """Return advice for each machine, device and kind of joules; the best candidates are simulated trial by trial."""
 
-    def again(best: Candidate) -> tuple[Figures, ...]:
+    def assess_by_trial(best: Candidate) -> tuple[Figures, ...]:
         return tuple(assess(one, arrivals, best.policy, requests, seed) for one in best.service.by_trial)
 
     places: dict[tuple[object, ...], list[Candidate]] = {}
     for candidate in found:
         service = candidate.service
         places.setdefault((service.place, service.quality, service.simulated), []).append(candidate)
-    return [_advice(own, limits, again) for own in places.values()]
+    return [_advice(own, limits, assess_by_trial) for own in places.values()]
 
 
 def _advice(
-    own: Sequence[Candidate], limits: tuple[Limit, ...], again: Callable[[Candidate], tuple[Figures, ...]]
+    own: Sequence[Candidate], limits: tuple[Limit, ...], assess_by_trial: Callable[[Candidate], tuple[Figures, ...]]
 ) -> Advice:
     networks: dict[Key, list[Candidate]] = {}
     for candidate in own:
@@ -179,11 +178,10 @@ def _advice(
     best = cheapest(own, limits)
     return Advice(
         place=own[0].service.place,
-        limits=limits,
         by_network=by_network,
         nearest={n: _nearest(every, limits) for n, every in networks.items() if by_network[n] is None},
         best=best,
-        by_trial=again(best) if best is not None else (),
+        by_trial=assess_by_trial(best) if best is not None else (),
         faster=_faster(best, own, limits) if best is not None else None,
         rivals=tuple(c for c in by_network.values() if c and best and c is not best and _may_equal(best, c)),
         prices=tuple(_price(own, limits, factor) for factor in FACTORS),
@@ -193,7 +191,7 @@ def _advice(
 
 
 def cheapest(found: Iterable[Candidate], limits: Limits) -> Candidate | None:
-    """The least energy a request of those that meet the limits; None where none does."""
+    """Return the candidate with the least energy per request that meets the limits; None if none does."""
     return min((c for c in found if c.meets(limits)), key=lambda c: c.gross_j.mean, default=None)
 
 
@@ -203,13 +201,13 @@ def _nearest(found: Iterable[Candidate], limits: Limits) -> Candidate | None:
 
 
 def _may_equal(best: Candidate, other: Candidate) -> bool:
-    """Whether their intervals overlap, as far as they are known."""
+    """Return True if the intervals overlap or are unknown."""
     high, low = best.gross_j.high, other.gross_j.low
     return high is None or low is None or low <= high
 
 
 def _faster(best: Candidate, own: Iterable[Candidate], limits: Limits) -> Candidate | None:
-    """Of the same network, by more than `WORTHWHILE`: the fastest that may take no more."""
+    """Return the fastest policy of the same network that may take no more energy, if it is faster by `WORTHWHILE`."""
     able = [c for c in own if c.network == best.network and c.meets(limits) and _may_equal(best, c)]
     fastest = min(able, key=lambda c: c.excess(limits))
     return fastest if fastest.excess(limits) < best.excess(limits) * (1 - WORTHWHILE) else None
@@ -221,17 +219,18 @@ def _price(found: Sequence[Candidate], limits: Limits, factor: float) -> Price:
 
 
 def front(found: Iterable[Candidate], statistic: str) -> tuple[Candidate, ...]:
-    """Those of which none that takes less energy is as fast, within `WORTHWHILE`, and as accurate.
+    """Return the candidates to which no other one with less energy is equal in accuracy and in speed.
 
-    A model whose accuracy nobody published counts as the least accurate.
+    Response times that differ by less than `WORTHWHILE` are equal. A model without a published accuracy counts as the
+    least accurate.
     """
     kept: list[Candidate] = []
     for candidate in sorted((c for c in found if not c.figures.is_saturated), key=lambda c: c.gross_j.mean):
-        if candidate.figures.response_s and not any(_as_good(other, candidate, statistic) for other in kept):
+        if candidate.figures.response_s and not any(_is_as_good(other, candidate, statistic) for other in kept):
             kept.append(candidate)
     return tuple(kept)
 
 
-def _as_good(cheaper: Candidate, other: Candidate, statistic: str) -> bool:
+def _is_as_good(cheaper: Candidate, other: Candidate, statistic: str) -> bool:
     time_s, wanted_s = (c.figures.response_s[statistic].mean for c in (cheaper, other))
     return time_s * (1 - WORTHWHILE) <= wanted_s and (cheaper.accuracy or 0) >= (other.accuracy or 0)

@@ -1,7 +1,7 @@
 """Response times under load, simulated over measured batches.
 
-    batches (a sweep that timed them) -> service -> assess (arrivals, policy, seed) -> figures -> response
-                                                                                   `-> agreement, beside live ones
+    batches (of a sweep) -> service -> assess (arrivals, policy, seed) -> figures -> response
+                                                                                 `-> agreement with live requests
 
-The simulation draws the time of each batch from those that were measured.
+The simulation draws the time of each batch from the measured ones.
 """

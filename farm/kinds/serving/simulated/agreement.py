@@ -1,4 +1,4 @@
-"""Simulated figures beside those of live trials under the same load: how far they are apart."""
+"""How well simulated figures agree with figures of live trials under the same load."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ def _response(name: str) -> Callable[[Figures], Interval | None]:
     return lambda figures: None if figures.is_saturated else figures.response_s.get(name)
 
 
-#: What is compared, by its name in files: how it is called, and where it stands.
+#: Figures that are compared, by their names in files: name for people, and function that reads the figure.
 COMPARED: Mapping[str, tuple[str, Callable[[Figures], Interval | None]]] = {
     "response_mean": ("mean response", _response("mean")),
     "response_p99": ("p99 response", _response("p99")),
@@ -30,10 +30,10 @@ class Pair:
 
     live: Live
     simulated: Figures
-    are_alike: bool  #: their joules were obtained in the same way
+    are_alike: bool  #: True: the joules of both were obtained in the same way
 
     def of(self, name: str) -> tuple[Interval, Interval] | None:
-        """Simulated and live; None where one is unknown, or joules are a bound, or not of one kind."""
+        """Return the simulated and the live figure; None if one is unknown, or their joules cannot be compared."""
         _, figure = COMPARED[name]
         simulated, live = figure(self.simulated), figure(self.live.figures)
         if simulated is None or live is None:
@@ -43,25 +43,25 @@ class Pair:
         return simulated, live
 
     def ratio(self, name: str) -> float | None:
-        """Simulated over live."""
+        """Return the ratio of the simulated figure to the live one."""
         both = self.of(name)
         return both[0].mean / both[1].mean if both else None
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How well simulated figures of one sort fit the live ones."""
+    """Differences of one simulated figure from the live one."""
 
     what: str
-    loads: int  #: that could be compared
-    median: float  #: of |simulated / live - 1|
-    worst: float  #: the largest of these
+    loads: int  #: number of loads that could be compared
+    median: float  #: median of |simulated / live - 1|
+    worst: float  #: largest of these differences
     worst_pair: Pair
-    held: int | None  #: live intervals that hold the simulated figure; None where none is known
+    held: int | None  #: live intervals that include the simulated figure; None: no live interval is known
 
 
 def agreements(pairs: Sequence[Pair]) -> list[Agreement]:
-    """Of all that is compared, where there is something to compare; loads whose trials are all flagged are not."""
+    """Compare all figures that are known; loads whose trials are all flagged are left out."""
     found = []
     sound = [pair for pair in pairs if not pair.live.work.is_doubtful]
     for name, (what, _) in COMPARED.items():

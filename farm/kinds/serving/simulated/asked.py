@@ -9,11 +9,11 @@ from farm.model.errors import InputError
 
 
 def parse_arrivals(name: str, rates: Sequence[str]) -> list[Arrivals]:
-    """Return an arrival process for each rate; a trace has a rate of its own.
+    """Return an arrival process for each rate; a trace has its own rate.
 
     Args:
         name: poisson, constant, or the path of a trace.
-        rates: Such as 16/s.
+        rates: rates such as 16/s.
 
     Raises:
         InputError: a rate is missing, wrong or superfluous, or the trace cannot be read.

@@ -1,4 +1,4 @@
-"""Simulate a service under an arrival process and a policy, and sum up what its requests waited for and cost."""
+"""Simulation of a service under an arrival process and a policy: response times, batches and joules."""
 
 from collections.abc import Sequence
 from math import hypot
@@ -13,14 +13,14 @@ from farm.load.policy import Policy
 from farm.load.served import STATISTICS, skipped, statistic_of
 from farm.load.simulation import Course, simulate
 
-#: Batch means: the course is cut into so many parts, whose figures spread as if independent.
+#: Number of parts into which a course is cut for intervals by batch means.
 PARTS = 20
-#: Requests that a simulation serves by default: 20 of them lie beyond the p99.9.
+#: Requests that a simulation serves by default: 20 of them are above the 99.9th percentile.
 REQUESTS = 20_000
 
 
 def assess(service: Service, arrivals: Arrivals, policy: Policy, requests: int = REQUESTS, seed: int = 1) -> Figures:
-    """Simulate a service and sum it up.
+    """Simulate a service and return its figures.
 
     The same seed gives every policy the same arrivals, and the same figures each time.
     """
@@ -64,9 +64,9 @@ def _service(course: Course, uncounted: int) -> Interval | None:
 
 
 def _statistics(values: Times) -> dict[str, Interval]:
-    """Every statistic with its interval by batch means; none where there are no values.
+    """Return every statistic with its interval by batch means; an empty mapping if there are no values.
 
-    A part may hold half of a slow swing, so the parts of a busy queue are not quite independent.
+    The parts of a busy queue are not quite independent, because a part may begin in the middle of a slow change.
     """
     if not len(values):
         return {}
@@ -79,13 +79,13 @@ def _statistics(values: Times) -> dict[str, Interval]:
 
 
 def _parts(values: Times) -> Times | None:
-    """Cut into parts, each of them sorted; None where there are too few values."""
+    """Cut values into parts of equal length, each of them sorted; None if there are too few values."""
     length = len(values) // PARTS
     return np.sort(values[len(values) - length * PARTS :].reshape(PARTS, length), axis=1) if length else None
 
 
 def _net(course: Course, service: Service, uncounted: int) -> Interval | None:
-    """Of a request: the mix of batches as simulated, their joules as measured; both are uncertain."""
+    """Return the net joules of a request, with the uncertainty of the simulated mix of batches and of their joules."""
     if service.net_j is None or course.served <= uncounted:
         return None
     sizes, counts = np.unique(np.repeat(course.sizes, course.sizes)[uncounted:], return_counts=True)
@@ -98,7 +98,7 @@ def _net(course: Course, service: Service, uncounted: int) -> Interval | None:
 
 
 def _gross(net_j: Interval | None, idle_w: Interval | None, gap_s: float) -> Interval | None:
-    """With the idle power for as long as it takes until the next request comes, or can be served."""
+    """Return net joules plus the idle power during `gap_s`, until the next request arrives or can be served."""
     if net_j is None or idle_w is None:
         return None
     idle = weighted([(gap_s, idle_w)])
@@ -106,7 +106,7 @@ def _gross(net_j: Interval | None, idle_w: Interval | None, gap_s: float) -> Int
 
 
 def _both(mean: float, halves: Sequence[float | None]) -> Interval:
-    """Around a mean whose two uncertainties have nothing to do with each other."""
+    """Return an interval around a mean with two independent uncertainties."""
     known = [half for half in halves if half is not None]
     if len(known) < len(halves):
         return Interval(mean, None, None)

@@ -1,4 +1,4 @@
-"""`farm response --live`: simulated response times and joules beside live ones, load by load."""
+"""`farm response --live`: simulated response times and joules compared with live ones for each load."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ from farm.report.layout import named
 from farm.report.numbers import number, percent
 from farm.report.selection import Labels, Selection
 
-#: What a live trial must share with the batches that stand for it.
+#: Labels that a live trial must share with the batches that simulate it.
 ALIKE = ("model", "machine", "device", "precision", "weights", "channels_last", "threads", "simulated")
 _TIMES = (
     Column("simulated_response_mean_s", "ms mean\nsim.", scale=1e3),
@@ -48,12 +48,12 @@ _JOULES = (
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """Every load of a live sweep that the measured batches can simulate, and those that they cannot."""
+    """Loads of a live sweep, with a simulation of each if batches for it were measured."""
 
     served: Served
     live: live.Results
     pairs: Sequence[Pair]
-    without: Sequence[Live]  #: nobody timed batches for them
+    without: Sequence[Live]  #: loads for which no batches were measured
 
 
 def beside(data: SweepData, lived: SweepData, selection: Selection, requests: int = REQUESTS, seed: int = 1) -> Beside:
@@ -85,7 +85,7 @@ def _labels(shown: live.Results, one: Live) -> Labels:
 
 
 def _service(batches: Served, shown: live.Results, one: Live) -> Service | None:
-    """The batches of the same network in the same place; None where there are none, or none as large."""
+    """Return the batches of the same network in the same place; None if there are none, or none large enough."""
     wanted = _labels(shown, one)
     for service in batches.services:
         own = {**batches.selected.shared, **service.labels, "simulated": service.simulated}
@@ -96,7 +96,7 @@ def _service(batches: Served, shown: live.Results, one: Live) -> Service | None:
 
 
 def _are_alike(service: Service, one: Live) -> bool:
-    """Whether their joules may be compared: obtained in the same way, and not modelled (see `BURSTS`)."""
+    """Return True if joules may be compared: obtained in the same way, and not modelled (see `BURSTS`)."""
     return service.quality is one.work.quality is not Quality.MODELLED
 
 
@@ -107,7 +107,7 @@ def _policy(one: Live) -> Policy:
 def _arrivals(
     wanted: Labels, found: Sequence[UnitSample], requests: Mapping[str, Sequence[Requests]]
 ) -> Arrivals | None:
-    """The process of a load; of a trace what came of it. None where a trace is too short to have a rate."""
+    """Return the arrival process of a load; for a trace, the recorded arrivals. None: the trace is too short."""
     rate_per_s, process = wanted.get("rate_per_s"), str(wanted.get("arrivals"))
     if isinstance(rate_per_s, int | float):
         return PROCESSES[process](rate_per_s)
@@ -117,7 +117,7 @@ def _arrivals(
 
 
 def document(found: Beside) -> Document:
-    """Times and joules of each load, simulated and live, and how far the two are apart."""
+    """Return times and joules of each load, simulated and live, and how far the two differ."""
     captions = [*found.served.selected.caption(), "beside live requests:", *found.live.selected.caption()]
     return Document(
         [
@@ -159,16 +159,16 @@ def _notes(found: Beside) -> list[str]:
     pairs, shared = found.pairs, found.live.selected.shared
     figures = [figures for pair in pairs for figures in (pair.simulated, pair.live.figures)]
     own = [
-        "sim.: simulated over measured batches, none of which was measured under load; ratio: simulated over live.",
-        f"Times are without the first {percent(WARM_UP)} of the requests (of each window, where they are live).",
-        "J: of a request; net: above the idle power of the loaded network.",
+        "sim.: simulated over batches that were not measured under load; ratio: simulated divided by live.",
+        f"Times leave out the first {percent(WARM_UP)} of the simulated requests, and of the live ones in each window.",
+        "J: joules of a request; net: above the idle power of the loaded network.",
     ]
     if any(f.is_saturated for f in figures):
-        own.append("– where one of the two is saturated: its queue grows without bound.")
+        own.append("A dash stands for a saturated load, whose queue grows without bound.")
     if any(f.response_s and not f.is_claim("p99") for f in figures):
         own.append(f"* rests on fewer measured batches, or requests, than a claim needs: p99 {needed('p99')}.")
     if any(pair.live.work.labels.get("preprocess") for pair in pairs) or shared.get("preprocess"):
-        own.append("preprocess: live images were decoded and resized while they were served; batches had them ready.")
+        own.append("preprocess: live images were decoded and resized while being served; simulated ones were ready.")
     if any(pair.ratio(name) is None for pair in pairs for name in COMPARED if name.endswith("per_request")):
         own.append("Joules that are unknown, within their noise, or of different quality have no ratio.")
     if any(pair.live.is_late for pair in pairs):
@@ -178,18 +178,20 @@ def _notes(found: Beside) -> list[str]:
 
 
 def sentences(found: Beside) -> list[str]:
-    """How far the two are apart, and what could not be compared."""
+    """Return how far simulated and live figures differ, and which loads could not be compared."""
     compared = [_sentence(agreement) for agreement in agreements(found.pairs)]
     if found.without:
-        those = "; ".join(named(spelt_key(one)) for one in found.without)
+        loads = "; ".join(named(spelt_key(one)) for one in found.without)
         title = found.served.selected.title
-        compared.append(f"Not simulated, since {title} timed no such batches on the same machine: {those}.")
+        compared.append(f"Not simulated, because {title} has no such batches from the same machine: {loads}.")
     return compared
 
 
 def _sentence(agreement: Agreement) -> str:
     loads = agreement.loads
-    sure = "" if agreement.held is None else f"; {agreement.held} of {loads} live intervals hold the simulated figure"
+    sure = (
+        "" if agreement.held is None else f"; {agreement.held} of {loads} live intervals include the simulated figure"
+    )
     if loads == 1:
         return f"{agreement.what}: simulated and live differ by {_percent(agreement.worst)}{sure}."
     apart = f"{_percent(agreement.median)} (median of {loads} loads)"

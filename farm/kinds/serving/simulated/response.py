@@ -1,4 +1,4 @@
-"""`farm response`: response times under load, simulated policy by policy."""
+"""`farm response`: simulated response times under load for each policy."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from farm.report.selection import Selection
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One service under one arrival process and one policy."""
+    """Figures of one service under one arrival process and one policy."""
 
     service: Service
     arrivals: Arrivals
@@ -29,7 +29,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Responses:
-    """All that were asked for."""
+    """All simulations of a sweep that the user asked for."""
 
     served: Served
     found: Sequence[Response]
@@ -45,10 +45,10 @@ def responses(
 ) -> Responses:
     """Simulate each service under each of the arrivals and policies.
 
-    Where no policy is given, these are greedy and fixed batches of each size that was measured.
+    Without policies, greedy and fixed batches of each measured size are simulated.
 
     Raises:
-        InputError: there is nothing to serve with, or no service has measured batches as large as a policy's.
+        InputError: no batches were measured, or none as large as those of a policy.
     """
     sweep_served = served(data, selection)
     largest = max(service.largest for service in sweep_served.services)
@@ -75,7 +75,7 @@ def _usual(service: Service) -> Iterable[Policy]:
 
 
 def document(answer: Responses) -> Document:
-    """A row for each service, arrival process and policy."""
+    """Return a table with a row for each service, arrival process and policy, and notes."""
     found = answer.found
     processes = dict.fromkeys(f"arrivals: {one.arrivals}" for one in found)
     keys = [key(name) for name in (*found[0].service.labels, "rate", "policy")]
@@ -97,13 +97,13 @@ def _row(one: Response) -> Row:
 def _notes(answer: Responses) -> list[str]:
     figures = [one.figures for one in answer.found]
     own = [
-        "load: the rate as a share of what full batches of that size can serve. J: of a request; gross holds the idle "
-        "power between batches, net does not."
+        "load: the rate divided by the rate that full batches of that size can serve. J: joules of a request; gross "
+        "includes the idle power between batches, net does not."
     ]
     if any(f.is_saturated for f in figures):
-        own.append("! saturated: requests arrive faster than that, so the queue grows without bound.")
+        own.append("! saturated: requests arrive faster than they can be served, so the queue grows without bound.")
     if any(f.unserved for f in figures):
-        own.append("The last requests, which do not fill a batch, are never served and not counted.")
+        own.append("The last requests, which do not fill a batch, are not served and do not count.")
     return [*own, *answer.served.notes(figures, columns.SHOWN)]
 
 

@@ -1,4 +1,4 @@
-"""How long a network on a device takes for a batch of each size, and how many joules, from measured batches."""
+"""Time and joules of a network on a device for a batch of each size, from measured batches."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,63 +11,63 @@ from farm.analysis.aggregate import Group, Key, UnitSample
 from farm.analysis.intervals import Interval, mean_interval
 from farm.model import Quality, Scalar
 
-#: What is compared only with itself: the rest of a key is what a user may choose.
+#: Labels that must be equal in services that are compared; a user may choose the others.
 PLACE = ("machine", "hardware_class", "environment", "device", "domain", "quality", "simulated")
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What was measured of one batch size."""
+    """Measured times and joules of one batch size."""
 
     size: int
-    times_s: tuple[float, ...]  #: of single batches, in order of length; never none
-    net_j: Interval | None = None  #: of a batch, above the idle with the network loaded
-    by_trial_s: tuple[tuple[float, ...], ...] = ()  #: the same times, of each trial
+    times_s: tuple[float, ...]  #: sorted times of single batches, at least one
+    net_j: Interval | None = None  #: joules of a batch above the idle power with the network loaded
+    by_trial_s: tuple[tuple[float, ...], ...] = ()  #: the same times for each trial
 
 
 @dataclass(frozen=True)
 class Service:
     """One network on one device."""
 
-    key: Key  #: model, machine, ... without the batch size
-    batches: tuple[Batch, ...]  #: smallest first; one at least
-    idle_w: Interval | None = None  #: power while it waits for requests, the network loaded
-    quality: Quality | None = None  #: of the joules
-    simulated: bool = False  #: hardware that is not there
+    key: Key  #: model, machine and so on, without the batch size
+    batches: tuple[Batch, ...]  #: smallest first, at least one
+    idle_w: Interval | None = None  #: power while the loaded network waits for requests
+    quality: Quality | None = None  #: quality of the joules
+    simulated: bool = False  #: True: the hardware is simulated
 
     @property
     def labels(self) -> dict[str, Scalar]:
-        """The key as a mapping."""
+        """Return the key as a mapping."""
         return dict(self.key)
 
     @property
     def place(self) -> Key:
-        """Machine, device, and how its joules were obtained, as far as these differ in the sweep."""
+        """Return machine, device, and how joules were obtained, if these differ in the sweep."""
         return tuple(item for item in self.key if item[0] in PLACE)
 
     @property
     def network(self) -> Key:
-        """Model, precision, ...: what may be chosen."""
+        """Return model, precision and everything else that may be chosen."""
         return tuple(item for item in self.key if item[0] not in PLACE)
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Batch sizes that were measured."""
+        """Return the measured batch sizes."""
         return tuple(batch.size for batch in self.batches)
 
     @property
     def largest(self) -> int:
-        """No batch may be larger: nothing is extrapolated."""
+        """Return the largest size that can be simulated: times are not extrapolated."""
         return self.batches[-1].size
 
     @cached_property
     def times_s(self) -> Sequence[Sequence[float]]:
-        """What a batch of 1, 2, ... requests may take, each value as likely as the others."""
+        """Return equally likely times of a batch of 1, 2, ... requests."""
         return [self._times_s(size) for size in range(1, self.largest + 1)]
 
     @cached_property
     def net_j(self) -> Sequence[Interval] | None:
-        """What a batch of 1, 2, ... requests takes above idle; None where one of the measured is unknown."""
+        """Return the joules above idle of a batch of 1, 2, ... requests; None if a measured size has unknown joules."""
         known = [batch.net_j for batch in self.batches if batch.net_j is not None]
         if len(known) < len(self.batches):
             return None
@@ -75,33 +75,33 @@ class Service:
 
     @cached_property
     def mean_s(self) -> Sequence[float]:
-        """Mean time of a batch of 1, 2, ... requests."""
+        """Return the mean time of a batch of 1, 2, ... requests."""
         return [float(np.mean(times_s)) for times_s in self.times_s]
 
     def capacity_per_s(self, size: int) -> float:
-        """Requests a second that full batches of this size can serve: more, and the queue grows without bound."""
+        """Return the requests per second that full batches of this size can serve."""
         return size / self.mean_s[size - 1]
 
     @property
     def by_trial(self) -> "list[Service]":
-        """The service with the batches of each trial alone, because processes differ by more than their batches do."""
+        """Return a service for each trial with its batches alone: processes differ more than batches of one process."""
         count = min(len(batch.by_trial_s) for batch in self.batches)
         alone = (tuple(replace(b, times_s=b.by_trial_s[i], by_trial_s=()) for b in self.batches) for i in range(count))
         return [replace(self, batches=batches) for batches in alone]
 
     def is_interpolated(self, size: int) -> bool:
-        """Whether a batch of this size stands between two that were measured."""
+        """Return True if this batch size is between two measured ones."""
         return size > self.sizes[0] and size not in self.sizes
 
     def timed(self, size: int) -> int:
-        """How many measured times stand behind a batch of this size."""
+        """Return the number of measured times on which a batch of this size rests."""
         lower, upper, _ = self._around(size)
         return min(len(lower.times_s), len(upper.times_s))
 
     def _around(self, size: int) -> tuple[Batch, Batch, float]:
-        """The measured sizes next to this one, and how far it is from the first to the second.
+        """Return the measured sizes next to this one, and its distance from the first as a share of their distance.
 
-        Smaller than any that was measured: it is padded to the smallest.
+        A batch smaller than any measured one is padded to the smallest.
         """
         above = bisect_left(self.sizes, size)
         upper = self.batches[above]
@@ -122,7 +122,7 @@ class Service:
 
 
 def weighted(parts: Iterable[tuple[float, Interval | None]]) -> Interval:
-    """A sum of means, as if their errors had one cause: the widest it may be. A part that is None adds nothing."""
+    """Return a weighted sum with the widest possible interval: errors are added as if they had one cause."""
     known = [(weight, part) for weight, part in parts if part is not None]
     mean = sum(weight * part.mean for weight, part in known)
     halves = [(weight, part.half_width) for weight, part in known if weight]
@@ -133,14 +133,17 @@ def weighted(parts: Iterable[tuple[float, Interval | None]]) -> Interval:
 
 
 def _quantiles(ordered: Sequence[float], count: int) -> list[float]:
-    """So many values, evenly spread over the ranks."""
+    """Return `count` values, evenly spread over the ranks."""
     return [ordered[int((rank + 0.5) / count * len(ordered))] for rank in range(count)]
 
 
 def services(groups: Iterable[Group], idle_w: Mapping[str, float], is_wanted: Callable[[Group], bool]) -> list[Service]:
-    """From groups of samples by batch size and all else; `idle_w` by trial.
+    """Return the services that were measured.
 
-    Groups that are not wanted are left out, and those in which no batch was timed.
+    Args:
+        groups: samples by batch size and all other labels; groups without timed batches are left out.
+        idle_w: power by trial while the loaded network waits.
+        is_wanted: function that returns False for groups to leave out.
     """
     found: dict[tuple[Key, Quality | None, bool], list[Group]] = {}
     for group in groups:
@@ -172,7 +175,7 @@ def _batch(group: Group, idle_w: Mapping[str, float]) -> Batch:
 
 
 def net_per_unit(sample: UnitSample, idle_w: Mapping[str, float]) -> float | None:
-    """Above the power at which the network waits, whatever baseline the sweep subtracts."""
+    """Return joules above the power of the waiting network, whatever baseline the sweep subtracts."""
     idle = idle_w.get(str(sample.labels["trial"]))
     if sample.gross_j is None or idle is None or not sample.units_per_s:
         return None
