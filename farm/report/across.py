@@ -3,9 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from farm.analysis.across import KIND, MACHINE, Cell, Comparison, Figure, Overall, compare
+from farm.analysis.across import KIND, MACHINE, Cell, Comparison, Figure, compare
 from farm.analysis.aggregate import UnitSample, grouped
 from farm.analysis.intervals import BOOTSTRAP_NEEDS, MEDIAN_NEEDS
 from farm.analysis.samples import unit_samples
@@ -16,7 +15,6 @@ from farm.report.across_charts import figures
 from farm.report.columns import Columns
 from farm.report.document import Block, Column, Document, Form, Note, Paragraph, Row, Table, paragraphs
 from farm.report.numbers import label, several
-from farm.report.results import ends
 from farm.report.selection import Selected, Selection, check_names, label_names, select
 
 #: Labels that are no factors.
@@ -51,11 +49,11 @@ def document(found: Across) -> Document:
     if not found.cells:
         lines = (found.title, "Nothing is measured yet. `farm status` shows how sweeps progress.")
         return Document(paragraphs(lines), rows=())
-    by_machine, over = _by_machine(found), found.comparison.overall
+    by_machine, over = _by_machine(found), _over_machines(found.comparison)
     blocks: list[Block] = [Paragraph(found.title), *found.selected.about(), by_machine, *figures(found.comparison)]
-    blocks += [_over_machines(found.comparison)] if over else []
+    blocks += [over] if over.rows else []
     rows = by_machine.records()
-    rows += [dict.fromkeys(rows[0]) | _record(one, found.comparison.figure) for one in over]
+    rows += [dict.fromkeys(rows[0]) | record for record in over.records()]
     return Document([*blocks, *map(Note, _footnotes(found))], rows)
 
 
@@ -65,11 +63,11 @@ def _by_machine(found: Across) -> Table:
     gross, net = f"gross J\n/{unit}", f"net J/{unit}\n{'median [95%]' if found.are_medians else '(95%)'}"
     mean, median = ((None, None), (gross, net)) if found.are_medians else ((gross, net), (None, None))
     own = [
-        Column("gross_j_per_unit", mean[0], Form.MIDDLE),
+        Column("gross_j_per_unit", mean[0], Form.MEAN),
         Column("net_j_per_unit", mean[1], Form.NET),
         Column("carbon_g_per_unit", "gCO2e\n/1000", scale=1e3),
         *(Column(name) for name in ("domain", "unit", "imported")),
-        Column("gross_j_per_unit_median", median[0], Form.MIDDLE),
+        Column("gross_j_per_unit_median", median[0], Form.MEAN),
         Column("net_j_per_unit_median", median[1], Form.NET_MEDIAN),
         Column("s_per_unit", f"ms\n/{unit}", scale=1e3, in_files=False),
         Column("compared"),
@@ -101,9 +99,12 @@ def _by_machine(found: Across) -> Table:
 
 def _over_machines(comparison: Comparison) -> Table:
     kinds = [name for name in KIND if len({dict(one.kind)[name] for one in comparison.overall}) > 1]
+    names = dict.fromkeys(name for one in comparison.overall for name, _ in (*one.configuration, *one.kind))
     columns = [
-        Column("configuration", "configuration", Form.TEXT),
+        Column("in_words", "configuration", Form.TEXT, in_files=False),
+        *map(Column, names),
         Column("machines", "machines", Form.COUNT),
+        Column("compared"),
         Column("ratio", f"mean ratio of {_WORDS[comparison.figure]} (95%)", Form.INTERVAL),
         Column("rank", "rank", Form.COUNT),
     ]
@@ -111,10 +112,13 @@ def _over_machines(comparison: Comparison) -> Table:
     rows = [
         Row(
             {
-                "configuration": ", ".join(
+                **dict(one.configuration),
+                **dict(one.kind),
+                "in_words": ", ".join(
                     label(value) for name, value in (*one.configuration, *one.kind) if name not in KIND or name in kinds
                 ),
                 "machines": one.machines,
+                "compared": comparison.figure.value,
                 "ratio": one.ratio,
                 "rank": one.rank,
             },
@@ -218,13 +222,3 @@ def _configuration(
 
 def _factors(found: Sequence[UnitSample]) -> tuple[str, ...]:
     return tuple(name for name in label_names(s.labels for s in found) if name not in _IDENTITY)
-
-
-def _record(one: Overall, figure: Figure) -> dict[str, Any]:
-    return (
-        dict(one.configuration)
-        | dict(one.kind)
-        | {"machines": one.machines, "compared": figure.value}
-        | ends("ratio", one.ratio)
-        | {"rank": one.rank}
-    )

@@ -54,7 +54,7 @@ def test_medians_take_the_place_of_means_where_they_are_asked_for(lab: Store) ->
     assert by_machine.rows[0].values["gross_j_per_unit_median"] == Median(median(JOULES), 10.0, 13.0)
     assert by_machine.rows[0].values["net_j_per_unit_median"] == Median(median(JOULES) / 2, 5.0, 6.5)
     assert {"gross_j_per_unit_median", "net_j_per_unit_median"} < {column.name for column in by_machine.shown}
-    assert [row.values["configuration"] for row in over.rows] == ["16", "1"]
+    assert [row.values["in_words"] for row in over.rows] == ["16", "1"]
 
 
 def test_files_have_both_whatever_is_shown(lab: Store) -> None:

@@ -71,7 +71,8 @@ def test_doubts_are_told_in_a_line_each() -> None:
     assert any(note.startswith("Residuals are not normal (W 0.") for note in notes)
     uneven = trials()[1:]
     assert any(
-        note.startswith("Unbalanced: 4 to 5 values a cell") for note in notes_of(analysed(Method.ANOVA, seen(*uneven)))
+        note.startswith("Unbalanced: cells hold 4 to 5 values")
+        for note in notes_of(analysed(Method.ANOVA, seen(*uneven)))
     )
 
 
@@ -146,10 +147,10 @@ def test_every_analysis_fits_80_columns(how: Method) -> None:
     [
         (Method.ANOVA, (), {}, "--factors: name what anova should compare"),
         (Method.ANOVA, FACTORS, {"type": 4}, "--type: expected 2 or 3, got 4"),
-        (Method.ANOVA, FACTORS, {"margin": 0.1}, "--margin: anova has none: it is for equivalence"),
-        (Method.MIXED, FACTORS, {}, "--group: name what the runs share"),
+        (Method.ANOVA, FACTORS, {"margin": 0.1}, "--margin: anova does not use this option; it is for equivalence"),
+        (Method.MIXED, FACTORS, {}, "--group: name the factors that runs share"),
         (Method.EQUIVALENCE, FACTORS, {"margin": 1.5}, "--margin: expected a share above 0"),
-        (Method.TUKEY, FACTORS, {"correction": Correction.BH}, "--correction: tukey has none"),
+        (Method.TUKEY, FACTORS, {"correction": Correction.BH}, "--correction: tukey does not use this option"),
     ],
 )
 def test_options_that_do_not_suit_a_method_are_told(
@@ -204,7 +205,7 @@ def test_few_pairs_are_all_there() -> None:
 
 def test_p_is_corrected_and_intervals_are_not() -> None:
     notes = notes_of(analysed(Method.PAIRS, seen(*trials())))
-    assert "p: corrected for 6 pairs (holm); intervals: 95% of each pair by itself." in notes
+    assert "p is corrected for 6 pairs (holm); each 95% interval is for its pair alone." in notes
     one = analysed(Method.PAIRS, seen(*trials(), factors=["model"]), ["model"], correction=Correction.BH)
     assert not any("corrected" in note for note in notes_of(one))
 

@@ -35,8 +35,8 @@ class Pair:
     p_adjusted: float | None
     log_u: float | None  #: standard uncertainty of the logarithm of the ratio
     df: float | None  #: its degrees of freedom, by Welch
-    g: Interval | None  #: Hedges' g of the logarithms, b - a
-    delta: Interval  #: Cliff's delta: P(b > a) - P(b < a)
+    hedges_g: Interval | None  #: Hedges' g of the logarithms, b - a
+    cliff_delta: Interval  #: Cliff's delta: P(b > a) - P(b < a)
     p_rank: float | None  #: Mann-Whitney
     p_rank_adjusted: float | None
 
@@ -80,8 +80,8 @@ def of_logs(a: Sequence[float], b: Sequence[float]) -> Pair:
         p_adjusted=p,
         log_u=log_u,
         df=df,
-        g=hedges(a, b),
-        delta=cliff(float(rank.statistic), len(b), len(a)),
+        hedges_g=hedges(a, b),
+        cliff_delta=cliff(float(rank.statistic), len(b), len(a)),
         p_rank=p_rank,
         p_rank_adjusted=p_rank,
     )
