@@ -63,7 +63,7 @@ def _by_machine(found: Across) -> Table:
     gross, net = f"gross J\n/{unit}", f"net J/{unit}\n{'median [95%]' if found.are_medians else '(95%)'}"
     mean, median = ((None, None), (gross, net)) if found.are_medians else ((gross, net), (None, None))
     own = [
-        Column("gross_j_per_unit", mean[0], Form.MEAN),
+        Column("gross_j_per_unit", mean[0], Form.NET_MEAN),
         Column("net_j_per_unit", mean[1], Form.NET),
         Column("carbon_g_per_unit", "gCO2e\n/1000", scale=1e3),
         *(Column(name) for name in ("domain", "unit", "imported")),

@@ -26,7 +26,7 @@ class Form(StrEnum):
     PERCENT = "percent"  #: a share as whole percent
     INTERVAL = "interval"  #: a mean and its 95 % interval
     NET = "net"  #: a net energy and its 95 % interval; a bound if the energy may be 0
-    NET_MEAN = "net_mean"  #: a net energy without its interval; a bound if the energy may be 0
+    NET_MEAN = "net_mean"  #: an energy whose interval stands in files only; a bound if the energy may be 0
     MEDIAN = "median"  #: a median and its 95 % interval
     NET_MEDIAN = "net_median"  #: a median net energy and its 95 % interval; a bound if the energy may be 0
     PERCENT_INTERVAL = "percent_interval"  #: a share and its 95 % interval in percent, without the sign
@@ -39,7 +39,10 @@ class Form(StrEnum):
 
 #: Forms whose values have three columns in a file: the value and the ends of its interval.
 _WITH_ENDS = frozenset(
-    {Form.INTERVAL, Form.NET, Form.MEDIAN, Form.NET_MEDIAN, Form.PERCENT_INTERVAL, Form.MEAN, Form.ESTIMATE}
+    {
+        *(Form.INTERVAL, Form.NET, Form.MEDIAN, Form.NET_MEDIAN, Form.PERCENT_INTERVAL),
+        *(Form.MEAN, Form.NET_MEAN, Form.ESTIMATE),
+    }
 )
 
 

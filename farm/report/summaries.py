@@ -21,7 +21,7 @@ FIGURES = (
     Column("p95_s"),
     Column("p99_s"),
     Column("batches"),
-    Column("gross_j_per_unit", form=Form.MEAN),
+    Column("gross_j_per_unit", form=Form.NET_MEAN),
     Column("net_j_per_unit", form=Form.NET),
     Column("carbon_g_per_unit"),
 )
