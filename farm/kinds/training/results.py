@@ -114,7 +114,9 @@ def _values(summary: TrainingSummary) -> dict[str, Value]:
 def _until_columns(accuracy: float) -> Iterator[Column]:
     """Yield the columns of files for one accuracy that was wanted."""
     yield from (Column(f"until_{accuracy:g}_{name}") for name in ("reached", "interpolated"))
-    yield from (Column(f"until_{accuracy:g}_{name}", form=Form.NET_MEAN) for name in ("epochs", "gross_j", "net_j", "s"))
+    yield from (
+        Column(f"until_{accuracy:g}_{name}", form=Form.NET_MEAN) for name in ("epochs", "gross_j", "net_j", "s")
+    )
 
 
 def _until_values(target: TargetCost) -> dict[str, Value]:
