@@ -1,4 +1,4 @@
-"""Several sweeps on several machines, side by side: for `farm across`."""
+"""`farm across`: several sweeps on several machines, side by side."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,25 +17,25 @@ from farm.report.document import Block, Column, Document, Form, Note, Paragraph,
 from farm.report.numbers import label, several
 from farm.report.selection import Selected, Selection, check_names, label_names, select
 
-#: Labels that are no factors.
+#: Labels that are not factors.
 _IDENTITY = frozenset({*MACHINE, *KIND, "device", "environment", "sweep", "repetition", "job", "trial"})
-_FEW = 5  #: machines: fewer say little of others
+_FEW = 5  #: fewer machines say little about others
 _WORDS = {Figure.NET: "net J", Figure.GROSS: "gross J", Figure.SECONDS: "seconds", Figure.GRAMS: "gCO2e"}
 
 
 @dataclass(frozen=True, slots=True)
 class Across:
-    """Configurations by machine, and over machines."""
+    """A comparison of configurations on each machine and over machines."""
 
     sweeps: Sequence[SweepRecord]
     selected: Selected
     comparison: Comparison
     reference: Mapping[str, str]
-    are_medians: bool = False  #: shown in the place of means; the comparison uses means all the same
+    are_medians: bool = False  #: True: the table shows medians; the comparison still uses means
 
     @property
     def cells(self) -> Sequence[Cell]:
-        """One configuration on one machine each."""
+        """Configurations, each on one machine."""
         return self.comparison.cells
 
     @property
@@ -45,7 +45,7 @@ class Across:
 
 
 def document(found: Across) -> Document:
-    """A row a configuration and machine, a chart of them, then a row a configuration over machines."""
+    """Return a table of configurations by machine, charts, and a table of configurations over machines."""
     if not found.cells:
         lines = (found.title, "Nothing is measured yet. `farm status` shows how sweeps progress.")
         return Document(paragraphs(lines), rows=())
@@ -58,7 +58,7 @@ def document(found: Across) -> Document:
 
 
 def _by_machine(found: Across) -> Table:
-    """Means or medians for people, both for files."""
+    """Return the table by machine: people see means or medians, files have both."""
     unit, figure = found.selected.unit, found.comparison.figure
     gross, net = f"gross J\n/{unit}", f"net J/{unit}\n{'median [95%]' if found.are_medians else '(95%)'}"
     mean, median = ((None, None), (gross, net)) if found.are_medians else ((gross, net), (None, None))
@@ -141,7 +141,7 @@ def _footnotes(found: Across) -> Iterator[str]:
         "overlap; = marks a tie."
     )
     if found.reference:
-        yield from _of_ratios(found)
+        yield from _ratio_notes(found)
     if not found.are_medians:
         yield from notes.spread(summary.net_j for summary in own)
     else:
@@ -151,7 +151,7 @@ def _footnotes(found: Across) -> Iterator[str]:
     yield from notes.reservations(own)
 
 
-def _of_ratios(found: Across) -> Iterator[str]:
+def _ratio_notes(found: Across) -> Iterator[str]:
     wanted = ", ".join(f"{name} {value}" for name, value in found.reference.items())
     yield f"ratio: to {wanted} on the same machine, with a 95% interval by bootstrap over blocks."
     blocks = [len({(s.labels["sweep"], s.labels["repetition"]) for s in c.group.samples}) for c in found.cells]
@@ -176,7 +176,7 @@ def view(
     figure: Figure | None = None,
     are_medians: bool = False,
 ) -> Across:
-    """Filter, group and compare; raises InputError as `select` does, and for a reference that nothing measured."""
+    """Filter, group and compare samples; raises InputError for a wrong selection or a reference without samples."""
     reference = reference or {}
     sweeps = [one.record for one in data]
     found = [sample for one in data for sample in unit_samples(one)]
@@ -197,7 +197,7 @@ def view(
 
 
 def parse_reference(text: str | None) -> dict[str, str]:
-    """From the command line; raises InputError."""
+    """Parse NAME=VALUE,NAME=VALUE from the command line; raises InputError."""
     pairs = [part.partition("=") for part in (text or "").split(",") if part.strip()]
     if any(not (name.strip() and sign) for name, sign, _ in pairs):
         raise InputError(f"--relative-to: expected NAME=VALUE,NAME=VALUE, got {text!r}")
@@ -205,7 +205,7 @@ def parse_reference(text: str | None) -> dict[str, str]:
 
 
 def parse_figure(name: str | None) -> Figure | None:
-    """From the command line; raises InputError."""
+    """Parse the name of a figure from the command line; raises InputError."""
     if name is not None and name not in set(Figure):
         raise InputError(f"--of: expected {', '.join(Figure)}, got {name!r}")
     return Figure(name) if name else None
@@ -214,7 +214,7 @@ def parse_figure(name: str | None) -> Figure | None:
 def _configuration(
     found: Sequence[UnitSample], factors: Sequence[str], reference: Mapping[str, str]
 ) -> tuple[str, ...]:
-    """Model and batch size, and whatever else differs between points."""
+    """Return the names of the factors that make a configuration: model, batch size, and every factor that differs."""
     levels = {name: {s.labels.get(name) for s in found} for name in factors}
     first = [name for name in ("model", "batch_size") if name in factors]
     return tuple(dict.fromkeys((*first, *(n for n in factors if len(levels[n]) > 1 or n in reference))))

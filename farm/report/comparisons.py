@@ -10,7 +10,16 @@ from farm.report import conclusions
 from farm.report.analyses import PAIR, document, field_values
 from farm.report.document import Block, Column, Document, Form, Paragraph, Row, Table, key
 from farm.report.numbers import label
-from farm.report.observations import RESPONSES, Chosen, about, check_kinds, chosen, labelled, pooled, responses
+from farm.report.observations import (
+    RESPONSES,
+    Chosen,
+    caption_blocks,
+    check_kinds,
+    choose_trials,
+    pooling_notes,
+    response_name,
+    responses,
+)
 from farm.report.selection import Selection
 
 
@@ -18,7 +27,7 @@ def comparison(sweeps: tuple[SweepData, SweepData], selections: tuple[Selection,
     """Compare the second sweep with the first; raises InputError if they overlap or have no point in common."""
     if sweeps[0].record.id == sweeps[1].record.id and selections[0].where == selections[1].where:
         raise InputError("both sides are the same: name two sweeps, or choose the sides by --a and --b")
-    a, b = (chosen(data, (), selection) for data, selection in zip(sweeps, selections, strict=True))
+    a, b = (choose_trials(data, (), selection) for data, selection in zip(sweeps, selections, strict=True))
     if {t.labels["trial"] for t in a.trials} & {t.labels["trial"] for t in b.trials}:
         raise InputError("a trial is on both sides: choose the sides by --a and --b so that they do not overlap")
     both = (*a.trials, *b.trials)
@@ -29,10 +38,10 @@ def comparison(sweeps: tuple[SweepData, SweepData], selections: tuple[Selection,
     cut = len(a.trials)
     picked = {factor for factor, _ in set(selections[0].where) ^ set(selections[1].where)}
     found = compare(_side(a, values[:cut]), _side(b, values[cut:]), sorted(picked))
-    caption = [*map(Paragraph, _titles(a, b, found)), *about(a, both, response, name)]
+    caption = [*map(Paragraph, _titles(a, b, found)), *caption_blocks(a, both, response, name)]
     notes = [*(f"A: {note}" for note in a.notes), *(f"B: {note}" for note in b.notes)]
-    notes += pooled([trial.labels for trial in both], sorted(picked))
-    return _document(found, labelled(response, both), caption, notes)
+    notes += pooling_notes([trial.labels for trial in both], sorted(picked))
+    return _document(found, response_name(response, both), caption, notes)
 
 
 #: The column of the overall ratio in a file.

@@ -146,7 +146,7 @@ def _analysed(data: SweepData) -> tuple[list[Document], list[str]]:
 
 
 def _differing(data: SweepData) -> tuple[str, ...]:
-    chosen = observations.chosen(data, (), Selection())
+    chosen = observations.choose_trials(data, (), Selection())
     labels = [trial.labels for trial in chosen.trials]
     names = [name for name in labels[0] if name not in _NO_FACTORS and len({own.get(name) for own in labels}) > 1]
     return tuple([*_hardware(labels), *names][:_MOST_FACTORS])
