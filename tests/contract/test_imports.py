@@ -77,7 +77,7 @@ def test_columns_of_our_names_need_no_map_and_a_parquet_is_read_alike(tmp_path: 
         ("alexnet,1,1.0,1e12,a\n", r"theirs\.csv:2: column Time: expected 1 ns to 1e9 s, got '1e12'"),
         ("alexnet,1,1.0,1e-12,a\n", r"theirs\.csv:2: column Time: expected 1 ns to 1e9 s, got '1e-12'"),
         ("alexnet,1,1.0\n", r"theirs\.csv:2: expected 5 cells, as the header has, got 3"),
-        ("", r"it has no rows"),
+        ("", r"the file has no rows"),
     ],
 )
 def test_an_error_names_line_and_column(tmp_path: Path, text: str, message: str) -> None:
@@ -112,7 +112,7 @@ def test_levels_are_numbers_only_where_they_are_written_so(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("", "theirs.csv: expected a line of column names"), ("Model;Energy\na;1,5\n", "set apart by semicolons")],
+    [("", "theirs.csv: expected a line of column names"), ("Model;Energy\na;1,5\n", "semicolons separate the columns")],
 )
 def test_a_file_without_columns_is_told(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "theirs.csv"
@@ -154,7 +154,7 @@ def test_what_is_averaged_over_is_told(store: Store, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("mapped", "message"),
     [
-        (Mapped({"watts": "Energy"}, {"model": "Model"}), r"--map: nothing is called 'watts'"),
+        (Mapped({"watts": "Energy"}, {"model": "Model"}), r"--map: unknown name 'watts'"),
         (Mapped({"gross_j": "Joules"}, {"model": "Model"}), r"theirs\.csv:1: no column 'Joules'"),
         (Mapped({}, {"model": "Model"}), r"which column holds the joules"),
         (Mapped({"gross_j": "Energy"}, {}), r"which columns are factors\? --factor NAME, of Model"),
@@ -170,7 +170,7 @@ def test_what_is_missing_is_asked_for(file: Path, mapped: Mapped, message: str) 
 def test_an_export_of_a_farm_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "export.csv"
     path.write_text("window,window_index,begin_at_ns,gross_j\n", encoding="utf-8")
-    with pytest.raises(InputError, match="several rows a trial"):
+    with pytest.raises(InputError, match="several rows for each trial"):
         read(path, None, MAPPED)
 
 

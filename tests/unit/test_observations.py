@@ -165,7 +165,7 @@ def test_a_file_has_numbers_and_words_as_levels(sheet: Callable[[str], Path]) ->
         ("energy,a\n1,2\n1,\n", "runs.csv:3: a: expected a level, got nothing"),
         ("energy,a\n1,2\n1\n", "runs.csv:3: expected 2 cells, as the header has, got 1"),
         ("energy,a,energy\n1,2,3\n", "runs.csv:1: two columns have the same name"),
-        ("energy;a\n1,5;2\n", "runs.csv:1: columns are set apart by semicolons: expected commas"),
+        ("energy;a\n1,5;2\n", "runs.csv:1: semicolons separate the columns: expected commas"),
         ("energy,a\n1,2,3\n", "runs.csv:2: expected 2 cells, as the header has, got 3"),
         ("energy,a,quality\n1,2,counter\n1,2,modelled\n", "trials of different quality"),
     ],
