@@ -1,4 +1,4 @@
-"""Requests that were served in real time: their response times, batches and load, and the statistics of such times."""
+"""Requests that were served in real time: response times and their statistics, batches and load."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ import numpy as np
 from farm.load.arrivals import Times
 from farm.model import Requests
 
-#: What may be asked of response times: the order statistic in thousandths; none for mean and max.
+#: Statistics of response times, with the order statistic in thousandths; the mean has none.
 STATISTICS: Mapping[str, int | None] = {
     "mean": None, "p50": 500, "p90": 900, "p95": 950, "p99": 990, "p99.9": 999, "max": 1000,
 }  # fmt: skip
@@ -20,25 +20,25 @@ WARM_UP = 0.05
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Served:
-    """What one trial served, window after window; each window begins with an empty queue, as a simulation does."""
+    """The served requests of one trial over all windows; each window begins with an empty queue, like a simulation."""
 
     rate_per_s: float | None  #: None: there were too few requests
-    capacity_per_s: float  #: of full batches, back to back
-    response_s: Times  #: from the intended arrival to done, in order of length, without the first of each window
-    wait_s: Times  #: of the same requests: from the intended arrival until their batch began
-    service_s: Times  #: of the same requests: from then to done
-    late_s: Times  #: of every request: from the intended arrival until the generator sent it
-    batches: Mapping[int, int]  #: how many there were of each size
+    capacity_per_s: float  #: the rate of full batches, back to back
+    response_s: Times  #: from the intended arrival to the end, sorted, without the first requests of each window
+    wait_s: Times  #: from the intended arrival to the begin of the batch, of the same requests
+    service_s: Times  #: from the begin of the batch to the end, of the same requests
+    late_s: Times  #: from the intended arrival to the moment at which the generator sent it, of every request
+    batches: Mapping[int, int]  #: the number of batches of each size
     utilisation: float  #: share of the time in which a batch is served
 
 
 def skipped(requests: int, is_endless: bool) -> int:
-    """How many of the first requests are not counted."""
+    """Return how many of the first requests are not counted."""
     return round(requests * WARM_UP) if is_endless else 0
 
 
 def statistic_of(ordered: Times, name: str) -> Times:
-    """Of values in order, or of each row of them; percentiles by nearest rank: values that occurred."""
+    """Return a statistic of sorted values, or of each row of them; percentiles are values that occurred."""
     thousandths = STATISTICS[name]
     if thousandths is None:
         return np.asarray(ordered.mean(axis=-1))
@@ -47,7 +47,7 @@ def statistic_of(ordered: Times, name: str) -> Times:
 
 
 def served(windows: Sequence[Requests], rate_per_s: float | None) -> Served | None:
-    """Of one trial; `rate_per_s`: that was asked for, None of a trace, which has an end. None where none was served."""
+    """Return the served requests of a trial, or None; `rate_per_s` is the wanted rate, or None for a trace."""
     known = [window for window in windows if window.done_s]
     if not known:
         return None
@@ -67,7 +67,7 @@ def served(windows: Sequence[Requests], rate_per_s: float | None) -> Served | No
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Window:
-    """One window; what a batch shares counts once."""
+    """The requests of one window; times that a batch shares count once."""
 
     rate_per_s: float | None
     response_s: Times
@@ -98,6 +98,6 @@ class _Window:
 
 
 def _rate_per_s(arrival_s: Times) -> float | None:
-    """Mean rate between the first request and the last."""
+    """Return the mean rate between the first request and the last."""
     span_s = float(arrival_s[-1] - arrival_s[0])
     return (len(arrival_s) - 1) / span_s if span_s else None

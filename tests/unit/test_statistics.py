@@ -398,7 +398,7 @@ def test_groups_that_differ_by_chance_alone_are_told() -> None:
 
 @pytest.mark.parametrize(
     ("group", "complaint"),
-    [("same", "there are no groups"), ("own", "nothing is shared"), ("x", "cannot be told apart")],
+    [("same", "there are no groups"), ("own", "nothing is shared"), ("x", "cannot be separated")],
 )
 def test_groups_that_are_none_are_told(group: str, complaint: str) -> None:
     columns: Columns = {"x": ("a", "a", "b", "b"), "same": (1,) * 4, "own": (1, 2, 3, 4)}
@@ -409,7 +409,7 @@ def test_groups_that_are_none_are_told(group: str, complaint: str) -> None:
 def test_factors_that_follow_from_each_other_are_told() -> None:
     columns: Columns = {"x": tuple("aabbccaabbcc"), "y": tuple("ppqqrrppqqrr"), "g": tuple(n // 6 for n in range(12))}
     values = tuple(float(n % 5) for n in range(12))
-    with pytest.raises(InputError, match="cannot be told apart"):
+    with pytest.raises(InputError, match="cannot be separated"):
         mixed(Data("energy", values, columns), ["x", "y"], ["g"])
 
 

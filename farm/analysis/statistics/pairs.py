@@ -26,7 +26,7 @@ Z = float(stats.norm.ppf(0.5 + CONFIDENCE / 2))
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The second group against the first; None where a group has a single value, or no value differs."""
+    """The second group against the first; None if a group has a single value, or no value differs."""
 
     n_a: int
     n_b: int
@@ -44,7 +44,7 @@ class Pair:
 def pairs(
     data: Data, factors: Sequence[str], correction: Correction = Correction.HOLM
 ) -> dict[tuple[Cell, Cell], Pair]:
-    """Compare every two cells, with p corrected over all; raises InputError where a value is 0 or less."""
+    """Compare every two cells, with p corrected over all; raises InputError if a value is 0 or less."""
     check_levels(data, factors)
     cells = data.logs().cells(factors)
     return corrected({(a, b): of_logs(cells[a], cells[b]) for a, b in combinations(cells, 2)}, correction)
@@ -88,7 +88,7 @@ def of_logs(a: Sequence[float], b: Sequence[float]) -> Pair:
 
 
 def hedges(a: Sequence[float], b: Sequence[float]) -> Interval | None:
-    """Return Hedges' g: b - a in pooled standard deviations without small-sample bias; None where nothing varies.
+    """Return Hedges' g: b - a in pooled standard deviations without small-sample bias; None if nothing varies.
 
     g and its variance are statsmodels'; the interval is g +- z sqrt(var g) (Hedges and Olkin 1985, p. 86).
     """

@@ -22,7 +22,7 @@ class Difference:
     a: Scalar
     b: Scalar
     difference: Interval  #: of the means, b - a, with an interval that holds for all pairs of the factor at once
-    relative: float | None  #: to the mean of a; None where that is 0 or less
+    relative: float | None  #: to the mean of a; None if that is 0 or less
     p: float
 
 
