@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from farm.analysis.statistics.data import Data
 from farm.exchange import sheets
 from farm.model import Scalar
 from farm.model.errors import InputError
 from farm.report.document import Paragraph
 from farm.report.numbers import several
-from farm.report.observations import Observations, check_kinds, check_size
+from farm.report.observations import Observations, check_kinds, check_size, observe
 from farm.report.selection import KINDS_OF_JOULES, fitting
 
 
@@ -42,7 +41,7 @@ def of_csv(path: Path, response: str, factors: Sequence[str], where: Sequence[tu
     check_kinds(kinds, factors)
     check_size(response, values)
     caption = Paragraph(f"{path.name}: {several(len(kept), 'row')}")
-    return Observations(Data(response, values, columns), (caption,))
+    return observe(response, values, columns, caption)
 
 
 def _level(text: str) -> Scalar:

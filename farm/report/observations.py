@@ -150,6 +150,13 @@ def of_sweep(data: SweepData, response: str, factors: Sequence[str], selection: 
     )
 
 
+def observe(
+    response: str, values: tuple[float, ...], columns: Mapping[str, tuple[Scalar, ...]], caption: Block
+) -> Observations:
+    """Return values from elsewhere, with the levels of their factors, as observations."""
+    return Observations(Data(response, values, columns), (caption,))
+
+
 def logarithms(seen: Observations) -> Observations:
     """Return the observations on a logarithmic scale; raises InputError if a value is 0 or less."""
     return replace(seen, data=seen.data.logs())
