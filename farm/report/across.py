@@ -15,7 +15,7 @@ from farm.report.across_charts import figures
 from farm.report.columns import Columns
 from farm.report.document import Block, Column, Document, Form, Note, Paragraph, Row, Table, paragraphs
 from farm.report.numbers import label, several
-from farm.report.selection import Selected, Selection, check_names, label_names, select
+from farm.report.selection import Selected, Selection, check_names, label_names, parse_choice, select
 
 #: Labels that are not factors.
 _IDENTITY = frozenset({*MACHINE, *KIND, "device", "environment", "sweep", "repetition", "job", "trial"})
@@ -206,9 +206,7 @@ def parse_reference(text: str | None) -> dict[str, str]:
 
 def parse_figure(name: str | None) -> Figure | None:
     """Parse the name of a figure from the command line; raises InputError."""
-    if name is not None and name not in set(Figure):
-        raise InputError(f"--of: expected {', '.join(Figure)}, got {name!r}")
-    return Figure(name) if name else None
+    return None if name is None else parse_choice("--of", name, Figure)
 
 
 def _configuration(

@@ -19,6 +19,7 @@ from farm.report import conclusions
 from farm.report.document import Block, Column, Document, Form, Record, Row, Table, Value, findings, key, notes
 from farm.report.numbers import number
 from farm.report.observations import Observations
+from farm.report.selection import parse_choice
 
 
 class Method(StrEnum):
@@ -58,18 +59,9 @@ T = TypeVar("T")
 _MOST = 40
 
 
-def method(name: str) -> Method:
-    """Return the method of this name; raises InputError."""
-    if name not in set(Method):
-        raise InputError(f"METHOD: expected {', '.join(Method)}, got {name!r}")
-    return Method(name)
-
-
-def correction(name: str | None) -> Correction | None:
-    """Return the correction of this name; raises InputError."""
-    if name is not None and name not in set(Correction):
-        raise InputError(f"--correction: expected {', '.join(Correction)}, got {name!r}")
-    return Correction(name) if name else None
+def parse_correction(name: str | None) -> Correction | None:
+    """Parse the name of a correction from the command line; raises InputError."""
+    return None if name is None else parse_choice("--correction", name, Correction)
 
 
 def analysis(method: Method, seen: Observations, factors: Sequence[str], options: Options) -> Document:

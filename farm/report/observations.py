@@ -10,7 +10,7 @@ from farm.analysis.rules import grams, net_stands_out
 from farm.analysis.samples import unit_samples
 from farm.analysis.statistics.data import Data
 from farm.load.served import Served, served, statistic_of
-from farm.model import UNKNOWN_HARDWARE, Flag, Need, Quality, Requests, SweepData
+from farm.model import UNKNOWN_HARDWARE, Flag, Need, Quality, Requests, Scalar, SweepData
 from farm.model.errors import InputError
 from farm.model.words import LARGEST_VALUE
 from farm.report import notes

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import lru_cache
 from typing import Self, TypeVar
 
@@ -20,6 +21,14 @@ WHERE = "--where"
 
 Labels = Mapping[str, Scalar]
 T = TypeVar("T")
+E = TypeVar("E", bound=StrEnum)
+
+
+def parse_choice(option: str, name: str, choices: type[E]) -> E:
+    """Return the choice of this name; raises InputError with the names of all choices."""
+    if name not in set(choices):
+        raise InputError(f"{option}: expected {', '.join(choices)}, got {name!r}")
+    return choices(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +59,11 @@ class Selection:
             if not (name and sign):
                 raise InputError(f"{option}: expected NAME=VALUE, got {item!r}")
             pairs.append((name.strip(), value.strip()))
-        if domain is not None and domain not in set(Domain):
-            raise InputError(f"--domain: expected {', '.join(Domain)}, got {domain!r}")
         for target in targets:
             if not 0 < target <= 1:
                 raise InputError(f"--target-accuracy: expected a share above 0, at most 1, such as 0.9, got {target:g}")
         keys = tuple(dict.fromkeys(name.strip() for name in by.split(",") if name.strip())) if by else ()
-        kept = Domain(domain) if domain else None
+        kept = None if domain is None else parse_choice("--domain", domain, Domain)
         return cls(keys, tuple(pairs), kept, include_flagged, tuple(sorted(set(targets))), option)
 
     def without_targets(self, kind: str) -> Self:

@@ -12,10 +12,11 @@ from farm.analysis.statistics.data import Data
 from farm.analysis.statistics.multiplicity import Correction
 from farm.model import Flag
 from farm.model.errors import InputError
-from farm.report.analyses import Method, Options, analysis, method
+from farm.report.analyses import Method, Options, analysis
 from farm.report.conclusions import change
 from farm.report.files import json_text
 from farm.report.observations import Observations
+from farm.report.selection import parse_choice
 from farm.report.terminal import text
 from tests.analyses import FACTORS, analysed, measured, seen, trials
 from tests.documents import notes_of, tables_of
@@ -168,7 +169,7 @@ def test_a_cell_that_flags_have_emptied_says_so() -> None:
 
 def test_an_unknown_method_is_told_with_the_known_ones() -> None:
     with pytest.raises(InputError, match="METHOD: expected anova, tukey, kruskal"):
-        method("t-test")
+        parse_choice("METHOD", "t-test", Method)
 
 
 @pytest.mark.parametrize(
