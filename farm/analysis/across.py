@@ -14,7 +14,7 @@ from typing import Any
 
 from farm.analysis.aggregate import Group, Key, UnitSample
 from farm.analysis.intervals import CONFIDENCE, RESAMPLES, Interval, mean_interval
-from farm.analysis.rules import grams, stands_out
+from farm.analysis.rules import stands_out
 from farm.model import Scalar
 
 #: Labels whose levels are never compared with each other.
@@ -41,9 +41,9 @@ class Figure(StrEnum):
             case Figure.GROSS:
                 return sample.gross_j
             case Figure.SECONDS:
-                return 1 / sample.units_per_s if sample.units_per_s else None
+                return sample.seconds
             case Figure.GRAMS:
-                return grams(sample.gross_j, sample.carbon_g_per_kwh)
+                return sample.carbon_g
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,16 @@ class UnitSample:
     imported: bool = False  #: measured elsewhere
 
     @property
+    def seconds(self) -> float | None:
+        """Seconds per unit of work."""
+        return 1 / self.units_per_s if self.units_per_s else None
+
+    @property
+    def carbon_g(self) -> float | None:
+        """CO2e of the gross energy per unit of work, in grams."""
+        return grams(self.gross_j, self.carbon_g_per_kwh)
+
+    @property
     def is_valid(self) -> bool:
         """Whether analyses count the sample: all its flags are notes."""
         return all(flag.is_note for flag in self.flags)
@@ -123,7 +133,7 @@ def _summary(
 ) -> Summary:
     first = everything[0]
     latencies_s = sorted(value for sample in group for value in sample.latencies_s)
-    rates, carbon_g = _known(s.units_per_s for s in group), _known(grams(s.gross_j, s.carbon_g_per_kwh) for s in group)
+    rates, carbon_g = _known(s.units_per_s for s in group), _known(s.carbon_g for s in group)
     return Summary(
         key=tuple((name, first.labels.get(name)) for name in by),
         quality=first.quality,

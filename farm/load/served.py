@@ -51,53 +51,31 @@ def served(windows: Sequence[Requests], rate_per_s: float | None) -> Served | No
     known = [window for window in windows if window.done_s]
     if not known:
         return None
-    each = [_Window.of(window, rate_per_s) for window in known]
-    rates = [window.rate_per_s for window in each if window.rate_per_s is not None]
+    rates: list[float] = []
+    times_s: list[tuple[Times, Times, Times, Times]] = []
+    batches, busy_s, span_s = Counter[int](), 0.0, 0.0
+    for window in known:
+        arrival_s, dequeue_s, start_s, done_s = (
+            np.array(times) for times in (window.arrival_s, window.dequeue_s, window.start_s, window.done_s)
+        )
+        counted = slice(skipped(len(done_s), rate_per_s is not None), None)
+        firsts = np.flatnonzero(np.diff(done_s, prepend=-np.inf))  # requests of one batch are done at the same time
+        arriving_s = float(arrival_s[-1] - arrival_s[0])
+        rates += [rate_per_s or (len(arrival_s) - 1) / arriving_s] if rate_per_s or arriving_s else []
+        late_s = np.array(window.enqueue_s) - arrival_s
+        waits_s, services_s = (start_s - arrival_s)[counted], (done_s - start_s)[counted]
+        times_s.append(((done_s - arrival_s)[counted], waits_s, services_s, late_s))
+        batches.update(np.diff(firsts, append=len(done_s)).tolist())
+        busy_s += float((done_s - dequeue_s)[firsts].sum())
+        span_s += float(done_s[-1] - arrival_s[0])
+    response_s, wait_s, service_s, late_s = map(np.concatenate, zip(*times_s, strict=True))
     return Served(
         rate_per_s=fmean(rates) if rates else None,
         capacity_per_s=fmean(window.capacity_per_s for window in known),
-        response_s=np.sort(np.concatenate([window.response_s for window in each])),
-        wait_s=np.concatenate([window.wait_s for window in each]),
-        service_s=np.concatenate([window.service_s for window in each]),
-        late_s=np.concatenate([window.late_s for window in each]),
-        batches=dict(sorted(sum((window.batches for window in each), Counter[int]()).items())),
-        utilisation=sum(window.busy_s for window in each) / sum(window.span_s for window in each),
+        response_s=np.sort(response_s),
+        wait_s=wait_s,
+        service_s=service_s,
+        late_s=late_s,
+        batches=dict(sorted(batches.items())),
+        utilisation=busy_s / span_s,
     )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Window:
-    """The requests of one window; times that a batch shares count once."""
-
-    rate_per_s: float | None
-    response_s: Times
-    wait_s: Times
-    service_s: Times
-    late_s: Times
-    batches: Counter[int]
-    busy_s: float
-    span_s: float
-
-    @classmethod
-    def of(cls, requests: Requests, rate_per_s: float | None) -> "_Window":
-        arrival_s, dequeue_s, start_s, done_s = (
-            np.array(times) for times in (requests.arrival_s, requests.dequeue_s, requests.start_s, requests.done_s)
-        )
-        counted = slice(skipped(len(done_s), rate_per_s is not None), None)
-        firsts = np.flatnonzero(np.diff(done_s, prepend=-np.inf))
-        return cls(
-            rate_per_s=rate_per_s or _rate_per_s(arrival_s),
-            response_s=(done_s - arrival_s)[counted],
-            wait_s=(start_s - arrival_s)[counted],
-            service_s=(done_s - start_s)[counted],
-            late_s=np.array(requests.enqueue_s) - arrival_s,
-            batches=Counter(np.diff(firsts, append=len(done_s)).tolist()),
-            busy_s=float((done_s - dequeue_s)[firsts].sum()),
-            span_s=float(done_s[-1] - arrival_s[0]),
-        )
-
-
-def _rate_per_s(arrival_s: Times) -> float | None:
-    """Return the mean rate between the first request and the last."""
-    span_s = float(arrival_s[-1] - arrival_s[0])
-    return (len(arrival_s) - 1) / span_s if span_s else None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from farm.analysis.aggregate import UnitSample
-from farm.analysis.rules import grams, net_stands_out
+from farm.analysis.rules import net_stands_out
 from farm.analysis.samples import unit_samples
 from farm.analysis.statistics.data import Data
 from farm.load.served import Served, served, statistic_of
@@ -50,11 +50,6 @@ class Response:
     is_energy: bool = False
 
 
-def _seconds(trial: Trial) -> float | None:
-    rate = trial.sample.units_per_s
-    return 1 / rate if rate else None
-
-
 def _latency_s(trial: Trial) -> float | None:
     return median(trial.sample.latencies_s) if trial.sample.latencies_s else None
 
@@ -66,16 +61,12 @@ def _response_s(trial: Trial, name: str) -> float | None:
     return float(statistic_of(trial.served.response_s, name))
 
 
-def _carbon_g(trial: Trial) -> float | None:
-    return grams(trial.sample.gross_j, trial.sample.carbon_g_per_kwh)
-
-
 #: Responses for one unit of work, such as an image; latencies, response times and accuracies count for the trial.
 RESPONSES: Mapping[str, Response] = {
     "net_j": Response("net energy", "J net", lambda t: t.sample.net_j, is_energy=True),
     "gross_j": Response("gross energy", "J gross", lambda t: t.sample.gross_j, is_energy=True),
-    "carbon_g": Response("carbon", "gCO2e", _carbon_g, is_energy=True),
-    "seconds": Response("time", "s", _seconds),
+    "carbon_g": Response("carbon", "gCO2e", lambda t: t.sample.carbon_g, is_energy=True),
+    "seconds": Response("time", "s", lambda t: t.sample.seconds),
     "units_per_s": Response("throughput", "units of work a second", lambda t: t.sample.units_per_s),
     "latency_s": Response("latency", "s, median batch of a trial", _latency_s),
     "response_s": Response("response time", "s, mean of a trial's live requests", lambda t: _response_s(t, "mean")),
