@@ -122,10 +122,18 @@ def _stream_parquet(sheet: Sheet, path: Path) -> int:
     with pq.ParquetWriter(path, schema) as out:
         while some := list(islice(rows, ROW_GROUP)):
             columns = zip(*some, strict=True)
-            arrays = [pa.array(own, field.type) for own, field in zip(columns, schema, strict=True)]
+            arrays = [_array(pa, own, field.type) for own, field in zip(columns, schema, strict=True)]
             out.write_table(pa.table(arrays, schema))
             count += len(some)
     return count
+
+
+def _array(pa: Any, values: Sequence[Any], kind: Any) -> Any:
+    """Return a column of a table; values without a common type become text."""
+    try:
+        return pa.array(values, kind)
+    except pa.ArrowTypeError:
+        return pa.array([None if value is None else str(value) for value in values], kind)
 
 
 def json_text(record: Any) -> str:

@@ -62,6 +62,12 @@ def test_parquet_comes_back_with_types(tmp_path: Path) -> None:
     assert rows == [{**record, "flags": record.get("flags")} for record in RECORDS]
 
 
+def test_levels_of_different_types_are_text_in_parquet(tmp_path: Path) -> None:
+    path = tmp_path / "out.parquet"
+    write_sheet(Sheet.of([{"a": "alexnet"}, {"a": 16}, {"a": None}]), Format.PARQUET, path)
+    assert pq.read_table(path).to_pylist() == [{"a": "alexnet"}, {"a": "16"}, {"a": None}]
+
+
 @pytest.mark.parametrize("form", FLAT)
 def test_no_records_make_a_file_all_the_same(form: Format, tmp_path: Path) -> None:
     write_sheet(Sheet.of([]), form, tmp_path / "out")
