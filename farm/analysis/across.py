@@ -54,8 +54,8 @@ class Cell:
     configuration: Key
     machine: Key
     kind: Key
-    ratio: Interval | None  #: to the reference on the same machine; None: there is none, or no figure
-    rank: int | None  #: on its machine; figures that cannot be distinguished share the best of their ranks
+    ratio: Interval | None  #: ratio to the reference on the same machine; None: a figure is unknown
+    rank: int | None  #: rank on its machine; figures that cannot be distinguished share their best rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Comparison:
 
     figure: Figure
     cells: Sequence[Cell]
-    overall: Sequence[Overall]  #: of configurations that two or more machines measured; the least first
+    overall: Sequence[Overall]  #: configurations that two or more machines measured, the least first
 
 
 def compare(groups: Sequence[Group], reference: Mapping[str, str], figure: Figure | None) -> Comparison:

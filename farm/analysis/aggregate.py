@@ -170,7 +170,7 @@ class Saving:
     best: Summary
     reference: Summary
     best_j: float  #: per unit
-    share: float  #: of the reference's energy that is saved
+    share: float  #: saved share of the reference's energy
     is_net: bool  #: False: some net energies are within the noise, so gross ones were compared
     #: Its interval lies below that of the reference, or of the next batch size if it is the reference; None: unknown.
     is_clear: bool | None

@@ -16,7 +16,7 @@ class PointStatus:
     spec: JobSpec  #: the job of its last repetition
     planned: int  #: repetitions so far
     valid: int  #: trials with a net energy that no flag leaves out
-    interval: Interval | None  #: of the net energy per unit
+    interval: Interval | None  #: the net energy per unit
     is_open: bool  #: another repetition is needed
 
     @property

@@ -68,7 +68,7 @@ class Recorded:
     """A recorded trace; all of its requests are used once."""
 
     name: str
-    stamps_s: tuple[float, ...]  #: in order, from any origin; at least two, not all equal
+    stamps_s: tuple[float, ...]  #: sorted time stamps from any origin; at least two, not all equal
     is_endless = False
 
     @cached_property

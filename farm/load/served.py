@@ -24,10 +24,10 @@ class Served:
 
     rate_per_s: float | None  #: None: there were too few requests
     capacity_per_s: float  #: the rate of full batches, back to back
-    response_s: Times  #: from the intended arrival to the end, sorted, without the first requests of each window
-    wait_s: Times  #: from the intended arrival to the begin of the batch, of the same requests
-    service_s: Times  #: from the begin of the batch to the end, of the same requests
-    late_s: Times  #: from the intended arrival to the moment at which the generator sent it, of every request
+    response_s: Times  #: sorted times from the intended arrival to the end, without the first requests of each window
+    wait_s: Times  #: times from the intended arrival to the begin of the batch, of the same requests
+    service_s: Times  #: times from the begin of the batch to its end, of the same requests
+    late_s: Times  #: delay with which the generator sent each request
     batches: Mapping[int, int]  #: the number of batches of each size
     utilisation: float  #: share of the time in which a batch is served
 

@@ -18,10 +18,10 @@ Counts = NDArray[np.int64]
 class Course:
     """The course of a simulation, batch by batch; requests are served in the order in which they arrive."""
 
-    enqueue_s: Times  #: of each request, including those never served
-    sizes: Counts  #: of each batch
-    begin_s: Times  #: of each batch
-    end_s: Times  #: of each batch
+    enqueue_s: Times  #: arrival of each request, including those never served
+    sizes: Counts  #: size of each batch
+    begin_s: Times  #: begin of each batch
+    end_s: Times  #: end of each batch
 
     @property
     def served(self) -> int:

@@ -78,7 +78,7 @@ class Selected:
     """The selected samples of a sweep."""
 
     sweep: SweepRecord
-    samples: Sequence[UnitSample]  #: in the order of the rows
+    samples: Sequence[UnitSample]  #: samples in the order of the rows
     keys: tuple[str, ...]  #: the labels that group the samples into rows
     shared: Labels  #: labels that are the same in all rows
     averaged: Mapping[str, Sequence[Scalar]]  #: factors that differ inside rows, with their levels

@@ -21,7 +21,7 @@ class Normality:
     n: int
     w: float  #: 1 is straight
     p: float | None  #: None: too many values
-    skewness: float  #: with the correction for bias; 0 is symmetric
+    skewness: float  #: skewness, corrected for bias; 0 is symmetric
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class CellNormality:
     cell: Cell
     n: int
     plain: Normality | None
-    p: float | None  #: of `plain`, corrected over the cells
+    p: float | None  #: p of `plain`, corrected over the cells
     logs: Normality | None  #: None also if a value is 0 or less
     p_logs: float | None
 

@@ -21,7 +21,7 @@ class Data:
 
     response: str  #: name of the values
     values: tuple[float, ...]
-    columns: Mapping[str, tuple[Scalar, ...]]  #: of each factor, the level of each value
+    columns: Mapping[str, tuple[Scalar, ...]]  #: the level of each value, by factor
     is_log: bool = False  #: the values are natural logarithms of the response
 
     def levels(self, factor: str) -> list[Scalar]:

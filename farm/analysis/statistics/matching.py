@@ -24,7 +24,7 @@ class Side:
 
     labels: Sequence[Labels]
     values: Sequence[float]
-    factors: Collection[str]  #: of its sweep
+    factors: Collection[str]  #: the factors of its sweep
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Match:
     """A point that both sides measured."""
 
     key: Key
-    mean_a: float  #: geometric
+    mean_a: float  #: geometric mean
     mean_b: float
     pair: Pair
 

@@ -22,8 +22,8 @@ class Effect:
     factor: str
     level: Scalar
     reference: Scalar
-    difference: Interval  #: in the unit of the response, or of its logarithm
-    relative: float | None  #: to the mean of the reference; None if that is 0 or less
+    difference: Interval  #: difference in the unit of the response, or of its logarithm
+    relative: float | None  #: share of the mean of the reference; None if that is 0 or less
     p: float  #: Wald's z; where the groups' variance is 0, Student's t
 
 

@@ -30,8 +30,8 @@ class Pair:
 
     n_a: int
     n_b: int
-    ratio: Interval  #: of the geometric means, b / a
-    p: float | None  #: of the hypothesis that the ratio is 1: Welch's t test of the logarithms
+    ratio: Interval  #: ratio of the geometric means, b / a
+    p: float | None  #: p of the hypothesis that the ratio is 1: Welch's t test of the logarithms
     p_adjusted: float | None
     log_u: float | None  #: standard uncertainty of the logarithm of the ratio
     df: float | None  #: its degrees of freedom, by Welch

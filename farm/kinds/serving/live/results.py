@@ -94,7 +94,7 @@ def document(found: Results) -> Document:
     """Figures, how sure they are, and the best policies under each load."""
     lives = found.lives
     if not lives:
-        return Document(paragraphs(found.selected.nothing().split("\n")), rows=[])
+        return found.selected.unmeasured()
     how = "measured live: requests arrived in real time, whatever the server did"
     keys = [key(name) for name in spelt_key(lives[0])]
     return Document(
