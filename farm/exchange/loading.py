@@ -1,6 +1,6 @@
 """Loading of the data that a command shows: it reads the store once."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from farm import kinds
@@ -39,13 +39,6 @@ def load(
     wanted = set(needs) - ({Need.SPECS} if sweep.imported else set())  # an import has no plan
     found = {_FIELDS.get(need, need.value): _READERS[need](store, sweep.id, domain) for need in wanted}
     return SweepData(sweep, domain, store.samples([sweep.id], domain), **found)
-
-
-def load_all(
-    store: ReaderStore, sweeps: Iterable[SweepRecord], needs: Collection[Need] = (), domain: Domain | None = None
-) -> Sequence[SweepData]:
-    """Read several sweeps in the same way."""
-    return [load(store, sweep, needs, domain) for sweep in sweeps]
 
 
 def load_results(store: ReaderStore, sweep: SweepRecord, domain: Domain | None = None) -> SweepData:

@@ -7,23 +7,9 @@ from typing import Any
 
 from farm.analysis.intervals import Interval, Median
 from farm.model import Scalar
+from farm.report import numbers
 from farm.report.document import Column, Form, Row, Table, Value
-from farm.report.numbers import (
-    change,
-    count,
-    estimate,
-    interval,
-    label,
-    median,
-    net,
-    net_mean,
-    net_median,
-    number,
-    p_value,
-    percent,
-    percent_interval,
-    share,
-)
+from farm.report.numbers import label, net, number
 
 #: Characters of a line of a terminal, and characters between two columns of a table.
 WIDTH, GAP = 80, 2
@@ -124,21 +110,21 @@ def formatted(value: Value, column: Column) -> str:
 
 #: Functions that write values with an interval, and values without one; other forms write a number.
 _WITH_ENDS: Mapping[Form, Callable[[Any], str]] = {
-    Form.INTERVAL: interval,
+    Form.INTERVAL: numbers.interval,
     Form.NET: net,
-    Form.NET_MEAN: net_mean,
-    Form.MEDIAN: median,
-    Form.NET_MEDIAN: net_median,
-    Form.PERCENT_INTERVAL: percent_interval,
-    Form.ESTIMATE: estimate,
+    Form.NET_MEAN: numbers.net_mean,
+    Form.MEDIAN: numbers.median,
+    Form.NET_MEDIAN: numbers.net_median,
+    Form.PERCENT_INTERVAL: numbers.percent_interval,
+    Form.ESTIMATE: numbers.estimate,
 }
 _WITHOUT_ENDS: Mapping[Form, Callable[[float], str]] = {
     Form.TEXT: label,
-    Form.COUNT: count,
-    Form.PERCENT: percent,
-    Form.CHANGE: change,
-    Form.SHARE: share,
-    Form.P_VALUE: p_value,
+    Form.COUNT: numbers.count,
+    Form.PERCENT: numbers.percent,
+    Form.CHANGE: numbers.change,
+    Form.SHARE: numbers.share,
+    Form.P_VALUE: numbers.p_value,
 }
 
 

@@ -164,14 +164,9 @@ class ShortForm:
         return {"anyOf": [dict(self.schema), handler(schema)]}
 
 
-def _percent(value: Any) -> Any:
-    read = durations.share(value) if isinstance(value, str) else None
-    return value if read is None else read
-
-
-def _seconds(value: Any) -> Any:
-    read = durations.seconds(value) if isinstance(value, str) else None
-    return value if read is None else read
+def _expand(parse: Callable[[str], float | None]) -> Callable[[Any], Any]:
+    """Return a function that parses text, and leaves other values and other text unchanged."""
+    return lambda value: value if not isinstance(value, str) or (read := parse(value)) is None else read
 
 
 def path_or(*words: str) -> AfterValidator:
@@ -240,7 +235,7 @@ Count = Annotated[int, integer(1, 1000), Expected("a positive integer")]
 Share = Annotated[
     float,
     Field(strict=True, gt=0, lt=1),
-    ShortForm(_percent, {"type": "string", "pattern": durations.PERCENT}),
+    ShortForm(_expand(durations.share), {"type": "string", "pattern": durations.PERCENT}),
     Expected("a share between 0 and 1 such as 2% or 0.02"),
 ]
 Seed = Annotated[int, integer(0, 2**32 - 1), Expected("an integer, 0 or more")]
@@ -256,6 +251,6 @@ Priority = Annotated[int, integer(0, 9), Expected("an integer from 0 (first)")]
 TimeLimit = Annotated[
     float,
     _SECONDS,
-    ShortForm(_seconds, {"type": "string", "pattern": durations.DURATION}),
+    ShortForm(_expand(durations.seconds), {"type": "string", "pattern": durations.DURATION}),
     Expected("a time such as 90, 10m or 1h"),
 ]

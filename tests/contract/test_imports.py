@@ -8,7 +8,7 @@ import pytest
 
 from farm.exchange import exports
 from farm.exchange.importing import parse_pairs, read
-from farm.exchange.loading import load_all, load_results
+from farm.exchange.loading import load, load_results
 from farm.kinds import views
 from farm.kinds.inference.kind import COLUMNS
 from farm.kinds.inference.results import results
@@ -145,9 +145,9 @@ def test_what_is_averaged_over_is_told(store: Store, tmp_path: Path) -> None:
     path.write_text("model,batch_size,machine,gross_j\na,1,x,2\na,4,x,1\nb,1,x,5\nb,4,x,3\n", encoding="utf-8")
     factors = {"model": "model", "batch_size": "batch_size"}
     store.add_import(read(path, None, Mapped({}, factors, constants={"domain": "gpu"})), "anne")
-    averaged = across.document(across.view(load_all(store, [store.find_sweep()]), Selection(by=("model",))))
+    averaged = across.document(across.view([load(store, store.find_sweep())], Selection(by=("model",))))
     assert "mean over batch_size 1 4" in lines_of(averaged)
-    every = across.document(across.view(load_all(store, [store.find_sweep()]), Selection()))
+    every = across.document(across.view([load(store, store.find_sweep())], Selection()))
     assert not any(line.startswith("mean over") for line in lines_of(every))
 
 
@@ -222,7 +222,7 @@ def test_an_import_is_never_pooled_with_what_the_farm_measured(store: Store, fil
     claim(store, job_id(1))
     store.complete(report(job_id(1), 1, facts={"device": "cpu", "unit": "image"}))
     both = [store.find_sweep("theirs"), store.find_sweep("batching")]
-    view = across.view(load_all(store, both), Selection(by=("batch_size",)), {"batch_size": "1"})
+    view = across.view([load(store, one) for one in both], Selection(by=("batch_size",)), {"batch_size": "1"})
     shown = across.document(view)
     assert widest(seen(shown)) <= 80
     kinds = {dict(cell.kind)["imported"]: cell for cell in view.cells if dict(cell.configuration)["batch_size"] == 1}

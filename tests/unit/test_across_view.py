@@ -8,7 +8,7 @@ import pytest
 
 from farm.analysis.intervals import Median
 from farm.exchange import importing
-from farm.exchange.loading import load_all
+from farm.exchange.loading import load
 from farm.model import Mapped
 from farm.report import across
 from farm.report.document import Document, Figure
@@ -40,7 +40,7 @@ def lab(sqlite_url: str, tmp_path: Path) -> Iterator[Store]:
 
 def shown(store: Store, are_medians: bool = False) -> Document:
     return across.document(
-        across.view(load_all(store, [store.find_sweep()]), Selection(), {"batch_size": "1"}, None, are_medians)
+        across.view([load(store, store.find_sweep())], Selection(), {"batch_size": "1"}, None, are_medians)
     )
 
 
