@@ -1,7 +1,7 @@
 """Configurations across machines: ratios to a reference on the same machine, their geometric means and ranks. Pure.
 
-Machines differ in more than any sensor can tell, so a figure of one is never set beside a figure of another: ratios
-are. Joules of different quality or origin, of different domains, or of other units of work stay apart.
+Machines differ in more than any sensor shows, so figures of two machines are never compared, but ratios are. Joules of
+different quality, origin, domain or unit of work stay apart.
 """
 
 from bisect import bisect_left
@@ -14,7 +14,7 @@ from typing import Any
 
 from farm.analysis.aggregate import Group, Key, UnitSample
 from farm.analysis.intervals import CONFIDENCE, RESAMPLES, Interval, mean_interval
-from farm.analysis.rules import grams, stands_out
+from farm.analysis.rules import stands_out
 from farm.model import Scalar
 
 #: Labels whose levels are never compared with each other.
@@ -41,9 +41,9 @@ class Figure(StrEnum):
             case Figure.GROSS:
                 return sample.gross_j
             case Figure.SECONDS:
-                return 1 / sample.units_per_s if sample.units_per_s else None
+                return sample.seconds
             case Figure.GRAMS:
-                return grams(sample.gross_j, sample.carbon_g_per_kwh)
+                return sample.carbon_g
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,8 @@ class Cell:
     configuration: Key
     machine: Key
     kind: Key
-    ratio: Interval | None  #: to the reference on the same machine; None: there is none, or no figure
-    rank: int | None  #: on its machine; figures that cannot be distinguished share the best of their ranks
+    ratio: Interval | None  #: ratio to the reference on the same machine; None: a figure is unknown
+    rank: int | None  #: rank on its machine; figures that cannot be distinguished share their best rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +75,18 @@ class Comparison:
 
     figure: Figure
     cells: Sequence[Cell]
-    overall: Sequence[Overall]  #: of configurations that two or more machines measured; the least first
+    overall: Sequence[Overall]  #: configurations that two or more machines measured, the least first
 
 
 def compare(groups: Sequence[Group], reference: Mapping[str, str], figure: Figure | None) -> Comparison:
-    """Groups by configuration, machine and kind; `reference`: what the configuration to divide by has instead.
+    """Compare groups by configuration, machine and kind.
 
-    None as figure takes net energy, or gross where some net energy is within its noise.
+    Args:
+        groups: The groups of samples.
+        reference: The levels in which the configuration to divide by differs; empty for no ratios.
+        figure: The figure to compare; None selects net energy, or gross if some net energy is within its noise.
     """
-    figure = figure or _sound(groups)
+    figure = figure or _default_figure(groups)
     placed = [_placed(group) for group in groups]
     bases = {(_spelt(place[0]), *place[1:]): group for place, group in zip(placed, groups, strict=True)}
     found = [
@@ -102,13 +105,13 @@ def compare(groups: Sequence[Group], reference: Mapping[str, str], figure: Figur
     return Comparison(figure, cells, _overall({key: logs for key, logs in over.items() if len(logs) > 1}))
 
 
-def _sound(groups: Sequence[Group]) -> Figure:
+def _default_figure(groups: Sequence[Group]) -> Figure:
     known = [group.summary.net_j for group in groups if not group.summary.is_doubtful]
     return Figure.NET if known and all(map(stands_out, known)) else Figure.GROSS
 
 
 def _placed(group: Group) -> tuple[Key, Key, Key]:
-    """Configuration, machine, kind."""
+    """Return configuration, machine and kind of a group."""
     first = group.samples[0].labels
     apart = (*MACHINE, *KIND)
     configuration = tuple((name, value) for name, value in group.summary.key if name not in apart)
@@ -122,7 +125,7 @@ def _spelt(configuration: Key, instead: Mapping[str, str] = MappingProxyType({})
 
 
 def _known(group: Group, figure: Figure) -> Interval | None:
-    """Return the figure of a group, where it may be ranked."""
+    """Return the figure of a group; None if it may not be ranked."""
     if group.summary.is_doubtful:
         return None
     if figure is Figure.NET:
@@ -134,13 +137,13 @@ def _known(group: Group, figure: Figure) -> Interval | None:
 
 
 def _replicates(group: Group, base: Group | None, figure: Figure) -> Logs | None:
-    """The log ratio of the means, then of the same over resampled blocks; None where it is not known.
+    """Return the log ratio of the means, then those of resampled blocks; None if the ratio is unknown.
 
-    Block by block: what disturbed a machine for an hour disturbed both. Blocks of different sweeps are others.
+    Whole blocks are resampled, since a disturbance of an hour affects both sides. Blocks of different sweeps differ.
     """
     if base is None:
         return None
-    import numpy as np  # noqa: PLC0415 - slow to import: only who asks for a ratio pays
+    import numpy as np  # noqa: PLC0415 - slow to import: needed for ratios only
 
     if base is group:
         is_known = any(figure.of(sample) is not None for sample in group.samples)
@@ -161,7 +164,7 @@ def _replicates(group: Group, base: Group | None, figure: Figure) -> Logs | None
     drawn = np.concatenate([rng.multinomial(n, [1 / n] * n, RESAMPLES) for n in strata.values()], axis=1)
     order = np.argsort([list(strata).index(sweep) for sweep, _ in blocks], kind="stable")
     totals = np.vstack([sums.sum(axis=0), drawn @ sums[order]])
-    with np.errstate(divide="ignore", invalid="ignore"):  # a resample without one of the two, or with nothing in it
+    with np.errstate(divide="ignore", invalid="ignore"):  # a resample may lack a side, or hold only zeros
         logs = np.log(totals[:, 0] / totals[:, 1]) - np.log(totals[:, 2] / totals[:, 3])
     return logs if np.isfinite(logs[0]) else None
 

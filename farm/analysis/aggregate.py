@@ -10,7 +10,7 @@ from farm.analysis.intervals import Interval, Median, mean_intervals, median
 from farm.analysis.rules import are_apart, grams, stands_out
 from farm.model import Flag, Quality, Scalar, values_of
 
-#: A p99 claim needs at least so many batches: then an order statistic bounds it with 99 % confidence.
+#: A claim on a p99 needs so many batches: then an order statistic bounds it with 99 % confidence.
 P99_NEEDS = 459
 
 Key = tuple[tuple[str, Scalar], ...]
@@ -23,18 +23,28 @@ class UnitSample:
     labels: Mapping[str, Scalar]  #: factors, machine, hardware class, ...
     quality: Quality | None
     simulated: bool
-    units_per_s: float | None  #: None: imported, and not told
+    units_per_s: float | None  #: None: an import may lack it
     gross_j: float | None  #: per unit
     net_j: float | None  #: per unit
     net_u_j: float | None  #: standard uncertainty of net_j
-    latencies_s: tuple[float, ...]  #: of each batch
+    latencies_s: tuple[float, ...]  #: latency of each batch
     carbon_g_per_kwh: float | None
     flags: tuple[Flag, ...]  #: reasons to doubt it
     imported: bool = False  #: measured elsewhere
 
     @property
+    def seconds(self) -> float | None:
+        """Seconds per unit of work."""
+        return 1 / self.units_per_s if self.units_per_s else None
+
+    @property
+    def carbon_g(self) -> float | None:
+        """CO2e of the gross energy per unit of work, in grams."""
+        return grams(self.gross_j, self.carbon_g_per_kwh)
+
+    @property
     def is_valid(self) -> bool:
-        """Whether analysis counts it: no flag but notes."""
+        """Whether analyses count the sample: all its flags are notes."""
         return not self.flags or all(flag.is_note for flag in self.flags)
 
 
@@ -45,15 +55,15 @@ class Summary:
     key: Key
     quality: Quality | None
     simulated: bool
-    trials: int  #: that the figures rest on
+    trials: int  #: trials that the figures rest on
     left_out: int  #: trials that a flag left out
     is_doubtful: bool  #: every trial is flagged: shown all the same, never compared
-    flags: Mapping[Flag, int]  #: how many trials carry each, those left out too
+    flags: Mapping[Flag, int]  #: the number of trials with each flag, including those left out
     units_per_s: float | None
     p50_s: float | None
     p95_s: float | None
     p99_s: float | None
-    batches: int  #: that the percentiles rest on
+    batches: int  #: batches that the percentiles rest on
     gross_j: Interval | None
     net_j: Interval | None
     carbon_g: float | None  #: per unit, of the gross energy
@@ -69,21 +79,21 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Samples of one kind, and what they sum up to."""
+    """Samples of one kind, and their summary."""
 
     summary: Summary
-    samples: Sequence[UnitSample]  #: that the figures rest on
+    samples: Sequence[UnitSample]  #: samples that the figures rest on
 
 
 def summarise(samples: Iterable[UnitSample], by: Sequence[str], include_flagged: bool = False) -> list[Summary]:
-    """The summaries of all groups."""
+    """Return the summaries of all groups."""
     return [group.summary for group in grouped(samples, by, include_flagged)]
 
 
 def grouped(samples: Iterable[UnitSample], by: Sequence[str], include_flagged: bool = False) -> list[Group]:
-    """Group by labels, in order of appearance; joules of different quality or origin, or of other units, never mix.
+    """Group samples by labels, in order of appearance; joules of different quality, origin or unit never mix.
 
-    Flagged samples are left out of groups that have others, unless they are asked for.
+    Groups leave out flagged samples if they have others, unless `include_flagged` is True.
     """
     groups: dict[tuple[object, ...], list[UnitSample]] = defaultdict(list)
     found = list(samples)
@@ -104,7 +114,7 @@ def _counted(everything: Sequence[UnitSample], include_flagged: bool) -> Sequenc
 
 
 def _means(groups: Iterable[tuple[Iterable[float | None], Iterable[float | None]]]) -> list[Interval | None]:
-    """Of what is known of each group."""
+    """Return the mean of the known values of each group, from pairs of values and uncertainties."""
     known = [(_known(values), _known(uncertainties)) for values, uncertainties in groups]
     means = iter(mean_intervals([group for group in known if group[0]]))
     return [next(means) if values else None for values, _ in known]
@@ -123,7 +133,7 @@ def _summary(
 ) -> Summary:
     first = everything[0]
     latencies_s = sorted([value for sample in group if sample.latencies_s for value in sample.latencies_s])
-    rates, carbon_g = _known(s.units_per_s for s in group), _known(grams(s.gross_j, s.carbon_g_per_kwh) for s in group)
+    rates, carbon_g = _known(s.units_per_s for s in group), _known(s.carbon_g for s in group)
     return Summary(
         key=tuple((name, first.labels.get(name)) for name in by),
         quality=first.quality,
@@ -147,7 +157,7 @@ def _summary(
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float | None:
-    """The exact percentile by nearest rank: a value that occurred."""
+    """Return the percentile by nearest rank, which is a value that occurred."""
     if not ordered:
         return None
     return ordered[max(ceil(percent / 100 * len(ordered)) - 1, 0)]
@@ -155,22 +165,22 @@ def percentile(ordered: Sequence[float], percent: float) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Saving:
-    """The cheapest of several batch sizes, against the smallest."""
+    """The batch size with the least energy, compared with the smallest batch size."""
 
     best: Summary
     reference: Summary
     best_j: float  #: per unit
-    share: float  #: of the reference's energy that is saved
+    share: float  #: saved share of the reference's energy
     is_net: bool  #: False: some net energies are within the noise, so gross ones were compared
-    #: Its interval lies below the reference's, or below the next where it is the reference itself; None: unknown.
+    #: Its interval lies below that of the reference, or of the next batch size if it is the reference; None: unknown.
     is_clear: bool | None
 
 
 def best_batch(summaries: Sequence[Summary]) -> Saving | None:
-    """The batch size with the least energy per unit, among summaries that differ in batch size alone.
+    """Return the batch size with the least energy per unit, among summaries that differ only in batch size.
 
-    None where there is nothing to compare, an energy is unknown, or they are not of one kind: joules of different
-    quality, or simulated and real ones, are never ranked together.
+    Returns None if there is nothing to compare, an energy is unknown, or the summaries are not of one kind: joules of
+    different quality, or simulated and real ones, are never ranked together.
     """
     sized = [s for s in summaries if isinstance(s.labels.get("batch_size"), int) and not s.is_doubtful]
     if len(sized) < 2 or len({(s.quality, s.simulated) for s in sized}) > 1:

@@ -13,18 +13,18 @@ from farm.analysis.quantiles import most_heads, normal, normal_quantile, t_quant
 from farm.model.energies import COVERAGE_FACTOR
 
 CONFIDENCE = 0.95
-#: Fewer values have too few different resamples for a bootstrap.
+#: A bootstrap needs so many values; fewer have too few different resamples.
 BOOTSTRAP_NEEDS = 4
-#: With fewer values, even the smallest and the largest enclose the median too seldom.
+#: The interval of a median needs so many values; the ends of fewer enclose the median too seldom.
 MEDIAN_NEEDS = 6
 RESAMPLES = 2000
-#: Of a standardised mean: beyond them lies rounding.
+#: Decimals of a standardised mean; further decimals are rounding errors.
 _DECIMALS = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean with its 95 % interval; the ends are None where a single trial shows no spread."""
+    """A mean with its 95 % interval; the ends are None if a single trial shows no spread."""
 
     mean: float
     low: float | None
@@ -37,7 +37,7 @@ class Interval:
 
     @property
     def relative(self) -> float | None:
-        """Half-width as a share of the mean; None where either is unknown or the mean is 0."""
+        """Half-width as a share of the mean; None if either is unknown or the mean is 0."""
         return None if self.half_width is None or self.mean == 0 else abs(self.half_width / self.mean)
 
 
@@ -61,7 +61,7 @@ def median(values: Sequence[float]) -> Median:
 def mean_interval(values: Sequence[float], uncertainties: Sequence[float] = ()) -> Interval:
     """Return the mean over trials with the widest of three intervals: t, BCa bootstrap, and the meters' uncertainty.
 
-    `uncertainties`: standard ones, of each value.
+    `uncertainties` holds the standard uncertainty of each value.
     """
     return mean_intervals([(values, uncertainties)])[0]
 
@@ -132,7 +132,7 @@ def _bca_of_one_size(groups: Sequence[Sequence[float]]) -> Iterator[tuple[float,
 
 
 def _quantiles(ordered: Any, shares: Any) -> Any:
-    """Return of each row the quantile of its share, interpolated; nan where the share is."""
+    """Return the interpolated quantile of each row at its share; nan if the share is nan."""
     import numpy as np  # noqa: PLC0415
 
     places = np.nan_to_num(shares) * (ordered.shape[1] - 1)
@@ -161,7 +161,7 @@ def _instrument(mean: float, uncertainties: Sequence[float]) -> tuple[float, flo
 
 
 def metered(value: float, uncertainty: float | None) -> Interval:
-    """Return one value with the 95 % interval of its instrument's standard uncertainty; None: it has no ends."""
+    """Return a value with the 95 % interval of its meter's standard uncertainty; without one it has no ends."""
     if uncertainty is None:
         return Interval(value, None, None)
     return Interval(value, value - COVERAGE_FACTOR * uncertainty, value + COVERAGE_FACTOR * uncertainty)

@@ -1,4 +1,4 @@
-"""Rules that views, charts, tests and claims share: what stands out of its noise, and what may be compared. Pure."""
+"""Rules that views, charts, tests and claims share: when values stand out of their noise or are apart. Pure."""
 
 from farm.analysis.intervals import Interval, Median, metered
 
@@ -19,15 +19,15 @@ def net_stands_out(net_j: float | None, net_u_j: float | None) -> bool:
 
 
 def are_apart(less: Interval, more: Interval, trials: int) -> bool | None:
-    """Return whether two values may be called different, since their intervals do not overlap.
+    """Return whether two values differ clearly, since their intervals do not overlap.
 
     Args:
-        less: the lesser value.
-        more: the greater value.
-        trials: of the side that has fewer.
+        less: The lesser value.
+        more: The greater value.
+        trials: The number of trials of the side with fewer.
 
     Returns:
-        None where an interval is unknown, or rests on one trial and so on its meter alone.
+        None if an interval is unknown, or rests on one trial and so on its meter alone.
     """
     if trials < 2 or less.high is None or more.low is None:
         return None
@@ -35,7 +35,7 @@ def are_apart(less: Interval, more: Interval, trials: int) -> bool | None:
 
 
 def grams(gross_j: float | None, carbon_g_per_kwh: float | None) -> float | None:
-    """Return the CO2e of a gross energy, in grams; None where either is unknown."""
+    """Return the CO2e of a gross energy, in grams; None if either is unknown."""
     if gross_j is None or carbon_g_per_kwh is None:
         return None
     return carbon_g_per_kwh * gross_j / JOULES_PER_KWH

@@ -1,4 +1,4 @@
-"""From samples to what analysis compares: one value a trial, per unit of work."""
+"""Samples per unit of work, and the facts of trials that analyses use."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -11,14 +11,14 @@ from farm.model.energies import own_domain
 
 
 def unit_samples(data: SweepData) -> list[UnitSample]:
-    """The samples of a sweep per unit of work, with the latencies that were loaded."""
+    """Return the samples of a sweep per unit of work, with the latencies that were loaded."""
     return per_unit(data.samples, data.latencies_s)
 
 
 def per_unit(
     samples: Iterable[Sample], latencies_s: Mapping[str, tuple[float, ...]] = MappingProxyType({})
 ) -> list[UnitSample]:
-    """The same samples per unit of work; `latencies_s` by trial."""
+    """Return samples per unit of work; `latencies_s` has the latencies of each trial."""
     labels_of = _labelled()
     return [
         UnitSample(
@@ -74,12 +74,12 @@ def _shared(sample: Sample) -> Mapping[str, Scalar]:
 
 
 def idle_w(data: SweepData) -> dict[str, float]:
-    """The power of each trial's loaded model while it waits, by trial, where it is known."""
+    """Return the power of the loaded model while it waits, by trial; trials without it are left out."""
     return {sample.trial: sample.idle_w for sample in data.samples if sample.idle_w is not None}
 
 
 def rows_by_trial(rows: Iterable[MeasurementRow]) -> Mapping[str, list[MeasurementRow]]:
-    """The rows of each trial by its id; a trial without rows has an empty list."""
+    """Return the rows of each trial by its id; a trial without rows has an empty list."""
     by_trial: dict[str, list[MeasurementRow]] = defaultdict(list)
     for row in rows:
         by_trial[row.trial].append(row)
@@ -87,12 +87,12 @@ def rows_by_trial(rows: Iterable[MeasurementRow]) -> Mapping[str, list[Measureme
 
 
 def device_domain(trial: TrialRow) -> Domain:
-    """The domain that the trial's device draws its power in."""
+    """Return the domain of the trial's device."""
     return own_domain(trial.facts)
 
 
 def labels(trial: TrialRow) -> dict[str, Scalar]:
-    """What trials may be grouped by, failed ones too."""
+    """Return the labels by which a trial may be grouped; failed trials have them too."""
     return {
         **trial.factors,
         "device": cast("str | None", trial.facts.get("device", trial.factors.get("device"))),

@@ -1,4 +1,4 @@
-"""Whether a point was repeated often enough. Pure; the controller asks after each block, `farm status` shows it."""
+"""The stopping rule: whether a point was repeated often enough. The controller applies it after each block. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -11,17 +11,17 @@ from farm.model import JobSpec, Point, StoppingRule
 
 @dataclass(frozen=True, slots=True)
 class PointStatus:
-    """How certain the figure of one point on one target is."""
+    """The repetitions and the certainty of one point on one target."""
 
-    spec: JobSpec  #: of its last repetition
+    spec: JobSpec  #: the job of its last repetition
     planned: int  #: repetitions so far
-    valid: int  #: trials that count: they measured and no flag leaves them out
-    interval: Interval | None  #: of the net energy per unit
+    valid: int  #: trials with a net energy that no flag leaves out
+    interval: Interval | None  #: the net energy per unit
     is_open: bool  #: another repetition is needed
 
     @property
     def point(self) -> Point:
-        """What was measured."""
+        """The measured point."""
         return self.spec.point
 
 

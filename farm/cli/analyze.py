@@ -60,10 +60,11 @@ def analyze(
     """Test a sweep's trials, or any file: effects, intervals, words."""
     from farm.exchange.observed import of_csv
     from farm.report import analyses, observations
+    from farm.report.selection import parse_choice
 
     chosen = table_format(form, output, as_json)
-    options = analyses.Options(type_, _names(group), margin, analyses.correction(correction))
-    known, names = analyses.method(method), _names(factors)
+    options = analyses.Options(type_, _names(group), margin, analyses.parse_correction(correction))
+    known, names = parse_choice("METHOD", method, analyses.Method), _names(factors)
     columns = (*names, *(name for name in options.group if name not in names))
     if csv is not None:
         if sweep is not None or domain is not None or include_flagged:

@@ -112,14 +112,14 @@ def note(lines: Iterable[str]) -> None:
 
 def _write_document(shown: Shown) -> None:
     from farm.report import terminal
-    from farm.report.files import Format, json_text, write_text
+    from farm.report.files import Format, Sheet, json_text, write_text
 
     form, document = shown.form or Format.TABLE, shown.document
     if form is Format.JSON and document.record is not None:
         text = json_text(document.record)
         print(text) if shown.path is None else write_text(text, shown.path)
     elif form is not Format.TABLE:
-        _write_rows(document.records(), form, shown.path)
+        _write_sheet(Sheet.of(document.records()), form, shown.path)
     elif shown.path is None:
         terminal.show(document)
     else:
@@ -136,19 +136,6 @@ def _write_sheet(sheet: "Sheet", form: "Format", path: Path | None) -> None:
         raise InputError("--format parquet needs a file: add -o FILE")
     else:
         files.stream(sheet, form, sys.stdout)
-
-
-def _write_rows(records: list[dict[str, Any]], form: "Format", path: Path | None) -> None:
-    from farm.model.errors import InputError
-    from farm.report import files
-
-    if path is not None:
-        files.write(records, form, path)
-        note([f"wrote {len(records)} rows to {path}"])
-    elif form is files.Format.PARQUET:
-        raise InputError("--format parquet needs a file: add -o FILE")
-    else:
-        print(files.text(records, form))
 
 
 def _write_text(text: str, path: Path | None) -> None:

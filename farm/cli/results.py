@@ -51,11 +51,10 @@ def export(
 ) -> Iterator[Rows]:
     """Write all that was measured, row by row."""
     from farm.exchange import exports
-    from farm.model.errors import InputError
     from farm.report import files
+    from farm.report.selection import parse_choice
 
-    if rows not in set(exports.Rows):
-        raise InputError(f"--rows: expected {', '.join(exports.Rows)}, got {rows!r}")
+    wanted = parse_choice("--rows", rows, exports.Rows)
     chosen = files.chosen(form, output, files.FLAT)
     with opened() as (store, _):
-        yield Rows(exports.exported(store, store.find_sweep(sweep), exports.Rows(rows)), chosen, output)
+        yield Rows(exports.exported(store, store.find_sweep(sweep), wanted), chosen, output)

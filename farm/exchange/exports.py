@@ -1,4 +1,4 @@
-"""What was measured as flat records: the export's contract."""
+"""Exports: measurements as flat records whose first columns are a contract."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
@@ -9,35 +9,28 @@ from typing import Any, get_args, get_type_hints
 
 from farm.model import MeasurementRow, Point, Requests, Scalar, SweepRecord, TrialRow
 from farm.model.errors import InputError
-from farm.report.files import Sheet
+from farm.report.files import Sheet, common_type
 from farm.store import Store
 from farm.store.exports import MeasuredTrial, decoded
 
 
 def _plain_type(hint: Any) -> type:
-    """The type of a column, from that of a field that may be None; whatever is no number is text."""
+    """Return the type of a column from the type of a field that may be None; every type but numbers is text."""
     own = next(kind for kind in (*get_args(hint), hint) if kind is not NoneType)
     return own if own in {bool, int, float} else str
 
 
-def _common(levels: set[type]) -> type:
-    """The type of a column of factors."""
-    if levels == {int, float}:
-        return float
-    return next(iter(levels)) if len(levels) == 1 else str
-
-
 class Rows(StrEnum):
-    """What a row of an export is."""
+    """The subject of a row of an export."""
 
-    MEASUREMENT = "measurement"  #: a window x domain
-    BATCH = "batch"  #: of the latency pass
-    REQUEST = "request"  #: of a live trial
+    MEASUREMENT = "measurement"  #: a domain in a window
+    BATCH = "batch"  #: a batch of the latency pass
+    REQUEST = "request"  #: a request of a live trial
 
 
-#: The first columns and their order are a contract with whoever reads an export; more may follow.
+#: The first columns and their order are a contract with the readers of exports; more columns may follow.
 IDENTITY = ("sweep", "job", "trial", "attempt", "machine", "hardware_class", "environment", "kind")
-# between these two: the factors, each a column of its own
+# The factors stand here, each in a column of its own.
 MEASURED = (
     *("repetition", "window", "window_index", "begin_at_ns", "end_at_ns", "started_at_utc", "duration_s", "units"),
     *("domain", "quality", "source", "gross_j", "baseline_w", "net_j", "net_j_low", "net_j_high", "mean_w"),
@@ -45,14 +38,12 @@ MEASURED = (
 )
 _CONTRACT = {*IDENTITY, "factors", *MEASURED}
 FURTHER = tuple(field.name for field in fields(MeasurementRow) if field.name not in _CONTRACT)
-
-
-#: The type of each column that is no factor.
+#: The type of each column, factors excepted.
 _TYPES = {name: _plain_type(hint) for name, hint in get_type_hints(MeasurementRow).items()}
 
 
 def exported(store: Store, sweep: SweepRecord, rows: Rows) -> Sheet:
-    """Read a sweep's rows of one kind, as they are written.
+    """Read the rows of a sweep; they are read while they are written.
 
     Raises:
         InputError: The sweep has no batches or no requests.
@@ -73,20 +64,19 @@ def exported(store: Store, sweep: SweepRecord, rows: Rows) -> Sheet:
 
 
 def measurements(points: Sequence[Point], trials: Iterable[tuple[MeasuredTrial, Sequence[Sequence[Any]]]]) -> Sheet:
-    """One row a window x domain; flags are one text, separated by semicolons.
+    """Return a row for each domain in each window; flags are one text, separated by semicolons.
 
     Args:
-        points: Every point of the sweep: their factors are columns.
-        trials: Each with its measurements in order, of the columns `farm.store.exports.MEASUREMENT`.
+        points: Every point of the sweep; their factors become columns.
+        trials: Each trial with its measurements in order; their columns are `farm.store.exports.MEASUREMENT`.
     """
     known = {*IDENTITY, *MEASURED, *FURTHER}
     factors = [name for name in dict.fromkeys(name for point in points for name in point) if name not in known]
     types = {name: _TYPES[name] for name in (*IDENTITY, *MEASURED, *FURTHER)}
-    levels = {name: {type(point[name]) for point in points if point.get(name) is not None} for name in factors}
     return Sheet(
         (*IDENTITY, *factors, *MEASURED, *FURTHER),
         (row for trial, rows in trials for row in _rows(trial, rows, factors)),
-        types | {name: _common(own) for name, own in levels.items()},
+        types | {name: common_type(point.get(name) for point in points) for name in factors},
     )
 
 
@@ -106,24 +96,24 @@ def _rows(trial: MeasuredTrial, rows: Sequence[Sequence[Any]], factors: Sequence
 
 @cache
 def _flags(*texts: str) -> str:
-    """All flags of some JSON lists."""
+    """Return all flags of some JSON lists."""
     return ";".join(sorted({flag for text in texts for flag in decoded(text)}))
 
 
-def _of_trial(trial: TrialRow) -> dict[str, Any]:
+def _trial_values(trial: TrialRow) -> dict[str, Any]:
     identity: dict[str, Any] = {name: getattr(trial, name) for name in IDENTITY}
     flags = {"flags": ";".join(trial.flags), "simulated": trial.simulated}
     return identity | trial.factors | {"repetition": trial.repetition} | flags
 
 
 def _batches(trial: TrialRow) -> Iterator[dict[str, Any]]:
-    own = _of_trial(trial)
+    own = _trial_values(trial)
     return (own | {"batch": index, "service_s": value_s} for index, value_s in enumerate(trial.latencies_s))
 
 
 def _requests(trial: TrialRow, served: Requests) -> Iterator[dict[str, Any]]:
-    """Times count from when the window's requests began to come; those of a batch were dequeued together."""
-    own = _of_trial(trial) | {"window_index": served.window}
+    """Yield the requests of a window; times count from its start, and requests of one batch were dequeued together."""
+    own = _trial_values(trial) | {"window_index": served.window}
     times = zip(served.arrival_s, served.enqueue_s, served.dequeue_s, served.start_s, served.done_s, strict=True)
     for index, (arrival_s, enqueue_s, dequeue_s, start_s, done_s) in enumerate(times):
         yield own | {

@@ -1,6 +1,7 @@
-"""Measurements made elsewhere: the rows of a file as trials of a sweep of their own, marked imported. No database.
+"""Imports: the rows of a file become trials of a sweep, marked imported. This module uses no database.
 
-A row is a trial in one domain. What a file does not tell stays unknown: no baseline, no net; no duration, no rate.
+A row is a trial in one domain. Figures that the file lacks stay unknown: without a baseline there is no net energy, and
+without a duration no rate.
 """
 
 import hashlib
@@ -17,50 +18,50 @@ from farm.model import UNKNOWN_HARDWARE, Domain, Import, ImportedTrial, Mapped, 
 from farm.model.errors import InputError
 from farm.model.words import LARGEST_VALUE
 
-#: What a column may hold besides factors, and what else it may be called.
+#: Contents of columns besides factors, with their descriptions; `_ALSO` has further names.
 ROLES = {
-    "gross_j": "all joules of the trial",
-    "net_j": "joules less the idle machine's",
+    "gross_j": "gross joules of the trial",
+    "net_j": "joules without those of the idle machine",
     "net_j_low": "lower end of its 95 % interval",
-    "net_j_high": "upper end",
-    "duration_s": "seconds of the work",
-    "units": "units of work done",
-    "accuracy": "reached, a share",
-    "machine": "its name",
+    "net_j_high": "upper end of the same interval",
+    "duration_s": "duration of the work in seconds",
+    "units": "completed units of work",
+    "accuracy": "accuracy that was reached, as a share",
+    "machine": "name of the machine",
     "hardware_class": "machines of one class are interchangeable",
     "domain": "gpu, cpu, dram or wall",
     "quality": "counter, sampled, modelled or unknown",
-    "repetition": "0 the first",
+    "repetition": "number of the repetition, from 0",
 }
 _ALSO = {"energy_j": "gross_j"}
 _NUMBERS = ("gross_j", "net_j", "net_j_low", "net_j_high", "duration_s", "accuracy")
-#: An export of this farm has several rows a trial.
+#: Columns by which an export of a farm is recognised; it has several rows for each trial.
 _EXPORT = {"window", "window_index", "begin_at_ns"}
 UNKNOWN = "unknown"
-#: What a database keeps of a trial: its seconds as nanoseconds, its counts as whole numbers.
+#: Limits of the database, which keeps durations in nanoseconds and counts as integers.
 _SECONDS = (1e-9, 1e9)
 _MOST = {"units": 10**15, "repetition": 10**6}
 
 
 def read(path: Path, name: str | None, mapped: Mapped) -> Import:
-    """Every row of a CSV or Parquet file; raises InputError that names line and column."""
+    """Read every row of a CSV or Parquet file; raises InputError with line and column."""
     header, rows = _table(path)
     if set(header) >= _EXPORT:
-        raise InputError(f"{path}: an export of a farm has several rows a trial: expected a row a trial")
-    complete = _completed(path, header, mapped)
+        raise InputError(f"{path}: this export has several rows for each trial: expected one row")
+    complete = _complete(path, header, mapped)
     trials: list[ImportedTrial] = []
     seen: Counter[str] = Counter()
     for line, row in rows:
         trial = _trial(_Row(path, line, row), complete, seen)
         trials.append(trial)
     if not trials:
-        raise InputError(f"{path}: it has no rows")
+        raise InputError(f"{path}: the file has no rows")
     digest = hashlib.sha256(complete.canonical().encode() + b"\n" + path.read_bytes()).hexdigest()[:12]
     return Import(digest, name or path.stem, path.name, complete, trials)
 
 
 def parse_pairs(option: str, texts: Sequence[str], is_name_enough: bool = False) -> dict[str, str]:
-    """NAME=COLUMN from the command line, several between commas; raises InputError."""
+    """Parse NAME=COLUMN,NAME=COLUMN from the command line; raises InputError."""
     found = {}
     for item in (part.strip() for text in texts for part in text.split(",")):
         name, sign, column = (part.strip() for part in item.partition("="))
@@ -70,14 +71,12 @@ def parse_pairs(option: str, texts: Sequence[str], is_name_enough: bool = False)
     return found
 
 
-def _completed(path: Path, header: Sequence[str], mapped: Mapped) -> Mapped:
-    """With the columns that have our names already; raises InputError for what is not there."""
+def _complete(path: Path, header: Sequence[str], mapped: Mapped) -> Mapped:
+    """Add the columns that have our names already; raises InputError for columns that are missing."""
     named = {_ALSO.get(role, role): column for role, column in mapped.columns.items()}
     for role in named:
         if role not in ROLES:
-            raise InputError(
-                f"--map: nothing is called {role!r}: there are {', '.join((*ROLES, *_ALSO))}; see --factor"
-            )
+            raise InputError(f"--map: unknown name {role!r}: there are {', '.join((*ROLES, *_ALSO))}; see --factor")
     taken = {*named.values(), *mapped.factors.values()}
     ours = {_ALSO.get(column, column): column for column in header if column not in taken}
     columns = {r: c for r, c in ours.items() if r in ROLES and r not in mapped.constants} | named
@@ -108,7 +107,7 @@ class _Row:
         return InputError(f"{self.path}:{self.line}: column {column}: expected {expected}, got {self.values[column]!r}")
 
     def number(self, column: str, expected: str = "a number") -> float | None:
-        """None where the cell is empty."""
+        """Return the number in a cell; None if the cell is empty."""
         value = self.values[column]
         if value is None or (isinstance(value, str) and not value.strip()):
             return None
@@ -173,7 +172,7 @@ def _trial(row: _Row, mapped: Mapped, seen: Counter[str]) -> ImportedTrial:
 
 
 def _scalar(value: object) -> Scalar:
-    """A factor as a sweep would have it: numbers are numbers, an empty cell is null."""
+    """Return a factor with the type that it has in a sweep: number, boolean or text; an empty cell is None."""
     if value is None or (isinstance(value, bool | int | float) and isfinite(value)):
         return value
     text = str(value).strip()
@@ -182,7 +181,7 @@ def _scalar(value: object) -> Scalar:
 
 
 def _table(path: Path) -> tuple[Sequence[str], Iterable[tuple[int, Mapping[str, Any]]]]:
-    """Header, and the rows with their lines."""
+    """Return the header, and the rows with their line numbers."""
     return _parquet(path) if path.suffix.lower() == ".parquet" else sheets.read(path)
 
 
@@ -195,7 +194,7 @@ def _parquet(path: Path) -> tuple[Sequence[str], Iterable[tuple[int, Mapping[str
     try:
         table = pq.read_table(path)
     except pa.ArrowInvalid as error:
-        raise InputError(f"{path}: it is no Parquet file ({str(error).splitlines()[0]})") from None
+        raise InputError(f"{path}: this is not a Parquet file ({str(error).splitlines()[0]})") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
     return list(table.column_names), enumerate(table.to_pylist(), start=1)

@@ -1,6 +1,6 @@
-"""Reading from the store all that results are made from: once a command."""
+"""Loading of the data that a command shows: it reads the store once."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from farm import kinds
@@ -28,26 +28,19 @@ _FIELDS = {Need.LATENCIES: "latencies_s"}
 def load(
     store: ReaderStore, sweep: SweepRecord, needs: Collection[Need] = (), domain: Domain | None = None
 ) -> SweepData:
-    """Read a sweep: its samples, and what else is needed.
+    """Read the samples of a sweep, and further data.
 
     Args:
-        store: Where to read.
-        sweep: Which sweep.
-        needs: What to read besides the samples.
-        domain: The domain of the samples; None takes of each trial the domain of its own device.
+        store: The store.
+        sweep: The record of the sweep.
+        needs: The data to read besides the samples.
+        domain: The domain of the samples; None selects the domain of each trial's own device.
     """
-    wanted = set(needs) - ({Need.SPECS} if sweep.imported else set())  # nobody planned an import
+    wanted = set(needs) - ({Need.SPECS} if sweep.imported else set())  # an import has no plan
     found = {_FIELDS.get(need, need.value): _READERS[need](store, sweep.id, domain) for need in wanted}
     return SweepData(sweep, domain, store.samples([sweep.id], domain), **found)
 
 
-def load_all(
-    store: ReaderStore, sweeps: Iterable[SweepRecord], needs: Collection[Need] = (), domain: Domain | None = None
-) -> Sequence[SweepData]:
-    """Read several sweeps alike."""
-    return [load(store, sweep, needs, domain) for sweep in sweeps]
-
-
 def load_results(store: ReaderStore, sweep: SweepRecord, domain: Domain | None = None) -> SweepData:
-    """Read what `farm results` shows of a sweep of any kind."""
+    """Read the data that `farm results` shows of a sweep of any kind."""
     return load(store, sweep, kinds.get(sweep.kind).needs, domain)

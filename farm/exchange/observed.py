@@ -1,4 +1,4 @@
-"""Values to analyse from a CSV file that others have written: a row a trial."""
+"""Values to analyse from a foreign CSV file with a row for each trial."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from farm.report.selection import KINDS_OF_JOULES, fitting
 
 
 def of_csv(path: Path, response: str, factors: Sequence[str], where: Sequence[tuple[str, str]]) -> Observations:
-    """Read one value a row.
+    """Read a value from each row.
 
     Args:
         path: The file, whose first line names the columns.
@@ -22,11 +22,11 @@ def of_csv(path: Path, response: str, factors: Sequence[str], where: Sequence[tu
         where: Names and values of columns; only rows that have them are read.
 
     Raises:
-        InputError: a column or a level is missing, or a value is no number; it names the line.
+        InputError: A column or a level is missing, or a value is not a number; the error names the line.
     """
     known, rows = sheets.read(path)
     if not rows:
-        raise InputError(f"{path}: it has no rows")
+        raise InputError(f"{path}: the file has no rows")
     for name in (response, *factors, *(name for name, _ in where)):
         if name not in known:
             raise InputError(f"{path}: no column {name!r}: there are {', '.join(known)}")
@@ -40,11 +40,12 @@ def of_csv(path: Path, response: str, factors: Sequence[str], where: Sequence[tu
     kinds = [{name: _level(row[name]) for name in KINDS_OF_JOULES if name in row} for _, row in kept]
     check_kinds(kinds, factors)
     check_size(response, values)
-    return observe(response, values, columns, (Paragraph(f"{path.name}: {several(len(kept), 'row')}"),))
+    caption = Paragraph(f"{path.name}: {several(len(kept), 'row')}")
+    return observe(response, values, columns, caption)
 
 
 def _level(text: str) -> Scalar:
-    """A number where it is one, so that levels are in order."""
+    """Return a level, as a number if possible, so that levels are in order."""
     number = sheets.number(text)
     return text.strip() if number is None else number
 

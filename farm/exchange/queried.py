@@ -1,4 +1,4 @@
-"""What a user's own query found, and the views that a query can ask."""
+"""Documents on the rows of a user's query, and on the views that a query may read."""
 
 import json
 from collections import Counter
@@ -13,7 +13,7 @@ from farm.store.views import ROWS, VIEWS
 
 
 def document(found: Found) -> Document:
-    """The rows of a query as they came; in files, the second column of one name is NAME_2."""
+    """Return the rows of a query in their order; in files, the second column of one name is NAME_2."""
     if not found.rows:
         return Document([Paragraph("The query found no rows.")], rows=())
     names = list(_distinct(found.columns))
@@ -26,7 +26,7 @@ def document(found: Found) -> Document:
 
 
 def views() -> Document:
-    """The views, column by column."""
+    """Return the views with the meaning of each column."""
     blocks: list[Block] = []
     for view, columns in VIEWS.items():
         blocks += [Heading(f"{view}: {ROWS[view]}"), Facts(list(columns.items()))]
@@ -53,7 +53,7 @@ def _form(values: Sequence[Scalar]) -> Form:
 
 
 def _plain(value: Any) -> Scalar:
-    """As csv, json and parquet take it."""
+    """Return a value in a type that CSV, JSON and Parquet can hold."""
     if isinstance(value, dict | list):
         return json.dumps(value)
     if isinstance(value, Decimal):

@@ -1,4 +1,4 @@
-"""CSV files that others have written: rows with the numbers of their lines, and what a cell holds."""
+"""Foreign CSV files: their rows with line numbers, and the numbers in their cells."""
 
 import csv
 import re
@@ -7,13 +7,13 @@ from pathlib import Path
 
 from farm.model.errors import InputError
 
-#: As people and programs write it; what Python takes besides, 1_0 or nan, is none.
+#: A number as people and programs write it; Python would also accept 1_0 and nan.
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 
 
 def read(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
-    """Column names, and the rows below them with their lines; raises InputError with the line of what is wrong."""
+    """Return column names and the rows with their line numbers; raises InputError with the line of an error."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file, strict=True)
@@ -21,17 +21,17 @@ def read(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
                 header = next(reader, [])
                 rows = [(reader.line_num, cells) for cells in reader if cells]
             except csv.Error as error:
-                raise InputError(f"{path}:{reader.line_num}: it is no CSV: {error}") from None
+                raise InputError(f"{path}:{reader.line_num}: this is not CSV: {error}") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: it is no CSV in UTF-8 ({error.reason})") from None
+        raise InputError(f"{path}: this is not CSV in UTF-8 ({error.reason})") from None
     if not header:
         raise InputError(f"{path}: expected a line of column names, and rows below it")
     if len(set(header)) < len(header):
         raise InputError(f"{path}:1: two columns have the same name")
     if len(header) == 1 and ";" in header[0]:
-        raise InputError(f"{path}:1: columns are set apart by semicolons: expected commas, and numbers like 1.5")
+        raise InputError(f"{path}:1: semicolons separate the columns: expected commas, and numbers such as 1.5")
     for line, cells in rows:
         if len(cells) != len(header):
             raise InputError(f"{path}:{line}: expected {len(header)} cells, as the header has, got {len(cells)}")
@@ -39,7 +39,7 @@ def read(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
 
 
 def number(text: str) -> int | float | None:
-    """The number that a cell holds; None where it holds none, or one that has no room in a float."""
+    """Return the number in a cell; None if there is no number, or it exceeds the range of a float."""
     text = text.strip()
     if not _NUMBER.fullmatch(text) or not isfinite(float(text)):
         return None

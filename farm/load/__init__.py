@@ -1,4 +1,4 @@
-"""Load: when requests arrive, and when requests that wait become a batch.
+"""Load: arrivals of requests, and policies that form batches of them.
 
-Workers serve them in real time, the analysis simulates how they would be served.
+Workers serve requests in real time; the analysis simulates how a policy would serve them.
 """

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from farm.model.errors import InputError
 
 Times = NDArray[np.float64]
-#: The study's gaps: 1 / rate x U(0.8, 1.2).
+#: The gaps in the study: 1 / rate x U(0.8, 1.2).
 STUDY_JITTER = 0.2
 
 
@@ -26,7 +26,7 @@ class Arrivals(Protocol):
 
     @property
     def is_endless(self) -> bool:
-        """Whether the process has a steady state, which a simulation should reach before it counts."""
+        """Whether the process has a steady state, which a simulation should reach before it counts requests."""
 
     def times_s(self, requests: int, random: np.random.Generator) -> Times:
         """Return the arrival times of the first requests in s, in order."""
@@ -68,7 +68,7 @@ class Recorded:
     """A recorded trace; all of its requests are used once."""
 
     name: str
-    stamps_s: tuple[float, ...]  #: in order, from any origin; at least two, not all equal
+    stamps_s: tuple[float, ...]  #: sorted time stamps from any origin; at least two, not all equal
     is_endless = False
 
     @cached_property
@@ -89,7 +89,7 @@ class Recorded:
         try:
             lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is no text"
+            reason = error.strerror if isinstance(error, OSError) else "it is not text"
             raise InputError(f"arrivals: expected {', '.join(PROCESSES)} or a file, got {path}: {reason}") from None
         return cls.parse(path, lines)
 

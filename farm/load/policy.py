@@ -1,21 +1,23 @@
-"""Batch policies: when requests that wait become a batch."""
+"""Batch policies: they decide when waiting requests become a batch."""
 
 from dataclasses import dataclass
-from math import inf, isinf
+from math import ceil, inf, isinf
 from typing import Self
 
 from farm.model.durations import duration_s, spelt_s
 from farm.model.errors import InputError
 
+#: The number of requests in a measure window if a sweep names none: enough to claim a p99.
+USUAL_REQUESTS = 512
 _EXPECTED = "fixed:8, greedy:8 or timeout:8:20ms"
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A batch begins when `size` requests wait, or `timeout_s` after the first of them came, and takes up to `size`.
+    """A batch policy: a batch begins when `size` requests wait, or `timeout_s` after the first of them arrived.
 
-    Never waiting is the greedy policy, waiting for ever the fixed batch size. No batch begins before the one ahead is
-    done; what arrives meanwhile joins the next.
+    The greedy policy never waits; the fixed batch size waits for ever. No batch begins before the previous one is done;
+    requests that arrive meanwhile join the next batch.
     """
 
     size: int
@@ -28,7 +30,7 @@ class Policy:
 
     @classmethod
     def greedy(cls, size: int) -> Self:
-        """Return a policy that takes the requests that wait, up to `size`."""
+        """Return a policy that takes all waiting requests, up to `size`."""
         return cls(size, 0.0)
 
     @classmethod
@@ -54,12 +56,12 @@ class Policy:
         return f"timeout:{self.size}:{spelt_s(self.timeout_s)}" if self.timeout_s else f"greedy:{self.size}"
 
     def filled(self, requests: int) -> int:
-        """Return at least so many requests that no fixed batch is left incomplete."""
+        """Return the number of requests, rounded up to whole batches if the batch size is fixed."""
         return -(-requests // self.size) * self.size if self.is_fixed else requests
 
     @property
     def in_words(self) -> str:
-        """Return the policy in words."""
+        """Description of the policy."""
         if self.size == 1:
             return "one request at a time"
         if self.is_fixed:
@@ -67,3 +69,15 @@ class Policy:
         if not self.timeout_s:
             return f"batches of whatever waits, up to {self.size}"
         return f"batches of {self.size}, or of what has come {spelt_s(self.timeout_s, ' ')} after the first"
+
+
+def requests_in(window_s: float, rate_per_s: float, requests: int | None, policy: Policy) -> int:
+    """Return the number of requests in a measure window of a live trial.
+
+    Args:
+        window_s: The length of the window in seconds.
+        rate_per_s: The mean rate of arrivals.
+        requests: The number that a sweep names; None selects the usual one. It grows to fill the window and each batch.
+        policy: The batch policy.
+    """
+    return policy.filled(max(requests or USUAL_REQUESTS, ceil(rate_per_s * window_s)))

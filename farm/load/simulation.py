@@ -1,4 +1,4 @@
-"""One queue, one server, batches: from arrivals to the moments at which each request is served."""
+"""A simulation of one queue and one server with batches."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -16,41 +16,47 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Course:
-    """What happened, batch by batch; requests are numbered in the order in which they arrived, and are served so."""
+    """The course of a simulation, batch by batch; requests are served in the order in which they arrive."""
 
-    enqueue_s: Times  #: of each request, those that were never served too
-    sizes: Counts  #: of each batch
-    begin_s: Times  #: of each batch
-    end_s: Times  #: of each batch
+    enqueue_s: Times  #: arrival of each request, including those never served
+    sizes: Counts  #: size of each batch
+    begin_s: Times  #: begin of each batch
+    end_s: Times  #: end of each batch
 
     @property
     def served(self) -> int:
-        """Requests; the others still waited for their batch to fill when arrivals ended."""
+        """Number of served requests; the others still waited for a full batch when arrivals ended."""
         return int(self.sizes.sum())
 
     @property
     def start_s(self) -> Times:
-        """Of each request that was served. Taking it off the queue takes no time here: it is dequeued at once."""
+        """Begin of service of each served request, which is also the moment at which it leaves the queue."""
         return np.repeat(self.begin_s, self.sizes)
 
     @property
     def done_s(self) -> Times:
-        """Of each request that was served."""
+        """End of service of each served request."""
         return np.repeat(self.end_s, self.sizes)
 
     @property
     def response_s(self) -> Times:
-        """From enqueue to done, of each request that was served."""
+        """Time from enqueue to the end, of each served request."""
         return self.done_s - self.enqueue_s[: self.served]
 
 
 def simulate(
     arrivals_s: Times, policy: Policy, service_s: Sequence[Sequence[float]], random: np.random.Generator
 ) -> Course:
-    """Serve requests until none can be. `service_s[k - 1]`: times that a batch of k may take, each as likely.
+    """Serve requests until no batch can begin.
 
-    A batch at a time, since its size depends on the end of the one before. A plain loop over lists: it takes about a
-    microsecond a batch, numpy's scalars would take ten times that.
+    The size of a batch depends on the end of the previous one, so there is one step for each batch. A plain loop over
+    lists takes about a microsecond for each; numpy's scalars would take ten times as long.
+
+    Args:
+        arrivals_s: The times of arrival, in order.
+        policy: The batch policy.
+        service_s: At k - 1 the equally likely durations of a batch of k.
+        random: The generator that draws durations.
     """
     size, timeout_s, count = policy.size, policy.timeout_s, len(arrivals_s)
     arrivals = [*arrivals_s.tolist(), *[inf] * size]  # a batch that the last requests do not fill is never full

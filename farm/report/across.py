@@ -1,11 +1,10 @@
-"""Several sweeps on several machines, side by side: for `farm across`."""
+"""`farm across`: several sweeps on several machines, side by side."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from farm.analysis.across import KIND, MACHINE, Cell, Comparison, Figure, Overall, compare
+from farm.analysis.across import KIND, MACHINE, Cell, Comparison, Figure, compare
 from farm.analysis.aggregate import UnitSample, grouped
 from farm.analysis.intervals import BOOTSTRAP_NEEDS, MEDIAN_NEEDS
 from farm.analysis.samples import unit_samples
@@ -16,28 +15,27 @@ from farm.report.across_charts import figures
 from farm.report.columns import Columns
 from farm.report.document import Block, Column, Document, Form, Note, Paragraph, Row, Table, paragraphs
 from farm.report.numbers import label, several
-from farm.report.results import ends
-from farm.report.selection import Selected, Selection, check_names, label_names, select
+from farm.report.selection import Selected, Selection, check_names, label_names, parse_choice, select
 
-#: Labels that are no factors.
+#: Labels that are not factors.
 _IDENTITY = frozenset({*MACHINE, *KIND, "device", "environment", "sweep", "repetition", "job", "trial"})
-_FEW = 5  #: machines: fewer say little of others
+_FEW = 5  #: fewer machines say little about others
 _WORDS = {Figure.NET: "net J", Figure.GROSS: "gross J", Figure.SECONDS: "seconds", Figure.GRAMS: "gCO2e"}
 
 
 @dataclass(frozen=True, slots=True)
 class Across:
-    """Configurations by machine, and over machines."""
+    """A comparison of configurations on each machine and over machines."""
 
     sweeps: Sequence[SweepRecord]
     selected: Selected
     comparison: Comparison
     reference: Mapping[str, str]
-    are_medians: bool = False  #: shown in the place of means; the comparison uses means all the same
+    are_medians: bool = False  #: True: the table shows medians; the comparison still uses means
 
     @property
     def cells(self) -> Sequence[Cell]:
-        """One configuration on one machine each."""
+        """Configurations, each on one machine."""
         return self.comparison.cells
 
     @property
@@ -47,29 +45,29 @@ class Across:
 
 
 def document(found: Across) -> Document:
-    """A row a configuration and machine, a chart of them, then a row a configuration over machines."""
+    """Return a table of configurations by machine, charts, and a table of configurations over machines."""
     if not found.cells:
         lines = (found.title, "Nothing is measured yet. `farm status` shows how sweeps progress.")
         return Document(paragraphs(lines), rows=())
-    by_machine, over = _by_machine(found), found.comparison.overall
+    by_machine, over = _by_machine(found), _over_machines(found.comparison)
     blocks: list[Block] = [Paragraph(found.title), *found.selected.about(), by_machine, *figures(found.comparison)]
-    blocks += [_over_machines(found.comparison)] if over else []
+    blocks += [over] if over.rows else []
     rows = by_machine.records()
-    rows += [dict.fromkeys(rows[0]) | _record(one, found.comparison.figure) for one in over]
+    rows += [dict.fromkeys(rows[0]) | record for record in over.records()]
     return Document([*blocks, *map(Note, _footnotes(found))], rows)
 
 
 def _by_machine(found: Across) -> Table:
-    """Means or medians for people, both for files."""
+    """Return the table by machine: people see means or medians, files have both."""
     unit, figure = found.selected.unit, found.comparison.figure
     gross, net = f"gross J\n/{unit}", f"net J/{unit}\n{'median [95%]' if found.are_medians else '(95%)'}"
     mean, median = ((None, None), (gross, net)) if found.are_medians else ((gross, net), (None, None))
     own = [
-        Column("gross_j_per_unit", mean[0], Form.MIDDLE),
+        Column("gross_j_per_unit", mean[0], Form.NET_MEAN),
         Column("net_j_per_unit", mean[1], Form.NET),
         Column("carbon_g_per_unit", "gCO2e\n/1000", scale=1e3),
         *(Column(name) for name in ("domain", "unit", "imported")),
-        Column("gross_j_per_unit_median", median[0], Form.MIDDLE),
+        Column("gross_j_per_unit_median", median[0], Form.MEAN),
         Column("net_j_per_unit_median", median[1], Form.NET_MEDIAN),
         Column("s_per_unit", f"ms\n/{unit}", scale=1e3, in_files=False),
         Column("compared"),
@@ -101,9 +99,12 @@ def _by_machine(found: Across) -> Table:
 
 def _over_machines(comparison: Comparison) -> Table:
     kinds = [name for name in KIND if len({dict(one.kind)[name] for one in comparison.overall}) > 1]
+    names = dict.fromkeys(name for one in comparison.overall for name, _ in (*one.configuration, *one.kind))
     columns = [
-        Column("configuration", "configuration", Form.TEXT),
+        Column("in_words", "configuration", Form.TEXT, in_files=False),
+        *map(Column, names),
         Column("machines", "machines", Form.COUNT),
+        Column("compared"),
         Column("ratio", f"mean ratio of {_WORDS[comparison.figure]} (95%)", Form.INTERVAL),
         Column("rank", "rank", Form.COUNT),
     ]
@@ -111,10 +112,13 @@ def _over_machines(comparison: Comparison) -> Table:
     rows = [
         Row(
             {
-                "configuration": ", ".join(
+                **dict(one.configuration),
+                **dict(one.kind),
+                "in_words": ", ".join(
                     label(value) for name, value in (*one.configuration, *one.kind) if name not in KIND or name in kinds
                 ),
                 "machines": one.machines,
+                "compared": comparison.figure.value,
                 "ratio": one.ratio,
                 "rank": one.rank,
             },
@@ -137,7 +141,7 @@ def _footnotes(found: Across) -> Iterator[str]:
         "overlap; = marks a tie."
     )
     if found.reference:
-        yield from _of_ratios(found)
+        yield from _ratio_notes(found)
     if not found.are_medians:
         yield from notes.spread(summary.net_j for summary in own)
     else:
@@ -147,7 +151,7 @@ def _footnotes(found: Across) -> Iterator[str]:
     yield from notes.reservations(own)
 
 
-def _of_ratios(found: Across) -> Iterator[str]:
+def _ratio_notes(found: Across) -> Iterator[str]:
     wanted = ", ".join(f"{name} {value}" for name, value in found.reference.items())
     yield f"ratio: to {wanted} on the same machine, with a 95% interval by bootstrap over blocks."
     blocks = [len({(s.labels["sweep"], s.labels["repetition"]) for s in c.group.samples}) for c in found.cells]
@@ -172,7 +176,7 @@ def view(
     figure: Figure | None = None,
     are_medians: bool = False,
 ) -> Across:
-    """Filter, group and compare; raises InputError as `select` does, and for a reference that nothing measured."""
+    """Filter, group and compare samples; raises InputError for a wrong selection or a reference without samples."""
     reference = reference or {}
     sweeps = [one.record for one in data]
     found = [sample for one in data for sample in unit_samples(one)]
@@ -193,7 +197,7 @@ def view(
 
 
 def parse_reference(text: str | None) -> dict[str, str]:
-    """From the command line; raises InputError."""
+    """Parse NAME=VALUE,NAME=VALUE from the command line; raises InputError."""
     pairs = [part.partition("=") for part in (text or "").split(",") if part.strip()]
     if any(not (name.strip() and sign) for name, sign, _ in pairs):
         raise InputError(f"--relative-to: expected NAME=VALUE,NAME=VALUE, got {text!r}")
@@ -201,16 +205,14 @@ def parse_reference(text: str | None) -> dict[str, str]:
 
 
 def parse_figure(name: str | None) -> Figure | None:
-    """From the command line; raises InputError."""
-    if name is not None and name not in set(Figure):
-        raise InputError(f"--of: expected {', '.join(Figure)}, got {name!r}")
-    return Figure(name) if name else None
+    """Parse the name of a figure from the command line; raises InputError."""
+    return None if name is None else parse_choice("--of", name, Figure)
 
 
 def _configuration(
     found: Sequence[UnitSample], factors: Sequence[str], reference: Mapping[str, str]
 ) -> tuple[str, ...]:
-    """Model and batch size, and whatever else differs between points."""
+    """Return the names of the factors that make a configuration: model, batch size, and every factor that differs."""
     shared = distinct(s.labels for s in found)
     levels = {name: {labels.get(name) for labels in shared} for name in factors}
     first = [name for name in ("model", "batch_size") if name in factors]
@@ -219,13 +221,3 @@ def _configuration(
 
 def _factors(found: Sequence[UnitSample]) -> tuple[str, ...]:
     return tuple(name for name in label_names(s.labels for s in found) if name not in _IDENTITY)
-
-
-def _record(one: Overall, figure: Figure) -> dict[str, Any]:
-    return (
-        dict(one.configuration)
-        | dict(one.kind)
-        | {"machines": one.machines, "compared": figure.value}
-        | ends("ratio", one.ratio)
-        | {"rank": one.rank}
-    )

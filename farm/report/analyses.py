@@ -1,4 +1,4 @@
-"""What `farm analyze` shows: tables, what stands against them, and what they say in words."""
+"""`farm analyze`: tables of statistics, doubts about them, and findings in words."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -12,17 +12,18 @@ from farm.analysis.statistics.data import Cell, Data, spelt
 from farm.analysis.statistics.equivalence import MARGIN, equivalence
 from farm.analysis.statistics.mixed import mixed
 from farm.analysis.statistics.multiplicity import Correction
-from farm.analysis.statistics.pairs import Pair, pairs
+from farm.analysis.statistics.pairs import pairs
 from farm.analysis.statistics.posthoc import dunn, kruskal, tukey
 from farm.model.errors import InputError
-from farm.report import conclusions as words
+from farm.report import conclusions
 from farm.report.document import Block, Column, Document, Form, Record, Row, Table, Value, findings, key, notes
 from farm.report.numbers import number
 from farm.report.observations import Observations
+from farm.report.selection import parse_choice
 
 
 class Method(StrEnum):
-    """What to do with the values."""
+    """A statistical method."""
 
     ANOVA = "anova"
     TUKEY = "tukey"
@@ -37,52 +38,43 @@ class Method(StrEnum):
 class Options:
     """Settings of single methods; None takes the default."""
 
-    type: int | None = None  #: of anova
-    group: tuple[str, ...] = ()  #: of mixed
-    margin: float | None = None  #: of equivalence
-    correction: Correction | None = None  #: of pairs, kruskal, equivalence and normality
+    type: int | None = None  #: for anova
+    group: tuple[str, ...] = ()  #: for mixed
+    margin: float | None = None  #: for equivalence
+    correction: Correction | None = None  #: for pairs, kruskal, equivalence and normality
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What one method found."""
+    """The results of one method."""
 
-    tables: Sequence[Table]  #: what people see
+    tables: Sequence[Table]  #: the rows that people see
     sentences: Sequence[str]
     notes: Sequence[str]
-    record: Record  #: for scripts: `table` first
+    record: Record  #: the data for scripts: `table` first
 
 
 T = TypeVar("T")
-#: Rows of a table of pairs that people see: 60 levels have 1,770 pairs.
+#: People see at most so many rows of a table of pairs: 60 levels have 1,770 pairs.
 _MOST = 40
 
 
-def method(name: str) -> Method:
-    """By its name; raises InputError."""
-    if name not in set(Method):
-        raise InputError(f"METHOD: expected {', '.join(Method)}, got {name!r}")
-    return Method(name)
-
-
-def correction(name: str | None) -> Correction | None:
-    """By its name; raises InputError."""
-    if name is not None and name not in set(Correction):
-        raise InputError(f"--correction: expected {', '.join(Correction)}, got {name!r}")
-    return Correction(name) if name else None
+def parse_correction(name: str | None) -> Correction | None:
+    """Parse the name of a correction from the command line; raises InputError."""
+    return None if name is None else parse_choice("--correction", name, Correction)
 
 
 def analysis(method: Method, seen: Observations, factors: Sequence[str], options: Options) -> Document:
     """Run one method over values.
 
     Args:
-        method: What to do.
+        method: The method.
         seen: The values, with the levels of their factors.
-        factors: What to compare the values by; normality needs none.
+        factors: The factors whose levels are compared; normality needs none.
         options: Settings of single methods.
 
     Returns:
-        Tables, what stands against them, and findings; its record has every row.
+        Tables, doubts about them, and findings; the record of the document has every row.
 
     Raises:
         InputError: the values or the options do not suit the method, or a library is missing.
@@ -104,7 +96,7 @@ def analysis(method: Method, seen: Observations, factors: Sequence[str], options
 
 
 def document(blocks: Sequence[Block], doubts: Sequence[str], sentences: Sequence[str], record: Record) -> Document:
-    """Captions and tables, then what stands against them, then what they say; `record` has every row of the table."""
+    """Return captions and tables, doubts about them, and findings; `record` has every row of the table."""
     shown = [*blocks, *notes(doubts), *findings(sentences)]
     return Document(shown, record["table"], {**record, "conclusion": sentences, "notes": doubts})
 
@@ -115,14 +107,14 @@ def _check_options(method: Method, options: Options) -> None:
     known = {"type": {Method.ANOVA}, "group": {Method.MIXED}, "margin": {Method.EQUIVALENCE}, "correction": corrected}
     for field in fields(options):
         if getattr(options, field.name) not in {None, ()} and method not in known[field.name]:
-            those = ", ".join(sorted(known[field.name]))
-            raise InputError(f"--{field.name}: {method} has none: it is for {those}")
+            methods = ", ".join(sorted(known[field.name]))
+            raise InputError(f"--{field.name}: {method} does not use this option; it is for {methods}")
     if options.type not in {None, 2, 3}:
         raise InputError(f"--type: expected 2 or 3, got {options.type}")
     if options.margin is not None and not 0 < options.margin < 1:
         raise InputError(f"--margin: expected a share above 0 and below 1, such as 0.05, got {options.margin:g}")
     if method is Method.MIXED and not options.group:
-        raise InputError("--group: name what the runs share, such as lr,beta1,beta2 or machine")
+        raise InputError("--group: name the factors that runs share, such as lr,beta1,beta2 or machine")
 
 
 def _anova(data: Data, factors: Sequence[str], options: Options) -> Found:
@@ -141,23 +133,27 @@ def _anova(data: Data, factors: Sequence[str], options: Options) -> Found:
     table = Table(columns, _rows(found.terms), f"Analysis of variance, type {'I' * type_}, with all interactions")
     return Found(
         [table],
-        words.of_anova(found, data),
-        words.doubts_of_anova(found, data.is_log),
+        conclusions.anova_findings(found, data),
+        conclusions.anova_doubts(found, data.is_log),
         {"table": table.records(), "type": type_, "assumptions": _assumptions(found)},
     )
 
 
+def field_values(found: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass by their names; unlike `asdict`, its intervals stay intervals."""
+    return {field.name: getattr(found, field.name) for field in fields(found)}
+
+
 def _rows(found: Iterable[Any]) -> list[Row]:
-    """The fields of each as the values of a row."""
-    return [Row({field.name: getattr(one, field.name) for field in fields(one)}) for one in found]
+    return [Row(field_values(one)) for one in found]
 
 
 def _largest(table: Table, sizes: Sequence[float], how: str) -> tuple[Table, list[str]]:
-    """The rows that people see of a table, in their order; and what shows all of them, where there are more."""
+    """Return the table with its largest rows only, in their order, and a note if rows are left out."""
     if len(sizes) <= _MOST:
         return table, []
     kept = sorted(sorted(range(len(sizes)), key=lambda place: -sizes[place])[:_MOST])
-    note = f"The table shows the {_MOST} largest of {len(sizes):,} differences: `farm analyze {how}` has all."
+    note = f"The table shows the {_MOST} largest of {len(sizes):,} differences: `farm analyze {how}` shows all."
     return replace(table, rows=[table.rows[place] for place in kept]), [note]
 
 
@@ -186,7 +182,7 @@ def _tukey(data: Data, factors: Sequence[str], _: Options) -> Found:
     unbalanced = "Unbalanced: these are differences of plain means, to which the other factors contribute."
     return Found(
         [shown],
-        words.of_tukey(found, words.scale(data)),
+        conclusions.tukey_findings(found, conclusions.scale(data)),
         [*cut, *([] if is_balanced or len(factors) == 1 else [unbalanced])],
         {"table": table.records()},
     )
@@ -207,10 +203,10 @@ def _kruskal(data: Data, factors: Sequence[str], options: Options) -> Found:
     table = Table(of_factors, _rows(tests), "Kruskal-Wallis test of each factor")
     pairs = Table(of_pairs, _rows(differences), "Dunn's test of pairs of levels")
     shown, cut = _largest(pairs, [-d.p_adjusted for d in differences], "kruskal --format json")
-    alone = "Each factor is tested by itself: what the others do counts as spread."
+    alone = "Each factor is tested by itself: the effects of the others count as spread."
     return Found(
         [table, shown],
-        words.of_kruskal(tests, data.response),
+        conclusions.kruskal_findings(tests, data.response),
         [*cut, *([alone] if len(factors) > 1 else [])],
         {"table": table.records(), "dunn": pairs.records()},
     )
@@ -219,18 +215,18 @@ def _kruskal(data: Data, factors: Sequence[str], options: Options) -> Found:
 def _pairs(data: Data, factors: Sequence[str], options: Options) -> Found:
     correction = options.correction or Correction.HOLM
     found = pairs(data, factors, correction)
-    rows = [Row(_sides(factors, a, b) | pair_values(pair)) for (a, b), pair in found.items()]
+    rows = [Row(_sides(factors, a, b) | field_values(pair)) for (a, b), pair in found.items()]
     caption = f"Pairs of {','.join(factors)}: ratios of geometric means; tests: Welch (of logarithms), Mann-Whitney"
     table = Table([*_SIDES, *PAIR], rows, caption)
     shown, cut = _largest(table, [abs(log(pair.ratio.mean)) for pair in found.values()], "pairs --format csv")
     return Found(
         [shown],
-        words.of_pairs(found, factors, data.response),
+        conclusions.pair_findings(found, factors, data.response),
         [
             *cut,
-            *words.corrected(len(found), correction, "95%"),
+            *conclusions.corrected(len(found), correction, "95%"),
             "g: Hedges' g; delta: Cliff's delta.",
-            *words.doubts_of_pairs(found.values()),
+            *conclusions.pair_doubts(found.values()),
         ],
         {"table": table.records()},
     )
@@ -243,11 +239,12 @@ def _mixed(data: Data, factors: Sequence[str], options: Options) -> Found:
     table = Table(
         [key("factor"), key("level", "B"), key("reference", "A"), *_DIFFERENCE], _rows(found.effects), caption
     )
-    own = {field.name: getattr(found, field.name) for field in fields(found) if field.name != "effects"}
+    own = field_values(found)
+    del own["effects"]
     return Found(
         [table],
-        words.of_mixed(found, data, group),
-        words.doubts_of_mixed(found),
+        conclusions.mixed_findings(found, data, group),
+        conclusions.mixed_doubts(found),
         {"table": table.records(), **own, "icc": found.icc},
     )
 
@@ -266,24 +263,17 @@ def _equivalence(data: Data, factors: Sequence[str], options: Options) -> Found:
         Column("n_a", "n\nA", Form.COUNT),
         Column("n_b", "n\nB", Form.COUNT),
     ]
-    rows = [
-        Row({**_sides(factors, a, b), **_rows([one])[0].values, "verdict": one.verdict})
-        for (a, b), one in found.items()
-    ]
+    rows = [Row(_sides(factors, a, b) | field_values(one) | {"verdict": one.verdict}) for (a, b), one in found.items()]
     caption = f"Equivalence of {','.join(factors)}: two one-sided Welch tests of the logarithms (TOST)"
     table = Table(columns, rows, caption)
     shown, cut = _largest(table, [abs(log(e.ratio.mean)) for e in found.values()], "equivalence --format csv")
-    usual = (
-        ""
-        if options.margin is not None
-        else ". This is the usual margin: the gain of a power sensor may be off by as much"
-    )
+    usual = "" if options.margin else ". This is the usual margin: the gain of a power sensor may be off by as much"
     return Found(
         [shown],
-        words.of_equivalence(found, factors, margin, data.response),
+        conclusions.equivalence_findings(found, factors, margin, data.response),
         [
             *cut,
-            *words.corrected(len(found), correction, "90%"),
+            *conclusions.corrected(len(found), correction, "90%"),
             f"Equal means a ratio between {number(1 / (1 + margin))} and {number(1 + margin)}{usual}.",
         ],
         {"table": table.records(), "margin": margin},
@@ -310,7 +300,7 @@ def _normality(data: Data, factors: Sequence[str], options: Options) -> Found:
         for cell in found
     ]
     table = Table(columns, rows, "Shapiro-Wilk test of the values, and of their logarithms")
-    return Found([table], words.of_normality(found, data.response), [], {"table": table.records()})
+    return Found([table], conclusions.normality_findings(found, data.response), [], {"table": table.records()})
 
 
 def _normal_columns(prefix: str, of: str, has_skewness: bool) -> list[Column]:
@@ -331,28 +321,13 @@ def _normal_values(prefix: str, found: Normality | None, p_adjusted: float | Non
     }
 
 
-def pair_values(pair: Pair) -> dict[str, Value]:
-    """The values of the columns of a pair."""
-    return {
-        "n_a": pair.n_a,
-        "n_b": pair.n_b,
-        "ratio": pair.ratio,
-        "p": pair.p,
-        "p_adjusted": pair.p_adjusted,
-        "hedges_g": pair.g,
-        "cliff_delta": pair.delta,
-        "p_rank": pair.p_rank,
-        "p_rank_adjusted": pair.p_rank_adjusted,
-    }
-
-
-#: Of a difference of means, where `relative` is its share of the mean that it is compared with.
+#: Columns of a difference of means; `relative` is its share of the mean that it is compared with.
 _DIFFERENCE = (
     Column("difference", "B - A (95%)", Form.ESTIMATE),
     Column("relative", "change", Form.CHANGE),
     Column("p", "p", Form.P_VALUE),
 )
-#: The sides of a pair: files name their factors, a caption does for people.
+#: Columns of the sides of a pair: files name the factors in each row; people read them in the caption.
 _SIDES = (
     Column("levels_a", "A", Form.TEXT, is_key=True, in_files=False),
     Column("levels_b", "B", Form.TEXT, is_key=True, in_files=False),
@@ -365,8 +340,8 @@ PAIR = (
     Column("ratio", "B / A (95%)", Form.ESTIMATE),
     Column("p"),
     Column("p_adjusted", "p\nWelch", Form.P_VALUE),
-    Column("hedges_g", "g", Form.EFFECT, digits=2),
-    Column("cliff_delta", "delta", Form.EFFECT, digits=2),
+    Column("hedges_g", "g", Form.MEAN, digits=2),
+    Column("cliff_delta", "delta", Form.MEAN, digits=2),
     Column("p_rank"),
     Column("p_rank_adjusted", "p\nranks", Form.P_VALUE),
 )
@@ -374,7 +349,7 @@ PAIR = (
 
 def _sides(factors: Sequence[str], a: Cell, b: Cell) -> dict[str, Value]:
     named = {"a": spelt(factors, a), "b": spelt(factors, b)}
-    return {**named, "levels_a": words.levels(a), "levels_b": words.levels(b)}
+    return {**named, "levels_a": conclusions.levels(a), "levels_b": conclusions.levels(b)}
 
 
 _METHODS: Mapping[Method, Callable[[Data, Sequence[str], Options], Found]] = {

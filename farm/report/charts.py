@@ -1,4 +1,4 @@
-"""What the charts of every view share: no two kinds of joules stand in one, and none has more lines than colours."""
+"""Rules for the charts of every view: a chart shows one kind of joules, and has no more lines than colours."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -13,12 +13,12 @@ from farm.report.selection import KINDS_OF_JOULES, Selected, obtained
 
 #: Domain, unit of work, and how the joules were obtained.
 Kind = tuple[str, str, str]
-#: Charts of one sort, and rows of a chart; what does not fit in them is in the tables.
+#: Limits on charts of one sort, and on rows of a chart; tables show the rest.
 _MOST_CHARTS, _MOST_ROWS = 4, 40
 
 
 def by_kind(summaries: Iterable[Summary], selected: Selected) -> dict[Kind, list[Summary]]:
-    """Summaries whose joules may stand in one chart: by domain, unit of work, and how they were obtained."""
+    """Return summaries by domain, unit of work, and origin of the joules: one chart may show those of one group."""
     groups: dict[Kind, list[Summary]] = defaultdict(list)
     domains, unit = " and ".join(selected.domains), selected.unit  # which looks at every sample
     for summary in summaries:
@@ -29,7 +29,7 @@ def by_kind(summaries: Iterable[Summary], selected: Selected) -> dict[Kind, list
 
 
 def origin(summary: Summary | UnitSample) -> str:
-    """How its joules were obtained, and whether they are real and were measured by this farm."""
+    """Return how joules were obtained, and whether they are simulated or imported."""
     words = [obtained(summary.quality, summary.imported)]
     words += ["SIMULATED hardware"] if summary.simulated else []
     words += ["IMPORTED"] if summary.imported else []
@@ -37,13 +37,13 @@ def origin(summary: Summary | UnitSample) -> str:
 
 
 def label(summary: Summary, but: Sequence[str] = ()) -> str:
-    """Its key, without what the chart says anyway."""
+    """Return the key of a summary, without the labels in `but` and those that the chart shows."""
     apart = {*but, *KINDS_OF_JOULES}
     return named({name: value for name, value in summary.key if name not in apart}) or "all"
 
 
 def in_parts(values: Sequence[Value], draw: Callable[[list[Value]], Figure]) -> list[Figure]:
-    """One chart, or several where there are more series than colours."""
+    """Draw one chart, or several if there are more series than colours."""
     parts = parted(values)
     drawn = [draw(part) for part in parts[:_MOST_CHARTS]]
     if len(parts) < 2:
@@ -56,13 +56,13 @@ def in_parts(values: Sequence[Value], draw: Callable[[list[Value]], Figure]) -> 
 
 
 def in_rows(values: Sequence[Value], name: str, caption: str, title: str) -> list[Figure]:
-    """A row for each configuration, where there is nothing to draw them against.
+    """Draw a row for each configuration.
 
     Args:
-        values: `row`, `value`, `low`, `high`, `series` and `hollow` of each.
+        values: Mappings with `row`, `value`, `low`, `high`, `series` and `hollow`.
         name: The name of the figure.
-        caption: What explains it.
-        title: The title of its axis.
+        caption: The caption of the figure.
+        title: The title of the axis.
     """
     shown = values[:_MOST_ROWS]
     more = f" The first {len(shown)} of {several(len(values), 'row')}." if len(shown) < len(values) else ""

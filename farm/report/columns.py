@@ -1,12 +1,12 @@
-"""How the rows of a sweep's results are told apart."""
+"""The columns that distinguish the rows of a sweep's results."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Names of factors and other labels of a trial, by where a table shows them."""
+    """Names of factors and other labels of a trial, by their place in a view."""
 
-    always: tuple[str, ...] = ()  #: in columns
-    context: tuple[str, ...] = ()  #: in the caption where all rows share them, in columns where they differ
-    factors: tuple[str, ...] = ()  #: in columns where they differ; not shown where they do not
+    always: tuple[str, ...] = ()  #: labels that are always columns
+    context: tuple[str, ...] = ()  #: labels that are columns if they differ, and stand in the caption otherwise
+    factors: tuple[str, ...] = ()  #: labels that are columns if they differ, and are not shown otherwise

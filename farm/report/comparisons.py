@@ -1,4 +1,4 @@
-"""`farm compare`: two sweeps, or two selections of one, point by point."""
+"""`farm compare`: two sweeps, or two selections of one sweep, point by point."""
 
 from collections.abc import Sequence
 
@@ -6,20 +6,28 @@ from farm.analysis.statistics.matching import Comparison, Side, compare
 from farm.analysis.statistics.multiplicity import Correction
 from farm.model import SweepData
 from farm.model.errors import InputError
-from farm.report import conclusions as words
-from farm.report.analyses import PAIR, document, pair_values
-from farm.report.document import Block, Column, Document, Paragraph, Row, Table, key
+from farm.report import conclusions
+from farm.report.analyses import PAIR, document, field_values
+from farm.report.document import Block, Column, Document, Form, Paragraph, Row, Table, key
 from farm.report.numbers import label
-from farm.report.observations import RESPONSES, Chosen, about, check_kinds, chosen, labelled, pooled, responses
-from farm.report.results import ends
+from farm.report.observations import (
+    RESPONSES,
+    Chosen,
+    caption_blocks,
+    check_kinds,
+    choose_trials,
+    pooling_notes,
+    response_name,
+    responses,
+)
 from farm.report.selection import Selection
 
 
 def comparison(sweeps: tuple[SweepData, SweepData], selections: tuple[Selection, Selection], response: str) -> Document:
-    """The first against the second; raises InputError where they cannot be told apart, or never meet."""
+    """Compare the second sweep with the first; raises InputError if they overlap or have no point in common."""
     if sweeps[0].record.id == sweeps[1].record.id and selections[0].where == selections[1].where:
         raise InputError("both sides are the same: name two sweeps, or choose the sides by --a and --b")
-    a, b = (chosen(data, (), selection) for data, selection in zip(sweeps, selections, strict=True))
+    a, b = (choose_trials(data, (), selection) for data, selection in zip(sweeps, selections, strict=True))
     if {t.labels["trial"] for t in a.trials} & {t.labels["trial"] for t in b.trials}:
         raise InputError("a trial is on both sides: choose the sides by --a and --b so that they do not overlap")
     both = (*a.trials, *b.trials)
@@ -30,29 +38,32 @@ def comparison(sweeps: tuple[SweepData, SweepData], selections: tuple[Selection,
     cut = len(a.trials)
     picked = {factor for factor, _ in set(selections[0].where) ^ set(selections[1].where)}
     found = compare(_side(a, values[:cut]), _side(b, values[cut:]), sorted(picked))
-    caption = [*map(Paragraph, _titles(a, b, found)), *about(a, both, response, name)]
+    caption = [*map(Paragraph, _titles(a, b, found)), *caption_blocks(a, both, response, name)]
     notes = [*(f"A: {note}" for note in a.notes), *(f"B: {note}" for note in b.notes)]
-    notes += pooled([trial.labels for trial in both], sorted(picked))
-    return _document(found, labelled(response, both), caption, notes)
+    notes += pooling_notes([trial.labels for trial in both], sorted(picked))
+    return _document(found, response_name(response, both), caption, notes)
 
 
-def _side(of: Chosen, values: Sequence[float]) -> Side:
-    labels = [trial.labels for trial in of.trials]
+#: The column of the overall ratio in a file.
+_RATIO = Column("ratio", form=Form.ESTIMATE)
+
+
+def _side(chosen: Chosen, values: Sequence[float]) -> Side:
+    labels = [trial.labels for trial in chosen.trials]
     bookkeeping = {"repetition", "job", "trial", "environment", "sweep", "machine", "hardware_class"}
     return Side(labels, values, [name for name in labels[0] if name not in bookkeeping])
 
 
 def _titles(a: Chosen, b: Chosen, found: Comparison) -> list[str]:
-    """A line for each side, with what tells it from the other."""
+    """Return a line for each side, with the levels in which it differs from the other side."""
     lines = []
-    for side, (name, of) in enumerate((("A", a), ("B", b))):
+    for side, (name, trials) in enumerate((("A", a), ("B", b))):
         own = [f"{factor} {' '.join(map(label, levels[side]))}" for factor, levels in found.compared.items()]
-        lines.append(", ".join((f"{name}: {of.title}", *own)))
+        lines.append(", ".join((f"{name}: {trials.title}", *own)))
     return lines
 
 
 def _document(found: Comparison, response: str, caption: Sequence[Block], notes: Sequence[str]) -> Document:
-    """Two sides, point by point."""
     names = [name for name, _ in found.matches[0].key]
     shown = found.differing or names[:1]
     columns = [
@@ -63,23 +74,23 @@ def _document(found: Comparison, response: str, caption: Sequence[Block], notes:
         Column(PAIR[-1].name),
     ]
     rows = [
-        Row({**dict(match.key), "mean_a": match.mean_a, "mean_b": match.mean_b} | pair_values(match.pair))
+        Row({**dict(match.key), "mean_a": match.mean_a, "mean_b": match.mean_b, **field_values(match.pair)})
         for match in found.matches
     ]
     own = [
         "A, B: geometric means; p: Welch's test of the logarithms.",
-        *words.corrected(len(found.matches), Correction.HOLM, "95%"),
+        *conclusions.corrected(len(found.matches), Correction.HOLM, "95%"),
     ]
     if found.only_a or found.only_b:
         own.append(f"Points without a partner are left out: {found.only_a} of A, {found.only_b} of B.")
-    own += words.doubts_of_pairs(match.pair for match in found.matches)
+    own += conclusions.pair_doubts(match.pair for match in found.matches)
     table = Table(columns, rows)
     record = {
         "table": table.records(),
-        "overall": {**ends("ratio", found.ratio), "p": found.p, "points": len(found.matches)},
+        "overall": {**dict(_RATIO.records(found.ratio)), "p": found.p, "points": len(found.matches)},
         "compared": {name: {"a": a, "b": b} for name, (a, b) in found.compared.items()},
         "only_a": found.only_a,
         "only_b": found.only_b,
         "response": response,
     }
-    return document([*caption, table], (*own, *notes), words.of_comparison(found, response), record)
+    return document([*caption, table], (*own, *notes), conclusions.comparison_findings(found, response), record)

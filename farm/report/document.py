@@ -1,7 +1,7 @@
-"""A document: what every view of the farm is made of, before a renderer lays it out.
+"""Documents: every view of the farm is one before a renderer lays it out.
 
-Values stand in cells as they are, with their unit in the column's name. A renderer formats them, so a terminal, a page
-and a file of rows cannot differ. Text is plain; each renderer escapes it.
+Cells hold values, and the names of columns hold their units. Renderers format the values, so a terminal, a page and a
+file of rows cannot differ. Text is plain; each renderer escapes it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,23 +18,22 @@ Record = dict[str, Any]
 
 
 class Form(StrEnum):
-    """How the values of a column are written for people."""
+    """The way in which the values of a column are written for people."""
 
     TEXT = "text"
     NUMBER = "number"  #: significant digits
     COUNT = "count"  #: a whole number, or a mean of whole numbers
-    PERCENT = "percent"  #: a share
+    PERCENT = "percent"  #: a share as whole percent
     INTERVAL = "interval"  #: a mean and its 95 % interval
-    NET = "net"  #: the same of a net energy: one that may be nothing is a bound
-    NET_MEAN = "net_mean"  #: a net energy without its interval; one that may be nothing is a bound
+    NET = "net"  #: a net energy and its 95 % interval; a bound if the energy may be 0
+    NET_MEAN = "net_mean"  #: an energy whose interval stands in files only; a bound if the energy may be 0
     MEDIAN = "median"  #: a median and its 95 % interval
-    NET_MEDIAN = "net_median"
-    PERCENT_INTERVAL = "percent_interval"  #: of a share, without the sign
-    MIDDLE = "middle"  #: a mean or median, whose interval stands in files alone
-    EFFECT = "effect"  #: the size of an effect, whose interval stands in files alone
+    NET_MEDIAN = "net_median"  #: a median net energy and its 95 % interval; a bound if the energy may be 0
+    PERCENT_INTERVAL = "percent_interval"  #: a share and its 95 % interval in percent, without the sign
+    MEAN = "mean"  #: a mean or median whose interval stands in files only
     ESTIMATE = "estimate"  #: a value and the ends of its interval
     CHANGE = "change"  #: a relative difference, with its sign
-    SHARE = "share"  #: of a variance, with three decimals
+    SHARE = "share"  #: a share of a variance, with three decimals
     P_VALUE = "p_value"
 
 
@@ -42,7 +41,7 @@ class Form(StrEnum):
 _WITH_ENDS = frozenset(
     {
         *(Form.INTERVAL, Form.NET, Form.MEDIAN, Form.NET_MEDIAN, Form.PERCENT_INTERVAL),
-        *(Form.MIDDLE, Form.EFFECT, Form.ESTIMATE),
+        *(Form.MEAN, Form.NET_MEAN, Form.ESTIMATE),
     }
 )
 
@@ -51,21 +50,21 @@ _WITH_ENDS = frozenset(
 class Column:
     """One column of a table."""
 
-    name: str  #: in files; the unit is in it
-    heading: str | None = None  #: for people; lines are separated by \n; None: the column stands in files only
+    name: str  #: the name in files, with the unit
+    heading: str | None = None  #: the heading for people, with \n between lines; None: the column stands in files only
     form: Form = Form.NUMBER
-    scale: float = 1.0  #: people see the value times this: milliseconds, grams of a thousand
-    is_key: bool = False  #: names what a row is about; a narrow page may turn it into the heading of several rows
-    digits: int = 3  #: significant ones
-    in_files: bool = True  #: False: for people only
+    scale: float = 1.0  #: people see the value times this factor: 1e3 shows seconds as milliseconds
+    is_key: bool = False  #: the column names its row; a narrow page may turn it into the heading of several rows
+    digits: int = 3  #: significant digits
+    in_files: bool = True  #: False: only people see the column
 
     @property
     def is_number(self) -> bool:
-        """Whether digits stand under digits."""
+        """Whether the cells are numbers, which are aligned to the right."""
         return self.form is not Form.TEXT
 
     def records(self, value: Value) -> Iterator[tuple[str, Scalar]]:
-        """The value as columns of a file; an unknown is None."""
+        """Yield the name and value of each column that the value has in a file; an unknown value is None."""
         middle: Any = getattr(value, "mean", getattr(value, "value", value))
         yield self.name, middle
         if self.form in _WITH_ENDS:
@@ -74,7 +73,7 @@ class Column:
 
 
 def key(name: str, heading: str | None = None) -> Column:
-    """A column that names what the row is about."""
+    """Return a column whose values name their rows."""
     return Column(name, heading or KEY_HEADINGS.get(name, name), Form.TEXT, is_key=True)
 
 
@@ -83,10 +82,10 @@ KEY_HEADINGS = {"batch_size": "batch", "hardware_class": "hardware"}
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The values of a row by the names of their columns; a column that is not there is unknown."""
+    """The values of a row by the names of their columns; a missing value is unknown."""
 
     values: Mapping[str, Value]
-    marks: Mapping[str, str] = field(default_factory=dict)  #: a sign behind a value that a note explains
+    marks: Mapping[str, str] = field(default_factory=dict)  #: a sign behind a value; a note explains the sign
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +95,18 @@ class Table:
     columns: Sequence[Column]
     rows: Sequence[Row]
     caption: str = ""
-    heading_notes: Mapping[str, str] = field(default_factory=dict)  #: what to add to the heading of a first key's rows
-    is_flat: bool = False  #: True: keys never become headings
+    heading_notes: Mapping[str, str] = field(
+        default_factory=dict
+    )  #: what follows a heading, by the first key of its rows
+    is_flat: bool = False  #: True: no key becomes a heading
 
     @property
     def shown(self) -> Sequence[Column]:
-        """The columns that people see."""
+        """Columns that people see."""
         return [column for column in self.columns if column.heading is not None]
 
     def records(self) -> list[Record]:
-        """Rows for csv, json and parquet: SI units in the names, None for unknown."""
+        """Return the rows of a CSV, JSON or Parquet file; an unknown value is None."""
         kept = [column for column in self.columns if column.in_files]
         return [
             {name: value for column in kept for name, value in column.records(row.values.get(column.name))}
@@ -115,35 +116,35 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """Full sentences, or a line of facts."""
+    """A paragraph of full sentences, or a line of facts."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """Of the blocks that follow."""
+    """A heading of the blocks that follow."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What a reader must know of the table or figure above."""
+    """A note on the table or figure above."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """What nobody may miss: simulated, imported, modelled."""
+    """A warning that nobody may miss: joules are simulated, imported or modelled."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """Sentences that say what was found, one each."""
+    """Findings, one sentence each."""
 
     items: Sequence[str]
 
@@ -158,16 +159,16 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """Text to copy, as it is."""
+    """Text to copy unchanged."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A chart as Vega-Lite has it, with its data."""
+    """A chart in Vega-Lite, with its data."""
 
-    name: str  #: what it shows, for a list of figures and for those who do not see it
+    name: str  #: the subject, for lists of figures and for readers who cannot see the chart
     caption: str
     spec: Mapping[str, Any]
     is_wide: bool = False
@@ -187,31 +188,31 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A view: its blocks in order, and what scripts get of it."""
+    """A view: its blocks in order, and the data that scripts get."""
 
     blocks: Sequence[Block]
-    rows: Sequence[Record] | None = None  #: for csv, json and parquet; None: those of the first table
-    record: Any = None  #: for json, where that holds more than the rows
+    rows: Sequence[Record] | None = None  #: for CSV, JSON and Parquet; None: the rows of the first table
+    record: Any = None  #: for JSON, if it holds more than the rows
 
     def records(self) -> list[Record]:
-        """Rows for csv, json and parquet."""
+        """Return the rows of a CSV, JSON or Parquet file."""
         if self.rows is not None:
             return list(self.rows)
         return next((block.records() for block in self.blocks if isinstance(block, Table)), [])
 
     def json(self) -> Any:
-        """For json: the record, or else the rows."""
+        """Return the data for JSON: the record, or the rows if there is no record."""
         return self.records() if self.record is None else self.record
 
     @property
     def findings(self) -> list[str]:
-        """The sentences that say what was found."""
+        """Sentences of all findings."""
         return [item for block in self.blocks if isinstance(block, Findings) for item in block.items]
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Several sections under a title: a page of its own."""
+    """A page of several sections under a title."""
 
     title: str
     subtitle: str
@@ -224,7 +225,7 @@ class Report:
 
 
 def captioned(blocks: Iterable[Block], caption: str) -> list[Block]:
-    """Give each table that has no caption this one, with a number where there are several tables."""
+    """Return the blocks with this caption on each table without one; several tables are numbered."""
     found = list(blocks)
     several = sum(isinstance(block, Table) for block in found) > 1
     numbers = count(1)
@@ -239,21 +240,21 @@ def captioned(blocks: Iterable[Block], caption: str) -> list[Block]:
 def text_table(
     caption: str, headings: Sequence[str], rows: Iterable[Sequence[Value]], numbers: Sequence[str] = ()
 ) -> Table:
-    """A table of words whose columns are named by their headings; those of `numbers` are counts."""
+    """Return a table whose headings are the names of its columns; columns in `numbers` hold counts, others text."""
     columns = [Column(name, name, Form.COUNT if name in numbers else Form.TEXT) for name in headings]
     return Table(columns, [Row(dict(zip(headings, row, strict=True))) for row in rows], caption)
 
 
 def paragraphs(lines: Iterable[str]) -> list[Block]:
-    """One a line."""
+    """Return a paragraph for each line."""
     return [Paragraph(line) for line in lines]
 
 
 def notes(lines: Iterable[str]) -> list[Block]:
-    """One a line."""
+    """Return a note for each line."""
     return [Note(line) for line in lines]
 
 
 def findings(sentences: Sequence[str]) -> list[Block]:
-    """A list of them, where there are any."""
+    """Return the sentences as findings; no block without sentences."""
     return [Findings(sentences)] if sentences else []

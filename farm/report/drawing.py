@@ -1,4 +1,4 @@
-"""Pieces of charts, as Vega-Lite has them."""
+"""Pieces of charts in Vega-Lite."""
 
 from collections.abc import Iterable, Sequence
 from math import ceil, floor, log10
@@ -9,20 +9,20 @@ from farm.analysis.intervals import Interval
 Spec = dict[str, Any]
 Value = dict[str, Any]
 
-#: Okabe and Ito's colours, which the colour-blind tell apart, but for those too pale or too dark for one of the themes.
-#: The page makes the darkest lighter where it is dark itself.
+#: Okabe and Ito's colours, which colour-blind readers can distinguish, without those too pale or too dark for a theme.
+#: A dark page makes the darkest colour lighter.
 COLOURS = ("var(--blue, #0072B2)", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#999999")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right")
 WIDTH, HEIGHT, WIDE = 300, 220, 640
-#: Pixels for the names of rows.
+#: The width of the names of rows, in pixels.
 _ROW_LABEL = 210
-#: Of a chart with rows; a browser's font may be wider than the one that was reckoned with.
+#: Settings of a chart with rows; the padding leaves room for a browser's wider font.
 _ROWS: Spec = {
     "width": WIDTH + 60,
     "autosize": {"type": "fit-x", "contains": "padding"},
     "padding": {"left": 26, "right": 26, "top": 4, "bottom": 4},
 }
-#: A logarithmic scale where the largest value is so many times the smallest.
+#: A scale is logarithmic if the largest value is more than so many times the smallest.
 _DECADE = 10.0
 _QUIET = {"labelColor": "currentColor", "titleColor": "currentColor"}
 _CONFIG: Spec = {
@@ -42,7 +42,7 @@ _CONFIG: Spec = {
 
 
 def chart(values: Sequence[Value], layers: Sequence[Spec], **changes: Any) -> Spec:
-    """Layers over the same values."""
+    """Return a chart of layers over the same values."""
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "width": WIDTH,
@@ -56,7 +56,7 @@ def chart(values: Sequence[Value], layers: Sequence[Spec], **changes: Any) -> Sp
 
 
 def quantity(field: str, title: str, values: Iterable[Any] = (), **changes: Any) -> Spec:
-    """A channel for numbers; logarithmic where they span more than a decade and all are above nothing."""
+    """Return a channel for numbers; its scale is logarithmic if positive values span more than a decade."""
     known = [value for value in values if value is not None]
     plain = {"field": field, "type": "quantitative", "title": title}
     if not known or min(known) <= 0 or max(known) / min(known) <= _DECADE:
@@ -66,14 +66,14 @@ def quantity(field: str, title: str, values: Iterable[Any] = (), **changes: Any)
 
 
 def _ticks(least: float, most: float) -> list[float]:
-    """1, 2, 5, 10, ...; over many decades their powers of ten alone."""
+    """Return the ticks 1, 2, 5, 10, ...; over many decades only powers of ten."""
     decades = range(floor(log10(least)) - 1, ceil(log10(most)) + 1)
     steps = (1, 2, 5) if len(decades) < 6 else (1,)
     return [step * 10.0**decade for decade in decades for step in steps]
 
 
 def batches(values: Sequence[Value]) -> Spec:
-    """The axis of batch sizes: each has a tick."""
+    """Return the axis of batch sizes, with a tick for each."""
     sizes = sorted({value["batch"] for value in values})
     axis = {"values": sizes, "format": "d", "grid": False}
     return {"field": "batch", "type": "quantitative", "title": "batch size", "axis": axis} | {
@@ -82,7 +82,7 @@ def batches(values: Sequence[Value]) -> Spec:
 
 
 def series(values: Sequence[Value], **changes: Any) -> Spec:
-    """Colour and shape of each series: whoever sees no colours sees shapes."""
+    """Return colour and shape of each series; shapes serve readers who cannot see the colours."""
     names = list(dict.fromkeys(value["series"] for value in values))
     repeated = [n % len(COLOURS) for n in range(len(names))]
     legend: Spec = {} if len(names) > 1 else {"legend": None}
@@ -94,27 +94,27 @@ def series(values: Sequence[Value], **changes: Any) -> Spec:
 
 
 def points(x: Spec, y: Spec, of: Spec) -> Spec:
-    """A sign for each value; what is doubtful is hollow."""
+    """Return a layer with a point for each value; points of doubtful values are hollow."""
     opacity = {"condition": {"test": "datum.hollow", "value": 0}, "value": 1}
     fill = {"fill": of["color"], "fillOpacity": opacity}
     return {"mark": {"type": "point", "filled": False, "strokeWidth": 1.5}, "encoding": {"x": x, "y": y, **of, **fill}}
 
 
 def curves(x: Spec, y: Spec, of: Spec, **changes: Any) -> Spec:
-    """Lines between the values of a series."""
+    """Return a layer with lines between the values of a series."""
     mark = {"type": "line", "strokeWidth": 1.5} | changes
     return {"mark": mark, "encoding": {"x": x, "y": y, "color": of["color"]}}
 
 
 def spans(along: str, across: Spec, of: Spec) -> Spec:
-    """Intervals along x or y: from `low` to `high`."""
+    """Return a layer with intervals from `low` to `high`, along x or y."""
     other = "y" if along == "x" else "x"
     ends = {along: {"field": "low", "type": "quantitative"}, f"{along}2": {"field": "high"}}
     return {"mark": "rule", "encoding": {**ends, other: across, "color": of["color"]}}
 
 
 def ends(value: Interval | None, scale: float = 1.0) -> Value:
-    """An interval as `low` and `high`; without ends it has no length."""
+    """Return an interval as `low` and `high`; unknown ends are at the mean."""
     if value is None:
         return {"low": None, "high": None}
     low, high = (value.mean if end is None else end for end in (value.low, value.high))
@@ -122,7 +122,7 @@ def ends(value: Interval | None, scale: float = 1.0) -> Value:
 
 
 def dots(values: Sequence[Value], title: str) -> Spec:
-    """A row for each configuration, with its interval: `row`, `value`, `low`, `high`, `series`, `hollow`."""
+    """Return a chart with a row for each configuration; values have the fields that `charts.in_rows` names."""
     names = list(dict.fromkeys(value["row"] for value in values))
     axis = {"labelLimit": _ROW_LABEL, "title": None, "grid": True}
     y = {"field": "row", "type": "nominal", "sort": names, "axis": axis}
@@ -133,7 +133,7 @@ def dots(values: Sequence[Value], title: str) -> Spec:
 
 
 def bars(values: Sequence[Value], title: str) -> Spec:
-    """A bar for each `row` and `series`, as long as its `value`, a share, which stands beside it."""
+    """Return a chart with a bar for each `row` and `series`; its length is `value`, a share, which stands beside it."""
     names = list(dict.fromkeys(value["row"] for value in values))
     y: Spec = {"field": "row", "type": "nominal", "sort": names, "axis": {"labelLimit": _ROW_LABEL, "title": None}}
     x = {"field": "value", "type": "quantitative", "title": title, "axis": {"format": "%"}}
@@ -152,7 +152,7 @@ def bars(values: Sequence[Value], title: str) -> Spec:
 
 
 def parted(values: Sequence[Value]) -> list[list[Value]]:
-    """As many series to a chart as there are colours."""
+    """Return values in parts, each with at most as many series as there are colours."""
     names = list(dict.fromkeys(value["series"] for value in values))
     parts = [set(names[start : start + len(COLOURS)]) for start in range(0, len(names), len(COLOURS))]
     return [[value for value in values if value["series"] in part] for part in parts]

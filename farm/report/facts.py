@@ -1,4 +1,4 @@
-"""Facts as names and values: nested ones, such as those of a machine's hardware, and those of a trial."""
+"""Facts as names and values: nested facts, such as the hardware of a machine, and the record of a trial."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
@@ -7,7 +7,7 @@ from typing import Any
 from farm.model import TrialRow
 from farm.report.numbers import label, number
 
-#: How a fact is written whose name ends so; the unit moves from the name to the value.
+#: Functions that write facts, by the end of their names; the unit moves from the name to the value.
 _UNITS: Mapping[str, Callable[[float], str]] = {
     "_bytes": lambda size: f"{number(size / 2**30)} GiB",
     "_hz": lambda clock: f"{clock / 1e6:.0f} MHz",
@@ -16,7 +16,7 @@ _UNITS: Mapping[str, Callable[[float], str]] = {
 
 
 def flat(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    """One line a fact: `cpu model`, `cpu threads`, ..."""
+    """Yield a name such as `cpu model` and a text for each fact."""
     for name, value in facts.items():
         if isinstance(value, Mapping):
             yield from flat(value, f"{above}{name} ")
@@ -27,11 +27,10 @@ def flat(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]
 
 
 def trial_record(row: TrialRow) -> dict[str, Any]:
-    """Return a trial as a plain record, without its batches and epochs."""
+    """Return a trial as a record for JSON, without its batches and epochs."""
     kept = asdict(row)
     del kept["latencies_s"], kept["epochs"], kept["asked"], kept["block"]
-    times = {name: value.isoformat() if (value := kept[name]) else None for name in _TIMES}
+    times = {
+        name: value.isoformat() if (value := kept[name]) else None for name in ("started_at_utc", "finished_at_utc")
+    }
     return kept | times | {"failure": row.failure.model_dump(mode="json") if row.failure else None}
-
-
-_TIMES = ("started_at_utc", "finished_at_utc")

@@ -1,7 +1,6 @@
-"""Flat records as csv, json or parquet."""
+"""Flat records as CSV, JSON or Parquet."""
 
 import csv
-import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -11,13 +10,13 @@ from itertools import islice
 from math import isfinite
 from pathlib import Path
 from textwrap import indent
-from typing import Any, Self, TextIO
+from typing import Any, Self, TextIO, TypeVar
 
 from farm.model.errors import InputError
 
 
 class Format(StrEnum):
-    """How records are written."""
+    """The format in which records are written."""
 
     TABLE = "table"
     CSV = "csv"
@@ -25,14 +24,15 @@ class Format(StrEnum):
     PARQUET = "parquet"
 
 
-#: Rows that are in memory while a Parquet file is written.
+T = TypeVar("T")
+#: The number of rows that are in memory while a Parquet file is written.
 ROW_GROUP = 20_000
-#: Of flat records; a table is for people.
+#: Formats of flat records; a table is for people.
 FLAT = (Format.CSV, Format.JSON, Format.PARQUET)
 
 
 def chosen(name: str | None, path: Path | None, known: Sequence[Format]) -> Format:
-    """The format that was asked for, else the one of the file's suffix, else the first; raises InputError."""
+    """Return the named format, or the format of the file's suffix, or the first known one; raises InputError."""
     if name is None:
         suffix = path.suffix.removeprefix(".").lower() if path is not None else ""
         if suffix in {"", "txt"}:
@@ -53,22 +53,30 @@ class Sheet:
 
     columns: Sequence[str]
     rows: Iterable[Sequence[Any]]
-    types: Mapping[str, type]  #: of the columns: bool, int, float or str
+    types: Mapping[str, type]  #: bool, int, float or str for each column
 
     @classmethod
     def of(cls, records: Sequence[Mapping[str, Any]]) -> Self:
-        """Records with the types of their values."""
-        columns = _columns(records)
-        types = {name: next((type(r[name]) for r in records if r.get(name) is not None), str) for name in columns}
+        """Return records as a sheet; a value that a record lacks is None."""
+        columns = list(dict.fromkeys(name for record in records for name in record))
+        types = {name: common_type(record.get(name) for record in records) for name in columns}
         return cls(columns, ([record.get(name) for name in columns] for record in records), types)
 
     def records(self) -> Iterator[dict[str, Any]]:
-        """One by one, by the names of the columns."""
+        """Yield the rows as mappings, one by one."""
         return (dict(zip(self.columns, row, strict=True)) for row in self.rows)
 
 
+def common_type(values: Iterable[Any]) -> type:
+    """Return the type of a column: float for numbers of both types, str for values without a common type."""
+    known = {next((t for t in (bool, int, float) if isinstance(v, t)), str) for v in values if v is not None}
+    if known == {int, float}:
+        return float
+    return known.pop() if len(known) == 1 else str
+
+
 def write_sheet(sheet: Sheet, form: Format, path: Path) -> int:
-    """Write rows to a file as they come, the file whole or not at all.
+    """Write rows to a file as they come; a failure leaves no file behind.
 
     Returns:
         The number of rows.
@@ -76,73 +84,60 @@ def write_sheet(sheet: Sheet, form: Format, path: Path) -> int:
     Raises:
         InputError: The file cannot be written.
     """
-    count = 0
 
-    def fill(draft: Path) -> None:
-        nonlocal count
+    def fill(draft: Path) -> int:
         if form is Format.PARQUET:
-            count = _stream_parquet(sheet, draft)
-        else:
-            with draft.open("w", encoding="utf-8", newline="") as out:
-                count = stream(sheet, form, out)
+            return _stream_parquet(sheet, draft)
+        with draft.open("w", encoding="utf-8", newline="") as out:
+            return stream(sheet, form, out)
 
-    _replace(path, fill)
-    return count
+    return _replace(path, fill)
 
 
 def stream(sheet: Sheet, form: Format, out: TextIO) -> int:
-    """Write rows as csv or json text; returns how many."""
-    if form is Format.JSON:
-        return _stream_json(sheet, out)
+    """Write rows as CSV or JSON text, and return their number; an unknown value is an empty cell or null."""
     count = 0
-
-    def counted() -> Iterator[Sequence[Any]]:
-        nonlocal count
-        for count, row in enumerate(sheet.rows, 1):  # noqa: B007 - the last number is the count
-            yield row
-
+    if form is Format.JSON:
+        for count, record in enumerate(sheet.records(), 1):
+            out.write("[\n" if count == 1 else ",\n")
+            out.write(indent(json_text(record), "  "))
+        out.write("\n]\n" if count else "[]\n")
+        return count
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(sheet.columns)
-    writer.writerows(counted())
-    return count
-
-
-def _stream_json(sheet: Sheet, out: TextIO) -> int:
-    count = 0
-    for count, record in enumerate(sheet.records(), 1):
-        out.write("[\n" if count == 1 else ",\n")
-        out.write(indent(json_text(record), "  "))
-    out.write("\n]\n" if count else "[]\n")
+    for count, row in enumerate(sheet.rows, 1):  # noqa: B007 - the last number is the count
+        writer.writerow(row)
     return count
 
 
 def _stream_parquet(sheet: Sheet, path: Path) -> int:
-    pa, pq = _pyarrow()
+    try:
+        import pyarrow as pa  # noqa: PLC0415
+        import pyarrow.parquet as pq  # noqa: PLC0415
+    except ModuleNotFoundError:
+        raise InputError("parquet needs pyarrow: pip install 'wattfarm[parquet]'") from None
     known = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
     schema = pa.schema([(name, known[sheet.types[name]]) for name in sheet.columns])
     rows, count = iter(sheet.rows), 0
     with pq.ParquetWriter(path, schema) as out:
         while some := list(islice(rows, ROW_GROUP)):
             columns = zip(*some, strict=True)
-            arrays = [pa.array(own, field.type) for own, field in zip(columns, schema, strict=True)]
+            arrays = [_array(pa, own, field.type) for own, field in zip(columns, schema, strict=True)]
             out.write_table(pa.table(arrays, schema))
             count += len(some)
     return count
 
 
-def text(records: Sequence[Mapping[str, Any]], form: Format) -> str:
-    """Records as csv or json text; an unknown is an empty cell or null."""
-    if form == Format.JSON:
-        return json_text(list(records))
-    out = io.StringIO()
-    writer = csv.DictWriter(out, fieldnames=_columns(records), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(records)
-    return out.getvalue().rstrip("\n")
+def _array(pa: Any, values: Sequence[Any], kind: Any) -> Any:
+    """Return a column of a table; values without a common type become text."""
+    try:
+        return pa.array(values, kind)
+    except pa.ArrowTypeError:
+        return pa.array([None if value is None else str(value) for value in values], kind)
 
 
 def json_text(record: Any) -> str:
-    """Anything as JSON; what JSON does not know is spelt, a number that is none is null."""
+    """Return a record as JSON; infinite and undefined numbers are null, other unknown types are text."""
     try:
         return json.dumps(record, indent=2, default=str, allow_nan=False)
     except ValueError:
@@ -157,53 +152,28 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not isfinite(value) else value
 
 
-def write(records: Sequence[Mapping[str, Any]], form: Format, path: Path) -> None:
-    """Write records to a file, whole or not at all; raises InputError where that fails."""
-    if form == Format.PARQUET:
-        _replace(path, lambda draft: _write_parquet(records, draft))
-    else:
-        write_text(text(records, form) + "\n", path)
-
-
 def write_text(content: str, path: Path) -> None:
-    """Write text to a file, whole or not at all; raises InputError where that fails."""
+    """Write text to a file; a failure raises InputError and leaves the file as it was."""
     _replace(path, lambda draft: draft.write_text(content, encoding="utf-8"))
 
 
 def write_bytes(content: bytes, path: Path) -> None:
-    """Write a file, whole or not at all; raises InputError where that fails."""
+    """Write bytes to a file; a failure raises InputError and leaves the file as it was."""
     _replace(path, lambda draft: draft.write_bytes(content))
 
 
-def _replace(path: Path, fill: Callable[[Path], object]) -> None:
+def _replace(path: Path, fill: Callable[[Path], T]) -> T:
+    """Fill a draft, move it to the path, and return what `fill` returned."""
     path = path.resolve()
     draft = path.parent / f"{path.name}.part"
     try:
         if path.exists() and not path.is_file():
-            raise InputError(f"{path}: cannot be written: it is no file")
-        fill(draft)
+            raise InputError(f"{path}: cannot be written: it is not a file")
+        result = fill(draft)
         draft.replace(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
     finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
-
-
-def _columns(records: Iterable[Mapping[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(name for record in records for name in record))
-
-
-def _write_parquet(records: Sequence[Mapping[str, Any]], path: Path) -> None:
-    pa, pq = _pyarrow()
-    columns = {name: [record.get(name) for record in records] for name in _columns(records)}
-    pq.write_table(pa.table(columns), path)
-
-
-def _pyarrow() -> tuple[Any, Any]:
-    try:
-        import pyarrow as pa  # noqa: PLC0415
-        import pyarrow.parquet as pq  # noqa: PLC0415
-    except ModuleNotFoundError:
-        raise InputError("parquet needs pyarrow: pip install 'wattfarm[parquet]'") from None
-    return pa, pq
+    return result

@@ -1,4 +1,4 @@
-"""A report as one file that needs nothing else: no script, no network, no fonts."""
+"""Reports as single HTML files without scripts, network or fonts."""
 
 import re
 from collections.abc import Callable
@@ -12,25 +12,25 @@ from farm.report import svg
 from farm.report.document import Block, Figure, Report, Table
 from farm.report.layout import laid_out
 
-#: What stands between backticks in a sentence: a command.
+#: Commands in sentences stand between backticks.
 _CODE = re.compile(r"`([^`]+)`")
 
 
 def check() -> None:
-    """Raise InputError where a library is missing: before anybody measures for hours."""
+    """Raise InputError if a library is missing, so that this is known before a long sweep."""
     svg.library()
     _library()
 
 
 def page(document: Report) -> str:
-    """All text is escaped, that of charts by vl-convert; raises InputError where a library is missing."""
+    """Return a report as HTML, with all text escaped; raises InputError if a library is missing."""
     jinja2 = _library()
     from markupsafe import Markup, escape  # noqa: PLC0415 - it comes with jinja2
 
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     environment.filters["prose"] = lambda text: Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704
-    template, macros = (environment.from_string(_own(f"{name}.html.jinja")) for name in ("page", "blocks"))
-    style = Markup(_own("page.css").strip())  # noqa: S704 - our own file
+    template, macros = (environment.from_string(_read(f"{name}.html.jinja")) for name in ("page", "blocks"))
+    style = Markup(_read("page.css").strip())  # noqa: S704 - our own file
     laid_out = _layout(macros.module, lambda figure: Markup(svg.drawn(figure.spec)))  # noqa: S704
     made: str = template.render(document=document, style=style, laid_out=laid_out)
     return f"{made}\n"
@@ -44,13 +44,13 @@ def _library() -> ModuleType:
     return jinja2
 
 
-def _own(name: str) -> str:
-    """A file beside this one."""
+def _read(name: str) -> str:
+    """Read a file in the folder of this module."""
     return (Path(__file__).parent / name).read_text(encoding="utf-8")
 
 
 def _layout(macros: Any, draw: Callable[[Figure], str]) -> Callable[[Block], str]:
-    """A block as HTML, by the macro of its name; figures are counted."""
+    """Return a function that turns a block into HTML by the macro of its name, and numbers the figures."""
     numbers = count(1)
 
     def html(block: Block) -> str:

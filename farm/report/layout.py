@@ -1,4 +1,4 @@
-"""Tables laid out: values become text, and keys become headings where a page is too narrow for them."""
+"""The layout of tables: values become text, and keys become headings if a page is too narrow for them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,34 +7,20 @@ from typing import Any
 
 from farm.analysis.intervals import Interval, Median
 from farm.model import Scalar
+from farm.report import numbers
 from farm.report.document import Column, Form, Row, Table, Value
-from farm.report.numbers import (
-    change,
-    count,
-    estimate,
-    interval,
-    label,
-    median,
-    net,
-    net_mean,
-    net_median,
-    number,
-    p_value,
-    percent,
-    percent_interval,
-    share,
-)
+from farm.report.numbers import label, net, number
 
-#: Characters of a terminal, and those between two columns of a table.
+#: Characters of a line of a terminal, and characters between two columns of a table.
 WIDTH, GAP = 80, 2
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Rows that share a heading; an empty heading: they need none."""
+    """Rows that share a heading; an empty heading is not shown."""
 
     heading: str
-    note: str  #: stands behind the heading
+    note: str  #: text behind the heading
     cells: Sequence[Sequence[str]]
 
 
@@ -60,9 +46,9 @@ class Grid:
 
 
 def laid_out(table: Table, width: int | None = None) -> Grid:
-    """A table as text.
+    """Return a table as text.
 
-    A model is the heading of its rows, and so are as many keys as `width` characters cannot hold.
+    The model becomes a heading of its rows, and so do further keys until the table fits into `width` characters.
     """
     columns = table.shown
     rows = [[_marked(row, column) for column in columns] for row in table.rows]
@@ -76,12 +62,12 @@ def laid_out(table: Table, width: int | None = None) -> Grid:
 
 
 def excess(widths: Sequence[int], width: int) -> int:
-    """By how many characters columns of these widths are too wide."""
+    """Return by how many characters columns of these widths exceed the width."""
     return sum(widths) + GAP * (len(widths) - 1) - width
 
 
 def _grouped(table: Table, columns: Sequence[Column], rows: Sequence[Sequence[str]], above: int) -> Grid:
-    """With the first keys as headings."""
+    """Return the grid whose first `above` keys are headings."""
     names = [one_line(column) for column in columns[:above]]
     groups = [
         Group(
@@ -95,12 +81,12 @@ def _grouped(table: Table, columns: Sequence[Column], rows: Sequence[Sequence[st
 
 
 def one_line(column: Column) -> str:
-    """The heading of a column on one line."""
+    """Return the heading of a column on one line."""
     return " ".join((column.heading or "").split())
 
 
 def named(values: Mapping[str, Scalar]) -> str:
-    """The values of keys in words: a model speaks for itself, other keys are named."""
+    """Return the values of keys in words: a model stands alone, other values follow the names of their keys."""
     return ", ".join(label(value) if name == "model" else f"{name} {label(value)}" for name, value in values.items())
 
 
@@ -109,36 +95,36 @@ def _marked(row: Row, column: Column) -> str:
 
 
 def formatted(value: Value, column: Column) -> str:
-    """A value as its column writes it; a dash for what is unknown."""
+    """Return a value in the form of its column; a dash for an unknown value."""
     scaled = _scaled(value, column.scale)
     if scaled is None or isinstance(scaled, str | bool):
         return label(scaled)
     if isinstance(scaled, Interval | Median) and column.form in _WITH_ENDS:
         return _WITH_ENDS[column.form](scaled)
-    if isinstance(scaled, Interval) and scaled.mean < 0 and column.form in {Form.NUMBER, Form.MIDDLE}:
+    if isinstance(scaled, Interval) and scaled.mean < 0 and column.form is Form.NUMBER:
         return net(scaled)
     middle = scaled.mean if isinstance(scaled, Interval) else scaled.value if isinstance(scaled, Median) else scaled
     write = _WITHOUT_ENDS.get(column.form)
     return write(middle) if write else number(middle, column.digits)
 
 
-#: How each form writes a value that has an interval, and one that has none; other forms write a number.
+#: Functions that write values with an interval, and values without one; other forms write a number.
 _WITH_ENDS: Mapping[Form, Callable[[Any], str]] = {
-    Form.INTERVAL: interval,
+    Form.INTERVAL: numbers.interval,
     Form.NET: net,
-    Form.NET_MEAN: net_mean,
-    Form.MEDIAN: median,
-    Form.NET_MEDIAN: net_median,
-    Form.PERCENT_INTERVAL: percent_interval,
-    Form.ESTIMATE: estimate,
+    Form.NET_MEAN: numbers.net_mean,
+    Form.MEDIAN: numbers.median,
+    Form.NET_MEDIAN: numbers.net_median,
+    Form.PERCENT_INTERVAL: numbers.percent_interval,
+    Form.ESTIMATE: numbers.estimate,
 }
 _WITHOUT_ENDS: Mapping[Form, Callable[[float], str]] = {
     Form.TEXT: label,
-    Form.COUNT: count,
-    Form.PERCENT: percent,
-    Form.CHANGE: change,
-    Form.SHARE: share,
-    Form.P_VALUE: p_value,
+    Form.COUNT: numbers.count,
+    Form.PERCENT: numbers.percent,
+    Form.CHANGE: numbers.change,
+    Form.SHARE: numbers.share,
+    Form.P_VALUE: numbers.p_value,
 }
 
 

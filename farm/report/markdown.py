@@ -1,4 +1,4 @@
-"""Documents and reports as Markdown; charts are named there, and drawn in HTML."""
+"""Documents and reports as Markdown; it names charts, which only HTML shows."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ _COMMANDS = re.compile(rf"(`[^`]+`)|{_SPECIAL.pattern}")
 
 
 def report(document: Report) -> str:
-    """A report: its title, then section by section."""
+    """Return a report as Markdown."""
     numbers = count(1)
     lines = [f"# {_plain(document.title)}", "", _plain(document.subtitle), ""]
     for section in document.sections:
@@ -35,7 +35,7 @@ def report(document: Report) -> str:
 
 
 def text(document: Document) -> str:
-    """One view."""
+    """Return a document as Markdown."""
     return "\n".join(_blocks(document.blocks, count(1)))
 
 
@@ -76,12 +76,12 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    """On one line, without meaning to Markdown or HTML."""
+    """Return text on one line, with the special characters of Markdown and HTML escaped."""
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 
 def _prose(text: str) -> str:
-    """The same of a sentence, where a command stands between backticks and stays code."""
+    """Return a sentence on one line, escaped, except for commands between backticks, which stay code."""
     return _COMMANDS.sub(lambda found: found[1] or f"\\{found[2]}", " ".join(text.split()))
 
 

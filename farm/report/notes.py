@@ -1,4 +1,4 @@
-"""What a reader must know of any table of energies."""
+"""Notes on tables of energies."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -9,14 +9,14 @@ from farm.model import Flag
 
 
 def spread(figures: Iterable[Interval | None]) -> list[str]:
-    """Where one trial alone stands for a group."""
+    """Return a note if a figure rests on one trial."""
     if any(figure is not None and figure.half_width is None for figure in figures):
         return ["±? marks a figure of one trial, which gives no interval: raise repetitions."]
     return []
 
 
 def reservations(summaries: Sequence[Summary]) -> list[str]:
-    """Trials that are left out or doubtful, and their flags."""
+    """Return notes on trials that are left out or doubtful, and on their flags."""
     notes = []
     left_out, trials = sum(s.left_out for s in summaries), sum(s.trials for s in summaries)
     if left_out:
@@ -29,7 +29,7 @@ def reservations(summaries: Sequence[Summary]) -> list[str]:
 
 
 def flagged(flags: Counter[Flag]) -> list[str]:
-    """How many trials carry each flag."""
+    """Return a note with the number of trials that carry each flag."""
     if not flags:
         return []
     named = ", ".join(f"{flag} {count}" for flag, count in flags.most_common())
@@ -40,8 +40,8 @@ def doubt(is_clear: bool | None, basis: str = "") -> str:
     """Return the end of a sentence that compares two values.
 
     Args:
-        is_clear: whether their intervals are apart, as `are_apart` says.
-        basis: what was compared, in brackets.
+        is_clear: whether the intervals are apart; see `are_apart`.
+        basis: the compared quantity, in brackets.
     """
     if is_clear:
         return basis

@@ -1,4 +1,4 @@
-"""Numbers with sensible digits: as many as the uncertainty supports, in the width of a table's cell."""
+"""Numbers as text, with as many digits as the uncertainty supports and a cell of a table holds."""
 
 from math import isfinite
 
@@ -8,24 +8,24 @@ from farm.model import Scalar
 
 UNKNOWN = "–"
 DIGITS = 3
-#: Beyond these a number is written with an exponent.
+#: Numbers that need more decimals or are larger have an exponent.
 MOST_DECIMALS = 6
 TOO_LARGE = 1e7
-#: A half-width of this share of the mean comes from rounding.
+#: A half-width below this share of the mean is a rounding error.
 _ROUNDING = 1e-12
-#: Characters of an interval in a table's cell.
+#: The number of characters of an interval in a cell of a table.
 WIDEST = 19
 
 
 def label(value: Scalar) -> str:
-    """A factor's value as a sweep spells it; a dash for what is unknown."""
+    """Return a value as a sweep file spells it; a dash for an unknown value."""
     if value is None:
         return UNKNOWN
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def number(value: float | None, digits: int = DIGITS) -> str:
-    """Significant digits without exponents for everyday sizes; a dash for what is unknown."""
+    """Return a number with significant digits, without exponent in usual sizes; a dash for an unknown number."""
     if value is None or not isfinite(value):
         return UNKNOWN
     if value == 0:
@@ -37,7 +37,7 @@ def number(value: float | None, digits: int = DIGITS) -> str:
 
 
 def interval(value: Interval | None) -> str:
-    """Mean ± half-width, rounded to two digits of the half-width; an unknown spread is said so."""
+    """Return mean ± half-width, rounded to two digits of the half-width; ±? marks an unknown half-width."""
     if value is None or not isfinite(value.mean):
         return UNKNOWN
     half = value.half_width
@@ -54,17 +54,17 @@ def interval(value: Interval | None) -> str:
 
 
 def _decimals(value: float, digits: int) -> int:
-    """How many decimals show so many significant digits; negative: tens, hundreds, ... are rounded."""
+    """Return how many decimals show so many significant digits; negative numbers stand for tens, hundreds, ..."""
     return digits - 1 - int(f"{value:.{digits - 1}e}".partition("e")[2])
 
 
 def _fixed(value: float, decimals: int) -> str:
-    """Rounded to so many decimals; a rounded zero has no sign."""
+    """Return a number rounded to so many decimals; a rounded zero has no sign."""
     return f"{round(value, decimals) + 0.0:.{max(decimals, 0)}f}"
 
 
 def median(value: Median | None) -> str:
-    """Median and the ends of its interval, to two digits of their half distance; they need not lie alike."""
+    """Return a median and the ends of its interval, to two digits of the half-width; the ends may lie unevenly."""
     if value is None or not isfinite(value.value):
         return UNKNOWN
     if value.low is None or value.high is None:
@@ -78,81 +78,81 @@ def median(value: Median | None) -> str:
 
 
 def net(value: Interval | None) -> str:
-    """A net energy; one that may be nothing is a bound, not a value."""
+    """Return a net energy with its interval; a bound if the energy may be 0."""
     return _bound(value) or interval(value)
 
 
 def net_mean(value: Interval | None) -> str:
-    """The same without its interval."""
+    """Return a net energy without its interval; a bound if the energy may be 0."""
     return _bound(value) or number(value.mean if value else None)
 
 
 def net_median(value: Median | None) -> str:
-    """The same of a median."""
+    """Return a median net energy with its interval; a bound if the energy may be 0."""
     return _bound(value) or median(value)
 
 
 def _bound(value: Interval | Median | None) -> str:
-    """Empty where all of the interval is above 0, or there is none."""
+    """Return a bound, or an empty text if the whole interval is above 0 or there is no interval."""
     if value is None or value.low is None or value.high is None or stands_out(value):
         return ""
     return f"< {number(value.high, 2)}" if value.high > 0 else "≤ 0"
 
 
 def several(number_of: int, what: str) -> str:
-    """1 point, 2 points."""
+    """Return a number with its noun: 1 point, 2 points."""
     return f"{number_of} {what}{'' if number_of == 1 else 's'}"
 
 
 def count(value: float | None) -> str:
-    """A mean or median of counts: a whole number where it is one."""
+    """Return a mean or median of counts, without decimals if it is whole."""
     if value is None or isinstance(value, int):
         return label(value)
     return f"{round(value, 1):.12g}"
 
 
 def percent_interval(share: Interval | None) -> str:
-    """A share with its interval, as percent without the sign."""
+    """Return a share with its interval in percent, without the sign."""
     ends = (None, None, None) if share is None else (share.mean, share.low, share.high)
     mean, low, high = (None if end is None else end * 100 for end in ends)
     return UNKNOWN if mean is None else interval(Interval(mean, low, high))
 
 
 def milliseconds(value_s: float | None) -> str:
-    """Seconds as milliseconds."""
+    """Return seconds as milliseconds."""
     return number(None if value_s is None else value_s * 1e3)
 
 
 def percent(share: float) -> str:
-    """A share as whole percent."""
+    """Return a share as whole percent."""
     return f"{share * 100:.0f}%"
 
 
 def change(relative: float) -> str:
-    """A relative difference, with its sign."""
+    """Return a relative difference in percent, with its sign."""
     return f"{relative * 100:+.1f}%"
 
 
 def share(value: float | None) -> str:
-    """Three decimals, as papers print shares of a variance."""
+    """Return a share of a variance with three decimals, as papers print it."""
     return UNKNOWN if value is None else f"{value:.3f}"
 
 
 def estimate(value: Interval) -> str:
-    """A value and the ends of its interval, where it has some."""
+    """Return a value and the ends of its interval, if they are known."""
     inside = ends(value)
     return f"{number(value.mean, 4)} ({inside})" if inside else number(value.mean, 4)
 
 
 def ends(value: Interval, digits: int = 4) -> str:
-    """From where to where an interval reaches; nothing where it has no ends."""
+    """Return the ends of an interval; an empty text if they are unknown."""
     if value.low is None or value.high is None:
         return ""
     return f"{number(value.low, digits)} to {number(value.high, digits)}"
 
 
 def p_value(p: float | None) -> str:
-    """A probability, for a cell."""
+    """Return a p-value for a cell of a table."""
     if p is None:
         return UNKNOWN
     return "<.001" if p < 0.001 else number(p, 2)

@@ -1,4 +1,4 @@
-"""What is analysed: one value a trial of a sweep."""
+"""Observations: one value for each trial of a sweep, ready for an analysis."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from farm.analysis.aggregate import UnitSample
-from farm.analysis.rules import grams, net_stands_out
+from farm.analysis.rules import net_stands_out
 from farm.analysis.samples import unit_samples
 from farm.analysis.statistics.data import Data
 from farm.load.served import Served, served, statistic_of
@@ -21,28 +21,28 @@ from farm.report.selection import KINDS_OF_JOULES, Labels, Selection, select
 
 NEEDS = (Need.TRIALS, Need.REQUESTS, Need.LATENCIES)
 COLUMNS = Columns(always=(), context=("machine", "device", "model", "dataset", "batch_size", "precision"))
-#: Differing factors that are named; a search has more.
+#: A caption names at most so many factors; a search has more.
 _NAMED = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One that may be analysed."""
+    """A trial that may be analysed."""
 
     sample: UnitSample
-    accuracy: float | None  #: of a training, after its last epoch
-    unit: str  #: of work
-    served: Served | None = None  #: of a live trial
+    accuracy: float | None  #: the accuracy of a training after its last epoch
+    unit: str  #: the unit of work
+    served: Served | None = None  #: the requests of a live trial
 
     @property
     def labels(self) -> Labels:
-        """What it may be grouped by."""
+        """Labels by which trials may be grouped."""
         return self.sample.labels
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What a trial may be asked for."""
+    """A quantity of a trial that may be analysed."""
 
     words: str
     unit: str
@@ -50,66 +50,58 @@ class Response:
     is_energy: bool = False
 
 
-def _seconds(trial: Trial) -> float | None:
-    rate = trial.sample.units_per_s
-    return 1 / rate if rate else None
-
-
 def _latency_s(trial: Trial) -> float | None:
     return median(trial.sample.latencies_s) if trial.sample.latencies_s else None
 
 
 def _response_s(trial: Trial, name: str) -> float | None:
-    """None of a trial whose queue grew without bound, too."""
+    """Return a statistic of the response times; None also if the queue of the trial grew without bound."""
     if trial.served is None or Flag.SATURATED in trial.sample.flags:
         return None
     return float(statistic_of(trial.served.response_s, name))
 
 
-def _carbon_g(trial: Trial) -> float | None:
-    return grams(trial.sample.gross_j, trial.sample.carbon_g_per_kwh)
-
-
-#: Of one unit of work, an image say, but for the last three. `energy` is net_j where that is sure, else gross_j.
+#: Responses for one unit of work, such as an image; latencies, response times and accuracies count for the trial.
 RESPONSES: Mapping[str, Response] = {
     "net_j": Response("net energy", "J net", lambda t: t.sample.net_j, is_energy=True),
     "gross_j": Response("gross energy", "J gross", lambda t: t.sample.gross_j, is_energy=True),
-    "carbon_g": Response("carbon", "gCO2e", _carbon_g, is_energy=True),
-    "seconds": Response("time", "s", _seconds),
+    "carbon_g": Response("carbon", "gCO2e", lambda t: t.sample.carbon_g, is_energy=True),
+    "seconds": Response("time", "s", lambda t: t.sample.seconds),
     "units_per_s": Response("throughput", "units of work a second", lambda t: t.sample.units_per_s),
     "latency_s": Response("latency", "s, median batch of a trial", _latency_s),
     "response_s": Response("response time", "s, mean of a trial's live requests", lambda t: _response_s(t, "mean")),
     "response_p99_s": Response("p99 response time", "s, of a trial's live requests", lambda t: _response_s(t, "p99")),
     "accuracy": Response("accuracy", "share of validation images, after the last epoch", lambda t: t.accuracy),
 }
+#: This response is net_j if all net energies stand out of their noise, else gross_j.
 ENERGY = "energy"
 _PER_UNIT = ("net_j", "gross_j", "carbon_g", "seconds")
 
 
 @dataclass(frozen=True, slots=True)
 class Observations:
-    """Values with what a reader must know of them."""
+    """Values with their caption and notes."""
 
     data: Data
     caption: tuple[Block, ...]
     notes: tuple[str, ...] = ()
-    left_out: str = ""  #: which trials a flag left out, in words; none where it is empty
+    left_out: str = ""  #: a sentence on the trials that their flags left out; empty if there are none
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The trials of a sweep that are analysed."""
+    """The trials of a sweep that are analysed, with facts for the caption."""
 
     trials: tuple[Trial, ...]
     title: str
-    joules: str  #: how they were obtained
-    warnings: tuple[str, ...]  #: why they are no measurements of this farm
-    left_out: str  #: in words
-    notes: tuple[str, ...]  #: that and the flags
+    joules: str  #: which joules they are, and how they were obtained
+    warnings: tuple[str, ...]  #: reasons why the joules are not measurements of this farm
+    left_out: str  #: a sentence on the trials that their flags left out; empty if there are none
+    notes: tuple[str, ...]  #: the same sentence, and the flags
 
 
-def chosen(data: SweepData, names: Sequence[str], selection: Selection) -> Chosen:
-    """The trials that measured, fit, and carry no flag that leaves them out; raises InputError where there is none."""
+def choose_trials(data: SweepData, names: Sequence[str], selection: Selection) -> Chosen:
+    """Choose the trials of a selection that no flag leaves out; raises InputError if there are none."""
     sweep = data.record
     accuracy = {row.trial: row.epochs[-1].validation_accuracy for row in data.trials if row.epochs}
     selected = select(sweep, unit_samples(data), replace(selection, by=tuple(names)), COLUMNS)
@@ -120,7 +112,7 @@ def chosen(data: SweepData, names: Sequence[str], selection: Selection) -> Chose
         raise InputError(f"{sweep.name}: nothing is measured yet: `farm status {sweep.id}` shows how it progresses")
     if not kept:
         named = ", ".join(f"{flag} {count}" for flag, count in flags.most_common())
-        raise InputError(f"{sweep.name}: all its trials are flagged ({named}): --include-flagged analyses them")
+        raise InputError(f"{sweep.name}: all trials are flagged ({named}): --include-flagged analyses them")
     trials = several(len(selected.samples), "trial")
     away = f"{left_out} of {trials} are left out by their flags: --include-flagged keeps them"
     return Chosen(
@@ -134,33 +126,35 @@ def chosen(data: SweepData, names: Sequence[str], selection: Selection) -> Chose
 
 
 def of_sweep(data: SweepData, response: str, factors: Sequence[str], selection: Selection) -> Observations:
-    """Raises InputError where the trials do not fit together, or one has no such value."""
-    found = chosen(data, factors, selection)
+    """Return the values of a sweep; raises InputError if trials may not be compared or a value is unknown."""
+    found = choose_trials(data, factors, selection)
     name, values = responses(found.trials, response)
     labels = [trial.labels for trial in found.trials]
     check_kinds(labels, factors, RESPONSES[name].is_energy)
     check_hardware(labels, factors)
     columns = {factor: tuple(own.get(factor) for own in labels) for factor in factors}
-    caption: list[Block] = [Paragraph(found.title), *about(found, found.trials, response, name)]
-    caption += paragraphs(_others(labels, factors))
-    notes = (*found.notes, *pooled(labels, factors))
-    return Observations(Data(labelled(response, found.trials), values, columns), tuple(caption), notes, found.left_out)
+    caption: list[Block] = [Paragraph(found.title), *caption_blocks(found, found.trials, response, name)]
+    caption += paragraphs(_spread(labels, factors))
+    notes = (*found.notes, *pooling_notes(labels, factors))
+    return Observations(
+        Data(response_name(response, found.trials), values, columns), tuple(caption), notes, found.left_out
+    )
 
 
 def observe(
-    response: str, values: Sequence[float], columns: Mapping[str, tuple[Scalar, ...]], caption: Sequence[Block]
+    response: str, values: tuple[float, ...], columns: Mapping[str, tuple[Scalar, ...]], caption: Block
 ) -> Observations:
-    """Return values that were not measured by this farm, with the levels of their factors."""
-    return Observations(Data(response, tuple(values), columns), tuple(caption))
+    """Return values from elsewhere, with the levels of their factors, as observations."""
+    return Observations(Data(response, values, columns), (caption,))
 
 
 def logarithms(seen: Observations) -> Observations:
-    """The same on a logarithmic scale; raises InputError where a value is 0 or less."""
+    """Return the observations on a logarithmic scale; raises InputError if a value is 0 or less."""
     return replace(seen, data=seen.data.logs())
 
 
 def responses(trials: Sequence[Trial], wanted: str) -> tuple[str, tuple[float, ...]]:
-    """The response by its own name, and its value in each trial; raises InputError where one is unknown."""
+    """Return the name of the response and its value in each trial; raises InputError if a value is unknown."""
     if wanted not in {ENERGY, *RESPONSES}:
         raise InputError(f"--response: expected {', '.join((ENERGY, *RESPONSES))}, got {wanted!r}")
     are_net = all(net_stands_out(trial.sample.net_j, trial.sample.net_u_j) for trial in trials)
@@ -175,15 +169,15 @@ def responses(trials: Sequence[Trial], wanted: str) -> tuple[str, tuple[float, .
 
 
 def check_size(name: str, values: Sequence[float]) -> None:
-    """Raise InputError where squares of the values have no room in a float."""
+    """Raise InputError if squares of the values would overflow or underflow."""
     largest = max(map(abs, values), default=0.0)
     if largest and not 1 / LARGEST_VALUE <= largest <= LARGEST_VALUE:
         kept = f"{1 / LARGEST_VALUE:g} and {LARGEST_VALUE:g}"
         raise InputError(f"--response: {name} is as large as {largest:g}: expected between {kept}, in another unit")
 
 
-def labelled(wanted: str, trials: Sequence[Trial]) -> str:
-    """The response as sentences name it: what is no measurement is never called one."""
+def response_name(wanted: str, trials: Sequence[Trial]) -> str:
+    """Return the name of the response for sentences; simulated and modelled values are named as such."""
     kinds = {t.sample.quality for t in trials}, {t.sample.simulated for t in trials}
     is_energy = wanted == ENERGY or RESPONSES[wanted].is_energy
     words = ["simulated"] if True in kinds[1] else []
@@ -191,11 +185,11 @@ def labelled(wanted: str, trials: Sequence[Trial]) -> str:
     return " ".join((*words, ENERGY if wanted == ENERGY else RESPONSES[wanted].words))
 
 
-def about(found: Chosen, trials: Sequence[Trial], wanted: str, name: str) -> list[Block]:
-    """What all these trials share, how their joules were obtained, and the response."""
-    levels = {n: {trial.labels.get(n) for trial in trials} for n in COLUMNS.context}
-    shared = {n: next(iter(those)) for n, those in levels.items() if len(those) == 1}
-    spelt = ", ".join(f"{n} {label(level)}" for n, level in shared.items() if level is not None)
+def caption_blocks(found: Chosen, trials: Sequence[Trial], wanted: str, name: str) -> list[Block]:
+    """Return blocks on the labels that all trials share, the origin of their joules, and the response."""
+    levels = {name: {trial.labels.get(name) for trial in trials} for name in COLUMNS.context}
+    shared = {name: next(iter(own)) for name, own in levels.items() if len(own) == 1}
+    spelt = ", ".join(f"{name} {label(level)}" for name, level in shared.items() if level is not None)
     joules = [found.joules] if RESPONSES[name].is_energy else []
     per = f" per {trials[0].unit}" if name in _PER_UNIT else ""
     doubt = "unknown" if all(trial.sample.net_j is None for trial in trials) else "within its noise"
@@ -206,40 +200,40 @@ def about(found: Chosen, trials: Sequence[Trial], wanted: str, name: str) -> lis
 
 
 def check_kinds(labels: Sequence[Labels], factors: Sequence[str] = (), is_energy: bool = True) -> None:
-    """Raise InputError where trials of different kinds would be analysed as one; domains may be a factor."""
+    """Raise InputError if an analysis would mix different kinds of joules; domains may be a factor."""
     of_joules_alone = {"domain", "quality"}
     for name in KINDS_OF_JOULES:
         levels = list(dict.fromkeys(own.get(name) for own in labels))
         is_free = (name in of_joules_alone and not is_energy) or (name == "domain" and name in factors)
         if len(levels) > 1 and not is_free:
-            those = ", ".join("null" if level is None else label(level) for level in levels)
-            raise InputError(f"trials of different {name} ({those}) are never mixed: choose by --where {name}=...")
+            named = ", ".join("null" if level is None else label(level) for level in levels)
+            raise InputError(f"trials of different {name} ({named}) are never mixed: choose by --where {name}=...")
 
 
 def check_hardware(labels: Sequence[Labels], factors: Sequence[str]) -> None:
-    """Raise InputError where different hardware would count as spread."""
+    """Raise InputError if differences between hardware would count as spread."""
     classes = list(dict.fromkeys(own.get("hardware_class") for own in labels))
     if len(classes) > 1 and not {"hardware_class", "machine"} & set(factors):
-        those = ", ".join(map(label, classes))
-        raise InputError(f"different hardware ({those}): name hardware_class among --factors, or choose by --where")
+        named = ", ".join(map(label, classes))
+        raise InputError(f"different hardware ({named}): name hardware_class among --factors, or choose by --where")
     machines = list(
         dict.fromkeys(own.get("machine") for own in labels if own.get("hardware_class") == UNKNOWN_HARDWARE)
     )
     if len(machines) > 1 and "machine" not in factors:
-        those = ", ".join(map(label, machines))
-        raise InputError(f"machines of unknown hardware ({those}): name machine among --factors, or choose by --where")
+        named = ", ".join(map(label, machines))
+        raise InputError(f"machines of unknown hardware ({named}): name machine among --factors, or choose by --where")
 
 
-def pooled(labels: Sequence[Labels], factors: Sequence[str]) -> list[str]:
-    """Which machines count as one, where several of a class do."""
+def pooling_notes(labels: Sequence[Labels], factors: Sequence[str]) -> list[str]:
+    """Return a note on the hardware classes of which several machines count as one."""
     if "machine" in factors:
         return []
     places = {(own.get("hardware_class"), own.get("machine")) for own in labels}
     several = {name: count for name, count in Counter(name for name, _ in places).items() if count > 1}
     if not several:
         return []
-    those = ", ".join(f"{count} of {label(name)}" for name, count in several.items())
-    return [f"Machines of one hardware class count as one ({those}): machine tells them apart, as a factor or --where."]
+    named = ", ".join(f"{count} of {label(name)}" for name, count in several.items())
+    return [f"Machines of one hardware class count as one ({named}). To separate them, use machine as a factor."]
 
 
 def _trial(sample: UnitSample, accuracy: Mapping[str, float], requests: Mapping[str, Sequence[Requests]]) -> Trial:
@@ -248,13 +242,12 @@ def _trial(sample: UnitSample, accuracy: Mapping[str, float], requests: Mapping[
     return Trial(sample, accuracy.get(name), str(sample.labels["unit"] or "unit"), live)
 
 
-def _others(labels: Sequence[Labels], factors: Sequence[str]) -> list[str]:
-    """What differs inside the cells: it counts as spread, so a reader must know."""
+def _spread(labels: Sequence[Labels], factors: Sequence[str]) -> list[str]:
+    """Return a line on the factors that differ inside the cells, since their effects count as spread."""
     bookkeeping = {"repetition", "job", "trial", "environment", "sweep", "machine", *KINDS_OF_JOULES}
     names = [name for name in labels[0] if name not in {*factors, *bookkeeping}]
     other = [name for name in names if len({own.get(name) for own in labels}) > 1]
     if not other:
         return []
     more = f" and {len(other) - _NAMED} more" if len(other) > _NAMED else ""
-    verbs = ("differs", "counts") if len(other) == 1 else ("differ", "count")
-    return [f"{', '.join(other[:_NAMED])}{more} {verbs[0]} too and {verbs[1]} as spread"]
+    return [f"these factors differ too, and count as spread: {', '.join(other[:_NAMED])}{more}"]

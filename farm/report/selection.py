@@ -1,7 +1,8 @@
-"""Which trials of a sweep are shown, how they are grouped, and what a reader must know of all of them."""
+"""The selection of trials of a sweep, their groups, and the caption of their view."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import lru_cache
 from typing import Self, TypeVar
 
@@ -13,25 +14,33 @@ from farm.report.columns import Columns
 from farm.report.document import Alert, Block, Document, Paragraph, paragraphs
 from farm.report.numbers import label
 
-#: What must never be averaged over: columns wherever they differ.
+#: Labels that are never averaged over: they become columns if they differ.
 KINDS_OF_JOULES = ("domain", "quality", "simulated", "imported", "unit")
 #: The option that chooses trials.
 WHERE = "--where"
 
 Labels = Mapping[str, Scalar]
 T = TypeVar("T")
+E = TypeVar("E", bound=StrEnum)
+
+
+def parse_choice(option: str, name: str, choices: type[E]) -> E:
+    """Return the choice of this name; raises InputError with the names of all choices."""
+    if name not in set(choices):
+        raise InputError(f"{option}: expected {', '.join(choices)}, got {name!r}")
+    return choices(name)
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What to show: grouping, filters, domain."""
+    """The user's selection: grouping, filters, domain."""
 
     by: tuple[str, ...] = ()
     where: tuple[tuple[str, str], ...] = ()
     domain: Domain | None = None
     include_flagged: bool = False
-    targets: tuple[float, ...] = ()  #: accuracies, of which the energy until they are reached is shown
-    option: str = WHERE  #: that `where` came by
+    targets: tuple[float, ...] = ()  #: accuracies; views show the energy that training takes to reach them
+    option: str = WHERE  #: the options that `where` comes from
 
     @classmethod
     def parse(
@@ -43,24 +52,22 @@ class Selection:
         targets: Sequence[float] = (),
         option: str = WHERE,
     ) -> Self:
-        """From the command line; raises InputError."""
+        """Parse options of the command line; raises InputError."""
         pairs = []
         for item in (part for text in where for part in text.split(",")):
             name, sign, value = item.partition("=")
             if not (name and sign):
                 raise InputError(f"{option}: expected NAME=VALUE, got {item!r}")
             pairs.append((name.strip(), value.strip()))
-        if domain is not None and domain not in set(Domain):
-            raise InputError(f"--domain: expected {', '.join(Domain)}, got {domain!r}")
         for target in targets:
             if not 0 < target <= 1:
                 raise InputError(f"--target-accuracy: expected a share above 0, at most 1, such as 0.9, got {target:g}")
         keys = tuple(dict.fromkeys(name.strip() for name in by.split(",") if name.strip())) if by else ()
-        kept = Domain(domain) if domain else None
+        kept = None if domain is None else parse_choice("--domain", domain, Domain)
         return cls(keys, tuple(pairs), kept, include_flagged, tuple(sorted(set(targets))), option)
 
     def without_targets(self, kind: str) -> Self:
-        """Itself, where no accuracy is asked of a kind that has none; raises InputError."""
+        """Return the selection itself; raises InputError if it has accuracies, which only trainings reach."""
         if self.targets:
             raise InputError(f"--target-accuracy: sweeps of kind {kind} train nothing: leave it out")
         return self
@@ -68,13 +75,13 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """The samples of a sweep that are shown."""
+    """The selected samples of a sweep."""
 
     sweep: SweepRecord
-    samples: Sequence[UnitSample]  #: in the order of the rows
-    keys: tuple[str, ...]  #: to group them by
-    shared: Labels  #: what all rows share
-    averaged: Mapping[str, Sequence[Scalar]]  #: factors that differ inside the rows
+    samples: Sequence[UnitSample]  #: samples in the order of the rows
+    keys: tuple[str, ...]  #: the labels that group the samples into rows
+    shared: Labels  #: labels that are the same in all rows
+    averaged: Mapping[str, Sequence[Scalar]]  #: factors that differ inside rows, with their levels
     domains: Sequence[Domain]
 
     @property
@@ -84,21 +91,21 @@ class Selected:
 
     @property
     def has_imported(self) -> bool:
-        """Whether some of it was measured elsewhere."""
+        """Whether some samples were measured elsewhere."""
         return any(s.imported for s in self.samples)
 
     @property
     def unit(self) -> str:
-        """Of the work: image, ...; in a column of its own where it differs."""
+        """The unit of work, such as image; if units differ, they have a column of their own."""
         units = {labels.get("unit") for labels in distinct(s.labels for s in self.samples)}
         return str(units.pop() or "unit") if len(units) == 1 else "unit"
 
     def nothing(self) -> str:
-        """Where there is no sample."""
+        """Return the text for a sweep without samples."""
         return f"{self.title}\nNothing is measured yet. `farm status {self.sweep.id}` shows how the sweep progresses."
 
     def caption(self) -> list[str]:
-        """Title, what all rows share, what they average over, and how their joules were obtained."""
+        """Return lines on the title, shared labels, averaged factors and the origin of the joules."""
         shared = ", ".join(f"{n} {label(v)}" for n, v in self.shared.items() if v is not None and v is not False)
         averaged = ", ".join(f"{name} {' '.join(map(label, values))}" for name, values in self.averaged.items())
         return [
@@ -111,21 +118,21 @@ class Selected:
 
     @property
     def joules(self) -> str:
-        """Which joules these are, and how they were obtained."""
+        """The domains of the joules, and how the joules were obtained."""
         qualities = sorted({s.quality for s in self.samples}, key=lambda quality: quality.rank if quality else 9)
         how = "; ".join(obtained(quality, self.has_imported) for quality in qualities)
         return f"{' and '.join(self.domains)} joules: {how}"
 
     @property
     def warnings(self) -> list[str]:
-        """Why these joules are no measurements of this farm."""
+        """Reasons why these joules are not measurements of this farm."""
         return [
             *(["SIMULATED hardware: these joules are not real"] if any(s.simulated for s in self.samples) else []),
             *(["IMPORTED: measured elsewhere; this farm does not know how"] if self.has_imported else []),
         ]
 
     def about(self) -> list[Block]:
-        """The caption without the title, as blocks."""
+        """Return the caption without the title, as blocks."""
         alerts = {*self.warnings, *([self.joules] if any(s.quality is Quality.MODELLED for s in self.samples) else [])}
         return [Alert(line) if line in alerts else Paragraph(line) for line in self.caption()[1:]]
 
@@ -135,7 +142,7 @@ class Selected:
 
 
 def select(sweep: SweepRecord, samples: Sequence[UnitSample], selection: Selection, columns: Columns) -> Selected:
-    """Filter, sort, and choose the groups; raises InputError for a name or a value that no trial of the sweep knows."""
+    """Filter, sort and group samples; raises InputError for a name or a value that no trial of the sweep has."""
     check_names([s.labels for s in samples], selection.by)
     found = fitting(samples, lambda s: s.labels, selection.where, selection.option)
     captioned = (*columns.always, *columns.context, *columns.factors)
@@ -160,21 +167,21 @@ def select(sweep: SweepRecord, samples: Sequence[UnitSample], selection: Selecti
 
 
 def check_names(found: Sequence[Labels], names: Sequence[str]) -> None:
-    """Raise InputError for a name that no trial knows."""
+    """Raise InputError for a name that no trial has."""
     for name in names:
         if found and not any(name in labels for labels in found):
             raise InputError(f"no factor {name!r} in this sweep: there are {', '.join(label_names(found))}")
 
 
 def label_names(found: Iterable[Labels]) -> list[str]:
-    """All names, in order of appearance: few sets of them, however many trials there are."""
+    """Return all names in order of appearance; trials of one sweep have few different sets of names."""
     return list(dict.fromkeys(name for names in dict.fromkeys(map(tuple, distinct(found))) for name in names))
 
 
 def fitting(
     found: Sequence[T], labels: Callable[[T], Labels], where: Sequence[tuple[str, str]], option: str = WHERE
 ) -> list[T]:
-    """Those whose labels are spelt as wanted; raises InputError where that leaves none."""
+    """Return the items whose labels have the wanted values; raises InputError if there are none."""
     check_names([labels(item) for item in found], [name for name, _ in where])
     for name, wanted in where:
         fit = [item for item in found if _spelt(labels(item)[name]) == wanted.lower()]
@@ -194,7 +201,7 @@ def _levels(found: Sequence[Labels], name: str) -> list[Scalar]:
 
 
 def _in_order(found: Sequence[UnitSample], levels: Mapping[str, Sequence[Scalar]]) -> list[UnitSample]:
-    """By each of these names in turn, as its levels follow each other."""
+    """Return samples sorted by each of these names in turn, in the order of its levels."""
     places = [{level: place for place, level in enumerate(own)} for own in levels.values()]
     values = values_of([sample.labels for sample in found], tuple(levels))
     rank = {own: tuple([place[value] for place, value in zip(places, own, strict=True)]) for own in set(values)}
@@ -204,11 +211,11 @@ def _in_order(found: Sequence[UnitSample], levels: Mapping[str, Sequence[Scalar]
 
 @lru_cache(4096)
 def obtained(quality: Quality | None, is_imported: bool) -> str:
-    """How joules were, in words."""
+    """Return how joules were obtained, in words."""
     if quality is None and is_imported:
         return "nobody recorded how they were obtained"
     if quality is None:
-        return "unknown, no meter here: `farm doctor` says what is missing"
+        return "unknown, since no meter measured them: `farm doctor` names what is missing"
     return {
         Quality.COUNTER: "counted by the hardware",
         Quality.SAMPLED: "integrated from power readings",

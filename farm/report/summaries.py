@@ -1,4 +1,4 @@
-"""What views of summaries share: the columns of files, and what a row rests on."""
+"""Tables of summaries: the columns and rows that several views share."""
 
 from collections.abc import Collection, Iterable, Sequence
 
@@ -6,7 +6,7 @@ from farm.analysis.aggregate import P99_NEEDS, Summary
 from farm.model import Quality, Scalar
 from farm.report.document import Column, Form, Record, Row, Table, Value, key
 
-#: What a row rests on, then its figures. They stand in files; a view gives those that it shows a heading.
+#: Columns on the trials of a row, then columns of figures. All stand in files; a view adds headings to those it shows.
 TRIALS = (
     Column("trials"),
     Column("left_out"),
@@ -21,11 +21,11 @@ FIGURES = (
     Column("p95_s"),
     Column("p99_s"),
     Column("batches"),
-    Column("gross_j_per_unit", form=Form.MIDDLE),
+    Column("gross_j_per_unit", form=Form.NET_MEAN),
     Column("net_j_per_unit", form=Form.NET),
     Column("carbon_g_per_unit"),
 )
-#: Columns of kinds that time batches.
+#: Columns that only kinds with timed batches have.
 LATENCIES = frozenset({"p50_s", "p95_s", "p99_s", "batches"})
 
 
@@ -33,9 +33,9 @@ def columns(keys: Iterable[str], own: Iterable[Column] = (), but: Collection[str
     """Return the columns of a table of summaries.
 
     Args:
-        keys: what the summaries are grouped by.
-        own: columns of the view; one of a known name takes the place of that column, the others follow.
-        but: names of columns to leave out.
+        keys: The labels that group the summaries.
+        own: Columns of the view; they replace known columns of the same name, and the others follow.
+        but: Names of columns to leave out.
     """
     shown = {column.name: column for column in own}
     known = [shown.pop(column.name, column) for column in (*TRIALS, *FIGURES) if column.name not in but]
@@ -43,7 +43,7 @@ def columns(keys: Iterable[str], own: Iterable[Column] = (), but: Collection[str
 
 
 def trials_record(summary: Summary) -> dict[str, Scalar]:
-    """Return the values of the keys, and what the row rests on."""
+    """Return the values of the keys, and facts on the trials of the row."""
     return {
         **summary.labels,
         "trials": summary.trials,
@@ -56,13 +56,9 @@ def trials_record(summary: Summary) -> dict[str, Scalar]:
 
 
 def row(summary: Summary, **own: Value) -> Row:
-    """Return a row of a table with `columns`; `own`: the values of the view's own columns."""
+    """Return a row for a table with `columns`; `own` has the values of the view's own columns."""
     figures: dict[str, Value] = {
-        "units_per_s": summary.units_per_s,
-        "p50_s": summary.p50_s,
-        "p95_s": summary.p95_s,
-        "p99_s": summary.p99_s,
-        "batches": summary.batches,
+        **{name: getattr(summary, name) for name in ("units_per_s", "p50_s", "p95_s", "p99_s", "batches")},
         "gross_j_per_unit": summary.gross_j,
         "net_j_per_unit": summary.net_j,
         "carbon_g_per_unit": summary.carbon_g,
@@ -79,7 +75,7 @@ def records(summaries: Sequence[Summary]) -> list[Record]:
 
 
 def doubts(summary: Summary) -> str:
-    """Return in brackets what keeps joules from being a measurement; empty where nothing does."""
+    """Return in brackets whether joules are modelled or simulated; empty if they were measured."""
     words = ["modelled"] if summary.quality is Quality.MODELLED else []
     words += ["simulated"] if summary.simulated else []
     return f" ({', '.join(words)})" if words else ""

@@ -8,37 +8,37 @@ from typing import Any
 
 from farm.model.errors import InputError
 
-#: A chart in a page has the page's colours; one by itself is dark on white.
-_OF_PAGE = re.compile(r"var\(--\w+, (#\w+)\)|currentColor")
+#: Colours that a chart takes from its page; a separate chart is dark on white.
+_PAGE_COLOUR = re.compile(r"var\(--\w+, (#\w+)\)|currentColor")
 _INK, _PAPER = "#1b1f24", "white"
-_PIXELS = 3  #: of a PNG to one of the chart
+_PIXELS = 3  #: pixels of a PNG for each pixel of the chart
 
 
 def drawn(spec: Mapping[str, Any]) -> str:
-    """An SVG to stand inside a page; raises InputError where the library is missing, as all of these do."""
+    """Return an SVG for a page; every function here raises InputError if the library is missing."""
     svg: str = library().vegalite_to_svg(dict(spec), allowed_base_urls=[])
     return svg
 
 
 def alone(spec: Mapping[str, Any]) -> str:
-    """An SVG to stand by itself."""
+    """Return an SVG for a file of its own."""
     return drawn(_on_paper(spec))
 
 
 def picture(spec: Mapping[str, Any]) -> bytes:
-    """A PNG, sharp enough to print."""
+    """Return a PNG in a resolution for print."""
     png: bytes = library().vegalite_to_png(_on_paper(spec), scale=_PIXELS, allowed_base_urls=[])
     return png
 
 
 def _on_paper(spec: Mapping[str, Any]) -> dict[str, Any]:
-    text = _OF_PAGE.sub(lambda colour: colour[1] or _INK, json.dumps({**spec, "background": _PAPER}))
+    text = _PAGE_COLOUR.sub(lambda colour: colour[1] or _INK, json.dumps({**spec, "background": _PAPER}))
     plain: dict[str, Any] = json.loads(text)
     return plain
 
 
 def library() -> ModuleType:
-    """That draws; raises InputError where it is missing."""
+    """Return the library that draws; raises InputError if it is missing."""
     try:
         import vl_convert  # noqa: PLC0415 - large, and for charts alone
     except ModuleNotFoundError:

@@ -1,6 +1,6 @@
-"""sweep.yaml: what sweeps of every kind share, the place of every error, and the name of what a sweep means.
+"""sweep.yaml: the fields that sweeps of every kind share, the position of every error, and the id of a sweep.
 
-`farm.kinds` adds what each kind has for itself, and reads sweep files.
+`farm.kinds` adds the fields of each kind, and reads sweep files.
 """
 
 from farm.spec.factors import Exclusion, ExclusionsOf, Factors, remaining

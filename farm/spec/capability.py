@@ -1,4 +1,4 @@
-"""What a job may ask of a machine instead of its name: `gpu.memory_gib >= 40 and cpu.model ~ EPYC`."""
+"""Capabilities that a job may require of a machine: `gpu.memory_gib >= 40 and cpu.model ~ EPYC`."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -13,8 +13,8 @@ from farm.model import queue_for
 from farm.model.errors import InputError
 from farm.spec.types import shown, suggestion
 
-#: What may be asked for, by its path in `Machine.hardware`. A name in `_gib` stands for one in `_bytes`, in whole GiB:
-#: a board of 80 GB reports 79.6.
+#: Facts that conditions may use, by their paths in `Machine.hardware`. A name that ends in `_gib` reads the fact that
+#: ends in `_bytes`, rounded to whole GiB, since a board of 80 GB reports 79.6.
 FACTS: Mapping[str, Literal["text", "number", "switch"]] = {
     "cpu.model": "text",
     "cpu.sockets": "number",
@@ -38,9 +38,9 @@ FACTS: Mapping[str, Literal["text", "number", "switch"]] = {
     "virtualisation.hypervisor": "switch",
     "virtualisation.container": "switch",
 }
-#: What a user may have meant, to what to write: a unit is easily forgotten.
+#: Corrections of paths: users easily forget a unit.
 _ALIASES = {name: name for name in FACTS} | {re.sub("_(gib|w)$", "", name): name for name in FACTS}
-#: How a value may be compared, and what may be written on the right.
+#: Comparisons of each type of fact, and the values that they expect.
 _SIGNS = {"text": ("=", "!=", "~"), "number": ("=", "!=", ">=", ">", "<=", "<"), "switch": ("=", "!=")}
 _VALUES = {"text": "a text such as EPYC", "number": "a number such as 40", "switch": "true or false"}
 _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -55,14 +55,14 @@ _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
 _CONDITION = re.compile(r"\s*([^\s<>=!~]+)\s*(>=|<=|!=|=|>|<|~)\s*(.*?)\s*", re.DOTALL)
 _CANONICAL = re.compile(r"[a-z_.]+ [<>=!~]+ ")
 _AND = re.compile(r"\s+and\s+")
-#: In a text they are meant to join conditions.
+#: A text with one of these words was meant as several conditions.
 _JOINING = {"and", "or", "&&", "||"}
 MAX_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One thing that is asked for."""
+    """A condition on one fact of a machine."""
 
     path: str
     sign: str
@@ -79,14 +79,14 @@ class Condition:
         return f"{self.path} {self.sign} {value}"
 
     def holds(self, hardware: Mapping[str, JsonValue]) -> bool:
-        """Whether it is so; what is not known of a machine does not hold."""
+        """Return True if the machine meets the condition; an unknown fact meets no condition."""
         found = _known(self.path, hardware)
         return found is not None and _COMPARE[self.sign](found, self.value)
 
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """Conditions that hold together; as text it is always written in the same way."""
+    """Conditions that a machine must all meet; equal capabilities have equal texts."""
 
     conditions: tuple[Condition, ...]
 
@@ -94,25 +94,25 @@ class Capability:
         return " and ".join(sorted({str(condition) for condition in self.conditions}))
 
     def fits(self, hardware: Mapping[str, JsonValue]) -> bool:
-        """Whether a machine with this hardware can do it."""
+        """Return True if a machine with this hardware meets all conditions."""
         return all(condition.holds(hardware) for condition in self.conditions)
 
 
 def parse(text: str) -> Capability:
-    """Read conditions joined by `and`; raises InputError that says what was expected."""
+    """Parse conditions joined by `and`; raises InputError."""
     if len(text) > MAX_LENGTH:
         raise InputError(f"expected at most {MAX_LENGTH} characters, got {len(text)}")
     return Capability(tuple(_condition(part) for part in _AND.split(text.strip())))
 
 
 def is_capability(target: str) -> bool:
-    """Whether a job's target, or what stands for its queue, is a capability rather than a place."""
+    """Return True if a target, or the value of a queue column, is a capability rather than a queue."""
     return _CANONICAL.match(target) is not None
 
 
 @lru_cache
 def queue_of(target: str) -> str:
-    """What a job's row has as its queue: the broker's, or a capability, which the controller turns into machines'."""
+    """Return the queue of a target; a capability stays, until the controller replaces it by queues of machines."""
     return target if is_capability(target) else queue_for(target)
 
 
@@ -123,7 +123,7 @@ def _condition(text: str) -> Condition:
     path, sign, value = found.groups()
     if path not in FACTS:
         hint = suggestion(path, _ALIASES)
-        raise InputError(f"nothing is known as {shown(path)}{hint}: expected one of {', '.join(FACTS)}")
+        raise InputError(f"unknown fact {shown(path)}{hint}: expected one of {', '.join(FACTS)}")
     kind = FACTS[path]
     if sign not in _SIGNS[kind]:
         raise InputError(f"{path}: expected one of {' '.join(_SIGNS[kind])} before {_VALUES[kind]}, got {sign}")
@@ -139,7 +139,7 @@ def _read(path: str, kind: str, text: str) -> str | float | bool:
     joining = next((word for word in plain.split() if word.casefold() in _JOINING), None)
     if kind == "text" and joining:
         raise InputError(
-            f"{path}: conditions are joined by and, there is no {joining}: expected a text that all of these machines "
+            f"{path}: only `and` joins conditions, not {joining}: expected a text that all of these machines "
             f"have, or a target for each, got {shown(text)}"
         )
     if kind == "text" and plain and plain.isprintable():
@@ -148,7 +148,7 @@ def _read(path: str, kind: str, text: str) -> str | float | bool:
 
 
 def _known(path: str, hardware: Mapping[str, JsonValue]) -> str | float | bool | None:
-    """A fact of the kind that it has to be, or None."""
+    """Return a fact in its type, or None if it is unknown or of another type."""
     found: Any = hardware
     for part in path.replace("_gib", "_bytes").split("."):
         found = found.get(part) if isinstance(found, Mapping) else None

@@ -1,4 +1,4 @@
-"""Factors and exclusions: what every kind of sweep varies, whatever its factors are."""
+"""Factors and exclusions of sweeps of every kind."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -15,29 +15,29 @@ from farm.spec.types import OneOrMore, shown
 
 
 class Factors(Frozen):
-    """What a trial runs; every field is a tuple of levels."""
+    """Factors of a sweep; every field is a tuple of levels."""
 
     @property
     def size(self) -> int:
-        """How many combinations there are."""
+        """Number of combinations."""
         return math.prod(len(levels) for levels in dict(self).values())
 
     def combinations(self) -> Iterator[Point]:
-        """Every combination, the last factor changing fastest; keys in the order of the fields."""
+        """Return every combination of levels; the last factor changes fastest."""
         names = tuple(type(self).model_fields)
         return (dict(zip(names, levels, strict=True)) for levels in product(*dict(self).values()))
 
 
 class Exclusion(Frozen):
-    """A partial point: every point that has one of the given values in all the given factors is left out."""
+    """A rule that leaves out every point with one of the given values in each of the given factors."""
 
     @property
     def given(self) -> Mapping[str, tuple[Any, ...]]:
-        """The factors that are given, with their values."""
+        """Given factors with their values."""
         return {name: values for name, values in self if values}
 
-    def strangers(self, workload: Factors) -> Iterator[tuple[str, str]]:
-        """The factors in which no point of the workload has any of the values, with what is wrong."""
+    def unmatched(self, workload: Factors) -> Iterator[tuple[str, str]]:
+        """Yield the factors whose values no point of the workload has, each with an error."""
         for name, values in self.given.items():
             levels = getattr(workload, name)
             if not set(values) & set(levels):
@@ -47,7 +47,7 @@ class Exclusion(Frozen):
 
 @cache
 def exclusion_of(factors: type[Factors]) -> type[Exclusion]:
-    """The exclusion with the factors of a kind, none of them given."""
+    """Return the class of exclusions with these factors."""
     fields: dict[str, Any] = {
         name: (Annotated[field.annotation, *field.metadata], Field((), description=field.description))
         for name, field in factors.model_fields.items()
@@ -57,7 +57,7 @@ def exclusion_of(factors: type[Factors]) -> type[Exclusion]:
 
 @dataclass(frozen=True, eq=False)
 class ExclusionsOf:
-    """For the field `exclude` of a kind: the keys of each exclusion are the factors of the kind."""
+    """An annotation of the field `exclude` of a kind: each exclusion has the factors of the kind as keys."""
 
     factors: type[Factors]
 
@@ -68,7 +68,7 @@ class ExclusionsOf:
 
 
 def remaining(workload: Factors, exclude: tuple[Exclusion, ...]) -> Iterator[Point]:
-    """The combinations of a workload that no rule leaves out, in their order."""
+    """Yield the combinations of a workload that no rule leaves out, in their order."""
     rules = [{name: frozenset(values) for name, values in rule.given.items()} for rule in exclude]
     for point in workload.combinations():
         if not any(all(point[name] in values for name, values in rule.items()) for rule in rules):

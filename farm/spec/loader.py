@@ -1,6 +1,6 @@
-"""Sweep files: read one with the place of every error, print their schema, name them by what they mean.
+"""Sweep files: reading with the position of every error, their JSON Schema, and the ids of sweeps.
 
-Functions that need to know the kinds take their models, by the name of the kind: `farm.kinds` passes those installed.
+Functions take the models of all kinds by the names of the kinds; `farm.kinds` passes the installed ones.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ def load_sweep(path: Path, models: Models) -> Sweep:
     """Read a sweep file.
 
     Raises:
-        SweepError: the file cannot be read, or is wrong; it holds every problem, one line each.
+        SweepError: The file cannot be read, or is wrong; the error has a line for each problem.
     """
     try:
         with path.open("rb") as file:
@@ -51,13 +51,13 @@ def parse_sweep(text: str, name: str, folder: Path, models: Models) -> Sweep:
     """Read a sweep from text.
 
     Args:
-        text: the YAML.
-        name: what error messages call the file.
-        folder: where the relative paths of the sweep begin.
-        models: the schema of each kind.
+        text: The YAML.
+        name: The name of the file in error messages.
+        folder: The folder of relative paths in the sweep.
+        models: The model of each kind.
 
     Raises:
-        SweepError: it holds every problem, one line each, in the order of the text.
+        SweepError: The sweep is wrong; the error has a line for each problem, in the order of the text.
     """
     if len(text.encode(errors="replace")) > MAX_BYTES:
         raise SweepError([_too_large(name)])
@@ -86,7 +86,7 @@ def parse_sweep(text: str, name: str, folder: Path, models: Models) -> Sweep:
 
 
 def restored(record: SweepRecord, model: type[Sweep]) -> Sweep:
-    """Return the sweep that was submitted, from what the store keeps of it."""
+    """Return the submitted sweep from its record in the store."""
     return model.model_validate_json(record.meaning, context={"folder": "/"})
 
 
@@ -99,7 +99,7 @@ def _line(name: str, place: Place, field: str, text: str) -> str:
 
 
 def _depends_on_kind(details: ErrorDetails, models: Models) -> bool:
-    """Return True if only the kind, which is unknown, could say whether this is wrong."""
+    """Return True if only the kind, which is unknown, decides whether this is a problem."""
     section = details["loc"][0] if details["loc"] else ""
     is_a_kinds_own = any(section in model.model_fields for model in models.values())
     return section in {"workload", "exclude"} or (section not in Sweep.model_fields and is_a_kinds_own)
@@ -122,7 +122,7 @@ def _located(
 
 
 def _written(loc: Loc, document: Document) -> Loc:
-    """The location in the text: without the index of a scalar that stands for a list, or what a short form hides."""
+    """Return the location in the text, without parts that a scalar or a short form leaves out."""
     written: Loc = ()
     for part in loc:
         if (*written, part) in document.places:
@@ -131,7 +131,7 @@ def _written(loc: Loc, document: Document) -> Loc:
 
 
 def _field(loc: Loc) -> str:
-    """`workload.batch_size[2]`; the empty text for the whole file."""
+    """Return the name of a field, such as `workload.batch_size[2]`; an empty text for the whole file."""
     name = ""
     for part in loc:
         if isinstance(part, int):
@@ -154,7 +154,7 @@ def _unknown_key(loc: Loc, sweep: type[Sweep]) -> str:
 
 
 def _keys_beside(loc: Loc, sweep: type[Sweep]) -> tuple[str, ...]:
-    """The keys that may stand at a place: those of the models that it may hold."""
+    """Return the keys that may stand beside a key."""
     models: list[type[BaseModel]] = [sweep]
     for part in loc[:-1]:
         name = "workload" if part == "exclude" else part
@@ -165,7 +165,7 @@ def _keys_beside(loc: Loc, sweep: type[Sweep]) -> tuple[str, ...]:
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The models that a field may hold; a root model stands for what it holds."""
+    """Yield the models that a field may hold; a root model is replaced by its content."""
     if isinstance(annotation, type) and issubclass(annotation, RootModel):
         yield from _models_in(annotation.model_fields["root"].annotation)
     elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -183,7 +183,7 @@ def _wrong_value(details: ErrorDetails) -> str:
 
 
 def canonical(sweep: Sweep) -> str:
-    """Return what the sweep means, as JSON: layout, comments and order of keys and lists make no difference."""
+    """Return the meaning of a sweep as JSON, independent of layout, comments and order of keys and lists."""
     meaning = sweep.model_dump(mode="json")
     meaning["measure"] = profile_settings(sweep.measure).model_dump(mode="json")
     for name in sweep.ordered:
@@ -193,7 +193,7 @@ def canonical(sweep: Sweep) -> str:
 
 
 def canonical_json(value: Any) -> str:
-    """JSON with sorted keys and sorted lists (every list of a sweep is a set)."""
+    """Return JSON with sorted keys and sorted lists, since every list of a sweep is a set."""
     return json.dumps(_sorted(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
@@ -206,7 +206,7 @@ def _sorted(value: Any) -> Any:
 
 
 def sweep_id(sweep: Sweep, generation: int = 1) -> str:
-    """12 hex digits of what the sweep means; a sweep that is measured anew gets `.2`, `.3`, ..."""
+    """Return 12 hex digits of the meaning of a sweep; later generations end in `.2`, `.3`, ..."""
     digest = hashlib.sha256(canonical(sweep).encode()).hexdigest()[:12]
     return digest if generation == 1 else f"{digest}.{generation}"
 

@@ -1,4 +1,4 @@
-"""A sweep as written: what the schema of sweep.yaml has for every kind."""
+"""The fields that the schema of sweep.yaml has for every kind."""
 
 from typing import Annotated, Any, ClassVar, Self
 
@@ -31,14 +31,14 @@ from farm.spec.types import (
     suggestion,
 )
 
-#: In the validation's context: the names of the kinds that a sweep may be of.
+#: The key of the names of known kinds in the context of the validation.
 KNOWN_KINDS = "kinds"
-#: More than this is a mistake rather than a plan.
+#: A sweep with more jobs is more likely a mistake than a plan.
 MAX_JOBS = 100_000
 
 
 class Measure(Frozen):
-    """How a trial measures: a profile, and any of its fields that shall differ."""
+    """Settings of a trial's measurement: a profile, and fields that differ from it."""
 
     profile: Profile = Field("full", description="quick (for demos), screening or full")
     baseline: IdlePower = Field(
@@ -68,7 +68,7 @@ class Measure(Frozen):
 
 
 class Repetitions(Frozen):
-    """How often each point is measured, each time in a fresh process."""
+    """Number of times that each point is measured, each time in a fresh process."""
 
     min: Count = Field(5, description="repetitions that are planned at once")
     max: Count = Field(30, description="never more than this")
@@ -86,7 +86,7 @@ class Repetitions(Frozen):
 
 
 class Carbon(Frozen):
-    """Where the electricity comes from."""
+    """Origin of the electricity."""
 
     country: Country = Field(description="ISO 3166 alpha-3 code, such as NLD")
 
@@ -98,14 +98,14 @@ def _exactly(value: Any) -> Any:
 EXACTLY = ShortForm(_exactly, {"type": "integer", "minimum": 1, "maximum": 1000})
 
 
-# Fields that a sweep of a kind declares with its own types.
+# Fields that each kind declares again with types of its own.
 KIND: Any = Field(description="what a trial does")
 WORKLOAD: Any = Field(description="what a trial runs; every list is a factor")
 EXCLUDE: Any = Field((), description="points to leave out")
 
 
 def _known(kind: Any, info: ValidationInfo) -> Any:
-    """Reject a kind that is not among those in the validation's context, where it names some."""
+    """Reject a kind that is not among the known kinds in the context of the validation, if it has any."""
     known = (info.context or {}).get(KNOWN_KINDS)
     if known is None or kind in known:
         return kind
@@ -114,14 +114,14 @@ def _known(kind: Any, info: ValidationInfo) -> Any:
 
 
 class Sweep(Frozen):
-    """What sweeps of every kind have in common.
+    """A sweep, with the fields that every kind has.
 
-    A kind declares `kind`, `workload` and `exclude` anew: see docs/extending.md.
+    A kind declares `kind`, `workload` and `exclude` again: see docs/extending.md.
     """
 
-    #: Half-width of the 95 % interval to reach where a sweep names none, as a share of the mean.
+    #: Half-width of the 95 % interval to reach if a sweep names none, as a share of the mean.
     usual_target: ClassVar[float] = 0.05
-    #: Fields in which the order of keys and lists has a meaning.
+    #: Fields whose keys and lists have a meaningful order.
     ordered: ClassVar[tuple[str, ...]] = ()
 
     name: Name = Field(description="letters, digits, - and _, at most 60")
@@ -154,10 +154,10 @@ class Sweep(Frozen):
     @classmethod
     def _removes_some(cls, exclude: tuple[Exclusion, ...], info: ValidationInfo) -> tuple[Exclusion, ...]:
         workload = info.data.get("workload")
-        if workload is None:  # it has problems of its own
+        if workload is None:  # the workload is invalid
             return exclude
         problems: list[tuple[Loc, str]] = [
-            ((index, name), text) for index, rule in enumerate(exclude) for name, text in rule.strangers(workload)
+            ((index, name), text) for index, rule in enumerate(exclude) for name, text in rule.unmatched(workload)
         ]
         problems += [((i,), "expected at least one factor") for i, rule in enumerate(exclude) if not rule.given]
         refuse(problems)
@@ -177,12 +177,12 @@ class Sweep(Frozen):
 
 
 def stopping_rule(sweep: Sweep) -> StoppingRule:
-    """How often each point is repeated."""
+    """Return the rule for the number of repetitions of each point."""
     written = sweep.repetitions
     return StoppingRule(min=written.min, max=written.max, target=written.target or sweep.usual_target)
 
 
 def profile_settings(measure: Measure) -> MeasureSettings:
-    """The profile's settings with the sweep's own fields in their place."""
+    """Return the settings of the profile, replaced by those that the sweep names."""
     own = measure.model_dump(exclude_none=True)
     return PROFILES[measure.profile].model_copy(update=own)

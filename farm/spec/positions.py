@@ -1,7 +1,7 @@
-"""YAML text to plain values, with the place of every key and value.
+"""A reader of YAML that keeps the position of every key and value.
 
-A strict subset, so that a file means one thing and cannot explode: the core schema of YAML 1.2 (`yes` and dates are
-texts), one document, plain keys, no tags, no anchors, no aliases, bounded depth and number of values.
+It reads a strict subset, so that a file is unambiguous and cannot expand without limit: the core schema of YAML 1.2
+(`yes` and dates are text), one document, plain keys, no tags, anchors or aliases, and limits on depth and size.
 """
 
 import re
@@ -26,7 +26,7 @@ from ruamel.yaml.reader import ReaderError
 MAX_DEPTH = 16
 MAX_VALUES = 20_000
 
-#: The way to a value from the root: keys of mappings, indices of lists.
+#: The path to a value from the root: keys of mappings and indices of lists.
 Loc: TypeAlias = tuple[str | int, ...]
 
 _WORDS: Mapping[str, JsonValue] = {
@@ -41,14 +41,14 @@ _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 
 class Place(NamedTuple):
-    """Where something stands in a text; both count from 1."""
+    """A position in a text; line and column count from 1."""
 
     line: int
     column: int
 
 
 class Problem(NamedTuple):
-    """What is wrong at a place, in one line."""
+    """A problem at a position, in one line."""
 
     place: Place
     text: str
@@ -56,22 +56,22 @@ class Problem(NamedTuple):
 
 @dataclass(frozen=True)
 class Document:
-    """What a text says, and where it says so."""
+    """The content of a text, with positions and problems."""
 
-    value: JsonValue  #: None as well when the text is not YAML: then there are problems
-    places: Mapping[Loc, Place]  #: of every value
-    keys: Mapping[Loc, Place]  #: of every key of a mapping
+    value: JsonValue  #: None also if the text is not YAML; then there are problems
+    places: Mapping[Loc, Place]  #: positions of values
+    keys: Mapping[Loc, Place]  #: positions of keys of mappings
     problems: tuple[Problem, ...]
 
 
 def read(text: str) -> Document:
-    """Read one document; never raises: what is wrong with the text is in the problems."""
+    """Read one document; this never raises, since the document lists its problems."""
     reader = _Reader(text)
     value: JsonValue = None
     try:
         value = reader.document()
-    except _GaveUp as reason:
-        reader.problems.append(reason.problem)
+    except _Unreadable as error:
+        reader.problems.append(error.problem)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         reader.problems.append(Problem(_place(mark), _not_yaml(error.context, error.problem)))
@@ -89,8 +89,8 @@ def _not_yaml(*parts: str | None) -> str:
     return "not YAML: " + "".join(char if char.isprintable() else "?" for char in words)
 
 
-class _GaveUp(Exception):
-    """The text is beyond what is worth reading on."""
+class _Unreadable(Exception):
+    """A problem that ends the reading."""
 
     def __init__(self, place: Place, text: str) -> None:
         self.problem = Problem(place, text)
@@ -98,18 +98,18 @@ class _GaveUp(Exception):
 
 
 class _Reader:
-    """Builds values from the events of the parser: no object is made from a tag, and depth is checked on the way."""
+    """A builder of values from parser events; it makes no object from a tag, and checks the depth."""
 
     def __init__(self, text: str) -> None:
         self._events = YAML(typ="safe", pure=True).parse(text)
         self._values = 0
-        self.place = Place(1, 1)  #: how far the reader came
+        self.place = Place(1, 1)  #: the end of the last event
         self.places: dict[Loc, Place] = {}
         self.keys: dict[Loc, Place] = {}
         self.problems: list[Problem] = []
 
     def document(self) -> JsonValue:
-        """The first document of the stream; a second one is a problem."""
+        """Return the first document of the stream; a second one is a problem."""
         self._next()
         if isinstance(self._next(), StreamEndEvent):
             return None
@@ -129,11 +129,11 @@ class _Reader:
         place = _place(event.start_mark)
         self._values += 1
         if len(loc) > MAX_DEPTH:
-            raise _GaveUp(place, f"nested more than {MAX_DEPTH} levels deep")
+            raise _Unreadable(place, f"nested more than {MAX_DEPTH} levels deep")
         if self._values > MAX_VALUES:
-            raise _GaveUp(place, f"more than {MAX_VALUES} values in one file")
+            raise _Unreadable(place, f"more than {MAX_VALUES} values in one file")
         if isinstance(event, ScalarEvent) and event.value == "" and loc in self.keys:
-            place = self.keys[loc]  # the parser places a value that is not there on the next line
+            place = self.keys[loc]  # the parser places an empty value on the next line
         self.places.setdefault(loc, place)
         if isinstance(event, AliasEvent) or event.anchor:
             self.problems.append(Problem(place, "anchors and aliases are not supported: write the value out"))
@@ -163,15 +163,15 @@ class _Reader:
             first = self.keys.setdefault((*loc, key), place)
             value = self._value(self._next(), (*loc, key))
             if key in entries:
-                self.problems.append(Problem(place, f"the key {key!r} is there twice, first in line {first.line}"))
+                self.problems.append(Problem(place, f"the key {key!r} occurs twice, first in line {first.line}"))
             entries.setdefault(key, value)
         return entries
 
     def _key(self, event: Any) -> str:
-        """The text of a key, whatever it would mean as a value."""
+        """Return the text of a key, which is never converted to a number or a boolean."""
         if isinstance(event, ScalarEvent) and not event.anchor and not event.tag:
             return str(event.value)
-        raise _GaveUp(_place(event.start_mark), "expected a plain key such as `name`")
+        raise _Unreadable(_place(event.start_mark), "expected a plain key such as `name`")
 
 
 def _place(mark: Any) -> Place:
@@ -183,7 +183,7 @@ def _short(tag: Any) -> str:
 
 
 def _plain(text: str) -> JsonValue:
-    """What an unquoted scalar means by the core schema."""
+    """Return the value of an unquoted scalar in the core schema."""
     if text in _WORDS:
         return _WORDS[text]
     if _INTEGER.fullmatch(text):

@@ -1,4 +1,4 @@
-"""The hardware that a sweep is for, as written."""
+"""Targets: the hardware that a sweep names."""
 
 from difflib import get_close_matches
 from typing import Annotated
@@ -11,19 +11,19 @@ from farm.spec import capability
 from farm.spec.types import Expected, matching, problem, same
 
 TARGET_WORDS = ("any", "each-hardware", "each-machine")
-#: Whatever compares something; `capability.parse` says what is wrong with it.
+#: Any text with a comparison; `capability.parse` reports its errors.
 _COMPARISON = r"[^<>=~]*[<>=~].*"
 
 
 def _no_slip(name: str) -> str:
-    """The name of a machine that looks like a slip of a word with a meaning is refused."""
+    """Reject the name of a machine that looks like a misspelt target word."""
     if name not in TARGET_WORDS and get_close_matches(name.casefold().replace("_", "-"), TARGET_WORDS, cutoff=0.9):
         raise ValueError("nearly a known word")
     return name
 
 
 def _canonical(text: str) -> str:
-    """A capability is always written in the same way: it names jobs."""
+    """Return a capability in its canonical form, since it is part of the ids of jobs."""
     if not any(sign in text for sign in "<>=~"):
         return text
     try:

@@ -1,4 +1,4 @@
-"""The types of the fields of a sweep: each says in one phrase what it expects, whatever pydantic would say.
+"""Types of the fields of a sweep; the error of each names in one phrase what the field expects.
 
 A problem is a `PydanticCustomError` of type `PROBLEM` whose context holds the finished text under the same name.
 """
@@ -29,7 +29,7 @@ MAX_NAME = 200
 
 
 def shown(value: object) -> str:
-    """A value as a user would know it again, on one line."""
+    """Return a value on one line, in a form that a user recognises."""
     match value:
         case None:
             return "null"
@@ -45,7 +45,7 @@ def shown(value: object) -> str:
 
 
 def suggestion(word: object, candidates: Mapping[str, str]) -> str:
-    """` (did you mean 'x'?)`, or nothing; `candidates` maps what a user may have meant to what to write."""
+    """Return ` (did you mean 'x'?)`, or an empty text; `candidates` maps misspelt words to corrections."""
     if not isinstance(word, str) or not 3 <= len(word) <= 100:
         return ""
     wanted = word.casefold()
@@ -62,12 +62,12 @@ def suggestion(word: object, candidates: Mapping[str, str]) -> str:
 
 
 def problem(text: str) -> PydanticCustomError:
-    """What a validator raises: `text` goes to the user as it is."""
+    """Return the error that a validator raises; users see `text` unchanged."""
     return PydanticCustomError(PROBLEM, "{problem}", {PROBLEM: text})
 
 
 def refuse(problems: Iterable[tuple[Loc, str]]) -> None:
-    """Raise all problems at once, each at its place below the value being validated; fine when there is none."""
+    """Raise all problems at once, each with its location below the validated value; return if there are none."""
     details = [InitErrorDetails(type=problem(text), loc=loc, input=None) for loc, text in problems]
     if details:
         raise ValidationError.from_exception_data("sweep", details)
@@ -75,13 +75,13 @@ def refuse(problems: Iterable[tuple[Loc, str]]) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Expected:
-    """What a field expects, in one phrase; what is near one of the candidates gets a suggestion."""
+    """An annotation with the phrase for the values that a field expects, and candidates for suggestions."""
 
-    phrase: str = ""  #: default: the options of the Literal
+    phrase: str = ""  #: the default names the options of the Literal
     candidates: Mapping[str, str] = field(default_factory=dict)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        """Wrap the type's own check."""
+        """Return a schema that replaces the errors of the type's own check."""
         options = get_args(source) if get_origin(source) is Literal else ()
         phrase = self.phrase or (f"one of {', '.join(options)}" if len(options) > 1 else options[0])
         candidates = self.candidates or dict(zip(options, options, strict=True))
@@ -99,7 +99,7 @@ class Expected:
 
 
 def _needs_quotes(value: Any, check: core_schema.ValidatorFunctionWrapHandler) -> bool:
-    """Whether a number would do if it were a text."""
+    """Return True if a number would be valid as text."""
     if not isinstance(value, int | float):
         return False
     try:
@@ -111,12 +111,12 @@ def _needs_quotes(value: Any, check: core_schema.ValidatorFunctionWrapHandler) -
 
 @dataclass(frozen=True, eq=False)
 class OneOrMore:
-    """For a tuple: a scalar stands for a list of one; lists that are too short and duplicates are refused."""
+    """An annotation of a tuple: one value stands for a list of one; short lists and duplicates are rejected."""
 
     least: int = 1
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        """Listed before, distinct after the items' own checks."""
+        """Return a schema that makes a list before the checks of the items, and rejects duplicates after them."""
         items = core_schema.no_info_before_validator_function(self._listed, handler(source))
         return core_schema.no_info_after_validator_function(_distinct, items)
 
@@ -130,7 +130,7 @@ class OneOrMore:
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        """One item, or a list of them."""
+        """Return the schema of one item, or a list of items."""
         several = handler(schema)
         limits = {"minItems": self.least, "maxItems": MAX_ITEMS, "uniqueItems": True}
         return {"anyOf": [several["items"], several | limits]}
@@ -148,34 +148,29 @@ def _distinct(items: tuple[Any, ...]) -> tuple[Any, ...]:
 
 @dataclass(frozen=True, eq=False)
 class ShortForm:
-    """A shorter way to write a value: `expand` turns it into the long one and leaves anything else alone."""
+    """A short form of a value; `expand` turns it into the long form and leaves any other value unchanged."""
 
     expand: Callable[[Any], Any]
     schema: Mapping[str, Any]  #: JSON Schema of the short form
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        """Expanded before the type's own check."""
+        """Return a schema that expands the short form before the type's own check."""
         return core_schema.no_info_before_validator_function(self.expand, handler(source))
 
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        """Either form."""
+        """Return the schema of either form."""
         return {"anyOf": [dict(self.schema), handler(schema)]}
 
 
-def _percent(value: Any) -> Any:
-    read = durations.share(value) if isinstance(value, str) else None
-    return value if read is None else read
-
-
-def _seconds(value: Any) -> Any:
-    read = durations.seconds(value) if isinstance(value, str) else None
-    return value if read is None else read
+def _expand(parse: Callable[[str], float | None]) -> Callable[[Any], Any]:
+    """Return a function that parses text, and leaves other values and other text unchanged."""
+    return lambda value: value if not isinstance(value, str) or (read := parse(value)) is None else read
 
 
 def path_or(*words: str) -> AfterValidator:
-    """One of the words, or a path: made absolute from the folder in the validation's context. Null stays null."""
+    """Return a validator of the words or a path; it makes a path absolute by the folder in its context."""
 
     def resolve(text: str | None, info: ValidationInfo) -> str | None:
         if text is None or text in words:
@@ -191,13 +186,13 @@ def path_or(*words: str) -> AfterValidator:
 
 @dataclass(frozen=True, eq=False)
 class Among:
-    """A text out of a long list, or one that fits a regular expression."""
+    """An annotation of a text: one of many options, or a match of a regular expression."""
 
     options: tuple[str, ...]
     pattern: str = ""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        """A literal, so that editors complete it."""
+        """Return a literal of the options, so that editors complete them."""
         listed = core_schema.literal_schema(list(self.options))
         if not self.pattern:
             return listed
@@ -206,17 +201,17 @@ class Among:
 
 
 def same(*words: str) -> dict[str, str]:
-    """Candidates of `Expected` that are written as they are meant."""
+    """Return candidates of `Expected` that need no correction."""
     return {word: word for word in words}
 
 
 def matching(pattern: str) -> Any:
-    """A text that fits a regular expression."""
+    """Return the constraint that a text matches a regular expression."""
     return Field(strict=True, pattern=pattern)
 
 
 def integer(low: int, high: int) -> Any:
-    """A whole number between two limits, both included."""
+    """Return the constraint that an integer lies between two limits, which are included."""
     return Field(strict=True, ge=low, le=high)
 
 
@@ -240,7 +235,7 @@ Count = Annotated[int, integer(1, 1000), Expected("a positive integer")]
 Share = Annotated[
     float,
     Field(strict=True, gt=0, lt=1),
-    ShortForm(_percent, {"type": "string", "pattern": durations.PERCENT}),
+    ShortForm(_expand(durations.share), {"type": "string", "pattern": durations.PERCENT}),
     Expected("a share between 0 and 1 such as 2% or 0.02"),
 ]
 Seed = Annotated[int, integer(0, 2**32 - 1), Expected("an integer, 0 or more")]
@@ -256,6 +251,6 @@ Priority = Annotated[int, integer(0, 9), Expected("an integer from 0 (first)")]
 TimeLimit = Annotated[
     float,
     _SECONDS,
-    ShortForm(_seconds, {"type": "string", "pattern": durations.DURATION}),
+    ShortForm(_expand(durations.seconds), {"type": "string", "pattern": durations.DURATION}),
     Expected("a time such as 90, 10m or 1h"),
 ]

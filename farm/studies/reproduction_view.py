@@ -7,9 +7,21 @@ from typing import Any
 
 from farm.model import Quality
 from farm.report.conclusions import change, probability
-from farm.report.document import Alert, Block, Document, Facts, Findings, Heading, Note, Paragraph, Section, text_table
+from farm.report.document import (
+    Alert,
+    Block,
+    Column,
+    Document,
+    Facts,
+    Findings,
+    Form,
+    Heading,
+    Note,
+    Paragraph,
+    Section,
+    text_table,
+)
 from farm.report.numbers import UNKNOWN, number, several
-from farm.report.results import ends
 from farm.studies.claims.finding import Basis, Figure, Finding, Scale, Times, Verdict
 from farm.studies.reproduction import Reproduction
 
@@ -193,7 +205,7 @@ def _record(finding: Finding) -> dict[str, Any]:
             {
                 "of": figure.of,
                 "is": figure.scale.value,
-                **ends("value", figure.value),
+                **dict(Column("value", form=Form.INTERVAL).records(figure.value)),
                 "p": figure.p,
                 "trials": figure.trials,
                 "verdict": figure.verdict.value if figure.verdict else None,

@@ -28,7 +28,6 @@ from farm.report.document import (
 )
 from farm.report.layout import named
 from farm.report.numbers import UNKNOWN, number, several
-from farm.report.results import ends
 from farm.report.selection import Selected, Selection, select
 from farm.report.summaries import records as result_records
 from farm.studies.timeline import ENOUGH_PAPERS, LEAST_PAPERS, Entry, Timeline, Trend, timelines
@@ -269,7 +268,7 @@ def _record(whole: Timelines, timeline: Timeline, entry: Entry) -> dict[str, Sca
 def _trend_record(trend: Trend) -> dict[str, Scalar]:
     return {
         "of": trend.of,
-        **ends("growth_per_year", trend.growth),
+        **dict(Column("growth_per_year", form=Form.INTERVAL).records(trend.growth)),
         "verdict": trend.verdict,
         "networks": trend.networks,
         "papers": trend.papers,

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from sqlalchemy import create_engine, text
 
 from farm.energy.samples import samples
-from farm.exchange.loading import load_all
+from farm.exchange.loading import load
 from farm.model import Domain, Measurement, StoppingRule, Window, WindowKind
 from farm.report import across
 from farm.report.selection import Selection
@@ -78,7 +78,7 @@ def _figure(name: str, store: Store) -> Figure:
 
 def _analysis_s(store: Store) -> tuple[float, float]:
     begin_s, begin_cpu_s = time.perf_counter(), time.process_time()
-    cells = across.view(load_all(store, [store.find_sweep()]), Selection(by=BY)).cells
+    cells = across.view([load(store, store.find_sweep())], Selection(by=BY)).cells
     wall_s, cpu_s = time.perf_counter() - begin_s, time.process_time() - begin_cpu_s
     found = [cell.group.summary for cell in cells]
     medians = [s.net_median_j for s in found if s.trials == REPETITIONS]

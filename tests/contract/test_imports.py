@@ -8,7 +8,7 @@ import pytest
 
 from farm.exchange import exports
 from farm.exchange.importing import parse_pairs, read
-from farm.exchange.loading import load_all, load_results
+from farm.exchange.loading import load, load_results
 from farm.kinds import views
 from farm.kinds.inference.kind import COLUMNS
 from farm.kinds.inference.results import results
@@ -77,7 +77,7 @@ def test_columns_of_our_names_need_no_map_and_a_parquet_is_read_alike(tmp_path: 
         ("alexnet,1,1.0,1e12,a\n", r"theirs\.csv:2: column Time: expected 1 ns to 1e9 s, got '1e12'"),
         ("alexnet,1,1.0,1e-12,a\n", r"theirs\.csv:2: column Time: expected 1 ns to 1e9 s, got '1e-12'"),
         ("alexnet,1,1.0\n", r"theirs\.csv:2: expected 5 cells, as the header has, got 3"),
-        ("", r"it has no rows"),
+        ("", r"the file has no rows"),
     ],
 )
 def test_an_error_names_line_and_column(tmp_path: Path, text: str, message: str) -> None:
@@ -112,7 +112,7 @@ def test_levels_are_numbers_only_where_they_are_written_so(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("", "theirs.csv: expected a line of column names"), ("Model;Energy\na;1,5\n", "set apart by semicolons")],
+    [("", "theirs.csv: expected a line of column names"), ("Model;Energy\na;1,5\n", "semicolons separate the columns")],
 )
 def test_a_file_without_columns_is_told(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "theirs.csv"
@@ -145,16 +145,16 @@ def test_what_is_averaged_over_is_told(store: Store, tmp_path: Path) -> None:
     path.write_text("model,batch_size,machine,gross_j\na,1,x,2\na,4,x,1\nb,1,x,5\nb,4,x,3\n", encoding="utf-8")
     factors = {"model": "model", "batch_size": "batch_size"}
     store.add_import(read(path, None, Mapped({}, factors, constants={"domain": "gpu"})), "anne")
-    averaged = across.document(across.view(load_all(store, [store.find_sweep()]), Selection(by=("model",))))
+    averaged = across.document(across.view([load(store, store.find_sweep())], Selection(by=("model",))))
     assert "mean over batch_size 1 4" in lines_of(averaged)
-    every = across.document(across.view(load_all(store, [store.find_sweep()]), Selection()))
+    every = across.document(across.view([load(store, store.find_sweep())], Selection()))
     assert not any(line.startswith("mean over") for line in lines_of(every))
 
 
 @pytest.mark.parametrize(
     ("mapped", "message"),
     [
-        (Mapped({"watts": "Energy"}, {"model": "Model"}), r"--map: nothing is called 'watts'"),
+        (Mapped({"watts": "Energy"}, {"model": "Model"}), r"--map: unknown name 'watts'"),
         (Mapped({"gross_j": "Joules"}, {"model": "Model"}), r"theirs\.csv:1: no column 'Joules'"),
         (Mapped({}, {"model": "Model"}), r"which column holds the joules"),
         (Mapped({"gross_j": "Energy"}, {}), r"which columns are factors\? --factor NAME, of Model"),
@@ -170,7 +170,7 @@ def test_what_is_missing_is_asked_for(file: Path, mapped: Mapped, message: str) 
 def test_an_export_of_a_farm_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "export.csv"
     path.write_text("window,window_index,begin_at_ns,gross_j\n", encoding="utf-8")
-    with pytest.raises(InputError, match="several rows a trial"):
+    with pytest.raises(InputError, match="several rows for each trial"):
         read(path, None, MAPPED)
 
 
@@ -222,7 +222,7 @@ def test_an_import_is_never_pooled_with_what_the_farm_measured(store: Store, fil
     claim(store, job_id(1))
     store.complete(report(job_id(1), 1, facts={"device": "cpu", "unit": "image"}))
     both = [store.find_sweep("theirs"), store.find_sweep("batching")]
-    view = across.view(load_all(store, both), Selection(by=("batch_size",)), {"batch_size": "1"})
+    view = across.view([load(store, one) for one in both], Selection(by=("batch_size",)), {"batch_size": "1"})
     shown = across.document(view)
     assert widest(seen(shown)) <= 80
     kinds = {dict(cell.kind)["imported"]: cell for cell in view.cells if dict(cell.configuration)["batch_size"] == 1}

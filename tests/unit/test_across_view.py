@@ -8,7 +8,7 @@ import pytest
 
 from farm.analysis.intervals import Median
 from farm.exchange import importing
-from farm.exchange.loading import load_all
+from farm.exchange.loading import load
 from farm.model import Mapped
 from farm.report import across
 from farm.report.document import Document, Figure
@@ -40,7 +40,7 @@ def lab(sqlite_url: str, tmp_path: Path) -> Iterator[Store]:
 
 def shown(store: Store, are_medians: bool = False) -> Document:
     return across.document(
-        across.view(load_all(store, [store.find_sweep()]), Selection(), {"batch_size": "1"}, None, are_medians)
+        across.view([load(store, store.find_sweep())], Selection(), {"batch_size": "1"}, None, are_medians)
     )
 
 
@@ -54,7 +54,7 @@ def test_medians_take_the_place_of_means_where_they_are_asked_for(lab: Store) ->
     assert by_machine.rows[0].values["gross_j_per_unit_median"] == Median(median(JOULES), 10.0, 13.0)
     assert by_machine.rows[0].values["net_j_per_unit_median"] == Median(median(JOULES) / 2, 5.0, 6.5)
     assert {"gross_j_per_unit_median", "net_j_per_unit_median"} < {column.name for column in by_machine.shown}
-    assert [row.values["configuration"] for row in over.rows] == ["16", "1"]
+    assert [row.values["in_words"] for row in over.rows] == ["16", "1"]
 
 
 def test_files_have_both_whatever_is_shown(lab: Store) -> None:

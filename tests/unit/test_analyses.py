@@ -12,10 +12,11 @@ from farm.analysis.statistics.data import Data
 from farm.analysis.statistics.multiplicity import Correction
 from farm.model import Flag
 from farm.model.errors import InputError
-from farm.report.analyses import Method, Options, analysis, method
+from farm.report.analyses import Method, Options, analysis
 from farm.report.conclusions import change
 from farm.report.files import json_text
 from farm.report.observations import Observations
+from farm.report.selection import parse_choice
 from farm.report.terminal import text
 from tests.analyses import FACTORS, analysed, measured, seen, trials
 from tests.documents import notes_of, tables_of
@@ -71,7 +72,8 @@ def test_doubts_are_told_in_a_line_each() -> None:
     assert any(note.startswith("Residuals are not normal (W 0.") for note in notes)
     uneven = trials()[1:]
     assert any(
-        note.startswith("Unbalanced: 4 to 5 values a cell") for note in notes_of(analysed(Method.ANOVA, seen(*uneven)))
+        note.startswith("Unbalanced: cells hold 4 to 5 values")
+        for note in notes_of(analysed(Method.ANOVA, seen(*uneven)))
     )
 
 
@@ -146,10 +148,10 @@ def test_every_analysis_fits_80_columns(how: Method) -> None:
     [
         (Method.ANOVA, (), {}, "--factors: name what anova should compare"),
         (Method.ANOVA, FACTORS, {"type": 4}, "--type: expected 2 or 3, got 4"),
-        (Method.ANOVA, FACTORS, {"margin": 0.1}, "--margin: anova has none: it is for equivalence"),
-        (Method.MIXED, FACTORS, {}, "--group: name what the runs share"),
+        (Method.ANOVA, FACTORS, {"margin": 0.1}, "--margin: anova does not use this option; it is for equivalence"),
+        (Method.MIXED, FACTORS, {}, "--group: name the factors that runs share"),
         (Method.EQUIVALENCE, FACTORS, {"margin": 1.5}, "--margin: expected a share above 0"),
-        (Method.TUKEY, FACTORS, {"correction": Correction.BH}, "--correction: tukey has none"),
+        (Method.TUKEY, FACTORS, {"correction": Correction.BH}, "--correction: tukey does not use this option"),
     ],
 )
 def test_options_that_do_not_suit_a_method_are_told(
@@ -167,7 +169,7 @@ def test_a_cell_that_flags_have_emptied_says_so() -> None:
 
 def test_an_unknown_method_is_told_with_the_known_ones() -> None:
     with pytest.raises(InputError, match="METHOD: expected anova, tukey, kruskal"):
-        method("t-test")
+        parse_choice("METHOD", "t-test", Method)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +206,7 @@ def test_few_pairs_are_all_there() -> None:
 
 def test_p_is_corrected_and_intervals_are_not() -> None:
     notes = notes_of(analysed(Method.PAIRS, seen(*trials())))
-    assert "p: corrected for 6 pairs (holm); intervals: 95% of each pair by itself." in notes
+    assert "p is corrected for 6 pairs (holm); each 95% interval is for its pair alone." in notes
     one = analysed(Method.PAIRS, seen(*trials(), factors=["model"]), ["model"], correction=Correction.BH)
     assert not any("corrected" in note for note in notes_of(one))
 

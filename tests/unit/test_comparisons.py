@@ -79,7 +79,7 @@ def test_sweeps_meet_in_equal_points_and_what_differs_throughout_is_compared() -
 def test_equal_sweeps_are_not_told_apart() -> None:
     found = between(trials(prefix="a"), trials(prefix="b"))
     assert found.record["overall"]["ratio"] == pytest.approx(1)
-    assert found.findings[0].startswith("cannot tell the energy of A and B apart over 4 points")
+    assert found.findings[0].startswith("cannot tell whether the energy of A and B differs over 4 points")
 
 
 @pytest.mark.parametrize(
@@ -135,5 +135,5 @@ def test_machines_of_one_class_count_as_one_unless_one_is_chosen() -> None:
 
 
 def test_intervals_are_of_each_point_by_itself_and_that_is_told() -> None:
-    by_itself = "p: corrected for 2 pairs (holm); intervals: 95% of each pair by itself."
+    by_itself = "p is corrected for 2 pairs (holm); each 95% interval is for its pair alone."
     assert by_itself in notes_of(compared("batch_size=1", "batch_size=16"))

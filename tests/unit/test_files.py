@@ -2,6 +2,7 @@
 
 import builtins
 import csv
+import io
 import json
 import os
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from farm.exchange import exports
 from farm.model import Flag, MeasurementRow, Quality
 from farm.model.errors import InputError
 from farm.report import files
-from farm.report.files import FLAT, Format, chosen, json_text, text, write, write_text
+from farm.report.files import FLAT, Format, Sheet, chosen, json_text, write_sheet, write_text
 from farm.store.exports import MEASUREMENT, MeasuredTrial
 from tests.summaries import NOON, measurement_row
 
@@ -34,7 +35,7 @@ def names(folder: Path) -> list[str]:
 
 def test_csv_comes_back_with_unknowns_as_empty_cells(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
-    write(RECORDS, Format.CSV, path)
+    write_sheet(Sheet.of(RECORDS), Format.CSV, path)
     with path.open(newline="") as file:
         first, second = csv.DictReader(file)
     assert first == {
@@ -43,10 +44,10 @@ def test_csv_comes_back_with_unknowns_as_empty_cells(tmp_path: Path) -> None:
     assert (second["model"], second["net_j"], second["flags"]) == ('a "b", c', "0.1", "x;y")
 
 
-def test_json_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_json_comes_back_with_unknowns_as_null(tmp_path: Path) -> None:
     path = tmp_path / "out.json"
-    write(RECORDS, Format.JSON, path)
-    assert json.loads(path.read_text()) == RECORDS
+    write_sheet(Sheet.of(RECORDS), Format.JSON, path)
+    assert json.loads(path.read_text()) == [{**record, "flags": record.get("flags")} for record in RECORDS]
 
 
 def test_json_has_no_number_that_json_does_not_know() -> None:
@@ -56,14 +57,20 @@ def test_json_has_no_number_that_json_does_not_know() -> None:
 
 def test_parquet_comes_back_with_types(tmp_path: Path) -> None:
     path = tmp_path / "out.parquet"
-    write(RECORDS, Format.PARQUET, path)
+    write_sheet(Sheet.of(RECORDS), Format.PARQUET, path)
     rows = pq.read_table(path).to_pylist()
     assert rows == [{**record, "flags": record.get("flags")} for record in RECORDS]
 
 
+def test_levels_of_different_types_are_text_in_parquet(tmp_path: Path) -> None:
+    path = tmp_path / "out.parquet"
+    write_sheet(Sheet.of([{"a": "alexnet"}, {"a": 16}, {"a": None}]), Format.PARQUET, path)
+    assert pq.read_table(path).to_pylist() == [{"a": "alexnet"}, {"a": "16"}, {"a": None}]
+
+
 @pytest.mark.parametrize("form", FLAT)
 def test_no_records_make_a_file_all_the_same(form: Format, tmp_path: Path) -> None:
-    write([], form, tmp_path / "out")
+    write_sheet(Sheet.of([]), form, tmp_path / "out")
     assert (tmp_path / "out").exists()
     assert names(tmp_path) == ["out"]
 
@@ -82,13 +89,13 @@ def test_a_path_that_cannot_be_written_is_one_clear_line(name: str, form: Format
     (tmp_path / "file").write_text("kept")
     (tmp_path / "folder").mkdir()
     with pytest.raises(InputError, match=r"^/[^\n]+: cannot be written: [^\n]+$"):
-        write(RECORDS, form, tmp_path / name)
+        write_sheet(Sheet.of(RECORDS), form, tmp_path / name)
     assert names(tmp_path) == ["file", "folder"]
 
 
 def test_what_is_no_file_is_not_replaced() -> None:
-    with pytest.raises(InputError, match="it is no file"):
-        write(RECORDS, Format.CSV, Path(os.devnull))
+    with pytest.raises(InputError, match="it is not a file"):
+        write_sheet(Sheet.of(RECORDS), Format.CSV, Path(os.devnull))
     assert Path(os.devnull).is_char_device()
 
 
@@ -102,7 +109,7 @@ def test_parquet_without_its_library_names_the_remedy(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(builtins, "__import__", without_pyarrow)
     with pytest.raises(InputError, match=r"pip install 'wattfarm\[parquet\]'"):
-        write(RECORDS, Format.PARQUET, tmp_path / "out.parquet")
+        write_sheet(Sheet.of(RECORDS), Format.PARQUET, tmp_path / "out.parquet")
     assert names(tmp_path) == []
 
 
@@ -162,7 +169,9 @@ def test_a_row_of_the_export_is_flat() -> None:
         "below_noise;too_short", NOON.isoformat(), None,
     )  # fmt: skip
     assert all(value is None or isinstance(value, str | int | float) for value in record.values())
-    assert text([record], Format.CSV).count("\n") == 1
+    out = io.StringIO()
+    assert files.stream(Sheet.of([record]), Format.CSV, out) == 1
+    assert out.getvalue().count("\n") == 2
 
 
 def test_rows_are_streamed_as_csv_json_and_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,12 +179,12 @@ def test_rows_are_streamed_as_csv_json_and_parquet(tmp_path: Path, monkeypatch: 
     types = {"name": str, "joules": float, "units": int, "valid": bool}
     rows = [("a", None, 1, True), ("b", 2.5, None, False), (None, 3.0, 3, None)]
 
-    def sheet() -> files.Sheet:
-        return files.Sheet(tuple(types), iter(rows), types)
+    def sheet() -> Sheet:
+        return Sheet(tuple(types), iter(rows), types)
 
     for form in FLAT:
         path = tmp_path / f"rows.{form}"
-        assert files.write_sheet(sheet(), form, path) == 3
+        assert write_sheet(sheet(), form, path) == 3
     assert (tmp_path / "rows.csv").read_text().splitlines() == [
         "name,joules,units,valid",
         "a,,1,True",
@@ -185,5 +194,5 @@ def test_rows_are_streamed_as_csv_json_and_parquet(tmp_path: Path, monkeypatch: 
     records = [dict(zip(types, row, strict=True)) for row in rows]
     assert json.loads((tmp_path / "rows.json").read_text()) == records
     assert parquet.read_table(tmp_path / "rows.parquet").to_pylist() == records
-    assert files.write_sheet(files.Sheet(("name",), iter(()), {"name": str}), Format.JSON, tmp_path / "none.json") == 0
+    assert write_sheet(Sheet(("name",), iter(()), {"name": str}), Format.JSON, tmp_path / "none.json") == 0
     assert json.loads((tmp_path / "none.json").read_text()) == []

@@ -10,7 +10,7 @@ import pytest
 
 from farm.cli.response import response
 from farm.exchange import exports
-from farm.exchange.loading import load, load_all, load_results
+from farm.exchange.loading import load, load_results
 from farm.kinds.serving.live import results as live
 from farm.kinds.serving.simulated import beside
 from farm.kinds.views import view
@@ -200,7 +200,7 @@ def test_an_export_has_a_row_for_each_window_with_its_load(stored: str) -> None:
 
 def test_loads_are_compared_across_machines_a_request(stored: str) -> None:
     with Store.open(stored) as store:
-        found = across.view(load_all(store, [store.find_sweep(None)]), EVERYTHING)
+        found = across.view([load(store, store.find_sweep(None))], EVERYTHING)
     assert {dict(cell.kind)["unit"] for cell in found.cells} == {"request"}
     assert len(found.cells) == 4
 

@@ -66,7 +66,7 @@ def test_flagged_trials_are_left_out_unless_they_are_asked_for() -> None:
     assert found.data.values == (0.5, 0.5)
     assert "1 of 3 trials are left out by their flags: --include-flagged keeps them." in found.notes
     assert seen(measured("a", 0.5), bad, include_flagged=True).data.values == (0.5, 9.0)
-    with pytest.raises(InputError, match=r"all its trials are flagged \(contaminated 1\)"):
+    with pytest.raises(InputError, match=r"all trials are flagged \(contaminated 1\)"):
         seen(bad)
 
 
@@ -124,7 +124,7 @@ def test_modelled_and_simulated_energy_is_named_so() -> None:
 
 def test_what_differs_besides_is_told() -> None:
     found = seen(*trials(2), factors=["model"])
-    assert Paragraph("batch_size differs too and counts as spread") in found.caption
+    assert Paragraph("these factors differ too, and count as spread: batch_size") in found.caption
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_a_file_has_numbers_and_words_as_levels(sheet: Callable[[str], Path]) ->
     ("text", "complaint"),
     [
         ("", "expected a line of column names, and rows below it"),
-        ("energy,a\n", "runs.csv: it has no rows"),
+        ("energy,a\n", "runs.csv: the file has no rows"),
         ("energy,b\n1,2\n", "no column 'a': there are energy, b"),
         ("joules,a\n1,2\n", "no column 'energy': there are joules, a"),
         ("energy,a\n1,2\nmuch,2\n", "runs.csv:3: energy: expected a number, got 'much'"),
@@ -165,7 +165,7 @@ def test_a_file_has_numbers_and_words_as_levels(sheet: Callable[[str], Path]) ->
         ("energy,a\n1,2\n1,\n", "runs.csv:3: a: expected a level, got nothing"),
         ("energy,a\n1,2\n1\n", "runs.csv:3: expected 2 cells, as the header has, got 1"),
         ("energy,a,energy\n1,2,3\n", "runs.csv:1: two columns have the same name"),
-        ("energy;a\n1,5;2\n", "runs.csv:1: columns are set apart by semicolons: expected commas"),
+        ("energy;a\n1,5;2\n", "runs.csv:1: semicolons separate the columns: expected commas"),
         ("energy,a\n1,2,3\n", "runs.csv:2: expected 2 cells, as the header has, got 3"),
         ("energy,a,quality\n1,2,counter\n1,2,modelled\n", "trials of different quality"),
     ],

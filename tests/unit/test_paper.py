@@ -333,7 +333,7 @@ def test_flags_say_what_they_leave_out(sqlite_url: str) -> None:
     assert "12 of 12 jobs measured on lab1 (cpu-2); 12 trials in doubt because of flags." in told
     assert "| contaminated | 12 | yes | other programs ran |" in told
     assert "| below_noise | 12 | no |" in told
-    assert "Not tested: batching: all its trials are flagged" in told
+    assert "Not tested: batching: all trials are flagged" in told
     values = found.figures[0].spec["data"]["values"]
     assert [value["hollow"] for value in values] == [True] * 4
 

@@ -29,13 +29,13 @@ def test_a_line_ends_where_csv_says_so(file: Path) -> None:
     ("content", "problem"),
     [
         (b"", "theirs.csv: expected a line of column names, and rows below it"),
-        (b'a,b\n1,"2\n3,4\n', "theirs.csv:3: it is no CSV: unexpected end of data"),
-        (b"a,b\n1," + b"x" * 200_000, "theirs.csv:2: it is no CSV: field larger than field limit"),
+        (b'a,b\n1,"2\n3,4\n', "theirs.csv:3: this is not CSV: unexpected end of data"),
+        (b"a,b\n1," + b"x" * 200_000, "theirs.csv:2: this is not CSV: field larger than field limit"),
         (b"a,b\n1\n", "theirs.csv:2: expected 2 cells, as the header has, got 1"),
         (b"a,b\n1,2,3\n", "theirs.csv:2: expected 2 cells, as the header has, got 3"),
         (b"a,a\n1,2\n", "theirs.csv:1: two columns have the same name"),
-        (b"a;b\n1,5;2\n", "theirs.csv:1: columns are set apart by semicolons"),
-        (b"a,b\n\xff,2\n", "theirs.csv: it is no CSV in UTF-8"),
+        (b"a;b\n1,5;2\n", "theirs.csv:1: semicolons separate the columns"),
+        (b"a,b\n\xff,2\n", "theirs.csv: this is not CSV in UTF-8"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(file: Path, content: bytes, problem: str) -> None:

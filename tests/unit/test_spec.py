@@ -250,7 +250,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     ),
     "a capability of nothing that is known": (
         "workload: {model: alexnet}\ntargets: gpu.memory >= 40\n",
-        [f"4:10: targets: nothing is known as 'gpu.memory' (did you mean 'gpu.memory_gib'?): {FACTS}"],
+        [f"4:10: targets: unknown fact 'gpu.memory' (did you mean 'gpu.memory_gib'?): {FACTS}"],
     ),
     "a capability with a unit": (
         "workload: {model: alexnet}\ntargets: [lab1, gpu.memory_gib >= 40 GiB and cpu.cores > 8]\n",
@@ -281,7 +281,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     ),
     "a key twice": (
         "workload: {model: alexnet}\nseed: 1\nseed: 2\n",
-        ["5:1: the key 'seed' is there twice, first in line 4"],
+        ["5:1: the key 'seed' occurs twice, first in line 4"],
     ),
     "an alias": (
         "workload: &all {model: alexnet}\nexclude: *all\n",

@@ -212,9 +212,9 @@ def test_welch_mann_whitney_and_hedges_are_those_of_students_drugs() -> None:
     assert found.ratio.high is not None
     assert (log(found.ratio.low), log(found.ratio.high)) == pytest.approx((-0.2054832, 3.3654832), abs=1e-5)
     assert found.p_rank == pytest.approx(0.06933, abs=1e-5)
-    assert found.g is not None
-    assert found.g.mean == pytest.approx(0.8321811 * (1 - 3 / 71), abs=1e-4)
-    assert found.delta.mean == pytest.approx(1 - 2 * 25.5 / 100)
+    assert found.hedges_g is not None
+    assert found.hedges_g.mean == pytest.approx(0.8321811 * (1 - 3 / 71), abs=1e-4)
+    assert found.cliff_delta.mean == pytest.approx(1 - 2 * 25.5 / 100)
 
 
 positive = st.lists(st.floats(0.01, 100.0), min_size=2, max_size=8).filter(lambda xs: stdev(xs) / fmean(xs) > 1e-3)
@@ -228,8 +228,8 @@ def test_the_other_way_round_a_pair_says_the_same(a: list[float], b: list[float]
     assert there.p == pytest.approx(back.p)
     assert there.ratio.mean == pytest.approx(1 / back.ratio.mean)
     assert there.ratio.low == pytest.approx(1 / (back.ratio.high or 0))
-    assert there.delta.mean == pytest.approx(-back.delta.mean)
-    assert there.delta.low == pytest.approx(-(back.delta.high or 0), abs=1e-6)
+    assert there.cliff_delta.mean == pytest.approx(-back.cliff_delta.mean)
+    assert there.cliff_delta.low == pytest.approx(-(back.cliff_delta.high or 0), abs=1e-6)
     assert (there.ratio.low or 0) <= there.ratio.mean <= (there.ratio.high or 0)
     assert (there.p < 0.05) == (not (there.ratio.low or 0) <= 1 <= (there.ratio.high or 0))
 
@@ -259,12 +259,12 @@ def test_a_value_alone_has_a_ratio_and_nothing_else() -> None:
     found = of_logs([0.0], [log(2), log(2.1)])
     assert found.ratio.mean == pytest.approx(exp((log(2) + log(2.1)) / 2))
     assert (found.ratio.low, found.ratio.high) == (None, None)
-    assert (found.p, found.g, found.p_rank) == (None, None, None)
+    assert (found.p, found.hedges_g, found.p_rank) == (None, None, None)
 
 
 def test_values_that_never_differ_have_no_test() -> None:
     found = of_logs([1.0, 1.0], [2.0, 2.0])
-    assert (found.p, found.g, found.ratio.low) == (None, None, None)
+    assert (found.p, found.hedges_g, found.ratio.low) == (None, None, None)
 
 
 def test_pairs_are_corrected_over_all_of_them_and_need_positive_values() -> None:
@@ -398,7 +398,7 @@ def test_groups_that_differ_by_chance_alone_are_told() -> None:
 
 @pytest.mark.parametrize(
     ("group", "complaint"),
-    [("same", "there are no groups"), ("own", "nothing is shared"), ("x", "cannot be told apart")],
+    [("same", "there are no groups"), ("own", "nothing is shared"), ("x", "cannot be separated")],
 )
 def test_groups_that_are_none_are_told(group: str, complaint: str) -> None:
     columns: Columns = {"x": ("a", "a", "b", "b"), "same": (1,) * 4, "own": (1, 2, 3, 4)}
@@ -409,7 +409,7 @@ def test_groups_that_are_none_are_told(group: str, complaint: str) -> None:
 def test_factors_that_follow_from_each_other_are_told() -> None:
     columns: Columns = {"x": tuple("aabbccaabbcc"), "y": tuple("ppqqrrppqqrr"), "g": tuple(n // 6 for n in range(12))}
     values = tuple(float(n % 5) for n in range(12))
-    with pytest.raises(InputError, match="cannot be told apart"):
+    with pytest.raises(InputError, match="cannot be separated"):
         mixed(Data("energy", values, columns), ["x", "y"], ["g"])
 
 

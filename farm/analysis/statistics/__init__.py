@@ -1,4 +1,4 @@
 """Tests, effect sizes and intervals over trials: what scipy, statsmodels and scikit-posthocs compute, as frozen values.
 
-Nothing that they offer is written anew; what none of them has is computed from their output, with its source. Pure.
+Statistics that none of them has are computed from their output, and name their source. Pure.
 """

@@ -20,7 +20,7 @@ class Term:
     term: str
     df: int
     sum_sq: float
-    f: float | None  #: None for the residual, as the following
+    f: float | None  #: None for the residual, like the following fields
     p: float | None
     eta_sq: float | None  #: share of the total sum of squares about the mean
     partial_eta_sq: float | None  #: sum_sq / (sum_sq + that of the residual)
@@ -46,7 +46,7 @@ class Anova:
 
 
 def anova(data: Data, factors: Sequence[str], type_: Type = 2) -> Anova:
-    """Analyse all factors with all their interactions; raises InputError where the cells do not allow it.
+    """Analyse all factors with all their interactions; raises InputError if the cells do not allow it.
 
     Type III has sum-to-zero contrasts, without which it tests something else. Sources: eta^2 and partial eta^2, Cohen
     (1973); omega^2 = (SS - df * MS_residual) / (SS_total + MS_residual), Hays (1963). SS_total is about the grand mean,

@@ -16,12 +16,12 @@ MOST = 5000
 
 @dataclass(frozen=True, slots=True)
 class Normality:
-    """Shapiro-Wilk: how well the values fit a straight line in a normal plot."""
+    """The result of Shapiro and Wilk's test: the fit of values to a straight line in a normal plot."""
 
     n: int
     w: float  #: 1 is straight
     p: float | None  #: None: too many values
-    skewness: float  #: with the correction for bias; 0 is symmetric
+    skewness: float  #: skewness, corrected for bias; 0 is symmetric
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +31,13 @@ class CellNormality:
     cell: Cell
     n: int
     plain: Normality | None
-    p: float | None  #: of `plain`, corrected over the cells
-    logs: Normality | None  #: None too where a value is 0 or less
+    p: float | None  #: p of `plain`, corrected over the cells
+    logs: Normality | None  #: None also if a value is 0 or less
     p_logs: float | None
 
 
 def normality(values: Sequence[float]) -> Normality | None:
-    """Test the normality of values; returns None where there are too few, or all are equal."""
+    """Test the normality of values; returns None if there are too few, or all are equal."""
     least, largest = min(values, default=0.0), max(values, default=0.0)
     if len(values) < LEAST or least == largest:
         return None
@@ -67,9 +67,9 @@ def of_cells(data: Data, factors: Sequence[str], correction: Correction = Correc
 
 
 def equal_variances(groups: Iterable[Sequence[float]]) -> float | None:
-    """Return p of Brown and Forsythe's test (Levene's with medians); None where a group has fewer than two values.
+    """Return p of Brown and Forsythe's test (Levene's with medians); None if a group has fewer than two values.
 
-    Two values are as far from their median as each other: groups of two alone say nothing either.
+    Both values of a group of two have the same distance from their median, so None also if all groups have two.
     """
     several = list(groups)
     if any(len(group) < 2 for group in several) or all(len(g) == 2 or min(g) == max(g) for g in several):

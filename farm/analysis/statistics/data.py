@@ -21,7 +21,7 @@ class Data:
 
     response: str  #: name of the values
     values: tuple[float, ...]
-    columns: Mapping[str, tuple[Scalar, ...]]  #: of each factor, the level of each value
+    columns: Mapping[str, tuple[Scalar, ...]]  #: the level of each value, by factor
     is_log: bool = False  #: the values are natural logarithms of the response
 
     def levels(self, factor: str) -> list[Scalar]:
@@ -41,7 +41,7 @@ class Data:
         return dict(sorted(found.items(), key=lambda item: [order(level) for level in item[0]]))
 
     def logs(self) -> Self:
-        """Return the data on a logarithmic scale; raises InputError where a value is 0 or less."""
+        """Return the data on a logarithmic scale; raises InputError if a value is 0 or less."""
         if self.is_log:
             return self
         below = sum(value <= 0 for value in self.values)
@@ -71,7 +71,7 @@ def spelt(factors: Sequence[str], cell: Cell) -> str:
 def relative(data: Data, difference: float, reference: float) -> float | None:
     """Return a difference of means as a share of the reference; of logarithms, the share on the measured scale.
 
-    None where the reference is 0 or less: nothing is a share of it.
+    Returns None if the reference is 0 or less.
     """
     if data.is_log:
         return exp(difference) - 1
@@ -79,7 +79,7 @@ def relative(data: Data, difference: float, reference: float) -> float | None:
 
 
 def check_levels(data: Data, factors: Sequence[str]) -> None:
-    """Raise InputError where a factor has fewer than two levels."""
+    """Raise InputError if a factor has fewer than two levels."""
     for name in factors:
         levels = data.levels(name)
         if len(levels) < 2:
@@ -88,7 +88,7 @@ def check_levels(data: Data, factors: Sequence[str]) -> None:
 
 
 def check_cells(data: Data, factors: Sequence[str], needed: int = 2) -> None:
-    """Raise InputError where a combination of levels has too few values."""
+    """Raise InputError if a combination of levels has too few values."""
     counts = Counter(data.rows(factors))
     for cell in product(*(data.levels(name) for name in factors)):
         if counts[cell] < needed:
@@ -98,12 +98,12 @@ def check_cells(data: Data, factors: Sequence[str], needed: int = 2) -> None:
 
 
 def check_spread(data: Data, factors: Sequence[str]) -> None:
-    """Raise InputError where nothing varies inside the cells: every F would be infinite."""
+    """Raise InputError if nothing varies inside the cells, since every F would be infinite."""
     if all(min(values) == max(values) for values in data.cells(factors).values()):
         raise InputError(f"{data.response}: the values of each cell are all the same: a test needs spread")
 
 
 def check_varied(response: str, cell: str, values: Sequence[float]) -> None:
-    """Raise InputError where the values of a cell are all the same."""
+    """Raise InputError if the values of a cell are all the same."""
     if min(values) == max(values):
         raise InputError(f"{response}: the values of {cell} are all the same: a test needs spread")

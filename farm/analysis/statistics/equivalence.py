@@ -26,10 +26,10 @@ class Equivalence:
 
     n_a: int
     n_b: int
-    ratio: Interval  #: of the geometric means, b / a, with the 90 % interval that goes with two tests at 5 %
-    p: float  #: of the hypothesis that the ratio is outside the margin
+    ratio: Interval  #: ratio of the geometric means, b / a, with the 90 % interval that matches two tests at 5 %
+    p: float  #: p of the hypothesis that the ratio is outside the margin
     p_adjusted: float
-    p_difference: float  #: of the hypothesis that the ratio is 1
+    p_difference: float  #: p of the hypothesis that the ratio is 1
 
     @property
     def verdict(self) -> Literal["equivalent", "different", "unclear"]:

@@ -1,4 +1,4 @@
-"""Loads the libraries of the extra `analysis`, which are slow to import and not installed on every controller."""
+"""The libraries of the extra `analysis`, which are slow to import and may not be installed."""
 
 from importlib import import_module
 from typing import Any
@@ -7,7 +7,7 @@ from farm.model.errors import InputError
 
 
 def library(module: str) -> Any:
-    """Import a module of these libraries; raises InputError where the extra is not installed."""
+    """Import a module of these libraries; raises InputError if the extra is not installed."""
     try:
         return import_module(module)
     except ModuleNotFoundError as error:

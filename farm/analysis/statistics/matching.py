@@ -1,4 +1,4 @@
-"""Matches the points of two sides of a comparison: all factors but the compared ones must be equal. Pure."""
+"""Matching of the points of two sides: all factors but the compared ones must be equal. Pure."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -24,7 +24,7 @@ class Side:
 
     labels: Sequence[Labels]
     values: Sequence[float]
-    factors: Collection[str]  #: of its sweep
+    factors: Collection[str]  #: the factors of its sweep
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Match:
     """A point that both sides measured."""
 
     key: Key
-    mean_a: float  #: geometric
+    mean_a: float  #: geometric mean
     mean_b: float
     pair: Pair
 
@@ -56,9 +56,12 @@ class Comparison:
 
 
 def compare(a: Side, b: Side, chosen: Collection[str] = ()) -> Comparison:
-    """Match points by all factors but those of `chosen`, and those with one level on each side, which is another.
+    """Match the points of two sides and compare them.
 
-    Raises InputError where no point is on both sides, or a side has several levels of what is compared.
+    Points match by all factors except those of `chosen`, and those with one level on each side that differs.
+
+    Raises:
+        InputError: No point is on both sides, or a side has several levels of a compared factor.
     """
     names = [name for name in a.factors if name in b.factors]
     hardware = [] if {"machine", HARDWARE} & set(chosen) else _hardware(a, b)
@@ -111,8 +114,8 @@ def _check_single(side: Side, places: Sequence[int], contrast: Sequence[str]) ->
     for name in contrast:
         levels = sorted({side.labels[place].get(name) for place in places}, key=order)
         if len(levels) > 1:
-            those = ", ".join(map(str, levels))
-            raise InputError(f"a side has several levels of {name} ({those}): choose one by --a and --b")
+            named = ", ".join(map(str, levels))
+            raise InputError(f"a side has several levels of {name} ({named}): choose one by --a and --b")
 
 
 def _apart(a: Side, b: Side, keys: Sequence[str]) -> str:

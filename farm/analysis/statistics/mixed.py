@@ -1,4 +1,4 @@
-"""Mixed models: runs that share a configuration are not independent. Pure."""
+"""Mixed models for runs that are not independent, since they share a configuration. Pure."""
 
 import warnings
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ class Effect:
     factor: str
     level: Scalar
     reference: Scalar
-    difference: Interval  #: in the unit of the response, or of its logarithm
-    relative: float | None  #: to the mean of the reference; None where that is 0 or less
+    difference: Interval  #: difference in the unit of the response, or of its logarithm
+    relative: float | None  #: share of the mean of the reference; None if that is 0 or less
     p: float  #: Wald's z; where the groups' variance is 0, Student's t
 
 
@@ -50,9 +50,9 @@ class Mixed:
 def mixed(data: Data, factors: Sequence[str], group: Sequence[str]) -> Mixed:
     """Fit main effects by REML; values are scaled to unit spread for the optimiser.
 
-    The optimiser may fail on the edge of what is possible, a variance of 0; least squares are the answer there.
+    The optimiser may fail at a variance of 0; then least squares give the result.
     R^2 by Nakagawa and Schielzeth (2013): variance of the fixed part, or of it and the groups, over their sum with the
-    residual's. Raises InputError where the factors or the groups do not allow it.
+    residual's. Raises InputError if the factors or the groups do not allow it.
     """
     check_levels(data, factors)
     check_spread(data, ())
@@ -94,21 +94,21 @@ _NOTHING = 1e-6
 
 
 def _least_squares(formula: str, frame: Any) -> Any:
-    """Fit without groups; raises InputError where a factor is a combination of others."""
+    """Fit without groups; raises InputError if a factor is a combination of others."""
     models = library("statsmodels.formula.api")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the same
+        warnings.simplefilter("ignore")  # the rank of the model is checked below
         fitted = models.ols(formula, frame).fit()
     if fitted.model.rank < len(fitted.params):
-        raise InputError("the factors cannot be told apart: one of them follows from the others")
+        raise InputError("the effects of the factors cannot be separated: one factor follows from the others")
     return fitted
 
 
 def _fitted(formula: str, frame: Any) -> Any:
-    """Return the fit, or None where the optimiser did not converge or gave no intervals."""
+    """Return the fit, or None if the optimiser did not converge or gave no intervals."""
     models, linalg = library("statsmodels.formula.api"), library("numpy").linalg
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what they say is read from the fit
+        warnings.simplefilter("ignore")  # the fit holds the same facts
         try:
             fitted = models.mixedlm(formula, frame, groups=frame["group"]).fit()
         except linalg.LinAlgError:
@@ -146,4 +146,6 @@ def _check_groups(groups: Sequence[Cell], names: Sequence[str], cells: Sequence[
     if several == len(groups):
         raise InputError(f"--group: each trial has a {','.join(names)} of its own: nothing is shared")
     if several == len(set(cells)) == len(set(zip(groups, cells, strict=True))):
-        raise InputError(f"--group: {','.join(names)} differs just as the factors do: they cannot be told apart")
+        raise InputError(
+            f"--group: {','.join(names)} differs exactly as the factors do: their effects cannot be separated"
+        )

@@ -6,7 +6,7 @@ from itertools import accumulate
 
 
 class Correction(StrEnum):
-    """What is kept below 5 %."""
+    """A correction, by the probability or share that it keeps below 5 %."""
 
     HOLM = "holm"  #: the chance of even one false claim
     BH = "bh"  #: Benjamini-Hochberg: the share of false claims among the claims
@@ -18,7 +18,7 @@ class Correction(StrEnum):
 
 
 def adjusted(p_values: Sequence[float | None], correction: Correction = Correction.HOLM) -> list[float | None]:
-    """In the same order; what was not tested stays unknown and is not counted."""
+    """Return corrected p-values in the same order; unknown p-values stay None and are not counted."""
     known = [p for p in p_values if p is not None]
     corrected = iter(holm(known) if correction is Correction.HOLM else benjamini_hochberg(known))
     return [None if p is None else next(corrected) for p in p_values]

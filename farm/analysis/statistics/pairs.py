@@ -26,17 +26,17 @@ Z = float(stats.norm.ppf(0.5 + CONFIDENCE / 2))
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The second group against the first; None where a group has a single value, or no value differs."""
+    """The second group against the first; None if a group has a single value, or no value differs."""
 
     n_a: int
     n_b: int
-    ratio: Interval  #: of the geometric means, b / a
-    p: float | None  #: of the hypothesis that the ratio is 1: Welch's t test of the logarithms
+    ratio: Interval  #: ratio of the geometric means, b / a
+    p: float | None  #: p of the hypothesis that the ratio is 1: Welch's t test of the logarithms
     p_adjusted: float | None
     log_u: float | None  #: standard uncertainty of the logarithm of the ratio
     df: float | None  #: its degrees of freedom, by Welch
-    g: Interval | None  #: Hedges' g of the logarithms, b - a
-    delta: Interval  #: Cliff's delta: P(b > a) - P(b < a)
+    hedges_g: Interval | None  #: Hedges' g of the logarithms, b - a
+    cliff_delta: Interval  #: Cliff's delta: P(b > a) - P(b < a)
     p_rank: float | None  #: Mann-Whitney
     p_rank_adjusted: float | None
 
@@ -44,7 +44,7 @@ class Pair:
 def pairs(
     data: Data, factors: Sequence[str], correction: Correction = Correction.HOLM
 ) -> dict[tuple[Cell, Cell], Pair]:
-    """Compare every two cells, with p corrected over all; raises InputError where a value is 0 or less."""
+    """Compare every two cells, with p corrected over all; raises InputError if a value is 0 or less."""
     check_levels(data, factors)
     cells = data.logs().cells(factors)
     return corrected({(a, b): of_logs(cells[a], cells[b]) for a, b in combinations(cells, 2)}, correction)
@@ -80,15 +80,15 @@ def of_logs(a: Sequence[float], b: Sequence[float]) -> Pair:
         p_adjusted=p,
         log_u=log_u,
         df=df,
-        g=hedges(a, b),
-        delta=cliff(float(rank.statistic), len(b), len(a)),
+        hedges_g=hedges(a, b),
+        cliff_delta=cliff(float(rank.statistic), len(b), len(a)),
         p_rank=p_rank,
         p_rank_adjusted=p_rank,
     )
 
 
 def hedges(a: Sequence[float], b: Sequence[float]) -> Interval | None:
-    """Return Hedges' g: b - a in pooled standard deviations without small-sample bias; None where nothing varies.
+    """Return Hedges' g: b - a in pooled standard deviations without small-sample bias; None if nothing varies.
 
     g and its variance are statsmodels'; the interval is g +- z sqrt(var g) (Hedges and Olkin 1985, p. 86).
     """

@@ -21,8 +21,8 @@ class Difference:
     factor: str
     a: Scalar
     b: Scalar
-    difference: Interval  #: of the means, b - a, with an interval that holds for all pairs of the factor at once
-    relative: float | None  #: to the mean of a; None where that is 0 or less
+    difference: Interval  #: difference of the means, b - a, with an interval for all pairs of the factor at once
+    relative: float | None  #: share of the mean of a; None if that is 0 or less
     p: float
 
 

@@ -67,7 +67,7 @@ def table(of: Sequence[Summary], accuracy: Mapping[str, float], keys: Sequence[s
         Column("p50_s", "ms/batch\np50", scale=1e3),
         Column("p95_s", "\np95", scale=1e3),
         Column("p99_s", "\np99", scale=1e3),
-        Column("gross_j_per_unit", f"gross J\n/{unit}", Form.MIDDLE),
+        Column("gross_j_per_unit", f"gross J\n/{unit}", Form.NET_MEAN),
         Column("net_j_per_unit", f"net J/{unit}\n(95%)", Form.NET),
         Column("carbon_g_per_unit", "gCO2e\n/1000", scale=1e3),
         *([Column("published_top1_percent")] if "model" in keys else []),

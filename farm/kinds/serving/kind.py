@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 
 from farm.kinds.kind import LATENCY, Kind, windows_s
 from farm.kinds.serving.sweep import ServingSweep
-from farm.load.offer import requests_in
-from farm.load.policy import Policy
+from farm.load.policy import Policy, requests_in
 from farm.model import JobSpec, Need, SweepData
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from farm.kinds import factors
 from farm.kinds.factors import Many
-from farm.load.offer import USUAL_REQUESTS, requests_in
-from farm.load.policy import Policy
+from farm.load.policy import USUAL_REQUESTS, Policy, requests_in
 from farm.model.errors import InputError
 from farm.spec import EXCLUDE, KIND, WORKLOAD, Exclusion, ExclusionsOf, Factors, Sweep
 from farm.spec.types import Expected, Switch, integer, matching, path_or, refuse, same, shown

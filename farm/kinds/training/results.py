@@ -26,19 +26,19 @@ _SHOWN = (
     Column("epochs_done", "\nepochs", Form.COUNT),
     Column("last_accuracy", "accuracy\n% (95%)", Form.PERCENT_INTERVAL),
     Column("best_accuracy", form=Form.INTERVAL),
-    Column("epoch_s", "s\n/epoch", Form.MIDDLE),
+    Column("epoch_s", "s\n/epoch", Form.MEAN),
 )
 _STAGES = (
     Column("epoch_net_j", form=Form.NET),
-    Column("setup_gross_j", form=Form.MIDDLE),
+    Column("setup_gross_j", form=Form.NET_MEAN),
     Column("setup_net_j", form=Form.NET),
-    Column("setup_s", form=Form.MIDDLE),
-    Column("training_gross_j", "training\ngross J", Form.MIDDLE),
+    Column("setup_s", form=Form.MEAN),
+    Column("training_gross_j", "training\ngross J", Form.NET_MEAN),
     Column("training_net_j", form=Form.NET),
-    Column("training_s", form=Form.MIDDLE),
-    Column("validation_gross_j", "valid.\ngross J", Form.MIDDLE),
+    Column("training_s", form=Form.MEAN),
+    Column("validation_gross_j", "valid.\ngross J", Form.NET_MEAN),
     Column("validation_net_j", form=Form.NET),
-    Column("validation_s", form=Form.MIDDLE),
+    Column("validation_s", form=Form.MEAN),
     *(Column(f"stopped_{reason}") for reason in Stopped),
 )
 _UNTIL = (
@@ -46,7 +46,7 @@ _UNTIL = (
     Column("reached", "\nreached", Form.TEXT),
     Column("epochs_done", "epochs\ndone", Form.COUNT),
     Column("net_j", "net J\n(95%)", Form.NET),
-    Column("gross_j", "\ngross J", Form.MIDDLE),
+    Column("gross_j", "\ngross J", Form.NET_MEAN),
     Column("s", "\ns", Form.INTERVAL),
 )
 
@@ -88,7 +88,7 @@ def document(found: Results) -> Document:
 def table(of: Sequence[TrainingSummary], keys: Sequence[str]) -> Table:
     """Return a table with a row for each group; joules of an epoch are shown only if some are known."""
     heading = "J/epoch\ngross" if any(s.epoch_gross_j for s in of) else None
-    epoch = Column("epoch_gross_j", heading, Form.MIDDLE)
+    epoch = Column("epoch_gross_j", heading, Form.NET_MEAN)
     until = (column for target in of[0].targets for column in _until_columns(target.accuracy))
     columns = summaries.columns(keys, (*_SHOWN, epoch, *_STAGES, *until), but=summaries.LATENCIES)
     return Table(columns, [summaries.row(s.work, **_values(s)) for s in of])
@@ -114,7 +114,9 @@ def _values(summary: TrainingSummary) -> dict[str, Value]:
 def _until_columns(accuracy: float) -> Iterator[Column]:
     """Yield the columns of files for one wanted accuracy."""
     yield from (Column(f"until_{accuracy:g}_{name}") for name in ("reached", "interpolated"))
-    yield from (Column(f"until_{accuracy:g}_{name}", form=Form.MIDDLE) for name in ("epochs", "gross_j", "net_j", "s"))
+    yield from (
+        Column(f"until_{accuracy:g}_{name}", form=Form.NET_MEAN) for name in ("epochs", "gross_j", "net_j", "s")
+    )
 
 
 def _until_values(target: TargetCost) -> dict[str, Value]:

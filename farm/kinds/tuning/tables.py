@@ -21,7 +21,7 @@ _REACHED = (
     _STRATEGY,
     Column("seeds", "seeds", Form.COUNT),
     Column("best_accuracy", "best accuracy\n% (95%)", Form.PERCENT_INTERVAL),
-    Column("total_j", "J in\nall", Form.MIDDLE),
+    Column("total_j", "J in\nall", Form.NET_MEAN),
     Column("reached", "reach\nrandom's", Form.TEXT),
     Column("trials_until", "trials\nuntil", Form.COUNT),
     Column("ratio", "J until\n/ random's J", Form.TEXT),

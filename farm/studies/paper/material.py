@@ -154,7 +154,7 @@ def _analyse(data: SweepData) -> tuple[list[Document], list[str]]:
 
 def _choose_factors(data: SweepData) -> tuple[str, ...]:
     """Return the factors that differ; the first one separates different hardware, if there is any."""
-    chosen = observations.chosen(data, (), Selection())
+    chosen = observations.choose_trials(data, (), Selection())
     labels = [trial.labels for trial in chosen.trials]
     names = [name for name in labels[0] if name not in _NO_FACTORS and len({own.get(name) for own in labels}) > 1]
     try:

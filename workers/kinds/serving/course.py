@@ -15,8 +15,7 @@ from typing import Protocol, cast
 import numpy as np
 
 from farm.load.arrivals import Arrivals, Recorded
-from farm.load.offer import requests_in
-from farm.load.policy import Policy
+from farm.load.policy import Policy, requests_in
 from farm.model import Flag, JobSpec, Requests, WindowKind
 from workers.kinds.serving.arrivals import Queue
 from workers.trial import protocol

@@ -28,7 +28,6 @@ from farm.report.columns import Columns
 from farm.report.document import Column, Document, Form, Record, Row, Table, findings, key, notes, paragraphs
 from farm.report.layout import named
 from farm.report.numbers import interval, milliseconds, percent
-from farm.report.results import ends
 from farm.report.selection import Selected, Selection, select
 from farm.report.summaries import trials_record
 
@@ -95,7 +94,7 @@ def document(found: Results) -> Document:
     """Return figures, intervals, notes, charts, and the best policies under each load."""
     lives = found.lives
     if not lives:
-        return Document(paragraphs(found.selected.nothing().split("\n")), rows=[])
+        return found.selected.unmeasured()
     how = "measured live: requests arrived in real time, whatever the server did"
     keys = [key(name) for name in spelt_key(lives[0])]
     return Document(
@@ -198,6 +197,9 @@ def _compare(least: Least, own: str, other: str) -> str:
     )
 
 
+_WAIT = Column("wait_s", form=Form.INTERVAL)
+
+
 def _record(live: Live) -> Record:
     work = live.work
     return {
@@ -205,7 +207,7 @@ def _record(live: Live) -> Record:
         "arrivals_per_s": live.rate_per_s,
         "served_per_s": work.units_per_s,
         **columns.record(live.figures),
-        **ends("wait_s", None if live.figures.is_saturated else columns.duration(live.wait_s)),
+        **dict(_WAIT.records(None if live.figures.is_saturated else columns.duration(live.wait_s))),
         "late_p99_s": live.late_s,
         "late": live.is_late,
         "carbon_g_per_request": work.carbon_g,
