@@ -49,7 +49,7 @@ class Controller:
     def __init__(
         self, store: ControllerStore, publisher: Publisher, settings: Settings, sweep_id: str | None = None
     ) -> None:
-        """A `sweep_id` restricts the publishing and the searching to that sweep."""
+        """Restrict the publishing and the searching to one sweep where `sweep_id` is given."""
         self._sweep_id = sweep_id
         self._store = store
         self._publisher = publisher
@@ -63,7 +63,7 @@ class Controller:
         self._said: set[tuple[str, str]] = set()  #: id of a sweep, and what its user should know
 
     def publish(self) -> int:
-        """Top up the queues with what waits in the store; returns how many jobs. Raises BrokerUnavailable."""
+        """Fill the queues with jobs that wait in the store; returns how many jobs. Raises BrokerUnavailable."""
         unpublished = sorted(self._store.outbox(self._sweep_id), key=lambda part: part.queue)
         if not unpublished:
             return 0
@@ -81,7 +81,7 @@ class Controller:
         return len(messages)
 
     def _next(self, parts: Sequence[UnpublishedJobs], at_work: Sequence[AtWork]) -> tuple[list[JobMessage], "_Look"]:
-        """The jobs to publish on one queue, and how that leaves it."""
+        """Return the jobs to publish on one queue, and the state of the queue after that."""
         queue, now_s = parts[0].queue, time.monotonic()
         last = self._looks.get(queue, _Look(now_s, Window()))
         left = sum(line.jobs for line in at_work if not line.is_running)
@@ -98,7 +98,7 @@ class Controller:
         return messages, _Look(now_s, filled, last.number + 1, ran_empty=was_short and filled.filled >= window.size)
 
     def _consumed_by(self, queues: set[str]) -> dict[str, list[str]]:
-        """The broker's queues that a job's queue stands for.
+        """Return, for each queue of jobs, the broker's queues on which its messages are published.
 
         A capability stands for the own queue of every machine at work that has it: the first claim wins, the other
         messages are stale. Where there is none, its jobs wait in the store until one joins.
@@ -175,13 +175,13 @@ class Controller:
         return step.added
 
     def _say(self, sweep: SweepRecord, note: str) -> None:
-        """Once is enough."""
+        """Log each note once per sweep."""
         if (sweep.id, note) not in self._said:
             self._said.add((sweep.id, note))
             log.warning("sweep %s (%s): %s", sweep.name, sweep.id, note, extra={"sweep": sweep.id})
 
     def round(self) -> None:
-        """One round; a broker that is away is noted and tried again in the next."""
+        """Make one round; an unreachable broker is logged, and tried again in the next round."""
         self._hurries = False
         for job in self._store.expire_leases():
             log.warning("job %s: its worker fell silent, the lease has run out", job, extra={"job": job})
@@ -198,14 +198,14 @@ class Controller:
             self._complaint = ""
 
     def _complain(self, trouble: ServiceError) -> None:
-        """Once for as long as it is the same."""
+        """Log an unreachable service once, until the message changes."""
         self._hurries = False
         if str(trouble) != self._complaint:
             log.warning("%s", trouble)
         self._complaint = str(trouble)
 
     def serve(self, stop: Event) -> None:
-        """Rounds until told to stop, through every outage of broker and database."""
+        """Make rounds until `stop` is set; an outage of the broker or the database ends nothing."""
         while not stop.is_set():
             try:
                 self.round()

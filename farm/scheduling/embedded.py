@@ -21,7 +21,6 @@ from farm.scheduling.broker import Publisher
 from farm.scheduling.controller import Controller
 from farm.settings import Settings
 from farm.store import Store
-from farm.store.owner import owner
 
 #: Seconds between two rounds: seldom enough to disturb no measurement.
 PERIOD_S = 1.0
@@ -60,7 +59,7 @@ class LocalWorker:
     @property
     def owner(self) -> Owner:
         """The process that runs or ran last, as its leases name it."""
-        return owner(self._process.pid)
+        return Owner.of_process(self._process.pid)
 
     @property
     def is_alive(self) -> bool:
@@ -165,7 +164,7 @@ def _release_jobs_of_killed_workers(store: Store) -> None:
     """Queue the jobs again that workers of this machine held when they were killed; their leases need not run out."""
     for status in store.machines():
         host, pid, boot_id = status.owner.rsplit("/", 2)
-        here = owner(int(pid))
+        here = Owner.of_process(int(pid))
         if (host, boot_id) == (here.host, here.boot_id) and not Path(f"/proc/{pid}").exists():
             store.lose(here)
 

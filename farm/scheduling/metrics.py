@@ -95,7 +95,7 @@ class Metrics(Collector):
     def __init__(
         self, store: Store, depths: Callable[[Sequence[str]], dict[str, int]], last_round_at: Callable[[], float | None]
     ) -> None:
-        """`depths` gives the messages in each queue, `last_round_at` when the controller was last round, Unix time."""
+        """Read the store; `depths` counts messages in queues, `last_round_at` returns the controller's in Unix time."""
         self._present = Kept(lambda: _Present(store.machines(), store.job_counts()))
         self._past = Kept(lambda: _Past(store.trial_counts(TRIAL_S), store.wait_counts(WAIT_S)))
         self._queues: list[str] = []
@@ -162,7 +162,7 @@ def _address(where: str) -> tuple[str, int]:
 
 
 def _queues(present: _Present) -> list[str]:
-    """The broker's queues that a machine serves, or that jobs were ever meant for."""
+    """List the broker's queues that a machine serves, and those of all jobs in the store."""
     served = {queue for status in present.machines for queue in status.machine.queues}
     return sorted(served | {queue_of(target) for _, target in present.jobs if not is_capability(target)})
 

@@ -42,7 +42,7 @@ class PlannedJob:
         return self.shared.model_copy(update={"job": self.id, "repetition": self.repetition, "seed": self.seed})
 
     def new(self, priority: int, max_attempts: int) -> "NewJob":
-        """As the store takes it."""
+        """Return the job as the store accepts it."""
         from farm.store import NewJob  # noqa: PLC0415 - to plan needs no database
 
         return NewJob(self.id, self.ordinal, self.block, self.queue, priority, max_attempts, self.spec)
@@ -59,12 +59,12 @@ class Plan:
 
 
 def points(sweep: Sweep) -> tuple[Point, ...]:
-    """The combinations of the factors that are not excluded, the last factor changing fastest."""
+    """Return the combinations of the factors that are not excluded, the last factor changing fastest."""
     return tuple(remaining(sweep.workload, sweep.exclude))
 
 
 def plan(sweep: Sweep, machines: Sequence[Machine], generation: int = 1) -> Plan:
-    """Randomised complete blocks: per target, each repetition has every point once, in a seeded order of its own.
+    """Plan randomised complete blocks: per target, each repetition has every point once, in its own seeded order.
 
     Plans the fewest repetitions that the sweep asks for.
     Raises InputError when there is no machine to plan for, or too much to plan.
@@ -78,14 +78,14 @@ def plan(sweep: Sweep, machines: Sequence[Machine], generation: int = 1) -> Plan
 
 
 def checked(sweep: Sweep, jobs: int) -> int:
-    """So many jobs; raises InputError where they are too many."""
+    """Return the number of jobs; raises InputError where a sweep makes too many."""
     if jobs > MAX_JOBS:
         raise InputError(f"{sweep.name} makes {jobs} jobs, at most {MAX_JOBS} are allowed: split the sweep")
     return jobs
 
 
 def warnings_of(sweep: Sweep, specs: Iterable[JobSpec]) -> tuple[str, ...]:
-    """What a user should know of a sweep that can be planned, one line each; `specs`: of its jobs."""
+    """Warn of a time limit that no trial can keep; `specs`: of the sweep's jobs."""
     kind = kinds.of(sweep)
     needed_s = max((trial_s(kind, spec) for spec in specs), default=0.0)
     if sweep.time_limit is None or sweep.time_limit >= needed_s:
@@ -119,7 +119,7 @@ def _planned(kind: Kind, spec: JobSpec, block: int, ordinal: int) -> PlannedJob:
 
 
 def _point_text(spec: JobSpec) -> str:
-    """The canonical JSON of its point."""
+    """Return the canonical JSON of a job's point."""
     return _canonical(tuple(spec.point), *spec.point.values())
 
 
@@ -134,7 +134,7 @@ def _sweep_seed(kind: Kind, spec: JobSpec) -> int:
 
 
 def specs_of(sweep: Sweep, targets: Sequence[str], sweep_id: str) -> list[JobSpec]:
-    """What the jobs of each point on each target have in common."""
+    """Return, for each point on each target, the part of the spec that its jobs share."""
     kind = kinds.of(sweep)
     first = JobSpec(
         job="",
@@ -155,7 +155,7 @@ def specs_of(sweep: Sweep, targets: Sequence[str], sweep_id: str) -> list[JobSpe
 
 
 def _limited(kind: Kind, sweep: Sweep, spec: JobSpec) -> JobSpec:
-    """Where the sweep sets no time limit, one that stops what hangs, not what is slow."""
+    """Add a time limit where the sweep sets none: it stops a trial that hangs, but not a slow one."""
     if sweep.time_limit is not None or kind.expected_s(spec) is None:
         return spec
     return spec.model_copy(update={"time_limit_s": SLACK * trial_s(kind, spec) + SLACK_S})
@@ -170,7 +170,7 @@ def trial_s(kind: Kind, spec: JobSpec) -> float:
 
 
 def targets_of(sweep: Sweep, machines: Sequence[Machine]) -> list[str]:
-    """The targets of a sweep's jobs; raises InputError where there is no machine to plan for."""
+    """Return the targets of a sweep's jobs; raises InputError where there is no machine to plan for."""
     match sweep.targets:
         case ("any",):
             return ["any"]

@@ -28,12 +28,12 @@ class Submission:
 
 
 def here(sweep: Sweep) -> Sweep:
-    """The sweep for this machine alone, whatever its targets: an embedded farm has no other."""
+    """Return the sweep with this machine as its only target: an embedded farm has no other machine."""
     return sweep.model_copy(update={"targets": ("any",)})
 
 
 def planned(sweep: Sweep, store: Store, fresh: bool = False, goes_on: bool = False) -> Plan:
-    """The plan of a sweep on the machines that the store knows; `fresh` measures it all again.
+    """Plan a sweep for the machines in the store; `fresh` measures all of it again.
 
     Of a search that was begun, where it `goes_on`, it is what follows from what is there.
     """

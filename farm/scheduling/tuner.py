@@ -58,7 +58,7 @@ class Known:
 
 
 def plan(sweep: TuningSweep, machines: Sequence[Machine], generation: int = 1, known: Known = Known()) -> Plan:
-    """The configurations that the studies can ask for now: the first ones, where nothing is known.
+    """Plan the configurations that the studies can ask for now; these are the first ones where nothing is known.
 
     Raises InputError where a strategy cannot search this space or is not installed, when there is no machine to plan
     for, or too much to plan.
@@ -73,7 +73,7 @@ def plan(sweep: TuningSweep, machines: Sequence[Machine], generation: int = 1, k
 
 
 def studies(sweep: TuningSweep, sweep_id: str, targets: Sequence[str]) -> tuple[PlannedStudy, ...]:
-    """Every study of a sweep: point of the workload x target x strategy x seed."""
+    """Return every study of a sweep: point of the workload x target x strategy x seed."""
     tuning = sweep.tuning
     sizes = {strategy.name: size(_study(sweep, strategy, tuning.seeds[0])) for strategy in tuning.strategies}
     each = [_study(sweep, strategy, seed) for strategy in tuning.strategies for seed in tuning.seeds]
@@ -103,7 +103,7 @@ def _digest(*parts: str) -> str:
 
 
 def following(sweep: TuningSweep, found: Sequence[PlannedStudy], known: Known) -> list[PlannedJob]:
-    """The jobs of what the studies ask for now, so that each has as many open configurations as it may; in order."""
+    """Plan the next jobs, so that each study has as many open configurations as allowed; in the order of the plan."""
     trained_of: dict[str, list[Trained]] = defaultdict(list)
     for training in known.trained:
         trained_of[training.study].append(training)
@@ -119,7 +119,7 @@ def following(sweep: TuningSweep, found: Sequence[PlannedStudy], known: Known) -
 def wanting(
     sweep: TuningSweep, found: Sequence[PlannedStudy], jobs: Iterable[AskedJob]
 ) -> Iterator[tuple[PlannedStudy, Sequence[AskedJob]]]:
-    """The studies that have configurations left to ask for, and room for them; each with the jobs that it has."""
+    """Yield the studies that may ask for another configuration now, each with its jobs so far."""
     jobs_of: dict[str, list[AskedJob]] = defaultdict(list)
     for job in jobs:
         jobs_of[job.study].append(job)
@@ -132,7 +132,7 @@ def wanting(
 def _asked(
     study: PlannedStudy, jobs: Sequence[AskedJob], trained: Iterable[Trained], parallel: int
 ) -> Iterator[Configuration]:
-    """The next configurations of one study; those that were asked before are pending for those that come after."""
+    """Yield the next configurations of one study; earlier ones without a result are pending for later ones."""
     history = tuple(finished(study.study, jobs, trained))
     known = {trial.number for trial in history}
     pending = [Pending(j.number, _params(study.study, j.point)) for j in _firsts(jobs) if j.number not in known]
@@ -146,7 +146,7 @@ def _asked(
 def _timed(
     study: PlannedStudy, history: Sequence[Finished], pending: Sequence[Pending], number: int
 ) -> tuple[Point, Asked]:
-    """What the strategy says, and what asking took; loading Optuna is no part of that."""
+    """Ask the strategy, and time the answer; the import of Optuna is not counted."""
     name = study.study.strategy.name
     import_module(REGISTRY[name].partition(":")[0])
     began_s, began_cpu_s = time.perf_counter(), time.process_time()
@@ -160,7 +160,7 @@ def _timed(
 
 
 def finished(study: Study, jobs: Sequence[AskedJob], trained: Iterable[Trained]) -> Iterator[Finished]:
-    """The configurations of a study of which every repetition is over, in the order of their numbers."""
+    """Yield the configurations of a study whose repetitions are all over, in the order of their numbers."""
     of_number: dict[int, list[Trained]] = defaultdict(list)
     for training in trained:
         of_number[training.number].append(training)
@@ -171,7 +171,7 @@ def finished(study: Study, jobs: Sequence[AskedJob], trained: Iterable[Trained])
 
 
 def _finished(study: Study, job: AskedJob, trained: Sequence[Trained]) -> Finished:
-    """Means over the repetitions that measured.
+    """Average over the repetitions that measured.
 
     Accuracy is that after the last epoch, since it is what the trained network has; an accuracy per epoch is told as
     far as all of them got. It has failed where no repetition measured, or nothing is known of an objective.
@@ -200,23 +200,23 @@ def _mean(values: Iterable[float | None]) -> float | None:
 
 
 def _firsts(jobs: Iterable[AskedJob]) -> list[AskedJob]:
-    """One job of each configuration, in the order of their numbers."""
+    """Return one job of each configuration, in the order of their numbers."""
     one_of = {job.number: job for job in jobs}
     return [one_of[number] for number in sorted(one_of)]
 
 
 def _open(jobs: Iterable[AskedJob]) -> frozenset[int]:
-    """The numbers of the configurations with repetitions that wait, run, or were cancelled and may be taken up."""
+    """Return the numbers of configurations with repetitions that wait, run, or were cancelled and may be retried."""
     return frozenset(job.number for job in jobs if job.state not in OVER)
 
 
 def _params(study: Study, point: Point) -> Point:
-    """The part of a point that the study chose."""
+    """Return the part of a point that the study chose."""
     return study.space.fill(lambda name, _: point[name])
 
 
 def _jobs(sweep: TuningSweep, found: Sequence[PlannedStudy], configuration: Configuration) -> Iterator[PlannedJob]:
-    """A job for each repetition of a configuration.
+    """Yield a job for each repetition of a configuration.
 
     All configurations of a number are a block, in a seeded order, so that a drift hits all strategies alike. The seed
     of a job is that of its repetition: configurations differ in their hyperparameters alone.
@@ -268,7 +268,7 @@ def advance(store: TunerStore, search: SweepRecord, max_attempts: int) -> Advanc
 
 
 def known(store: TunerStore, sweep_id: str) -> Known:
-    """All that the store knows of a search; nothing of one that was not submitted yet."""
+    """Read what the store knows of a search; nothing is known of one that was not submitted yet."""
     jobs = store.asked_jobs(sweep_id)
     return Known(jobs, store.trained(sweep_id, {job.study for job in jobs}) if jobs else ())
 

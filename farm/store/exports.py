@@ -84,7 +84,7 @@ class Exports(Database):
     """Queries; none of them writes."""
 
     def measured(self, sweep_id: str) -> Iterator[tuple[MeasuredTrial, Sequence[Sequence[Any]]]]:
-        """The trials of a sweep in the order of its plan, each with its rows of MEASUREMENT; failed trials too."""
+        """Read the trials of a sweep in the order of its plan, each with its rows of MEASUREMENT; failed trials too."""
         with self.read() as connection:
             trials = iter(connection.execute(_MEASURED.where(t.job.c.sweep_id == sweep_id)).all())
             while some := {row[3]: MeasuredTrial._make(row) for row in islice(trials, _TRIALS)}:
@@ -94,7 +94,7 @@ class Exports(Database):
                     yield trial, own.get(name, ())
 
     def points(self, sweep_id: str) -> list[Point]:
-        """The different points of a sweep's jobs, in the order of the plan."""
+        """Read the different points of a sweep's jobs, in the order of the plan."""
         point = sql_cast(t.job.c.point, Text)
         query = select(point).where(t.job.c.sweep_id == sweep_id).group_by(point).order_by(func.min(t.job.c.ordinal))
         with self.read() as connection:
@@ -103,5 +103,5 @@ class Exports(Database):
 
 @cache
 def decoded(text: str) -> Any:
-    """A JSON value, once for each text; the caller must not change it."""
+    """Parse a JSON value, once for each text; the caller must not change it."""
     return json.loads(text)

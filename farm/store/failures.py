@@ -43,7 +43,7 @@ _REFUSALS = {
 
 
 def label(url: URL) -> str:
-    """What a database is called in messages."""
+    """Return a database's name for messages."""
     if url.get_backend_name() == "sqlite":
         return f"database {url.database}"
     host = url.host or url.query.get("host") or "localhost"

@@ -88,7 +88,7 @@ def _machine_id(trial: ImportedTrial) -> str:
 
 
 def _machine(trial: ImportedTrial, now: datetime) -> dict[str, Any]:
-    """No worker runs there."""
+    """Make a machine on which no worker runs."""
     return {
         "id": _machine_id(trial),
         "name": trial.machine,
@@ -147,7 +147,7 @@ def _trial(found: Import, job: str, trial: ImportedTrial, now: datetime) -> dict
 
 
 def _window(trial: ImportedTrial, now: datetime) -> Window:
-    """Only its duration means anything; a window of unknown duration ends as it begins."""
+    """Make a window of which only the duration is meaningful; without a known duration it ends as it begins."""
     end_at_ns = round((trial.duration_s or 0) * 1e9)
     return Window(kind=WindowKind.MEASURE, begin_at_ns=0, end_at_ns=end_at_ns, started_at_utc=now, units=trial.units)
 

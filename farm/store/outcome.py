@@ -19,7 +19,7 @@ class Outcome:
 
 
 def outcome(failure: FailureKind | None, *, attempt: int, max_attempts: int, cancel_requested: bool) -> Outcome:
-    """Done, failed for good, cancelled, or queued again: crashed and lost attempts are tried anew up to the limit.
+    """Decide whether a job is done, failed, cancelled, or queued again: crashed and lost attempts are limited.
 
     A cancelled trial leaves its job cancelled unless the sweep was submitted again in the meantime.
     """

@@ -48,7 +48,7 @@ class Queries(Database):
     """For users; raises InputError with the database's own words, and for anything but reading."""
 
     def query(self, statement: str, limit: int, longest_s: float = LONGEST_S) -> Found:
-        """The first rows of a query."""
+        """Run a query, and return its first rows."""
         text = statement.strip().rstrip(";").rstrip()
         if not text:
             raise InputError('expected a query, such as "select * from v_point"')

@@ -87,19 +87,19 @@ class Sweeps(Database):
             return len(connection.execute(statement, [_row(sweep_id, job) for job in jobs]).all())
 
     def undecided(self) -> list[SweepRecord]:
-        """Sweeps without open jobs that may need more repetitions; `searches` returns those that are searches."""
+        """Read the sweeps without open jobs that may need more repetitions; searches are left to `searches`."""
         is_open = select(t.job.c.id).where(t.job.c.sweep_id == t.sweep.c.id, t.job.c.state.in_(OPEN)).exists()
         query = select(t.sweep).where(~t.sweep.c.is_search, t.sweep.c.settled.is_(False), ~is_open)
         with self.read() as connection:
             return [SweepRecord.model_validate(dict(row)) for row in connection.execute(query).mappings()]
 
     def settle(self, sweep_id: str) -> None:
-        """Note that a sweep gets no more jobs."""
+        """Record that a sweep gets no more jobs."""
         with self.write() as connection:
             connection.execute(update(t.sweep).where(t.sweep.c.id == sweep_id).values(settled=True))
 
     def jobs(self, sweep_id: str) -> list[NewJob]:
-        """The jobs of a sweep as they were planned, in order."""
+        """Read the jobs of a sweep as they were planned, in order."""
         query = select(t.job).where(t.job.c.sweep_id == sweep_id).order_by(t.job.c.ordinal)
         with self.read() as connection:
             return [
@@ -142,13 +142,13 @@ class Sweeps(Database):
             return connection.execute(statement).rowcount
 
     def sweeps(self) -> list[SweepRecord]:
-        """All sweeps, the latest first."""
+        """Read all sweeps, the latest first."""
         query = select(t.sweep).order_by(t.sweep.c.submitted_at.desc(), t.sweep.c.id)
         with self.read() as connection:
             return [SweepRecord.model_validate(dict(row)) for row in connection.execute(query).mappings()]
 
     def find_sweep(self, name_or_id: str | None = None) -> SweepRecord:
-        """The sweep of that id, the latest of that name, or the one whose id begins so; None: the latest of all.
+        """Find a sweep by its id, by its name (the latest), or by the beginning of its id; None: the latest of all.
 
         Raises InputError, with suggestions.
         """
@@ -167,7 +167,7 @@ class Sweeps(Database):
         raise InputError(_not_found(name_or_id or "", known, begun))
 
     def latest_generation(self, content_id: str) -> int:
-        """How often this content was begun afresh: 0 never, 1 as CONTENT_ID, n as CONTENT_ID.n."""
+        """Return how often this content was started afresh: 0 never, 1 as CONTENT_ID, n as CONTENT_ID.n."""
         ids = select(t.sweep.c.id).where(
             or_(t.sweep.c.id == content_id, t.sweep.c.id.startswith(f"{content_id}.", autoescape=True))
         )
@@ -203,7 +203,7 @@ def _row(sweep_id: str, job: NewJob) -> dict[str, Any]:
 
 
 def _dumped(spec: JobSpec) -> dict[str, Any]:
-    """The spec as JSON holds it; the jobs of a sweep share most of it."""
+    """Convert the spec to JSON values; the jobs of a sweep share most of them."""
     own = {"measure": _settings(spec.measure), "rungs": [rung.model_dump(mode="json") for rung in spec.rungs]}
     return spec.__dict__ | own | {"asked": spec.asked.model_dump(mode="json") if spec.asked else None}
 
@@ -214,7 +214,7 @@ def _settings(measure: MeasureSettings) -> dict[str, Any]:
 
 
 def _work(spec: JobSpec) -> list[object]:
-    """What a sweep has once: of a study the configuration of a number, whatever its parameters are."""
+    """Return the key that a sweep has once: of a study, the configuration's number, whatever its parameters are."""
     if spec.asked is not None:
         return [spec.kind, spec.asked.study, spec.asked.number, spec.repetition]
     return [spec.kind, spec.point, spec.target, spec.repetition]

@@ -73,7 +73,7 @@ class Trials(Database):
         return True
 
     def _insert_trial(self, connection: Connection, report: TrialReport) -> bool:
-        """False where this attempt has a trial that is more than a placeholder."""
+        """Insert a trial; False where this attempt has a trial that is more than a placeholder."""
         trial_id = _trial_id(report)
         connection.execute(_FORGET_PLACEHOLDER, {"trial": trial_id})
         row = {
@@ -101,7 +101,7 @@ class Trials(Database):
         return connection.execute(statement, row).one_or_none() is not None
 
     def _insert_environment(self, connection: Connection, content: Mapping[str, JsonValue]) -> str | None:
-        """The id of the environment; None where the trial died before it could tell."""
+        """Insert the environment and return its id; None where the trial died before it reported one."""
         if not content:
             return None
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]

@@ -37,7 +37,7 @@ def test_a_secret_is_one_line_with_or_without_its_end(secret: Path, end: str) ->
 @pytest.mark.parametrize(
     ("content", "reason"),
     [(b"", "expected one line in .*, found none"), (b"\n", "found none"), (b"hunter2\nx", "found several"),
-     (b"hunter2\xff", "it is no text"), (None, "No such file")],
+     (b"hunter2\xff", "it is not text"), (None, "No such file")],
 )  # fmt: skip
 def test_a_file_that_holds_no_secret_is_one_clear_line(secret: Path, content: bytes | None, reason: str) -> None:
     if content is not None:

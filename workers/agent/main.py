@@ -12,11 +12,11 @@ from celery import Celery
 from celery.exceptions import SecurityWarning
 from celery.signals import worker_ready
 
+from farm.model import Owner
 from farm.model.errors import FarmError
 from farm.scheduling.broker import Publisher
 from farm.settings import Settings, load_settings, logs
 from farm.store import Store
-from farm.store.owner import owner
 from workers.supervisor.lock import only_worker
 from workers.supervisor.processes import die_with_parent, kill_left_overs
 
@@ -66,7 +66,7 @@ def _join(settings: Settings, verbose: bool, level: int) -> int:
         queues = list(machine.queues)
         watchdog = Watchdog(Publisher(settings), queues, settings.watchdog_s)
         spool = Spool(settings.home / "spool")
-        worker = Worker(store, runner, spool, machine, owner(), settings, watchdog)
+        worker = Worker(store, runner, spool, machine, Owner.of_process(), settings, watchdog)
         worker.start()
         stack.callback(worker.close)
         status = _serve(consumer.build(worker.serve, worker.refuse, settings), worker, queues, machine.name, level)

@@ -96,7 +96,7 @@ class Simulation:
         return _energy_at(truths, end_ns, domain) - _energy_at(truths, begin_ns, domain)
 
     def lateness_s(self) -> float:
-        """The longest time for which nothing was published."""
+        """Return the longest time for which nothing was published."""
         return max((b.at_ns - a.at_ns for a, b in pairwise(self._truths())), default=0) / 1e9
 
     def _truths(self, until_ns: int = 0) -> list[Truth]:
@@ -114,7 +114,7 @@ class Simulation:
 
 
 def _energy_at(truths: list[Truth], at_ns: int, domain: Domain) -> float:
-    """Interpolated; the load was constant between two records."""
+    """Interpolate; the load was constant between two records."""
     after = bisect_left(truths, at_ns, key=lambda t: t.at_ns)
     a, b = truths[max(after - 1, 0)], truths[after]
     if not a.at_ns <= at_ns <= b.at_ns:

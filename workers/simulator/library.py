@@ -108,7 +108,7 @@ class StateFile:
         self._seen_reads = 0
 
     def counter_reads(self) -> int:
-        """How often the energy counter was read since this was asked last."""
+        """Return how often the energy counter was read since the last call."""
         reads = int(self._shared.counter_reads)
         since, self._seen_reads = reads - self._seen_reads, reads
         return since
@@ -138,7 +138,7 @@ class StateFile:
 
 
 def _fixed(preset: Preset, identity: Identity) -> _Board:
-    """A board with all that never changes."""
+    """Build a board with the values that never change."""
     limit_mw = round(preset.silicon.limit_w * 1e3)
     major, minor = preset.compute_capability
     return _Board(

@@ -23,7 +23,7 @@ class Load(Protocol):
         ...
 
     def until(self, begin_ns: int, end_ns: int) -> Iterator[tuple[int, float]]:
-        """Stretches of constant load that fill the time between two moments: (end, load)."""
+        """Yield stretches of constant load that fill the time between two moments: (end, load)."""
         ...
 
 
@@ -97,7 +97,7 @@ class CpuUse:
     _next_scan_ns: int = field(default=0, init=False)
 
     def until(self, begin_ns: int, end_ns: int) -> Iterator[tuple[int, float]]:
-        """One stretch; to be asked at its end."""
+        """Yield one stretch; must be called at its end."""
         used_ns = 0
         for pid in self.pids:
             try:
@@ -122,7 +122,7 @@ class CpuUse:
 
 
 def as_load(source: "Load | int | str | Callable[[float], float]") -> Load:
-    """A load from what is short to write: a pid, "square wave", or a function of the monotonic time in s."""
+    """Build a load from a short form: a pid, "square wave", or a function of the monotonic time in s."""
     if isinstance(source, int):
         return CpuUse(source)
     if source == "square wave":
@@ -142,12 +142,12 @@ def drive(board: Board, load: Load, duration_s: float) -> None:
 
 
 def _cpu_ns(pid: int) -> int:
-    """CPU time of all threads of a process, ended ones too; the kernel keeps a clock for each process."""
+    """Return the CPU time of all threads of a process, ended ones too; the kernel keeps a clock for each process."""
     return time.clock_gettime_ns((~pid << 3) | 2)
 
 
 def _descendants(root_pid: int, below: str) -> Iterator[int]:
-    """The root itself and its descendants, or only those below a process whose command line contains a text."""
+    """Yield the root and its descendants, or only the descendants of a process whose command line contains a text."""
     parents = dict(_parents())
     children: dict[int, list[int]] = {}
     for pid, parent in parents.items():
@@ -162,7 +162,7 @@ def _descendants(root_pid: int, below: str) -> Iterator[int]:
 
 
 def _parents() -> Iterator[tuple[int, int]]:
-    """(pid, parent's pid) of every process that still runs."""
+    """Yield (pid, parent's pid) of every process that still runs."""
     for entry in os.scandir("/proc"):
         if entry.name.isdecimal():
             with suppress(OSError):
@@ -172,7 +172,7 @@ def _parents() -> Iterator[tuple[int, int]]:
 
 
 def _read(path: str) -> bytes:
-    """A small file of the kernel's, as cheaply as can be: there are hundreds."""
+    """Read a small file of the kernel as cheaply as possible, because there are hundreds."""
     file = os.open(path, os.O_RDONLY)
     try:
         return os.read(file, 4096)

@@ -110,7 +110,7 @@ class Preset:
         return self.silicon.leakage_w_per_c * self.cooling.c_per_w
 
     def settled_w(self, load: float, *, context: bool = True) -> float:
-        """The power that a constant load ends at, unthrottled."""
+        """Return the power at which a constant load settles, unthrottled."""
         s = self.silicon
         return s.idle_w + (context * s.context_w + s.dynamic_w * math.pow(load, s.exponent)) / (1 - self.heat_gain)
 
@@ -247,12 +247,12 @@ class Board:
         )
 
     def read_counter_j(self) -> float:
-        """The energy counter, read as a program reads it."""
+        """Read the energy counter as a program reads it."""
         self.note_reads(1)
         return self._energy_mj / 1e3
 
     def note_reads(self, count: int) -> None:
-        """The counter was read so many times at this moment."""
+        """Record that the counter was read so many times at this moment."""
         if count == 0:
             return
         often = self._read_ns is not None and self.now_ns - self._read_ns < FRAGILE_S * 1e9
@@ -266,12 +266,12 @@ class Board:
         self._energy_mj = 0
 
     def _static_w(self) -> float:
-        """The power that no clock changes, leakage not counted."""
+        """Return the power that no clock changes, without leakage."""
         silicon = self.preset.silicon
         return silicon.idle_w + self.context_held * silicon.context_w + self.extra_w + self._flicker_w
 
     def _dynamic_w(self) -> float:
-        """The power of the work at full clock."""
+        """Return the power of the work at full clock."""
         silicon = self.preset.silicon
         return silicon.dynamic_w * math.pow(self._load, silicon.exponent)
 
@@ -292,7 +292,7 @@ class Board:
         self.now_ns = end_ns
 
     def _control(self) -> None:
-        """The firmware's step."""
+        """Make the firmware's step."""
         cooling, limit_w = self.preset.cooling, self.preset.silicon.limit_w
         self._next_control_ns += round(CONTROL_S * 1e9)
         self._flicker_w = self._random.gauss(0.0, self.preset.silicon.flicker_w)
@@ -313,12 +313,12 @@ class Board:
         self._reasons = reasons
 
     def _open_window(self) -> None:
-        """The sensor begins to average."""
+        """Start an averaging window of the sensor."""
         self._window_from_j = self.true_energy_j
         self._next_window_ns += self._update_ns
 
     def _update(self) -> None:
-        """The sensor has averaged: publish."""
+        """Publish the sensor's average."""
         sensor = self.preset.sensor
         self._next_update_ns += self._update_ns
         self._recent_w.append(sensor.gain * (self.true_energy_j - self._window_from_j) / sensor.averaging_s)

@@ -66,7 +66,7 @@ class _Live:
 
 
 def serve(folder: Path, line: Connection) -> None:
-    """Live until the other end of the line closes; each fault is answered by None once readers see it."""
+    """Serve until the other end of the line closes; each fault is answered by None once readers see it."""
     live = _Live(folder, line.recv())
     line.send(None)
     due_s = time.monotonic()
@@ -87,7 +87,7 @@ def serve(folder: Path, line: Connection) -> None:
 
 
 def main(folder: str, line_fd: str) -> None:
-    """The whole process."""
+    """Run the process."""
     with suppress(OSError):  # only root may; it keeps the model punctual on a busy machine
         os.setpriority(os.PRIO_PROCESS, 0, -10)
     serve(Path(folder), Connection(int(line_fd)))

@@ -54,7 +54,7 @@ class World:
             yield self.truth()
 
     def truth(self) -> Truth:
-        """What was consumed so far."""
+        """Return the energy that was consumed so far."""
         counted = self.powercap.true_energy_j if self.powercap is not None else {}
         return Truth(
             self.board.now_ns, self.board.true_energy_j, counted.get(Domain.CPU, 0.0), counted.get(Domain.DRAM, 0.0)
@@ -65,7 +65,7 @@ class Fault(Protocol):
     """Something that happens to the machine."""
 
     def apply(self, world: World) -> None:
-        """Let it happen now."""
+        """Apply the fault now."""
         ...
 
 

@@ -30,7 +30,7 @@ def machine_lock(path: Path, timeout_s: float = 0.0, is_over: Callable[[], bool]
 
 @contextmanager
 def only_worker(lock_file: Path) -> Iterator[None]:
-    """Be this machine's one worker, beside the lock of its trials.
+    """Hold the lock of this machine's one worker, beside the lock of its trials.
 
     Raises MachineBusy, naming the one that it has, and InputError when the file cannot be opened.
     """

@@ -32,12 +32,12 @@ class Stop:
         return self._receiver.fileno()
 
     def wait(self, seconds: float) -> bool:
-        """Sleep; returns True as soon as a stop is requested."""
+        """Wait; returns True as soon as a stop is requested."""
         with selectors.DefaultSelector() as selector:
             selector.register(self, selectors.EVENT_READ)
             return bool(selector.select(max(seconds, 0.0)))
 
     def close(self) -> None:
-        """Free the sockets."""
+        """Close the sockets."""
         self._receiver.close()
         self._sender.close()

@@ -80,7 +80,7 @@ class TrialProcess:
                     kill(self.pid, signal.SIGKILL)
 
     def wait(self, timeout_s: float | None = None) -> ExitStatus | None:
-        """How the process ended, its channel closed with it; None when it still runs after the time-out."""
+        """Wait for the process, and close its channel; returns how it ended, or None where it still runs."""
         if self._status is None:
             try:
                 line = self._helper.receive(timeout_s)
@@ -159,7 +159,7 @@ class _Helper:
         self._lines: deque[bytes] = deque()
 
     def fork(self, trial_fd: int, log_fd: int) -> int:
-        """Have a trial forked that owns copies of these descriptors; returns its pid."""
+        """Start a trial that owns copies of these descriptors; returns its pid."""
         socket.send_fds(self._channel.sock, [_SPAWN], [trial_fd, log_fd])
         return Spawned.model_validate_json(self.receive(None) or b"").pid
 
@@ -174,7 +174,7 @@ class _Helper:
         return Ready.model_validate_json(line).problem
 
     def receive(self, timeout_s: float | None) -> bytes | None:
-        """The helper's next line, or None; raises EOFError or OSError when it has died."""
+        """Return the helper's next line, or None after the time-out; raises EOFError or OSError when it has died."""
         deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
         while not self._lines:
             left_s = None if deadline_s is None else max(deadline_s - time.monotonic(), 0.0)

@@ -34,7 +34,7 @@ class Seen:
     silent_s: float  #: a machine unheard for longer is silent
 
     def since_s(self, at: datetime) -> float:
-        """Seconds since then; two clocks may disagree, so never less than 0."""
+        """Return the seconds since a moment; at least 0, because two clocks may disagree."""
         return max((self.now - at).total_seconds(), 0.0)
 
     @property
@@ -74,13 +74,13 @@ class Seen:
 
 
 def look(store: Store, silent_s: float, now: datetime) -> list[Seen]:
-    """The machines of the farm, by name."""
+    """Read the machines of the farm, by name."""
     conditions = store.conditions()
     return [Seen(s, conditions[s.machine.id], now, silent_s) for s in store.machines() if s.machine.id in conditions]
 
 
 def named(known: Sequence[Seen], name: str) -> list[Seen]:
-    """The machines of that name; raises InputError where there is none."""
+    """Return the machines of a name; raises InputError where there is none."""
     found = [seen for seen in known if seen.status.machine.name == name]
     if not found:
         names = (
@@ -91,7 +91,7 @@ def named(known: Sequence[Seen], name: str) -> list[Seen]:
 
 
 def overview(seen: Sequence[Seen]) -> Document:
-    """One row a machine."""
+    """Show one row for each machine."""
     if not seen:
         text = "no machine has joined yet: `farm worker` on it, or `farm run SWEEP.yaml` here, joins one"
         return Document([Paragraph(text)], record=[])
@@ -121,7 +121,7 @@ def overview(seen: Sequence[Seen]) -> Document:
 
 
 def details(seen: Sequence[Seen]) -> Document:
-    """Everything about each machine, one fact a line."""
+    """Show all facts about each machine, one on each line."""
     return Document([Facts(_details(machine)) for machine in seen], record=records(seen))
 
 
@@ -143,7 +143,7 @@ def _details(machine: Seen) -> list[tuple[str, str]]:
 
 
 def _doing(machine: Seen) -> Iterator[str]:
-    """What a reader should know at a glance, the gravest first."""
+    """Yield the machine's state in short phrases, the most serious first."""
     status = machine.status
     if machine.is_silent:
         yield "silent"
@@ -177,7 +177,7 @@ def _temperature(machine: Seen) -> str:
 
 
 def _record(machine: Seen) -> dict[str, str]:
-    """How its last trials went."""
+    """Count flags and failures in the machine's last trials."""
     condition = machine.condition
     if not condition.trials:
         return {"trials": "none yet"}
@@ -200,12 +200,12 @@ def _name(status: MachineStatus) -> str:
 
 
 def _roughly(seconds: float) -> str:
-    """A duration in one unit."""
+    """Format a duration in one unit."""
     return " ".join(span(seconds).split()[:2])
 
 
 def records(seen: Sequence[Seen]) -> list[dict[str, Any]]:
-    """As plain records, hardware included."""
+    """Return the machines as plain records, with their hardware."""
     return [
         {
             **machine.status.machine.model_dump(mode="json"),

@@ -31,7 +31,7 @@ WIDTH = 80
 
 
 def time_left_s(progress: Progress, now: datetime) -> float | None:
-    """From the durations of recent trials of the machines at hand; None where they tell nothing, or all is over.
+    """Estimate the seconds left from recent trials of available machines; None where these are unknown, or all is over.
 
     Some jobs may run on some machines only, and machines differ: the work that a group of machines has for itself, over
     what they do in a second, is the least that it takes; the most loaded group decides. A machine without a measured
@@ -55,7 +55,7 @@ def time_left_s(progress: Progress, now: datetime) -> float | None:
 
 
 def _takes_s(group: frozenset[str], work: Mapping[frozenset[str], float], available: Mapping[str, float]) -> float:
-    """What the jobs take that run on these machines only; a whole job takes one of them its time."""
+    """Return the seconds for the jobs that run on these machines only; a job cannot be shared between machines."""
     jobs = sum(count for machines, count in work.items() if machines <= group)
     shared_s = jobs / sum(1 / available[machine] for machine in group)
     return max(shared_s, min(available[machine] for machine in group)) if work[group] >= 1 else shared_s
@@ -93,7 +93,7 @@ class _Lines:
 
 @contextmanager
 def live(name: str, enabled: bool = True, notice: Callable[[], str] = str) -> Iterator[Show]:
-    """A live display on stderr; where that is no terminal, one line whenever a job ends.
+    """Show progress on stderr: live on a terminal, else one line whenever a job ends.
 
     `notice` gives a line to show beside the progress, or "".
     """
@@ -109,7 +109,7 @@ def live(name: str, enabled: bool = True, notice: Callable[[], str] = str) -> It
 
 
 def summary(progress: Progress, now: datetime) -> str:
-    """Counts and time left on one line."""
+    """Return counts and time left on one line."""
     parts = [f"{progress.counts.get(JobState.DONE, 0)}/{progress.total} done"]
     bad = (JobState.FAILED, JobState.CANCELLED)
     parts += [f"{progress.counts[state]} {state}" for state in bad if progress.counts.get(state)]
@@ -139,19 +139,19 @@ def panel(name: str, progress: Progress, note: str, notice: str, now: datetime) 
 
 
 def stopping(interrupts: int) -> str:
-    """What so many Ctrl-C do."""
+    """Describe the effect of so many Ctrl-C."""
     return ("", "finishing the running trial; Ctrl-C again stops now", "stopping now")[min(interrupts, 2)]
 
 
 def running_lines(progress: Progress) -> list[str]:
-    """One line a running job."""
+    """Return one line for each running job."""
     return [f"{job.machine}: {point(job.point)}, repetition {job.repetition + 1}" for job in progress.running]
 
 
 def blocks(
     states: Sequence[tuple[SweepRecord, Progress]], failures: Sequence[FailedTrial], now: datetime
 ) -> list[Block]:
-    """One row a sweep; below, what runs and what failed."""
+    """Show one row for each sweep, and below it the running and the failed jobs."""
     if not states:
         return [Paragraph("no sweep was submitted yet: begin with `farm run SWEEP.yaml` or `farm submit SWEEP.yaml`")]
     submitters, priorities = _differ(r.submitter for r, _ in states), _differ(p.priority for _, p in states)
@@ -184,7 +184,7 @@ def blocks(
 
 
 def _jobs(progress: Progress, now: datetime) -> str:
-    """How many jobs are in which state, and the time left."""
+    """Return the number of jobs in each state, and the time left."""
     counts = [f"{progress.counts[state]} {state}" for state in JobState if progress.counts.get(state)]
     to_come, left_s = progress.to_go - progress.open, time_left_s(progress, now)
     counts += [f"{to_come} to come"] if to_come else []
@@ -193,12 +193,12 @@ def _jobs(progress: Progress, now: datetime) -> str:
 
 
 def _differ(values: Iterable[Scalar]) -> bool:
-    """Whether a column says anything: a farm of one user has one submitter."""
+    """Return whether the values differ: a column of equal values is left out."""
     return len(set(values)) > 1
 
 
 def records(states: Sequence[tuple[SweepRecord, Progress]], now: datetime) -> list[dict[str, Any]]:
-    """As plain records."""
+    """Return the sweeps and their progress as plain records."""
     return [
         {
             "sweep": record.id,
@@ -225,7 +225,7 @@ def records(states: Sequence[tuple[SweepRecord, Progress]], now: datetime) -> li
 
 
 def failure_lines(failures: Sequence[FailedTrial], sweep: str) -> list[str]:
-    """One line a job that failed, and how to go on; attempts that another one made good are counted."""
+    """Return a line for each failed job, the command that retries them, and the number of repeated attempts."""
     failed: dict[str, list[FailedTrial]] = {}
     for failure in failures:
         if failure.state == JobState.FAILED:
@@ -244,6 +244,6 @@ def failure_lines(failures: Sequence[FailedTrial], sweep: str) -> list[str]:
 
 
 def _reasons(tries: Sequence[FailedTrial]) -> str:
-    """Why each attempt at a job failed, in order; the same reason once, with a number."""
+    """Return why each attempt at a job failed, in order; equal reasons are counted."""
     reasons = Counter(f"{one.failure.kind}: {one.failure.message}" for one in tries)
     return ", then ".join(f"{reason} ({number} times)" if number > 1 else reason for reason, number in reasons.items())

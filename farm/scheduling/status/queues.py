@@ -33,13 +33,13 @@ class Queue:
 
 
 def names(waiting: Sequence[Waiting], machines: Sequence[Seen]) -> list[str]:
-    """Every queue of the broker that jobs wait in or that a machine serves."""
+    """List every queue of the broker that jobs wait in or that a machine serves."""
     served = {queue for machine in machines for queue in machine.status.machine.queues}
     return sorted(served | {queue_for(w.target) for w in waiting if not is_capability(w.target)})
 
 
 def queues(waiting: Sequence[Waiting], machines: Sequence[Seen], depths: Mapping[str, int] | None) -> list[Queue]:
-    """The targets that jobs wait for, then the queues that hold nothing but messages."""
+    """List the targets that jobs wait for, then the queues that hold messages only."""
     left = dict(depths or {})
     jobs: Counter[str] = Counter()
     for w in waiting:
@@ -60,7 +60,7 @@ def queues(waiting: Sequence[Waiting], machines: Sequence[Seen], depths: Mapping
 
 
 def blocks(found: Sequence[Queue], machines: Sequence[Seen], now: datetime, note: str) -> list[Block]:
-    """One row a target, and why jobs wait in vain; `note`: what a reader should know of the broker."""
+    """Show one row for each target, and why jobs wait in vain; `note` describes a problem with the broker."""
     if not found:
         return [Paragraph(note)] if note else []
     has_messages = any(queue.messages is not None for queue in found)
@@ -77,7 +77,7 @@ def blocks(found: Sequence[Queue], machines: Sequence[Seen], now: datetime, note
 
 
 def records(found: Sequence[Queue], waiting: Sequence[Waiting], sweep: str) -> list[dict[str, Any]]:
-    """What the jobs of one sweep wait for, as plain records."""
+    """Return the targets that the jobs of one sweep wait for as plain records."""
     by_target = {queue.target: queue for queue in found}
     return [
         {
@@ -92,7 +92,7 @@ def records(found: Sequence[Queue], waiting: Sequence[Waiting], sweep: str) -> l
 
 
 def _servers(queue: Queue) -> str:
-    """The machines, those at hand first, each with what is in the way."""
+    """Name the machines, available ones first; each with the reason why it takes no jobs."""
     shown = [
         f"{m.status.machine.name}{_in_the_way(m)}" for m in sorted(queue.machines, key=lambda m: bool(_in_the_way(m)))
     ]

@@ -21,7 +21,7 @@ Floats: TypeAlias = NDArray[np.float64]
 
 
 def ask(study: Study, history: Sequence[Finished], pending: Sequence[Pending], number: int) -> Point:
-    """The candidate most likely to beat the best accuracy so far; at random while none is known.
+    """Return the candidate that most likely beats the best accuracy so far; a random one while none is known.
 
     Pending trials are told with the mean accuracy so far, so that their neighbourhood is thought known (constant liar).
     Failed ones are left out: there is no accuracy to tell. The space has ranges alone.
@@ -42,12 +42,12 @@ def ask(study: Study, history: Sequence[Finished], pending: Sequence[Pending], n
 
 
 def drawn(ranges: Mapping[str, Range], rng: np.random.Generator) -> Floats:
-    """Candidates in raw units, as (CANDIDATES, parameters), even on the scale of each parameter."""
+    """Draw candidates in raw units, as (CANDIDATES, parameters), evenly on the scale of each parameter."""
     return np.column_stack([_column(parameter, rng.random(CANDIDATES)) for parameter in ranges.values()])
 
 
 def _column(parameter: Range, uniform: Floats) -> Floats:
-    """Whole numbers share the range [low, high + 1) evenly."""
+    """Scale uniform numbers to a parameter's range; whole numbers share [low, high + 1) evenly."""
     is_int = parameter.type == "int"
     ends = np.array([parameter.low, parameter.high + is_int])
     low, high = np.log(ends) if parameter.log else ends
@@ -58,7 +58,7 @@ def _column(parameter: Range, uniform: Floats) -> Floats:
 
 
 def posterior(known: Floats, values: Floats, candidates: Floats) -> tuple[Floats, Floats]:
-    """Mean and standard deviation at the candidates: kernel exp(-d²/2), nugget 1e-10, no scaling.
+    """Return mean and standard deviation at the candidates: kernel exp(-d²/2), nugget 1e-10, no scaling.
 
     Those were scikit-learn's defaults at the time of the study. Versions since 1.9 would fit the length of the kernel
     as well, unless told not to.
@@ -74,7 +74,7 @@ def posterior(known: Floats, values: Floats, candidates: Floats) -> tuple[Floats
 
 
 def improvement(mean: Floats, std: Floats, best: float) -> Floats:
-    """The probability that each candidate is better than the best."""
+    """Return the probability that each candidate is better than the best."""
     probability: Floats = ndtr((mean - best) / np.maximum(std, 1e-9))
     return probability
 

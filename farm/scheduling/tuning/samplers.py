@@ -32,7 +32,7 @@ GP_FITS = 300
 
 
 def random(study: Study, history: Sequence[Finished], pending: Sequence[Pending], number: int) -> Point:  # noqa: ARG001
-    """The point of this number in Optuna's own random sequence of the study's seed."""
+    """Return the point of this number in Optuna's own random sequence of the study's seed."""
     rebuilt = _created(study, RandomSampler(seed=study.seed))
     for _ in range(number):
         _suggested(rebuilt.ask(), study.space)
@@ -40,7 +40,7 @@ def random(study: Study, history: Sequence[Finished], pending: Sequence[Pending]
 
 
 def sequence(study: Study, history: Sequence[Finished], pending: Sequence[Pending], number: int) -> Point:  # noqa: ARG001
-    """The point of this number in a scrambled low-discrepancy sequence (halton, sobol).
+    """Return the point of this number in a scrambled low-discrepancy sequence (halton, sobol).
 
     Every parameter has a coordinate; that of a parameter which does not exist at the point goes unused.
     """
@@ -48,13 +48,13 @@ def sequence(study: Study, history: Sequence[Finished], pending: Sequence[Pendin
 
 
 def tpe(study: Study, history: Sequence[Finished], pending: Sequence[Pending], number: int) -> Point:
-    """Tree-structured Parzen estimator; pending trials count as bad ones (constant liar)."""
+    """Ask a tree-structured Parzen estimator; pending trials count as bad ones (constant liar)."""
     sampler = TPESampler(seed=study.seed_of(number), n_startup_trials=study.strategy.startup, constant_liar=True)
     return _adaptive(study, sampler, history, pending, number)
 
 
 def gp(study: Study, history: Sequence[Finished], pending: Sequence[Pending], number: int) -> Point:
-    """Gaussian process with (log) expected improvement, averaged over what pending trials may bring.
+    """Ask a Gaussian process for the best (log) expected improvement, averaged over the results of pending trials.
 
     With two objectives it is the expected improvement of the hypervolume. Of more than GP_FITS finished trials it knows
     the best and the latest. Parameters with a condition are drawn at random: a Gaussian process cannot leave one out.
@@ -66,7 +66,7 @@ def gp(study: Study, history: Sequence[Finished], pending: Sequence[Pending], nu
 
 
 def nsga2(study: Study, history: Sequence[Finished], pending: Sequence[Pending], number: int) -> Point:
-    """NSGA-II; what is pending has no offspring yet, and siblings differ by their seeds."""
+    """Ask NSGA-II; pending trials have no offspring yet, and siblings differ by their seeds."""
     return _adaptive(study, _Generations(study, number), history, pending, number)
 
 
@@ -119,7 +119,7 @@ def _created(study: Study, sampler: BaseSampler) -> optuna.Study:
 
 
 def _told(study: Study, trial: Finished | Pending) -> FrozenTrial:
-    """What Optuna calls this trial.
+    """Convert a trial to Optuna's.
 
     TPE with one objective knows what to make of a pruned trial. The others would forget it, so that they are told what
     it had reached as if it had meant to stop there.
@@ -136,7 +136,7 @@ def _told(study: Study, trial: Finished | Pending) -> FrozenTrial:
 
 
 def _worth_fitting(study: Study, history: Sequence[Finished]) -> Sequence[Finished]:
-    """The trials that a Gaussian process is told: the best are those that the fewest others beat in every objective."""
+    """Select the trials for a Gaussian process: the best are those that the fewest others beat in every objective."""
     complete = [trial for trial in history if trial.values is not None]
     if len(complete) <= GP_FITS:
         return complete
@@ -161,7 +161,7 @@ def _distribution(parameter: Range | Choice) -> BaseDistribution:
 
 
 def _suggested(trial: Trial, space: Space) -> Point:
-    """The trial's point, each parameter asked for in the order of the space."""
+    """Return the trial's point; the parameters are suggested in the order of the space."""
 
     def suggest(name: str, parameter: Range | Choice) -> Scalar:
         if isinstance(parameter, Choice):

@@ -57,14 +57,14 @@ def check(study: Study) -> None:
 
 
 def size(study: Study) -> int:
-    """How many trials there are to ask for: fewer than were wanted where a grid has fewer points."""
+    """Return the number of trials of a study; it is smaller than wanted where a grid has fewer points."""
     if study.strategy.name != "grid":
         return study.trials
     return min(study.trials, len(points(study.strategy, study.space)))
 
 
 def ask(study: Study, history: Sequence[Finished], pending: Sequence[Pending], number: int) -> Point:
-    """The point of trial `number`, which is below the study's size; raises InputError where `check` does.
+    """Return the point of trial `number`, which is below the study's size; raises InputError where `check` does.
 
     `history` and `pending` are the trials below that number, in any order. grid, random, halton and sobol do not look
     at them: the same number has the same point, whatever has finished by then.

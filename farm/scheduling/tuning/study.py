@@ -19,7 +19,7 @@ class Study:
     objectives: tuple[Objective, ...] = ("accuracy",)
 
     def seed_of(self, number: int) -> int:
-        """The seed of one trial: the same whenever it is asked for.
+        """Return the seed of one trial: the same at every ask.
 
         It does not depend on the strategy, so those that begin at random begin alike.
         """

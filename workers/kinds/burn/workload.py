@@ -69,18 +69,18 @@ class Burn:
         return 1
 
     def synchronize(self) -> None:
-        """Nothing is left to wait for after a step."""
+        """Return at once: nothing is left to wait for after a step."""
 
     def facts(self) -> Mapping[str, JsonValue]:
-        """What ran."""
+        """Return the rows and the type of the matrices."""
         return {"rows": self._matrix.shape[0], "dtype": str(self._matrix.dtype).removeprefix("torch.")}
 
     def close(self) -> None:
-        """Let go of the matrices."""
+        """Release the matrices."""
         self._forget()
 
     def _multiply(self) -> None:
-        """Multiply a few times; the products are done when this returns."""
+        """Compute a few products, and wait until they are done."""
         for _ in range(self._products):
             torch.mm(self._matrix, self._matrix, out=self._product)
         if self._matrix.is_cuda:

@@ -38,7 +38,7 @@ class Layer:
 
 
 def tensors(value: object) -> Iterator[torch.Tensor]:
-    """The tensors in arguments or an output, in order; one that is passed twice comes twice."""
+    """Yield the tensors in arguments or an output, in order; a tensor that is passed twice comes twice."""
     if isinstance(value, torch.Tensor):
         yield value
     elif isinstance(value, Mapping):
@@ -48,7 +48,7 @@ def tensors(value: object) -> Iterator[torch.Tensor]:
 
 
 def moved(arguments: Arguments, device: str | torch.device) -> Arguments:
-    """Copies of the arguments on a device, cut off from any graph.
+    """Copy the arguments to a device, without their graph.
 
     They require gradients where the originals do, and a tensor that is passed twice stays one: self-attention on one
     tensor is another computation than attention on three equal ones.
@@ -60,7 +60,7 @@ def moved(arguments: Arguments, device: str | torch.device) -> Arguments:
 
 
 def find(network: nn.Module, run: Callable[[], object]) -> set[str]:
-    """The names of the layers that run while `run` runs the network forward."""
+    """Return the names of the layers that run while `run` runs the network forward."""
     running, seen, callers = list[str](), set[str](), set[str]()
 
     def enter(name: str, *_: object) -> None:
@@ -76,7 +76,7 @@ def find(network: nn.Module, run: Callable[[], object]) -> set[str]:
 
 
 def capture(network: nn.Module, names: Collection[str], run: Callable[[], object]) -> list[Layer]:
-    """The layers of these names, one for each configuration, in the order in which `run` runs the network forward.
+    """Record the named layers, one for each configuration, in the order in which `run` runs the network forward.
 
     The arguments of the first call are kept and, if `run` runs the network backward too, the gradients that came back.
     """
@@ -104,7 +104,7 @@ def capture(network: nn.Module, names: Collection[str], run: Callable[[], object
 
 
 def without(network: nn.Module, names: Collection[str]) -> nn.Module:
-    """A copy of the network with identities in place of some modules; parameters and buffers are shared, not copied."""
+    """Copy a network with identities in place of some modules; parameters and buffers are shared, not copied."""
     out = {id(module) for name, module in network.named_modules() if name in names}
     paths = [path for path, module in network.named_modules(remove_duplicate=False) if id(module) in out]
     shared = {id(tensor): tensor for tensor in chain(network.parameters(), network.buffers())}
@@ -115,7 +115,7 @@ def without(network: nn.Module, names: Collection[str]) -> nn.Module:
 
 
 def undo_inplace(network: nn.Module) -> int:
-    """Let no layer overwrite its input, and say how many did: an isolated layer needs its input again."""
+    """Make no layer overwrite its input, because an isolated layer needs it again; returns how many layers did."""
     overwriting = [module for module in network.modules() if getattr(module, "inplace", False)]
     for module in overwriting:
         vars(module)["inplace"] = False
@@ -136,7 +136,7 @@ def _watched(
 
 
 def _keep_gradients(layer: Layer, output: object) -> None:
-    """Once the backward pass has come through, the layer holds the gradients of its outputs."""
+    """Keep the gradients of the layer's outputs in the layer, once the backward pass has computed them."""
 
     def keep(position: int, gradient: torch.Tensor) -> None:
         layer.gradients[position] = _copied(gradient, "cpu")
@@ -155,7 +155,7 @@ def _kinds(value: object) -> list[tuple[torch.Size, torch.dtype]]:
 
 
 def _configuration(module: nn.Module, arguments: Arguments) -> str:
-    """The same text for calls that do the same work: type, hyperparameters, parameters, shapes of the input."""
+    """Return the same text for calls that do the same work: type, hyperparameters, parameters, shapes of the input."""
     found = {id(tensor): tensor for tensor in tensors(arguments)}
     described: dict[int, Any] = {
         key: f"{place}: {tensor.dtype} {tuple(tensor.shape)} {tensor.requires_grad}"

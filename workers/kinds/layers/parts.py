@@ -36,7 +36,7 @@ class Part:
     ablated: str | None  #: the type that is taken out
 
     def facts(self) -> dict[str, JsonValue]:
-        """As JSON; `pass_` is `pass` there."""
+        """Return the part in JSON values, where `pass_` is `pass`."""
         fields = {name.rstrip("_"): value for name, value in vars(self).items()}
         return {**fields, "names": list(self.names), "input_shape": list(self.input_shape)}
 
@@ -59,12 +59,12 @@ class Subject:
         return ("forward", "backward") if self.gradients else ("forward",)
 
     def to(self, device: str) -> "Subject":
-        """With copies of the tensors on a device, where the module is."""
+        """Copy the tensors to a device, where the module is."""
         gradients = {position: gradient.to(device) for position, gradient in self.gradients.items()}
         return replace(self, arguments=leaves.moved(self.arguments, device), gradients=gradients)
 
     def forward(self) -> object:
-        """One forward pass; its graph goes with its output."""
+        """Make one forward pass; its graph is freed with its output."""
         args, kwargs = self.arguments
         with torch.inference_mode(not self.module.training):
             return self.module(*args, **kwargs)
@@ -84,12 +84,12 @@ class Subject:
         )
 
     def run(self, which: Pass) -> Callable[[], object]:
-        """What makes one such pass whenever it is called."""
+        """Return a function that makes one such pass at each call."""
         return self.recorded() if which == "backward" else self.forward
 
 
 def whole(network: nn.Module, batch: torch.Tensor, device: str, seed: int) -> Subject:
-    """The network, which is on the device, on its batch.
+    """Return the network, which is on the device, as the subject that runs on its batch.
 
     In training mode random gradients come back to its first output, of the size that those of a mean loss have.
     """
@@ -102,18 +102,18 @@ def whole(network: nn.Module, batch: torch.Tensor, device: str, seed: int) -> Su
 
 
 def layers(network: Subject, device: str) -> list[Layer]:
-    """The layers that the passes of the whole show."""
+    """Find the layers that run in a pass of the whole network."""
     found = leaves.find(network.module, lambda: network.to(device).forward())
     return leaves.capture(network.module, found, lambda: _try(network, device))
 
 
 def isolated(layer: Layer) -> Subject:
-    """A layer by itself."""
+    """Return a layer as a subject of its own."""
     return Subject("layer", layer.module, layer.arguments, layer.gradients, tuple(layer.names), layer.count)
 
 
 def ablated(network: Subject, found: Sequence[Layer], device: str) -> tuple[list[Subject], dict[str, str]]:
-    """The whole without the layers of each type; and of the types that it cannot go without, why."""
+    """Build the whole without the layers of each type; returns also why some types cannot be left out."""
     subjects, kept = list[Subject](), dict[str, str]()
     for type_ in dict.fromkeys(layer.type for layer in found if not isinstance(layer.module, nn.Identity)):
         alike = [layer for layer in found if layer.type == type_]
@@ -135,13 +135,13 @@ def ablated(network: Subject, found: Sequence[Layer], device: str) -> tuple[list
 
 
 def listed(subjects: Iterable[Subject]) -> list[tuple[Part, Subject]]:
-    """A part for each pass of each subject."""
+    """List a part for each pass of each subject."""
     runs = [(subject, pass_) for subject in subjects for pass_ in subject.passes]
     return [(_part(index, subject, pass_), subject) for index, (subject, pass_) in enumerate(runs)]
 
 
 def parameters(module: nn.Module) -> int:
-    """How many numbers a module learns."""
+    """Count the parameters of a module."""
     return sum(parameter.numel() for parameter in module.parameters())
 
 

@@ -112,7 +112,7 @@ class Layers:
         run_parts(stage, self)
 
     def select(self, index: int) -> None:
-        """Let `step` run this part from now on; the tensors of the last part leave the device first."""
+        """Choose the part that `step` runs from now on; the tensors of the last part leave the device first."""
         self._run = object
         part, subject = self._listed[index]
         self._run = subject.to(self._device).run(part.pass_)
@@ -128,16 +128,16 @@ class Layers:
             torch.cuda.synchronize(self._device)
 
     def facts(self) -> Mapping[str, JsonValue]:
-        """What ran: the parts; the calls of layers in one pass; which types could not be ablated, and why."""
+        """Return the parts, the calls of layers in one pass, and why some types of layer could not be left out."""
         return self._facts
 
     def close(self) -> None:
-        """Let go of network and tensors."""
+        """Release network and tensors."""
         self._forget()
 
 
 def _build(params: Params, seed: int) -> nn.Module:
-    """The network on the CPU, in the mode and precision of its passes; raises InvalidWorkload for a bad batch."""
+    """Build the network on the CPU, in the mode and precision of its passes; raises InvalidWorkload for a bad batch."""
     if params.model in STUDY_MODELS:
         architecture = Architecture(params.model, params.conv_layers, params.linear_layers, params.relu)
         network = simple_networks.build(architecture, params.image, params.classes, seed)

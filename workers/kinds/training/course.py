@@ -54,7 +54,7 @@ class Trainable(Protocol):
 
 
 def run(stage: Stage, workload: Trainable) -> None:
-    """Train all epochs, or until there is a reason to stop."""
+    """Train all epochs, or stop before where there is a reason."""
     course = Course(stage, workload)
     course.resume()
     while not course.is_over:
@@ -98,7 +98,7 @@ class Course:
         self._stage.doubt(Flag.RESUMED, note)
 
     def go_on(self) -> None:
-        """Train and validate one window's worth of epochs, and decide."""
+        """Train and validate one window's worth of epochs, and decide whether to go on."""
         lasted_s = self._train()
         scores = self._validate()
         epochs = [
@@ -159,7 +159,7 @@ class Course:
         if scores[-1].train_loss is None:
             return Stopped.DIVERGED
         rung = next((rung for rung in self._stage.spec.rungs if rung.epoch == len(accuracies)), None)
-        if rung is not None and not rung.lets_on(accuracies):
+        if rung is not None and not rung.is_passed(accuracies):
             return Stopped.PRUNED
         since_best = len(accuracies) - 1 - accuracies.index(max(accuracies))
         if self._workload.patience is not None and since_best >= self._workload.patience:

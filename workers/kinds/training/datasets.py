@@ -136,7 +136,7 @@ def load(name: str, options: Options) -> Dataset:
 
 
 def _orders(name: str, source: Source, options: Options) -> tuple[Tensor, Tensor]:
-    """Which images make the training part and the validation part, in their order."""
+    """Choose the images of the training part and of the validation part, in their order."""
     generator = torch.Generator().manual_seed(options.seed)
     count = len(source.labels)
     if source.own_validation is None:
@@ -162,7 +162,7 @@ def _first(name: str, field: str, order: Tensor, size: int | None) -> Tensor:
 
 
 def _shape(source: Source, options: Options) -> tuple[int, int, int]:
-    """Channels, height and width that the images shall have."""
+    """Return the channels, height and width that the network gets."""
     channels, height, width = source.images.shape[1:]
     if options.channels not in {None, channels} and channels != 1:
         raise InvalidWorkload(f"channels: the images have {channels}, the network takes {options.channels}")
@@ -181,7 +181,7 @@ def _check_memory(images: int, shape: tuple[int, int, int]) -> None:
 
 
 def _pixels(source: Source, order: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    """Images in this order and shape, their brightness from 0 to 1."""
+    """Convert images, in this order and shape, to a brightness from 0 to 1."""
     pixels = torch.empty(len(order), *shape)
     for filled, chosen in zip(torch.split(pixels, CHUNK), torch.split(order, CHUNK), strict=True):
         bright = source.images[chosen].float().div_(source.white)
@@ -238,7 +238,7 @@ def _root(options: Options) -> Path:
 
 
 def _published(reader: type[MNIST | CIFAR10], name: str, root: Path, remedy: str) -> Source:
-    """A dataset that torchvision reads, and downloads where it is missing."""
+    """Read a dataset of torchvision, which downloads it where it is missing."""
     try:
         train, validation = (_tensors(reader(root, train=part, download=True)) for part in (True, False))
     except UNREADABLE as error:
@@ -251,7 +251,7 @@ def _published(reader: type[MNIST | CIFAR10], name: str, root: Path, remedy: str
 
 
 def _tensors(part: MNIST | CIFAR10) -> tuple[Tensor, Tensor]:
-    """Images with the channels first, and labels."""
+    """Return images with the channels first, and labels."""
     images, labels = torch.as_tensor(part.data), torch.as_tensor(part.targets)
     if len(images) != len(labels):
         raise ValueError(f"{len(images)} images have {len(labels)} labels")
@@ -267,7 +267,7 @@ def _synthetic_cifar10(options: Options) -> Source:
 
 
 def _synthetic(like: str, shape: tuple[int, int, int], train: int, validation: int, options: Options) -> Source:
-    """Noisy blends of the patterns of two classes, labelled by the one that shows more, in a few by the other."""
+    """Make noisy blends of two classes' patterns, labelled by the stronger one, and a few by the weaker one."""
     validation = min(validation, options.validation_size or validation)
     count = min(train, options.train_size or train) + validation
     generator = torch.Generator().manual_seed(0)
@@ -286,7 +286,7 @@ def _synthetic(like: str, shape: tuple[int, int, int], train: int, validation: i
 
 
 def _folder(root: Path, options: Options) -> Source:
-    """An image folder, its classes in the order of their names."""
+    """Read an image folder, its classes in the order of their names."""
     if not root.is_dir():
         raise InvalidWorkload(f"dataset: {root}: no such folder on this machine, nor one of {', '.join(REGISTRY)}")
     parts = [root / "train", root / "val"] if all((root / part).is_dir() for part in ("train", "val")) else [root]
@@ -308,7 +308,7 @@ def _folder(root: Path, options: Options) -> Source:
 
 
 def _files(part: Path, classes: list[str]) -> list[tuple[Path, int]]:
-    """The images of a folder with one folder a class, with the numbers of their classes."""
+    """List the images of a folder with one folder a class, with the numbers of their classes."""
     strangers = {path.name for path in part.iterdir() if path.is_dir()}.difference(classes)
     if strangers:
         raise InvalidWorkload(f"dataset: {part / min(strangers)}: no class of that name in the training part")
@@ -322,7 +322,7 @@ def _files(part: Path, classes: list[str]) -> list[tuple[Path, int]]:
 
 
 def _read(path: Path, options: Options) -> Tensor:
-    """One image, channels first; grey if a network wants one channel."""
+    """Read one image, channels first; it is grey if a network wants one channel."""
     try:
         with Image.open(path) as file:
             image = file.convert("L" if options.channels == 1 else "RGB")

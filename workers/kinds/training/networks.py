@@ -37,7 +37,7 @@ class Architecture:
 
 
 def build(architecture: Architecture, shape: Shape, classes: int, seed: int) -> nn.Module:
-    """A network on the CPU, ready to train in fp32, with its random parameters drawn from the seed.
+    """Build a network on the CPU, ready to train in fp32, with random parameters drawn from the seed.
 
     Raises InvalidWorkload for an unknown model or weights, and for a network that cannot take images of this shape.
     """
