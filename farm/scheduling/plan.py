@@ -1,4 +1,4 @@
-"""From a sweep to its jobs: the same sweep gives the same jobs, in the same order, wherever it is planned."""
+"""Plan the jobs of a sweep: the same sweep gives the same jobs, in the same order, wherever it is planned."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -18,27 +18,29 @@ from farm.spec.capability import is_capability, queue_of
 if TYPE_CHECKING:
     from farm.store import NewJob
 
-OVERHEAD_S = 2.0  #: of a trial: process, imports, set-up, report
-SLACK = 10  #: a trial may take this many times what it should,
-SLACK_S = 300.0  #: and this much more: large networks are slow to load and to compile
-UNKNOWN_LIMIT_S = 86_400.0  #: the time limit of a trial of which nobody knows how long it takes
+#: The time of a trial outside its windows: process, imports, set-up, report.
+OVERHEAD_S = 2.0
+#: A trial may take this many times its expected duration, and so many seconds more: large networks load slowly.
+SLACK, SLACK_S = 10, 300.0
+#: The time limit of a trial of unknown duration.
+UNKNOWN_LIMIT_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedJob:
-    """One job, before anybody has stored it."""
+    """One job that is not stored yet."""
 
     id: str
     ordinal: int  #: place in the order of the whole plan
-    block: int  #: the repetition: each block has every point once
+    block: int  #: the number of the block, which has every point once
     queue: str
     repetition: int
     seed: int
-    shared: JobSpec  #: what the jobs of its point and target have in common
+    shared: JobSpec  #: the part of the spec that the jobs of its point and target share
 
     @property
     def spec(self) -> JobSpec:
-        """Its own spec, made on demand: a plan may have tens of thousands of jobs."""
+        """The job's own spec, made on demand: a plan may have tens of thousands of jobs."""
         return self.shared.model_copy(update={"job": self.id, "repetition": self.repetition, "seed": self.seed})
 
     def new(self, priority: int, max_attempts: int) -> "NewJob":
@@ -54,8 +56,8 @@ class Plan:
 
     sweep_id: str
     jobs: tuple[PlannedJob, ...]
-    warnings: tuple[str, ...]  #: one line each, for the user
-    total: int  #: jobs in all, with those that a search asks for later
+    warnings: tuple[str, ...]  #: lines for the user
+    total: int  #: the number of all jobs, with those that a search asks for later
 
 
 def points(sweep: Sweep) -> tuple[Point, ...]:
@@ -71,20 +73,20 @@ def plan(sweep: Sweep, machines: Sequence[Machine], generation: int = 1) -> Plan
     """
     kind = kinds.of(sweep)
     specs = specs_of(sweep, targets_of(sweep, machines), sweep_id(sweep, generation))
-    number = checked(sweep, len(specs) * sweep.repetitions.min)
-    blocks = (block_of(kind, specs, block, block * len(specs)) for block in range(sweep.repetitions.min))
+    number = check_size(sweep, len(specs) * sweep.repetitions.min)
+    blocks = (plan_block(kind, specs, block, block * len(specs)) for block in range(sweep.repetitions.min))
     jobs = tuple(chain.from_iterable(blocks))
-    return Plan(sweep_id(sweep, generation), jobs, warnings_of(sweep, specs), number)
+    return Plan(sweep_id(sweep, generation), jobs, warn_of_timeouts(sweep, specs), number)
 
 
-def checked(sweep: Sweep, jobs: int) -> int:
+def check_size(sweep: Sweep, jobs: int) -> int:
     """Return the number of jobs; raises InputError where a sweep makes too many."""
     if jobs > MAX_JOBS:
         raise InputError(f"{sweep.name} makes {jobs} jobs, at most {MAX_JOBS} are allowed: split the sweep")
     return jobs
 
 
-def warnings_of(sweep: Sweep, specs: Iterable[JobSpec]) -> tuple[str, ...]:
+def warn_of_timeouts(sweep: Sweep, specs: Iterable[JobSpec]) -> tuple[str, ...]:
     """Warn of a time limit that no trial can keep; `specs`: of the sweep's jobs."""
     kind = kinds.of(sweep)
     needed_s = max((trial_s(kind, spec) for spec in specs), default=0.0)
@@ -94,12 +96,12 @@ def warnings_of(sweep: Sweep, specs: Iterable[JobSpec]) -> tuple[str, ...]:
     return (f"{limit} is less than a trial needs ({needed_s:.0f} s): all will time out",)
 
 
-def block_of(kind: Kind, specs: Sequence[JobSpec], block: int, first_ordinal: int) -> tuple[PlannedJob, ...]:
+def plan_block(kind: Kind, specs: Sequence[JobSpec], block: int, first_ordinal: int) -> tuple[PlannedJob, ...]:
     """Plan one repetition of some jobs of one sweep: target by target, each in a seeded order of its own.
 
     Args:
-        kind: that of the sweep.
-        specs: one job of each point and target; of which repetition makes no difference.
+        kind: the kind of the sweep.
+        specs: one job of each point and target, of any repetition.
         block: the number of the repetition.
         first_ordinal: place of the first job in the plan of the sweep.
     """
@@ -150,11 +152,11 @@ def specs_of(sweep: Sweep, targets: Sequence[str], sweep_id: str) -> list[JobSpe
         resumable=kind.resumable,
     )
     by_key = {canonical_json(point): point for point in points(sweep)}
-    each_point = [_limited(kind, sweep, first.model_copy(update={"point": by_key[key]})) for key in sorted(by_key)]
+    each_point = [_add_limit(kind, sweep, first.model_copy(update={"point": by_key[key]})) for key in sorted(by_key)]
     return [spec.model_copy(update={"target": t}) for t in targets for spec in each_point]
 
 
-def _limited(kind: Kind, sweep: Sweep, spec: JobSpec) -> JobSpec:
+def _add_limit(kind: Kind, sweep: Sweep, spec: JobSpec) -> JobSpec:
     """Add a time limit where the sweep sets none: it stops a trial that hangs, but not a slow one."""
     if sweep.time_limit is not None or kind.expected_s(spec) is None:
         return spec
@@ -162,9 +164,9 @@ def _limited(kind: Kind, sweep: Sweep, spec: JobSpec) -> JobSpec:
 
 
 def trial_s(kind: Kind, spec: JobSpec) -> float:
-    """Return how many seconds a trial takes where nothing is slow; without its work, where that is unknown.
+    """Return the expected seconds of a trial; without its work, where the duration of that is unknown.
 
-    The idle after one trial is the idle before the next.
+    The idle after one trial is the idle before the next, and counts once.
     """
     return spec.measure.idle_s + spec.measure.context_idle_s + OVERHEAD_S + (kind.expected_s(spec) or 0.0)
 

@@ -1,4 +1,4 @@
-"""Which machines a target reaches, and why its jobs wait where no machine takes them."""
+"""Routing: the machines that a target reaches, and why its jobs wait where no machine takes them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -46,7 +46,7 @@ def _obstacle(target: str, known: Sequence[MachineStatus], now: datetime) -> tup
     place, _, name = target.partition(":")
     fitting = [status for status in _latest(known) if fits(target, status.machine)]
     absent = {status.machine.name: why for status in fitting if (why := _absence(status, target, now))}
-    if len(absent) < len(fitting) or (target == "any" and not fitting):  # to join a new farm, any worker will do
+    if len(absent) < len(fitting) or (target == "any" and not fitting):  # any worker may join a new farm
         return None
     if place == "machine" and not fitting:
         likely = suggestion(name, {status.machine.name: status.machine.name for status in known})

@@ -17,7 +17,7 @@ from farm.model.errors import InputError, StoreUnavailable, redacted
 from farm.store.failures import label, translated
 from farm.store.tables import UtcDateTime
 
-#: A dead network is noticed within seconds: without these a heartbeat hangs until the network heals.
+#: With these a dead network is noticed within seconds; otherwise a heartbeat hangs until the network works again.
 _POSTGRES_OPTIONS = {
     "application_name": "wattfarm",
     "connect_timeout": 5,
@@ -26,7 +26,7 @@ _POSTGRES_OPTIONS = {
     "keepalives_interval": 2,
     "keepalives_count": 3,
 }
-#: How long a writer waits for the others.
+#: A writer waits this long for other writers.
 _SQLITE_BUSY_MS = 30_000
 _BEGIN = "sqlite_begin"
 

@@ -19,7 +19,7 @@ _TRIALS = 500
 
 
 class MeasuredTrial(NamedTuple):
-    """What the rows of one trial have in common."""
+    """The values that the rows of one trial share."""
 
     sweep: str
     sweep_name: str
@@ -31,9 +31,9 @@ class MeasuredTrial(NamedTuple):
     hardware_class: str | None
     environment: str | None
     kind: str
-    factors: str  #: the point, JSON
+    factors: str  #: the point, as JSON
     repetition: int
-    flags: str  #: of the trial, JSON
+    flags: str  #: the flags of the trial, as JSON
     simulated: bool
     imported: bool
     failure: str | None

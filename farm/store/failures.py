@@ -1,4 +1,4 @@
-"""Driver errors as StoreUnavailable: one line that says what happened and what to do, never with a password."""
+"""Driver errors as StoreUnavailable: one line with the problem and its remedy, never with a password."""
 
 import re
 from collections.abc import Iterator

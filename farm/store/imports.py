@@ -1,4 +1,4 @@
-"""Commands that store measurements which were made elsewhere."""
+"""The command that stores measurements which were made elsewhere."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ from farm.model import (
 from farm.store.engine import Database
 from farm.store.samples import sample_row
 
-#: The kind of imported sweeps: the farm does not know what ran.
+#: The kind of imported sweeps: the workload is unknown.
 KIND = "imported"
 
 

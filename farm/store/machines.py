@@ -1,4 +1,4 @@
-"""The machines that measure, and when each was last heard of."""
+"""The machines that measure, and the last heartbeat of each."""
 
 from sqlalchemy import Connection, select, update
 

@@ -39,14 +39,14 @@ class UnpublishedJobs:
     """A sweep that has jobs in the outbox for a queue."""
 
     sweep_id: str
-    queue: str  #: of the broker, or a capability
+    queue: str  #: a queue of the broker, or a capability
     submitter: str
-    priority: int  #: of its first job; a sweep's jobs have one
+    priority: int  #: the priority of its first job; all jobs of a sweep have the same
 
 
 @dataclass(frozen=True, slots=True)
 class AtWork:
-    """How many jobs of a submitter run, or are published and wait, on one queue with one priority."""
+    """The number of jobs of a submitter that run, or are published and wait, on one queue with one priority."""
 
     queue: str
     submitter: str
@@ -56,7 +56,7 @@ class AtWork:
 
 
 class Publishing(Database):
-    """The outbox, and the messages that were sent."""
+    """The queries and commands on the outbox and on sent messages."""
 
     def outbox(self, sweep_id: str | None = None) -> list[UnpublishedJobs]:
         """Count what waits to be published, in the order of submission; reads one index entry for each line of it."""

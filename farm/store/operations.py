@@ -26,18 +26,18 @@ from farm.model import (
 from farm.store.engine import Database
 from farm.store.machines import PRESENT_S, known_machines
 
-#: Trials that tell how long the rest may take, of each machine.
+#: The time left is estimated from this many trials of each machine.
 _TYPICAL = 20
-#: Trials of a machine that are looked at for them: those of other sweeps are among them.
+#: To find them, this many trials of a machine are read, because trials of other sweeps are among them.
 _LOOKED_AT = 100
-#: Trials of a machine that say in what condition it is.
+#: The condition of a machine is that of this many last trials.
 RECENT = 50
-#: Trials of a machine that may say how warm it is: what is older says nothing.
+#: The temperature of a machine is read from this many last trials: older ones do not count.
 _WARM = 5
 
 
 class Operations(Database):
-    """Queries; none of them writes."""
+    """The queries on progress and machines; none of them writes."""
 
     def progress(self, sweep_id: str, planned: int = 0) -> Progress:
         """Count a sweep's jobs by state, and read what the display of its progress needs; `planned`: jobs in all."""

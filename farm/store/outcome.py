@@ -1,18 +1,18 @@
-"""What becomes of a job when an attempt at it ends: the one rule, without a database."""
+"""The state of a job after an attempt at it ends: the only rule for that, without a database."""
 
 from dataclasses import dataclass
 
 from farm.model import FailureKind, JobState
 
-#: Another attempt would only repeat these.
+#: Failures that another attempt would only repeat.
 _FINAL = frozenset({FailureKind.OOM, FailureKind.INVALID, FailureKind.ERROR, FailureKind.TIMEOUT})
-#: These say nothing of the job: the attempt does not count.
+#: Failures that do not depend on the job: the attempt does not count.
 _STOPPED = frozenset({FailureKind.CANCELLED, FailureKind.INTERRUPTED})
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Where the job stands next."""
+    """The next state of the job, and its limit of attempts."""
 
     state: JobState
     max_attempts: int

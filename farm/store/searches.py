@@ -1,4 +1,4 @@
-"""What a search reads and adds: the trainings that it asked for, where they stand, and what they brought."""
+"""The queries of a search: the trainings that it asked for, their states, and their results."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
@@ -20,7 +20,7 @@ class Search:
     """A search that has configurations to ask for."""
 
     sweep: SweepRecord
-    over: int  #: jobs done or failed: while it stays the same there is nothing new to learn
+    over: int  #: jobs done or failed: while this number stays the same, there are no new results
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class AskedJob:
     """One repetition of one configuration of a study."""
 
     study: str
-    number: int  #: of the configuration in the study
+    number: int  #: the number of the configuration in the study
     repetition: int
     target: str
     point: Point
@@ -37,18 +37,18 @@ class AskedJob:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What a training that measured brought."""
+    """The results of a training that measured."""
 
     study: str
-    number: int  #: of the configuration in the study
+    number: int  #: the number of the configuration in the study
     accuracies: tuple[float, ...]  #: validation accuracy after each epoch
     stopped: Stopped | None
     device: str | None
-    energies_j: Mapping[Domain, float | None]  #: of all its training; None: not known of each part of it
+    energies_j: Mapping[Domain, float | None]  #: joules of all training windows; None: some window's are unknown
 
 
 class Searches(Database):
-    """The controller's side of a tuning sweep."""
+    """The controller's queries on tuning sweeps."""
 
     def searches(self, sweep_id: str | None = None) -> list[Search]:
         """Read the tuning sweeps that are not settled, or only the named one if it is among them."""

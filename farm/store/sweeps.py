@@ -1,4 +1,4 @@
-"""What a user does with a sweep: submit, find, cancel, retry."""
+"""The commands of users on a sweep: submit, find, cancel, retry."""
 
 import difflib
 import hashlib
@@ -16,11 +16,11 @@ from farm.model import JobSpec, JobState, MeasureSettings, SweepRecord
 from farm.model.errors import InputError
 from farm.store.engine import Database
 
-#: Jobs that are stored by one statement: memory holds no more rows than these.
+#: Jobs that one statement stores: memory holds no more rows than these.
 _BATCH = 1000
 OPEN = (JobState.QUEUED, JobState.RUNNING)
 _SORTED = json.JSONEncoder(sort_keys=True)
-#: A job that waits as if new.
+#: The values of a job that waits as a new job does.
 _AFRESH: Mapping[str, Any] = {
     "state": JobState.QUEUED,
     "published_at": None,

@@ -27,13 +27,13 @@ from farm.model import Domain, FailureKind, JobState, MachineState, Quality, Sto
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """Aware UTC on both sides; SQLite, which has no zones, keeps it as UTC text that sorts."""
+    """A column of aware UTC times; SQLite, which has no zones, keeps them as UTC text that sorts."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse a naive time."""
+        """Reject a naive time, and convert others to UTC."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -42,20 +42,20 @@ class UtcDateTime(TypeDecorator[datetime]):
         return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Give the zone back."""
+        """Add the zone again."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
 
 
 class PlainText(TypeDecorator[str]):
-    """Text of programs that we do not control: PostgreSQL refuses the NUL character."""
+    """A column for text of other programs: PostgreSQL rejects the NUL character."""
 
     impl = Text()
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        """Show NUL as the replacement character."""
+        """Replace NUL by the replacement character."""
         return None if value is None else value.replace("\0", "\ufffd")
 
 
@@ -80,7 +80,7 @@ def _partial(name: str, *columns: str, where: str) -> Index:
 
 
 class Row(SQLModel):
-    """What the tables have in common: names for their constraints, which migrations need."""
+    """The base class of the tables: it names their constraints, which migrations need."""
 
     metadata: ClassVar[MetaData] = MetaData(naming_convention=_NAMES)
 
@@ -98,13 +98,13 @@ class Sweep(Row, table=True):
     meaning: str = Field(sa_type=PlainText)  #: not Json: the order of keys matters
     rule: dict[str, Any] = Field(sa_type=Json)
     settled: bool
-    submitter: str  #: whose turn it is, where several wait
-    imported: bool  #: measured elsewhere: `farm import`
-    is_search: bool  #: the controller asks strategies for its jobs
+    submitter: str  #: submitters take turns
+    imported: bool  #: its measurements were made elsewhere: `farm import`
+    is_search: bool  #: the controller asks strategies for the sweep's jobs
 
 
 class Machine(Row, table=True):
-    """Comparable hardware, and the worker that was last seen on it."""
+    """A machine with its hardware, and the worker that was last seen on it."""
 
     __tablename__ = "machine"
 
@@ -118,14 +118,14 @@ class Machine(Row, table=True):
     last_seen_at: datetime = Field(sa_type=UtcDateTime)
     running_job: str | None
     probe: dict[str, Any] | None = Field(sa_type=Json)
-    wanted_state: MachineState = Field(sa_type=Text)  #: what its users want of it
-    spooled: int  #: reports that wait on its disk
-    rejected: int  #: messages that its worker refused, since it started
-    imported: bool  #: no worker of this farm runs there: it stands in imported measurements only
+    wanted_state: MachineState = Field(sa_type=Text)  #: the state that users want the machine to be in
+    spooled: int  #: reports that wait on the machine's disk
+    rejected: int  #: messages that the worker rejected since it started
+    imported: bool  #: the machine occurs in imported measurements only, and has no worker
 
 
 class Job(Row, table=True):
-    """Point x target x repetition, where it stands and who holds it."""
+    """A job, which is point x target x repetition, with its state and its lease."""
 
     __tablename__ = "job"
     __table_args__ = (
@@ -138,8 +138,8 @@ class Job(Row, table=True):
 
     id: str = Field(primary_key=True)
     sweep_id: str = Field(foreign_key="sweep.id")
-    #: Hash of kind, point, target and repetition: the same work in another sweep has the same key. Of what a study
-    #: asked for: hash of kind, study, number and repetition.
+    #: Hash of kind, point, target and repetition: the same work in another sweep has the same key. For a job of a
+    #: study: hash of kind, study, number and repetition.
     key: str
     ordinal: int  #: place in the plan
     block: int
@@ -148,13 +148,13 @@ class Job(Row, table=True):
     queue: str
     priority: int  #: 0 is the highest
     state: JobState = Field(sa_type=Text)
-    attempt: int  #: attempts begun; fences heartbeat and complete
+    attempt: int  #: attempts started; the number fences heartbeat and complete
     max_attempts: int
     not_before: datetime | None = Field(sa_type=UtcDateTime)
     published_at: datetime | None = Field(sa_type=UtcDateTime)  #: null while queued: the outbox
-    machine_id: str | None = Field(foreign_key="machine.id")  #: of the last claim
+    machine_id: str | None = Field(foreign_key="machine.id")  #: the machine of the last claim
     claimed_at: datetime | None = Field(sa_type=UtcDateTime)
-    lease_owner: str | None  #: who may renew the lease, also after it ran out
+    lease_owner: str | None  #: the process that may renew the lease, even after it ran out
     lease_until: datetime | None = Field(sa_type=UtcDateTime)
     cancel_requested: bool
     point: dict[str, Any] = Field(sa_type=Json)
@@ -162,7 +162,7 @@ class Job(Row, table=True):
 
 
 class Environment(Row, table=True):
-    """Software as a trial saw it; the id is the hash of its content."""
+    """The software of a trial; the id is the hash of its content."""
 
     __tablename__ = "environment"
 
@@ -171,7 +171,7 @@ class Environment(Row, table=True):
 
 
 class Trial(Row, table=True):
-    """One attempt at a job; never overwritten, but for the placeholder of an attempt whose lease ran out."""
+    """One attempt at a job. It is never overwritten, except the placeholder of an attempt whose lease ran out."""
 
     __tablename__ = "trial"
     __table_args__ = (
@@ -215,7 +215,7 @@ class Window(Row, table=True):
 
 
 class Measurement(Row, table=True):
-    """One window x domain."""
+    """The energies of one window x domain."""
 
     __tablename__ = "measurement"
     __table_args__ = (
@@ -252,7 +252,7 @@ class Sample(Row, table=True):
     trial_id: str = Field(primary_key=True, foreign_key="trial.id")
     domain: Domain = Field(primary_key=True, sa_type=Text)
     part: int = Field(primary_key=True)  #: WHOLE, or the index of the window of the part
-    own_device: bool  #: the device that did the work draws its power in this domain
+    own_device: bool  #: whether the device that did the work draws its power in this domain
     device: str | None
     unit: str | None
     units: int = Field(sa_type=BigInteger)
@@ -263,12 +263,12 @@ class Sample(Row, table=True):
     net_u_j: float | None
     idle_w: float | None
     quality: Quality | None = Field(sa_type=Text)
-    flags: str  #: sorted, between semicolons
-    valid: bool  #: no flag but notes
+    flags: str  #: the sorted flags, joined by semicolons
+    valid: bool  #: whether the sample has no flag but notes
 
 
 class Trace(Row, table=True):
-    """The readings of one meter in one domain: a blob a channel (see blobs.py), null where nothing is known."""
+    """The readings of one meter in one domain: one blob for each channel (see blobs.py), null where it is unknown."""
 
     __tablename__ = "trace"
 
@@ -279,7 +279,7 @@ class Trace(Row, table=True):
     t0_ns: int = Field(sa_type=BigInteger)
     offset_s: bytes  #: float64
     power_w: bytes | None  #: float32
-    energy_j: bytes | None  #: float64: a counter that has run for months has no room for joules in a float32
+    energy_j: bytes | None  #: float64, because the counter of months does not fit a float32 to the joule
     temperature_c: bytes | None  #: float32
     clock_hz: bytes | None  #: float32
 
@@ -294,14 +294,14 @@ class Latency(Row, table=True):
 
 
 class Requests(Row, table=True):
-    """The requests of one measure window of a live trial: when each of them arrived, waited and was served."""
+    """The requests of one measure window of a live trial, with their five times."""
 
     __tablename__ = "requests"
 
     trial_id: str = Field(primary_key=True, foreign_key="trial.id")
     window: int = Field(primary_key=True)  #: index of the measure window
     capacity_per_s: float
-    arrival_s: bytes  #: float64, as the other times
+    arrival_s: bytes  #: float64, like the other times
     enqueue_s: bytes
     dequeue_s: bytes
     start_s: bytes

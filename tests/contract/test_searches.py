@@ -39,7 +39,7 @@ def begun(store: Store) -> Store:
 
 
 def advance(store: Store) -> int:
-    return tuner.advance(store, RECORD, 3).added
+    return tuner.advance(store, RECORD, 3)[0]
 
 
 def finish(store: Store) -> None:
@@ -216,10 +216,10 @@ def test_searches_without_joules_say_what_to_do(begun: Store) -> None:
     won = claim(begun, message.job)
     assert won is not None
     assert begun.complete(training_report(won.spec, measurements=()))
-    step = tuner.advance(begun, own, 3)
-    assert step.added == 1
-    assert step.note is not None
-    assert "`farm doctor`" in step.note
+    added, note = tuner.advance(begun, own, 3)
+    assert added == 1
+    assert note is not None
+    assert "`farm doctor`" in note
 
 
 def test_what_does_not_look_at_results_is_the_same_whichever_trial_ends_first(begun: Store) -> None:

@@ -83,7 +83,7 @@ def test_a_broker_that_is_away_does_not_widen_the_window(store: Store, publisher
     publishing = controller(store, publisher, OTHER)
     publisher.is_away = True
     for _ in range(5):
-        publishing.round()
+        publishing.make_round()
     publisher.is_away = False
     assert publishing.publish() == SMALLEST
 
@@ -186,9 +186,9 @@ def test_of_a_capability_the_first_claim_wins_and_the_other_message_is_stale(
 
 def test_a_controller_may_ring_for_one_sweep_only(store: Store, publisher: FakePublisher) -> None:
     store.submit(record(OTHER), [new_job(0, OTHER)])
-    controller(store, publisher, OTHER).round()
+    controller(store, publisher, OTHER).make_round()
     assert publisher.take() == [(f"{OTHER}-0", 0)]
-    controller(store, publisher).round()
+    controller(store, publisher).make_round()
     assert publisher.take() == ALL
 
 
@@ -198,10 +198,10 @@ def test_what_could_not_be_rung_is_rung_later(
     publisher.is_away = True
     with pytest.raises(BrokerUnavailable):
         controller(store, publisher).publish()
-    controller(store, publisher).round()
+    controller(store, publisher).make_round()
     assert "does not answer" in caplog.text
     publisher.is_away = False
-    controller(store, publisher).round()
+    controller(store, publisher).make_round()
     assert publisher.take() == ALL
 
 
@@ -254,7 +254,7 @@ def test_a_job_that_runs_is_not_published(store: Store, publisher: FakePublisher
     publishing.publish()
     assert claim(store, job_id(1)) is not None
     publisher.take()
-    publishing.round()
+    publishing.make_round()
     assert publisher.take() == [ALL[0], ALL[2]]
 
 
@@ -265,29 +265,29 @@ def test_a_silent_worker_loses_its_job_which_is_published_anew(
     publishing.publish()
     publisher.take()
     assert claim(store, job_id(0), lease_s=NO_LEASE_S) is not None
-    publishing.round()
+    publishing.make_round()
     assert publisher.take() == [(job_id(0), 1)]
     assert job_id(0) in caplog.text
     (lost,) = store.failures(SWEEP)
     assert (lost.failure.kind, lost.attempt, lost.state) == (FailureKind.LOST, 1, JobState.QUEUED)
     assert claim(store, job_id(0), 1, BERT) is not None
     assert store.complete(report(job_id(0), 2))
-    publishing.round()
+    publishing.make_round()
     assert publisher.take() == []
 
 
 def test_a_broker_that_is_away_does_not_keep_leases_from_running_out(store: Store, publisher: FakePublisher) -> None:
     assert claim(store, job_id(0), lease_s=NO_LEASE_S) is not None
     publisher.is_away = True
-    controller(store, publisher).round()
+    controller(store, publisher).make_round()
     assert counts(store) == {JobState.QUEUED: 3}
 
 
 def test_two_controllers_do_no_harm(store: Store, publisher: FakePublisher) -> None:
     """At worst a job is published twice, and the second message is stale."""
     one, two = controller(store, publisher), controller(store, publisher)
-    one.round()
-    two.round()
+    one.make_round()
+    two.make_round()
     assert publisher.take() == ALL
 
 
@@ -320,7 +320,7 @@ def test_serving_goes_on_through_outages_until_told_to_stop(
     stop = threading.Event()
     publishing = controller(store, publisher)
     rounds = 0
-    true_round = publishing.round
+    true_round = publishing.make_round
 
     def round_() -> None:
         nonlocal rounds
@@ -330,7 +330,7 @@ def test_serving_goes_on_through_outages_until_told_to_stop(
         true_round()
         stop.set()
 
-    monkeypatch.setattr(publishing, "round", round_)
+    monkeypatch.setattr(publishing, "make_round", round_)
     publishing.serve(stop)
     assert rounds == 3
     assert publisher.take() == ALL

@@ -13,7 +13,7 @@ from farm.kinds.serving.sweep import ServingSweep
 from farm.kinds.training.sweep import TrainingSweep
 from farm.model import Machine, Point
 from farm.model.errors import InputError
-from farm.scheduling.plan import UNKNOWN_LIMIT_S, block_of, plan, points, trial_s
+from farm.scheduling.plan import UNKNOWN_LIMIT_S, plan, plan_block, points, trial_s
 from farm.spec import PROFILES, Sweep, canonical, sweep_id
 
 
@@ -234,7 +234,7 @@ def test_repetitions_of_a_training_differ_in_their_seed_and_those_of_a_block_do_
 def test_a_later_block_of_trainings_is_what_it_would_have_been_from_the_start() -> None:
     jobs = plan(training_sweep(3), []).jobs
     first_two = [job.spec for job in plan(training_sweep(3), []).jobs if job.block == 1]
-    later = block_of(kinds.get("training"), first_two, 2, 4)
+    later = plan_block(kinds.get("training"), first_two, 2, 4)
     assert [(job.id, job.ordinal, job.spec) for job in later] == [(job.id, job.ordinal, job.spec) for job in jobs[4:]]
 
 

@@ -1,4 +1,4 @@
-"""What a dry run shows, and what a submission."""
+"""Descriptions of a dry run and of a submission."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ def _search(sweep: TuningSweep, facts: dict[str, Any], targets: str) -> Iterator
 def _duration(sweep: Sweep, plan: Plan, duration_s: float) -> str:
     kind = kinds.of(sweep)
     if any(kind.expected_s(spec) is None for spec in _shared(plan)):
-        return f"about {span(duration_s)} around the {kind.work}; how long those take is not known"
+        return f"about {span(duration_s)} around the {kind.work}, whose duration is not known"
     return f"about {span(duration_s)} of measuring, shared among the machines"
 
 

@@ -1,4 +1,4 @@
-"""How sure the farm is of each point, and which points are still open; for `farm status SWEEP`."""
+"""The uncertainty of each point, and the points that need more repetitions; for `farm status SWEEP`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -50,7 +50,7 @@ def records(found: Sequence[PointStatus]) -> list[dict[str, Any]]:
             "target": s.spec.target,
             "valid": s.valid,
             "planned": s.planned,
-            "half_width": s.interval.relative if s.interval else None,
+            "half_width": _relative(s),
             "open": s.is_open,
         }
         for s in found
@@ -64,13 +64,17 @@ def _names(found: Sequence[PointStatus]) -> list[str]:
     return list(dict.fromkeys((*first, *(name for name, values in levels.items() if len(values) > 1))))
 
 
+def _relative(s: PointStatus) -> float | None:
+    return s.interval.relative if s.interval else None
+
+
 def _share(s: PointStatus) -> str | None:
-    relative = s.interval.relative if s.interval else None
+    relative = _relative(s)
     return None if relative is None else f"{relative:.1%}"
 
 
 def _state(s: PointStatus, rule: StoppingRule) -> str:
     if s.is_open:
         return f"open: over {rule.target:.1%}" if s.valid >= rule.min else f"open: fewer than {rule.min} valid"
-    relative = s.interval.relative if s.interval else None
+    relative = _relative(s)
     return "sure" if relative is not None and relative <= rule.target else f"given up after {rule.max}"

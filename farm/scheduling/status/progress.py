@@ -1,4 +1,4 @@
-"""How sweeps stand: a live line while they run, and tables."""
+"""The progress of sweeps: a live display while they run, and tables."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -26,16 +26,16 @@ from farm.scheduling.routing import fits
 Show = Callable[[Progress, str], None]
 #: Running jobs that the live display names.
 NAMED = 5
-#: Columns that it takes.
+#: Columns of the live display.
 WIDTH = 80
 
 
 def time_left_s(progress: Progress, now: datetime) -> float | None:
     """Estimate the seconds left from recent trials of available machines; None where these are unknown, or all is over.
 
-    Some jobs may run on some machines only, and machines differ: the work that a group of machines has for itself, over
-    what they do in a second, is the least that it takes; the most loaded group decides. A machine without a measured
-    duration, of its own or of its class, counts for nothing.
+    Some jobs may run on some machines only, and machines differ in speed. The jobs that only a group of machines can
+    run, divided by the jobs that the group does in a second, is the least time needed; the slowest group decides. A
+    machine without a measured duration of its class is ignored.
     """
     available = {
         m.id: fmean(progress.recent_s[m.hardware_class])
@@ -62,7 +62,7 @@ def _takes_s(group: frozenset[str], work: Mapping[frozenset[str], float], availa
 
 
 class _Panel:
-    """What is shown just now; drawn anew at each refresh, so that the time left runs down."""
+    """The live display; each refresh draws it again, so that the time left counts down."""
 
     def __init__(self, name: str, notice: Callable[[], str]) -> None:
         self._name, self._notice = name, notice
@@ -79,7 +79,7 @@ class _Panel:
 
 
 class _Lines:
-    """Progress for logs: a line whenever a job ends."""
+    """The display for logs: a line whenever a job ends."""
 
     def __init__(self, name: str, console: Console) -> None:
         self._name, self._console, self._closed = name, console, -1
@@ -95,7 +95,7 @@ class _Lines:
 def live(name: str, enabled: bool = True, notice: Callable[[], str] = str) -> Iterator[Show]:
     """Show progress on stderr: live on a terminal, else one line whenever a job ends.
 
-    `notice` gives a line to show beside the progress, or "".
+    `notice` returns a line to show beside the progress, or "".
     """
     console = Console(stderr=True, markup=False, emoji=False, highlight=False)
     if not enabled:
@@ -120,7 +120,7 @@ def summary(progress: Progress, now: datetime) -> str:
 
 
 def panel(name: str, progress: Progress, note: str, notice: str, now: datetime) -> Group:
-    """Name, bar and counts; what runs; and what the user should know just now."""
+    """Show name, bar and counts, the running jobs, and a notice for the user."""
     bar = Table.grid(padding=(0, 1, 0, 0))
     bar.width = WIDTH
     bar.add_column(no_wrap=True, overflow="ellipsis", max_width=24)

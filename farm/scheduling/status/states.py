@@ -1,4 +1,4 @@
-"""What becomes of a machine whose state was changed."""
+"""The effect of a change of a machine's state."""
 
 from collections.abc import Sequence
 from difflib import get_close_matches

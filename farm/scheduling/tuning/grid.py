@@ -1,4 +1,4 @@
-"""The full grid in a seeded order: where there are fewer trials than points, they are a sample without replacement."""
+"""The full grid in a seeded order; fewer trials than points are a sample without replacement."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,7 +11,7 @@ from farm.model import Point, Scalar
 from farm.model.errors import InputError
 from farm.scheduling.tuning.study import Finished, Pending, Study
 
-#: More than this is a mistake rather than a grid.
+#: A grid of more points is a mistake.
 MAX_POINTS = 100_000
 
 

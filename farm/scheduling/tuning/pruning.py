@@ -1,7 +1,7 @@
-"""When a trial is cut short, as thresholds that are settled when it is asked for.
+"""Pruning: thresholds of accuracy that are fixed when a trial is asked for.
 
-A trial runs on a machine that knows no other trial, so it takes along what it has to reach. Optuna's pruners decide
-when a trial reports and see more of those that run beside it; one after the other, both decide the same.
+A trial runs on a machine that knows no other trial, so its job carries the thresholds. Optuna's pruners decide when a
+trial reports, and see more of the trials beside it; for trials one after the other, both decide the same.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""The strategies that are Optuna's samplers: a study is rebuilt in memory for each ask, and forgotten after it."""
+"""The strategies that use Optuna's samplers; each ask rebuilds a study in memory and discards it."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -26,8 +26,8 @@ DIRECTIONS: Mapping[Objective, StudyDirection] = {
     "accuracy": StudyDirection.MAXIMIZE,
     "energy": StudyDirection.MINIMIZE,
 }
-#: What a Gaussian process costs grows with the cube of the trials that it fits: of more than this, half are the best
-#: and half the latest.
+#: The largest number of trials that a Gaussian process fits, because its cost grows with their cube. Of more trials it
+#: gets the best and the latest, half and half.
 GP_FITS = 300
 
 
@@ -42,7 +42,7 @@ def random(study: Study, history: Sequence[Finished], pending: Sequence[Pending]
 def sequence(study: Study, history: Sequence[Finished], pending: Sequence[Pending], number: int) -> Point:  # noqa: ARG001
     """Return the point of this number in a scrambled low-discrepancy sequence (halton, sobol).
 
-    Every parameter has a coordinate; that of a parameter which does not exist at the point goes unused.
+    Every parameter has a coordinate; a parameter that does not exist at the point leaves its coordinate unused.
     """
     return _suggested(_created(study, _Sequence(study, number)).ask(), study.space)
 
@@ -56,7 +56,7 @@ def tpe(study: Study, history: Sequence[Finished], pending: Sequence[Pending], n
 def gp(study: Study, history: Sequence[Finished], pending: Sequence[Pending], number: int) -> Point:
     """Ask a Gaussian process for the best (log) expected improvement, averaged over the results of pending trials.
 
-    With two objectives it is the expected improvement of the hypervolume. Of more than GP_FITS finished trials it knows
+    With two objectives it is the expected improvement of the hypervolume. Of more than GP_FITS finished trials it gets
     the best and the latest. Parameters with a condition are drawn at random: a Gaussian process cannot leave one out.
     """
     sampler = GPSampler(
@@ -71,11 +71,11 @@ def nsga2(study: Study, history: Sequence[Finished], pending: Sequence[Pending],
 
 
 class _Sequence(QMCSampler):
-    """A sequence that begins at one trial's number, whatever was asked for before."""
+    """A sequence that begins at one trial's number, independent of earlier asks."""
 
     def __init__(self, study: Study, number: int) -> None:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)  # tests hold it to its own sequence
+            warnings.simplefilter("ignore", ExperimentalWarning)  # tests compare it with its own sequence
             super().__init__(qmc_type=study.strategy.name, scramble=True, seed=study.seed)
         self._space = study.space
         self._number = number
@@ -88,7 +88,7 @@ class _Sequence(QMCSampler):
 
 
 class _Generations(NSGAIISampler):
-    """A generation is so many consecutive trials, so that nothing but their numbers says which is whose parent."""
+    """NSGA-II with generations of consecutive trials, so that the numbers alone determine the parents of a trial."""
 
     def __init__(self, study: Study, number: int) -> None:
         self._size = study.strategy.population
@@ -105,34 +105,34 @@ class _Generations(NSGAIISampler):
 def _adaptive(
     study: Study, sampler: BaseSampler, history: Sequence[Finished], pending: Sequence[Pending], number: int
 ) -> Point:
-    """Ask a sampler that is told all that is known of the trials below this number; of the others, that they failed."""
+    """Ask a sampler that knows the trials below this number; trials without a record count as failed."""
     known: list[Finished | Pending] = [*history, *pending]
-    told = {trial.number: _told(study, trial) for trial in known}
+    converted = {trial.number: _convert(study, trial) for trial in known}
     rebuilt = _created(study, sampler)
-    rebuilt.add_trials(told.get(earlier, create_trial(state=TrialState.FAIL)) for earlier in range(number))
+    rebuilt.add_trials(converted.get(earlier, create_trial(state=TrialState.FAIL)) for earlier in range(number))
     return _suggested(rebuilt.ask(), study.space)
 
 
 def _created(study: Study, sampler: BaseSampler) -> optuna.Study:
-    optuna.logging.set_verbosity(optuna.logging.ERROR)  # it says of each study that it was made
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # it logs the creation of each study
     return optuna.create_study(directions=[DIRECTIONS[o] for o in study.objectives], sampler=sampler)
 
 
-def _told(study: Study, trial: Finished | Pending) -> FrozenTrial:
+def _convert(study: Study, trial: Finished | Pending) -> FrozenTrial:
     """Convert a trial to Optuna's.
 
-    TPE with one objective knows what to make of a pruned trial. The others would forget it, so that they are told what
-    it had reached as if it had meant to stop there.
+    Only TPE with one objective uses pruned trials. The other samplers would ignore them, so a pruned trial becomes a
+    complete one with the values that it had reached.
     """
     distributions = {name: _distribution(study.space[name]) for name in trial.params}
-    told = partial(create_trial, params=trial.params, distributions=distributions)
+    create = partial(create_trial, params=trial.params, distributions=distributions)
     if isinstance(trial, Pending):
-        return told(state=TrialState.RUNNING)
+        return create(state=TrialState.RUNNING)
     if trial.values is None:
-        return told(state=TrialState.FAIL)
+        return create(state=TrialState.FAIL)
     if trial.is_pruned and study.strategy.name == "tpe" and len(study.objectives) == 1:
-        return told(state=TrialState.PRUNED, intermediate_values=dict(enumerate(trial.accuracies, start=1)))
-    return told(state=TrialState.COMPLETE, values=trial.values)
+        return create(state=TrialState.PRUNED, intermediate_values=dict(enumerate(trial.accuracies, start=1)))
+    return create(state=TrialState.COMPLETE, values=trial.values)
 
 
 def _worth_fitting(study: Study, history: Sequence[Finished]) -> Sequence[Finished]:
