@@ -169,7 +169,7 @@ def test_self_attention_gets_one_tensor_again() -> None:
     assert query is given["value"]
     assert given["need_weights"] is False
     assert query.requires_grad
-    (moved,), kept = leaves.moved(((query,), given), "cpu")
+    (moved,), kept = leaves.copy_to(((query,), given), "cpu")
     assert moved is kept["key"]
     assert moved is not query
 
@@ -297,7 +297,7 @@ def test_what_a_network_cannot_go_without_is_said() -> None:
 
 def test_a_module_of_two_names_is_taken_out_at_both() -> None:
     relu = nn.ReLU()
-    ablated = leaves.without(nn.Sequential(nn.Linear(2, 2), relu, nn.Linear(2, 2), relu), ["1"])
+    ablated = leaves.remove_layers(nn.Sequential(nn.Linear(2, 2), relu, nn.Linear(2, 2), relu), ["1"])
     assert [type(module).__name__ for module in ablated.children()] == ["Linear", "Identity", "Linear", "Identity"]
 
 

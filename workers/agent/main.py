@@ -27,8 +27,8 @@ def run(gpu: str | None, allow_models: Sequence[str], verbose: bool, parent: int
     """Serve this machine's queues until a signal stops it; returns the exit status.
 
     Args:
-        gpu: the index or UUID of the GPU to measure; None: as the settings say.
-        allow_models: patterns of users' models that may be loaded; empty: as the settings say.
+        gpu: the index or UUID of the GPU to measure; None: the GPU of the settings.
+        allow_models: patterns of users' models that may be loaded; empty: the patterns of the settings.
         verbose: log every job.
         parent: the process to die with; None: a worker of its own.
     """

@@ -72,7 +72,7 @@ class Worker:
         self._waits_for_resume = False  #: the machine was drained before this worker joined
         self._is_leaving = False
         self._refused = 0  #: malformed messages
-        self.error: FarmError | None = None  #: why it leaves of itself
+        self.error: FarmError | None = None  #: the error for which the worker leaves by itself
 
     def start(self) -> None:
         """Register with the farm, after giving it the reports that the last worker of this machine left.
@@ -271,8 +271,8 @@ class Worker:
                 "job %s attempt %d: the report waits in %s", report.job, report.attempt, self._spool.put(report)
             )
         except OSError as error:
-            what = f"the spool cannot keep it either ({error}): free space on this disk"
-            log.error("job %s attempt %d: %s; trying again", report.job, report.attempt, what)
+            problem = f"the spool cannot keep it either ({error}): free space on this disk"
+            log.error("job %s attempt %d: %s; trying again", report.job, report.attempt, problem)
             return False
         return True
 

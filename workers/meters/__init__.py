@@ -41,7 +41,7 @@ from farm.settings import Settings
 
 
 class Meter(Protocol):
-    """One source of joules or watts."""
+    """A source of joules or watts."""
 
     name: str
     domains: frozenset[Domain]  #: known once entered

@@ -19,7 +19,7 @@ from farm.settings import Settings
 
 
 class Codecarbon:
-    """codecarbon's estimate for the CPU, in J since the meter was entered.
+    """The meter that returns codecarbon's estimate for the CPU, in J since the meter was entered.
 
     The estimate is not linear in the load: a steady step between readings matters.
     """

@@ -214,7 +214,7 @@ def _throttle_reasons(nvml: Any, handle: Any) -> int:
 
 
 class _NvmlMeter(ABC):
-    """What both meters share: the session, and the GPU in it."""
+    """The base class of both meters: the session, and the GPU in it."""
 
     name: str
     domains = frozenset({Domain.GPU})
@@ -261,9 +261,9 @@ class _NvmlMeter(ABC):
 
 
 class NvmlCounter(_NvmlMeter):
-    """The GPU's own energy counter, in J since the driver was loaded; a reset of the driver sets it back.
+    """The GPU's own energy counter, in J since the driver was loaded; a reset of the driver sets it to 0.
 
-    Some boards lose energy when it is read often: so it is read at the edges of windows only.
+    Some boards lose energy when the counter is read often, so it is read at the edges of windows only.
     """
 
     name = "nvml-counter"

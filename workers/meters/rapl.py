@@ -37,7 +37,7 @@ class _Zone:
 class Rapl:
     """The processor's energy counters, in J since the meter was entered.
 
-    Read every 10 s at least: a counter that wraps twice between two readings has lost a whole turn.
+    They must be read at least every 10 s: a counter that wraps twice between two readings loses its whole range.
     """
 
     name = "rapl"

@@ -243,7 +243,7 @@ def _ns(utc_s: float) -> int:
 class HttpJson:
     """A number in a JSON answer: `apower`, `aenergy.total`, `emeters.0.power`; several, joined by +, are added.
 
-    A sample is stamped in the middle between request and answer: a device does not say how old its value is.
+    A sample is stamped in the middle between request and answer, because the age of a device's value is unknown.
     """
 
     name = "http-json"

@@ -11,7 +11,7 @@
 
 - `physics.py`: one board in virtual time, exact and pure. Tests, and coverage runs that would take too long, use it
   alone: `board = Board(A100, seed=1); board.advance(10.0, load=0.7); board.read_counter_j(); board.true_energy_j`.
-- `loads.py`: what the board has to do. `drive(board, Square(0.1), 10.0)` in virtual time; `CpuUse(pid)` in real time.
+- `loads.py`: the load of the board. `drive(board, Square(0.1), 10.0)` in virtual time; `CpuUse(pid)` in real time.
 - `world.py`: the whole machine and the faults that can happen to it.
 - `nvml.c`, `library.py`: NVML's symbols, answered from a memory-mapped state file behind a sequence lock.
 - `process.py`: the machine in real time, logging (monotonic ns, true joules).

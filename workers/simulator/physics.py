@@ -31,7 +31,7 @@ SMOOTHED_S = 1.0
 
 
 class Reasons(IntFlag):
-    """Why clocks are what they are, as NVML numbers it."""
+    """The reasons for a lower clock, with NVML's numbers."""
 
     NONE = 0x0
     IDLE = 0x1
@@ -43,7 +43,7 @@ class Reasons(IntFlag):
 
 
 class Counter(StrEnum):
-    """What the energy counter adds up."""
+    """The quantity that the energy counter adds up."""
 
     EXACT = "exact"  #: the true power
     SENSOR = "sensor"  #: each reading of the sensor x its update period
@@ -51,11 +51,11 @@ class Counter(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Silicon:
-    """What draws power."""
+    """The power of a board's parts."""
 
-    idle_w: float  #: at rest: no context, temperature settled
-    context_w: float  #: more while a process holds a context
-    dynamic_w: float  #: more at full load and full clock, leakage not counted
+    idle_w: float  #: power at rest: no context, temperature settled
+    context_w: float  #: additional power while a process holds a context
+    dynamic_w: float  #: additional power at full load and full clock, without leakage
     limit_w: float
     leakage_w_per_c: float
     exponent: float = 1.0  #: power follows load^exponent
@@ -64,7 +64,7 @@ class Silicon:
 
 @dataclass(frozen=True, slots=True)
 class Cooling:
-    """Where the heat goes."""
+    """The cooling of a board."""
 
     ambient_c: float = 25.0
     c_per_w: float = 0.12
@@ -75,7 +75,7 @@ class Cooling:
 
 @dataclass(frozen=True, slots=True)
 class Sensor:
-    """How the board meters itself."""
+    """The board's own power sensor and energy counter."""
 
     update_s: float
     averaging_s: float  #: at most `update_s`; a quarter of it means that the sensor sees a quarter of the time

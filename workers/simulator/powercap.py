@@ -27,7 +27,7 @@ class Zone:
     domain: Domain | None = None  #: None: part of another zone, the sum of several, or a mirror
 
 
-#: A socket with memory, what must not be added to them, and the mirror that newer processors have.
+#: A socket with memory, zones that must not be added to these, and the mirror that newer processors have.
 SERVER = (
     Zone("intel-rapl:0", "package-0", 30.0, 120.0, Domain.CPU),
     Zone("intel-rapl:0:0", "core", 5.0, 100.0),
@@ -38,7 +38,7 @@ SERVER = (
 
 
 class Powercap:
-    """The tree below a folder; `root` is what `Settings.powercap_root` is to be."""
+    """The tree below a folder; `Settings.powercap_root` must be its `root`."""
 
     def __init__(self, folder: Path, zones: Sequence[Zone] = SERVER, range_uj: int = RANGE_UJ) -> None:
         self.root = folder / "class"

@@ -51,7 +51,7 @@ def follow(trial: TrialProcess, start: protocol.Start, edges: Edges, stop: Stop)
     try:
         _exchange(trial, start, edges, stop, events)
     except (EOFError, ConnectionError):
-        pass  # it died: the exit status says why
+        pass  # the trial died: the exit status shows why
     except ValueError:
         events.failure = Failure(kind=FailureKind.ERROR, message=_GARBAGE)
         trial.kill()

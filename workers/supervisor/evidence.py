@@ -33,7 +33,7 @@ FEWEST_READINGS = 2.0
 AGREE_WITHIN = 0.05
 #: A load that raises the power by less than this share of the idle power did not reach the GPU.
 LEAST_RISE = 0.2
-#: What the smoothed reading is documented to average over.
+#: The smoothed reading averages over this time, by its documentation.
 SMOOTHED_S = 1.0
 #: Period of the square wave over the longest averaging window that is searched. The square of the golden ratio spreads
 #: the updates evenly over the wave.
@@ -53,7 +53,7 @@ MOST_READINGS = 200
 
 
 class Unknown(Exception):
-    """This cannot be determined; the text is one line that says why, or empty where there is no such meter."""
+    """A fact cannot be determined; the text is one line with the reason, or empty where there is no such meter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +107,11 @@ def wave_period_s(update_period_s: float, sensor: Sensor) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """How regularly a meter publishes."""
+    """The regularity of a meter's updates."""
 
     period_s: float
-    period_u_s: float  #: standard uncertainty
-    jitter_s: float  #: two updates differ so much in how late they are, on average
+    period_u_s: float  #: the standard uncertainty of the period
+    jitter_s: float  #: the mean difference in lateness between two updates
 
 
 def update_period_s(readings: Sequence[Reading], meter: str) -> float:
@@ -122,9 +122,9 @@ def update_period_s(readings: Sequence[Reading], meter: str) -> float:
 def rhythm(readings: Sequence[Reading], meter: str) -> Rhythm:
     """Fit a line through the moments at which a meter's value changed; it may publish the same value again.
 
-    The jitter is the mean difference between any two moments' distances from the line. The reader's own period is in
-    it, and so is whatever slow wandering there was. The period is claimed to be known as well as from the first and the
-    last moment alone, for what wanders is not independent from one moment to the next.
+    The jitter is the mean difference between any two moments' distances from the line. It includes the reader's own
+    period and any slow drift. The uncertainty of the period is that of the first and the last moment alone, because
+    with a drift the moments are not independent.
 
     Raises Unknown where the value changes too seldom, or with every reading.
     """
@@ -195,7 +195,7 @@ def _swing_w(evidence: Evidence) -> float:
     if load_w < (1 + LEAST_RISE) * idle_w:
         raise Unknown(
             f"the load did not reach the GPU ({idle_w:.0f} W idle, {load_w:.0f} W loaded): "
-            "see what farm doctor says of torch and the GPU"
+            "farm doctor shows whether torch can use the GPU"
         )
     return load_w - idle_w
 
@@ -212,7 +212,7 @@ def _counter_over_power(evidence: Evidence, span: Span | None) -> float:
     (begin_s, begin_j), (end_s, end_j) = (changes[0], changes[-1]) if len(changes) > 1 else (counted[0], counted[-1])
     mean_w = _mean_w(powers, (begin_s, end_s))
     if mean_w <= 0:
-        raise Unknown("the power sensor reads 0: nothing to hold the energy counter against")
+        raise Unknown("the power sensor reads 0: the energy counter cannot be compared with it")
     return (end_j - begin_j) / (mean_w * (end_s - begin_s))
 
 
@@ -231,11 +231,11 @@ def _averaging_window_s(evidence: Evidence) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Fit:
-    """How well a window explains the readings."""
+    """The fit of the readings by an averaging window."""
 
     window_s: float
-    error: float  #: mean squared, as a share of the variance
-    swing_w: float  #: of the load that it implies
+    error: float  #: the mean squared error, as a share of the variance
+    swing_w: float  #: the swing of the load that the fit implies
 
 
 def averaging_window_s(updates: Sequence[Point], period_s: float, swing_w: float) -> float:
@@ -243,8 +243,8 @@ def averaging_window_s(updates: Sequence[Point], period_s: float, swing_w: float
 
     Args:
         updates: each published value and when it came.
-        period_s: of the wave; its phase is found.
-        swing_w: from idle to steady load.
+        period_s: the period of the wave, whose phase is unknown.
+        swing_w: the power from idle to steady load.
 
     Raises Unknown where no window, or more than one, explains the readings.
     """

@@ -41,7 +41,7 @@ class SharedIdle:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What a supervisor recorded of one trial."""
+    """The records of a supervisor about one trial."""
 
     started_at_utc: datetime
     shared: SharedIdle | None
@@ -51,13 +51,13 @@ class Observed:
     traces: Sequence[Trace]
     probe: Probe | None
     glances: Sequence[Glance]
-    notes: Sequence[str]  #: on meters and cooling
+    notes: Sequence[str]  #: notes on meters and cooling
     flags: Sequence[Flag]
     log_tail: str
 
     @property
     def windows(self) -> list[Window]:
-        """In order of time."""
+        """The windows in order of time."""
         return [w for w in (self.before, *self.events.windows, self.after) if w is not None]
 
     @property

@@ -18,7 +18,7 @@ class Stop:
 
     def __init__(self) -> None:
         self._receiver, self._sender = socket.socketpair()
-        self.failure: Failure | None = None  #: what the report will say, once a stop is requested
+        self.failure: Failure | None = None  #: the failure for the report, once a stop is requested
 
     def request(self, kind: FailureKind) -> None:
         """Stop the running trial. The first reason counts; a request after the end of the trial has no effect."""

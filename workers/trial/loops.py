@@ -29,14 +29,14 @@ WARMUP_PARTS = 3
 
 
 class Repeatable(Protocol):
-    """A workload that does the same again and again."""
+    """A workload that repeats one step."""
 
     def step(self) -> int: ...  #: enqueues one batch; returns its units
     def synchronize(self) -> None: ...  #: waits for what is enqueued
 
 
 class Part(Protocol):
-    """One of several things that a workload can do."""
+    """A part of a workload that can run alone."""
 
     @property
     def index(self) -> int: ...
@@ -81,7 +81,7 @@ class Stretch:
 
     @property
     def batch_s(self) -> float:
-        """Mean time of a batch."""
+        """The mean time of a batch."""
         return self.duration_s / self.batches
 
 

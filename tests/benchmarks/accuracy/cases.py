@@ -23,7 +23,7 @@ class Batches:
     batch_s: float  #: mean
     busy: float  #: load while it computes
     waiting: float  #: load between
-    duty: float  #: share of the batch in which it computes
+    busy_share: float  #: share of the batch in which it computes
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,24 +16,24 @@ from workers.kinds.layers.leaves import Arguments, Layer, Shape
 
 Kind = Literal["whole", "layer", "ablated"]
 Pass = Literal["forward", "backward"]
-#: What a network may raise that cannot run without some of its layers.
+#: The errors of a network that cannot run without some of its layers.
 UNFIT = (AttributeError, IndexError, RuntimeError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
 class Part:
-    """One pass of one subject, as a trial sees it."""
+    """The description of one pass of one subject."""
 
     index: int
-    label: str  #: for people: "Conv2d features.conv0"
+    label: str  #: a name for people: "Conv2d features.conv0"
     kind: Kind
     pass_: Pass
-    type: str  #: class of the module: "Conv2d"
-    names: tuple[str, ...]  #: of the modules that share a layer's configuration, or that are taken out
-    count: int  #: calls that one pass of the whole makes of it
-    input_shape: Shape  #: of the first tensor, its batch first
-    parameters: int  #: of one module
-    ablated: str | None  #: the type that is taken out
+    type: str  #: the class of the module: "Conv2d"
+    names: tuple[str, ...]  #: the modules that share a layer's configuration, or that are removed
+    count: int  #: calls in one pass of the whole
+    input_shape: Shape  #: the shape of the first tensor, with its batch first
+    parameters: int  #: the parameters of one module
+    ablated: str | None  #: the type of layer that is removed
 
     def facts(self) -> dict[str, JsonValue]:
         """Return the part in JSON values, where `pass_` is `pass`."""
@@ -43,25 +43,25 @@ class Part:
 
 @dataclass(frozen=True)
 class Subject:
-    """A module with all that its passes need. In training mode forward passes record their graph, else they infer."""
+    """A module with the tensors of its passes. In training mode forward passes record their graph, else they infer."""
 
     kind: Kind
     module: nn.Module
     arguments: Arguments
-    gradients: Mapping[int, torch.Tensor]  #: of its output tensors, by position; none: nothing runs backward
+    gradients: Mapping[int, torch.Tensor]  #: output gradients by position; empty: no backward pass
     names: tuple[str, ...] = ()
     count: int = 1
     ablated: str | None = None
 
     @property
     def passes(self) -> tuple[Pass, ...]:
-        """Those that the whole makes of it."""
+        """The passes that run in a pass of the whole."""
         return ("forward", "backward") if self.gradients else ("forward",)
 
     def to(self, device: str) -> "Subject":
         """Copy the tensors to a device, where the module is."""
         gradients = {position: gradient.to(device) for position, gradient in self.gradients.items()}
-        return replace(self, arguments=leaves.moved(self.arguments, device), gradients=gradients)
+        return replace(self, arguments=leaves.copy_to(self.arguments, device), gradients=gradients)
 
     def forward(self) -> object:
         """Make one forward pass; its graph is freed with its output."""
@@ -121,7 +121,7 @@ def ablated(network: Subject, found: Sequence[Layer], device: str) -> tuple[list
             kept[type_] = "input and output differ in shape"
             continue
         names = tuple(name for layer in alike for name in layer.names)
-        module = leaves.without(network.module, names)
+        module = leaves.remove_layers(network.module, names)
         subject = replace(network, kind="ablated", module=module, names=names, ablated=type_)
         try:
             _try(subject, device)
@@ -172,5 +172,5 @@ def _label(subject: Subject, type_: str) -> str:
 
 
 def _try(subject: Subject, device: str) -> None:
-    """Make every pass once."""
+    """Run the last pass once, which includes the passes before it."""
     subject.to(device).run(subject.passes[-1])()

@@ -1,13 +1,13 @@
 """Measure a network layer by layer: the whole, each layer alone, and the whole without the layers of a type.
 
-With `backward` the network is in training mode, forward passes record their graph, and a backward pass runs a graph
-that was recorded before, again and again: so the two stand apart, and together are what training does but for loss and
-optimizer. Without `backward` the network infers. A layer runs on what the whole gave it: its real input, the real
-gradient of its output, and a gradient of its input only where the whole needs one. In the whole too, layers that would
-overwrite their input make an output of their own.
+With `backward` the network is in training mode, forward passes record their graph, and a backward pass runs a recorded
+graph again and again. So the two are measured apart; together they are a training without loss and optimizer. Without
+`backward` the network infers. A layer runs on its tensors from the whole: its real input, the real gradient of its
+output, and a gradient of its input only where the whole needs one. In the whole too, layers that would overwrite their
+input make an output of their own.
 
-The network and the tensors of the selected part are on the device; those of the other parts wait on the CPU. They are
-dense there: what was transposed stays so, but a slice of a larger tensor becomes a tensor of its own.
+The network and the tensors of the selected part are on the device; the tensors of the other parts wait on the CPU. They
+are dense there: a transposed tensor stays transposed, but a slice of a larger tensor becomes a tensor of its own.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -153,7 +153,7 @@ def _try_shapes(network: nn.Module, params: Params) -> None:
     """Run one pass with tensors that have shapes but no values."""
     shape = (params.batch_size, *params.image)
     try:
-        leaves.without(network, ()).to("meta")(torch.empty(shape, device="meta"))
+        leaves.remove_layers(network, ()).to("meta")(torch.empty(shape, device="meta"))
     except (AssertionError, RuntimeError, ValueError) as error:
         raise InvalidWorkload(
             f"input: {params.model} cannot {'train' if params.backward else 'infer'} on a batch of "

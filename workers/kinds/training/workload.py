@@ -1,7 +1,7 @@
 """Training a classification network, epoch by epoch, on images that are on its device.
 
-Batches are drawn in a seeded order, another in each epoch; the last one may be smaller. The network that an epoch
-leaves is kept, with its training loss, until it is validated in evaluation mode.
+Batches are drawn in a seeded order that differs between epochs; the last batch may be smaller. The network that an
+epoch leaves is kept, with its training loss, until it is validated in evaluation mode.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,13 +25,13 @@ from workers.kinds.training.networks import STUDY_MODELS, Architecture
 from workers.trial.params import configure_torch, parse
 from workers.trial.stage import Stage
 
-#: What operations that allow it compute in, by precision.
+#: The type in which operations compute under autocast, by precision.
 AUTOCAST = {"amp-fp16": torch.float16, "amp-bf16": torch.bfloat16}
-#: Images of a validation batch, where the training batch is smaller.
+#: The images of a validation batch, unless the training batch is larger.
 VALIDATION_BATCH = 512
 #: `step` takes a tenth of the learning rate after each third of the epochs.
 STEPS, STEP_FACTOR = 3, 0.1
-#: Of the split into training and validation images.
+#: The seed of the split into training and validation images.
 SPLIT_SEED = 1
 
 
@@ -107,17 +107,17 @@ class Training:
 
     @property
     def epochs(self) -> int:
-        """To train, at most."""
+        """The largest number of epochs to train."""
         return self._params.epochs
 
     @property
     def patience(self) -> int | None:
-        """Epochs without a better accuracy, after which training stops; None: never."""
+        """The epochs without a better accuracy after which training stops; None: it never does."""
         return self._params.patience
 
     @property
     def kept_bytes(self) -> int:
-        """Memory of the networks that wait for validation."""
+        """The memory of the networks that wait for validation."""
         return sum(t.numel() * t.element_size() for network, _ in self._kept for t in network.values())
 
     def train_epoch(self) -> int:
