@@ -280,7 +280,7 @@ def test_default_weights_come_from_the_cache(tmp_path: Path, monkeypatch: pytest
     assert all(torch.equal(loaded[name], wanted[name]) for name in wanted)
 
 
-def test_default_weights_without_a_network_say_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_default_weights_without_a_network_show_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_network(*_: object, **__: object) -> None:
         raise URLError("no route to host")
 
@@ -305,7 +305,7 @@ def test_auxiliary_heads_are_left_out(model: str) -> None:
         ("some other bug", RuntimeError, "some other bug"),
     ],
 )
-def test_a_missing_compiler_is_said_so(
+def test_a_missing_compiler_is_reported(
     said: str, raised: type[Exception], match: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_: torch.Tensor) -> None:

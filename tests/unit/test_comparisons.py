@@ -76,7 +76,7 @@ def test_sweeps_meet_in_equal_points_and_what_differs_throughout_is_compared() -
     assert found.record["overall"]["ratio"] == pytest.approx(0.5)
 
 
-def test_equal_sweeps_are_not_told_apart() -> None:
+def test_equal_sweeps_do_not_differ() -> None:
     found = between(trials(prefix="a"), trials(prefix="b"))
     assert found.record["overall"]["ratio"] == pytest.approx(1)
     assert found.findings[0].startswith("cannot tell the energy of A and B apart over 4 points")
@@ -90,7 +90,7 @@ def test_equal_sweeps_are_not_told_apart() -> None:
         ("model=alexnet,batch_size=1", "model=vit_b_16", r"a side has several levels of batch_size \(1, 16\)"),
     ],
 )
-def test_sides_that_cannot_be_compared_are_told(a: str, b: str, complaint: str) -> None:
+def test_sides_that_cannot_be_compared_are_reported(a: str, b: str, complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
         compared(a, b)
 
@@ -134,6 +134,6 @@ def test_machines_of_one_class_count_as_one_unless_one_is_chosen() -> None:
         assert not any("count as one" in note for note in notes_of(compared(*choice, found=found)))
 
 
-def test_intervals_are_of_each_point_by_itself_and_that_is_told() -> None:
+def test_intervals_are_of_each_point_by_itself_and_that_is_reported() -> None:
     by_itself = "p: corrected for 2 pairs (holm); intervals: 95% of each pair by itself."
     assert by_itself in notes_of(compared("batch_size=1", "batch_size=16"))

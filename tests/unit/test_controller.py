@@ -184,7 +184,7 @@ def test_of_a_capability_the_first_claim_wins_and_the_other_message_is_stale(
     assert asking.claim(second.job, second.attempt, BERT, "lab2", 60) is None
 
 
-def test_a_controller_may_ring_for_one_sweep_only(store: Store, publisher: FakePublisher) -> None:
+def test_a_controller_may_publish_one_sweep_only(store: Store, publisher: FakePublisher) -> None:
     store.submit(record(OTHER), [new_job(0, OTHER)])
     controller(store, publisher, OTHER).make_round()
     assert publisher.take() == [(f"{OTHER}-0", 0)]
@@ -192,7 +192,7 @@ def test_a_controller_may_ring_for_one_sweep_only(store: Store, publisher: FakeP
     assert publisher.take() == ALL
 
 
-def test_what_could_not_be_rung_is_rung_later(
+def test_what_could_not_be_published_is_published_later(
     store: Store, publisher: FakePublisher, caplog: pytest.LogCaptureFixture
 ) -> None:
     publisher.is_away = True
@@ -205,7 +205,7 @@ def test_what_could_not_be_rung_is_rung_later(
     assert publisher.take() == ALL
 
 
-def test_a_lost_message_is_rung_again_where_the_queue_is_empty(store: Store, publisher: FakePublisher) -> None:
+def test_a_lost_message_is_published_again_where_the_queue_is_empty(store: Store, publisher: FakePublisher) -> None:
     publishing = controller(store, publisher, grace_s=1e-9)
     publishing.publish()
     publisher.take()
@@ -222,7 +222,9 @@ def test_a_message_is_given_its_time(store: Store, publisher: FakePublisher) -> 
     assert publishing.publish_again() == 0
 
 
-def test_a_lost_message_is_rung_again_where_later_ones_were_heard(store: Store, publisher: FakePublisher) -> None:
+def test_a_lost_message_is_published_again_where_later_ones_were_consumed(
+    store: Store, publisher: FakePublisher
+) -> None:
     """The queue need not be empty: that may take days."""
     publishing = controller(store, publisher, grace_s=1e-9)
     publishing.publish()
@@ -313,7 +315,7 @@ def test_while_a_queue_runs_empty_rounds_follow_one_another_sooner(
     assert published == [SMALLEST, 1]
 
 
-def test_serving_goes_on_through_outages_until_told_to_stop(
+def test_serving_goes_on_through_outages_until_it_is_stopped(
     store: Store, publisher: FakePublisher, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("farm.scheduling.controller.PERIOD_S", 0.001)

@@ -138,7 +138,7 @@ def test_a_controller_of_one_sweep_asks_for_no_other(searching: Store, publisher
     assert controller(searching, publisher, SEARCH_ID).search() == 4
 
 
-def test_joules_that_nobody_knows_are_told_of_once(
+def test_unknown_joules_are_logged_once(
     store: Store, publisher: FakePublisher, caplog: pytest.LogCaptureFixture
 ) -> None:
     greedy = tuning_sweep(tuning={"objectives": ["energy"]})

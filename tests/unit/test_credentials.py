@@ -160,7 +160,7 @@ WRONG_DATABASES = [
 
 
 @pytest.mark.parametrize("url", WRONG_BROKERS)
-def test_an_error_of_the_broker_tells_no_password(url: str, tmp_path: Path) -> None:
+def test_an_error_of_the_broker_shows_no_password(url: str, tmp_path: Path) -> None:
     """Neither does the traceback that --debug shows."""
     with pytest.raises(FarmError) as caught:
         Publisher(Settings(home=tmp_path, broker_url=url)).check()
@@ -168,7 +168,7 @@ def test_an_error_of_the_broker_tells_no_password(url: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("url", WRONG_DATABASES)
-def test_an_error_of_the_database_tells_no_password(url: str) -> None:
+def test_an_error_of_the_database_shows_no_password(url: str) -> None:
     with pytest.raises(FarmError) as caught:
         Store.open(url)
     assert MARK not in "".join(traceback.format_exception(caught.value))

@@ -173,7 +173,7 @@ class TestEnvironment:
         assert variables["OMP_NUM_THREADS"] == "2"
         assert "MKL_NUM_THREADS" not in variables
 
-    def test_tells_of_torch_what_a_trial_sees(self) -> None:
+    def test_has_the_torch_of_a_trial(self) -> None:
         torch = pytest.importorskip("torch")
         facts = environment()["torch"]
         assert isinstance(facts, dict)

@@ -287,7 +287,7 @@ def test_the_whole_without_a_type_shares_its_parameters_and_leaves_the_whole_as_
     assert isinstance(network[3], nn.ReLU)
 
 
-def test_what_a_network_cannot_go_without_is_said() -> None:
+def test_what_a_network_cannot_go_without_is_reported() -> None:
     whole, found = taken_apart(Asking(), (2, 4))
     subjects, kept = parts.ablated(whole, found, "cpu")
     assert [subject.ablated for subject in subjects] == ["Linear", "ReLU"]
@@ -335,7 +335,7 @@ def test_every_part_runs_again_and_again(point: Point) -> None:
     assert all(part.input_shape[0] == point.get("batch_size", 16) for part in forward if part.kind == "whole")
 
 
-def test_parts_say_what_they_are() -> None:
+def test_parts_show_what_they_are() -> None:
     workload = ready()
     whole, back, conv, *_ = workload.parts
     assert (whole.kind, whole.pass_, whole.count, whole.input_shape) == ("whole", "forward", 1, (4, 1, 8, 8))

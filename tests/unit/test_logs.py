@@ -59,7 +59,7 @@ def test_a_line_is_an_object_with_what_it_is_about(capsys: pytest.CaptureFixture
     }  # fmt: skip
 
 
-def test_what_one_line_says_of_itself_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_ids_of_one_line_come_first(capsys: pytest.CaptureFixture[str]) -> None:
     logs.set_up("json", verbose=True)
     with logs.add_ids(job="a", sweep="s"), logs.add_ids(job="b"):
         log.warning("of b")
@@ -122,7 +122,7 @@ def test_its_time_is_utc(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines(capsys) == ["1970-01-01T00:00:00.005Z ERROR said"]
 
 
-def test_little_is_said_unless_asked(capsys: pytest.CaptureFixture[str]) -> None:
+def test_little_is_logged_unless_asked(capsys: pytest.CaptureFixture[str]) -> None:
     assert logs.set_up("text", verbose=False) == logging.WARNING
     log.info("not this")
     assert logs.set_up("text", verbose=True) == logging.INFO

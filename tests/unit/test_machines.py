@@ -100,7 +100,7 @@ def test_machines_with_long_names_fit_80_columns() -> None:
     assert_golden("machines.txt", shown)
 
 
-def test_the_table_says_what_each_machine_does() -> None:
+def test_the_table_shows_what_each_machine_does() -> None:
     assert cells(machine(BUSY, 7)) == ["lab1", "cpu-2", "7 s ago", "61", "6%", "alexnet batch 4, for 7 s"]
     assert cells(machine()) == ["lab1", "cpu-2", "0 s ago", "–", "–", "idle"]
 

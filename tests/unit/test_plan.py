@@ -180,7 +180,7 @@ def test_each_hardware_class_gets_every_point() -> None:
 
 
 @pytest.mark.parametrize("word", ["each-hardware", "each-machine"])
-def test_each_of_nothing_says_what_to_do(word: str) -> None:
+def test_each_of_nothing_shows_what_to_do(word: str) -> None:
     with pytest.raises(InputError, match=f"targets: {word} needs a machine.* start `farm worker` first"):
         plan(sweep_of(targets=word), [])
 
@@ -210,7 +210,7 @@ def test_a_capability_is_one_target_however_it_is_written() -> None:
     assert [(job.spec.target, job.queue) for job in one.jobs] == [(canonical, canonical)]
 
 
-def test_the_jobs_carry_what_the_sweep_says() -> None:
+def test_the_jobs_carry_the_values_of_the_sweep() -> None:
     sweep = sweep_of(measure={"profile": "quick", "windows": 2}, carbon={"country": "NLD"}, seed=7, time_limit="10m")
     planned = plan(sweep, [], generation=2)
     spec = planned.jobs[0].spec

@@ -180,7 +180,7 @@ def test_studies_that_are_full_want_nothing() -> None:
     assert list(studies_with_room(sweep, found, map(asked, plan(sweep, []).jobs))) == []
 
 
-def test_a_strategy_that_breaks_down_says_so_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_strategy_that_breaks_down_reports_it_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> Point:
         raise np.linalg.LinAlgError("4-th leading minor\nnot positive definite")
 
@@ -192,7 +192,7 @@ def test_a_strategy_that_breaks_down_says_so_in_one_line(monkeypatch: pytest.Mon
     )
 
 
-def test_how_long_asking_took_is_told_with_the_job() -> None:
+def test_how_long_asking_took_is_stored_with_the_job() -> None:
     times = [job.spec.asked for job in plan(tuning_sweep(), []).jobs]
     assert all(t is not None and t.sampler_s > 0 and t.sampler_cpu_s >= 0 for t in times)
 
@@ -226,7 +226,7 @@ def test_a_training_without_an_epoch_has_failed() -> None:
     assert only.values is None
 
 
-def test_a_pruned_training_is_told_with_what_it_had_reached() -> None:
+def test_a_pruned_training_has_the_values_that_it_had_reached() -> None:
     sweep = tuning_sweep()
     jobs = first_study(sweep)
     (only,) = told(jobs, sweep, [trained(jobs[0], accuracies=(0.1, 0.2), stopped=Stopped.PRUNED)], lambda _: DONE)

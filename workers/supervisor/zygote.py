@@ -168,11 +168,9 @@ class _Helper:
         try:
             line = self.receive(READY_WITHIN_S)
         except (EOFError, OSError):
-            return "the import of torch killed its process: run `python -c 'import torch'` to see its error"
+            return "the import of torch killed its process: run `python -c 'import torch'` to see why"
         if line is None:
-            return (
-                f"the import of torch hangs ({READY_WITHIN_S:.0f} s): run `python -c 'import torch'` to see its error"
-            )
+            return f"the import of torch hangs ({READY_WITHIN_S:.0f} s): run `python -c 'import torch'` to see why"
         return Ready.model_validate_json(line).problem
 
     def receive(self, timeout_s: float | None) -> bytes | None:
