@@ -1,6 +1,9 @@
 """Facts about the workers' libraries, for a controller without these libraries; tests compare the two."""
 
-from farm.model.catalog.countries import COUNTRIES
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+
 from farm.model.catalog.networks import NETWORKS, Accuracy, PublishedNetwork
 
 __all__ = [
@@ -14,6 +17,15 @@ __all__ = [
     "Accuracy",
     "PublishedNetwork",
 ]
+
+
+def _read_countries(path: Path) -> Mapping[str, str]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return dict(csv.reader(file))
+
+
+#: The countries whose carbon intensity codecarbon knows: ISO 3166 alpha-3 code to name.
+COUNTRIES: Mapping[str, str] = _read_countries(Path(__file__).with_name("countries.csv"))
 
 #: The networks of the training study.
 STUDY_MODELS: tuple[str, ...] = ("simple_cnn", "simple_cnn2", "dense_poly_nn", "dense_linear_nn")
