@@ -13,7 +13,7 @@ from farm.model import MeasureSettings
 
 #: Batch and update period are in step when their ratio is so close to a fraction with a denominator up to this.
 RESONANCE, LARGEST_DENOMINATOR = 0.02, 4
-#: So are batches of which so many fill one update period to within `RESONANCE` of it.
+#: Batches are also in step when this many of them fill one update period to within `RESONANCE` of it.
 #: Simulated with a sensor that sees a quarter of the time, a 10 s window is off by 4 to 8 % (rms) where the batch is a
 #: fifth, sixth or seventh of the period, by less than 1 % a thousandth of the period beside that, and by less than 3 %
 #: at other fractions with these denominators.

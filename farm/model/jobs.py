@@ -69,7 +69,7 @@ class JobSpec(Frozen):
     time_limit_s: float = Field(gt=0)
     carbon_country: str | None = None  #: ISO 3166 alpha-3
     asked: Asked | None = None  #: None: the job was planned when the sweep was submitted
-    rungs: tuple[Rung, ...] = ()  #: in order of their epochs
+    rungs: tuple[Rung, ...] = ()  #: the conditions on the accuracy, in order of their epochs
     resumable: bool = False  #: the trial saves checkpoints, and the next attempt continues from them
 
 

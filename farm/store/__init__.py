@@ -55,7 +55,7 @@ __all__ = [
 class Store(
     Sweeps, Searches, Publishing, Leases, Trials, Machines, Results, Operations, Samples, Exports, Queries, Imports
 ):
-    """Every command and query, grouped by who uses it: users, controller, workers, analysis."""
+    """The store: every command and query of users, controller, workers and analysis."""
 
     @classmethod
     def open(cls, url: str, *, create: bool = False) -> Self:

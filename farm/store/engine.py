@@ -32,7 +32,7 @@ _BEGIN = "sqlite_begin"
 
 
 class Database:
-    """Transactions over one database; every error of its driver leaves here as StoreUnavailable.
+    """The transactions of one database; every error of its driver becomes StoreUnavailable.
 
     Threads may share it: each transaction takes a connection of its own. A process must not use one that it
     inherited by fork.

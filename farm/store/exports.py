@@ -81,7 +81,7 @@ _ROWS = (
 
 
 class Exports(Database):
-    """Queries; none of them writes."""
+    """The queries of an export; none of them writes."""
 
     def measured(self, sweep_id: str) -> Iterator[tuple[MeasuredTrial, Sequence[Sequence[Any]]]]:
         """Read the trials of a sweep in the order of its plan, each with its rows of MEASUREMENT; failed trials too."""

@@ -28,7 +28,7 @@ KIND = "imported"
 
 
 class Imports(Database):
-    """Commands of users."""
+    """The command of users that imports measurements."""
 
     def add_import(self, found: Import, submitter: str) -> bool:
         """Store the whole import, or nothing on an error; return False if it is stored already."""

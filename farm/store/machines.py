@@ -11,7 +11,7 @@ PRESENT_S = 60.0
 
 
 class Machines(Database):
-    """Machines and their workers' signs of life."""
+    """The commands and queries on machines and their heartbeats."""
 
     def register_machine(self, machine: Machine, owner: Owner, version: str) -> None:
         """Record a machine, new or known, and the worker that starts on it; only a recorded machine can claim."""

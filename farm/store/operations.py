@@ -1,4 +1,4 @@
-"""Operations: how sweeps stand, what machines do, who waits for what; for those who look after the farm."""
+"""The queries of operators: the progress of sweeps, the work of machines, and the jobs that wait."""
 
 from collections import defaultdict
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Reading: what failed, what was measured."""
+"""The queries that read failures and measurements."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -36,7 +36,7 @@ _BATCH = 1000
 
 
 class Results(Database):
-    """Queries; none of them writes."""
+    """The queries of results; none of them writes."""
 
     def failures(self, sweep_id: str) -> list[FailedTrial]:
         """Read every failed trial of a sweep, in the order of the plan."""

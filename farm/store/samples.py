@@ -1,4 +1,4 @@
-"""Samples: how they are stored, and how they are read."""
+"""The rows of samples, and the queries that read them."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence

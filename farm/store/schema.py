@@ -18,7 +18,7 @@ _ADVISORY_LOCK = 0x77617474
 
 
 class SchemaState(StrEnum):
-    """How a database's tables compare with what this program needs."""
+    """The state of a database's tables, compared with the tables that this program needs."""
 
     EMPTY = "empty"
     OLDER = "older"

@@ -44,17 +44,17 @@ class NewJob:
 
 
 class Sweeps(Database):
-    """Sweeps as their users see them."""
+    """The commands and queries of users on sweeps."""
 
     def submit(self, sweep: SweepRecord, jobs: Iterable[NewJob]) -> int:
         """Store a sweep and its jobs in one transaction; returns how many jobs were added or queued again.
 
-        Submitting twice is harmless: jobs that are there stay as they are. A cancelled sweep is taken up again:
-        cancelled jobs are queued, and a running job that was asked to stop may go on.
+        Submitting twice is harmless: known jobs stay as they are. A cancelled sweep is resumed: cancelled jobs are
+        queued, and a running job with a requested cancel may go on.
         """
         with self.write() as connection:
             connection.execute(self.insert(t.sweep).on_conflict_do_nothing(), sweep.model_dump())
-            # Two submits of one sweep at once would meet in the middle of their jobs: they queue up here.
+            # Two submits of one sweep at once would block each other among their jobs; this lock lets them take turns.
             connection.execute(select(t.sweep.c.id).where(t.sweep.c.id == sweep.id).with_for_update())
             insert = self.insert(t.job)
             statement = insert.on_conflict_do_update(
@@ -77,7 +77,7 @@ class Sweeps(Database):
     def extend(self, sweep_id: str, jobs: Sequence[NewJob]) -> int:
         """Add jobs that follow from results, unless the sweep was settled meanwhile; returns how many are new.
 
-        Of two controllers that plan the same work, the first has its way.
+        Where two controllers plan the same work, the first plan is stored.
         """
         with self.write() as connection:
             is_settled = select(t.sweep.c.settled).where(t.sweep.c.id == sweep_id).with_for_update()
@@ -119,7 +119,7 @@ class Sweeps(Database):
         """Cancel the jobs that wait and ask those that run to stop; returns how many of each."""
         mine = t.job.c.sweep_id == sweep_id
         with self.write() as connection:
-            # First, so that nobody adds jobs behind our back.
+            # This is first, so that no controller adds jobs meanwhile.
             connection.execute(update(t.sweep).where(t.sweep.c.id == sweep_id).values(settled=True))
             cancelled = connection.execute(
                 update(t.job)

@@ -29,7 +29,7 @@ _FIGURES = {
     "net_j_per_unit": "less the baseline",
     "carbon_g_per_unit": "gCO2e of the gross joules; null without a country",
 }
-#: Of each view the columns, in order, and what they mean; SI units in the names, null is unknown.
+#: The columns of each view, in order, with their meaning; SI units are in the names, and null is unknown.
 VIEWS: Mapping[str, Mapping[str, str]] = {
     "v_trial": {
         **_IDENTITY,
@@ -120,7 +120,7 @@ VIEWS: Mapping[str, Mapping[str, str]] = {
         "net_j_per_unit_median": "",
     },
 }
-#: What a view holds, in a line.
+#: The content of each view, in one line.
 ROWS = {
     "v_trial": "one row a trial, failed ones too",
     "v_measurement": "one row a window x domain, as farm export",

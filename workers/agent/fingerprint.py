@@ -1,4 +1,4 @@
-"""What this machine is: its processor, GPU, memory, kernel and virtualisation, and the id that follows from them."""
+"""The identity of this machine: its processor, GPU, memory, kernel and virtualisation, and the id from these."""
 
 import hashlib
 import os

@@ -76,7 +76,7 @@ def _join(settings: Settings, verbose: bool, level: int) -> int:
 
 
 class Stoppable(Protocol):
-    """What a signal stops: the worker."""
+    """The interface by which a signal stops the worker."""
 
     def leave(self) -> None: ...
     def interrupt(self) -> None: ...

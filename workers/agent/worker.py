@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 #: A message waits this long for another trial on this machine; then it is returned.
 LOCK_WITHIN_S = 60.0
-#: By then a sender has recorded the message that it sent; if it died, the message counts as never sent.
+#: Within this time a sender records the message that it sent; if it died, the message counts as never sent.
 RETURN_WITHIN_S = 3.0
 #: A worker that is paused, or that cannot reach the store, checks this often whether it may go on, or must leave.
 PAUSED_PERIOD_S = 0.5
@@ -34,7 +34,7 @@ STUCK = 75
 
 
 class Runner(Protocol):
-    """What turns a claim into a report: the supervisor."""
+    """The interface that turns a claim into a report; the supervisor has it."""
 
     def run(self, claim: Claim, stop: Stop) -> TrialReport:
         """Make one attempt at a job."""

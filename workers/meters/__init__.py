@@ -46,9 +46,9 @@ class Meter(Protocol):
     name: str
     domains: frozenset[Domain]  #: known once entered
     quality: Quality
-    priority: int  #: of two meters of one quality, the one with the lower number counts for a domain of both
-    update_period_s: float  #: how often the source publishes a new value
-    poll_period_s: float | None  #: how often the sampler may read it; None: only at the edges of windows
+    priority: int  #: of two meters with one quality and domain, the one with the lower number counts
+    update_period_s: float  #: the time between two values that the source publishes
+    poll_period_s: float | None  #: the shortest time between two readings; None: read only at the edges of windows
 
     def __enter__(self) -> Self: ...
     def read(self) -> Mapping[Domain, Reading]:

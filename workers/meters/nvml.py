@@ -64,12 +64,12 @@ def use_simulator(folder: Path | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Board:
-    """A GPU to choose."""
+    """A GPU that may be chosen."""
 
     index: int
     uuid: str
     name: str
-    is_split: bool  #: by MIG
+    is_split: bool  #: whether MIG splits the GPU
 
     def __str__(self) -> str:
         return f"GPU {self.index} ({self.name}, {self.uuid})"

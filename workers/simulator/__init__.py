@@ -82,7 +82,7 @@ class Simulation:
 
     folder: Path
     preset: Preset
-    env: Mapping[str, str]  #: what a process needs in its environment to see the machine
+    env: Mapping[str, str]  #: the environment variables with which a process sees the machine
     _line: Connection
 
     def fault(self, *faults: Fault) -> None:

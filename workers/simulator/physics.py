@@ -106,7 +106,7 @@ class Preset:
 
     @property
     def heat_gain(self) -> float:
-        """How much leakage feeds back: a watt more ends as 1 / (1 - heat_gain) watts."""
+        """The feedback of leakage: one more watt becomes 1 / (1 - heat_gain) watts."""
         return self.silicon.leakage_w_per_c * self.cooling.c_per_w
 
     def settled_w(self, load: float, *, context: bool = True) -> float:
@@ -159,7 +159,7 @@ class Throttle:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What the driver publishes about the board, in NVML's units."""
+    """The values that the driver publishes about the board, in NVML's units."""
 
     energy_mj: int
     instant_mw: int

@@ -17,7 +17,7 @@ _GARBAGE = "the trial sent data that is not an event: its code writes to descrip
 
 
 class Edges(Protocol):
-    """What is read at the edge of a window, while the trial waits."""
+    """The meters that are read at the edge of a window, while the trial waits."""
 
     def read_now(self) -> None:
         """Read once."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from farm.model.errors import InputError, MachineBusy
 
-#: How often a held lock is tried again.
+#: The time between two attempts at a held lock.
 RETRY_S = 0.1
 
 

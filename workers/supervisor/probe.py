@@ -53,7 +53,7 @@ class _EagerPower(NvmlPower):
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """How long each part of the probe takes."""
+    """The lengths of the parts of the probe."""
 
     idle_s: float = 10.0
     load_s: float = 10.0

@@ -49,7 +49,7 @@ class Line:
 
 
 class Stage:
-    """What a workload runs on: its job, its device, and the windows that the supervisor meters."""
+    """The stage of a workload: its job, its device, and the windows that the supervisor meters."""
 
     def __init__(self, line: Line, start: protocol.Start, device: str) -> None:
         self.line = line

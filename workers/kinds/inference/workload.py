@@ -32,7 +32,7 @@ class NetworkParams(Frozen):
     weights: str = "random"  #: random, default or a file
     images: str = "sample"  #: sample or a folder
     channels_last: bool = False
-    threads: int | None = Field(default=None, ge=1)  #: of one operation on the CPU; None: torch's choice
+    threads: int | None = Field(default=None, ge=1)  #: threads of one operation on the CPU; None: torch's choice
 
 
 class Params(NetworkParams):

@@ -49,8 +49,8 @@ class Params(Frozen):
     linear_layers: int = 3
     relu: bool = True
     backward: bool = True
-    precision: Literal["fp32", "fp16", "bf16", "tf32"] = "fp32"  #: of parameters and inputs
-    threads: int | None = Field(default=None, ge=1)  #: of one operation on the CPU; None: torch's choice
+    precision: Literal["fp32", "fp16", "bf16", "tf32"] = "fp32"  #: type of parameters and inputs
+    threads: int | None = Field(default=None, ge=1)  #: threads of one operation on the CPU; None: torch's choice
 
     @property
     def image(self) -> Shape:

@@ -36,7 +36,7 @@ class Servable(Repeatable, Protocol):
     @property
     def arrivals(self) -> Arrivals: ...
     @property
-    def requests(self) -> int | None: ...  #: in a measure window; None: the usual number, of a trace all
+    def requests(self) -> int | None: ...  #: requests in a measure window; None: the default, or all of a trace
     def take(self, first: int, count: int) -> None: ...
     def serve(self, count: int) -> None: ...  #: enqueues what was taken
 

@@ -24,7 +24,7 @@ from workers.trial.stage import Stage
 MOST_KEPT_BYTES = 1 << 30
 #: A training is saved this often, between windows.
 CHECKPOINT_EVERY_S = 30.0
-#: What reading a damaged checkpoint may raise.
+#: The errors that reading a damaged checkpoint may raise.
 UNREADABLE = (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, pickle.UnpicklingError)
 
 
@@ -45,7 +45,7 @@ class Trainable(Protocol):
     @property
     def patience(self) -> int | None: ...  #: epochs without a better accuracy; None: no early stopping
     @property
-    def kept_bytes(self) -> int: ...  #: of networks that wait for validation
+    def kept_bytes(self) -> int: ...  #: memory of networks that wait for validation
     def synchronize(self) -> None: ...
     def train_epoch(self) -> int: ...  #: enqueues one epoch and keeps its network; returns its images
     def validate(self) -> tuple[int, list[Scores]]: ...  #: scores what was kept, oldest first; and the images used

@@ -60,7 +60,7 @@ class Params(Frozen):
     validation_size: int | None = Field(None, ge=1)
     image_size: int | None = Field(None, ge=1)
     data_root: str | None = None
-    threads: int | None = Field(None, ge=1)  #: of one operation on the CPU; None: torch's choice
+    threads: int | None = Field(None, ge=1)  #: threads of one operation on the CPU; None: torch's choice
 
 
 class Training:
