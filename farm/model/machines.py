@@ -48,7 +48,7 @@ class Machine(Frozen):
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The process that holds a lease; the boot id tells it from a process of the same pid after a reboot."""
+    """The process that holds a lease; the boot id distinguishes equal pids before and after a reboot."""
 
     host: str
     pid: int

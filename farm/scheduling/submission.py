@@ -78,7 +78,7 @@ def enqueue(sweep: Sweep, text: str, store: Store, settings: Settings, fresh: bo
 
 
 def publish(store: Store, settings: Settings) -> None:
-    """Publish the stored jobs; raises BrokerUnavailable, whose text says that the jobs are stored."""
+    """Publish the stored jobs; raises BrokerUnavailable, whose text adds that the jobs are stored."""
     try:
         Controller(store, Publisher(settings), settings).publish()
     except BrokerUnavailable as error:

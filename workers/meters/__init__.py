@@ -19,7 +19,7 @@ file, an entry point, and a rig in the contract suite:
   `counter_resolution`, in µJ. It stands still on some boards and has gone backwards under threads (ROCm/amdsmi issues
   22, 38, 115): the probe must hold it against integrated power before a trial trusts it. Power, in W:
   `amdsmi_get_power_info`, `current_socket_power` on MI300 and `average_socket_power` before; unknown is the text "N/A".
-  HIP_VISIBLE_DEVICES and ROCR_VISIBLE_DEVICES say which GPU a trial uses. A partitioned board shares its sensors:
+  HIP_VISIBLE_DEVICES and ROCR_VISIBLE_DEVICES set which GPU a trial uses. A partitioned board shares its sensors:
   refuse it, as with MIG.
 - `jetson`, NVIDIA Jetson: sampled power, no counter. The board's INA3221 monitors, which tegrastats prints too:
   `in*_input` (mV) x `curr*_input` (mA) under /sys/bus/i2c/drivers/ina3221/*/hwmon/hwmon*, `in*_label` names the rail;

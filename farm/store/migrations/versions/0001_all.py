@@ -1,6 +1,6 @@
 """All tables, indexes and views of 0.1.0.
 
-The tables are those of `farm.store.tables`: nobody has a database of a released version yet. Later migrations say what
+The tables are those of `farm.store.tables`: nobody has a database of a released version yet. Later migrations list what
 they change, and this one then lists its tables itself.
 """
 
