@@ -1,4 +1,4 @@
-"""The readings of one meter as a curve of joules, and the readings that stand for a window's edges. Pure."""
+"""The readings of one meter as a curve of joules, and the readings at a window's edges. Pure."""
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ class Guards:
 
     length_s: float
     idle_w: float  #: power of the context idle by the window's own meter
-    sensor_w: float | None = None  #: the same by the power sensor beside it
+    sensor_w: float | None = None  #: the same power by the power sensor beside that meter
     free_from_ns: float = -inf  #: the end of the window before
     free_until_ns: float = inf  #: the begin of the window after
 
 
 class Curve:
-    """Cumulative energy over time: a counter's own, or the integral of a power trace."""
+    """Cumulative energy over time: a counter's values, or the integral of a power trace."""
 
     def __init__(self, trace: Trace) -> None:
         counted = [r for r in trace.readings if r.energy_j is not None]

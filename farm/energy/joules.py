@@ -1,4 +1,4 @@
-"""From traces and windows to joules: integration, baseline subtraction, uncertainty. Pure; this exists only here.
+"""The joules of windows from traces: integration, baseline subtraction, uncertainty. Pure; no other module does this.
 
 Notation: E energy in J, P power in W, D duration in s, u standard uncertainty.
 
@@ -6,18 +6,18 @@ Notation: E energy in J, P power in W, D duration in s, u standard uncertainty.
     u²(net) = u_E² + D² u_P² + P_idle² u_D²        u_P² = SE² + (P_before - P_after)² / 12
     u_E²    = (P_idle u_age)² + ((P - P_idle) (1 - s) T)² / 6 + (1 - s) D² SE² + J_warm² / 12
 
-The counter is published every T: each of its two readings is up to T old, and they differ in age by u_age, while the
-board idles between guards. Where nothing more is known, u_age² = T²/6. Where the probe knows T, its u_T and by how much
-two updates differ in how late they are (the jitter), readings A apart differ by a whole T with a probability of r / T:
+The counter is published every T: each of its two readings is up to T old, and their ages differ by u_age, while the
+board idles between guards. Where nothing more is known, u_age² = T²/6. The probe may know T, its u_T, and the mean
+difference in lateness between two updates (the jitter). Then readings A apart differ by a whole T with probability r/T:
 
     u_age² = r (T - r)        r = |A - n T| + n u_T + jitter        n T: the whole number of periods next to A
 
-Where r / T is above `RARE` a 95 % interval has to hold that T too, and u_age = T/2. A window without guards is charged
-its own P instead of P_idle, and T²/6 unless it is idle.
+Where r / T is above `RARE`, a 95 % interval must include that T, and u_age = T/2. For a window without guards, its own
+P replaces P_idle, with T²/6 unless the window is idle.
 
 The sensor sees a share s of the time: at either end it catches too much or too little of the step from idle to P, and
-between them the mean of what it sees has a standard error SE. J_warm is what the guards, beside work, drew above the
-context idle, as the power sensor saw it: it is taken off, and uncertain as if it had changed evenly.
+between them the mean of its readings has a standard error SE. J_warm is the energy that the guards drew above the
+context idle, as the power sensor saw it: it is subtracted, with the uncertainty of an even change.
 The board's gain error is in none of these: it cancels in ratios on one board, and only there.
 """
 
@@ -32,18 +32,18 @@ from farm.energy.curve import Curve, Guards
 from farm.model import Baseline, Domain, Flag, Measurement, MeasureSettings, Reading, Trace, Window, WindowKind
 from farm.model.energies import COVERAGE_FACTOR
 
-#: Standard uncertainty of a window's duration: two clock stamps, each taken beside its event.
+#: Standard uncertainty of a window's duration: both clock stamps are taken beside their events.
 DURATION_U_S = 1e-4
 #: The baseline has drifted when before and after differ by more than the larger of these.
 DRIFT_SHARE, DRIFT_W = 0.03, 2.0
-#: ... and by more standard uncertainties of that difference: a meter's own error is no drift.
+#: ... and by more than this many standard uncertainties of that difference: a meter's own error is no drift.
 DRIFT_FACTOR = 2.0
 #: A net energy below so many standard uncertainties is within its noise.
 NOISE_FACTOR = 3.0
-#: A 95 % interval may leave out what happens to so small a share of the windows: a net energy has two ages in it, its
-#: own and its baseline's.
+#: A 95 % interval may leave out an error in at most this share of the windows; half of 5 %, because a net energy has
+#: two ages in it, its own and its baseline's.
 RARE = 1 / 40
-#: Windows whose power at the edges is the power between them.
+#: Windows in which the power at the edges equals the power between them.
 _IDLE = frozenset({WindowKind.IDLE_BEFORE, WindowKind.CONTEXT_IDLE, WindowKind.IDLE_AFTER})
 
 
@@ -64,7 +64,7 @@ class Energy:
 
 
 class CounterReset(Exception):
-    """A counter went backwards inside the window, so its joules are lost."""
+    """A counter went backwards inside the window, so the joules are unknown."""
 
 
 #: Begin and end on the monotonic clock, in ns; infinite where nothing comes before or after.
@@ -87,10 +87,10 @@ def window_energy(
 ) -> Energy | None:
     """Return the energy of a trace between two moments, or None where the trace does not cover them.
 
-    With guards, the meter is read in the settled idle on both sides and the idle's own energy is taken off, so that a
-    counter published late, or a sensor that smears the step, loses nothing; where it was not read there, it is taken
-    as it is. `sensor` is the power trace beside a counter: it tells how much the power varied, which a sensor that sees
-    but part of the time has to guess. Raises CounterReset when a counter went backwards.
+    With guards, the readings in the settled idle on both sides are used, and the energy of this idle is subtracted, so
+    that a counter published late, or a sensor that smears the step, loses nothing. Without such readings there is no
+    correction. `sensor` is the power trace beside a counter; it shows how much the power varied. Raises CounterReset
+    when a counter went backwards.
     """
     curve = Curve(trace)
     outer = curve.settled_edges(begin_ns, end_ns, guards) if guards else None
@@ -108,15 +108,15 @@ def window_energy(
     warm_j = sum(_warm_j(polled, guards.sensor_w, *guard) for guard in (before, after))
     j -= guards.idle_w * ((end - begin) / 1e9 - duration_s) + warm_j
     age_u_j = guards.idle_w * _age_u_s(trace, (end - begin) / 1e9) if curve.is_counter else 0.0
-    unseen = trace.unseen if curve.is_counter else 1.0  # polling places the step within a period, whatever was seen
+    unseen = trace.unseen if curve.is_counter else 1.0  # polling places the step within a period, whatever is seen
     step_u_j = (j / duration_s - guards.idle_w) * unseen * trace.update_period_s / sqrt(6)
     return Energy(j, hypot(age_u_j, step_u_j, _sampling_u_j(polled, begin_ns, end_ns), warm_j / sqrt(12)))
 
 
 def _warm_j(sensor: Trace, idle_w: float | None, rest_ns: float, begin_ns: int, end_ns: int) -> float:
-    """What a guard in a rest since `rest_ns` drew above the context idle: clocks and leakage do not fall at once.
+    """Return the J that a guard drew above the context idle: after work, clocks and leakage fall slowly.
 
-    0 where no sensor tells, or where it averages over what was before the rest.
+    It is 0 where no sensor shows it, or where the sensor's average includes the time before the rest at `rest_ns`.
     """
     if idle_w is None or sensor.averaging_window_s is None:
         return 0.0
@@ -131,10 +131,10 @@ def _powers_w(trace: Trace, begin_ns: float, end_ns: float) -> list[float]:
 
 
 def _age_u_s(trace: Trace, apart_s: float) -> float:
-    """Of the difference in age between two readings: what is published every T is up to T old when it is read.
+    """Return the uncertainty of the difference in age between two readings, in s; a value is up to T old when read.
 
-    Readings A apart differ in age by r = A mod T or by r - T, whose variance is r (T - r). That is T²/6 on average over
-    A, and where T is not known well enough to tell r.
+    Readings A apart differ in age by r = A mod T or by r - T, and the variance is r (T - r). The mean of that over A is
+    T²/6, which is used where T is not known well enough for r.
     """
     period_s = trace.update_period_s
     if trace.update_period_u_s is None or trace.update_jitter_s is None:
@@ -148,8 +148,8 @@ def _age_u_s(trace: Trace, apart_s: float) -> float:
 
 
 def _sampling_u_j(sensor: Trace, begin_ns: int, end_ns: int) -> float:
-    """What a sensor that sees part of the time leaves open within a window; 0 for one that tells no power."""
-    settled_ns = begin_ns + round(2 * sensor.update_period_s * 1e9)  # what is read from here on was seen in the window
+    """Return the uncertainty in J within a window, where a sensor sees part of the time; 0 where it reads no power."""
+    settled_ns = begin_ns + round(2 * sensor.update_period_s * 1e9)  # later readings were seen in the window
     return sqrt(sensor.unseen) * _standard_error(sensor, settled_ns, end_ns) * (end_ns - begin_ns) / 1e9
 
 
@@ -167,7 +167,7 @@ def mean_power(trace: Trace, window: Window) -> Power | None:
 
 
 def _idle_energy(trace: Trace, window: Window) -> Energy | None:
-    """As `window_energy`, where the power at the edges is that in between: readings of one age have no error."""
+    """Return `window_energy` of a window without edges in power: between readings of one age there is no error."""
     energy = window_energy(trace, window.begin_at_ns, window.end_at_ns)
     edges = Curve(trace).settled_edges(window.begin_at_ns, window.end_at_ns)
     if energy is None or edges is None:
@@ -176,9 +176,9 @@ def _idle_energy(trace: Trace, window: Window) -> Energy | None:
 
 
 def _standard_error(trace: Trace, begin_ns: int, end_ns: int) -> float:
-    """Of the mean power between two moments, from how much the means of neighbouring quarters differ; 0 if unknown.
+    """Estimate the standard error of the mean power from neighbouring quarters of the window; 0 if unknown.
 
-    For independent samples it is their standard deviation over the root of their number. Power that repeats with the
+    For independent samples this is their standard deviation over the root of their number. Power that repeats with the
     batch averages out within a quarter, and in the mean; slow changes do not.
     """
     samples = _powers_w(trace, begin_ns, end_ns)
@@ -332,7 +332,7 @@ def _gross_energy(
 def _chosen(
     kind: WindowKind, bare: Power | None, context: Power | None, choice: Baseline, moved_w: float
 ) -> Power | None:
-    """The baseline of a window: an idle window has none, what runs before the model is loaded has the bare one."""
+    """Return the baseline of a window: none for an idle window, the bare one before the model is loaded."""
     if kind in (WindowKind.IDLE_BEFORE, WindowKind.IDLE_AFTER):
         return None
     if kind in (WindowKind.SETUP, WindowKind.CONTEXT_IDLE) or choice == Baseline.BARE:

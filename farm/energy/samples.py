@@ -1,4 +1,4 @@
-"""From the windows of a trial to its samples. This is the only place that defines a sample. Pure."""
+"""The samples of a trial from its windows. This is the only place that defines a sample. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -8,12 +8,12 @@ from farm.model import Domain, Flag, Measurement, Quality, SampleFigures, TrialR
 from farm.model.energies import Joules, known_sum, own_domain, parts, sum_of, total
 
 #: The windows whose units make a sample: batches of an inference, images of a training, calls of a layer.
-#: Validation is no part of it: it processes other images, and nothing is learnt from them.
+#: Validation is not part of a sample: it processes other images, and the network learns nothing from them.
 WORK = (WindowKind.MEASURE, WindowKind.TRAINING)
 
 
 def samples_of(report: TrialReport) -> list[SampleFigures]:
-    """The samples of a trial; none of a trial that failed."""
+    """Return the samples of a trial; a failed trial has none."""
     return [] if report.failure else samples(report.windows, report.measurements, report.facts, report.flags)
 
 
@@ -23,16 +23,16 @@ def samples(
     facts: Mapping[str, JsonValue],
     flags: Collection[Flag],
 ) -> list[SampleFigures]:
-    """One sample for each domain that was metered, and for the device's own in any case; then one for each part.
+    """Return a sample for each metered domain, and always for the device's own; then one for each part.
 
     A trial that takes a network apart has parts. Its whole is the sum of the passes that run the whole network,
-    each scaled to the units of the first: that is what the other parts must add up to.
+    each scaled to the units of the first one: the other parts must add up to this sum.
 
     Args:
-        windows: All windows of the trial.
-        measurements: Of each window and domain.
-        facts: Of the workload: device, unit, parts.
-        flags: Of the whole trial.
+        windows: all windows of the trial.
+        measurements: one for each window and domain.
+        facts: the facts of the workload: device, unit, parts.
+        flags: the flags of the whole trial.
     """
     work = [window for window in windows if window.kind in WORK]
     measured = [m for m in measurements if m.window_kind in WORK]
@@ -87,10 +87,10 @@ def _sample(
 
 
 def _idle_w(measured: Measurement) -> float | None:
-    """The power of the loaded model; the baseline that was chosen where that is unknown."""
+    """Return the power of the loaded model, or where that is unknown the baseline that was chosen."""
     return measured.baseline_w if measured.baseline_context_w is None else measured.baseline_context_w
 
 
 def worst_quality(measured: Iterable[Measurement]) -> Quality | None:
-    """The worst quality of all of them; None where none has joules."""
+    """Return the worst quality of the measurements; None where none has joules."""
     return max((m.quality for m in measured if m.quality), key=lambda q: q.rank, default=None)

@@ -1,4 +1,4 @@
-"""Reasons to doubt a trial that lie in the machine: other programs, stolen CPU time, a machine still warm. Pure."""
+"""Doubts about a trial that the machine causes: other programs, stolen CPU time, slow clocks, meters. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -29,13 +29,13 @@ _WATCHED = _IDLE | {WindowKind.CONTEXT_IDLE} | _TIMED
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """How much of this machine was used, and by whom, up to one moment."""
+    """The use of this machine, by its own trial and by others, up to one moment."""
 
     at_ns: int  #: monotonic
     cores: int
     busy_s: float  #: CPU time of all programs
-    own_s: float  #: of it, the worker's, its helpers' and its trial's
-    stolen_s: float  #: that the hypervisor gave to others
+    own_s: float  #: CPU time of the worker, its helpers and its trial
+    stolen_s: float  #: CPU time that the hypervisor gave to others
     waited_s: float | None  #: time in which some task waited for a CPU
     gpu_pids: frozenset[int] = frozenset()  #: processes on the metered GPU
 
@@ -51,7 +51,7 @@ def of_clocks(window: Window, readings: Iterable[Reading]) -> list[Flag]:
 def of_length(window: Window, trace: Trace, settings: MeasureSettings) -> list[Flag]:
     """Return the flag of a measure window that is too short for its meter.
 
-    A training's are as long as its epochs: the last one, and validation, may be short, and their uncertainty says so.
+    Windows of a training are as long as its epochs; a short one has a large uncertainty instead of the flag.
     """
     is_short = window.duration_s < UPDATES_IN_WINDOW[settings.profile] * trace.update_period_s
     return [Flag.TOO_SHORT] if window.kind is WindowKind.MEASURE and is_short else []
@@ -74,17 +74,17 @@ def stopped_counters(traces: Iterable[Trace]) -> list[str]:
 
 
 def contaminations(windows: Sequence[Window], glances: Sequence[Glance]) -> list[str]:
-    """Return a line for each window in which others used the machine; `glances` at both ends of it are needed."""
+    """Return a line for each window in which others used the machine; it needs a glance at both ends of the window."""
     lines = []
     for window in windows:
         before = [g for g in glances if g.at_ns <= window.begin_at_ns]
         after = [g for g in glances if g.at_ns >= window.end_at_ns]
         if window.kind in _WATCHED and before and after:
-            lines += [f"{window.kind}: {what}" for what in _others(window.kind, before[-1], after[0])]
+            lines += [f"{window.kind}: {use}" for use in _describe_use(window.kind, before[-1], after[0])]
     return lines + _foreign(glances)
 
 
-def _others(kind: WindowKind, before: Glance, after: Glance) -> Iterator[str]:
+def _describe_use(kind: WindowKind, before: Glance, after: Glance) -> Iterator[str]:
     duration_s = (after.at_ns - before.at_ns) / 1e9
     other_s = (after.busy_s - before.busy_s) - (after.own_s - before.own_s)
     if other_s > OTHER_CPU_SHARE * duration_s + TICKS_S:
@@ -99,7 +99,7 @@ def _others(kind: WindowKind, before: Glance, after: Glance) -> Iterator[str]:
 
 
 def _foreign(glances: Sequence[Glance]) -> list[str]:
-    """GPU processes that were there before the trial, or came after its own.
+    """Return a line for each GPU process that was there before the trial, or came after the trial's own.
 
     A process is the trial's own when it came first: a worker in a container does not know it by its number.
     """

@@ -1,6 +1,4 @@
-"""The words of the farm as frozen values: units in the names, unknown is None, times are monotonic ns or aware UTC.
-
-    words -> jobs, trials, lab
+"""The farm's domain types, frozen: units in the names, unknown is None, times are monotonic ns or aware UTC.
 
 Types that cross a process, a disk or the database are pydantic models and refuse unknown fields;
 types of the inner loops are dataclasses.
@@ -9,7 +7,7 @@ types of the inner loops are dataclasses.
 from farm.model.data import Need, SweepData
 from farm.model.imports import Import, ImportedTrial, Mapped
 from farm.model.jobs import Asked, Claim, JobSpec, MeasureSettings, Rung, StoppingRule, SweepRecord
-from farm.model.lab import MACHINE_NAME, Check, Heartbeat, JobMessage, Machine, Owner, Probe, queue_for
+from farm.model.machines import MACHINE_NAME, Check, Heartbeat, JobMessage, Machine, Owner, Probe, queue_for
 from farm.model.results import FailedTrial, MeasurementRow, TrialRow
 from farm.model.samples import OWN_LABELS, Labels, Sample, SampleFigures, distinct, values_of
 from farm.model.status import (

@@ -1,4 +1,4 @@
-"""All that the results of one sweep are made from, read once."""
+"""The data of one sweep from which its results are computed, read once."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from farm.model.words import Domain, Quality
 
 
 class Need(StrEnum):
-    """What a view needs besides the sweep's record and its samples; the rest is not read."""
+    """A kind of data that a view needs besides the sweep's record and its samples; the rest is not read."""
 
     PARTS = "parts"
     TRIALS = "trials"
@@ -33,20 +33,20 @@ class Need(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SweepData:
-    """One sweep. Each field but the first three is empty unless its `Need` was named when the data was loaded."""
+    """The data of one sweep. A field after the first three is empty unless its `Need` was named on loading."""
 
     record: SweepRecord
-    domain: Domain | None  #: of the samples; None: of each trial its own device's
-    samples: Sequence[Sample]  #: one a trial that measured, in the order of the plan
-    parts: Sequence[Sample] = ()  #: one a trial and part, of kinds that have parts
-    trials: Sequence[TrialRow] = ()  #: failed ones too, with their epochs
+    domain: Domain | None  #: the domain of the samples; None: the domain of each trial's own device
+    samples: Sequence[Sample]  #: one for each trial that measured, in the order of the plan
+    parts: Sequence[Sample] = ()  #: one for each trial and part, where a kind has parts
+    trials: Sequence[TrialRow] = ()  #: all trials with their epochs, failed ones too
     stages: Sequence[MeasurementRow] = ()  #: the windows of setup, training and validation
     requests: Mapping[str, Sequence[Requests]] = field(default_factory=dict)  #: by trial, window by window
-    latencies_s: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  #: of each batch, by trial
+    latencies_s: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  #: the duration of each batch, by trial
     accuracy: Mapping[str, float] = field(default_factory=dict)  #: published ImageNet top-1 in %, by model
-    specs: Sequence[JobSpec] = ()  #: of the jobs, in the order of the plan
+    specs: Sequence[JobSpec] = ()  #: the jobs' specs, in the order of the plan
     failures: Sequence[FailedTrial] = ()
     progress: Progress = field(default_factory=lambda: Progress({}))
     environments: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)  #: software, by its hash
     machines: Sequence[MachineStatus] = ()  #: all machines of the farm
-    meters: Mapping[tuple[Domain, str | None, Quality | None], int] = field(default_factory=dict)  #: measurements each
+    meters: Mapping[tuple[Domain, str | None, Quality | None], int] = field(default_factory=dict)  #: their measurements

@@ -34,7 +34,7 @@ def duration_s(text: str, where: str) -> float:
 
     Args:
         text: such as 50ms.
-        where: the option or field, with which the error begins.
+        where: the option or field; the error begins with it.
 
     Raises:
         InputError: the text is not a duration, or it is 0.
@@ -60,13 +60,13 @@ def spelt_s(value_s: float, between: str = "") -> str:
 
     Args:
         value_s: seconds.
-        between: what stands between the number and its unit.
+        between: the text between the number and its unit.
     """
     return f"{_plain(value_s * 1e3)}{between}ms" if value_s < 10 else f"{_plain(value_s)}{between}s"
 
 
 def _plain(value: float) -> str:
-    """Twelve digits without an exponent."""
+    """Format twelve digits without an exponent."""
     return format(Decimal(f"{value:.12g}"), "f")
 
 

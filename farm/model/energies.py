@@ -1,4 +1,4 @@
-"""Energies of windows, and their sums: unknown where a part is unknown. Pure."""
+"""Energies of windows, and their sums; a sum is unknown where a part is unknown. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from farm.model.words import Domain
 
-#: So many standard uncertainties either side of the mean hold 95 % of a normal distribution.
+#: 95 % of a normal distribution lie within this many standard uncertainties of the mean.
 COVERAGE_FACTOR = 1.96
 
 
@@ -27,18 +27,18 @@ class Metered(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Joules:
-    """Energy in one domain; what is not known is None."""
+    """Energy in one domain, in J; unknown is None."""
 
     gross: float | None = None
     net: float | None = None
-    net_u: float | None = None  #: standard uncertainty of net
+    net_u: float | None = None  #: the standard uncertainty of net
 
     def per(self, units: float) -> "Joules":
-        """The energy of one unit of work; unknown where no work was done."""
+        """Return the energy of one unit of work; it is unknown where no work was done."""
         return self._each(lambda j: j / units) if units else Joules()
 
     def times(self, share: float) -> "Joules":
-        """A share of it."""
+        """Return a share of the energy."""
         return self._each(lambda j: j * share)
 
     def _each(self, change: Callable[[float], float]) -> "Joules":
@@ -47,12 +47,12 @@ class Joules:
 
 
 def sum_of(measured: Iterable[Metered]) -> Joules:
-    """The energy of several windows of one trial and domain; unknown unless all of them are metered."""
+    """Add the energies of windows of one trial and domain; the sum is unknown unless all of them are metered."""
     return total(Joules(m.gross_j, m.net_j, _standard_uncertainty(m)) for m in measured)
 
 
 def total(joules: Iterable[Joules]) -> Joules:
-    """Their sum; unknown where one of them is, or there is none. Their errors share the baseline, so they add."""
+    """Add energies; the sum is unknown where a part is, or there is none. Errors share the baseline, so they add."""
     known = list(joules)
     return Joules(
         gross=known_sum(j.gross for j in known),
@@ -62,7 +62,7 @@ def total(joules: Iterable[Joules]) -> Joules:
 
 
 def known_sum(values: Iterable[float | None]) -> float | None:
-    """The sum; None where there is nothing to add, or a part is unknown."""
+    """Return the sum; None where there is nothing to add, or a part is unknown."""
     parts = list(values)
     known = [value for value in parts if value is not None]
     return sum(known) if parts and len(known) == len(parts) else None
@@ -75,11 +75,11 @@ def _standard_uncertainty(measured: Metered) -> float | None:
 
 
 def own_domain(facts: Mapping[str, JsonValue]) -> Domain:
-    """The domain that a trial's device draws its power in; an import names it."""
+    """Return the domain in which a trial's device draws its power; an import names it."""
     named, device = facts.get("domain"), facts.get("device")
     return Domain(str(named)) if named else Domain.of_device(str(device or "cpu"))
 
 
 def parts(facts: Mapping[str, JsonValue]) -> Sequence[Mapping[str, JsonValue]]:
-    """What a trial measured one by one, by window index; empty for a trial that has no parts."""
+    """Return the parts that a trial measured one by one, by window index; empty for a trial without parts."""
     return cast("Sequence[Mapping[str, JsonValue]]", facts.get("parts") or ())

@@ -1,7 +1,7 @@
 """Everything that can go wrong, as one tree.
 
-    FarmError                     exit status 2 unless said otherwise
-      InputError                  bad input: says the file, the field and what was expected
+    FarmError                     exit status 2, unless the class sets another
+      InputError                  bad input: the text names the file, the field and what was expected
         SweepError                every problem of a sweep file, one line each
       ServiceError                exit status 3: a service is out of reach or does not fit
         BrokerUnavailable         Redis (or the broker's folder) does not answer
@@ -9,9 +9,9 @@
         SchemaMismatch            the database was made by an older or newer program
         WorkerOutdated            exit status 76: a job was planned by an older or newer program
       MeterError                  never fatal for a trial: a lost meter becomes a null and a note
-        MeterUnavailable          this machine cannot meter that; the message names the remedy
-          MeterUnset              nobody has set it up: nothing is missing
-        MeterLost                 it could, and then it stopped
+        MeterUnavailable          the meter cannot be used on this machine; the message names the remedy
+          MeterUnset              the meter is optional, and nobody has set it up
+        MeterLost                 the meter stopped working
       MachineBusy                 another trial or worker holds this machine
 
 A failed trial is not an exception: it is a `farm.model.Failure`, stored with the trial.

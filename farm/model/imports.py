@@ -1,4 +1,4 @@
-"""Measurements made elsewhere, as a file holds them."""
+"""Measurements that were made elsewhere, and are read from a file."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,22 +9,22 @@ from farm.model.words import Domain, Point, Quality
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """How a file is read."""
+    """The mapping by which a file is read."""
 
     columns: Mapping[str, str]  #: role -> column
     factors: Mapping[str, str]  #: factor -> column
     unit: str = "run"
-    constants: Mapping[str, str] = field(default_factory=dict)  #: role -> value, for all rows
+    constants: Mapping[str, str] = field(default_factory=dict)  #: role -> value of all rows
 
     def canonical(self) -> str:
-        """As JSON that is the same for the same meaning."""
+        """Return JSON that is the same for the same mapping."""
         parts = {"columns": self.columns, "factors": self.factors, "unit": self.unit, "constants": self.constants}
         return json.dumps(parts, sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True)
 class ImportedTrial:
-    """One row."""
+    """A trial from one row of a file."""
 
     line: int
     factors: Point
@@ -44,7 +44,7 @@ class ImportedTrial:
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """A file as a sweep: the same file read the same way has the same id."""
+    """A file as a sweep; the same file, read by the same mapping, has the same id."""
 
     id: str
     name: str

@@ -1,4 +1,4 @@
-"""What is to be measured: sweeps and jobs."""
+"""Sweeps, their jobs, and how a job measures."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,42 +10,42 @@ from farm.model.words import Baseline, Frozen, Point
 
 
 class MeasureSettings(Frozen):
-    """How one trial measures; every number is stored with the result."""
+    """The settings by which one trial measures; every number is stored with the result."""
 
     profile: Literal["quick", "screening", "full"]
-    window_s: float = Field(gt=0)  #: shortest measure window
+    window_s: float = Field(gt=0)  #: length of the shortest measure window
     windows: int = Field(ge=1)  #: measure windows in a trial
     min_iterations: int = Field(ge=1)  #: fewest batches in a measure window
     idle_s: float = Field(gt=0)  #: length of idle_before and idle_after
     cool_down_max_s: float = Field(ge=0)  #: longest wait for the GPU's resting temperature before an idle
     context_idle_s: float = Field(gt=0)
-    warmup_s: float = Field(gt=0)  #: shortest warm-up
-    warmup_max_s: float = Field(gt=0)  #: longest, then the flag no_steady_state
+    warmup_s: float = Field(gt=0)  #: length of the shortest warm-up
+    warmup_max_s: float = Field(gt=0)  #: length of the longest warm-up; after it the flag no_steady_state is set
     latency_s: float = Field(gt=0)  #: length of the latency pass
-    latency_max_batches: int = Field(ge=1)  #: the latency pass ends early here
-    guard_s: float = Field(ge=0)  #: settled idle either side of a measure window
+    latency_max_batches: int = Field(ge=1)  #: after so many batches the latency pass ends early
+    guard_s: float = Field(ge=0)  #: length of the settled idle on both sides of a measure window
     poll_period_s: float = Field(gt=0)  #: period of the power trace
     baseline: Baseline = Baseline.CONTEXT
 
 
 class Asked(Frozen):
-    """Which study of a tuning sweep asked for a job, and what the asking took."""
+    """The study of a tuning sweep that asked for a job, and the time that its strategy took."""
 
-    study: str  #: id: hash of sweep, workload, strategy, seed and target
-    number: int = Field(ge=0)  #: of the configuration in the study
+    study: str  #: the study's id: hash of sweep, workload, strategy, seed and target
+    number: int = Field(ge=0)  #: the number of the configuration in the study
     sampler_s: float
     sampler_cpu_s: float
 
 
 class Rung(Frozen):
-    """After so many epochs a training goes on only if it is good enough."""
+    """A condition on the accuracy after some epochs: a training that misses it is stopped."""
 
-    epoch: int = Field(ge=1)  #: epochs done; less than all
+    epoch: int = Field(ge=1)  #: epochs done; fewer than all
     least_accuracy: float
-    judges: Literal["best", "last"]  #: the best validation accuracy so far, or that of this epoch
+    judges: Literal["best", "last"]  #: compare the best validation accuracy so far, or that of this epoch
 
-    def lets_on(self, accuracies: Sequence[float]) -> bool:
-        """Whether a training goes on that has these validation accuracies, one for each epoch up to this."""
+    def is_passed(self, accuracies: Sequence[float]) -> bool:
+        """Return whether a training with these validation accuracies, one for each epoch so far, may go on."""
         judged = max(accuracies) if self.judges == "best" else accuracies[-1]
         return judged >= self.least_accuracy
 
@@ -55,33 +55,33 @@ WorkloadName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,59}$")]
 
 
 class JobSpec(Frozen):
-    """All that a worker needs to run one job."""
+    """The specification by which a worker runs one job."""
 
     version: Literal[1] = 1
-    job: str  #: id: hash of sweep, point, target and repetition
-    sweep: str  #: id of the sweep
-    kind: WorkloadName  #: of the workload that runs; `burn`, the load of the probe, is in no sweep
+    job: str  #: the job's id: hash of sweep, point, target and repetition
+    sweep: str  #: the sweep's id
+    kind: WorkloadName  #: the kind of the workload that runs; `burn`, the load of the probe, is in no sweep
     point: Point
     repetition: int = Field(ge=0)
-    target: str  #: any, hw:CLASS, machine:NAME, or what a machine must have: gpu.memory_gib >= 40
+    target: str  #: any, hw:CLASS, machine:NAME, or a condition on machines: gpu.memory_gib >= 40
     measure: MeasureSettings
     seed: int
     time_limit_s: float = Field(gt=0)
     carbon_country: str | None = None  #: ISO 3166 alpha-3
-    asked: Asked | None = None  #: None: planned when the sweep was submitted
-    rungs: tuple[Rung, ...] = ()  #: in order of their epochs
-    resumable: bool = False  #: the trial saves checkpoints, from which the next attempt goes on
+    asked: Asked | None = None  #: None: the job was planned when the sweep was submitted
+    rungs: tuple[Rung, ...] = ()  #: the conditions on the accuracy, in order of their epochs
+    resumable: bool = False  #: the trial saves checkpoints, and the next attempt continues from them
 
 
 class Claim(Frozen):
-    """A job that a worker won: its spec and the attempt that fences it."""
+    """A claimed job: its spec, and the attempt that fences its reports."""
 
     spec: JobSpec
     attempt: int
 
 
 class StoppingRule(Frozen):
-    """How often each point is repeated."""
+    """The rule by which the repetitions of a point end."""
 
     min: int = Field(ge=1)
     max: int = Field(ge=1)
@@ -89,7 +89,7 @@ class StoppingRule(Frozen):
 
     @property
     def is_fixed(self) -> bool:
-        """Whether there is nothing to decide."""
+        """Whether the number of repetitions is fixed."""
         return self.min == self.max
 
 
@@ -100,10 +100,10 @@ class SweepRecord(Frozen):
     name: str
     kind: str
     submitted_at: datetime
-    text: str  #: the YAML as written
-    meaning: str  #: what was given in it, as understood, in JSON: paths are absolute
+    text: str  #: the YAML as its user wrote it
+    meaning: str  #: the fields that it sets, in JSON, with absolute paths
     rule: StoppingRule
     settled: bool  #: False: the controller may still plan more repetitions
-    submitter: str  #: who submitted it
-    is_search: bool = False  #: the controller asks strategies for its jobs
-    imported: bool = False  #: its measurements were made elsewhere
+    submitter: str  #: the name of the submitter
+    is_search: bool = False  #: the controller asks strategies for the sweep's jobs
+    imported: bool = False  #: the sweep's measurements were made elsewhere

@@ -1,4 +1,4 @@
-"""What the store hands out of what was measured: one value a trial, one a window and domain."""
+"""Rows of results: one for each failed trial, each trial, and each window and domain."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from farm.model.words import Domain, FailureKind, Flag, JobState, Point, Quality
 
 @dataclass(frozen=True, slots=True)
 class FailedTrial:
-    """A trial that gave no result, and where its job stands now: another attempt may have measured."""
+    """A failed trial, and the state of its job now: another attempt may have measured."""
 
     job: str
     point: Point
@@ -25,13 +25,13 @@ class FailedTrial:
 
 @dataclass(frozen=True, slots=True)
 class MeasurementRow:
-    """One window x domain with all that identifies it: a row of the export, in the order of its columns."""
+    """One window x domain with its identity: a row of the export, in the order of its columns."""
 
     sweep: str
     job: str
     trial: str
     attempt: int
-    machine: str  #: its name
+    machine: str  #: the machine's name
     hardware_class: str
     environment: str | None
     kind: str
@@ -39,10 +39,10 @@ class MeasurementRow:
     repetition: int
     window: WindowKind
     window_index: int
-    begin_at_ns: int | None  #: None, as the next two: imported, nobody here stamped it
+    begin_at_ns: int | None  #: None, like the next two fields, where the window was imported
     end_at_ns: int | None
     started_at_utc: datetime | None
-    duration_s: float | None  #: None: imported, and not told
+    duration_s: float | None  #: None: the window was imported, and the file has no duration
     units: int | None
     domain: Domain
     quality: Quality | None
@@ -58,17 +58,17 @@ class MeasurementRow:
     mean_w: float | None
     temperature_c: float | None
     clock_hz: float | None
-    flags: tuple[Flag, ...]  #: of the measurement and of its trial
+    flags: tuple[Flag, ...]  #: the flags of the measurement and of its trial
     simulated: bool
     imported: bool
     sweep_name: str
     machine_id: str
-    failure: FailureKind | None  #: of the trial: these joules are of a part of it
+    failure: FailureKind | None  #: why the trial failed: then these joules are of a part of its work
 
 
 @dataclass(frozen=True, slots=True)
 class TrialRow:
-    """One trial with all that identifies it, its latencies, and how it ended."""
+    """One trial with its identity, its latencies, and how it ended."""
 
     sweep: str
     sweep_name: str
@@ -98,5 +98,5 @@ class TrialRow:
     stopped: Stopped | None
     simulated: bool
     imported: bool
-    asked: Asked | None  #: None: not of a tuning sweep
+    asked: Asked | None  #: None: the sweep is no tuning sweep
     epochs: tuple[Epoch, ...]

@@ -1,4 +1,4 @@
-"""What a trial's work took: one value a trial, a domain and, for kinds that have parts, a part."""
+"""The sample: the figures of a trial's work, for each domain and, where a kind has parts, for each part."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -58,35 +58,35 @@ class SampleFigures:
 
     domain: Domain
     part: int | None  #: index of the part's window; None: the work of the whole trial
-    own_device: bool  #: the device that did the work draws its power in this domain
-    device: str | None  #: cpu, cuda:N; None: imported
-    unit: str | None  #: of the work: image, token, ...
-    units: int  #: done in these windows
-    duration_s: float | None  #: of these windows; None: imported, and the file does not say
+    own_device: bool  #: whether the device that did the work draws its power in this domain
+    device: str | None  #: cpu, cuda:N; None: the trial was imported
+    unit: str | None  #: the unit of work: image, token, ...
+    units: int  #: units of work in these windows
+    duration_s: float | None  #: the length of these windows; None: the trial was imported without a duration
     gross_j: float | None
     gross_u_j: float | None  #: standard uncertainty of gross_j
     net_j: float | None
     net_u_j: float | None  #: standard uncertainty of net_j
     idle_w: float | None  #: power of the loaded model while it waits
-    quality: Quality | None  #: the worst of its windows; None: no joules are known
-    flags: tuple[Flag, ...]  #: of these windows and of the trial, sorted
+    quality: Quality | None  #: the worst quality of the windows; None: no joules are known
+    flags: tuple[Flag, ...]  #: the flags of these windows and of the trial, sorted
 
     @property
     def is_valid(self) -> bool:
-        """Whether analysis counts it: no flag but notes."""
+        """Whether analysis counts the sample: it has no flag but notes."""
         return all(flag.is_note for flag in self.flags)
 
 
 @dataclass(slots=True)
 class Sample(SampleFigures):
-    """The figures, and what identifies them: all that samples are grouped by."""
+    """The figures with their identity, by which samples are grouped."""
 
     sweep: str
     job: str
     trial: str
     repetition: int
     factors: Point
-    machine: str | None  #: its name
+    machine: str | None  #: the machine's name
     hardware_class: str | None
     environment: str | None
     carbon_g_per_kwh: float | None

@@ -1,10 +1,10 @@
-"""How sweeps progress and what machines do, as the store tells it."""
+"""The progress of sweeps and the condition of machines, as the store knows them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from farm.model.lab import Machine
+from farm.model.machines import Machine
 from farm.model.words import Domain, FailureKind, Flag, JobState, MachineState, Point
 
 
@@ -14,17 +14,17 @@ class MachineStatus:
 
     machine: Machine
     owner: str
-    version: str  #: of the worker's program
+    version: str  #: the version of the worker's program
     last_seen_at: datetime
     running_job: str | None
     wanted_state: MachineState
-    spooled: int  #: reports that wait on its disk
-    rejected: int  #: messages that its worker refused, since it started
+    spooled: int  #: reports that wait on the machine's disk
+    rejected: int  #: messages that the worker rejected since it started
 
 
 @dataclass(frozen=True, slots=True)
 class RunningJob:
-    """What runs where, since when."""
+    """A job that runs: on which machine, and since when."""
 
     job: str
     attempt: int
@@ -33,7 +33,7 @@ class RunningJob:
     point: Point
     repetition: int
     machine_id: str
-    machine: str  #: its name
+    machine: str  #: the machine's name
     hardware_class: str
     since: datetime
 
@@ -49,49 +49,48 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How a sweep stands; a state without jobs is left out."""
+    """The progress of a sweep; a state without jobs is left out of the counts."""
 
     counts: Mapping[JobState, int]
     running: tuple[RunningJob, ...] = ()
     waiting: tuple[Waiting, ...] = ()
-    available: tuple[Machine, ...] = ()  #: machines at hand: they run it, or they are idle
-    recent_s: Mapping[str, tuple[float, ...]] = field(
-        default_factory=dict
-    )  #: the available's last trials of it, by class
-    priority: int | None = None  #: 0 is the highest; None: no job yet
+    available: tuple[Machine, ...] = ()  #: machines that run the sweep, or are idle
+    #: The durations of the sweep's last trials on available machines, by hardware class.
+    recent_s: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    priority: int | None = None  #: 0 is the highest; None: the sweep has no job yet
     settled: bool = True  #: False: the controller may still add jobs
-    planned: int = 0  #: jobs that it will have in all; 0: nobody knows
+    planned: int = 0  #: jobs that the sweep will have in all; 0: unknown
 
     @property
     def total(self) -> int:
-        """All jobs of the sweep, with those that will be added as far as that is known."""
+        """The number of all jobs, with those that will be added as far as that is known."""
         there = sum(self.counts.values())
         return there if self.settled else max(there, self.planned)
 
     @property
     def open(self) -> int:
-        """Jobs that wait or run."""
+        """The number of jobs that wait or run."""
         return self.counts.get(JobState.QUEUED, 0) + self.counts.get(JobState.RUNNING, 0)
 
     @property
     def closed(self) -> int:
-        """Jobs that are done, failed or cancelled."""
+        """The number of jobs that are done, failed or cancelled."""
         return sum(self.counts.values()) - self.open
 
     @property
     def to_go(self) -> int:
-        """Jobs that are not closed, with those that will be added as far as that is known."""
+        """The number of jobs that are not closed, with those that will be added as far as that is known."""
         return self.total - self.closed
 
     @property
     def is_over(self) -> bool:
-        """Nothing waits, nothing runs, nothing will be added."""
+        """Whether no job waits or runs, and none will be added."""
         return self.open == 0 and self.settled
 
 
 @dataclass(frozen=True, slots=True)
 class Temperature:
-    """What a trial saw last."""
+    """The last temperature that a trial measured."""
 
     domain: Domain
     celsius: float
@@ -100,33 +99,33 @@ class Temperature:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What a machine does, and how its last trials went; a machine without trials has none."""
+    """The running job of a machine, and the outcome of its last trials."""
 
     running: RunningJob | None
-    trials: int  #: its last ones, at most RECENT
-    failed: int  #: of them
-    flagged: int  #: of them, with flags of the whole trial
-    flags: Mapping[Flag, int]  #: trials that carry it
+    trials: int  #: the last trials, at most RECENT
+    failed: int  #: those of them that failed
+    flagged: int  #: those of them with flags of the whole trial
+    flags: Mapping[Flag, int]  #: the number of trials with each flag
     temperature: Temperature | None
 
 
 @dataclass(frozen=True, slots=True)
 class TrialCount:
-    """Trials of one machine that ended alike."""
+    """The number of trials of one machine with the same end and flags."""
 
-    machine: str | None  #: its name
-    failure: FailureKind | None  #: None: they measured
+    machine: str | None  #: the machine's name
+    failure: FailureKind | None  #: None: the trials measured
     flags: tuple[Flag, ...]
     trials: int
-    seconds: float  #: all durations together
+    seconds: float  #: the sum of all durations
     within: tuple[int, ...]  #: trials no longer than each of the bounds
 
 
 @dataclass(frozen=True, slots=True)
 class WaitCount:
-    """First attempts by how long their jobs had waited."""
+    """The waits of jobs for their first attempt."""
 
     target: str
     jobs: int
-    seconds: float  #: all waits together
+    seconds: float  #: the sum of all waits
     within: tuple[int, ...]  #: jobs that waited no longer than each of the bounds

@@ -1,4 +1,4 @@
-"""What was measured: from a meter's reading to the report of a trial."""
+"""Measurements, from a meter's reading to the report of a trial."""
 
 from dataclasses import dataclass
 from typing import Literal, Self
@@ -10,28 +10,28 @@ from farm.model.words import Domain, FailureKind, Flag, Frozen, Quality, Stopped
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a meter said of one domain at one moment; what it does not know is None."""
+    """A meter's reading of one domain at one moment; unknown is None."""
 
     at_ns: int  #: monotonic
-    energy_j: float | None = None  #: since any fixed moment
+    energy_j: float | None = None  #: counted from any fixed moment
     power_w: float | None = None
     temperature_c: float | None = None
     clock_hz: float | None = None
-    throttle_reasons: int | None = None  #: NVML's clock event reasons, a bit each
+    throttle_reasons: int | None = None  #: NVML's clock event reasons, one bit each
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What one meter said of one domain, in order of time."""
+    """One meter's readings of one domain, in order of time."""
 
     domain: Domain
     source: str  #: the meter's name
     quality: Quality
     update_period_s: float
     readings: tuple[Reading, ...]
-    update_period_u_s: float | None = None  #: standard uncertainty of the period; None: it is a nominal one
-    averaging_window_s: float | None = None  #: so much of each period the sensor sees; None: unknown
-    update_jitter_s: float | None = None  #: two updates differ so much in how late they are, on average; None: unknown
+    update_period_u_s: float | None = None  #: standard uncertainty of the period; None: the period is nominal
+    averaging_window_s: float | None = None  #: the part of each period that the sensor sees; None: unknown
+    update_jitter_s: float | None = None  #: the mean difference in lateness between two updates; None: unknown
 
     @property
     def unseen(self) -> float:
@@ -40,23 +40,23 @@ class Trace:
 
 
 class Window(Frozen):
-    """One stretch of a trial; the trial stamps it."""
+    """One stretch of a trial, with the trial's time stamps."""
 
     kind: WindowKind
     index: int = 0  #: counts the windows of one kind in a trial
     begin_at_ns: int  #: monotonic
     end_at_ns: int
     started_at_utc: AwareDatetime
-    units: int | None = None  #: images done in it
+    units: int | None = None  #: units of work done in the window
 
     @property
     def duration_s(self) -> float:
-        """Seconds from begin to end."""
+        """The seconds from begin to end."""
         return (self.end_at_ns - self.begin_at_ns) / 1e9
 
 
 class Measurement(Frozen):
-    """One window x domain: gross, baseline, net. A window that was not metered has nulls, never zeros."""
+    """The gross, baseline and net energy of one window x domain. Without a meter these are null, never 0."""
 
     window_kind: WindowKind
     window_index: int
@@ -65,7 +65,7 @@ class Measurement(Frozen):
     source: str | None  #: the meter's name
     gross_j: float | None
     gross_u_j: float | None = None  #: standard uncertainty
-    baseline_w: float | None = None  #: the one that net subtracts
+    baseline_w: float | None = None  #: the baseline that net subtracts
     baseline_bare_w: float | None = None
     baseline_context_w: float | None = None
     net_j: float | None = None
@@ -78,29 +78,29 @@ class Measurement(Frozen):
 
 
 class Epoch(Frozen):
-    """One pass over the training images; what is not finite is None."""
+    """One pass over the training images; a value that is not finite is None."""
 
     index: int = Field(ge=0)
-    window: int | None  #: index of the training window that it ran in, and of its validation; None: not in this trial
-    train_loss: float | None  #: mean over its images
+    window: int | None  #: index of its training and validation windows; None: it ran in an earlier attempt
+    train_loss: float | None  #: mean over the training images
     validation_loss: float | None
     validation_accuracy: float = Field(ge=0, le=1)  #: in evaluation mode
     train_s: float
 
 
 class Requests(Frozen):
-    """The requests of one measure window, in order; each time in seconds since the first moment one might arrive.
+    """The requests of one measure window, in order, with times in seconds since the queue was opened.
 
-    Those of one batch were dequeued, begun and done together.
+    The requests of one batch were dequeued, started and done together.
     """
 
     window: int  #: index of the measure window
-    capacity_per_s: float = Field(gt=0)  #: of full batches, back to back: what the warm-up or a busy second served
-    arrival_s: tuple[float, ...]  #: when each was to come: response times count from here
-    enqueue_s: tuple[float, ...]  #: when it came
-    dequeue_s: tuple[float, ...]  #: when it was taken off the queue
-    start_s: tuple[float, ...]  #: when its batch was put together, and handed to the network
-    done_s: tuple[float, ...]  #: when its batch was done, the device synchronised
+    capacity_per_s: float = Field(gt=0)  #: requests served in a busy second, or in the warm-up with full batches
+    arrival_s: tuple[float, ...]  #: planned arrivals: response times count from here
+    enqueue_s: tuple[float, ...]  #: real arrivals
+    dequeue_s: tuple[float, ...]  #: when the request was taken off the queue
+    start_s: tuple[float, ...]  #: when its batch was complete, and given to the network
+    done_s: tuple[float, ...]  #: when its batch was done, with the device synchronised
 
     @model_validator(mode="after")
     def _are_complete(self) -> Self:
@@ -111,13 +111,13 @@ class Requests(Frozen):
 
 
 class TraceReport(Frozen):
-    """The readings of one meter in one domain, column by column, as the store keeps them."""
+    """The readings of one meter in one domain, one tuple for each quantity."""
 
     domain: Domain
     source: str
     quality: Quality
     t0_ns: int  #: monotonic
-    offset_s: tuple[float, ...]  #: of each reading, from t0
+    offset_s: tuple[float, ...]  #: the time of each reading, from t0
     power_w: tuple[float | None, ...]
     energy_j: tuple[float | None, ...]
     temperature_c: tuple[float | None, ...]
@@ -125,7 +125,7 @@ class TraceReport(Frozen):
 
 
 class Failure(Frozen):
-    """Why a trial gave no result."""
+    """The reason why a trial gave no result."""
 
     kind: FailureKind
     message: str  #: one line
@@ -133,7 +133,7 @@ class Failure(Frozen):
 
 
 class TrialReport(Frozen):
-    """All that one attempt at a job brought; what the spool holds and the store keeps."""
+    """The report of one attempt at a job, for the spool and the store."""
 
     version: Literal[1] = 1
     job: str
@@ -142,19 +142,19 @@ class TrialReport(Frozen):
     started_at_utc: AwareDatetime
     finished_at_utc: AwareDatetime
     duration_s: float
-    overhead_s: float | None = None  #: spent outside idle, context, warm-up, measure and latency windows
-    failure: Failure | None = None  #: None: it measured
+    overhead_s: float | None = None  #: time outside idle, context, warm-up, measure and latency windows
+    failure: Failure | None = None  #: None: the trial measured
     windows: tuple[Window, ...] = ()
     measurements: tuple[Measurement, ...] = ()
     traces: tuple[TraceReport, ...] = ()
-    latencies_s: tuple[float, ...] = ()  #: of every batch of the latency pass
-    requests: tuple[Requests, ...] = ()  #: that a live trial served
-    epochs: tuple[Epoch, ...] = ()  #: of a training
-    stopped: Stopped | None = None  #: None: it ran to its last epoch, or was no training
-    environment: dict[str, JsonValue] = Field(default_factory=dict)  #: software, as the trial saw it
-    facts: dict[str, JsonValue] = Field(default_factory=dict)  #: of the workload: parameters, accuracy, unit, ...
-    carbon_g_per_kwh: float | None = None  #: of the sweep's country
-    flags: tuple[Flag, ...] = ()  #: of the whole trial; each measurement has its own besides
-    notes: tuple[str, ...] = ()  #: what a reader should know: a meter that is missing, and its remedy
-    log_tail: str = ""  #: last lines of the trial's stdout and stderr
+    latencies_s: tuple[float, ...] = ()  #: the duration of every batch of the latency pass
+    requests: tuple[Requests, ...] = ()  #: the requests that a live trial served
+    epochs: tuple[Epoch, ...] = ()  #: the epochs of a training
+    stopped: Stopped | None = None  #: None: the training ran to its last epoch, or the trial was no training
+    environment: dict[str, JsonValue] = Field(default_factory=dict)  #: the trial's software
+    facts: dict[str, JsonValue] = Field(default_factory=dict)  #: facts of the workload: parameters, unit, ...
+    carbon_g_per_kwh: float | None = None  #: carbon intensity of the sweep's country
+    flags: tuple[Flag, ...] = ()  #: flags of the whole trial; each measurement has others of its own
+    notes: tuple[str, ...] = ()  #: notes for readers, such as a missing meter and its remedy
+    log_tail: str = ""  #: the last lines of the trial's stdout and stderr
     simulated: bool = False

@@ -1,15 +1,15 @@
-"""A probe's verdict in words, for `farm doctor --probe` and `farm machines NAME`. Pure."""
+"""A probe's findings in sentences, for `farm doctor --probe` and `farm machines NAME`. Pure."""
 
 from collections.abc import Iterator
 
 from farm.model import Check, Probe
 
-#: What the two readings of a GPU's power are.
+#: The two sources of a GPU's power.
 _SENSORS = {"instant": "read as it is published", "smoothed": "smoothed over a second by the driver"}
 
 
 def findings(probe: Probe) -> Iterator[Check]:
-    """Return a finding for each meter, and a note for each fact that the probe could not find out."""
+    """Yield a finding for each meter, and a note for each fact that is unknown."""
     meters = (
         ("sensor", _sensor(probe), True),
         ("counter", _counter(probe), probe.counter_trusted is not False),

@@ -25,26 +25,26 @@ TASK = "farm.trial"
 #: The filesystem broker orders messages by the millisecond; spacing them keeps the blocks of a plan in order.
 FILESYSTEM_SPACING_S = 0.0011
 _SCHEMES = frozenset({"redis", "rediss", "redis+socket", "filesystem"})
-#: What a rediss:// URL may name: ?ssl_ca_certs=/etc/wattfarm/ca.crt, a client's certificate and its key.
+#: Options of a rediss:// URL that name a file: ?ssl_ca_certs=/etc/wattfarm/ca.crt, a client's certificate and its key.
 _CERTIFICATES = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
 #: Messages sent to Redis in one round trip.
 BATCH = 1000
 
 _REDIS_OPTIONS: dict[str, Any] = {
-    "ack_emulation": False,  # a message is popped and gone: no redelivery, no second copy of a long trial
-    "global_keyprefix": "farm:",  # one Redis may serve others too
-    "socket_timeout": 15,  # a dead network is noticed
-    "socket_connect_timeout": 5,  # a broker that is out of reach is reported soon
+    "ack_emulation": False,  # a consumed message is removed: no redelivery, no second copy of a long trial
+    "global_keyprefix": "farm:",  # one Redis may serve other programs too
+    "socket_timeout": 15,  # so that a dead network is noticed
+    "socket_connect_timeout": 5,  # so that an unreachable broker is reported soon
     "socket_keepalive": True,  # nothing is sent while a trial runs: a router would forget the connection
     "health_check_interval": 10,  # an idle connection is tried before it is used again
     "polling_interval": 5,  # the longest wait of one BRPOP: an idle worker wakes up less often
     "priority_steps": list(range(10)),  # a sweep's priority is the broker's priority, 0 is the highest
-    "queue_order_strategy": "round_robin",  # of one priority: `any` cannot starve this machine's queue
+    "queue_order_strategy": "round_robin",  # among queues of one priority: `any` cannot starve this machine's queue
 }
 
 
 def celery_app(settings: Settings) -> Celery:
-    """Return the Celery app of controller and worker: long exclusive jobs, no results, nothing but JSON.
+    """Return the Celery app of controller and worker: long exclusive jobs, no results, JSON only.
 
     Raises InputError for a URL that names no broker, BrokerUnavailable for a folder that cannot be made.
     """
@@ -114,7 +114,7 @@ def _transport_options(settings: Settings) -> dict[str, Any]:
 
 
 class Publisher:
-    """Publishes messages, and counts those that wait."""
+    """The sender of messages; it also counts the messages that wait."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

@@ -1,7 +1,7 @@
-"""The controller's loop: it publishes jobs, takes back those whose worker fell silent, and plans what follows.
+"""The controller's loop: it publishes jobs, takes back jobs of silent workers, and plans more jobs.
 
-It remembers nothing but when it looked last, and how many messages it found: any number of restarts, or two controllers
-at once, do no harm.
+It remembers only when it last filled each queue, and how many messages it found there: restarts, or two controllers at
+once, do no harm.
 """
 
 import logging
@@ -18,8 +18,8 @@ from farm.model import JobMessage, SweepRecord
 from farm.model.errors import BrokerUnavailable, InputError, ServiceError
 from farm.scheduling import tuner
 from farm.scheduling.broker import Publisher
-from farm.scheduling.fair_share import LARGEST, Share, Window, chosen
-from farm.scheduling.plan import block_of
+from farm.scheduling.fair_share import LARGEST, Share, Window, choose_jobs
+from farm.scheduling.plan import plan_block
 from farm.scheduling.routing import fits, own_queue
 from farm.settings import Settings
 from farm.spec.capability import is_capability
@@ -29,61 +29,63 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two rounds.
 PERIOD_S = 1.0
-#: The same while a queue runs empty with more waiting: short jobs are not held back.
+#: Seconds between two rounds while a queue runs empty and more jobs wait, so that short jobs are not held back.
 HASTE_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
-    """How a queue was left."""
+class _QueueState:
+    """The state of a queue after the controller filled it."""
 
     at_s: float  #: monotonic
     window: Window
-    number: int = 0  #: of looks before
-    ran_empty: bool = False  #: it had, or would have before the next round, and more than it takes is waiting
+    turn: int = 0  #: how often the queue was filled before
+    ran_empty: bool = False  #: it was empty, or will be before the next round, and more jobs wait than it takes
 
 
 class Controller:
-    """One round after another over the store and the publisher."""
+    """The controller, which works in rounds over the store and the publisher."""
 
     def __init__(
         self, store: ControllerStore, publisher: Publisher, settings: Settings, sweep_id: str | None = None
     ) -> None:
-        """A `sweep_id` restricts the publishing and the searching to that sweep."""
+        """Restrict the publishing and the searching to one sweep where `sweep_id` is given."""
         self._sweep_id = sweep_id
         self._store = store
         self._publisher = publisher
         self._settings = settings
         self.last_round_at: float | None = None  #: Unix time
         self._publish_again_at_s = 0.0  #: monotonic
-        self._looks: dict[str, _Look] = {}  #: the last one at each queue
-        self._hurries = False  #: a queue ran empty with more waiting
-        self._looked_at: dict[str, int] = {}  #: jobs that were over at the last look, by tuning sweep
-        self._complaint = ""  #: of a service that is away
-        self._said: set[tuple[str, str]] = set()  #: id of a sweep, and what its user should know
+        self._queue_states: dict[str, _QueueState] = {}  #: by queue
+        self._hurries = False  #: a queue ran empty while more jobs wait
+        self._over_jobs: dict[str, int] = {}  #: jobs that were over when a search was last advanced, by sweep
+        self._outage = ""  #: the error of an unreachable service
+        self._logged: set[tuple[str, str]] = set()  #: sweep id and note
 
     def publish(self) -> int:
-        """Top up the queues with what waits in the store; returns how many jobs. Raises BrokerUnavailable."""
+        """Fill the queues with jobs that wait in the store; returns how many jobs. Raises BrokerUnavailable."""
         unpublished = sorted(self._store.outbox(self._sweep_id), key=lambda part: part.queue)
         if not unpublished:
             return 0
         at_work = self._store.at_work(self._sweep_id)
-        consumed_by = self._consumed_by({part.queue for part in unpublished})
+        consumed_by = self._broker_queues({part.queue for part in unpublished})
         messages: list[JobMessage] = []
-        windows: dict[str, _Look] = {}
+        filled: dict[str, _QueueState] = {}
         for queue, parts in groupby(unpublished, key=lambda part: part.queue):
             if consumed_by[queue]:
-                own, windows[queue] = self._next(list(parts), [line for line in at_work if line.queue == queue])
+                own, filled[queue] = self._choose_jobs(list(parts), [line for line in at_work if line.queue == queue])
                 messages += own
         self._publish(messages, consumed_by)
-        self._looks |= windows
-        self._hurries = any(look.ran_empty for look in windows.values())
+        self._queue_states |= filled
+        self._hurries = any(state.ran_empty for state in filled.values())
         return len(messages)
 
-    def _next(self, parts: Sequence[UnpublishedJobs], at_work: Sequence[AtWork]) -> tuple[list[JobMessage], "_Look"]:
-        """The jobs to publish on one queue, and how that leaves it."""
+    def _choose_jobs(
+        self, parts: Sequence[UnpublishedJobs], at_work: Sequence[AtWork]
+    ) -> tuple[list[JobMessage], _QueueState]:
+        """Return the jobs to publish on one queue, and the state of the queue after that."""
         queue, now_s = parts[0].queue, time.monotonic()
-        last = self._looks.get(queue, _Look(now_s, Window()))
+        last = self._queue_states.get(queue, _QueueState(now_s, Window()))
         left = sum(line.jobs for line in at_work if not line.is_running)
         window = last.window.after(left, max(now_s - last.at_s, HASTE_S) / PERIOD_S)
 
@@ -92,16 +94,17 @@ class Controller:
                 part.submitter, part.priority, lambda: self._store.unpublished(part.sweep_id, queue, window.size)
             )
 
-        messages = chosen([share(part) for part in parts], at_work, window.size, last.number)
+        messages = choose_jobs([share(part) for part in parts], at_work, window.size, last.turn)
         filled = replace(window, filled=left + len(messages))
         was_short = left == 0 or window.size > last.window.size
-        return messages, _Look(now_s, filled, last.number + 1, ran_empty=was_short and filled.filled >= window.size)
+        ran_empty = was_short and filled.filled >= window.size
+        return messages, _QueueState(now_s, filled, last.turn + 1, ran_empty)
 
-    def _consumed_by(self, queues: set[str]) -> dict[str, list[str]]:
-        """The broker's queues that a job's queue stands for.
+    def _broker_queues(self, queues: set[str]) -> dict[str, list[str]]:
+        """Return, for each queue of jobs, the broker's queues on which its messages are published.
 
-        A capability stands for the own queue of every machine at work that has it: the first claim wins, the other
-        messages are stale. Where there is none, its jobs wait in the store until one joins.
+        A capability stands for the own queues of all present machines that have it: the first claim wins, and the other
+        messages are stale. Without such a machine its jobs wait in the store.
         """
         machines = self._store.present(PRESENT_S) if any(map(is_capability, queues)) else []
         return {
@@ -118,20 +121,20 @@ class Controller:
             self._store.mark_published([message for message in messages if consumed_by[message.queue]])
 
     def publish_again(self) -> int:
-        """Publish jobs again whose message was lost: a later message was consumed, or their queue is empty."""
+        """Publish jobs again whose message was lost: a later message was consumed, or the queue is empty."""
         grace_s = self._settings.grace_s
         overtaken = self._store.overtaken_messages(older_than_s=grace_s, limit=LARGEST, sweep_id=self._sweep_id)
-        self._publish(overtaken, self._consumed_by({message.queue for message in overtaken}))
+        self._publish(overtaken, self._broker_queues({message.queue for message in overtaken}))
         stale = self._store.stale_messages(older_than_s=grace_s, limit=LARGEST, sweep_id=self._sweep_id)
-        consumed_by = self._consumed_by({message.queue for message in stale})
+        consumed_by = self._broker_queues({message.queue for message in stale})
         depths = self._publisher.depths({queue for queues in consumed_by.values() for queue in queues}) if stale else {}
-        silent = {queue: [own for own in queues if depths[own] == 0] for queue, queues in consumed_by.items()}
-        lost = [message for message in stale if silent[message.queue]]
-        self._publish(lost, silent)
+        empty = {queue: [own for own in queues if depths[own] == 0] for queue, queues in consumed_by.items()}
+        lost = [message for message in stale if empty[message.queue]]
+        self._publish(lost, empty)
         return len(overtaken) + len(lost)
 
     def repeat(self) -> int:
-        """Plan one more block for the points that are not sure enough yet; returns how many jobs."""
+        """Plan one more block for the points that need more repetitions; returns how many jobs."""
         added = 0
         for sweep in self._store.undecided():
             jobs = self._store.jobs(sweep.id)
@@ -139,9 +142,9 @@ class Controller:
             unsure = [s.spec for s in statuses([j.spec for j in jobs], found, sweep.rule) if s.is_open]
             following = max(j.block for j in jobs) + 1, max(j.ordinal for j in jobs) + 1
             try:
-                block = block_of(kinds.get(sweep.kind), unsure, *following)
+                block = plan_block(kinds.get(sweep.kind), unsure, *following)
             except InputError as error:  # the package of its kind is not installed here
-                self._say(sweep, str(error))
+                self._log_once(sweep, str(error))
                 continue
             if block:
                 new = [job.new(jobs[0].priority, jobs[0].max_attempts) for job in block]
@@ -151,37 +154,37 @@ class Controller:
         return added
 
     def search(self) -> int:
-        """Ask the strategies of tuning sweeps for what comes after the trials that are over; returns how many jobs.
+        """Ask the strategies of tuning sweeps for configurations after the trials that are over; returns how many jobs.
 
         Raises InputError where a farm of one sweep cannot go on; a farm of many leaves that sweep as it is.
         """
         added = 0
         for search in self._store.searches(self._sweep_id):
-            if self._looked_at.get(search.sweep.id) != search.over:
+            if self._over_jobs.get(search.sweep.id) != search.over:
                 added += self._advance(search.sweep)
-                self._looked_at[search.sweep.id] = search.over
+                self._over_jobs[search.sweep.id] = search.over
         return added
 
     def _advance(self, sweep: SweepRecord) -> int:
         try:
-            step = tuner.advance(self._store, sweep, self._settings.max_attempts)
+            added, note = tuner.advance(self._store, sweep, self._settings.max_attempts)
         except InputError as error:
             if self._sweep_id is not None:
                 raise
-            self._say(sweep, f"{error}: it waits until `farm serve` is started anew")
+            self._log_once(sweep, f"{error}: it waits until `farm serve` is started anew")
             return 0
-        if step.note:
-            self._say(sweep, step.note)
-        return step.added
+        if note:
+            self._log_once(sweep, note)
+        return added
 
-    def _say(self, sweep: SweepRecord, note: str) -> None:
-        """Once is enough."""
-        if (sweep.id, note) not in self._said:
-            self._said.add((sweep.id, note))
+    def _log_once(self, sweep: SweepRecord, note: str) -> None:
+        """Log each note once per sweep."""
+        if (sweep.id, note) not in self._logged:
+            self._logged.add((sweep.id, note))
             log.warning("sweep %s (%s): %s", sweep.name, sweep.id, note, extra={"sweep": sweep.id})
 
-    def round(self) -> None:
-        """One round; a broker that is away is noted and tried again in the next."""
+    def make_round(self) -> None:
+        """Make one round; an unreachable broker is logged, and tried again in the next round."""
         self._hurries = False
         for job in self._store.expire_leases():
             log.warning("job %s: its worker fell silent, the lease has run out", job, extra={"job": job})
@@ -189,27 +192,27 @@ class Controller:
         self.search()
         try:
             self.publish()
-            if time.monotonic() >= self._publish_again_at_s:  # it looks at every job that waits
+            if time.monotonic() >= self._publish_again_at_s:  # not in each round: it reads every job that waits
                 self.publish_again()
                 self._publish_again_at_s = time.monotonic() + self._settings.grace_s / 6
         except BrokerUnavailable as error:
-            self._complain(error)
+            self._log_outage(error)
         else:
-            self._complaint = ""
+            self._outage = ""
 
-    def _complain(self, trouble: ServiceError) -> None:
-        """Once for as long as it is the same."""
+    def _log_outage(self, error: ServiceError) -> None:
+        """Log an unreachable service once, until the message changes."""
         self._hurries = False
-        if str(trouble) != self._complaint:
-            log.warning("%s", trouble)
-        self._complaint = str(trouble)
+        if str(error) != self._outage:
+            log.warning("%s", error)
+        self._outage = str(error)
 
     def serve(self, stop: Event) -> None:
-        """Rounds until told to stop, through every outage of broker and database."""
+        """Make rounds until `stop` is set; an outage of the broker or the database ends nothing."""
         while not stop.is_set():
             try:
-                self.round()
+                self.make_round()
                 self.last_round_at = time.time()
             except ServiceError as error:
-                self._complain(error)
+                self._log_outage(error)
             stop.wait(HASTE_S if self._hurries else PERIOD_S)

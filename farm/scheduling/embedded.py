@@ -21,11 +21,10 @@ from farm.scheduling.broker import Publisher
 from farm.scheduling.controller import Controller
 from farm.settings import Settings
 from farm.store import Store
-from farm.store.owner import owner
 
-#: Seconds between two rounds: seldom enough to disturb no measurement.
+#: Seconds between two rounds, long enough not to disturb a measurement.
 PERIOD_S = 1.0
-#: A worker that dies more often than this is not restarted.
+#: A worker that died more often than this is not restarted.
 MOST_DEATHS = 5
 
 
@@ -59,8 +58,8 @@ class LocalWorker:
 
     @property
     def owner(self) -> Owner:
-        """The process that runs or ran last, as its leases name it."""
-        return owner(self._process.pid)
+        """The owner of the leases of the process that runs or ran last."""
+        return Owner.of_process(self._process.pid)
 
     @property
     def is_alive(self) -> bool:
@@ -71,7 +70,7 @@ class LocalWorker:
         """Replace a process that died.
 
         Raises:
-            FarmError: the worker died of an error that would come again, or has died too often; with its last line.
+            FarmError: the worker died of an error that would occur again, or too often; the text is its last line.
         """
         self.deaths += 1
         if self._process.returncode in (FarmError.exit_status, ServiceError.exit_status) or self.deaths > MOST_DEATHS:
@@ -104,7 +103,7 @@ class LocalWorker:
 
 
 class Interrupts:
-    """Counts Ctrl-C: the first finishes the running trial, the second stops now."""
+    """A counter of Ctrl-C: the first finishes the running trial, the second stops it now."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -140,11 +139,11 @@ def run(
         total = tuner.total(store, store.find_sweep(sweep_id))
         _release_jobs_of_killed_workers(store)
         store.unpublish(sweep_id)
-        controller.round()  # publish before the first trial: many messages take their time
+        controller.make_round()  # publish before the first trial: many messages take their time
         worker = LocalWorker(own)
         try:
             while True:
-                controller.round()
+                controller.make_round()
                 progress = store.progress(sweep_id, total)
                 show(progress, worker.last_line() if not progress.running else "")
                 if progress.is_over or interrupts.count:
@@ -162,10 +161,10 @@ def run(
 
 
 def _release_jobs_of_killed_workers(store: Store) -> None:
-    """Queue the jobs again that workers of this machine held when they were killed; their leases need not run out."""
+    """Queue the jobs again that killed workers of this machine held, before their leases run out."""
     for status in store.machines():
         host, pid, boot_id = status.owner.rsplit("/", 2)
-        here = owner(int(pid))
+        here = Owner.of_process(int(pid))
         if (host, boot_id) == (here.host, here.boot_id) and not Path(f"/proc/{pid}").exists():
             store.lose(here)
 

@@ -3,8 +3,7 @@
 import logging
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from threading import Lock, Thread
 from typing import Generic, TypeVar
 from urllib.parse import urlsplit
@@ -22,10 +21,9 @@ from farm.store import Store
 #: Bounds of the histograms, in seconds.
 TRIAL_S = (10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 4 * 3600.0, 24 * 3600.0)
 WAIT_S = (1.0, 10.0, 60.0, 600.0, 3600.0, 6 * 3600.0, 24 * 3600.0, 7 * 24 * 3600.0)
-#: Values are kept for a second, and long enough that reading them takes at most this share of the time.
-_KEPT_S = 1.0
-_SHARE = 0.05
-#: A scrape waits so long for each of its three readings, then answers with older values; Prometheus waits 10 s.
+#: A value is kept for at least so many seconds, and so long that reading takes at most this share of the time.
+_KEPT_S, _SHARE = 1.0, 0.05
+#: A scrape waits this long for each of its three readings, and then uses older values; Prometheus waits 10 s.
 PATIENCE_S = 3.0
 Value = TypeVar("Value")
 
@@ -51,7 +49,7 @@ class Kept(Generic[Value]):
                 self._reading.start()
 
     def value(self, patience_s: float = PATIENCE_S) -> Value | None:
-        """Return the value; the older one where reading takes longer than that."""
+        """Return the value, or the older one where reading takes longer than `patience_s`."""
         reading = self._reading
         if reading is not None:
             reading.join(patience_s)
@@ -73,31 +71,15 @@ class Kept(Generic[Value]):
             self._reading = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Present:
-    """What is in the store now."""
-
-    machines: Sequence[MachineStatus]
-    jobs: dict[tuple[JobState, str], int]
-
-
-@dataclass(frozen=True, slots=True)
-class _Past:
-    """What the farm has done."""
-
-    trials: Sequence[TrialCount]
-    waits: Sequence[WaitCount]
-
-
 class Metrics(Collector):
-    """The collector of all metrics; a store or a broker out of reach is a metric too."""
+    """The collector of all metrics; an unreachable store or broker is a metric too."""
 
     def __init__(
         self, store: Store, depths: Callable[[Sequence[str]], dict[str, int]], last_round_at: Callable[[], float | None]
     ) -> None:
-        """`depths` gives the messages in each queue, `last_round_at` when the controller was last round, Unix time."""
-        self._present = Kept(lambda: _Present(store.machines(), store.job_counts()))
-        self._past = Kept(lambda: _Past(store.trial_counts(TRIAL_S), store.wait_counts(WAIT_S)))
+        """Read the store; `depths` counts messages in queues, `last_round_at` returns the controller's in Unix time."""
+        self._present = Kept(lambda: (store.machines(), store.job_counts()))
+        self._past = Kept(lambda: (store.trial_counts(TRIAL_S), store.wait_counts(WAIT_S)))
         self._queues: list[str] = []
         self._depths = Kept(lambda: depths(self._queues))
         self._last_round_at = last_round_at
@@ -114,12 +96,14 @@ class Metrics(Collector):
         is_up = present is not None and past is not None
         yield GaugeMetricFamily("wattfarm_store_up", "Whether the database answers.", is_up)
         if present is not None:
-            self._queues = _queues(present)
-            yield _jobs(present.jobs)
-            yield from _machines(present.machines)
+            machines, jobs = present
+            self._queues = _queues(machines, jobs)
+            yield _jobs(jobs)
+            yield from _machines(machines)
         if past is not None:
-            yield from _trials(past.trials)
-            yield _waits(past.waits)
+            trials, waits = past
+            yield from _trials(trials)
+            yield _waits(waits)
         self._depths.refresh()
         yield from _broker(self._depths.value())
 
@@ -133,9 +117,9 @@ def _broker(depths: dict[str, int] | None) -> Iterator[GaugeMetricFamily]:
 
 
 def answer(metrics: Metrics, where: str) -> str:
-    """Answer scrapes at [HOST:]PORT from a thread that ends with the process; returns the address.
+    """Answer scrapes at [HOST:]PORT from a thread that ends with the process; returns the URL.
 
-    Raises InputError for what is no address, and for one that cannot be had.
+    Raises InputError for text that is not an address, and for an address that cannot be used.
     """
     host, port = _address(where)
     registry = CollectorRegistry()
@@ -161,13 +145,13 @@ def _address(where: str) -> tuple[str, int]:
     return host or "127.0.0.1", port
 
 
-def _queues(present: _Present) -> list[str]:
-    """The broker's queues that a machine serves, or that jobs were ever meant for."""
-    served = {queue for status in present.machines for queue in status.machine.queues}
-    return sorted(served | {queue_of(target) for _, target in present.jobs if not is_capability(target)})
+def _queues(machines: Iterable[MachineStatus], jobs: Iterable[tuple[JobState, str]]) -> list[str]:
+    """List the broker's queues that a machine serves, and those of all jobs in the store."""
+    served = {queue for status in machines for queue in status.machine.queues}
+    return sorted(served | {queue_of(target) for _, target in jobs if not is_capability(target)})
 
 
-def _jobs(jobs: dict[tuple[JobState, str], int]) -> GaugeMetricFamily:
+def _jobs(jobs: Mapping[tuple[JobState, str], int]) -> GaugeMetricFamily:
     found = GaugeMetricFamily("wattfarm_jobs", "Jobs by where they stand.", labels=["state", "queue"])
     for (state, target), count in jobs.items():
         found.add_metric([state, queue_of(target)], count)

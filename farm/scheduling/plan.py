@@ -1,4 +1,4 @@
-"""From a sweep to its jobs: the same sweep gives the same jobs, in the same order, wherever it is planned."""
+"""Plan the jobs of a sweep: the same sweep gives the same jobs, in the same order, wherever it is planned."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -18,31 +18,33 @@ from farm.spec.capability import is_capability, queue_of
 if TYPE_CHECKING:
     from farm.store import NewJob
 
-OVERHEAD_S = 2.0  #: of a trial: process, imports, set-up, report
-SLACK = 10  #: a trial may take this many times what it should,
-SLACK_S = 300.0  #: and this much more: large networks are slow to load and to compile
-UNKNOWN_LIMIT_S = 86_400.0  #: the time limit of a trial of which nobody knows how long it takes
+#: The time of a trial outside its windows: process, imports, set-up, report.
+OVERHEAD_S = 2.0
+#: A trial may take this many times its expected duration, and so many seconds more: large networks load slowly.
+SLACK, SLACK_S = 10, 300.0
+#: The time limit of a trial of unknown duration.
+UNKNOWN_LIMIT_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedJob:
-    """One job, before anybody has stored it."""
+    """One job that is not stored yet."""
 
     id: str
     ordinal: int  #: place in the order of the whole plan
-    block: int  #: the repetition: each block has every point once
+    block: int  #: the number of the block, which has every point once
     queue: str
     repetition: int
     seed: int
-    shared: JobSpec  #: what the jobs of its point and target have in common
+    shared: JobSpec  #: the part of the spec that the jobs of its point and target share
 
     @property
     def spec(self) -> JobSpec:
-        """Its own spec, made on demand: a plan may have tens of thousands of jobs."""
+        """The job's own spec, made on demand: a plan may have tens of thousands of jobs."""
         return self.shared.model_copy(update={"job": self.id, "repetition": self.repetition, "seed": self.seed})
 
     def new(self, priority: int, max_attempts: int) -> "NewJob":
-        """As the store takes it."""
+        """Return the job as the store accepts it."""
         from farm.store import NewJob  # noqa: PLC0415 - to plan needs no database
 
         return NewJob(self.id, self.ordinal, self.block, self.queue, priority, max_attempts, self.spec)
@@ -54,38 +56,38 @@ class Plan:
 
     sweep_id: str
     jobs: tuple[PlannedJob, ...]
-    warnings: tuple[str, ...]  #: one line each, for the user
-    total: int  #: jobs in all, with those that a search asks for later
+    warnings: tuple[str, ...]  #: lines for the user
+    total: int  #: the number of all jobs, with those that a search asks for later
 
 
 def points(sweep: Sweep) -> tuple[Point, ...]:
-    """The combinations of the factors that are not excluded, the last factor changing fastest."""
+    """Return the combinations of the factors that are not excluded, the last factor changing fastest."""
     return tuple(remaining(sweep.workload, sweep.exclude))
 
 
 def plan(sweep: Sweep, machines: Sequence[Machine], generation: int = 1) -> Plan:
-    """Randomised complete blocks: per target, each repetition has every point once, in a seeded order of its own.
+    """Plan randomised complete blocks: per target, each repetition has every point once, in its own seeded order.
 
     Plans the fewest repetitions that the sweep asks for.
     Raises InputError when there is no machine to plan for, or too much to plan.
     """
     kind = kinds.of(sweep)
     specs = specs_of(sweep, targets_of(sweep, machines), sweep_id(sweep, generation))
-    number = checked(sweep, len(specs) * sweep.repetitions.min)
-    blocks = (block_of(kind, specs, block, block * len(specs)) for block in range(sweep.repetitions.min))
+    number = check_size(sweep, len(specs) * sweep.repetitions.min)
+    blocks = (plan_block(kind, specs, block, block * len(specs)) for block in range(sweep.repetitions.min))
     jobs = tuple(chain.from_iterable(blocks))
-    return Plan(sweep_id(sweep, generation), jobs, warnings_of(sweep, specs), number)
+    return Plan(sweep_id(sweep, generation), jobs, warn_of_timeouts(sweep, specs), number)
 
 
-def checked(sweep: Sweep, jobs: int) -> int:
-    """So many jobs; raises InputError where they are too many."""
+def check_size(sweep: Sweep, jobs: int) -> int:
+    """Return the number of jobs; raises InputError where a sweep makes too many."""
     if jobs > MAX_JOBS:
         raise InputError(f"{sweep.name} makes {jobs} jobs, at most {MAX_JOBS} are allowed: split the sweep")
     return jobs
 
 
-def warnings_of(sweep: Sweep, specs: Iterable[JobSpec]) -> tuple[str, ...]:
-    """What a user should know of a sweep that can be planned, one line each; `specs`: of its jobs."""
+def warn_of_timeouts(sweep: Sweep, specs: Iterable[JobSpec]) -> tuple[str, ...]:
+    """Warn of a time limit that no trial can keep; `specs`: of the sweep's jobs."""
     kind = kinds.of(sweep)
     needed_s = max((trial_s(kind, spec) for spec in specs), default=0.0)
     if sweep.time_limit is None or sweep.time_limit >= needed_s:
@@ -94,12 +96,12 @@ def warnings_of(sweep: Sweep, specs: Iterable[JobSpec]) -> tuple[str, ...]:
     return (f"{limit} is less than a trial needs ({needed_s:.0f} s): all will time out",)
 
 
-def block_of(kind: Kind, specs: Sequence[JobSpec], block: int, first_ordinal: int) -> tuple[PlannedJob, ...]:
+def plan_block(kind: Kind, specs: Sequence[JobSpec], block: int, first_ordinal: int) -> tuple[PlannedJob, ...]:
     """Plan one repetition of some jobs of one sweep: target by target, each in a seeded order of its own.
 
     Args:
-        kind: that of the sweep.
-        specs: one job of each point and target; of which repetition makes no difference.
+        kind: the kind of the sweep.
+        specs: one job of each point and target, of any repetition.
         block: the number of the repetition.
         first_ordinal: place of the first job in the plan of the sweep.
     """
@@ -119,7 +121,7 @@ def _planned(kind: Kind, spec: JobSpec, block: int, ordinal: int) -> PlannedJob:
 
 
 def _point_text(spec: JobSpec) -> str:
-    """The canonical JSON of its point."""
+    """Return the canonical JSON of a job's point."""
     return _canonical(tuple(spec.point), *spec.point.values())
 
 
@@ -134,7 +136,7 @@ def _sweep_seed(kind: Kind, spec: JobSpec) -> int:
 
 
 def specs_of(sweep: Sweep, targets: Sequence[str], sweep_id: str) -> list[JobSpec]:
-    """What the jobs of each point on each target have in common."""
+    """Return, for each point on each target, the part of the spec that its jobs share."""
     kind = kinds.of(sweep)
     first = JobSpec(
         job="",
@@ -150,27 +152,27 @@ def specs_of(sweep: Sweep, targets: Sequence[str], sweep_id: str) -> list[JobSpe
         resumable=kind.resumable,
     )
     by_key = {canonical_json(point): point for point in points(sweep)}
-    each_point = [_limited(kind, sweep, first.model_copy(update={"point": by_key[key]})) for key in sorted(by_key)]
+    each_point = [_add_limit(kind, sweep, first.model_copy(update={"point": by_key[key]})) for key in sorted(by_key)]
     return [spec.model_copy(update={"target": t}) for t in targets for spec in each_point]
 
 
-def _limited(kind: Kind, sweep: Sweep, spec: JobSpec) -> JobSpec:
-    """Where the sweep sets no time limit, one that stops what hangs, not what is slow."""
+def _add_limit(kind: Kind, sweep: Sweep, spec: JobSpec) -> JobSpec:
+    """Add a time limit where the sweep sets none: it stops a trial that hangs, but not a slow one."""
     if sweep.time_limit is not None or kind.expected_s(spec) is None:
         return spec
     return spec.model_copy(update={"time_limit_s": SLACK * trial_s(kind, spec) + SLACK_S})
 
 
 def trial_s(kind: Kind, spec: JobSpec) -> float:
-    """Return how many seconds a trial takes where nothing is slow; without its work, where that is unknown.
+    """Return the expected seconds of a trial; without its work, where the duration of that is unknown.
 
-    The idle after one trial is the idle before the next.
+    The idle after one trial is the idle before the next, and counts once.
     """
     return spec.measure.idle_s + spec.measure.context_idle_s + OVERHEAD_S + (kind.expected_s(spec) or 0.0)
 
 
 def targets_of(sweep: Sweep, machines: Sequence[Machine]) -> list[str]:
-    """The targets of a sweep's jobs; raises InputError where there is no machine to plan for."""
+    """Return the targets of a sweep's jobs; raises InputError where there is no machine to plan for."""
     match sweep.targets:
         case ("any",):
             return ["any"]

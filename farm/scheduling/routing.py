@@ -1,4 +1,4 @@
-"""Which machines a target reaches, and why its jobs wait where no machine takes them."""
+"""Routing: the machines that a target reaches, and why its jobs wait where no machine takes them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -14,19 +14,19 @@ _INACTIVE = {MachineState.PAUSED: "paused", MachineState.DRAINING: "drained"}
 
 
 def own_queue(machine: Machine) -> str:
-    """The broker's queue that this machine alone listens to."""
+    """Return the broker's queue that only this machine consumes."""
     return queue_for(f"machine:{machine.name}")
 
 
 def fits(target: str, machine: Machine) -> bool:
-    """Whether a machine may run jobs for a target."""
+    """Return whether a machine may run jobs for a target."""
     if is_capability(target):
         return parse(target).fits(machine.hardware)
     return queue_for(target) in machine.queues
 
 
 def notes(targets: Sequence[str], known: Sequence[MachineStatus], now: datetime) -> Iterator[str]:
-    """For each target that no machine takes jobs for now: why, and what its jobs wait for; a line each."""
+    """Yield a line for each target that no machine takes jobs for: the reason, and what its jobs wait for."""
     for target in targets:
         found = _obstacle(target, known, now)
         if found is not None:
@@ -34,7 +34,7 @@ def notes(targets: Sequence[str], known: Sequence[MachineStatus], now: datetime)
 
 
 def waiting(jobs: Mapping[str, int], known: Sequence[MachineStatus], now: datetime) -> Iterator[str]:
-    """How many of the jobs that wait, told by target, wait for a machine that takes them, and why; a line each."""
+    """Yield a line for each target whose waiting jobs no machine takes: how many jobs, and the reason."""
     for target, number in sorted(jobs.items()):
         found = _obstacle(target, known, now)
         if found is not None:
@@ -42,11 +42,11 @@ def waiting(jobs: Mapping[str, int], known: Sequence[MachineStatus], now: dateti
 
 
 def _obstacle(target: str, known: Sequence[MachineStatus], now: datetime) -> tuple[str, str] | None:
-    """Why no machine takes jobs for a target now, and until when; None where one does."""
+    """Return why no machine takes jobs for a target, and until when; None where a machine takes them."""
     place, _, name = target.partition(":")
     fitting = [status for status in _latest(known) if fits(target, status.machine)]
     absent = {status.machine.name: why for status in fitting if (why := _absence(status, target, now))}
-    if len(absent) < len(fitting) or (target == "any" and not fitting):  # to join a new farm, any worker will do
+    if len(absent) < len(fitting) or (target == "any" and not fitting):  # any worker may join a new farm
         return None
     if place == "machine" and not fitting:
         likely = suggestion(name, {status.machine.name: status.machine.name for status in known})
@@ -62,7 +62,7 @@ def _obstacle(target: str, known: Sequence[MachineStatus], now: datetime) -> tup
 
 
 def _latest(known: Sequence[MachineStatus]) -> list[MachineStatus]:
-    """One of each name, which may have changed its hardware: the one that was seen last."""
+    """Return one machine of each name, the one that was seen last: its hardware may have changed."""
     latest = {s.machine.name: s for s in sorted(known, key=lambda s: s.last_seen_at)}
     return [latest[name] for name in sorted(latest)]
 

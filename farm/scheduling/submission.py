@@ -1,4 +1,4 @@
-"""From a sweep to queued jobs, or to the plan that a dry run shows."""
+"""Submit a sweep: plan it for the machines in the store, store its jobs, and publish them."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,31 +18,31 @@ from farm.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What became of a sweep."""
+    """The result of submitting a sweep."""
 
     sweep_id: str
-    jobs: int  #: planned so far
-    total: int  #: with those that a search asks for later
-    added: int  #: jobs that were not there before, or were cancelled before
+    jobs: int  #: jobs planned so far
+    total: int  #: all jobs, with those that a search asks for later
+    added: int  #: jobs that are new, or were cancelled before
     warnings: tuple[str, ...]
 
 
 def here(sweep: Sweep) -> Sweep:
-    """The sweep for this machine alone, whatever its targets: an embedded farm has no other."""
+    """Return the sweep with this machine as its only target: an embedded farm has no other machine."""
     return sweep.model_copy(update={"targets": ("any",)})
 
 
 def planned(sweep: Sweep, store: Store, fresh: bool = False, goes_on: bool = False) -> Plan:
-    """The plan of a sweep on the machines that the store knows; `fresh` measures it all again.
+    """Plan a sweep for the machines in the store; `fresh` measures all of it again.
 
-    Of a search that was begun, where it `goes_on`, it is what follows from what is there.
+    Where `goes_on` is set, the plan of a search continues from its jobs in the store.
     """
     latest = store.latest_generation(sweep_id(sweep))
     generation = max(latest, 1) + (1 if fresh and latest else 0)
     known = store.machines()
     machines = [status.machine for status in known]
     if isinstance(sweep, TuningSweep):
-        begun = tuner.known(store, sweep_id(sweep, generation)) if goes_on else tuner.Known()
+        begun = tuner.read_known(store, sweep_id(sweep, generation)) if goes_on else tuner.Known()
         made = tuner.plan(sweep, machines, generation, begun)
     else:
         made = plan(sweep, machines, generation)
@@ -51,7 +51,7 @@ def planned(sweep: Sweep, store: Store, fresh: bool = False, goes_on: bool = Fal
 
 
 def enqueue(sweep: Sweep, text: str, store: Store, settings: Settings, fresh: bool = False) -> Submission:
-    """Store the jobs of a sweep; those that are there stay as they are. Nothing is published yet."""
+    """Store the jobs of a sweep; known jobs stay as they are. Nothing is published yet."""
     made = planned(sweep, store, fresh, goes_on=True)
     rule = stopping_rule(sweep)
     is_search = isinstance(sweep, TuningSweep)
@@ -61,13 +61,13 @@ def enqueue(sweep: Sweep, text: str, store: Store, settings: Settings, fresh: bo
         kind=sweep.kind,
         submitted_at=datetime.now(UTC),
         text=text,
-        meaning=sweep.model_dump_json(exclude_unset=True),  # a sweep may refuse what it was not given
+        meaning=sweep.model_dump_json(exclude_unset=True),  # a sweep may refuse a field that its text did not set
         rule=rule,
         settled=rule.is_fixed and not is_search,
         submitter=settings.submitter,
         is_search=is_search,
     )
-    # What was asked for before, and cancelled since, is in no plan.
+    # Jobs of a search that were asked for before, and cancelled since, are in no plan.
     before = store.jobs(made.sweep_id) if is_search else []
     jobs = chain(
         (job.new(sweep.priority, settings.max_attempts) for job in made.jobs),
@@ -78,7 +78,7 @@ def enqueue(sweep: Sweep, text: str, store: Store, settings: Settings, fresh: bo
 
 
 def publish(store: Store, settings: Settings) -> None:
-    """Publish what was stored; raises BrokerUnavailable with the comfort that nothing is lost."""
+    """Publish the stored jobs; raises BrokerUnavailable, whose text adds that the jobs are stored."""
     try:
         Controller(store, Publisher(settings), settings).publish()
     except BrokerUnavailable as error:

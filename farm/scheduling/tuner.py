@@ -1,7 +1,7 @@
-"""The loop of a tuning sweep: a configuration whose trainings are over makes the next one.
+"""The loop of a tuning sweep: when the trainings of a configuration are over, the strategy chooses the next one.
 
-A study is one strategy with one seed on one point of the workload, for one target. Everything that it knows is in the
-store, so any controller may go on with it at any time: a configuration's jobs are named by their study and number.
+A study is one strategy with one seed on one point of the workload, for one target. All its knowledge is in the store,
+so any controller may continue it at any time: the ids of a configuration's jobs follow from its study and number.
 """
 
 import hashlib
@@ -9,7 +9,6 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from random import Random
 from statistics import fmean
 from typing import cast
@@ -19,9 +18,8 @@ from farm.kinds.tuning.strategies import Objective, Strategy
 from farm.kinds.tuning.sweep import TuningSweep
 from farm.model import Asked, Domain, JobSpec, JobState, Machine, Point, Stopped, SweepRecord
 from farm.model.errors import InputError
-from farm.scheduling.plan import Plan, PlannedJob, checked, specs_of, targets_of, warnings_of
-from farm.scheduling.tuning import Finished, Pending, Study, ask, check, size, thresholds
-from farm.scheduling.tuning.strategies import REGISTRY
+from farm.scheduling.plan import Plan, PlannedJob, check_size, specs_of, targets_of, warn_of_timeouts
+from farm.scheduling.tuning import Finished, Pending, Study, ask, check, load, size, thresholds
 from farm.spec import canonical_json, sweep_id
 from farm.spec.capability import queue_of
 from farm.store import AskedJob, Trained, TunerStore
@@ -31,34 +29,24 @@ OVER = (JobState.DONE, JobState.FAILED)
 
 @dataclass(frozen=True, slots=True)
 class PlannedStudy:
-    """A study, and what its jobs have in common."""
+    """A study with its id, its size, and the part of the spec that its jobs share."""
 
     id: str
     study: Study
-    size: int  #: configurations
-    spec: JobSpec  #: its point is that of the workload, with the strategy and its seed
-
-
-@dataclass(frozen=True, slots=True)
-class Configuration:
-    """What a strategy asked for."""
-
-    of: PlannedStudy
-    params: Point
-    asked: Asked
-    history: tuple[Finished, ...]  #: what was known when it was asked for
+    size: int  #: the number of configurations
+    spec: JobSpec  #: its point has the factors of the workload, the strategy and its seed
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the store knows of a search."""
+    """The jobs and results of a search in the store."""
 
     jobs: Sequence[AskedJob] = ()
-    trained: Sequence[Trained] = ()  #: of every study that wants to ask at least
+    trained: Sequence[Trained] = ()  #: the results of at least the studies that may ask for another configuration
 
 
 def plan(sweep: TuningSweep, machines: Sequence[Machine], generation: int = 1, known: Known = Known()) -> Plan:
-    """The configurations that the studies can ask for now: the first ones, where nothing is known.
+    """Plan the configurations that the studies can ask for now; these are the first ones where nothing is known.
 
     Raises InputError where a strategy cannot search this space or is not installed, when there is no machine to plan
     for, or too much to plan.
@@ -67,13 +55,13 @@ def plan(sweep: TuningSweep, machines: Sequence[Machine], generation: int = 1, k
         check(_study(sweep, strategy, sweep.tuning.seeds[0]))
     own_id = sweep_id(sweep, generation)
     found = studies(sweep, own_id, targets_of(sweep, machines))
-    jobs = checked(sweep, _total(sweep, found))
-    first = tuple(following(sweep, found, known))
-    return Plan(own_id, first, warnings_of(sweep, (job.spec for job in first)), jobs)
+    jobs = check_size(sweep, _total(sweep, found))
+    first = tuple(plan_next_jobs(sweep, found, known))
+    return Plan(own_id, first, warn_of_timeouts(sweep, (job.spec for job in first)), jobs)
 
 
 def studies(sweep: TuningSweep, sweep_id: str, targets: Sequence[str]) -> tuple[PlannedStudy, ...]:
-    """Every study of a sweep: point of the workload x target x strategy x seed."""
+    """Return every study of a sweep: point of the workload x target x strategy x seed."""
     tuning = sweep.tuning
     sizes = {strategy.name: size(_study(sweep, strategy, tuning.seeds[0])) for strategy in tuning.strategies}
     each = [_study(sweep, strategy, seed) for strategy in tuning.strategies for seed in tuning.seeds]
@@ -102,24 +90,24 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def following(sweep: TuningSweep, found: Sequence[PlannedStudy], known: Known) -> list[PlannedJob]:
-    """The jobs of what the studies ask for now, so that each has as many open configurations as it may; in order."""
+def plan_next_jobs(sweep: TuningSweep, found: Sequence[PlannedStudy], known: Known) -> list[PlannedJob]:
+    """Plan the next jobs, so that each study has as many open configurations as allowed; in the order of the plan."""
     trained_of: dict[str, list[Trained]] = defaultdict(list)
     for training in known.trained:
         trained_of[training.study].append(training)
-    asked = (
-        configuration
-        for study, jobs in wanting(sweep, found, known.jobs)
-        for configuration in _asked(study, jobs, trained_of[study.id], sweep.tuning.parallel)
+    jobs = (
+        job
+        for study, own in studies_with_room(sweep, found, known.jobs)
+        for spec in _ask_for_specs(sweep, study, own, trained_of[study.id])
+        for job in _jobs(sweep, found, spec)
     )
-    jobs = (job for configuration in asked for job in _jobs(sweep, found, configuration))
     return sorted(jobs, key=lambda job: job.ordinal)
 
 
-def wanting(
+def studies_with_room(
     sweep: TuningSweep, found: Sequence[PlannedStudy], jobs: Iterable[AskedJob]
 ) -> Iterator[tuple[PlannedStudy, Sequence[AskedJob]]]:
-    """The studies that have configurations left to ask for, and room for them; each with the jobs that it has."""
+    """Yield the studies that may ask for another configuration now, each with its jobs so far."""
     jobs_of: dict[str, list[AskedJob]] = defaultdict(list)
     for job in jobs:
         jobs_of[job.study].append(job)
@@ -129,52 +117,55 @@ def wanting(
             yield study, own
 
 
-def _asked(
-    study: PlannedStudy, jobs: Sequence[AskedJob], trained: Iterable[Trained], parallel: int
-) -> Iterator[Configuration]:
-    """The next configurations of one study; those that were asked before are pending for those that come after."""
-    history = tuple(finished(study.study, jobs, trained))
+def _ask_for_specs(
+    sweep: TuningSweep, study: PlannedStudy, jobs: Sequence[AskedJob], trained: Iterable[Trained]
+) -> Iterator[JobSpec]:
+    """Yield the specs of the next configurations of a study; one without a result is pending for later ones."""
+    history = tuple(finished_trials(study.study, jobs, trained))
     known = {trial.number for trial in history}
     pending = [Pending(j.number, _params(study.study, j.point)) for j in _firsts(jobs) if j.number not in known]
-    while len(pending) < parallel and len(history) + len(pending) < study.size:
+    while len(pending) < sweep.tuning.parallel and len(history) + len(pending) < study.size:
         number = len(history) + len(pending)
-        params, asked = _timed(study, history, pending, number)
-        yield Configuration(study, params, asked, history)
+        params, asked = _ask_timed(study, history, pending, number)
+        point = {**study.spec.point, **params, "configuration": number}
+        rule, epochs = sweep.tuning.pruning, cast("int", point["epochs"])
+        rungs = thresholds(rule, number, history, epochs) if rule else ()
+        yield study.spec.model_copy(update={"point": point, "asked": asked, "rungs": rungs})
         pending.append(Pending(number, params))
 
 
-def _timed(
+def _ask_timed(
     study: PlannedStudy, history: Sequence[Finished], pending: Sequence[Pending], number: int
 ) -> tuple[Point, Asked]:
-    """What the strategy says, and what asking took; loading Optuna is no part of that."""
+    """Ask the strategy, and time the answer; the import of Optuna is not counted."""
     name = study.study.strategy.name
-    import_module(REGISTRY[name].partition(":")[0])
+    load(name)
     began_s, began_cpu_s = time.perf_counter(), time.process_time()
     try:
         params = ask(study.study, history, pending, number)
     except (ArithmeticError, RuntimeError, ValueError) as error:  # such as a matrix that cannot be inverted
-        what = " ".join(str(error).split())
-        raise InputError(f"strategy {name} could not choose configuration {number} ({what})") from error
+        reason = " ".join(str(error).split())
+        raise InputError(f"strategy {name} could not choose configuration {number} ({reason})") from error
     took_s, took_cpu_s = time.perf_counter() - began_s, time.process_time() - began_cpu_s
     return params, Asked(study=study.id, number=number, sampler_s=took_s, sampler_cpu_s=took_cpu_s)
 
 
-def finished(study: Study, jobs: Sequence[AskedJob], trained: Iterable[Trained]) -> Iterator[Finished]:
-    """The configurations of a study of which every repetition is over, in the order of their numbers."""
+def finished_trials(study: Study, jobs: Sequence[AskedJob], trained: Iterable[Trained]) -> Iterator[Finished]:
+    """Yield the configurations of a study whose repetitions are all over, in the order of their numbers."""
     of_number: dict[int, list[Trained]] = defaultdict(list)
     for training in trained:
         of_number[training.number].append(training)
     open_ = _open(jobs)
     for job in _firsts(jobs):
         if job.number not in open_:
-            yield _finished(study, job, of_number[job.number])
+            yield _average(study, job, of_number[job.number])
 
 
-def _finished(study: Study, job: AskedJob, trained: Sequence[Trained]) -> Finished:
-    """Means over the repetitions that measured.
+def _average(study: Study, job: AskedJob, trained: Sequence[Trained]) -> Finished:
+    """Average over the repetitions that measured.
 
-    Accuracy is that after the last epoch, since it is what the trained network has; an accuracy per epoch is told as
-    far as all of them got. It has failed where no repetition measured, or nothing is known of an objective.
+    The accuracy is that of the trained network, after the last epoch; accuracies per epoch end where the first
+    repetition ended. A configuration has failed where no repetition measured, or an objective is unknown.
     """
     measured = [training for training in trained if training.accuracies]
     values = [_mean(_value(training, objective) for training in measured) for objective in study.objectives]
@@ -200,81 +191,74 @@ def _mean(values: Iterable[float | None]) -> float | None:
 
 
 def _firsts(jobs: Iterable[AskedJob]) -> list[AskedJob]:
-    """One job of each configuration, in the order of their numbers."""
+    """Return one job of each configuration, in the order of their numbers."""
     one_of = {job.number: job for job in jobs}
     return [one_of[number] for number in sorted(one_of)]
 
 
 def _open(jobs: Iterable[AskedJob]) -> frozenset[int]:
-    """The numbers of the configurations with repetitions that wait, run, or were cancelled and may be taken up."""
+    """Return the numbers of configurations with repetitions that wait, run, or were cancelled and may be retried."""
     return frozenset(job.number for job in jobs if job.state not in OVER)
 
 
 def _params(study: Study, point: Point) -> Point:
-    """The part of a point that the study chose."""
+    """Return the part of a point that the study chose."""
     return study.space.fill(lambda name, _: point[name])
 
 
-def _jobs(sweep: TuningSweep, found: Sequence[PlannedStudy], configuration: Configuration) -> Iterator[PlannedJob]:
-    """A job for each repetition of a configuration.
+def _jobs(sweep: TuningSweep, found: Sequence[PlannedStudy], spec: JobSpec) -> Iterator[PlannedJob]:
+    """Yield a job for each repetition of a configuration.
 
-    All configurations of a number are a block, in a seeded order, so that a drift hits all strategies alike. The seed
-    of a job is that of its repetition: configurations differ in their hyperparameters alone.
+    All configurations of a number are a block, in a seeded order, so that a drift affects all strategies equally. The
+    seed of a job depends on its repetition only: configurations differ in their hyperparameters alone.
     """
-    study, number, repetitions = configuration.of, configuration.asked.number, sweep.repetitions.min
-    spec = study.spec
-    point = {**spec.point, **configuration.params, "configuration": number}
-    epochs = cast("int", point["epochs"])
-    rule = sweep.tuning.pruning
-    rungs = thresholds(rule, number, configuration.history, epochs) if rule else ()
+    study, number, repetitions = (
+        cast("Asked", spec.asked).study,
+        cast("Asked", spec.asked).number,
+        sweep.repetitions.min,
+    )
     order = [(s.id, repetition) for s in found for repetition in range(repetitions)]
     Random(f"{sweep.seed}/{number}").shuffle(order)  # noqa: S311 - an order, not a secret
     for repetition in range(repetitions):
-        job = _digest(study.id, str(number), str(repetition))
-        shared = {"point": point, "asked": configuration.asked, "rungs": rungs}
         yield PlannedJob(
-            id=job,
-            ordinal=number * len(order) + order.index((study.id, repetition)),
+            id=_digest(study, str(number), str(repetition)),
+            ordinal=number * len(order) + order.index((study, repetition)),
             block=number,
             queue=queue_of(spec.target),
             repetition=repetition,
             seed=sweep.seed + repetition,
-            shared=spec.model_copy(update=shared),
+            shared=spec,
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Advance:
-    """What a look at a search led to."""
+def advance(store: TunerStore, search: SweepRecord, max_attempts: int) -> tuple[int, str | None]:
+    """Ask for the next configurations of a tuning sweep, and settle it when there are no more.
 
-    added: int  #: jobs
-    note: str | None = None  #: what its user should know
+    Returns:
+        The number of jobs added, and a note for the user where there is one.
 
-
-def advance(store: TunerStore, search: SweepRecord, max_attempts: int) -> Advance:
-    """Ask for what comes next in a tuning sweep, and settle it when there is no more.
-
-    Raises InputError where a strategy cannot be asked.
+    Raises:
+        InputError: a strategy cannot be asked.
     """
     sweep, jobs = _restored(search), store.asked_jobs(search.id)
     found = studies(sweep, search.id, sorted({job.target for job in jobs}))
     if len(jobs) >= _total(sweep, found):
         store.settle(search.id)
-        return Advance(0)
-    wants = [study.id for study, _ in wanting(sweep, found, jobs)]
-    trained = store.trained(search.id, wants) if wants else []
-    new = [job.new(sweep.priority, max_attempts) for job in following(sweep, found, Known(jobs, trained))]
-    return Advance(store.extend(search.id, new), _unmetered(sweep, trained))
+        return 0, None
+    asking = [study.id for study, _ in studies_with_room(sweep, found, jobs)]
+    trained = store.trained(search.id, asking) if asking else []
+    new = [job.new(sweep.priority, max_attempts) for job in plan_next_jobs(sweep, found, Known(jobs, trained))]
+    return store.extend(search.id, new), _unmetered(sweep, trained)
 
 
-def known(store: TunerStore, sweep_id: str) -> Known:
-    """All that the store knows of a search; nothing of one that was not submitted yet."""
+def read_known(store: TunerStore, sweep_id: str) -> Known:
+    """Read what the store knows of a search; nothing is known of one that was not submitted yet."""
     jobs = store.asked_jobs(sweep_id)
     return Known(jobs, store.trained(sweep_id, {job.study for job in jobs}) if jobs else ())
 
 
 def total(store: TunerStore, search: SweepRecord) -> int:
-    """Return the number of jobs that a search will have in all; 0 for other sweeps, where nobody knows."""
+    """Return the number of all jobs that a search will have; 0 for other sweeps, where it is unknown."""
     if not search.is_search:
         return 0
     sweep = _restored(search)
@@ -288,7 +272,7 @@ def _total(sweep: TuningSweep, found: Iterable[PlannedStudy]) -> int:
 def _restored(search: SweepRecord) -> TuningSweep:
     sweep = cast("TuningSweep", restored(search))
     if sweep_id(sweep) != search.id.partition(".")[0]:
-        raise InputError("this version of the program understands it in another way: submit it again with --fresh")
+        raise InputError("this version of the program reads its text differently: submit it again with --fresh")
     return sweep
 
 
@@ -297,5 +281,5 @@ def _unmetered(sweep: TuningSweep, trained: Iterable[Trained]) -> str | None:
         return None
     return (
         "objective energy: no meter knows the joules of some trainings, which count as failed: "
-        "`farm doctor` says what a machine can meter, `farm results` which trials these are"
+        "`farm doctor` shows what a machine can meter, `farm results` shows these trials"
     )

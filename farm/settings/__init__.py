@@ -27,7 +27,7 @@ _SERVICES = ("broker", "database")
 
 
 def _default_home() -> Path:
-    """Return the default home; simulated results have one of their own, so that they never pass for measured ones."""
+    """Return the default home; a simulation has another one, so that its results never pass for measured ones."""
     name = "wattfarm-simulated" if os.environ.get("FARM_SIMULATOR") else "wattfarm"
     return Path(os.environ.get("FARM_HOME") or user_data_path(name))
 
@@ -47,7 +47,7 @@ def _powercap_root(known: dict[str, Any]) -> Path:
 
 
 class _WithUrlFiles(PydanticBaseSettingsSource):
-    """A source of settings in which a URL may be read from a file; the order of sources stays the same."""
+    """A source of settings in which a URL may be in a file; the order of sources stays the same."""
 
     def __init__(self, source: PydanticBaseSettingsSource) -> None:
         super().__init__(source.settings_cls)
@@ -72,7 +72,7 @@ class Settings(BaseSettings):
         env_prefix="FARM_", env_ignore_empty=True, frozen=True, extra="ignore", allow_inf_nan=False
     )
 
-    home: Path = Field(default_factory=_default_home, description="where the embedded farm keeps its files")
+    home: Path = Field(default_factory=_default_home, description="folder of the embedded farm's files")
     broker_url: str = Field(
         "filesystem://", repr=False, description="redis://host:6379/0, rediss:// over TLS, or filesystem:// under home"
     )
@@ -151,7 +151,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, then the environment, then FARM_HOME/farm.toml."""
+        """Read arguments first, then the environment, then FARM_HOME/farm.toml."""
         toml = TomlConfigSettingsSource(settings_cls, toml_file=_default_home() / "farm.toml")
         return init_settings, _WithUrlFiles(env_settings), _WithUrlFiles(toml)
 
@@ -189,7 +189,7 @@ class Settings(BaseSettings):
 
     @property
     def silent_s(self) -> float:
-        """A machine without a heartbeat for longer is silent."""
+        """The seconds without a heartbeat after which a machine is silent."""
         return 3 * self.heartbeat_s
 
     @property
@@ -209,7 +209,7 @@ class Settings(BaseSettings):
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Read the settings; raises InputError naming the variable that is wrong."""
+    """Read the settings; raises InputError, which names the variable that is wrong."""
     try:
         return Settings(**overrides)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Secrets: read from files, kept out of messages and away from trials."""
+"""Secrets: they are read from files, and kept out of messages and trials."""
 
 import re
 from collections.abc import Mapping
@@ -15,12 +15,12 @@ def read_secret(variable: str, path: Path) -> str:
     """Return the one line of a file.
 
     Raises:
-        InputError: it names the variable, and nothing of the content.
+        InputError: the file cannot be read; the text names the variable, and repeats nothing of the content.
     """
     try:
         text = path.read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise InputError(f"{variable}: cannot read {path}: {reason}") from None
     if not text or len(text.splitlines()) > 1:
         raise InputError(f"{variable}: expected one line in {path}, found {'several' if text else 'none'}")

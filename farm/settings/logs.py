@@ -1,6 +1,6 @@
 """Logs of controller and worker: set up once, as lines for people or as JSON for machines.
 
-What a line is about goes beside its message: by `about` for all that a block logs, or by `extra` for one line.
+A line carries ids beside its message: from `add_ids` for all lines of a block, or from `extra` for one line.
 """
 
 import logging
@@ -16,33 +16,33 @@ from pythonjsonlogger.json import JsonFormatter
 IDS = ("trial", "job", "sweep", "machine")
 _KEYS = ("time", "level", "logger", "message", *IDS, "traceback")
 
-_about: ContextVar[Mapping[str, str] | None] = ContextVar("about", default=None)
+_ids: ContextVar[Mapping[str, str] | None] = ContextVar("ids", default=None)
 
 
 @contextmanager
-def about(**ids: str) -> Iterator[None]:
-    """Add ids to what this thread logs meanwhile: trial (JOB.ATTEMPT), job, sweep."""
-    token = _about.set({**(_about.get() or {}), **ids})
+def add_ids(**ids: str) -> Iterator[None]:
+    """Add ids to all lines that this thread logs in the block: trial (JOB.ATTEMPT), job, sweep."""
+    token = _ids.set({**(_ids.get() or {}), **ids})
     try:
         yield
     finally:
-        _about.reset(token)
+        _ids.reset(token)
 
 
 def set_up(form: str, verbose: bool, machine: str | None = None) -> int:
     """Send the logs of this process, Celery's too, to stderr as text or json; returns the level.
 
-    `machine` is named by every line.
+    Every line carries the name of the `machine`.
     """
     from celery.signals import setup_logging  # noqa: PLC0415 - it takes a while, and errors are logged without it
 
     level = logging.INFO if verbose else logging.WARNING
     handler = logging.StreamHandler()
     handler.setFormatter(_Json() if form == "json" else _Text())
-    handler.addFilter(_Ids(machine))
+    handler.addFilter(_IdFilter(machine))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(True)
-    setup_logging.connect(_keep, weak=False)
+    setup_logging.connect(_prevent_setup, weak=False)
     return level
 
 
@@ -51,24 +51,24 @@ def is_structured() -> bool:
     return any(isinstance(handler.formatter, _Json) for handler in logging.getLogger().handlers)
 
 
-def _keep(**_: object) -> None:
+def _prevent_setup(**_: object) -> None:
     """Receive the signal, so that Celery sets up no logging of its own."""
 
 
-class _Ids:
+class _IdFilter:
     """Adds the ids of the context to each record that lacks them."""
 
     def __init__(self, machine: str | None) -> None:
         self._machine = {"machine": machine} if machine else {}
 
     def __call__(self, record: logging.LogRecord) -> bool:
-        for name, value in {**self._machine, **(_about.get() or {})}.items():
+        for name, value in {**self._machine, **(_ids.get() or {})}.items():
             record.__dict__.setdefault(name, value)
         return True
 
 
 class _Text(logging.Formatter):
-    """Time, level, message; then the ids that the message does not name."""
+    """A formatter that writes time, level and message, and then the ids that the message does not name."""
 
     default_time_format = "%Y-%m-%dT%H:%M:%S"
     default_msec_format = "%s.%03dZ"
@@ -87,7 +87,7 @@ class _Text(logging.Formatter):
 
 
 class _Json(JsonFormatter):
-    """One JSON object a line, without what other libraries attach to their records."""
+    """A formatter that writes one JSON object a line, without fields that other libraries attach to records."""
 
     def __init__(self) -> None:
         names = {"levelname": "level", "name": "logger", "exc_info": "traceback"}

@@ -1,15 +1,15 @@
-"""The store: what was asked, who works on it, what was measured. The truth; the broker is only its doorbell.
+"""The store of sweeps, jobs, leases and measurements. It is the source of truth; a message is only a hint.
 
-What holds on both databases, with any number of processes at once (`tests/contract/test_store.py`):
+These rules hold on both databases, with any number of processes at once (`tests/contract/test_store.py`):
 
 - A message is won by at most one claim; each claim is a new attempt.
 - A report is stored at most once, and only while no later attempt was begun; a trial is never overwritten, except
   that a late report takes the place of the note that its attempt was lost.
 - A job whose worker dies, falls silent or is interrupted is queued again; only a limited number of crashed or lost
-  attempts is made. A job whose trial says that it cannot run has failed at once.
+  attempts is made. A job whose trial reports that it cannot run has failed at once.
 - A command happens as a whole or not at all; repeating one after an error does no harm.
-- A study has one configuration of each number, whoever asked for it first; a settled sweep gets no more jobs.
-- What is unknown comes back as None.
+- A study has one configuration of each number, the first one that was stored; a settled sweep gets no more jobs.
+- Unknown values are None.
 - Every method raises StoreUnavailable, one clear line, where the database cannot be used.
 """
 
@@ -55,7 +55,7 @@ __all__ = [
 class Store(
     Sweeps, Searches, Publishing, Leases, Trials, Machines, Results, Operations, Samples, Exports, Queries, Imports
 ):
-    """Every command and query, grouped by who uses it: users, controller, workers, analysis."""
+    """The store: every command and query of users, controller, workers and analysis."""
 
     @classmethod
     def open(cls, url: str, *, create: bool = False) -> Self:

@@ -14,27 +14,27 @@ _FORMAT = {4: "f", 8: "d"}
 
 
 def pack(values: Sequence[float | None], width: Width) -> bytes:
-    """One number after another; unknown becomes NaN."""
+    """Pack numbers as bytes; unknown becomes NaN."""
     numbers = (math.nan if value is None else value for value in values)
     return zlib.compress(struct.pack(f"<{len(values)}{_FORMAT[width]}", *numbers))
 
 
 def unpack(blob: bytes, width: Width) -> tuple[float | None, ...]:
-    """The inverse; a float32 comes back as the nearest double."""
+    """Convert bytes of `pack` back; a float32 becomes the nearest double."""
     return tuple(None if math.isnan(value) else value for value in unpack_known(blob, width))
 
 
 def unpack_known(blob: bytes, width: Width) -> tuple[float, ...]:
-    """The inverse for a series without unknowns."""
+    """Convert bytes of `pack` back, of a series without unknowns."""
     raw = zlib.decompress(blob)
     return struct.unpack(f"<{len(raw) // width}{_FORMAT[width]}", raw)
 
 
 def pack_channel(values: Sequence[float | None], width: Width) -> bytes | None:
-    """A channel of a trace; None where nothing of it is known."""
+    """Pack a channel of a trace; None where none of it is known."""
     return None if all(value is None for value in values) else pack(values, width)
 
 
 def unpack_channel(blob: bytes | None, width: Width, length: int) -> tuple[float | None, ...]:
-    """The inverse."""
+    """Convert bytes of `pack_channel` back."""
     return (None,) * length if blob is None else unpack(blob, width)

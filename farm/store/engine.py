@@ -19,7 +19,7 @@ from farm.store.tables import UtcDateTime
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql, sqlite
 
-#: A dead network is noticed within seconds: without these a heartbeat hangs until the network heals.
+#: With these a dead network is noticed within seconds; otherwise a heartbeat hangs until the network works again.
 _POSTGRES_OPTIONS = {
     "application_name": "wattfarm",
     "connect_timeout": 5,
@@ -28,20 +28,20 @@ _POSTGRES_OPTIONS = {
     "keepalives_interval": 2,
     "keepalives_count": 3,
 }
-#: How long a writer waits for the others.
+#: A writer waits this long for other writers.
 _SQLITE_BUSY_MS = 30_000
 _BEGIN = "sqlite_begin"
 
 
 class Database:
-    """Transactions over one database; every error of its driver leaves here as StoreUnavailable.
+    """The transactions of one database; every error of its driver becomes StoreUnavailable.
 
     Threads may share it: each transaction takes a connection of its own. A process must not use one that it
     inherited by fork.
     """
 
     def __init__(self, url: str) -> None:
-        """Connects on first use. Raises InputError for a URL that names no such database."""
+        """Prepare a connection, which is made on first use. Raises InputError for a URL that names no such database."""
         self.url = _parsed(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._readers = _sqlite_engine(self.url) if self.is_sqlite else _postgres_engine(self.url)
@@ -61,11 +61,11 @@ class Database:
         self._readers.dispose()
 
     def read(self) -> AbstractContextManager[Connection]:
-        """A transaction that only reads; on SQLite it sees one state throughout."""
+        """Open a transaction that only reads; on SQLite it sees one state throughout."""
         return self._transaction(self._readers)
 
     def write(self) -> AbstractContextManager[Connection]:
-        """A transaction that may write: all or nothing. On SQLite it waits for its turn at the start."""
+        """Open a transaction that may write: all or nothing. On SQLite it waits for its turn at the start."""
         return self._transaction(self._writers)
 
     @contextmanager
@@ -74,14 +74,14 @@ class Database:
             yield connection
 
     def now(self, plus_s: float = 0.0) -> ColumnElement[datetime]:
-        """The clock that leases go by: the server's on PostgreSQL, this machine's on SQLite."""
+        """Return the time that leases follow: the server's on PostgreSQL, this machine's on SQLite."""
         shift = timedelta(seconds=plus_s)
         if self.is_sqlite:
             return literal(datetime.now(UTC) + shift, UtcDateTime())
         return func.now() + literal(shift)
 
     def insert(self, table: Table) -> "sqlite.Insert | postgresql.Insert":
-        """An INSERT that can say ON CONFLICT."""
+        """Build an INSERT that supports ON CONFLICT."""
         if self.is_sqlite:
             from sqlalchemy.dialects import sqlite  # noqa: PLC0415 - a process imports the dialect of its database
 
@@ -118,7 +118,7 @@ def _postgres_engine(url: URL) -> Engine:
 
 
 def _json_without_nul(value: object) -> str:
-    """PostgreSQL keeps no NUL character; programs that we do not control may print one."""
+    """Serialize without NUL characters: PostgreSQL stores none, and programs that we do not control may print one."""
     return json.dumps(value).replace("\\u0000", "\\ufffd")
 
 
@@ -146,7 +146,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """The file keeps this mode; while others set it too, SQLite answers BUSY at once instead of waiting."""
+    """Set WAL mode, which the file keeps; while others set it too, SQLite answers BUSY at once instead of waiting."""
     deadline_s = monotonic() + _SQLITE_BUSY_MS / 1000
     while True:
         try:

@@ -19,7 +19,7 @@ _TRIALS = 500
 
 
 class MeasuredTrial(NamedTuple):
-    """What the rows of one trial have in common."""
+    """The values that the rows of one trial share."""
 
     sweep: str
     sweep_name: str
@@ -31,9 +31,9 @@ class MeasuredTrial(NamedTuple):
     hardware_class: str | None
     environment: str | None
     kind: str
-    factors: str  #: the point, JSON
+    factors: str  #: the point, as JSON
     repetition: int
-    flags: str  #: of the trial, JSON
+    flags: str  #: the flags of the trial, as JSON
     simulated: bool
     imported: bool
     failure: str | None
@@ -81,10 +81,10 @@ _ROWS = (
 
 
 class Exports(Database):
-    """Queries; none of them writes."""
+    """The queries of an export; none of them writes."""
 
     def measured(self, sweep_id: str) -> Iterator[tuple[MeasuredTrial, Sequence[Sequence[Any]]]]:
-        """The trials of a sweep in the order of its plan, each with its rows of MEASUREMENT; failed trials too."""
+        """Read the trials of a sweep in the order of its plan, each with its rows of MEASUREMENT; failed trials too."""
         with self.read() as connection:
             trials = iter(connection.execute(_MEASURED.where(t.job.c.sweep_id == sweep_id)).all())
             while some := {row[3]: MeasuredTrial._make(row) for row in islice(trials, _TRIALS)}:
@@ -94,7 +94,7 @@ class Exports(Database):
                     yield trial, own.get(name, ())
 
     def points(self, sweep_id: str) -> list[Point]:
-        """The different points of a sweep's jobs, in the order of the plan."""
+        """Read the different points of a sweep's jobs, in the order of the plan."""
         point = sql_cast(t.job.c.point, Text)
         query = select(point).where(t.job.c.sweep_id == sweep_id).group_by(point).order_by(func.min(t.job.c.ordinal))
         with self.read() as connection:
@@ -103,5 +103,5 @@ class Exports(Database):
 
 @cache
 def decoded(text: str) -> Any:
-    """A JSON value, once for each text; the caller must not change it."""
+    """Parse a JSON value, once for each text; the caller must not change it."""
     return json.loads(text)

@@ -1,4 +1,4 @@
-"""Driver errors as StoreUnavailable: one line that says what happened and what to do, never with a password."""
+"""Driver errors as StoreUnavailable: one line with the problem and its remedy, never with a password."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from farm.model.errors import StoreUnavailable
 
-#: By the start of SQLite's error name (https://sqlite.org/rescode.html).
+#: Remedies by the start of SQLite's error name (https://sqlite.org/rescode.html).
 _SQLITE = {
     "SQLITE_FULL": "the disk is full: make room, then try again",
     "SQLITE_READONLY": "the file or its folder is read-only: give this user the right to write there",
@@ -21,7 +21,7 @@ _SQLITE = {
     "SQLITE_CANTOPEN": "cannot be opened: check that its folder exists and that this user may write there",
     "SQLITE_IOERR": "the disk does not read or write: check it (network file systems do not suit SQLite)",
 }
-#: By SQLSTATE, once a session stands (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+#: Remedies by SQLSTATE, within a session (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 _SQLSTATE = {
     "53100": "its disk is full: make room there, then try again",
     "53300": "it has too many connections: raise max_connections or stop other programs",
@@ -29,7 +29,7 @@ _SQLSTATE = {
     "42501": "the user may not do that: take a role that may, or grant it the rights on this database",
 }
 _BAD_OPTION = "invalid connection option"
-#: By the server's words: while a session is being made the driver passes no SQLSTATE on.
+#: Remedies by the server's words: before there is a session, the driver passes no SQLSTATE on.
 _REFUSALS = {
     r"password authentication failed": "the password is wrong: correct it in FARM_DATABASE_URL or its file",
     r"no password supplied": "it wants a password: add one to FARM_DATABASE_URL or to ~/.pgpass",
@@ -43,7 +43,7 @@ _REFUSALS = {
 
 
 def label(url: URL) -> str:
-    """What a database is called in messages."""
+    """Return a database's name for messages."""
     if url.get_backend_name() == "sqlite":
         return f"database {url.database}"
     host = url.host or url.query.get("host") or "localhost"

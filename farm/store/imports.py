@@ -1,4 +1,4 @@
-"""Commands that store measurements which were made elsewhere."""
+"""The command that stores measurements which were made elsewhere."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -23,12 +23,12 @@ from farm.model import (
 from farm.store.engine import Database
 from farm.store.samples import sample_row
 
-#: The kind of imported sweeps: the farm does not know what ran.
+#: The kind of imported sweeps: the workload is unknown.
 KIND = "imported"
 
 
 class Imports(Database):
-    """Commands of users."""
+    """The command of users that imports measurements."""
 
     def add_import(self, found: Import, submitter: str) -> bool:
         """Store the whole import, or nothing on an error; return False if it is stored already."""
@@ -88,7 +88,7 @@ def _machine_id(trial: ImportedTrial) -> str:
 
 
 def _machine(trial: ImportedTrial, now: datetime) -> dict[str, Any]:
-    """No worker runs there."""
+    """Make a machine on which no worker runs."""
     return {
         "id": _machine_id(trial),
         "name": trial.machine,
@@ -147,7 +147,7 @@ def _trial(found: Import, job: str, trial: ImportedTrial, now: datetime) -> dict
 
 
 def _window(trial: ImportedTrial, now: datetime) -> Window:
-    """Only its duration means anything; a window of unknown duration ends as it begins."""
+    """Make a window of which only the duration is meaningful; without a known duration it ends as it begins."""
     end_at_ns = round((trial.duration_s or 0) * 1e9)
     return Window(kind=WindowKind.MEASURE, begin_at_ns=0, end_at_ns=end_at_ns, started_at_utc=now, units=trial.units)
 

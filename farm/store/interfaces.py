@@ -1,6 +1,6 @@
-"""What each part of a farm needs of the store: callers name the narrowest of these that serves them.
+"""The interfaces of the store for each part of a farm: a caller names the narrowest one that it needs.
 
-One class of tests, tests/contract, holds for every backend.
+One class of tests, tests/contract, runs on every backend.
 
 Thread safety:
     Threads may share a store: each call takes a connection of its own. A process must not use a store that it
@@ -48,7 +48,7 @@ from farm.store.sweeps import NewJob
 
 
 class WorkerStore(Protocol):
-    """What a worker needs: to be known, to win jobs, to keep them, and to bring their reports.
+    """The interface of a worker: it registers, claims jobs, renews their leases, and stores their reports.
 
     A message is won by at most one claim, and each claim is a new attempt. A report is stored at most once, and only
     while no later attempt was begun. `claim` raises WorkerOutdated for a spec that this program cannot read.
@@ -66,9 +66,9 @@ class WorkerStore(Protocol):
 
 
 class TunerStore(Protocol):
-    """What the tuner needs: what the studies of a sweep asked for and learnt, and to add what comes next.
+    """The interface of the tuner: it reads the jobs and results of studies, and adds jobs.
 
-    A study has one configuration of each number, whoever asked for it first.
+    A study has one configuration of each number, the first one that was stored.
     """
 
     def asked_jobs(self, sweep_id: str) -> list[AskedJob]: ...
@@ -78,10 +78,10 @@ class TunerStore(Protocol):
 
 
 class ControllerStore(TunerStore, Protocol):
-    """What the controller needs: jobs to publish, leases that ran out, sweeps that may need more.
+    """The interface of the controller: jobs to publish, leases that ran out, sweeps that may need more jobs.
 
-    Any number of controllers may share a store: of two that plan the same work, the first has its way, and a settled
-    sweep gets no more jobs.
+    Any number of controllers may share a store: of two plans of the same work the first is stored, and a settled sweep
+    gets no more jobs.
     """
 
     def outbox(self, sweep_id: str | None = None) -> list[UnpublishedJobs]: ...
@@ -103,9 +103,9 @@ class ControllerStore(TunerStore, Protocol):
 
 
 class ReaderStore(Protocol):
-    """What a reader of results needs; nothing here writes. What is unknown comes back as None.
+    """The interface of a reader of results, which never writes. Unknown values are None.
 
-    `find_trial` and `find_sweep` raise InputError, with what to do, for a name that nothing fits.
+    `find_trial` and `find_sweep` raise InputError, with the remedy, for an unknown name.
     """
 
     def find_sweep(self, name_or_id: str | None = None) -> SweepRecord: ...

@@ -1,4 +1,4 @@
-"""Who holds a job, and what happens when the holder falls silent."""
+"""Leases: which worker holds a job, and what happens when the worker falls silent."""
 
 from pydantic import ValidationError
 from sqlalchemy import ColumnElement, bindparam, case, select, update
@@ -32,12 +32,12 @@ _CLAIM = (
 
 
 class Leases(Database):
-    """The worker's side, and what the controller does in its stead. All of it is compare-and-set on the job's row."""
+    """The commands on leases, of workers and of the controller. All are compare-and-set on the job's row."""
 
     def claim(self, job: str, seen: int, owner: Owner, machine_id: str, lease_s: float) -> Claim | None:
-        """Begin an attempt on a registered machine, after a message that saw so many attempts.
+        """Start an attempt on a registered machine, after a message that saw `seen` attempts.
 
-        None where the message is stale (somebody else was faster, or the job was cancelled), and where the machine is
+        None where the message is stale (another worker was faster, or the job was cancelled), and where the machine is
         paused or drained. Raises WorkerOutdated for a spec that this program cannot read; the job stays as it was.
         """
         statement = _CLAIM.values(claimed_at=self.now(), lease_until=self.now(lease_s))
@@ -47,9 +47,9 @@ class Leases(Database):
             return None if won is None else Claim(spec=_read(won.spec, job), attempt=won.attempt)
 
     def return_message(self, job: str, attempt: int) -> bool:
-        """Give a message back that this worker cannot answer: the controller messages at once, for others too.
+        """Return a message that this worker cannot handle: the controller publishes the job again at once.
 
-        False where its sender has yet to note that it was sent, which would undo this: try again in a moment.
+        False where the sender has not recorded the message as sent yet, which would undo this: try again in a moment.
         """
         mine = (t.job.c.id == job, t.job.c.attempt == attempt, t.job.c.state == JobState.QUEUED)
         taken_back = update(t.job).where(*mine, t.job.c.published_at.is_not(None)).values(published_at=None)
@@ -58,7 +58,7 @@ class Leases(Database):
             return was_noted or connection.scalar(select(t.job.c.id).where(*mine)) is None
 
     def heartbeat(self, job: str, attempt: int, owner: Owner, lease_s: float) -> Heartbeat:
-        """Renew the lease, also one that ran out while nobody else has claimed the job."""
+        """Renew the lease, even after it ran out, as long as no other worker has claimed the job."""
         statement = (
             update(t.job)
             .where(t.job.c.id == job, t.job.c.attempt == attempt, t.job.c.lease_owner == str(owner))
@@ -70,7 +70,7 @@ class Leases(Database):
         return Heartbeat(held=cancel is not None, cancel=bool(cancel))
 
     def release(self, owner: Owner) -> int:
-        """Give back at once what a worker told to stop held; that attempt does not count. Returns how many jobs."""
+        """Queue the jobs of a stopping worker again at once; that attempt does not count. Returns how many jobs."""
         statement = (
             update(t.job)
             .where(t.job.c.lease_owner == str(owner), t.job.c.state == JobState.RUNNING)
@@ -86,14 +86,14 @@ class Leases(Database):
             return connection.execute(statement).rowcount
 
     def lose(self, owner: Owner) -> list[str]:
-        """Take back what a worker known to be dead held, as if its lease had run out; returns the jobs' ids."""
+        """Take back the jobs of a dead worker, as if their leases had run out; returns the jobs' ids."""
         return self._lose(t.job.c.lease_owner == str(owner), "its worker died")
 
     def expire_leases(self) -> list[str]:
         """Take back the jobs whose leases ran out; returns their ids.
 
-        Each attempt gets a trial with the failure `lost`. Should it report after all before anybody claims the job
-        again, its report takes that placeholder's place.
+        Each attempt gets a trial with the failure `lost`, a placeholder. A report that arrives before the job is
+        claimed again replaces it.
         """
         return self._lose(t.job.c.lease_until < self.now(), "its worker fell silent and the lease ran out")
 

@@ -1,4 +1,4 @@
-"""The machines that measure, and when each was last heard of."""
+"""The machines that measure, and the last heartbeat of each."""
 
 from sqlalchemy import Connection, select, update
 
@@ -11,10 +11,10 @@ PRESENT_S = 60.0
 
 
 class Machines(Database):
-    """Machines and their workers' signs of life."""
+    """The commands and queries on machines and their heartbeats."""
 
     def register_machine(self, machine: Machine, owner: Owner, version: str) -> None:
-        """Note a machine, new or known, and the worker that starts on it; a machine must be noted to claim."""
+        """Record a machine, new or known, and the worker that starts on it; only a recorded machine can claim."""
         row = machine.model_dump(mode="json") | {
             "worker_owner": str(owner),
             "worker_version": version,
@@ -30,32 +30,32 @@ class Machines(Database):
     def machine_beat(
         self, machine_id: str, running_job: str | None, spooled: int = 0, rejected: int = 0
     ) -> MachineState:
-        """Note that the machine's worker lives, and what it runs; returns what is wanted of it."""
+        """Record that the machine's worker is alive, and its running job; returns the state that is wanted of it."""
         statement = update(t.machine).where(t.machine.c.id == machine_id).returning(t.machine.c.wanted_state)
         seen = {"last_seen_at": self.now(), "running_job": running_job, "spooled": spooled, "rejected": rejected}
         with self.write() as connection:
             return MachineState(connection.execute(statement.values(seen)).scalar_one_or_none() or MachineState.ACTIVE)
 
     def assign(self, name: str, wanted_state: MachineState) -> int:
-        """Say what is wanted of the machine of that name; returns how many are known by it, usually one."""
+        """Set the wanted state of the machines of a name; returns their number, which is usually 1."""
         statement = update(t.machine).where(t.machine.c.name == name)
         with self.write() as connection:
             return connection.execute(statement.values(wanted_state=wanted_state)).rowcount
 
     def running_on(self, name: str) -> list[str]:
-        """The jobs that run on the machine of that name: one at most, but for a worker that fell silent."""
+        """Return the jobs that run on the machine of that name: at most one, unless a worker fell silent."""
         query = select(t.job.c.id).join(t.machine, t.machine.c.id == t.job.c.machine_id)
         with self.read() as connection:
             return list(connection.scalars(query.where(t.machine.c.name == name, t.job.c.state == JobState.RUNNING)))
 
     def machines(self) -> list[MachineStatus]:
-        """All machines by name, the one seen last first among those of one name."""
+        """Read all machines by name; among machines of one name the one seen last comes first."""
         with self.read() as connection:
             return known_machines(connection)
 
 
 def known_machines(connection: Connection) -> list[MachineStatus]:
-    """All machines with a worker by name, within a transaction."""
+    """Read all machines with a worker by name, within a transaction."""
     query = select(t.machine).where(~t.machine.c.imported).order_by(t.machine.c.name, t.machine.c.last_seen_at.desc())
     return [
         MachineStatus(

@@ -27,7 +27,7 @@ from farm.store.tables import UtcDateTime
 
 
 def _is(state: JobState, job: FromClause = t.job) -> ColumnElement[bool]:
-    """Written out: a partial index serves only a query that names its state."""
+    """Write the state out in the query: a partial index serves only a query that names its state."""
     return job.c.state == literal_column(f"'{state}'")
 
 
@@ -39,14 +39,14 @@ class UnpublishedJobs:
     """A sweep that has jobs in the outbox for a queue."""
 
     sweep_id: str
-    queue: str  #: of the broker, or a capability
+    queue: str  #: a queue of the broker, or a capability
     submitter: str
-    priority: int  #: of its first job; a sweep's jobs have one
+    priority: int  #: the priority of its first job; all jobs of a sweep have the same
 
 
 @dataclass(frozen=True, slots=True)
 class AtWork:
-    """How many jobs of a submitter run, or are published and wait, on one queue with one priority."""
+    """The number of jobs of a submitter that run, or are published and wait, on one queue with one priority."""
 
     queue: str
     submitter: str
@@ -56,28 +56,28 @@ class AtWork:
 
 
 class Publishing(Database):
-    """The outbox, and the messages that were sent."""
+    """The queries and commands on the outbox and on sent messages."""
 
     def outbox(self, sweep_id: str | None = None) -> list[UnpublishedJobs]:
-        """What waits to be published, in the order of submission; reads one entry of the index for each line of it."""
+        """Count what waits to be published, in the order of submission; reads one index entry for each line of it."""
         given = {} if sweep_id is None else {"of_sweep": sweep_id}
         with self.read() as connection:
             return [UnpublishedJobs(*row) for row in connection.execute(_outbox(of_one=bool(given)), given)]
 
     def unpublished(self, sweep_id: str, queue: str, limit: int) -> list[JobMessage]:
-        """The first jobs of a sweep that wait to be published on a queue, in the order of the plan."""
+        """Read the first jobs of a sweep that wait to be published on a queue, in the order of the plan."""
         query = self._waiting(sweep_id).where(_IN_OUTBOX, t.job.c.queue == queue)
         return self._messages(query.order_by(t.job.c.ordinal).limit(limit))
 
     def at_work(self, sweep_id: str | None = None) -> list[AtWork]:
-        """What runs, and what was published and waits."""
+        """Count the running jobs, and the published jobs that wait."""
         given = {} if sweep_id is None else {"of_sweep": sweep_id}
         queries = (_at_work(of_one=bool(given), is_running=is_running) for is_running in (True, False))
         with self.read() as connection:
             return [AtWork(*row) for query in queries for row in connection.execute(query, given)]
 
     def present(self, within_s: float) -> list[Machine]:
-        """The machines that take jobs now: neither paused nor drained, and seen so lately."""
+        """Read the machines that take jobs now: they are active, and were seen within the time."""
         query = select(t.machine).where(
             t.machine.c.wanted_state == MachineState.ACTIVE, t.machine.c.last_seen_at >= self.now(-within_s)
         )
@@ -88,24 +88,24 @@ class Publishing(Database):
             ]
 
     def stale_messages(self, *, older_than_s: float, limit: int, sweep_id: str | None = None) -> list[JobMessage]:
-        """Queued jobs whose message was sent longer ago than that: where their queue is empty, it was lost."""
+        """Find queued jobs whose message was sent longer ago than that: where their queue is empty, it was lost."""
         return self._messages(self._stale(older_than_s, sweep_id).limit(limit))
 
     def overtaken_messages(self, *, older_than_s: float, limit: int, sweep_id: str | None = None) -> list[JobMessage]:
-        """Of those the ones that were lost for sure: a job that was published later, and is no more urgent, runs."""
+        """Find stale messages that are certainly lost: a job that was published later, and is no more urgent, runs."""
         later = t.job.alias("later")
         is_later = and_(later.c.published_at > t.job.c.published_at, later.c.priority >= t.job.c.priority)
         runs = select(later.c.id).where(_is(JobState.RUNNING, later), later.c.queue == t.job.c.queue, is_later)
         return self._messages(self._stale(older_than_s, sweep_id).where(runs.exists()).limit(limit))
 
     def unpublish(self, sweep_id: str) -> None:
-        """Forget the messages sent for a sweep's queued jobs: the broker that had them is gone."""
+        """Forget the messages sent for a sweep's queued jobs, because their broker is gone."""
         statement = update(t.job).where(t.job.c.sweep_id == sweep_id, t.job.c.state == JobState.QUEUED)
         with self.write() as connection:
             connection.execute(statement.values(published_at=None))
 
     def mark_published(self, messages: Sequence[JobMessage]) -> None:
-        """Note that these messages were sent; a job that was claimed since is left alone: it may need a new one."""
+        """Record that messages were sent; a job that was claimed since is left alone, because it may need a new one."""
         if not messages:
             return
         statement = (
@@ -142,7 +142,7 @@ class Publishing(Database):
 
 @cache
 def _outbox(of_one: bool) -> Select[str, str, str, int]:
-    """Built once: building takes longer than running, and this runs every second beside a measurement."""
+    """Build the query once: building takes longer than running it, and it runs every second beside a measurement."""
     first = select(t.sweep.c.id.label("sweep_id"), _first_queue(t.sweep.c.id).label("queue"))
     if of_one:
         first = first.where(t.sweep.c.id == bindparam("of_sweep"))
@@ -161,7 +161,7 @@ def _outbox(of_one: bool) -> Select[str, str, str, int]:
 
 @cache
 def _at_work(of_one: bool, is_running: bool) -> Select[str, str, int, bool, int]:
-    """Built once as well."""
+    """Build this query once as well."""
     keys = (t.job.c.queue, t.sweep.c.submitter, t.job.c.priority)
     query = select(*keys, literal(is_running), func.count()).join(t.sweep, t.sweep.c.id == t.job.c.sweep_id)
     if of_one:

@@ -1,4 +1,4 @@
-"""Operations: how sweeps stand, what machines do, who waits for what; for those who look after the farm."""
+"""The queries of operators: the progress of sweeps, the work of machines, and the jobs that wait."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -26,21 +26,21 @@ from farm.model import (
 from farm.store.engine import Database
 from farm.store.machines import PRESENT_S, known_machines
 
-#: Trials that tell how long the rest may take, of each machine.
+#: The time left is estimated from this many trials of each machine.
 _TYPICAL = 20
-#: Trials of a machine that are looked at for them: those of other sweeps are among them.
+#: To find them, this many trials of a machine are read, because trials of other sweeps are among them.
 _LOOKED_AT = 100
-#: Trials of a machine that say in what condition it is.
+#: The condition of a machine is that of this many last trials.
 RECENT = 50
-#: Trials of a machine that may say how warm it is: what is older says nothing.
+#: The temperature of a machine is read from this many last trials: older ones do not count.
 _WARM = 5
 
 
 class Operations(Database):
-    """Queries; none of them writes."""
+    """The queries on progress and machines; none of them writes."""
 
     def progress(self, sweep_id: str, planned: int = 0) -> Progress:
-        """How many jobs stand where, what runs, and what tells the time left; `planned` of them in all."""
+        """Count a sweep's jobs by state, and read what the display of its progress needs; `planned`: jobs in all."""
         counting = select(t.job.c.state, func.count()).where(t.job.c.sweep_id == sweep_id).group_by(t.job.c.state)
         with self.read() as connection:
             found = Progress(
@@ -62,24 +62,24 @@ class Operations(Database):
             )
 
     def waiting(self) -> list[Waiting]:
-        """The jobs that wait, by sweep and target."""
+        """Count the jobs that wait, by sweep and target."""
         with self.read() as connection:
             return _waiting(connection)
 
     def running(self) -> list[RunningJob]:
-        """What runs on the farm, by name of the machine."""
+        """Read the jobs that run on the farm, by name of the machine."""
         with self.read() as connection:
             return _running(connection)
 
     def conditions(self) -> dict[str, Condition]:
-        """What each machine does and how its last trials went, by the machine's id."""
+        """Read the running job and the last trials of each machine, by the machine's id."""
         with self.read() as connection:
             running = {job.machine_id: job for job in _running(connection)}
             ids = connection.scalars(select(t.machine.c.id)).all()
             return {machine: _condition(connection, machine, running.get(machine)) for machine in ids}
 
     def job_counts(self) -> dict[tuple[JobState, str], int]:
-        """All jobs of the farm by state and target."""
+        """Count all jobs of the farm by state and target."""
         in_order = (t.job.c.sweep_id, t.job.c.state, t.job.c.target)  # of the index: nothing has to be sorted
         query = select(t.job.c.state, t.job.c.target, func.count()).group_by(*in_order)
         counts: dict[tuple[JobState, str], int] = defaultdict(int)
@@ -89,7 +89,7 @@ class Operations(Database):
         return counts
 
     def trial_counts(self, bounds_s: Sequence[float]) -> list[TrialCount]:
-        """All trials of the farm by machine, end and flags; durations are counted up to each of the bounds."""
+        """Count all trials of the farm by machine, end and flags; durations are counted up to each of the bounds."""
         duration = t.trial.c.duration_s
         keys = (t.machine.c.name, t.trial.c.failure_kind, t.trial.c.flags)
         query = (
@@ -111,7 +111,7 @@ class Operations(Database):
             ]
 
     def wait_counts(self, bounds_s: Sequence[float]) -> list[WaitCount]:
-        """How long jobs had waited, from when their sweep was submitted until their first attempt.
+        """Count jobs by how long they waited, from the submission of their sweep until their first attempt.
 
         Jobs that the controller added later and jobs of later attempts are left out: nobody knows since when they wait.
         """
@@ -130,7 +130,7 @@ class Operations(Database):
             ]
 
     def _available(self, connection: Connection, sweep_id: str, running: Sequence[RunningJob]) -> tuple[Machine, ...]:
-        """The machines that run a sweep, and those that are there, willing and idle."""
+        """Read the machines that run a sweep, and those that are present, active and idle."""
         mine = {job.machine_id for job in running if job.sweep == sweep_id}
         busy = {job.machine_id for job in running} - mine
         since = connection.execute(select(self.now(-PRESENT_S))).scalar_one()
@@ -146,14 +146,14 @@ class Operations(Database):
         )
 
     def _between_s(self, begin: ColumnElement[datetime], end: ColumnElement[datetime]) -> ColumnElement[float]:
-        """Seconds from one time to another."""
+        """Return the seconds from one time to another."""
         if self.is_sqlite:
             return (func.julianday(end) - func.julianday(begin)) * timedelta(days=1).total_seconds()
         return cast(func.extract("epoch", end - begin), Float)
 
 
 def _within(value: ColumnElement[float], bounds: Sequence[float]) -> list[ColumnElement[int]]:
-    """For each bound, how many values are no larger."""
+    """Count, for each bound, the values that are no larger."""
     return [func.count(case((value <= bound, 1))) for bound in bounds]
 
 
@@ -232,7 +232,7 @@ def _condition(connection: Connection, machine_id: str, running: RunningJob | No
 
 
 def _temperature(connection: Connection, trial_id: str) -> Temperature | None:
-    """The last one of a trial, of the warmest part."""
+    """Read the last temperature of a trial, of its warmest domain."""
     query = (
         select(
             t.measurement.c.domain,

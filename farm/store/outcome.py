@@ -1,25 +1,25 @@
-"""What becomes of a job when an attempt at it ends: the one rule, without a database."""
+"""The state of a job after an attempt at it ends: the only rule for that, without a database."""
 
 from dataclasses import dataclass
 
 from farm.model import FailureKind, JobState
 
-#: Another attempt would only repeat these.
+#: Failures that another attempt would only repeat.
 _FINAL = frozenset({FailureKind.OOM, FailureKind.INVALID, FailureKind.ERROR, FailureKind.TIMEOUT})
-#: These say nothing of the job: the attempt does not count.
+#: Failures that do not depend on the job: the attempt does not count.
 _STOPPED = frozenset({FailureKind.CANCELLED, FailureKind.INTERRUPTED})
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Where the job stands next."""
+    """The next state of the job, and its limit of attempts."""
 
     state: JobState
     max_attempts: int
 
 
 def outcome(failure: FailureKind | None, *, attempt: int, max_attempts: int, cancel_requested: bool) -> Outcome:
-    """Done, failed for good, cancelled, or queued again: crashed and lost attempts are tried anew up to the limit.
+    """Decide whether a job is done, failed, cancelled, or queued again: crashed and lost attempts are limited.
 
     A cancelled trial leaves its job cancelled unless the sweep was submitted again in the meantime.
     """

@@ -1,4 +1,4 @@
-"""One statement of a user's own, which can only read.
+"""A statement that a user writes, and that can only read.
 
 PostgreSQL takes it as the query of a cursor in a read-only transaction: that admits SELECT and VALUES, no COPY, nothing
 that writes inside WITH, and one statement. SQLite takes it on a read-only connection, where an authorizer admits what
@@ -20,35 +20,35 @@ from farm.store.engine import Database
 
 #: A query that takes longer is stopped.
 LONGEST_S = 300.0
-#: Instructions of SQLite between two looks at the clock.
+#: The instructions of SQLite between two checks of the time.
 _LOOK_EVERY = 100_000
-#: What SQLite says where the look at the clock ends a query.
+#: SQLite's error where the check of the time stops a query.
 _STOPPED = "interrupted"
 _READING = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE})
-#: A query begins so, comments and brackets aside.
+#: A query begins with one of these words, after comments and brackets.
 _READS = frozenset({"select", "with", "values", "table"})
 _ONLY_READS = "a query only reads, one statement at a time: it begins with SELECT, WITH or VALUES and changes nothing"
 #: PostgreSQL's codes: read-only transaction; a cursor's WITH that writes; a second statement, or none that reads.
 _REFUSED = frozenset({"25006", "0A000", "42P11"})
 _SECOND = "multiple commands"
-#: Where a database finds a word that writes, it speaks of a mistake in the grammar.
+#: A database that finds a word that writes reports an error of syntax.
 _WRITES = re.compile(r'near "(insert|update|delete|merge|replace)"', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a query gave."""
+    """The result of a query."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
-    is_cut: bool  #: there are more
+    is_cut: bool  #: whether there are more rows
 
 
 class Queries(Database):
-    """For users; raises InputError with the database's own words, and for anything but reading."""
+    """The queries of users; it raises InputError with the database's own words, and for a statement that writes."""
 
     def query(self, statement: str, limit: int, longest_s: float = LONGEST_S) -> Found:
-        """The first rows of a query."""
+        """Run a query, and return its first rows."""
         text = statement.strip().rstrip(";").rstrip()
         if not text:
             raise InputError('expected a query, such as "select * from v_point"')
@@ -61,7 +61,7 @@ class Queries(Database):
 
     def _query_sqlite(self, text: str, most: int, longest_s: float) -> tuple[list[str], list[Sequence[Any]]]:
         end_s = monotonic() + longest_s
-        # What reads only cannot make the files of a WAL: they are there while somebody else has it open.
+        # A reader cannot make the files of a WAL: they exist while another connection has the database open.
         with self.read(), closing(_read_only(str(self.url.database))) as connection:
             connection.set_progress_handler(lambda: monotonic() > end_s, _LOOK_EVERY)
             try:
@@ -69,11 +69,11 @@ class Queries(Database):
                 return [name for name, *_ in cursor.description or ()], cursor.fetchmany(most)
             except sqlite3.Error as error:
                 if str(error) == _STOPPED and monotonic() <= end_s:
-                    raise KeyboardInterrupt from None  # of Ctrl-C, which SQLite took from the look at the clock
+                    raise KeyboardInterrupt from None  # SQLite swallowed a Ctrl-C during the check of the time
                 raise InputError(_sqlite_words(error, longest_s)) from None
 
     def _query_postgres(self, text: str, most: int, longest_s: float) -> tuple[list[str], list[Sequence[Any]]]:
-        import psycopg  # noqa: PLC0415 - of PostgreSQL alone
+        import psycopg  # noqa: PLC0415 - only PostgreSQL needs it
 
         with self.read() as connection:
             driver: Any = connection.connection.driver_connection

@@ -1,4 +1,4 @@
-"""Reading: what failed, what was measured."""
+"""The queries that read failures and measurements."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -36,10 +36,10 @@ _BATCH = 1000
 
 
 class Results(Database):
-    """Queries; none of them writes."""
+    """The queries of results; none of them writes."""
 
     def failures(self, sweep_id: str) -> list[FailedTrial]:
-        """Every failed trial of a sweep, in the order of the plan."""
+        """Read every failed trial of a sweep, in the order of the plan."""
         query = (
             select(
                 t.job.c.id,
@@ -71,7 +71,7 @@ class Results(Database):
     def measurement_rows(
         self, *sweep_ids: str, kinds: Collection[WindowKind] | None = None
     ) -> Iterator[MeasurementRow]:
-        """The rows of these sweeps (none: of all) in the order of their plans, of some kinds of window or of all."""
+        """Read the rows of these sweeps (none: of all) in the order of their plans, of some or all kinds of window."""
         query = _of(sweep_ids, _MEASUREMENTS)
         if kinds is not None:
             query = query.where(t.window.c.kind.in_(kinds))
@@ -80,7 +80,7 @@ class Results(Database):
                 yield _measurement_row(row)
 
     def trial_rows(self, *sweep_ids: str) -> Iterator[TrialRow]:
-        """The trials of these sweeps (none: of all), failed ones too, in the order of their plans."""
+        """Read the trials of these sweeps (none: of all), failed ones too, in the order of their plans."""
         with self.read() as connection:
             epochs: dict[str, list[Epoch]] = defaultdict(list)
             for row in connection.execute(_of(sweep_ids, _EPOCHS)).mappings():
@@ -89,7 +89,7 @@ class Results(Database):
                 yield _trial_row(trial, tuple(epochs[trial.trial]))
 
     def find_trial(self, name: str) -> TrialRow:
-        """The trial of that id, JOB.ATTEMPT, or the last one of the job of that id or of the one whose id begins so.
+        """Find a trial by its id JOB.ATTEMPT, or the last trial of a job by the job's id or the beginning of that.
 
         Raises InputError, with what to do.
         """
@@ -106,20 +106,20 @@ class Results(Database):
             return _trial_row(row, ())
 
     def traces(self, trial_id: str) -> list[TraceReport]:
-        """The readings of every meter during a trial."""
+        """Read the readings of every meter during a trial."""
         query = select(t.trace).where(t.trace.c.trial_id == trial_id).order_by(t.trace.c.domain, t.trace.c.source)
         with self.read() as connection:
             return [_trace(row) for row in connection.execute(query)]
 
     def windows(self, trial_id: str) -> list[Window]:
-        """The windows of a trial, in order of time."""
+        """Read the windows of a trial, in order of time."""
         query = select(t.window).where(t.window.c.trial_id == trial_id).order_by(t.window.c.begin_at_ns)
         with self.read() as connection:
             found = connection.execute(query).mappings()
             return [Window.model_validate({k: v for k, v in row.items() if k != "trial_id"}) for row in found]
 
     def requests(self, *sweep_ids: str) -> dict[str, list[Requests]]:
-        """What the live trials of these sweeps (none: of all) served, by trial, window by window."""
+        """Read the requests that the live trials of these sweeps (none: of all) served, by trial, window by window."""
         found: dict[str, list[Requests]] = defaultdict(list)
         with self.read() as connection:
             for row in connection.execute(_of(sweep_ids, _REQUESTS)).mappings():
@@ -129,7 +129,7 @@ class Results(Database):
         return dict(found)
 
     def meters(self, sweep_id: str) -> dict[tuple[Domain, str | None, Quality | None], int]:
-        """How many windows of work each meter measured, by domain, meter and quality."""
+        """Count the windows of work that each meter measured, by domain, meter and quality."""
         columns = (t.measurement.c.domain, t.measurement.c.source, t.measurement.c.quality)
         mine = (t.job.c.sweep_id == sweep_id, t.measurement.c.window_kind.in_(WORK))
         query = select(*columns, func.count()).select_from(_JOINED.join(t.window).join(t.measurement))
@@ -141,7 +141,7 @@ class Results(Database):
             }
 
     def environments(self, *sweep_ids: str) -> dict[str, Mapping[str, JsonValue]]:
-        """What the trials of these sweeps (none: of all) ran in, by its id, as it first appears in their plans."""
+        """Read the environments of the trials of these sweeps (none: of all), by id, in the order of their plans."""
         query = _of(sweep_ids, _ENVIRONMENTS)
         with self.read() as connection:
             return {row.id: row.content for row in connection.execute(query)}
@@ -257,7 +257,7 @@ def _trial_row(row: Row[*tuple[Any, ...]], epochs: tuple[Epoch, ...]) -> TrialRo
 
 
 def _no_trial(connection: Connection, name: str, jobs: Sequence[str]) -> str:
-    """Why there is no such trial, and where to look."""
+    """Build the error for an unknown trial, with the command that lists trials."""
     if jobs:
         return f"{name!r} fits {len(jobs)} jobs: {', '.join(jobs[:3])}"
     job_id = name.rpartition(".")[0] or name

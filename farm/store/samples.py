@@ -1,4 +1,4 @@
-"""Samples: how they are stored, and how they are read."""
+"""The rows of samples, and the queries that read them."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -39,7 +39,7 @@ _ORDER = (t.sweep.c.submitted_at, t.sweep.c.id, t.job.c.ordinal, t.trial.c.attem
 
 
 def sample_row(sample: SampleFigures) -> dict[str, Any]:
-    """A row of table `sample`, but for the trial's id."""
+    """Return a row of table `sample`, without the trial's id."""
     part = t.WHOLE if sample.part is None else sample.part
     return asdict(sample) | {"part": part, "flags": ";".join(sample.flags), "valid": sample.is_valid}
 
@@ -48,7 +48,7 @@ class Samples(Database):
     """Queries of samples; none of them writes."""
 
     def samples(self, sweep_ids: Collection[str], domain: Domain | None = None, parts: bool = False) -> list[Sample]:
-        """The samples of these sweeps, in the order of their plans.
+        """Read the samples of these sweeps, in the order of their plans.
 
         Args:
             sweep_ids: The sweeps.
@@ -70,13 +70,13 @@ class Samples(Database):
         return found
 
     def latencies(self, sweep_ids: Collection[str]) -> dict[str, tuple[float, ...]]:
-        """The duration in s of every batch of the latency pass, by trial."""
+        """Read the duration in s of every batch of the latency pass, by trial."""
         query = select(t.latency).select_from(t.latency.join(t.trial).join(t.job)).where(_measured(sweep_ids))
         with self.read() as connection:
             return {row.trial_id: unpack_known(row.values_s, 8) for row in connection.execute(query)}
 
     def published_accuracy(self, sweep_ids: Collection[str]) -> dict[str, float]:
-        """The published ImageNet top-1 accuracy in %, by model."""
+        """Read the published ImageNet top-1 accuracy in %, by model."""
         model = t.job.c.point["model"].as_string()
         published = t.trial.c.facts["published_acc1_percent"].as_float()
         query = select(model, func.max(published)).select_from(t.trial.join(t.job)).where(_measured(sweep_ids))
@@ -95,7 +95,7 @@ def _trial_flags(connection: Connection, sweep_ids: Collection[str]) -> Mapping[
 
 
 def _sample(row: Sequence[Any]) -> Sample:
-    """The columns in their order, those that are not plain values decoded."""
+    """Build a sample from the columns in their order; values that are not plain are decoded."""
     domain, part, own, device, unit, units, s, gross, gross_u, net, net_u, idle, quality, flags, *identity = row
     sweep, job, trial, repetition, point, *rest = identity
     return Sample(
@@ -132,7 +132,7 @@ def _quality(name: str | None) -> Quality | None:
 
 @cache
 def _factors(text: str) -> Point:
-    """Trials of one point share it."""
+    """Parse the factors of a point, which its trials share."""
     return cast("Point", json.loads(text))
 
 
@@ -142,6 +142,6 @@ def _flags(text: str) -> tuple[Flag, ...]:
 
 
 def _unmetered(sample: Sample, domain: Domain, flags: Sequence[str]) -> Sample:
-    """What is known of a trial in a domain that was not metered."""
+    """Build the sample of a trial in a domain that was not metered."""
     unknown: dict[str, Any] = dict.fromkeys(("gross_j", "gross_u_j", "net_j", "net_u_j", "idle_w", "quality"))
     return replace(sample, domain=domain, own_device=False, flags=tuple(Flag(f) for f in sorted(flags)), **unknown)

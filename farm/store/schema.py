@@ -18,7 +18,7 @@ _ADVISORY_LOCK = 0x77617474
 
 
 class SchemaState(StrEnum):
-    """How a database's tables compare with what this program needs."""
+    """The state of a database's tables, compared with the tables that this program needs."""
 
     EMPTY = "empty"
     OLDER = "older"
@@ -27,7 +27,7 @@ class SchemaState(StrEnum):
 
 
 def check(database: Database) -> SchemaState:
-    """Compare; raises StoreUnavailable where the database cannot be read."""
+    """Compare the schema with the program's; raises StoreUnavailable where the database cannot be read."""
     with database.read() as connection:
         return _state(_revision(connection))
 
@@ -39,7 +39,7 @@ def require(database: Database) -> None:
 
 
 def upgrade(database: Database) -> SchemaState:
-    """Bring the tables up to date, all or nothing; returns what they were. Any number of processes may do so at once.
+    """Upgrade the tables, all or nothing; returns their old state. Any number of processes may do so at once.
 
     Raises SchemaMismatch for a database that is newer than this program.
     """

@@ -1,4 +1,4 @@
-"""What a search reads and adds: the trainings that it asked for, where they stand, and what they brought."""
+"""The queries of a search: the trainings that it asked for, their states, and their results."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
@@ -20,7 +20,7 @@ class Search:
     """A search that has configurations to ask for."""
 
     sweep: SweepRecord
-    over: int  #: jobs done or failed: while it stays the same there is nothing new to learn
+    over: int  #: jobs done or failed: while this number stays the same, there are no new results
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class AskedJob:
     """One repetition of one configuration of a study."""
 
     study: str
-    number: int  #: of the configuration in the study
+    number: int  #: the number of the configuration in the study
     repetition: int
     target: str
     point: Point
@@ -37,21 +37,21 @@ class AskedJob:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What a training that measured brought."""
+    """The results of a training that measured."""
 
     study: str
-    number: int  #: of the configuration in the study
+    number: int  #: the number of the configuration in the study
     accuracies: tuple[float, ...]  #: validation accuracy after each epoch
     stopped: Stopped | None
     device: str | None
-    energies_j: Mapping[Domain, float | None]  #: of all its training; None: not known of each part of it
+    energies_j: Mapping[Domain, float | None]  #: joules of all training windows; None: some window's are unknown
 
 
 class Searches(Database):
-    """The controller's side of a tuning sweep."""
+    """The controller's queries on tuning sweeps."""
 
     def searches(self, sweep_id: str | None = None) -> list[Search]:
-        """The tuning sweeps that are not settled, or that one if it is among them."""
+        """Read the tuning sweeps that are not settled, or only the named one if it is among them."""
         is_over = t.job.c.state.in_(_OVER)
         over = select(func.count()).where(t.job.c.sweep_id == t.sweep.c.id, is_over).scalar_subquery()
         query = select(t.sweep, over.label("over")).where(t.sweep.c.is_search, t.sweep.c.settled.is_(False))
@@ -62,7 +62,7 @@ class Searches(Database):
         return [Search(over=row.pop("over"), sweep=SweepRecord.model_validate(row)) for row in rows]
 
     def asked_jobs(self, sweep_id: str) -> list[AskedJob]:
-        """Every job that the studies of a sweep asked for, in the order of the plan."""
+        """Read every job that the studies of a sweep asked for, in the order of the plan."""
         query = (
             select(_STUDY, _NUMBER, t.job.c.repetition, t.job.c.target, t.job.c.point, t.job.c.state)
             .where(t.job.c.sweep_id == sweep_id, _STUDY.is_not(None))
@@ -72,7 +72,7 @@ class Searches(Database):
             return [AskedJob(*row[:-1], state=JobState(row[-1])) for row in connection.execute(query)]
 
     def trained(self, sweep_id: str, studies: Collection[str]) -> list[Trained]:
-        """What the trainings of some studies of a sweep brought; those that failed brought nothing."""
+        """Read the results of the trainings of some studies of a sweep; failed trainings have none."""
         measured = (t.job.c.sweep_id == sweep_id, _STUDY.in_(studies), t.trial.c.failure_kind.is_(None))
         device = t.trial.c.facts["device"].as_string()
         trials = (
@@ -115,7 +115,7 @@ def _accuracies(connection: Connection, measured: Collection[ColumnElement[bool]
 def _energies_j(
     connection: Connection, measured: Collection[ColumnElement[bool]]
 ) -> Mapping[str, dict[Domain, float | None]]:
-    """Net where it is known of all training windows, else gross."""
+    """Return net joules where they are known of all training windows, else gross joules."""
     sample = t.sample.c
     query = (
         select(sample.trial_id, sample.domain, func.coalesce(sample.net_j, sample.gross_j))

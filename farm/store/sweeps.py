@@ -1,4 +1,4 @@
-"""What a user does with a sweep: submit, find, cancel, retry."""
+"""The commands of users on a sweep: submit, find, cancel, retry."""
 
 import difflib
 import hashlib
@@ -19,7 +19,7 @@ from farm.store.engine import Database
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql, sqlite
 
-#: Jobs that are stored by one statement: memory holds no more rows than these.
+#: Jobs that one statement stores: memory holds no more rows than these.
 _BATCH = 1000
 OPEN = (JobState.QUEUED, JobState.RUNNING)
 _SORTED = json.JSONEncoder(sort_keys=True)
@@ -29,7 +29,7 @@ _COLUMNS = (
     *("state", "attempt", "max_attempts", "cancel_requested", "point", "spec"),
 )
 _JSON_ROWS = text("jsonb_populate_recordset(CAST(NULL AS job), :rows)").bindparams(bindparam("rows", type_=t.Json()))
-#: A job that waits as if new.
+#: The values of a job that waits as a new job does.
 _AFRESH: Mapping[str, Any] = {
     "state": JobState.QUEUED,
     "published_at": None,
@@ -53,17 +53,17 @@ class NewJob:
 
 
 class Sweeps(Database):
-    """Sweeps as their users see them."""
+    """The commands and queries of users on sweeps."""
 
     def submit(self, sweep: SweepRecord, jobs: Iterable[NewJob]) -> int:
         """Store a sweep and its jobs in one transaction; returns how many jobs were added or queued again.
 
-        Submitting twice is harmless: jobs that are there stay as they are. A cancelled sweep is taken up again:
-        cancelled jobs are queued, and a running job that was asked to stop may go on.
+        Submitting twice is harmless: known jobs stay as they are. A cancelled sweep is resumed: cancelled jobs are
+        queued, and a running job with a requested cancel may go on.
         """
         with self.write() as connection:
             connection.execute(self.insert(t.sweep).on_conflict_do_nothing(), sweep.model_dump())
-            # Two submits of one sweep at once would meet in the middle of their jobs: they queue up here.
+            # Two submits of one sweep at once would block each other among their jobs; this lock lets them take turns.
             connection.execute(select(t.sweep.c.id).where(t.sweep.c.id == sweep.id).with_for_update())
             insert = self._insert_jobs()
             statement = insert.on_conflict_do_update(
@@ -85,7 +85,7 @@ class Sweeps(Database):
     def extend(self, sweep_id: str, jobs: Sequence[NewJob]) -> int:
         """Add jobs that follow from results, unless the sweep was settled meanwhile; returns how many are new.
 
-        Of two controllers that plan the same work, the first has its way.
+        Where two controllers plan the same work, the first plan is stored.
         """
         with self.write() as connection:
             is_settled = select(t.sweep.c.settled).where(t.sweep.c.id == sweep_id).with_for_update()
@@ -110,19 +110,19 @@ class Sweeps(Database):
         return connection.execute(counted, rows if self.is_sqlite else {"rows": rows}).rowcount
 
     def undecided(self) -> list[SweepRecord]:
-        """Sweeps without open jobs that may need more repetitions; `searches` returns those that are searches."""
+        """Read the sweeps without open jobs that may need more repetitions; searches are left to `searches`."""
         is_open = select(t.job.c.id).where(t.job.c.sweep_id == t.sweep.c.id, t.job.c.state.in_(OPEN)).exists()
         query = select(t.sweep).where(~t.sweep.c.is_search, t.sweep.c.settled.is_(False), ~is_open)
         with self.read() as connection:
             return [SweepRecord.model_validate(dict(row)) for row in connection.execute(query).mappings()]
 
     def settle(self, sweep_id: str) -> None:
-        """Note that a sweep gets no more jobs."""
+        """Record that a sweep gets no more jobs."""
         with self.write() as connection:
             connection.execute(update(t.sweep).where(t.sweep.c.id == sweep_id).values(settled=True))
 
     def jobs(self, sweep_id: str) -> list[NewJob]:
-        """The jobs of a sweep as they were planned, in order."""
+        """Read the jobs of a sweep as they were planned, in order."""
         query = select(t.job).where(t.job.c.sweep_id == sweep_id).order_by(t.job.c.ordinal)
         with self.read() as connection:
             return [
@@ -142,7 +142,7 @@ class Sweeps(Database):
         """Cancel the jobs that wait and ask those that run to stop; returns how many of each."""
         mine = t.job.c.sweep_id == sweep_id
         with self.write() as connection:
-            # First, so that nobody adds jobs behind our back.
+            # This is first, so that no controller adds jobs meanwhile.
             connection.execute(update(t.sweep).where(t.sweep.c.id == sweep_id).values(settled=True))
             cancelled = connection.execute(
                 update(t.job)
@@ -165,13 +165,13 @@ class Sweeps(Database):
             return connection.execute(statement).rowcount
 
     def sweeps(self) -> list[SweepRecord]:
-        """All sweeps, the latest first."""
+        """Read all sweeps, the latest first."""
         query = select(t.sweep).order_by(t.sweep.c.submitted_at.desc(), t.sweep.c.id)
         with self.read() as connection:
             return [SweepRecord.model_validate(dict(row)) for row in connection.execute(query).mappings()]
 
     def find_sweep(self, name_or_id: str | None = None) -> SweepRecord:
-        """The sweep of that id, the latest of that name, or the one whose id begins so; None: the latest of all.
+        """Find a sweep by its id, by its name (the latest), or by the beginning of its id; None: the latest of all.
 
         Raises InputError, with suggestions.
         """
@@ -190,7 +190,7 @@ class Sweeps(Database):
         raise InputError(_not_found(name_or_id or "", known, begun))
 
     def latest_generation(self, content_id: str) -> int:
-        """How often this content was begun afresh: 0 never, 1 as CONTENT_ID, n as CONTENT_ID.n."""
+        """Return how often this content was started afresh: 0 never, 1 as CONTENT_ID, n as CONTENT_ID.n."""
         ids = select(t.sweep.c.id).where(
             or_(t.sweep.c.id == content_id, t.sweep.c.id.startswith(f"{content_id}.", autoescape=True))
         )
@@ -226,7 +226,7 @@ def _row(sweep_id: str, job: NewJob) -> dict[str, Any]:
 
 
 def _dumped(spec: JobSpec) -> dict[str, Any]:
-    """The spec as JSON holds it; the jobs of a sweep share most of it."""
+    """Convert the spec to JSON values; the jobs of a sweep share most of them."""
     own = {"measure": _settings(spec.measure), "rungs": [rung.model_dump(mode="json") for rung in spec.rungs]}
     return spec.__dict__ | own | {"asked": spec.asked.model_dump(mode="json") if spec.asked else None}
 
@@ -237,7 +237,7 @@ def _settings(measure: MeasureSettings) -> dict[str, Any]:
 
 
 def _work(spec: JobSpec) -> list[object]:
-    """What a sweep has once: of a study the configuration of a number, whatever its parameters are."""
+    """Return the key that a sweep has once: of a study, the configuration's number, whatever its parameters are."""
     if spec.asked is not None:
         return [spec.kind, spec.asked.study, spec.asked.number, spec.repetition]
     return [spec.kind, spec.point, spec.target, spec.repetition]

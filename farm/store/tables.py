@@ -35,13 +35,13 @@ from sqlalchemy.types import TypeEngine
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """Aware UTC on both sides; SQLite, which has no zones, keeps it as UTC text that sorts."""
+    """A column of aware UTC times; SQLite, which has no zones, keeps them as UTC text that sorts."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse a naive time."""
+        """Reject a naive time, and convert others to UTC."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -50,20 +50,20 @@ class UtcDateTime(TypeDecorator[datetime]):
         return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Give the zone back."""
+        """Add the zone again."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
 
 
 class PlainText(TypeDecorator[str]):
-    """Text of programs that we do not control: PostgreSQL refuses the NUL character."""
+    """A column for text of other programs: PostgreSQL rejects the NUL character."""
 
     impl = Text()
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        """Show NUL as the replacement character."""
+        """Replace NUL by the replacement character."""
         return None if value is None else value.replace("\0", "\ufffd")
 
 
@@ -105,7 +105,7 @@ def _partial(name: str, *columns: str, where: str) -> Index:
 
 
 def _known(name: str, *rest: Any, **options: Any) -> Column[Any]:
-    """Return a column that is never null."""
+    """The base class of the tables: it names their constraints, which migrations need."""
     return Column(name, *rest, nullable=False, **options)
 
 

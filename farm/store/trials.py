@@ -1,4 +1,4 @@
-"""A worker's report becomes a trial, once."""
+"""The command that stores a worker's report as a trial, once."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from farm.store.engine import Database
 from farm.store.outcome import outcome
 from farm.store.samples import sample_row
 
-#: A job in one of these may still take a report of its last attempt.
+#: A job in one of these states may still get a report of its last attempt.
 _OPEN = (JobState.RUNNING, JobState.QUEUED, JobState.FAILED)
 
 #: Built once: building takes longer than running.
@@ -46,14 +46,14 @@ _SETTLE = (
 
 
 class Trials(Database):
-    """What workers bring back."""
+    """The command for reports of workers."""
 
     def complete(self, report: TrialReport) -> bool:
         """Store a report and settle its job, in one transaction; True where it was stored.
 
         False for a report that is stored already, whose job was claimed again or cancelled since, or whose job
-        this store does not know: the caller may forget it. An attempt that outlived its lease is welcome as long as
-        nobody has claimed the job again.
+        this store does not know: the caller may discard it. The report of an attempt that outlived its lease is stored
+        as long as no worker has claimed the job again.
         """
         with self.write() as connection:
             mine = {"of_job": report.job, "mine": report.attempt}
@@ -73,7 +73,7 @@ class Trials(Database):
         return True
 
     def _insert_trial(self, connection: Connection, report: TrialReport) -> bool:
-        """False where this attempt has a trial that is more than a placeholder."""
+        """Insert a trial; False where this attempt has a trial that is more than a placeholder."""
         trial_id = _trial_id(report)
         connection.execute(_FORGET_PLACEHOLDER, {"trial": trial_id})
         row = {
@@ -101,7 +101,7 @@ class Trials(Database):
         return connection.execute(statement, row).one_or_none() is not None
 
     def _insert_environment(self, connection: Connection, content: Mapping[str, JsonValue]) -> str | None:
-        """The id of the environment; None where the trial died before it could tell."""
+        """Insert the environment and return its id; None where the trial died before it reported one."""
         if not content:
             return None
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]

@@ -61,7 +61,7 @@ def test_each_command_has_help(person: Person) -> None:
         assert widest(done.out) <= 80
 
 
-def test_the_version_is_told(person: Person) -> None:
+def test_the_version_is_reported(person: Person) -> None:
     assert re.fullmatch(r"wattfarm \d+\.\d+\.\d+\n", person.runs("--version").out)
 
 
@@ -75,7 +75,7 @@ def test_the_version_is_told(person: Person) -> None:
         (["worker", "--many"], "No such option: --many"),
     ],
 )
-def test_a_wrong_usage_is_told_with_the_right_one(person: Person, arguments: list[str], complaint: str) -> None:
+def test_a_wrong_usage_is_reported_with_the_right_one(person: Person, arguments: list[str], complaint: str) -> None:
     done = person.runs(*arguments)
     assert (done.status, done.out) == (2, "")
     assert done.err.startswith("Usage: farm ")
@@ -132,7 +132,7 @@ def test_status_shows_how_sweeps_stand(measured: Person) -> None:
     assert measured.runs("status", status["sweep"][:6], "--json").json[0]["sweep"] == status["sweep"]
 
 
-def test_watching_what_is_over_says_so(measured: Person) -> None:
+def test_watching_what_is_over_reports_it(measured: Person) -> None:
     done = measured.runs("watch")
     assert (done.status, done.out) == (0, "tiny: 2/2 done\n")
 
@@ -287,7 +287,7 @@ def test_wrong_input_is_one_clear_line(measured: Person, arguments: list[str], m
     assert is_refused(measured.runs(*arguments), message)
 
 
-def test_every_mistake_in_a_sweep_is_told_with_its_place(person: Person) -> None:
+def test_every_mistake_in_a_sweep_is_reported_with_its_place(person: Person) -> None:
     text = "name: x\nkind: inference\nworkload:\n  model: [alexnt]\n  batch_size: [1, abc]\nrepetitons: 2\n"
     for command in ("run", "submit"):
         done = person.runs(command, person.writes_text("bad.yaml", text))
@@ -343,14 +343,14 @@ def test_a_broker_out_of_reach_loses_no_job(person: Person) -> None:
 
 
 @pytest.mark.parametrize("command", ["status", "run", "db upgrade", "db check", "serve", "worker"])
-def test_a_database_out_of_reach_is_said_so(person: Person, command: str) -> None:
+def test_a_database_out_of_reach_is_reported(person: Person, command: str) -> None:
     arguments = [*command.split(), *([person.writes("tiny", TINY)] if command == "run" else [])]
     done = person.runs(*arguments, FARM_DATABASE_URL=f"postgresql://farm:secret@{NO_ONE_LISTENS}/farm")
     assert is_refused(done, "PostgreSQL at 127.0.0.1:1", status=3)
     assert "secret" not in done.err
 
 
-def test_a_home_that_cannot_be_written_is_said_so(person: Person) -> None:
+def test_a_home_that_cannot_be_written_is_reported(person: Person) -> None:
     sweep = person.writes("tiny", TINY)
     below_a_file = str(person.folder / sweep / "home")
     for home, arguments in (("/sys/wattfarm", ["run", sweep]), (below_a_file, ["submit", sweep])):
@@ -366,7 +366,7 @@ def test_a_file_that_is_no_database_is_left_alone(person: Person) -> None:
     assert (person.home / "farm.db").read_text() == "my thesis\n" * 100
 
 
-def test_a_full_disk_is_said_so(person: Person) -> None:
+def test_a_full_disk_is_reported(person: Person) -> None:
     """A limit on the size of files stands in for it."""
     command = ["sh", "-c", 'ulimit -f 20; exec "$@"', "sh", sys.executable, "-m", "farm", "status"]
     env = {**os.environ, "FARM_HOME": str(person.home)}

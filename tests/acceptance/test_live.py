@@ -29,7 +29,7 @@ def requests_of(person: Person) -> list[dict[str, str]]:
     return list(csv.DictReader(person.runs("export", "live", "--rows", "request").out.splitlines()))
 
 
-def test_response_times_are_told_by_policy(served: Person) -> None:
+def test_response_times_are_reported_by_policy(served: Person) -> None:
     told = served.runs("results", "live", "--include-flagged")
     assert told.status == 0
     assert widest(told.out) <= 80

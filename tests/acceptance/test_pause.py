@@ -57,6 +57,6 @@ def test_an_unknown_machine_is_one_line_with_a_suggestion(person: Person, comman
     )
 
 
-def test_the_error_says_that_no_machine_has_joined(person: Person) -> None:
+def test_the_error_shows_that_no_machine_has_joined(person: Person) -> None:
     done = person.runs("pause", "lab1")
     assert (done.status, "none has joined yet" in done.complaint) == (2, True)

@@ -59,7 +59,7 @@ def test_an_export_has_its_factors_and_the_joules_of_its_meter(run: Done, person
     assert {row["source"] for row in measured} == {"busy-cores"}
 
 
-def test_a_report_says_how_it_was_measured(run: Done, person: Person, installed: str) -> None:
+def test_a_report_shows_how_it_was_measured(run: Done, person: Person, installed: str) -> None:
     report = person.runs("report", "sorted", "--format", "md", PYTHONPATH=installed)
     assert report.status == os.EX_OK, report.err
     assert "An array of random numbers is copied and sorted" in report.out
@@ -97,7 +97,7 @@ def test_a_mistake_is_placed_as_in_any_sweep(person: Person, installed: str) -> 
     ]
 
 
-def test_without_the_package_its_sweeps_say_what_to_install(run: Done, person: Person) -> None:
+def test_without_the_package_its_sweeps_show_what_to_install(run: Done, person: Person) -> None:
     known = "imported, inference, layers, serving, training, tuning"
     assert person.runs("results", "sorted").complaint == (
         f"farm: kind 'sorting' is not installed here, only {known}: install the package that brings it, "

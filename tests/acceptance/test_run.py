@@ -46,7 +46,7 @@ def test_a_run_ends_in_a_table(first_run: Done, reader: Person) -> None:
     assert reader.left_behind() == []
 
 
-def test_a_run_without_a_terminal_says_how_far_it_is(first_run: Done) -> None:
+def test_a_run_without_a_terminal_shows_how_far_it_is(first_run: Done) -> None:
     lines = first_run.err.splitlines()
     assert (lines[0], lines[-1]) == ("tiny: 0/2 done", "tiny: 2/2 done")
 
@@ -171,7 +171,7 @@ def test_each_failed_job_is_one_line_with_its_reason(
 
 
 @pytest.mark.slow
-def test_failed_jobs_are_tried_again_when_told(failing: tuple[Person, Done]) -> None:
+def test_failed_jobs_are_tried_again_on_request(failing: tuple[Person, Done]) -> None:
     person, done = failing
     (hint,) = re.findall(r"`farm (retry \w+)` queues these 4 again", done.err)
     again = person.runs("run", "failing.yaml")  # nothing is open: nothing is measured

@@ -46,7 +46,7 @@ def found(file: Path) -> Import:
 # Reading a file
 
 
-def test_rows_become_trials_and_what_is_not_told_stays_unknown(file: Path) -> None:
+def test_rows_become_trials_and_what_is_missing_stays_unknown(file: Path) -> None:
     one, other, again, elsewhere = found(file).trials
     assert (one.factors, one.machine, one.domain) == ({"model": "alexnet", "batch_size": 1}, "a", Domain.WALL)
     assert (one.gross_j, one.net_j, one.duration_s, one.units, one.quality) == (10.0, None, 2.0, 1000, Quality.SAMPLED)
@@ -95,7 +95,7 @@ def test_net_joules_above_the_gross_ones_are_columns_mixed_up(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(("column", "count"), [("units", 10**16), ("repetition", 10**7)])
-def test_counts_that_no_database_keeps_are_told(tmp_path: Path, column: str, count: int) -> None:
+def test_counts_that_no_database_keeps_are_reported(tmp_path: Path, column: str, count: int) -> None:
     path = tmp_path / "many.csv"
     path.write_text(f"model,machine,gross_j,{column}\nalexnet,a,2,{count}\n", encoding="utf-8")
     with pytest.raises(InputError, match=rf"column {column}: expected a whole number from [01] to 1e.* got '{count}'"):
@@ -114,14 +114,14 @@ def test_levels_are_numbers_only_where_they_are_written_so(tmp_path: Path) -> No
     ("text", "message"),
     [("", "theirs.csv: expected a line of column names"), ("Model;Energy\na;1,5\n", "semicolons separate the columns")],
 )
-def test_a_file_without_columns_is_told(tmp_path: Path, text: str, message: str) -> None:
+def test_a_file_without_columns_is_reported(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "theirs.csv"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=message):
         found(path)
 
 
-def test_net_joules_that_nobody_told_are_not_called_uncertain(store: Store, tmp_path: Path) -> None:
+def test_net_joules_that_are_not_in_the_file_are_not_called_uncertain(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "theirs.csv"
     path.write_text("model,batch_size,machine,gross_j\na,1,x,2\na,4,x,1\n", encoding="utf-8")
     factors = {"model": "model", "batch_size": "batch_size"}
@@ -140,7 +140,7 @@ def test_factors_of_any_name_keep_results_apart(store: Store, tmp_path: Path) ->
     assert [(s.labels["depth"], s.gross_j and s.gross_j.mean) for s in found.summaries] == [(1, 2.0), (4, 1.0)]
 
 
-def test_what_is_averaged_over_is_told(store: Store, tmp_path: Path) -> None:
+def test_what_is_averaged_over_is_reported(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "theirs.csv"
     path.write_text("model,batch_size,machine,gross_j\na,1,x,2\na,4,x,1\nb,1,x,5\nb,4,x,3\n", encoding="utf-8")
     factors = {"model": "model", "batch_size": "batch_size"}

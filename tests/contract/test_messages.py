@@ -88,7 +88,7 @@ def test_a_job_that_shall_wait_is_not_published_before_its_time(farm: Store) -> 
     assert [message.job for message in unpublished(farm, 10)] == [job_id(1), job_id(2)]
 
 
-def test_what_is_at_work_is_told_by_queue_submitter_and_priority(farm: Store) -> None:
+def test_what_is_at_work_is_counted_by_queue_submitter_and_priority(farm: Store) -> None:
     other = record("other").model_copy(update={"submitter": "bert"})
     farm.submit(other, [new_job(n, "other", queue="farm.hw.small", priority=0) for n in range(3)])
     assert farm.at_work() == []
@@ -143,7 +143,7 @@ def test_looking_at_the_outbox_does_not_read_every_job(what: str, sqlite_url: st
     assert not any("TEMP B-TREE FOR ORDER BY" in step for step in plans if what == "unpublished")
 
 
-def test_a_published_job_rings_again_only_when_it_has_waited(farm: Store) -> None:
+def test_a_published_job_is_published_again_only_when_it_has_waited(farm: Store) -> None:
     messages = unpublished(farm, 10)
     farm.mark_published(messages[:2])
     assert unpublished(farm, 10) == messages[2:]
@@ -152,7 +152,7 @@ def test_a_published_job_rings_again_only_when_it_has_waited(farm: Store) -> Non
     assert farm.stale_messages(older_than_s=-1, limit=10, sweep_id="other") == []
 
 
-def test_a_ring_is_overtaken_where_a_later_one_no_more_urgent_runs(farm: Store) -> None:
+def test_a_message_is_overtaken_where_a_later_one_no_more_urgent_runs(farm: Store) -> None:
     farm.mark_published(unpublished(farm, 2))
     waits = [JobMessage(job=job_id(0), attempt=0, queue="any"), JobMessage(job=job_id(1), attempt=0, queue="any")]
     assert claim(farm, job_id(1)) is not None
@@ -167,7 +167,7 @@ def test_a_ring_is_overtaken_where_a_later_one_no_more_urgent_runs(farm: Store) 
     assert farm.overtaken_messages(older_than_s=60, limit=10) == []
 
 
-def test_a_claim_between_ring_and_note_is_not_noted_as_published(farm: Store) -> None:
+def test_a_claim_between_sending_and_recording_is_not_recorded_as_published(farm: Store) -> None:
     messages = unpublished(farm, 10)
     claim(farm, job_id(0), lease_s=NO_LEASE_S)
     farm.expire_leases()
@@ -175,7 +175,7 @@ def test_a_claim_between_ring_and_note_is_not_noted_as_published(farm: Store) ->
     assert [message.job for message in unpublished(farm, 10)] == [job_id(0)]
 
 
-def test_unpublish_rings_for_all_that_waits(farm: Store) -> None:
+def test_unpublish_publishes_all_that_waits_again(farm: Store) -> None:
     farm.mark_published(unpublished(farm, 10))
     claim(farm, job_id(1))
     farm.unpublish(SWEEP)

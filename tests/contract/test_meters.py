@@ -173,7 +173,7 @@ class TestContract:
         rig.remove()
         assert rig.remedy in assert_unavailable(rig.make())
 
-    def test_says_when_it_is_lost(self, rig: Rig) -> None:
+    def test_reports_when_it_is_lost(self, rig: Rig) -> None:
         with rig.make() as meter:
             meter.read()
             rig.break_down()
@@ -207,7 +207,7 @@ class TestNvml:
         with NvmlPower(Settings()) as meter:
             assert meter.read()[Domain.GPU].power_w == 100.0
 
-    def test_an_older_driver_tells_its_temperature_too(self, driver: FakeDriver) -> None:
+    def test_an_older_driver_has_its_temperature_too(self, driver: FakeDriver) -> None:
         driver.fails["nvmlDeviceGetTemperatureV"] = real.NVML_ERROR_FUNCTION_NOT_FOUND
         with NvmlPower(Settings()) as meter:
             assert meter.read()[Domain.GPU].temperature_c == 41.0

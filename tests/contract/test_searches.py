@@ -39,7 +39,7 @@ def begun(store: Store) -> Store:
 
 
 def advance(store: Store) -> int:
-    return tuner.advance(store, RECORD, 3).added
+    return tuner.advance(store, RECORD, 3)[0]
 
 
 def finish(store: Store) -> None:
@@ -131,7 +131,7 @@ def test_a_sweep_that_is_settled_gets_no_more_jobs(farm: Store) -> None:
     assert len(farm.jobs(record().id)) == 3
 
 
-def test_searches_tell_how_much_is_over(begun: Store, farm: Store) -> None:
+def test_searches_show_how_much_is_over(begun: Store, farm: Store) -> None:
     assert begun.searches() == [Search(RECORD, 0)]
     assert begun.searches("other") == []
     train(begun, unpublished(begun, 2, ID), failing=[unpublished(begun, 2, ID)[0].job])
@@ -139,7 +139,7 @@ def test_searches_tell_how_much_is_over(begun: Store, farm: Store) -> None:
     assert begun.undecided() == [], "not a matter of repetitions"
 
 
-def test_a_failed_training_is_told_as_failed_and_the_search_goes_on(begun: Store) -> None:
+def test_a_failed_training_is_reported_as_failed_and_the_search_goes_on(begun: Store) -> None:
     failing = unpublished(begun, 1)[0].job
     (failed,) = train(begun, unpublished(begun, 1), [failing])
     assert failed.asked is not None
@@ -208,7 +208,7 @@ def test_energy_is_net_or_else_gross_and_unknown_unless_all_is_known(
     assert found.energies_j == {Domain.CPU: energy_j}
 
 
-def test_searches_without_joules_say_what_to_do(begun: Store) -> None:
+def test_searches_without_joules_show_what_to_do(begun: Store) -> None:
     greedy = tuning_sweep(tuning={"objectives": ["energy"]})
     own = record_of(greedy, sweep_id(greedy))
     begun.submit(own, [job.new(5, 3) for job in tuner.plan(greedy, []).jobs])
@@ -216,10 +216,10 @@ def test_searches_without_joules_say_what_to_do(begun: Store) -> None:
     won = claim(begun, message.job)
     assert won is not None
     assert begun.complete(training_report(won.spec, measurements=()))
-    step = tuner.advance(begun, own, 3)
-    assert step.added == 1
-    assert step.note is not None
-    assert "`farm doctor`" in step.note
+    added, note = tuner.advance(begun, own, 3)
+    assert added == 1
+    assert note is not None
+    assert "`farm doctor`" in note
 
 
 def test_what_does_not_look_at_results_is_the_same_whichever_trial_ends_first(begun: Store) -> None:

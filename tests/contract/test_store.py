@@ -47,7 +47,7 @@ def test_a_machine_that_is_paused_or_drained_wins_nothing(farm: Store, wanted_st
     assert claim(farm, job_id(0)) is not None
 
 
-def test_what_is_wanted_of_a_machine_is_heard_with_its_beat_and_outlives_its_worker(farm: Store) -> None:
+def test_the_wanted_state_comes_with_a_heartbeat_and_outlives_the_worker(farm: Store) -> None:
     assert farm.machine_beat(MACHINE.id, None) == MachineState.ACTIVE
     claim(farm, job_id(0))
     farm.assign(MACHINE.name, MachineState.DRAINING)
@@ -61,14 +61,14 @@ def test_what_is_wanted_of_a_machine_is_heard_with_its_beat_and_outlives_its_wor
     assert farm.assign("another", MachineState.PAUSED) == 0
 
 
-def test_a_ring_that_is_given_back_is_sent_again(farm: Store) -> None:
+def test_a_returned_message_is_sent_again(farm: Store) -> None:
     messages = unpublished(farm, 10)
     farm.mark_published(messages)
     assert farm.return_message(job_id(1), 0)
     assert unpublished(farm, 10) == [messages[1]]
 
 
-def test_a_ring_is_not_given_back_before_its_sender_has_noted_it(farm: Store) -> None:
+def test_a_message_is_not_returned_before_its_sender_has_recorded_it(farm: Store) -> None:
     """Else the note would come after, and nobody would message."""
     messages = unpublished(farm, 10)
     assert not farm.return_message(job_id(1), 0)
@@ -77,7 +77,7 @@ def test_a_ring_is_not_given_back_before_its_sender_has_noted_it(farm: Store) ->
     assert unpublished(farm, 10) == [messages[1]]
 
 
-def test_a_ring_that_is_given_back_too_late_is_forgotten(farm: Store) -> None:
+def test_a_message_that_is_returned_too_late_is_forgotten(farm: Store) -> None:
     farm.mark_published(unpublished(farm, 10))
     claim(farm, job_id(0))
     assert farm.return_message(job_id(0), 0)
@@ -105,7 +105,7 @@ def test_a_job_of_another_version_stays_as_it_was(farm: Store, change: dict[str,
         assert connection.execute(tables.job.select()).all() == before
 
 
-def test_a_stale_ring_wins_nothing(farm: Store) -> None:
+def test_a_stale_message_wins_nothing(farm: Store) -> None:
     assert claim(farm, job_id(0)) is not None
     assert claim(farm, job_id(0)) is None, "already running"
     assert claim(farm, job_id(0), seen=1) is None, "running, whatever was seen"
@@ -327,7 +327,7 @@ def test_cancel_stops_what_waits_and_asks_what_runs(farm: Store) -> None:
     assert farm.progress(SWEEP).is_over
 
 
-def test_a_trial_that_ends_before_it_hears_of_the_cancel_is_kept(farm: Store) -> None:
+def test_a_trial_that_ends_before_it_receives_the_cancel_is_kept(farm: Store) -> None:
     claim(farm, job_id(0))
     farm.cancel(SWEEP)
     assert farm.complete(report(job_id(0), 1))

@@ -232,7 +232,7 @@ def test_a_sweep_that_is_not_found_is_an_error_with_a_hint(sweeps: Store, wanted
         sweeps.find_sweep(wanted)
 
 
-def test_an_empty_store_says_how_to_begin(store: Store) -> None:
+def test_an_empty_store_shows_how_to_begin(store: Store) -> None:
     with pytest.raises(InputError, match="farm submit"):
         store.find_sweep()
 

@@ -151,7 +151,7 @@ def test_measurements_are_those_of_the_export(lab: Store) -> None:
         assert not row["imported"]
 
 
-def test_a_trial_tells_its_state_flags_and_failure(lab: Store) -> None:
+def test_a_trial_shows_its_state_flags_and_failure(lab: Store) -> None:
     lab.complete(report(f"{SWEEP}-12", 1, FailureKind.OOM, machine="lab1"))
     rows = {row["job"]: row for row in ask(lab, "SELECT * FROM v_trial")}
     assert (rows[f"{SWEEP}-8"]["flags"], bool(rows[f"{SWEEP}-8"]["valid"])) == ("below_noise;throttled", False)
@@ -209,7 +209,7 @@ def test_a_query_cannot_write(lab: Store) -> None:
     assert len(ask(lab, "SELECT * FROM v_trial")) == len(before) + 1, "the store writes on"
 
 
-def test_a_query_is_cut_at_its_limit_and_says_so(lab: Store) -> None:
+def test_a_query_is_cut_at_its_limit_and_reports_it(lab: Store) -> None:
     found = lab.query("SELECT trial FROM v_trial ORDER BY trial;", 3)
     assert (len(found.rows), found.is_cut, found.columns) == (3, True, ["trial"])
     assert not lab.query("SELECT trial FROM v_trial", 12).is_cut

@@ -30,7 +30,7 @@ POINTS: Mapping[str, tuple[Point, int]] = {
     "serving": ({"model": MODEL, "policy": "greedy:3", "rate_per_s": 16.0, "requests": 5}, 3),
     "training": ({"model": "simple_cnn", "dataset": "digits", "epochs": 2, "train_size": 64}, 64),
     "layers": ({"model": "simple_cnn", "input": "digits", "batch_size": 4}, 1),
-    "burn": ({"period_s": 0.01, "duty": 0.5}, 1),
+    "burn": ({"period_s": 0.01, "busy_share": 0.5}, 1),
 }
 #: What cannot be had, by kind: what to change in the point, and what the message must name.
 IMPOSSIBLE: Mapping[str, list[tuple[Point, str]]] = {
@@ -71,7 +71,7 @@ IMPOSSIBLE: Mapping[str, list[tuple[Point, str]]] = {
     ],
     "burn": [
         ({"period_s": 0.0}, "period_s"),
-        ({"duty": 1.5}, "duty"),
+        ({"busy_share": 1.5}, "busy_share"),
         ({"colour": "blue"}, "colour"),
     ],
 }
@@ -280,7 +280,7 @@ def test_default_weights_come_from_the_cache(tmp_path: Path, monkeypatch: pytest
     assert all(torch.equal(loaded[name], wanted[name]) for name in wanted)
 
 
-def test_default_weights_without_a_network_say_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_default_weights_without_a_network_show_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_network(*_: object, **__: object) -> None:
         raise URLError("no route to host")
 
@@ -305,7 +305,7 @@ def test_auxiliary_heads_are_left_out(model: str) -> None:
         ("some other bug", RuntimeError, "some other bug"),
     ],
 )
-def test_a_missing_compiler_is_said_so(
+def test_a_missing_compiler_is_reported(
     said: str, raised: type[Exception], match: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_: torch.Tensor) -> None:
@@ -362,7 +362,7 @@ def test_a_burn_is_busy_from_each_multiple_of_its_period_on(monkeypatch: pytest.
         slept_ns.append((now_ns[0], now_ns[0] + round(duration_s * 1e9)))
         now_ns[0] = slept_ns[-1][1]
 
-    workload = ready("burn", period_s=1e-6, duty=0.3)
+    workload = ready("burn", period_s=1e-6, busy_share=0.3)
     monkeypatch.setattr(burn, "time", SimpleNamespace(monotonic_ns=monotonic_ns, sleep=sleep))
     assert [workload.step() for _ in range(3)] == [1, 1, 1]
     assert slept_ns == [(12_346, 13_000), (13_300, 14_000), (14_300, 15_000)]

@@ -16,7 +16,6 @@ from pydantic.fields import FieldInfo
 
 from farm.cli import app as cli
 from farm.model import Claim, Domain, JobSpec, Measurement, Owner, TrialReport, Window, WindowKind
-from farm.store import owner
 from tests.benchmarks.noop_worker import NoSupervisor
 from workers.supervisor import supervisor
 from workers.supervisor.stop import Stop
@@ -26,7 +25,7 @@ KNOWS = "FARM_TEST_KNOWS"
 
 
 class ShamSupervisor(NoSupervisor):
-    """Waits as long as a trial would take; hears of a stop."""
+    """Waits as long as a trial would take, or until a stop is requested."""
 
     def run(self, claim: Claim, stop: Stop) -> TrialReport:
         started, begin_ns = datetime.now(UTC), time.monotonic_ns()
@@ -71,7 +70,7 @@ def _learn(field: str) -> None:
 if __name__ == "__main__":
     with patch.object(supervisor, "Supervisor", ShamSupervisor):
         if AFTER_BOOT in os.environ:
-            patch.object(owner, "owner", _after_boot).start()
+            patch.object(Owner, "of_process", _after_boot).start()
         if KNOWS in os.environ:
             _learn(os.environ[KNOWS])
         cli.main()

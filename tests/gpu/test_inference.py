@@ -60,14 +60,14 @@ def test_a_forked_trial_uses_the_gpu() -> None:
     assert units[WindowKind.MEASURE]
 
 
-def test_a_batch_beyond_the_gpus_memory_is_said_so() -> None:
+def test_a_batch_beyond_the_gpus_memory_is_reported() -> None:
     last = run_trial(batch_size=10**8)[-1]
     assert isinstance(last, protocol.Failed)
     assert last.failure.kind == FailureKind.OOM
     assert "batch_size 100000000" in last.failure.message
 
 
-def test_a_gpu_that_is_not_there_is_said_so() -> None:
+def test_a_gpu_that_is_not_there_is_reported() -> None:
     last = run_trial(device="cuda:99")[-1]
     assert isinstance(last, protocol.Failed)
     assert last.failure.kind == FailureKind.INVALID

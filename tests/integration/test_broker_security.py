@@ -54,7 +54,7 @@ def refused(server: RedisServer) -> set[str]:
         return {str(entry["object"]) for entry in client.acl_log()} - {"client", "client|setinfo"}
 
 
-def test_a_ring_goes_from_controller_and_submitter_to_the_worker(
+def test_a_message_goes_from_controller_and_submitter_to_the_worker(
     server: RedisServer, settings: dict[str, Settings]
 ) -> None:
     publisher = Publisher(settings["controller"])
@@ -110,7 +110,7 @@ def test_a_user_may_do_no_more(what: str, user: str, settings: dict[str, Setting
                 use(client)
 
 
-def test_people_ring_and_take_nothing(settings: dict[str, Settings]) -> None:
+def test_people_publish_and_consume_nothing(settings: dict[str, Settings]) -> None:
     for user in ("submitter", "controller"):
         client = redis.Redis.from_url(settings[user].broker_url)
         with client, pytest.raises(redis.exceptions.NoPermissionError):
@@ -203,7 +203,7 @@ def over_tls(port: int, secrets: Path, user: str, options: str = "", host: str =
     )
 
 
-def test_a_ring_goes_over_tls(tls: tuple[int, Path]) -> None:
+def test_a_message_goes_over_tls(tls: tuple[int, Path]) -> None:
     port, secrets = tls
     options = f"?ssl_ca_certs={secrets / 'ca.crt'}"
     with listener(over_tls(port, secrets, "worker", options)) as (process, out):

@@ -176,7 +176,7 @@ def told(process: psutil.Process) -> list[str]:
         return []
 
 
-def test_what_is_no_ring_is_refused_and_counted(lab: Lab, worker: Process) -> None:
+def test_malformed_messages_are_refused_and_counted(lab: Lab, worker: Process) -> None:
     pickled = envelope(b"cos\nsystem\n(S'touch pickled'\ntR.", "application/x-python-serialize")
     oversized = envelope(b'[[], {"job": "%s", "attempt": 0}, {}]' % (b"x" * 4_000_000))
     with redis.Redis(port=lab.redis.port, username="auditor", password="audit") as client:
@@ -193,7 +193,7 @@ def test_the_controller_answers_its_health_check(lab: Lab) -> None:
         assert b"wattfarm" in answer.read()
 
 
-def test_an_error_tells_no_password(lab: Lab) -> None:
+def test_an_error_shows_no_password(lab: Lab) -> None:
     """Not even to those who ask for a traceback."""
     wrong = f"postgresql://farm:{MARK}@127.0.0.1:1/farm"
     ran = lab.farm("status", "--debug", FARM_DATABASE_URL=wrong, FARM_DATABASE_PASSWORD_FILE="")
@@ -201,7 +201,7 @@ def test_an_error_tells_no_password(lab: Lab) -> None:
     assert "Traceback" in ran.stderr
 
 
-def test_no_password_is_told_anywhere(lab: Lab, worker: Process) -> None:
+def test_no_password_is_shown_anywhere(lab: Lab, worker: Process) -> None:
     """Last: in the logs of an outage, files of the home, every table, exports, and what people saw."""
     lab.redis.kill()
     wait_for("the worker misses Redis", lambda: "Cannot connect to redis" in lab.told("worker"))

@@ -103,7 +103,7 @@ class TestValues:
             assert "wall" in [meter.name for meter in meters]
         assert not any("wall" in line for line in missing)
 
-    def test_a_farm_without_one_says_how_to_set_it_up(self) -> None:
+    def test_a_farm_without_one_shows_how_to_set_it_up(self) -> None:
         assert "FARM_WALL_URL" in assert_unavailable(Wall(load_settings()))
 
 
@@ -128,7 +128,7 @@ class TestTime:
         assert all(b.at_ns - a.at_ns > 2 * PERIOD_S * 1e9 for a, b in pairwise(readings))
         assert meter.update_period_s > 2 * PERIOD_S
 
-    def test_a_power_that_stays_the_same_is_told_again(self, plug: FakePlug) -> None:
+    def test_a_power_that_stays_the_same_is_returned_again(self, plug: FakePlug) -> None:
         with wall(plug, **POWER) as meter:
             readings = [next_reading(meter) for _ in range(3)]
         assert [r.power_w for r in readings] == [10.0] * 3
@@ -142,7 +142,7 @@ class TestTime:
             assert before_ns < next_reading(meter).at_ns < time.monotonic_ns()
 
     @EACH_SOURCE
-    def test_its_clock_and_its_resolution_are_told(self, says: dict[str, str]) -> None:
+    def test_its_clock_and_its_resolution_are_reported(self, says: dict[str, str]) -> None:
         with FakePlug(ahead_s=5.25, step_j=0.5).listening() as plug, wall(plug, **says) as meter:
             next_reading(meter)
             plug.switch()

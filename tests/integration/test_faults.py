@@ -88,7 +88,7 @@ def test_a_worker_killed_in_mid_trial_costs_that_trial_only(farm: Farm, worker: 
     assert measured == [f"{jobs[0]}.2", f"{jobs[1]}.1"]
 
 
-def test_told_to_stop_a_worker_finishes_its_trial_and_leaves_nothing_behind(farm: Farm, worker: Worker) -> None:
+def test_a_stopping_worker_finishes_its_trial_and_leaves_nothing_behind(farm: Farm, worker: Worker) -> None:
     jobs = farm.submit("stopped", 3, measure=SLOW)
     running_trial(worker)
     left = family(worker)
@@ -141,7 +141,7 @@ def test_a_drained_machine_ends_its_trial_and_its_worker_leaves(farm: Farm, work
     assert farm.wait_until_over("drained") == [Trial(job, 1) for job in jobs]
 
 
-def test_told_twice_a_worker_breaks_its_trial_off_and_gives_the_job_back(farm: Farm, worker: Worker) -> None:
+def test_a_worker_stopped_twice_breaks_its_trial_off_and_gives_the_job_back(farm: Farm, worker: Worker) -> None:
     (job,) = farm.submit("broken-off", measure=SLOW.model_copy(update={"window_s": 600}))
     running_trial(worker)
     left = family(worker)
@@ -154,7 +154,7 @@ def test_told_twice_a_worker_breaks_its_trial_off_and_gives_the_job_back(farm: F
     farm.store.cancel("broken-off")
 
 
-def test_a_worker_that_has_no_store_says_so_and_leaves(farm: Farm, tmp_path: Path) -> None:
+def test_a_worker_that_has_no_store_reports_it_and_leaves(farm: Farm, tmp_path: Path) -> None:
     (tmp_path / "folder.db").mkdir()
     worker = farm.start("worker", FARM_DATABASE_URL=f"sqlite:///{tmp_path / 'folder.db'}", FARM_HOME=str(tmp_path))
     assert worker.wait(WITHIN_S) == 3

@@ -82,7 +82,7 @@ def test_a_controller_answers_prometheus(lab: Farm) -> None:
     assert controller.wait(90) == 0
 
 
-def test_an_outage_of_the_database_is_told_and_kills_nobody(lab: Farm) -> None:
+def test_an_outage_of_the_database_is_reported_and_kills_nobody(lab: Farm) -> None:
     controller = lab.start("serve", "--metrics", "0")
     url = address(lab)
     wait_for("the store is up", lambda: scrape(url)["wattfarm_store_up",] == 1)
@@ -159,7 +159,7 @@ def failing(lab: Farm) -> Farm:
     return lab
 
 
-def test_status_tells_what_waits_for_what(failing: Farm) -> None:
+def test_status_shows_what_waits_for_what(failing: Farm) -> None:
     with redis.Redis.from_url(failing.broker_url) as client:
         assert client.dbsize() == 0
     done = farm_command(failing, "status")
@@ -191,7 +191,7 @@ def test_status_leads_to_the_last_words_of_a_trial(failing: Farm) -> None:
     assert "`farm status SWEEP` names those that failed" in refused.err
 
 
-def test_machines_tell_how_they_are(failing: Farm) -> None:
+def test_machines_show_how_they_are(failing: Farm) -> None:
     done = farm_command(failing, "machines")
     assert (done.status, widest(done.out) <= 80) == (0, True)
     assert "version 0.0.9" in " ".join(done.out.split())

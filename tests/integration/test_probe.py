@@ -69,7 +69,7 @@ def test_an_older_driver_has_less_to_be_probed(simulation: Simulation) -> None:
     assert any("no energy counter" in note for note in found.notes)
 
 
-def test_without_a_gpu_nothing_is_loaded_and_the_reason_is_told(tmp_path: Path) -> None:
+def test_without_a_gpu_nothing_is_loaded_and_the_reason_is_noted(tmp_path: Path) -> None:
     never_started = Zygote()
     found = run_probe(Settings(gpu="99", powercap_root=tmp_path), never_started)
     assert never_started._helper is None

@@ -74,14 +74,14 @@ def heard(settings: Settings, queue: str = QUEUE) -> list[tuple[str, int]]:
     return found
 
 
-def test_what_is_rung_is_heard_in_order(settings: Settings) -> None:
+def test_published_messages_are_consumed_in_order(settings: Settings) -> None:
     names = [f"job{n}" for n in (3, 1, 2, 9, 5, 4, 8)]
     Publisher(settings).publish(messages(*names[:4]))
     Publisher(settings).publish(messages(*names[4:]))
     assert [job for job, _ in heard(settings)] == names
 
 
-def test_a_ring_names_the_job_and_the_attempt_seen(settings: Settings) -> None:
+def test_a_message_names_the_job_and_the_attempt_seen(settings: Settings) -> None:
     Publisher(settings).publish([JobMessage(job="abc", attempt=7, queue=QUEUE)])
     assert heard(settings) == [("abc", 7)]
 
@@ -101,14 +101,14 @@ def test_depth_counts_what_waits_in_a_queue(settings: Settings) -> None:
     assert (publisher.depth(QUEUE), publisher.depth("farm.machine.lab1")) == (0, 1)
 
 
-def test_on_redis_the_more_urgent_is_heard_first(redis_url: str, tmp_path: Path) -> None:
+def test_on_redis_the_more_urgent_is_consumed_first(redis_url: str, tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, broker_url=redis_url)
     for job, priority in (("last", 9), ("middle", 5), ("first", 0), ("middle too", 5)):
         Publisher(settings).publish(messages(job, priority=priority))
     assert [job for job, _ in heard(settings)] == ["first", "middle", "middle too", "last"]
 
 
-def test_on_redis_a_worker_hears_its_queues_by_turns(redis_url: str, tmp_path: Path) -> None:
+def test_on_redis_a_worker_consumes_its_queues_by_turns(redis_url: str, tmp_path: Path) -> None:
     """Else jobs for one machine would wait until nobody has any for all."""
     settings = Settings(home=tmp_path, broker_url=redis_url)
     own = "farm.machine.lab1"
@@ -292,7 +292,7 @@ def test_garbage_on_a_queue_is_refused_and_does_not_kill_a_worker(settings: Sett
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_told_to_stop_a_worker_finishes_its_job_and_takes_no_other(number: int, settings: Settings) -> None:
+def test_a_stopping_worker_finishes_its_job_and_takes_no_other(number: int, settings: Settings) -> None:
     with listener(settings) as (process, out):
         Publisher(settings).publish(messages("nap", "another"))
         assert out.readline() == "nap 0\n"
@@ -305,7 +305,7 @@ def test_told_to_stop_a_worker_finishes_its_job_and_takes_no_other(number: int, 
     assert Publisher(settings).depth(QUEUE) == 1
 
 
-def test_an_idle_worker_leaves_when_told(settings: Settings) -> None:
+def test_an_idle_worker_leaves_when_stopped(settings: Settings) -> None:
     with listener(settings) as (process, out):
         Publisher(settings).publish(messages("before"))
         assert out.readline() == "before 0\n"

@@ -76,7 +76,7 @@ def test_a_late_report_takes_the_place_of_the_note_that_it_was_lost(farm: Stores
     assert [row.failure for row in farm["reader"].trial_rows(SWEEP)] == [None]
 
 
-def test_a_controller_plans_rings_and_takes_back(farm: Stores) -> None:
+def test_a_controller_plans_publishes_and_takes_back(farm: Stores) -> None:
     controller = farm["controller"]
     messages = unpublished(controller, 10)
     controller.mark_published(messages)
@@ -190,7 +190,9 @@ def test_roles_and_grants_may_be_run_again(stores: Stores, postgres_admin_url: s
         assert abs((status.last_seen_at - before).total_seconds()) < LEASE_S
 
 
-def test_who_may_not_make_the_tables_hears_that_there_are_none(postgres_admin_url: str, tmp_path: Path) -> None:
+def test_the_error_without_the_right_to_make_tables_is_that_there_are_none(
+    postgres_admin_url: str, tmp_path: Path
+) -> None:
     with fresh_database(postgres_admin_url) as url:
         run_psql(url, DEPLOY / "postgres" / "roles.sql", write_secrets(tmp_path))
         with pytest.raises(SchemaMismatch, match="has no tables yet: run `farm db upgrade`"):

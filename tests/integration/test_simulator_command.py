@@ -111,7 +111,7 @@ def test_an_unknown_board_is_bad_input(person: Person) -> None:
     assert "rtx4090" in done.err
 
 
-def test_without_a_compiler_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_a_compiler_it_shows_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match=r"^the simulated GPU needs a C compiler: install gcc"):
         run("a100", [])
@@ -142,7 +142,7 @@ class TestSetting:
         with pytest.raises(InputError, match="no simulation runs in"):
             use_simulator(nothing)
 
-    def test_a_worker_that_outlives_its_simulation_says_so(self, tmp_path: Path) -> None:
+    def test_a_worker_that_outlives_its_simulation_reports_it(self, tmp_path: Path) -> None:
         meter = NvmlCounter(Settings(simulator=tmp_path / "gone"))
         with pytest.raises(MeterUnavailable, match="has ended: start another, and a new worker"):
             meter.__enter__()

@@ -52,7 +52,7 @@ def test_the_interval_is_that_of_scipy(values: list[float]) -> None:
     assert (found.low, found.high) == pytest.approx((low, high), rel=1e-6, abs=1e-9)
 
 
-def test_one_trial_says_nothing_of_the_spread() -> None:
+def test_one_trial_shows_nothing_of_the_spread() -> None:
     found = mean_interval([3.0])
     assert (found.mean, found.low, found.high, found.half_width) == (3.0, None, None, None)
 

@@ -65,7 +65,7 @@ def test_noise_is_not_called_an_effect() -> None:
     assert "Only 4 values in a cell: add repetitions for a surer result." in notes_of(found)
 
 
-def test_doubts_are_told_in_a_line_each() -> None:
+def test_doubts_are_reported_in_a_line_each() -> None:
     random = Random(4)
     wild = [measured(f"{n}", random.lognormvariate(0, 2 if n % 2 else 0.1), batch=1 + n % 2) for n in range(60)]
     notes = notes_of(analysed(Method.ANOVA, seen(*wild, factors=["batch_size"]), ["batch_size"]))
@@ -77,7 +77,7 @@ def test_doubts_are_told_in_a_line_each() -> None:
     )
 
 
-def test_pairs_say_ratio_size_and_test() -> None:
+def test_pairs_show_ratio_size_and_test() -> None:
     found = analysed(
         Method.PAIRS, seen(*trials(), factors=["batch_size"], where=(("model", "alexnet"),)), ["batch_size"]
     )
@@ -102,7 +102,7 @@ def test_equivalence_needs_more_than_no_difference() -> None:
     assert wide.record["margin"] == 0.99
 
 
-def test_a_mixed_model_tells_how_alike_the_runs_of_a_group_are() -> None:
+def test_a_mixed_model_shows_how_alike_the_runs_of_a_group_are() -> None:
     random = Random(9)
     shifts = [random.gauss(0, 1) for _ in range(8)]
     runs = [
@@ -154,20 +154,20 @@ def test_every_analysis_fits_80_columns(how: Method) -> None:
         (Method.TUKEY, FACTORS, {"correction": Correction.BH}, "--correction: tukey does not use this option"),
     ],
 )
-def test_options_that_do_not_suit_a_method_are_told(
+def test_options_that_do_not_suit_a_method_are_reported(
     how: Method, factors: Sequence[str], options: dict[str, Any], complaint: str
 ) -> None:
     with pytest.raises(InputError, match=complaint):
         analysed(how, seen(*trials()), factors, **options)
 
 
-def test_a_cell_that_flags_have_emptied_says_so() -> None:
+def test_a_cell_that_flags_have_emptied_reports_it() -> None:
     flagged = trials(2, row_flags=(Flag.CONTAMINATED,))[:1]
     with pytest.raises(InputError, match=r"has 1 value, needs 2.*; 1 of 8 trials are left out by their flags"):
         analysed(Method.ANOVA, seen(*flagged, *trials(2)[1:]))
 
 
-def test_an_unknown_method_is_told_with_the_known_ones() -> None:
+def test_an_unknown_method_is_reported_with_the_known_ones() -> None:
     with pytest.raises(InputError, match="METHOD: expected anova, tukey, kruskal"):
         parse_choice("METHOD", "t-test", Method)
 
@@ -190,7 +190,7 @@ def test_a_missing_library_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize("how", [Method.TUKEY, Method.PAIRS, Method.KRUSKAL, Method.EQUIVALENCE])
-def test_of_many_pairs_the_table_has_the_largest_and_tells_where_all_are(how: Method) -> None:
+def test_of_many_pairs_the_table_has_the_largest_and_shows_where_all_are(how: Method) -> None:
     random = Random(5)
     found = [measured(f"{x}.{n}", x * random.gauss(1, 0.01), batch=x) for x in range(1, 16) for n in range(3)]
     shown = analysed(how, seen(*found, factors=["batch_size"]), ["batch_size"])

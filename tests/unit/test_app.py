@@ -24,7 +24,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
         yield made
 
 
-def test_a_ring_that_is_won_is_measured_and_stored(bench: Bench) -> None:
+def test_a_claimed_job_is_measured_and_stored(bench: Bench) -> None:
     bench.worker.serve(job_id(1), 0)
     assert [c.spec.job for c in bench.runner.claims] == [job_id(1)]
     assert bench.trials() == [(job_id(1), 1, None)]
@@ -32,13 +32,13 @@ def test_a_ring_that_is_won_is_measured_and_stored(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(("job", "attempt"), [(job_id(0), 1), (job_id(0), 7), ("unheard", 0)])
-def test_a_stale_ring_does_nothing(job: str, attempt: int, bench: Bench) -> None:
+def test_a_stale_message_does_nothing(job: str, attempt: int, bench: Bench) -> None:
     bench.worker.serve(job, attempt)
     assert bench.runner.claims == []
     assert counts(bench.store) == {JobState.QUEUED: 3}
 
 
-def test_a_ring_heard_twice_is_measured_once(bench: Bench) -> None:
+def test_a_message_consumed_twice_is_measured_once(bench: Bench) -> None:
     bench.worker.serve(job_id(0), 0)
     bench.worker.serve(job_id(0), 0)
     assert bench.trials() == [(job_id(0), 1, None)]
@@ -50,7 +50,7 @@ def test_a_worker_that_starts_is_seen(bench: Bench) -> None:
     assert (machine.owner, machine.version) == (str(ANNE), __version__)
 
 
-def test_the_machine_says_what_it_runs(bench: Bench) -> None:
+def test_the_machine_shows_what_it_runs(bench: Bench) -> None:
     seen: list[str | None] = []
 
     def during(_: Stop) -> None:
@@ -63,7 +63,7 @@ def test_the_machine_says_what_it_runs(bench: Bench) -> None:
     wait_until(lambda: bench.store.machines()[0].running_job is None)
 
 
-def test_a_busy_machine_leaves_the_job_to_the_next_ring(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_busy_machine_leaves_the_job_to_the_next_message(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app, "LOCK_WITHIN_S", 0.05)
     with machine_lock(bench.settings.lock_file):
         bench.worker.serve(job_id(0), 0)
@@ -100,13 +100,13 @@ def test_a_store_that_is_away_at_the_end_gets_the_report_later(bench: Bench) -> 
     assert counts(bench.store) == {JobState.DONE: 1, JobState.QUEUED: 2}
 
 
-def test_a_ring_is_kept_while_the_store_is_away(bench: Bench) -> None:
+def test_a_message_is_kept_while_the_store_is_away(bench: Bench) -> None:
     bench.store.claims_refused = 2
     bench.worker.serve(job_id(0), 0)
     assert bench.trials() == [(job_id(0), 1, None)]
 
 
-def test_told_to_stop_a_worker_does_not_wait_for_the_store(bench: Bench) -> None:
+def test_a_stopping_worker_does_not_wait_for_the_store(bench: Bench) -> None:
     bench.store.claims_refused = 1_000_000
     serving = threading.Thread(target=bench.worker.serve, args=(job_id(0), 0))
     serving.start()
@@ -270,7 +270,7 @@ def test_the_heart_beats_on_after_any_error(bench: Bench, monkeypatch: pytest.Mo
     wait_until(lambda: bench.store.machines()[0].last_seen_at > seen_at)
 
 
-def test_a_lock_file_that_cannot_be_is_said_at_the_start(tmp_path: Path, bench: Bench) -> None:
+def test_a_lock_file_that_cannot_be_is_reported_at_the_start(tmp_path: Path, bench: Bench) -> None:
     with pytest.raises(InputError, match="FARM_LOCK_FILE"):
         bench.new_worker(lock_file=tmp_path / "nowhere" / "lock").start()
 

@@ -138,7 +138,7 @@ def test_a_capability_stands_for_itself_where_others_have_a_queue() -> None:
     assert is_capability(queue_of("cpu.model ~ EPYC and gpu.ecc = true"))
 
 
-def test_all_that_may_be_asked_for_is_what_workers_tell() -> None:
+def test_all_that_may_be_asked_for_is_what_workers_register() -> None:
     """Facts and fingerprint are in packages that do not know each other."""
     here = fingerprint.machine(Settings()).hardware
     told = {f"gpu.{name}" for name in fingerprint._GPU_FACTS}

@@ -21,7 +21,7 @@ def test_the_models_are_torchvisions() -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_what_is_published_of_a_network_is_what_torchvision_says(model: str) -> None:
+def test_what_is_published_of_a_network_is_what_torchvision_has(model: str) -> None:
     models = pytest.importorskip("torchvision.models")
     weights, network = models.get_model_weights(model), NETWORKS[model]
     default = weights.DEFAULT

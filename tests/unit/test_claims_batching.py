@@ -95,7 +95,7 @@ def test_flagged_trials_are_left_out_unless_they_are_asked_for() -> None:
     assert (all_of_them.basis.trials, all_of_them.basis.flagged) == (20, 20)
 
 
-def test_too_few_without_the_flagged_says_what_would_help() -> None:
+def test_too_few_without_the_flagged_shows_what_would_help() -> None:
     sound, flagged = inference({"alexnet": {1: 10}}), inference({"alexnet": {16: 5}}, flags=(Flag.THROTTLED,))
     few = found(findings(trials([*sound, *flagged])), "energy-by-batch")
     assert few.because == (
@@ -168,7 +168,7 @@ def test_trials_of_many_years_decide_where_there_are_such() -> None:
     assert found(findings(many, few), "energy-outgrows-accuracy").verdict is UNCLEAR
 
 
-def test_few_papers_cannot_tell_a_decade() -> None:
+def test_few_papers_cannot_show_a_decade() -> None:
     few = best_batch_only({model: DECADE[model] for model in ("alexnet", "resnet18", "convnext_base")})
     decade = judged("energy-outgrows-accuracy", few)
     assert decade.verdict is UNCLEAR

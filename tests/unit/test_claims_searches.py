@@ -33,7 +33,7 @@ def test_strategies_cost_alike(joules: Sequence[float], verdict: Verdict) -> Non
     assert judged("strategies-cost-alike", studies).verdict is verdict
 
 
-def test_one_search_a_strategy_cannot_tell_costs() -> None:
+def test_one_search_a_strategy_cannot_show_costs() -> None:
     alone = judged("strategies-cost-alike", [study("random", 1, LATE), study("gp-pi", 1, LATE)])
     assert alone.verdict is UNCLEAR
     assert alone.because.startswith("one trial counts of strategy=gp-pi")

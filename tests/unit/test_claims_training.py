@@ -69,7 +69,7 @@ def test_energy_buys_little_accuracy(conv: float, accuracy: Mapping[int, float],
     assert judged("energy-buys-little-accuracy", cells(conv=conv), accuracy=accuracy).verdict is verdict
 
 
-def test_unknown_accuracies_tell_nothing() -> None:
+def test_unknown_accuracies_show_nothing() -> None:
     own = found(findings(trials(trainings(cells())), {}), "energy-buys-little-accuracy")
     assert (own.verdict, own.figures) == (UNCLEAR, ())
 

@@ -76,7 +76,7 @@ def test_sweeps_meet_in_equal_points_and_what_differs_throughout_is_compared() -
     assert found.record["overall"]["ratio"] == pytest.approx(0.5)
 
 
-def test_equal_sweeps_are_not_told_apart() -> None:
+def test_equal_sweeps_do_not_differ() -> None:
     found = between(trials(prefix="a"), trials(prefix="b"))
     assert found.record["overall"]["ratio"] == pytest.approx(1)
     assert found.findings[0].startswith("cannot tell whether the energy of A and B differs over 4 points")
@@ -90,7 +90,7 @@ def test_equal_sweeps_are_not_told_apart() -> None:
         ("model=alexnet,batch_size=1", "model=vit_b_16", r"a side has several levels of batch_size \(1, 16\)"),
     ],
 )
-def test_sides_that_cannot_be_compared_are_told(a: str, b: str, complaint: str) -> None:
+def test_sides_that_cannot_be_compared_are_reported(a: str, b: str, complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
         compared(a, b)
 

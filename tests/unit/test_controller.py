@@ -83,7 +83,7 @@ def test_a_broker_that_is_away_does_not_widen_the_window(store: Store, publisher
     publishing = controller(store, publisher, OTHER)
     publisher.is_away = True
     for _ in range(5):
-        publishing.round()
+        publishing.make_round()
     publisher.is_away = False
     assert publishing.publish() == SMALLEST
 
@@ -184,28 +184,28 @@ def test_of_a_capability_the_first_claim_wins_and_the_other_message_is_stale(
     assert asking.claim(second.job, second.attempt, BERT, "lab2", 60) is None
 
 
-def test_a_controller_may_ring_for_one_sweep_only(store: Store, publisher: FakePublisher) -> None:
+def test_a_controller_may_publish_one_sweep_only(store: Store, publisher: FakePublisher) -> None:
     store.submit(record(OTHER), [new_job(0, OTHER)])
-    controller(store, publisher, OTHER).round()
+    controller(store, publisher, OTHER).make_round()
     assert publisher.take() == [(f"{OTHER}-0", 0)]
-    controller(store, publisher).round()
+    controller(store, publisher).make_round()
     assert publisher.take() == ALL
 
 
-def test_what_could_not_be_rung_is_rung_later(
+def test_what_could_not_be_published_is_published_later(
     store: Store, publisher: FakePublisher, caplog: pytest.LogCaptureFixture
 ) -> None:
     publisher.is_away = True
     with pytest.raises(BrokerUnavailable):
         controller(store, publisher).publish()
-    controller(store, publisher).round()
+    controller(store, publisher).make_round()
     assert "does not answer" in caplog.text
     publisher.is_away = False
-    controller(store, publisher).round()
+    controller(store, publisher).make_round()
     assert publisher.take() == ALL
 
 
-def test_a_lost_message_is_rung_again_where_the_queue_is_empty(store: Store, publisher: FakePublisher) -> None:
+def test_a_lost_message_is_published_again_where_the_queue_is_empty(store: Store, publisher: FakePublisher) -> None:
     publishing = controller(store, publisher, grace_s=1e-9)
     publishing.publish()
     publisher.take()
@@ -222,7 +222,9 @@ def test_a_message_is_given_its_time(store: Store, publisher: FakePublisher) -> 
     assert publishing.publish_again() == 0
 
 
-def test_a_lost_message_is_rung_again_where_later_ones_were_heard(store: Store, publisher: FakePublisher) -> None:
+def test_a_lost_message_is_published_again_where_later_ones_were_consumed(
+    store: Store, publisher: FakePublisher
+) -> None:
     """The queue need not be empty: that may take days."""
     publishing = controller(store, publisher, grace_s=1e-9)
     publishing.publish()
@@ -254,7 +256,7 @@ def test_a_job_that_runs_is_not_published(store: Store, publisher: FakePublisher
     publishing.publish()
     assert claim(store, job_id(1)) is not None
     publisher.take()
-    publishing.round()
+    publishing.make_round()
     assert publisher.take() == [ALL[0], ALL[2]]
 
 
@@ -265,29 +267,29 @@ def test_a_silent_worker_loses_its_job_which_is_published_anew(
     publishing.publish()
     publisher.take()
     assert claim(store, job_id(0), lease_s=NO_LEASE_S) is not None
-    publishing.round()
+    publishing.make_round()
     assert publisher.take() == [(job_id(0), 1)]
     assert job_id(0) in caplog.text
     (lost,) = store.failures(SWEEP)
     assert (lost.failure.kind, lost.attempt, lost.state) == (FailureKind.LOST, 1, JobState.QUEUED)
     assert claim(store, job_id(0), 1, BERT) is not None
     assert store.complete(report(job_id(0), 2))
-    publishing.round()
+    publishing.make_round()
     assert publisher.take() == []
 
 
 def test_a_broker_that_is_away_does_not_keep_leases_from_running_out(store: Store, publisher: FakePublisher) -> None:
     assert claim(store, job_id(0), lease_s=NO_LEASE_S) is not None
     publisher.is_away = True
-    controller(store, publisher).round()
+    controller(store, publisher).make_round()
     assert counts(store) == {JobState.QUEUED: 3}
 
 
 def test_two_controllers_do_no_harm(store: Store, publisher: FakePublisher) -> None:
     """At worst a job is published twice, and the second message is stale."""
     one, two = controller(store, publisher), controller(store, publisher)
-    one.round()
-    two.round()
+    one.make_round()
+    two.make_round()
     assert publisher.take() == ALL
 
 
@@ -313,14 +315,14 @@ def test_while_a_queue_runs_empty_rounds_follow_one_another_sooner(
     assert published == [SMALLEST, 1]
 
 
-def test_serving_goes_on_through_outages_until_told_to_stop(
+def test_serving_goes_on_through_outages_until_it_is_stopped(
     store: Store, publisher: FakePublisher, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("farm.scheduling.controller.PERIOD_S", 0.001)
     stop = threading.Event()
     publishing = controller(store, publisher)
     rounds = 0
-    true_round = publishing.round
+    true_round = publishing.make_round
 
     def round_() -> None:
         nonlocal rounds
@@ -330,7 +332,7 @@ def test_serving_goes_on_through_outages_until_told_to_stop(
         true_round()
         stop.set()
 
-    monkeypatch.setattr(publishing, "round", round_)
+    monkeypatch.setattr(publishing, "make_round", round_)
     publishing.serve(stop)
     assert rounds == 3
     assert publisher.take() == ALL

@@ -37,12 +37,12 @@ def test_a_point_that_is_not_sure_enough_is_repeated_as_often_as_it_may(store: S
     publishing = controller(store, publisher, OTHER)
     measured = []
     for _ in range(2):
-        publishing.round()
+        publishing.make_round()
         ((job, _),) = publisher.take()
         assert claim(store, job) is not None
         assert store.complete(report(job, 1))
         measured.append(job)
-    publishing.round()
+    publishing.make_round()
     assert publisher.take() == []
     assert store.progress(OTHER).is_over
     jobs = store.jobs(OTHER)
@@ -65,7 +65,7 @@ def test_a_trial_that_is_over_makes_the_next_and_the_last_settles_the_sweep(
     publishing = controller(searching, publisher)
     trained = 0
     while True:
-        publishing.round()
+        publishing.make_round()
         messages, publisher.published = publisher.published, []
         if not messages:
             break
@@ -80,7 +80,7 @@ def test_a_search_without_news_is_not_looked_at(
     looks: list[str] = []
     advance = tuner.advance
 
-    def look(store: Store, search: SweepRecord, attempts: int) -> tuner.Advance:
+    def look(store: Store, search: SweepRecord, attempts: int) -> tuple[int, str | None]:
         looks.append(search.id)
         return advance(store, search, attempts)
 
@@ -138,7 +138,7 @@ def test_a_controller_of_one_sweep_asks_for_no_other(searching: Store, publisher
     assert controller(searching, publisher, SEARCH_ID).search() == 4
 
 
-def test_joules_that_nobody_knows_are_told_of_once(
+def test_unknown_joules_are_logged_once(
     store: Store, publisher: FakePublisher, caplog: pytest.LogCaptureFixture
 ) -> None:
     greedy = tuning_sweep(tuning={"objectives": ["energy"]})
@@ -160,7 +160,7 @@ def test_a_cancelled_search_is_taken_up_again_where_it_was(searching: Store, pub
     train(searching, unpublished(searching, 1, SEARCH_ID))
     before = [job.id for job in searching.jobs(SEARCH_ID)]
     assert searching.cancel(SEARCH_ID) == (3, 0)
-    publishing.round()
+    publishing.make_round()
     assert searching.progress(SEARCH_ID).is_over
     again = submission.enqueue(SEARCH, "", searching, Settings())
     assert (again.jobs, again.added, again.total) == (9, 4, 20), "three that were cancelled, and the next of one study"

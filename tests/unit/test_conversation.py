@@ -42,7 +42,7 @@ def started(end: TrialEnd) -> None:
     assert isinstance(end.receive(), protocol.Start)
 
 
-def test_what_a_trial_says_is_kept_and_each_edge_is_metered(stop: Stop) -> None:
+def test_what_a_trial_sends_is_kept_and_each_edge_is_metered(stop: Stop) -> None:
     meter = ConstantMeter()
     events, trial = events_of(measured, stop, meter)
     assert events.failure is None
@@ -130,7 +130,9 @@ def test_a_failure_is_taken_at_its_word_and_what_came_before_is_kept(kind: Failu
         (ExitStatus(), "the trial exited without a final event, exit status unknown"),
     ],
 )
-def test_a_trial_that_dies_has_crashed_and_it_is_said_of_what(status: ExitStatus, message: str, stop: Stop) -> None:
+def test_a_trial_that_dies_has_crashed_and_the_failure_names_the_cause(
+    status: ExitStatus, message: str, stop: Stop
+) -> None:
     def script(end: TrialEnd) -> ExitStatus:
         started(end)
         end.send(protocol.Edge())
@@ -140,7 +142,7 @@ def test_a_trial_that_dies_has_crashed_and_it_is_said_of_what(status: ExitStatus
     assert events.failure == Failure(kind=FailureKind.CRASHED, message=message, signal=status.signal)
 
 
-def test_a_trial_that_is_dead_before_it_is_told_anything_has_crashed(stop: Stop) -> None:
+def test_a_trial_that_is_dead_before_it_gets_an_order_has_crashed(stop: Stop) -> None:
     events, _ = events_of(lambda _: ExitStatus(signal=signal.SIGBUS), stop)
     assert events.failure is not None
     assert (events.failure.kind, events.failure.signal) == (FailureKind.CRASHED, signal.SIGBUS)
@@ -171,7 +173,7 @@ def test_a_trial_that_talks_all_the_time_has_a_time_limit_too(stop: Stop) -> Non
     assert trial.is_killed
 
 
-def test_a_trial_that_said_its_last_word_and_does_not_leave_is_killed(stop: Stop) -> None:
+def test_a_trial_that_sent_its_final_event_and_does_not_exit_is_killed(stop: Stop) -> None:
     def script(end: TrialEnd) -> ExitStatus:
         started(end)
         end.send(protocol.Done())

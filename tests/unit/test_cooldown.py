@@ -60,7 +60,7 @@ def test_a_board_passes_once_it_is_at_rest(stop: Stop, states: list[tuple[float,
 
 
 @pytest.mark.parametrize("state", [WARM, (51.6, 30.0), (50.0, 32.1)])
-def test_a_board_that_stays_warm_is_said_to(stop: Stop, state: tuple[float, float]) -> None:
+def test_a_board_that_stays_warm_has_a_note(stop: Stop, state: tuple[float, float]) -> None:
     note = cool_down(Board(state), REST, PERIOD_S, at_most_s=0.02, stop=stop)
     assert note == f"not at rest after 0.02 s: {state[0]:.0f} W at {state[1]:.0f} °C, rest is 50 W at 30 °C"
 

@@ -37,7 +37,7 @@ def test_a_secret_is_one_line_with_or_without_its_end(secret: Path, end: str) ->
 @pytest.mark.parametrize(
     ("content", "reason"),
     [(b"", "expected one line in .*, found none"), (b"\n", "found none"), (b"hunter2\nx", "found several"),
-     (b"hunter2\xff", "it is no text"), (None, "No such file")],
+     (b"hunter2\xff", "it is not text"), (None, "No such file")],
 )  # fmt: skip
 def test_a_file_that_holds_no_secret_is_one_clear_line(secret: Path, content: bytes | None, reason: str) -> None:
     if content is not None:
@@ -160,7 +160,7 @@ WRONG_DATABASES = [
 
 
 @pytest.mark.parametrize("url", WRONG_BROKERS)
-def test_an_error_of_the_broker_tells_no_password(url: str, tmp_path: Path) -> None:
+def test_an_error_of_the_broker_shows_no_password(url: str, tmp_path: Path) -> None:
     """Neither does the traceback that --debug shows."""
     with pytest.raises(FarmError) as caught:
         Publisher(Settings(home=tmp_path, broker_url=url)).check()
@@ -168,7 +168,7 @@ def test_an_error_of_the_broker_tells_no_password(url: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("url", WRONG_DATABASES)
-def test_an_error_of_the_database_tells_no_password(url: str) -> None:
+def test_an_error_of_the_database_shows_no_password(url: str) -> None:
     with pytest.raises(FarmError) as caught:
         Store.open(url)
     assert MARK not in "".join(traceback.format_exception(caught.value))

@@ -265,7 +265,7 @@ def test_cifar10_is_unpacked_from_its_archive(tmp_path: Path, monkeypatch: pytes
     assert_is_the_written_cifar10(load("cifar10", Options(seed=1, data_root=root)))
 
 
-def test_without_a_network_mnist_says_what_to_put_where(tmp_path: Path) -> None:
+def test_without_a_network_mnist_shows_what_to_put_where(tmp_path: Path) -> None:
     assert refusal("fashion_mnist", data_root=tmp_path) == (
         "dataset: fashion_mnist: Error downloading train-images-idx3-ubyte.gz: put train-images-idx3-ubyte.gz, "
         "train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz, t10k-labels-idx1-ubyte.gz of "
@@ -274,7 +274,7 @@ def test_without_a_network_mnist_says_what_to_put_where(tmp_path: Path) -> None:
     )
 
 
-def test_without_a_network_cifar10_says_what_to_put_where(tmp_path: Path) -> None:
+def test_without_a_network_cifar10_shows_what_to_put_where(tmp_path: Path) -> None:
     assert refusal("cifar10", data_root=tmp_path) == (
         "dataset: cifar10: <urlopen error no network>: put https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz "
         f"into {tmp_path}, in place of what is there, or give another data_root"
@@ -322,7 +322,7 @@ def test_a_broken_cifar10_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("name", "shape"), [("synthetic_fashion_mnist", (1, 28, 28)), ("synthetic_cifar10", (3, 32, 32))]
 )
-def test_synthetic_images_have_the_shape_of_the_real_and_say_so(name: str, shape: tuple[int, int, int]) -> None:
+def test_synthetic_images_have_the_shape_of_the_real_and_report_it(name: str, shape: tuple[int, int, int]) -> None:
     dataset = load(name, Options(seed=1, train_size=2500, validation_size=500))
     assert dataset.shape == shape
     assert (len(dataset.train), len(dataset.validation)) == (2500, 500)

@@ -42,7 +42,7 @@ def test_a_gpu_is_named_and_torch_must_be_able_to_use_it(
     assert all("install a build with CUDA" in check.detail for check in rest)
 
 
-def test_one_of_several_gpus_says_which_is_metered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_one_of_several_gpus_shows_which_is_metered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     first, *_ = found(monkeypatch, tmp_path, gpu={**GPU, "count": 4})["gpu"]
     assert "the first of 4: a trial meters the one it runs on" in first.detail
 

@@ -123,7 +123,7 @@ def test_what_the_board_draws_more_in_the_guards_is_taken_off() -> None:
 @pytest.mark.parametrize(
     ("averaging_s", "rest_since_s"), [(None, 0.0), (1.0, 0.0), (0.1, 0.9)], ids=["unknown", "long", "just after work"]
 )
-def test_a_sensor_that_may_still_see_work_says_nothing_of_the_guards(
+def test_a_sensor_that_may_still_see_work_shows_nothing_of_the_guards(
     averaging_s: float | None, rest_since_s: float
 ) -> None:
     counted = counter([(0.9, 0.0), (3.15, 1 + 220 + 1.5)])

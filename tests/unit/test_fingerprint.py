@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from farm.model import Owner
 from farm.settings import Settings
-from farm.store.owner import owner
 from tests.contract.meter_fakes import FakeDriver
 from workers.agent.fingerprint import machine
 from workers.trial.environment import environment
@@ -151,11 +151,11 @@ class TestMachine:
         assert machine(settings(), root).hardware_class == hardware_class
 
     def test_the_name_defaults_to_the_hosts(self) -> None:
-        assert machine(settings("")).name == owner().host
+        assert machine(settings("")).name == Owner.of_process().host
 
 
 def test_the_owner_of_a_lease_is_this_process_in_this_boot() -> None:
-    me = owner()
+    me = Owner.of_process()
     assert me.pid == os.getpid()
     assert me.boot_id == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
@@ -173,7 +173,7 @@ class TestEnvironment:
         assert variables["OMP_NUM_THREADS"] == "2"
         assert "MKL_NUM_THREADS" not in variables
 
-    def test_tells_of_torch_what_a_trial_sees(self) -> None:
+    def test_has_the_torch_of_a_trial(self) -> None:
         torch = pytest.importorskip("torch")
         facts = environment()["torch"]
         assert isinstance(facts, dict)

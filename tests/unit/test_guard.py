@@ -37,7 +37,7 @@ def holder(path: Path) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-def test_a_second_trial_is_told_who_holds_the_machine(path: Path, holder: subprocess.Popen[str]) -> None:
+def test_the_error_of_a_second_trial_names_the_holder_of_the_machine(path: Path, holder: subprocess.Popen[str]) -> None:
     with pytest.raises(MachineBusy, match=rf"process {holder.pid} holds {path}"), machine_lock(path, timeout_s=0.2):
         pass
 

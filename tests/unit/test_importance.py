@@ -43,7 +43,7 @@ def test_what_the_figure_depends_on_matters_most() -> None:
     assert set(found) == {"lr", "batch_size", "optimizer"}
 
 
-def test_too_few_or_equal_figures_tell_nothing() -> None:
+def test_too_few_or_equal_figures_show_nothing() -> None:
     several = configurations(LEAST_CONFIGURATIONS)
     assert importance(SPACE, [(c, None if c.number == 0 else float(c.number)) for c in several]) is None
     assert importance(SPACE, [(c, 1.0) for c in several]) is None

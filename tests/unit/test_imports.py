@@ -55,6 +55,6 @@ for name in names:
     assert not loaded & {"workers", *heavy}
 
 
-def test_each_command_says_in_one_line_what_it_does() -> None:
+def test_each_command_shows_in_one_line_what_it_does() -> None:
     lines = {name: text.partition("\n")[0] for name, text in HELP.items()}
     assert [name for name, line in lines.items() if not line.endswith(".") or len(line) > LONGEST] == []

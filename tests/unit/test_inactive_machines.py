@@ -24,7 +24,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
         yield made
 
 
-def test_a_paused_machine_ends_its_trial_gives_the_next_ring_back_and_waits(bench: Bench) -> None:
+def test_a_paused_machine_ends_its_trial_returns_the_next_message_and_waits(bench: Bench) -> None:
     def during(_: Stop) -> None:
         bench.store.assign(MACHINE.name, MachineState.PAUSED)
 
@@ -43,7 +43,7 @@ def test_a_paused_machine_ends_its_trial_gives_the_next_ring_back_and_waits(benc
     assert bench.trials() == [(job_id(0), 1, None), (job_id(1), 1, None)]
 
 
-def test_a_ring_that_is_heard_before_its_sender_has_noted_it_is_given_back_all_the_same(bench: Bench) -> None:
+def test_a_message_consumed_before_its_sender_has_recorded_it_is_returned_all_the_same(bench: Bench) -> None:
     bench.store.assign(MACHINE.name, MachineState.PAUSED)
     bench.store.return_message(job_id(0), 0)
     sent = bench.store.unpublished(SWEEP, "any", 10)
@@ -57,7 +57,7 @@ def test_a_ring_that_is_heard_before_its_sender_has_noted_it_is_given_back_all_t
     assert bench.trials() == []
 
 
-def test_a_paused_worker_leaves_when_told(bench: Bench) -> None:
+def test_a_paused_worker_leaves_when_stopped(bench: Bench) -> None:
     bench.store.assign(MACHINE.name, MachineState.PAUSED)
     serving = bench.serve_in_background(job_id(0))
     wait_until(lambda: bench.publishing() == [job_id(0)])
@@ -102,14 +102,14 @@ def test_a_worker_that_starts_on_a_drained_machine_joins_and_waits(bench: Bench)
     wait_until(lambda: state.should_stop == 0)
 
 
-def test_a_busy_machine_gives_the_ring_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_busy_machine_returns_the_message(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app, "LOCK_WITHIN_S", 0.05)
     with machine_lock(bench.settings.lock_file):
         bench.worker.serve(job_id(0), 0)
     assert bench.publishing() == [job_id(0)]
 
 
-def test_a_worker_that_waits_for_a_busy_machine_leaves_when_told(bench: Bench) -> None:
+def test_a_worker_that_waits_for_a_busy_machine_leaves_when_stopped(bench: Bench) -> None:
     with machine_lock(bench.settings.lock_file):
         serving = bench.serve_in_background(job_id(0))
         serving.join(0.2)
@@ -132,7 +132,7 @@ def test_a_worker_that_cannot_read_a_job_gives_it_back_and_leaves(bench: Bench) 
     assert counts(bench.store) == {JobState.QUEUED: 2, JobState.RUNNING: 1}
 
 
-def test_a_worker_that_hears_nothing_while_messages_wait_ends(
+def test_a_worker_that_receives_nothing_while_messages_wait_ends(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     ended: list[int] = []
@@ -152,7 +152,7 @@ def test_a_worker_that_hears_nothing_while_messages_wait_ends(
 
 
 @pytest.mark.parametrize("state_of_broker", ["empty", "away"])
-def test_a_worker_that_has_nothing_to_hear_stays(state_of_broker: str) -> None:
+def test_a_worker_without_messages_stays(state_of_broker: str) -> None:
     broker = Broker()
     broker.trouble = BrokerUnavailable("away") if state_of_broker == "away" else None
     watchdog = Watchdog(broker, ["any"], within_s=0.05)

@@ -169,7 +169,7 @@ def test_self_attention_gets_one_tensor_again() -> None:
     assert query is given["value"]
     assert given["need_weights"] is False
     assert query.requires_grad
-    (moved,), kept = leaves.moved(((query,), given), "cpu")
+    (moved,), kept = leaves.copy_to(((query,), given), "cpu")
     assert moved is kept["key"]
     assert moved is not query
 
@@ -287,7 +287,7 @@ def test_the_whole_without_a_type_shares_its_parameters_and_leaves_the_whole_as_
     assert isinstance(network[3], nn.ReLU)
 
 
-def test_what_a_network_cannot_go_without_is_said() -> None:
+def test_what_a_network_cannot_go_without_is_reported() -> None:
     whole, found = taken_apart(Asking(), (2, 4))
     subjects, kept = parts.ablated(whole, found, "cpu")
     assert [subject.ablated for subject in subjects] == ["Linear", "ReLU"]
@@ -297,7 +297,7 @@ def test_what_a_network_cannot_go_without_is_said() -> None:
 
 def test_a_module_of_two_names_is_taken_out_at_both() -> None:
     relu = nn.ReLU()
-    ablated = leaves.without(nn.Sequential(nn.Linear(2, 2), relu, nn.Linear(2, 2), relu), ["1"])
+    ablated = leaves.remove_layers(nn.Sequential(nn.Linear(2, 2), relu, nn.Linear(2, 2), relu), ["1"])
     assert [type(module).__name__ for module in ablated.children()] == ["Linear", "Identity", "Linear", "Identity"]
 
 
@@ -335,7 +335,7 @@ def test_every_part_runs_again_and_again(point: Point) -> None:
     assert all(part.input_shape[0] == point.get("batch_size", 16) for part in forward if part.kind == "whole")
 
 
-def test_parts_say_what_they_are() -> None:
+def test_parts_show_what_they_are() -> None:
     workload = ready()
     whole, back, conv, *_ = workload.parts
     assert (whole.kind, whole.pass_, whole.count, whole.input_shape) == ("whole", "forward", 1, (4, 1, 8, 8))

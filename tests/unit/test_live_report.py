@@ -119,7 +119,7 @@ def test_saturation_is_a_note_that_leaves_nothing_out() -> None:
         (loads("greedy:8", "fixed:8", trials=1), None),
     ],
 )
-def test_policies_that_cannot_be_told_apart_have_a_doubt(trials: list[Shown], is_clear: bool | None) -> None:
+def test_policies_that_do_not_differ_clearly_have_a_doubt(trials: list[Shown], is_clear: bool | None) -> None:
     found = document(*trials).findings
     assert len(found) == 2
     assert all(sentence.endswith(f"){doubt(is_clear)}.") for sentence in found)

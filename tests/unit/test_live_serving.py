@@ -167,7 +167,7 @@ def test_flagged_trials_are_left_out_of_times_too() -> None:
 
 
 @pytest.mark.parametrize("load", [0.3, 0.6])
-def test_the_mean_wait_of_m_d_1_is_what_theory_says(load: float) -> None:
+def test_the_mean_wait_of_m_d_1_is_that_of_theory(load: float) -> None:
     """load / (2 (1 - load)) services of 5 ms, which 20 trials of 5,000 requests come near."""
     trials = [[drawn(seed, load / 0.005, count=5000)] for seed in range(20)]
     live = summed_up(*trials, rate_per_s=load / 0.005)

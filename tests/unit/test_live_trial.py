@@ -139,7 +139,7 @@ def test_a_fixed_batch_is_always_full() -> None:
     assert {len(times) % 4 for times in found} == {0}
 
 
-def test_what_comes_faster_than_it_can_be_served_is_said() -> None:
+def test_what_comes_faster_than_it_can_be_served_is_reported() -> None:
     said = led(Napping(Policy.greedy(1), Constant(2000.0), 20))
     (doubt,) = [event for event in said if isinstance(event, protocol.Doubt) and event.flag == Flag.SATURATED]
     assert doubt.note.startswith("2000 requests/s, and greedy:1 can serve ")

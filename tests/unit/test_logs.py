@@ -43,7 +43,7 @@ def records(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 
 def test_a_line_is_an_object_with_what_it_is_about(capsys: pytest.CaptureFixture[str]) -> None:
     logs.set_up("json", verbose=True, machine="lab1")
-    with logs.about(trial="job.1", job="job", sweep="abc"):
+    with logs.add_ids(trial="job.1", job="job", sweep="abc"):
         log.info("job %s attempt %d: begins", "job", 1)
     log.warning("nothing to do")
     first, second = records(capsys)
@@ -59,9 +59,9 @@ def test_a_line_is_an_object_with_what_it_is_about(capsys: pytest.CaptureFixture
     }  # fmt: skip
 
 
-def test_what_one_line_says_of_itself_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_ids_of_one_line_come_first(capsys: pytest.CaptureFixture[str]) -> None:
     logs.set_up("json", verbose=True)
-    with logs.about(job="a", sweep="s"), logs.about(job="b"):
+    with logs.add_ids(job="a", sweep="s"), logs.add_ids(job="b"):
         log.warning("of b")
         log.warning("of c", extra={"job": "c"})
     log.warning("of none")
@@ -103,7 +103,7 @@ def test_a_process_knows_whether_its_logs_are_structured() -> None:
 
 def test_a_line_of_text_names_what_its_message_does_not(capsys: pytest.CaptureFixture[str]) -> None:
     logs.set_up("text", verbose=True, machine="lab1")
-    with logs.about(trial="job7.1", job="job7", sweep="abc"):
+    with logs.add_ids(trial="job7.1", job="job7", sweep="abc"):
         log.info("begins")
         log.info("lab1 stores job7.1 of abc")
     log.warning("nothing to do")
@@ -122,7 +122,7 @@ def test_its_time_is_utc(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines(capsys) == ["1970-01-01T00:00:00.005Z ERROR said"]
 
 
-def test_little_is_said_unless_asked(capsys: pytest.CaptureFixture[str]) -> None:
+def test_little_is_logged_unless_asked(capsys: pytest.CaptureFixture[str]) -> None:
     assert logs.set_up("text", verbose=False) == logging.WARNING
     log.info("not this")
     assert logs.set_up("text", verbose=True) == logging.INFO

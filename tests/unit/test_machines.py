@@ -29,7 +29,7 @@ from farm.report.document import Code, Document, Facts, Paragraph
 from farm.report.layout import laid_out
 from farm.report.terminal import text
 from farm.scheduling.status import machines, queues
-from farm.scheduling.status.machines import Seen
+from farm.scheduling.status.machines import ObservedMachine
 from tests.contract.store_records import MACHINE, SWEEP
 from tests.documents import tables_of
 from tests.golden import assert_golden
@@ -48,11 +48,11 @@ def after(seconds: float) -> datetime:
 
 def machine(
     condition: Condition = IDLE, after_s: float = 0, status: dict[str, Any] | None = None, **changes: Any
-) -> Seen:
+) -> ObservedMachine:
     found = MachineStatus(
         MACHINE.model_copy(update=changes), "lab1/100/boot", __version__, NOON, None, MachineState.ACTIVE, 0, 0
     )
-    return Seen(replace(found, **(status or {})), condition, after(after_s), SILENT_S)
+    return ObservedMachine(replace(found, **(status or {})), condition, after(after_s), SILENT_S)
 
 
 BUSY = Condition(
@@ -65,18 +65,18 @@ BUSY = Condition(
 )
 
 
-def cells(seen: Seen) -> list[str]:
+def cells(seen: ObservedMachine) -> list[str]:
     """The row of a machine in the table."""
     (table,) = tables_of(machines.overview([seen]))
     return list(laid_out(table).groups[0].cells[0])
 
 
-def facts(seen: Seen) -> dict[str, str]:
+def facts(seen: ObservedMachine) -> dict[str, str]:
     """The facts of one machine."""
     return dict(rows(seen))
 
 
-def rows(seen: Seen) -> Sequence[tuple[str, str]]:
+def rows(seen: ObservedMachine) -> Sequence[tuple[str, str]]:
     (block,) = machines.details([seen]).blocks
     assert isinstance(block, Facts)
     return block.rows
@@ -100,7 +100,7 @@ def test_machines_with_long_names_fit_80_columns() -> None:
     assert_golden("machines.txt", shown)
 
 
-def test_the_table_says_what_each_machine_does() -> None:
+def test_the_table_shows_what_each_machine_does() -> None:
     assert cells(machine(BUSY, 7)) == ["lab1", "cpu-2", "7 s ago", "61", "6%", "alexnet batch 4, for 7 s"]
     assert cells(machine()) == ["lab1", "cpu-2", "0 s ago", "–", "–", "idle"]
 
@@ -165,7 +165,7 @@ WAITING = [Waiting(SWEEP, "any", 12), Waiting("other", "any", 3)]
 
 
 def waits(
-    waiting: Sequence[Waiting], seen: Sequence[Seen], depths: dict[str, int] | None = None, note: str = ""
+    waiting: Sequence[Waiting], seen: Sequence[ObservedMachine], depths: dict[str, int] | None = None, note: str = ""
 ) -> str:
     found = queues.queues(waiting, seen, depths)
     shown = text(Document(queues.blocks(found, seen, seen[0].now if seen else NOON, note)))
@@ -223,7 +223,7 @@ GPU = {"gpu": {"memory_bytes": 80 * 2**30}}
         ("gpu.memory_gib >= 40", [machine()], "1 job waits: no machine with gpu.memory_gib >= 40 is registered"),
     ],
 )
-def test_who_serves_and_what_waits_in_vain(target: str, seen: list[Seen], shown: str) -> None:
+def test_who_serves_and_what_waits_in_vain(target: str, seen: list[ObservedMachine], shown: str) -> None:
     assert shown in waits([Waiting(SWEEP, target, 1)], seen)
 
 

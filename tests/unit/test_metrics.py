@@ -98,7 +98,7 @@ def test_the_farm_as_it_stands(lab: Store) -> None:
     assert {name: found.get(name) for name in expected} == expected
 
 
-def test_of_machines_of_one_name_the_last_seen_is_told(lab: Store) -> None:
+def test_of_machines_of_one_name_the_last_seen_is_reported(lab: Store) -> None:
     lab.machine_beat(MACHINE.id, None, spooled=5)
     lab.register_machine(MACHINE.model_copy(update={"id": "m2", "hardware_class": "gpu-1"}), BERT, "0.2.0")
     found = scraped(metrics_of(lab))
@@ -117,7 +117,7 @@ def test_the_names_of_machines_may_hold_anything(lab: Store) -> None:
     assert name in {s.labels["machine"] for s in families["wattfarm_spool_reports"].samples}
 
 
-def test_a_store_out_of_reach_is_told_and_comes_back(lab: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_out_of_reach_is_reported_and_comes_back(lab: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*_: object) -> None:
         raise StoreUnavailable("it does not answer")
 
@@ -130,7 +130,7 @@ def test_a_store_out_of_reach_is_told_and_comes_back(lab: Store, monkeypatch: py
     assert scraped(metrics_of(lab))["wattfarm_store_up"] == 1
 
 
-def test_a_broker_out_of_reach_is_told(lab: Store) -> None:
+def test_a_broker_out_of_reach_is_reported(lab: Store) -> None:
     def away(_: Sequence[str]) -> dict[str, int]:
         raise BrokerUnavailable("it does not answer")
 
@@ -215,7 +215,7 @@ def test_who_looks_while_it_is_read_gets_what_was_known() -> None:
 # Where it is told
 
 
-def test_it_listens_where_it_is_told_and_nowhere_else_by_default(lab: Store) -> None:
+def test_it_listens_at_the_given_address_and_nowhere_by_default(lab: Store) -> None:
     address = answer(metrics_of(lab), "0")
     assert address.startswith("http://127.0.0.1:")
     with urlopen(address, timeout=60) as response:
@@ -244,7 +244,7 @@ def test_an_address_that_cannot_be_had_is_one_clear_line(lab: Store) -> None:
 
 
 @pytest.mark.parametrize("wanted", [True, False])
-def test_workers_tell_of_their_tasks_only_where_that_is_wanted(tmp_path: Path, wanted: bool) -> None:
+def test_workers_send_task_events_only_where_that_is_wanted(tmp_path: Path, wanted: bool) -> None:
     app = celery_app(Settings(home=tmp_path, task_events=wanted))
     assert app.conf.worker_send_task_events is wanted
     assert app.conf.worker_enable_remote_control is False

@@ -124,7 +124,7 @@ def test_an_interval_fits_its_cell(mean: float, half_width: float) -> None:
         (100_000, "1 d 03 h"),
     ],
 )
-def test_a_duration_as_people_say_it(seconds: float, text: str) -> None:
+def test_a_duration_for_people(seconds: float, text: str) -> None:
     assert span(seconds) == text
 
 

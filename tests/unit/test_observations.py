@@ -37,7 +37,7 @@ def test_each_trial_is_a_value_in_joules_per_unit() -> None:
     assert Paragraph("energy: J net per image; 2 trials") in found.caption
 
 
-def test_where_a_net_energy_is_unsure_gross_ones_are_analysed_and_that_is_told() -> None:
+def test_where_a_net_energy_is_unsure_gross_ones_are_analysed_with_a_note() -> None:
     found = seen(measured("a", 0.5), measured("b", 0.25, row_net_j_low=-5.0, row_net_j_high=10.0))
     assert found.data.values == (1.0, 0.5)
     assert Paragraph("energy: J gross per image, because net energy is within its noise; 2 trials") in found.caption
@@ -97,7 +97,7 @@ def test_machines_of_which_nothing_is_known_are_never_taken_for_alike() -> None:
     assert len(seen(*two, where=(("machine", "lab1"),)).data.values) == 1
 
 
-def test_machines_of_one_class_count_as_one_and_that_is_told() -> None:
+def test_machines_of_one_class_count_as_one_and_that_is_reported() -> None:
     two = (measured("a", 0.5, machine="lab1"), measured("b", 0.6, machine="lab2"))
     (note,) = seen(*two).notes
     assert note.startswith("Machines of one hardware class count as one (2 of ")
@@ -122,7 +122,7 @@ def test_modelled_and_simulated_energy_is_named_so() -> None:
     assert seen(measured("a", 0.5, simulated=True)).data.response == "simulated energy"
 
 
-def test_what_differs_besides_is_told() -> None:
+def test_what_differs_besides_is_reported() -> None:
     found = seen(*trials(2), factors=["model"])
     assert Paragraph("these factors differ too, and count as spread: batch_size") in found.caption
 
@@ -135,7 +135,7 @@ def test_what_differs_besides_is_told() -> None:
         ("energy", ["colour"], "no factor 'colour' in this sweep: there are model"),
     ],
 )
-def test_a_choice_that_does_not_fit_is_told(response: str, factors: Sequence[str], complaint: str) -> None:
+def test_a_choice_that_does_not_fit_is_refused(response: str, factors: Sequence[str], complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
         seen(measured("a", 0.5), response=response, factors=factors)
 
@@ -170,12 +170,14 @@ def test_a_file_has_numbers_and_words_as_levels(sheet: Callable[[str], Path]) ->
         ("energy,a,quality\n1,2,counter\n1,2,modelled\n", "trials of different quality"),
     ],
 )
-def test_a_file_that_does_not_do_is_told_with_its_line(text: str, complaint: str, sheet: Callable[[str], Path]) -> None:
+def test_a_file_that_does_not_do_is_reported_with_its_line(
+    text: str, complaint: str, sheet: Callable[[str], Path]
+) -> None:
     with pytest.raises(InputError, match=complaint) as caught:
         of_csv(sheet(text), "energy", ["a"], [])
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_is_reported(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.csv: cannot be read: No such file"):
         of_csv(tmp_path / "none.csv", "energy", ["a"], [])

@@ -203,7 +203,7 @@ def test_a_setting_that_a_kind_does_not_heed_is_left_out(kind: str, windows: str
     assert {"warmup", "latency", "latency max batches"} & set(told) == others
 
 
-def test_without_the_library_of_tests_a_report_says_so(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_library_of_tests_a_report_notes_it(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with batching(sqlite_url) as (store, sweep):
         monkeypatch.setitem(sys.modules, "statsmodels.formula.api", None)
         (study,) = gathered(store, sweep).studies
@@ -251,7 +251,7 @@ def test_the_trial_with_the_fewest_flags_is_traced_unless_one_is_asked_for(sqlit
             gathered(store, other, trials=[f"{sweep.id}-7.1"])
 
 
-def test_a_meter_that_says_nothing_of_power_has_no_figure(material: Material) -> None:
+def test_a_meter_without_power_has_no_figure(material: Material) -> None:
     (traced,) = material.traced
     (trace,) = traced.traces
     silent = trace.model_copy(update={"energy_j": (None,) * len(trace.offset_s)})
@@ -326,7 +326,7 @@ def test_different_hardware_is_a_factor_of_the_tests(sqlite_url: str, tmp_path: 
     assert not study.untested
 
 
-def test_flags_say_what_they_leave_out(sqlite_url: str) -> None:
+def test_flags_show_what_they_leave_out(sqlite_url: str) -> None:
     with batching(sqlite_url, flags=(Flag.CONTAMINATED, Flag.BELOW_NOISE)) as (store, sweep):
         found = sections.document(gathered(store, sweep))
     told = said(found)
@@ -349,7 +349,7 @@ def test_a_sweep_without_results_is_a_short_report(sqlite_url: str) -> None:
     assert Page(html.page(found)).headings[0] == ("h1", "batching")
 
 
-def test_a_sweep_that_failed_says_of_what(sqlite_url: str) -> None:
+def test_a_sweep_that_failed_names_the_cause(sqlite_url: str) -> None:
     store, sweep = failed(sqlite_url)
     with store:
         found = sections.document(gathered(store, sweep))

@@ -13,7 +13,7 @@ from farm.kinds.serving.sweep import ServingSweep
 from farm.kinds.training.sweep import TrainingSweep
 from farm.model import Machine, Point
 from farm.model.errors import InputError
-from farm.scheduling.plan import UNKNOWN_LIMIT_S, block_of, plan, points, trial_s
+from farm.scheduling.plan import UNKNOWN_LIMIT_S, plan, plan_block, points, trial_s
 from farm.spec import PROFILES, Sweep, canonical, sweep_id
 
 
@@ -180,7 +180,7 @@ def test_each_hardware_class_gets_every_point() -> None:
 
 
 @pytest.mark.parametrize("word", ["each-hardware", "each-machine"])
-def test_each_of_nothing_says_what_to_do(word: str) -> None:
+def test_each_of_nothing_shows_what_to_do(word: str) -> None:
     with pytest.raises(InputError, match=f"targets: {word} needs a machine.* start `farm worker` first"):
         plan(sweep_of(targets=word), [])
 
@@ -210,7 +210,7 @@ def test_a_capability_is_one_target_however_it_is_written() -> None:
     assert [(job.spec.target, job.queue) for job in one.jobs] == [(canonical, canonical)]
 
 
-def test_the_jobs_carry_what_the_sweep_says() -> None:
+def test_the_jobs_carry_the_values_of_the_sweep() -> None:
     sweep = sweep_of(measure={"profile": "quick", "windows": 2}, carbon={"country": "NLD"}, seed=7, time_limit="10m")
     planned = plan(sweep, [], generation=2)
     spec = planned.jobs[0].spec
@@ -234,7 +234,7 @@ def test_repetitions_of_a_training_differ_in_their_seed_and_those_of_a_block_do_
 def test_a_later_block_of_trainings_is_what_it_would_have_been_from_the_start() -> None:
     jobs = plan(training_sweep(3), []).jobs
     first_two = [job.spec for job in plan(training_sweep(3), []).jobs if job.block == 1]
-    later = block_of(kinds.get("training"), first_two, 2, 4)
+    later = plan_block(kinds.get("training"), first_two, 2, 4)
     assert [(job.id, job.ordinal, job.spec) for job in later] == [(job.id, job.ordinal, job.spec) for job in jobs[4:]]
 
 

@@ -54,7 +54,7 @@ def test_a_dry_run_of_a_search_shows_studies_and_what_follows() -> None:
     assert facts["configurations"] == {"grid": 4, "random": 5}
 
 
-def test_a_submission_says_what_is_still_to_come() -> None:
+def test_a_submission_shows_what_is_still_to_come() -> None:
     sweep = tuning_sweep()
     assert plans.submitted(sweep, Submission("abc", 4, 20, 4, ())) == (
         "submitted search (abc): 4 jobs queued, 16 more as results come in\n`farm watch abc` follows them"

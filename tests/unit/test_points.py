@@ -17,7 +17,7 @@ def status(is_open: bool = False, **point: str | int | float) -> PointStatus:
     return PointStatus(spec, planned=3, valid=3, interval=ends(1.0, 0.02), is_open=is_open)
 
 
-def test_points_are_told_apart_by_what_varies() -> None:
+def test_points_are_named_by_what_varies() -> None:
     shown = blocks([status(lr=0.1), status(lr=0.2, is_open=True)], RULE)
     assert_golden("status-points.txt", text(Document(shown)))
     (table,) = (block for block in shown if isinstance(block, Table))

@@ -90,7 +90,7 @@ def test_the_update_periods_are_found(preset: Preset) -> None:
 
 
 @each_honest
-def test_how_well_the_counters_period_is_known_is_told(preset: Preset) -> None:
+def test_the_uncertainty_of_the_counters_period_is_known(preset: Preset) -> None:
     found = probe(preset)
     assert found.counter_update_period_s is not None
     assert found.counter_update_period_u_s is not None
@@ -132,7 +132,7 @@ def test_nor_is_one_that_stands_still() -> None:
     assert "energy counter: its value changed 0 times" in " ".join(frozen.notes)
 
 
-def test_a_counter_that_falls_tells_nothing() -> None:
+def test_a_counter_that_falls_shows_nothing() -> None:
     seen = evidence(A100)
     half = len(seen.counter) // 2
     reset = [*seen.counter[:half], *(replace(r, energy_j=(r.energy_j or 0) / 2) for r in seen.counter[half:])]
@@ -169,7 +169,7 @@ def test_without_a_counter_the_sensor_is_probed_all_the_same() -> None:
     assert found.notes == ()
 
 
-def test_the_counter_is_told_how_regularly_it_publishes_and_the_sensor_what_it_sees() -> None:
+def test_the_counter_gets_its_regularity_and_the_sensor_its_averaging_window() -> None:
     found = Probe(
         probed_at=NOW, sensor_update_period_s=0.02, averaging_window_s=0.01, counter_update_period_s=0.05,
         counter_update_period_u_s=1e-6, counter_update_jitter_s=0.002,
@@ -231,12 +231,12 @@ def test_a_clock_that_wanders_is_irregular_though_its_intervals_are_alike() -> N
     assert rhythm(wandering, "counter").jitter_s > 0.005
 
 
-def test_what_changes_with_every_reading_is_too_fast_to_tell() -> None:
+def test_what_changes_with_every_reading_is_too_fast() -> None:
     with pytest.raises(Unknown, match="too short to be seen"):
         update_period_s(steps(0.001, 0.0), "meter")
 
 
-def test_a_window_longer_than_half_the_wave_is_not_told() -> None:
+def test_a_window_longer_than_half_the_wave_is_unknown() -> None:
     period_s = wave_period_s(0.1, "instant")
     bench = Bench(Board(replace(RTX4090, sensor=replace(RTX4090.sensor, smoothed_usage=True)), seed=3), "smoothed")
     bench.run(Square(period_s, pids=(1,)), 8.0)

@@ -48,7 +48,7 @@ def by_thresholds(rule: Pruning, each: Sequence[Sequence[float]]) -> list[int]:
     history: list[Finished] = []
     for number, curve in enumerate(each):
         rungs = thresholds(rule, number, history, EPOCHS)
-        cuts = (rung.epoch for rung in rungs if not rung.lets_on(curve[: rung.epoch]))
+        cuts = (rung.epoch for rung in rungs if not rung.is_passed(curve[: rung.epoch]))
         epoch = next(cuts, EPOCHS)
         history.append(Finished(number, {}, (curve[epoch - 1],), tuple(curve[:epoch]), is_pruned=epoch < EPOCHS))
     return [len(trial.accuracies) for trial in history]
@@ -125,9 +125,9 @@ def test_the_median_is_that_of_complete_trials() -> None:
 
 
 def test_the_best_or_the_last_accuracy_counts() -> None:
-    assert Rung(epoch=2, least_accuracy=0.5, judges="best").lets_on([0.6, 0.4])
-    assert not Rung(epoch=2, least_accuracy=0.5, judges="last").lets_on([0.6, 0.4])
-    assert Rung(epoch=2, least_accuracy=0.5, judges="last").lets_on([0.1, 0.5])
+    assert Rung(epoch=2, least_accuracy=0.5, judges="best").is_passed([0.6, 0.4])
+    assert not Rung(epoch=2, least_accuracy=0.5, judges="last").is_passed([0.6, 0.4])
+    assert Rung(epoch=2, least_accuracy=0.5, judges="last").is_passed([0.1, 0.5])
 
 
 @given(

@@ -180,7 +180,7 @@ def test_modelled_joules_are_called_so() -> None:
     assert "net (modelled);" in first
 
 
-def test_two_networks_that_cannot_be_told_apart_are_named() -> None:
+def test_two_networks_that_do_not_differ_clearly_are_named() -> None:
     found = document(recommended([*sweep(1, 8), *sweep(1, 8, model=MODELS[1])]))
     assert found.findings[-1].startswith(f"Cannot tell yet whether {MODELS[0]} would take more energy")
 

@@ -47,7 +47,7 @@ def measured(
 
 @pytest.mark.parametrize("source", ["nvml-counter", "nvml-power"])
 @pytest.mark.parametrize("averaging_window_s", [0.025, 0.08, None])
-def test_windows_that_vary_are_told_of_in_one_line(source: str, averaging_window_s: float | None) -> None:
+def test_windows_that_vary_are_reported_in_one_line(source: str, averaging_window_s: float | None) -> None:
     (line,) = resonances(events(), measured(VARIED_J, source=source), probe(averaging_window_s))
     assert line.startswith("net joules per image varied by over 5% between measure windows")
     assert resonances(events(), measured(STEADY_J, source=source), probe(averaging_window_s)) == []
@@ -72,7 +72,7 @@ def test_a_sensor_that_sees_nearly_all_or_is_unknown_gives_no_reason(seen: Probe
         measured(VARIED_J, source="codecarbon"),
     ],
 )
-def test_only_what_the_sensor_tells_of_measure_windows_counts(others: list[Measurement]) -> None:
+def test_only_the_sensors_measure_windows_count(others: list[Measurement]) -> None:
     assert resonances(events(), [*measured(STEADY_J), *others], probe()) == []
 
 
@@ -96,7 +96,7 @@ def test_a_window_alone_has_none_to_differ_from(nets_j: Sequence[float | None]) 
     assert resonances(events(), measured(nets_j), probe()) == []
 
 
-def test_a_window_that_did_nothing_or_does_not_say_is_left_out() -> None:
+def test_a_window_without_units_is_left_out() -> None:
     assert resonances(events((10, 0, None)), measured(VARIED_J), probe()) == []
 
 

@@ -254,7 +254,7 @@ def test_a_file_of_the_users_is_never_overwritten_unasked(home: Path) -> None:
     assert isinstance(next(command("batching", no_run=True)), Shown)
 
 
-def test_nothing_measured_is_said_at_once(home: Path) -> None:
+def test_nothing_measured_is_reported_at_once(home: Path) -> None:
     with pytest.raises(InputError, match="nothing of batching-quick, serving-quick was measured yet"):
         list(command("batching", no_run=True, quick=True))
 
@@ -264,7 +264,7 @@ def test_measuring_again_without_measuring_is_refused(home: Path) -> None:
         list(command("batching", no_run=True, fresh=True))
 
 
-def test_an_interrupted_sweep_says_how_to_go_on() -> None:
+def test_an_interrupted_sweep_shows_how_to_go_on() -> None:
     stopped = Ran(cast("SweepRecord", None), Progress({JobState.DONE: 1, JobState.QUEUED: 3})).stopped(
         "farm reproduce x"
     )

@@ -151,7 +151,9 @@ GROSS = "(compared on gross energy, because net is within its noise)"
     ],
     ids=["saving", "none", "overlap", "imported", "one trial", "gross", "gross overlap"],
 )
-def test_a_finding_says_no_more_than_the_intervals_do(b1: Interval, b4: Interval, trials: int, sentence: str) -> None:
+def test_a_finding_claims_no_more_than_the_intervals_show(
+    b1: Interval, b4: Interval, trials: int, sentence: str
+) -> None:
     (said,) = sentences([replace(one, trials=trials) for one in batches(b1=b1, b4=b4)])
     assert sentence in said
     assert ("takes the least energy" in said) == ("cannot tell" not in said)

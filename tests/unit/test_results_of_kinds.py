@@ -163,7 +163,7 @@ def test_a_view_of_configurations() -> None:
     golden("tuning-configurations", seen("tuning", *study("gp", 1, 0.0, 6), selection=Selection(by=("configuration",))))
 
 
-def test_five_seeds_and_two_rivals_cannot_tell() -> None:
+def test_five_seeds_and_two_rivals_cannot_decide() -> None:
     claim, _ = seen("tuning", *search(5)).findings
     assert "gp against random: cannot tell" in claim
     assert "so few seeds cannot give a p below 0.062" in claim

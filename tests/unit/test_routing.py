@@ -26,7 +26,7 @@ def notes(target: str, *known: MachineStatus) -> list[str]:
 
 
 @pytest.mark.parametrize("target", ["any", "hw:gpu", "machine:lab1", BIG])
-def test_nothing_is_said_where_one_machine_takes_the_jobs(target: str) -> None:
+def test_there_is_no_note_where_one_machine_takes_the_jobs(target: str) -> None:
     assert (
         notes(target, status("lab1", 80), status("lab2", 80, MachineState.PAUSED), status("lab3", 80, ago=LONG)) == []
     )

@@ -80,7 +80,7 @@ def test_a_polled_meter_is_read_again_and_again_in_order() -> None:
     assert set(meter.read_by) == {"sampler"}
 
 
-def test_a_meter_of_the_edges_is_read_when_told_only() -> None:
+def test_a_meter_of_the_edges_is_read_on_request_only() -> None:
     counter, polled = ScriptedMeter("edges", poll_period_s=None), ScriptedMeter("polled")
     with Sampler([counter, polled], PERIOD_S) as running:
         assert polled.third_read.wait(10)
@@ -157,7 +157,7 @@ class TestOpenMeters:
         yield meters
         assert not any(meter.is_open for meter in meters.values())
 
-    def test_enters_what_is_there_and_says_once_what_is_not(self, registry: dict[str, ScriptedMeter]) -> None:
+    def test_enters_what_is_there_and_reports_once_what_is_not(self, registry: dict[str, ScriptedMeter]) -> None:
         registry["counter"] = ScriptedMeter("counter", missing="no driver: install it")
         registry["power"] = ScriptedMeter("power", missing="no driver: install it")
         registry["rapl"] = ScriptedMeter("rapl")

@@ -71,7 +71,7 @@ def test_the_tail_of_m_d_1_is_the_right_formula() -> None:
 
 
 @pytest.mark.parametrize(("one", "theory", "load"), QUEUES)
-def test_times_are_what_theory_says_within_their_intervals(
+def test_times_are_those_of_theory_within_their_intervals(
     one: Service, theory: Callable[[float], dict[str, float]], load: float
 ) -> None:
     found = [assess(one, Poisson(load), ONE, 20_000, seed).response_s for seed in SEEDS]

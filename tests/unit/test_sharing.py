@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farm.scheduling.fair_share import LARGEST, SMALLEST, Share, Window, chosen
+from farm.scheduling.fair_share import LARGEST, SMALLEST, Share, Window, choose_jobs
 from farm.store import AtWork
 
 Job = tuple[int, int]  #: number of the sweep, and place in its plan
@@ -41,23 +41,23 @@ SIZES = st.integers(0, 40)
 
 def test_submitters_take_turns_and_ones_own_sweeps_follow_one_another() -> None:
     shares = [share(0, "anne", 3), share(1, "anne", 9), share(2, "bert", 9)]
-    assert chosen(shares, [], 8) == [(0, 0), (2, 0), (0, 1), (2, 1), (0, 2), (2, 2), (1, 0), (2, 3)]
+    assert choose_jobs(shares, [], 8) == [(0, 0), (2, 0), (0, 1), (2, 1), (0, 2), (2, 2), (1, 0), (2, 3)]
 
 
 def test_who_has_more_at_work_waits_until_the_others_have_as_much() -> None:
     shares = [share(0, "anne", 9), share(1, "bert", 9)]
-    assert sweeps(chosen(shares, [running("anne", 2), published("anne", 1)], 7)) == [1, 1, 1, 0, 1, 0]
+    assert sweeps(choose_jobs(shares, [running("anne", 2), published("anne", 1)], 7)) == [1, 1, 1, 0, 1, 0]
 
 
 def test_what_is_alone_takes_all() -> None:
-    assert sweeps(chosen([share(0, "anne", 30)], [running("anne", 50), running("bert", 1)], 20)) == [0] * 20
+    assert sweeps(choose_jobs([share(0, "anne", 30)], [running("anne", 50), running("bert", 1)], 20)) == [0] * 20
 
 
 def test_the_urgent_comes_first_and_finds_room_where_the_others_fill_the_window() -> None:
     shares = [share(0, "anne", 9), share(1, "anne", 2, priority=0)]
-    assert chosen(shares, [], 4) == [(1, 0), (1, 1), (0, 0), (0, 1)]
-    assert chosen(shares, [published("bert", 20)], 20) == [(1, 0), (1, 1)]
-    assert chosen(shares, [published("bert", 20, priority=0)], 20) == []
+    assert choose_jobs(shares, [], 4) == [(1, 0), (1, 1), (0, 0), (0, 1)]
+    assert choose_jobs(shares, [published("bert", 20)], 20) == [(1, 0), (1, 1)]
+    assert choose_jobs(shares, [published("bert", 20, priority=0)], 20) == []
 
 
 def test_a_sweep_without_a_turn_is_not_read() -> None:
@@ -66,10 +66,8 @@ def test_a_sweep_without_a_turn_is_not_read() -> None:
     def jobs(sweep: int) -> Callable[[], list[Job]]:
         return lambda: read.append(sweep) or [(sweep, 0), (sweep, 1)]  # type: ignore[func-returns-value]
 
-    assert sweeps(chosen([Share("anne", 5, jobs(0)), Share("anne", 5, jobs(1)), Share("anne", 7, jobs(2))], [], 2)) == [
-        0,
-        0,
-    ]
+    waiting = [Share("anne", 5, jobs(0)), Share("anne", 5, jobs(1)), Share("anne", 7, jobs(2))]
+    assert sweeps(choose_jobs(waiting, [], 2)) == [0, 0]
     assert read == [0]
 
 
@@ -77,7 +75,7 @@ def test_a_sweep_without_a_turn_is_not_read() -> None:
 def test_every_sweep_keeps_its_order_and_nothing_is_published_twice(
     shares: list[Share[Job]], at_work: list[AtWork], size: int
 ) -> None:
-    found = chosen(shares, at_work, size)
+    found = choose_jobs(shares, at_work, size)
     for sweep, own in enumerate(shares):
         places = [place for of, place in found if of == sweep]
         assert places == list(range(len(places)))
@@ -86,7 +84,7 @@ def test_every_sweep_keeps_its_order_and_nothing_is_published_twice(
 
 @given(SHARES, AT_WORK, SIZES)
 def test_the_window_holds_and_is_filled(shares: list[Share[Job]], at_work: list[AtWork], size: int) -> None:
-    found = chosen(shares, at_work, size)
+    found = choose_jobs(shares, at_work, size)
     for priority in (0, 5):
         waits = sum(line.jobs for line in at_work if not line.is_running and line.priority <= priority)
         as_urgent = [share for share in shares if share.priority <= priority]
@@ -100,7 +98,7 @@ def test_the_window_holds_and_is_filled(shares: list[Share[Job]], at_work: list[
 def test_shares_are_equal_within_one(shares: list[Share[Job]], at_work: list[AtWork], size: int) -> None:
     """Who got a turn has no more than one job above anybody who could have had it."""
     shares = [replace(share, priority=5) for share in shares]
-    found = chosen(shares, at_work, size)
+    found = choose_jobs(shares, at_work, size)
     has: Counter[str] = Counter()
     for line in at_work:
         has[line.submitter] += line.jobs
@@ -117,7 +115,7 @@ def test_shares_are_equal_within_one(shares: list[Share[Job]], at_work: list[AtW
 
 def test_where_all_have_as_much_the_turn_moves_on() -> None:
     shares = [share(0, "anne", 9), share(1, "bert", 9), share(2, "carl", 9)]
-    assert [sweeps(chosen(shares, [], 2, turn)) for turn in range(4)] == [[0, 1], [1, 2], [2, 0], [0, 1]]
+    assert [sweeps(choose_jobs(shares, [], 2, turn)) for turn in range(4)] == [[0, 1], [1, 2], [2, 0], [0, 1]]
 
 
 LINES = st.lists(st.tuples(st.sampled_from("abcd"), st.integers(1, 30)), min_size=1, max_size=6)
@@ -136,7 +134,7 @@ def test_nobody_starves(lines: list[tuple[str, int]], size: int, machines: int) 
     for look in range(sum(jobs for _, jobs in lines) + 1):
         messages = Counter(lines[sweep][0] for sweep, _ in queue)
         shares = [Share(name, 5, waiting(sweep)) for sweep, (name, _) in enumerate(lines)]
-        new = chosen(shares, [published(name, jobs) for name, jobs in messages.items()], size, look)
+        new = choose_jobs(shares, [published(name, jobs) for name, jobs in messages.items()], size, look)
         for sweep, _ in new:
             begun[sweep] += 1
         queue += new

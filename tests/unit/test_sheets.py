@@ -13,7 +13,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "theirs.csv"
 
 
-def test_a_line_ends_where_csv_says_so(file: Path) -> None:
+def test_a_line_ends_where_csv_ends_it(file: Path) -> None:
     """Not at what else Unicode calls a line's end; a quoted cell may hold several lines."""
     file.write_bytes('\ufeffa,b\r\nx\u2028y,1\r\n\r\n"two\nlines",2\r\nz\x85\x0b,3'.encode())
     header, rows = read(file)
@@ -38,7 +38,7 @@ def test_a_line_ends_where_csv_says_so(file: Path) -> None:
         (b"a,b\n\xff,2\n", "theirs.csv: this is not CSV in UTF-8"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_line(file: Path, content: bytes, problem: str) -> None:
+def test_what_is_wrong_is_reported_with_its_line(file: Path, content: bytes, problem: str) -> None:
     file.write_bytes(content)
     with pytest.raises(InputError) as caught:
         read(file)

@@ -160,7 +160,7 @@ class TestSensor:
             board = Board(preset, seed=4)
             since = totals(board)
             begin_ns = round((1.0 + place * pulse_s) * 1e9)
-            drive(board, Square(period_s=100.0, duty=pulse_s / 100.0, origin_ns=begin_ns), 2.0)
+            drive(board, Square(period_s=100.0, high_share=pulse_s / 100.0, origin_ns=begin_ns), 2.0)
             pulse_counted_j, pulse_true_j = consumed(board, since)
             counted.append(pulse_counted_j - rest_counted_j)
             true_j += pulse_true_j - rest_true_j
@@ -275,7 +275,7 @@ class TestCounter:
 
 
 class TestClock:
-    def test_an_idle_board_says_so(self) -> None:
+    def test_an_idle_board_reports_it(self) -> None:
         board = Board(A100)
         board.advance(1.0, 0.0)
         assert (board.published().reasons, board.published().clock_mhz) == (Reasons.IDLE, A100.idle_clock_mhz)
@@ -325,9 +325,9 @@ class TestLoads:
         assert ends[-1] == 2_000_000_001
         assert list(load.until(5, 5)) == []
 
-    def test_a_square_wave_has_its_duty(self) -> None:
+    def test_a_square_wave_is_high_for_its_share(self) -> None:
         begin_ns, high_ns = 250_000_000, 0
-        for end_ns, level in Square(0.2, duty=0.3).until(begin_ns, 2_250_000_000):
+        for end_ns, level in Square(0.2, high_share=0.3).until(begin_ns, 2_250_000_000):
             high_ns += (end_ns - begin_ns) * (level == 1.0)
             begin_ns = end_ns
         assert high_ns == pytest.approx(0.3 * 2e9)

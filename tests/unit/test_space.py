@@ -154,7 +154,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
 
 
 @pytest.mark.parametrize(("text", "lines"), WRONG.values(), ids=WRONG)
-def test_what_is_wrong_is_said_at_its_place(text: str, lines: list[str]) -> None:
+def test_what_is_wrong_is_reported_at_its_place(text: str, lines: list[str]) -> None:
     assert problems(text) == lines
 
 

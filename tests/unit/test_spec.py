@@ -319,12 +319,12 @@ WRONG: dict[str, tuple[str, list[str]]] = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_says_where_and_what_is_wrong(case: str) -> None:
+def test_shows_where_and_what_is_wrong(case: str) -> None:
     text, expected = WRONG[case]
     assert problems(HEAD + text) == [f"sweep.yaml:{line}" for line in expected]
 
 
-def test_says_everything_at_once_in_the_order_of_the_text() -> None:
+def test_shows_everything_at_once_in_the_order_of_the_text() -> None:
     found = problems(
         "name: my sweep\nkind: inference\nworkload:\n  modle: alexnet\n  batch_size: [1, x]\n"
         "measure: {profile: fast}\nrepetitions: {min: 9, max: 3}\ntargets: []\npriority: 10\nseed: -1\n"

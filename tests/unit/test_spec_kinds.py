@@ -62,7 +62,7 @@ def test_the_order_of_a_space_means_something() -> None:
         ("levels: 5", "levles: 5", "5:39: tuning.space.lr.levles: unknown key (did you mean 'levels'?)"),
     ],
 )
-def test_says_what_a_tuning_sweep_cannot_search(old: str, new: str, expected: str) -> None:
+def test_shows_what_a_tuning_sweep_cannot_search(old: str, new: str, expected: str) -> None:
     (line,) = problems(TUNING.replace(old, new))
     assert line.startswith(f"sweep.yaml:{expected}")
 
@@ -123,6 +123,6 @@ def test_reads_a_serving_sweep() -> None:
         ("rate_per_s", "batch_size", "6:3: workload.batch_size: unknown key"),
     ],
 )
-def test_says_what_cannot_be_served(old: str, new: str, expected: str) -> None:
+def test_shows_what_cannot_be_served(old: str, new: str, expected: str) -> None:
     (line, *_) = problems(LIVE.replace(old, new))
     assert expected in line

@@ -107,7 +107,7 @@ def test_a_report_that_came_too_late_is_forgotten(spool: Spool, store: MoodyStor
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe\x00", b'{"job": "other"}', b"[1, 2]"])
-def test_a_damaged_file_is_kept_aside_and_holds_up_nobody(
+def test_a_damaged_file_is_kept_apart_and_holds_up_nobody(
     content: bytes, spool: Spool, folder: Path, store: MoodyStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     damaged = folder / "damaged.1.json"
@@ -130,7 +130,7 @@ def test_a_damaged_file_is_kept_aside_and_holds_up_nobody(
         ({"log_tail": "SECRET" * 1000}, "more than 4000 bytes"),
     ],
 )
-def test_a_file_that_breaks_the_schema_is_counted_and_said_without_a_word_of_what_it_holds(
+def test_a_file_that_breaks_the_schema_is_counted_and_logged_without_its_content(
     change: dict[str, object],
     why: str,
     spool: Spool,
@@ -148,7 +148,7 @@ def test_a_file_that_breaks_the_schema_is_counted_and_said_without_a_word_of_wha
     assert "SECRET" not in caplog.text
 
 
-def test_a_report_that_the_store_refuses_is_kept_aside(spool: Spool, folder: Path, store: MoodyStore) -> None:
+def test_a_report_that_the_store_refuses_is_kept_apart(spool: Spool, folder: Path, store: MoodyStore) -> None:
     put(spool, 0)
     store.trouble = RuntimeError("no such machine")
     assert spool.drain(store) == 0

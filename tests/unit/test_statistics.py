@@ -166,7 +166,7 @@ def test_two_levels_give_the_square_of_t() -> None:
         ({(1, 1): (1, 1), (1, 2): (2, 2), (2, 1): (3, 3), (2, 2): (5, 5)}, "of each cell are all the same"),
     ],
 )
-def test_cells_that_allow_no_anova_are_told(cells: dict[Cell, tuple[float, ...]], complaint: str) -> None:
+def test_cells_that_allow_no_anova_are_reported(cells: dict[Cell, tuple[float, ...]], complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
         anova(data(cells, "a", "b"), ["a", "b"])
 
@@ -222,7 +222,7 @@ positive = st.lists(st.floats(0.01, 100.0), min_size=2, max_size=8).filter(lambd
 
 @settings(max_examples=40)
 @given(positive, positive)
-def test_the_other_way_round_a_pair_says_the_same(a: list[float], b: list[float]) -> None:
+def test_the_other_way_round_a_pair_has_the_same_result(a: list[float], b: list[float]) -> None:
     there, back = of_logs(list(map(log, a)), list(map(log, b))), of_logs(list(map(log, b)), list(map(log, a)))
     assert there.p is not None
     assert there.p == pytest.approx(back.p)
@@ -343,7 +343,7 @@ def test_groups_are_equivalent_just_where_the_90_percent_interval_is_inside(
 @pytest.mark.parametrize(
     ("ratio", "spread", "verdict"), [(1.01, 0.01, "equivalent"), (1.2, 0.01, "different"), (1.05, 0.3, "unclear")]
 )
-def test_equal_different_and_unclear_are_told_apart(ratio: float, spread: float, verdict: str) -> None:
+def test_equal_different_and_unclear_are_distinguished(ratio: float, spread: float, verdict: str) -> None:
     cells = {cell: tuple(map(exp, own)) for cell, own in noisy({("a",): 0, ("b",): log(ratio)}, spread, 8).items()}
     (found,) = equivalence(data(cells, "x"), ["x"]).values()
     assert found.verdict == verdict
@@ -386,7 +386,7 @@ def test_runs_that_share_a_configuration_make_an_effect_between_configurations_l
     assert (effect.difference.half_width or 0) > 2 * (naive.difference.half_width or 0)
 
 
-def test_groups_that_differ_by_chance_alone_are_told() -> None:
+def test_groups_that_differ_by_chance_alone_are_reported() -> None:
     values = (1.0, 3.0, 2.0, 4.0, 3.0, 1.0, 4.0, 2.0)
     columns: Columns = {"x": tuple("aabbaabb"), "g": tuple(n // 4 for n in range(8))}
     found = mixed(Data("energy", values, columns), ["x"], ["g"])
@@ -400,13 +400,13 @@ def test_groups_that_differ_by_chance_alone_are_told() -> None:
     ("group", "complaint"),
     [("same", "there are no groups"), ("own", "nothing is shared"), ("x", "cannot be separated")],
 )
-def test_groups_that_are_none_are_told(group: str, complaint: str) -> None:
+def test_groups_that_are_none_are_reported(group: str, complaint: str) -> None:
     columns: Columns = {"x": ("a", "a", "b", "b"), "same": (1,) * 4, "own": (1, 2, 3, 4)}
     with pytest.raises(InputError, match=complaint):
         mixed(Data("energy", (1.0, 2.0, 3.0, 4.0), columns), ["x"], [group])
 
 
-def test_factors_that_follow_from_each_other_are_told() -> None:
+def test_factors_that_follow_from_each_other_are_reported() -> None:
     columns: Columns = {"x": tuple("aabbccaabbcc"), "y": tuple("ppqqrrppqqrr"), "g": tuple(n // 6 for n in range(12))}
     values = tuple(float(n % 5) for n in range(12))
     with pytest.raises(InputError, match="cannot be separated"):

@@ -9,7 +9,7 @@ from farm.analysis.aggregate import UnitSample
 from farm.analysis.stopping import PointStatus, statuses
 from farm.kinds import get
 from farm.model import Flag, JobSpec, StoppingRule
-from farm.scheduling.plan import block_of
+from farm.scheduling.plan import plan_block
 from tests.factories import job_spec
 from tests.summaries import sample
 
@@ -64,9 +64,9 @@ def test_each_target_and_point_stands_for_itself() -> None:
 @given(st.sets(st.integers(1, 50), min_size=1, max_size=8), st.integers(1, 9))
 def test_the_next_block_has_every_open_point_once(sizes: set[int], block: int) -> None:
     open_specs = [job_spec(job=str(size), point={"model": "alexnet", "batch_size": size}) for size in sizes]
-    made = block_of(get("inference"), open_specs, block, 100)
+    made = plan_block(get("inference"), open_specs, block, 100)
     assert {job.spec.point["batch_size"] for job in made} == sizes
     assert len({job.id for job in made}) == len(sizes) == len(made)
     assert [job.ordinal for job in made] == list(range(100, 100 + len(sizes)))
     assert {job.spec.repetition for job in made} == {block}
-    assert made == block_of(get("inference"), list(reversed(open_specs)), block, 100)
+    assert made == plan_block(get("inference"), list(reversed(open_specs)), block, 100)

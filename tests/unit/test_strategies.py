@@ -19,7 +19,7 @@ from farm.kinds.tuning.strategies import Strategy, StrategyName
 from farm.model import Point, Scalar
 from farm.model.errors import InputError
 from farm.scheduling.tuning import Finished, Pending, Study, ask, check, size
-from farm.scheduling.tuning.gp_pi import drawn, improvement, posterior
+from farm.scheduling.tuning.gp_pi import draw_candidates, improvement, posterior
 from farm.scheduling.tuning.grid import MAX_POINTS, points
 from farm.scheduling.tuning.samplers import GP_FITS
 from farm.scheduling.tuning.strategies import REGISTRY
@@ -338,7 +338,7 @@ def test_gp_pi_asks_for_the_candidate_that_most_likely_improves() -> None:
     history = finished(FLAT, 6)
     asked = study("gp-pi")
     ranges = {name: cast("Range", parameter) for name, parameter in FLAT.items()}
-    candidates = drawn(ranges, np.random.default_rng([asked.seed, 6]))
+    candidates = draw_candidates(ranges, np.random.default_rng([asked.seed, 6]))
     known = np.array([[number(trial.params, name) for name in FLAT.root] for trial in history])
     values = np.array([accuracy(trial.params) for trial in history])
     mean, std = rbf_posterior(known, values, candidates)
@@ -362,7 +362,7 @@ def test_candidates_are_even_on_their_scales() -> None:
         }
     )
     ranges = {name: cast("Range", parameter) for name, parameter in space.items()}
-    lr, layers, wide = drawn(ranges, np.random.default_rng(0)).T
+    lr, layers, wide = draw_candidates(ranges, np.random.default_rng(0)).T
     assert np.mean(lr < 1e-2) == pytest.approx(0.5, abs=0.03)
     assert [np.mean(layers == n) for n in (1, 2, 3, 4)] == pytest.approx([0.25] * 4, abs=0.03)
     assert (wide.min(), wide.max()) == (1, pytest.approx(1000, abs=20))

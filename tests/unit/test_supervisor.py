@@ -178,7 +178,7 @@ def test_a_point_that_may_run_in_step_with_the_sensor_pauses_from_then_on(bench:
 
 
 @pytest.mark.parametrize(("trusted", "period_s"), [(True, 0.02), (None, 0.02), (False, 0.1)])
-def test_a_trial_is_told_what_the_meters_may_miss(bench: Bench, trusted: bool | None, period_s: float) -> None:
+def test_a_trial_gets_the_periods_of_the_meters(bench: Bench, trusted: bool | None, period_s: float) -> None:
     told: list[protocol.Order] = []
 
     def script(end: TrialEnd) -> ExitStatus:

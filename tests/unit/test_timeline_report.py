@@ -64,7 +64,7 @@ def test_all_of_torchvision_fits_a_terminal() -> None:
     assert len(document(found).records()) == len(MODELS) + 1
 
 
-def test_what_cannot_be_told_has_a_sentence_or_a_note() -> None:
+def test_what_is_unknown_has_a_sentence_or_a_note() -> None:
     flat = of(*(row(model, 1.0 + n % 2 * 9, repetition=r) for n, model in enumerate(DECADE) for r in range(2)))
     growth, steeper, _ = document(flat).findings
     assert growth.startswith("Cannot tell whether net energy per image rises or falls: ")

@@ -194,7 +194,7 @@ def test_a_training_whose_loss_is_no_number_ends() -> None:
     assert [e.train_loss for e in events.epochs] == [None]
 
 
-def test_a_training_that_was_cut_off_resumes_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_training_that_was_cut_off_resumes_and_reports_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "CHECKPOINT_EVERY_S", 0.0)
     checkpoint = tmp_path / "checkpoints" / "job.pt"
     cut_off = train("0.1 0.2 0.3 0.4", checkpoint=checkpoint, hang_up_after=3)

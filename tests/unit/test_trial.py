@@ -284,7 +284,7 @@ def test_batches_that_may_run_in_step_with_the_sensor_are_followed_by_pauses(
     assert len(batches.pauses_s) == end - begin  # every batch of the measure windows, and no other
 
 
-def test_a_trial_that_is_told_to_pause_does_so_whatever_its_batches_last(run_batches: Callable[..., Batches]) -> None:
+def test_a_trial_that_must_pause_does_so_whatever_its_batches_last(run_batches: Callable[..., Batches]) -> None:
     batches = run_batches("cuda:0", jitter=True)
     (note,) = batches.doubts
     assert note.startswith("an earlier trial of this point")
@@ -306,7 +306,7 @@ def test_garbage_is_not_collected_in_the_loops() -> None:
     assert gc.isenabled()
 
 
-def test_facts_say_what_ran_where() -> None:
+def test_facts_show_what_ran_where() -> None:
     events = run_trial(model="fake", batch_size=2)
     (facts,) = [event for event in events.events if isinstance(event, protocol.Facts)]
     assert (facts.device, facts.unit, facts.workload) == ("cpu", "nap", {"model": "fake"})

@@ -11,7 +11,7 @@ from farm.model import SEARCH_FACTORS, Domain, JobState, Machine, Point, Rung, S
 from farm.model.errors import InputError
 from farm.scheduling import tuner
 from farm.scheduling.plan import UNKNOWN_LIMIT_S, PlannedJob
-from farm.scheduling.tuner import Known, finished, following, plan, studies, wanting
+from farm.scheduling.tuner import Known, finished_trials, plan, plan_next_jobs, studies, studies_with_room
 from farm.scheduling.tuning import Finished
 from farm.spec import sweep_id
 from farm.store import Trained
@@ -36,7 +36,7 @@ def told(jobs: Iterable[PlannedJob], sweep: TuningSweep, trainings: Iterable[Tra
     """What the first study is told of jobs."""
     study = studies(sweep, sweep_id(sweep), ["any"])[0]
     own = [asked(job, state(job)) for job in jobs if key(job)[0] == study.id]
-    return list(finished(study.study, own, [t for t in trainings if t.study == study.id]))
+    return list(finished_trials(study.study, own, [t for t in trainings if t.study == study.id]))
 
 
 def first_study(sweep: TuningSweep) -> list[PlannedJob]:
@@ -163,7 +163,9 @@ def test_parallel_configurations_know_of_each_other() -> None:
     alone = [asked(first[0]), asked(first[1]), asked(second[0], FAILED)]
     (unaware,) = [
         job
-        for job in following(sweep, studies(sweep, sweep_id(sweep), ["any"]), Known(alone, list(map(trained, first))))
+        for job in plan_next_jobs(
+            sweep, studies(sweep, sweep_id(sweep), ["any"]), Known(alone, list(map(trained, first)))
+        )
         if key(job)[1] == 3
     ]
     assert unaware.spec.point["lr"] != second[1].spec.point["lr"]
@@ -174,11 +176,11 @@ def test_parallel_configurations_know_of_each_other() -> None:
 def test_studies_that_are_full_want_nothing() -> None:
     sweep = tuning_sweep(tuning={"trials": 1})
     found = studies(sweep, sweep_id(sweep), ["any"])
-    assert len(list(wanting(sweep, found, []))) == 4
-    assert list(wanting(sweep, found, map(asked, plan(sweep, []).jobs))) == []
+    assert len(list(studies_with_room(sweep, found, []))) == 4
+    assert list(studies_with_room(sweep, found, map(asked, plan(sweep, []).jobs))) == []
 
 
-def test_a_strategy_that_breaks_down_says_so_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_strategy_that_breaks_down_reports_it_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> Point:
         raise np.linalg.LinAlgError("4-th leading minor\nnot positive definite")
 
@@ -190,7 +192,7 @@ def test_a_strategy_that_breaks_down_says_so_in_one_line(monkeypatch: pytest.Mon
     )
 
 
-def test_how_long_asking_took_is_told_with_the_job() -> None:
+def test_how_long_asking_took_is_stored_with_the_job() -> None:
     times = [job.spec.asked for job in plan(tuning_sweep(), []).jobs]
     assert all(t is not None and t.sampler_s > 0 and t.sampler_cpu_s >= 0 for t in times)
 
@@ -224,7 +226,7 @@ def test_a_training_without_an_epoch_has_failed() -> None:
     assert only.values is None
 
 
-def test_a_pruned_training_is_told_with_what_it_had_reached() -> None:
+def test_a_pruned_training_has_the_values_that_it_had_reached() -> None:
     sweep = tuning_sweep()
     jobs = first_study(sweep)
     (only,) = told(jobs, sweep, [trained(jobs[0], accuracies=(0.1, 0.2), stopped=Stopped.PRUNED)], lambda _: DONE)

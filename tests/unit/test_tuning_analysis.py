@@ -108,7 +108,7 @@ def test_repetitions_make_one_configuration() -> None:
     assert only.curve() == [Step(3, near(14.0), near(0.6))]
 
 
-def test_studies_are_told_apart_by_strategy_and_seed() -> None:
+def test_studies_are_named_by_strategy_and_seed() -> None:
     brought = found(asked("gp", 1, 0, 0.5), asked("random", 1, 0, 0.5), asked("gp", 2, 0, 0.5), asked("gp", 1, 1, 0.6))
     assert [(s.strategy, s.seed, len(s.configurations)) for s in brought.studies] == [
         ("gp", 1, 2),

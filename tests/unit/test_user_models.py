@@ -103,6 +103,6 @@ def test_what_is_no_network_is_one_clear_line(model: str, weights: str, message:
 
 
 @pytest.mark.usefixtures("_package")
-def test_a_network_that_tells_nothing_apart_cannot_be_trained() -> None:
+def test_a_network_without_a_classifier_cannot_be_trained() -> None:
     with pytest.raises(InvalidWorkload, match="no linear layer and no convolution"):
         networks.replace_head(networks.build("farm_test_nets.inner.nets:Headless", "random", seed=1).module, 10)

@@ -41,7 +41,7 @@ def test_others_on_the_machine_are_noticed(glance: Glance, kind: WindowKind, fou
     assert validity.contaminations([window(kind)], [QUIET, glance]) == found
 
 
-def test_a_window_without_glances_says_nothing() -> None:
+def test_a_window_without_glances_shows_nothing() -> None:
     assert validity.contaminations([window()], [QUIET]) == []
     assert validity.contaminations([window()], []) == []
 

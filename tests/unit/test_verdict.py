@@ -9,7 +9,7 @@ from farm.model import Check, Probe, verdict
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def test_every_fact_of_a_probe_is_told_with_its_unit() -> None:
+def test_every_fact_of_a_probe_is_reported_with_its_unit() -> None:
     probe = Probe(
         probed_at=NOW, sensor="instant", sensor_update_period_s=0.1, averaging_window_s=0.025,
         counter_update_period_s=0.1, counter_update_period_u_s=1.74e-6, counter_update_jitter_s=0.0005,
@@ -27,7 +27,7 @@ def test_every_fact_of_a_probe_is_told_with_its_unit() -> None:
     ]  # fmt: skip
 
 
-def test_what_could_not_be_told_is_left_to_the_notes() -> None:
+def test_what_is_unknown_is_left_to_the_notes() -> None:
     probe = Probe(probed_at=NOW, sensor="smoothed", notes=("averaging window: who knows",))
     assert list(verdict.findings(probe)) == [
         Check(name="probe sensor", state="ok", detail="smoothed over a second by the driver"),

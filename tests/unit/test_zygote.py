@@ -137,7 +137,7 @@ def test_what_a_trial_prints_goes_to_its_log(started: Zygote, log_file: IO[bytes
     assert b"Traceback" in log_file.read()
 
 
-def test_a_killed_trial_says_of_what_it_died(started: Zygote, log_file: IO[bytes]) -> None:
+def test_a_killed_trial_names_its_signal(started: Zygote, log_file: IO[bytes]) -> None:
     trial = started.spawn(log_file)
     assert trial.wait(0) is None
     trial.kill()

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 #: Sixty times the size of a message.
 MAX_MESSAGE_BYTES = 64 * 1024
-#: What reading a malformed message may raise.
+#: The errors that reading a malformed message may raise.
 UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 #: Headers that make Celery do more than call the task: delay it, limit it, unpack it, or continue after it.
 _COMMANDS = ("eta", "expires", "timelimit", "group", "chord", "stamped_headers")
@@ -45,7 +45,7 @@ class _JobArguments(_Strict):
 
 
 class _NoFollowUp(_Strict):
-    """What Celery is asked to call after the task: nothing."""
+    """The fields for calls after the task, which must be empty."""
 
     callbacks: None = None
     errbacks: None = None

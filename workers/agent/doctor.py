@@ -45,7 +45,7 @@ def _machine(machine: Machine) -> Check:
 
 
 def _probe(settings: Settings) -> Iterator[Check]:
-    """Probe the meters now."""
+    """Yield the findings of a probe that runs now."""
     try:
         with machine_lock(settings.lock_file), closing(Zygote()) as zygote:
             found = run_probe(settings, zygote)
@@ -61,7 +61,7 @@ def _versions() -> Check:
 
 
 def _gpu(machine: Machine, chosen: str) -> Iterator[Check]:
-    """Checks of the metered GPU, from the fingerprint; none where there is none."""
+    """Check the metered GPU, from the fingerprint; nothing is checked where there is none."""
     gpu: Any = machine.hardware["gpu"]
     if gpu is None:
         return

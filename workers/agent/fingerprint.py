@@ -1,4 +1,4 @@
-"""What this machine is: its processor, GPU, memory, kernel and virtualisation, and the id that follows from them."""
+"""The identity of this machine: its processor, GPU, memory, kernel and virtualisation, and the id from these."""
 
 import hashlib
 import os
@@ -49,7 +49,7 @@ def _hardware_class(cpu: Facts, gpu: Facts | None) -> str:
 
 
 def _slug(name: str) -> str:
-    """`Intel(R) Xeon(R) Gold 6248 CPU @ 2.50GHz` becomes `intel-xeon-gold-6248`."""
+    """Turn `Intel(R) Xeon(R) Gold 6248 CPU @ 2.50GHz` into `intel-xeon-gold-6248`."""
     bare = re.sub(r"\((r|tm|c)\)|\b(processor|\d+-core)\b|\bcpu @|@? ?\d+\.\d+ghz", " ", name.lower())
     return "-".join(re.findall(r"[a-z0-9]+", bare))
 

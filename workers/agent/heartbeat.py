@@ -59,7 +59,7 @@ class Watchdog:
         self.reset()
 
     def reset(self) -> None:
-        """Note that the worker has just received a message."""
+        """Record that the worker has just received a message."""
         self._fine_at_s = time.monotonic()
 
     def is_stuck(self) -> bool:

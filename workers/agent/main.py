@@ -12,11 +12,11 @@ from celery import Celery
 from celery.exceptions import SecurityWarning
 from celery.signals import worker_ready
 
+from farm.model import Owner
 from farm.model.errors import FarmError
 from farm.scheduling.broker import Publisher
 from farm.settings import Settings, load_settings, logs
 from farm.store import Store
-from farm.store.owner import owner
 from workers.supervisor.lock import only_worker
 from workers.supervisor.processes import die_with_parent, kill_left_overs
 
@@ -27,8 +27,8 @@ def run(gpu: str | None, allow_models: Sequence[str], verbose: bool, parent: int
     """Serve this machine's queues until a signal stops it; returns the exit status.
 
     Args:
-        gpu: the index or UUID of the GPU to measure; None: as the settings say.
-        allow_models: patterns of users' models that may be loaded; empty: as the settings say.
+        gpu: the index or UUID of the GPU to measure; None: the GPU of the settings.
+        allow_models: patterns of users' models that may be loaded; empty: the patterns of the settings.
         verbose: log every job.
         parent: the process to die with; None: a worker of its own.
     """
@@ -66,7 +66,7 @@ def _join(settings: Settings, verbose: bool, level: int) -> int:
         queues = list(machine.queues)
         watchdog = Watchdog(Publisher(settings), queues, settings.watchdog_s)
         spool = Spool(settings.home / "spool")
-        worker = Worker(store, runner, spool, machine, owner(), settings, watchdog)
+        worker = Worker(store, runner, spool, machine, Owner.of_process(), settings, watchdog)
         worker.start()
         stack.callback(worker.close)
         status = _serve(consumer.build(worker.serve, worker.refuse, settings), worker, queues, machine.name, level)
@@ -76,7 +76,7 @@ def _join(settings: Settings, verbose: bool, level: int) -> int:
 
 
 class Stoppable(Protocol):
-    """What a signal stops: the worker."""
+    """The interface by which a signal stops the worker."""
 
     def leave(self) -> None: ...
     def interrupt(self) -> None: ...

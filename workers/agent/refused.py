@@ -1,4 +1,4 @@
-"""Say why data from outside is invalid, in one line that repeats nothing of the data."""
+"""Describe why data from outside is invalid, in one line that repeats nothing of the data."""
 
 from pydantic import ValidationError
 

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 #: A message waits this long for another trial on this machine; then it is returned.
 LOCK_WITHIN_S = 60.0
-#: By then a sender has recorded the message that it sent; if it died, the message counts as never sent.
+#: Within this time a sender records the message that it sent; if it died, the message counts as never sent.
 RETURN_WITHIN_S = 3.0
 #: A worker that is paused, or that cannot reach the store, checks this often whether it may go on, or must leave.
 PAUSED_PERIOD_S = 0.5
@@ -34,10 +34,10 @@ STUCK = 75
 
 
 class Runner(Protocol):
-    """What turns a claim into a report: the supervisor."""
+    """The interface that turns a claim into a report; the supervisor has it."""
 
     def run(self, claim: Claim, stop: Stop) -> TrialReport:
-        """One attempt at a job."""
+        """Make one attempt at a job."""
         ...
 
 
@@ -72,7 +72,7 @@ class Worker:
         self._waits_for_resume = False  #: the machine was drained before this worker joined
         self._is_leaving = False
         self._refused = 0  #: malformed messages
-        self.error: FarmError | None = None  #: why it leaves of itself
+        self.error: FarmError | None = None  #: the error for which the worker leaves by itself
 
     def start(self) -> None:
         """Register with the farm, after giving it the reports that the last worker of this machine left.
@@ -158,7 +158,7 @@ class Worker:
         return self._wanted_state is MachineState.ACTIVE
 
     def _return_message(self, job: str, attempt: int) -> None:
-        """Let another worker receive the message; wait until its sender has recorded that it was sent."""
+        """Return the message to the store; wait until its sender has recorded that it was sent."""
         until_s = time.monotonic() + RETURN_WITHIN_S
         while not self._store.return_message(job, attempt) and time.monotonic() < until_s:
             time.sleep(RETURN_WITHIN_S / 20)
@@ -201,7 +201,7 @@ class Worker:
             self.leave()
 
     def _exit_stuck(self) -> None:
-        """Exit at once: the main thread hangs and handles no signal. Nothing is lost, and its helper dies with it."""
+        """Exit at once: the main thread hangs and handles no signal. Nothing is lost, and the helper dies too."""
         log.error(
             "messages have been waiting for %.0f s and this worker receives none of them: it exits, restart it",
             self._settings.watchdog_s,
@@ -210,7 +210,7 @@ class Worker:
 
     @contextmanager
     def _renewing_lease(self, claim: Claim, stop: Stop) -> Iterator[None]:
-        """Let heartbeats renew the lease of a claimed job."""
+        """Have heartbeats renew the lease of a claimed job."""
         self._running = (claim, stop)
         try:
             yield
@@ -221,7 +221,7 @@ class Worker:
         """Run and report a job; its lease is renewed until the report is stored or spooled."""
         spec, trial = claim.spec, f"{claim.spec.job}.{claim.attempt}"
         with (
-            logs.about(trial=trial, job=spec.job, sweep=spec.sweep),
+            logs.add_ids(trial=trial, job=spec.job, sweep=spec.sweep),
             closing(Stop()) as stop,
             self._renewing_lease(claim, stop),
         ):
@@ -271,13 +271,13 @@ class Worker:
                 "job %s attempt %d: the report waits in %s", report.job, report.attempt, self._spool.put(report)
             )
         except OSError as error:
-            what = f"the spool cannot keep it either ({error}): free space on this disk"
-            log.error("job %s attempt %d: %s; trying again", report.job, report.attempt, what)
+            problem = f"the spool cannot keep it either ({error}): free space on this disk"
+            log.error("job %s attempt %d: %s; trying again", report.job, report.attempt, problem)
             return False
         return True
 
 
 def _described(error: Exception) -> str:
-    """One line."""
+    """Describe an error in one line."""
     first_line = str(error).strip().partition("\n")[0]
     return first_line if isinstance(error, FarmError) else f"{type(error).__name__}: {first_line}"

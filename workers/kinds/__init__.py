@@ -1,4 +1,4 @@
-"""What can be measured: one folder a kind, which holds its workload and how that is led through its windows.
+"""The kinds of measurement: one folder for each kind, with its workload and the course of its windows.
 
 The seam is `workers.trial.workload`. Nothing imports a kind: it is found by the entry point group `wattfarm.workloads`.
 """

@@ -19,7 +19,7 @@ file, an entry point, and a rig in the contract suite:
   `counter_resolution`, in µJ. It stands still on some boards and has gone backwards under threads (ROCm/amdsmi issues
   22, 38, 115): the probe must hold it against integrated power before a trial trusts it. Power, in W:
   `amdsmi_get_power_info`, `current_socket_power` on MI300 and `average_socket_power` before; unknown is the text "N/A".
-  HIP_VISIBLE_DEVICES and ROCR_VISIBLE_DEVICES say which GPU a trial uses. A partitioned board shares its sensors:
+  HIP_VISIBLE_DEVICES and ROCR_VISIBLE_DEVICES set which GPU a trial uses. A partitioned board shares its sensors:
   refuse it, as with MIG.
 - `jetson`, NVIDIA Jetson: sampled power, no counter. The board's INA3221 monitors, which tegrastats prints too:
   `in*_input` (mV) x `curr*_input` (mA) under /sys/bus/i2c/drivers/ina3221/*/hwmon/hwmon*, `in*_label` names the rail;
@@ -41,18 +41,18 @@ from farm.settings import Settings
 
 
 class Meter(Protocol):
-    """One source of joules or watts."""
+    """A source of joules or watts."""
 
     name: str
     domains: frozenset[Domain]  #: known once entered
     quality: Quality
-    priority: int  #: of two meters of one quality, the one with the lower number counts for a domain of both
-    update_period_s: float  #: how often the source publishes a new value
-    poll_period_s: float | None  #: how often the sampler may read it; None: only at the edges of windows
+    priority: int  #: of two meters with one quality and domain, the one with the lower number counts
+    update_period_s: float  #: the time between two values that the source publishes
+    poll_period_s: float | None  #: the shortest time between two readings; None: read only at the edges of windows
 
     def __enter__(self) -> Self: ...
     def read(self) -> Mapping[Domain, Reading]:
-        """One reading a domain of which there is something new, stamped with the monotonic clock."""
+        """Return a reading for each domain with a new value, stamped with the monotonic clock."""
         ...
 
     def __exit__(self, *exc: object) -> None: ...

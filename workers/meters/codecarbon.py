@@ -19,7 +19,7 @@ from farm.settings import Settings
 
 
 class Codecarbon:
-    """codecarbon's estimate for the CPU, in J since the meter was entered.
+    """The meter that returns codecarbon's estimate for the CPU, in J since the meter was entered.
 
     The estimate is not linear in the load: a steady step between readings matters.
     """
@@ -51,7 +51,7 @@ class Codecarbon:
         return self
 
     def read(self) -> Mapping[Domain, Reading]:
-        """Joules, by the machine's load since the last reading."""
+        """Return the joules, from the machine's load since the last reading."""
         if self._cpu is None:
             raise MeterLost(f"{self.name} is closed")
         try:
@@ -68,12 +68,12 @@ class Codecarbon:
 
 
 def carbon_intensity_g_per_kwh(country: str) -> float | None:
-    """gCO2e per kWh of a country's grid (ISO 3166 alpha-3), from codecarbon's table; None when it has none."""
+    """Return gCO2e per kWh of a country's grid (ISO 3166 alpha-3), from codecarbon's table; None where it has none."""
     return _energy_mix().get(country.upper(), {}).get("carbon_intensity") or None
 
 
 def _cpu() -> Any:
-    """A CPU of codecarbon's in load mode, for the whole machine."""
+    """Build codecarbon's CPU in load mode, for the whole machine."""
     hardware: Any = import_module("codecarbon.external.hardware")
     model, rated_w = _processor()
     return hardware.CPU.from_utils("", hardware.MODE_CPU_LOAD, model, rated_w, tracking_mode="machine")
@@ -81,7 +81,7 @@ def _cpu() -> Any:
 
 @cache
 def _processor() -> tuple[str, float | None]:
-    """The processor's name, and the rated power of all sockets as codecarbon knows or guesses it; takes a second."""
+    """Return the processor's name, and the rated W of all sockets that codecarbon knows or guesses; takes a second."""
     cpu: Any = import_module("codecarbon.core.cpu")
     util: Any = import_module("codecarbon.core.util")
     logging.getLogger("codecarbon").setLevel(logging.ERROR)  # importing it sets INFO, on a handler to stderr

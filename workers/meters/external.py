@@ -1,7 +1,8 @@
 """The energy of the whole machine, from a meter outside it: a smart plug or a PDU that is asked over HTTP.
 
-Two kinds of source: a Prometheus server (FARM_WALL_QUERY), or any address that answers in JSON (FARM_WALL_PATH).
-The unit says what is read: power (W, kW) is sampled, energy (J, Wh, kWh) is counted by the meter itself.
+There are two kinds of source: a Prometheus server (FARM_WALL_QUERY), or any address that answers in JSON
+(FARM_WALL_PATH). The unit decides between two readings: power (W, kW) is sampled, energy (J, Wh, kWh) is counted by the
+meter itself.
 
 A network may be slow, so a thread of the meter asks, and `read` returns the newest sample once: power is new when it
 was measured again, energy when the counter has moved. A sample is stamped with the moment at which it was true, by our
@@ -75,9 +76,8 @@ class Wall:
         self.quality = Quality.COUNTER if self._counts else Quality.SAMPLED
         self.update_period_s = settings.wall_period_s
         self.poll_period_s: float | None = settings.wall_period_s / READS_A_PERIOD
-        self.delay_s = (
-            2 * settings.wall_period_s
-        )  #: after this time, a value that was true at its beginning has been read
+        #: After this time, a value that was true at its beginning has been read.
+        self.delay_s = 2 * settings.wall_period_s
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None

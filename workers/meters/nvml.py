@@ -31,7 +31,7 @@ class Gpu:
     handle: Any
 
     def ask(self, question: Question[T]) -> T | None:
-        """The answer, or None where this GPU does not know; raises MeterLost when the GPU is gone."""
+        """Ask NVML; None where this GPU cannot answer. Raises MeterLost when the GPU is gone."""
         try:
             return question(self.nvml, self.handle)
         except (
@@ -64,18 +64,18 @@ def use_simulator(folder: Path | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Board:
-    """A GPU to choose."""
+    """A GPU that may be chosen."""
 
     index: int
     uuid: str
     name: str
-    is_split: bool  #: by MIG
+    is_split: bool  #: whether MIG splits the GPU
 
     def __str__(self) -> str:
         return f"GPU {self.index} ({self.name}, {self.uuid})"
 
     def is_called(self, wanted: str) -> bool:
-        """By its index, its UUID, or the beginning of that."""
+        """Return whether this text names the GPU: its index, its UUID, or the beginning of the UUID."""
         return wanted == str(self.index) or (wanted.startswith("GPU-") and self.uuid.startswith(wanted))
 
 
@@ -109,7 +109,7 @@ def _chosen(wanted: str, boards: Sequence[_Board], whole: Sequence[_Board]) -> _
 
 
 def _boards() -> list[_Board]:
-    """Every GPU that this user may open, in NVML's order."""
+    """List every GPU that this user may open, in NVML's order."""
     with _session() as nvml:
         boards = []
         for index in range(nvml.nvmlDeviceGetCount()):
@@ -122,7 +122,7 @@ def _boards() -> list[_Board]:
 
 @contextmanager
 def open_gpu(name: str = "") -> Iterator[Gpu]:
-    """A GPU by its name, by default `cuda:0`, in a session of its own; raises MeterUnavailable where there is none."""
+    """Open a GPU by its name, by default `cuda:0`, in its own session; raises MeterUnavailable where there is none."""
     with _session() as nvml:
         yield Gpu(nvml, _handle(nvml, name or "cuda:0"))
 
@@ -175,7 +175,7 @@ def _handle_by_uuid(nvml: Any, prefix: str) -> Any:
 
 
 def mig_is_on(nvml: Any, handle: Any) -> bool:
-    """Whether the GPU is split into instances, which share its sensors."""
+    """Return whether the GPU is split into instances, which share its sensors."""
     current, _pending = nvml.nvmlDeviceGetMigMode(handle)
     return bool(current == nvml.NVML_DEVICE_MIG_ENABLE)
 
@@ -214,7 +214,7 @@ def _throttle_reasons(nvml: Any, handle: Any) -> int:
 
 
 class _NvmlMeter(ABC):
-    """What both meters share: the session, and the GPU in it."""
+    """The base class of both meters: the session, and the GPU in it."""
 
     name: str
     domains = frozenset({Domain.GPU})
@@ -247,7 +247,7 @@ class _NvmlMeter(ABC):
         self._session.close()
 
     def read(self) -> Mapping[Domain, Reading]:
-        """One reading of the GPU."""
+        """Read the GPU once."""
         if self._gpu is None:
             raise MeterLost(f"{self.name} is closed")
         return {Domain.GPU: self._reading(self._gpu)}
@@ -261,9 +261,9 @@ class _NvmlMeter(ABC):
 
 
 class NvmlCounter(_NvmlMeter):
-    """The GPU's own energy counter, in J since the driver was loaded; a reset of the driver sets it back.
+    """The GPU's own energy counter, in J since the driver was loaded; a reset of the driver sets it to 0.
 
-    Some boards lose energy when it is read often: so it is read at the edges of windows only.
+    Some boards lose energy when the counter is read often, so it is read at the edges of windows only.
     """
 
     name = "nvml-counter"

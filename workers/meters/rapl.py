@@ -37,7 +37,7 @@ class _Zone:
 class Rapl:
     """The processor's energy counters, in J since the meter was entered.
 
-    Read every 10 s at least: a counter that wraps twice between two readings has lost a whole turn.
+    They must be read at least every 10 s: a counter that wraps twice between two readings loses its whole range.
     """
 
     name = "rapl"
@@ -63,7 +63,7 @@ class Rapl:
         return self
 
     def read(self) -> Mapping[Domain, Reading]:
-        """Joules of all packages, and of all memory zones where there are any."""
+        """Return the joules of all packages, and of all memory zones where there are any."""
         if not self._zones:
             raise MeterLost(f"{self.name} is closed")
         at_ns = time.monotonic_ns()
@@ -82,7 +82,7 @@ class Rapl:
 
 
 def _zones(root: Path) -> Iterator[tuple[Path, Domain]]:
-    """Every zone that counts, once: its folder and its domain. MSR zones go before their MMIO mirrors."""
+    """Yield the folder and domain of every zone that counts, once. MSR zones go before their MMIO mirrors."""
     try:
         folders = sorted(_folders(root), key=lambda f: ("mmio" in f.name, f.name))
         names = {folder.name: (folder / "name").read_text().strip() for folder in folders}
@@ -103,7 +103,7 @@ def _zones(root: Path) -> Iterator[tuple[Path, Domain]]:
 
 
 def _folders(root: Path) -> list[Path]:
-    """Of all zones; none where there is no tree."""
+    """List the folders of all zones; empty where there is no tree."""
     if not root.is_dir():
         return []
     return [folder for folder in root.iterdir() if ":" in folder.name and (folder / "name").exists()]
@@ -123,7 +123,7 @@ def _open(folder: Path, domain: Domain) -> _Zone:
 
 
 def _why(error: OSError | ValueError) -> str:
-    """Without the path, which the message names already."""
+    """Describe an error without the path, which the message already names."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 

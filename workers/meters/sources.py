@@ -169,7 +169,7 @@ class ServerClock:
         self.offset: Offset | None = None
 
     def update(self, answer: Answer, now_ns: int, resolution_ns: int) -> Offset:
-        """Use an answer in which the server's UTC was `now_ns`, cut to its resolution."""
+        """Add the bounds of an answer in which the server's UTC was `now_ns`, cut to its resolution."""
         self._bounds.append(Offset(now_ns - answer.received_ns, now_ns + resolution_ns - answer.sent_ns))
         common = Offset(max(b.low_ns for b in self._bounds), min(b.high_ns for b in self._bounds))
         if common.low_ns > common.high_ns:
@@ -210,7 +210,7 @@ class Prometheus:
         self._last_scrape_s = 0.0
 
     def sample(self) -> Sample | None:
-        """The newest scrape, stamped with its time."""
+        """Read the newest scrape, stamped with its time."""
         answer = self.endpoint.ask(self._target)
         try:
             rows = [
@@ -243,7 +243,7 @@ def _ns(utc_s: float) -> int:
 class HttpJson:
     """A number in a JSON answer: `apower`, `aenergy.total`, `emeters.0.power`; several, joined by +, are added.
 
-    A sample is stamped in the middle between request and answer: a device does not say how old its value is.
+    A sample is stamped in the middle between request and answer, because the age of a device's value is unknown.
     """
 
     name = "http-json"
@@ -263,7 +263,7 @@ class HttpJson:
 
 
 def _number(body: Any, path: str) -> float:
-    """The number at a path: keys and positions in lists, with dots between."""
+    """Return the number at a path: keys and positions in lists, joined by dots."""
     found = body
     for step in path.split("."):
         try:

@@ -11,7 +11,7 @@
 
 - `physics.py`: one board in virtual time, exact and pure. Tests, and coverage runs that would take too long, use it
   alone: `board = Board(A100, seed=1); board.advance(10.0, load=0.7); board.read_counter_j(); board.true_energy_j`.
-- `loads.py`: what the board has to do. `drive(board, Square(0.1), 10.0)` in virtual time; `CpuUse(pid)` in real time.
+- `loads.py`: the load of the board. `drive(board, Square(0.1), 10.0)` in virtual time; `CpuUse(pid)` in real time.
 - `world.py`: the whole machine and the faults that can happen to it.
 - `nvml.c`, `library.py`: NVML's symbols, answered from a memory-mapped state file behind a sequence lock.
 - `process.py`: the machine in real time, logging (monotonic ns, true joules).
@@ -82,7 +82,7 @@ class Simulation:
 
     folder: Path
     preset: Preset
-    env: Mapping[str, str]  #: what a process needs in its environment to see the machine
+    env: Mapping[str, str]  #: the environment variables with which a process sees the machine
     _line: Connection
 
     def fault(self, *faults: Fault) -> None:
@@ -96,7 +96,7 @@ class Simulation:
         return _energy_at(truths, end_ns, domain) - _energy_at(truths, begin_ns, domain)
 
     def lateness_s(self) -> float:
-        """The longest time for which nothing was published."""
+        """Return the longest time for which nothing was published."""
         return max((b.at_ns - a.at_ns for a, b in pairwise(self._truths())), default=0) / 1e9
 
     def _truths(self, until_ns: int = 0) -> list[Truth]:
@@ -114,7 +114,7 @@ class Simulation:
 
 
 def _energy_at(truths: list[Truth], at_ns: int, domain: Domain) -> float:
-    """Interpolated; the load was constant between two records."""
+    """Interpolate; the load was constant between two records."""
     after = bisect_left(truths, at_ns, key=lambda t: t.at_ns)
     a, b = truths[max(after - 1, 0)], truths[after]
     if not a.at_ns <= at_ns <= b.at_ns:

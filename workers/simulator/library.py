@@ -13,16 +13,16 @@ from workers.simulator.physics import Preset, Published
 
 #: The name that every NVML binding loads.
 LIBRARY = "libnvidia-ml.so.1"
-#: Beside the library, which finds it there.
+#: The state file is beside the library, which finds it there.
 STATE_FILE = "state"
-#: Of one process that holds a context.
+#: The memory of one process that holds a context.
 CONTEXT_BYTES = 512 << 20
 _MOST = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What distinguishes one board from another of its kind, and how it is set up."""
+    """The identity of one board among others of its kind, and its configuration."""
 
     uuid: str = "GPU-5157a77f-0000-4000-8000-000000000001"
     vbios: str = "92.00.45.00.03"
@@ -108,7 +108,7 @@ class StateFile:
         self._seen_reads = 0
 
     def counter_reads(self) -> int:
-        """How often the energy counter was read since this was asked last."""
+        """Return how often the energy counter was read since the last call."""
         reads = int(self._shared.counter_reads)
         since, self._seen_reads = reads - self._seen_reads, reads
         return since
@@ -117,16 +117,8 @@ class StateFile:
         """Show readers the board as it is, the processes on it, and the errors to return by function."""
         board = self._board
         board.energy_mj, board.reasons = published.energy_mj, int(published.reasons)
-        board.instant_mw, board.average_mw, board.usage_mw = (
-            published.instant_mw,
-            published.average_mw,
-            published.usage_mw,
-        )
-        board.temperature_c, board.clock_mhz, board.load_percent = (
-            published.temperature_c,
-            published.clock_mhz,
-            published.load_percent,
-        )
+        for name in ("instant_mw", "average_mw", "usage_mw", "temperature_c", "clock_mhz", "load_percent"):
+            setattr(board, name, getattr(published, name))
         shown = sorted(pids)[:_MOST]
         board.process_count, board.memory_used_bytes = len(shown), len(shown) * CONTEXT_BYTES
         for slot, pid in zip(board.processes, shown, strict=False):
@@ -138,7 +130,7 @@ class StateFile:
 
 
 def _fixed(preset: Preset, identity: Identity) -> _Board:
-    """A board with all that never changes."""
+    """Build a board with the values that never change."""
     limit_mw = round(preset.silicon.limit_w * 1e3)
     major, minor = preset.compute_capability
     return _Board(

@@ -1,4 +1,4 @@
-"""What a simulated board has to do: loads as functions of time, and the CPU use of real processes."""
+"""Loads of a simulated board: functions of time, and the CPU use of real processes."""
 
 import os
 import time
@@ -10,7 +10,7 @@ from typing import Protocol
 
 from workers.simulator.physics import Board
 
-#: New processes are looked for this often: seldom enough to be no burden on the trials.
+#: The time between two searches for new processes; rare enough not to disturb the trials.
 SCAN_S = 0.5
 
 
@@ -23,13 +23,13 @@ class Load(Protocol):
         ...
 
     def until(self, begin_ns: int, end_ns: int) -> Iterator[tuple[int, float]]:
-        """Stretches of constant load that fill the time between two moments: (end, load)."""
+        """Yield stretches of constant load that fill the time between two moments: (end, load)."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """Always the same."""
+    """A load that is always the same."""
 
     level: float = 0.0
     pids: tuple[int, ...] = ()
@@ -39,24 +39,24 @@ class Constant:
             yield end_ns, self.level
 
 
-#: Nothing to do, and no context.
+#: No load, and no context.
 IDLE = Constant()
 
 
 @dataclass(frozen=True, slots=True)
 class Square:
-    """High for a share of each period, then low; its edges lie where they should to the ns."""
+    """A load that is high for a share of each period, and then low; its edges are exact to the ns."""
 
     period_s: float = 2.0
     high: float = 1.0
     low: float = 0.0
-    duty: float = 0.5
+    high_share: float = 0.5
     origin_ns: int = 0
     pids: tuple[int, ...] = ()
 
     def until(self, begin_ns: int, end_ns: int) -> Iterator[tuple[int, float]]:
         period_ns = round(self.period_s * 1e9)
-        high_ns = round(self.period_s * self.duty * 1e9)
+        high_ns = round(self.period_s * self.high_share * 1e9)
         while begin_ns < end_ns:
             start_ns = begin_ns - (begin_ns - self.origin_ns) % period_ns
             is_high = begin_ns < start_ns + high_ns
@@ -66,7 +66,7 @@ class Square:
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """Any function of the monotonic time in s, taken in the middle of short steps."""
+    """A load by a function of the monotonic time in s, evaluated in the middle of short steps."""
 
     function: Callable[[float], float]
     step_s: float = 0.001
@@ -84,9 +84,9 @@ class Sampled:
 class CpuUse:
     """The CPU use of a process and all that descends from it, as a share of the machine's cores. Linux only.
 
-    `below` narrows it to the descendants of processes whose command line contains that text: the trials of a worker are
-    those below `workers.supervisor.zygote`. Root 0 is the whole machine's. A process is found within `SCAN_S` of its
-    start; what it used before is not counted.
+    `below` restricts it to descendants of processes whose command line contains that text: the trials of a worker are
+    below `workers.supervisor.zygote`. Root 0 is the whole machine. A process is found within `SCAN_S` of its start; its
+    use before that is not counted.
     """
 
     root_pid: int
@@ -97,7 +97,7 @@ class CpuUse:
     _next_scan_ns: int = field(default=0, init=False)
 
     def until(self, begin_ns: int, end_ns: int) -> Iterator[tuple[int, float]]:
-        """One stretch; to be asked at its end."""
+        """Yield one stretch; must be called at its end."""
         used_ns = 0
         for pid in self.pids:
             try:
@@ -122,7 +122,7 @@ class CpuUse:
 
 
 def as_load(source: "Load | int | str | Callable[[float], float]") -> Load:
-    """A load from what is short to write: a pid, "square wave", or a function of the monotonic time in s."""
+    """Build a load from a short form: a pid, "square wave", or a function of the monotonic time in s."""
     if isinstance(source, int):
         return CpuUse(source)
     if source == "square wave":
@@ -142,12 +142,12 @@ def drive(board: Board, load: Load, duration_s: float) -> None:
 
 
 def _cpu_ns(pid: int) -> int:
-    """CPU time of all threads of a process, ended ones too; the kernel keeps a clock for each process."""
+    """Return the CPU time of all threads of a process, ended ones too; the kernel keeps a clock for each process."""
     return time.clock_gettime_ns((~pid << 3) | 2)
 
 
 def _descendants(root_pid: int, below: str) -> Iterator[int]:
-    """The root itself and its descendants, or only those below a process whose command line contains a text."""
+    """Yield the root and its descendants, or only the descendants of a process whose command line contains a text."""
     parents = dict(_parents())
     children: dict[int, list[int]] = {}
     for pid, parent in parents.items():
@@ -162,7 +162,7 @@ def _descendants(root_pid: int, below: str) -> Iterator[int]:
 
 
 def _parents() -> Iterator[tuple[int, int]]:
-    """(pid, parent's pid) of every process that still runs."""
+    """Yield (pid, parent's pid) of every process that still runs."""
     for entry in os.scandir("/proc"):
         if entry.name.isdecimal():
             with suppress(OSError):
@@ -172,7 +172,7 @@ def _parents() -> Iterator[tuple[int, int]]:
 
 
 def _read(path: str) -> bytes:
-    """A small file of the kernel's, as cheaply as can be: there are hundreds."""
+    """Read a small file of the kernel as cheaply as possible, because there are hundreds."""
     file = os.open(path, os.O_RDONLY)
     try:
         return os.read(file, 4096)

@@ -31,7 +31,7 @@ SMOOTHED_S = 1.0
 
 
 class Reasons(IntFlag):
-    """Why clocks are what they are, as NVML numbers it."""
+    """The reasons for a lower clock, with NVML's numbers."""
 
     NONE = 0x0
     IDLE = 0x1
@@ -43,7 +43,7 @@ class Reasons(IntFlag):
 
 
 class Counter(StrEnum):
-    """What the energy counter adds up."""
+    """The quantity that the energy counter adds up."""
 
     EXACT = "exact"  #: the true power
     SENSOR = "sensor"  #: each reading of the sensor x its update period
@@ -51,11 +51,11 @@ class Counter(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Silicon:
-    """What draws power."""
+    """The power of a board's parts."""
 
-    idle_w: float  #: at rest: no context, temperature settled
-    context_w: float  #: more while a process holds a context
-    dynamic_w: float  #: more at full load and full clock, leakage not counted
+    idle_w: float  #: power at rest: no context, temperature settled
+    context_w: float  #: additional power while a process holds a context
+    dynamic_w: float  #: additional power at full load and full clock, without leakage
     limit_w: float
     leakage_w_per_c: float
     exponent: float = 1.0  #: power follows load^exponent
@@ -64,7 +64,7 @@ class Silicon:
 
 @dataclass(frozen=True, slots=True)
 class Cooling:
-    """Where the heat goes."""
+    """The cooling of a board."""
 
     ambient_c: float = 25.0
     c_per_w: float = 0.12
@@ -75,7 +75,7 @@ class Cooling:
 
 @dataclass(frozen=True, slots=True)
 class Sensor:
-    """How the board meters itself."""
+    """The board's own power sensor and energy counter."""
 
     update_s: float
     averaging_s: float  #: at most `update_s`; a quarter of it means that the sensor sees a quarter of the time
@@ -106,11 +106,11 @@ class Preset:
 
     @property
     def heat_gain(self) -> float:
-        """How much leakage feeds back: a watt more ends as 1 / (1 - heat_gain) watts."""
+        """The feedback of leakage: one more watt becomes 1 / (1 - heat_gain) watts."""
         return self.silicon.leakage_w_per_c * self.cooling.c_per_w
 
     def settled_w(self, load: float, *, context: bool = True) -> float:
-        """The power that a constant load ends at, unthrottled."""
+        """Return the power at which a constant load settles, unthrottled."""
         s = self.silicon
         return s.idle_w + (context * s.context_w + s.dynamic_w * math.pow(load, s.exponent)) / (1 - self.heat_gain)
 
@@ -159,7 +159,7 @@ class Throttle:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What the driver publishes about the board, in NVML's units."""
+    """The values that the driver publishes about the board, in NVML's units."""
 
     energy_mj: int
     instant_mw: int
@@ -247,12 +247,12 @@ class Board:
         )
 
     def read_counter_j(self) -> float:
-        """The energy counter, read as a program reads it."""
+        """Read the energy counter as a program reads it."""
         self.note_reads(1)
         return self._energy_mj / 1e3
 
     def note_reads(self, count: int) -> None:
-        """The counter was read so many times at this moment."""
+        """Record that the counter was read so many times at this moment."""
         if count == 0:
             return
         often = self._read_ns is not None and self.now_ns - self._read_ns < FRAGILE_S * 1e9
@@ -266,12 +266,12 @@ class Board:
         self._energy_mj = 0
 
     def _static_w(self) -> float:
-        """The power that no clock changes, leakage not counted."""
+        """Return the power that no clock changes, without leakage."""
         silicon = self.preset.silicon
         return silicon.idle_w + self.context_held * silicon.context_w + self.extra_w + self._flicker_w
 
     def _dynamic_w(self) -> float:
-        """The power of the work at full clock."""
+        """Return the power of the work at full clock."""
         silicon = self.preset.silicon
         return silicon.dynamic_w * math.pow(self._load, silicon.exponent)
 
@@ -292,7 +292,7 @@ class Board:
         self.now_ns = end_ns
 
     def _control(self) -> None:
-        """The firmware's step."""
+        """Make the firmware's step."""
         cooling, limit_w = self.preset.cooling, self.preset.silicon.limit_w
         self._next_control_ns += round(CONTROL_S * 1e9)
         self._flicker_w = self._random.gauss(0.0, self.preset.silicon.flicker_w)
@@ -313,12 +313,12 @@ class Board:
         self._reasons = reasons
 
     def _open_window(self) -> None:
-        """The sensor begins to average."""
+        """Start an averaging window of the sensor."""
         self._window_from_j = self.true_energy_j
         self._next_window_ns += self._update_ns
 
     def _update(self) -> None:
-        """The sensor has averaged: publish."""
+        """Publish the sensor's average."""
         sensor = self.preset.sensor
         self._next_update_ns += self._update_ns
         self._recent_w.append(sensor.gain * (self.true_energy_j - self._window_from_j) / sensor.averaging_s)

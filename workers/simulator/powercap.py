@@ -27,7 +27,7 @@ class Zone:
     domain: Domain | None = None  #: None: part of another zone, the sum of several, or a mirror
 
 
-#: A socket with memory, what must not be added to them, and the mirror that newer processors have.
+#: A socket with memory, zones that must not be added to these, and the mirror that newer processors have.
 SERVER = (
     Zone("intel-rapl:0", "package-0", 30.0, 120.0, Domain.CPU),
     Zone("intel-rapl:0:0", "core", 5.0, 100.0),
@@ -38,7 +38,7 @@ SERVER = (
 
 
 class Powercap:
-    """The tree below a folder; `root` is what `Settings.powercap_root` is to be."""
+    """The tree below a folder; `Settings.powercap_root` must be its `root`."""
 
     def __init__(self, folder: Path, zones: Sequence[Zone] = SERVER, range_uj: int = RANGE_UJ) -> None:
         self.root = folder / "class"
@@ -51,7 +51,7 @@ class Powercap:
         self.set([range_uj // 2] * len(zones))
 
     def advance(self, duration_s: float, load: float) -> None:
-        """Let every zone consume for a while under a load of 0 to 1."""
+        """Add the energy of a time under a load of 0 to 1 to every zone."""
         for index, zone in enumerate(self.zones):
             energy_j = (zone.idle_w + zone.dynamic_w * load) * duration_s
             self._counted_j[index] += energy_j
@@ -59,7 +59,7 @@ class Powercap:
                 self.true_energy_j[zone.domain] += energy_j
 
     def set(self, counters_uj: Sequence[int]) -> None:
-        """Let the counters stand at so many µJ, and say so."""
+        """Set the counters to so many µJ, and publish them."""
         self._counted_j = [uj / 1e6 for uj in counters_uj]
         self.publish()
 
@@ -70,7 +70,7 @@ class Powercap:
             os.pwrite(file, f"{energy_uj:<{_WIDTH}}\n".encode(), 0)
 
     def close(self) -> None:
-        """Leave the tree as it stands; it still can be read."""
+        """Leave the tree as it is; it can still be read."""
         for file in self._files:
             os.close(file)
         self._files = []

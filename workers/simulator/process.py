@@ -1,7 +1,7 @@
-"""The physics process: lets a simulated machine live in real time. Started by `workers.simulator.simulated_gpu`.
+"""The physics process: it simulates a machine in real time. Started by `workers.simulator.simulated_gpu`.
 
-It wakes every `WAKE_S`, lets the time that has passed pass in the model too, publishes, and sleeps. The pipe on which
-it gets its `Config` and then faults is also what keeps it alive: it ends when the other end closes, however that came.
+It wakes every `WAKE_S`, lets the passed time pass in the model too, publishes, and sleeps. On its pipe it receives its
+`Config` and then faults; it ends when the other end of the pipe closes, for any reason.
 """
 
 import os
@@ -20,7 +20,7 @@ from workers.simulator.physics import Board, Preset
 from workers.simulator.powercap import Powercap, Zone
 from workers.simulator.world import GPU_LOST, Fault, Truth, World
 
-#: Between two wake-ups. What is published is late by as much, as it is with a real driver.
+#: The time between two wake-ups. Published values are late by as much, as with a real driver.
 WAKE_S = 0.01
 #: One record of the truth: `Truth`'s fields.
 RECORD = struct.Struct("<qddd")
@@ -35,7 +35,7 @@ class Config:
     load: Load
     seed: int = 0
     identity: Identity = THE_BOARD
-    zones: tuple[Zone, ...] = ()  #: of the powercap tree; none: no tree
+    zones: tuple[Zone, ...] = ()  #: the zones of the powercap tree; empty: there is no tree
 
 
 class _Live:
@@ -66,7 +66,7 @@ class _Live:
 
 
 def serve(folder: Path, line: Connection) -> None:
-    """Live until the other end of the line closes; each fault is answered by None once readers see it."""
+    """Serve until the other end of the line closes; each fault is answered by None once readers see it."""
     live = _Live(folder, line.recv())
     line.send(None)
     due_s = time.monotonic()
@@ -87,7 +87,7 @@ def serve(folder: Path, line: Connection) -> None:
 
 
 def main(folder: str, line_fd: str) -> None:
-    """The whole process."""
+    """Run the process."""
     with suppress(OSError):  # only root may; it keeps the model punctual on a busy machine
         os.setpriority(os.PRIO_PROCESS, 0, -10)
     serve(Path(folder), Connection(int(line_fd)))

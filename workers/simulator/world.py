@@ -20,7 +20,7 @@ NOT_SUPPORTED, FUNCTION_NOT_FOUND, GPU_IS_LOST = 3, 13, 15
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What was really consumed up to a moment."""
+    """The true energies that were consumed up to a moment."""
 
     at_ns: int
     gpu_j: float
@@ -30,7 +30,7 @@ class Truth:
 
 @dataclass(slots=True)
 class World:
-    """The machine."""
+    """A simulated machine."""
 
     board: Board
     load: Load = IDLE
@@ -54,7 +54,7 @@ class World:
             yield self.truth()
 
     def truth(self) -> Truth:
-        """What was consumed so far."""
+        """Return the energy that was consumed so far."""
         counted = self.powercap.true_energy_j if self.powercap is not None else {}
         return Truth(
             self.board.now_ns, self.board.true_energy_j, counted.get(Domain.CPU, 0.0), counted.get(Domain.DRAM, 0.0)
@@ -62,10 +62,10 @@ class World:
 
 
 class Fault(Protocol):
-    """Something that happens to the machine."""
+    """An event that happens to the machine."""
 
     def apply(self, world: World) -> None:
-        """Let it happen now."""
+        """Apply the fault now."""
         ...
 
 
@@ -102,7 +102,7 @@ class ResetDriver:
 
 @dataclass(frozen=True, slots=True)
 class FreezeCounter:
-    """The energy counter is published no more, or again."""
+    """The published energy counter stands still, or is published again."""
 
     frozen: bool = True
 
@@ -137,7 +137,7 @@ class Foreign:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """The board draws so much more than its preset says, whatever it does."""
+    """The board draws additional power at any load."""
 
     extra_w: float
 

@@ -17,7 +17,7 @@ _GARBAGE = "the trial sent data that is not an event: its code writes to descrip
 
 
 class Edges(Protocol):
-    """What is read at the edge of a window, while the trial waits."""
+    """The meters that are read at the edge of a window, while the trial waits."""
 
     def read_now(self) -> None:
         """Read once."""
@@ -51,7 +51,7 @@ def follow(trial: TrialProcess, start: protocol.Start, edges: Edges, stop: Stop)
     try:
         _exchange(trial, start, edges, stop, events)
     except (EOFError, ConnectionError):
-        pass  # it died: the exit status says why
+        pass  # the trial died: the exit status shows why
     except ValueError:
         events.failure = Failure(kind=FailureKind.ERROR, message=_GARBAGE)
         trial.kill()

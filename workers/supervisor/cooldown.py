@@ -25,7 +25,7 @@ class Rest:
     temperature_c: float
 
     def is_met(self, reading: Reading) -> bool:
-        """Whether a reading is low enough. It may be lower: the rest may have been read from a warmer board."""
+        """Return whether a reading is low enough. It may be lower: the rest may have been read from a warmer board."""
         if reading.power_w is None or reading.temperature_c is None:
             return False
         is_cool = reading.temperature_c <= self.temperature_c + WITHIN_C

@@ -33,7 +33,7 @@ FEWEST_READINGS = 2.0
 AGREE_WITHIN = 0.05
 #: A load that raises the power by less than this share of the idle power did not reach the GPU.
 LEAST_RISE = 0.2
-#: What the smoothed reading is documented to average over.
+#: The smoothed reading averages over this time, by its documentation.
 SMOOTHED_S = 1.0
 #: Period of the square wave over the longest averaging window that is searched. The square of the golden ratio spreads
 #: the updates evenly over the wave.
@@ -53,7 +53,7 @@ MOST_READINGS = 200
 
 
 class Unknown(Exception):
-    """This cannot be determined; the text is one line that says why, or empty where there is no such meter."""
+    """A fact cannot be determined; the text is one line with the reason, or empty where there is no such meter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Evidence:
 
 
 def judge(evidence: Evidence, probed_at: datetime) -> Probe:
-    """Determine what the evidence shows; the rest is None, with a note."""
+    """Build the probe's result; a fact that the evidence does not show is None, with a note."""
     notes = list(evidence.notes)
 
     def determine(what: Callable[[], T]) -> T | None:
@@ -101,30 +101,30 @@ def judge(evidence: Evidence, probed_at: datetime) -> Probe:
 
 
 def wave_period_s(update_period_s: float, sensor: Sensor) -> float:
-    """The period of the square wave that shows the sensor's averaging window best."""
+    """Return the period of the square wave that shows the sensor's averaging window best."""
     return WAVE_RATIO * max(update_period_s, SMOOTHED_S if sensor == "smoothed" else 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """How regularly a meter publishes."""
+    """The regularity of a meter's updates."""
 
     period_s: float
-    period_u_s: float  #: standard uncertainty
-    jitter_s: float  #: two updates differ so much in how late they are, on average
+    period_u_s: float  #: the standard uncertainty of the period
+    jitter_s: float  #: the mean difference in lateness between two updates
 
 
 def update_period_s(readings: Sequence[Reading], meter: str) -> float:
-    """The mean time between two values that a meter publishes; raises Unknown as `rhythm` does."""
+    """Return the mean time between two values that a meter publishes; raises Unknown as `rhythm` does."""
     return rhythm(readings, meter).period_s
 
 
 def rhythm(readings: Sequence[Reading], meter: str) -> Rhythm:
-    """The line through the moments at which a meter's value changed; it may publish the same value again.
+    """Fit a line through the moments at which a meter's value changed; it may publish the same value again.
 
-    The jitter is the mean difference between any two moments' distances from the line. The reader's own period is in
-    it, and so is whatever slow wandering there was. The period is claimed to be known as well as from the first and the
-    last moment alone, for what wanders is not independent from one moment to the next.
+    The jitter is the mean difference between any two moments' distances from the line. It includes the reader's own
+    period and any slow drift. The uncertainty of the period is that of the first and the last moment alone, because
+    with a drift the moments are not independent.
 
     Raises Unknown where the value changes too seldom, or with every reading.
     """
@@ -150,13 +150,13 @@ def rhythm(readings: Sequence[Reading], meter: str) -> Rhythm:
 
 
 def _mean_difference(values: Sequence[float]) -> float:
-    """Gini's: the mean distance between two of them."""
+    """Return Gini's mean difference: the mean distance between two values."""
     count = len(values)
     return 2 * sum((2 * i - count + 1) * value for i, value in enumerate(sorted(values))) / (count * (count - 1))
 
 
 def _misfit(intervals_s: Sequence[float], period_s: float) -> float:
-    """How far the intervals are from being one or more whole periods."""
+    """Return how far the intervals are from one or more whole periods."""
     return fmean(abs(i / period_s - max(round(i / period_s), 1)) for i in intervals_s)
 
 
@@ -168,7 +168,7 @@ def _points(readings: Sequence[Reading]) -> Iterator[Point]:
 
 
 def _changes(points: Sequence[Point]) -> Iterator[Point]:
-    """Each new value, and when it came: between two readings. Those that a late reading hid are left out."""
+    """Yield each new value, and when it came: between two readings. Changes that a late reading hid are left out."""
     latest_s = LATE * median(b - a for (a, _), (b, _) in pairwise(points))
     for (before_s, before), (after_s, after) in pairwise(points):
         if after != before and after_s - before_s <= latest_s:
@@ -180,7 +180,7 @@ def _inside(points: Sequence[Point], span: Span) -> list[Point]:
 
 
 def _mean_w(powers: Sequence[Point], span: Span | None) -> float:
-    """Weighted by time."""
+    """Return the mean power in a span, weighted by time."""
     inside = _inside(powers, span) if span else []
     if len(inside) < 2:
         raise Unknown
@@ -189,19 +189,19 @@ def _mean_w(powers: Sequence[Point], span: Span | None) -> float:
 
 
 def _swing_w(evidence: Evidence) -> float:
-    """By how much the steady load raised the power; raises Unknown where it did not."""
+    """Return how much the steady load raised the power; raises Unknown where it did not."""
     powers = list(_points(evidence.power))
     idle_w, load_w = _mean_w(powers, evidence.idle), _mean_w(powers, evidence.load)
     if load_w < (1 + LEAST_RISE) * idle_w:
         raise Unknown(
             f"the load did not reach the GPU ({idle_w:.0f} W idle, {load_w:.0f} W loaded): "
-            "see what farm doctor says of torch and the GPU"
+            "farm doctor shows whether torch can use the GPU"
         )
     return load_w - idle_w
 
 
 def _counter_over_power(evidence: Evidence, span: Span | None) -> float:
-    """Joules that the counter saw over the integral of the power readings, from a change of the counter to another."""
+    """Return counted joules over integrated power, from one change of the counter to another."""
     counted = _inside(list(_points(evidence.counter)), span) if span else []
     powers = list(_points(evidence.power))
     if len(counted) < 2 or not powers:
@@ -212,7 +212,7 @@ def _counter_over_power(evidence: Evidence, span: Span | None) -> float:
     (begin_s, begin_j), (end_s, end_j) = (changes[0], changes[-1]) if len(changes) > 1 else (counted[0], counted[-1])
     mean_w = _mean_w(powers, (begin_s, end_s))
     if mean_w <= 0:
-        raise Unknown("the power sensor reads 0: nothing to hold the energy counter against")
+        raise Unknown("the power sensor reads 0: the energy counter cannot be compared with it")
     return (end_j - begin_j) / (mean_w * (end_s - begin_s))
 
 
@@ -231,20 +231,20 @@ def _averaging_window_s(evidence: Evidence) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Fit:
-    """How well a window explains the readings."""
+    """The fit of the readings by an averaging window."""
 
     window_s: float
-    error: float  #: mean squared, as a share of the variance
-    swing_w: float  #: of the load that it implies
+    error: float  #: the mean squared error, as a share of the variance
+    swing_w: float  #: the swing of the load that the fit implies
 
 
 def averaging_window_s(updates: Sequence[Point], period_s: float, swing_w: float) -> float:
-    """Over how long each published power averages, up to half the period of the square wave that the load was.
+    """Return the time over which each published power averages, up to half the period of the load's square wave.
 
     Args:
         updates: each published value and when it came.
-        period_s: of the wave; its phase is found.
-        swing_w: from idle to steady load.
+        period_s: the period of the wave, whose phase is unknown.
+        swing_w: the power from idle to steady load.
 
     Raises Unknown where no window, or more than one, explains the readings.
     """
@@ -268,14 +268,14 @@ def averaging_window_s(updates: Sequence[Point], period_s: float, swing_w: float
 
 
 def _peak_s(updates: Sequence[Point], period_s: float) -> float:
-    """When the first harmonic of the readings is highest, modulo the period."""
+    """Return the moment, modulo the period, at which the first harmonic of the readings is highest."""
     mean = fmean(value for _, value in updates)
     harmonic = sum((value - mean) * rect(1.0, 2 * pi * (at_s % period_s) / period_s) for at_s, value in updates)
     return phase(harmonic) / (2 * pi) * period_s
 
 
 def _fit(updates: Sequence[Point], period_s: float, peak_s: float, window_s: float) -> _Fit:
-    """The best phase for a window, by ternary search around the peak: mid of the busy half, half a window late."""
+    """Find the best phase for a window, by ternary search around the peak: mid of the busy half, half a window late."""
     middle_s = peak_s - period_s / 4 - window_s / 2
     low_s, high_s = middle_s - PHASE_MARGIN * period_s, middle_s + PHASE_MARGIN * period_s
     best = _Fit(window_s, inf, 0.0)
@@ -308,6 +308,6 @@ def _explain(updates: Sequence[Point], period_s: float, begin_s: float, window_s
 
 
 def _busy_s(until_s: float, period_s: float) -> float:
-    """Time for which a wave that began to be busy at 0 has been busy."""
+    """Return the time for which a wave that began to be busy at 0 has been busy."""
     periods, rest_s = divmod(until_s, period_s)
     return periods * period_s / 2 + min(rest_s, period_s / 2)

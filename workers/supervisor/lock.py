@@ -9,7 +9,7 @@ from pathlib import Path
 
 from farm.model.errors import InputError, MachineBusy
 
-#: How often a held lock is tried again.
+#: The time between two attempts at a held lock.
 RETRY_S = 0.1
 
 
@@ -20,36 +20,28 @@ def machine_lock(path: Path, timeout_s: float = 0.0, is_over: Callable[[], bool]
     Raises MachineBusy, naming the holder, when it is not free within `timeout_s`, or when the wait is over before;
     InputError when the file cannot be opened. The file may belong to another user, and is never removed.
     """
-
-    def busy(holder: str) -> str:
-        return f"this machine is measuring already: process {holder} holds {path}: wait until it ends, or stop it"
-
+    busy = "this machine is measuring already: process {holder} holds {path}: wait until it ends, or stop it"
     with _held(path, busy, timeout_s, is_over):
         yield
 
 
 @contextmanager
 def only_worker(lock_file: Path) -> Iterator[None]:
-    """Be this machine's one worker, beside the lock of its trials.
+    """Hold the lock of this machine's one worker, beside the lock of its trials.
 
-    Raises MachineBusy, naming the one that it has, and InputError when the file cannot be opened.
+    Raises MachineBusy, which names the other worker, and InputError when the file cannot be opened.
     """
     path = lock_file.with_name(f"{lock_file.name}.worker")
-
-    def busy(holder: str) -> str:
-        return f"this machine has a worker already, process {holder} ({path}): stop it to replace it"
-
-    with _held(path, busy):
+    with _held(path, "this machine has a worker already, process {holder} ({path}): stop it to replace it"):
         yield
 
 
 @contextmanager
-def _held(
-    path: Path, busy: Callable[[str], str], timeout_s: float = 0.0, is_over: Callable[[], bool] = bool
-) -> Iterator[None]:
+def _held(path: Path, busy: str, timeout_s: float = 0.0, is_over: Callable[[], bool] = bool) -> Iterator[None]:
+    """Hold a lock file; `busy` is the error's text, with {holder} and {path}."""
     fd = _open(path)
     try:
-        _acquire(fd, busy, timeout_s, is_over)
+        _acquire(fd, path, busy, timeout_s, is_over)
         holder = f"{os.getpid()}\n".encode()
         if os.pread(fd, 32, 0) != holder:  # truncating takes longer than claiming a job
             os.truncate(fd, 0)
@@ -59,7 +51,7 @@ def _held(
         os.close(fd)
 
 
-def _acquire(fd: int, busy: Callable[[str], str], timeout_s: float, is_over: Callable[[], bool]) -> None:
+def _acquire(fd: int, path: Path, busy: str, timeout_s: float, is_over: Callable[[], bool]) -> None:
     deadline_s = time.monotonic() + timeout_s
     while True:
         try:
@@ -68,7 +60,7 @@ def _acquire(fd: int, busy: Callable[[str], str], timeout_s: float, is_over: Cal
             left_s = deadline_s - time.monotonic()
             if left_s <= 0 or is_over():
                 holder = os.pread(fd, 32, 0).decode(errors="replace").strip() or "unknown"
-                raise MachineBusy(busy(holder)) from None
+                raise MachineBusy(busy.format(holder=holder, path=path)) from None
             time.sleep(min(RETRY_S, left_s))
         else:
             return

@@ -40,20 +40,20 @@ M = TypeVar("M", bound=Meter)
 
 
 class _EagerCounter(NvmlCounter):
-    """The counter, read more often than in any trial."""
+    """The energy counter, read more often than in any trial."""
 
     poll_period_s: float | None = POLL_S
 
 
 class _EagerPower(NvmlPower):
-    """The sensor, read more often than it publishes."""
+    """The power sensor, read more often than it publishes."""
 
     poll_period_s: float | None = POLL_S
 
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """How long each part of the probe takes."""
+    """The lengths of the parts of the probe."""
 
     idle_s: float = 10.0
     load_s: float = 10.0
@@ -107,9 +107,9 @@ class _Burn:
     sampler: Sampler
     notes: list[str]  #: why a load failed
 
-    def run(self, length_s: float, period_s: float, duty: float) -> Span | None:
-        """Run one load, and return when it was on; None where it failed."""
-        spec = _spec(length_s, period_s, duty)
+    def run(self, length_s: float, period_s: float, busy_share: float) -> Span | None:
+        """Run one load, and return its begin and end; None where it failed."""
+        spec = _spec(length_s, period_s, busy_share)
         with tempfile.TemporaryFile() as log_file, closing(Stop()) as stop:
             events = follow(self.zygote.spawn(log_file), protocol.Start(spec=spec), self.sampler, stop)
         if events.failure is not None:
@@ -118,12 +118,12 @@ class _Burn:
         return spans[0] if spans else None
 
 
-def _spec(length_s: float, period_s: float, duty: float) -> JobSpec:
+def _spec(length_s: float, period_s: float, busy_share: float) -> JobSpec:
     return JobSpec(
         job="probe",
         sweep="probe",
         kind="burn",
-        point={"period_s": period_s, "duty": duty, "device": "auto"},
+        point={"period_s": period_s, "busy_share": busy_share, "device": "auto"},
         repetition=0,
         target="any",
         measure=MeasureSettings(

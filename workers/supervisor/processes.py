@@ -15,7 +15,7 @@ _PROC = Path("/proc")
 
 
 def die_with_parent(parent_pid: int | None = None) -> None:
-    """Have this process killed when the thread that started it ends; Linux only, elsewhere nothing happens.
+    """Have the kernel kill this process when the thread that started it ends; on Linux only.
 
     Given the parent's pid, a parent that died before this call is noticed too.
     """

@@ -7,7 +7,7 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from farm.energy import joules as energy
-from farm.energy.aliasing import LARGEST_VARIATION, least_window_s, misses_part, varies
+from farm.energy.aliasing import LARGEST_VARIATION, has_variation, least_window_s, misses_part
 from farm.energy.joules import Idle, IdlePowers
 from farm.energy.validity import Glance, contaminations, stopped_counters
 from farm.model import (
@@ -41,7 +41,7 @@ class SharedIdle:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What a supervisor recorded of one trial."""
+    """The records of a supervisor about one trial."""
 
     started_at_utc: datetime
     shared: SharedIdle | None
@@ -51,13 +51,13 @@ class Observed:
     traces: Sequence[Trace]
     probe: Probe | None
     glances: Sequence[Glance]
-    notes: Sequence[str]  #: on meters and cooling
+    notes: Sequence[str]  #: notes on meters and cooling
     flags: Sequence[Flag]
     log_tail: str
 
     @property
     def windows(self) -> list[Window]:
-        """In order of time."""
+        """The windows in order of time."""
         return [w for w in (self.before, *self.events.windows, self.after) if w is not None]
 
     @property
@@ -78,7 +78,7 @@ class Observed:
         return is_there and self.probe is not None and self.probe.counter_trusted is False
 
     def idle(self) -> Idle:
-        """The idle powers beside the trial."""
+        """Return the idle powers before, after and during the trial."""
         by_kind = {w.kind: w for w in self.windows}
         before = energy.idle_powers(self.traces, by_kind.get(WindowKind.IDLE_BEFORE))
         return Idle(
@@ -170,7 +170,7 @@ def resonances(events: TrialEvents, measurements: Sequence[Measurement], probe: 
         if m.source in SENSED and all(flag.is_note for flag in m.flags) and (count := units[m.window_index])
         if m.net_j_low is not None and m.net_j is not None and m.net_j_high is not None
     ]
-    if not varies([net_j for _, net_j, _ in per_unit_j]):
+    if not has_variation([net_j for _, net_j, _ in per_unit_j]):
         return []
     if max(low_j for low_j, _, _ in per_unit_j) <= min(high_j for _, _, high_j in per_unit_j):
         return []
@@ -184,7 +184,7 @@ def _facts(events: TrialEvents) -> Mapping[str, JsonValue]:
 
 
 def _overhead_s(duration_s: float, own_windows: Sequence[Window], measure: MeasureSettings) -> float:
-    """Time outside the windows that measure: spawn, setup, cooling, teardown, arithmetic."""
+    """Return the time outside the windows that measure: spawn, setup, cooling, teardown, arithmetic."""
     measuring = [w for w in own_windows if w.kind != WindowKind.SETUP]
     guards_s = sum(2 * measure.guard_s for w in measuring if w.kind.is_work)
     return duration_s - sum(w.duration_s for w in measuring) - guards_s

@@ -52,7 +52,7 @@ class _Turn:
     due_s: float  #: monotonic
 
     def advance(self, now_s: float) -> None:
-        """Move to the next moment of the schedule; missed moments are skipped."""
+        """Set the next moment of the schedule; missed moments are skipped."""
         self.due_s += self.period_s * ((now_s - self.due_s) // self.period_s + 1)
 
 

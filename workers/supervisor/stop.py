@@ -18,7 +18,7 @@ class Stop:
 
     def __init__(self) -> None:
         self._receiver, self._sender = socket.socketpair()
-        self.failure: Failure | None = None  #: what the report will say, once a stop is requested
+        self.failure: Failure | None = None  #: the failure for the report, once a stop is requested
 
     def request(self, kind: FailureKind) -> None:
         """Stop the running trial. The first reason counts; a request after the end of the trial has no effect."""
@@ -32,12 +32,12 @@ class Stop:
         return self._receiver.fileno()
 
     def wait(self, seconds: float) -> bool:
-        """Sleep; returns True as soon as a stop is requested."""
+        """Wait; returns True as soon as a stop is requested."""
         with selectors.DefaultSelector() as selector:
             selector.register(self, selectors.EVENT_READ)
             return bool(selector.select(max(seconds, 0.0)))
 
     def close(self) -> None:
-        """Free the sockets."""
+        """Close the sockets."""
         self._receiver.close()
         self._sender.close()

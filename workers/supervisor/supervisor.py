@@ -107,7 +107,7 @@ class Supervisor:
         return report.model_copy(update={"carbon_g_per_kwh": carbon_intensity_g_per_kwh(country) if country else None})
 
     def _observe(self, spec: JobSpec, stop: Stop) -> Observed:
-        """Idle, run, and idle again, while the sampler reads the meters."""
+        """Idle, run the trial, and idle again, while the sampler reads the meters."""
         started, gpu = datetime.now(UTC), _gpu(spec)
         meters = self._enter_meters(gpu)
         with (

@@ -42,12 +42,12 @@ class Watch:
         )
 
     def close(self) -> None:
-        """Leave the GPU's session."""
+        """Close the GPU's session."""
         self._gpu = None
         self._session.close()
 
     def _own_s(self) -> float:
-        """CPU time of our processes, ended ones included: else their time would count as another program's."""
+        """Return the CPU time of our processes, with ended ones, or their time would count as another program's."""
         total_s = 0.0
         for process in (self._own, *self._own.children(recursive=True)):
             with suppress(psutil.Error):

@@ -38,29 +38,29 @@ log = logging.getLogger(__name__)
 READY_WITHIN_S = 180.0
 #: A killed process is gone after this time, or the kernel cannot end it.
 GONE_WITHIN_S = 10.0
-#: Of a trial: when memory runs out, the kernel kills the trial before the worker.
+#: The score of a trial: when memory runs out, the kernel kills the trial before the worker.
 OOM_SCORE_ADJ = 500
 _SPAWN = b"s"
 
 
 class Ready(Frozen):
-    """From the helper: the imports are done, or the problem with them."""
+    """The helper's message after its imports, with the problem where they failed."""
 
     problem: str | None = None
 
 
 class Spawned(Frozen):
-    """From the helper: a trial has begun."""
+    """The helper's message that a trial has started."""
 
     pid: int
 
 
 class ExitStatus(Frozen):
-    """From the helper: how a trial's process ended. All None: unknown, the helper died too."""
+    """The helper's message about the end of a trial's process. All None: unknown, because the helper died too."""
 
     code: int | None = None
     signal: int | None = None
-    cpu_s: float | None = None  #: of the process, and of its children that it waited for
+    cpu_s: float | None = None  #: CPU time of the process, and of the children that it waited for
 
 
 class TrialProcess:
@@ -80,7 +80,7 @@ class TrialProcess:
                     kill(self.pid, signal.SIGKILL)
 
     def wait(self, timeout_s: float | None = None) -> ExitStatus | None:
-        """How the process ended, its channel closed with it; None when it still runs after the time-out."""
+        """Wait for the process, and close its channel; returns how it ended, or None where it still runs."""
         if self._status is None:
             try:
                 line = self._helper.receive(timeout_s)
@@ -159,7 +159,7 @@ class _Helper:
         self._lines: deque[bytes] = deque()
 
     def fork(self, trial_fd: int, log_fd: int) -> int:
-        """Have a trial forked that owns copies of these descriptors; returns its pid."""
+        """Start a trial that owns copies of these descriptors; returns its pid."""
         socket.send_fds(self._channel.sock, [_SPAWN], [trial_fd, log_fd])
         return Spawned.model_validate_json(self.receive(None) or b"").pid
 
@@ -168,13 +168,13 @@ class _Helper:
         try:
             line = self.receive(READY_WITHIN_S)
         except (EOFError, OSError):
-            return "the import of torch killed its process: see what `python -c 'import torch'` says"
+            return "the import of torch killed its process: run `python -c 'import torch'` to see why"
         if line is None:
-            return f"the import of torch hangs ({READY_WITHIN_S:.0f} s): see what `python -c 'import torch'` says"
+            return f"the import of torch hangs ({READY_WITHIN_S:.0f} s): run `python -c 'import torch'` to see why"
         return Ready.model_validate_json(line).problem
 
     def receive(self, timeout_s: float | None) -> bytes | None:
-        """The helper's next line, or None; raises EOFError or OSError when it has died."""
+        """Return the helper's next line, or None after the time-out; raises EOFError or OSError when it has died."""
         deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
         while not self._lines:
             left_s = None if deadline_s is None else max(deadline_s - time.monotonic(), 0.0)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
-from farm.energy.aliasing import alias_risk, jitter_s
+from farm.energy.aliasing import draw_pause_s, has_alias_risk
 from farm.model import Flag, WindowKind
 from workers.trial import protocol
 from workers.trial.stage import Stage
@@ -29,14 +29,14 @@ WARMUP_PARTS = 3
 
 
 class Repeatable(Protocol):
-    """A workload that does the same again and again."""
+    """A workload that repeats one step."""
 
     def step(self) -> int: ...  #: enqueues one batch; returns its units
     def synchronize(self) -> None: ...  #: waits for what is enqueued
 
 
 class Part(Protocol):
-    """One of several things that a workload can do."""
+    """A part of a workload that can run alone."""
 
     @property
     def index(self) -> int: ...
@@ -51,7 +51,7 @@ class Divisible(Repeatable, Protocol):
 
 
 def run_windows(stage: Stage, workload: Repeatable) -> None:
-    """Warm up, run as many measure windows as the settings want, and then time each batch by itself."""
+    """Warm up, run the measure windows that the settings want, and then time each batch by itself."""
     loops = Loops(stage, workload)
     loops.warm_up()
     loops.beware_of_resonance()
@@ -81,7 +81,7 @@ class Stretch:
 
     @property
     def batch_s(self) -> float:
-        """Mean time of a batch."""
+        """The mean time of a batch."""
         return self.duration_s / self.batches
 
 
@@ -114,7 +114,7 @@ class Loops:
         return parts
 
     def beware_of_resonance(self) -> None:
-        """From now on, pause at random between batches where they may run in step with the GPU's power sensor."""
+        """Pause at random between batches from now on, where they may run in step with the GPU's power sensor."""
         earlier = "an earlier trial of this point may have run in step with the power sensor"
         risk = earlier if self._stage.start.jitter else self._risk_of_resonance()
         if risk is not None:
@@ -126,13 +126,13 @@ class Loops:
         period_s, window_s = self._stage.start.sensor_period_s, self._stage.start.sensor_window_s
         if period_s is None or self._batch_s is None or not self._stage.device.startswith("cuda"):
             return None
-        if not alias_risk(self._batch_s, period_s, window_s):
+        if not has_alias_risk(self._batch_s, period_s, window_s):
             return None
         return f"batches of {self._batch_s:.4g} s may run in step with the power sensor's {period_s:.3g} s"
 
     def _pause(self, batch_s: float, random: Random) -> None:
         self._workload.synchronize()
-        time.sleep(jitter_s(batch_s, random))
+        time.sleep(draw_pause_s(batch_s, random))
 
     def measure(self, index: int) -> None:
         """Fill one measure window with batches."""

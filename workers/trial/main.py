@@ -16,7 +16,7 @@ from workers.trial.environment import environment
 from workers.trial.stage import Line, Stage, SupervisorGone
 from workers.trial.workload import InvalidWorkload, Workload, load
 
-#: How allocators report that memory ran out, where they raise a bare RuntimeError.
+#: Texts by which allocators report that memory ran out, where they raise a bare RuntimeError.
 OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "_ALLOC_FAILED")
 
 

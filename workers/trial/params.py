@@ -1,4 +1,4 @@
-"""What workloads share: they parse their points, and configure torch's numbers and threads."""
+"""Functions that workloads share: they parse points, and configure torch's numbers and threads."""
 
 from typing import TypeVar
 

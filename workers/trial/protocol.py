@@ -19,13 +19,12 @@ class Start(Frozen):
 
     type: Literal["start"] = "start"
     spec: JobSpec
-    meter_period_s: float | None = None  #: between two values of the meter that gives the joules; None: not known
-    sensor_period_s: float | None = None  #: between two values of the power sensor; None: not known
-    sensor_window_s: float | None = None  #: the part of each period that it sees; None: not known
+    meter_period_s: float | None = None  #: time between two values of the meter that gives the joules; None: unknown
+    sensor_period_s: float | None = None  #: time between two values of the power sensor; None: unknown
+    sensor_window_s: float | None = None  #: the part of each period that the sensor sees; None: unknown
     jitter: bool = False  #: pause at random: an earlier trial of this point may have run in step with the sensor
-    checkpoint: str | None = (
-        None  #: the file to resume from, where it exists, and to save to; None: the job is not resumable
-    )
+    #: The file to resume from, where it exists, and to save to; None: the job is not resumable.
+    checkpoint: str | None = None
 
 
 class Go(Frozen):
@@ -38,7 +37,7 @@ class Facts(Frozen):
     """Trial to supervisor, after setup: what runs here, on which software."""
 
     type: Literal["facts"] = "facts"
-    device: str  #: as chosen: cpu or cuda:N
+    device: str  #: the chosen device: cpu or cuda:N
     unit: str
     workload: dict[str, JsonValue]
     environment: dict[str, JsonValue]

@@ -49,7 +49,7 @@ class Line:
 
 
 class Stage:
-    """What a workload runs on: its job, its device, and the windows that the supervisor meters."""
+    """The stage of a workload: its job, its device, and the windows that the supervisor meters."""
 
     def __init__(self, line: Line, start: protocol.Start, device: str) -> None:
         self.line = line
@@ -90,7 +90,7 @@ class Stage:
             time.sleep(self.measure.guard_s)
 
     def _out_of_step_s(self, read_ns: int, guard_s: float) -> float:
-        """What is missing to a whole number of the meter's periods since the meters were read, a guard from now.
+        """Return the time missing to a whole number of the meter's periods since the last reading, a guard from now.
 
         Readings so far apart are of the same age: their difference has no error from it.
         """

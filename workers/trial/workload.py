@@ -40,9 +40,9 @@ class InvalidWorkload(Exception):
 
 
 class Workload(Protocol):
-    """What a trial can set up and measure. The module's docstring is the contract."""
+    """The interface of everything that a trial can measure. The module's docstring is the contract."""
 
-    unit: ClassVar[str]  #: in which its work is counted: "image"
+    unit: ClassVar[str]  #: the unit of its work: "image"
 
     def setup(self, point: Point, device: str, seed: int) -> None: ...
     def run(self, stage: Stage) -> None: ...

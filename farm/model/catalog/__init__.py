@@ -1,6 +1,9 @@
-"""Facts of the workers' libraries that the controller needs without them; tests compare them with the libraries."""
+"""Facts about the workers' libraries, for a controller without these libraries; tests compare the two."""
 
-from farm.model.catalog.countries import COUNTRIES
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+
 from farm.model.catalog.networks import NETWORKS, Accuracy, PublishedNetwork
 
 __all__ = [
@@ -15,13 +18,22 @@ __all__ = [
     "PublishedNetwork",
 ]
 
+
+def _read_countries(path: Path) -> Mapping[str, str]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return dict(csv.reader(file))
+
+
+#: The countries whose carbon intensity codecarbon knows: ISO 3166 alpha-3 code to name.
+COUNTRIES: Mapping[str, str] = _read_countries(Path(__file__).with_name("countries.csv"))
+
 #: The networks of the training study.
 STUDY_MODELS: tuple[str, ...] = ("simple_cnn", "simple_cnn2", "dense_poly_nn", "dense_linear_nn")
 
-#: A network of a user's package: `package.module:Class`. A worker loads those that its allow-list has.
+#: A network of a user's package: `package.module:Class`. A worker loads only those on its allow-list.
 USER_MODEL = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*$"
 
-#: Data sets with labels that workers know by name; the synthetic ones have the shapes of the real.
+#: Data sets with labels that workers know by name; the synthetic ones have the shapes of the real ones.
 DATASETS: tuple[str, ...] = (
     "digits",
     "mnist",
@@ -31,7 +43,7 @@ DATASETS: tuple[str, ...] = (
     "synthetic_cifar10",
 )
 
-#: Shapes of images that layers are measured with.
+#: Names of the image shapes with which layers are measured.
 INPUTS: tuple[str, ...] = ("digits", "mnist", "fashion_mnist", "cifar10", "imagenet")
 
 #: torchvision's classification networks.

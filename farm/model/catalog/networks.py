@@ -1,4 +1,4 @@
-"""What is published of torchvision's classification networks, in `networks.csv` beside this file.
+"""Published facts about torchvision's classification networks, from `networks.csv` beside this file.
 
 Parameters, GFLOPs and accuracies are those of torchvision's weights; a test holds the table against them. Paper, venue
 and source are curated. The year is that of the paper's first version at its source, since a network is known from then
@@ -13,25 +13,25 @@ from pathlib import Path
 
 
 class Accuracy(StrEnum):
-    """Of which weights, ImageNet accuracies are told."""
+    """The weights to which ImageNet accuracies belong."""
 
-    V1 = "v1"  #: trained by the first recipe, which is nearest to the paper's
-    DEFAULT = "default"  #: torchvision's choice of today: often a later recipe, or more data
+    V1 = "v1"  #: weights of the first recipe, which is nearest to the paper's
+    DEFAULT = "default"  #: torchvision's current choice, often from a later recipe or more data
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedNetwork:
-    """One network, as published."""
+    """The published facts about one network."""
 
     model: str
     year: int
     paper: str
     venue: str
-    source: str  #: of year, title and venue
+    source: str  #: the source of year, title and venue
     parameters: int
-    gflops: float  #: multiply-adds of one image of the size that the default weights want
+    gflops: float  #: multiply-adds for one image of the size that the default weights want
     default_weights: str
-    top1_percent: Mapping[Accuracy, float]  #: none of v1 where there are no such weights
+    top1_percent: Mapping[Accuracy, float]  #: without v1 where there are no such weights
     top5_percent: Mapping[Accuracy, float]
 
 
@@ -59,5 +59,5 @@ def _accuracies(row: Mapping[str, str], name: str) -> Mapping[Accuracy, float]:
     return {which: float(text) for which in Accuracy if (text := row[f"{which}_{name}"])}
 
 
-#: By torchvision's name.
+#: The published networks by torchvision's name.
 NETWORKS: Mapping[str, PublishedNetwork] = _read(Path(__file__).with_name("networks.csv"))

@@ -7,7 +7,7 @@ from typing import Any
 
 from farm import __version__
 from farm.kinds.points import point
-from farm.model import Condition, MachineState, MachineStatus, RunningJob, Temperature, verdict
+from farm.model import Condition, MachineState, MachineStatus, RunningJob, verdict
 from farm.model.durations import span
 from farm.model.errors import InputError
 from farm.report.document import Column, Document, Facts, Form, Note, Paragraph, Row, Table
@@ -25,73 +25,62 @@ _STATES: Mapping[MachineState, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A machine as it is now."""
+class ObservedMachine:
+    """A machine at one moment."""
 
     status: MachineStatus
     condition: Condition
     now: datetime
-    silent_s: float  #: a machine unheard for longer is silent
+    silent_s: float  #: a machine without a heartbeat for longer is silent
 
     def since_s(self, at: datetime) -> float:
-        """Seconds since then; two clocks may disagree, so never less than 0."""
+        """Return the seconds since a moment; at least 0, because two clocks may disagree."""
         return max((self.now - at).total_seconds(), 0.0)
 
     @property
-    def unheard_s(self) -> float:
-        """Seconds since its worker's last sign of life."""
+    def unseen_s(self) -> float:
+        """The seconds since the worker's last heartbeat."""
         return self.since_s(self.status.last_seen_at)
 
     @property
     def is_silent(self) -> bool:
-        """Whether its worker has gone, or cannot reach the database."""
-        return self.unheard_s > self.silent_s
+        """Whether the worker has exited, or cannot reach the database."""
+        return self.unseen_s > self.silent_s
 
     @property
     def differs(self) -> bool:
-        """Whether its worker is of another version than this program."""
+        """Whether the worker has another version than this program."""
         return self.status.version != __version__
 
     @property
-    def running(self) -> RunningJob | None:
-        """What it runs."""
-        return self.condition.running
-
-    @property
     def runs_s(self) -> float:
-        """For how long it has run that; 0 where it runs nothing."""
-        return self.since_s(self.running.since) if self.running else 0.0
+        """The seconds since the running job started; 0 without one."""
+        return self.since_s(self.condition.running.since) if self.condition.running else 0.0
 
     @property
     def flagged(self) -> float | None:
-        """Share of its last trials that carry a flag; None without trials."""
+        """The share of the last trials that carry a flag; None without trials."""
         return self.condition.flagged / self.condition.trials if self.condition.trials else None
 
-    @property
-    def temperature(self) -> Temperature | None:
-        """The last one measured."""
-        return self.condition.temperature
 
-
-def look(store: Store, silent_s: float, now: datetime) -> list[Seen]:
-    """The machines of the farm, by name."""
+def look(store: Store, silent_s: float, now: datetime) -> list[ObservedMachine]:
+    """Read the machines of the farm, by name."""
     conditions = store.conditions()
-    return [Seen(s, conditions[s.machine.id], now, silent_s) for s in store.machines() if s.machine.id in conditions]
+    known = (status for status in store.machines() if status.machine.id in conditions)
+    return [ObservedMachine(status, conditions[status.machine.id], now, silent_s) for status in known]
 
 
-def named(known: Sequence[Seen], name: str) -> list[Seen]:
-    """The machines of that name; raises InputError where there is none."""
+def named(known: Sequence[ObservedMachine], name: str) -> list[ObservedMachine]:
+    """Return the machines of a name; raises InputError where there is none."""
     found = [seen for seen in known if seen.status.machine.name == name]
     if not found:
-        names = (
-            ", ".join(dict.fromkeys(seen.status.machine.name for seen in known)) or "none: start `farm worker` on one"
-        )
-        raise InputError(f"no machine {name!r}: there are {names}")
+        names = ", ".join(dict.fromkeys(seen.status.machine.name for seen in known))
+        raise InputError(f"no machine {name!r}: there are {names or 'none: start `farm worker` on one'}")
     return found
 
 
-def overview(seen: Sequence[Seen]) -> Document:
-    """One row a machine."""
+def overview(seen: Sequence[ObservedMachine]) -> Document:
+    """Show one row for each machine."""
     if not seen:
         text = "no machine has joined yet: `farm worker` on it, or `farm run SWEEP.yaml` here, joins one"
         return Document([Paragraph(text)], record=[])
@@ -108,8 +97,8 @@ def overview(seen: Sequence[Seen]) -> Document:
             {
                 "machine": _name(machine.status),
                 "hardware_class": machine.status.machine.hardware_class,
-                "last_seen": f"{_roughly(machine.unheard_s)} ago",
-                "temperature_c": round(machine.temperature.celsius) if machine.temperature else None,
+                "last_seen": f"{_roughly(machine.unseen_s)} ago",
+                "temperature_c": round(temperature.celsius) if (temperature := machine.condition.temperature) else None,
                 "flagged": machine.flagged,
                 "does": "; ".join(_doing(machine)),
             }
@@ -120,17 +109,17 @@ def overview(seen: Sequence[Seen]) -> Document:
     return Document([Table(columns, rows), Note(note)], record=records(seen))
 
 
-def details(seen: Sequence[Seen]) -> Document:
-    """Everything about each machine, one fact a line."""
+def details(seen: Sequence[ObservedMachine]) -> Document:
+    """Show all facts about each machine, one on each line."""
     return Document([Facts(_details(machine)) for machine in seen], record=records(seen))
 
 
-def _details(machine: Seen) -> list[tuple[str, str]]:
+def _details(machine: ObservedMachine) -> list[tuple[str, str]]:
     status = machine.status
     facts = {
         "machine": f"{_name(status)}, id {status.machine.id}",
         "hardware class": status.machine.hardware_class,
-        "last seen": f"{span(machine.unheard_s)} ago{': silent' if machine.is_silent else ''}",
+        "last seen": f"{span(machine.unseen_s)} ago{': silent' if machine.is_silent else ''}",
         "state": _STATES[status.wanted_state].format(name=status.machine.name),
         "runs": _running_in_full(machine),
         "temperature": _temperature(machine),
@@ -142,15 +131,15 @@ def _details(machine: Seen) -> list[tuple[str, str]]:
     return [*facts.items(), *flat(status.machine.hardware), *_probe(status)]
 
 
-def _doing(machine: Seen) -> Iterator[str]:
-    """What a reader should know at a glance, the gravest first."""
+def _doing(machine: ObservedMachine) -> Iterator[str]:
+    """Yield the machine's state in short phrases, the most serious first."""
     status = machine.status
     if machine.is_silent:
         yield "silent"
     if status.wanted_state != MachineState.ACTIVE:
         yield SHORT_STATES[status.wanted_state]
-    if machine.running:
-        yield f"{point(machine.running.point)}, for {span(machine.runs_s)}"
+    if machine.condition.running:
+        yield f"{point(machine.condition.running.point)}, for {span(machine.runs_s)}"
     elif status.wanted_state == MachineState.ACTIVE and not machine.is_silent:
         yield "idle"
     if status.spooled:
@@ -161,23 +150,23 @@ def _doing(machine: Seen) -> Iterator[str]:
         yield f"version {status.version}, here {__version__}"
 
 
-def _running_in_full(machine: Seen) -> str:
-    job = machine.running
+def _running_in_full(machine: ObservedMachine) -> str:
+    job = machine.condition.running
     if job is None:
         return UNKNOWN
-    what = f"{point(job.point)}, repetition {job.repetition + 1}, of {job.sweep_name} ({job.sweep})"
-    return f"{what}, for {span(machine.runs_s)}: trial {job.job}.{job.attempt}"
+    work = f"{point(job.point)}, repetition {job.repetition + 1}, of {job.sweep_name} ({job.sweep})"
+    return f"{work}, for {span(machine.runs_s)}: trial {job.job}.{job.attempt}"
 
 
-def _temperature(machine: Seen) -> str:
-    seen = machine.temperature
+def _temperature(machine: ObservedMachine) -> str:
+    seen = machine.condition.temperature
     if seen is None:
         return f"{UNKNOWN} (no measurement of its last trials has one)"
     return f"{number(seen.celsius)} °C ({seen.domain}), measured {span(machine.since_s(seen.at))} ago"
 
 
-def _record(machine: Seen) -> dict[str, str]:
-    """How its last trials went."""
+def _record(machine: ObservedMachine) -> dict[str, str]:
+    """Count flags and failures in the machine's last trials."""
     condition = machine.condition
     if not condition.trials:
         return {"trials": "none yet"}
@@ -200,12 +189,12 @@ def _name(status: MachineStatus) -> str:
 
 
 def _roughly(seconds: float) -> str:
-    """A duration in one unit."""
+    """Format a duration in one unit."""
     return " ".join(span(seconds).split()[:2])
 
 
-def records(seen: Sequence[Seen]) -> list[dict[str, Any]]:
-    """As plain records, hardware included."""
+def records(seen: Sequence[ObservedMachine]) -> list[dict[str, Any]]:
+    """Return the machines as plain records, with their hardware."""
     return [
         {
             **machine.status.machine.model_dump(mode="json"),
@@ -218,7 +207,7 @@ def records(seen: Sequence[Seen]) -> list[dict[str, Any]]:
             "spooled": machine.status.spooled,
             "rejected": machine.status.rejected,
             "running_job": machine.status.running_job,
-            "running": _running_record(machine.running),
+            "running": _running_record(machine.condition.running),
             "temperature": _temperature_record(machine),
             "recent_trials": {
                 "trials": machine.condition.trials,
@@ -235,6 +224,6 @@ def _running_record(job: RunningJob | None) -> dict[str, Any] | None:
     return asdict(job) | {"since": job.since.isoformat()} if job else None
 
 
-def _temperature_record(machine: Seen) -> dict[str, Any] | None:
-    found = machine.temperature
+def _temperature_record(machine: ObservedMachine) -> dict[str, Any] | None:
+    found = machine.condition.temperature
     return asdict(found) | {"at": found.at.isoformat(), "age_s": machine.since_s(found.at)} if found else None

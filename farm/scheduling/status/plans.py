@@ -1,4 +1,4 @@
-"""What a dry run shows, and what a submission."""
+"""Descriptions of a dry run and of a submission."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from farm.spec import Sweep
 
 
 def described(sweep: Sweep, plan: Plan) -> Document:
-    """Jobs, blocks, targets and expected duration."""
+    """Describe a plan: jobs, blocks, targets and expected duration."""
     facts = record(sweep, plan)
     rows = [("sweep", f"{sweep.name} ({plan.sweep_id}), kind {sweep.kind}")]
     targets = f" x {len(facts['targets'])} targets" if len(facts["targets"]) > 1 else ""
@@ -47,17 +47,17 @@ def _search(sweep: TuningSweep, facts: dict[str, Any], targets: str) -> Iterator
 def _duration(sweep: Sweep, plan: Plan, duration_s: float) -> str:
     kind = kinds.of(sweep)
     if any(kind.expected_s(spec) is None for spec in _shared(plan)):
-        return f"about {span(duration_s)} around the {kind.work}; how long those take is not known"
+        return f"about {span(duration_s)} around the {kind.work}, whose duration is not known"
     return f"about {span(duration_s)} of measuring, shared among the machines"
 
 
 def _shared(plan: Plan) -> list[JobSpec]:
-    """The specs of its points and targets, each once."""
+    """List the specs that the jobs of a point and target share, each once."""
     return list({id(job.shared): job.shared for job in plan.jobs}.values())
 
 
 def record(sweep: Sweep, plan: Plan) -> dict[str, Any]:
-    """As one plain record."""
+    """Return a plan as a plain record."""
     kind = kinds.of(sweep)
     known_s = {id(spec): trial_s(kind, spec) for spec in _shared(plan)}
     own = _search_record(sweep, plan) if isinstance(sweep, TuningSweep) else {}
@@ -84,7 +84,7 @@ def _search_record(sweep: TuningSweep, plan: Plan) -> dict[str, Any]:
 
 
 def submitted(sweep: Sweep, submission: Submission) -> str:
-    """What became of a submitted sweep, and how to follow it."""
+    """Describe the result of a submission, and name the command that follows the sweep."""
     already = submission.jobs - submission.added
     known = f", {already} of its {submission.jobs} were there already" if already else ""
     later = submission.total - submission.jobs
@@ -94,7 +94,7 @@ def submitted(sweep: Sweep, submission: Submission) -> str:
 
 
 def submitted_record(submission: Submission) -> dict[str, Any]:
-    """As one plain record."""
+    """Return a submission as a plain record."""
     return {
         "sweep": submission.sweep_id,
         "jobs": submission.jobs,

@@ -1,4 +1,4 @@
-"""How sure the farm is of each point, and which points are still open; for `farm status SWEEP`."""
+"""The uncertainty of each point, and the points that need more repetitions; for `farm status SWEEP`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from farm.store import Store
 
 
 def points(store: Store, sweep: SweepRecord) -> list[PointStatus]:
-    """The points of a sweep whose repetitions are decided as it goes; none where their number is fixed."""
+    """Return the state of each point of a sweep; empty where the number of repetitions is fixed."""
     if sweep.rule.is_fixed:
         return []
     found = per_unit(store.samples([sweep.id]))
@@ -19,7 +19,7 @@ def points(store: Store, sweep: SweepRecord) -> list[PointStatus]:
 
 
 def blocks(found: Sequence[PointStatus], rule: StoppingRule) -> list[Block]:
-    """Which points are open and why, and what stopping early saves."""
+    """Show which points need more repetitions and why, and how many trials the stopping rule saves."""
     names = _names(found)
     columns = [
         *(key(name) for name in names),
@@ -43,14 +43,14 @@ def blocks(found: Sequence[PointStatus], rule: StoppingRule) -> list[Block]:
 
 
 def records(found: Sequence[PointStatus]) -> list[dict[str, Any]]:
-    """As plain records."""
+    """Return the states of points as plain records."""
     return [
         {
             "point": s.point,
             "target": s.spec.target,
             "valid": s.valid,
             "planned": s.planned,
-            "half_width": s.interval.relative if s.interval else None,
+            "half_width": _relative(s),
             "open": s.is_open,
         }
         for s in found
@@ -58,19 +58,23 @@ def records(found: Sequence[PointStatus]) -> list[dict[str, Any]]:
 
 
 def _names(found: Sequence[PointStatus]) -> list[str]:
-    """Model and batch size, and what else tells the points apart."""
+    """List model, batch size, and the other factors in which the points differ."""
     levels = {name: {s.point.get(name) for s in found} for s in found for name in s.point}
     first = [name for name in ("model", "batch_size") if name in levels]
     return list(dict.fromkeys((*first, *(name for name, values in levels.items() if len(values) > 1))))
 
 
+def _relative(s: PointStatus) -> float | None:
+    return s.interval.relative if s.interval else None
+
+
 def _share(s: PointStatus) -> str | None:
-    relative = s.interval.relative if s.interval else None
+    relative = _relative(s)
     return None if relative is None else f"{relative:.1%}"
 
 
 def _state(s: PointStatus, rule: StoppingRule) -> str:
     if s.is_open:
         return f"open: over {rule.target:.1%}" if s.valid >= rule.min else f"open: fewer than {rule.min} valid"
-    relative = s.interval.relative if s.interval else None
+    relative = _relative(s)
     return "sure" if relative is not None and relative <= rule.target else f"given up after {rule.max}"

@@ -1,4 +1,4 @@
-"""How sweeps stand: a live line while they run, and tables."""
+"""The progress of sweeps: a live display while they run, and tables."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,16 +28,16 @@ from farm.scheduling.routing import fits
 Show = Callable[[Progress, str], None]
 #: Running jobs that the live display names.
 NAMED = 5
-#: Columns that it takes.
+#: Columns of the live display.
 WIDTH = 80
 
 
 def time_left_s(progress: Progress, now: datetime) -> float | None:
-    """From the durations of recent trials of the machines at hand; None where they tell nothing, or all is over.
+    """Estimate the seconds left from recent trials of available machines; None where these are unknown, or all is over.
 
-    Some jobs may run on some machines only, and machines differ: the work that a group of machines has for itself, over
-    what they do in a second, is the least that it takes; the most loaded group decides. A machine without a measured
-    duration, of its own or of its class, counts for nothing.
+    Some jobs may run on some machines only, and machines differ in speed. The jobs that only a group of machines can
+    run, divided by the jobs that the group does in a second, is the least time needed; the slowest group decides. A
+    machine without a measured duration of its class is ignored.
     """
     available = {
         m.id: fmean(progress.recent_s[m.hardware_class])
@@ -57,7 +57,7 @@ def time_left_s(progress: Progress, now: datetime) -> float | None:
 
 
 def _takes_s(group: frozenset[str], work: Mapping[frozenset[str], float], available: Mapping[str, float]) -> float:
-    """What the jobs take that run on these machines only; a whole job takes one of them its time."""
+    """Return the seconds for the jobs that run on these machines only; a job cannot be shared between machines."""
     jobs = sum(count for machines, count in work.items() if machines <= group)
     shared_s = jobs / sum(1 / available[machine] for machine in group)
     return max(shared_s, min(available[machine] for machine in group)) if work[group] >= 1 else shared_s
@@ -76,7 +76,7 @@ class Plain:
 
 
 class _Panel:
-    """What is shown just now; drawn anew at each refresh, so that the time left runs down."""
+    """The live display; each refresh draws it again, so that the time left counts down."""
 
     def __init__(self, name: str, notice: Callable[[], str]) -> None:
         self._name, self._notice = name, notice
@@ -93,7 +93,7 @@ class _Panel:
 
 
 class _Lines:
-    """Progress for logs: a line whenever a job ends."""
+    """The display for logs: a line whenever a job ends."""
 
     def __init__(self, name: str, console: Console) -> None:
         self._name, self._console, self._closed = name, console, -1
@@ -107,9 +107,9 @@ class _Lines:
 
 @contextmanager
 def live(name: str, enabled: bool = True, notice: Callable[[], str] = str) -> Iterator[Show]:
-    """A live display on stderr; where that is no terminal, one line whenever a job ends.
+    """Show progress on stderr: live on a terminal, else one line whenever a job ends.
 
-    `notice` gives a line to show beside the progress, or "".
+    `notice` returns a line to show beside the progress, or "".
     """
     console = Console(stderr=True, markup=False, emoji=False, highlight=False)
     if not enabled:
@@ -123,7 +123,7 @@ def live(name: str, enabled: bool = True, notice: Callable[[], str] = str) -> It
 
 
 def summary(progress: Progress, now: datetime) -> str:
-    """Counts and time left on one line."""
+    """Return counts and time left on one line."""
     parts = [f"{progress.counts.get(JobState.DONE, 0)}/{progress.total} done"]
     bad = (JobState.FAILED, JobState.CANCELLED)
     parts += [f"{progress.counts[state]} {state}" for state in bad if progress.counts.get(state)]
@@ -134,7 +134,7 @@ def summary(progress: Progress, now: datetime) -> str:
 
 
 def panel(name: str, progress: Progress, note: str, notice: str, now: datetime) -> Group:
-    """Name, bar and counts; what runs; and what the user should know just now."""
+    """Show name, bar and counts, the running jobs, and a notice for the user."""
     bar = Table.grid(padding=(0, 1, 0, 0))
     bar.width = WIDTH
     bar.add_column(no_wrap=True, overflow="ellipsis", max_width=24)
@@ -153,19 +153,19 @@ def panel(name: str, progress: Progress, note: str, notice: str, now: datetime) 
 
 
 def stopping(interrupts: int) -> str:
-    """What so many Ctrl-C do."""
+    """Describe the effect of so many Ctrl-C."""
     return ("", "finishing the running trial; Ctrl-C again stops now", "stopping now")[min(interrupts, 2)]
 
 
 def running_lines(progress: Progress) -> list[str]:
-    """One line a running job."""
+    """Return one line for each running job."""
     return [f"{job.machine}: {point(job.point)}, repetition {job.repetition + 1}" for job in progress.running]
 
 
 def blocks(
     states: Sequence[tuple[SweepRecord, Progress]], failures: Sequence[FailedTrial], now: datetime
 ) -> list[Block]:
-    """One row a sweep; below, what runs and what failed."""
+    """Show one row for each sweep, and below it the running and the failed jobs."""
     if not states:
         return [Paragraph("no sweep was submitted yet: begin with `farm run SWEEP.yaml` or `farm submit SWEEP.yaml`")]
     submitters, priorities = _differ(r.submitter for r, _ in states), _differ(p.priority for _, p in states)
@@ -198,7 +198,7 @@ def blocks(
 
 
 def _jobs(progress: Progress, now: datetime) -> str:
-    """How many jobs are in which state, and the time left."""
+    """Return the number of jobs in each state, and the time left."""
     counts = [f"{progress.counts[state]} {state}" for state in JobState if progress.counts.get(state)]
     to_come, left_s = progress.to_go - progress.open, time_left_s(progress, now)
     counts += [f"{to_come} to come"] if to_come else []
@@ -207,12 +207,12 @@ def _jobs(progress: Progress, now: datetime) -> str:
 
 
 def _differ(values: Iterable[Scalar]) -> bool:
-    """Whether a column says anything: a farm of one user has one submitter."""
+    """Return whether the values differ: a column of equal values is left out."""
     return len(set(values)) > 1
 
 
 def records(states: Sequence[tuple[SweepRecord, Progress]], now: datetime) -> list[dict[str, Any]]:
-    """As plain records."""
+    """Return the sweeps and their progress as plain records."""
     return [
         {
             "sweep": record.id,
@@ -239,7 +239,7 @@ def records(states: Sequence[tuple[SweepRecord, Progress]], now: datetime) -> li
 
 
 def failure_lines(failures: Sequence[FailedTrial], sweep: str) -> list[str]:
-    """One line a job that failed, and how to go on; attempts that another one made good are counted."""
+    """Return a line for each failed job, the command that retries them, and the number of repeated attempts."""
     failed: dict[str, list[FailedTrial]] = {}
     for failure in failures:
         if failure.state == JobState.FAILED:
@@ -258,6 +258,6 @@ def failure_lines(failures: Sequence[FailedTrial], sweep: str) -> list[str]:
 
 
 def _reasons(tries: Sequence[FailedTrial]) -> str:
-    """Why each attempt at a job failed, in order; the same reason once, with a number."""
+    """Return why each attempt at a job failed, in order; equal reasons are counted."""
     reasons = Counter(f"{one.failure.kind}: {one.failure.message}" for one in tries)
     return ", then ".join(f"{reason} ({number} times)" if number > 1 else reason for reason, number in reasons.items())

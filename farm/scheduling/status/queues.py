@@ -1,4 +1,4 @@
-"""Who waits for what: the farm's queues, for `farm status`."""
+"""The farm's queues, and the jobs that wait in them; for `farm status`."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from farm.model import MachineState, Waiting, queue_for
 from farm.report.document import Block, Column, Form, Paragraph, Row, Table
 from farm.scheduling import routing
 from farm.scheduling.routing import fits
-from farm.scheduling.status.machines import SHORT_STATES, Seen
+from farm.scheduling.status.machines import SHORT_STATES, ObservedMachine
 from farm.spec.capability import is_capability, queue_of
 
 #: Machines that a row names.
@@ -19,27 +19,29 @@ _NAMED = 3
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """What waits for one target, and the machines that could take it."""
+    """The jobs and messages that wait for one target, and the machines that fit it."""
 
-    target: str  #: as the jobs name it; of a queue that holds nothing but messages, its name
+    target: str  #: the jobs' target; for a queue that holds messages only, the queue's name
     jobs: int
-    messages: int | None  #: on the broker; None: it was not asked, did not answer, or has no queue of that target
-    machines: tuple[Seen, ...]  #: that fit, in whatever condition
+    messages: int | None  #: messages on the broker; None: unknown, or the broker has no queue of that target
+    machines: tuple[ObservedMachine, ...]  #: the machines that fit, in any state
 
     @property
-    def at_hand(self) -> tuple[Seen, ...]:
-        """Those of them that are there and take jobs."""
-        return tuple(m for m in self.machines if not _in_the_way(m))
+    def available(self) -> tuple[ObservedMachine, ...]:
+        """The machines that are present and take jobs."""
+        return tuple(m for m in self.machines if not _obstacles(m))
 
 
-def names(waiting: Sequence[Waiting], machines: Sequence[Seen]) -> list[str]:
-    """Every queue of the broker that jobs wait in or that a machine serves."""
+def names(waiting: Sequence[Waiting], machines: Sequence[ObservedMachine]) -> list[str]:
+    """List every queue of the broker that jobs wait in or that a machine serves."""
     served = {queue for machine in machines for queue in machine.status.machine.queues}
     return sorted(served | {queue_for(w.target) for w in waiting if not is_capability(w.target)})
 
 
-def queues(waiting: Sequence[Waiting], machines: Sequence[Seen], depths: Mapping[str, int] | None) -> list[Queue]:
-    """The targets that jobs wait for, then the queues that hold nothing but messages."""
+def queues(
+    waiting: Sequence[Waiting], machines: Sequence[ObservedMachine], depths: Mapping[str, int] | None
+) -> list[Queue]:
+    """List the targets that jobs wait for, then the queues that hold messages only."""
     left = dict(depths or {})
     jobs: Counter[str] = Counter()
     for w in waiting:
@@ -59,8 +61,8 @@ def queues(waiting: Sequence[Waiting], machines: Sequence[Seen], depths: Mapping
     return found
 
 
-def blocks(found: Sequence[Queue], machines: Sequence[Seen], now: datetime, note: str) -> list[Block]:
-    """One row a target, and why jobs wait in vain; `note`: what a reader should know of the broker."""
+def blocks(found: Sequence[Queue], machines: Sequence[ObservedMachine], now: datetime, note: str) -> list[Block]:
+    """Show one row for each target, and why jobs wait in vain; `note` describes a problem with the broker."""
     if not found:
         return [Paragraph(note)] if note else []
     has_messages = any(queue.messages is not None for queue in found)
@@ -77,14 +79,14 @@ def blocks(found: Sequence[Queue], machines: Sequence[Seen], now: datetime, note
 
 
 def records(found: Sequence[Queue], waiting: Sequence[Waiting], sweep: str) -> list[dict[str, Any]]:
-    """What the jobs of one sweep wait for, as plain records."""
+    """Return the targets that the jobs of one sweep wait for as plain records."""
     by_target = {queue.target: queue for queue in found}
     return [
         {
             "target": w.target,
             "jobs": w.jobs,
             "messages": by_target[w.target].messages,
-            "machines": [m.status.machine.name for m in by_target[w.target].at_hand],
+            "machines": [m.status.machine.name for m in by_target[w.target].available],
         }
         for w in waiting
         if w.sweep == sweep
@@ -92,15 +94,14 @@ def records(found: Sequence[Queue], waiting: Sequence[Waiting], sweep: str) -> l
 
 
 def _servers(queue: Queue) -> str:
-    """The machines, those at hand first, each with what is in the way."""
-    shown = [
-        f"{m.status.machine.name}{_in_the_way(m)}" for m in sorted(queue.machines, key=lambda m: bool(_in_the_way(m)))
-    ]
+    """Name the machines, available ones first; each with the reason why it takes no jobs."""
+    machines = sorted(queue.machines, key=lambda m: bool(_obstacles(m)))
+    shown = [f"{m.status.machine.name}{_obstacles(m)}" for m in machines]
     listed = ", ".join(shown[:_NAMED]) + (f" and {len(shown) - _NAMED} more" if len(shown) > _NAMED else "")
-    return listed if queue.at_hand else f"nobody: {listed}" if listed else "nobody"
+    return listed if queue.available else f"nobody: {listed}" if listed else "nobody"
 
 
-def _in_the_way(machine: Seen) -> str:
+def _obstacles(machine: ObservedMachine) -> str:
     marks = ["silent"] if machine.is_silent else []
     marks += [] if machine.status.wanted_state == MachineState.ACTIVE else [SHORT_STATES[machine.status.wanted_state]]
     return f" ({', '.join(marks)})" if marks else ""

@@ -1,4 +1,4 @@
-"""What becomes of a machine whose state was changed."""
+"""The effect of a change of a machine's state."""
 
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -12,7 +12,7 @@ _AFTER = {
 
 
 def sentence(name: str, state: MachineState, running: Sequence[str]) -> str:
-    """What happens now; `running`: the machine's job, which goes on to its end."""
+    """Describe what happens now; `running`: the machine's job, which runs to its end."""
     if state is MachineState.ACTIVE:
         return f"{name} is active: it may run trials again"
     now = f": job {', '.join(running)} goes on to its end, then" if running else " and runs nothing:"
@@ -20,12 +20,12 @@ def sentence(name: str, state: MachineState, running: Sequence[str]) -> str:
 
 
 def record(name: str, state: MachineState, running: Sequence[str]) -> dict[str, Scalar]:
-    """The same for scripts."""
+    """Return the same facts as a plain record."""
     return {"machine": name, "wanted_state": state, "running_job": running[0] if running else None}
 
 
 def unknown(name: str, known: Sequence[str]) -> str:
-    """The error for a machine that nobody knows."""
+    """Return the error for an unknown machine."""
     if not known:
         return f"no machine {name!r}: none has joined yet, `farm worker` on it joins one"
     close = get_close_matches(name, known, n=3) or list(dict.fromkeys(known))[:3]

@@ -1,7 +1,7 @@
-"""The study's own Bayesian strategy: scikit-learn's Gaussian process as it was, and the probability of improvement.
+"""The study's own Bayesian strategy: scikit-learn's Gaussian process of that time, and the probability of improvement.
 
-The model sees raw units: a kernel of length 1 on a learning rate below 0.1 and a momentum below 1. It is kept because
-the study is to be reproduced; `gp` is the better choice.
+The model sees raw units: a kernel of length 1 on a learning rate below 0.1 and a momentum below 1. It is here to
+reproduce the study; `gp` is the better choice.
 """
 
 import warnings
@@ -21,13 +21,13 @@ Floats: TypeAlias = NDArray[np.float64]
 
 
 def ask(study: Study, history: Sequence[Finished], pending: Sequence[Pending], number: int) -> Point:
-    """The candidate most likely to beat the best accuracy so far; at random while none is known.
+    """Return the candidate that most likely beats the best accuracy so far; a random one while none is known.
 
-    Pending trials are told with the mean accuracy so far, so that their neighbourhood is thought known (constant liar).
-    Failed ones are left out: there is no accuracy to tell. The space has ranges alone.
+    Pending trials get the mean accuracy so far, so that their neighbourhood counts as known (constant liar). Failed
+    trials have no accuracy and are left out. The space has ranges only.
     """
     ranges = {name: parameter for name, parameter in study.space.items() if isinstance(parameter, Range)}
-    candidates = drawn(ranges, np.random.default_rng([study.seed, number]))
+    candidates = draw_candidates(ranges, np.random.default_rng([study.seed, number]))
     measured = [(trial.params, trial.values[0]) for trial in history if trial.values is not None]
     if not measured:
         return _point(ranges, candidates[0])
@@ -36,18 +36,18 @@ def ask(study: Study, history: Sequence[Finished], pending: Sequence[Pending], n
         *(params for params, _ in measured),
         *(trial.params for trial in sorted(pending, key=lambda trial: trial.number)),
     ]
-    told = np.array([[point[name] for name in ranges] for point in params], dtype=np.float64)
-    mean, std = posterior(told, np.append(accuracies, np.full(len(pending), accuracies.mean())), candidates)
+    known = np.array([[point[name] for name in ranges] for point in params], dtype=np.float64)
+    mean, std = posterior(known, np.append(accuracies, np.full(len(pending), accuracies.mean())), candidates)
     return _point(ranges, candidates[np.argmax(improvement(mean, std, accuracies.max()))])
 
 
-def drawn(ranges: Mapping[str, Range], rng: np.random.Generator) -> Floats:
-    """Candidates in raw units, as (CANDIDATES, parameters), even on the scale of each parameter."""
+def draw_candidates(ranges: Mapping[str, Range], rng: np.random.Generator) -> Floats:
+    """Draw candidates in raw units, as (CANDIDATES, parameters), evenly on the scale of each parameter."""
     return np.column_stack([_column(parameter, rng.random(CANDIDATES)) for parameter in ranges.values()])
 
 
 def _column(parameter: Range, uniform: Floats) -> Floats:
-    """Whole numbers share the range [low, high + 1) evenly."""
+    """Scale uniform numbers to a parameter's range; whole numbers share [low, high + 1) evenly."""
     is_int = parameter.type == "int"
     ends = np.array([parameter.low, parameter.high + is_int])
     low, high = np.log(ends) if parameter.log else ends
@@ -58,23 +58,23 @@ def _column(parameter: Range, uniform: Floats) -> Floats:
 
 
 def posterior(known: Floats, values: Floats, candidates: Floats) -> tuple[Floats, Floats]:
-    """Mean and standard deviation at the candidates: kernel exp(-d²/2), nugget 1e-10, no scaling.
+    """Return mean and standard deviation at the candidates: kernel exp(-d²/2), nugget 1e-10, no scaling.
 
-    Those were scikit-learn's defaults at the time of the study. Versions since 1.9 would fit the length of the kernel
-    as well, unless told not to.
+    These were scikit-learn's defaults at the time of the study. Since version 1.9 it also fits the length of the
+    kernel by default.
     """
     from sklearn.gaussian_process import GaussianProcessRegressor  # noqa: PLC0415 - it loads pandas where there is one
 
     model = GaussianProcessRegressor(optimizer=None).fit(known, values)
     with warnings.catch_warnings():
-        # Raw units make a kernel matrix that is nearly singular; a variance that rounding makes negative is taken as 0.
+        # Raw units make a nearly singular kernel matrix; a variance that rounding makes negative counts as 0.
         warnings.filterwarnings("ignore", "Predicted variances smaller than 0", UserWarning)
         mean, std = model.predict(candidates, return_std=True)
     return mean, std
 
 
 def improvement(mean: Floats, std: Floats, best: float) -> Floats:
-    """The probability that each candidate is better than the best."""
+    """Return the probability that each candidate is better than the best."""
     probability: Floats = ndtr((mean - best) / np.maximum(std, 1e-9))
     return probability
 

@@ -1,4 +1,4 @@
-"""The full grid in a seeded order: where there are fewer trials than points, they are a sample without replacement."""
+"""The full grid in a seeded order; fewer trials than points are a sample without replacement."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,19 +11,19 @@ from farm.model import Point, Scalar
 from farm.model.errors import InputError
 from farm.scheduling.tuning.study import Finished, Pending, Study
 
-#: More than this is a mistake rather than a grid.
+#: A grid of more points is a mistake.
 MAX_POINTS = 100_000
 
 
 def ask(study: Study, history: Sequence[Finished], pending: Sequence[Pending], number: int) -> Point:  # noqa: ARG001
-    """The point of this number; `number` is below that of the points."""
+    """Return the point of this number, which is below the number of points."""
     shuffled = list(points(study.strategy, study.space))
     Random(study.seed).shuffle(shuffled)  # noqa: S311 - an order, not a secret
     return shuffled[number]
 
 
 def points(strategy: Strategy, space: Space) -> tuple[Point, ...]:
-    """Every combination of levels that exists, the last parameter changing fastest; raises InputError if too many."""
+    """List every combination of levels that exists, the last parameter changing fastest. Raises InputError."""
     combinations: Iterator[Point] = iter([{}])
     for name, parameter in space.items():
         combinations = _extended(combinations, name, parameter, _levels(strategy, parameter))
@@ -42,7 +42,7 @@ def _extended(points: Iterable[Point], name: str, parameter: Parameter, levels: 
 
 
 def _levels(strategy: Strategy, parameter: Range | Choice) -> Sequence[Scalar]:
-    """Evenly spaced on the parameter's scale; whole numbers are rounded, and no level comes twice."""
+    """Space levels evenly on the parameter's scale; whole numbers are rounded, and duplicates removed."""
     if isinstance(parameter, Choice):
         return parameter.choices
     low, high = (
@@ -56,5 +56,5 @@ def _levels(strategy: Strategy, parameter: Range | Choice) -> Sequence[Scalar]:
 
 
 def _within(parameter: Range, value: float) -> float:
-    """The value, or the bound that rounding has carried it over."""
+    """Return the value, or the bound that it exceeds by rounding."""
     return min(max(value, parameter.low), parameter.high)

@@ -1,7 +1,7 @@
-"""When a trial is cut short, as thresholds that are settled when it is asked for.
+"""Pruning: thresholds of accuracy that are fixed when a trial is asked for.
 
-A trial runs on a machine that knows no other trial, so it takes along what it has to reach. Optuna's pruners decide
-when a trial reports and see more of those that run beside it; one after the other, both decide the same.
+A trial runs on a machine that knows no other trial, so its job carries the thresholds. Optuna's pruners decide when a
+trial reports, and see more of the trials beside it; for trials one after the other, both decide the same.
 """
 
 import math
@@ -16,7 +16,7 @@ from farm.scheduling.tuning.study import Finished
 
 
 def thresholds(rule: Pruning, number: int, history: Sequence[Finished], epochs: int) -> tuple[Rung, ...]:
-    """What trial `number` must reach to be trained for all `epochs`, in the order of epochs."""
+    """Return the accuracies that trial `number` must reach to be trained for all `epochs`, in the order of epochs."""
     match rule.rule:
         case "median":
             return tuple(_median(rule, history, epochs))
@@ -29,7 +29,7 @@ def thresholds(rule: Pruning, number: int, history: Sequence[Finished], epochs: 
 
 
 def _median(rule: Pruning, history: Iterable[Finished], epochs: int) -> Iterator[Rung]:
-    """The best accuracy so far must not be below the median of what complete trials had at that epoch."""
+    """Require that the best accuracy so far is at least the median of complete trials at that epoch."""
     complete = [trial.accuracies for trial in history if trial.values is not None and not trial.is_pruned]
     if len(complete) < rule.startup:
         return
@@ -40,7 +40,7 @@ def _median(rule: Pruning, history: Iterable[Finished], epochs: int) -> Iterator
 
 
 def _halving(rule: Pruning, history: Iterable[Finished], epochs: int, first: int) -> Iterator[Rung]:
-    """Asynchronous successive halving: one in `factor` of those that reached a rung goes on, the first in any case."""
+    """Halve asynchronously: one in `factor` of the trials that reached a rung goes on, and always the first."""
     curves = [trial.accuracies for trial in history]
     rungs = (first * rule.factor**rung for rung in range(epochs))
     for epoch in takewhile(lambda epoch: epoch < epochs, rungs):
@@ -56,13 +56,13 @@ def _at(epoch: int, curves: Iterable[Sequence[float]]) -> list[float]:
 
 
 def bracket_of(rule: Pruning, number: int, epochs: int) -> int:
-    """Which of Hyperband's brackets a trial is in: they are filled one after the other, the hardest (0) first."""
+    """Return the number of a trial's Hyperband bracket: they fill one after the other, the strictest (0) first."""
     ends = list(accumulate(bracket_sizes(rule, epochs)))
     return bisect_right(ends, number % ends[-1])
 
 
 def bracket_sizes(rule: Pruning, epochs: int) -> tuple[int, ...]:
-    """Trials in each bracket: ceil(n · factor^s / (s + 1)) for s = n - 1 ... 0 (Li et al., 2018)."""
+    """Return the trials in each bracket: ceil(n · factor^s / (s + 1)) for s = n - 1 ... 0 (Li et al., 2018)."""
     last = 0
     while rule.first * rule.factor ** (last + 1) <= epochs:
         last += 1

@@ -1,4 +1,4 @@
-"""The strategies that are Optuna's samplers: a study is rebuilt in memory for each ask, and forgotten after it."""
+"""The strategies that use Optuna's samplers; each ask rebuilds a study in memory and discards it."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -26,13 +26,13 @@ DIRECTIONS: Mapping[Objective, StudyDirection] = {
     "accuracy": StudyDirection.MAXIMIZE,
     "energy": StudyDirection.MINIMIZE,
 }
-#: What a Gaussian process costs grows with the cube of the trials that it fits: of more than this, half are the best
-#: and half the latest.
+#: The largest number of trials that a Gaussian process fits, because its cost grows with their cube. Of more trials it
+#: gets the best and the latest, half and half.
 GP_FITS = 300
 
 
 def random(study: Study, history: Sequence[Finished], pending: Sequence[Pending], number: int) -> Point:  # noqa: ARG001
-    """The point of this number in Optuna's own random sequence of the study's seed."""
+    """Return the point of this number in Optuna's own random sequence of the study's seed."""
     rebuilt = _created(study, RandomSampler(seed=study.seed))
     for _ in range(number):
         _suggested(rebuilt.ask(), study.space)
@@ -40,23 +40,23 @@ def random(study: Study, history: Sequence[Finished], pending: Sequence[Pending]
 
 
 def sequence(study: Study, history: Sequence[Finished], pending: Sequence[Pending], number: int) -> Point:  # noqa: ARG001
-    """The point of this number in a scrambled low-discrepancy sequence (halton, sobol).
+    """Return the point of this number in a scrambled low-discrepancy sequence (halton, sobol).
 
-    Every parameter has a coordinate; that of a parameter which does not exist at the point goes unused.
+    Every parameter has a coordinate; a parameter that does not exist at the point leaves its coordinate unused.
     """
     return _suggested(_created(study, _Sequence(study, number)).ask(), study.space)
 
 
 def tpe(study: Study, history: Sequence[Finished], pending: Sequence[Pending], number: int) -> Point:
-    """Tree-structured Parzen estimator; pending trials count as bad ones (constant liar)."""
+    """Ask a tree-structured Parzen estimator; pending trials count as bad ones (constant liar)."""
     sampler = TPESampler(seed=study.seed_of(number), n_startup_trials=study.strategy.startup, constant_liar=True)
     return _adaptive(study, sampler, history, pending, number)
 
 
 def gp(study: Study, history: Sequence[Finished], pending: Sequence[Pending], number: int) -> Point:
-    """Gaussian process with (log) expected improvement, averaged over what pending trials may bring.
+    """Ask a Gaussian process for the best (log) expected improvement, averaged over the results of pending trials.
 
-    With two objectives it is the expected improvement of the hypervolume. Of more than GP_FITS finished trials it knows
+    With two objectives it is the expected improvement of the hypervolume. Of more than GP_FITS finished trials it gets
     the best and the latest. Parameters with a condition are drawn at random: a Gaussian process cannot leave one out.
     """
     sampler = GPSampler(
@@ -66,16 +66,16 @@ def gp(study: Study, history: Sequence[Finished], pending: Sequence[Pending], nu
 
 
 def nsga2(study: Study, history: Sequence[Finished], pending: Sequence[Pending], number: int) -> Point:
-    """NSGA-II; what is pending has no offspring yet, and siblings differ by their seeds."""
+    """Ask NSGA-II; pending trials have no offspring yet, and siblings differ by their seeds."""
     return _adaptive(study, _Generations(study, number), history, pending, number)
 
 
 class _Sequence(QMCSampler):
-    """A sequence that begins at one trial's number, whatever was asked for before."""
+    """A sequence that begins at one trial's number, independent of earlier asks."""
 
     def __init__(self, study: Study, number: int) -> None:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)  # tests hold it to its own sequence
+            warnings.simplefilter("ignore", ExperimentalWarning)  # tests compare it with its own sequence
             super().__init__(qmc_type=study.strategy.name, scramble=True, seed=study.seed)
         self._space = study.space
         self._number = number
@@ -88,7 +88,7 @@ class _Sequence(QMCSampler):
 
 
 class _Generations(NSGAIISampler):
-    """A generation is so many consecutive trials, so that nothing but their numbers says which is whose parent."""
+    """NSGA-II with generations of consecutive trials, so that the numbers alone determine the parents of a trial."""
 
     def __init__(self, study: Study, number: int) -> None:
         self._size = study.strategy.population
@@ -105,38 +105,38 @@ class _Generations(NSGAIISampler):
 def _adaptive(
     study: Study, sampler: BaseSampler, history: Sequence[Finished], pending: Sequence[Pending], number: int
 ) -> Point:
-    """Ask a sampler that is told all that is known of the trials below this number; of the others, that they failed."""
+    """Ask a sampler that knows the trials below this number; trials without a record count as failed."""
     known: list[Finished | Pending] = [*history, *pending]
-    told = {trial.number: _told(study, trial) for trial in known}
+    converted = {trial.number: _convert(study, trial) for trial in known}
     rebuilt = _created(study, sampler)
-    rebuilt.add_trials(told.get(earlier, create_trial(state=TrialState.FAIL)) for earlier in range(number))
+    rebuilt.add_trials(converted.get(earlier, create_trial(state=TrialState.FAIL)) for earlier in range(number))
     return _suggested(rebuilt.ask(), study.space)
 
 
 def _created(study: Study, sampler: BaseSampler) -> optuna.Study:
-    optuna.logging.set_verbosity(optuna.logging.ERROR)  # it says of each study that it was made
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # it logs the creation of each study
     return optuna.create_study(directions=[DIRECTIONS[o] for o in study.objectives], sampler=sampler)
 
 
-def _told(study: Study, trial: Finished | Pending) -> FrozenTrial:
-    """What Optuna calls this trial.
+def _convert(study: Study, trial: Finished | Pending) -> FrozenTrial:
+    """Convert a trial to Optuna's.
 
-    TPE with one objective knows what to make of a pruned trial. The others would forget it, so that they are told what
-    it had reached as if it had meant to stop there.
+    Only TPE with one objective uses pruned trials. The other samplers would ignore them, so a pruned trial becomes a
+    complete one with the values that it had reached.
     """
     distributions = {name: _distribution(study.space[name]) for name in trial.params}
-    told = partial(create_trial, params=trial.params, distributions=distributions)
+    create = partial(create_trial, params=trial.params, distributions=distributions)
     if isinstance(trial, Pending):
-        return told(state=TrialState.RUNNING)
+        return create(state=TrialState.RUNNING)
     if trial.values is None:
-        return told(state=TrialState.FAIL)
+        return create(state=TrialState.FAIL)
     if trial.is_pruned and study.strategy.name == "tpe" and len(study.objectives) == 1:
-        return told(state=TrialState.PRUNED, intermediate_values=dict(enumerate(trial.accuracies, start=1)))
-    return told(state=TrialState.COMPLETE, values=trial.values)
+        return create(state=TrialState.PRUNED, intermediate_values=dict(enumerate(trial.accuracies, start=1)))
+    return create(state=TrialState.COMPLETE, values=trial.values)
 
 
 def _worth_fitting(study: Study, history: Sequence[Finished]) -> Sequence[Finished]:
-    """The trials that a Gaussian process is told: the best are those that the fewest others beat in every objective."""
+    """Select the trials for a Gaussian process: the best are those that the fewest others beat in every objective."""
     complete = [trial for trial in history if trial.values is not None]
     if len(complete) <= GP_FITS:
         return complete
@@ -161,7 +161,7 @@ def _distribution(parameter: Range | Choice) -> BaseDistribution:
 
 
 def _suggested(trial: Trial, space: Space) -> Point:
-    """The trial's point, each parameter asked for in the order of the space."""
+    """Return the trial's point; the parameters are suggested in the order of the space."""
 
     def suggest(name: str, parameter: Range | Choice) -> Scalar:
         if isinstance(parameter, Choice):

@@ -1,4 +1,4 @@
-"""What a strategy is asked about: the study as it was set up, and the trials that it already knows."""
+"""The arguments of a strategy: the study, and the trials that are known."""
 
 import hashlib
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ class Study:
 
     strategy: Strategy
     space: Space
-    trials: int  #: as many as were asked for; a small grid has fewer
+    trials: int  #: the wanted number of trials; a small grid has fewer
     seed: int
     objectives: tuple[Objective, ...] = ("accuracy",)
 
     def seed_of(self, number: int) -> int:
-        """The seed of one trial: the same whenever it is asked for.
+        """Return the seed of one trial: the same at every ask.
 
-        It does not depend on the strategy, so those that begin at random begin alike.
+        It does not depend on the strategy, so strategies with a random start begin with the same points.
         """
         digest = hashlib.sha256(f"{self.seed}/{number}".encode()).digest()
         return int.from_bytes(digest[:4], "big")
@@ -41,6 +41,6 @@ class Finished:
 
     number: int  #: counts the trials of a study from 0
     params: Point
-    values: tuple[float, ...] | None  #: one for each objective, finite; None: it failed
-    accuracies: tuple[float, ...] = ()  #: validation accuracy after each epoch that it did
-    is_pruned: bool = False  #: it was cut short: its values are what it had reached by then
+    values: tuple[float, ...] | None  #: one finite value for each objective; None: the trial failed
+    accuracies: tuple[float, ...] = ()  #: validation accuracy after each epoch that was trained
+    is_pruned: bool = False  #: the trial was pruned: its values are those at its last epoch

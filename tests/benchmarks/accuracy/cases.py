@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, replace
 from random import Random
 
-from farm.energy.aliasing import alias_risk
+from farm.energy.aliasing import has_alias_risk
 from farm.model import MeasureSettings
 from farm.spec import PROFILES
 from workers.simulator import A100, Counter, Preset
@@ -23,7 +23,7 @@ class Batches:
     batch_s: float  #: mean
     busy: float  #: load while it computes
     waiting: float  #: load between
-    duty: float  #: share of the batch in which it computes
+    busy_share: float  #: share of the batch in which it computes
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Meters:
         batch_s = sensor.update_s
         while not self.resonant:
             batch_s = math.exp(random.uniform(*map(math.log, BATCH_S)))
-            if not alias_risk(batch_s, sensor.update_s, sensor.averaging_s):
+            if not has_alias_risk(batch_s, sensor.update_s, sensor.averaging_s):
                 break
         return Batches(batch_s, random.uniform(0.5, 1.0), random.uniform(0.0, 0.3), random.uniform(0.5, 0.9))
 

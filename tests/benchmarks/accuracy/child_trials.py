@@ -16,7 +16,7 @@ from workers.supervisor.stop import Stop
 from workers.supervisor.supervisor import Supervisor
 
 #: Batches of the load: matrix products on the CPU, whose use is the simulated board's load.
-BATCHES = {"period_s": 0.23, "duty": 0.8, "device": "cpu"}
+BATCHES = {"period_s": 0.23, "busy_share": 0.8, "device": "cpu"}
 
 
 def hurried(window_s: float) -> MeasureSettings:

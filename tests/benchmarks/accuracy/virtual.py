@@ -228,7 +228,7 @@ class _Work:
     def step(self) -> int:
         machine, batches = self._machine, self._batches
         batch_s = batches.batch_s * machine.random.gauss(1.0, SPREAD)
-        load = Square(batch_s, batches.busy, batches.waiting, batches.duty, machine.board.now_ns, _HELD.pids)
+        load = Square(batch_s, batches.busy, batches.waiting, batches.busy_share, machine.board.now_ns, _HELD.pids)
         machine.let_pass(batch_s, load)
         return 1
 

@@ -25,7 +25,7 @@ class Params(Frozen):
     """A point of kind burn."""
 
     period_s: float = Field(gt=0)
-    duty: float = Field(1.0, gt=0, le=1)  #: busy for this share of each period
+    busy_share: float = Field(1.0, gt=0, le=1)  #: the share of each period in which the load is busy
 
 
 class Burn:
@@ -52,7 +52,7 @@ class Burn:
         self._product = torch.empty_like(self._matrix)
         self._products = PRODUCTS[family]
         self._period_ns = round(params.period_s * 1e9)
-        self._busy_ns = round(params.period_s * params.duty * 1e9)
+        self._busy_ns = round(params.period_s * params.busy_share * 1e9)
 
     def run(self, stage: Stage) -> None:
         """Repeat the step through all windows."""
@@ -69,18 +69,18 @@ class Burn:
         return 1
 
     def synchronize(self) -> None:
-        """Nothing is left to wait for after a step."""
+        """Return at once: nothing is left to wait for after a step."""
 
     def facts(self) -> Mapping[str, JsonValue]:
-        """What ran."""
+        """Return the rows and the type of the matrices."""
         return {"rows": self._matrix.shape[0], "dtype": str(self._matrix.dtype).removeprefix("torch.")}
 
     def close(self) -> None:
-        """Let go of the matrices."""
+        """Release the matrices."""
         self._forget()
 
     def _multiply(self) -> None:
-        """Multiply a few times; the products are done when this returns."""
+        """Compute a few products, and wait until they are done."""
         for _ in range(self._products):
             torch.mm(self._matrix, self._matrix, out=self._product)
         if self._matrix.is_cuda:

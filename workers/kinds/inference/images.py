@@ -26,7 +26,7 @@ class Images:
     names: Sequence[str]
 
     def fill(self, batch: torch.Tensor) -> torch.Tensor:
-        """Fill a batch of n x 3 x height x width, on any device, by cycling over the photographs."""
+        """Copy photographs into a batch of n x 3 x height x width, on any device, in turn."""
         for row, pixels in zip(batch, cycle(self.pixels), strict=False):
             row.copy_(pixels)
         return batch

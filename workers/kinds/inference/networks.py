@@ -27,7 +27,7 @@ class Network:
     """A network on the CPU, ready to infer in fp32."""
 
     module: nn.Module
-    preprocess: Preprocess  #: of the published weights
+    preprocess: Preprocess  #: the preprocessing that the published weights require
     facts: Mapping[str, JsonValue]
 
 
@@ -41,7 +41,7 @@ def build(model: str, weights: str, seed: int, published_size: bool = False) -> 
 
     The facts hold `parameters`, counted, and what torchvision publishes of its default weights, whatever weights run
     here: `published_acc1_percent` and `published_acc5_percent` on ImageNet, `gflops` (multiply-adds of one image)
-    and `published_weights`, their name. Raises InvalidWorkload for an unknown model and for weights that cannot be had.
+    and `published_weights`, their name. Raises InvalidWorkload for an unknown model and for unavailable weights.
     """
     if ":" in model:
         return _own(model, weights, seed)

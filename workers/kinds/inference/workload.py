@@ -32,7 +32,7 @@ class NetworkParams(Frozen):
     weights: str = "random"  #: random, default or a file
     images: str = "sample"  #: sample or a folder
     channels_last: bool = False
-    threads: int | None = Field(default=None, ge=1)  #: of one operation on the CPU; None: torch's choice
+    threads: int | None = Field(default=None, ge=1)  #: threads of one operation on the CPU; None: torch's choice
 
 
 class Params(NetworkParams):
@@ -104,7 +104,7 @@ class Inference:
         run_windows(stage, self)
 
     def step(self) -> int:
-        """Enqueue one batch; returns its images."""
+        """Enqueue one batch; returns its number of images."""
         with torch.inference_mode():
             self._network(self._batch)
         return self._batch_size
@@ -115,15 +115,15 @@ class Inference:
             torch.cuda.synchronize(self._batch.device)
 
     def facts(self) -> Mapping[str, JsonValue]:
-        """What ran: see `networks.build`, and the input's shape, photographs in the batch, CPU threads."""
+        """Return the facts of `networks.build`, the input's shape, the photographs in the batch, the CPU threads."""
         return self._facts
 
     def close(self) -> None:
-        """Let go of network and batch."""
+        """Release network and batch."""
         self._forget()
 
     def _compile(self) -> None:
-        """Compile now, with the first batch, rather than in the warm-up."""
+        """Run the first batch now, so that compiling does not fall into the warm-up."""
         self._network.compile()
         try:
             self.step()

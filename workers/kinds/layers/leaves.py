@@ -1,7 +1,7 @@
-"""The layers of a network as a pass of the whole shows them: which ran, how often, on what tensors.
+"""The layers of a network, found in a pass of the whole: which layers ran, how often, and on which tensors.
 
 A layer is a leaf: a module that calls no other module when it runs. So attention counts as one layer, though its
-projection is a module too; what a network does between its modules (`+`, `torch.relu`, `flatten`) is no layer.
+projection is a module too; operations between modules (`+`, `torch.relu`, `flatten`) are not layers.
 """
 
 import copy
@@ -24,12 +24,12 @@ Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
 class Layer:
     """Calls of one configuration: the same type, hyperparameters and input shapes."""
 
-    module: nn.Module  #: of the first call
-    arguments: Arguments  #: of the first call, copied to the CPU
-    names: list[str] = field(default_factory=list)  #: of the modules that share the configuration
+    module: nn.Module  #: the module of the first call
+    arguments: Arguments  #: the arguments of the first call, copied to the CPU
+    names: list[str] = field(default_factory=list)  #: the names of the modules that share the configuration
     count: int = 0  #: calls in one forward pass of the whole
-    keeps_shape: bool = False  #: whether its one input and its one output are of the same shape and type
-    gradients: dict[int, torch.Tensor] = field(default_factory=dict)  #: of its output tensors, by position; on the CPU
+    keeps_shape: bool = False  #: whether its only input and its only output have the same shape and type
+    gradients: dict[int, torch.Tensor] = field(default_factory=dict)  #: output gradients by position; on the CPU
 
     @property
     def type(self) -> str:
@@ -38,7 +38,7 @@ class Layer:
 
 
 def tensors(value: object) -> Iterator[torch.Tensor]:
-    """The tensors in arguments or an output, in order; one that is passed twice comes twice."""
+    """Yield the tensors in arguments or an output, in order; a tensor that is passed twice comes twice."""
     if isinstance(value, torch.Tensor):
         yield value
     elif isinstance(value, Mapping):
@@ -47,8 +47,8 @@ def tensors(value: object) -> Iterator[torch.Tensor]:
         yield from chain.from_iterable(map(tensors, value))
 
 
-def moved(arguments: Arguments, device: str | torch.device) -> Arguments:
-    """Copies of the arguments on a device, cut off from any graph.
+def copy_to(arguments: Arguments, device: str | torch.device) -> Arguments:
+    """Copy the arguments to a device, without their graph.
 
     They require gradients where the originals do, and a tensor that is passed twice stays one: self-attention on one
     tensor is another computation than attention on three equal ones.
@@ -60,7 +60,7 @@ def moved(arguments: Arguments, device: str | torch.device) -> Arguments:
 
 
 def find(network: nn.Module, run: Callable[[], object]) -> set[str]:
-    """The names of the layers that run while `run` runs the network forward."""
+    """Return the names of the layers that run while `run` runs the network forward."""
     running, seen, callers = list[str](), set[str](), set[str]()
 
     def enter(name: str, *_: object) -> None:
@@ -71,12 +71,12 @@ def find(network: nn.Module, run: Callable[[], object]) -> set[str]:
     def leave(*_: object) -> None:
         running.pop()
 
-    _watched(dict(network.named_modules()), enter, leave, run)
+    _run_with_hooks(dict(network.named_modules()), enter, leave, run)
     return seen - callers
 
 
 def capture(network: nn.Module, names: Collection[str], run: Callable[[], object]) -> list[Layer]:
-    """The layers of these names, one for each configuration, in the order in which `run` runs the network forward.
+    """Record the named layers, one for each configuration, in the order in which `run` runs the network forward.
 
     The arguments of the first call are kept and, if `run` runs the network backward too, the gradients that came back.
     """
@@ -86,7 +86,7 @@ def capture(network: nn.Module, names: Collection[str], run: Callable[[], object
     def enter(name: str, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         key = _configuration(module, (args, kwargs))
         if key not in layers:
-            layers[key] = Layer(module, moved((args, kwargs), "cpu"))
+            layers[key] = Layer(module, copy_to((args, kwargs), "cpu"))
             first.append(layers[key])
         layers[key].count += 1
         if name not in layers[key].names:
@@ -99,12 +99,12 @@ def capture(network: nn.Module, names: Collection[str], run: Callable[[], object
             _keep_gradients(layer, output)
 
     modules = {name: module for name, module in network.named_modules() if name in names}
-    _watched(modules, enter, leave, run)
+    _run_with_hooks(modules, enter, leave, run)
     return list(layers.values())
 
 
-def without(network: nn.Module, names: Collection[str]) -> nn.Module:
-    """A copy of the network with identities in place of some modules; parameters and buffers are shared, not copied."""
+def remove_layers(network: nn.Module, names: Collection[str]) -> nn.Module:
+    """Copy a network with identities in place of some modules; parameters and buffers are shared, not copied."""
     out = {id(module) for name, module in network.named_modules() if name in names}
     paths = [path for path, module in network.named_modules(remove_duplicate=False) if id(module) in out]
     shared = {id(tensor): tensor for tensor in chain(network.parameters(), network.buffers())}
@@ -115,14 +115,14 @@ def without(network: nn.Module, names: Collection[str]) -> nn.Module:
 
 
 def undo_inplace(network: nn.Module) -> int:
-    """Let no layer overwrite its input, and say how many did: an isolated layer needs its input again."""
+    """Make no layer overwrite its input, because an isolated layer needs it again; returns how many layers did."""
     overwriting = [module for module in network.modules() if getattr(module, "inplace", False)]
     for module in overwriting:
         vars(module)["inplace"] = False
     return len(overwriting)
 
 
-def _watched(
+def _run_with_hooks(
     modules: Mapping[str, nn.Module], enter: Callable[..., None], leave: Callable[..., None], run: Callable[[], object]
 ) -> None:
     """Run with hooks that receive the module's name too, and remove them."""
@@ -136,7 +136,7 @@ def _watched(
 
 
 def _keep_gradients(layer: Layer, output: object) -> None:
-    """Once the backward pass has come through, the layer holds the gradients of its outputs."""
+    """Keep the gradients of the layer's outputs in the layer, once the backward pass has computed them."""
 
     def keep(position: int, gradient: torch.Tensor) -> None:
         layer.gradients[position] = _copied(gradient, "cpu")
@@ -155,7 +155,7 @@ def _kinds(value: object) -> list[tuple[torch.Size, torch.dtype]]:
 
 
 def _configuration(module: nn.Module, arguments: Arguments) -> str:
-    """The same text for calls that do the same work: type, hyperparameters, parameters, shapes of the input."""
+    """Return the same text for calls that do the same work: type, hyperparameters, parameters, shapes of the input."""
     found = {id(tensor): tensor for tensor in tensors(arguments)}
     described: dict[int, Any] = {
         key: f"{place}: {tensor.dtype} {tuple(tensor.shape)} {tensor.requires_grad}"

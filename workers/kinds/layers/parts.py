@@ -16,55 +16,55 @@ from workers.kinds.layers.leaves import Arguments, Layer, Shape
 
 Kind = Literal["whole", "layer", "ablated"]
 Pass = Literal["forward", "backward"]
-#: What a network may raise that cannot run without some of its layers.
+#: The errors of a network that cannot run without some of its layers.
 UNFIT = (AttributeError, IndexError, RuntimeError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
 class Part:
-    """One pass of one subject, as a trial sees it."""
+    """The description of one pass of one subject."""
 
     index: int
-    label: str  #: for people: "Conv2d features.conv0"
+    label: str  #: a name for people: "Conv2d features.conv0"
     kind: Kind
     pass_: Pass
-    type: str  #: class of the module: "Conv2d"
-    names: tuple[str, ...]  #: of the modules that share a layer's configuration, or that are taken out
-    count: int  #: calls that one pass of the whole makes of it
-    input_shape: Shape  #: of the first tensor, its batch first
-    parameters: int  #: of one module
-    ablated: str | None  #: the type that is taken out
+    type: str  #: the class of the module: "Conv2d"
+    names: tuple[str, ...]  #: the modules that share a layer's configuration, or that are removed
+    count: int  #: calls in one pass of the whole
+    input_shape: Shape  #: the shape of the first tensor, with its batch first
+    parameters: int  #: the parameters of one module
+    ablated: str | None  #: the type of layer that is removed
 
     def facts(self) -> dict[str, JsonValue]:
-        """As JSON; `pass_` is `pass` there."""
+        """Return the part in JSON values, where `pass_` is `pass`."""
         fields = {name.rstrip("_"): value for name, value in vars(self).items()}
         return {**fields, "names": list(self.names), "input_shape": list(self.input_shape)}
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A module with all that its passes need. In training mode forward passes record their graph, else they infer."""
+    """A module with the tensors of its passes. In training mode forward passes record their graph, else they infer."""
 
     kind: Kind
     module: nn.Module
     arguments: Arguments
-    gradients: Mapping[int, torch.Tensor]  #: of its output tensors, by position; none: nothing runs backward
+    gradients: Mapping[int, torch.Tensor]  #: output gradients by position; empty: no backward pass
     names: tuple[str, ...] = ()
     count: int = 1
     ablated: str | None = None
 
     @property
     def passes(self) -> tuple[Pass, ...]:
-        """Those that the whole makes of it."""
+        """The passes that run in a pass of the whole."""
         return ("forward", "backward") if self.gradients else ("forward",)
 
     def to(self, device: str) -> "Subject":
-        """With copies of the tensors on a device, where the module is."""
+        """Copy the tensors to a device, where the module is."""
         gradients = {position: gradient.to(device) for position, gradient in self.gradients.items()}
-        return replace(self, arguments=leaves.moved(self.arguments, device), gradients=gradients)
+        return replace(self, arguments=leaves.copy_to(self.arguments, device), gradients=gradients)
 
     def forward(self) -> object:
-        """One forward pass; its graph goes with its output."""
+        """Make one forward pass; its graph is freed with its output."""
         args, kwargs = self.arguments
         with torch.inference_mode(not self.module.training):
             return self.module(*args, **kwargs)
@@ -84,12 +84,12 @@ class Subject:
         )
 
     def run(self, which: Pass) -> Callable[[], object]:
-        """What makes one such pass whenever it is called."""
+        """Return a function that makes one such pass at each call."""
         return self.recorded() if which == "backward" else self.forward
 
 
 def whole(network: nn.Module, batch: torch.Tensor, device: str, seed: int) -> Subject:
-    """The network, which is on the device, on its batch.
+    """Return the network, which is on the device, as the subject that runs on its batch.
 
     In training mode random gradients come back to its first output, of the size that those of a mean loss have.
     """
@@ -102,18 +102,18 @@ def whole(network: nn.Module, batch: torch.Tensor, device: str, seed: int) -> Su
 
 
 def layers(network: Subject, device: str) -> list[Layer]:
-    """The layers that the passes of the whole show."""
+    """Find the layers that run in a pass of the whole network."""
     found = leaves.find(network.module, lambda: network.to(device).forward())
     return leaves.capture(network.module, found, lambda: _try(network, device))
 
 
 def isolated(layer: Layer) -> Subject:
-    """A layer by itself."""
+    """Return a layer as a subject of its own."""
     return Subject("layer", layer.module, layer.arguments, layer.gradients, tuple(layer.names), layer.count)
 
 
 def ablated(network: Subject, found: Sequence[Layer], device: str) -> tuple[list[Subject], dict[str, str]]:
-    """The whole without the layers of each type; and of the types that it cannot go without, why."""
+    """Build the whole without the layers of each type; returns also why some types cannot be left out."""
     subjects, kept = list[Subject](), dict[str, str]()
     for type_ in dict.fromkeys(layer.type for layer in found if not isinstance(layer.module, nn.Identity)):
         alike = [layer for layer in found if layer.type == type_]
@@ -121,7 +121,7 @@ def ablated(network: Subject, found: Sequence[Layer], device: str) -> tuple[list
             kept[type_] = "input and output differ in shape"
             continue
         names = tuple(name for layer in alike for name in layer.names)
-        module = leaves.without(network.module, names)
+        module = leaves.remove_layers(network.module, names)
         subject = replace(network, kind="ablated", module=module, names=names, ablated=type_)
         try:
             _try(subject, device)
@@ -135,13 +135,13 @@ def ablated(network: Subject, found: Sequence[Layer], device: str) -> tuple[list
 
 
 def listed(subjects: Iterable[Subject]) -> list[tuple[Part, Subject]]:
-    """A part for each pass of each subject."""
+    """List a part for each pass of each subject."""
     runs = [(subject, pass_) for subject in subjects for pass_ in subject.passes]
     return [(_part(index, subject, pass_), subject) for index, (subject, pass_) in enumerate(runs)]
 
 
 def parameters(module: nn.Module) -> int:
-    """How many numbers a module learns."""
+    """Count the parameters of a module."""
     return sum(parameter.numel() for parameter in module.parameters())
 
 
@@ -172,5 +172,5 @@ def _label(subject: Subject, type_: str) -> str:
 
 
 def _try(subject: Subject, device: str) -> None:
-    """Make every pass once."""
+    """Run the last pass once, which includes the passes before it."""
     subject.to(device).run(subject.passes[-1])()

@@ -1,13 +1,13 @@
 """Measure a network layer by layer: the whole, each layer alone, and the whole without the layers of a type.
 
-With `backward` the network is in training mode, forward passes record their graph, and a backward pass runs a graph
-that was recorded before, again and again: so the two stand apart, and together are what training does but for loss and
-optimizer. Without `backward` the network infers. A layer runs on what the whole gave it: its real input, the real
-gradient of its output, and a gradient of its input only where the whole needs one. In the whole too, layers that would
-overwrite their input make an output of their own.
+With `backward` the network is in training mode, forward passes record their graph, and a backward pass runs a recorded
+graph again and again. So the two are measured apart; together they are a training without loss and optimizer. Without
+`backward` the network infers. A layer runs on its tensors from the whole: its real input, the real gradient of its
+output, and a gradient of its input only where the whole needs one. In the whole too, layers that would overwrite their
+input make an output of their own.
 
-The network and the tensors of the selected part are on the device; those of the other parts wait on the CPU. They are
-dense there: what was transposed stays so, but a slice of a larger tensor becomes a tensor of its own.
+The network and the tensors of the selected part are on the device; the tensors of the other parts wait on the CPU. They
+are dense there: a transposed tensor stays transposed, but a slice of a larger tensor becomes a tensor of its own.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -49,8 +49,8 @@ class Params(Frozen):
     linear_layers: int = 3
     relu: bool = True
     backward: bool = True
-    precision: Literal["fp32", "fp16", "bf16", "tf32"] = "fp32"  #: of parameters and inputs
-    threads: int | None = Field(default=None, ge=1)  #: of one operation on the CPU; None: torch's choice
+    precision: Literal["fp32", "fp16", "bf16", "tf32"] = "fp32"  #: type of parameters and inputs
+    threads: int | None = Field(default=None, ge=1)  #: threads of one operation on the CPU; None: torch's choice
 
     @property
     def image(self) -> Shape:
@@ -112,7 +112,7 @@ class Layers:
         run_parts(stage, self)
 
     def select(self, index: int) -> None:
-        """Let `step` run this part from now on; the tensors of the last part leave the device first."""
+        """Choose the part that `step` runs from now on; the tensors of the last part leave the device first."""
         self._run = object
         part, subject = self._listed[index]
         self._run = subject.to(self._device).run(part.pass_)
@@ -128,16 +128,16 @@ class Layers:
             torch.cuda.synchronize(self._device)
 
     def facts(self) -> Mapping[str, JsonValue]:
-        """What ran: the parts; the calls of layers in one pass; which types could not be ablated, and why."""
+        """Return the parts, the calls of layers in one pass, and why some types of layer could not be left out."""
         return self._facts
 
     def close(self) -> None:
-        """Let go of network and tensors."""
+        """Release network and tensors."""
         self._forget()
 
 
 def _build(params: Params, seed: int) -> nn.Module:
-    """The network on the CPU, in the mode and precision of its passes; raises InvalidWorkload for a bad batch."""
+    """Build the network on the CPU, in the mode and precision of its passes; raises InvalidWorkload for a bad batch."""
     if params.model in STUDY_MODELS:
         architecture = Architecture(params.model, params.conv_layers, params.linear_layers, params.relu)
         network = simple_networks.build(architecture, params.image, params.classes, seed)
@@ -153,7 +153,7 @@ def _try_shapes(network: nn.Module, params: Params) -> None:
     """Run one pass with tensors that have shapes but no values."""
     shape = (params.batch_size, *params.image)
     try:
-        leaves.without(network, ()).to("meta")(torch.empty(shape, device="meta"))
+        leaves.remove_layers(network, ()).to("meta")(torch.empty(shape, device="meta"))
     except (AssertionError, RuntimeError, ValueError) as error:
         raise InvalidWorkload(
             f"input: {params.model} cannot {'train' if params.backward else 'infer'} on a batch of "

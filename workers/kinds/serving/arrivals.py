@@ -32,7 +32,7 @@ class Queue:
     """The server's end. Requests are numbered in the order in which they come."""
 
     def __init__(self, offsets_ns: Sequence[int]) -> None:
-        """`offsets_ns`: the planned arrivals, counted from `open`, in order."""
+        """Start the process; `offsets_ns` are the planned arrivals, counted from `open`, in order."""
         self._count = len(offsets_ns)
         self._arrived = 0
         self._wake, theirs = os.pipe()
@@ -67,7 +67,7 @@ class Queue:
         self._table.close()
 
     def open(self) -> int:
-        """Let requests arrive from now on; returns the monotonic ns from which their times count."""
+        """Start the arrivals; returns the monotonic ns from which their times count."""
         begin_ns = time.monotonic_ns()
         if self._process.stdin is not None:
             self._process.stdin.write(f"{begin_ns}\n".encode())
@@ -75,7 +75,7 @@ class Queue:
         return begin_ns
 
     def wait(self, count: int, until_ns: int | None = None) -> int:
-        """Sleep until so many requests have arrived, or until the time (monotonic); returns how many have arrived.
+        """Wait until so many requests have arrived, or until the time (monotonic); returns how many have arrived.
 
         Raises ArrivalsLost.
         """
@@ -87,7 +87,7 @@ class Queue:
         return self._arrived
 
     def arrived_ns(self, request: int) -> int:
-        """When the request arrived (monotonic); 0: it has not."""
+        """Return when the request arrived, in monotonic ns; 0 where it has not arrived."""
         return self._times[self._count + request]
 
     def _look(self) -> int:
@@ -118,7 +118,7 @@ def main(table_fd: int, wake_fd: int) -> None:
 
 
 def _sleep_until(at_ns: int) -> bool:
-    """Sleep until a moment; returns False where the server has gone meanwhile."""
+    """Sleep until a moment; returns False where the server has exited meanwhile."""
     while (left_ns := at_ns - time.monotonic_ns()) > 0:
         if select.select([sys.stdin], [], [], left_ns / 1e9)[0]:
             return False

@@ -35,14 +35,14 @@ class Servable(Repeatable, Protocol):
     @property
     def arrivals(self) -> Arrivals: ...
     @property
-    def requests(self) -> int | None: ...  #: in a measure window; None: the usual number, of a trace all
+    def requests(self) -> int | None: ...  #: requests in a measure window; None: the default, or all of a trace
     def take(self, first: int, count: int) -> None: ...
     def serve(self, count: int) -> None: ...  #: enqueues what was taken
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Served together; times are monotonic ns."""
+    """A batch of requests that are served together; times are monotonic ns."""
 
     size: int
     dequeue_ns: int
@@ -78,8 +78,8 @@ def _window(stage: Stage, workload: Servable, index: int, warm_per_s: float) -> 
             tally.units = len(offsets_ns)
         enqueued_ns = [queue.arrived_ns(request) for request in range(len(offsets_ns))]
     busy_s = sum(batch.done_ns - batch.dequeue_ns for batch in batches) / 1e9
-    capacity_per_s = max(warm_per_s, len(offsets_ns) / busy_s)  # full batches do no worse than those that came about
-    served = stamped(index, capacity_per_s, begin_ns, offsets_ns, enqueued_ns, batches)
+    capacity_per_s = max(warm_per_s, len(offsets_ns) / busy_s)  # full batches are at least as fast as the others
+    served = build_requests(index, capacity_per_s, begin_ns, offsets_ns, enqueued_ns, batches)
     stage.line.send(protocol.Served(requests=served))
     return served
 
@@ -128,7 +128,7 @@ def _await_batch(queue: Queue, policy: Policy, first: int, count: int) -> int:
     return queue.wait(full, until_ns)
 
 
-def stamped(
+def build_requests(
     window: int,
     capacity_per_s: float,
     begin_ns: int,

@@ -94,12 +94,12 @@ class Serving:
             self._batch[row].copy_(pixels, non_blocking=True)
 
     def serve(self, count: int) -> None:
-        """Enqueue what was taken."""
+        """Enqueue the batch that was taken."""
         with torch.inference_mode():
             self._network(self._batch[:count])
 
     def step(self) -> int:
-        """A full batch; returns its requests."""
+        """Enqueue a full batch; returns its requests."""
         self.take(0, self.policy.size)
         self.serve(self.policy.size)
         return self.policy.size
@@ -110,11 +110,11 @@ class Serving:
             torch.cuda.synchronize(self._batch.device)
 
     def facts(self) -> Mapping[str, JsonValue]:
-        """What ran: see `networks.build`, and the input's shape, images in the pool, CPU threads, rate of arrivals."""
+        """Return the facts of `networks.build`, the input's shape, images in the pool, CPU threads, arrival rate."""
         return self._facts
 
     def close(self) -> None:
-        """Let go of network and images."""
+        """Release network and images."""
         self._forget()
 
 

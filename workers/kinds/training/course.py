@@ -1,9 +1,9 @@
 """The windows of a training: epochs and their validation alternate, in windows of their own.
 
-An epoch that lasts as long as a measure window has a training window of its own. Shorter ones share one, since no
-meter could tell them apart: the network that each leaves is kept, and all are validated in the validation window after
-it. So joules of training and of validation are never mixed, and every epoch has its accuracy. Whether to go on is
-decided between windows: a window ends at the latest where a rung or the patience requires a decision.
+An epoch that lasts as long as a measure window has a training window of its own. Shorter epochs share a window, because
+no meter could separate them: the network that each leaves is kept, and all are validated in the validation window after
+it. So joules of training and of validation are never mixed, and every epoch has its accuracy. Between windows the
+training decides whether to go on; a window ends at the latest where a rung or the patience requires a decision.
 """
 
 import pickle
@@ -20,19 +20,19 @@ from farm.model import Epoch, Flag, Stopped, WindowKind
 from workers.trial import protocol
 from workers.trial.stage import Stage
 
-#: Networks that wait for their validation take at most so much memory.
+#: The largest memory of networks that wait for their validation.
 MOST_KEPT_BYTES = 1 << 30
 #: A training is saved this often, between windows.
 CHECKPOINT_EVERY_S = 30.0
-#: What reading a damaged checkpoint may raise.
+#: The errors that reading a damaged checkpoint may raise.
 UNREADABLE = (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, pickle.UnpicklingError)
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """How good a network is; a loss is a mean over images, None where it is no number."""
+    """The scores of a network; a loss is a mean over images, and None where it is not finite."""
 
-    train_loss: float | None  #: while it was trained
+    train_loss: float | None  #: the loss during the epoch of training
     validation_loss: float | None
     validation_accuracy: float  #: share of the validation images, in evaluation mode
 
@@ -45,7 +45,7 @@ class Trainable(Protocol):
     @property
     def patience(self) -> int | None: ...  #: epochs without a better accuracy; None: no early stopping
     @property
-    def kept_bytes(self) -> int: ...  #: of networks that wait for validation
+    def kept_bytes(self) -> int: ...  #: memory of networks that wait for validation
     def synchronize(self) -> None: ...
     def train_epoch(self) -> int: ...  #: enqueues one epoch and keeps its network; returns its images
     def validate(self) -> tuple[int, list[Scores]]: ...  #: scores what was kept, oldest first; and the images used
@@ -54,7 +54,7 @@ class Trainable(Protocol):
 
 
 def run(stage: Stage, workload: Trainable) -> None:
-    """Train all epochs, or until there is a reason to stop."""
+    """Train all epochs, or stop before where there is a reason."""
     course = Course(stage, workload)
     course.resume()
     while not course.is_over:
@@ -98,7 +98,7 @@ class Course:
         self._stage.doubt(Flag.RESUMED, note)
 
     def go_on(self) -> None:
-        """Train and validate one window's worth of epochs, and decide."""
+        """Train and validate one window's worth of epochs, and decide whether to go on."""
         lasted_s = self._train()
         scores = self._validate()
         epochs = [
@@ -159,7 +159,7 @@ class Course:
         if scores[-1].train_loss is None:
             return Stopped.DIVERGED
         rung = next((rung for rung in self._stage.spec.rungs if rung.epoch == len(accuracies)), None)
-        if rung is not None and not rung.lets_on(accuracies):
+        if rung and not rung.is_passed(accuracies):
             return Stopped.PRUNED
         since_best = len(accuracies) - 1 - accuracies.index(max(accuracies))
         if self._workload.patience is not None and since_best >= self._workload.patience:

@@ -10,6 +10,7 @@ import tarfile
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPException
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,9 +31,9 @@ from workers.trial.workload import InvalidWorkload
 
 #: Images that are converted at once.
 CHUNK = 1000
-#: Of the data that torchvision reads, and of those in their shapes.
+#: The number of classes of torchvision's datasets, and of the synthetic ones.
 CLASSES = 10
-#: What torchvision raises for files that cannot be downloaded, are truncated or hold something else.
+#: The errors of torchvision for files that cannot be downloaded, are truncated or hold other data.
 UNREADABLE = (
     *(OSError, EOFError, RuntimeError, ValueError, TypeError, KeyError, AssertionError),
     *(HTTPException, pickle.UnpicklingError, tarfile.TarError, zlib.error),
@@ -41,22 +42,22 @@ UNREADABLE = (
 
 @dataclass(frozen=True)
 class Options:
-    """Which part of a dataset, in which form."""
+    """The part of a dataset that is used, and the form of its images."""
 
-    seed: int  #: of the split and the order
-    data_root: Path | None = None  #: where downloads lie; None: a cache folder of this user
-    validation_share: float = 0.2  #: of a dataset without a validation part of its own
-    train_size: int | None = None  #: the first so many of the seeded order; None: all
+    seed: int  #: the seed of the split and the order
+    data_root: Path | None = None  #: the folder of downloads; None: a cache folder of this user
+    validation_share: float = 0.2  #: the share for validation where a dataset has no validation part
+    train_size: int | None = None  #: take so many images from the start of the seeded order; None: all
     validation_size: int | None = None
-    image_size: int | None = None  #: pixels of a side; None: as they are
-    channels: int | None = None  #: grey images are repeated to so many; None: as they are
+    image_size: int | None = None  #: pixels of a side; None: the images keep their size
+    channels: int | None = None  #: grey images are repeated to so many channels; None: the images keep theirs
 
 
 @dataclass(frozen=True)
 class Part:
     """Images with their labels, in order, on the CPU."""
 
-    images: Tensor  #: float32, n x channels x height x width, normalised by mean and deviation of the training part
+    images: Tensor  #: float32, n x channels x height x width, normalised with the training part's mean and deviation
     labels: Tensor  #: int64, n
 
     def __len__(self) -> int:
@@ -65,7 +66,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Dataset:
-    """What a network is trained with, and what it is validated with."""
+    """The images that a network is trained and validated with."""
 
     train: Part
     validation: Part
@@ -74,20 +75,20 @@ class Dataset:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of an image."""
+        """The channels, height and width of an image."""
         _, channels, height, width = self.train.images.shape
         return channels, height, width
 
 
 @dataclass(frozen=True)
 class Source:
-    """A dataset as it was read."""
+    """A dataset before it is split and normalised."""
 
     images: Tensor  #: uint8, n x channels x height x width
     labels: Tensor  #: int64, n
     classes: int
-    origin: str  #: where it comes from
-    own_validation: int | None = None  #: the last so many are its own validation part; None: it has none
+    origin: str  #: where the images come from
+    own_validation: int | None = None  #: the size of its own validation part, which is the last; None: it has none
     white: int = 255  #: the value of full brightness
     synthetic: bool = False
 
@@ -95,10 +96,10 @@ class Source:
 def load(name: str, options: Options) -> Dataset:
     """Read a dataset of the REGISTRY, or the image folder of that path.
 
-    A folder holds one folder a class, or `train` and `val` that do. The facts hold where the data come from and
+    A folder holds one folder for each class, or `train` and `val` with these. The facts hold the origin of the data and
     whether they are synthetic, sizes, split and its seed, mean and deviation of each channel of the training part (of
     brightness from 0 to 1), and two digests: of the order, and of the chosen bytes with their labels. Raises
-    InvalidWorkload, with what to do, for what cannot be had.
+    InvalidWorkload, with the remedy, for a dataset that cannot be read.
     """
     read = REGISTRY.get(name)
     source = read(options) if read else _folder(Path(name), options)
@@ -136,7 +137,7 @@ def load(name: str, options: Options) -> Dataset:
 
 
 def _orders(name: str, source: Source, options: Options) -> tuple[Tensor, Tensor]:
-    """Which images make the training part and the validation part, in their order."""
+    """Choose the images of the training part and of the validation part, in their order."""
     generator = torch.Generator().manual_seed(options.seed)
     count = len(source.labels)
     if source.own_validation is None:
@@ -162,7 +163,7 @@ def _first(name: str, field: str, order: Tensor, size: int | None) -> Tensor:
 
 
 def _shape(source: Source, options: Options) -> tuple[int, int, int]:
-    """Channels, height and width that the images shall have."""
+    """Return the channels, height and width that the network gets."""
     channels, height, width = source.images.shape[1:]
     if options.channels not in {None, channels} and channels != 1:
         raise InvalidWorkload(f"channels: the images have {channels}, the network takes {options.channels}")
@@ -181,7 +182,7 @@ def _check_memory(images: int, shape: tuple[int, int, int]) -> None:
 
 
 def _pixels(source: Source, order: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    """Images in this order and shape, their brightness from 0 to 1."""
+    """Convert images, in this order and shape, to a brightness from 0 to 1."""
     pixels = torch.empty(len(order), *shape)
     for filled, chosen in zip(torch.split(pixels, CHUNK), torch.split(order, CHUNK), strict=True):
         bright = source.images[chosen].float().div_(source.white)
@@ -214,14 +215,6 @@ def _digits(_: Options) -> Source:
     )
 
 
-def _mnist(options: Options) -> Source:
-    return _grey(MNIST, "mnist", options)
-
-
-def _fashion_mnist(options: Options) -> Source:
-    return _grey(FashionMNIST, "fashion_mnist", options)
-
-
 def _grey(reader: type[MNIST], name: str, options: Options) -> Source:
     root = _root(options)
     files = ", ".join(file for file, _ in reader.resources)
@@ -238,7 +231,7 @@ def _root(options: Options) -> Path:
 
 
 def _published(reader: type[MNIST | CIFAR10], name: str, root: Path, remedy: str) -> Source:
-    """A dataset that torchvision reads, and downloads where it is missing."""
+    """Read a dataset of torchvision, which downloads it where it is missing."""
     try:
         train, validation = (_tensors(reader(root, train=part, download=True)) for part in (True, False))
     except UNREADABLE as error:
@@ -251,23 +244,15 @@ def _published(reader: type[MNIST | CIFAR10], name: str, root: Path, remedy: str
 
 
 def _tensors(part: MNIST | CIFAR10) -> tuple[Tensor, Tensor]:
-    """Images with the channels first, and labels."""
+    """Return images with the channels first, and labels."""
     images, labels = torch.as_tensor(part.data), torch.as_tensor(part.targets)
     if len(images) != len(labels):
         raise ValueError(f"{len(images)} images have {len(labels)} labels")
     return (images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)), labels
 
 
-def _synthetic_fashion_mnist(options: Options) -> Source:
-    return _synthetic("fashion_mnist", (1, 28, 28), 60_000, 10_000, options)
-
-
-def _synthetic_cifar10(options: Options) -> Source:
-    return _synthetic("cifar10", (3, 32, 32), 50_000, 10_000, options)
-
-
 def _synthetic(like: str, shape: tuple[int, int, int], train: int, validation: int, options: Options) -> Source:
-    """Noisy blends of the patterns of two classes, labelled by the one that shows more, in a few by the other."""
+    """Make noisy blends of two classes' patterns, labelled by the stronger one, and a few by the weaker one."""
     validation = min(validation, options.validation_size or validation)
     count = min(train, options.train_size or train) + validation
     generator = torch.Generator().manual_seed(0)
@@ -286,7 +271,7 @@ def _synthetic(like: str, shape: tuple[int, int, int], train: int, validation: i
 
 
 def _folder(root: Path, options: Options) -> Source:
-    """An image folder, its classes in the order of their names."""
+    """Read an image folder, its classes in the order of their names."""
     if not root.is_dir():
         raise InvalidWorkload(f"dataset: {root}: no such folder on this machine, nor one of {', '.join(REGISTRY)}")
     parts = [root / "train", root / "val"] if all((root / part).is_dir() for part in ("train", "val")) else [root]
@@ -308,7 +293,7 @@ def _folder(root: Path, options: Options) -> Source:
 
 
 def _files(part: Path, classes: list[str]) -> list[tuple[Path, int]]:
-    """The images of a folder with one folder a class, with the numbers of their classes."""
+    """List the images of a folder with one folder a class, with the numbers of their classes."""
     strangers = {path.name for path in part.iterdir() if path.is_dir()}.difference(classes)
     if strangers:
         raise InvalidWorkload(f"dataset: {part / min(strangers)}: no class of that name in the training part")
@@ -322,7 +307,7 @@ def _files(part: Path, classes: list[str]) -> list[tuple[Path, int]]:
 
 
 def _read(path: Path, options: Options) -> Tensor:
-    """One image, channels first; grey if a network wants one channel."""
+    """Read one image, channels first; it is grey if a network wants one channel."""
     try:
         with Image.open(path) as file:
             image = file.convert("L" if options.channels == 1 else "RGB")
@@ -336,9 +321,9 @@ def _read(path: Path, options: Options) -> Tensor:
 #: Datasets by name; `farm.model.catalog` has the same names.
 REGISTRY: Mapping[str, Callable[[Options], Source]] = {
     "digits": _digits,
-    "mnist": _mnist,
-    "fashion_mnist": _fashion_mnist,
+    "mnist": partial(_grey, MNIST, "mnist"),
+    "fashion_mnist": partial(_grey, FashionMNIST, "fashion_mnist"),
     "cifar10": _cifar10,
-    "synthetic_fashion_mnist": _synthetic_fashion_mnist,
-    "synthetic_cifar10": _synthetic_cifar10,
+    "synthetic_fashion_mnist": partial(_synthetic, "fashion_mnist", (1, 28, 28), 60_000, 10_000),
+    "synthetic_cifar10": partial(_synthetic, "cifar10", (3, 32, 32), 50_000, 10_000),
 }

@@ -1,7 +1,7 @@
 """Networks to train: the study's own (arXiv 2303.13972), and torchvision's with a head for the dataset's classes.
 
-The study's networks take images of channels x height x width, pool by halves and round down everywhere; between their
-linear layers is no activation. Every layer has a name, so that a measurement of one layer can say which:
+The study's networks take images of channels x height x width, pool by halves and round down everywhere; there is no
+activation between their linear layers. Every layer has a name, by which a measurement of one layer names it:
 
     features.conv0 bn0 relu0 pool0 conv1 ...   flatten   classifier.linear0 linear1 ...
 """
@@ -27,17 +27,17 @@ STUDY_MODELS = ("simple_cnn", "simple_cnn2", "dense_poly_nn", "dense_linear_nn")
 
 @dataclass(frozen=True)
 class Architecture:
-    """Which network to build. Layers and ReLU are the study's factors: torchvision's networks ignore them."""
+    """The network to build. Layers and ReLU are the study's factors: torchvision's networks ignore them."""
 
     model: str  #: one of STUDY_MODELS, or torchvision's name
-    conv_layers: int = 2  #: of the CNNs
-    linear_layers: int = 3  #: the last one, to the classes, among them
-    relu: bool = True  #: false makes simple_cnn simple_cnn2
+    conv_layers: int = 2  #: convolutions of the CNNs
+    linear_layers: int = 3  #: linear layers, with the last one to the classes
+    relu: bool = True  #: False turns simple_cnn into simple_cnn2
     weights: str = "random"  #: random; for torchvision's networks default or a state_dict's file too
 
 
 def build(architecture: Architecture, shape: Shape, classes: int, seed: int) -> nn.Module:
-    """A network on the CPU, ready to train in fp32, with its random parameters drawn from the seed.
+    """Build a network on the CPU, ready to train in fp32, with random parameters drawn from the seed.
 
     Raises InvalidWorkload for an unknown model or weights, and for a network that cannot take images of this shape.
     """

@@ -1,7 +1,7 @@
 """Training a classification network, epoch by epoch, on images that are on its device.
 
-Batches are drawn in a seeded order, another in each epoch; the last one may be smaller. The network that an epoch
-leaves is kept, with its training loss, until it is validated in evaluation mode.
+Batches are drawn in a seeded order that differs between epochs; the last batch may be smaller. The network that an
+epoch leaves is kept, with its training loss, until it is validated in evaluation mode.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,13 +25,13 @@ from workers.kinds.training.networks import STUDY_MODELS, Architecture
 from workers.trial.params import configure_torch, parse
 from workers.trial.stage import Stage
 
-#: What operations that allow it compute in, by precision.
+#: The type in which operations compute under autocast, by precision.
 AUTOCAST = {"amp-fp16": torch.float16, "amp-bf16": torch.bfloat16}
-#: Images of a validation batch, where the training batch is smaller.
+#: The images of a validation batch, unless the training batch is larger.
 VALIDATION_BATCH = 512
 #: `step` takes a tenth of the learning rate after each third of the epochs.
 STEPS, STEP_FACTOR = 3, 0.1
-#: Of the split into training and validation images.
+#: The seed of the split into training and validation images.
 SPLIT_SEED = 1
 
 
@@ -60,7 +60,7 @@ class Params(Frozen):
     validation_size: int | None = Field(None, ge=1)
     image_size: int | None = Field(None, ge=1)
     data_root: str | None = None
-    threads: int | None = Field(None, ge=1)  #: of one operation on the CPU; None: torch's choice
+    threads: int | None = Field(None, ge=1)  #: threads of one operation on the CPU; None: torch's choice
 
 
 class Training:
@@ -107,21 +107,21 @@ class Training:
 
     @property
     def epochs(self) -> int:
-        """To train, at most."""
+        """The largest number of epochs to train."""
         return self._params.epochs
 
     @property
     def patience(self) -> int | None:
-        """Epochs without a better accuracy, after which training stops; None: never."""
+        """The epochs without a better accuracy after which training stops; None: it never does."""
         return self._params.patience
 
     @property
     def kept_bytes(self) -> int:
-        """Memory of the networks that wait for validation."""
+        """The memory of the networks that wait for validation."""
         return sum(t.numel() * t.element_size() for network, _ in self._kept for t in network.values())
 
     def train_epoch(self) -> int:
-        """Enqueue one pass over the training images, and keep what it leaves; returns the images."""
+        """Enqueue one pass over the training images, and keep the network that it leaves; returns its images."""
         self._network.train()
         order = torch.randperm(len(self._train), generator=self._order).to(self._device)
         losses = [self._step(chosen) for chosen in torch.split(order, self._params.batch_size)]
@@ -131,7 +131,7 @@ class Training:
         return len(order)
 
     def _step(self, chosen: Tensor) -> Tensor:
-        """Learn from one batch; returns its mean loss. What plain precision does not need is not called."""
+        """Learn from one batch; returns its mean loss. Steps that plain precision does not need are not called."""
         self._optimizer.zero_grad(set_to_none=True)
         with self._precision():
             loss = cross_entropy(self._network(self._train.images[chosen]), self._train.labels[chosen])
@@ -145,13 +145,13 @@ class Training:
         return loss.detach()
 
     def _mean_loss(self, losses: list[Tensor]) -> Tensor:
-        """Over the images of an epoch: all batches but the last are of one size."""
+        """Average over the images of an epoch: all batches but the last are of one size."""
         count, size = len(self._train), self._params.batch_size
         last = count - size * (len(losses) - 1)
         return (torch.stack(losses).sum() * size + losses[-1] * (last - size)) / count
 
     def validate(self) -> tuple[int, list[Scores]]:
-        """Score every network that was kept, oldest first, and let go of them; returns the images that it took too."""
+        """Score every kept network, oldest first, and release them; returns also the number of images used."""
         kept, self._kept = self._kept, []
         self._network.eval()
         scores = [self._scores(state, train_loss) for state, train_loss in kept]  # the last one is the present one
@@ -184,7 +184,7 @@ class Training:
             torch.cuda.synchronize(self._device)
 
     def state(self) -> dict[str, Any]:
-        """All that the next epoch depends on."""
+        """Return all values that the next epoch depends on."""
         return {
             "network": self._network.state_dict(),
             "optimizer": self._optimizer.state_dict(),
@@ -194,7 +194,7 @@ class Training:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on where `state` was taken; raises KeyError, RuntimeError or ValueError for a state of something else."""
+        """Load a `state`; raises KeyError, RuntimeError or ValueError for the state of another training."""
         self._network.load_state_dict(state["network"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._schedule.load_state_dict(state["schedule"])
@@ -202,16 +202,16 @@ class Training:
         self._order.set_state(state["order"])
 
     def facts(self) -> Mapping[str, JsonValue]:
-        """What ran: see `datasets.load`, and the network's parameters, its seed, CPU threads."""
+        """Return the facts of `datasets.load`, the network's parameters, its seed, and the CPU threads."""
         return self._facts
 
     def close(self) -> None:
-        """Let go of network and images."""
+        """Release network and images."""
         self._forget()
 
 
 def _options(params: Params) -> datasets.Options:
-    """The split is the same whatever the seed of the trial: repetitions differ in weights and order alone."""
+    """Return the dataset's options; the split is the same for every seed: repetitions differ in weights and order."""
     return datasets.Options(
         seed=SPLIT_SEED,
         data_root=Path(params.data_root) if params.data_root else None,
@@ -227,7 +227,7 @@ def _on(part: Part, device: torch.device) -> Part:
 
 
 def _optimizer(params: Params, network: nn.Module) -> torch.optim.Optimizer:
-    """With torch's own choice of implementation."""
+    """Build the optimizer with torch's own choice of implementation."""
     weights, decay = network.parameters(), params.weight_decay
     if params.optimizer == "sgd":
         return torch.optim.SGD(weights, params.lr, momentum=params.momentum, weight_decay=decay)

@@ -1,6 +1,6 @@
 """All tables, indexes and views of 0.1.0.
 
-The tables are those of `farm.store.tables`: nobody has a database of a released version yet. Later migrations say what
+The tables are those of `farm.store.tables`: nobody has a database of a released version yet. Later migrations list what
 they change, and this one then lists its tables itself.
 """
 
@@ -44,7 +44,7 @@ _JOINED = """
 
 
 def _names(is_sqlite: bool, *lists: str) -> str:
-    """The different words of JSON lists, in order, between semicolons; `lists` may be null."""
+    """Join the different words of JSON lists, in order, with semicolons; `lists` may be null."""
     if is_sqlite:
         parts = " UNION ".join(f"SELECT value FROM json_each(coalesce({one}, '[]'))" for one in lists)
         return f"(SELECT coalesce(group_concat(value, ';'), '') FROM ({parts} ORDER BY 1))"
@@ -55,14 +55,14 @@ def _names(is_sqlite: bool, *lists: str) -> str:
 
 
 def _valid(flags: str) -> str:
-    """The condition that there is no flag but notes."""
+    """Return the condition that there is no flag but notes."""
     for note in filter(lambda flag: flag.is_note, Flag):
         flags = f"replace({flags}, '{note}', '')"
     return f"trim({flags}, ';') = ''"
 
 
 def _seconds(ns: str) -> str:
-    """A window of no length is an imported one of unknown duration."""
+    """Return the duration of a window; a window of no length is an imported one of unknown duration."""
     return f"CAST(nullif({ns}, 0) AS double precision) / 1e9"
 
 
@@ -115,7 +115,7 @@ _MEDIANS = ("gross_j_per_unit", "net_j_per_unit")
 
 
 def _counted() -> str:
-    """Samples, and whether they count: the valid ones, or all of them where none is valid."""
+    """Select samples, and whether they count: the valid ones, or all where none is valid."""
     valid = "max(CASE WHEN valid THEN 1 ELSE 0 END)"
     return f"SELECT *, valid OR {valid} OVER (PARTITION BY {_POINT}) = 0 AS counted FROM v_sample WHERE part IS NULL"
 
@@ -138,7 +138,7 @@ def _point_of_postgresql() -> str:
 
 
 def _point_of_sqlite() -> str:
-    """SQLite has no median: this is the mean of the one or two values in the middle."""
+    """Compute the median for SQLite, which lacks one, as the mean of the one or two values in the middle."""
     known = {name: f"CASE WHEN counted THEN {name} END" for name in _MEDIANS}
     ranks = ", ".join(
         f"row_number() OVER (PARTITION BY {_POINT}, {value} IS NULL ORDER BY {value}) AS {name}_rank, "

@@ -1,0 +1,100 @@
+"""Machines: what identifies one, what its meters can do, who holds a lease on it, and which messages it gets."""
+
+import os
+import re
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import AwareDatetime, JsonValue
+
+from farm.model.words import Frozen
+
+
+class Probe(Frozen):
+    """The properties of a machine's meters, as its probe found them; unknown is None."""
+
+    version: Literal[1] = 1
+    probed_at: AwareDatetime
+    sensor: Literal["instant", "smoothed"] | None = None  #: the source of the GPU's power: NVML's field 186, or a mean
+    sensor_update_period_s: float | None = None  #: the time between two values that the sensor publishes
+    averaging_window_s: float | None = None  #: the time over which each of these values is a mean
+    counter_update_period_s: float | None = None  #: the time between two values of the GPU's energy counter
+    counter_update_period_u_s: float | None = None  #: the standard uncertainty of that period
+    counter_update_jitter_s: float | None = None  #: the mean difference in lateness between two updates
+    counter_over_power_idle: float | None = None  #: counted joules / integrated power, both read often, idle
+    counter_over_power_load: float | None = None  #: the same under a steady load
+    counter_trusted: bool | None = None  #: whether counter and power agree under load
+    rapl_update_period_s: float | None = None  #: the time between two values of the CPU packages' energy counters
+    notes: tuple[str, ...] = ()  #: why a property is unknown
+
+
+class Machine(Frozen):
+    """A machine and its hardware, as its worker registers it."""
+
+    id: str  #: hash of name and hardware
+    name: str
+    hardware_class: str  #: machines of one class are interchangeable in a comparison
+    hardware: dict[str, JsonValue]
+    simulated: bool = False
+    probe: Probe | None = None
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """The broker's queues that the machine serves."""
+        return tuple(queue_for(target) for target in ("any", f"hw:{self.hardware_class}", f"machine:{self.name}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The process that holds a lease; the boot id distinguishes equal pids before and after a reboot."""
+
+    host: str
+    pid: int
+    boot_id: str
+
+    @classmethod
+    def of_process(cls, pid: int | None = None) -> Self:
+        """Return the identity of a process of this machine, by default this one."""
+        try:
+            boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        except OSError:
+            boot_id = "unknown"
+        return cls(host=socket.gethostname(), pid=pid or os.getpid(), boot_id=boot_id)
+
+    def __str__(self) -> str:
+        return f"{self.host}/{self.pid}/{self.boot_id}"
+
+
+class Heartbeat(Frozen):
+    """The store's answer to a worker's heartbeat."""
+
+    held: bool  #: False: the lease was lost to another attempt
+    cancel: bool  #: a user wants the job stopped
+
+
+class JobMessage(Frozen):
+    """A message on the broker: a job that waits, and its number of attempts when the message was sent."""
+
+    job: str
+    attempt: int
+    queue: str
+    priority: int = 5
+
+
+#: A machine's name must fit this pattern, so that sweeps can name it as a target.
+MACHINE_NAME = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
+
+
+def queue_for(target: str) -> str:
+    """Return the broker's queue for a target: any, hw:CLASS or machine:NAME."""
+    return ".".join(["farm", *(re.sub(r"[^A-Za-z0-9._-]", "-", part) for part in target.split(":", 1))])
+
+
+class Check(Frozen):
+    """One finding of `farm doctor`."""
+
+    name: str
+    state: Literal["ok", "note", "bad"]  #: note: it works with a limitation
+    detail: str  #: the finding, and the remedy where one is needed
