@@ -28,7 +28,7 @@ _COLUMNS = (
     *("id", "sweep_id", "key", "ordinal", "block", "repetition", "target", "queue", "priority"),
     *("state", "attempt", "max_attempts", "cancel_requested", "point", "spec"),
 )
-_JSON_ROWS = text("jsonb_populate_recordset(CAST(NULL AS job), :rows)").bindparams(bindparam("rows", type_=t.Json()))
+_JSON_ROWS = text("jsonb_populate_recordset(CAST(NULL AS job), :rows)").bindparams(bindparam("rows", type_=t.Json))
 #: The values of a job that waits as a new job does.
 _AFRESH: Mapping[str, Any] = {
     "state": JobState.QUEUED,

@@ -1,37 +1,29 @@
-"""The tables. They follow `farm.model` field by field.
+"""The tables; the only module that knows SQLModel. They follow `farm.model` field by field.
 
-Every column that may be unknown is nullable. Migrations make the tables; a test holds that both agree. For sessions
-`farm.store.rows` has a class for each table.
+Queries use the plain SQLAlchemy tables at the end of this module. Every column that may be unknown is nullable.
+Migrations make the tables; a test holds that both agree.
 """
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     JSON,
     BigInteger,
-    Boolean,
-    Column,
-    Connection,
     DateTime,
     Dialect,
-    Float,
-    ForeignKey,
     ForeignKeyConstraint,
     Index,
-    Integer,
-    LargeBinary,
     MetaData,
-    String,
-    Table,
     Text,
     TypeDecorator,
     UniqueConstraint,
-    event,
     text,
 )
-from sqlalchemy.sql.operators import OperatorType
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from farm.model import Domain, FailureKind, JobState, MachineState, Quality, Stopped, WindowKind
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -67,24 +59,8 @@ class PlainText(TypeDecorator[str]):
         return None if value is None else value.replace("\0", "\ufffd")
 
 
-class Json(TypeDecorator[Any]):
-    """An object or a list; PostgreSQL can index and query it."""
-
-    impl = JSON
-    cache_ok = True
-
-    def coerce_compared_value(self, op: OperatorType | None, value: Any) -> TypeEngine[Any]:
-        """Let JSON say of which type a key is, and a value that it is compared with."""
-        return JSON().coerce_compared_value(op, value)
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Return JSONB for PostgreSQL, whose types are imported for PostgreSQL alone."""
-        if dialect.name != "postgresql":
-            return dialect.type_descriptor(JSON())
-        from sqlalchemy.dialects.postgresql import JSONB  # noqa: PLC0415
-
-        return dialect.type_descriptor(JSONB())
-
+#: An object or a list; PostgreSQL can index and query it.
+Json = JSON().with_variant(JSONB(), "postgresql")
 
 _NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -100,229 +76,263 @@ WHOLE = -1
 
 
 def _partial(name: str, *columns: str, where: str) -> Index:
-    """Return an index of the rows that fulfil a condition; `_limit` adds the condition."""
-    return Index(name, *columns, info={"where": where})
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
 
-def _known(name: str, *rest: Any, **options: Any) -> Column[Any]:
+class Row(SQLModel):
     """The base class of the tables: it names their constraints, which migrations need."""
-    return Column(name, *rest, nullable=False, **options)
+
+    metadata: ClassVar[MetaData] = MetaData(naming_convention=_NAMES)
 
 
-METADATA = MetaData(naming_convention=_NAMES)
+class Sweep(Row, table=True):
+    """A submitted sweep."""
+
+    __tablename__ = "sweep"
+
+    id: str = Field(primary_key=True)
+    name: str = Field(index=True)
+    kind: str
+    submitted_at: datetime = Field(sa_type=UtcDateTime)
+    text: str = Field(sa_type=PlainText)
+    meaning: str = Field(sa_type=PlainText)  #: not Json: the order of keys matters
+    rule: dict[str, Any] = Field(sa_type=Json)
+    settled: bool
+    submitter: str  #: submitters take turns
+    imported: bool  #: its measurements were made elsewhere: `farm import`
+    is_search: bool  #: the controller asks strategies for the sweep's jobs
 
 
-@event.listens_for(METADATA, "before_create")
-def _limit(metadata: MetaData, connection: Connection, **_: Any) -> None:
-    """Add the conditions of partial indexes: naming a dialect where they are declared would import it."""
-    for index in (index for table in metadata.tables.values() for index in table.indexes if index.info):
-        index.dialect_options[connection.dialect.name]["where"] = text(index.info["where"])
+class Machine(Row, table=True):
+    """A machine with its hardware, and the worker that was last seen on it."""
+
+    __tablename__ = "machine"
+
+    id: str = Field(primary_key=True)
+    name: str
+    hardware_class: str
+    hardware: dict[str, Any] = Field(sa_type=Json)
+    simulated: bool
+    worker_owner: str
+    worker_version: str
+    last_seen_at: datetime = Field(sa_type=UtcDateTime)
+    running_job: str | None
+    probe: dict[str, Any] | None = Field(sa_type=Json)
+    wanted_state: MachineState = Field(sa_type=Text)  #: the state that users want the machine to be in
+    spooled: int  #: reports that wait on the machine's disk
+    rejected: int  #: messages that the worker rejected since it started
+    imported: bool  #: the machine occurs in imported measurements only, and has no worker
 
 
-#: A submitted sweep.
-sweep = Table(
-    "sweep",
-    METADATA,
-    Column("id", String, primary_key=True),
-    _known("name", String, index=True),
-    _known("kind", String),
-    _known("submitted_at", UtcDateTime),
-    _known("text", PlainText),
-    _known("meaning", PlainText),  #: not Json: the order of keys matters
-    _known("rule", Json),
-    _known("settled", Boolean),
-    _known("submitter", String),  #: whose turn it is, where several wait
-    _known("imported", Boolean),  #: measured elsewhere: `farm import`
-    _known("is_search", Boolean),  #: the controller asks strategies for its jobs
-)
-#: Comparable hardware, and the worker that was last seen on it.
-machine = Table(
-    "machine",
-    METADATA,
-    Column("id", String, primary_key=True),
-    _known("name", String),
-    _known("hardware_class", String),
-    _known("hardware", Json),
-    _known("simulated", Boolean),
-    _known("worker_owner", String),
-    _known("worker_version", String),
-    _known("last_seen_at", UtcDateTime),
-    Column("running_job", String),
-    Column("probe", Json),
-    _known("wanted_state", Text),  #: what its users want of it
-    _known("spooled", Integer),  #: reports that wait on its disk
-    _known("rejected", Integer),  #: messages that its worker refused, since it started
-    _known("imported", Boolean),  #: no worker of this farm runs there: it stands in imported measurements only
-)
-#: Point x target x repetition, where it stands and who holds it.
-job = Table(
-    "job",
-    METADATA,
-    Column("id", String, primary_key=True),
-    _known("sweep_id", String, ForeignKey("sweep.id")),
-    #: Hash of kind, point, target and repetition: the same work in another sweep has the same key. Of what a study
-    #: asked for: hash of kind, study, number and repetition.
-    _known("key", String),
-    _known("ordinal", Integer),  #: place in the plan
-    _known("block", Integer),
-    _known("repetition", Integer),
-    _known("target", String),
-    _known("queue", String),
-    _known("priority", Integer),  #: 0 is the highest
-    _known("state", Text),
-    _known("attempt", Integer),  #: attempts begun; fences heartbeat and complete
-    _known("max_attempts", Integer),
-    Column("not_before", UtcDateTime),
-    Column("published_at", UtcDateTime),  #: null while queued: the outbox
-    Column("machine_id", String, ForeignKey("machine.id")),  #: of the last claim
-    Column("claimed_at", UtcDateTime),
-    Column("lease_owner", String),  #: who may renew the lease, also after it ran out
-    Column("lease_until", UtcDateTime),
-    _known("cancel_requested", Boolean),
-    _known("point", Json),
-    _known("spec", Json),
-    UniqueConstraint("sweep_id", "key"),
-    Index("ix_job_sweep_state", "sweep_id", "state", "target"),
-    _partial("ix_job_outbox", "sweep_id", "queue", "ordinal", where=_OUTBOX),
-    _partial("ix_job_waiting", "published_at", where=_WAITING),
-    _partial("ix_job_running", "lease_until", where=_RUNNING),
-)
-#: Software as a trial saw it; the id is the hash of its content.
-environment = Table(
-    "environment",
-    METADATA,
-    Column("id", String, primary_key=True),
-    _known("content", Json),
-)
-#: One attempt at a job; never overwritten, but for the placeholder of an attempt whose lease ran out.
-trial = Table(
-    "trial",
-    METADATA,
-    Column("id", String, primary_key=True),  #: JOB.ATTEMPT
-    _known("job_id", String, ForeignKey("job.id")),
-    _known("attempt", Integer),
-    Column("machine_id", String, ForeignKey("machine.id")),
-    Column("environment_id", String, ForeignKey("environment.id")),
-    Column("started_at_utc", UtcDateTime),
-    _known("finished_at_utc", UtcDateTime),
-    Column("duration_s", Float),
-    Column("overhead_s", Float),
-    Column("failure_kind", Text),
-    Column("failure_message", PlainText),
-    Column("failure_signal", Integer),
-    _known("facts", Json),
-    Column("carbon_g_per_kwh", Float),
-    _known("flags", Json),
-    _known("notes", Json),
-    _known("log_tail", PlainText),
-    Column("stopped", Text),
-    _known("simulated", Boolean),
-    UniqueConstraint("job_id", "attempt"),
-    Index("ix_trial_machine", "machine_id", "finished_at_utc"),
-)
-#: One stretch of a trial.
-window = Table(
-    "window",
-    METADATA,
-    Column("trial_id", String, ForeignKey("trial.id"), primary_key=True),
-    Column("kind", Text, primary_key=True),
-    Column("index", Integer, primary_key=True),
-    _known("begin_at_ns", BigInteger),
-    _known("end_at_ns", BigInteger),
-    _known("started_at_utc", UtcDateTime),
-    Column("units", BigInteger),
-)
-#: One window x domain.
-measurement = Table(
-    "measurement",
-    METADATA,
-    Column("trial_id", String, primary_key=True),
-    Column("window_kind", Text, primary_key=True),
-    Column("window_index", Integer, primary_key=True),
-    Column("domain", Text, primary_key=True),
-    Column("quality", Text),
-    Column("source", String),
-    Column("gross_j", Float),
-    Column("gross_u_j", Float),
-    Column("baseline_w", Float),
-    Column("baseline_bare_w", Float),
-    Column("baseline_context_w", Float),
-    Column("net_j", Float),
-    Column("net_j_low", Float),
-    Column("net_j_high", Float),
-    Column("mean_w", Float),
-    Column("temperature_c", Float),
-    Column("clock_hz", Float),
-    _known("flags", Json),
-    ForeignKeyConstraint(
-        ["trial_id", "window_kind", "window_index"], ["window.trial_id", "window.kind", "window.index"]
-    ),
-)
-#: The work of one trial in one domain, summed up when the trial is stored; a part has a row of its own.
-sample = Table(
-    "sample",
-    METADATA,
-    Column("trial_id", String, ForeignKey("trial.id"), primary_key=True),
-    Column("domain", Text, primary_key=True),
-    Column("part", Integer, primary_key=True),  #: WHOLE, or the index of the window of the part
-    _known("own_device", Boolean),  #: the device that did the work draws its power in this domain
-    Column("device", String),
-    Column("unit", String),
-    _known("units", BigInteger),
-    Column("duration_s", Float),
-    Column("gross_j", Float),
-    Column("gross_u_j", Float),
-    Column("net_j", Float),
-    Column("net_u_j", Float),
-    Column("idle_w", Float),
-    Column("quality", Text),
-    _known("flags", String),  #: sorted, between semicolons
-    _known("valid", Boolean),  #: no flag but notes
-)
-#: The readings of one meter in one domain: a blob a channel (see blobs.py), null where nothing is known.
-trace = Table(
-    "trace",
-    METADATA,
-    Column("trial_id", String, ForeignKey("trial.id"), primary_key=True),
-    Column("domain", Text, primary_key=True),
-    Column("source", String, primary_key=True),
-    _known("quality", Text),
-    _known("t0_ns", BigInteger),
-    _known("offset_s", LargeBinary),  #: float64
-    Column("power_w", LargeBinary),  #: float32
-    Column("energy_j", LargeBinary),  #: float64: a counter that has run for months has no room for joules in a float32
-    Column("temperature_c", LargeBinary),  #: float32
-    Column("clock_hz", LargeBinary),  #: float32
-)
-#: The duration of every batch of the latency pass.
-latency = Table(
-    "latency",
-    METADATA,
-    Column("trial_id", String, ForeignKey("trial.id"), primary_key=True),
-    _known("values_s", LargeBinary),  #: float64
-)
-#: The requests of one measure window of a live trial: when each of them arrived, waited and was served.
-requests = Table(
-    "requests",
-    METADATA,
-    Column("trial_id", String, ForeignKey("trial.id"), primary_key=True),
-    Column("window", Integer, primary_key=True),  #: index of the measure window
-    _known("capacity_per_s", Float),
-    _known("arrival_s", LargeBinary),  #: float64, as the other times
-    _known("enqueue_s", LargeBinary),
-    _known("dequeue_s", LargeBinary),
-    _known("start_s", LargeBinary),
-    _known("done_s", LargeBinary),
-)
-#: One pass of a training over its images.
-epoch = Table(
-    "epoch",
-    METADATA,
-    Column("trial_id", String, ForeignKey("trial.id"), primary_key=True),
-    Column("index", Integer, primary_key=True),
-    Column("window", Integer),
-    Column("train_loss", Float),
-    Column("validation_loss", Float),
-    _known("validation_accuracy", Float),
-    _known("train_s", Float),
-)
+class Job(Row, table=True):
+    """A job, which is point x target x repetition, with its state and its lease."""
+
+    __tablename__ = "job"
+    __table_args__ = (
+        UniqueConstraint("sweep_id", "key"),
+        Index("ix_job_sweep_state", "sweep_id", "state", "target"),
+        _partial("ix_job_outbox", "sweep_id", "queue", "ordinal", where=_OUTBOX),
+        _partial("ix_job_waiting", "published_at", where=_WAITING),
+        _partial("ix_job_running", "lease_until", where=_RUNNING),
+    )
+
+    id: str = Field(primary_key=True)
+    sweep_id: str = Field(foreign_key="sweep.id")
+    #: Hash of kind, point, target and repetition: the same work in another sweep has the same key. For a job of a
+    #: study: hash of kind, study, number and repetition.
+    key: str
+    ordinal: int  #: place in the plan
+    block: int
+    repetition: int
+    target: str
+    queue: str
+    priority: int  #: 0 is the highest
+    state: JobState = Field(sa_type=Text)
+    attempt: int  #: attempts started; the number fences heartbeat and complete
+    max_attempts: int
+    not_before: datetime | None = Field(sa_type=UtcDateTime)
+    published_at: datetime | None = Field(sa_type=UtcDateTime)  #: null while queued: the outbox
+    machine_id: str | None = Field(foreign_key="machine.id")  #: the machine of the last claim
+    claimed_at: datetime | None = Field(sa_type=UtcDateTime)
+    lease_owner: str | None  #: the process that may renew the lease, even after it ran out
+    lease_until: datetime | None = Field(sa_type=UtcDateTime)
+    cancel_requested: bool
+    point: dict[str, Any] = Field(sa_type=Json)
+    spec: dict[str, Any] = Field(sa_type=Json)
+
+
+class Environment(Row, table=True):
+    """The software of a trial; the id is the hash of its content."""
+
+    __tablename__ = "environment"
+
+    id: str = Field(primary_key=True)
+    content: dict[str, Any] = Field(sa_type=Json)
+
+
+class Trial(Row, table=True):
+    """One attempt at a job. It is never overwritten, except the placeholder of an attempt whose lease ran out."""
+
+    __tablename__ = "trial"
+    __table_args__ = (
+        UniqueConstraint("job_id", "attempt"),
+        Index("ix_trial_machine", "machine_id", "finished_at_utc"),
+    )
+
+    id: str = Field(primary_key=True)  #: JOB.ATTEMPT
+    job_id: str = Field(foreign_key="job.id")
+    attempt: int
+    machine_id: str | None = Field(foreign_key="machine.id")
+    environment_id: str | None = Field(foreign_key="environment.id")
+    started_at_utc: datetime | None = Field(sa_type=UtcDateTime)
+    finished_at_utc: datetime = Field(sa_type=UtcDateTime)
+    duration_s: float | None
+    overhead_s: float | None
+    failure_kind: FailureKind | None = Field(sa_type=Text)
+    failure_message: str | None = Field(sa_type=PlainText)
+    failure_signal: int | None
+    facts: dict[str, Any] = Field(sa_type=Json)
+    carbon_g_per_kwh: float | None
+    flags: list[str] = Field(sa_type=Json)
+    notes: list[str] = Field(sa_type=Json)
+    log_tail: str = Field(sa_type=PlainText)
+    stopped: Stopped | None = Field(sa_type=Text)
+    simulated: bool
+
+
+class Window(Row, table=True):
+    """One stretch of a trial."""
+
+    __tablename__ = "window"
+
+    trial_id: str = Field(primary_key=True, foreign_key="trial.id")
+    kind: WindowKind = Field(primary_key=True, sa_type=Text)
+    index: int = Field(primary_key=True)
+    begin_at_ns: int = Field(sa_type=BigInteger)
+    end_at_ns: int = Field(sa_type=BigInteger)
+    started_at_utc: datetime = Field(sa_type=UtcDateTime)
+    units: int | None = Field(sa_type=BigInteger)
+
+
+class Measurement(Row, table=True):
+    """The energies of one window x domain."""
+
+    __tablename__ = "measurement"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["trial_id", "window_kind", "window_index"], ["window.trial_id", "window.kind", "window.index"]
+        ),
+    )
+
+    trial_id: str = Field(primary_key=True)
+    window_kind: WindowKind = Field(primary_key=True, sa_type=Text)
+    window_index: int = Field(primary_key=True)
+    domain: Domain = Field(primary_key=True, sa_type=Text)
+    quality: Quality | None = Field(sa_type=Text)
+    source: str | None
+    gross_j: float | None
+    gross_u_j: float | None
+    baseline_w: float | None
+    baseline_bare_w: float | None
+    baseline_context_w: float | None
+    net_j: float | None
+    net_j_low: float | None
+    net_j_high: float | None
+    mean_w: float | None
+    temperature_c: float | None
+    clock_hz: float | None
+    flags: list[str] = Field(sa_type=Json)
+
+
+class Sample(Row, table=True):
+    """The work of one trial in one domain, summed up when the trial is stored; a part has a row of its own."""
+
+    __tablename__ = "sample"
+
+    trial_id: str = Field(primary_key=True, foreign_key="trial.id")
+    domain: Domain = Field(primary_key=True, sa_type=Text)
+    part: int = Field(primary_key=True)  #: WHOLE, or the index of the window of the part
+    own_device: bool  #: whether the device that did the work draws its power in this domain
+    device: str | None
+    unit: str | None
+    units: int = Field(sa_type=BigInteger)
+    duration_s: float | None
+    gross_j: float | None
+    gross_u_j: float | None
+    net_j: float | None
+    net_u_j: float | None
+    idle_w: float | None
+    quality: Quality | None = Field(sa_type=Text)
+    flags: str  #: the sorted flags, joined by semicolons
+    valid: bool  #: whether the sample has no flag but notes
+
+
+class Trace(Row, table=True):
+    """The readings of one meter in one domain: one blob for each channel (see blobs.py), null where it is unknown."""
+
+    __tablename__ = "trace"
+
+    trial_id: str = Field(primary_key=True, foreign_key="trial.id")
+    domain: Domain = Field(primary_key=True, sa_type=Text)
+    source: str = Field(primary_key=True)
+    quality: Quality = Field(sa_type=Text)
+    t0_ns: int = Field(sa_type=BigInteger)
+    offset_s: bytes  #: float64
+    power_w: bytes | None  #: float32
+    energy_j: bytes | None  #: float64, because the counter of months does not fit a float32 to the joule
+    temperature_c: bytes | None  #: float32
+    clock_hz: bytes | None  #: float32
+
+
+class Latency(Row, table=True):
+    """The duration of every batch of the latency pass."""
+
+    __tablename__ = "latency"
+
+    trial_id: str = Field(primary_key=True, foreign_key="trial.id")
+    values_s: bytes  #: float64
+
+
+class Requests(Row, table=True):
+    """The requests of one measure window of a live trial, with their five times."""
+
+    __tablename__ = "requests"
+
+    trial_id: str = Field(primary_key=True, foreign_key="trial.id")
+    window: int = Field(primary_key=True)  #: index of the measure window
+    capacity_per_s: float
+    arrival_s: bytes  #: float64, like the other times
+    enqueue_s: bytes
+    dequeue_s: bytes
+    start_s: bytes
+    done_s: bytes
+
+
+class Epoch(Row, table=True):
+    """One pass of a training over its images."""
+
+    __tablename__ = "epoch"
+
+    trial_id: str = Field(primary_key=True, foreign_key="trial.id")
+    index: int = Field(primary_key=True)
+    window: int | None
+    train_loss: float | None
+    validation_loss: float | None
+    validation_accuracy: float
+    train_s: float
+
+
+METADATA = Row.metadata
+
+sweep = METADATA.tables["sweep"]
+machine = METADATA.tables["machine"]
+job = METADATA.tables["job"]
+environment = METADATA.tables["environment"]
+trial = METADATA.tables["trial"]
+window = METADATA.tables["window"]
+measurement = METADATA.tables["measurement"]
+sample = METADATA.tables["sample"]
+trace = METADATA.tables["trace"]
+latency = METADATA.tables["latency"]
+requests = METADATA.tables["requests"]
+epoch = METADATA.tables["epoch"]
