@@ -69,7 +69,7 @@ def plan(sweep: Sweep, machines: Sequence[Machine], generation: int = 1) -> Plan
     Plans the fewest repetitions that the sweep asks for.
     Raises InputError when there is no machine to plan for, or too much to plan.
     """
-    kind = kinds.of(sweep)
+    kind = kinds.get(sweep.kind)
     specs = specs_of(sweep, targets_of(sweep, machines), sweep_id(sweep, generation))
     number = checked(sweep, len(specs) * sweep.repetitions.min)
     blocks = (block_of(kind, specs, block, block * len(specs)) for block in range(sweep.repetitions.min))
@@ -86,7 +86,7 @@ def checked(sweep: Sweep, jobs: int) -> int:
 
 def warnings_of(sweep: Sweep, specs: Iterable[JobSpec]) -> tuple[str, ...]:
     """What a user should know of a sweep that can be planned, one line each; `specs`: of its jobs."""
-    kind = kinds.of(sweep)
+    kind = kinds.get(sweep.kind)
     needed_s = max((trial_s(kind, spec) for spec in specs), default=0.0)
     if sweep.time_limit is None or sweep.time_limit >= needed_s:
         return ()
@@ -135,7 +135,7 @@ def _sweep_seed(kind: Kind, spec: JobSpec) -> int:
 
 def specs_of(sweep: Sweep, targets: Sequence[str], sweep_id: str) -> list[JobSpec]:
     """What the jobs of each point on each target have in common."""
-    kind = kinds.of(sweep)
+    kind = kinds.get(sweep.kind)
     first = JobSpec(
         job="",
         sweep=sweep_id,
