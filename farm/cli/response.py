@@ -72,12 +72,12 @@ def response(
         with opened() as (store, _):
             data = load(store, store.find_sweep(sweep), NEEDS, selected.domain)
             lived = load_results(store, store.find_sweep(live), selected.domain)
-        return Shown(beside.document(beside.beside(data, lived, selected, requests, seed)), chosen, output)
+        return Shown(beside.document(beside.compare_with_live(data, lived, selected, requests, seed)), chosen, output)
     processes = parse_arrivals(arrivals, rate or [])
     policies = parse_policies(policy or [])
     with opened() as (store, _):
         data = load(store, store.find_sweep(sweep), NEEDS, selected.domain)
-    found = simulated.responses(data, selected, processes, policies, requests, seed)
+    found = simulated.simulate_policies(data, selected, processes, policies, requests, seed)
     return Shown(simulated.document(found), chosen, output)
 
 
@@ -112,5 +112,5 @@ def recommend(
     selected = selection(where, domain, include_flagged)
     with opened() as (store, _):
         data = load(store, store.find_sweep(sweep), NEEDS, selected.domain)
-    found = answer.recommendation(data, selected, process, limits, requests, seed)
+    found = answer.recommend(data, selected, process, limits, requests, seed)
     return Shown(answer.document(found), chosen, output)

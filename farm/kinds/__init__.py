@@ -1,7 +1,7 @@
 """Kinds of measurement: each has a folder, and is found by its entry point of group `wattfarm.kinds`."""
 
 from farm.kinds.kind import LATENCY, Kind, windows_s
-from farm.kinds.registry import MODELS, get, json_schema, kinds, load_sweep, names, of, parse_sweep, restored
+from farm.kinds.registry import MODELS, get, json_schema, kinds, load_sweep, names, parse_sweep, restored
 from farm.spec import Sweep
 
 __all__ = [
@@ -14,7 +14,6 @@ __all__ = [
     "kinds",
     "load_sweep",
     "names",
-    "of",
     "parse_sweep",
     "restored",
     "windows_s",

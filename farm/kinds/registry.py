@@ -59,11 +59,6 @@ def kinds() -> Iterator[Kind]:
             log.warning("%s", error)
 
 
-def of(sweep: Sweep) -> Kind:
-    """Return the kind of a sweep."""
-    return get(sweep.kind)
-
-
 class _Models(Mapping[str, type[Sweep]]):
     """Schema of each kind that can be submitted; a kind is loaded on its first use."""
 

@@ -71,7 +71,7 @@ def plan(sweep: Sweep, machines: Sequence[Machine], generation: int = 1) -> Plan
     Plans the fewest repetitions that the sweep asks for.
     Raises InputError when there is no machine to plan for, or too much to plan.
     """
-    kind = kinds.of(sweep)
+    kind = kinds.get(sweep.kind)
     specs = specs_of(sweep, targets_of(sweep, machines), sweep_id(sweep, generation))
     number = check_size(sweep, len(specs) * sweep.repetitions.min)
     blocks = (plan_block(kind, specs, block, block * len(specs)) for block in range(sweep.repetitions.min))
@@ -88,7 +88,7 @@ def check_size(sweep: Sweep, jobs: int) -> int:
 
 def warn_of_timeouts(sweep: Sweep, specs: Iterable[JobSpec]) -> tuple[str, ...]:
     """Warn of a time limit that no trial can keep; `specs`: of the sweep's jobs."""
-    kind = kinds.of(sweep)
+    kind = kinds.get(sweep.kind)
     needed_s = max((trial_s(kind, spec) for spec in specs), default=0.0)
     if sweep.time_limit is None or sweep.time_limit >= needed_s:
         return ()
@@ -137,7 +137,7 @@ def _sweep_seed(kind: Kind, spec: JobSpec) -> int:
 
 def specs_of(sweep: Sweep, targets: Sequence[str], sweep_id: str) -> list[JobSpec]:
     """Return, for each point on each target, the part of the spec that its jobs share."""
-    kind = kinds.of(sweep)
+    kind = kinds.get(sweep.kind)
     first = JobSpec(
         job="",
         sweep=sweep_id,

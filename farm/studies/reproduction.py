@@ -7,11 +7,10 @@ from statistics import fmean
 from farm.analysis.aggregate import UnitSample
 from farm.analysis.samples import unit_samples
 from farm.analysis.statistics.libraries import library
-from farm.kinds.serving.simulated.batches import served
+from farm.kinds.serving.simulated.batches import measured_services
 from farm.kinds.tuning import results as tuning
 from farm.load.policy import Policy
-from farm.load.served import Served as ServedLive
-from farm.load.served import served as served_live
+from farm.load.served import Served, served
 from farm.model import SweepData, SweepRecord
 from farm.model.errors import InputError
 from farm.report import html
@@ -105,7 +104,7 @@ def _samples(sweeps: Sequence[SweepData]) -> list[UnitSample]:
 
 def _simulate(sweep: SweepData, include_flagged: bool) -> list[Answers]:
     try:
-        services = served(sweep, Selection(include_flagged=include_flagged)).services
+        services = measured_services(sweep, Selection(include_flagged=include_flagged)).services
     except InputError:  # nothing was measured, or every trial is flagged: `Trials.why_nothing` explains it
         return []
     return [
@@ -121,9 +120,9 @@ def _measured_answers(sweeps: Sequence[SweepData], trials: Trials) -> list[Answe
     found = []
     for name, group in rules.group_comparable(trials.counted, serving.LOADS):
         rate = group[0].labels.get("rate_per_s")
-        by_policy: dict[Policy, list[ServedLive]] = {}
+        by_policy: dict[Policy, list[Served]] = {}
         for sample in group:
-            one = served_live(windows.get(str(sample.labels["trial"]), ()), None if rate is None else float(rate))
+            one = served(windows.get(str(sample.labels["trial"]), ()), None if rate is None else float(rate))
             if one is not None and len(one.response_s):
                 by_policy.setdefault(Policy.parse(str(sample.labels["policy"])), []).append(one)
         rates = [one.rate_per_s for own in by_policy.values() for one in own if one.rate_per_s is not None]

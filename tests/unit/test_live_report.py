@@ -229,7 +229,7 @@ def test_a_report_shows_live_requests(stored: str) -> None:
 
 def both(*trials: Shown, sizes: tuple[int, ...] = (1, 2, 4, 8), batches: Mapping[str, Any] | None = None) -> Document:
     each = [timed(size, number, **(batches or {})) for size in sizes for number in range(2)]
-    return beside.document(beside.beside(loaded(BATCHES, *each), loaded_live(LIVE, *trials), EVERYTHING))
+    return beside.document(beside.compare_with_live(loaded(BATCHES, *each), loaded_live(LIVE, *trials), EVERYTHING))
 
 
 def test_simulated_and_live_stand_beside_each_other() -> None:
@@ -301,7 +301,7 @@ def test_decoding_while_served_has_a_note() -> None:
 def test_live_is_of_kind_serving_and_brings_its_own_loads() -> None:
     batches = loaded(BATCHES, timed(1))
     with pytest.raises(InputError, match="--live: batches: of kind inference: expected a sweep of kind serving"):
-        beside.beside(batches, batches, EVERYTHING)
+        beside.compare_with_live(batches, batches, EVERYTHING)
     with pytest.raises(InputError, match="--live: rates, policies and arrivals are those of its trials"):
         response("batches", live="study", rate=["16/s"])
 

@@ -11,7 +11,7 @@ from farm.kinds.serving.recommended.answer import Recommendation
 from farm.kinds.serving.recommended.choice import Limit
 from farm.kinds.serving.simulated import response as simulated
 from farm.kinds.serving.simulated.assess import REQUESTS
-from farm.kinds.serving.simulated.batches import served
+from farm.kinds.serving.simulated.batches import measured_services
 from farm.load.arrivals import Arrivals, Poisson, Recorded
 from farm.load.policy import Policy
 from farm.model import Domain, Flag, Quality
@@ -59,7 +59,7 @@ def sweep(*sizes: int, model: str = MODELS[0], **changes: object) -> list[Measur
 
 
 def responded(trials: list[Measured], *arrivals: Arrivals, policies: tuple[Policy, ...] = ()) -> Document:
-    found = simulated.responses(
+    found = simulated.simulate_policies(
         loaded(INFERENCE, *trials), EVERYTHING, arrivals or [Poisson(50)], policies, requests=1000
     )
     return simulated.document(found)
@@ -69,7 +69,7 @@ def recommended(
     trials: list[Measured], rate: float = 50.0, limits: tuple[Limit, ...] = (P99,), selection: Selection = EVERYTHING
 ) -> Recommendation:
     data = loaded(INFERENCE, *trials, domain=selection.domain)
-    return answer.recommendation(data, selection, Poisson(rate), limits, requests=1000)
+    return answer.recommend(data, selection, Poisson(rate), limits, requests=1000)
 
 
 document = answer.document
@@ -79,7 +79,7 @@ document = answer.document
 
 
 def test_services_are_what_was_measured() -> None:
-    (found,) = served(loaded(INFERENCE, *sweep(1, 8)), EVERYTHING).services
+    (found,) = measured_services(loaded(INFERENCE, *sweep(1, 8)), EVERYTHING).services
     assert found.sizes == (1, 8)
     assert found.labels == {"model": MODELS[0]}
     assert found.mean_s[7] == pytest.approx(0.012)
@@ -93,33 +93,33 @@ def test_services_are_what_was_measured() -> None:
 
 def test_joules_count_above_the_idle_of_the_loaded_network_whatever_the_baseline() -> None:
     """The bare machine draws 4 W: net joules of the sweep hold the context's watt besides."""
-    (bare,) = served(loaded(INFERENCE, *sweep(8, row_net_j=9e9)), EVERYTHING).services
+    (bare,) = measured_services(loaded(INFERENCE, *sweep(8, row_net_j=9e9)), EVERYTHING).services
     assert bare.net_j is not None
     assert bare.net_j[7].mean == pytest.approx(1.2)
 
 
 def test_flagged_trials_are_left_out_as_in_results() -> None:
     noisy = trial(8, number=9, flags=(Flag.CONTAMINATED,), row_flags=(Flag.CONTAMINATED,))
-    (found,) = served(loaded(INFERENCE, *sweep(8), noisy), EVERYTHING).services
+    (found,) = measured_services(loaded(INFERENCE, *sweep(8), noisy), EVERYTHING).services
     assert len(found.batches[0].times_s) == 1000
     with_flagged = Selection.parse(None, [], None, include_flagged=True)
-    (found,) = served(loaded(INFERENCE, *sweep(8), noisy), with_flagged).services
+    (found,) = measured_services(loaded(INFERENCE, *sweep(8), noisy), with_flagged).services
     assert len(found.batches[0].times_s) == 1500
 
 
 def test_a_batch_size_whose_trials_are_all_flagged_is_not_served_with() -> None:
     noisy = trial(8, flags=(Flag.CONTAMINATED,), row_flags=(Flag.CONTAMINATED,))
-    found = served(loaded(INFERENCE, *sweep(1, 4), noisy), EVERYTHING)
+    found = measured_services(loaded(INFERENCE, *sweep(1, 4), noisy), EVERYTHING)
     assert found.services[0].sizes == (1, 4)
     (note,) = (n for n in found.notes([], []) if "every trial is flagged" in n)
     assert note == "1 batch size left out because every trial is flagged: --include-flagged includes them."
     with pytest.raises(InputError, match="every trial is flagged: --include-flagged includes them"):
-        served(loaded(INFERENCE, noisy), EVERYTHING)
+        measured_services(loaded(INFERENCE, noisy), EVERYTHING)
 
 
 def test_qualities_and_simulated_hardware_are_services_of_their_own() -> None:
     modelled = [trial(8, number=5, row_quality=Quality.MODELLED), trial(8, number=6, simulated=True)]
-    found = served(loaded(INFERENCE, *sweep(8), *modelled), EVERYTHING).services
+    found = measured_services(loaded(INFERENCE, *sweep(8), *modelled), EVERYTHING).services
     assert {(s.quality, s.simulated) for s in found} == {
         (Quality.COUNTER, False),
         (Quality.MODELLED, False),
@@ -129,9 +129,9 @@ def test_qualities_and_simulated_hardware_are_services_of_their_own() -> None:
 
 def test_only_sweeps_of_inference_can_serve() -> None:
     with pytest.raises(InputError, match="study: of kind training: only sweeps of kind inference"):
-        served(loaded(sweep_of("training")), EVERYTHING)
+        measured_services(loaded(sweep_of("training")), EVERYTHING)
     with pytest.raises(InputError, match="Nothing is measured yet"):
-        served(loaded(INFERENCE), EVERYTHING)
+        measured_services(loaded(INFERENCE), EVERYTHING)
 
 
 # Response times

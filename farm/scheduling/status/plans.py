@@ -45,7 +45,7 @@ def _search(sweep: TuningSweep, facts: dict[str, Any], targets: str) -> Iterator
 
 
 def _duration(sweep: Sweep, plan: Plan, duration_s: float) -> str:
-    kind = kinds.of(sweep)
+    kind = kinds.get(sweep.kind)
     if any(kind.expected_s(spec) is None for spec in _shared(plan)):
         return f"about {span(duration_s)} around the {kind.work}, whose duration is not known"
     return f"about {span(duration_s)} of measuring, shared among the machines"
@@ -58,7 +58,7 @@ def _shared(plan: Plan) -> list[JobSpec]:
 
 def record(sweep: Sweep, plan: Plan) -> dict[str, Any]:
     """Return a plan as a plain record."""
-    kind = kinds.of(sweep)
+    kind = kinds.get(sweep.kind)
     known_s = {id(spec): trial_s(kind, spec) for spec in _shared(plan)}
     own = _search_record(sweep, plan) if isinstance(sweep, TuningSweep) else {}
     return {

@@ -19,7 +19,7 @@ from farm.kinds.serving.recommended.choice import (
     candidates,
 )
 from farm.kinds.serving.simulated.assess import REQUESTS
-from farm.kinds.serving.simulated.batches import HOW, Served, served
+from farm.kinds.serving.simulated.batches import HOW, MeasuredServices, measured_services
 from farm.load.arrivals import Arrivals
 from farm.load.rates import spelt_per_s
 from farm.model import Quality, Scalar, SweepData
@@ -39,14 +39,14 @@ _NET = Column("net_j_per_request", "net J\n/request", Form.NET_MEAN)
 class Recommendation:
     """Candidates, and advice for each machine and device."""
 
-    served: Served
+    served: MeasuredServices
     arrivals: Arrivals
     limits: Limits
     found: Sequence[Candidate]
     advice: Sequence[Advice]
 
 
-def recommendation(
+def recommend(
     data: SweepData, selection: Selection, arrivals: Arrivals, limits: Limits, requests: int = REQUESTS, seed: int = 1
 ) -> Recommendation:
     """Simulate every policy of every network of a sweep, and choose the best.
@@ -54,7 +54,7 @@ def recommendation(
     Raises:
         InputError: no batches were measured, or no joules are known.
     """
-    sweep_served = served(data, selection)
+    sweep_served = measured_services(data, selection)
     found = candidates(sweep_served.services, arrivals, limits, sweep_served.accuracy, requests, seed)
     if not found:
         raise InputError(f"{data.record.name}: no joules are known: `farm doctor` shows what is missing")

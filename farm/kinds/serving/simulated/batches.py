@@ -16,14 +16,14 @@ from farm.report import notes
 from farm.report.numbers import percent, several
 from farm.report.selection import Selected, Selection, select
 
-#: Data that `served` needs.
+#: Data that `measured_services` needs.
 NEEDS = (Need.LATENCIES, Need.ACCURACY)
 #: How simulated times were obtained.
 HOW = "simulated response times over measured service times"
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class MeasuredServices:
     """Services of a sweep, with the samples on which they rest."""
 
     selected: Selected
@@ -55,7 +55,7 @@ class Served:
         return [*own, *notes.reservations([g.summary for g in self.groups if g not in doubtful])]
 
 
-def served(data: SweepData, selection: Selection) -> Served:
+def measured_services(data: SweepData, selection: Selection) -> MeasuredServices:
     """Filter and group the trials of a sweep; raises InputError if no batches were measured."""
     sweep = data.record
     if not get(sweep.kind).times_batches:
@@ -67,4 +67,4 @@ def served(data: SweepData, selection: Selection) -> Served:
         raise InputError(selected.nothing().replace("\n", ": "))
     if not found:
         raise InputError(f"{sweep.name}: every trial is flagged: --include-flagged includes them")
-    return Served(selected, groups, found, data.accuracy, selection.include_flagged)
+    return MeasuredServices(selected, groups, found, data.accuracy, selection.include_flagged)

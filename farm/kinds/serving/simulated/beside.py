@@ -11,7 +11,7 @@ from farm.kinds.serving.live import results as live
 from farm.kinds.serving.live.trials import Live, spelt_key
 from farm.kinds.serving.simulated.agreement import COMPARED, Agreement, Pair, agreements
 from farm.kinds.serving.simulated.assess import REQUESTS, assess
-from farm.kinds.serving.simulated.batches import Served, served
+from farm.kinds.serving.simulated.batches import MeasuredServices, measured_services
 from farm.kinds.serving.simulated.service import Service, net_per_unit
 from farm.load.arrivals import PROCESSES, Arrivals, Recorded
 from farm.load.policy import Policy
@@ -47,16 +47,18 @@ _JOULES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class Comparison:
     """Loads of a live sweep, with a simulation of each if batches for it were measured."""
 
-    served: Served
+    served: MeasuredServices
     live: live.Results
     pairs: Sequence[Pair]
     without: Sequence[Live]  #: loads for which no batches were measured
 
 
-def beside(data: SweepData, lived: SweepData, selection: Selection, requests: int = REQUESTS, seed: int = 1) -> Beside:
+def compare_with_live(
+    data: SweepData, lived: SweepData, selection: Selection, requests: int = REQUESTS, seed: int = 1
+) -> Comparison:
     """Simulate each load of the live sweep `lived` over the batches of another sweep.
 
     Raises:
@@ -65,7 +67,7 @@ def beside(data: SweepData, lived: SweepData, selection: Selection, requests: in
     record, times = lived.record, lived.requests
     if record.kind != "serving":
         raise InputError(f"--live: {record.name}: of kind {record.kind}: expected a sweep of kind serving")
-    batches, idle = served(data, selection), idle_w(lived)
+    batches, idle = measured_services(data, selection), idle_w(lived)
     found = [replace(one, net_j=net_per_unit(one, idle)) for one in unit_samples(lived)]
     shown = live.grouped(record, found, times, selection)
     if not shown.lives:
@@ -77,14 +79,14 @@ def beside(data: SweepData, lived: SweepData, selection: Selection, requests: in
         if service is not None and (arrivals := _arrivals(_labels(shown, one), shown.selected.samples, times))
     ]
     done = {id(pair.live) for pair in pairs}
-    return Beside(batches, shown, pairs, [one for one in shown.lives if id(one) not in done])
+    return Comparison(batches, shown, pairs, [one for one in shown.lives if id(one) not in done])
 
 
 def _labels(shown: live.Results, one: Live) -> Labels:
     return {**shown.selected.shared, **one.work.labels, "simulated": one.work.simulated}
 
 
-def _service(batches: Served, shown: live.Results, one: Live) -> Service | None:
+def _service(batches: MeasuredServices, shown: live.Results, one: Live) -> Service | None:
     """Return the batches of the same network in the same place; None if there are none, or none large enough."""
     wanted = _labels(shown, one)
     for service in batches.services:
@@ -116,7 +118,7 @@ def _arrivals(
     return Recorded(process, stamps_s) if len(set(stamps_s)) > 1 else None
 
 
-def document(found: Beside) -> Document:
+def document(found: Comparison) -> Document:
     """Return times and joules of each load, simulated and live, and how far the two differ."""
     captions = [*found.served.selected.caption(), "beside live requests:", *found.live.selected.caption()]
     return Document(
@@ -155,7 +157,7 @@ def _ratios(pair: Pair) -> dict[str, float | None]:
     return {f"ratio_{name}": pair.ratio(name) for name in COMPARED}
 
 
-def _notes(found: Beside) -> list[str]:
+def _notes(found: Comparison) -> list[str]:
     pairs, shared = found.pairs, found.live.selected.shared
     figures = [figures for pair in pairs for figures in (pair.simulated, pair.live.figures)]
     own = [
@@ -177,7 +179,7 @@ def _notes(found: Beside) -> list[str]:
     return [*own, *energy_notes.reservations([one.work for one in found.live.lives])]
 
 
-def sentences(found: Beside) -> list[str]:
+def sentences(found: Comparison) -> list[str]:
     """Return how far simulated and live figures differ, and which loads could not be compared."""
     compared = [_sentence(agreement) for agreement in agreements(found.pairs)]
     if found.without:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from farm.kinds.serving import columns
 from farm.kinds.serving.figures import Figures
 from farm.kinds.serving.simulated.assess import REQUESTS, assess
-from farm.kinds.serving.simulated.batches import Served, served
+from farm.kinds.serving.simulated.batches import MeasuredServices, measured_services
 from farm.kinds.serving.simulated.service import Service
 from farm.load.arrivals import Arrivals
 from farm.load.policy import Policy
@@ -31,11 +31,11 @@ class Response:
 class Responses:
     """All simulations of a sweep that the user asked for."""
 
-    served: Served
+    served: MeasuredServices
     found: Sequence[Response]
 
 
-def responses(
+def simulate_policies(
     data: SweepData,
     selection: Selection,
     arrivals: Sequence[Arrivals],
@@ -50,7 +50,7 @@ def responses(
     Raises:
         InputError: no batches were measured, or none as large as those of a policy.
     """
-    sweep_served = served(data, selection)
+    sweep_served = measured_services(data, selection)
     largest = max(service.largest for service in sweep_served.services)
     for policy in policies:
         if policy.size > largest:
