@@ -26,7 +26,7 @@ from farm.model import (
 from farm.report.document import Document
 from farm.report.terminal import text
 from farm.scheduling import tuner
-from farm.scheduling.status import progress
+from farm.scheduling.status import live, progress
 from tests.contract.store_records import SWEEP, record
 from tests.golden import assert_golden
 from tests.searches import tuning_sweep
@@ -200,7 +200,7 @@ def test_attempts_that_another_one_made_good_are_only_counted() -> None:
 
 
 def panel(stands: Progress, name: str = "batching", note: str = "", notice: str = "", width: int = 80) -> list[str]:
-    return [line.rstrip() for line in rendered(progress.panel(name, stands, note, notice, NOON), width).splitlines()]
+    return [line.rstrip() for line in rendered(live.panel(name, stands, note, notice, NOON), width).splitlines()]
 
 
 def test_the_panel_shows_how_far_it_is_and_what_runs() -> None:
@@ -217,11 +217,11 @@ def test_the_panel_says_what_it_waits_for() -> None:
 
 
 def test_the_panel_says_what_ctrl_c_does() -> None:
-    assert progress.stopping(0) == ""
-    assert panel(stand({RUNNING: 1}, running()), notice=progress.stopping(1))[2] == (
+    assert live.stopping(0) == ""
+    assert panel(stand({RUNNING: 1}, running()), notice=live.stopping(1))[2] == (
         "  finishing the running trial; Ctrl-C again stops now"
     )
-    assert progress.stopping(2) == progress.stopping(5) == "stopping now"
+    assert live.stopping(2) == live.stopping(5) == "stopping now"
 
 
 @given(
@@ -233,19 +233,19 @@ def test_the_panel_never_wraps(counts: dict[JobState, int], width: int, machines
     stands = stand(counts, *(running(LONG) for _ in range(machines)), recent_s=(100.0,))
     lines = panel(stands, LONG, "a note " * 30, "a notice " * 20, width)
     assert max(map(len, lines)) <= width
-    assert len(lines) <= 1 + max(min(machines, progress.NAMED) + (machines > progress.NAMED), 1) + 1
+    assert len(lines) <= 1 + max(min(machines, live.NAMED) + (machines > live.NAMED), 1) + 1
 
 
 def test_without_a_terminal_each_end_of_a_job_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", err := io.StringIO())
-    with progress.live(LONG) as show:
+    with live.live(LONG) as show:
         for done in (0, 0, 1, 1, 2):
             show(stand({DONE: done, QUEUED: 2 - done}), "")
     assert err.getvalue().splitlines() == [f"{LONG}: {done}/2 done" for done in range(3)]
 
 
 def test_a_quiet_display_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    with progress.live("batching", enabled=False) as show:
+    with live.live("batching", enabled=False) as show:
         show(stand({DONE: 1}), "note")
     assert capsys.readouterr() == ("", "")
 
