@@ -1,5 +1,6 @@
 """Means and medians over trials with their 95 % intervals. Pure."""
 
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,11 @@ BOOTSTRAP_NEEDS = 4
 #: The interval of a median needs so many values; the ends of fewer enclose the median too seldom.
 MEDIAN_NEEDS = 6
 RESAMPLES = 2000
-#: Decimals of a standardised mean; further decimals are rounding errors.
+#: Groups whose resamples are in memory at a time: they fit into the cache of a processor.
+_AT_ONCE = 128
+#: The variable that OpenBLAS, which numpy brings, reads when it is loaded.
+_THREADS = "OPENBLAS_NUM_THREADS"
+#: Of a standardised mean: beyond them lies rounding.
 _DECIMALS = 12
 
 
@@ -97,7 +102,8 @@ def _bca(groups: Sequence[Sequence[float]]) -> list[tuple[float, float] | None]:
     for place, values in enumerate(groups):
         if len(values) >= BOOTSTRAP_NEEDS and min(values) != max(values):
             by_size[len(values)].append(place)
-    for places in by_size.values():
+    several = (places[at : at + _AT_ONCE] for places in by_size.values() for at in range(0, len(places), _AT_ONCE))
+    for places in several:
         for place, ends in zip(places, _bca_of_one_size([groups[place] for place in places]), strict=True):
             found[place] = ends if isfinite(ends[0]) and isfinite(ends[1]) else None
     return found
@@ -109,7 +115,7 @@ def _bca_of_one_size(groups: Sequence[Sequence[float]]) -> Iterator[tuple[float,
     All groups share their resamples, so the means of the resamples are one matrix product. They are means of
     standardised values, rounded: a resample that holds each value once has exactly the mean of the group.
     """
-    import numpy as np  # noqa: PLC0415 - slow to import: only who asks for an interval pays
+    np = _numpy()
 
     values = np.asarray(groups, dtype=float)
     n = values.shape[1]
@@ -140,6 +146,21 @@ def _quantiles(ordered: Any, shares: Any) -> Any:
     above = np.minimum(below + 1, ordered.shape[1] - 1)
     low, high = (np.take_along_axis(ordered, ends[:, np.newaxis], axis=1)[:, 0] for ends in (below, above))
     return np.where(np.isnan(shares), np.nan, low + (high - low) * (places - below))
+
+
+def _numpy() -> Any:
+    """Import numpy with one thread for products of matrices: on small ones, waiting threads cost more than they save.
+
+    The environment is as before afterwards: processes that this one starts measure with their own number of threads.
+    """
+    is_set = _THREADS in os.environ
+    os.environ.setdefault(_THREADS, "1")
+    try:
+        import numpy as np  # noqa: PLC0415 - slow to import: only who asks for an interval pays
+    finally:
+        if not is_set:
+            del os.environ[_THREADS]
+    return np
 
 
 @cache

@@ -61,7 +61,7 @@ def measured(
 ) -> Generator[Output, None, Ran]:
     """Work a sweep off on this machine, whatever its targets; only what is missing is measured."""
     from farm.scheduling import embedded, submission
-    from farm.scheduling.status import progress as display
+    from farm.scheduling.status import live as display
 
     submitted = submission.enqueue(submission.here(sweep), text, store, settings, fresh)
     yield Notes([f"farm: note: {warning}" for warning in submitted.warnings])

@@ -80,9 +80,10 @@ def _followed(store: "Store", sweep: "SweepRecord", quiet: bool = False) -> Iter
     from time import sleep
 
     from farm.scheduling import tuner
+    from farm.scheduling.status import live
     from farm.scheduling.status import progress as display
 
-    with display.live(sweep.name, enabled=not quiet) as show:
+    with live.live(sweep.name, enabled=not quiet) as show:
         total = tuner.total(store, sweep)
         while not (progress := store.progress(sweep.id, total)).is_over:
             show(progress, "start `farm worker` on a machine to add one")

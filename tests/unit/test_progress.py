@@ -26,7 +26,7 @@ from farm.model import (
 from farm.report.document import Document
 from farm.report.terminal import text
 from farm.scheduling import tuner
-from farm.scheduling.status import progress
+from farm.scheduling.status import live, progress
 from tests.contract.store_records import SWEEP, record
 from tests.golden import assert_golden
 from tests.searches import tuning_sweep
@@ -172,7 +172,7 @@ def test_a_search_counts_what_it_has_yet_to_ask_for() -> None:
     assert progress.records([(record(), settled)], NOON)[0]["to_come"] == 0
 
 
-def test_each_failed_job_is_one_line_and_the_last_shows_how_to_go_on() -> None:
+def test_each_failed_job_is_one_line_and_the_last_says_how_to_go_on() -> None:
     lines = progress.failure_lines([failed("a", FailureKind.OOM), failed("b", FailureKind.INVALID)], "abc")
     assert lines == [
         "failed: alexnet batch 4, repetition 1: oom: said so: `farm logs a.1`",
@@ -181,7 +181,7 @@ def test_each_failed_job_is_one_line_and_the_last_shows_how_to_go_on() -> None:
     ]
 
 
-def test_a_job_that_failed_again_and_again_shows_why_each_time() -> None:
+def test_a_job_that_failed_again_and_again_tells_why_each_time() -> None:
     kinds = (FailureKind.LOST, FailureKind.OOM, FailureKind.OOM)
     thrice = [failed("a", kind, attempt=number) for number, kind in enumerate(kinds, 1)]
     assert progress.failure_lines(thrice, "abc") == [
@@ -200,7 +200,7 @@ def test_attempts_that_another_one_made_good_are_only_counted() -> None:
 
 
 def panel(stands: Progress, name: str = "batching", note: str = "", notice: str = "", width: int = 80) -> list[str]:
-    return [line.rstrip() for line in rendered(progress.panel(name, stands, note, notice, NOON), width).splitlines()]
+    return [line.rstrip() for line in rendered(live.panel(name, stands, note, notice, NOON), width).splitlines()]
 
 
 def test_the_panel_shows_how_far_it_is_and_what_runs() -> None:
@@ -210,18 +210,18 @@ def test_the_panel_shows_how_far_it_is_and_what_runs() -> None:
     assert second == "  lab1: alexnet batch 4, repetition 1"
 
 
-def test_the_panel_shows_what_it_waits_for() -> None:
+def test_the_panel_says_what_it_waits_for() -> None:
     assert panel(stand({QUEUED: 1}))[1] == "  waiting for a worker"
     assert panel(stand({QUEUED: 1}), note="start one")[1] == "  waiting for a worker: start one"
     assert len(panel(stand({DONE: 1}), note="start one")) == 1
 
 
-def test_the_panel_shows_what_ctrl_c_does() -> None:
-    assert progress.stopping(0) == ""
-    assert panel(stand({RUNNING: 1}, running()), notice=progress.stopping(1))[2] == (
+def test_the_panel_says_what_ctrl_c_does() -> None:
+    assert live.stopping(0) == ""
+    assert panel(stand({RUNNING: 1}, running()), notice=live.stopping(1))[2] == (
         "  finishing the running trial; Ctrl-C again stops now"
     )
-    assert progress.stopping(2) == progress.stopping(5) == "stopping now"
+    assert live.stopping(2) == live.stopping(5) == "stopping now"
 
 
 @given(
@@ -233,19 +233,19 @@ def test_the_panel_never_wraps(counts: dict[JobState, int], width: int, machines
     stands = stand(counts, *(running(LONG) for _ in range(machines)), recent_s=(100.0,))
     lines = panel(stands, LONG, "a note " * 30, "a notice " * 20, width)
     assert max(map(len, lines)) <= width
-    assert len(lines) <= 1 + max(min(machines, progress.NAMED) + (machines > progress.NAMED), 1) + 1
+    assert len(lines) <= 1 + max(min(machines, live.NAMED) + (machines > live.NAMED), 1) + 1
 
 
 def test_without_a_terminal_each_end_of_a_job_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", err := io.StringIO())
-    with progress.live(LONG) as show:
+    with live.live(LONG) as show:
         for done in (0, 0, 1, 1, 2):
             show(stand({DONE: done, QUEUED: 2 - done}), "")
     assert err.getvalue().splitlines() == [f"{LONG}: {done}/2 done" for done in range(3)]
 
 
-def test_a_quiet_display_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    with progress.live("batching", enabled=False) as show:
+def test_a_quiet_display_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with live.live("batching", enabled=False) as show:
         show(stand({DONE: 1}), "note")
     assert capsys.readouterr() == ("", "")
 
@@ -265,7 +265,7 @@ def test_the_status_of_sweeps_fits_80_columns() -> None:
     assert_golden("status.txt", shown)
 
 
-def test_the_status_of_one_sweep_shows_what_failed() -> None:
+def test_the_status_of_one_sweep_tells_what_failed() -> None:
     shown = status((record(), stand({FAILED: 1})), failures=(failed("a", FailureKind.OOM),))
     assert_golden("status-failed.txt", shown)
 
@@ -282,7 +282,7 @@ def test_who_submitted_and_how_urgently_is_shown_where_that_differs() -> None:
     assert [(r["submitter"], r["priority"]) for r in found] == [("anne", 5), ("bert", 0)]
 
 
-def test_the_status_of_nothing_shows_how_to_begin() -> None:
+def test_the_status_of_nothing_says_how_to_begin() -> None:
     assert "no sweep was submitted yet" in status()
 
 

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from farm.report.terminal import plain
-from farm.scheduling.status.progress import Plain
+from farm.scheduling.status.live import Plain
 
 
 @pytest.mark.parametrize(

@@ -1,43 +1,26 @@
-"""The progress of sweeps: a live display while they run, and tables."""
+"""How sweeps stand, in tables and lines; `live` shows it while they run."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from math import inf
 from statistics import fmean
 from typing import Any
 
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.segment import Segment
-from rich.table import Table
-from rich.text import Text
-
 from farm.kinds.points import point
 from farm.model import FailedTrial, JobState, Progress, Scalar, SweepRecord
 from farm.model.durations import span
-from farm.report.document import Block, Column, Form, Paragraph, Row
-from farm.report.document import Table as DataTable
+from farm.report.document import Block, Column, Form, Paragraph, Row, Table
 from farm.report.numbers import UNKNOWN, label
-from farm.report.terminal import plain
 from farm.scheduling.routing import fits
-
-Show = Callable[[Progress, str], None]
-#: Running jobs that the live display names.
-NAMED = 5
-#: Columns of the live display.
-WIDTH = 80
 
 
 def time_left_s(progress: Progress, now: datetime) -> float | None:
-    """Estimate the seconds left from recent trials of available machines; None where these are unknown, or all is over.
+    """From the durations of recent trials of the machines at hand; None where they tell nothing, or all is over.
 
-    Some jobs may run on some machines only, and machines differ in speed. The jobs that only a group of machines can
-    run, divided by the jobs that the group does in a second, is the least time needed; the slowest group decides. A
-    machine without a measured duration of its class is ignored.
+    Some jobs may run on some machines only, and machines differ: the work that a group of machines has for itself, over
+    what they do in a second, is the least that it takes; the most loaded group decides. A machine without a measured
+    duration, of its own or of its class, counts for nothing.
     """
     available = {
         m.id: fmean(progress.recent_s[m.hardware_class])
@@ -57,73 +40,14 @@ def time_left_s(progress: Progress, now: datetime) -> float | None:
 
 
 def _takes_s(group: frozenset[str], work: Mapping[frozenset[str], float], available: Mapping[str, float]) -> float:
-    """Return the seconds for the jobs that run on these machines only; a job cannot be shared between machines."""
+    """What the jobs take that run on these machines only; a whole job takes one of them its time."""
     jobs = sum(count for machines, count in work.items() if machines <= group)
     shared_s = jobs / sum(1 / available[machine] for machine in group)
     return max(shared_s, min(available[machine] for machine in group)) if work[group] >= 1 else shared_s
 
 
-@dataclass(frozen=True, slots=True)
-class Plain:
-    """A view of rich whose text is plain; its own styles stay."""
-
-    view: RenderableType
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield the view's segments."""
-        for segment in console.render(self.view, options):
-            yield segment if segment.control else Segment(plain(segment.text), segment.style)
-
-
-class _Panel:
-    """The live display; each refresh draws it again, so that the time left counts down."""
-
-    def __init__(self, name: str, notice: Callable[[], str]) -> None:
-        self._name, self._notice = name, notice
-        self._progress: Progress | None = None
-        self._note = ""
-
-    def show(self, progress: Progress, note: str) -> None:
-        self._progress, self._note = progress, note
-
-    def __rich__(self) -> Group:
-        if self._progress is None:
-            return Group()
-        return panel(self._name, self._progress, self._note, self._notice(), datetime.now(UTC))
-
-
-class _Lines:
-    """The display for logs: a line whenever a job ends."""
-
-    def __init__(self, name: str, console: Console) -> None:
-        self._name, self._console, self._closed = name, console, -1
-
-    def show(self, progress: Progress, _note: str) -> None:
-        if progress.closed != self._closed:
-            self._closed = progress.closed
-            line = f"{self._name}: {summary(progress, datetime.now(UTC))}"
-            self._console.print(plain(line), soft_wrap=True)
-
-
-@contextmanager
-def live(name: str, enabled: bool = True, notice: Callable[[], str] = str) -> Iterator[Show]:
-    """Show progress on stderr: live on a terminal, else one line whenever a job ends.
-
-    `notice` returns a line to show beside the progress, or "".
-    """
-    console = Console(stderr=True, markup=False, emoji=False, highlight=False)
-    if not enabled:
-        yield lambda _progress, _note: None
-    elif not console.is_terminal:
-        yield _Lines(name, console).show
-    else:
-        shown = _Panel(name, notice)
-        with Live(Plain(shown), console=console, refresh_per_second=2, transient=True):
-            yield shown.show
-
-
 def summary(progress: Progress, now: datetime) -> str:
-    """Return counts and time left on one line."""
+    """Counts and time left on one line."""
     parts = [f"{progress.counts.get(JobState.DONE, 0)}/{progress.total} done"]
     bad = (JobState.FAILED, JobState.CANCELLED)
     parts += [f"{progress.counts[state]} {state}" for state in bad if progress.counts.get(state)]
@@ -133,39 +57,15 @@ def summary(progress: Progress, now: datetime) -> str:
     return ", ".join(parts)
 
 
-def panel(name: str, progress: Progress, note: str, notice: str, now: datetime) -> Group:
-    """Show name, bar and counts, the running jobs, and a notice for the user."""
-    bar = Table.grid(padding=(0, 1, 0, 0))
-    bar.width = WIDTH
-    bar.add_column(no_wrap=True, overflow="ellipsis", max_width=24)
-    bar.add_column(ratio=1)
-    bar.add_column(no_wrap=True)
-    done = ProgressBar(total=max(progress.total, 1), completed=progress.closed)
-    bar.add_row(name, done, summary(progress, now))
-    lines = [f"  {line}" for line in running_lines(progress)[:NAMED]]
-    if len(progress.running) > NAMED:
-        lines.append(f"  and {len(progress.running) - NAMED} more")
-    if not lines and not progress.is_over:
-        lines = [f"  waiting for a worker{': ' + note if note else ''}"]
-    if notice:
-        lines.append(f"  {notice}")
-    return Group(bar, *(Text(line, overflow="ellipsis", no_wrap=True) for line in lines))
-
-
-def stopping(interrupts: int) -> str:
-    """Describe the effect of so many Ctrl-C."""
-    return ("", "finishing the running trial; Ctrl-C again stops now", "stopping now")[min(interrupts, 2)]
-
-
 def running_lines(progress: Progress) -> list[str]:
-    """Return one line for each running job."""
+    """One line a running job."""
     return [f"{job.machine}: {point(job.point)}, repetition {job.repetition + 1}" for job in progress.running]
 
 
 def blocks(
     states: Sequence[tuple[SweepRecord, Progress]], failures: Sequence[FailedTrial], now: datetime
 ) -> list[Block]:
-    """Show one row for each sweep, and below it the running and the failed jobs."""
+    """One row a sweep; below, what runs and what failed."""
     if not states:
         return [Paragraph("no sweep was submitted yet: begin with `farm run SWEEP.yaml` or `farm submit SWEEP.yaml`")]
     submitters, priorities = _differ(r.submitter for r, _ in states), _differ(p.priority for _, p in states)
@@ -194,11 +94,11 @@ def blocks(
     if len(states) == 1:
         lines.insert(0, f"submitted by {states[0][0].submitter or UNKNOWN}, priority {label(states[0][1].priority)}")
     lines += failure_lines(failures, states[0][0].id)
-    return [DataTable(columns, rows), *map(Paragraph, lines)]
+    return [Table(columns, rows), *map(Paragraph, lines)]
 
 
 def _jobs(progress: Progress, now: datetime) -> str:
-    """Return the number of jobs in each state, and the time left."""
+    """How many jobs are in which state, and the time left."""
     counts = [f"{progress.counts[state]} {state}" for state in JobState if progress.counts.get(state)]
     to_come, left_s = progress.to_go - progress.open, time_left_s(progress, now)
     counts += [f"{to_come} to come"] if to_come else []
@@ -207,12 +107,12 @@ def _jobs(progress: Progress, now: datetime) -> str:
 
 
 def _differ(values: Iterable[Scalar]) -> bool:
-    """Return whether the values differ: a column of equal values is left out."""
+    """Whether a column says anything: a farm of one user has one submitter."""
     return len(set(values)) > 1
 
 
 def records(states: Sequence[tuple[SweepRecord, Progress]], now: datetime) -> list[dict[str, Any]]:
-    """Return the sweeps and their progress as plain records."""
+    """As plain records."""
     return [
         {
             "sweep": record.id,
@@ -239,7 +139,7 @@ def records(states: Sequence[tuple[SweepRecord, Progress]], now: datetime) -> li
 
 
 def failure_lines(failures: Sequence[FailedTrial], sweep: str) -> list[str]:
-    """Return a line for each failed job, the command that retries them, and the number of repeated attempts."""
+    """One line a job that failed, and how to go on; attempts that another one made good are counted."""
     failed: dict[str, list[FailedTrial]] = {}
     for failure in failures:
         if failure.state == JobState.FAILED:
@@ -258,6 +158,6 @@ def failure_lines(failures: Sequence[FailedTrial], sweep: str) -> list[str]:
 
 
 def _reasons(tries: Sequence[FailedTrial]) -> str:
-    """Return why each attempt at a job failed, in order; equal reasons are counted."""
+    """Why each attempt at a job failed, in order; the same reason once, with a number."""
     reasons = Counter(f"{one.failure.kind}: {one.failure.message}" for one in tries)
     return ", then ".join(f"{reason} ({number} times)" if number > 1 else reason for reason, number in reasons.items())
