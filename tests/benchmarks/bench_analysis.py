@@ -71,7 +71,7 @@ def _figure(name: str, store: Store) -> Figure:
         unit="s",
         at_most=AT_MOST_S[name],
         how=f"from the store to the last interval as in `farm across`, {TRIALS:,} trials in "
-        f"{MACHINES * MODELS * BATCHES} groups, the slowest of {ROUNDS} in one process, the first imports scipy: "
+        f"{MACHINES * MODELS * BATCHES} groups, the slowest of {ROUNDS} in one process, the first imports numpy: "
         + ", ".join(f"{wall_s:.2f} s ({cpu_s:.2f} s CPU without the server's)" for wall_s, cpu_s in rounds),
     )
 

@@ -58,3 +58,13 @@ for name in names:
 def test_each_command_shows_in_one_line_what_it_does() -> None:
     lines = {name: text.partition("\n")[0] for name, text in HELP.items()}
     assert [name for name, line in lines.items() if not line.endswith(".") or len(line) > LONGEST] == []
+
+
+def test_results_and_status_load_only_what_they_use() -> None:
+    program = """
+import farm.exchange.loading, farm.report.across, farm.kinds.inference.results, farm.scheduling.status.progress
+from farm.analysis.intervals import mean_interval
+mean_interval([1.0, 2.0, 3.0, 4.0, 5.0])
+import sys
+assert "sqlalchemy.orm" not in sys.modules and "sqlalchemy.dialects.postgresql" not in sys.modules"""
+    assert not loaded_by(program) & {"scipy", "sqlmodel", "rich", "celery", "psycopg"}

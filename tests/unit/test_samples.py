@@ -7,7 +7,19 @@ import pytest
 
 from farm.analysis.aggregate import UnitSample
 from farm.analysis.samples import device_domain, per_unit
-from farm.model import Domain, Failure, FailureKind, Flag, MeasurementRow, Quality, TrialRow, WindowKind
+from farm.model import (
+    Domain,
+    Failure,
+    FailureKind,
+    Flag,
+    Labels,
+    MeasurementRow,
+    Quality,
+    TrialRow,
+    WindowKind,
+    distinct,
+    values_of,
+)
 from tests.loaded import samples_of_rows
 from tests.summaries import measurement_row, trial_row
 from tests.trainings import part, taken_apart, trained
@@ -147,3 +159,13 @@ def test_passes_of_a_network_count_for_the_units_of_the_first() -> None:
     twice = [rows[0], replace(rows[1], units=20), rows[2]]
     (whole,) = (sample for sample in samples_of_rows(trial, twice) if sample.part is None)
     assert (whole.units, whole.net_j, whole.duration_s) == (10, 10.0 + 20.0 / 2, 2.0 + 2.0 / 2)
+
+
+def test_samples_of_a_point_share_their_labels() -> None:
+    shared = {"model": "vgg11", "repetition": None, "job": None, "trial": None, "unit": "image"}
+    first, second = (Labels(shared, n, f"job{n}", f"job{n}.1") for n in range(2))
+    assert dict(first) == shared | {"repetition": 0, "job": "job0", "trial": "job0.1"}
+    assert (second["job"], second.get("model"), second.get("lr"), len(second)) == ("job1", "vgg11", None, 5)
+    assert distinct([first, second]) == [shared]
+    assert values_of([first, second], ("model", "unit")) == [("vgg11", "image")] * 2
+    assert values_of([first, second], ("repetition", "model")) == [(0, "vgg11"), (1, "vgg11")]
