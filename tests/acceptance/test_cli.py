@@ -157,7 +157,7 @@ def test_results_are_what_they_should_be(measured: Person) -> None:
         assert 0 < row["p50_s"] <= row["p95_s"] <= row["p99_s"]
         assert row["units_per_s"] > 0
         assert row["net_j_per_unit_low"] <= row["net_j_per_unit"] <= row["net_j_per_unit_high"]
-        assert 0 < row["net_j_per_unit_high"] <= row["gross_j_per_unit"] * 2
+        assert row["net_j_per_unit_high"] <= row["gross_j_per_unit"] * 2
         assert row["carbon_g_per_unit"] > 0
 
 

@@ -3,7 +3,7 @@
 from sqlmodel import Session, create_engine, select
 
 from farm.store import Store
-from farm.store.rows import Job, Sweep
+from farm.store.tables import Job, Sweep
 from tests.contract.store_records import record
 
 

@@ -266,8 +266,8 @@ def run_batches(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Batches]:
 
         Fake.on_step = on_step
         monkeypatch.setattr(trial, "choose_device", lambda _: device)
-        monkeypatch.setattr(loops, "alias_risk", lambda *_: is_risk)
-        monkeypatch.setattr(loops, "jitter_s", drawn_s)
+        monkeypatch.setattr(loops, "has_alias_risk", lambda *_: is_risk)
+        monkeypatch.setattr(loops, "draw_pause_s", drawn_s)
         return Batches(run_trial(sensor_period_s=0.01, jitter=jitter), synchronized, pauses_s)
 
     return run
