@@ -26,7 +26,7 @@ class Form(StrEnum):
     PERCENT = "percent"  #: a share as whole percent
     INTERVAL = "interval"  #: a mean and its 95 % interval
     NET = "net"  #: a net energy and its 95 % interval; a bound if the energy may be 0
-    NET_MEAN = "net_mean"  #: an energy whose interval stands in files only; a bound if the energy may be 0
+    NET_MEAN = "net_mean"  #: an energy whose interval stands in files only; a bound if its mean is not above 0
     MEDIAN = "median"  #: a median and its 95 % interval
     NET_MEDIAN = "net_median"  #: a median net energy and its 95 % interval; a bound if the energy may be 0
     PERCENT_INTERVAL = "percent_interval"  #: a share and its 95 % interval in percent, without the sign

@@ -83,8 +83,10 @@ def net(value: Interval | None) -> str:
 
 
 def net_mean(value: Interval | None) -> str:
-    """Return a net energy without its interval; a bound if the energy may be 0."""
-    return _bound(value) or number(value.mean if value else None)
+    """Return an energy without its interval; a bound where noise left its mean at 0 or below."""
+    if value is not None and value.mean <= 0:
+        return _bound(value) or number(value.mean)
+    return number(value.mean if value else None)
 
 
 def net_median(value: Median | None) -> str:
