@@ -55,8 +55,8 @@ def import_(
         if value is not None and value not in known:
             raise InputError(f"{option}: expected {', '.join(known)}, got {value!r}")
     mapping = parse_pairs("--map", columns or [])
-    told = {"machine": machine, "hardware_class": hardware_class, "domain": domain, "quality": quality}
-    constants = {role: value for role, value in told.items() if value is not None and role not in mapping}
+    given = {"machine": machine, "hardware_class": hardware_class, "domain": domain, "quality": quality}
+    constants = {role: value for role, value in given.items() if value is not None and role not in mapping}
     if quality == UNKNOWN:
         constants.pop("quality", None)
     if units > 1 and "units" not in mapping:

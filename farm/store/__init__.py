@@ -66,7 +66,7 @@ class Store(
         store = cls(url)
         try:
             if create and check(store) is SchemaState.EMPTY:
-                with suppress(StoreUnavailable):  # one who may not make them hears below who does
+                with suppress(StoreUnavailable):  # `require` below names who may make them
                     upgrade(store)
             require(store)
         except BaseException:

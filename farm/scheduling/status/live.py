@@ -1,4 +1,4 @@
-"""A live display of how a sweep stands, while it runs. It needs rich, which other commands do without."""
+"""A live display of the progress of a sweep. It needs rich, which other commands do without."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,7 +36,7 @@ class Plain:
 
 
 class _Panel:
-    """What is shown just now; drawn anew at each refresh, so that the time left runs down."""
+    """The current display; it is drawn anew at each refresh, so that the time left runs down."""
 
     def __init__(self, name: str, notice: Callable[[], str]) -> None:
         self._name, self._notice = name, notice
@@ -53,7 +53,7 @@ class _Panel:
 
 
 class _Lines:
-    """Progress for logs: a line whenever a job ends."""
+    """Progress for logs: one line whenever a job ends."""
 
     def __init__(self, name: str, console: Console) -> None:
         self._name, self._console, self._closed = name, console, -1
@@ -67,7 +67,7 @@ class _Lines:
 
 @contextmanager
 def live(name: str, enabled: bool = True, notice: Callable[[], str] = str) -> Iterator[Show]:
-    """A live display on stderr; where that is no terminal, one line whenever a job ends.
+    """Show progress on standard error: a live display on a terminal, else one line whenever a job ends.
 
     `notice` gives a line to show beside the progress, or "".
     """
@@ -83,7 +83,7 @@ def live(name: str, enabled: bool = True, notice: Callable[[], str] = str) -> It
 
 
 def panel(name: str, progress: Progress, note: str, notice: str, now: datetime) -> Group:
-    """Name, bar and counts; what runs; and what the user should know just now."""
+    """Return the display: name, bar and counts, the running jobs, and a notice for the user."""
     bar = Table.grid(padding=(0, 1, 0, 0))
     bar.width = WIDTH
     bar.add_column(no_wrap=True, overflow="ellipsis", max_width=24)
@@ -102,5 +102,5 @@ def panel(name: str, progress: Progress, note: str, notice: str, now: datetime) 
 
 
 def stopping(interrupts: int) -> str:
-    """What so many Ctrl-C do."""
+    """Return what this number of Ctrl-C leads to."""
     return ("", "finishing the running trial; Ctrl-C again stops now", "stopping now")[min(interrupts, 2)]

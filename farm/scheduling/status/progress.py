@@ -1,4 +1,4 @@
-"""How sweeps stand, in tables and lines; `live` shows it while they run."""
+"""The progress of sweeps in tables and lines; module `live` shows it while they run."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ from farm.scheduling.routing import fits
 
 
 def time_left_s(progress: Progress, now: datetime) -> float | None:
-    """From the durations of recent trials of the machines at hand; None where they tell nothing, or all is over.
+    """Estimate the time left in s; None where no trial of these machines has a known duration, or all is over.
 
     Some jobs may run on some machines only, and machines differ: the work that a group of machines has for itself, over
     what they do in a second, is the least that it takes; the most loaded group decides. A machine without a measured
@@ -40,14 +40,14 @@ def time_left_s(progress: Progress, now: datetime) -> float | None:
 
 
 def _takes_s(group: frozenset[str], work: Mapping[frozenset[str], float], available: Mapping[str, float]) -> float:
-    """What the jobs take that run on these machines only; a whole job takes one of them its time."""
+    """Return how long the jobs of these machines alone take, in s; a whole job takes one machine its time."""
     jobs = sum(count for machines, count in work.items() if machines <= group)
     shared_s = jobs / sum(1 / available[machine] for machine in group)
     return max(shared_s, min(available[machine] for machine in group)) if work[group] >= 1 else shared_s
 
 
 def summary(progress: Progress, now: datetime) -> str:
-    """Counts and time left on one line."""
+    """Return counts and time left on one line."""
     parts = [f"{progress.counts.get(JobState.DONE, 0)}/{progress.total} done"]
     bad = (JobState.FAILED, JobState.CANCELLED)
     parts += [f"{progress.counts[state]} {state}" for state in bad if progress.counts.get(state)]
@@ -58,14 +58,14 @@ def summary(progress: Progress, now: datetime) -> str:
 
 
 def running_lines(progress: Progress) -> list[str]:
-    """One line a running job."""
+    """Return a line for each running job."""
     return [f"{job.machine}: {point(job.point)}, repetition {job.repetition + 1}" for job in progress.running]
 
 
 def blocks(
     states: Sequence[tuple[SweepRecord, Progress]], failures: Sequence[FailedTrial], now: datetime
 ) -> list[Block]:
-    """One row a sweep; below, what runs and what failed."""
+    """Return a table with a row for each sweep; below it, the jobs that run and those that failed."""
     if not states:
         return [Paragraph("no sweep was submitted yet: begin with `farm run SWEEP.yaml` or `farm submit SWEEP.yaml`")]
     submitters, priorities = _differ(r.submitter for r, _ in states), _differ(p.priority for _, p in states)
@@ -98,7 +98,7 @@ def blocks(
 
 
 def _jobs(progress: Progress, now: datetime) -> str:
-    """How many jobs are in which state, and the time left."""
+    """Return the number of jobs in each state, and the time left."""
     counts = [f"{progress.counts[state]} {state}" for state in JobState if progress.counts.get(state)]
     to_come, left_s = progress.to_go - progress.open, time_left_s(progress, now)
     counts += [f"{to_come} to come"] if to_come else []
@@ -107,12 +107,12 @@ def _jobs(progress: Progress, now: datetime) -> str:
 
 
 def _differ(values: Iterable[Scalar]) -> bool:
-    """Whether a column says anything: a farm of one user has one submitter."""
+    """Return whether values differ: only then a column of them is useful."""
     return len(set(values)) > 1
 
 
 def records(states: Sequence[tuple[SweepRecord, Progress]], now: datetime) -> list[dict[str, Any]]:
-    """As plain records."""
+    """Return plain records."""
     return [
         {
             "sweep": record.id,
@@ -139,7 +139,7 @@ def records(states: Sequence[tuple[SweepRecord, Progress]], now: datetime) -> li
 
 
 def failure_lines(failures: Sequence[FailedTrial], sweep: str) -> list[str]:
-    """One line a job that failed, and how to go on; attempts that another one made good are counted."""
+    """Return a line for each failed job, and how to go on; failed attempts of other jobs are counted."""
     failed: dict[str, list[FailedTrial]] = {}
     for failure in failures:
         if failure.state == JobState.FAILED:
@@ -158,6 +158,6 @@ def failure_lines(failures: Sequence[FailedTrial], sweep: str) -> list[str]:
 
 
 def _reasons(tries: Sequence[FailedTrial]) -> str:
-    """Why each attempt at a job failed, in order; the same reason once, with a number."""
+    """Return why the attempts at a job failed, in order; a repeated reason stands once, with a number."""
     reasons = Counter(f"{one.failure.kind}: {one.failure.message}" for one in tries)
     return ", then ".join(f"{reason} ({number} times)" if number > 1 else reason for reason, number in reasons.items())
