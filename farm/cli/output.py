@@ -121,7 +121,7 @@ def _write_document(shown: Shown) -> None:
     elif form is not Format.TABLE:
         _write_sheet(Sheet.of(document.records()), form, shown.path)
     elif shown.path is None:
-        terminal.show(document)
+        _show(document)
     else:
         write_text(terminal.text(document), shown.path)
 
@@ -136,6 +136,20 @@ def _write_sheet(sheet: "Sheet", form: "Format", path: Path | None) -> None:
         raise InputError("--format parquet needs a file: add -o FILE")
     else:
         files.stream(sheet, form, sys.stdout)
+
+
+def _show(document: "Document") -> None:
+    """Print a document: in styles and as wide as the terminal, or as plain text where there is none."""
+    import os
+    import shutil
+
+    from farm.report import terminal
+
+    if not sys.stdout.isatty():
+        sys.stdout.write(terminal.text(document))
+        return
+    has_styles = not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
+    sys.stdout.write(terminal.styled(document, shutil.get_terminal_size().columns, has_styles))
 
 
 def _write_text(text: str, path: Path | None) -> None:

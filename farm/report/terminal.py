@@ -1,9 +1,6 @@
 """Documents as lines for a terminal: in styles where it has them, else as plain text."""
 
-import os
 import re
-import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
@@ -27,19 +24,14 @@ def plain(text: str) -> str:
     return _ORDERS.sub("", text)
 
 
-def show(document: Document) -> None:
-    """Print a document: in styles and as wide as the terminal, or as plain text where there is none."""
-    if not sys.stdout.isatty():
-        sys.stdout.write(text(document))
-        return
-    has_styles = not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
-    for line in lines(document.blocks, max(shutil.get_terminal_size().columns, WIDTH)):
-        print(_joined(line, has_styles))  # noqa: T201 - this is the renderer of a terminal
+def styled(document: Document, width: int, has_styles: bool) -> str:
+    """Return a document for a terminal of so many characters."""
+    return "".join(f"{_joined(line, has_styles)}\n" for line in lines(document.blocks, max(width, WIDTH)))
 
 
 def text(document: Document) -> str:
     """Return a document as plain text, 80 characters wide."""
-    return "".join(f"{_joined(line, has_styles=False)}\n" for line in lines(document.blocks, WIDTH))
+    return styled(document, WIDTH, has_styles=False)
 
 
 def _joined(line: Line, has_styles: bool) -> str:

@@ -34,8 +34,6 @@ PAGES = [
 #: Pages whose code works without any other package; tests/acceptance/test_plugin.py runs that of the other one.
 OWN = [page for page in PAGES if page.name != "extending.md"]
 LONGEST = {"README.md": 150, "CONTRIBUTING.md": 150}
-#: Named here, made elsewhere: to be emptied as soon as they are there.
-PENDING: set[str] = set()
 #: Variables that compose.yaml reads, not the farm.
 OF_COMPOSE = {"FARM_LISTEN", "FARM_SERVER"}
 #: Options of other programs that the text names.
@@ -146,10 +144,6 @@ def options(command: Any) -> set[str]:
     return own.union(*(options(child) for child in getattr(command, "commands", {}).values()))
 
 
-def is_pending(words: Sequence[str]) -> bool:
-    return bool(words) and words[0] in PENDING
-
-
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the files that the pages name, and a farm that measured the sweeps that they name."""
@@ -185,10 +179,8 @@ def test_each_sweep_is_planned(page: Path, at_home: Path) -> None:
 
 @pytest.mark.parametrize("words", commands_of("farm"), ids=" ".join)
 def test_each_command_parses(words: list[str], at_home: Path) -> None:
-    if is_pending(words):
-        pytest.skip("made elsewhere")
     command, arguments = resolved(words)
-    command.make_context(" ".join(words), arguments)
+    assert command.make_context(" ".join(words), arguments).command is command
 
 
 @pytest.mark.parametrize(
@@ -204,7 +196,7 @@ def test_options_in_the_text_exist(page: Path) -> None:
     every = options(command_tree()) | FOREIGN_OPTIONS
     for code in Page.read(page).code:
         words = code.partition(" -- ")[0].split()
-        if words[0] == "farm" and words[1:] and words[1].islower() and not is_pending(words[1:]):
+        if words[0] == "farm" and words[1:] and words[1].islower():
             command, _ = resolved([word for word in words[1:] if re.fullmatch("[a-z]+", word)][:2])
             assert {word for word in words if word.startswith("--")} <= options(command), code
         elif words[0].startswith("--"):
@@ -230,7 +222,7 @@ def test_each_link_leads_somewhere(page: Path) -> None:
     for link in Page.read(page).links:
         path, _, anchor = link.partition("#")
         target = (page.parent / path).resolve() if path else page
-        if link.startswith("https://") or str(target.relative_to(ROOT)) in PENDING:
+        if link.startswith("https://"):
             continue
         assert target.exists(), link
         assert not anchor or anchor in Page.read(target).anchors, link
@@ -241,11 +233,11 @@ def test_each_file_that_is_named_exists(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     named = set(re.findall(r"(?<![\w./-])(?:farm|workers|tests|deploy|docs)/[\w./-]*\w", text))
     placeholders = re.compile(r"\b[A-Z]{2,}\b(?!\.md)")
-    assert [n for n in named if not placeholders.search(n) and n not in PENDING and not (ROOT / n).exists()] == []
+    assert [n for n in named if not placeholders.search(n) and not (ROOT / n).exists()] == []
 
 
 def test_each_target_of_make_exists() -> None:
-    made = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)) | PENDING
+    made = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = {name for words in commands_of("make") for name in words if not name.startswith("-")}
     spans = [code.split() for page in PAGES for code in Page.read(page).code]
     named |= {name for words in spans if words[0] == "make" for name in words[1:]}
