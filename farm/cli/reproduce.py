@@ -99,7 +99,7 @@ def _known(store: "Store", names: Sequence[str]) -> list[Ran]:
 def _measured(
     names: Sequence[str], store: "Store", settings: "Settings", fresh: bool, quiet: bool
 ) -> Generator[Output, None, list[Ran]]:
-    """One sweep after the other, until one is interrupted."""
+    """Measure one sweep after the other, until one is interrupted."""
     from farm.kinds import parse_sweep, ready_made
     from farm.scheduling.embedded import Interrupts
 

@@ -26,7 +26,7 @@ class Ran:
     progress: "Progress"
 
     def stopped(self, command: str) -> Notes:
-        """What to say where it is not over."""
+        """Return a note on how to continue an interrupted sweep."""
         line = f"farm: stopped with {self.progress.to_go} jobs to go: `{command}` goes on from here"
         return Notes([line], INTERRUPTED)
 
@@ -74,7 +74,7 @@ def measured(
 
 
 def outcome(progress: "Progress", store: "Store", sweep: "SweepRecord") -> Notes:
-    """What failed, and the exit status that goes with it."""
+    """Return notes on what failed, with the exit status."""
     from farm.model import JobState
     from farm.scheduling.status import progress as display
 
