@@ -265,7 +265,13 @@ NET_J = [1.0, 2.0, 0.4, 1.3, 0.1, 0.9]
 
 
 def test_a_view_of_a_network_taken_apart() -> None:
-    golden("layers", seen("layers", taken_apart("a", PARTS, NET_J), taken_apart("b", PARTS, NET_J)))
+    """Of three trials, which differ by 1 %."""
+    measured = [taken_apart(str(n), PARTS, [joules * (0.99 + 0.01 * n) for joules in NET_J]) for n in range(3)]
+    golden("layers", seen("layers", *measured))
+
+
+def test_a_single_trial_has_the_uncertainty_of_its_meter() -> None:
+    assert "± of one trial: the uncertainty of its meter" in notes(seen("layers", taken_apart("a", PARTS, NET_J)))
 
 
 def test_gross_joules_of_layers_are_shown_where_net_ones_are_noise() -> None:
