@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from random import Random
 from math import log10
 from random import Random
 
@@ -265,9 +266,10 @@ NET_J = [1.0, 2.0, 0.4, 1.3, 0.1, 0.9]
 
 
 def test_a_view_of_a_network_taken_apart() -> None:
-    """Of three trials, which differ by 1 %."""
-    measured = [taken_apart(str(n), PARTS, [joules * (0.99 + 0.01 * n) for joules in NET_J]) for n in range(3)]
-    golden("layers", seen("layers", *measured))
+    """Of three trials, whose parts differ by 1 %."""
+    random = Random(2)
+    several = [taken_apart(str(n), PARTS, [j * random.gauss(1, 0.01) for j in NET_J]) for n in range(3)]
+    golden("layers", seen("layers", *several))
 
 
 def test_a_single_trial_has_the_uncertainty_of_its_meter() -> None:
