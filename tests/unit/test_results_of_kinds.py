@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from random import Random
 from math import log10
 from random import Random
 
