@@ -105,10 +105,10 @@ def test_a_factor_that_varies_becomes_a_column_and_flagged_trials_are_left_out()
 def test_accuracies_that_are_never_reached_are_censored() -> None:
     pair = (trained("a", 0.5, 0.8), trained("b", 0.5, 0.95, stopped=Stopped.EARLY))
     found = seen("training", *pair, selection=TARGETS)
-    assert [values(row, "until", "reached", "epochs_done", "net_j", "s") for row in rows(found, 1)] == [
-        [0.8, "2 of 2", 2.0, 12.0, 10.0],
-        [0.9, "1 of 2", 2.0, 12.0, 10.0],
-        [0.99, "0 of 2", None, None, None],
+    assert [values(row, "until", "reached", "epochs_done", "j", "s", "j_per_success") for row in rows(found, 1)] == [
+        [0.8, "2 of 2", 2.0, 12.0, 10.0, 12.0],
+        [0.9, "1 of 2", 2.0, 12.0, 10.0, 24.0],
+        [0.99, "0 of 2", None, None, None, None],
     ]
     assert "Trainings that never reach an accuracy" in notes(found)
 
