@@ -235,10 +235,16 @@ def _pairs(data: Data, factors: Sequence[str], options: Options) -> Found:
 def _mixed(data: Data, factors: Sequence[str], options: Options) -> Found:
     found = mixed(data, factors, options.group)
     group = ",".join(options.group)
-    caption = f"Mixed model (REML): main effects of {','.join(factors)}, a random effect of {group}"
-    table = Table(
-        [key("factor"), key("level", "B"), key("reference", "A"), *_DIFFERENCE], _rows(found.effects), caption
-    )
+    caption = f"Runs that share {group}: main effects of {','.join(factors)}, with Student's t over groups"
+    columns = [
+        key("factor"),
+        key("level", "B"),
+        key("reference", "A"),
+        *_DIFFERENCE,
+        Column("varies"),
+        Column("groups"),
+    ]
+    table = Table(columns, _rows(found.effects), caption)
     own = field_values(found)
     del own["effects"]
     return Found(

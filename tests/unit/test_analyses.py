@@ -113,7 +113,8 @@ def test_a_mixed_model_shows_how_alike_the_runs_of_a_group_are() -> None:
     assert found.record["icc"] > 0.7
     assert found.record["table"][0]["difference"] == pytest.approx(3, abs=0.5)
     assert any("lies between the 8 groups of batch_size (ICC)" in sentence for sentence in found.findings)
-    assert any("Only 8 groups" in note for note in notes_of(found))
+    assert (found.record["table"][0]["varies"], found.record["table"][0]["groups"]) == ("within", 8)
+    assert any(note.startswith("Varies within groups: model.") for note in notes_of(found))
 
 
 def test_normality_of_all_values_needs_no_factor() -> None:
