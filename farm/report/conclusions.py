@@ -213,6 +213,24 @@ def mixed_doubts(found: Mixed) -> list[str]:
     return notes
 
 
+def stopping_notes(data: Data, is_ranked: bool | None) -> list[str]:
+    """Return how an analysis allows for repetitions that depended on results; none if they were fixed.
+
+    Args:
+        data: The values.
+        is_ranked: True if only the planned values are used, None if p does not depend on the number of repetitions.
+    """
+    if data.is_fixed or is_ranked is None:
+        return []
+    planned = f"the {sum(data.planned)} of {several(len(data.values), 'value')} that were planned before any result"
+    if is_ranked:
+        return [f"Repetitions depended on results: this uses only {planned}."]
+    return [
+        f"Repetitions depended on results: p and intervals have the spread and degrees of freedom of {planned}, or the "
+        "spread of all if it is larger (Stein 1945). Ranks are those of the planned values."
+    ]
+
+
 def corrected(pairs: int, correction: Correction, interval: str) -> list[str]:
     """Return a note that p is corrected over several pairs, and intervals are not; no note for one pair."""
     if pairs == 1:
