@@ -10,7 +10,7 @@ from farm.analysis.rules import net_stands_out
 from farm.analysis.samples import unit_samples
 from farm.analysis.statistics.data import Data
 from farm.load.served import Served, served, statistic_of
-from farm.model import UNKNOWN_HARDWARE, Flag, Need, Quality, Requests, Scalar, StoppingRule, SweepData
+from farm.model import UNKNOWN_HARDWARE, Flag, Need, Quality, Requests, Scalar, SweepData
 from farm.model.errors import InputError
 from farm.model.words import LARGEST_VALUE
 from farm.report import notes
@@ -133,18 +133,12 @@ def of_sweep(data: SweepData, response: str, factors: Sequence[str], selection: 
     check_kinds(labels, factors, RESPONSES[name].is_energy)
     check_hardware(labels, factors)
     columns = {factor: tuple(own.get(factor) for own in labels) for factor in factors}
-    planned = () if data.record.rule.is_fixed else tuple(_is_planned(own, data.record.rule) for own in labels)
+    planned = tuple(data.record.rule.is_planned(own.get("repetition")) for own in labels)
     caption: list[Block] = [Paragraph(found.title), *caption_blocks(found, found.trials, response, name)]
     caption += paragraphs(_spread(labels, factors))
     notes = (*found.notes, *pooling_notes(labels, factors))
     of = Data(response_name(response, found.trials), values, columns, planned=planned)
     return Observations(of, tuple(caption), notes, found.left_out)
-
-
-def _is_planned(own: Labels, rule: StoppingRule) -> bool:
-    """Return whether a trial was planned before any result of the sweep was known."""
-    repetition = own.get("repetition")
-    return not isinstance(repetition, int) or repetition < rule.min
 
 
 def observe(
