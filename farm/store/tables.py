@@ -259,8 +259,10 @@ class Sample(Row, table=True):
     duration_s: float | None
     gross_j: float | None
     gross_u_j: float | None
+    gross_shared_u_j: float | None
     net_j: float | None
     net_u_j: float | None
+    net_shared_u_j: float | None
     idle_w: float | None
     quality: Quality | None = Field(sa_type=Text)
     flags: str  #: the sorted flags, joined by semicolons

@@ -103,8 +103,8 @@ _SAMPLE = f"""
         carbon_g_per_kwh * gross_j / nullif(units, 0) / 3.6e6 AS carbon_g_per_unit
     FROM (
         SELECT {_IDENTITY}, j.target, j.block, sm.device, sm.domain, nullif(sm.part, {WHOLE}) AS part, sm.own_device,
-            sm.unit, sm.units, sm.duration_s, sm.gross_j, sm.gross_u_j, sm.net_j, sm.net_u_j, sm.idle_w, sm.quality,
-            sm.flags, t.carbon_g_per_kwh, t.simulated, s.imported, sm.valid
+            sm.unit, sm.units, sm.duration_s, sm.gross_j, sm.gross_u_j, sm.gross_shared_u_j, sm.net_j, sm.net_u_j,
+            sm.net_shared_u_j, sm.idle_w, sm.quality, sm.flags, t.carbon_g_per_kwh, t.simulated, s.imported, sm.valid
         FROM {_JOINED} JOIN sample sm ON sm.trial_id = t.id
     ) x
 """
