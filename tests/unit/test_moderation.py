@@ -20,7 +20,7 @@ def test_points_that_are_alike_get_the_common_variance() -> None:
     own = drawn(np.full(40, 4.0), 2, seed=1)
     found = moderated(own)
     assert np.std([s.variance for s in found]) < 0.1 * np.std([s.variance for s in own])
-    assert np.mean([s.variance for s in found]) == pytest.approx(4, rel=0.2)
+    assert np.mean([s.variance for s in found]) == pytest.approx(4, rel=0.4)
     assert all(20 < s.freedom <= 80 for s in found)
 
 
