@@ -212,6 +212,29 @@ def test_nobody_misses_modelled_and_simulated_joules() -> None:
     assert alerts[1].startswith("SIMULATED hardware")
 
 
+GUESS = "8 W, codecarbon's guess: set FARM_CPU_TDP_W"
+
+
+def modelled(number: int, rating: str) -> Measured:
+    """A trial whose joules follow from a rated power."""
+    facts = {"device": "cpu", "unit": "image", "cpu_rating": rating}
+    return trial(number, facts=facts, row_quality=Quality.MODELLED)
+
+
+def test_modelled_joules_name_the_rated_power_and_who_knows_it() -> None:
+    alert = next(block.text for block in document(found(modelled(1, GUESS))).blocks if isinstance(block, Alert))
+    assert alert.startswith(f"cpu joules: MODELLED from load and rated power ({GUESS}): an estimate")
+
+
+def test_joules_modelled_from_two_ratings_are_not_averaged() -> None:
+    view = found(modelled(1, GUESS), modelled(2, "65 W, set by FARM_CPU_TDP_W"), by="model")
+    assert [(s.trials, s.labels["rating"]) for s in view.summaries] == [(1, "65 W, set by FARM_CPU_TDP_W"), (1, GUESS)]
+
+
+def test_a_rating_is_no_fact_of_measured_joules() -> None:
+    assert found(trial(1, facts={"device": "cpu", "unit": "image", "cpu_rating": GUESS})).selected.ratings == ()
+
+
 def test_an_unmetered_domain_names_the_remedy() -> None:
     view = found(trial(1, row_gross_j=None, row_quality=None))
     assert "`farm doctor`" in view.selected.joules
