@@ -222,7 +222,7 @@ def obtained(quality: Quality | None, is_imported: bool, ratings: tuple[str, ...
         return "nobody recorded how they were obtained"
     if quality is None:
         return "unknown, since no meter measured them: `farm doctor` names what is missing"
-    rated = f" ({'; '.join(ratings)})" if ratings else ""
+    rated = f" ({' and '.join(ratings)})" if ratings else ""
     return {
         Quality.COUNTER: "counted by the hardware",
         Quality.SAMPLED: "integrated from power readings",

@@ -524,7 +524,7 @@ class TestCodecarbon:
                 2,
                 "300 W, codecarbon's table for {model}, 2 sockets of 150 W",
             ),
-            ("A Processor Of Tomorrow", 2, "32 W, codecarbon's guess: set FARM_CPU_TDP_W"),
+            ("A Processor Of Tomorrow", 2, "32 W, codecarbon's guess; set FARM_CPU_TDP_W"),
         ],
     )
     def test_says_whether_the_rated_power_is_known(

@@ -33,7 +33,7 @@ def test_a_machine_without_gpu_has_no_word_on_it(monkeypatch: pytest.MonkeyPatch
 
 def test_modelled_joules_name_the_rated_power(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (check,) = found(monkeypatch, tmp_path)["cpu joules"]
-    said = "modelled by codecarbon, rated 65 W, set by FARM_CPU_TDP_W: an estimate, not a measurement"
+    said = "modelled by codecarbon, an estimate and not a measurement: rated 65 W, set by FARM_CPU_TDP_W"
     assert (check.state, check.detail) == ("note", said)
 
 

@@ -241,7 +241,7 @@ def test_nobody_misses_modelled_and_simulated_joules() -> None:
     assert alerts[1].startswith("SIMULATED hardware")
 
 
-GUESS = "8 W, codecarbon's guess: set FARM_CPU_TDP_W"
+GUESS = "8 W, codecarbon's guess; set FARM_CPU_TDP_W"
 
 
 def modelled(number: int, rating: str) -> Measured:

@@ -106,7 +106,7 @@ def _meters(settings: Settings) -> list[Check]:
             for domain in meter.domains:
                 found = (meter.quality, meter.name)
                 best[domain] = min(best.get(domain, found), found, key=lambda f: f[0].rank)
-        ratings = {meter.name: f", rated {meter.rating}" for meter in meters if isinstance(meter, Codecarbon)}
+        ratings = {meter.name: f": rated {meter.rating}" for meter in meters if isinstance(meter, Codecarbon)}
     rows = [_domain(domain, *best[domain], ratings) for domain in sorted(best)]
     return rows + [Check(name="meter", state="note", detail=note) for note in notes]
 
@@ -114,7 +114,7 @@ def _meters(settings: Settings) -> list[Check]:
 def _domain(domain: Domain, quality: Quality, meter: str, ratings: Mapping[str, str]) -> Check:
     name = f"{domain} joules"
     if quality == Quality.MODELLED:
-        estimate = f"modelled by {meter}{ratings.get(meter, '')}: an estimate, not a measurement"
+        estimate = f"modelled by {meter}, an estimate and not a measurement{ratings.get(meter, '')}"
         return Check(name=name, state="note", detail=estimate)
     how = {Quality.COUNTER: "counted by the hardware", Quality.SAMPLED: "integrated from power readings"}[quality]
     return Check(name=name, state="ok", detail=f"{how} ({meter})")

@@ -117,7 +117,7 @@ def codecarbons_rating() -> Rating:
     finally:
         log.removeFilter(keep)
     if warnings:  # its table lacks this processor; the guess counts the threads of all sockets
-        return Rating(each_w, "codecarbon's guess: set FARM_CPU_TDP_W")
+        return Rating(each_w, "codecarbon's guess; set FARM_CPU_TDP_W")
     several = "" if sockets == 1 else f", {sockets} sockets of {each_w:g} W"
     return Rating(each_w * sockets, f"codecarbon's table for {model}{several}")
 
