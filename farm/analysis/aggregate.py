@@ -8,7 +8,7 @@ from statistics import fmean
 
 from farm.analysis.intervals import Interval, Median, mean_intervals, median
 from farm.analysis.rules import are_apart, grams, stands_out
-from farm.model import Flag, Quality, Scalar, values_of
+from farm.model import CarbonFactor, Flag, Quality, Scalar, values_of
 
 #: A claim on a p99 needs so many batches: then an order statistic bounds it with 99 % confidence.
 P99_NEEDS = 459
@@ -28,7 +28,7 @@ class UnitSample:
     net_j: float | None  #: per unit
     net_u_j: float | None  #: standard uncertainty of net_j
     latencies_s: tuple[float, ...]  #: latency of each batch
-    carbon_g_per_kwh: float | None
+    carbon: CarbonFactor | None
     flags: tuple[Flag, ...]  #: reasons to doubt it
     imported: bool = False  #: measured elsewhere
 
@@ -40,7 +40,7 @@ class UnitSample:
     @property
     def carbon_g(self) -> float | None:
         """CO2e of the gross energy per unit of work, in grams."""
-        return grams(self.gross_j, self.carbon_g_per_kwh)
+        return grams(self.gross_j, self.carbon)
 
     @property
     def is_valid(self) -> bool:

@@ -30,7 +30,7 @@ def per_unit(
             sample.net_j / sample.units if sample.units and sample.net_j is not None else None,
             sample.net_u_j / sample.units if sample.units and sample.net_u_j is not None else None,
             latencies_s.get(sample.trial, ()),
-            sample.carbon_g_per_kwh,
+            sample.carbon,
             sample.flags,
             sample.imported,
         )

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from farm.model.carbon import CarbonFactor
 from farm.model.words import Domain, Flag, Point, Quality, Scalar
 
 #: Labels of one trial alone.
@@ -89,6 +90,6 @@ class Sample(SampleFigures):
     machine: str | None  #: the machine's name
     hardware_class: str | None
     environment: str | None
-    carbon_g_per_kwh: float | None
+    carbon: CarbonFactor | None
     simulated: bool
     imported: bool

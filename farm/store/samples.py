@@ -3,14 +3,14 @@
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, fields, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Connection, Text, and_, func, select
 from sqlalchemy import cast as sql_cast
 
 import farm.store.tables as t
-from farm.model import Domain, Flag, Point, Quality, Sample, SampleFigures
+from farm.model import CarbonFactor, Domain, Flag, Point, Quality, Sample, SampleFigures
 from farm.store.blobs import unpack_known
 from farm.store.engine import Database
 
@@ -32,6 +32,8 @@ _SAMPLES = select(
     t.machine.c.hardware_class,
     t.trial.c.environment_id,
     t.trial.c.carbon_g_per_kwh,
+    t.trial.c.carbon_pue,
+    t.trial.c.carbon_source,
     t.trial.c.simulated,
     t.sweep.c.imported,
 ).select_from(_JOINED)
@@ -97,7 +99,7 @@ def _trial_flags(connection: Connection, sweep_ids: Collection[str]) -> Mapping[
 def _sample(row: Sequence[Any]) -> Sample:
     """Build a sample from the columns in their order; values that are not plain are decoded."""
     domain, part, own, device, unit, units, s, gross, gross_u, net, net_u, idle, quality, flags, *identity = row
-    sweep, job, trial, repetition, point, *rest = identity
+    sweep, job, trial, repetition, point, machine, hardware, environment, *carbon, simulated, imported = identity
     return Sample(
         _domain(domain),
         None if part == t.WHOLE else part,
@@ -118,11 +120,22 @@ def _sample(row: Sequence[Any]) -> Sample:
         trial,
         repetition,
         _factors(point),
-        *rest,
+        machine,
+        hardware,
+        environment,
+        carbon_factor(*carbon),
+        simulated,
+        imported,
     )
 
 
 _domain = cache(Domain)
+
+
+@lru_cache
+def carbon_factor(g_per_kwh: float | None, pue: float | None, source: str | None) -> CarbonFactor | None:
+    """Return the factor from its columns, which are null together."""
+    return None if g_per_kwh is None else CarbonFactor(g_per_kwh, pue or 1.0, source or "")
 
 
 @cache

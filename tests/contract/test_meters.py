@@ -27,7 +27,7 @@ from tests.contract.meter_contract import (
 )
 from tests.contract.meter_fakes import TWO_SOCKETS, FakeDriver, FakePlug, FakePowercap
 from workers.meters import Meter, load
-from workers.meters.codecarbon import Codecarbon, carbon_intensity_g_per_kwh
+from workers.meters.codecarbon import Codecarbon
 from workers.meters.external import READS_A_PERIOD, STALE_PERIODS
 from workers.meters.nvml import NvmlCounter, NvmlPower, choose_gpu
 from workers.meters.rapl import Rapl
@@ -489,13 +489,3 @@ class TestCodecarbon:
                 assert following.energy_j is not None
                 power_w.append((following.energy_j - reading.energy_j) / (following.at_ns - reading.at_ns))
         assert power_w[1] == pytest.approx(10 * power_w[0])
-
-    @pytest.mark.parametrize("country", ["NLD", "nld"])
-    def test_carbon_intensity(self, country: str) -> None:
-        intensity = carbon_intensity_g_per_kwh(country)
-        assert intensity is not None
-        assert 100 < intensity < 1000
-
-    @pytest.mark.parametrize("country", ["XYZ", "", "CAF"])  # the table's 0 for CAF means that it does not know
-    def test_unknown_carbon_intensity(self, country: str) -> None:
-        assert carbon_intensity_g_per_kwh(country) is None

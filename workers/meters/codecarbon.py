@@ -1,16 +1,15 @@
-"""codecarbon: a model of CPU joules where nothing measures them, and the source of the carbon intensity.
+"""codecarbon: a model of CPU joules where nothing measures them.
 
 A model, not a measurement: power follows from the load of the whole machine and the processor's rated power. Only
 codecarbon's CPU model is used, read when the sampler reads; its tracker would keep two threads of its own, poll the
 GPU's counter every second, and add a constant for memory. Nothing here needs the network or writes a file.
 """
 
-import json
 import logging
 import time
 from collections.abc import Mapping
 from functools import cache
-from importlib import import_module, resources
+from importlib import import_module
 from typing import Any, Self
 
 from farm.model import Domain, Quality, Reading
@@ -67,11 +66,6 @@ class Codecarbon:
         self._cpu = None
 
 
-def carbon_intensity_g_per_kwh(country: str) -> float | None:
-    """Return gCO2e per kWh of a country's grid (ISO 3166 alpha-3), from codecarbon's table; None where it has none."""
-    return _energy_mix().get(country.upper(), {}).get("carbon_intensity") or None
-
-
 def _cpu() -> Any:
     """Build codecarbon's CPU in load mode, for the whole machine."""
     hardware: Any = import_module("codecarbon.external.hardware")
@@ -87,13 +81,3 @@ def _processor() -> tuple[str, float | None]:
     logging.getLogger("codecarbon").setLevel(logging.ERROR)  # importing it sets INFO, on a handler to stderr
     tdp = cpu.TDP()
     return tdp.model, tdp.tdp * util.count_physical_cpus() if tdp.tdp else None
-
-
-@cache
-def _energy_mix() -> dict[str, dict[str, Any]]:
-    try:
-        table = resources.files("codecarbon") / "data" / "private_infra" / "global_energy_mix.json"
-    except ModuleNotFoundError:
-        return {}
-    mix: dict[str, dict[str, Any]] = json.loads(table.read_text(encoding="utf-8"))
-    return mix
