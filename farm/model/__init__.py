@@ -13,6 +13,7 @@ from farm.model.results import FailedTrial, MeasurementRow, Spent, TrialRow
 from farm.model.samples import OWN_LABELS, Labels, Sample, SampleFigures, distinct, values_of
 from farm.model.status import (
     Condition,
+    Hold,
     MachineStatus,
     Progress,
     RunningJob,
@@ -59,6 +60,7 @@ __all__ = [
     "Flag",
     "Frozen",
     "Heartbeat",
+    "Hold",
     "Hourly",
     "Import",
     "ImportedTrial",

@@ -19,6 +19,7 @@ from typing import Self
 from farm.model.errors import StoreUnavailable
 from farm.store.exports import Exports
 from farm.store.footprints import Footprints
+from farm.store.holds import Holds
 from farm.store.imports import Imports
 from farm.store.interfaces import ControllerStore, ReaderStore, TunerStore, WorkerStore
 from farm.store.leases import Leases
@@ -67,6 +68,7 @@ class Store(
     Exports,
     Queries,
     Imports,
+    Holds,
 ):
     """The store: every command and query of users, controller, workers and analysis."""
 

@@ -20,6 +20,7 @@ _CLAIM = (
         select(t.machine.c.id)
         .where(t.machine.c.id == bindparam("machine"), t.machine.c.wanted_state == MachineState.ACTIVE)
         .exists(),
+        ~select(t.sweep.c.id).where(t.sweep.c.id == t.job.c.sweep_id, t.sweep.c.hold_until.is_not(None)).exists(),
     )
     .values(
         state=JobState.RUNNING,
@@ -42,7 +43,8 @@ class Leases(Database):
         """Start an attempt on a registered machine, after a message that saw `seen` attempts.
 
         None where the message is stale (another worker was faster, or the job was cancelled), and where the machine is
-        paused or drained. Raises WorkerOutdated for a spec that this program cannot read; the job stays as it was.
+        paused or drained, or the sweep is held. Raises WorkerOutdated for a spec that this program cannot read; the job
+        stays as it was.
         """
         statement = _CLAIM.values(claimed_at=self.now(), lease_until=self.now(lease_s))
         mine = {"of_job": job, "seen": seen, "machine": machine_id, "owner": str(owner)}
