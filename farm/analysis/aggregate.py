@@ -70,6 +70,7 @@ class Summary:
     gross_median_j: Median | None = None
     net_median_j: Median | None = None
     imported: bool = False
+    carbon: Sequence[CarbonFactor] = ()  #: the different factors that carbon_g rests on
 
     @property
     def labels(self) -> dict[str, Scalar]:
@@ -153,6 +154,7 @@ def _summary(
         gross_median_j=median(_known(s.gross_j for s in group)) if gross_j else None,
         net_median_j=median(_known(s.net_j for s in group)) if net_j else None,
         carbon_g=fmean(carbon_g) if carbon_g else None,
+        carbon=list(dict.fromkeys(s.carbon for s in group if s.carbon is not None)),
     )
 
 

@@ -16,13 +16,18 @@ def intensities(of: Iterable[CarbonFactor | None]) -> list[str]:
     """Return a line with the intensities of trials, their tables, years and unit; no line if none is known."""
     trials = Counter(of)
     unknown = trials.pop(None, 0)
-    origins: dict[tuple[str, float], Counter[float]] = {}
-    for factor, count in trials.items():
-        if factor is not None:
-            origins.setdefault((factor.source, factor.pue), Counter())[factor.g_per_kwh] += count
-    found = [_origin(*origin, values, len(origins) > 1 or unknown > 0) for origin, values in origins.items()]
+    found = origins(trials.elements(), unknown)
     found += [f"unknown ({several(unknown, 'trial')})"] if unknown and found else []
     return [f"grams: {'; '.join(found)}"] if found else []
+
+
+def origins(of: Iterable[CarbonFactor | None], others: int = 0) -> list[str]:
+    """Return the intensities of trials by their origin; `others` are trials beside them."""
+    found: dict[tuple[str, float], Counter[float]] = {}
+    for factor in of:
+        if factor is not None:
+            found.setdefault((factor.source, factor.pue), Counter())[factor.g_per_kwh] += 1
+    return [_origin(*origin, values, len(found) > 1 or others > 0) for origin, values in found.items()]
 
 
 def _origin(source: str, pue: float, values: Counter[float], is_one_of_several: bool) -> str:

@@ -15,6 +15,8 @@ from farm.settings import Settings
 from farm.spec import Sweep, stopping_rule, sweep_id
 from farm.store import Store
 
+CARBON_CHANGED = "carbon has changed: it counts for trials from now on, those that were measured keep theirs"
+
 
 @dataclass(frozen=True, slots=True)
 class Submission:
@@ -75,6 +77,7 @@ def enqueue(
         hold_below_g_per_kwh=hold.below_g_per_kwh if hold else None,
         hold_until=hold.until if hold else None,
     )
+    changed = [known for known in store.sweeps() if known.id == record.id and known.carbon != record.carbon]
     # Jobs of a search that were asked for before, and cancelled since, are in no plan.
     before = store.jobs(made.sweep_id) if is_search else []
     jobs = chain(
@@ -82,7 +85,8 @@ def enqueue(
         (replace(job, max_attempts=settings.max_attempts) for job in before),
     )
     added = store.submit(record, jobs)
-    return Submission(made.sweep_id, len(made.jobs) + len(before), made.total, added, made.warnings)
+    warnings = (*made.warnings, *([CARBON_CHANGED] if changed else []))
+    return Submission(made.sweep_id, len(made.jobs) + len(before), made.total, added, warnings)
 
 
 def publish(store: Store, settings: Settings) -> None:

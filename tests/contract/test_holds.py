@@ -3,8 +3,6 @@
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
 from farm.model import (
     CarbonFactor,
     CarbonSource,
@@ -128,8 +126,8 @@ def test_a_footprint_counts_each_window_once_and_failed_work_as_a_cost(farm: Sto
     known: dict[str, Any] = {"domain": Domain.CPU, "quality": Quality.COUNTER, "carbon": NLD}
     unknown: dict[str, Any] = {"domain": Domain.DRAM, "quality": None, "carbon": NLD, "gross_j": None}
     assert sorted(farm.spent(SWEEP), key=lambda one: (one.domain, one.is_work)) == [
-        Spent(**known, is_work=False, windows=5, gross_j=pytest.approx(104.0)),
-        Spent(**known, is_work=True, windows=2, gross_j=pytest.approx(200.0)),
+        Spent(**known, is_work=False, windows=5, gross_j=104.0),
+        Spent(**known, is_work=True, windows=2, gross_j=200.0),
         Spent(**unknown, is_work=False, windows=1),
         Spent(**unknown, is_work=True, windows=2),
     ]
