@@ -2,47 +2,33 @@
 
 from typing import Any
 
-from sqlalchemy import Row, and_, case, func, select
+from sqlalchemy import Row, and_, case, func, or_, select, tuple_
 
 import farm.store.tables as t
 from farm.energy.samples import WORK
-from farm.model import Domain, Quality, Spent
+from farm.model import Domain, Quality, Spent, WindowKind
 from farm.store.engine import Database
 from farm.store.samples import carbon_factor
 
 _CARBON = (t.trial.c.carbon_g_per_kwh, t.trial.c.carbon_pue, t.trial.c.carbon_source)
-#: A window is told by its machine and its times. An imported one has no times of its own: its trial tells it.
-_SAME = (
-    case((t.sweep.c.imported, t.trial.c.id), else_=t.trial.c.machine_id),
-    *(t.window.c.started_at_utc, t.window.c.begin_at_ns, t.window.c.end_at_ns, t.measurement.c.domain),
-    case((t.sweep.c.imported, t.window.c.index), else_=0),
-    case((t.sweep.c.imported, t.window.c.kind), else_=""),
-)
+_JOINED = t.window.join(t.trial).join(t.job)
+#: A window that two trials share is told by its machine and its beginning.
+_SAME = (t.trial.c.machine_id, t.window.c.begin_at_ns, t.window.c.started_at_utc)
 
 
 class Footprints(Database):
     """The query of footprints; it writes nothing."""
 
     def spent(self, sweep_id: str) -> list[Spent]:
-        """Sum the gross joules of all windows of all trials, failed ones too; shared idles count once."""
-        is_work = and_(t.trial.c.failure_kind.is_(None), t.window.c.kind.in_(WORK))
-        windows = (
-            select(
-                t.measurement.c.domain,
-                t.measurement.c.quality,
-                case((is_work, 1), else_=0).label("is_work"),
-                *_CARBON,
-                t.measurement.c.gross_j,
-                func.row_number().over(partition_by=_SAME, order_by=t.trial.c.id).label("place"),
-            )
-            .select_from(t.measurement.join(t.window).join(t.trial).join(t.job).join(t.sweep))
-            .where(t.job.c.sweep_id == sweep_id)
-            .subquery()
-        )
-        keys = [windows.c[name] for name in ("domain", "quality", "is_work", *(column.name for column in _CARBON))]
-        query = select(*keys, func.count(), func.sum(windows.c.gross_j)).where(windows.c.place == 1)
+        """Sum the gross joules of all windows of all trials, failed ones too; a shared idle counts once."""
+        mine = t.job.c.sweep_id == sweep_id
+        after = select(*_SAME).select_from(_JOINED).where(mine, t.window.c.kind == WindowKind.IDLE_AFTER)
+        is_own = or_(t.window.c.kind != WindowKind.IDLE_BEFORE, tuple_(*_SAME).not_in(after))
+        is_work = case((and_(t.trial.c.failure_kind.is_(None), t.window.c.kind.in_(WORK)), 1), else_=0)
+        keys = (t.measurement.c.domain, t.measurement.c.quality, is_work.label("is_work"), *_CARBON)
+        query = select(*keys, func.count(), func.sum(t.measurement.c.gross_j)).select_from(_JOINED.join(t.measurement))
         with self.read() as connection:
-            return [_spent(row) for row in connection.execute(query.group_by(*keys).order_by(*keys))]
+            return [_spent(row) for row in connection.execute(query.where(mine, is_own).group_by(*keys))]
 
 
 def _spent(row: Row[*tuple[Any, ...]]) -> Spent:
