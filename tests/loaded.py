@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, cast
 
 from farm.energy.samples import WORK, samples
 from farm.model import (
+    CPU_RATING,
     Domain,
     FailedTrial,
     JobState,
@@ -23,7 +24,8 @@ from farm.model.energies import own_domain
 from tests.contract.store_records import new_job
 
 Measured = tuple[TrialRow, list[MeasurementRow]]
-_UNKNOWN: dict[str, Any] = dict.fromkeys(("gross_j", "gross_u_j", "net_j", "net_u_j", "idle_w", "quality"))
+_ENERGIES = ("gross_j", "gross_u_j", "gross_shared_u_j", "net_j", "net_u_j", "net_shared_u_j")
+_UNKNOWN: dict[str, Any] = dict.fromkeys((*_ENERGIES, "idle_w", "quality"))
 
 
 def loaded(sweep: SweepRecord, *trials: Measured, domain: Domain | None = None, **more: Any) -> SweepData:
@@ -67,8 +69,9 @@ def samples_of_rows(trial: TrialRow, rows: Sequence[MeasurementRow], domain: Dom
 
 def _sample(trial: TrialRow, figures: dict[str, Any]) -> Sample:
     own = ("sweep", "job", "trial", "repetition", "factors", "machine", "hardware_class", "environment")
-    rest = ("carbon_g_per_kwh", "simulated", "imported")
-    return Sample(**figures, **{name: getattr(trial, name) for name in (*own, *rest)})
+    rest = ("carbon", "simulated", "imported")
+    rating = cast("str | None", trial.facts.get(CPU_RATING))
+    return Sample(**figures, **{name: getattr(trial, name) for name in (*own, *rest)}, rating=rating)
 
 
 def _windows(rows: Iterable[MeasurementRow]) -> list[Window]:

@@ -1,8 +1,18 @@
 """Rules that views, charts, tests and claims share: when values stand out of their noise or are apart. Pure."""
 
 from farm.analysis.intervals import Interval, Median, metered
+from farm.model import CarbonFactor, Quality
 
 JOULES_PER_KWH = 3.6e6
+
+
+def may_rank_energy(quality: Quality | None) -> bool:
+    """Return True if energies of a quality may decide which of two is better, and how much it saves.
+
+    Modelled joules follow from load and rated power, so a ranking of them is one of seconds and of the model's own
+    error: there seconds decide. Imported joules may be of unknown quality, and rank.
+    """
+    return quality is not Quality.MODELLED
 
 
 def stands_out(energy: Interval | Median | None) -> bool:
@@ -34,8 +44,8 @@ def are_apart(less: Interval, more: Interval, trials: int) -> bool | None:
     return less.high < more.low
 
 
-def grams(gross_j: float | None, carbon_g_per_kwh: float | None) -> float | None:
-    """Return the CO2e of a gross energy, in grams; None if either is unknown."""
-    if gross_j is None or carbon_g_per_kwh is None:
+def grams(gross_j: float | None, carbon: CarbonFactor | None) -> float | None:
+    """Return the CO2e of a gross energy at the building's meter, in grams; None if either is unknown."""
+    if gross_j is None or carbon is None:
         return None
-    return carbon_g_per_kwh * gross_j / JOULES_PER_KWH
+    return carbon.g_per_kwh * carbon.pue * gross_j / JOULES_PER_KWH

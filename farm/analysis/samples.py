@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import cast
 
 from farm.analysis.aggregate import UnitSample
-from farm.model import Domain, Labels, MeasurementRow, Point, Sample, Scalar, SweepData, TrialRow
+from farm.model import Domain, Labels, MeasurementRow, Point, Quality, Sample, Scalar, SweepData, TrialRow
 from farm.model.energies import own_domain
 
 
@@ -26,16 +26,24 @@ def per_unit(
             sample.quality,
             sample.simulated,
             sample.units / sample.duration_s if sample.duration_s else None,
-            sample.gross_j / sample.units if sample.units and sample.gross_j is not None else None,
-            sample.net_j / sample.units if sample.units and sample.net_j is not None else None,
-            sample.net_u_j / sample.units if sample.units and sample.net_u_j is not None else None,
+            (per := _per(sample.units))(sample.gross_j),
+            per(sample.gross_u_j),
+            per(sample.gross_shared_u_j),
+            per(sample.net_j),
+            per(sample.net_u_j),
+            per(sample.net_shared_u_j),
             latencies_s.get(sample.trial, ()),
-            sample.carbon_g_per_kwh,
+            sample.carbon,
             sample.flags,
             sample.imported,
         )
         for sample in samples
     ]
+
+
+def _per(units: int) -> Callable[[float | None], float | None]:
+    """Return a function that divides an energy by the units of work; it is unknown where no work was done."""
+    return lambda j: j / units if units and j is not None else None
 
 
 def _labelled() -> Callable[[Sample], Labels]:
@@ -45,7 +53,7 @@ def _labelled() -> Callable[[Sample], Labels]:
     def label(s: Sample) -> Labels:
         key = (
             *(id(s.factors), s.device, s.machine, s.hardware_class, s.environment, s.sweep),
-            *(s.domain, s.quality, s.simulated, s.imported, s.unit),
+            *(s.domain, s.quality, s.simulated, s.imported, s.unit, s.rating),
         )
         found = known.get(key)
         if found is None:
@@ -70,6 +78,7 @@ def _shared(sample: Sample) -> Mapping[str, Scalar]:
         "simulated": sample.simulated,
         "imported": sample.imported,
         "unit": sample.unit,
+        "rating": sample.rating if sample.quality is Quality.MODELLED else None,
     }
 
 

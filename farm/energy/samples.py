@@ -78,8 +78,10 @@ def _sample(
             for s, own in zip(shares, metered, strict=True)
             for m in own
         ),
+        gross_shared_u_j=None if joules.gross is None else 0.0,
         net_j=joules.net,
         net_u_j=joules.net_u,
+        net_shared_u_j=None if joules.net_u is None else 0.0,
         idle_w=next((w for m in reversed(every) if (w := _idle_w(m)) is not None), None),
         quality=worst_quality(every) if joules.gross is not None else None,
         flags=tuple(sorted({*flags, *(flag for m in every for flag in m.flags)})),

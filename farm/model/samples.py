@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from farm.model.carbon import CarbonFactor
 from farm.model.words import Domain, Flag, Point, Quality, Scalar
 
 #: Labels of one trial alone.
@@ -65,8 +66,10 @@ class SampleFigures:
     duration_s: float | None  #: the length of these windows; None: the trial was imported without a duration
     gross_j: float | None
     gross_u_j: float | None  #: standard uncertainty of gross_j
+    gross_shared_u_j: float | None  #: the part of it that all trials of the machine share
     net_j: float | None
     net_u_j: float | None  #: standard uncertainty of net_j
+    net_shared_u_j: float | None  #: the part of it that all trials of the machine share
     idle_w: float | None  #: power of the loaded model while it waits
     quality: Quality | None  #: the worst quality of the windows; None: no joules are known
     flags: tuple[Flag, ...]  #: the flags of these windows and of the trial, sorted
@@ -89,6 +92,7 @@ class Sample(SampleFigures):
     machine: str | None  #: the machine's name
     hardware_class: str | None
     environment: str | None
-    carbon_g_per_kwh: float | None
+    carbon: CarbonFactor | None
     simulated: bool
     imported: bool
+    rating: str | None = None  #: the rated power from which the CPU's joules were modelled, and who says so

@@ -3,14 +3,14 @@
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, fields, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Connection, Text, and_, func, select
 from sqlalchemy import cast as sql_cast
 
 import farm.store.tables as t
-from farm.model import Domain, Flag, Point, Quality, Sample, SampleFigures
+from farm.model import CPU_RATING, CarbonFactor, Domain, Flag, Point, Quality, Sample, SampleFigures
 from farm.store.blobs import unpack_known
 from farm.store.engine import Database
 
@@ -32,9 +32,14 @@ _SAMPLES = select(
     t.machine.c.hardware_class,
     t.trial.c.environment_id,
     t.trial.c.carbon_g_per_kwh,
+    t.trial.c.carbon_pue,
+    t.trial.c.carbon_source,
     t.trial.c.simulated,
     t.sweep.c.imported,
+    t.trial.c.facts[CPU_RATING].as_string(),
 ).select_from(_JOINED)
+_FIGURES = len(fields(SampleFigures))
+_ENERGIES = ("gross_j", "gross_u_j", "gross_shared_u_j", "net_j", "net_u_j", "net_shared_u_j")
 _ORDER = (t.sweep.c.submitted_at, t.sweep.c.id, t.job.c.ordinal, t.trial.c.attempt, t.sample.c.part)
 
 
@@ -96,8 +101,10 @@ def _trial_flags(connection: Connection, sweep_ids: Collection[str]) -> Mapping[
 
 def _sample(row: Sequence[Any]) -> Sample:
     """Build a sample from the columns in their order; values that are not plain are decoded."""
-    domain, part, own, device, unit, units, s, gross, gross_u, net, net_u, idle, quality, flags, *identity = row
-    sweep, job, trial, repetition, point, *rest = identity
+    domain, part, own, device, unit, units, s, *energies, idle, quality, flags = row[:_FIGURES]
+    gross, gross_u, gross_shared_u, net, net_u, net_shared_u = energies
+    sweep, job, trial, repetition, point, machine, hardware, environment, *rest = row[_FIGURES:]
+    g_per_kwh, pue, source, simulated, imported, rating = rest
     return Sample(
         _domain(domain),
         None if part == t.WHOLE else part,
@@ -108,8 +115,10 @@ def _sample(row: Sequence[Any]) -> Sample:
         s,
         gross,
         gross_u,
+        gross_shared_u,
         net,
         net_u,
+        net_shared_u,
         idle,
         _quality(quality),
         _flags(flags),
@@ -118,11 +127,23 @@ def _sample(row: Sequence[Any]) -> Sample:
         trial,
         repetition,
         _factors(point),
-        *rest,
+        machine,
+        hardware,
+        environment,
+        carbon_factor(g_per_kwh, pue, source),
+        simulated,
+        imported,
+        rating,
     )
 
 
 _domain = cache(Domain)
+
+
+@lru_cache
+def carbon_factor(g_per_kwh: float | None, pue: float | None, source: str | None) -> CarbonFactor | None:
+    """Return the factor from its columns, which are null together."""
+    return None if g_per_kwh is None else CarbonFactor(g_per_kwh, pue or 1.0, source or "")
 
 
 @cache
@@ -143,5 +164,5 @@ def _flags(text: str) -> tuple[Flag, ...]:
 
 def _unmetered(sample: Sample, domain: Domain, flags: Sequence[str]) -> Sample:
     """Build the sample of a trial in a domain that was not metered."""
-    unknown: dict[str, Any] = dict.fromkeys(("gross_j", "gross_u_j", "net_j", "net_u_j", "idle_w", "quality"))
+    unknown: dict[str, Any] = dict.fromkeys((*_ENERGIES, "idle_w", "quality"))
     return replace(sample, domain=domain, own_device=False, flags=tuple(Flag(f) for f in sorted(flags)), **unknown)

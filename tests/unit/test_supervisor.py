@@ -10,10 +10,23 @@ from typing import IO
 import pytest
 
 from farm.energy.validity import Glance
-from farm.model import Domain, Failure, FailureKind, Flag, Machine, Measurement, Probe, TrialReport, WindowKind
+from farm.model import (
+    CarbonSource,
+    Domain,
+    Failure,
+    FailureKind,
+    Flag,
+    Machine,
+    Measurement,
+    Probe,
+    TrialReport,
+    WindowKind,
+)
 from farm.model.errors import FarmError
 from farm.settings import Settings
 from tests.factories import FACTS, KINDS, POWER_W, TINY, ConstantMeter, Script, ScriptedTrial, TrialEnd, claim, measured
+from workers.meters import Meter
+from workers.meters.codecarbon import Codecarbon
 from workers.supervisor import supervisor
 from workers.supervisor.cooldown import Rest
 from workers.supervisor.stop import Stop
@@ -60,11 +73,13 @@ class Bench:
         self.zygote = FakeZygote()
         self.meters: list[ConstantMeter] = []
         self.new_meter: Callable[[], ConstantMeter] = ConstantMeter
+        self.models: list[Codecarbon] = []
         self.supervisor = Supervisor(settings, Machine(id="m1", name="lab1", hardware_class="cpu", hardware={}))
 
-    def open_meters(self, _: Settings, stack: ExitStack) -> tuple[list[ConstantMeter], list[str]]:
+    def open_meters(self, _: Settings, stack: ExitStack) -> tuple[list[Meter], list[str]]:
         self.meters.append(self.new_meter())
-        return [stack.enter_context(self.meters[-1])], ["no GPU here: plug one in"]
+        meters: list[Meter] = [self.meters[-1], *self.models]
+        return [stack.enter_context(meter) for meter in meters], ["no GPU here: plug one in"]
 
     def run(self, stop: Stop | None = None, attempt: int = 1, **spec: object) -> TrialReport:
         own = stop or Stop()
@@ -104,7 +119,7 @@ def crashes(end: TrialEnd) -> ExitStatus:
 
 
 def test_a_report_has_all_that_the_trial_brought(bench: Bench) -> None:
-    report = bench.run(attempt=2, carbon_country="NLD")
+    report = bench.run(attempt=2)
     assert (report.job, report.attempt, report.machine, report.failure) == ("job", 2, "m1", None)
     assert kinds(report) == [WindowKind.IDLE_BEFORE, *KINDS, WindowKind.IDLE_AFTER]
     assert report.latencies_s == (0.01, 0.02)
@@ -112,10 +127,17 @@ def test_a_report_has_all_that_the_trial_brought(bench: Bench) -> None:
     assert report.facts == {"parameters": 7, "device": "cpu", "unit": "image"}
     assert report.notes == ("no GPU here: plug one in",)
     assert report.log_tail == "the trial was here\n"
-    assert report.carbon_g_per_kwh is not None
-    assert 0 < report.carbon_g_per_kwh < 1500
+    assert report.carbon == CarbonSource(country="NLD").factor(report.started_at_utc, report.finished_at_utc)
     assert report.started_at_utc < report.finished_at_utc
     assert not report.simulated
+
+
+def test_a_report_has_the_rated_power_from_which_joules_are_modelled(bench: Bench) -> None:
+    bench.models = [Codecarbon(Settings(cpu_tdp_w=65))]
+    bench.meters[0].lost_at = 1
+    bench.run()  # the meters are opened again, since one is lost
+    assert bench.run().facts["cpu_rating"] == "65 W, set by FARM_CPU_TDP_W"
+    assert str(bench.supervisor.rating) == "65 W, set by FARM_CPU_TDP_W"
 
 
 def test_a_report_survives_the_way_to_the_disk_and_back(bench: Bench) -> None:

@@ -178,8 +178,9 @@ def _footnotes(of: Sequence[TrainingSummary]) -> list[str]:
         own.append("Trainings that never reach an accuracy are counted, but are in no mean.")
     if _has_failures(targets):
         own.append(
-            "per success: joules of all trainings, also of those in vain, divided by the number that reached it."
+            "per success: joules of all trainings, those in vain too, over the number that reached the accuracy."
         )
+        own.append("The interval of joules per success needs three successes and a failure.")
     stopped = sum((Counter(s.stopped) for s in of), Counter[Stopped]())
     if stopped:
         how = ", ".join(f"{reason} {times}" for reason, times in stopped.most_common())

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from farm.analysis.rules import may_rank_energy
 from farm.analysis.samples import labels, unit_samples
 from farm.kinds.tuning import tables
 from farm.kinds.tuning.charts import charts
@@ -12,7 +13,7 @@ from farm.kinds.tuning.comparison import BASELINE, StrategyComparison
 from farm.kinds.tuning.searches import Found, studies
 from farm.kinds.tuning.space import Space
 from farm.kinds.tuning.workloads import Workload, workloads
-from farm.model import Flag, Quality, SweepData
+from farm.model import Flag, SweepData
 from farm.model.errors import InputError
 from farm.report import notes
 from farm.report.charts import origin
@@ -28,6 +29,8 @@ _NOTHING_COMPARED = (
     "Nothing is compared: a comparison needs random search with two seeds or more, and another strategy, both with "
     "known accuracy and joules."
 )
+#: Modelled joules rank nothing; the seconds of a search depend on its trials and their epochs.
+_MODELLED = f"Strategies are not compared: {notes.MODELLED}. The tables count trials."
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,25 +116,26 @@ def _workload(found: Results, workload: Workload) -> Iterator[Block]:
     else:
         yield from [matters] if matters.rows else []
     compared = [comparison for comparison in workload.comparisons if comparison.strategy != BASELINE]
-    is_modelled = any(sample.quality is Quality.MODELLED for sample in found.selected.samples)
-    yield Findings([claim(one, is_modelled) for one in compared] or [_NOTHING_COMPARED])
+    if not all(may_rank_energy(sample.quality) for sample in found.selected.samples):
+        yield Findings([_MODELLED])
+        return
+    yield Findings([claim(one) for one in compared] or [_NOTHING_COMPARED])
 
 
-def claim(comparison: StrategyComparison, is_modelled: bool) -> str:
+def claim(comparison: StrategyComparison) -> str:
     """Return what the seeds show about a strategy compared with random search."""
     seeds, strategy = len(comparison.pairs), comparison.strategy
-    joules = "modelled energy" if is_modelled else "energy"
     figures = (
         f"{tables.ratio(comparison)} of random's (median); {comparison.cheaper} of {several(seeds, 'seed')} need less"
     )
     test = f"signed-rank, Holm: p = {number(comparison.p, 2)}"
     if comparison.verdict != "unclear":
-        return f"{strategy} needs {comparison.verdict} {joules} than random until the target: {figures}; {test}."
+        return f"{strategy} needs {comparison.verdict} energy than random until the target: {figures}; {test}."
     if seeds < comparison.needed:
         test = f"a verdict needs {comparison.needed} seeds, has {seeds}"
     elif comparison.decided < comparison.needed:
         test = f"a verdict needs {comparison.needed} seeds that differ, has {comparison.decided}: add seeds or trials"
-    return f"{strategy} against random: cannot tell which needs less {joules} until the target: {figures}; {test}."
+    return f"{strategy} against random: cannot tell which needs less energy until the target: {figures}; {test}."
 
 
 def _footnotes(found: Results) -> list[str]:
