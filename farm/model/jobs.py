@@ -93,6 +93,10 @@ class StoppingRule(Frozen):
         """Whether the number of repetitions is fixed."""
         return self.min == self.max
 
+    def is_planned(self, repetition: object) -> bool:
+        """Return whether a repetition, if known, was planned before any result was known."""
+        return self.is_fixed or not isinstance(repetition, int) or repetition < self.min
+
 
 class SweepRecord(Frozen):
     """A submitted sweep."""
