@@ -49,10 +49,12 @@ _IDLE = frozenset({WindowKind.IDLE_BEFORE, WindowKind.CONTEXT_IDLE, WindowKind.I
 
 @dataclass(frozen=True, slots=True)
 class Power:
-    """A mean power and its standard uncertainty."""
+    """A mean power and its standard uncertainties."""
 
     mean_w: float
-    u_w: float
+    u_w: float  #: random: it differs from trial to trial
+    shared_u_w: float = 0.0  #: the same in all trials of the machine
+    wander_u_w: float = 0.0  #: random too: how far the idle power moves until the work
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,11 +209,6 @@ def drift(before: Power | None, after: Power | None) -> tuple[float, bool]:
     moved_w = abs(before.mean_w - after.mean_w)
     doubt_w = DRIFT_FACTOR * hypot(before.u_w, after.u_w)
     return moved_w, moved_w > max(DRIFT_SHARE * before.mean_w, DRIFT_W, doubt_w)
-
-
-def has_drifted(idle: Idle) -> bool:
-    """Return whether any meter saw the idle power move too far."""
-    return any(drift(power, idle.after.get(key))[1] for key, power in idle.before.items())
 
 
 def bare_power(before: Power | None, after: Power | None) -> Power | None:
