@@ -3,7 +3,6 @@
 Not here: stolen time and pressure, which no user can bring about; `tests/unit/test_validity.py` judges glances of them.
 """
 
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
