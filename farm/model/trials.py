@@ -19,6 +19,13 @@ class Reading:
     temperature_c: float | None = None
     clock_hz: float | None = None
     throttle_reasons: int | None = None  #: NVML's clock event reasons, one bit each
+    #: The value was published within half of this time of `at_ns`, as polling saw it change; None: it is of any age.
+    tick_step_s: float | None = None
+
+    @property
+    def is_tick(self) -> bool:
+        """Whether the value was published at `at_ns`, to within half the polling step: it has no age."""
+        return self.tick_step_s is not None
 
 
 @dataclass(frozen=True, slots=True)

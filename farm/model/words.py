@@ -91,6 +91,7 @@ class WindowKind(StrEnum):
     LATENCY = "latency"
     TRAINING = "training"  #: one epoch, or as many as fill a window
     VALIDATION = "validation"  #: the validation of the networks that these epochs left
+    TAIL = "tail"  #: after the work: the board's power falls back to its rest
     IDLE_AFTER = "idle_after"
 
     @property
