@@ -23,7 +23,8 @@ from farm.model.energies import own_domain
 from tests.contract.store_records import new_job
 
 Measured = tuple[TrialRow, list[MeasurementRow]]
-_UNKNOWN: dict[str, Any] = dict.fromkeys(("gross_j", "gross_u_j", "net_j", "net_u_j", "idle_w", "quality"))
+_ENERGIES = ("gross_j", "gross_u_j", "gross_shared_u_j", "net_j", "net_u_j", "net_shared_u_j")
+_UNKNOWN: dict[str, Any] = dict.fromkeys((*_ENERGIES, "idle_w", "quality"))
 
 
 def loaded(sweep: SweepRecord, *trials: Measured, domain: Domain | None = None, **more: Any) -> SweepData:

@@ -9,7 +9,7 @@ from rich.console import Console, RenderableType
 
 from farm.analysis.aggregate import Summary, UnitSample
 from farm.analysis.intervals import Interval
-from farm.model import Domain, MeasurementRow, Point, Quality, Scalar, TrialRow, WindowKind
+from farm.model import Budget, Domain, MeasurementRow, Point, Quality, Scalar, TrialRow, WindowKind
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 POINT: Point = {
@@ -38,8 +38,11 @@ def sample(batch_size: int = 4, **changes: Any) -> UnitSample:
         simulated=False,
         units_per_s=100.0,
         gross_j=2.0,
+        gross_u_j=0.02,
+        gross_shared_u_j=0.0,
         net_j=1.0,
         net_u_j=0.01,
+        net_shared_u_j=0.0,
         latencies_s=(0.010, 0.011),
         carbon_g_per_kwh=None,
         flags=(),
@@ -120,6 +123,9 @@ def measurement_row(**changes: Any) -> MeasurementRow:
         sweep_name="batching",
         machine_id="m1",
         failure=None,
+        net_u_random_j=None,
+        net_u_shared_j=None,
+        budget=Budget(),
     )
     return replace(plain, **changes)
 

@@ -25,8 +25,11 @@ class UnitSample:
     simulated: bool
     units_per_s: float | None  #: None: an import may lack it
     gross_j: float | None  #: per unit
+    gross_u_j: float | None  #: standard uncertainty of gross_j
+    gross_shared_u_j: float | None  #: the part of it that all trials of the machine share
     net_j: float | None  #: per unit
     net_u_j: float | None  #: standard uncertainty of net_j
+    net_shared_u_j: float | None  #: the part of it that all trials of the machine share
     latencies_s: tuple[float, ...]  #: latency of each batch
     carbon_g_per_kwh: float | None
     flags: tuple[Flag, ...]  #: reasons to doubt it

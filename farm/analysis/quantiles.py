@@ -1,12 +1,17 @@
 """The distributions that intervals need, in the standard library: importing scipy takes longer than most commands."""
 
+from collections.abc import Callable
 from functools import cache
-from math import atan, cos, erfc, exp, inf, isqrt, lgamma, log, log1p, pi, sin, sqrt
+from math import ceil, erfc, exp, inf, isqrt, lgamma, log, log1p, pi, sqrt
 from statistics import NormalDist
 
 _NORMAL = NormalDist()
 #: Newton's method doubles the digits with each step: after a step as small as this, all digits are right.
 _LAST_STEP = 1e-9
+#: The continued fraction of the beta function ends where a further term changes it by less than this share.
+_LAST_TERM = 1e-14
+#: From here on the asymptotic series of the gamma function's derivatives are exact to ten digits.
+_ASYMPTOTIC = 10.0
 
 
 def normal(z: float) -> float:
@@ -20,28 +25,65 @@ def normal_quantile(probability: float) -> float:
 
 
 @cache
-def t_quantile(probability: float, freedom: int) -> float:
-    """Return a quantile above the median of Student's t distribution with whole degrees of freedom."""
+def t_quantile(probability: float, freedom: float) -> float:
+    """Return a quantile above the median of Student's t distribution; the degrees of freedom may be infinite."""
+    if freedom == inf:
+        return normal_quantile(probability)
     constant = lgamma((freedom + 1) / 2) - lgamma(freedom / 2) - log(pi * freedom) / 2
     t, step = normal_quantile(probability), inf
     while step > _LAST_STEP * t:  # from below: the distribution function is concave there, so no step is too long
         density = exp(constant - (freedom + 1) / 2 * log1p(t * t / freedom))
-        step = (probability - _t(t, freedom)) / density
+        step = (probability - t_probability(t, freedom)) / density
         t += step
     return t
 
 
-def _t(t: float, freedom: int) -> float:
-    """Return the probability that Student's t is below a t above 0 (Abramowitz and Stegun, 26.7.3 and 26.7.4)."""
-    angle = atan(t / sqrt(freedom))
-    is_odd = freedom % 2
-    term = cos(angle) if is_odd else 1.0
-    total = term if freedom > 1 else 0.0
-    for k in range(3 if is_odd else 2, freedom - 1, 2):
-        term *= cos(angle) ** 2 * (k - 1) / k
-        total += term
-    central = 2 / pi * (angle + sin(angle) * total) if is_odd else sin(angle) * total
-    return (1 + central) / 2
+def t_probability(t: float, freedom: float) -> float:
+    """Return the probability that Student's t is below a value of 0 or more."""
+    if freedom == inf:
+        return normal(t)
+    return 1 - _beta(freedom / (freedom + t * t), freedom / 2, 0.5) / 2
+
+
+def _beta(x: float, a: float, b: float) -> float:
+    """Return the regularised incomplete beta function (NIST, Digital Library of Mathematical Functions, 8.17.22)."""
+    if x <= 0 or x >= 1:
+        return float(x >= 1)
+    if x > (a + 1) / (a + b + 2):  # the continued fraction converges fast on the other side
+        return 1 - _beta(1 - x, b, a)
+    fraction = c = 1.0
+    d, change, n = 0.0, inf, 0
+    while abs(change - 1) > _LAST_TERM:  # the modified method of Lentz
+        n += 1
+        m = n // 2
+        top = -(a + m) * (a + b + m) if n % 2 else m * (b - m)
+        term = top * x / ((a + n - 1) * (a + n))
+        c, d = 1 + term / c, 1 / (1 + term * d)
+        change = c * d
+        fraction *= change
+    return exp(a * log(x) + b * log1p(-x) + lgamma(a + b) - lgamma(a) - lgamma(b)) / (a * fraction)
+
+
+def digamma(x: float) -> float:
+    """Return the derivative of the logarithm of the gamma function of a positive number."""
+    shifted, below = _shift(x, lambda k: 1 / k)
+    square = 1 / shifted**2
+    series = square * (1 / 12 - square * (1 / 120 - square * (1 / 252 - square / 240)))
+    return log(shifted) - 1 / (2 * shifted) - series - below
+
+
+def trigamma(x: float) -> float:
+    """Return the second derivative of the logarithm of the gamma function of a positive number."""
+    shifted, below = _shift(x, lambda k: 1 / k**2)
+    square = 1 / shifted**2
+    series = square * (1 / 6 - square * (1 / 30 - square * (1 / 42 - square / 30))) / shifted
+    return 1 / shifted + square / 2 + series + below
+
+
+def _shift(x: float, term: Callable[[float], float]) -> tuple[float, float]:
+    """Return x raised by whole steps to where asymptotic series are exact, and the sum of the terms of the steps."""
+    steps = max(ceil(_ASYMPTOTIC - x), 0)
+    return x + steps, sum(term(x + k) for k in range(steps))
 
 
 @cache

@@ -26,9 +26,12 @@ def per_unit(
             sample.quality,
             sample.simulated,
             sample.units / sample.duration_s if sample.duration_s else None,
-            sample.gross_j / sample.units if sample.units and sample.gross_j is not None else None,
-            sample.net_j / sample.units if sample.units and sample.net_j is not None else None,
-            sample.net_u_j / sample.units if sample.units and sample.net_u_j is not None else None,
+            (per := _per(sample.units))(sample.gross_j),
+            per(sample.gross_u_j),
+            per(sample.gross_shared_u_j),
+            per(sample.net_j),
+            per(sample.net_u_j),
+            per(sample.net_shared_u_j),
             latencies_s.get(sample.trial, ()),
             sample.carbon_g_per_kwh,
             sample.flags,
@@ -36,6 +39,11 @@ def per_unit(
         )
         for sample in samples
     ]
+
+
+def _per(units: int) -> Callable[[float | None], float | None]:
+    """Return a function that divides an energy by the units of work; it is unknown where no work was done."""
+    return lambda j: j / units if units and j is not None else None
 
 
 def _labelled() -> Callable[[Sample], Labels]:

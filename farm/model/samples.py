@@ -65,8 +65,10 @@ class SampleFigures:
     duration_s: float | None  #: the length of these windows; None: the trial was imported without a duration
     gross_j: float | None
     gross_u_j: float | None  #: standard uncertainty of gross_j
+    gross_shared_u_j: float | None  #: the part of it that all trials of the machine share
     net_j: float | None
     net_u_j: float | None  #: standard uncertainty of net_j
+    net_shared_u_j: float | None  #: the part of it that all trials of the machine share
     idle_w: float | None  #: power of the loaded model while it waits
     quality: Quality | None  #: the worst quality of the windows; None: no joules are known
     flags: tuple[Flag, ...]  #: the flags of these windows and of the trial, sorted

@@ -1,11 +1,12 @@
 """Measurements, from a meter's reading to the report of a trial."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Self
 
 from pydantic import AwareDatetime, Field, JsonValue, model_validator
 
-from farm.model.words import Domain, FailureKind, Flag, Frozen, Quality, Stopped, WindowKind
+from farm.model.words import Component, Domain, FailureKind, Flag, Frozen, Quality, Stopped, WindowKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Trace:
     update_period_u_s: float | None = None  #: standard uncertainty of the period; None: the period is nominal
     averaging_window_s: float | None = None  #: the part of each period that the sensor sees; None: unknown
     update_jitter_s: float | None = None  #: the mean difference in lateness between two updates; None: unknown
+    class_u_share: float | None = None  #: relative standard uncertainty that the meter's maker states; None: unknown
 
     @property
     def unseen(self) -> float:
@@ -55,11 +57,19 @@ class Window(Frozen):
     end_at_ns: int
     started_at_utc: AwareDatetime
     units: int | None = None  #: units of work done in the window
+    batches: int | None = None  #: the steps of work that followed each other in the window, each like the last
 
     @property
     def duration_s(self) -> float:
         """The seconds from begin to end."""
         return (self.end_at_ns - self.begin_at_ns) / 1e9
+
+
+class Budget(Frozen):
+    """The standard uncertainties in J that an energy is made of, by component; empty where they are unknown."""
+
+    gross: dict[Component, float] = Field(default_factory=dict)
+    net: dict[Component, float] = Field(default_factory=dict)
 
 
 class Measurement(Frozen):
@@ -82,6 +92,17 @@ class Measurement(Frozen):
     temperature_c: float | None = None
     clock_hz: float | None = None
     flags: tuple[Flag, ...] = ()
+    budget: Budget = Budget()
+
+    @property
+    def gross_budget(self) -> Mapping[Component, float]:
+        """The components of the standard uncertainty of gross_j, in J; empty where they are unknown."""
+        return self.budget.gross
+
+    @property
+    def net_budget(self) -> Mapping[Component, float]:
+        """The components of the standard uncertainty of net_j, in J; empty where they are unknown."""
+        return self.budget.net
 
 
 class Epoch(Frozen):

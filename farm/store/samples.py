@@ -35,6 +35,8 @@ _SAMPLES = select(
     t.trial.c.simulated,
     t.sweep.c.imported,
 ).select_from(_JOINED)
+_FIGURES = len(fields(SampleFigures))
+_ENERGIES = ("gross_j", "gross_u_j", "gross_shared_u_j", "net_j", "net_u_j", "net_shared_u_j")
 _ORDER = (t.sweep.c.submitted_at, t.sweep.c.id, t.job.c.ordinal, t.trial.c.attempt, t.sample.c.part)
 
 
@@ -96,8 +98,9 @@ def _trial_flags(connection: Connection, sweep_ids: Collection[str]) -> Mapping[
 
 def _sample(row: Sequence[Any]) -> Sample:
     """Build a sample from the columns in their order; values that are not plain are decoded."""
-    domain, part, own, device, unit, units, s, gross, gross_u, net, net_u, idle, quality, flags, *identity = row
-    sweep, job, trial, repetition, point, *rest = identity
+    domain, part, own, device, unit, units, s, *energies, idle, quality, flags = row[:_FIGURES]
+    gross, gross_u, gross_shared_u, net, net_u, net_shared_u = energies
+    sweep, job, trial, repetition, point, *rest = row[_FIGURES:]
     return Sample(
         _domain(domain),
         None if part == t.WHOLE else part,
@@ -108,8 +111,10 @@ def _sample(row: Sequence[Any]) -> Sample:
         s,
         gross,
         gross_u,
+        gross_shared_u,
         net,
         net_u,
+        net_shared_u,
         idle,
         _quality(quality),
         _flags(flags),
@@ -143,5 +148,5 @@ def _flags(text: str) -> tuple[Flag, ...]:
 
 def _unmetered(sample: Sample, domain: Domain, flags: Sequence[str]) -> Sample:
     """Build the sample of a trial in a domain that was not metered."""
-    unknown: dict[str, Any] = dict.fromkeys(("gross_j", "gross_u_j", "net_j", "net_u_j", "idle_w", "quality"))
+    unknown: dict[str, Any] = dict.fromkeys((*_ENERGIES, "idle_w", "quality"))
     return replace(sample, domain=domain, own_device=False, flags=tuple(Flag(f) for f in sorted(flags)), **unknown)

@@ -212,6 +212,7 @@ class Window(Row, table=True):
     end_at_ns: int = Field(sa_type=BigInteger)
     started_at_utc: datetime = Field(sa_type=UtcDateTime)
     units: int | None = Field(sa_type=BigInteger)
+    batches: int | None = Field(sa_type=BigInteger)
 
 
 class Measurement(Row, table=True):
@@ -242,6 +243,7 @@ class Measurement(Row, table=True):
     temperature_c: float | None
     clock_hz: float | None
     flags: list[str] = Field(sa_type=Json)
+    budget: dict[str, Any] = Field(sa_type=Json)  #: by gross and net: standard uncertainties in J, by component
 
 
 class Sample(Row, table=True):
@@ -259,8 +261,10 @@ class Sample(Row, table=True):
     duration_s: float | None
     gross_j: float | None
     gross_u_j: float | None
+    gross_shared_u_j: float | None
     net_j: float | None
     net_u_j: float | None
+    net_shared_u_j: float | None
     idle_w: float | None
     quality: Quality | None = Field(sa_type=Text)
     flags: str  #: the sorted flags, joined by semicolons

@@ -79,6 +79,7 @@ VIEWS: Mapping[str, Mapping[str, str]] = {
         "clock_hz": "",
         "machine_id": "hash of name and hardware",
         "failure": "how the trial failed: then these joules are of a part of its work",
+        "budget": "standard uncertainties in J, as JSON: gross and net, by component",
     },
     "v_sample": {
         **_IDENTITY,
@@ -93,8 +94,10 @@ VIEWS: Mapping[str, Mapping[str, str]] = {
         "duration_s": "length of those windows",
         "gross_j": "gross joules of those windows",
         "gross_u_j": "standard uncertainty of gross_j",
+        "gross_shared_u_j": "the part of gross_u_j that all trials of the machine share",
         "net_j": "net joules of those windows",
         "net_u_j": "standard uncertainty of net_j",
+        "net_shared_u_j": "the part of net_u_j that all trials of the machine share",
         "idle_w": "power of the loaded model while it waits",
         "quality": f"the worst quality of those windows: {_JOULES['quality']}",
         "flags": "flags of those windows and the trial, joined by semicolons",

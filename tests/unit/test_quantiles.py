@@ -3,13 +3,13 @@
 from math import inf
 
 import pytest
-from scipy import stats
+from scipy import special, stats
 
-from farm.analysis.quantiles import most_heads, normal, normal_quantile, t_quantile
+from farm.analysis.quantiles import digamma, most_heads, normal, normal_quantile, t_quantile, trigamma
 
 
-@pytest.mark.parametrize("freedom", [1, 2, 3, 4, 5, 9, 46, 47, 1000, 37_599])
-def test_quantiles_of_students_t(freedom: int) -> None:
+@pytest.mark.parametrize("freedom", [1, 1.3, 2, 2.7, 3, 4, 5, 9.5, 46, 47, 1000, 37_599, inf])
+def test_quantiles_of_students_t(freedom: float) -> None:
     assert t_quantile(0.975, freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=1e-11)
 
 
@@ -29,3 +29,9 @@ def test_the_normal_distribution(z: float) -> None:
 
 def test_a_certain_event_has_no_finite_quantile() -> None:
     assert (normal_quantile(0.0), normal_quantile(1.0)) == (-inf, inf)
+
+
+@pytest.mark.parametrize("x", [0.5, 1, 1.5, 7.2, 40])
+def test_derivatives_of_the_gamma_function(x: float) -> None:
+    assert digamma(x) == pytest.approx(special.digamma(x), rel=1e-10)
+    assert trigamma(x) == pytest.approx(special.polygamma(1, x), rel=1e-10)

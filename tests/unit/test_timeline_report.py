@@ -27,7 +27,8 @@ def row(model: str, net_j: float = 1.0, batch_size: int = 8, repetition: int = 0
     trial = f"{model}{batch_size}.{repetition}"
     known: dict[str, Any] = {
         "sweep": "abcdef012345", "part": None,
-        "own_device": True, "gross_u_j": None, "idle_w": None, "job": trial, "trial": trial, "machine": "lab1",
+        "own_device": True, "gross_u_j": None, "gross_shared_u_j": None,
+        "net_shared_u_j": 0.0, "idle_w": None, "job": trial, "trial": trial, "machine": "lab1",
         "hardware_class": "cpu-2", "environment": "env", "repetition": repetition, "factors": point,
         "device": "cpu", "domain": Domain.CPU, "unit": "image", "units": IMAGES, "duration_s": 2.0,
         "gross_j": IMAGES * (net_j + 1), "net_j": IMAGES * net_j, "net_u_j": IMAGES * 0.001, "quality": Quality.COUNTER,

@@ -90,7 +90,7 @@ def _measurement(is_sqlite: bool) -> str:
             m.domain, m.quality, m.source, m.gross_j, m.baseline_w, m.net_j, m.net_j_low, m.net_j_high, m.mean_w,
             m.temperature_c, {_names(is_sqlite, "t.flags", "m.flags")} AS flags, t.simulated, s.imported,
             m.gross_u_j, m.baseline_bare_w, m.baseline_context_w, m.clock_hz, mc.id AS machine_id,
-            t.failure_kind AS failure
+            t.failure_kind AS failure, m.budget
         FROM {_JOINED}
             JOIN "window" w ON w.trial_id = t.id
             JOIN measurement m ON m.trial_id = w.trial_id AND m.window_kind = w.kind AND m.window_index = w."index"
@@ -103,8 +103,8 @@ _SAMPLE = f"""
         carbon_g_per_kwh * gross_j / nullif(units, 0) / 3.6e6 AS carbon_g_per_unit
     FROM (
         SELECT {_IDENTITY}, j.target, j.block, sm.device, sm.domain, nullif(sm.part, {WHOLE}) AS part, sm.own_device,
-            sm.unit, sm.units, sm.duration_s, sm.gross_j, sm.gross_u_j, sm.net_j, sm.net_u_j, sm.idle_w, sm.quality,
-            sm.flags, t.carbon_g_per_kwh, t.simulated, s.imported, sm.valid
+            sm.unit, sm.units, sm.duration_s, sm.gross_j, sm.gross_u_j, sm.gross_shared_u_j, sm.net_j, sm.net_u_j,
+            sm.net_shared_u_j, sm.idle_w, sm.quality, sm.flags, t.carbon_g_per_kwh, t.simulated, s.imported, sm.valid
         FROM {_JOINED} JOIN sample sm ON sm.trial_id = t.id
     ) x
 """
