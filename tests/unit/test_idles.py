@@ -39,14 +39,14 @@ def control(
 
 def test_idles_are_learnt_with_their_temperature_and_what_was_loaded() -> None:
     idles = Idles()
-    assert idles.is_empty
+    assert idles.is_new
     windows = [window(WindowKind.IDLE_BEFORE, 1, 6), window(WindowKind.CONTEXT_IDLE, 7, 12)]
     assert idles.learn(ALEXNET, windows, board(0, 13, 50.0, 30.0), is_disturbed=False) == []
     assert [(i.loaded, i.temperature_c, i.warmest_c) for i in idles.baselines.idles] == [
         ("", 30.0, 30.0), ("inference alexnet", 30.0, 30.0),
     ]  # fmt: skip
     assert idles.baselines.bare()[POWER].mean_w == pytest.approx(50.0)
-    assert not idles.is_empty
+    assert not idles.is_new
     assert idles.rest is not None
     assert idles.rest.power_w == 50.0
 
