@@ -103,7 +103,7 @@ class WindowKind(StrEnum):
 class Flag(StrEnum):
     """A reason to doubt a trial."""
 
-    ALIAS_RISK = "alias_risk"  #: batches may run in step with the sensor: this or a later trial adds random pauses
+    ALIAS_RISK = "alias_risk"  #: batches may run in step with the sensor: so it pauses at random
     BASELINE_DRIFT = "baseline_drift"  #: the idle before and after differ
     BELOW_NOISE = "below_noise"  #: the net energy is within its uncertainty: a bound, not a value
     CONTAMINATED = "contaminated"  #: other programs used the machine
