@@ -115,7 +115,7 @@ class Flag(StrEnum):
     RESUMED = "resumed"  #: the training continued from a checkpoint: the joules before it are in no window
     SATURATED = "saturated"  #: requests came faster than they can be served: the queue grew without bound
     THROTTLED = "throttled"  #: heat, a power brake or the hardware lowered the clock
-    TOO_SHORT = "too_short"  #: the window is too short for the meter's update period
+    TOO_SHORT = "too_short"  #: the window is too short for the meter's update period, or its guards for its average
 
     @property
     def is_note(self) -> bool:
