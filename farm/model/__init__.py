@@ -22,12 +22,24 @@ from farm.model.status import (
     WaitCount,
     Waiting,
 )
-from farm.model.trials import Epoch, Failure, Measurement, Reading, Requests, Trace, TraceReport, TrialReport, Window
+from farm.model.trials import (
+    Budget,
+    Epoch,
+    Failure,
+    Measurement,
+    Reading,
+    Requests,
+    Trace,
+    TraceReport,
+    TrialReport,
+    Window,
+)
 from farm.model.words import (
     CPU_RATING,
     SEARCH_FACTORS,
     UNKNOWN_HARDWARE,
     Baseline,
+    Component,
     Domain,
     FailureKind,
     Flag,
@@ -49,10 +61,12 @@ __all__ = [
     "UNKNOWN_HARDWARE",
     "Asked",
     "Baseline",
+    "Budget",
     "CarbonFactor",
     "CarbonSource",
     "Check",
     "Claim",
+    "Component",
     "Condition",
     "Domain",
     "Epoch",

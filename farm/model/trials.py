@@ -1,12 +1,13 @@
 """Measurements, from a meter's reading to the report of a trial."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Self
 
 from pydantic import AwareDatetime, Field, JsonValue, model_validator
 
 from farm.model.carbon import CarbonFactor
-from farm.model.words import Domain, FailureKind, Flag, Frozen, Quality, Stopped, WindowKind
+from farm.model.words import Component, Domain, FailureKind, Flag, Frozen, Quality, Stopped, WindowKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,13 @@ class Reading:
     temperature_c: float | None = None
     clock_hz: float | None = None
     throttle_reasons: int | None = None  #: NVML's clock event reasons, one bit each
+    #: The value was published within half of this time of `at_ns`, as polling saw it change; None: it is of any age.
+    tick_step_s: float | None = None
+
+    @property
+    def is_tick(self) -> bool:
+        """Whether the value was published at `at_ns`, to within half the polling step: it has no age."""
+        return self.tick_step_s is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +41,7 @@ class Trace:
     update_period_u_s: float | None = None  #: standard uncertainty of the period; None: the period is nominal
     averaging_window_s: float | None = None  #: the part of each period that the sensor sees; None: unknown
     update_jitter_s: float | None = None  #: the mean difference in lateness between two updates; None: unknown
+    class_u_share: float | None = None  #: relative standard uncertainty that the meter's maker states; None: unknown
 
     @property
     def unseen(self) -> float:
@@ -49,11 +58,19 @@ class Window(Frozen):
     end_at_ns: int
     started_at_utc: AwareDatetime
     units: int | None = None  #: units of work done in the window
+    batches: int | None = None  #: the steps of work that followed each other in the window, each like the last
 
     @property
     def duration_s(self) -> float:
         """The seconds from begin to end."""
         return (self.end_at_ns - self.begin_at_ns) / 1e9
+
+
+class Budget(Frozen):
+    """The standard uncertainties in J that an energy is made of, by component; empty where they are unknown."""
+
+    gross: dict[Component, float] = Field(default_factory=dict)
+    net: dict[Component, float] = Field(default_factory=dict)
 
 
 class Measurement(Frozen):
@@ -76,6 +93,17 @@ class Measurement(Frozen):
     temperature_c: float | None = None
     clock_hz: float | None = None
     flags: tuple[Flag, ...] = ()
+    budget: Budget = Budget()
+
+    @property
+    def gross_budget(self) -> Mapping[Component, float]:
+        """The components of the standard uncertainty of gross_j, in J; empty where they are unknown."""
+        return self.budget.gross
+
+    @property
+    def net_budget(self) -> Mapping[Component, float]:
+        """The components of the standard uncertainty of net_j, in J; empty where they are unknown."""
+        return self.budget.net
 
 
 class Epoch(Frozen):
@@ -148,7 +176,7 @@ class TrialReport(Frozen):
     windows: tuple[Window, ...] = ()
     measurements: tuple[Measurement, ...] = ()
     traces: tuple[TraceReport, ...] = ()
-    latencies_s: tuple[float, ...] = ()  #: the duration of every batch of the latency pass
+    latencies_s: tuple[float, ...] = ()  #: the duration of each batch that was timed
     requests: tuple[Requests, ...] = ()  #: the requests that a live trial served
     epochs: tuple[Epoch, ...] = ()  #: the epochs of a training
     stopped: Stopped | None = None  #: None: the training ran to its last epoch, or the trial was no training

@@ -52,12 +52,15 @@ class Measure(Frozen):
     windows: PositiveInt | None = Field(None, description="measure windows in a trial")
     min_iterations: PositiveInt | None = Field(None, description="fewest batches in a measure window")
     idle_s: Seconds | None = Field(None, description="idle before and after a trial in seconds")
-    cool_down_max_s: SecondsOrZero | None = Field(None, description="longest wait for a warm GPU before an idle")
+    control_every: PositiveInt | None = Field(None, description="trials for each idle before a trial; 1: around each")
+    cool_down_max_s: SecondsOrZero | None = Field(None, description="longest wait for the GPU's power to fall to rest")
     context_idle_s: Seconds | None = Field(None, description="idle with the model loaded in seconds")
     warmup_s: Seconds | None = Field(None, description="shortest warm-up in seconds")
     warmup_max_s: Seconds | None = Field(None, description="longest warm-up in seconds")
-    latency_s: Seconds | None = Field(None, description="latency pass in seconds")
-    latency_max_batches: PositiveInt | None = Field(None, description="most batches in the latency pass")
+    latency_s: SecondsOrZero | None = Field(
+        None, description="pass that times each batch in seconds; 0: batches are timed in the measure windows"
+    )
+    latency_max_batches: PositiveInt | None = Field(None, description="most batches whose times a trial keeps")
     guard_s: SecondsOrZero | None = Field(None, description="settled idle either side of a measure window")
     poll_period_s: Seconds | None = Field(None, description="period of the power trace in seconds")
 

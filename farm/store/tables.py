@@ -218,6 +218,7 @@ class Window(Row, table=True):
     end_at_ns: int = Field(sa_type=BigInteger)
     started_at_utc: datetime = Field(sa_type=UtcDateTime)
     units: int | None = Field(sa_type=BigInteger)
+    batches: int | None = Field(sa_type=BigInteger)
 
 
 class Measurement(Row, table=True):
@@ -248,6 +249,7 @@ class Measurement(Row, table=True):
     temperature_c: float | None
     clock_hz: float | None
     flags: list[str] = Field(sa_type=Json)
+    budget: dict[str, Any] = Field(sa_type=Json)  #: by gross and net: standard uncertainties in J, by component
 
 
 class Sample(Row, table=True):
@@ -293,7 +295,7 @@ class Trace(Row, table=True):
 
 
 class Latency(Row, table=True):
-    """The duration of every batch of the latency pass."""
+    """The duration of each batch that was timed."""
 
     __tablename__ = "latency"
 

@@ -104,7 +104,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextlib.contextmanager
 def running(
-    measure: MeasureSettings, point: Point, sensor_period_s: float | None = None, jitter: bool = False
+    measure: MeasureSettings, point: Point, sensor_period_s: float | None = None, jitter: bool | None = None
 ) -> Iterator[tuple[protocol.Channel, TrialEvents]]:
     """A trial in a thread, started, and the supervisor's end of its line; joined at the end."""
     spec = job_spec(point=point, measure=measure, seed=7)
@@ -128,7 +128,10 @@ def running(
 
 
 def run_trial(
-    measure: MeasureSettings = MEASURE, sensor_period_s: float | None = None, jitter: bool = False, **point: str | int
+    measure: MeasureSettings = MEASURE,
+    sensor_period_s: float | None = None,
+    jitter: bool | None = None,
+    **point: str | int,
 ) -> TrialEvents:
     """Answer a trial to its end."""
     trial_of = running(measure, {"device": "cpu", **point}, sensor_period_s, jitter)
@@ -137,7 +140,9 @@ def run_trial(
             for line in channel.feed():
                 event = protocol.EVENT.validate_json(line)
                 events.events.append(event)
-                if isinstance(event, protocol.Edge):
+                if isinstance(event, protocol.Settle):
+                    channel.send(protocol.Go())
+                elif isinstance(event, protocol.Edge):
                     heard_ns = time.monotonic_ns()
                     events.steps_at_edges.append(Fake.last.steps)
                     events.pending_at_edges.append(Fake.last.pending)
@@ -214,6 +219,33 @@ def test_a_window_does_not_synchronize_each_batch() -> None:
     assert len(set(latencies)) == len(latencies) == MEASURE.min_iterations
 
 
+def test_without_a_latency_pass_each_batch_is_timed_in_the_measure_windows() -> None:
+    events = run_trial(MEASURE.model_copy(update={"latency_s": 0.0}))
+    assert WindowKind.LATENCY not in [window.kind for window in events.windows]
+    measured = [window for window in events.windows if window.kind is WindowKind.MEASURE]
+    assert len(events.latencies_s) == sum((window.units or 0) // UNITS for window in measured)
+    assert min(events.latencies_s) >= 0.001  # the sleep of a batch
+    assert sum(events.latencies_s) <= sum(window.duration_s for window in measured)
+    assert [event for event in events.events if isinstance(event, protocol.Doubt)] == []
+
+
+def test_the_times_of_the_first_batches_are_kept_and_a_note_says_so() -> None:
+    events = run_trial(MEASURE.model_copy(update={"latency_s": 0.0, "latency_max_batches": 5}))
+    assert len(events.latencies_s) == 5
+    (doubt,) = [event for event in events.events if isinstance(event, protocol.Doubt)]
+    assert doubt.flag is None
+    assert doubt.note.startswith("not all batches were timed: the first 5 are (latency_max_batches)")
+
+
+def test_batches_that_are_too_short_are_timed_in_a_pass_only() -> None:
+    Fake.on_step = lambda _: None
+    events = run_trial(MEASURE.model_copy(update={"latency_s": 0.0}))
+    assert not [event for event in events.events if isinstance(event, protocol.Latencies)]
+    (doubt,) = [e for e in events.events if isinstance(e, protocol.Doubt) and e.flag is None]
+    assert doubt.note.startswith("no batch was timed: ")
+    assert "latency_s adds a pass that times them" in doubt.note
+
+
 def test_the_latency_pass_ends_at_its_limit() -> None:
     events = run_trial(MEASURE.model_copy(update={"latency_s": 60.0, "latency_max_batches": 4}))
     assert len(events.latencies_s) == 4
@@ -252,7 +284,7 @@ class Batches:
 def run_batches(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Batches]:
     """Run a trial on a device that there need not be."""
 
-    def run(device: str = "cpu", *, is_risk: bool = False, jitter: bool = False) -> Batches:
+    def run(device: str = "cpu", *, is_risk: bool = False, jitter: bool | None = None) -> Batches:
         synchronized: list[int] = []
         pauses_s: list[float] = []
 
@@ -287,16 +319,18 @@ def test_batches_that_may_run_in_step_with_the_sensor_are_followed_by_pauses(
 def test_a_trial_that_must_pause_does_so_whatever_its_batches_last(run_batches: Callable[..., Batches]) -> None:
     batches = run_batches("cuda:0", jitter=True)
     (note,) = batches.doubts
-    assert note.startswith("an earlier trial of this point")
+    assert note.startswith("the first trial of this point paused")
     assert batches.were_waited_for
     assert batches.pauses_s
 
 
-@pytest.mark.parametrize(("device", "is_risk"), [("cuda:0", False), ("cpu", True)])
-def test_off_the_step_or_off_the_gpu_nothing_pauses(
-    device: str, is_risk: bool, run_batches: Callable[..., Batches]
+@pytest.mark.parametrize(
+    ("device", "is_risk", "jitter"), [("cuda:0", False, None), ("cpu", True, None), ("cuda:0", True, False)]
+)
+def test_off_the_step_or_off_the_gpu_or_after_a_trial_that_did_not_nothing_pauses(
+    device: str, is_risk: bool, jitter: bool | None, run_batches: Callable[..., Batches]
 ) -> None:
-    batches = run_batches(device, is_risk=is_risk)
+    batches = run_batches(device, is_risk=is_risk, jitter=jitter)
     assert (batches.doubts, batches.pauses_s) == ([], [])
 
 
@@ -355,7 +389,7 @@ def test_a_supervisor_that_hangs_up_ends_the_trial_quietly(edges: int, capsys: p
     with running(MEASURE, {"device": "cpu"}) as (channel, events):
         while edges:
             for line in channel.feed():
-                if isinstance(protocol.EVENT.validate_json(line), protocol.Edge):
+                if isinstance(protocol.EVENT.validate_json(line), protocol.Edge | protocol.Settle):
                     edges -= 1
                     channel.send(protocol.Go())
     assert events.exit_status == 1

@@ -1,14 +1,17 @@
 """The uncertainty of a gross energy: what late counters, and sensors that see part of the time, leave open."""
 
 import math
+from itertools import pairwise
 from math import sqrt
 from random import Random
 from statistics import fmean, pstdev
 
 import pytest
 
+from farm.energy import gross
 from farm.energy import joules as energy
-from farm.energy.curve import Guards
+from farm.energy.curve import Sides
+from farm.energy.joules import Power
 from farm.model import Domain, Quality, Reading, Trace
 from farm.model.energies import COVERAGE_FACTOR
 
@@ -34,7 +37,7 @@ def sensor(powers_w: list[float], averaging_s: float | None) -> Trace:
 
 def gross_u_j(counted: Trace, polled: Trace | None = None) -> float:
     begin_ns, end_ns = round(0.3 * S), counted.readings[-1].at_ns - round(0.3 * S)
-    found = energy.window_energy(counted, begin_ns, end_ns, Guards(0.25, IDLE_W), polled)
+    found = gross.window_energy(counted, begin_ns, end_ns, Sides(IDLE_W, IDLE_W, 0.25), polled)
     assert found is not None
     assert found.j == pytest.approx(LOAD_W * (end_ns - begin_ns) / S)
     return found.u_j
@@ -83,7 +86,7 @@ def test_of_a_counter_that_publishes_a_little_late_the_spread_is_charged(latest_
 def test_the_interval_leaves_out_a_rare_period_only(apart_s: float, latest_s: float) -> None:
     u_s = gross_u_j(counter(apart_s, 0.0, jitter_s=latest_s / 3)) / IDLE_W
     held = fmean(abs(d) <= 1.05 * COVERAGE_FACTOR * u_s for d in differences_s(apart_s, latest_s))
-    assert held >= 1 - 1.2 * energy.RARE
+    assert held >= 1 - 1.2 * gross.RARE
 
 
 @pytest.mark.parametrize(("period_u_s", "jitter_s"), [(None, 0.0), (0.0, None), (1e-3, 0.0), (0.0, 0.03)])
@@ -155,3 +158,15 @@ def test_a_counter_without_a_power_sensor_beside_it_has_its_steps_only() -> None
     alone = gross_u_j(counter(10.6, 0.0, 0.025))
     told_nothing = Trace(Domain.GPU, "power", Quality.SAMPLED, PERIOD_S, (), None, 0.025)
     assert gross_u_j(counter(10.6, 0.0, 0.025), told_nothing) == alone > 0
+
+
+def test_the_idle_during_the_work_is_one_more_that_wanders() -> None:
+    random = Random(6)
+    idles_w = [random.gauss(0.0, 1.0) for _ in range(3000)]
+    moved_w = sqrt(fmean((b - a) ** 2 for a, b in pairwise(idles_w[:21]))) / sqrt(2)
+    for count in (1, 2):
+        u_w = energy.wander_u_w([Power(50.0, 0.0, wander_u_w=moved_w)] * count)
+        errors_w = [
+            fmean(idles_w[i : i + count]) - idles_w[i + count] for i in range(0, len(idles_w) - count, count + 1)
+        ]
+        assert 0.92 <= fmean(abs(error_w) <= COVERAGE_FACTOR * u_w for error_w in errors_w) <= 0.99

@@ -1,8 +1,8 @@
 """The protocol between supervisor and trial: JSON, one message a line, over a socket of its own.
 
-The supervisor sends `Start`, the trial sends events. After `Edge` the trial waits until the supervisor sends `Go`, so
-the meters are read while the device is settled and idle. A trial ends with `Done` or `Failed`;
-a socket that closes without either means that its process died.
+The supervisor sends `Start`, the trial sends events. After `Edge` or `Settle` the trial waits until the supervisor
+sends `Go`, so the meters are read while the device is settled and idle. A trial ends with `Done` or `Failed`; a socket
+that closes without either means that its process died.
 """
 
 import socket
@@ -22,13 +22,13 @@ class Start(Frozen):
     meter_period_s: float | None = None  #: time between two values of the meter that gives the joules; None: unknown
     sensor_period_s: float | None = None  #: time between two values of the power sensor; None: unknown
     sensor_window_s: float | None = None  #: the part of each period that the sensor sees; None: unknown
-    jitter: bool = False  #: pause at random: an earlier trial of this point may have run in step with the sensor
+    jitter: bool | None = None  #: whether the first trial of this point paused at random; None: this is the first one
     #: The file to resume from, where it exists, and to save to; None: the job is not resumable.
     checkpoint: str | None = None
 
 
 class Go(Frozen):
-    """Supervisor to trial: the meters are read, go on."""
+    """Supervisor to trial: the meters are read, or the board is at rest: go on."""
 
     type: Literal["go"] = "go"
 
@@ -49,6 +49,12 @@ class Edge(Frozen):
     type: Literal["edge"] = "edge"
 
 
+class Settle(Frozen):
+    """Trial to supervisor: the next window needs a board at rest; answered by `Go`."""
+
+    type: Literal["settle"] = "settle"
+
+
 class Closed(Frozen):
     """Trial to supervisor: a window is over."""
 
@@ -57,7 +63,7 @@ class Closed(Frozen):
 
 
 class Latencies(Frozen):
-    """Trial to supervisor: the duration of every batch of the latency pass."""
+    """Trial to supervisor: the duration of each batch that was timed."""
 
     type: Literal["latencies"] = "latencies"
     values_s: tuple[float, ...]
@@ -106,7 +112,8 @@ class Failed(Frozen):
 
 
 Event = Annotated[
-    Facts | Edge | Closed | Latencies | Served | Trained | Ended | Doubt | Done | Failed, Field(discriminator="type")
+    Facts | Edge | Settle | Closed | Latencies | Served | Trained | Ended | Doubt | Done | Failed,
+    Field(discriminator="type"),
 ]
 Order = Annotated[Start | Go, Field(discriminator="type")]
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)

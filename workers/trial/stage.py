@@ -17,9 +17,10 @@ class SupervisorGone(Exception):
 
 @dataclass
 class Tally:
-    """The units done in a window; None where the window does no work."""
+    """The units and batches done in a window; None where the window does no work, or work that does not repeat."""
 
     units: int | None = None
+    batches: int | None = None
 
 
 class Line:
@@ -45,6 +46,11 @@ class Line:
     def edge(self) -> None:
         """Wait until the meters are read."""
         self.send(protocol.Edge())
+        self.receive()
+
+    def settle(self) -> None:
+        """Wait until the board is at rest, as its supervisor sees it."""
+        self.send(protocol.Settle())
         self.receive()
 
 
@@ -81,13 +87,15 @@ class Stage:
             end_at_ns=end_ns,
             started_at_utc=started,
             units=tally.units,
+            batches=tally.batches,
         )
         self.line.send(protocol.Closed(window=window))
 
     def settle(self) -> None:
-        """Wait until the GPU's meters have published what ran before: the next edge reads idle alone."""
+        """Wait until the GPU's meters have published what ran before, and its power is back at rest."""
         if self.start.meter_period_s is not None:
             time.sleep(self.measure.guard_s)
+            self.line.settle()
 
     def _out_of_step_s(self, read_ns: int, guard_s: float) -> float:
         """Return the time missing to a whole number of the meter's periods since the last reading, a guard from now.
