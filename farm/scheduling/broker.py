@@ -37,6 +37,8 @@ _REDIS_OPTIONS: dict[str, Any] = {
     "socket_connect_timeout": 5,  # so that an unreachable broker is reported soon
     "socket_keepalive": True,  # nothing is sent while a trial runs: a router would forget the connection
     "health_check_interval": 10,  # an idle connection is tried before it is used again
+    "unacked_restore_interval": 3600,  # of no use without `ack_emulation`: an idle worker wakes up less often
+    "reauth_check_interval": 3600,  # of no use without passwords that change
     "polling_interval": 5,  # the longest wait of one BRPOP: an idle worker wakes up less often
     "priority_steps": list(range(10)),  # a sweep's priority is the broker's priority, 0 is the highest
     "queue_order_strategy": "round_robin",  # among queues of one priority: `any` cannot starve this machine's queue

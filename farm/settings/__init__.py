@@ -244,7 +244,15 @@ class Settings(BaseSettings):
     @property
     def silent_s(self) -> float:
         """The seconds without a heartbeat after which a machine is silent."""
-        return 3 * self.heartbeat_s
+        return self.idle_heartbeat_s + 2 * self.heartbeat_s
+
+    @property
+    def idle_heartbeat_s(self) -> float:
+        """The seconds between two heartbeats of an idle worker: it holds no lease, and its machine is being compared.
+
+        They keep its machine present for the controller.
+        """
+        return max(self.heartbeat_s, min(3 * self.heartbeat_s, 15.0))
 
     @property
     def allowed_models(self) -> tuple[str, ...]:

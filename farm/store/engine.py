@@ -9,7 +9,19 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Self
 
-from sqlalchemy import URL, ColumnElement, Connection, Engine, Table, create_engine, event, func, literal, make_url
+from sqlalchemy import (
+    URL,
+    ColumnElement,
+    Connection,
+    Engine,
+    Table,
+    bindparam,
+    create_engine,
+    event,
+    func,
+    literal,
+    make_url,
+)
 from sqlalchemy.exc import ArgumentError
 
 from farm.model.errors import InputError, StoreUnavailable, redacted
@@ -74,10 +86,10 @@ class Database:
             yield connection
 
     def now(self, plus_s: float = 0.0) -> ColumnElement[datetime]:
-        """Return the time that leases follow: the server's on PostgreSQL, this machine's on SQLite."""
+        """Return the time when a statement runs, by the clock of leases: PostgreSQL's, or this machine's on SQLite."""
         shift = timedelta(seconds=plus_s)
         if self.is_sqlite:
-            return literal(datetime.now(UTC) + shift, UtcDateTime())
+            return bindparam(None, callable_=lambda: datetime.now(UTC) + shift, type_=UtcDateTime())
         return func.now() + literal(shift)
 
     def insert(self, table: Table) -> "sqlite.Insert | postgresql.Insert":

@@ -26,6 +26,7 @@ WITHIN_S = 60.0
 #: A worker that says what it hears instead of measuring; a job named `nap` takes until it is interrupted.
 LISTENER = """
 import logging, threading
+from kombu.asynchronous import get_event_loop
 from farm.settings import Settings
 from workers.agent import consumer, main
 
@@ -43,6 +44,9 @@ class Member:
 
     def serve(self, job: str, attempt: int) -> None:
         print(job, attempt, flush=True)
+        if job == "timers":
+            queue = get_event_loop().timer.queue
+            print({entry.fun.__name__ for _, _, entry in queue if not entry.canceled}, flush=True)
         if job == "nap":
             over.wait(60)
             print("woken", flush=True)
@@ -303,6 +307,18 @@ def test_a_stopping_worker_finishes_its_job_and_takes_no_other(number: int, sett
         assert out.read() == "woken\n"
         assert process.wait(WITHIN_S) == 0
     assert Publisher(settings).depth(QUEUE) == 1
+
+
+def test_on_redis_an_idle_worker_does_not_look_for_queues_to_renew(redis_url: str, tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, broker_url=redis_url)
+    with listener(settings) as (process, output):
+        Publisher(settings).publish(messages("timers"))
+        assert output.readline() == "timers 0\n"
+        timers = output.readline()
+        assert "maybe_check_brpop_health" in timers
+        assert "maybe_refresh_binding_expiry" not in timers
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(WITHIN_S) == 0
 
 
 def test_an_idle_worker_leaves_when_stopped(settings: Settings) -> None:

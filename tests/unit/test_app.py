@@ -1,6 +1,7 @@
 """The worker's task: a message is answered once, and no report gets lost."""
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from farm import __version__
-from farm.model import FailureKind, JobState, TrialReport
+from farm.model import FailureKind, JobState, MachineState, TrialReport
 from farm.model.errors import FarmError, InputError, StoreUnavailable
+from farm.settings import Settings
 from farm.store import Store
-from tests.contract.store_records import ANNE, BERT, SWEEP, claim, counts, job_id, new_job, record, report
+from tests.contract.store_records import ANNE, BERT, MACHINE, SWEEP, claim, counts, job_id, new_job, record, report
 from tests.workers import SOON_S, Bench, running_bench, wait_until
 from workers.agent import worker as app
 from workers.supervisor.lock import machine_lock
@@ -48,6 +50,41 @@ def test_a_message_consumed_twice_is_measured_once(bench: Bench) -> None:
 def test_a_worker_that_starts_is_seen(bench: Bench) -> None:
     (machine,) = bench.store.machines()
     assert (machine.owner, machine.version) == (str(ANNE), __version__)
+
+
+@pytest.fixture
+def resting(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """A worker that by itself would not send a heartbeat within the test."""
+    monkeypatch.setattr(Settings, "idle_heartbeat_s", 3600.0)
+    bench.worker.close()
+    bench.worker = bench.new_worker()
+    bench.worker.start()
+    time.sleep(10 * bench.settings.heartbeat_s)
+    return bench
+
+
+def test_a_resting_worker_that_gets_a_message_sends_heartbeats_again(resting: Bench) -> None:
+    seen: list[str | None] = []
+
+    def during(_: Stop) -> None:
+        wait_until(lambda: resting.store.machines()[0].running_job)
+        seen.append(resting.store.machines()[0].running_job)
+
+    resting.runner.during = during
+    resting.worker.serve(job_id(0), 0)
+    assert seen == [job_id(0)]
+
+
+def test_a_worker_whose_report_waits_does_not_rest(resting: Bench) -> None:
+    assert resting.worker._may_rest()
+    resting.spool.put(report(job_id(0), 1))
+    assert not resting.worker._may_rest()
+
+
+def test_a_paused_worker_does_not_rest(resting: Bench) -> None:
+    resting.store.assign(MACHINE.name, MachineState.PAUSED)
+    resting.worker._refresh_state()
+    assert not resting.worker._may_rest()
 
 
 def test_the_machine_shows_what_it_runs(bench: Bench) -> None:
@@ -192,8 +229,8 @@ def test_a_cancel_reaches_the_running_trial(bench: Bench) -> None:
 
 def test_a_trial_whose_job_another_worker_has_is_broken_off_and_not_stored(bench: Bench) -> None:
     def during(stop: Stop) -> None:
-        bench.store.lose(ANNE)
-        assert claim(bench.store, job_id(0), 1, BERT) is not None
+        # A heartbeat between the two takes the job back.
+        wait_until(lambda: bench.store.lose(ANNE) and claim(bench.store, job_id(0), 1, BERT))
         assert stop.wait(SOON_S)
         assert stop.failure is not None
         assert stop.failure.kind == FailureKind.LOST

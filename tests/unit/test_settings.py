@@ -6,6 +6,7 @@ import pytest
 
 from farm.model.errors import InputError
 from farm.settings import load_settings
+from farm.store import PRESENT_S
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,17 @@ def test_one_late_beat_keeps_the_lease(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FARM_LEASE_S", "8")
     monkeypatch.setenv("FARM_HEARTBEAT_S", "4")
     assert load_settings().heartbeat_s == 4
+
+
+@pytest.mark.parametrize(("heartbeat_s", "idle_s", "silent_s"), [(1, 3, 5), (5, 15, 25), (30, 30, 90)])
+def test_an_idle_worker_sends_fewer_heartbeats(
+    heartbeat_s: float, idle_s: float, silent_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FARM_LEASE_S", "60")
+    monkeypatch.setenv("FARM_HEARTBEAT_S", str(heartbeat_s))
+    settings = load_settings()
+    assert (settings.idle_heartbeat_s, settings.silent_s) == (idle_s, silent_s)
+    assert settings.idle_heartbeat_s < PRESENT_S, "else the controller would think that it has left"
 
 
 @pytest.mark.parametrize("name", ["FARM_LEASE_S", "FARM_GRACE_S", "FARM_WATCHDOG_S"])

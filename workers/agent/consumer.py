@@ -1,12 +1,14 @@
 """Receive messages with Celery's consumer, and reject malformed ones before Celery acts on them."""
 
 import logging
+import threading
 from collections.abc import Callable
 from typing import Any, Literal
 
 from celery import Celery
 from celery.worker import state
 from celery.worker.consumer import Consumer
+from kombu.asynchronous import get_event_loop
 from kombu.transport import filesystem
 from kombu.transport import redis as over_redis
 from kombu.utils.json import loads
@@ -99,6 +101,13 @@ class FarmConsumer(Consumer):  # type: ignore[misc]
         # A message whose envelope is malformed counts as a lost connection: it is dropped, and Celery connects again.
         self.connection_errors: tuple[type[BaseException], ...] = (*self.connection_errors, *UNREADABLE)
 
+    def register_with_event_loop(self, hub: Any) -> None:
+        """Let an idle loop sleep: kombu looks every second for queues to renew, but the farm's never expire."""
+        super().register_with_event_loop(hub)
+        renewal = getattr(self.connection.transport.cycle, "_binding_expiry_tref", None)  # it has no public name
+        if renewal is not None:
+            renewal.cancel()
+
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], None]:
         """Build what handles each message."""
         handle = super().create_task_handler(*args, **options)
@@ -133,6 +142,13 @@ def stop_consuming() -> None:
     """End Celery's loop after the running job. Any thread or signal handler may call this."""
     if state.should_stop is None:
         state.should_stop = 0
+        loop = get_event_loop()
+        if loop is not None:  # it sleeps, and wakes up only for a call from another thread than its own
+            threading.Thread(target=loop.call_soon, args=(_wake_up,), daemon=True).start()
+
+
+def _wake_up() -> None:
+    """Do nothing: Celery's loop sees that it must stop."""
 
 
 def build(serve: Callable[[str, int], None], refuse: Callable[[str], None], settings: Settings) -> Celery:

@@ -7,33 +7,48 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from farm.model.errors import BrokerUnavailable, StoreUnavailable
+from farm.settings import Settings
 
 log = logging.getLogger(__name__)
 
-#: The watchdog asks the broker so often within its time limit.
-CHECKS = 10
+#: The watchdog asks the broker so often within its time limit; each time costs a connection.
+CHECKS = 2
 
 
 class HeartbeatThread:
-    """Calls a function periodically, and goes on after errors: a worker without heartbeats loses its job."""
+    """Calls a function periodically, and goes on after errors: a worker without heartbeats loses its job.
 
-    def __init__(self, period_s: float, send: Callable[[], None]) -> None:
-        self._period_s = period_s
+    Where the worker may rest, the next call is later, unless `hasten` is called meanwhile.
+    """
+
+    def __init__(self, settings: Settings, send: Callable[[], None], may_rest: Callable[[], bool]) -> None:
+        self._period_s = settings.heartbeat_s
+        self._rest_s = settings.idle_heartbeat_s - settings.heartbeat_s
         self._send = send
+        self._may_rest = may_rest
         self._over = threading.Event()
+        self._hastened = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
 
+    def hasten(self) -> None:
+        """End a rest: the worker has something to do."""
+        self._hastened.set()
+
     def close(self) -> None:
         """Stop the thread."""
         self._over.set()
+        self.hasten()
         self._thread.join()
 
     def _run(self) -> None:
         while not self._over.wait(self._period_s):
+            self._hastened.clear()  # before the question, so that no call is missed
+            if self._may_rest() and not self._over.is_set():
+                self._hastened.wait(self._rest_s)
             try:
                 self._send()
             except StoreUnavailable as error:

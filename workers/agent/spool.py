@@ -52,6 +52,8 @@ class Spool:
     def drain(self, store: WorkerStore) -> int:
         """Give the waiting reports to the store, oldest first, while it is reachable; returns how many it accepted."""
         accepted = 0
+        if not len(self):  # as in most heartbeats
+            return accepted
         with self._locked():
             for path in sorted(self._folder.glob("*.json"), key=lambda p: p.stat().st_mtime_ns):
                 try:
@@ -68,7 +70,7 @@ class Spool:
         return accepted
 
     def __len__(self) -> int:
-        return sum(1 for _ in self._folder.glob("*.json"))
+        return sum(path.suffix == ".json" for path in self._folder.iterdir())  # a glob takes several times as long
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

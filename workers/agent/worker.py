@@ -65,7 +65,7 @@ class Worker:
         self._owner = owner
         self._settings = settings
         self._watchdog = watchdog
-        self._heartbeat = HeartbeatThread(settings.heartbeat_s, self._send_heartbeat)
+        self._heartbeat = HeartbeatThread(settings, self._send_heartbeat, self._may_rest)
         self._running: tuple[Claim, Stop] | None = None
         self._serving = threading.Lock()  #: held while a message is handled
         self._wanted_state = MachineState.ACTIVE
@@ -120,6 +120,7 @@ class Worker:
         unreachable the worker keeps the message: no other worker would receive it before the grace time is over.
         """
         with self._serving:
+            self._heartbeat.hasten()
             while not self._handle(job, attempt) and not self._is_leaving:
                 time.sleep(PAUSED_PERIOD_S)
             while self._wanted_state is not MachineState.ACTIVE and not self._is_leaving:
@@ -162,6 +163,10 @@ class Worker:
         until_s = time.monotonic() + RETURN_WITHIN_S
         while not self._store.return_message(job, attempt) and time.monotonic() < until_s:
             time.sleep(RETURN_WITHIN_S / 20)
+
+    def _may_rest(self) -> bool:
+        """Tell whether nobody waits for the next heartbeat: no message is handled, and there is nothing to report."""
+        return not self._serving.locked() and self._wanted_state is MachineState.ACTIVE and not len(self._spool)
 
     def _send_heartbeat(self) -> None:
         running = self._running

@@ -1,11 +1,10 @@
 """Training a classification network, epoch by epoch, on images that are on its device.
 
 Batches are drawn in a seeded order that differs between epochs; the last batch may be smaller. The network that an
-epoch leaves is kept, with its training loss, until it is validated in evaluation mode.
+epoch leaves is kept, with the losses of its batches, until it is validated in evaluation mode.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from math import isfinite
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -77,7 +76,7 @@ class Training:
         self._device = torch.device("cpu")
         self._network: nn.Module = nn.Identity()
         self._train = self._validation = nothing
-        self._kept: list[tuple[dict[str, Tensor], Tensor]] = []
+        self._kept: list[tuple[dict[str, Tensor], list[Tensor]]] = []
         self._facts: dict[str, JsonValue] = {}
 
     def setup(self, point: Point, device: str, seed: int) -> None:
@@ -118,31 +117,61 @@ class Training:
     @property
     def kept_bytes(self) -> int:
         """The memory of the networks that wait for validation."""
-        return sum(t.numel() * t.element_size() for network, _ in self._kept for t in network.values())
+        return len(self._kept) * sum(t.nbytes for network, _ in self._kept[:1] for t in network.values())
 
     def train_epoch(self) -> int:
         """Enqueue one pass over the training images, and keep the network that it leaves; returns its images."""
         self._network.train()
         order = torch.randperm(len(self._train), generator=self._order).to(self._device)
-        losses = [self._step(chosen) for chosen in torch.split(order, self._params.batch_size)]
+        step = self._mixed_step if self._params.precision in AUTOCAST else self._step
+        losses = [step(chosen) for chosen in torch.split(order, self._params.batch_size)]
         self._schedule.step()
         state = {name: tensor.detach().clone() for name, tensor in self._network.state_dict().items()}
-        self._kept.append((state, self._mean_loss(losses)))
+        self._kept.append((state, losses))
         return len(order)
 
     def _step(self, chosen: Tensor) -> Tensor:
-        """Learn from one batch; returns its mean loss. Steps that plain precision does not need are not called."""
-        self._optimizer.zero_grad(set_to_none=True)
-        with self._precision():
-            loss = cross_entropy(self._network(self._train.images[chosen]), self._train.labels[chosen])
-        if self._scaler.is_enabled():
-            torch.autograd.backward(self._scaler.scale(loss))
-            self._scaler.step(self._optimizer)
-            self._scaler.update()
-        else:
-            torch.autograd.backward(loss)
-            self._optimizer.step()
+        """Learn from one batch; returns its mean loss."""
+        self._optimizer.zero_grad()
+        loss = cross_entropy(self._network(self._train.images[chosen]), self._train.labels[chosen])
+        torch.autograd.backward(loss)
+        self._optimizer.step()
         return loss.detach()
+
+    def _mixed_step(self, chosen: Tensor) -> Tensor:
+        """Learn from one batch under autocast, with a scaled loss for amp-fp16; returns its mean loss."""
+        self._optimizer.zero_grad()
+        with self._autocast():
+            loss = cross_entropy(self._network(self._train.images[chosen]), self._train.labels[chosen])
+        torch.autograd.backward(self._scaler.scale(loss))
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+        return loss.detach()
+
+    def _autocast(self) -> torch.autocast:
+        """Return the context of forward passes; without mixed precision it changes nothing."""
+        dtype = AUTOCAST.get(self._params.precision)
+        return torch.autocast(self._device.type, dtype, enabled=dtype is not None)
+
+    def validate(self) -> tuple[int, list[Scores]]:
+        """Score every kept network, oldest first, and release them; returns also the number of images used."""
+        kept, self._kept = self._kept, []
+        self._network.eval()
+        scores = [self._scores(state, losses) for state, losses in kept]  # the last one is the present one
+        return len(scores) * len(self._validation), scores
+
+    @torch.inference_mode()
+    def _scores(self, state: dict[str, Tensor], losses: list[Tensor]) -> Scores:
+        self._network.load_state_dict(state)
+        loss = torch.zeros((), device=self._device)
+        right = torch.zeros((), device=self._device, dtype=torch.int64)
+        for images, labels in self._validation_batches():
+            with self._autocast():
+                logits = self._network(images)
+            loss += cross_entropy(logits.float(), labels, reduction="sum")
+            right += (logits.argmax(dim=1) == labels).sum()
+        count = len(self._validation)
+        return Scores(_finite(self._mean_loss(losses)), _finite(loss / count), int(right) / count)
 
     def _mean_loss(self, losses: list[Tensor]) -> Tensor:
         """Average over the images of an epoch: all batches but the last are of one size."""
@@ -150,33 +179,9 @@ class Training:
         last = count - size * (len(losses) - 1)
         return (torch.stack(losses).sum() * size + losses[-1] * (last - size)) / count
 
-    def validate(self) -> tuple[int, list[Scores]]:
-        """Score every kept network, oldest first, and release them; returns also the number of images used."""
-        kept, self._kept = self._kept, []
-        self._network.eval()
-        scores = [self._scores(state, train_loss) for state, train_loss in kept]  # the last one is the present one
-        return len(scores) * len(self._validation), scores
-
-    @torch.inference_mode()
-    def _scores(self, state: dict[str, Tensor], train_loss: Tensor) -> Scores:
-        self._network.load_state_dict(state)
-        loss = torch.zeros((), device=self._device)
-        right = torch.zeros((), device=self._device, dtype=torch.int64)
-        for images, labels in self._validation_batches():
-            with self._precision():
-                logits = self._network(images)
-            loss += cross_entropy(logits.float(), labels, reduction="sum")
-            right += (logits.argmax(dim=1) == labels).sum()
-        count = len(self._validation)
-        return Scores(_finite(train_loss), _finite(loss / count), int(right) / count)
-
     def _validation_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         size = max(self._params.batch_size, VALIDATION_BATCH)
         return zip(torch.split(self._validation.images, size), torch.split(self._validation.labels, size), strict=True)
-
-    def _precision(self) -> AbstractContextManager[object]:
-        dtype = AUTOCAST.get(self._params.precision)
-        return torch.autocast(self._device.type, dtype) if dtype else nullcontext()
 
     def synchronize(self) -> None:
         """Wait for the GPU; a CPU has finished when a call returns."""
