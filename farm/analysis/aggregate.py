@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from math import ceil
 from statistics import fmean
 
-from farm.analysis.intervals import Interval, Median, mean_intervals, median
+from farm.analysis.intervals import Interval, Median, mean_interval, median
+from farm.analysis.moderation import Spread
 from farm.analysis.rules import are_apart, grams, stands_out
 from farm.model import Flag, Quality, Scalar, values_of
 
@@ -103,11 +104,9 @@ def grouped(samples: Iterable[UnitSample], by: Sequence[str], include_flagged: b
     for sample, values in zip(found, values_of([sample.labels for sample in found], (*by, "unit")), strict=True):
         groups[values, sample.quality, sample.simulated, sample.imported].append(sample)
     counted = [_counted(everything, include_flagged) for everything in groups.values()]
-    gross = _means(([s.gross_j for s in group], []) for group in counted)
-    net = _means(([s.net_j for s in group], [s.net_u_j for s in group]) for group in counted)
     return [
-        Group(_summary(by, everything, group, gross_j, net_j), group)
-        for everything, group, gross_j, net_j in zip(groups.values(), counted, gross, net, strict=True)
+        Group(_summary(by, everything, group, gross_mean(group), net_mean(group)), group)
+        for everything, group in zip(groups.values(), counted, strict=True)
     ]
 
 
@@ -116,11 +115,24 @@ def _counted(everything: Sequence[UnitSample], include_flagged: bool) -> Sequenc
     return everything if include_flagged or not valid else valid
 
 
-def _means(groups: Iterable[tuple[Iterable[float | None], Iterable[float | None]]]) -> list[Interval | None]:
-    """Return the mean of the known values of each group, from pairs of values and uncertainties."""
-    known = [(_known(values), _known(uncertainties)) for values, uncertainties in groups]
-    means = iter(mean_intervals([group for group in known if group[0]]))
-    return [next(means) if values else None for values, _ in known]
+def gross_mean(group: Sequence[UnitSample], spread: Spread | None = None) -> Interval | None:
+    """Return the mean of the known gross energies, which are never negative."""
+    known = [(s.gross_j, s.gross_u_j, s.gross_shared_u_j) for s in group if s.gross_j is not None]
+    mean = _mean(known, spread)
+    return mean.not_negative() if mean else None
+
+
+def net_mean(group: Sequence[UnitSample], spread: Spread | None = None) -> Interval | None:
+    """Return the mean of the known net energies."""
+    return _mean([(s.net_j, s.net_u_j, s.net_shared_u_j) for s in group if s.net_j is not None], spread)
+
+
+def _mean(known: Sequence[tuple[float, float | None, float | None]], spread: Spread | None) -> Interval | None:
+    """Return the mean of values with their standard uncertainties and the shared part of those."""
+    if not known:
+        return None
+    values, us, shared_us = zip(*known, strict=True)
+    return mean_interval(values, us=_known(us), shared_us=_known(shared_us), spread=spread)
 
 
 def _known(values: Iterable[float | None]) -> list[float]:

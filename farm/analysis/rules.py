@@ -1,21 +1,28 @@
 """Rules that views, charts, tests and claims share: when values stand out of their noise or are apart. Pure."""
 
-from farm.analysis.intervals import Interval, Median, metered
+from farm.analysis.intervals import Interval, Median, mean_interval
 
 JOULES_PER_KWH = 3.6e6
 
 
 def stands_out(energy: Interval | Median | None) -> bool:
-    """Return True if a net energy stands out of its noise: it is above 0, and so is its whole interval."""
+    """Return True if a net energy stands out of its noise: it is above 0, and so is its whole interval.
+
+    A single trial has no interval, so that its meter's uncertainty decides.
+    """
     if energy is None:
         return False
-    middle = energy.mean if isinstance(energy, Interval) else energy.value
-    return middle > 0 and (energy.low is None or energy.low > 0)
+    if isinstance(energy, Median):
+        return energy.value > 0 and (energy.low is None or energy.low > 0)
+    low = energy.low if energy.low is not None else energy.mean - (energy.meter or 0.0)
+    return energy.mean > 0 and low > 0
 
 
 def net_stands_out(net_j: float | None, net_u_j: float | None) -> bool:
     """Return True if the net energy of one trial stands out of its standard uncertainty."""
-    return net_j is not None and stands_out(metered(net_j, net_u_j))
+    if net_j is None:
+        return False
+    return stands_out(mean_interval([net_j], us=[] if net_u_j is None else [net_u_j]))
 
 
 def are_apart(less: Interval, more: Interval, trials: int) -> bool | None:
@@ -27,7 +34,7 @@ def are_apart(less: Interval, more: Interval, trials: int) -> bool | None:
         trials: The number of trials of the side with fewer.
 
     Returns:
-        None if an interval is unknown, or rests on one trial and so on its meter alone.
+        None if an interval is unknown, as that of one trial is.
     """
     if trials < 2 or less.high is None or more.low is None:
         return None

@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from farm.analysis.aggregate import UnitSample
-from farm.analysis.intervals import Interval, mean_interval
+from farm.analysis.aggregate import UnitSample, net_mean
+from farm.analysis.intervals import Interval
 from farm.model import JobSpec, Point, StoppingRule
 
 
@@ -37,7 +37,7 @@ def statuses(specs: Iterable[JobSpec], samples: Iterable[UnitSample], rule: Stop
 def _status(specs: Sequence[JobSpec], samples: Sequence[UnitSample], rule: StoppingRule) -> PointStatus:
     counted = [s for s in samples if s.is_valid and s.net_j is not None]
     values = [s.net_j for s in counted if s.net_j is not None]
-    interval = mean_interval(values, [s.net_u_j for s in counted if s.net_u_j is not None]) if values else None
+    interval = net_mean(counted)
     is_sure = interval is not None and interval.relative is not None and interval.relative <= rule.target
     is_open = len(specs) < rule.max and not (is_sure and len(values) >= rule.min)
     return PointStatus(max(specs, key=lambda s: s.repetition), len(specs), len(values), interval, is_open)

@@ -200,8 +200,8 @@ def _mean_part(several: Sequence[PartCost]) -> PartCost:
     energies = [part.energy_j for part in several if part.energy_j is not None]
     uncertainties = [part.energy_u_j for part in several if part.energy_u_j is not None]
     durations = [part.duration_s for part in several if part.duration_s is not None]
-    energy = mean_interval(energies, uncertainties) if energies else None
-    half = energy.half_width if energy else None
+    energy = mean_interval(energies, us=uncertainties) if energies else None
+    half = (energy.half_width or energy.meter) if energy else None
     return replace(
         several[0],
         energy_j=energy.mean if energy else None,

@@ -247,4 +247,4 @@ def _mean_s(spent: Iterable[Spent]) -> Interval | None:
 def _net(joules: Iterable[Joules]) -> Interval | None:
     """Return the mean of the known net joules, with the uncertainty of the meters."""
     known = [(j.net, j.net_u) for j in joules if j.net is not None]
-    return mean_interval([net for net, _ in known], [u for _, u in known if u is not None]) if known else None
+    return mean_interval([net for net, _ in known], us=[u for _, u in known if u is not None]) if known else None
