@@ -15,6 +15,7 @@ from farm.model import OWN_LABELS, Flag, Quality, Scalar, distinct, values_of
 P99_NEEDS = 459
 
 Key = tuple[tuple[str, Scalar], ...]
+_NOBODYS = dict.fromkeys(OWN_LABELS)
 
 
 @dataclass(slots=True)  # not frozen: that would make them three times as slow to make, and there are many
@@ -125,7 +126,12 @@ def gross_means(groups: Sequence[Sequence[UnitSample]]) -> list[Interval | None]
 
 def net_means(groups: Sequence[Sequence[UnitSample]]) -> list[Interval | None]:
     """Return the mean net energy of each group; None where it is unknown."""
-    return means([_trials(group, [(s.net_j, s.net_u_j, s.net_shared_u_j) for s in group]) for group in groups])
+    return means([net_trials(group) for group in groups])
+
+
+def net_trials(group: Sequence[UnitSample]) -> Trials:
+    """Return the known net energies of a group."""
+    return _trials(group, [(s.net_j, s.net_u_j, s.net_shared_u_j) for s in group])
 
 
 def _trials(group: Sequence[UnitSample], energies: Sequence[tuple[float | None, float | None, float | None]]) -> Trials:
@@ -136,15 +142,14 @@ def _trials(group: Sequence[UnitSample], energies: Sequence[tuple[float | None, 
 
 
 def _place(group: Sequence[UnitSample]) -> Hashable:
-    """Return where and how the trials of one point were measured; None if they are of several points or all doubtful."""
-    first, *others = (
-        [(n, v) for n, v in own.items() if n not in OWN_LABELS] for own in distinct([s.labels for s in group])
-    )
-    if not any(s.is_valid for s in group) or any(other != first for other in others):
+    """Return where and how the trials of one point were measured; None if they are of several points, or doubtful."""
+    if not any(s.is_valid for s in group):
         return None
-    labels, sample = dict(first), group[0]
-    where = tuple(labels.get(name) for name in ("sweep", "machine", "domain", "unit"))
-    return (*where, sample.quality, sample.simulated, sample.imported)
+    first, *others = ({**own, **_NOBODYS} for own in distinct([s.labels for s in group]))
+    if any(other != first for other in others):
+        return None
+    where = tuple(first.get(name) for name in ("sweep", "machine", "domain", "unit"))
+    return (*where, group[0].quality, group[0].simulated, group[0].imported)
 
 
 def _known(values: Iterable[float | None]) -> list[float]:

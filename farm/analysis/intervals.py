@@ -7,12 +7,13 @@ not fall. Both are combined by the root of the sum of squares, and their degrees
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from math import dist, hypot, inf, sqrt
 from statistics import fmean
 from statistics import median as _median
 
-from farm.analysis.moderation import Spread
 from farm.analysis import quantiles
+from farm.analysis.moderation import Spread
 from farm.analysis.quantiles import most_heads, two_sided_t
 from farm.model.energies import COVERAGE_FACTOR
 
@@ -81,15 +82,18 @@ def mean_interval(
 
     Args:
         values: One value for each trial, at least one.
-        us: The meters' standard uncertainties of the values; only that of a single trial is shown.
+        us: The meters' standard uncertainties of the values: for a single trial, and where all values are the same.
         shared_us: The part of each standard uncertainty that all trials share.
         spread: The variance between trials where other trials tell more of it (see `moderation`); None: that of these.
     """
     mean = fmean(values)
     if len(values) < 2:
         return Interval(mean, None, None, COVERAGE_FACTOR * us[0] if us else None)
-    shared_u = fmean(shared_us) if shared_us else 0.0
-    half = expanded_u(spread or spread_of(values), len(values), shared_u)
+    known = spread or spread_of(values)
+    if known.variance == 0 and us:  # values that agree to the last digit show the meter's resolution, not their spread
+        random = [max(u * u - shared * shared, 0.0) for u, shared in zip_longest(us, shared_us, fillvalue=0.0)]
+        known = Spread(fmean(random), inf)
+    half = expanded_u(known, len(values), fmean(shared_us) if shared_us else 0.0)
     return Interval(mean, mean - half, mean + half)
 
 

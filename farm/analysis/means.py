@@ -26,9 +26,14 @@ class Trials:
     place: Hashable = None  #: the points of one place may borrow; None: the trials are of several points or places
 
     @property
+    def shared_u(self) -> float:
+        """The standard uncertainty of their mean that all trials share."""
+        return fmean(self.shared_us) if self.shared_us else 0.0
+
+    @property
     def spread(self) -> Spread | None:
-        """The relative variance of the trials, which is that of their logarithms; None if no other point can use it."""
-        if self.place is None or len(self.values) < TRIALS_NEEDED or min(self.values) <= 0:
+        """The relative variance of the trials, which is that of their logarithms; None if it is unknown."""
+        if len(self.values) < 2 or min(self.values) <= 0:
             return None
         own, mean = spread_of(self.values), fmean(self.values)
         return Spread(own.variance / mean**2, own.freedom)
@@ -36,30 +41,28 @@ class Trials:
 
 def means(groups: Sequence[Trials]) -> list[Interval | None]:
     """Return the mean of each group with its interval; None where no value is known."""
-    own = [group.spread for group in groups]
-    borrowed = _borrowed(groups, own)
+    borrowed = _borrowed(groups)
     found: list[Interval | None] = []
-    for place, group in enumerate(groups):
-        if not group.values:
-            found.append(None)
-            continue
-        spread, points = borrowed.get(place, (None, 0))
-        absolute = spread and Spread(spread.variance * fmean(group.values) ** 2, spread.freedom)
-        mean = mean_interval(group.values, us=group.us, shared_us=group.shared_us, spread=absolute)
-        found.append(replace(mean, points=points))
-    return found
-
-
-def _borrowed(groups: Sequence[Trials], own: Sequence[Spread | None]) -> dict[int, tuple[Spread, int]]:
-    """Return the moderated spread of the groups that borrow, and of how many points it is."""
-    lenders: dict[Hashable, list[int]] = defaultdict(list)
     for at, group in enumerate(groups):
-        if own[at] is not None:
-            lenders[group.place].append(at)
-    found: dict[int, tuple[Spread, int]] = {}
-    for places in lenders.values():
-        before = [spread for at in places if (spread := own[at]) is not None]
-        for at, kept, spread in zip(places, before, moderated(before), strict=True):
-            if spread != kept:
-                found[at] = spread, len(places)
+        spread, points = borrowed.get(at, (None, 0))
+        if spread is not None:
+            spread = Spread(spread.variance * fmean(group.values) ** 2, spread.freedom)
+        mean = (
+            mean_interval(group.values, us=group.us, shared_us=group.shared_us, spread=spread) if group.values else None
+        )
+        found.append(replace(mean, points=points) if mean else None)
     return found
+
+
+def _borrowed(groups: Sequence[Trials]) -> dict[int, tuple[Spread, int]]:
+    """Return the moderated spread of the groups that borrow, and of how many points it is."""
+    lenders: dict[Hashable, dict[int, Spread]] = defaultdict(dict)
+    for at, group in enumerate(groups):
+        if group.place is not None and len(group.values) >= TRIALS_NEEDED and (own := group.spread) is not None:
+            lenders[group.place][at] = own
+    return {
+        at: (spread, len(own))
+        for own in lenders.values()
+        for (at, before), spread in zip(own.items(), moderated(list(own.values())), strict=True)
+        if spread != before
+    }

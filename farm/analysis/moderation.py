@@ -40,6 +40,15 @@ def moderated(spreads: Sequence[Spread]) -> list[Spread]:
     return [_between(spread, prior, held) for spread in spreads]
 
 
+def common(spreads: Sequence[Spread]) -> Spread:
+    """Return the variance that points have in common, with the degrees of freedom of all: at least one point."""
+    known = [spread for spread in spreads if spread.variance > 0 and spread.freedom > 0]
+    held = sum(spread.freedom for spread in spreads)
+    if len(known) < POINTS_NEEDED:
+        return Spread(sum(spread.variance * spread.freedom for spread in spreads) / held, held)
+    return Spread(_prior(known).variance, held)
+
+
 def _between(own: Spread, prior: Spread, held: float) -> Spread:
     """Return the variance between a point's own and the prior; its freedom is at most what all points hold."""
     freedom = own.freedom + prior.freedom

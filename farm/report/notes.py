@@ -9,10 +9,19 @@ from farm.model import Flag
 
 
 def spread(figures: Iterable[Interval | None]) -> list[str]:
-    """Return a note if a figure rests on one trial."""
-    if any(figure is not None and figure.half_width is None for figure in figures):
-        return ["±? marks a figure of one trial, which gives no interval: raise repetitions."]
-    return []
+    """Return notes on figures that rest on one trial, and on intervals that borrow the spread of other points."""
+    known = [figure for figure in figures if figure is not None]
+    alone = [figure for figure in known if figure.half_width is None]
+    found = []
+    if any(figure.meter is None for figure in alone):
+        found.append("±? marks a figure of one trial, which gives no interval: raise repetitions.")
+    if any(figure.meter is not None for figure in alone):
+        found.append("(± ...) marks one trial: what its meter leaves open, no interval of a mean: raise repetitions.")
+    points = sorted({figure.points for figure in known if figure.points})
+    if points:
+        each = " or ".join(map(str, points))
+        found.append(f"Intervals borrow the spread of {each} points of this sweep on one machine: see spread_points.")
+    return found
 
 
 def reservations(summaries: Sequence[Summary]) -> list[str]:

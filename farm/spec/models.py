@@ -82,6 +82,8 @@ class Repetitions(Frozen):
         if self.min > self.max:
             culprit = "min" if "min" in self.model_fields_set else "max"
             refuse([((culprit,), f"min ({self.min}) is above max ({self.max})")])
+        if self.min == 1 < self.max:
+            refuse([(("min",), "one trial shows no spread, so nothing can end on it: min: 2, or repetitions: 1")])
         return self
 
 

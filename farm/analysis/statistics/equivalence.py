@@ -63,5 +63,5 @@ def tost(a: Sequence[float], b: Sequence[float], margin: float = MARGIN) -> Equi
     p, _, _ = library("statsmodels.stats.weightstats").ttost_ind(b, a, -limit, limit, usevar="unequal")
     welch = stats.ttest_ind(b, a, equal_var=False)
     ends = welch.confidence_interval(1 - 2 * SIGNIFICANCE)
-    ratio = Interval(*map(antilog, (fmean(b) - fmean(a), ends.low, ends.high)))
+    ratio = Interval(antilog(fmean(b) - fmean(a)), antilog(ends.low), antilog(ends.high))
     return Equivalence(len(a), len(b), ratio, float(p), float(p), float(welch.pvalue))
