@@ -41,16 +41,27 @@ class Trials:
 
 def means(groups: Sequence[Trials]) -> list[Interval | None]:
     """Return the mean of each group with its interval; None where no value is known."""
+    return [
+        replace(mean_interval(own.values, us=own.us, shared_us=own.shared_us, spread=spread), points=points)
+        if own.values
+        else None
+        for own, (spread, points) in zip(groups, spreads(groups), strict=True)
+    ]
+
+
+def spreads(groups: Sequence[Trials]) -> list[tuple[Spread | None, int]]:
+    """Return the variance that each interval rests on, and of how many points it is: 0 if it is the group's own.
+
+    Fewer than two values have none.
+    """
     borrowed = _borrowed(groups)
-    found: list[Interval | None] = []
+    found: list[tuple[Spread | None, int]] = []
     for at, group in enumerate(groups):
-        spread, points = borrowed.get(at, (None, 0))
-        if spread is not None:
-            spread = Spread(spread.variance * fmean(group.values) ** 2, spread.freedom)
-        mean = (
-            mean_interval(group.values, us=group.us, shared_us=group.shared_us, spread=spread) if group.values else None
-        )
-        found.append(replace(mean, points=points) if mean else None)
+        relative, points = borrowed.get(at, (None, 0))
+        if relative is not None:
+            found.append((Spread(relative.variance * fmean(group.values) ** 2, relative.freedom), points))
+        else:
+            found.append((spread_of(group.values) if len(group.values) > 1 else None, 0))
     return found
 
 

@@ -2,6 +2,7 @@
 
 from farm.kinds.registry import get
 from farm.model import SweepData
+from farm.report import budget
 from farm.report.document import Document
 from farm.report.selection import Selection
 
@@ -9,3 +10,8 @@ from farm.report.selection import Selection
 def view(data: SweepData, selection: Selection) -> Document:
     """Return the results of a sweep; raises InputError if the selection does not fit its kind."""
     return get(data.record.kind).results(data, selection)
+
+
+def uncertainty(data: SweepData, selection: Selection) -> Document:
+    """Return where the uncertainty of a sweep's net energies comes from; raises InputError as `view` does."""
+    return budget.document(data, selection, get(data.record.kind).columns)

@@ -16,11 +16,16 @@ def spread(figures: Iterable[Interval | None]) -> list[str]:
     if any(figure.meter is None for figure in alone):
         found.append("±? marks a figure of one trial, which gives no interval: raise repetitions.")
     if any(figure.meter is not None for figure in alone):
-        found.append("(± ...) marks one trial: what its meter leaves open, no interval of a mean: raise repetitions.")
+        found.append(
+            "(± ...) is what the meter of a single trial leaves open: no interval of a mean, and nothing is compared by "
+            "it. Raise repetitions."
+        )
     points = sorted({figure.points for figure in known if figure.points})
     if points:
         each = " or ".join(map(str, points))
-        found.append(f"Intervals borrow the spread of {each} points of this sweep on one machine: see spread_points.")
+        found.append(
+            f"Intervals rest on the spread of {each} points of this sweep on one machine, not of their own alone."
+        )
     return found
 
 
