@@ -17,8 +17,8 @@ def spread(figures: Iterable[Interval | None]) -> list[str]:
         found.append("±? marks a figure of one trial, which gives no interval: raise repetitions.")
     if any(figure.meter is not None for figure in alone):
         found.append(
-            "(± ...) is what the meter of a single trial leaves open: no interval of a mean, and nothing is compared by "
-            "it. Raise repetitions."
+            "(± ...) is what the meter of a single trial leaves open. It is no interval of a mean, and nothing is "
+            "compared by it: raise repetitions."
         )
     points = sorted({figure.points for figure in known if figure.points})
     if points:
