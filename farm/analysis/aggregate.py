@@ -138,7 +138,8 @@ def _trials(group: Sequence[UnitSample], energies: Sequence[tuple[float | None, 
     """Return the known energies of a group, each with its standard uncertainty and the shared part of it."""
     known = [energy for energy in energies if energy[0] is not None]
     values, us, shared_us = (_known(column) for column in zip(*known, strict=True)) if known else ([], [], [])
-    return Trials(values, us, shared_us, _place(group))
+    blocks = [s.labels.get("repetition") for s, (j, *_) in zip(group, energies, strict=True) if j is not None]
+    return Trials(values, us, shared_us, () if None in blocks else blocks, _place(group))
 
 
 def _place(group: Sequence[UnitSample]) -> Hashable:

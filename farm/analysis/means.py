@@ -23,6 +23,7 @@ class Trials:
     values: Sequence[float]
     us: Sequence[float] = ()  #: standard uncertainties of the values by their meters
     shared_us: Sequence[float] = ()  #: the part of them that all trials share
+    blocks: Sequence[Hashable] = ()  #: the block of each value: one trial of every point, one after another
     place: Hashable = None  #: the points of one place may borrow; None: the trials are of several points or places
 
     @property
@@ -71,9 +72,26 @@ def _borrowed(groups: Sequence[Trials]) -> dict[int, tuple[Spread, int]]:
     for at, group in enumerate(groups):
         if group.place is not None and len(group.values) >= TRIALS_NEEDED and (own := group.spread) is not None:
             lenders[group.place][at] = own
-    return {
-        at: (spread, len(own))
-        for own in lenders.values()
-        for (at, before), spread in zip(own.items(), moderated(list(own.values())), strict=True)
-        if spread != before
-    }
+    found: dict[int, tuple[Spread, int]] = {}
+    for of in lenders.values():
+        after = moderated(list(of.values()), together([groups[at] for at in of]))
+        found |= {at: (spread, len(of)) for (at, own), spread in zip(of.items(), after, strict=True) if spread != own}
+    return found
+
+
+def together(groups: Sequence[Trials]) -> float:
+    """Return the share of the variance between trials that all points of a block have in common; 0 without blocks.
+
+    It is the mean product of the deviations of two points in one block, over the mean square.
+    """
+    deviations: dict[Hashable, list[float]] = defaultdict(list)
+    for group in groups:
+        mean = fmean(group.values)
+        for block, value in zip(group.blocks, group.values, strict=bool(group.blocks)):
+            deviations[block].append(value / mean - 1)
+    squares = [deviation**2 for own in deviations.values() for deviation in own]
+    pairs = sum(len(own) * (len(own) - 1) for own in deviations.values())
+    if not pairs or not any(squares):
+        return 0.0
+    product = (sum(sum(own) ** 2 for own in deviations.values()) - sum(squares)) / pairs
+    return max(product / fmean(squares), 0.0)

@@ -27,26 +27,38 @@ class Spread:
     freedom: float
 
 
-def moderated(spreads: Sequence[Spread]) -> list[Spread]:
+def moderated(spreads: Sequence[Spread], together: float = 0.0) -> list[Spread]:
     """Return each variance moderated by the others; they are returned unchanged where there are too few of them.
 
     A point keeps its own where its trials differ improbably much for the others' and its own interval is the wider one.
+
+    Args:
+        spreads: The variances of the points.
+        together: The share of the variance that is common to the trials of a block, which then tell less.
     """
-    known = [spread for spread in spreads if spread.variance > 0 and spread.freedom > 0]
+    known = _known(spreads)
     if len(known) < POINTS_NEEDED:
         return list(spreads)
-    prior = _prior(known)
-    held = sum(spread.freedom for spread in known)
+    prior, held = _prior(known), _held(spreads, together)
     return [_between(spread, prior, held) for spread in spreads]
 
 
-def common(spreads: Sequence[Spread]) -> Spread:
-    """Return the variance that points have in common, with the degrees of freedom of all: at least one point."""
-    known = [spread for spread in spreads if spread.variance > 0 and spread.freedom > 0]
-    held = sum(spread.freedom for spread in spreads)
+def common(spreads: Sequence[Spread], together: float = 0.0) -> Spread:
+    """Return the variance that points have in common, with the degrees of freedom of all; see `moderated`."""
+    known, held = _known(spreads), _held(spreads, together)
     if len(known) < POINTS_NEEDED:
-        return Spread(sum(spread.variance * spread.freedom for spread in spreads) / held, held)
+        freedom = sum(spread.freedom for spread in spreads)
+        return Spread(sum(spread.variance * spread.freedom for spread in spreads) / freedom, held)
     return Spread(_prior(known).variance, held)
+
+
+def _known(spreads: Sequence[Spread]) -> list[Spread]:
+    return [spread for spread in spreads if spread.variance > 0 and spread.freedom > 0]
+
+
+def _held(spreads: Sequence[Spread], together: float) -> float:
+    """Return the degrees of freedom that all variances hold (Satterthwaite): those of one if all points move together."""
+    return sum(spread.freedom for spread in spreads) / (1 + (len(spreads) - 1) * together**2)
 
 
 def _between(own: Spread, prior: Spread, held: float) -> Spread:

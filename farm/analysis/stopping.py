@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from farm.analysis.aggregate import UnitSample, net_means, net_trials
 from farm.analysis.intervals import Interval, expanded_u
-from farm.analysis.means import Trials
+from farm.analysis.means import Trials, together
 from farm.analysis.moderation import Spread, common
 from farm.analysis.quantiles import f_tail
 from farm.model import JobSpec, Point, StoppingRule
@@ -68,11 +68,14 @@ def statuses(specs: Iterable[JobSpec], samples: Iterable[UnitSample], rule: Stop
 
 def _common_spreads(groups: Sequence[Trials]) -> dict[Hashable, Spread]:
     """Return the relative spread that the points of each place have in common."""
-    places: dict[Hashable, list[Spread]] = defaultdict(list)
+    places: dict[Hashable, list[Trials]] = defaultdict(list)
     for group in groups:
         if group.place is not None and group.spread is not None:
-            places[group.place].append(group.spread)
-    return {place: common(spreads) for place, spreads in places.items()}
+            places[group.place].append(group)
+    return {
+        place: common([spread for group in own if (spread := group.spread) is not None], together(own))
+        for place, own in places.items()
+    }
 
 
 def _is_enough(group: Trials, mean: Interval | None, common: Spread | None, rule: StoppingRule) -> bool:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from farm.analysis.moderation import IMPROBABLE, POINTS_NEEDED, Spread, moderated
+from farm.analysis.moderation import IMPROBABLE, POINTS_NEEDED, Spread, common, moderated
 from farm.analysis.quantiles import two_sided_t
 
 
@@ -62,3 +62,10 @@ def test_points_that_plainly_differ_keep_nearly_their_own() -> None:
 def test_a_point_without_spread_gets_the_variance_of_the_others() -> None:
     found = moderated([*drawn(np.full(20, 4.0), 2), Spread(0.0, 0.0)])
     assert found[-1].variance > 1
+
+
+def test_points_whose_trials_move_together_hold_no_more_freedom_than_one() -> None:
+    own = [Spread(1.0, 2.0)] * 9
+    assert moderated(own)[0].freedom == 18
+    assert moderated(own, together=1.0)[0].freedom == pytest.approx(2.0)
+    assert common(own[:3], together=1.0).freedom == pytest.approx(2.0)
