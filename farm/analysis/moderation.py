@@ -57,7 +57,7 @@ def _known(spreads: Sequence[Spread]) -> list[Spread]:
 
 
 def _held(spreads: Sequence[Spread], together: float) -> float:
-    """Return the degrees of freedom that all variances hold (Satterthwaite): those of one if all points move together."""
+    """Return the degrees of freedom that all variances hold (Satterthwaite): one point's if all move together."""
     return sum(spread.freedom for spread in spreads) / (1 + (len(spreads) - 1) * together**2)
 
 

@@ -1,8 +1,18 @@
 """Rules that views, charts, tests and claims share: when values stand out of their noise or are apart. Pure."""
 
-from farm.analysis.intervals import Interval, Median, mean_interval
+from farm.analysis.intervals import Interval, Median, metered
+from farm.model import Quality
 
 JOULES_PER_KWH = 3.6e6
+
+
+def may_rank_energy(quality: Quality | None) -> bool:
+    """Return True if energies of a quality may decide which of two is better, and how much it saves.
+
+    Modelled joules follow from load and rated power, so a ranking of them is one of seconds and of the model's own
+    error: there seconds decide. Imported joules may be of unknown quality, and rank.
+    """
+    return quality is not Quality.MODELLED
 
 
 def stands_out(energy: Interval | Median | None) -> bool:
@@ -20,9 +30,7 @@ def stands_out(energy: Interval | Median | None) -> bool:
 
 def net_stands_out(net_j: float | None, net_u_j: float | None) -> bool:
     """Return True if the net energy of one trial stands out of its standard uncertainty."""
-    if net_j is None:
-        return False
-    return stands_out(mean_interval([net_j], us=[] if net_u_j is None else [net_u_j]))
+    return net_j is not None and stands_out(metered(net_j, net_u_j))
 
 
 def are_apart(less: Interval, more: Interval, trials: int) -> bool | None:

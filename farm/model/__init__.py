@@ -33,6 +33,7 @@ from farm.model.trials import (
     Window,
 )
 from farm.model.words import (
+    CPU_RATING,
     SEARCH_FACTORS,
     UNKNOWN_HARDWARE,
     Baseline,
@@ -51,6 +52,7 @@ from farm.model.words import (
 )
 
 __all__ = [
+    "CPU_RATING",
     "MACHINE_NAME",
     "OWN_LABELS",
     "SEARCH_FACTORS",

@@ -7,6 +7,10 @@ from farm.analysis.aggregate import Summary
 from farm.analysis.intervals import Interval
 from farm.model import Flag
 
+#: Why no energy is ranked, and no saving shown.
+MODELLED = "energy is modelled here"
+SECONDS_DECIDE = "Energy is modelled here, from load and rated power: it ranks nothing, and seconds decide."
+
 
 def spread(figures: Iterable[Interval | None]) -> list[str]:
     """Return notes on figures that rest on one trial, and on intervals that borrow the spread of other points."""

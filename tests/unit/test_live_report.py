@@ -129,7 +129,7 @@ def test_modelled_joules_rank_no_policy() -> None:
     modelled = loads("fixed:8", row_quality=Quality.MODELLED)
     both = document(*loads("greedy:8", row_quality=Quality.MODELLED), *modelled)
     assert [("answers soonest" in sentence) for sentence in both.findings] == [True]
-    assert has_note(both, "Policies are not ranked by energy: modelled joules")
+    assert has_note(both, "Energy is modelled here, from load and rated power: it ranks nothing")
     assert document(*loads("greedy:8"), *modelled).findings == []
 
 

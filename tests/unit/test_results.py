@@ -12,7 +12,7 @@ from farm.kinds.inference.kind import COLUMNS
 from farm.kinds.inference.results import Results, document, footnotes, results, sentences, table
 from farm.model import Domain, Flag, Quality, Scalar, StoppingRule, SweepRecord
 from farm.model.errors import InputError
-from farm.report.document import Alert, Document, Paragraph
+from farm.report.document import Alert, Document, Figure, Paragraph
 from farm.report.selection import Selection
 from farm.report.terminal import text
 from tests.golden import assert_golden
@@ -159,9 +159,38 @@ def test_a_finding_claims_no_more_than_the_intervals_show(
     assert ("takes the least energy" in said) == ("cannot tell" not in said)
 
 
-def test_a_finding_calls_modelled_joules_so() -> None:
-    pair = [summary({"batch_size": size}, quality=Quality.MODELLED, net_j=ends(2 / size, 0.1)) for size in (1, 2)]
-    assert "1.00 J net per image (modelled), 50% less" in sentences(pair)[0]
+@pytest.mark.parametrize(
+    ("rates", "said"),
+    [
+        ({1: 10.0, 4: 22.0, 16: 23.5}, "batch 16 is the fastest, 2.4x batch 1"),
+        ({1: 10.0, 4: 23.0, 16: 23.5}, "batch 4 and 16 are the fastest, 2.4x batch 1"),
+        ({1: 23.0, 4: 12.0, 16: 11.0}, "batch 1 is the fastest"),
+        ({1: 10.0, 4: 10.2, 16: 9.9}, "all batch sizes are equally fast, within 5%"),
+    ],
+)
+def test_seconds_decide_where_energy_is_modelled(rates: dict[int, float], said: str) -> None:
+    """The least energy is of batch 4, which would save half."""
+    energies = {1: 2.0, 4: 1.0, 16: 1.5}
+    sized = [
+        summary({"batch_size": size}, quality=Quality.MODELLED, net_j=ends(energies[size], 0.01), units_per_s=rate)
+        for size, rate in rates.items()
+    ]
+    assert sentences(sized) == [f"all: energy is modelled here; {said}."]
+
+
+def test_doubtful_rows_and_unknown_rates_decide_nothing() -> None:
+    one = summary({"batch_size": 1}, quality=Quality.MODELLED)
+    other = summary({"batch_size": 2}, quality=Quality.MODELLED)
+    assert sentences([one, replace(other, is_doubtful=True)]) == []
+    assert sentences([one, replace(other, units_per_s=None)]) == []
+
+
+def test_charts_of_modelled_energy_say_so_and_call_nothing_better() -> None:
+    several = [trial(n, point_batch_size=2**n, row_quality=Quality.MODELLED) for n in range(3)]
+    figures = [block for block in document(found(*several)).blocks if isinstance(block, Figure)]
+    energy, trade = (f for f in figures if "atency" not in f.name)
+    assert energy.name == "CPU energy, modelled, per image against batch size"
+    assert trade.caption.startswith("Right is faster. ")
 
 
 def test_each_model_and_machine_has_a_finding_of_its_own() -> None:
@@ -210,6 +239,29 @@ def test_nobody_misses_modelled_and_simulated_joules() -> None:
     alerts = [block.text for block in blocks if isinstance(block, Alert)]
     assert ["MODELLED" in alert for alert in alerts] == [True, False]
     assert alerts[1].startswith("SIMULATED hardware")
+
+
+GUESS = "8 W, codecarbon's guess; set FARM_CPU_TDP_W"
+
+
+def modelled(number: int, rating: str) -> Measured:
+    """A trial whose joules follow from a rated power."""
+    facts = {"device": "cpu", "unit": "image", "cpu_rating": rating}
+    return trial(number, facts=facts, row_quality=Quality.MODELLED)
+
+
+def test_modelled_joules_name_the_rated_power_and_who_knows_it() -> None:
+    alert = next(block.text for block in document(found(modelled(1, GUESS))).blocks if isinstance(block, Alert))
+    assert alert.startswith(f"cpu joules: MODELLED from load and rated power ({GUESS}): an estimate")
+
+
+def test_joules_modelled_from_two_ratings_are_not_averaged() -> None:
+    view = found(modelled(1, GUESS), modelled(2, "65 W, set by FARM_CPU_TDP_W"), by="model")
+    assert [(s.trials, s.labels["rating"]) for s in view.summaries] == [(1, "65 W, set by FARM_CPU_TDP_W"), (1, GUESS)]
+
+
+def test_a_rating_is_no_fact_of_measured_joules() -> None:
+    assert found(trial(1, facts={"device": "cpu", "unit": "image", "cpu_rating": GUESS})).selected.ratings == ()
 
 
 def test_an_unmetered_domain_names_the_remedy() -> None:

@@ -4,15 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from farm.analysis.aggregate import P99_NEEDS, Key, Saving, Summary, best_batch, summarise
+from farm.analysis.rules import may_rank_energy
 from farm.analysis.samples import unit_samples
 from farm.kinds.inference.charts import charts
-from farm.model import Quality, SweepData
+from farm.model import SweepData
 from farm.report import notes, summaries
 from farm.report.columns import Columns
 from farm.report.document import Column, Document, Form, Note, Paragraph, Table, findings
 from farm.report.layout import named
 from farm.report.numbers import number, percent
 from farm.report.selection import Selected, Selection, select
+
+#: Rates that differ by less than this share count as equal: trials of one point differ by as much on a busy machine.
+EQUALLY_FAST = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,25 +95,45 @@ def footnotes(of: Sequence[Summary]) -> list[str]:
 
 
 def sentences(of: Sequence[Summary], unit: str = "image") -> list[str]:
-    """Return the batch size with the least energy, and what it saves, for each model, machine and so on."""
+    """Return the best batch size for each model, machine and so on: by energy, or by seconds if that is modelled."""
     groups: dict[Key, list[Summary]] = {}
     for summary in of:
         rest = tuple(item for item in summary.key if item[0] != "batch_size")
         groups.setdefault(rest, []).append(summary)
-    savings = ((rest, best_batch(group)) for rest, group in groups.items())
-    return [_sentence(rest, saving, unit) for rest, saving in savings if saving is not None]
+    found = (_conclusion(named(dict(rest)) or "all", group, unit) for rest, group in groups.items())
+    return [sentence for sentence in found if sentence is not None]
 
 
-def _sentence(rest: Key, saving: Saving, unit: str) -> str:
-    who = named(dict(rest)) or "all"
+def _conclusion(who: str, group: Sequence[Summary], unit: str) -> str | None:
+    if not all(may_rank_energy(summary.quality) for summary in group):
+        return _fastest(who, group)
+    saving = best_batch(group)
+    return None if saving is None else _sentence(who, saving, unit)
+
+
+def _fastest(who: str, group: Sequence[Summary]) -> str | None:
+    """Return which batch sizes do most work a second, where energy is modelled; None if there are not two of them."""
+    sized = ((s.labels.get("batch_size"), s.units_per_s) for s in group if not s.is_doubtful)
+    rates = {size: rate for size, rate in sized if isinstance(size, int) and rate}
+    if len(rates) < 2:
+        return None
+    most, smallest = max(rates.values()), min(rates)
+    best = [size for size, rate in sorted(rates.items()) if rate >= most * (1 - EQUALLY_FAST)]
+    if len(best) == len(rates):
+        return f"{who}: {notes.MODELLED}; all batch sizes are equally fast, within {percent(EQUALLY_FAST)}."
+    fastest = f"{' and '.join(map(str, best))} {'is' if len(best) == 1 else 'are'} the fastest"
+    times = "" if smallest in best else f", {number(most / rates[smallest], 2)}x batch {smallest}"
+    return f"{who}: {notes.MODELLED}; batch {fastest}{times}."
+
+
+def _sentence(who: str, saving: Saving, unit: str) -> str:
     best, reference = saving.best.labels["batch_size"], saving.reference.labels["batch_size"]
-    modelled = " (modelled)" if saving.best.quality is Quality.MODELLED else ""
     is_known = saving.best.net_j is not None or saving.reference.net_j is not None
     why = "within its noise" if is_known else "unknown"
     basis = "" if saving.is_net else f" (compared on gross energy, because net is {why})"
     least = "takes the least energy" if saving.is_clear else "has the least mean energy"
     doubt = notes.doubt(saving.is_clear, basis)
     if best == reference:
-        return f"{who}: batch {best} {least} per {unit}{modelled}{doubt}."
-    joules = f"{number(saving.best_j)} J {'net' if saving.is_net else 'gross'} per {unit}{modelled}"
+        return f"{who}: batch {best} {least} per {unit}{doubt}."
+    joules = f"{number(saving.best_j)} J {'net' if saving.is_net else 'gross'} per {unit}"
     return f"{who}: batch {best} {least}, {joules}, {percent(saving.share)} less than batch {reference}{doubt}."

@@ -10,15 +10,13 @@ import numpy as np
 
 from farm.analysis.aggregate import Group, Summary, UnitSample, grouped
 from farm.analysis.intervals import Interval
-from farm.analysis.rules import are_apart, stands_out
+from farm.analysis.rules import are_apart, may_rank_energy, stands_out
 from farm.kinds.serving.figures import Figures, around
 from farm.load.arrivals import PROCESSES, Times
 from farm.load.rates import spelt_per_s
 from farm.load.served import STATISTICS, Served, served, statistic_of
-from farm.model import Quality, Requests, Scalar
+from farm.model import Requests, Scalar
 
-#: Reason why modelled joules of live requests cannot rank policies.
-BURSTS = "modelled joules follow the mean load of each second, so they do not see short bursts between waits"
 #: Share of the median response time; if the load generator is late by more, there is a note.
 LATE = 0.01
 
@@ -149,12 +147,12 @@ def soonest(lives: Iterable[Live]) -> Least | None:
 
 
 def least_energy(lives: Iterable[Live], is_net: bool) -> Least | None:
-    """Return the policy with the least joules per request, without policies with modelled joules: see `BURSTS`.
+    """Return the policy with the least joules per request, without policies with modelled joules.
 
     Returns:
         None if an energy is unknown, or there are not two policies to compare.
     """
-    metered = [live for live in lives if live.work.quality is not Quality.MODELLED]
+    metered = [live for live in lives if may_rank_energy(live.work.quality)]
     return _least(metered, lambda live: live.work.net_j if is_net else live.work.gross_j)
 
 
