@@ -117,8 +117,6 @@ def expanded_u(spread: Spread, trials: int, shared_u: float = 0.0) -> float:
     return u * two_sided_t(spread.freedom / own_part if own_part else inf)
 
 
-def metered(value: float, uncertainty: float | None) -> Interval:
-    """Return a value with the 95 % interval of its meter's standard uncertainty; without one it has no ends."""
-    if uncertainty is None:
-        return Interval(value, None, None)
-    return Interval(value, value - COVERAGE_FACTOR * uncertainty, value + COVERAGE_FACTOR * uncertainty)
+def metered(value: float, u: float | None) -> Interval:
+    """Return the value of a single trial, with what the standard uncertainty of its meter leaves open if known."""
+    return mean_interval([value], us=[] if u is None else [u])

@@ -70,7 +70,7 @@ class Measure(Frozen):
 class Repetitions(Frozen):
     """Number of times that each point is measured, each time in a fresh process."""
 
-    min: Count = Field(5, description="repetitions that are planned at once")
+    min: Count = Field(3, description="repetitions that are planned at once: at least 2, unless max is 1 too")
     max: Count = Field(30, description="never more than this")
     target: Share | None = Field(
         None,

@@ -1,6 +1,6 @@
 """Build the report of a trial from what its supervisor recorded. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 

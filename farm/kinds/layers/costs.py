@@ -13,7 +13,7 @@ from typing import Literal, Self
 from pydantic import JsonValue, TypeAdapter
 
 from farm.analysis.aggregate import Summary, UnitSample, grouped
-from farm.analysis.intervals import Interval, mean_interval, metered
+from farm.analysis.intervals import Interval, mean_interval
 from farm.analysis.rules import stands_out
 from farm.model import Sample, TrialRow
 from farm.model.energies import COVERAGE_FACTOR, parts
@@ -125,7 +125,8 @@ class _Joules:
 
     @property
     def interval(self) -> Interval:
-        return metered(self.value, self.u)
+        half = None if self.u is None else COVERAGE_FACTOR * self.u
+        return Interval(self.value, *((None, None) if half is None else (self.value - half, self.value + half)))
 
     def minus(self, other: "_Joules") -> "_Joules":
         u = None if self.u is None or other.u is None else hypot(self.u, other.u)
