@@ -84,7 +84,7 @@ def _budget(group: Group, trials: Trials, spread: Spread | None, components: Com
         group=group,
         between_trials=sqrt((spread.variance - by_meters) / n) / mean if spread else None,
         random=sqrt(by_meters / n) / mean,
-        shared={c: u_j / mean for c, u_j in components.items() if c.is_shared},
+        shared={c: u_j / mean for c, u_j in components.items() if c.is_shared and u_j},
         gain=BOARD_GAIN if group.samples[0].labels.get("domain") == Domain.GPU else None,
         half_width=expanded_u(spread, n, _part(components, shared=True)) / mean if spread else None,
         predicted={r: j / mean for r, j in _predictions(components, spread, by_meters, n).items()} if spread else {},

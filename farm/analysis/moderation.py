@@ -66,9 +66,14 @@ def _between(own: Spread, prior: Spread, held: float) -> Spread:
     freedom = own.freedom + prior.freedom
     share = own.freedom / freedom
     found = Spread(own.variance * share + prior.variance * (1 - share), min(freedom, held))
-    if not own.freedom or f_tail(own.variance / prior.variance, own.freedom, min(prior.freedom, held)) > IMPROBABLE:
+    if not own.freedom or _width(own) <= _width(found):
         return found
-    return max(own, found, key=lambda spread: sqrt(spread.variance) * two_sided_t(spread.freedom))
+    chance = f_tail(own.variance / prior.variance, own.freedom, min(prior.freedom, held))
+    return own if chance < IMPROBABLE else found
+
+
+def _width(spread: Spread) -> float:
+    return sqrt(spread.variance) * two_sided_t(spread.freedom)
 
 
 def _prior(known: Sequence[Spread]) -> Spread:

@@ -82,7 +82,7 @@ def _row(budget: Budget) -> Row:
         **{name: budget.predicted.get(remedy) for remedy, name in _PREDICTED.items()},
         "advice": _advice(budget),
     }
-    return Row(values)
+    return Row(values, {"net_j_per_unit": "!"} if summary.is_doubtful else {})
 
 
 def _advice(budget: Budget) -> str:
@@ -105,4 +105,5 @@ def _footnotes(found: Sequence[Budget]) -> list[str]:
             f"gain: a board's sensor may read all joules too high or too low ({percent(BOARD_GAIN)}). Ratios on one "
             "board are free of it, so it is in no interval; add it to absolute joules."
         )
-    return [*lines, *notes.spread(budget.group.summary.net_j for budget in found)]
+    summaries = [budget.group.summary for budget in found]
+    return [*lines, *notes.spread(summary.net_j for summary in summaries), *notes.reservations(summaries)]

@@ -48,7 +48,7 @@ def test_reads_the_example() -> None:
     assert dict(sweep.workload)["model"] == ("alexnet", "vit_b_16")
     assert dict(sweep.workload)["batch_size"] == (1, 4, 16)
     assert sweep.exclude[0].given == {"model": ("vit_b_16",), "batch_size": (16,)}
-    assert (sweep.repetitions.min, sweep.repetitions.max, sweep.repetitions.target) == (5, 30, 0.02)
+    assert (sweep.repetitions.min, sweep.repetitions.max, sweep.repetitions.target) == (3, 30, 0.02)
     assert sweep.targets == ("any",)
     assert sweep.carbon is not None
     assert sweep.carbon.country == "NLD"
