@@ -1,7 +1,7 @@
 """Rules that views, charts, tests and claims share: when values stand out of their noise or are apart. Pure."""
 
 from farm.analysis.intervals import Interval, Median, metered
-from farm.model import Quality
+from farm.model import CarbonFactor, Quality
 
 JOULES_PER_KWH = 3.6e6
 
@@ -49,8 +49,8 @@ def are_apart(less: Interval, more: Interval, trials: int) -> bool | None:
     return less.high < more.low
 
 
-def grams(gross_j: float | None, carbon_g_per_kwh: float | None) -> float | None:
-    """Return the CO2e of a gross energy, in grams; None if either is unknown."""
-    if gross_j is None or carbon_g_per_kwh is None:
+def grams(gross_j: float | None, carbon: CarbonFactor | None) -> float | None:
+    """Return the CO2e of a gross energy at the building's meter, in grams; None if either is unknown."""
+    if gross_j is None or carbon is None:
         return None
-    return carbon_g_per_kwh * gross_j / JOULES_PER_KWH
+    return carbon.g_per_kwh * carbon.pue * gross_j / JOULES_PER_KWH
