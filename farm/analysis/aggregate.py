@@ -1,19 +1,21 @@
 """Samples of trials, grouped and summed up. The unit of replication is the trial, not the window or the batch."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from statistics import fmean
 
-from farm.analysis.intervals import Interval, Median, mean_intervals, median
+from farm.analysis.intervals import Interval, Median, median
+from farm.analysis.means import Trials, means
 from farm.analysis.rules import are_apart, grams, stands_out
-from farm.model import CarbonFactor, Flag, Quality, Scalar, values_of
+from farm.model import OWN_LABELS, CarbonFactor, Flag, Quality, Scalar, distinct, values_of
 
 #: A claim on a p99 needs so many batches: then an order statistic bounds it with 99 % confidence.
 P99_NEEDS = 459
 
 Key = tuple[tuple[str, Scalar], ...]
+_NOBODYS = dict.fromkeys(OWN_LABELS)
 
 
 @dataclass(slots=True)  # not frozen: that would make them three times as slow to make, and there are many
@@ -104,11 +106,11 @@ def grouped(samples: Iterable[UnitSample], by: Sequence[str], include_flagged: b
     for sample, values in zip(found, values_of([sample.labels for sample in found], (*by, "unit")), strict=True):
         groups[values, sample.quality, sample.simulated, sample.imported].append(sample)
     counted = [_counted(everything, include_flagged) for everything in groups.values()]
-    gross = _means(([s.gross_j for s in group], []) for group in counted)
-    net = _means(([s.net_j for s in group], [s.net_u_j for s in group]) for group in counted)
     return [
         Group(_summary(by, everything, group, gross_j, net_j), group)
-        for everything, group, gross_j, net_j in zip(groups.values(), counted, gross, net, strict=True)
+        for everything, group, gross_j, net_j in zip(
+            groups.values(), counted, gross_means(counted), net_means(counted), strict=True
+        )
     ]
 
 
@@ -117,11 +119,39 @@ def _counted(everything: Sequence[UnitSample], include_flagged: bool) -> Sequenc
     return everything if include_flagged or not valid else valid
 
 
-def _means(groups: Iterable[tuple[Iterable[float | None], Iterable[float | None]]]) -> list[Interval | None]:
-    """Return the mean of the known values of each group, from pairs of values and uncertainties."""
-    known = [(_known(values), _known(uncertainties)) for values, uncertainties in groups]
-    means = iter(mean_intervals([group for group in known if group[0]]))
-    return [next(means) if values else None for values, _ in known]
+def gross_means(groups: Sequence[Sequence[UnitSample]]) -> list[Interval | None]:
+    """Return the mean gross energy of each group, which is never negative; None where it is unknown."""
+    found = means([_trials(group, [(s.gross_j, s.gross_u_j, s.gross_shared_u_j) for s in group]) for group in groups])
+    return [mean and mean.not_negative() for mean in found]
+
+
+def net_means(groups: Sequence[Sequence[UnitSample]]) -> list[Interval | None]:
+    """Return the mean net energy of each group; None where it is unknown."""
+    return means([net_trials(group) for group in groups])
+
+
+def net_trials(group: Sequence[UnitSample]) -> Trials:
+    """Return the known net energies of a group."""
+    return _trials(group, [(s.net_j, s.net_u_j, s.net_shared_u_j) for s in group])
+
+
+def _trials(group: Sequence[UnitSample], energies: Sequence[tuple[float | None, float | None, float | None]]) -> Trials:
+    """Return the known energies of a group, each with its standard uncertainty and the shared part of it."""
+    known = [energy for energy in energies if energy[0] is not None]
+    values, us, shared_us = (_known(column) for column in zip(*known, strict=True)) if known else ([], [], [])
+    blocks = [s.labels.get("repetition") for s, (j, *_) in zip(group, energies, strict=True) if j is not None]
+    return Trials(values, us, shared_us, () if None in blocks else blocks, _place(group))
+
+
+def _place(group: Sequence[UnitSample]) -> Hashable:
+    """Return where and how the trials of one point were measured; None if they are of several points, or doubtful."""
+    if not any(s.is_valid for s in group):
+        return None
+    first, *others = ({**own, **_NOBODYS} for own in distinct([s.labels for s in group]))
+    if any(other != first for other in others):
+        return None
+    where = tuple(first.get(name) for name in ("sweep", "machine", "domain", "unit"))
+    return (*where, group[0].quality, group[0].simulated, group[0].imported)
 
 
 def _known(values: Iterable[float | None]) -> list[float]:

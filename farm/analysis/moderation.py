@@ -8,13 +8,15 @@ variance lies between the point's own and the common one, the nearer to the comm
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, inf, log
+from math import exp, inf, log, sqrt
 from statistics import fmean, variance
 
-from farm.analysis.quantiles import digamma, trigamma
+from farm.analysis.quantiles import digamma, f_tail, trigamma, two_sided_t
 
 #: Fewer points cannot tell how much their true variances differ.
 POINTS_NEEDED = 8
+#: A variance that chance makes so large less often than this may be the point's own.
+IMPROBABLE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +27,53 @@ class Spread:
     freedom: float
 
 
-def moderated(spreads: Sequence[Spread]) -> list[Spread]:
-    """Return each variance moderated by the others; they are returned unchanged where there are too few of them."""
-    known = [spread for spread in spreads if spread.variance > 0 and spread.freedom > 0]
+def moderated(spreads: Sequence[Spread], together: float = 0.0) -> list[Spread]:
+    """Return each variance moderated by the others; they are returned unchanged where there are too few of them.
+
+    A point keeps its own where its trials differ improbably much for the others' and its own interval is the wider one.
+
+    Args:
+        spreads: The variances of the points.
+        together: The share of the variance that is common to the trials of a block, which then tell less.
+    """
+    known = _known(spreads)
     if len(known) < POINTS_NEEDED:
         return list(spreads)
-    prior = _prior(known)
-    held = sum(spread.freedom for spread in known)
+    prior, held = _prior(known), _held(spreads, together)
     return [_between(spread, prior, held) for spread in spreads]
+
+
+def common(spreads: Sequence[Spread], together: float = 0.0) -> Spread:
+    """Return the variance that points have in common, with the degrees of freedom of all; see `moderated`."""
+    known, held = _known(spreads), _held(spreads, together)
+    if len(known) < POINTS_NEEDED:
+        freedom = sum(spread.freedom for spread in spreads)
+        return Spread(sum(spread.variance * spread.freedom for spread in spreads) / freedom, held)
+    return Spread(_prior(known).variance, held)
+
+
+def _known(spreads: Sequence[Spread]) -> list[Spread]:
+    return [spread for spread in spreads if spread.variance > 0 and spread.freedom > 0]
+
+
+def _held(spreads: Sequence[Spread], together: float) -> float:
+    """Return the degrees of freedom that all variances hold (Satterthwaite): one point's if all move together."""
+    return sum(spread.freedom for spread in spreads) / (1 + (len(spreads) - 1) * together**2)
 
 
 def _between(own: Spread, prior: Spread, held: float) -> Spread:
     """Return the variance between a point's own and the prior; its freedom is at most what all points hold."""
-    if prior.freedom == inf:
-        return Spread(prior.variance, held)
     freedom = own.freedom + prior.freedom
-    return Spread((own.variance * own.freedom + prior.variance * prior.freedom) / freedom, min(freedom, held))
+    share = own.freedom / freedom
+    found = Spread(own.variance * share + prior.variance * (1 - share), min(freedom, held))
+    if not own.freedom or _width(own) <= _width(found):
+        return found
+    chance = f_tail(own.variance / prior.variance, own.freedom, min(prior.freedom, held))
+    return own if chance < IMPROBABLE else found
+
+
+def _width(spread: Spread) -> float:
+    return sqrt(spread.variance) * two_sided_t(spread.freedom)
 
 
 def _prior(known: Sequence[Spread]) -> Spread:

@@ -16,11 +16,16 @@ def may_rank_energy(quality: Quality | None) -> bool:
 
 
 def stands_out(energy: Interval | Median | None) -> bool:
-    """Return True if a net energy stands out of its noise: it is above 0, and so is its whole interval."""
+    """Return True if a net energy stands out of its noise: it is above 0, and so is its whole interval.
+
+    A single trial has no interval, so that its meter's uncertainty decides.
+    """
     if energy is None:
         return False
-    middle = energy.mean if isinstance(energy, Interval) else energy.value
-    return middle > 0 and (energy.low is None or energy.low > 0)
+    if isinstance(energy, Median):
+        return energy.value > 0 and (energy.low is None or energy.low > 0)
+    low = energy.low if energy.low is not None else energy.mean - (energy.meter or 0.0)
+    return energy.mean > 0 and low > 0
 
 
 def net_stands_out(net_j: float | None, net_u_j: float | None) -> bool:
@@ -37,7 +42,7 @@ def are_apart(less: Interval, more: Interval, trials: int) -> bool | None:
         trials: The number of trials of the side with fewer.
 
     Returns:
-        None if an interval is unknown, or rests on one trial and so on its meter alone.
+        None if an interval is unknown, as that of one trial is.
     """
     if trials < 2 or less.high is None or more.low is None:
         return None

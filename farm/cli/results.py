@@ -24,19 +24,27 @@ def results(
             help="Show the joules until this accuracy, such as 0.9; may be repeated.",
         ),
     ] = None,
+    budget: Annotated[
+        bool, typer.Option("--budget", help="Show where the uncertainty of net joules comes from.")
+    ] = False,
     form: FormatName = None,
     output: Output = None,
     as_json: Json = False,
 ) -> Shown:
     """Print results, grouped and summed up."""
-    from farm.exchange.loading import load_results
+    from farm.exchange.loading import load, load_results
     from farm.kinds import views
+    from farm.model import Need
     from farm.report.selection import Selection
 
     chosen = table_format(form, output, as_json)
     selected = Selection.parse(by, where or [], domain, include_flagged, target_accuracy or [])
     with opened() as (store, _):
-        data = load_results(store, store.find_sweep(sweep), selected.domain)
+        record = store.find_sweep(sweep)
+        if budget:
+            data = load(store, record, (Need.WORK,), selected.domain)
+            return Shown(views.uncertainty(data, selected), chosen, output)
+        data = load_results(store, record, selected.domain)
     return Shown(views.view(data, selected), chosen, output)
 
 

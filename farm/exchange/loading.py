@@ -8,10 +8,12 @@ from farm.model import Domain, Need, SweepData, SweepRecord, WindowKind
 from farm.store import ReaderStore
 
 _STAGES = (WindowKind.SETUP, WindowKind.TRAINING, WindowKind.VALIDATION)
+_WORK = (WindowKind.MEASURE, WindowKind.TRAINING)
 _READERS: Mapping[Need, Callable[[ReaderStore, str, Domain | None], Any]] = {
     Need.PARTS: lambda store, sweep, domain: store.samples([sweep], domain, parts=True),
     Need.TRIALS: lambda store, sweep, _: list(store.trial_rows(sweep)),
     Need.STAGES: lambda store, sweep, _: list(store.measurement_rows(sweep, kinds=_STAGES)),
+    Need.WORK: lambda store, sweep, _: list(store.measurement_rows(sweep, kinds=_WORK)),
     Need.REQUESTS: lambda store, sweep, _: store.requests(sweep),
     Need.LATENCIES: lambda store, sweep, _: store.latencies([sweep]),
     Need.ACCURACY: lambda store, sweep, _: store.published_accuracy([sweep]),

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from farm.kinds.registry import get
 from farm.model import SweepData
-from farm.report import carbon
+from farm.report import budget, carbon
 from farm.report.document import Document
 from farm.report.selection import Selection
 
@@ -13,3 +13,8 @@ def view(data: SweepData, selection: Selection) -> Document:
     """Return the results of a sweep, and what it took; raises InputError if the selection does not fit its kind."""
     found = get(data.record.kind).results(data, selection)
     return found if data.record.imported else replace(found, blocks=[*found.blocks, *carbon.footprint(data.spent)])
+
+
+def uncertainty(data: SweepData, selection: Selection) -> Document:
+    """Return where the uncertainty of a sweep's net energies comes from; raises InputError as `view` does."""
+    return budget.document(data, selection, get(data.record.kind).columns)

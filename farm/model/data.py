@@ -20,6 +20,7 @@ class Need(StrEnum):
     PARTS = "parts"
     TRIALS = "trials"
     STAGES = "stages"
+    WORK = "work"
     REQUESTS = "requests"
     LATENCIES = "latencies"
     ACCURACY = "accuracy"
@@ -42,6 +43,7 @@ class SweepData:
     parts: Sequence[Sample] = ()  #: one for each trial and part, where a kind has parts
     trials: Sequence[TrialRow] = ()  #: all trials with their epochs, failed ones too
     stages: Sequence[MeasurementRow] = ()  #: the windows of setup, training and validation
+    work: Sequence[MeasurementRow] = ()  #: the windows of work that samples rest on
     requests: Mapping[str, Sequence[Requests]] = field(default_factory=dict)  #: by trial, window by window
     latencies_s: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  #: the duration of each batch, by trial
     accuracy: Mapping[str, float] = field(default_factory=dict)  #: published ImageNet top-1 in %, by model

@@ -133,7 +133,8 @@ def _scaled(value: Value, scale: float) -> Value:
         return value
     if isinstance(value, int | float):
         return value * scale
-    ends = {name: None if end is None else end * scale for name, end in (("low", value.low), ("high", value.high))}
+    low, high = (None if end is None else end * scale for end in (value.low, value.high))
     if isinstance(value, Interval):
-        return replace(value, mean=value.mean * scale, **ends)
-    return replace(value, value=value.value * scale, **ends)
+        meter = None if value.meter is None else value.meter * scale
+        return replace(value, mean=value.mean * scale, low=low, high=high, meter=meter)
+    return replace(value, value=value.value * scale, low=low, high=high)

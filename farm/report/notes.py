@@ -13,10 +13,24 @@ SECONDS_DECIDE = "Energy is modelled here, from load and rated power: it ranks n
 
 
 def spread(figures: Iterable[Interval | None]) -> list[str]:
-    """Return a note if a figure rests on one trial."""
-    if any(figure is not None and figure.half_width is None for figure in figures):
-        return ["±? marks a figure of one trial, which gives no interval: raise repetitions."]
-    return []
+    """Return notes on figures that rest on one trial, and on intervals that borrow the spread of other points."""
+    known = [figure for figure in figures if figure is not None]
+    alone = [figure for figure in known if figure.half_width is None]
+    found = []
+    if any(figure.meter is None for figure in alone):
+        found.append("±? marks a figure of one trial, which gives no interval: raise repetitions.")
+    if any(figure.meter is not None for figure in alone):
+        found.append(
+            "(± ...) is what the meter of a single trial leaves open. It is no interval of a mean, and nothing is "
+            "compared by it: raise repetitions."
+        )
+    points = sorted({figure.points for figure in known if figure.points})
+    if points:
+        each = " or ".join(map(str, points))
+        found.append(
+            f"Intervals rest on the spread of {each} points of this sweep on one machine, not of their own alone."
+        )
+    return found
 
 
 def reservations(summaries: Sequence[Summary]) -> list[str]:

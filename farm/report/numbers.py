@@ -37,20 +37,24 @@ def number(value: float | None, digits: int = DIGITS) -> str:
 
 
 def interval(value: Interval | None) -> str:
-    """Return mean ± half-width, rounded to two digits of the half-width; ±? marks an unknown half-width."""
+    """Return mean ± half-width, rounded to two digits of the half-width.
+
+    A single trial has no interval: its value is followed by what its meter leaves open, in brackets, or by ±?.
+    """
     if value is None or not isfinite(value.mean):
         return UNKNOWN
-    half = value.half_width
+    half = value.half_width if value.low is not None else value.meter
     if half is None or not isfinite(half):
         return f"{number(value.mean)} ±?"
     if half <= _ROUNDING * abs(value.mean):
         return number(value.mean)
+    before, after = ("", "") if value.low is not None else ("(", ")")
     decimals = _decimals(half, 2)
     if decimals <= MOST_DECIMALS and max(abs(value.mean), half) < TOO_LARGE:
-        text = f"{_fixed(value.mean, decimals)} ± {_fixed(half, decimals)}"
+        text = f"{_fixed(value.mean, decimals)} {before}± {_fixed(half, decimals)}{after}"
         if len(text) <= WIDEST:
             return text
-    return f"{value.mean:.1e} ± {half:.1e}"
+    return f"{value.mean:.1e} {before}±{'' if before else ' '}{half:.1e}{after}"
 
 
 def _decimals(value: float, digits: int) -> int:
@@ -95,10 +99,15 @@ def net_median(value: Median | None) -> str:
 
 
 def _bound(value: Interval | Median | None) -> str:
-    """Return a bound, or an empty text if the whole interval is above 0 or there is no interval."""
-    if value is None or value.low is None or value.high is None or stands_out(value):
+    """Return a bound, or an empty text if the whole interval is above 0 or nothing is known of it."""
+    if value is None or stands_out(value):
         return ""
-    return f"< {number(value.high, 2)}" if value.high > 0 else "≤ 0"
+    high = value.high
+    if high is None and isinstance(value, Interval) and value.meter is not None:
+        high = value.mean + value.meter
+    if high is None:
+        return ""
+    return f"< {number(high, 2)}" if high > 0 else "≤ 0"
 
 
 def several(number_of: int, what: str) -> str:

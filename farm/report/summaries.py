@@ -24,6 +24,8 @@ FIGURES = (
     Column("batches"),
     Column("gross_j_per_unit", form=Form.NET_MEAN),
     Column("net_j_per_unit", form=Form.NET),
+    Column("net_j_per_unit_meter"),
+    Column("spread_points"),
     Column("carbon_g_per_unit"),
     Column("carbon_source", form=Form.TEXT),
 )
@@ -63,6 +65,8 @@ def row(summary: Summary, **own: Value) -> Row:
         **{name: getattr(summary, name) for name in ("units_per_s", "p50_s", "p95_s", "p99_s", "batches")},
         "gross_j_per_unit": summary.gross_j,
         "net_j_per_unit": summary.net_j,
+        "net_j_per_unit_meter": summary.net_j.meter if summary.net_j else None,
+        "spread_points": summary.net_j.points if summary.net_j else None,
         "carbon_g_per_unit": summary.carbon_g,
         "carbon_source": carbon_source(summary),
     }

@@ -77,7 +77,7 @@ class Measure(Frozen):
 class Repetitions(Frozen):
     """Number of times that each point is measured, each time in a fresh process."""
 
-    min: Count = Field(5, description="repetitions that are planned at once")
+    min: Count = Field(3, description="repetitions that are planned at once: at least 2, unless max is 1 too")
     max: Count = Field(30, description="never more than this")
     target: Share | None = Field(
         None,
@@ -89,6 +89,8 @@ class Repetitions(Frozen):
         if self.min > self.max:
             culprit = "min" if "min" in self.model_fields_set else "max"
             refuse([((culprit,), f"min ({self.min}) is above max ({self.max})")])
+        if self.min == 1 < self.max:
+            refuse([(("min",), "one trial shows no spread, so nothing can end on it: min: 2, or repetitions: 1")])
         return self
 
 

@@ -65,4 +65,4 @@ def test_results_and_status_load_only_what_they_use() -> None:
 import farm.exchange.loading, farm.report.across, farm.kinds.inference.results, farm.scheduling.status.progress
 from farm.analysis.intervals import mean_interval
 mean_interval([1.0, 2.0, 3.0, 4.0, 5.0])"""
-    assert not loaded_by(program) & {"scipy", "rich", "celery", "psycopg"}
+    assert not loaded_by(program) & {"numpy", "scipy", "rich", "celery", "psycopg"}

@@ -1,8 +1,10 @@
 """What `farm status SWEEP` shows of each point."""
 
+from dataclasses import replace
+
 from farm.analysis.stopping import PointStatus
 from farm.model import StoppingRule
-from farm.report.document import Document, Row, Table
+from farm.report.document import Document, Note, Row, Table
 from farm.report.terminal import text
 from farm.scheduling.status.points import blocks
 from tests.factories import job_spec
@@ -23,6 +25,15 @@ def test_points_are_named_by_what_varies() -> None:
     (table,) = (block for block in shown if isinstance(block, Table))
     assert [column.name for column in table.columns][:4] == ["model", "batch_size", "lr", "target"]
     assert [_state(row) for row in table.rows] == ["sure", "open: over 5.0%"]
+
+
+def test_a_point_may_have_enough_trials_or_too_many_though_its_own_interval_is_wide() -> None:
+    enough = replace(status(lr=0.1), interval=ends(1.0, 0.06))
+    given_up = replace(enough, planned=6)
+    table, _, note = blocks([enough, given_up], RULE)
+    assert isinstance(table, Table)
+    assert [_state(row) for row in table.rows] == ["enough", "given up after 6"]
+    assert isinstance(note, Note)
 
 
 def test_a_single_point_is_named_by_model_and_batch() -> None:

@@ -25,7 +25,7 @@ kind: inference
 workload: {model: [alexnet, vit_b_16], batch_size: [1, 4, 16], precision: [fp32], device: auto}   # factors
 exclude: [{model: vit_b_16, batch_size: 16}]
 measure: {profile: screening, baseline: context}
-repetitions: {min: 5, max: 30, target: 2%}
+repetitions: {min: 3, max: 30, target: 2%}
 targets: any
 seed: 1
 carbon: {country: NLD}
@@ -48,7 +48,7 @@ def test_reads_the_example() -> None:
     assert dict(sweep.workload)["model"] == ("alexnet", "vit_b_16")
     assert dict(sweep.workload)["batch_size"] == (1, 4, 16)
     assert sweep.exclude[0].given == {"model": ("vit_b_16",), "batch_size": (16,)}
-    assert (sweep.repetitions.min, sweep.repetitions.max, sweep.repetitions.target) == (5, 30, 0.02)
+    assert (sweep.repetitions.min, sweep.repetitions.max, sweep.repetitions.target) == (3, 30, 0.02)
     assert sweep.targets == ("any",)
     assert sweep.carbon is not None
     assert sweep.carbon.country == "NLD"
@@ -81,7 +81,7 @@ def test_a_short_sweep_gets_the_defaults() -> None:
         "threads": None,
     }
     assert profile_settings(sweep.measure) == PROFILES["full"]
-    assert (sweep.repetitions.min, sweep.repetitions.max) == (5, 30)
+    assert (sweep.repetitions.min, sweep.repetitions.max) == (3, 30)
     assert (sweep.seed, sweep.priority, sweep.time_limit, sweep.carbon) == (1, 5, None, None)
 
 
@@ -228,6 +228,10 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "min above max": (
         "workload: {model: alexnet}\nrepetitions: {min: 40}\n",
         ["4:20: repetitions.min: min (40) is above max (30)"],
+    ),
+    "a rule that may end on one trial": (
+        "workload: {model: alexnet}\nrepetitions: {min: 1}\n",
+        ["4:20: repetitions.min: one trial shows no spread, so nothing can end on it: min: 2, or repetitions: 1"],
     ),
     "a short form that is wrong": (
         "workload: {model: alexnet}\nrepetitions: abc\n",

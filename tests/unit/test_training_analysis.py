@@ -110,7 +110,7 @@ def test_what_a_target_takes_is_exact_at_the_end_of_a_window() -> None:
 
 def test_a_target_that_is_not_reached_is_censored() -> None:
     """It spent all its joules in vain."""
-    assert run(0.95).crossings == (Crossing(0.95, None, Spent(Joules(141.0, 123.0, near(2.0)), 18.0)),)
+    assert run(0.95).crossings == (Crossing(0.95, None, Spent(joules(141.0, 123.0, 2.0), 18.0)),)
 
 
 def test_a_target_after_windows_that_nobody_metered_takes_an_unknown_energy() -> None:

@@ -10,7 +10,7 @@ from farm.analysis.intervals import Interval, mean_interval
 from farm.analysis.samples import device_domain, rows_by_trial
 from farm.kinds.training.successes import joules_per_success
 from farm.model import Domain, Epoch, MeasurementRow, Stopped, TrialRow, WindowKind
-from farm.model.energies import Joules, sum_of, total
+from farm.model.energies import Joules, combined, sum_of, total
 
 #: Shortest window from which the joules of a single epoch are taken.
 EPOCH_NEEDS_S = 10.0
@@ -258,5 +258,8 @@ def _mean_s(spent: Iterable[Spent]) -> Interval | None:
 
 def _net(joules: Iterable[Joules]) -> Interval | None:
     """Return the mean of the known net joules, with the uncertainty of the meters."""
-    known = [(j.net, j.net_u) for j in joules if j.net is not None]
-    return mean_interval([net for net, _ in known], [u for _, u in known if u is not None]) if known else None
+    known = [(j.net, j.net_u, combined(j.net_budget, shared=True)) for j in joules if j.net is not None]
+    if not known:
+        return None
+    values, us, shared_us = zip(*known, strict=True)
+    return mean_interval(values, us=[u for u in us if u is not None], shared_us=[u for u in shared_us if u is not None])

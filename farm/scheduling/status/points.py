@@ -6,8 +6,14 @@ from typing import Any
 from farm.analysis.samples import per_unit
 from farm.analysis.stopping import PointStatus, statuses
 from farm.model import StoppingRule, SweepRecord
-from farm.report.document import Block, Column, Form, Paragraph, Row, Table, key
+from farm.report.document import Block, Column, Form, Note, Paragraph, Row, Table, key
 from farm.store import Store
+
+ENOUGH = "enough"
+_ENOUGH = (
+    "enough: the spread that the points of the sweep have in common gives the target with so many trials, or what is "
+    "left is an error that all trials share."
+)
 
 
 def points(store: Store, sweep: SweepRecord) -> list[PointStatus]:
@@ -39,7 +45,10 @@ def blocks(found: Sequence[PointStatus], rule: StoppingRule) -> list[Block]:
     ]
     planned, fixed = sum(s.planned for s in found), rule.max * len(found)
     saved = f"{planned} trials so far, where a fixed {rule.max} repetitions would take {fixed}."
-    return [Table(columns, rows, is_flat=True), Paragraph(saved)]
+    shown: list[Block] = [Table(columns, rows, is_flat=True), Paragraph(saved)]
+    if any(_state(s, rule) == ENOUGH for s in found):
+        shown.append(Note(_ENOUGH))
+    return shown
 
 
 def records(found: Sequence[PointStatus]) -> list[dict[str, Any]]:
@@ -77,4 +86,6 @@ def _state(s: PointStatus, rule: StoppingRule) -> str:
     if s.is_open:
         return f"open: over {rule.target:.1%}" if s.valid >= rule.min else f"open: fewer than {rule.min} valid"
     relative = _relative(s)
-    return "sure" if relative is not None and relative <= rule.target else f"given up after {rule.max}"
+    if relative is not None and relative <= rule.target:
+        return "sure"
+    return f"given up after {rule.max}" if s.planned >= rule.max else ENOUGH

@@ -166,9 +166,9 @@ def services(groups: Iterable[Group], idle_w: Mapping[str, float], is_wanted: Ca
 def _batch(group: Group, idle_w: Mapping[str, float]) -> Batch:
     size = int(group.summary.labels["batch_size"] or 0)
     known = [(s, joules) for s in group.samples if (joules := net_per_unit(s, idle_w)) is not None]
-    net = (
-        mean_interval([j for _, j in known], [s.net_u_j for s, _ in known if s.net_u_j is not None]) if known else None
-    )
+    us = [s.net_u_j for s, _ in known if s.net_u_j is not None]
+    shared_us = [s.net_shared_u_j for s, _ in known if s.net_shared_u_j is not None]
+    net = mean_interval([j for _, j in known], us=us, shared_us=shared_us) if known else None
     by_trial_s = tuple(tuple(sorted(sample.latencies_s)) for sample in group.samples if sample.latencies_s)
     times_s = tuple(sorted(value for values_s in by_trial_s for value in values_s))
     return Batch(size, times_s, weighted([(size, net)]) if net else None, by_trial_s)
