@@ -1,8 +1,18 @@
 """Rules that views, charts, tests and claims share: when values stand out of their noise or are apart. Pure."""
 
 from farm.analysis.intervals import Interval, Median, metered
+from farm.model import Quality
 
 JOULES_PER_KWH = 3.6e6
+
+
+def may_rank_energy(quality: Quality | None) -> bool:
+    """Return True if energies of a quality may decide which of two is better, and how much it saves.
+
+    Modelled joules follow from load and rated power, so a ranking of them is one of seconds and of the model's own
+    error: where joules are modelled or unknown, seconds decide.
+    """
+    return quality is not None and quality is not Quality.MODELLED
 
 
 def stands_out(energy: Interval | Median | None) -> bool:

@@ -1,0 +1,14 @@
+"""Rules that views, charts and claims share."""
+
+import pytest
+
+from farm.analysis.rules import may_rank_energy
+from farm.model import Quality
+
+
+@pytest.mark.parametrize(
+    ("quality", "may_rank"),
+    [(Quality.COUNTER, True), (Quality.SAMPLED, True), (Quality.MODELLED, False), (None, False)],
+)
+def test_only_measured_energy_ranks(quality: Quality | None, may_rank: bool) -> None:
+    assert may_rank_energy(quality) is may_rank
