@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from farm.analysis.aggregate import P99_NEEDS, Key, Saving, Summary, best_batch, summarise
+from farm.analysis.aggregate import P99_NEEDS, Key, Summary, summarise
+from farm.analysis.best import Saving, best_batch
 from farm.analysis.samples import unit_samples
 from farm.kinds.inference.charts import charts
 from farm.model import Quality, SweepData
