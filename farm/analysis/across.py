@@ -118,11 +118,16 @@ def _default_figure(groups: Sequence[Group]) -> Figure:
 
 def _placed(group: Group) -> tuple[Key, Key, Key]:
     """Return configuration, machine and kind of a group."""
-    first = group.samples[0].labels
     apart = (*MACHINE, *KIND)
     configuration = tuple((name, value) for name, value in group.summary.key if name not in apart)
+    return configuration, *place_of(group)
+
+
+def place_of(group: Group) -> tuple[Key, Key]:
+    """Return machine and kind of a group: what keeps figures from being compared."""
+    first = group.samples[0].labels
     machine, kind = (tuple((name, first.get(name)) for name in names) for names in (MACHINE, KIND))
-    return configuration, machine, kind
+    return machine, kind
 
 
 def _spelt(configuration: Key, instead: Mapping[str, str] = MappingProxyType({})) -> tuple[str, ...]:

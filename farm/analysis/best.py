@@ -1,43 +1,112 @@
-"""The best of several batch sizes, and what it saves. Pure."""
+"""The best of several configurations, and what it saves, with intervals that pay for the selection. Pure."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import Generic, TypeVar
 
-from farm.analysis.aggregate import Summary
-from farm.analysis.rules import are_apart, stands_out
+from farm.analysis.across import Figure, blocked_samples, place_of
+from farm.analysis.aggregate import Group, Key, Summary
+from farm.analysis.intervals import Interval
+from farm.analysis.ratios import Blocked
+from farm.analysis.rules import stands_out
+from farm.model import Quality
+
+K = TypeVar("K", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class Least(Generic[K]):
+    """The configuration with the least mean, and the next one.
+
+    The mean that happens to be the least is too small more often than not. So intervals hold for all comparisons with
+    the best at once (Bonferroni over k - 1 of them): of equal configurations, one is called best in at most 5 %.
+    """
+
+    best: K
+    next: K
+    #: The best to the least of the others, as in Hsu's comparisons with the best (1984, Annals of Statistics 12:1136).
+    lead: Interval
+    against: dict[K, Interval]  #: the best to each other one
+
+    @property
+    def is_clear(self) -> bool | None:
+        """Return True if the best is surely the least; None if its lead has no interval."""
+        return None if self.lead.high is None else self.lead.high < 1
+
+
+def least(of: Blocked[K], among: Iterable[K]) -> Least[K] | None:
+    """Return the least of several configurations; None if there are not two, or one has no logarithm."""
+    keys = list(among)
+    if len(keys) < 2 or not all(key in of.effects for key in keys):
+        return None
+    best, *others = sorted(keys, key=lambda key: of.effects[key])
+    ratios = {key: ratio for key in others if (ratio := of.ratio(best, key)) is not None}
+    against = {key: ratio.among(len(others)) for key, ratio in ratios.items()}
+    rival = max(others, key=lambda key: against[key].mean)
+    ends = [(one.low, one.high) for one in against.values() if one.low is not None and one.high is not None]
+    low, high = (max(end) for end in zip(*ends, strict=True)) if len(ends) == len(others) else (None, None)
+    return Least(best, rival, Interval(against[rival].mean, low, high), against)
 
 
 @dataclass(frozen=True, slots=True)
 class Saving:
-    """The batch size with the least energy, compared with the smallest batch size."""
+    """The best batch size, compared with the smallest one and with the next."""
 
+    figure: Figure  #: what is compared: gross joules if some net ones are within the noise, seconds if none may be ranked
     best: Summary
     reference: Summary
-    best_j: float  #: per unit
-    share: float  #: saved share of the reference's energy
-    is_net: bool  #: False: some net energies are within the noise, so gross ones were compared
-    #: Its interval lies below that of the reference, or of the next batch size if it is the reference; None: unknown.
-    is_clear: bool | None
+    next: Summary
+    sizes: int
+    ratio: Interval  #: the best to the reference
+    lead: Interval  #: the best to the least of the others
+
+    @property
+    def is_clear(self) -> bool | None:
+        """Return True if the best is surely the best; None if its lead has no interval."""
+        return None if self.lead.high is None else self.lead.high < 1
 
 
-def best_batch(summaries: Sequence[Summary]) -> Saving | None:
-    """Return the batch size with the least energy per unit, among summaries that differ only in batch size.
+def best_batches(groups: Sequence[Group]) -> list[tuple[Key, Saving]]:
+    """Return the best batch size of groups that differ only in batch size, with the labels that they share.
 
-    Returns None if there is nothing to compare, an energy is unknown, or the summaries are not of one kind: joules of
-    different quality, or simulated and real ones, are never ranked together.
+    Left out is what has nothing to compare, an unknown energy, or energies of several kinds: joules of different
+    quality, or simulated and real ones, are never ranked together.
     """
-    sized = [s for s in summaries if isinstance(s.labels.get("batch_size"), int) and not s.is_doubtful]
-    if len(sized) < 2 or len({(s.quality, s.simulated) for s in sized}) > 1:
+    places: dict[tuple[Key, Key], list[Group]] = defaultdict(list)
+    alike: dict[Key, list[Group]] = defaultdict(list)
+    for group in groups:
+        if isinstance(group.summary.labels.get("batch_size"), int) and not group.summary.is_doubtful:
+            places[place_of(group)].append(group)
+            alike[tuple(item for item in group.summary.key if item[0] != "batch_size")].append(group)
+
+    @cache
+    def on(place: tuple[Key, Key], figure: Figure) -> Blocked[Key]:
+        """Return all that is known of a machine: the spread of every network says something of that of the others."""
+        return blocked_samples(((group.summary.key, group.samples) for group in places[place]), figure)
+
+    found = []
+    for rest, sized in alike.items():
+        if len({(group.summary.quality, group.summary.simulated) for group in sized}) == 1:
+            figures = _figures(sized)
+            savings = (_saving(sized, figure, on(place_of(sized[0]), figure)) for figure in figures)
+            found += [(rest, saving) for saving in savings if saving is not None][:1]
+    return found
+
+
+def _figures(sized: Sequence[Group]) -> list[Figure]:
+    """Return the figures that may be compared, the preferred one first."""
+    if sized[0].summary.quality is Quality.MODELLED:
+        return [Figure.SECONDS]
+    return [*([Figure.NET] if all(stands_out(group.summary.net_j) for group in sized) else []), Figure.GROSS]
+
+
+def _saving(sized: Sequence[Group], figure: Figure, of: Blocked[Key]) -> Saving | None:
+    by_key = {group.summary.key: group.summary for group in sized}
+    found = least(of, by_key)
+    if found is None:
         return None
-    net = [s.net_j for s in sized if s.net_j is not None and stands_out(s.net_j)]
-    gross = [s.gross_j for s in sized if s.gross_j is not None and s.gross_j.mean > 0]
-    is_net = len(net) == len(sized)
-    if not is_net and len(gross) < len(sized):
-        return None
-    energies = list(zip(net if is_net else gross, sized, strict=True))
-    best_energy, best = min(energies, key=lambda pair: pair[0].mean)
-    energy, reference = min(energies, key=lambda pair: int(pair[1].labels["batch_size"] or 0))
-    others = [pair for pair in energies if pair[1] is not best]
-    rival_energy, rival = (energy, reference) if best is not reference else min(others, key=lambda pair: pair[0].mean)
-    is_clear = are_apart(best_energy, rival_energy, min(best.trials, rival.trials))
-    return Saving(best, reference, best_energy.mean, 1 - best_energy.mean / energy.mean, is_net, is_clear)
+    reference = min(by_key.values(), key=lambda summary: int(summary.labels["batch_size"] or 0))
+    ratio = found.against.get(reference.key, Interval(1.0, 1.0, 1.0))
+    return Saving(figure, by_key[found.best], reference, by_key[found.next], len(sized), ratio, found.lead)

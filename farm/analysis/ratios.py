@@ -78,6 +78,7 @@ class Blocked(Generic[K]):
 
     logs: Mapping[K, Mapping[Hashable, float]]
     means: Mapping[K, float]
+    effects: Mapping[K, float]  #: means with the effects of blocks taken off, which matter where a block has gaps
     spreads: Mapping[K, Spread]  #: of a single value, once the effect of its block is taken off
     freedom: float  #: degrees of freedom of all residuals
 
@@ -123,16 +124,17 @@ def blocked(values: Iterable[tuple[K, Hashable, float]]) -> Blocked[K]:
         for key, own in cells.items()
         if all(value > 0 for several in own.values() for value in several)
     }
-    squares, freedoms = _residuals(logs)
+    effects, squares, freedoms = _fit(logs)
     freedom = sum(freedoms.values())
     common = sum(squares.values()) / freedom if freedom > _ROUNDING else 0.0
     spreads = {key: _moderated(squares[key], freedoms[key], common, len(own)) for key, own in logs.items()}
     is_known = common > _ROUNDING**2
-    return Blocked(logs, {key: fmean(own.values()) for key, own in logs.items()}, spreads, freedom if is_known else 0.0)
+    means = {key: fmean(own.values()) for key, own in logs.items()}
+    return Blocked(logs, means, effects, spreads, freedom if is_known else 0.0)
 
 
-def _residuals(logs: Mapping[K, Mapping[Hashable, float]]) -> tuple[dict[K, float], dict[K, float]]:
-    """Return the sum of squared residuals and the degrees of freedom of each configuration, by least squares.
+def _fit(logs: Mapping[K, Mapping[Hashable, float]]) -> tuple[dict[K, float], dict[K, float], dict[K, float]]:
+    """Return effect, sum of squared residuals and degrees of freedom of each configuration, by least squares.
 
     Each value has (1 - 1 / configurations of its block) (1 - 1 / blocks of its configuration) degrees of freedom.
     """
@@ -153,7 +155,8 @@ def _residuals(logs: Mapping[K, Mapping[Hashable, float]]) -> tuple[dict[K, floa
         for key, own in logs.items()
     }
     shares = {block: 1 - 1 / len(own) for block, own in blocks.items()}
-    return squares, {key: (1 - 1 / len(own)) * sum(shares[block] for block in own) for key, own in logs.items()}
+    freedoms = {key: (1 - 1 / len(own)) * sum(shares[block] for block in own) for key, own in logs.items()}
+    return effects, squares, freedoms
 
 
 def _moderated(squares: float, freedom: float, common: float, blocks: int) -> Spread:

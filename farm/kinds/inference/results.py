@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from farm.analysis.aggregate import P99_NEEDS, Key, Summary, summarise
-from farm.analysis.best import Saving, best_batch
+from farm.analysis.across import Figure
+from farm.analysis.aggregate import P99_NEEDS, Group, Key, Summary, grouped
+from farm.analysis.best import Saving, best_batches
 from farm.analysis.samples import unit_samples
 from farm.kinds.inference.charts import charts
 from farm.model import Quality, SweepData
@@ -18,11 +19,16 @@ from farm.report.selection import Selected, Selection, select
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Summaries of a sweep."""
+    """Trials of a sweep by point."""
 
     selected: Selected
-    summaries: Sequence[Summary]
+    groups: Sequence[Group]
     accuracy: Mapping[str, float]  #: published ImageNet top-1 in %, by model
+
+    @property
+    def summaries(self) -> list[Summary]:
+        """Their summaries."""
+        return [group.summary for group in self.groups]
 
 
 def results(data: SweepData, selection: Selection, columns: Columns) -> Results:
@@ -35,7 +41,7 @@ def results(data: SweepData, selection: Selection, columns: Columns) -> Results:
     factors = dict.fromkeys(name for sample in data.samples for name in sample.factors)
     columns = replace(columns, factors=(*columns.factors, *factors))
     selected = select(data.record, unit_samples(data), chosen, columns)
-    return Results(selected, summarise(selected.samples, selected.keys, chosen.include_flagged), data.accuracy)
+    return Results(selected, grouped(selected.samples, selected.keys, chosen.include_flagged), data.accuracy)
 
 
 def document(found: Results) -> Document:
@@ -49,7 +55,7 @@ def document(found: Results) -> Document:
             table(found.summaries, found.accuracy, found.selected.keys, found.selected.unit),
             *map(Note, footnotes(found.summaries)),
             *charts(found.summaries, found.selected),
-            *findings(sentences(found.summaries, found.selected.unit)),
+            *findings(sentences(found.groups, found.selected.unit)),
         ]
     )
 
@@ -91,26 +97,25 @@ def footnotes(of: Sequence[Summary]) -> list[str]:
     return [*own, *notes.reservations(of)]
 
 
-def sentences(of: Sequence[Summary], unit: str = "image") -> list[str]:
-    """Return the batch size with the least energy, and what it saves, for each model, machine and so on."""
-    groups: dict[Key, list[Summary]] = {}
-    for summary in of:
-        rest = tuple(item for item in summary.key if item[0] != "batch_size")
-        groups.setdefault(rest, []).append(summary)
-    savings = ((rest, best_batch(group)) for rest, group in groups.items())
-    return [_sentence(rest, saving, unit) for rest, saving in savings if saving is not None]
+def sentences(of: Sequence[Group], unit: str = "image") -> list[str]:
+    """Return the best batch size and what it saves, for each model, machine and so on."""
+    return [_sentence(rest, saving, unit) for rest, saving in best_batches(of)]
 
 
 def _sentence(rest: Key, saving: Saving, unit: str) -> str:
+    """Return how much less the best batch needs than the smallest one and the next, or that it is not known yet."""
     who = named(dict(rest)) or "all"
-    best, reference = saving.best.labels["batch_size"], saving.reference.labels["batch_size"]
-    modelled = " (modelled)" if saving.best.quality is Quality.MODELLED else ""
-    is_known = saving.best.net_j is not None or saving.reference.net_j is not None
-    why = "within its noise" if is_known else "unknown"
-    basis = "" if saving.is_net else f" (compared on gross energy, because net is {why})"
-    least = "takes the least energy" if saving.is_clear else "has the least mean energy"
-    doubt = notes.doubt(saving.is_clear, basis)
-    if best == reference:
-        return f"{who}: batch {best} {least} per {unit}{modelled}{doubt}."
-    joules = f"{number(saving.best_j)} J {'net' if saving.is_net else 'gross'} per {unit}{modelled}"
-    return f"{who}: batch {best} {least}, {joules}, {percent(saving.share)} less than batch {reference}{doubt}."
+    best, reference, rival = (f"batch {s.labels['batch_size']}" for s in (saving.best, saving.reference, saving.next))
+    needs = f"{saving.figure.value} energy per {unit}"
+    if saving.figure is Figure.SECONDS:
+        who, needs = f"{who}: energy is modelled here, so seconds decide", f"time per {unit}"
+    own = _joules(saving)
+    to_rival, to_reference = f"{notes.less(saving.lead)} than {rival}", f"{notes.less(saving.ratio)} than {reference}"
+    if saving.is_clear:
+        others = dict.fromkeys(([] if best == reference else [to_reference]) + ([] if rival == reference and best != reference else [to_rival]))
+        return f"{who}: {best} needs the least {needs}, {own}{' and '.join(others)}."
+    doubt = f"{notes.UNSURE[saving.is_clear]}. Add repetitions."
+    if saving.ratio.high is not None and saving.ratio.high < 1:
+        return f"{who}: {best} needs {to_reference} in {needs}{own}; cannot tell yet whether {rival} needs more: {doubt}"
+    shown = to_rival if best == reference else to_reference
+    return f"{who}: cannot tell yet which batch size needs the least {needs}: {best} needs {shown}, but {doubt}"
