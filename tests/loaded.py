@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, cast
 
 from farm.energy.samples import WORK, samples
 from farm.model import (
+    CPU_RATING,
     Domain,
     FailedTrial,
     JobState,
@@ -69,7 +70,8 @@ def samples_of_rows(trial: TrialRow, rows: Sequence[MeasurementRow], domain: Dom
 def _sample(trial: TrialRow, figures: dict[str, Any]) -> Sample:
     own = ("sweep", "job", "trial", "repetition", "factors", "machine", "hardware_class", "environment")
     rest = ("carbon_g_per_kwh", "simulated", "imported")
-    return Sample(**figures, **{name: getattr(trial, name) for name in (*own, *rest)})
+    rating = cast("str | None", trial.facts.get(CPU_RATING))
+    return Sample(**figures, **{name: getattr(trial, name) for name in (*own, *rest)}, rating=rating)
 
 
 def _windows(rows: Iterable[MeasurementRow]) -> list[Window]:

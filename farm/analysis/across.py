@@ -16,7 +16,7 @@ from farm.analysis import ratios
 from farm.analysis.aggregate import Group, Key, UnitSample
 from farm.analysis.ratios import Blocked, Ratio
 from farm.analysis.rules import may_rank_energy, stands_out
-from farm.model import Quality
+from farm.model import Quality, Scalar
 
 K = TypeVar("K", bound=Hashable)
 #: Labels whose levels are never compared with each other.
@@ -45,11 +45,8 @@ class Figure(StrEnum):
                 return sample.carbon_g
 
     def may_rank(self, quality: Quality | None) -> bool:
-        """Return True if values of a quality may be divided and ranked: seconds may, but modelled joules may not.
-
-        The quality of imported joules may be unknown; they are compared with their like.
-        """
-        return self is Figure.SECONDS or quality is None or may_rank_energy(quality)
+        """Return True if values of a quality may be divided and ranked: seconds may, but modelled joules may not."""
+        return self is Figure.SECONDS or may_rank_energy(quality)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +107,7 @@ def compare(groups: Sequence[Group], reference: Mapping[str, str], figure: Figur
 
 
 def _default_figure(groups: Sequence[Group]) -> Figure:
-    if not any(g.summary.gross_j is not None and Figure.GROSS.may_rank(g.summary.quality) for g in groups):
+    if not any(g.summary.gross_j is not None and may_rank_energy(g.summary.quality) for g in groups):
         return Figure.SECONDS
     known = [group.summary.net_j for group in groups if not group.summary.is_doubtful]
     return Figure.NET if known and all(map(stands_out, known)) else Figure.GROSS
@@ -135,10 +132,15 @@ def _spelt(configuration: Key, instead: Mapping[str, str] = MappingProxyType({})
     return tuple(instead.get(name, "null" if value is None else str(value)).lower() for name, value in configuration)
 
 
+def block_of(sample: UnitSample) -> tuple[Scalar, ...]:
+    """Return the block of a trial: a repetition of a sweep on a machine."""
+    return tuple(map(sample.labels.get, ("machine", "sweep", "repetition")))
+
+
 def blocked_samples(samples: Iterable[tuple[K, Iterable[UnitSample]]], figure: Figure) -> Blocked[K]:
-    """Return the known values of configurations by block: a repetition of a sweep on a machine."""
+    """Return the known values of configurations by block."""
     return ratios.blocked(
-        (key, tuple(map(sample.labels.get, ("machine", "sweep", "repetition"))), value)
+        (key, block_of(sample), value)
         for key, own in samples
         for sample in own
         if (value := figure.of(sample)) is not None

@@ -10,8 +10,7 @@ from farm.analysis.across import Figure, blocked_samples, place_of
 from farm.analysis.aggregate import Group, Key, Summary
 from farm.analysis.intervals import Interval
 from farm.analysis.ratios import Blocked
-from farm.analysis.rules import stands_out
-from farm.model import Quality
+from farm.analysis.rules import may_rank_energy, stands_out
 
 K = TypeVar("K", bound=Hashable)
 
@@ -54,7 +53,9 @@ def least(of: Blocked[K], among: Iterable[K]) -> Least[K] | None:
 class Saving:
     """The best batch size, compared with the smallest one and with the next."""
 
-    figure: Figure  #: what is compared: gross joules if some net ones are within the noise, seconds if none may be ranked
+    figure: (
+        Figure  #: what is compared: gross joules if some net ones are within the noise, seconds if none may be ranked
+    )
     best: Summary
     reference: Summary
     next: Summary
@@ -97,7 +98,7 @@ def best_batches(groups: Sequence[Group]) -> list[tuple[Key, Saving]]:
 
 def _figures(sized: Sequence[Group]) -> list[Figure]:
     """Return the figures that may be compared, the preferred one first."""
-    if sized[0].summary.quality is Quality.MODELLED:
+    if not may_rank_energy(sized[0].summary.quality):
         return [Figure.SECONDS]
     return [*([Figure.NET] if all(stands_out(group.summary.net_j) for group in sized) else []), Figure.GROSS]
 

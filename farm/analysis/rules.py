@@ -10,9 +10,9 @@ def may_rank_energy(quality: Quality | None) -> bool:
     """Return True if energies of a quality may decide which of two is better, and how much it saves.
 
     Modelled joules follow from load and rated power, so a ranking of them is one of seconds and of the model's own
-    error: where joules are modelled or unknown, seconds decide.
+    error: there seconds decide. Imported joules may be of unknown quality, and rank.
     """
-    return quality is not None and quality is not Quality.MODELLED
+    return quality is not Quality.MODELLED
 
 
 def stands_out(energy: Interval | Median | None) -> bool:

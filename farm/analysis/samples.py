@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import cast
 
 from farm.analysis.aggregate import UnitSample
-from farm.model import Domain, Labels, MeasurementRow, Point, Sample, Scalar, SweepData, TrialRow
+from farm.model import Domain, Labels, MeasurementRow, Point, Quality, Sample, Scalar, SweepData, TrialRow
 from farm.model.energies import own_domain
 
 
@@ -53,7 +53,7 @@ def _labelled() -> Callable[[Sample], Labels]:
     def label(s: Sample) -> Labels:
         key = (
             *(id(s.factors), s.device, s.machine, s.hardware_class, s.environment, s.sweep),
-            *(s.domain, s.quality, s.simulated, s.imported, s.unit),
+            *(s.domain, s.quality, s.simulated, s.imported, s.unit, s.rating),
         )
         found = known.get(key)
         if found is None:
@@ -78,6 +78,7 @@ def _shared(sample: Sample) -> Mapping[str, Scalar]:
         "simulated": sample.simulated,
         "imported": sample.imported,
         "unit": sample.unit,
+        "rating": sample.rating if sample.quality is Quality.MODELLED else None,
     }
 
 

@@ -22,6 +22,7 @@ from farm.model.status import (
 )
 from farm.model.trials import Epoch, Failure, Measurement, Reading, Requests, Trace, TraceReport, TrialReport, Window
 from farm.model.words import (
+    CPU_RATING,
     SEARCH_FACTORS,
     UNKNOWN_HARDWARE,
     Baseline,
@@ -39,6 +40,7 @@ from farm.model.words import (
 )
 
 __all__ = [
+    "CPU_RATING",
     "MACHINE_NAME",
     "OWN_LABELS",
     "SEARCH_FACTORS",

@@ -94,3 +94,4 @@ class Sample(SampleFigures):
     carbon_g_per_kwh: float | None
     simulated: bool
     imported: bool
+    rating: str | None = None  #: the rated power from which the CPU's joules were modelled, and who says so

@@ -11,6 +11,8 @@ Point = dict[str, Scalar]
 SEARCH_FACTORS = ("strategy", "tuning_seed", "configuration")
 #: The hardware class of imported machines of unknown hardware: two of them may differ in any way.
 UNKNOWN_HARDWARE = "unknown"
+#: The fact of a trial that says from which rated power its CPU joules were modelled, and who knows it.
+CPU_RATING = "cpu_rating"
 #: A larger number is a mistake: its square, or a sum of such numbers, may exceed a float.
 LARGEST_VALUE = 1e100
 

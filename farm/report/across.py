@@ -20,7 +20,7 @@ from farm.report.numbers import label, several
 from farm.report.selection import Selected, Selection, check_names, label_names, parse_choice, select
 
 #: Labels that are not factors.
-_IDENTITY = frozenset({*MACHINE, *KIND, "device", "environment", "sweep", "repetition", "job", "trial"})
+_IDENTITY = frozenset({*MACHINE, *KIND, "device", "rating", "environment", "sweep", "repetition", "job", "trial"})
 _FEW = 5  #: fewer machines say little about others
 _WORDS = {Figure.NET: "net J", Figure.GROSS: "gross J", Figure.SECONDS: "seconds", Figure.GRAMS: "gCO2e"}
 
@@ -144,8 +144,8 @@ def _footnotes(found: Across) -> Iterator[str]:
     )
     if not all(figure.may_rank(summary.quality) for summary in own):
         yield "Modelled joules have no rank and no ratio, since they follow from load and rated power: --of seconds."
-    elif figure is Figure.SECONDS and not any(may_rank_energy(summary.quality) for summary in own):
-        yield "Seconds are compared, because joules are modelled or unknown here."
+    elif not all(may_rank_energy(summary.quality) for summary in own):
+        yield notes.SECONDS_DECIDE
     if found.reference:
         yield from _ratio_notes(found)
     if not found.are_medians:

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from farm.analysis.aggregate import UnitSample
-from farm.analysis.rules import net_stands_out
+from farm.analysis.rules import may_rank_energy, net_stands_out
 from farm.analysis.samples import unit_samples
 from farm.analysis.statistics.data import Data
 from farm.load.served import Served, served, statistic_of
-from farm.model import UNKNOWN_HARDWARE, Flag, Need, Quality, Requests, Scalar, SweepData
+from farm.model import UNKNOWN_HARDWARE, Flag, Need, Requests, Scalar, SweepData
 from farm.model.errors import InputError
 from farm.model.words import LARGEST_VALUE
 from farm.report import notes
@@ -73,7 +73,7 @@ RESPONSES: Mapping[str, Response] = {
     "response_p99_s": Response("p99 response time", "s, of a trial's live requests", lambda t: _response_s(t, "p99")),
     "accuracy": Response("accuracy", "share of validation images, after the last epoch", lambda t: t.accuracy),
 }
-#: This response is net_j if all net energies stand out of their noise, else gross_j.
+#: This response is net_j if all net energies stand out of their noise, else gross_j; if energy is modelled, seconds.
 ENERGY = "energy"
 _PER_UNIT = ("net_j", "gross_j", "carbon_g", "seconds")
 
@@ -157,8 +157,7 @@ def responses(trials: Sequence[Trial], wanted: str) -> tuple[str, tuple[float, .
     """Return the name of the response and its value in each trial; raises InputError if a value is unknown."""
     if wanted not in {ENERGY, *RESPONSES}:
         raise InputError(f"--response: expected {', '.join((ENERGY, *RESPONSES))}, got {wanted!r}")
-    are_net = all(net_stands_out(trial.sample.net_j, trial.sample.net_u_j) for trial in trials)
-    name = wanted if wanted != ENERGY else "net_j" if are_net else "gross_j"
+    name = _energy(trials) if wanted == ENERGY else wanted
     values = [RESPONSES[name].of(trial) for trial in trials]
     unknown = sum(value is None for value in values)
     if unknown:
@@ -166,6 +165,14 @@ def responses(trials: Sequence[Trial], wanted: str) -> tuple[str, tuple[float, .
     known = tuple(value for value in values if value is not None)
     check_size(name, known)
     return name, known
+
+
+def _energy(trials: Sequence[Trial]) -> str:
+    """Return the response that ranks by energy, or by time where energy is modelled."""
+    if not any(may_rank_energy(trial.sample.quality) for trial in trials):
+        return "seconds"
+    are_net = all(net_stands_out(trial.sample.net_j, trial.sample.net_u_j) for trial in trials)
+    return "net_j" if are_net else "gross_j"
 
 
 def check_size(name: str, values: Sequence[float]) -> None:
@@ -179,10 +186,12 @@ def check_size(name: str, values: Sequence[float]) -> None:
 def response_name(wanted: str, trials: Sequence[Trial]) -> str:
     """Return the name of the response for sentences; simulated and modelled values are named as such."""
     kinds = {t.sample.quality for t in trials}, {t.sample.simulated for t in trials}
-    is_energy = wanted == ENERGY or RESPONSES[wanted].is_energy
+    is_modelled = not any(map(may_rank_energy, kinds[0]))
     words = ["simulated"] if True in kinds[1] else []
-    words += ["modelled"] if is_energy and Quality.MODELLED in kinds[0] else []
-    return " ".join((*words, ENERGY if wanted == ENERGY else RESPONSES[wanted].words))
+    if wanted == ENERGY:
+        return " ".join((*words, RESPONSES["seconds"].words if is_modelled else ENERGY))
+    words += ["modelled"] if is_modelled and RESPONSES[wanted].is_energy else []
+    return " ".join((*words, RESPONSES[wanted].words))
 
 
 def caption_blocks(found: Chosen, trials: Sequence[Trial], wanted: str, name: str) -> list[Block]:
@@ -193,15 +202,16 @@ def caption_blocks(found: Chosen, trials: Sequence[Trial], wanted: str, name: st
     joules = [found.joules] if RESPONSES[name].is_energy else []
     per = f" per {trials[0].unit}" if name in _PER_UNIT else ""
     doubt = "unknown" if all(trial.sample.net_j is None for trial in trials) else "within its noise"
-    gross = f", because net energy is {doubt}" if wanted == ENERGY and name == "gross_j" else ""
-    response = f"{wanted}: {RESPONSES[name].unit}{per}{gross}; {several(len(trials), 'trial')}"
+    reasons = {"gross_j": f", because net energy is {doubt}", "seconds": f", because {notes.MODELLED}"}
+    why = reasons.get(name, "") if wanted == ENERGY else ""
+    response = f"{wanted}: {RESPONSES[name].unit}{per}{why}; {several(len(trials), 'trial')}"
     lines = [*([spelt] if spelt else []), *joules, response]
     return [*paragraphs(lines), *map(Alert, found.warnings)]
 
 
 def check_kinds(labels: Sequence[Labels], factors: Sequence[str] = (), is_energy: bool = True) -> None:
     """Raise InputError if an analysis would mix different kinds of joules; domains may be a factor."""
-    of_joules_alone = {"domain", "quality"}
+    of_joules_alone = {"domain", "quality", "rating"}
     for name in KINDS_OF_JOULES:
         levels = list(dict.fromkeys(own.get(name) for own in labels))
         is_free = (name in of_joules_alone and not is_energy) or (name == "domain" and name in factors)

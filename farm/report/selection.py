@@ -15,7 +15,7 @@ from farm.report.document import Alert, Block, Document, Paragraph, paragraphs
 from farm.report.numbers import label
 
 #: Labels that are never averaged over: they become columns if they differ.
-KINDS_OF_JOULES = ("domain", "quality", "simulated", "imported", "unit")
+KINDS_OF_JOULES = ("domain", "quality", "simulated", "imported", "unit", "rating")
 #: The option that chooses trials.
 WHERE = "--where"
 
@@ -120,8 +120,14 @@ class Selected:
     def joules(self) -> str:
         """The domains of the joules, and how the joules were obtained."""
         qualities = sorted({s.quality for s in self.samples}, key=lambda quality: quality.rank if quality else 9)
-        how = "; ".join(obtained(quality, self.has_imported) for quality in qualities)
+        how = "; ".join(obtained(quality, self.has_imported, self.ratings) for quality in qualities)
         return f"{' and '.join(self.domains)} joules: {how}"
+
+    @property
+    def ratings(self) -> tuple[str, ...]:
+        """The rated powers from which joules were modelled, and who says so."""
+        found = {labels.get("rating") for labels in distinct(s.labels for s in self.samples)}
+        return tuple(sorted(str(rating) for rating in found - {None}))
 
     @property
     def warnings(self) -> list[str]:
@@ -210,14 +216,15 @@ def _in_order(found: Sequence[UnitSample], levels: Mapping[str, Sequence[Scalar]
 
 
 @lru_cache(4096)
-def obtained(quality: Quality | None, is_imported: bool) -> str:
-    """Return how joules were obtained, in words."""
+def obtained(quality: Quality | None, is_imported: bool, ratings: tuple[str, ...] = ()) -> str:
+    """Return how joules were obtained, in words; `ratings` are the rated powers from which they were modelled."""
     if quality is None and is_imported:
         return "nobody recorded how they were obtained"
     if quality is None:
         return "unknown, since no meter measured them: `farm doctor` names what is missing"
+    rated = f" ({' and '.join(ratings)})" if ratings else ""
     return {
         Quality.COUNTER: "counted by the hardware",
         Quality.SAMPLED: "integrated from power readings",
-        Quality.MODELLED: "MODELLED from load and rated power: an estimate, not a measurement",
+        Quality.MODELLED: f"MODELLED from load and rated power{rated}: an estimate, not a measurement",
     }[quality]

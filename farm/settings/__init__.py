@@ -98,6 +98,12 @@ class Settings(BaseSettings):
         None, description="folder of a running simulation: its meters are read, and results are marked simulated"
     )
     powercap_root: Path = Field(default_factory=_powercap_root, description="root of the RAPL tree")
+    cpu_tdp_w: float | None = Field(
+        None,
+        gt=0,
+        description="rated power in W of all processors of this machine, from which the model follows where nothing "
+        "measures the CPU; default codecarbon's table, or its guess",
+    )
     lock_file: Path = Field(
         default_factory=lambda: Path(tempfile.gettempdir()) / "wattfarm.lock",
         description="the lock file that allows one trial at a time on a machine",

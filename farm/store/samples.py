@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Text, and_, func, select
 from sqlalchemy import cast as sql_cast
 
 import farm.store.tables as t
-from farm.model import Domain, Flag, Point, Quality, Sample, SampleFigures
+from farm.model import CPU_RATING, Domain, Flag, Point, Quality, Sample, SampleFigures
 from farm.store.blobs import unpack_known
 from farm.store.engine import Database
 
@@ -34,6 +34,7 @@ _SAMPLES = select(
     t.trial.c.carbon_g_per_kwh,
     t.trial.c.simulated,
     t.sweep.c.imported,
+    t.trial.c.facts[CPU_RATING].as_string(),
 ).select_from(_JOINED)
 _FIGURES = len(fields(SampleFigures))
 _ENERGIES = ("gross_j", "gross_u_j", "gross_shared_u_j", "net_j", "net_u_j", "net_shared_u_j")

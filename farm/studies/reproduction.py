@@ -61,7 +61,8 @@ def reproduction(
     """Judge the claims of a paper by the sweeps that were measured."""
     judge = _judge_batching if paper is batching.PAPER else _judge_training
     to_go = {one.record.name: one.progress.to_go for one in data if one.progress.to_go}
-    return Reproduction(paper, [one.record for one in data], missing, to_go, judge(data, include_flagged))
+    findings = [finding.ranked() for finding in judge(data, include_flagged)]
+    return Reproduction(paper, [one.record for one in data], missing, to_go, findings)
 
 
 def _split(data: Sequence[SweepData], factor: str) -> tuple[list[SweepData], list[SweepData]]:

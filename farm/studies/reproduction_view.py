@@ -26,8 +26,8 @@ from farm.studies.claims.finding import Basis, Figure, Finding, Scale, Times, Ve
 from farm.studies.reproduction import Reproduction
 
 MODELLED = (
-    "MODELLED joules: these are estimates from load and rated power. Verdicts marked `modelled joules` rest on them: "
-    "they are about the model, not about the hardware."
+    "MODELLED joules: these are estimates from load and rated power, which rank nothing. Claims of energy marked "
+    "`modelled joules` have no verdict."
 )
 SIMULATED = "SIMULATED hardware: these joules are not real, and no verdict is about real hardware."
 IMPORTED = "IMPORTED: these results were measured elsewhere, and this farm does not know how."
@@ -69,7 +69,7 @@ def _blocks(found: Reproduction) -> Iterator[Block]:
 
 
 def headline(found: Reproduction) -> str:
-    """Return how many claims have each verdict, and how many of these rest on modelled or simulated joules."""
+    """Return how many claims have each verdict, and how many of these rest on simulated joules."""
     counts = Counter(finding.verdict for finding in found.findings)
     parts = [
         f"{counts[verdict]} {verdict.in_words(counts[verdict])}{_worth(found, verdict)}"
@@ -81,13 +81,9 @@ def headline(found: Reproduction) -> str:
 
 def _worth(found: Reproduction, verdict: Verdict) -> str:
     own = [finding for finding in found.findings if finding.verdict is verdict]
-    kinds = {
-        "of modelled joules": sum(finding.is_modelled for finding in own),
-        "on simulated hardware": sum(finding.basis.simulated for finding in own),
-    }
-    shares = {count: "" if len(own) == 1 else "all " if count == len(own) else f"{count} " for count in kinds.values()}
-    parts = [shares[count] + kind for kind, count in kinds.items() if count]
-    return f" ({', '.join(parts)})" if parts and verdict is not Verdict.UNCLEAR else ""
+    count = sum(finding.basis.simulated for finding in own)
+    share = "" if len(own) == 1 else "all " if count == len(own) else f"{count} "
+    return f" ({share}on simulated hardware)" if count and verdict is not Verdict.UNCLEAR else ""
 
 
 def alerts(found: Reproduction) -> list[str]:

@@ -1,5 +1,7 @@
 """Energy and accuracy of networks by year of publication: growth and the efficient front. Pure.
 
+Where energy is modelled, it ranks nothing: seconds take its place.
+
 Machines, kinds of joules and settings are never mixed: each has its own timeline. Networks of one paper are sizes of
 one idea, so a trend has one value for each paper: the geometric mean of its networks.
 """
@@ -14,7 +16,7 @@ from typing import Literal
 from farm.analysis.across import Figure
 from farm.analysis.aggregate import Key, Summary
 from farm.analysis.intervals import CONFIDENCE, Interval
-from farm.analysis.rules import are_apart, stands_out
+from farm.analysis.rules import are_apart, may_rank_energy, stands_out
 from farm.model.catalog import NETWORKS, Accuracy, PublishedNetwork
 
 #: Least number of papers for a line with an interval, and for a claim about growth.
@@ -28,8 +30,8 @@ class Entry:
     model: str
     published: PublishedNetwork | None  #: None: a network of a user
     top1_percent: float | None  #: None: no accuracy is published for these weights
-    best: Summary  #: summary of the batch size with the least energy
-    energy_j: Interval  #: energy of an image
+    best: Summary  #: summary of the batch size with the least cost
+    cost: Interval  #: the compared figure of an image: J, or s where energy is modelled
     sizes: Sequence[int]  #: batch sizes that were measured
 
     @property
@@ -63,14 +65,19 @@ class Timeline:
     """Networks on one machine, with one kind of joules."""
 
     place: Key
-    figure: Figure  #: energy that is compared: net or gross
-    entries: Sequence[Entry]  #: networks by year, then by energy
-    lost: Sequence[str]  #: networks whose energy is unknown or within its noise
+    figure: Figure  #: figure that is compared: net or gross energy, or seconds
+    entries: Sequence[Entry]  #: networks by year, then by cost
+    lost: Sequence[str]  #: networks whose cost is unknown or within its noise
     trends: Sequence[Trend]  #: empty if there are too few papers, or all are of one year
-    front: Sequence[Entry]  #: networks that no other one beats in both accuracy and energy; the least energy first
+    front: Sequence[Entry]  #: networks that no other one beats in both accuracy and cost; the least cost first
+
+    @property
+    def compared(self) -> Literal["energy", "seconds"]:
+        """Return what is compared: seconds where energy is modelled."""
+        return "seconds" if self.figure is Figure.SECONDS else "energy"
 
     def is_clear(self, entry: Entry) -> bool:
-        """Return True if every other network is less accurate, or takes more energy with intervals that lie apart."""
+        """Return True if every other network is less accurate, or costs more with intervals that lie apart."""
         return not any(
             other is not entry and _is_as_accurate(other, entry) and not _takes_less(entry, other)
             for other in self.entries
@@ -94,43 +101,48 @@ def timelines(summaries: Iterable[Summary], accuracy: Accuracy, figure: Figure |
 
 
 def _timeline(place: Key, own: Sequence[Summary], accuracy: Accuracy, figure: Figure | None) -> Timeline:
-    figure = figure or (Figure.NET if all(_energy(s, Figure.NET) for s in own) else Figure.GROSS)
+    if not all(may_rank_energy(s.quality) for s in own):
+        figure = Figure.SECONDS
+    figure = figure or (Figure.NET if all(_cost(s, Figure.NET) for s in own) else Figure.GROSS)
     by_model: dict[str, list[Summary]] = defaultdict(list)
     for summary in own:
         by_model[str(summary.labels["model"])].append(summary)
     found = {model: _entry(model, batches, accuracy, figure) for model, batches in by_model.items()}
     entries = sorted((e for e in found.values() if e is not None), key=_order)
     lost = [model for model, entry in found.items() if entry is None]
-    return Timeline(place, figure, entries, lost, _trends(entries), _front(entries))
+    trends = _trends(entries, "seconds" if figure is Figure.SECONDS else "energy")
+    return Timeline(place, figure, entries, lost, trends, _front(entries))
 
 
-def _energy(summary: Summary, figure: Figure) -> Interval | None:
-    """Return the energy of an image; None if it does not stand out of its noise."""
+def _cost(summary: Summary, figure: Figure) -> Interval | None:
+    """Return the figure of an image; None if an energy does not stand out of its noise."""
+    if figure is Figure.SECONDS:
+        return Interval(1 / summary.units_per_s, None, None) if summary.units_per_s else None
     value = summary.net_j if figure is Figure.NET else summary.gross_j
     return value if stands_out(value) else None
 
 
 def _entry(model: str, batches: Sequence[Summary], accuracy: Accuracy, figure: Figure) -> Entry | None:
-    known = [(energy, s) for s in batches if (energy := _energy(s, figure)) is not None]
-    if len(known) < len(batches):  # the unknown energy may be the least
+    known = [(cost, s) for s in batches if (cost := _cost(s, figure)) is not None]
+    if len(known) < len(batches):  # the unknown one may be the least
         return None
-    energy_j, best = min(known, key=lambda pair: pair[0].mean)
+    cost, best = min(known, key=lambda pair: pair[0].mean)
     published = NETWORKS.get(model)
     top1_percent = published.top1_percent.get(accuracy) if published else None
-    return Entry(model, published, top1_percent, best, energy_j, [int(s.labels["batch_size"] or 0) for s in batches])
+    return Entry(model, published, top1_percent, best, cost, [int(s.labels["batch_size"] or 0) for s in batches])
 
 
 def _order(entry: Entry) -> tuple[float, float]:
-    return entry.published.year if entry.published else float("inf"), entry.energy_j.mean
+    return entry.published.year if entry.published else float("inf"), entry.cost.mean
 
 
-def _trends(entries: Iterable[Entry]) -> list[Trend]:
+def _trends(entries: Iterable[Entry], cost: str) -> list[Trend]:
     """Return trends of the networks with a year and an accuracy, so that all growth rates are of the same networks."""
-    known = [(e.published, e.energy_j.mean, e.top1_percent) for e in entries if e.published and e.top1_percent]
+    known = [(e.published, e.cost.mean, e.top1_percent) for e in entries if e.published and e.top1_percent]
     figures = {
-        "energy": [(network, joules) for network, joules, _ in known],
+        cost: [(network, value) for network, value, _ in known],
         "accuracy": [(network, top1) for network, _, top1 in known],
-        "energy_per_accuracy": [(network, joules / top1) for network, joules, top1 in known],
+        f"{cost}_per_accuracy": [(network, value / top1) for network, value, top1 in known],
         "gflops": [(network, network.gflops) for network, _, _ in known],
     }
     found = (_trend(name, values) for name, values in figures.items())
@@ -156,7 +168,7 @@ def _trend(of: str, values: Sequence[tuple[PublishedNetwork, float]]) -> Trend |
 def _front(entries: Sequence[Entry]) -> list[Entry]:
     kept: list[Entry] = []
     known = [e for e in entries if e.top1_percent is not None]
-    for entry in sorted(known, key=lambda e: (e.energy_j.mean, -(e.top1_percent or 0))):
+    for entry in sorted(known, key=lambda e: (e.cost.mean, -(e.top1_percent or 0))):
         if not kept or not _is_as_accurate(kept[-1], entry):
             kept.append(entry)
     return kept
@@ -169,4 +181,4 @@ def _is_as_accurate(other: Entry, entry: Entry) -> bool:
 
 
 def _takes_less(entry: Entry, other: Entry) -> bool | None:
-    return are_apart(entry.energy_j, other.energy_j, min(entry.best.trials, other.best.trials))
+    return are_apart(entry.cost, other.cost, min(entry.best.trials, other.best.trials))

@@ -8,7 +8,7 @@ from farm.analysis.across import Figure
 from farm.analysis.aggregate import summarise
 from farm.analysis.samples import unit_samples
 from farm.kinds.inference.kind import COLUMNS
-from farm.model import Quality, Scalar, SweepData
+from farm.model import Scalar, SweepData
 from farm.model.catalog import Accuracy
 from farm.model.errors import InputError
 from farm.report import notes as energy_notes
@@ -134,10 +134,12 @@ def _row(timeline: Timeline, entry: Entry) -> Row:
 
 
 def _growth(timeline: Timeline) -> Table:
+    unit = "J" if timeline.compared == "energy" else "s"
     words = {
         "energy": f"{timeline.figure} J/image, best batch",
+        "seconds": "s/image, best batch",
         "accuracy": "top-1",
-        "energy_per_accuracy": "J/image per point of top-1",
+        f"{timeline.compared}_per_accuracy": f"{unit}/image per point of top-1",
         "gflops": "GFLOPs/image",
     }
     first, last = timeline.trends[0].years
@@ -151,25 +153,26 @@ def _growth(timeline: Timeline) -> Table:
 def conclusions(timeline: Timeline) -> list[str]:
     """Return how energy and accuracy grow, which of the two grows faster, and which networks are on the front."""
     trends = {trend.of: trend for trend in timeline.trends}
-    modelled = " (modelled)" if ("quality", Quality.MODELLED) in timeline.place else ""
-    found = []
+    is_energy = timeline.compared == "energy"
+    cost, per_point = ("energy", "Joules") if is_energy else ("time", "Seconds")
+    found = [] if is_energy else [energy_notes.SECONDS_DECIDE]
     if not trends:
-        found.append(f"Cannot tell how energy grows: at least {LEAST_PAPERS} papers of two years are needed.")
+        found.append(f"Cannot tell how {cost} grows: at least {LEAST_PAPERS} papers of two years are needed.")
     else:
-        what = f"{timeline.figure} energy per image{modelled}"
-        both = f"{_grows(trends['energy'], what)}; {_grows(trends['accuracy'], 'top-1 accuracy')}."
+        what = f"{timeline.figure} energy per image" if is_energy else "time per image"
+        both = f"{_grows(trends[timeline.compared], what)}; {_grows(trends['accuracy'], 'top-1 accuracy')}."
         found.append(f"{both[:1].upper()}{both[1:]}")
         steeper = {
-            "rises": "energy outgrows accuracy",
-            "falls": "accuracy outgrows energy",
+            "rises": f"{cost} outgrows accuracy",
+            "falls": f"accuracy outgrows {cost}",
             "unclear": "cannot tell which outgrows the other",
         }
-        per = trends["energy_per_accuracy"]
+        per = trends[f"{timeline.compared}_per_accuracy"]
         change = f"{_change(per)} a year (95 %: {_range(per)})"
-        found.append(f"Joules per point of accuracy change by {change}: {steeper[per.verdict]}.")
+        found.append(f"{per_point} per point of accuracy change by {change}: {steeper[per.verdict]}.")
     if timeline.front:
         names = ", ".join(f"{entry.model} ({number(entry.top1_percent)}%)" for entry in timeline.front)
-        found.append(f"Most accurate for their energy, the least energy first: {names}.")
+        found.append(f"Most accurate for their {cost}, the least {cost} first: {names}.")
     return found
 
 
@@ -196,8 +199,8 @@ def _signed(share: float | None) -> str:
 def _notes(whole: Timelines) -> list[str]:
     entries = [entry for timeline in whole.found for entry in timeline.entries]
     own = [
-        "* on the front: no other network is as accurate for less energy. ~ on the front so far: the intervals "
-        "overlap, or rest on one trial.",
+        "* on the front: no other network is as accurate for less. ~ on the front so far: the intervals overlap, or "
+        "are unknown.",
         *_notes_of_trends(whole),
     ]
     if any(len(entry.sizes) == 1 for entry in entries):
@@ -211,7 +214,8 @@ def _notes(whole: Timelines) -> list[str]:
         own.append(f"{count} left out because every trial is flagged (--include-flagged): {names}.")
     if any(entry.best.is_doubtful for entry in entries):
         own.append("! every trial is flagged; compared because of --include-flagged.")
-    own += energy_notes.spread(entry.energy_j for entry in entries)
+    ranked = [timeline for timeline in whole.found if timeline.compared == "energy"]
+    own += energy_notes.spread(entry.cost for timeline in ranked for entry in timeline.entries)
     return [*own, *energy_notes.reservations([entry.best for entry in entries if not entry.best.is_doubtful])]
 
 

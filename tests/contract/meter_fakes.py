@@ -13,7 +13,7 @@ from itertools import pairwise
 from math import floor
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 import pynvml as real
@@ -272,3 +272,36 @@ class FakePlug:
         rows = [({"wattfarm": "at"}, s) for s in scrapes_s] + [({"plug": str(i)}, v) for i, v in enumerate(values)]
         result = [{"metric": metric, "value": [now_s, repr(value)]} for metric, value in rows]
         return {"status": "success", "data": {"resultType": "vector", "result": result}}
+
+
+class FakeTimes(NamedTuple):
+    """The times in s that psutil returns for all processors together."""
+
+    user: float
+    idle: float
+    steal: float
+    nice: float = 0.0
+    system: float = 0.0
+    iowait: float = 0.0
+    irq: float = 0.0
+    softirq: float = 0.0
+    guest: float = 0.0
+    guest_nice: float = 0.0
+
+
+@dataclass
+class FakeProcessor:
+    """The clock and the processor times of a machine with four threads."""
+
+    now_s: float = 1000.0
+    busy_s: float = 500.0
+    steal_s: float = 0.0
+
+    def work(self, load: float, duration_s: float) -> None:
+        """Let time pass while a share of all threads works."""
+        self.now_s += duration_s
+        self.busy_s += 4 * load * duration_s
+
+    def times(self) -> FakeTimes:
+        """Return the processor times as psutil does."""
+        return FakeTimes(user=self.busy_s, idle=4 * self.now_s - self.busy_s - self.steal_s, steal=self.steal_s)

@@ -11,7 +11,8 @@ import psutil
 import pynvml as real
 import pytest
 from codecarbon import OfflineEmissionsTracker
-from codecarbon.external.hardware import CPU, SystemCPULoadMeter
+from codecarbon.core import cpu, util
+from codecarbon.external.hardware import SystemCPULoadMeter
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,9 +26,9 @@ from tests.contract.meter_contract import (
     assert_reads,
     assert_unavailable,
 )
-from tests.contract.meter_fakes import TWO_SOCKETS, FakeDriver, FakePlug, FakePowercap
+from tests.contract.meter_fakes import TWO_SOCKETS, FakeDriver, FakePlug, FakePowercap, FakeProcessor
 from workers.meters import Meter, load
-from workers.meters.codecarbon import Codecarbon, carbon_intensity_g_per_kwh
+from workers.meters.codecarbon import Codecarbon, carbon_intensity_g_per_kwh, codecarbons_rating
 from workers.meters.external import READS_A_PERIOD, STALE_PERIODS
 from workers.meters.nvml import NvmlCounter, NvmlPower, choose_gpu
 from workers.meters.rapl import Rapl
@@ -88,7 +89,7 @@ def rig(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Rig:
         return Rig(
             name,
             lambda: load(name)(Settings()),
-            lambda: monkeypatch.setitem(sys.modules, "codecarbon.external.hardware", None),
+            lambda: remove_codecarbon(monkeypatch),
             lambda: monkeypatch.setattr(psutil, "cpu_times", no_cpu_times),
             "pip install",
         )
@@ -128,6 +129,11 @@ def wall_rig(plug: FakePlug, counts: bool) -> Rig:
         plug.status = 500
 
     return Rig("wall", lambda: load("wall")(settings), remove, break_down, "FARM_WALL_URL")
+
+
+def remove_codecarbon(monkeypatch: pytest.MonkeyPatch) -> None:
+    codecarbons_rating.cache_clear()
+    monkeypatch.setitem(sys.modules, "codecarbon.core.cpu", None)
 
 
 def no_cpu_times() -> None:
@@ -445,30 +451,101 @@ class TestRapl:
             assert_lost(meter)
 
 
+@pytest.fixture
+def processor(monkeypatch: pytest.MonkeyPatch) -> FakeProcessor:
+    fake = FakeProcessor()
+    monkeypatch.setattr(psutil, "cpu_times", fake.times)
+    monkeypatch.setattr(psutil, "cpu_count", lambda logical=True: 4)
+    monkeypatch.setattr("workers.meters.codecarbon.time.monotonic_ns", lambda: round(fake.now_s * 1e9))
+    return fake
+
+
+def joules(meter: Codecarbon) -> float:
+    energy_j = meter.read()[Domain.CPU].energy_j
+    assert energy_j is not None
+    return energy_j
+
+
 class TestCodecarbon:
     def test_is_labelled_a_model_of_the_cpu(self) -> None:
         meter = Codecarbon(Settings())
         assert meter.quality is Quality.MODELLED
         assert meter.domains == {Domain.CPU}
 
-    def test_counts_the_power_of_codecarbons_own_tracker(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The tracker is the public interface; at a load of one half both must see the same watts."""
-        monkeypatch.setattr(SystemCPULoadMeter, "percent", lambda _: 50.0)
+    @pytest.mark.parametrize("load", [0.0, 1.0])
+    def test_counts_the_power_of_codecarbons_own_tracker(
+        self, processor: FakeProcessor, monkeypatch: pytest.MonkeyPatch, load: float
+    ) -> None:
+        """The tracker is the public interface; at rest and at full load both must see the same watts."""
+        monkeypatch.setattr(SystemCPULoadMeter, "percent", lambda _: 100 * load)
         tracker = OfflineEmissionsTracker(
-            country_iso_code="NLD", output_methods=[], force_mode_cpu_load=True, log_level="error"
+            country_iso_code="NLD", output_methods=[], force_mode_cpu_load=True, force_cpu_power=100, log_level="error"
         )
-        with Codecarbon(Settings()) as meter, tracker:
-            before = meter.read()[Domain.CPU]
-            time.sleep(0.2)
-            after = meter.read()[Domain.CPU]
-        assert before.energy_j is not None
-        assert after.energy_j is not None
-        power_w = (after.energy_j - before.energy_j) / (after.at_ns - before.at_ns) * 1e9
+        with Codecarbon(Settings(cpu_tdp_w=100)) as meter, tracker:
+            before_j = joules(meter)
+            processor.work(load, 2.0)
+            power_w = (joules(meter) - before_j) / 2.0
         assert power_w == pytest.approx(tracker.final_emissions_data.cpu_power, rel=1e-6)
 
-    def test_a_model_without_power_is_no_meter(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(CPU, "_get_power_from_cpus", lambda _: None)
-        assert "cannot model" in assert_unavailable(Codecarbon(Settings()))
+    @pytest.mark.parametrize("phase", [0, 3, 7, 11, 15, 19])
+    def test_the_same_work_has_the_same_joules_whenever_it_is_read(self, processor: FakeProcessor, phase: int) -> None:
+        """All processors work for 2 s between guards of 0.25 s, in steps of 50 ms; it is read once a second."""
+        with Codecarbon(Settings(cpu_tdp_w=100)) as meter:
+            before_j = joules(meter)
+            for step in range(50):
+                processor.work(1.0 if 5 <= step < 45 else 0.0, 0.05)
+                if step % 20 == phase:
+                    meter.read()
+            assert joules(meter) - before_j == pytest.approx(100 * (0.1 * 2.5 + 0.9 * 2.0))
+
+    @pytest.mark.parametrize("window_s", [2.0, 2.37])
+    def test_any_batch_size_that_fills_the_processor_draws_the_rated_power(
+        self, processor: FakeProcessor, window_s: float
+    ) -> None:
+        with Codecarbon(Settings(cpu_tdp_w=100)) as meter:
+            before_j = joules(meter)
+            for load, duration_s in ((0.0, 0.25), (1.0, window_s), (0.0, 0.25)):
+                processor.work(load, duration_s)
+            assert (joules(meter) - before_j - 100 * 0.1 * 0.5) / window_s == pytest.approx(100.0)
+
+    def test_stolen_time_is_no_work(self, processor: FakeProcessor) -> None:
+        with Codecarbon(Settings(cpu_tdp_w=100)) as meter:
+            before_j = joules(meter)
+            processor.steal_s += 2.0
+            processor.work(0.0, 2.0)
+            assert joules(meter) - before_j == pytest.approx(20.0)
+
+    @pytest.mark.parametrize(
+        ("model", "sockets", "rating"),
+        [
+            ("Intel(R) Xeon(R) Gold 6248 CPU @ 2.50GHz", 1, "150 W, codecarbon's table for {model}"),
+            (
+                "Intel(R) Xeon(R) Gold 6248 CPU @ 2.50GHz",
+                2,
+                "300 W, codecarbon's table for {model}, 2 sockets of 150 W",
+            ),
+            ("A Processor Of Tomorrow", 2, "32 W, codecarbon's guess; set FARM_CPU_TDP_W"),
+        ],
+    )
+    def test_says_whether_the_rated_power_is_known(
+        self, monkeypatch: pytest.MonkeyPatch, model: str, sockets: int, rating: str
+    ) -> None:
+        codecarbons_rating.cache_clear()
+        monkeypatch.setattr(cpu, "detect_cpu_model", lambda: model)
+        monkeypatch.setattr(cpu, "count_cpus", lambda: 8)
+        monkeypatch.setattr(util, "count_physical_cpus", lambda: sockets)
+        with Codecarbon(Settings()) as meter:
+            assert str(meter.rating) == rating.format(model=model)
+        codecarbons_rating.cache_clear()
+
+    def test_the_owner_sets_the_rated_power(self) -> None:
+        with Codecarbon(Settings(cpu_tdp_w=65)) as meter:
+            assert str(meter.rating) == "65 W, set by FARM_CPU_TDP_W"
+
+    def test_a_processor_without_a_name_is_no_meter(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        codecarbons_rating.cache_clear()
+        monkeypatch.setattr(cpu, "detect_cpu_model", lambda: None)
+        assert "set FARM_CPU_TDP_W" in assert_unavailable(Codecarbon(Settings()))
 
     def test_leaves_no_trace_in_the_worker(self, tmp_path: Path) -> None:
         """No signal handler, no thread, no file, nothing printed."""
@@ -477,18 +554,6 @@ class TestCodecarbon:
         )
         assert (worker.returncode, worker.stdout, worker.stderr) == (0, "", "")
         assert list(tmp_path.iterdir()) == []
-
-    def test_the_model_sees_the_load(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        power_w = []
-        for load_percent in (0.0, 100.0):
-            monkeypatch.setattr(SystemCPULoadMeter, "percent", lambda _, load=load_percent: load)
-            with Codecarbon(Settings()) as meter:
-                reading = meter.read()[Domain.CPU]
-                following = meter.read()[Domain.CPU]
-                assert reading.energy_j is not None
-                assert following.energy_j is not None
-                power_w.append((following.energy_j - reading.energy_j) / (following.at_ns - reading.at_ns))
-        assert power_w[1] == pytest.approx(10 * power_w[0])
 
     @pytest.mark.parametrize("country", ["NLD", "nld"])
     def test_carbon_intensity(self, country: str) -> None:

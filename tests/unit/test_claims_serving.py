@@ -6,9 +6,9 @@ from random import Random
 
 import pytest
 
-from farm.kinds.serving.live.trials import BURSTS
 from farm.load.policy import Policy
 from farm.model import Quality
+from farm.report.notes import MODELLED
 from farm.studies.claims.finding import Basis, Finding, Times, Verdict
 from farm.studies.claims.serving import STUDY_RATE_PER_S, Answers, Source, findings, judge_energy, simulate
 from tests.claims import found, one, trials
@@ -92,7 +92,7 @@ def test_modelled_joules_of_bursts_decide_nothing() -> None:
         for policy, value in {"greedy:16": 1.0, "fixed:16": 2.0}.items()
         for s in SURE
     ]
-    assert (judge_energy(trials(samples)).verdict, judge_energy(trials(samples)).because) == (UNCLEAR, BURSTS)
+    assert (judge_energy(trials(samples)).verdict, judge_energy(trials(samples)).because) == (UNCLEAR, MODELLED)
 
 
 def test_nothing_served_is_no_verdict() -> None:

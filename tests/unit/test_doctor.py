@@ -17,7 +17,8 @@ def found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, **hardware: object) -
     """Findings by name, on a machine of that hardware."""
     machine = Machine(id="m", name="lab1", hardware_class="cpu-2", hardware={"gpu": None, **hardware})
     monkeypatch.setattr(fingerprint, "machine", lambda _settings: machine)
-    monkeypatch.setattr(doctor, "load_settings", lambda: Settings(lock_file=tmp_path / "lock"))
+    settings = Settings(lock_file=tmp_path / "lock", powercap_root=tmp_path, cpu_tdp_w=65)
+    monkeypatch.setattr(doctor, "load_settings", lambda: settings)
     checks: dict[str, list[Check]] = {}
     for check in doctor.examine():
         checks.setdefault(check.name, []).append(check)
@@ -28,6 +29,12 @@ def test_a_machine_without_gpu_has_no_word_on_it(monkeypatch: pytest.MonkeyPatch
     checks = found(monkeypatch, tmp_path)
     assert "gpu" not in checks
     assert checks["free"][0].state == "ok"
+
+
+def test_modelled_joules_name_the_rated_power(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (check,) = found(monkeypatch, tmp_path)["cpu joules"]
+    said = "modelled by codecarbon, an estimate and not a measurement: rated 65 W, set by FARM_CPU_TDP_W"
+    assert (check.state, check.detail) == ("note", said)
 
 
 @pytest.mark.parametrize("usable", [True, False])

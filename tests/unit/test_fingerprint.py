@@ -8,7 +8,8 @@ import pytest
 from farm.model import Owner
 from farm.settings import Settings
 from tests.contract.meter_fakes import FakeDriver
-from workers.agent.fingerprint import machine
+from workers.agent.fingerprint import machine, with_meters
+from workers.meters.codecarbon import Rating
 from workers.trial.environment import environment
 
 XEON = """\
@@ -158,6 +159,15 @@ def test_the_owner_of_a_lease_is_this_process_in_this_boot() -> None:
     me = Owner.of_process()
     assert me.pid == os.getpid()
     assert me.boot_id == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def test_a_machine_has_the_rated_power_from_which_its_joules_are_modelled(root: Path) -> None:
+    known = machine(settings(), root)
+    rated = with_meters(known, None, Rating(65.0, "set by FARM_CPU_TDP_W"))
+    assert (rated.id, rated.hardware["ram_bytes"]) == (known.id, known.hardware["ram_bytes"])
+    assert isinstance(known.hardware["cpu"], dict)
+    assert rated.hardware["cpu"] == known.hardware["cpu"] | {"rated_w": 65.0, "rated_by": "set by FARM_CPU_TDP_W"}
+    assert with_meters(known, None, None) == known
 
 
 class TestEnvironment:

@@ -118,7 +118,12 @@ def test_simulated_seconds_are_never_mixed_with_real_ones_either() -> None:
 
 def test_modelled_and_simulated_energy_is_named_so() -> None:
     modelled = seen(measured("a", 0.5, row_quality=Quality.MODELLED))
-    assert modelled.data.response == "modelled energy"
+    assert (modelled.data.response, modelled.data.values) == ("time", (0.2,))
+    assert any(
+        "because energy is modelled here" in block.text for block in modelled.caption if isinstance(block, Paragraph)
+    )
+    asked = seen(measured("a", 0.5, row_quality=Quality.MODELLED), response="gross_j")
+    assert asked.data.response == "modelled gross energy"
     assert seen(measured("a", 0.5, simulated=True)).data.response == "simulated energy"
 
 

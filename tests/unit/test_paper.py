@@ -275,7 +275,7 @@ def test_simulated_and_modelled_joules_are_named_wherever_they_stand(sqlite_url:
     assert all("SIMULATED" in figure.caption and "MODELLED" in figure.caption for figure in energies)
     assert "joules are not real" in powers[0].caption
     assert "MODELLED" in powers[0].caption
-    assert "simulated modelled energy" in said(found)
+    assert "because energy is modelled here" in said(found)
 
 
 def test_joules_of_different_kinds_never_share_a_chart(sqlite_url: str) -> None:

@@ -116,6 +116,22 @@ def test_machines_and_kinds_of_joules_are_never_compared() -> None:
     assert all(len(a.by_network) == 1 and a.rivals == () for a in several)
 
 
+def test_seconds_decide_where_energy_is_modelled() -> None:
+    """The large network takes less energy, but occupies the server for longer."""
+    slow = steady(fixed_s=0.006, each_s=0.002, fixed_j=0.001, each_j=0.001, key=key("large"))
+    measured, modelled = (
+        advice(*(replace(s, quality=q) for s in (SMALL, slow))) for q in (Quality.COUNTER, Quality.MODELLED)
+    )
+    assert (measured.best and measured.best.network, modelled.best and modelled.best.network) == (
+        key("large"),
+        key("small"),
+    )
+    fit = [c for c in found(replace(SMALL, quality=Quality.MODELLED)) if c.meets((P99,))]
+    assert modelled.best is not None
+    assert modelled.best.cost.mean == min(c.figures.busy_s.mean for c in fit if c.figures.busy_s)
+    assert modelled.rivals == ()
+
+
 def test_precision_is_a_choice_and_the_device_is_not() -> None:
     services = [steady(key=key("small", device=d, precision=p)) for d in ("cpu", "cuda:0") for p in ("fp32", "bf16")]
     several = advised(*services)

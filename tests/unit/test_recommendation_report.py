@@ -175,9 +175,13 @@ def test_a_person_reads_the_answer_first() -> None:
     assert_seen("recommend.txt", document(recommended(trials)))
 
 
-def test_modelled_joules_are_called_so() -> None:
-    (first, *_) = document(recommended(sweep(1, 8, row_quality=Quality.MODELLED))).findings
-    assert "net (modelled);" in first
+def test_seconds_decide_where_energy_is_modelled() -> None:
+    found = document(recommended(sweep(1, 8, row_quality=Quality.MODELLED)))
+    assert "takes the least time of the server, " in found.findings[0]
+    assert " ms a request, since energy is modelled here; " in found.findings[0]
+    assert has_note(found, "Energy is modelled here")
+    captions = [table.caption for table in tables_of(found)]
+    assert any(caption.startswith("Front: more time of the server gives") for caption in captions)
 
 
 def test_two_networks_that_do_not_differ_clearly_are_named() -> None:

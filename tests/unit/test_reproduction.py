@@ -72,15 +72,15 @@ def test_a_person_reads_how_many_claims_hold_and_why(counted: Reproduction) -> N
     assert_seen("reproduce.txt", document(counted))
 
 
-def test_verdicts_of_modelled_joules_are_marked(sqlite: str) -> None:
+def test_modelled_joules_give_no_verdict(sqlite: str) -> None:
     found = of(sqlite, quality=Quality.MODELLED)
     shown = document(found)
-    headline = "Of 7 claims 1 agrees (of modelled joules), 1 differs (of modelled joules), 5 cannot tell."
-    assert Paragraph(headline) in shown.blocks
+    assert Paragraph("Of 7 claims 7 cannot tell.") in shown.blocks
+    assert (found.findings[0].because, found.findings[0].figures) == ("energy is modelled here", ())
     assert alerts_of(shown) == [reproduction_view.MODELLED]
     marked = {str(row.values["the study says"])[0]: row.values["verdict"] for row in tables_of(shown)[0].rows}
     assert (marked["1"], marked["5"], marked["7"]) == (
-        "agrees (modelled joules)", "cannot tell (simulated response times)", "cannot tell",
+        "cannot tell (modelled joules)", "cannot tell (simulated response times)", "cannot tell",
     )  # fmt: skip
     assert {claim["id"]: claim["joules"] for claim in shown.json()["claims"]}["response-by-batch"] == []
 

@@ -8,7 +8,7 @@ from farm.model import Quality
 
 @pytest.mark.parametrize(
     ("quality", "may_rank"),
-    [(Quality.COUNTER, True), (Quality.SAMPLED, True), (Quality.MODELLED, False), (None, False)],
+    [(Quality.COUNTER, True), (Quality.SAMPLED, True), (Quality.MODELLED, False), (None, True)],
 )
-def test_only_measured_energy_ranks(quality: Quality | None, may_rank: bool) -> None:
+def test_modelled_energy_ranks_nothing(quality: Quality | None, may_rank: bool) -> None:
     assert may_rank_energy(quality) is may_rank

@@ -14,6 +14,8 @@ from farm.model import Domain, Failure, FailureKind, Flag, Machine, Measurement,
 from farm.model.errors import FarmError
 from farm.settings import Settings
 from tests.factories import FACTS, KINDS, POWER_W, TINY, ConstantMeter, Script, ScriptedTrial, TrialEnd, claim, measured
+from workers.meters import Meter
+from workers.meters.codecarbon import Codecarbon
 from workers.supervisor import supervisor
 from workers.supervisor.cooldown import Rest
 from workers.supervisor.stop import Stop
@@ -60,11 +62,13 @@ class Bench:
         self.zygote = FakeZygote()
         self.meters: list[ConstantMeter] = []
         self.new_meter: Callable[[], ConstantMeter] = ConstantMeter
+        self.models: list[Codecarbon] = []
         self.supervisor = Supervisor(settings, Machine(id="m1", name="lab1", hardware_class="cpu", hardware={}))
 
-    def open_meters(self, _: Settings, stack: ExitStack) -> tuple[list[ConstantMeter], list[str]]:
+    def open_meters(self, _: Settings, stack: ExitStack) -> tuple[list[Meter], list[str]]:
         self.meters.append(self.new_meter())
-        return [stack.enter_context(self.meters[-1])], ["no GPU here: plug one in"]
+        meters: list[Meter] = [self.meters[-1], *self.models]
+        return [stack.enter_context(meter) for meter in meters], ["no GPU here: plug one in"]
 
     def run(self, stop: Stop | None = None, attempt: int = 1, **spec: object) -> TrialReport:
         own = stop or Stop()
@@ -116,6 +120,14 @@ def test_a_report_has_all_that_the_trial_brought(bench: Bench) -> None:
     assert 0 < report.carbon_g_per_kwh < 1500
     assert report.started_at_utc < report.finished_at_utc
     assert not report.simulated
+
+
+def test_a_report_has_the_rated_power_from_which_joules_are_modelled(bench: Bench) -> None:
+    bench.models = [Codecarbon(Settings(cpu_tdp_w=65))]
+    bench.meters[0].lost_at = 1
+    bench.run()  # the meters are opened again, since one is lost
+    assert bench.run().facts["cpu_rating"] == "65 W, set by FARM_CPU_TDP_W"
+    assert str(bench.supervisor.rating) == "65 W, set by FARM_CPU_TDP_W"
 
 
 def test_a_report_survives_the_way_to_the_disk_and_back(bench: Bench) -> None:

@@ -53,10 +53,10 @@ def growth(timeline: Timeline) -> Mapping[str, Interval]:
 def test_the_batch_of_least_net_energy_stands_for_a_network() -> None:
     found = one(of("alexnet", 2.0, 1, 3.0), of("alexnet", 1.0, 8, 5.0), of("alexnet", 1.5, 32, 4.0))
     (entry,) = found.entries
-    assert (entry.best.labels["batch_size"], entry.energy_j.mean, entry.sizes) == (8, 1.0, [1, 8, 32])
+    assert (entry.best.labels["batch_size"], entry.cost.mean, entry.sizes) == (8, 1.0, [1, 8, 32])
     assert not entry.is_largest
     (entry,) = one(of("alexnet", 2.0, 1, 3.0), of("alexnet", 1.0, 8, 5.0), figure=Figure.GROSS).entries
-    assert (entry.best.labels["batch_size"], entry.energy_j.mean) == (1, 3.0)
+    assert (entry.best.labels["batch_size"], entry.cost.mean) == (1, 3.0)
 
 
 def test_gross_energy_decides_of_all_networks_where_one_net_energy_is_within_its_noise() -> None:
@@ -98,7 +98,7 @@ def test_a_steady_growth_is_found_exactly() -> None:
 def test_growth_and_interval_are_those_of_ordinary_least_squares() -> None:
     api = pytest.importorskip("statsmodels.api")
     found = decade(0.1, spread=0.8)
-    energies = [log(entry.energy_j.mean) for entry in found.entries]
+    energies = [log(entry.cost.mean) for entry in found.entries]
     years = [float(NETWORKS[entry.model].year) for entry in found.entries]
     fit = api.OLS(energies, api.add_constant(years)).fit()
     low, high = fit.conf_int()[1]
@@ -153,7 +153,7 @@ def test_no_other_network_beats_one_of_the_front_and_one_beats_each_of_the_rest(
     found = one(*(of(model, value) for model, value in joules.items()), accuracy=Accuracy.DEFAULT)
 
     def beats(other: Entry, entry: Entry) -> bool:
-        theirs, own = (other.top1_percent, -other.energy_j.mean), (entry.top1_percent, -entry.energy_j.mean)
+        theirs, own = (other.top1_percent, -other.cost.mean), (entry.top1_percent, -entry.cost.mean)
         return all(a >= b for a, b in zip(theirs, own, strict=True)) and theirs != own  # type: ignore[operator]
 
     front = {entry.model for entry in found.front}

@@ -1,7 +1,7 @@
 """The worker's checks for `farm doctor`: what this machine can measure."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
 from importlib.metadata import version
 from typing import Any
@@ -11,6 +11,7 @@ from farm.model.errors import FarmError, MeterError
 from farm.settings import Settings, load_settings
 from workers.agent import fingerprint
 from workers.meters import open_meters
+from workers.meters.codecarbon import Codecarbon
 from workers.meters.nvml import choose_gpu, open_gpu, use_simulator
 from workers.supervisor.lock import machine_lock
 from workers.supervisor.probe import run_probe
@@ -105,14 +106,16 @@ def _meters(settings: Settings) -> list[Check]:
             for domain in meter.domains:
                 found = (meter.quality, meter.name)
                 best[domain] = min(best.get(domain, found), found, key=lambda f: f[0].rank)
-    rows = [_domain(domain, *best[domain]) for domain in sorted(best)]
+        ratings = {meter.name: f": rated {meter.rating}" for meter in meters if isinstance(meter, Codecarbon)}
+    rows = [_domain(domain, *best[domain], ratings) for domain in sorted(best)]
     return rows + [Check(name="meter", state="note", detail=note) for note in notes]
 
 
-def _domain(domain: Domain, quality: Quality, meter: str) -> Check:
+def _domain(domain: Domain, quality: Quality, meter: str, ratings: Mapping[str, str]) -> Check:
     name = f"{domain} joules"
     if quality == Quality.MODELLED:
-        return Check(name=name, state="note", detail=f"modelled by {meter}: an estimate, not a measurement")
+        estimate = f"modelled by {meter}, an estimate and not a measurement{ratings.get(meter, '')}"
+        return Check(name=name, state="note", detail=estimate)
     how = {Quality.COUNTER: "counted by the hardware", Quality.SAMPLED: "integrated from power readings"}[quality]
     return Check(name=name, state="ok", detail=f"{how} ({meter})")
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from farm.model import Machine
+from farm.model import Machine, Probe
 from farm.model.errors import MeterError, MeterLost
 from farm.settings import Settings
+from workers.meters.codecarbon import Rating
 from workers.meters.nvml import Gpu, Question, mig_is_on, open_gpu
 
 Facts = dict[str, JsonValue]
@@ -39,6 +40,14 @@ def machine(settings: Settings, root: Path = Path("/")) -> Machine:
         },
         simulated=settings.simulated,
     )
+
+
+def with_meters(machine: Machine, probe: Probe | None, rating: Rating | None) -> Machine:
+    """Add what is known of a machine's meters: their probe, and the rated power from which CPU joules are modelled."""
+    cpu = machine.hardware["cpu"]
+    if rating is not None and isinstance(cpu, dict):
+        cpu = cpu | {"rated_w": rating.power_w, "rated_by": rating.source}
+    return machine.model_copy(update={"probe": probe, "hardware": machine.hardware | {"cpu": cpu}})
 
 
 def _hardware_class(cpu: Facts, gpu: Facts | None) -> str:

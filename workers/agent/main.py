@@ -62,7 +62,7 @@ def _join(settings: Settings, verbose: bool, level: int) -> int:
         machine = fingerprint.machine(settings)
         logs.set_up(settings.log_format, verbose, machine.name)
         runner = stack.enter_context(supervisor.Supervisor(settings, machine))
-        machine = machine.model_copy(update={"probe": runner.probe})
+        machine = fingerprint.with_meters(machine, runner.probe, runner.rating)
         queues = list(machine.queues)
         watchdog = Watchdog(Publisher(settings), queues, settings.watchdog_s)
         spool = Spool(settings.home / "spool")

@@ -1,6 +1,6 @@
 """Build the report of a trial from what its supervisor recorded. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -11,6 +11,7 @@ from farm.energy.aliasing import LARGEST_VARIATION, has_variation, least_window_
 from farm.energy.joules import Idle, IdlePowers
 from farm.energy.validity import Glance, contaminations, stopped_counters
 from farm.model import (
+    CPU_RATING,
     Claim,
     Domain,
     Flag,
@@ -54,6 +55,7 @@ class Observed:
     notes: Sequence[str]  #: notes on meters and cooling
     flags: Sequence[Flag]
     log_tail: str
+    rating: str | None = None  #: the rated power from which the CPU's joules are modelled, and who says so
 
     @property
     def windows(self) -> list[Window]:
@@ -143,7 +145,7 @@ def assemble(
         epochs=events.epochs,
         stopped=events.stopped,
         environment=events.facts.environment if events.facts else {},
-        facts=_facts(events),
+        facts=_facts(events) | ({CPU_RATING: seen.rating} if seen.rating else {}),
         flags=tuple(sorted(set(flags))),
         notes=(*seen.notes, *events.notes, *in_step, *disturbed, *stopped_counters(seen.traces)),
         log_tail=seen.log_tail,
@@ -178,7 +180,7 @@ def resonances(events: TrialEvents, measurements: Sequence[Measurement], probe: 
     return [f"{what}: they may have run in step with the power sensor; later trials of this point pause at random"]
 
 
-def _facts(events: TrialEvents) -> Mapping[str, JsonValue]:
+def _facts(events: TrialEvents) -> dict[str, JsonValue]:
     facts = events.facts
     return {**facts.workload, "device": facts.device, "unit": facts.unit} if facts else {}
 

@@ -17,7 +17,7 @@ from farm.energy import joules as energy
 from farm.model import Claim, Flag, JobSpec, Machine, Point, Probe, TrialReport, Window, WindowKind
 from farm.settings import Settings
 from workers.meters import Meter, open_meters
-from workers.meters.codecarbon import carbon_intensity_g_per_kwh
+from workers.meters.codecarbon import Codecarbon, Rating, carbon_intensity_g_per_kwh
 from workers.meters.external import Wall
 from workers.supervisor.conversation import Edges, TrialEvents, follow
 from workers.supervisor.cooldown import Rest, cool_down, rest_of
@@ -80,6 +80,11 @@ class Supervisor:
         self._entered_meters.close()
         self._zygote.close()
 
+    @property
+    def rating(self) -> Rating | None:
+        """The rated power from which the CPU's joules are modelled; None if they are measured."""
+        return next((meter.rating for meter in self._meters or () if isinstance(meter, Codecarbon)), None)
+
     def _enter_meters(self, gpu: str) -> Sequence[Meter]:
         """Return the meters of this machine and that GPU; enter them again for another GPU and after losing one."""
         if self._meters is None or gpu != self._gpu:
@@ -110,6 +115,7 @@ class Supervisor:
         """Idle, run the trial, and idle again, while the sampler reads the meters."""
         started, gpu = datetime.now(UTC), _gpu(spec)
         meters = self._enter_meters(gpu)
+        rating = self.rating
         with (
             tempfile.TemporaryFile() as log_file,
             closing(Watch(gpu)) as watch,
@@ -143,6 +149,7 @@ class Supervisor:
                 glances=watch.glances,
                 notes=(*self._meter_notes, *wall, *early, *warm, *lost),
                 flags=(Flag.BASELINE_DRIFT,) if early or warm else (),
+                rating=str(rating) if rating else None,
                 log_tail=_tail(log_file),
             )
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from farm.analysis.aggregate import P99_NEEDS, Summary
-from farm.analysis.rules import stands_out
+from farm.analysis.rules import may_rank_energy, stands_out
 from farm.report.charts import by_kind, in_parts, in_rows, label
 from farm.report.document import Figure
 from farm.report.drawing import Value, batches, chart, curves, ends, points, quantity, series, spans
@@ -16,17 +16,21 @@ def charts(summaries: Sequence[Summary], selected: Selected) -> list[Figure]:
     found: list[Figure] = []
     for (domain, unit, how), group in by_kind(summaries, selected).items():
         energies, word = _energies(group)
+        is_ranked = all(may_rank_energy(s.quality) for s in group)
+        energy = "energy" if is_ranked else "energy, modelled,"
         title, caption = f"{word} J per {unit}", _caption(word, how)
         if len({value["batch"] for value in energies}) < 2:
             rowed = [value | {"row": value["series"], "value": value["j"], "series": ""} for value in energies]
-            found += in_rows(rowed, f"{domain.upper()} energy per {unit}", caption, title)
+            found += in_rows(rowed, f"{domain.upper()} {energy} per {unit}", caption, title)
             continue
         sized = [value for value in energies if value["batch"]]
-        what = f"{domain.upper()} energy per {unit} against batch size"
+        what = f"{domain.upper()} {energy} per {unit} against batch size"
         found += in_parts(sized, partial(_energy, title, what, caption))
         found += in_parts([value for s in group for value in _latencies(s)], _latency)
         trade = [value for value in sized if value["rate"]]
-        found += in_parts(trade, partial(_trade, unit, title, f"Hollow: every trial is flagged. Joules: {how}."))
+        better = "Right and below is better" if is_ranked else "Right is faster"
+        caption = f"{better}. The numbers are batch sizes. Hollow: every trial is flagged. Joules: {how}."
+        found += in_parts(trade, partial(_trade, unit, title, caption))
     return found
 
 
@@ -98,6 +102,6 @@ def _trade(unit: str, title: str, caption: str, values: Sequence[Value]) -> Figu
     line["encoding"]["order"] = {"field": "batch"}
     return Figure(
         "Throughput against energy",
-        f"Right and below is better. The numbers are batch sizes. {caption}",
+        caption,
         chart(values, [line, points(x, y, of), sizes]),
     )

@@ -8,12 +8,12 @@ from farm.analysis.aggregate import P99_NEEDS, Group, Key, Summary, grouped
 from farm.analysis.best import Saving, best_batches
 from farm.analysis.samples import unit_samples
 from farm.kinds.inference.charts import charts
-from farm.model import Quality, SweepData
+from farm.model import SweepData
 from farm.report import notes, summaries
 from farm.report.columns import Columns
 from farm.report.document import Column, Document, Form, Note, Paragraph, Table, findings
 from farm.report.layout import named
-from farm.report.numbers import number, percent
+from farm.report.numbers import number
 from farm.report.selection import Selected, Selection, select
 
 
@@ -98,24 +98,33 @@ def footnotes(of: Sequence[Summary]) -> list[str]:
 
 
 def sentences(of: Sequence[Group], unit: str = "image") -> list[str]:
-    """Return the best batch size and what it saves, for each model, machine and so on."""
+    """Return the best batch size for each model, machine and so on: by energy, or by seconds if that is modelled."""
     return [_sentence(rest, saving, unit) for rest, saving in best_batches(of)]
 
 
 def _sentence(rest: Key, saving: Saving, unit: str) -> str:
     """Return how much less the best batch needs than the smallest one and the next, or that it is not known yet."""
-    who = named(dict(rest)) or "all"
-    best, reference, rival = (f"batch {s.labels['batch_size']}" for s in (saving.best, saving.reference, saving.next))
-    needs = f"{saving.figure.value} energy per {unit}"
-    if saving.figure is Figure.SECONDS:
-        who, needs = f"{who}: energy is modelled here, so seconds decide", f"time per {unit}"
-    own = _joules(saving)
-    to_rival, to_reference = f"{notes.less(saving.lead)} than {rival}", f"{notes.less(saving.ratio)} than {reference}"
+    best, smallest, rival = (f"batch {s.labels['batch_size']}" for s in (saving.best, saving.reference, saving.next))
+    is_energy = saving.figure is not Figure.SECONDS
+    who = (named(dict(rest)) or "all") + (":" if is_energy else f": {notes.MODELLED};")
+    words = notes.less if is_energy else notes.faster
+    to_smallest, to_rival = words(saving.ratio, smallest), words(saving.lead, rival)
+    superlative = f"needs the least {saving.figure} energy per {unit}" if is_energy else "is the fastest"
+    joules = f", {_joules(saving)}" if is_energy else ""
     if saving.is_clear:
-        others = dict.fromkeys(([] if best == reference else [to_reference]) + ([] if rival == reference and best != reference else [to_rival]))
-        return f"{who}: {best} needs the least {needs}, {own}{' and '.join(others)}."
+        against = [to_rival] if smallest in {best, rival} else [to_smallest, to_rival]
+        return f"{who} {best} {superlative}{joules}, {' and '.join(against)}."
     doubt = f"{notes.UNSURE[saving.is_clear]}. Add repetitions."
-    if saving.ratio.high is not None and saving.ratio.high < 1:
-        return f"{who}: {best} needs {to_reference} in {needs}{own}; cannot tell yet whether {rival} needs more: {doubt}"
-    shown = to_rival if best == reference else to_reference
-    return f"{who}: cannot tell yet which batch size needs the least {needs}: {best} needs {shown}, but {doubt}"
+    shown = f"{'needs' if is_energy else 'is'} {to_rival if best == smallest else to_smallest}{joules}"
+    if best != smallest and saving.ratio.high is not None and saving.ratio.high < 1:
+        return f"{who} {best} {shown}; cannot tell yet whether {rival} is as good: {doubt}"
+    return f"{who} cannot tell yet which batch size {superlative}: {best} {shown}, but {doubt}"
+
+
+def _joules(saving: Saving) -> str:
+    """Return the energy of the best; gross energy, if net is not compared, with the reason."""
+    if saving.figure is Figure.NET:
+        return f"{number(saving.best.net_j.mean if saving.best.net_j else None)} J"
+    is_known = saving.best.net_j is not None or saving.reference.net_j is not None
+    why = f"compared on gross energy, because net is {'within its noise' if is_known else 'unknown'}"
+    return f"{number(saving.best.gross_j.mean if saving.best.gross_j else None)} J ({why})"

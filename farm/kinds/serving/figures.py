@@ -28,6 +28,7 @@ class Figures:
     gross_j: Interval | None  #: joules of a request with its share of the idle time
     interpolated: float = 0.0  #: share of the batches whose size is between two measured sizes
     service_s: Interval | None = None  #: mean time of a request's batch, from begin to end
+    busy_s: Interval | None = None  #: time for which a request occupies the server: its share of its batch's time
     timed: int | None = None  #: least number of measured times of a batch size; None: the figures are live
 
     @property

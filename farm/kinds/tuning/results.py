@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import isfinite
 
+from farm.analysis.rules import may_rank_energy
 from farm.analysis.samples import labels, unit_samples
 from farm.kinds.tuning import tables
 from farm.kinds.tuning.charts import charts
@@ -13,7 +14,7 @@ from farm.kinds.tuning.comparison import BASELINE, LEAST_SEEDS, SIGNIFICANCE, St
 from farm.kinds.tuning.searches import Found, studies
 from farm.kinds.tuning.space import Space
 from farm.kinds.tuning.workloads import Workload, workloads
-from farm.model import Flag, Quality, SweepData
+from farm.model import Flag, SweepData
 from farm.model.errors import InputError
 from farm.report import notes
 from farm.report.charts import origin
@@ -28,6 +29,8 @@ BY_STRATEGY, BY_CONFIGURATION = "strategy", "configuration"
 _NOTHING_COMPARED = (
     "Nothing is compared: a comparison needs random search and another strategy, both with known accuracy and joules."
 )
+#: Modelled joules rank nothing; the seconds of a search depend on its trials and their epochs.
+_MODELLED = f"Strategies are not compared: {notes.MODELLED}. The tables count trials."
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +116,15 @@ def _workload(found: Results, workload: Workload) -> Iterator[Block]:
     else:
         yield from [matters] if matters.rows else []
     compared = [comparison for comparison in workload.comparisons if comparison.strategy != BASELINE]
-    is_modelled = any(sample.quality is Quality.MODELLED for sample in found.selected.samples)
-    yield Findings([claim(one, is_modelled) for one in compared] or [_NOTHING_COMPARED])
+    if not all(may_rank_energy(sample.quality) for sample in found.selected.samples):
+        yield Findings([_MODELLED])
+        return
+    yield Findings([claim(one) for one in compared] or [_NOTHING_COMPARED])
 
 
-def claim(comparison: StrategyComparison, is_modelled: bool) -> str:
+def claim(comparison: StrategyComparison) -> str:
     """Return what the seeds show about a strategy compared with random search."""
     seeds, strategy = len(comparison.races), comparison.strategy
-    joules = "modelled energy" if is_modelled else "energy"
     if comparison.verdict == "never":
         return f"{strategy} reaches random's best accuracy with none of {several(seeds, 'seed')}."
     figures = f"{comparison.reached} of {several(seeds, 'seed')} reach it"
@@ -128,14 +132,14 @@ def claim(comparison: StrategyComparison, is_modelled: bool) -> str:
         figures += f", after {tables.ratio(comparison)} of what random spends in all (median)"
     if comparison.verdict == "less":
         test = f"Wilcoxon signed-rank, one-sided, Holm: p = {number(comparison.p, 2)}"
-        return f"{strategy} reaches random's best accuracy with less {joules}: {figures}; {test}."
+        return f"{strategy} reaches random's best accuracy with less energy: {figures}; {test}."
     if seeds < LEAST_SEEDS:
         why = f"a claim needs at least {LEAST_SEEDS} seeds"
     elif comparison.least_p > SIGNIFICANCE:
         why = f"so few seeds cannot give a p below {number(comparison.least_p, 2)}. Add seeds"
     else:
         why = f"p = {number(comparison.p, 2)}"
-    return f"{strategy} against random: cannot tell whether it needs less {joules}. {figures}; {why}."
+    return f"{strategy} against random: cannot tell whether it needs less energy. {figures}; {why}."
 
 
 def _footnotes(found: Results) -> list[str]:

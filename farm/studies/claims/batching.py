@@ -240,13 +240,13 @@ def _judge_decade(trials: Trials, found: Sequence[Place]) -> Finding:
         summaries = summarise(place.samples, ("model", "batch_size"), True)
         (timeline,) = timelines(summaries, Accuracy.V1, place.energy)
         if trends := {trend.of: trend for trend in timeline.trends}:
-            per = trends["energy_per_accuracy"]
+            per = trends[f"{timeline.compared}_per_accuracy"]
             words = {"rises": Verdict.AGREES, "falls": Verdict.DIFFERS, "unclear": Verdict.UNCLEAR}
             decided.append(words[per.verdict])
             papers.append(per.papers)
             figures += [
                 _growth(place, per, f"{place.energy} J per image and point of accuracy, a year", decided[-1]),
-                _growth(place, trends["energy"], f"{place.energy} J per image, a year"),
+                _growth(place, trends[timeline.compared], f"{place.energy} J per image, a year"),
                 _growth(place, trends["accuracy"], "published top-1 accuracy, a year"),
             ]
     absent = "it takes networks of three papers, each above its noise"

@@ -1,12 +1,15 @@
 """What a study claims, what was found here, and the trials that a finding rests on. Pure."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Self
 
 from farm.analysis.aggregate import UnitSample
 from farm.analysis.intervals import Interval
+from farm.analysis.rules import may_rank_energy
 from farm.model import Quality
+from farm.report.notes import MODELLED
 
 
 class Verdict(StrEnum):
@@ -89,6 +92,12 @@ class Finding:
     def is_modelled(self) -> bool:
         """Return True if the finding rests on modelled joules."""
         return Quality.MODELLED in self.basis.qualities
+
+    def ranked(self) -> Self:
+        """Return the finding, without verdict and figures if it rests on modelled joules: these rank nothing."""
+        if not self.claim.of_energy or all(map(may_rank_energy, self.basis.qualities)):
+            return self
+        return replace(self, verdict=Verdict.UNCLEAR, because=MODELLED, figures=())
 
 
 @dataclass(frozen=True, slots=True)

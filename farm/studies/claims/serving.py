@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import log
 
+from farm.analysis.rules import may_rank_energy
 from farm.analysis.statistics.pairs import Pair, corrected, of_logs
-from farm.kinds.serving.live.trials import BURSTS
 from farm.kinds.serving.simulated.assess import assess
 from farm.kinds.serving.simulated.service import Service
 from farm.load.arrivals import Constant
 from farm.load.policy import Policy
-from farm.model import Quality
+from farm.report.notes import MODELLED
 from farm.studies.claims import rules
 from farm.studies.claims.batching import PLACE
 from farm.studies.claims.finding import Basis, Claim, Figure, Finding, Times, Trials, Verdict
@@ -165,7 +165,7 @@ def _judge_policies(own: Answers) -> tuple[Verdict, list[Figure]] | None:
 def judge_energy(trials: Trials) -> Finding:
     """Compare gross joules of live requests, which include the idle time between batches, as in the study."""
     decided, figures = [], []
-    metered = [sample for sample in trials.counted if sample.quality is not Quality.MODELLED]
+    metered = [sample for sample in trials.counted if may_rank_energy(sample.quality)]
     for name, group in rules.group_comparable(metered, LOADS):
         logs: dict[Policy, list[float]] = defaultdict(list)
         for sample in group:
@@ -182,7 +182,7 @@ def judge_energy(trials: Trials) -> Finding:
             what = f"{of}: gross energy per request, {greedy} against {policy} (live)"
             figures.append(rules.pair_figure(what, pair, verdicts[policy]))
     absent = "no live requests were served in greedy and in fixed batches"
-    absent = BURSTS if not decided and len(metered) < len(trials.counted) else absent
+    absent = MODELLED if not decided and len(metered) < len(trials.counted) else absent
     return rules.conclude(ENERGY, trials, decided, "network", figures, absent, rules.combine_most)
 
 

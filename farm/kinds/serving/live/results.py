@@ -4,13 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from farm.analysis.aggregate import UnitSample
+from farm.analysis.rules import may_rank_energy
 from farm.analysis.samples import unit_samples
 from farm.analysis.statistics.data import order
 from farm.kinds.serving import columns
 from farm.kinds.serving.columns import in_ms
 from farm.kinds.serving.live import charts
 from farm.kinds.serving.live.trials import (
-    BURSTS,
     LATE,
     Least,
     Live,
@@ -22,7 +22,7 @@ from farm.kinds.serving.live.trials import (
 )
 from farm.load.policy import Policy
 from farm.load.served import WARM_UP
-from farm.model import Flag, Quality, Requests, Scalar, SweepData, SweepRecord
+from farm.model import Flag, Requests, Scalar, SweepData, SweepRecord
 from farm.report import notes as energy_notes
 from farm.report.columns import Columns
 from farm.report.document import Column, Document, Form, Record, Row, Table, findings, key, notes, paragraphs
@@ -145,8 +145,8 @@ def _notes(lives: Sequence[Live]) -> list[str]:
             f"which is over {percent(LATE)} of the median response time. Response times include this delay, because "
             "they count from the moment when a request was due."
         )
-    if any(live.work.quality is Quality.MODELLED for live in lives):
-        own.append(f"Policies are not ranked by energy: {BURSTS}.")
+    if not all(may_rank_energy(live.work.quality) for live in lives):
+        own.append(energy_notes.SECONDS_DECIDE)
     own += energy_notes.spread(
         value for live in lives for value in (live.work.net_j, live.figures.response_s.get("mean"))
     )
@@ -192,9 +192,7 @@ def _policy(live: Live) -> str:
 
 def _compare(least: Least, own: str, other: str) -> str:
     """Return a value with that of the next policy, and whether the two surely differ."""
-    return (
-        f"{own}, {percent(least.share)} less than {_policy(least.next)} ({other}){energy_notes.doubt(least.is_clear)}"
-    )
+    return f"{own}, {energy_notes.less(least.lead, _policy(least.next))} ({other}){energy_notes.doubt(least.is_clear)}"
 
 
 _WAIT = Column("wait_s", form=Form.INTERVAL)

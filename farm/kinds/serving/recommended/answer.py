@@ -6,7 +6,7 @@ from typing import Any
 
 from farm.analysis.aggregate import Key
 from farm.kinds.serving import columns
-from farm.kinds.serving.columns import time_name
+from farm.kinds.serving.columns import in_ms, time_name
 from farm.kinds.serving.figures import Figures
 from farm.kinds.serving.recommended.choice import (
     WORTHWHILE,
@@ -22,10 +22,11 @@ from farm.kinds.serving.simulated.assess import REQUESTS
 from farm.kinds.serving.simulated.batches import HOW, MeasuredServices, measured_services
 from farm.load.arrivals import Arrivals
 from farm.load.rates import spelt_per_s
-from farm.model import Quality, Scalar, SweepData
+from farm.model import Scalar, SweepData
 from farm.model.errors import InputError
 from farm.report.document import Block, Column, Document, Findings, Form, Heading, Record, Row, Table, notes, paragraphs
 from farm.report.layout import named
+from farm.report.notes import MODELLED, SECONDS_DECIDE
 from farm.report.numbers import interval, milliseconds, net_mean, number, percent
 from farm.report.selection import Selection
 
@@ -89,20 +90,22 @@ def answer(found: Recommendation, advice: Advice) -> list[str]:
     best = advice.best
     if best is None:
         return [f"{wanted}: no policy meets the limits. {_nearest(advice, limits)} ({HOW})."]
-    modelled = " (modelled)" if best.service.quality is Quality.MODELLED else ""
+    cost, least = _cost(advice), f"{interval(best.gross_j)} J gross a request, {net_mean(best.figures.net_j)} net"
+    if not best.is_ranked_by_energy:
+        least = f"{interval(in_ms(best.cost))} ms a request, since {MODELLED}"
     sentences = [
-        f"{wanted}: {_name(best.network)}, {best.policy.in_words}, takes the least energy, {interval(best.gross_j)} J "
-        f"gross a request, {net_mean(best.figures.net_j)} net{modelled}; {_times(best.figures, limits)} ({HOW})."
+        f"{wanted}: {_name(best.network)}, {best.policy.in_words}, takes the least {cost}, {least}; "
+        f"{_times(best.figures, limits)} ({HOW})."
     ]
     if len(advice.by_trial) > 1:
         sentences.append(_by_trial(advice.by_trial, limits))
     if other := advice.faster:
         times = _times(other.figures, limits)
-        sentences.append(f"{other.policy} is faster, {times}, and may take no more energy: the intervals overlap.")
+        sentences.append(f"{other.policy} is faster, {times}, and may take no more {cost}: the intervals overlap.")
     if advice.rivals:
         others = _join(dict.fromkeys(_name(rival.network) for rival in advice.rivals))
         sentences.append(
-            f"Cannot tell yet whether {others} would take more energy: the intervals overlap or are unknown. Add "
+            f"Cannot tell yet whether {others} would take more {cost}: the intervals overlap or are unknown. Add "
             "repetitions."
         )
     return sentences
@@ -134,7 +137,8 @@ def _nearest(advice: Advice, limits: Limits) -> str:
         return f"None keeps up: the fastest, {_name(fastest.network)} with {fastest.policy}, serves {most}/s"
     nearest = min(near, key=lambda c: c.excess(limits))
     what = f"{_name(nearest.network)}, {nearest.policy.in_words}"
-    return f"The nearest is {what}: {_times(nearest.figures, limits)}, {interval(nearest.gross_j)} J gross a request"
+    joules = f", {interval(nearest.gross_j)} J gross a request" if nearest.is_ranked_by_energy else ""
+    return f"The nearest is {what}: {_times(nearest.figures, limits)}{joules}"
 
 
 def _times(figures: Figures, limits: Limits) -> str:
@@ -149,11 +153,11 @@ def _tables(found: Recommendation, advice: Advice) -> Iterator[Block]:
     shown = [(network, best or advice.nearest[network]) for network, best in advice.by_network.items()]
     yield _table("The best policy of each network", shown, found.limits)
     if any(price.best for price in advice.prices):
-        yield _prices(advice.prices)
+        yield _prices(advice.prices, _cost(advice))
     if advice.front:
         buys = f"accuracy, or {percent(WORTHWHILE)} off the {found.limits[0].statistic}"
         front = [(c.network, c) for c in advice.front[:LONGEST_FRONT]]
-        yield _table(f"Front: more energy gives {buys}", front, found.limits)
+        yield _table(f"Front: more {_cost(advice)} gives {buys}", front, found.limits)
 
 
 def _table(caption: str, rows: Iterable[tuple[Key, Candidate | None]], limits: Limits) -> Table:
@@ -178,7 +182,11 @@ def _row(network: Key, candidate: Candidate | None, limits: Limits) -> Row:
     return Row({"network": _name(network), **columns.values(candidate.figures), **own}, marks)
 
 
-def _prices(prices: Sequence[Price]) -> Table:
+def _cost(advice: Advice) -> str:
+    return "energy" if advice.fastest.is_ranked_by_energy else "time of the server"
+
+
+def _prices(prices: Sequence[Price], cost: str) -> Table:
     asked = next((price.best for price in prices if price.factor == 1), None)
     shown = (
         Column("limit", "\nlimit", Form.TEXT),
@@ -188,7 +196,7 @@ def _prices(prices: Sequence[Price]) -> Table:
         _NET,
         Column("with", "\nwith", Form.TEXT),
     )
-    caption = "The price of time: the least energy under tighter and wider limits"
+    caption = f"The price of time: the least {cost} under tighter and wider limits"
     return Table(shown, [_price(price, asked) for price in prices], caption, is_flat=True)
 
 
@@ -196,7 +204,7 @@ def _price(price: Price, asked: Candidate | None) -> Row:
     limits = {f"{limit.statistic}_s": limit.at_most_s for limit in price.limits}
     values: dict[str, Any] = {"limit": f"x {price.factor:g}", **limits, "with": "no policy meets that"}
     if best := price.best:
-        share = best.gross_j.mean / asked.gross_j.mean if asked else None
+        share = best.cost.mean / asked.cost.mean if asked else None
         values |= {**columns.values(best.figures), "share": share, "with": f"{_name(best.network)} {best.policy}"}
     return Row(values)
 
@@ -204,6 +212,8 @@ def _price(price: Price, asked: Candidate | None) -> Row:
 def _notes(found: Recommendation) -> list[str]:
     shown = [c for a in found.advice for c in (*a.nearest.values(), *a.front[:LONGEST_FRONT])]
     own = ["gross: joules with the idle power between batches, which decide. net: joules above idle."]
+    if not all(candidate.is_ranked_by_energy for candidate in found.found):
+        own.append(SECONDS_DECIDE)
     if any(c is not None and not c.meets(found.limits) for c in shown):
         own.append("> above the limit, with its interval.")
     cut = max(len(a.front) for a in found.advice) - LONGEST_FRONT
@@ -282,5 +292,6 @@ def _record(candidate: Candidate) -> dict[str, Scalar]:
         "policy": str(candidate.policy),
         "published_top1_percent": candidate.accuracy,
         "capacity_per_s": candidate.capacity_per_s,
+        **dict(Column("busy_s", form=Form.INTERVAL).records(candidate.figures.busy_s)),
         **columns.record(candidate.figures),
     }

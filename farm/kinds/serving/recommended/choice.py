@@ -1,5 +1,6 @@
 """Choice of the network and batch policy with the least energy per request that answers in time. Pure.
 
+Where energy is modelled it ranks nothing: the time for which a request occupies the server takes its place.
 Candidates are compared on one machine and device, with joules of one quality. Response times are simulated over the
 service times that were measured there.
 """
@@ -11,6 +12,7 @@ from typing import Self
 
 from farm.analysis.aggregate import Key
 from farm.analysis.intervals import Interval
+from farm.analysis.rules import may_rank_energy
 from farm.kinds.serving.figures import Figures
 from farm.kinds.serving.simulated.assess import REQUESTS, assess
 from farm.kinds.serving.simulated.service import Service
@@ -77,6 +79,16 @@ class Candidate:
     accuracy: float | None  #: published accuracy in %
 
     @property
+    def is_ranked_by_energy(self) -> bool:
+        """Return True if the cost is energy, and False if it is time."""
+        return may_rank_energy(self.service.quality)
+
+    @property
+    def cost(self) -> Interval:
+        """Return what is least for the best: J of a request, or where these are modelled the s of a server."""
+        return self.gross_j if self.is_ranked_by_energy else self.figures.busy_s or Interval(inf, None, None)
+
+    @property
     def network(self) -> Key:
         """Return what is chosen besides the policy: model, precision, ..."""
         return self.service.network
@@ -103,7 +115,7 @@ def _upper(value: Interval) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Least energy per request under tighter or wider limits."""
+    """Least cost of a request under tighter or wider limits."""
 
     factor: float
     limits: tuple[Limit, ...]
@@ -119,10 +131,10 @@ class Advice:
     nearest: Mapping[Key, Candidate | None]  #: nearest policy of the other networks; None: no policy keeps up
     best: Candidate | None  #: best of all networks
     by_trial: tuple[Figures, ...]  #: figures of the best with the service times of each trial alone
-    faster: Candidate | None  #: faster policy of the best network that may take no more energy
-    rivals: tuple[Candidate, ...]  #: other networks that may take no more energy, because the intervals overlap
+    faster: Candidate | None  #: faster policy of the best network that may cost no more
+    rivals: tuple[Candidate, ...]  #: other networks that may cost no more, because the intervals overlap
     prices: tuple[Price, ...]
-    front: tuple[Candidate, ...]  #: least energy first; each later one is faster or more accurate
+    front: tuple[Candidate, ...]  #: least cost first; each later one is faster or more accurate
     fastest: Candidate  #: candidate that serves most requests per second
 
 
@@ -191,8 +203,8 @@ def _advice(
 
 
 def cheapest(found: Iterable[Candidate], limits: Limits) -> Candidate | None:
-    """Return the candidate with the least energy per request that meets the limits; None if none does."""
-    return min((c for c in found if c.meets(limits)), key=lambda c: c.gross_j.mean, default=None)
+    """Return the candidate with the least cost that meets the limits; None if none does."""
+    return min((c for c in found if c.meets(limits)), key=lambda c: c.cost.mean, default=None)
 
 
 def _nearest(found: Iterable[Candidate], limits: Limits) -> Candidate | None:
@@ -202,12 +214,12 @@ def _nearest(found: Iterable[Candidate], limits: Limits) -> Candidate | None:
 
 def _may_equal(best: Candidate, other: Candidate) -> bool:
     """Return True if the intervals overlap or are unknown."""
-    high, low = best.gross_j.high, other.gross_j.low
+    high, low = best.cost.high, other.cost.low
     return high is None or low is None or low <= high
 
 
 def _faster(best: Candidate, own: Iterable[Candidate], limits: Limits) -> Candidate | None:
-    """Return the fastest policy of the same network that may take no more energy, if it is faster by `WORTHWHILE`."""
+    """Return the fastest policy of the same network that may cost no more, if it is faster by `WORTHWHILE`."""
     able = [c for c in own if c.network == best.network and c.meets(limits) and _may_equal(best, c)]
     fastest = min(able, key=lambda c: c.excess(limits))
     return fastest if fastest.excess(limits) < best.excess(limits) * (1 - WORTHWHILE) else None
@@ -219,13 +231,13 @@ def _price(found: Sequence[Candidate], limits: Limits, factor: float) -> Price:
 
 
 def front(found: Iterable[Candidate], statistic: str) -> tuple[Candidate, ...]:
-    """Return the candidates to which no other one with less energy is equal in accuracy and in speed.
+    """Return the candidates to which no other one of less cost is equal in accuracy and in speed.
 
     Response times that differ by less than `WORTHWHILE` are equal. A model without a published accuracy counts as the
     least accurate.
     """
     kept: list[Candidate] = []
-    for candidate in sorted((c for c in found if not c.figures.is_saturated), key=lambda c: c.gross_j.mean):
+    for candidate in sorted((c for c in found if not c.figures.is_saturated), key=lambda c: c.cost.mean):
         if candidate.figures.response_s and not any(_is_as_good(other, candidate, statistic) for other in kept):
             kept.append(candidate)
     return tuple(kept)

@@ -43,7 +43,8 @@ def summed_up(course: Course, service: Service, arrivals: Arrivals, policy: Poli
         response_s=_statistics(course.response_s[uncounted:]),
         batches=batches,
         utilisation=_utilisation(course),
-        service_s=_service(course, uncounted),
+        service_s=_mean(course.end_s - course.begin_s, course, uncounted),
+        busy_s=_mean((course.end_s - course.begin_s) / course.sizes, course, uncounted),
         interpolated=unmeasured / max(len(course.sizes), 1),
         timed=min((service.timed(size) for size in batches), default=0),
         net_j=net_j,
@@ -57,8 +58,9 @@ def _utilisation(course: Course) -> float:
     return float((course.end_s - course.begin_s).sum() / (course.end_s[-1] - course.enqueue_s[0]))
 
 
-def _service(course: Course, uncounted: int) -> Interval | None:
-    values = np.repeat(course.end_s - course.begin_s, course.sizes)[uncounted:]
+def _mean(by_batch: Times, course: Course, uncounted: int) -> Interval | None:
+    """Return the mean over requests of a value that each batch has."""
+    values = np.repeat(by_batch, course.sizes)[uncounted:]
     parts = _parts(values)
     return around(values.mean(), None if parts is None else parts.mean(axis=1)) if len(values) else None
 

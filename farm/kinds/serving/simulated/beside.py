@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from farm.analysis.aggregate import UnitSample
+from farm.analysis.rules import may_rank_energy
 from farm.analysis.samples import idle_w, unit_samples
 from farm.kinds.serving import columns
 from farm.kinds.serving.figures import needed
@@ -16,7 +17,7 @@ from farm.kinds.serving.simulated.service import Service, net_per_unit
 from farm.load.arrivals import PROCESSES, Arrivals, Recorded
 from farm.load.policy import Policy
 from farm.load.served import WARM_UP
-from farm.model import Quality, Requests, SweepData
+from farm.model import Requests, SweepData
 from farm.model.errors import InputError
 from farm.report import notes as energy_notes
 from farm.report.document import Block, Column, Document, Form, Record, Row, Table, findings, key, notes, paragraphs
@@ -98,8 +99,8 @@ def _service(batches: MeasuredServices, shown: live.Results, one: Live) -> Servi
 
 
 def _are_alike(service: Service, one: Live) -> bool:
-    """Return True if joules may be compared: obtained in the same way, and not modelled (see `BURSTS`)."""
-    return service.quality is one.work.quality is not Quality.MODELLED
+    """Return True if joules may be compared: obtained in the same way, and not modelled."""
+    return service.quality is one.work.quality and may_rank_energy(service.quality)
 
 
 def _policy(one: Live) -> Policy:
