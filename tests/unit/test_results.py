@@ -155,8 +155,8 @@ GROSS = "(compared on gross energy, because net is within its noise)"
     [
         (
             {1: 2.0, 4: 1.0, 16: 0.5},
-            "batch 16 needs the least net energy per image, 0.501 J, 75% less (74 to 76%) than batch 1 and 50% less "
-            "(48 to 52%) than batch 4.",
+            "batch 16 needs the least net energy per image, 0.501 J, 75.0% less (74.1 to 75.9%) than batch 1 and "
+            "50% less (48 to 52%) than batch 4.",
         ),
         ({1: 2.0, 4: 1.5}, "batch 4 needs the least net energy per image, 1.50 J, 25% less (22 to 28%) than batch 1."),
         ({1: 1.0, 4: 2.0}, "batch 1 needs the least net energy per image, 1.00 J, 50% less (48 to 52%) than batch 4."),

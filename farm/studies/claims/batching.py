@@ -10,7 +10,7 @@ from statistics import fmean
 from scipy.special import stdtrit
 
 from farm.analysis.across import Figure as Energy
-from farm.analysis.aggregate import UnitSample, summarise
+from farm.analysis.aggregate import UnitSample, grouped
 from farm.analysis.intervals import CONFIDENCE, Interval
 from farm.analysis.statistics.anova import anova
 from farm.analysis.statistics.data import Data
@@ -237,8 +237,8 @@ def _judge_decade(trials: Trials, found: Sequence[Place]) -> Finding:
     """Judge the growth of energy per point of accuracy, with one value for each paper."""
     decided, figures, papers = [], [], []
     for place in found:
-        summaries = summarise(place.samples, ("model", "batch_size"), True)
-        (timeline,) = timelines(summaries, Accuracy.V1, place.energy)
+        groups = grouped(place.samples, ("model", "batch_size"), True)
+        (timeline,) = timelines(groups, Accuracy.V1, place.energy)
         if trends := {trend.of: trend for trend in timeline.trends}:
             per = trends[f"{timeline.compared}_per_accuracy"]
             words = {"rises": Verdict.AGREES, "falls": Verdict.DIFFERS, "unclear": Verdict.UNCLEAR}
