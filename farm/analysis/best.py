@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Generic, TypeVar
 
 from farm.analysis.across import Figure, blocked_samples, place_of
@@ -73,34 +72,35 @@ def best_batches(groups: Sequence[Group]) -> list[tuple[Key, Saving]]:
     """Return the best batch size of groups that differ only in batch size, with the labels that they share.
 
     Left out is what has nothing to compare, an unknown energy, or energies of several kinds: joules of different
-    quality, or simulated and real ones, are never ranked together.
+    quality, or simulated and real ones, are never ranked together. The spread of every network of a machine says
+    something of that of the others.
     """
-    places: dict[tuple[Key, Key], list[Group]] = defaultdict(list)
     alike: dict[Key, list[Group]] = defaultdict(list)
     for group in groups:
         if isinstance(group.summary.labels.get("batch_size"), int) and not group.summary.is_doubtful:
-            places[place_of(group)].append(group)
             alike[tuple(item for item in group.summary.key if item[0] != "batch_size")].append(group)
+    ranked = {
+        rest: own for rest, own in alike.items() if len({(g.summary.quality, g.summary.simulated) for g in own}) == 1
+    }
+    scopes = {rest: (place_of(own[0]), _figure(own)) for rest, own in ranked.items()}
+    pooled: dict[tuple[tuple[Key, Key], Figure], list[Group]] = defaultdict(list)
+    for rest, own in ranked.items():
+        pooled[scopes[rest]] += own
+    blocks = {
+        (place, figure): blocked_samples(((group.summary.key, group.samples) for group in own), figure)
+        for (place, figure), own in pooled.items()
+    }
+    savings = ((rest, _saving(own, scopes[rest][1], blocks[scopes[rest]])) for rest, own in ranked.items())
+    return [(rest, saving) for rest, saving in savings if saving is not None]
 
-    @cache
-    def on(place: tuple[Key, Key], figure: Figure) -> Blocked[Key]:
-        """Return all that is known of a machine: the spread of every network says something of that of the others."""
-        return blocked_samples(((group.summary.key, group.samples) for group in places[place]), figure)
 
-    found = []
-    for rest, sized in alike.items():
-        if len({(group.summary.quality, group.summary.simulated) for group in sized}) == 1:
-            figures = _figures(sized)
-            savings = (_saving(sized, figure, on(place_of(sized[0]), figure)) for figure in figures)
-            found += [(rest, saving) for saving in savings if saving is not None][:1]
-    return found
-
-
-def _figures(sized: Sequence[Group]) -> list[Figure]:
-    """Return the figures that may be compared, the preferred one first."""
+def _figure(sized: Sequence[Group]) -> Figure:
+    """Return net energy, or gross energy if some net energy is within its noise, or seconds if energy is modelled."""
     if not may_rank_energy(sized[0].summary.quality):
-        return [Figure.SECONDS]
-    return [*([Figure.NET] if all(stands_out(group.summary.net_j) for group in sized) else []), Figure.GROSS]
+        return Figure.SECONDS
+    samples = [sample for group in sized for sample in group.samples]
+    is_net = all(stands_out(group.summary.net_j) for group in sized) and all((s.net_j or 0) > 0 for s in samples)
+    return Figure.NET if is_net else Figure.GROSS
 
 
 def _saving(sized: Sequence[Group], figure: Figure, of: Blocked[Key]) -> Saving | None:

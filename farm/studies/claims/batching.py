@@ -4,22 +4,21 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from math import exp, hypot, log
-from statistics import fmean
-
-from scipy.special import stdtrit
+from math import exp, hypot
 
 from farm.analysis.across import Figure as Energy
+from farm.analysis.across import blocked_samples
 from farm.analysis.aggregate import UnitSample, grouped
-from farm.analysis.intervals import CONFIDENCE, Interval
+from farm.analysis.intervals import Interval
+from farm.analysis.ratios import Blocked, Ratio
 from farm.analysis.statistics.anova import anova
 from farm.analysis.statistics.data import Data
 from farm.analysis.statistics.equivalence import MARGIN
-from farm.analysis.statistics.pairs import Pair, corrected, of_logs
 from farm.model.catalog import NETWORKS, Accuracy
 from farm.model.errors import InputError
 from farm.studies.claims import rules
 from farm.studies.claims.finding import Claim, Figure, Finding, Paper, Scale, Trials, Verdict
+from farm.studies.claims.rules import Compared
 from farm.studies.timeline import ENOUGH_PAPERS, Trend, timelines
 
 PAPER = Paper(
@@ -35,7 +34,7 @@ ENERGY = Claim(
     statement="Batching changes the energy of an image strongly.",
     figures="ResNet-101, 1024 images: 2101 J one by one, 942 J in batches of 8, 55% less; GPU, gross",
     rule="Agrees if most networks have a batch size whose energy is at least 25% above or 20% below that of the "
-    "smallest batch, with its whole 95 % interval (Welch's test of logarithms, Holm), and no network stays within "
+    "smallest batch, with its whole 95 % interval (ratios within blocks, Holm), and no network stays within "
     "these bounds at all sizes. Differs if it is the other way round.",
 )
 INTERACTION = Claim(
@@ -56,8 +55,8 @@ EXCEPTION = Claim(
     id="shufflenet-is-efficient",
     statement="ShuffleNetV2 is the efficient exception.",
     figures="the least energy of the five, though younger and more accurate than AlexNet",
-    rule="Agrees if it takes less energy per image than every other network, each at its best batch (Welch's test of "
-    "logarithms, Holm). Differs if another network takes less.",
+    rule="Agrees if it takes less energy per image than every other network, each at its best batch (ratios within "
+    "blocks, Holm). Differs if another network takes less.",
 )
 EXCEPTIONAL = "shufflenet_v2_x0_5"
 #: Labels that must be equal in trials that are compared.
@@ -65,6 +64,10 @@ PLACE = (
     "machine", "device", "domain", "quality", "simulated", "imported",
     "precision", "weights", "images", "channels_last", "compile", "threads",
 )  # fmt: skip
+
+
+#: A network and a batch size.
+Cell = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +78,17 @@ class Place:
     samples: Sequence[UnitSample]
     energy: Energy  #: energy that is compared
 
-    def logs(self, energy: Energy | None = None) -> dict[str, dict[int, list[float]]]:
-        """Return logarithms of joules per image, by network and batch size, smallest first."""
-        found: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    def costs(self, energy: Energy | None = None) -> Blocked[Cell]:
+        """Return the joules per image of each network and batch size by block."""
+        cells: dict[Cell, list[UnitSample]] = defaultdict(list)
         for sample in sorted(self.samples, key=lambda s: (str(s.labels["model"]), _size(s))):
-            value = (energy or self.energy).of(sample)
-            if value is not None and value > 0:
-                found[str(sample.labels["model"])][_size(sample)].append(log(value))
-        return found
+            cells[str(sample.labels["model"]), _size(sample)].append(sample)
+        return blocked_samples(cells.items(), energy or self.energy)
+
+    @property
+    def models(self) -> list[str]:
+        """Return the networks in order of their names."""
+        return sorted({str(sample.labels["model"]) for sample in self.samples})
 
     def of(self, model: str) -> "Place":
         """Return the trials of one network: its net energy may be clear even if that of others is within its noise."""
@@ -124,42 +130,40 @@ def _size(sample: UnitSample) -> int:
 def _judge_batches(trials: Trials, found: Sequence[Place]) -> Finding:
     """Compare the batch size that differs most with the smallest one, network by network."""
     decided, figures = [], []
-    for place in found:
-        for model in place.logs():
-            own = place.of(model)
-            by_size = own.logs()[model]
-            if len(by_size) > 1:
-                verdict, size = _judge_sizes(by_size)
-                decided.append(verdict)
-                figures += _net_and_gross(own, model, size, verdict)
+    for own in (place.of(model) for place in found for model in place.models):
+        pairs = _compare_with_smallest(own.costs())
+        if pairs:
+            verdict, size = _judge_sizes(pairs)
+            decided.append(verdict)
+            figures += _net_and_gross(own, size, verdict)
     absent = "no network was measured with two batch sizes"
     return rules.conclude(ENERGY, trials, decided, "network", figures, absent, rules.combine_most)
 
 
-def _compare_with_smallest(by_size: Mapping[int, Sequence[float]]) -> dict[int, Pair]:
-    (_, base), *others = by_size.items()
-    return corrected({size: of_logs(base, logs) for size, logs in others})
+def _compare_with_smallest(costs: Blocked[Cell]) -> dict[Cell, Compared]:
+    """Return the ratio of each batch size of one network to its smallest one."""
+    cells = sorted(costs.logs)
+    return rules.compare(costs, {cell: (cell, cells[0]) for cell in cells[1:]})
 
 
-def _judge_sizes(by_size: Mapping[int, Sequence[float]]) -> tuple[Verdict, int]:
+def _judge_sizes(pairs: Mapping[Cell, Compared]) -> tuple[Verdict, Cell]:
     """Return the verdict, and the batch size that supports it best."""
-    pairs = _compare_with_smallest(by_size)
-    verdicts = {size: rules.judge_strength(pair.ratio, pair.p_adjusted) for size, pair in pairs.items()}
-    clear = [size for size, verdict in verdicts.items() if verdict is Verdict.AGREES]
-    shown = max(clear or pairs, key=lambda size: abs(log(pairs[size].ratio.mean)))
+    verdicts = {cell: rules.judge_strength(pair) for cell, pair in pairs.items()}
+    clear = [cell for cell, verdict in verdicts.items() if verdict is Verdict.AGREES]
+    shown = max(clear or pairs, key=lambda cell: abs(pairs[cell].ratio.log))
     if clear:
         return Verdict.AGREES, shown
     return (Verdict.DIFFERS if set(verdicts.values()) == {Verdict.DIFFERS} else Verdict.UNCLEAR), shown
 
 
-def _net_and_gross(place: Place, model: str, size: int, verdict: Verdict) -> list[Figure]:
+def _net_and_gross(own: Place, cell: Cell, verdict: Verdict) -> list[Figure]:
     figures = []
-    for energy in (Energy.NET, Energy.GROSS) if place.energy is Energy.NET else (Energy.GROSS,):
-        by_size = place.logs(energy)[model]
-        pair = _compare_with_smallest(by_size)[size]
-        what = place.label(f"{model}: {energy} energy per image, batch {size} against {min(by_size)}")
-        own = verdict if energy is place.energy else None
-        figures.append(rules.pair_figure(what, pair, own))
+    model, size = cell
+    for energy in (Energy.NET, Energy.GROSS) if own.energy is Energy.NET else (Energy.GROSS,):
+        costs = own.costs(energy)
+        if (pair := _compare_with_smallest(costs).get(cell)) is not None:
+            what = f"{model}: {energy} energy per image, batch {size} against {min(costs.logs)[1]}"
+            figures.append(pair.figure(own.label(what), verdict if energy is own.energy else None))
     return figures
 
 
@@ -185,35 +189,35 @@ def _judge_interaction(trials: Trials, found: Sequence[Place]) -> Finding:
         figures += [
             Figure(
                 place.label(f"{model}: {place.energy} energy per image, batch {sizes[-1]} against {sizes[0]}"),
-                pair.ratio,
+                effect.interval,
                 Scale.RATIO,
-                trials=pair.n_a + pair.n_b,
+                trials=2 * effect.blocks,
             )
-            for model, pair in effects.items()
+            for model, effect in effects.items()
         ]
     absent = why or "no two networks were measured with the same two batch sizes"
     return rules.conclude(INTERACTION, trials, decided, "machine", figures, absent)
 
 
-def _effects(place: Place) -> tuple[dict[str, Pair], Data]:
+def _effects(place: Place) -> tuple[dict[str, Ratio], Data]:
     """Return the effect of batch size on each network, and the values at the sizes that all these networks have.
 
     Networks with one batch size are left out.
     """
-    logs = {model: by_size for model, by_size in place.logs().items() if len(by_size) > 1}
-    shared = set.intersection(*(set(by_size) for by_size in logs.values())) if logs else set()
+    costs = place.costs()
+    sizes: dict[str, set[int]] = defaultdict(set)
+    for model, size in costs.logs:
+        sizes[model].add(size)
+    several = {model: own for model, own in sizes.items() if len(own) > 1}
+    shared = set.intersection(*several.values()) if several else set()
     if len(shared) < 2:
         return {}, Data("energy", (), {})
-    rows = [
-        (value, model, size)
-        for model, by_size in logs.items()
-        for size, values in by_size.items()
-        if size in shared
-        for value in values
-    ]
-    values, models, sizes = zip(*rows, strict=True)
-    data = Data("energy", values, {"model": models, "batch_size": sizes}, is_log=True)
-    return {model: of_logs(by_size[min(shared)], by_size[max(shared)]) for model, by_size in logs.items()}, data
+    cells = [(model, size) for model in several for size in sorted(shared)]
+    rows = [(value, model, size) for model, size in cells for value in costs.logs[model, size].values()]
+    values, models, columns = zip(*rows, strict=True)
+    data = Data("energy", values, {"model": models, "batch_size": columns}, is_log=True)
+    ratios = {model: costs.ratio((model, max(shared)), (model, min(shared))) for model in several}
+    return {model: ratio for model, ratio in ratios.items() if ratio is not None}, data
 
 
 def _interaction(data: Data) -> tuple[float | None, float]:
@@ -222,15 +226,13 @@ def _interaction(data: Data) -> tuple[float | None, float]:
     return term.p, term.eta_sq or 0.0
 
 
-def _divide(a: Pair, b: Pair) -> Interval:
+def _divide(a: Ratio, b: Ratio) -> Interval:
     """Return the ratio of the second effect to the first, with the degrees of freedom of Welch and Satterthwaite."""
-    difference = log(b.ratio.mean) - log(a.ratio.mean)
-    if a.log_u is None or b.log_u is None or a.df is None or b.df is None:
-        return Interval(exp(difference), None, None)
-    u = hypot(a.log_u, b.log_u)
-    df = u**4 / (a.log_u**4 / a.df + b.log_u**4 / b.df) if u else a.df + b.df
-    half = float(stdtrit(df, 0.5 + CONFIDENCE / 2)) * u
-    return Interval(exp(difference), exp(difference - half), exp(difference + half))
+    if not a.u or not b.u:
+        return Interval(exp(b.log - a.log), None, None)
+    u = hypot(a.u, b.u)
+    freedom = u**4 / (a.u**4 / a.freedom + b.u**4 / b.freedom)
+    return Ratio(b.log - a.log, u, freedom, min(a.blocks, b.blocks)).interval
 
 
 def _judge_decade(trials: Trials, found: Sequence[Place]) -> Finding:
@@ -265,16 +267,17 @@ def _judge_exception(trials: Trials, found: Sequence[Place]) -> Finding:
     """Compare ShuffleNetV2 with every other network, each at its best batch size."""
     decided, figures = [], []
     for place in found:
-        best = {model: min(by_size.values(), key=fmean) for model, by_size in place.logs().items()}
-        others = {model: own for model, own in best.items() if model != EXCEPTIONAL}
-        if EXCEPTIONAL not in best or not others:
+        costs = place.costs()
+        best = {model: cell for cell in sorted(costs.logs, key=lambda c: -costs.effects[c]) for model in [cell[0]]}
+        own = best.pop(EXCEPTIONAL, None)
+        if own is None or not best:
             continue
-        pairs = corrected({model: of_logs(own, best[EXCEPTIONAL]) for model, own in others.items()})
+        pairs = rules.compare(costs, {model: (own, cell) for model, cell in sorted(best.items())})
         verdicts = {model: rules.opposite(rules.judge_more(pair)) for model, pair in pairs.items()}
         decided.append(rules.combine_all(verdicts.values()))
         for model, pair in pairs.items():
             what = f"{EXCEPTIONAL} against {model}: {place.energy} energy per image at the best batch"
-            figures.append(rules.pair_figure(place.label(what), pair, verdicts[model]))
+            figures.append(pair.figure(place.label(what), verdicts[model]))
     absent = "ShuffleNetV2 and another network were not measured"
     finding = rules.conclude(EXCEPTION, trials, decided, "machine", figures, absent)
     top1 = {model: NETWORKS[model].top1_percent.get(Accuracy.V1) for model in (EXCEPTIONAL, "alexnet")}
