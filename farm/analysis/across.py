@@ -132,15 +132,15 @@ def _spelt(configuration: Key, instead: Mapping[str, str] = MappingProxyType({})
     return tuple(instead.get(name, "null" if value is None else str(value)).lower() for name, value in configuration)
 
 
-def block_of(sample: UnitSample) -> tuple[Scalar, ...]:
+def block_of(labels: Mapping[str, Scalar]) -> tuple[Scalar, ...]:
     """Return the block of a trial: a repetition of a sweep on a machine."""
-    return tuple(map(sample.labels.get, ("machine", "sweep", "repetition")))
+    return tuple(map(labels.get, ("machine", "sweep", "repetition")))
 
 
 def blocked_samples(samples: Iterable[tuple[K, Iterable[UnitSample]]], figure: Figure) -> Blocked[K]:
     """Return the known values of configurations by block."""
     return ratios.blocked(
-        (key, block_of(sample), value)
+        (key, block_of(sample.labels), value)
         for key, own in samples
         for sample in own
         if (value := figure.of(sample)) is not None

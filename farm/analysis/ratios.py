@@ -102,6 +102,17 @@ class Blocked(Generic[K]):
         u, freedom = _summed((self.spreads[of], blocks), (self.spreads[to], blocks))
         return Ratio(difference, u, _rounded(min(freedom, self.freedom)), blocks)
 
+    def mean_ratio(self, ratios: Sequence[Ratio]) -> Ratio:
+        """Return the geometric mean of ratios of different configurations."""
+        middle, blocks = fmean(ratio.log for ratio in ratios), min(ratio.blocks for ratio in ratios)
+        are_paired = all(ratio.is_paired for ratio in ratios)
+        parts = [(ratio.u**2, ratio.freedom) for ratio in ratios if ratio.u]
+        if len(parts) < len(ratios):
+            return Ratio(middle, None, 0.0, blocks, are_paired)
+        u, freedom = _combined(parts)
+        most = self.freedom if are_paired else inf
+        return Ratio(middle, u / len(ratios), _rounded(min(freedom, most)), blocks, are_paired)
+
     def ranks(self) -> dict[K, int | None]:
         """Return 1 + the number of configurations that are surely less; None where one block shows no spread."""
         several = [key for key, logs in self.logs.items() if len(logs) > 1] if self.freedom else []
@@ -175,10 +186,14 @@ def _unpaired(a: Sequence[float], b: Sequence[float]) -> Ratio:
 
 
 def _summed(*means: tuple[Spread, int]) -> tuple[float, float]:
-    """Return the standard uncertainty of a difference of means of n values, and Satterthwaite's degrees of freedom."""
-    parts = [(spread.variance / n, spread.freedom) for spread, n in means]
-    total = sum(part for part, _ in parts)
-    weighted = sum(part**2 / freedom for part, freedom in parts)
+    """Return the standard uncertainty of a difference of means of n values, and its degrees of freedom."""
+    return _combined([(spread.variance / n, spread.freedom) for spread, n in means])
+
+
+def _combined(parts: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Return the root of a sum of variances, and its degrees of freedom by Satterthwaite (1946)."""
+    total = sum(squared for squared, _ in parts)
+    weighted = sum(squared**2 / freedom for squared, freedom in parts)
     return sqrt(total), total**2 / weighted if weighted else 0.0
 
 

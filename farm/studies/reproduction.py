@@ -131,7 +131,7 @@ def _measured_answers(sweeps: Sequence[SweepData], trials: Trials) -> list[Answe
         rates = [one.rate_per_s for own in by_policy.values() for _, one in own if one.rate_per_s is not None]
         rate_per_s = fmean(rates) if rates else 0.0
         kept = {p: own for p, own in by_policy.items() if rate_per_s < fmean(one.capacity_per_s for _, one in own)}
-        each = [(policy, block_of(s), fmean(one.response_s)) for policy, own in kept.items() for s, one in own]
+        each = [(policy, block_of(s.labels), fmean(one.response_s)) for policy, own in kept.items() for s, one in own]
         of = serving.name_network(str(group[0].labels["model"]), name)
         found += [Answers(of, rate_per_s, Times.LIVE, blocked(each))] if each else []
     return found

@@ -169,7 +169,7 @@ def _least(
     """Compare policies within blocks, because all policies of a repetition serve the same arrivals."""
     known = [(live, value) for live in lives if live.is_comparable and (value := shown(live)) is not None]
     values = blocked(
-        (place, block_of(sample), figure)
+        (place, block_of(sample.labels), figure)
         for place, (live, _) in enumerate(known)
         for sample, trial in live.trials
         if (figure := of(sample, trial)) is not None
