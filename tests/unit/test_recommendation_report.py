@@ -33,7 +33,7 @@ def trial(batch_size: int, model: str = MODELS[0], number: int = 0, **changes: o
     """A batch takes 4 ms and 1 ms an image; 5 W idle, 0.4 J a batch and 0.1 J an image above that."""
     row = {name.removeprefix("row_"): value for name, value in changes.items() if name.startswith("row_")}
     rest = {name: value for name, value in changes.items() if not name.startswith("row_")}
-    own = 1 + 1e-7 * (2 * ((number + batch_size + len(model)) % 2) - 1)  # what is slow in one block is fast in the other
+    own = 1 + 1e-7 * (2 * ((number + batch_size + len(model)) % 2) - 1)  # slow in one block, fast in the other
     batches, batch_s = 400, (0.004 + 0.001 * batch_size) * own
     net_j = batches * (0.4 + 0.1 * batch_size) * own
     made = trial_row(
