@@ -104,14 +104,21 @@ class Blocked(Generic[K]):
 
     def mean_ratio(self, ratios: Sequence[Ratio]) -> Ratio:
         """Return the geometric mean of ratios of different configurations."""
-        middle, blocks = fmean(ratio.log for ratio in ratios), min(ratio.blocks for ratio in ratios)
-        are_paired = all(ratio.is_paired for ratio in ratios)
-        parts = [(ratio.u**2, ratio.freedom) for ratio in ratios if ratio.u]
-        if len(parts) < len(ratios):
-            return Ratio(middle, None, 0.0, blocks, are_paired)
-        u, freedom = _combined(parts)
-        most = self.freedom if are_paired else inf
-        return Ratio(middle, u / len(ratios), _rounded(min(freedom, most)), blocks, are_paired)
+        return self._combined([(1 / len(ratios), ratio) for ratio in ratios])
+
+    def divide(self, ratio: Ratio, by: Ratio) -> Ratio:
+        """Return the ratio of two ratios of different configurations."""
+        return self._combined([(1.0, ratio), (-1.0, by)])
+
+    def _combined(self, parts: Sequence[tuple[float, Ratio]]) -> Ratio:
+        """Return a weighted sum of logarithms, with no more degrees of freedom than the residuals have."""
+        total, blocks = sum(weight * ratio.log for weight, ratio in parts), min(ratio.blocks for _, ratio in parts)
+        are_paired = all(ratio.is_paired for _, ratio in parts)
+        known = [((weight * ratio.u) ** 2, ratio.freedom) for weight, ratio in parts if ratio.u]
+        if len(known) < len(parts):
+            return Ratio(total, None, 0.0, blocks, are_paired)
+        u, freedom = _combined(known)
+        return Ratio(total, u, _rounded(min(freedom, self.freedom if are_paired else inf)), blocks, are_paired)
 
     def ranks(self) -> dict[K, int | None]:
         """Return 1 + the number of configurations that are surely less; None where one block shows no spread."""

@@ -222,6 +222,9 @@ def test_the_mean_ratio_of_points_has_at_most_the_freedom_of_all() -> None:
     assert mean.log == pytest.approx(fmean(ratio.log for ratio in ratios))
     assert mean.u == pytest.approx(sqrt(sum((ratio.u or 0) ** 2 for ratio in ratios)) / 3)
     assert mean.freedom <= found.freedom == pytest.approx(10)
+    apart = found.divide(ratios[1], ratios[0])
+    assert apart.log == pytest.approx(ratios[1].log - ratios[0].log)
+    assert apart.u == pytest.approx(sqrt((ratios[0].u or 0) ** 2 + (ratios[1].u or 0) ** 2))
 
 
 def test_a_pair_that_plainly_differs_in_spread_keeps_much_of_its_own() -> None:

@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from math import exp, hypot
 
 from farm.analysis.across import Figure as Energy
 from farm.analysis.across import blocked_samples
@@ -78,22 +77,21 @@ class Place:
     samples: Sequence[UnitSample]
     energy: Energy  #: energy that is compared
 
-    def costs(self, energy: Energy | None = None) -> Blocked[Cell]:
-        """Return the joules per image of each network and batch size by block."""
+    def energies(self) -> dict[str, Energy]:
+        """Return the energy of each network: its net energy may be clear even if that of others is within its noise."""
+        own: dict[str, list[UnitSample]] = defaultdict(list)
+        for sample in self.samples:
+            own[str(sample.labels["model"])].append(sample)
+        return {model: rules.choose_energy(own[model]) for model in sorted(own)}
+
+    def costs(self, energy: Energy) -> Blocked[Cell]:
+        """Return the joules per image by block, of each batch size of the networks with such an energy."""
+        known = {model for model, own in self.energies().items() if energy in {own, Energy.GROSS}}
         cells: dict[Cell, list[UnitSample]] = defaultdict(list)
-        for sample in sorted(self.samples, key=lambda s: (str(s.labels["model"]), _size(s))):
-            cells[str(sample.labels["model"]), _size(sample)].append(sample)
-        return blocked_samples(cells.items(), energy or self.energy)
-
-    @property
-    def models(self) -> list[str]:
-        """Return the networks in order of their names."""
-        return sorted({str(sample.labels["model"]) for sample in self.samples})
-
-    def of(self, model: str) -> "Place":
-        """Return the trials of one network: its net energy may be clear even if that of others is within its noise."""
-        own = [sample for sample in self.samples if sample.labels["model"] == model]
-        return Place(self.name, own, rules.choose_energy(own))
+        for sample in self.samples:
+            if sample.labels["model"] in known:
+                cells[str(sample.labels["model"]), _size(sample)].append(sample)
+        return blocked_samples(sorted(cells.items(), key=lambda item: item[0]), energy)
 
     def label(self, what: str) -> str:
         """Return a text with the name of the place behind it, if the place has a name."""
@@ -130,20 +128,28 @@ def _size(sample: UnitSample) -> int:
 def _judge_batches(trials: Trials, found: Sequence[Place]) -> Finding:
     """Compare the batch size that differs most with the smallest one, network by network."""
     decided, figures = [], []
-    for own in (place.of(model) for place in found for model in place.models):
-        pairs = _compare_with_smallest(own.costs())
-        if pairs:
-            verdict, size = _judge_sizes(pairs)
-            decided.append(verdict)
-            figures += _net_and_gross(own, size, verdict)
+    for place in found:
+        costs = {energy: place.costs(energy) for energy in (Energy.NET, Energy.GROSS)}
+        for model, energy in place.energies().items():
+            if pairs := _compare_with_smallest(costs[energy], model):
+                verdict, cell = _judge_sizes(pairs)
+                decided.append(verdict)
+                for shown in (Energy.NET, Energy.GROSS) if energy is Energy.NET else (Energy.GROSS,):
+                    pair, base = _compare_with_smallest(costs[shown], model)[cell], min(_sizes(costs[shown], model))
+                    what = f"{model}: {shown} energy per image, batch {cell[1]} against {base}"
+                    figures.append(pair.figure(place.label(what), verdict if shown is energy else None))
     absent = "no network was measured with two batch sizes"
     return rules.conclude(ENERGY, trials, decided, "network", figures, absent, rules.combine_most)
 
 
-def _compare_with_smallest(costs: Blocked[Cell]) -> dict[Cell, Compared]:
+def _sizes(costs: Blocked[Cell], model: str) -> list[int]:
+    return sorted(size for name, size in costs.logs if name == model)
+
+
+def _compare_with_smallest(costs: Blocked[Cell], model: str) -> dict[Cell, Compared]:
     """Return the ratio of each batch size of one network to its smallest one."""
-    cells = sorted(costs.logs)
-    return rules.compare(costs, {cell: (cell, cells[0]) for cell in cells[1:]})
+    smallest, *others = ((model, size) for size in _sizes(costs, model))
+    return rules.compare(costs, {cell: (cell, smallest) for cell in others})
 
 
 def _judge_sizes(pairs: Mapping[Cell, Compared]) -> tuple[Verdict, Cell]:
@@ -156,22 +162,12 @@ def _judge_sizes(pairs: Mapping[Cell, Compared]) -> tuple[Verdict, Cell]:
     return (Verdict.DIFFERS if set(verdicts.values()) == {Verdict.DIFFERS} else Verdict.UNCLEAR), shown
 
 
-def _net_and_gross(own: Place, cell: Cell, verdict: Verdict) -> list[Figure]:
-    figures = []
-    model, size = cell
-    for energy in (Energy.NET, Energy.GROSS) if own.energy is Energy.NET else (Energy.GROSS,):
-        costs = own.costs(energy)
-        if (pair := _compare_with_smallest(costs).get(cell)) is not None:
-            what = f"{model}: {energy} energy per image, batch {size} against {min(costs.logs)[1]}"
-            figures.append(pair.figure(own.label(what), verdict if energy is own.energy else None))
-    return figures
-
-
 def _judge_interaction(trials: Trials, found: Sequence[Place]) -> Finding:
     """Judge whether the largest common batch size changes the energy of some networks more than that of others."""
     decided, figures, why = [], [], ""
     for place in found:
-        effects, data = _effects(place)
+        costs = place.costs(place.energy)
+        effects, data = _effects(costs)
         if len(effects) < 2:
             continue
         try:
@@ -179,7 +175,7 @@ def _judge_interaction(trials: Trials, found: Sequence[Place]) -> Finding:
         except InputError as error:
             why = rules.lacking_cell(data, ("model", "batch_size")) or str(error)
             continue
-        ratios = [_divide(effects[a], effects[b]) for a, b in combinations(effects, 2)]
+        ratios = [costs.divide(effects[b], effects[a]).interval for a, b in combinations(effects, 2)]
         are_equal = all(rules.is_within(ratio, 1 / (1 + MARGIN), 1 + MARGIN) for ratio in ratios)
         interacts = Verdict.AGREES if rules.is_significant(p) else Verdict.UNCLEAR
         decided.append(Verdict.DIFFERS if are_equal else interacts)
@@ -199,15 +195,12 @@ def _judge_interaction(trials: Trials, found: Sequence[Place]) -> Finding:
     return rules.conclude(INTERACTION, trials, decided, "machine", figures, absent)
 
 
-def _effects(place: Place) -> tuple[dict[str, Ratio], Data]:
+def _effects(costs: Blocked[Cell]) -> tuple[dict[str, Ratio], Data]:
     """Return the effect of batch size on each network, and the values at the sizes that all these networks have.
 
     Networks with one batch size are left out.
     """
-    costs = place.costs()
-    sizes: dict[str, set[int]] = defaultdict(set)
-    for model, size in costs.logs:
-        sizes[model].add(size)
+    sizes = {model: set(_sizes(costs, model)) for model, _ in costs.logs}
     several = {model: own for model, own in sizes.items() if len(own) > 1}
     shared = set.intersection(*several.values()) if several else set()
     if len(shared) < 2:
@@ -224,15 +217,6 @@ def _interaction(data: Data) -> tuple[float | None, float]:
     """Return the p value of the interaction, and its share of the variance."""
     (term,) = [t for t in anova(data, ("model", "batch_size")).effects if ":" in t.term]
     return term.p, term.eta_sq or 0.0
-
-
-def _divide(a: Ratio, b: Ratio) -> Interval:
-    """Return the ratio of the second effect to the first, with the degrees of freedom of Welch and Satterthwaite."""
-    if not a.u or not b.u:
-        return Interval(exp(b.log - a.log), None, None)
-    u = hypot(a.u, b.u)
-    freedom = u**4 / (a.u**4 / a.freedom + b.u**4 / b.freedom)
-    return Ratio(b.log - a.log, u, freedom, min(a.blocks, b.blocks)).interval
 
 
 def _judge_decade(trials: Trials, found: Sequence[Place]) -> Finding:
@@ -267,8 +251,9 @@ def _judge_exception(trials: Trials, found: Sequence[Place]) -> Finding:
     """Compare ShuffleNetV2 with every other network, each at its best batch size."""
     decided, figures = [], []
     for place in found:
-        costs = place.costs()
-        best = {model: cell for cell in sorted(costs.logs, key=lambda c: -costs.effects[c]) for model in [cell[0]]}
+        costs = place.costs(place.energy)
+        by_effect = sorted(costs.logs, key=costs.effects.__getitem__, reverse=True)
+        best = {cell[0]: cell for cell in by_effect}  # the last one of each network is its least
         own = best.pop(EXCEPTIONAL, None)
         if own is None or not best:
             continue
