@@ -77,6 +77,7 @@ class Blocked(Generic[K]):
     """The logarithms of one figure on one machine, by configuration and block, with the spread of each."""
 
     logs: Mapping[K, Mapping[Hashable, float]]
+    blocks: Mapping[K, frozenset[Hashable]]  #: equal sets are one object, so that they are quickly compared
     means: Mapping[K, float]
     effects: Mapping[K, float]  #: means with the effects of blocks taken off, which matter where a block has gaps
     spreads: Mapping[K, Spread]  #: of a single value, once the effect of its block is taken off
@@ -89,9 +90,9 @@ class Blocked(Generic[K]):
             return None
         if of == to:
             return Ratio(0.0, 0.0, inf, len(a))
-        if a.keys() == b.keys():
+        if self.blocks[of] is self.blocks[to]:
             return self._paired(self.means[of] - self.means[to], len(a), of, to)
-        shared = a.keys() & b.keys()
+        shared = self.blocks[of] & self.blocks[to]
         if not shared:
             return _unpaired(list(a.values()), list(b.values()))
         return self._paired(fmean(a[block] - b[block] for block in shared), len(shared), of, to)
@@ -99,8 +100,10 @@ class Blocked(Generic[K]):
     def _paired(self, difference: float, blocks: int, of: K, to: K) -> Ratio:
         if blocks < 2 or not self.freedom:
             return Ratio(difference, None, 0.0, blocks)
-        u, freedom = _summed((self.spreads[of], blocks), (self.spreads[to], blocks))
-        return Ratio(difference, u, _rounded(min(freedom, self.freedom)), blocks)
+        a, b = self.spreads[of], self.spreads[to]
+        total = a.variance + b.variance
+        freedom = total**2 / (a.variance**2 / a.freedom + b.variance**2 / b.freedom)  # Satterthwaite (1946)
+        return Ratio(difference, sqrt(total / blocks), _rounded(min(freedom, self.freedom)), blocks)
 
     def mean_ratio(self, ratios: Sequence[Ratio]) -> Ratio:
         """Return the geometric mean of ratios of different configurations."""
@@ -138,9 +141,11 @@ def blocked(values: Iterable[tuple[K, Hashable, float]]) -> Blocked[K]:
     for key, block, value in values:
         cells[key][block].append(value)
     logs = {
-        key: {block: fmean(map(log, several)) for block, several in own.items()}
+        key: {
+            block: log(several[0]) if len(several) == 1 else fmean(map(log, several)) for block, several in own.items()
+        }
         for key, own in cells.items()
-        if all(value > 0 for several in own.values() for value in several)
+        if min(map(min, own.values())) > 0
     }
     effects, squares, freedoms = _fit(logs)
     freedom = sum(freedoms.values())
@@ -148,7 +153,9 @@ def blocked(values: Iterable[tuple[K, Hashable, float]]) -> Blocked[K]:
     spreads = {key: _moderated(squares[key], freedoms[key], common, len(own)) for key, own in logs.items()}
     is_known = common > _ROUNDING**2
     means = {key: fmean(own.values()) for key, own in logs.items()}
-    return Blocked(logs, means, effects, spreads, freedom if is_known else 0.0)
+    sets: dict[frozenset[Hashable], frozenset[Hashable]] = {}
+    blocks = {key: sets.setdefault(one, one) for key, own in logs.items() for one in [frozenset(own)]}
+    return Blocked(logs, blocks, means, effects, spreads, freedom if is_known else 0.0)
 
 
 def _fit(logs: Mapping[K, Mapping[Hashable, float]]) -> tuple[dict[K, float], dict[K, float], dict[K, float]]:
@@ -188,13 +195,8 @@ def _unpaired(a: Sequence[float], b: Sequence[float]) -> Ratio:
     difference, blocks = fmean(a) - fmean(b), min(len(a), len(b))
     if blocks < 2:
         return Ratio(difference, None, 0.0, blocks, is_paired=False)
-    u, freedom = _summed(*((Spread(variance(side), len(side) - 1), len(side)) for side in (a, b)))
+    u, freedom = _combined([(variance(side) / len(side), len(side) - 1) for side in (a, b)])
     return Ratio(difference, u if u > _ROUNDING else None, _rounded(freedom), blocks, is_paired=False)
-
-
-def _summed(*means: tuple[Spread, int]) -> tuple[float, float]:
-    """Return the standard uncertainty of a difference of means of n values, and its degrees of freedom."""
-    return _combined([(spread.variance / n, spread.freedom) for spread, n in means])
 
 
 def _combined(parts: Sequence[tuple[float, float]]) -> tuple[float, float]:
