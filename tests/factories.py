@@ -10,7 +10,18 @@ from typing import Any, Self
 
 import pytest
 
-from farm.model import Claim, Domain, Frozen, JobSpec, MeasureSettings, Quality, Reading, Window, WindowKind
+from farm.model import (
+    CarbonSource,
+    Claim,
+    Domain,
+    Frozen,
+    JobSpec,
+    MeasureSettings,
+    Quality,
+    Reading,
+    Window,
+    WindowKind,
+)
 from farm.model.errors import MeterLost
 from workers.supervisor.zygote import ExitStatus, TrialProcess
 from workers.trial import protocol, workload
@@ -47,7 +58,7 @@ def install_workload(monkeypatch: pytest.MonkeyPatch, name: str, place: str) -> 
 
 
 def claim(attempt: int = 1, **changes: Any) -> Claim:
-    return Claim(spec=job_spec(**changes), attempt=attempt)
+    return Claim(spec=job_spec(**changes), attempt=attempt, carbon=CarbonSource(country="NLD"))
 
 
 class ConstantMeter:

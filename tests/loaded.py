@@ -69,7 +69,7 @@ def samples_of_rows(trial: TrialRow, rows: Sequence[MeasurementRow], domain: Dom
 
 def _sample(trial: TrialRow, figures: dict[str, Any]) -> Sample:
     own = ("sweep", "job", "trial", "repetition", "factors", "machine", "hardware_class", "environment")
-    rest = ("carbon_g_per_kwh", "simulated", "imported")
+    rest = ("carbon", "simulated", "imported")
     rating = cast("str | None", trial.facts.get(CPU_RATING))
     return Sample(**figures, **{name: getattr(trial, name) for name in (*own, *rest)}, rating=rating)
 

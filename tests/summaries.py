@@ -9,7 +9,7 @@ from rich.console import Console, RenderableType
 
 from farm.analysis.aggregate import Summary, UnitSample
 from farm.analysis.intervals import Interval
-from farm.model import Domain, MeasurementRow, Point, Quality, Scalar, TrialRow, WindowKind
+from farm.model import CarbonFactor, Domain, MeasurementRow, Point, Quality, Scalar, TrialRow, WindowKind
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 POINT: Point = {
@@ -44,7 +44,7 @@ def sample(batch_size: int = 4, **changes: Any) -> UnitSample:
         net_u_j=0.01,
         net_shared_u_j=0.0,
         latencies_s=(0.010, 0.011),
-        carbon_g_per_kwh=None,
+        carbon=None,
         flags=(),
     )
     return replace(plain, **changes)
@@ -149,7 +149,7 @@ def trial_row(**changes: Any) -> TrialRow:
         overhead_s=None,
         failure=None,
         facts={"device": "cpu", "unit": "image"},
-        carbon_g_per_kwh=360.0,
+        carbon=CarbonFactor(360.0, 1.0, "given outright"),
         flags=(),
         notes=(),
         latencies_s=(0.01, 0.02),

@@ -8,7 +8,7 @@ from statistics import fmean
 
 from farm.analysis.intervals import Interval, Median, mean_intervals, median
 from farm.analysis.rules import grams
-from farm.model import Flag, Quality, Scalar, values_of
+from farm.model import CarbonFactor, Flag, Quality, Scalar, values_of
 
 #: A claim on a p99 needs so many batches: then an order statistic bounds it with 99 % confidence.
 P99_NEEDS = 459
@@ -31,7 +31,7 @@ class UnitSample:
     net_u_j: float | None  #: standard uncertainty of net_j
     net_shared_u_j: float | None  #: the part of it that all trials of the machine share
     latencies_s: tuple[float, ...]  #: latency of each batch
-    carbon_g_per_kwh: float | None
+    carbon: CarbonFactor | None
     flags: tuple[Flag, ...]  #: reasons to doubt it
     imported: bool = False  #: measured elsewhere
 
@@ -43,7 +43,7 @@ class UnitSample:
     @property
     def carbon_g(self) -> float | None:
         """CO2e of the gross energy per unit of work, in grams."""
-        return grams(self.gross_j, self.carbon_g_per_kwh)
+        return grams(self.gross_j, self.carbon)
 
     @property
     def is_valid(self) -> bool:
@@ -73,6 +73,7 @@ class Summary:
     gross_median_j: Median | None = None
     net_median_j: Median | None = None
     imported: bool = False
+    carbon: Sequence[CarbonFactor] = ()  #: the different factors that carbon_g rests on
 
     @property
     def labels(self) -> dict[str, Scalar]:
@@ -156,6 +157,7 @@ def _summary(
         gross_median_j=median(_known(s.gross_j for s in group)) if gross_j else None,
         net_median_j=median(_known(s.net_j for s in group)) if net_j else None,
         carbon_g=fmean(carbon_g) if carbon_g else None,
+        carbon=list(dict.fromkeys(s.carbon for s in group if s.carbon is not None)),
     )
 
 

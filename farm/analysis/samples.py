@@ -33,7 +33,7 @@ def per_unit(
             per(sample.net_u_j),
             per(sample.net_shared_u_j),
             latencies_s.get(sample.trial, ()),
-            sample.carbon_g_per_kwh,
+            sample.carbon,
             sample.flags,
             sample.imported,
         )

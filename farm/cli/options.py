@@ -11,6 +11,13 @@ if TYPE_CHECKING:
 
 SweepFile = Annotated[Path, typer.Argument(metavar="SWEEP.yaml", help="The sweep to measure.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Measure all points again; older results stay.")]
+When = Annotated[
+    str | None,
+    typer.Option("--when", metavar="CONDITION", help="Hold the jobs until 'carbon < 200' (g/kWh, FARM_CARBON_NOW)."),
+]
+Deadline = Annotated[
+    str | None, typer.Option("--deadline", metavar="DURATION", help="Hold them no longer than that; default 24h.")
+]
 AnySweep = Annotated[str | None, typer.Argument(metavar="SWEEP", help="A sweep's name or id; default the latest.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 FormatName = Annotated[

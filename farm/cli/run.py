@@ -2,14 +2,15 @@
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from farm.cli.options import Fresh, Json, SweepFile
+from farm.cli.options import Deadline, Fresh, Json, SweepFile, When
 from farm.cli.output import Notes, Output, Shown, opened
 
 if TYPE_CHECKING:
     from farm.kinds import Sweep
-    from farm.model import Progress, SweepRecord
+    from farm.model import Hold, Progress, SweepRecord
     from farm.scheduling.embedded import Interrupts
     from farm.settings import Settings
     from farm.store import Store
@@ -31,7 +32,9 @@ class Ran:
         return Notes([line], INTERRUPTED)
 
 
-def run(sweep: SweepFile, fresh: Fresh = False, as_json: Json = False) -> Iterator[Output]:
+def run(
+    sweep: SweepFile, fresh: Fresh = False, when: When = None, deadline: Deadline = None, as_json: Json = False
+) -> Iterator[Output]:
     """Measure a sweep on this machine; needs no server.
 
     Ctrl-C finishes the running trial and stops, twice stops now; the same command goes on from there.
@@ -40,11 +43,15 @@ def run(sweep: SweepFile, fresh: Fresh = False, as_json: Json = False) -> Iterat
     from farm.kinds import load_sweep, views
     from farm.report.files import Format
     from farm.report.selection import Selection
+    from farm.scheduling import holds
     from farm.scheduling.embedded import Interrupts
 
+    hold = holds.parse_hold(when, deadline, datetime.now(UTC))
     loaded, text = load_sweep(sweep), sweep.read_text(encoding="utf-8")
     with opened(create=True) as (store, settings):
-        ran = yield from measured(loaded, text, store, settings, Interrupts(), fresh, quiet=as_json)
+        if hold is not None:
+            holds.require_source(settings)
+        ran = yield from measured(loaded, text, store, settings, Interrupts(), fresh, quiet=as_json, hold=hold)
         shown = views.view(load_results(store, ran.sweep), Selection())
         yield Shown(shown, Format.JSON if as_json else None)
         yield outcome(ran.progress, store, ran.sweep) if ran.progress.is_over else ran.stopped(f"farm run {sweep}")
@@ -58,13 +65,16 @@ def measured(
     interrupts: "Interrupts",
     fresh: bool,
     quiet: bool,
+    hold: "Hold | None" = None,
 ) -> Generator[Output, None, Ran]:
     """Work a sweep off on this machine, whatever its targets; only what is missing is measured."""
     from farm.scheduling import embedded, submission
     from farm.scheduling.status import live as display
+    from farm.scheduling.status import plans
 
-    submitted = submission.enqueue(submission.here(sweep), text, store, settings, fresh)
-    yield Notes([f"farm: note: {warning}" for warning in submitted.warnings])
+    submitted = submission.enqueue(submission.here(sweep), text, store, settings, fresh, hold)
+    held = [] if hold is None else [f"farm: {plans.held(hold)}"]
+    yield Notes([*(f"farm: note: {warning}" for warning in submitted.warnings), *held])
     end = store.progress(submitted.sweep_id)
     if not end.is_over:
         live = display.live(sweep.name, not quiet, lambda: display.stopping(interrupts.count))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from farm.cli.options import AnySweep, Fresh, Json, SweepFile, as_form
+from farm.cli.options import AnySweep, Deadline, Fresh, Json, SweepFile, When, as_form
 from farm.cli.output import Line, Notes, Output, Shown, opened
 from farm.cli.run import outcome
 
@@ -24,23 +24,26 @@ def submit(
     wait: Annotated[bool, typer.Option("--wait", help="Wait until all is measured.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, submit nothing.")] = False,
     fresh: Fresh = False,
+    when: When = None,
+    deadline: Deadline = None,
     as_json: Json = False,
 ) -> Iterator[Output]:
     """Queue a sweep for the farm's workers."""
     from farm.kinds import load_sweep
-    from farm.scheduling import submission
+    from farm.scheduling import holds, submission
     from farm.scheduling.status import plans
 
+    hold = holds.parse_hold(when, deadline, datetime.now(UTC))
     loaded, text = load_sweep(sweep), sweep.read_text(encoding="utf-8")
     with opened(create=True) as (store, settings):
         if dry_run:
             made = submission.planned(loaded, store, fresh)
             yield Shown(plans.described(loaded, made), as_form(as_json))
             return
-        submitted = submission.enqueue(loaded, text, store, settings, fresh)
+        submitted = submission.enqueue(loaded, text, store, settings, fresh, hold)
         yield Notes([f"farm: note: {warning}" for warning in submitted.warnings])
         submission.publish(store, settings)
-        yield Line(plans.submitted(loaded, submitted), plans.submitted_record(submitted), as_json)
+        yield Line(plans.submitted(loaded, submitted, hold), plans.submitted_record(submitted, hold), as_json)
         if wait:
             yield from _followed(store, store.find_sweep(submitted.sweep_id), quiet=as_json)
 

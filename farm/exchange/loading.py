@@ -21,6 +21,7 @@ _READERS: Mapping[Need, Callable[[ReaderStore, str, Domain | None], Any]] = {
     Need.ENVIRONMENTS: lambda store, sweep, _: store.environments(sweep),
     Need.MACHINES: lambda store, _sweep, _domain: store.machines(),
     Need.METERS: lambda store, sweep, _: store.meters(sweep),
+    Need.SPENT: lambda store, sweep, _: store.spent(sweep),
 }
 _FIELDS = {Need.LATENCIES: "latencies_s"}
 
@@ -43,4 +44,4 @@ def load(
 
 def load_results(store: ReaderStore, sweep: SweepRecord, domain: Domain | None = None) -> SweepData:
     """Read the data that `farm results` shows of a sweep of any kind."""
-    return load(store, sweep, kinds.get(sweep.kind).needs, domain)
+    return load(store, sweep, {*kinds.get(sweep.kind).needs, Need.SPENT}, domain)

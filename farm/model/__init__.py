@@ -4,14 +4,16 @@ Types that cross a process, a disk or the database are pydantic models and refus
 types of the inner loops are dataclasses.
 """
 
+from farm.model.carbon import CarbonFactor, CarbonSource, Hourly
 from farm.model.data import Need, SweepData
 from farm.model.imports import Import, ImportedTrial, Mapped
 from farm.model.jobs import Asked, Claim, JobSpec, MeasureSettings, Rung, StoppingRule, SweepRecord
 from farm.model.machines import MACHINE_NAME, Check, Heartbeat, JobMessage, Machine, Owner, Probe, queue_for
-from farm.model.results import FailedTrial, MeasurementRow, TrialRow
+from farm.model.results import FailedTrial, MeasurementRow, Spent, TrialRow
 from farm.model.samples import OWN_LABELS, Labels, Sample, SampleFigures, distinct, values_of
 from farm.model.status import (
     Condition,
+    Hold,
     MachineStatus,
     Progress,
     RunningJob,
@@ -47,6 +49,8 @@ __all__ = [
     "UNKNOWN_HARDWARE",
     "Asked",
     "Baseline",
+    "CarbonFactor",
+    "CarbonSource",
     "Check",
     "Claim",
     "Condition",
@@ -58,6 +62,8 @@ __all__ = [
     "Flag",
     "Frozen",
     "Heartbeat",
+    "Hold",
+    "Hourly",
     "Import",
     "ImportedTrial",
     "JobMessage",
@@ -84,6 +90,7 @@ __all__ = [
     "Sample",
     "SampleFigures",
     "Scalar",
+    "Spent",
     "Stopped",
     "StoppingRule",
     "SweepData",

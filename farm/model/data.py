@@ -7,7 +7,7 @@ from enum import StrEnum
 from pydantic import JsonValue
 
 from farm.model.jobs import JobSpec, SweepRecord
-from farm.model.results import FailedTrial, MeasurementRow, TrialRow
+from farm.model.results import FailedTrial, MeasurementRow, Spent, TrialRow
 from farm.model.samples import Sample
 from farm.model.status import MachineStatus, Progress
 from farm.model.trials import Requests
@@ -29,6 +29,7 @@ class Need(StrEnum):
     ENVIRONMENTS = "environments"
     MACHINES = "machines"
     METERS = "meters"
+    SPENT = "spent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +51,4 @@ class SweepData:
     environments: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)  #: software, by its hash
     machines: Sequence[MachineStatus] = ()  #: all machines of the farm
     meters: Mapping[tuple[Domain, str | None, Quality | None], int] = field(default_factory=dict)  #: their measurements
+    spent: Sequence[Spent] = ()  #: what all windows of all trials took

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from farm.model.carbon import CarbonSource
 from farm.model.words import Baseline, Frozen, Point
 
 
@@ -67,17 +68,17 @@ class JobSpec(Frozen):
     measure: MeasureSettings
     seed: int
     time_limit_s: float = Field(gt=0)
-    carbon_country: str | None = None  #: ISO 3166 alpha-3
     asked: Asked | None = None  #: None: the job was planned when the sweep was submitted
     rungs: tuple[Rung, ...] = ()  #: the conditions on the accuracy, in order of their epochs
     resumable: bool = False  #: the trial saves checkpoints, and the next attempt continues from them
 
 
 class Claim(Frozen):
-    """A claimed job: its spec, and the attempt that fences its reports."""
+    """A claimed job: its spec, the attempt that fences its reports, and the sweep's electricity."""
 
     spec: JobSpec
     attempt: int
+    carbon: CarbonSource = CarbonSource()  #: for a machine that does not state its own
 
 
 class StoppingRule(Frozen):
@@ -91,6 +92,10 @@ class StoppingRule(Frozen):
     def is_fixed(self) -> bool:
         """Whether the number of repetitions is fixed."""
         return self.min == self.max
+
+    def is_planned(self, repetition: object) -> bool:
+        """Return whether a repetition, if known, was planned before any result was known."""
+        return self.is_fixed or not isinstance(repetition, int) or repetition < self.min
 
 
 class SweepRecord(Frozen):
@@ -107,3 +112,7 @@ class SweepRecord(Frozen):
     submitter: str  #: the name of the submitter
     is_search: bool = False  #: the controller asks strategies for the sweep's jobs
     imported: bool = False  #: the sweep's measurements were made elsewhere
+    carbon: CarbonSource = CarbonSource()  #: of machines that do not state their own
+    hold_below_g_per_kwh: float | None = None  #: its jobs wait until the carbon intensity is below that
+    hold_until: datetime | None = None  #: its jobs wait no longer than that; None: they are not held
+    hold_note: str | None = None  #: what the controller saw last

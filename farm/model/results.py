@@ -6,6 +6,7 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
+from farm.model.carbon import CarbonFactor
 from farm.model.jobs import Asked
 from farm.model.trials import Epoch, Failure
 from farm.model.words import Domain, FailureKind, Flag, JobState, Point, Quality, Stopped, WindowKind
@@ -21,6 +22,18 @@ class FailedTrial:
     attempt: int
     failure: Failure
     state: JobState
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """The gross joules of some windows of a sweep in one domain; a window that trials share counts once."""
+
+    domain: Domain
+    quality: Quality | None  #: None: the joules are unknown
+    is_work: bool  #: the work of trials that measured; False: what measuring it cost besides
+    carbon: CarbonFactor | None
+    windows: int
+    gross_j: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +103,7 @@ class TrialRow:
     overhead_s: float | None
     failure: Failure | None  #: None: it measured
     facts: Mapping[str, JsonValue]
-    carbon_g_per_kwh: float | None
+    carbon: CarbonFactor | None
     flags: tuple[Flag, ...]
     notes: tuple[str, ...]
     latencies_s: tuple[float, ...]

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from farm.model.carbon import CarbonFactor
 from farm.model.words import Domain, Flag, Point, Quality, Scalar
 
 #: Labels of one trial alone.
@@ -91,7 +92,7 @@ class Sample(SampleFigures):
     machine: str | None  #: the machine's name
     hardware_class: str | None
     environment: str | None
-    carbon_g_per_kwh: float | None
+    carbon: CarbonFactor | None
     simulated: bool
     imported: bool
     rating: str | None = None  #: the rated power from which the CPU's joules were modelled, and who says so

@@ -48,6 +48,15 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """The condition and the deadline until which the waiting jobs of a sweep are held."""
+
+    below_g_per_kwh: float
+    until: datetime
+    note: str | None = None  #: what the controller saw last
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """The progress of a sweep; a state without jobs is left out of the counts."""
 
@@ -60,6 +69,7 @@ class Progress:
     priority: int | None = None  #: 0 is the highest; None: the sweep has no job yet
     settled: bool = True  #: False: the controller may still add jobs
     planned: int = 0  #: jobs that the sweep will have in all; 0: unknown
+    hold: Hold | None = None  #: None: waiting jobs are not held
 
     @property
     def total(self) -> int:

@@ -55,6 +55,16 @@ class Found:
 
 
 T = TypeVar("T")
+#: Whether a method uses only the repetitions that no result decided; None: its groups are independent of it.
+_RANKED: Mapping[Method, bool | None] = {
+    Method.ANOVA: False,
+    Method.TUKEY: False,
+    Method.KRUSKAL: True,
+    Method.PAIRS: False,
+    Method.MIXED: None,
+    Method.EQUIVALENCE: False,
+    Method.NORMALITY: True,
+}
 #: People see at most so many rows of a table of pairs: 60 levels have 1,770 pairs.
 _MOST = 40
 
@@ -92,7 +102,8 @@ def analysis(method: Method, seen: Observations, factors: Sequence[str], options
         raise InputError(f"{error}; {seen.left_out}" if seen.left_out else str(error)) from None
     about = {"method": method.value, "response": seen.data.response, "is_log": seen.data.is_log}
     record = {**own.record, **about, "n": len(seen.data.values)}
-    return document([*seen.caption, *own.tables], (*own.notes, *seen.notes), own.sentences, record)
+    doubts = (*own.notes, *conclusions.stopping_notes(seen.data, _RANKED[method]), *seen.notes)
+    return document([*seen.caption, *own.tables], doubts, own.sentences, record)
 
 
 def document(blocks: Sequence[Block], doubts: Sequence[str], sentences: Sequence[str], record: Record) -> Document:
@@ -235,10 +246,16 @@ def _pairs(data: Data, factors: Sequence[str], options: Options) -> Found:
 def _mixed(data: Data, factors: Sequence[str], options: Options) -> Found:
     found = mixed(data, factors, options.group)
     group = ",".join(options.group)
-    caption = f"Mixed model (REML): main effects of {','.join(factors)}, a random effect of {group}"
-    table = Table(
-        [key("factor"), key("level", "B"), key("reference", "A"), *_DIFFERENCE], _rows(found.effects), caption
-    )
+    caption = f"Runs that share {group}: main effects of {','.join(factors)}, with Student's t over groups"
+    columns = [
+        key("factor"),
+        key("level", "B"),
+        key("reference", "A"),
+        *_DIFFERENCE,
+        Column("varies"),
+        Column("groups"),
+    ]
+    table = Table(columns, _rows(found.effects), caption)
     own = field_values(found)
     del own["effects"]
     return Found(

@@ -16,8 +16,6 @@ from farm.report.numbers import ends, estimate, number, percent, several, share
 
 #: With fewer values in a cell, a test cannot show departures from normal, nor small differences between cells.
 FEW = 5
-#: With fewer groups, the p of a mixed model is too small.
-FEW_GROUPS = 20
 #: From this W on, the normal plot is straight: with many values the test finds departures that do not matter.
 STRAIGHT_W = 0.95
 #: Shares of the variance and words for them (Cohen 1988, p. 283; "most" means more than half).
@@ -192,15 +190,45 @@ def mixed_findings(found: Mixed, data: Data, group: str) -> list[str]:
 
 
 def mixed_doubts(found: Mixed) -> list[str]:
-    """Return the reasons not to trust the fit."""
-    doubts = []
-    if not found.has_converged:
-        doubts.append("The fit did not converge: the figures are least squares, which count each run as independent.")
-    if found.is_singular:
-        doubts.append("The groups differ by no more than chance: their variance is estimated as 0.")
-    if found.groups < FEW_GROUPS and not found.is_singular:
-        doubts.append(f"Only {found.groups} groups: intervals are too narrow and p is too small (Wald's test).")
-    return doubts
+    """Return how each factor was tested, and whether groups differ at all."""
+    inside, outside = (
+        list(dict.fromkeys(effect.factor for effect in found.effects if effect.varies == where))
+        for where in ("within", "between")
+    )
+    notes = []
+    if inside:
+        names = ", ".join(inside)
+        notes.append(
+            f"Varies within groups: {names}. The effect is that in each group; p: Student's t over the groups."
+        )
+    if outside:
+        names = ", ".join(outside)
+        notes.append(f"Varies between groups: {names}. The effect is that on the groups' means; p: Student's t.")
+    for effect in found.effects:
+        if effect.groups < found.groups:
+            what = f"{effect.factor} {effect.level} against {effect.reference}"
+            notes.append(f"{what} rests on the {effect.groups} of {found.groups} groups that have both.")
+    if not found.group_variance:
+        notes.append("The groups' means differ by no more than chance: their variance is estimated as 0.")
+    return notes
+
+
+def stopping_notes(data: Data, is_ranked: bool | None) -> list[str]:
+    """Return how an analysis allows for repetitions that depended on results; none if they were fixed.
+
+    Args:
+        data: The values.
+        is_ranked: True if only the planned values are used, None if p does not depend on the number of repetitions.
+    """
+    if data.is_fixed or is_ranked is None:
+        return []
+    planned = f"the {sum(data.planned)} of {several(len(data.values), 'value')} that were planned before any result"
+    if is_ranked:
+        return [f"Repetitions depended on results: this uses only {planned}."]
+    return [
+        f"Repetitions depended on results: p and intervals have the spread and degrees of freedom of {planned}, or the "
+        "spread of all if it is larger (Stein 1945). Ranks are those of the planned values."
+    ]
 
 
 def corrected(pairs: int, correction: Correction, interval: str) -> list[str]:

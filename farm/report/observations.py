@@ -133,12 +133,12 @@ def of_sweep(data: SweepData, response: str, factors: Sequence[str], selection: 
     check_kinds(labels, factors, RESPONSES[name].is_energy)
     check_hardware(labels, factors)
     columns = {factor: tuple(own.get(factor) for own in labels) for factor in factors}
+    planned = tuple(data.record.rule.is_planned(own.get("repetition")) for own in labels)
     caption: list[Block] = [Paragraph(found.title), *caption_blocks(found, found.trials, response, name)]
     caption += paragraphs(_spread(labels, factors))
     notes = (*found.notes, *pooling_notes(labels, factors))
-    return Observations(
-        Data(response_name(response, found.trials), values, columns), tuple(caption), notes, found.left_out
-    )
+    of = Data(response_name(response, found.trials), values, columns, planned=planned)
+    return Observations(of, tuple(caption), notes, found.left_out)
 
 
 def observe(

@@ -10,6 +10,7 @@ from farm.analysis.aggregate import UnitSample
 from farm.analysis.statistics.data import order
 from farm.model import OWN_LABELS, Domain, Quality, Scalar, SweepRecord, distinct, values_of
 from farm.model.errors import InputError
+from farm.report import carbon
 from farm.report.columns import Columns
 from farm.report.document import Alert, Block, Document, Paragraph, paragraphs
 from farm.report.numbers import label
@@ -113,6 +114,7 @@ class Selected:
             *([shared] if shared else []),
             *([f"mean over {averaged}"] if averaged else []),
             self.joules,
+            *carbon.intensities(sample.carbon for sample in self.samples),
             *self.warnings,
         ]
 

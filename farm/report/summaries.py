@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from farm.analysis.aggregate import P99_NEEDS, Summary
 from farm.model import Quality, Scalar
+from farm.report import carbon
 from farm.report.document import Column, Form, Record, Row, Table, Value, key
 
 #: Columns on the trials of a row, then columns of figures. All stand in files; a view adds headings to those it shows.
@@ -24,6 +25,7 @@ FIGURES = (
     Column("gross_j_per_unit", form=Form.NET_MEAN),
     Column("net_j_per_unit", form=Form.NET),
     Column("carbon_g_per_unit"),
+    Column("carbon_source", form=Form.TEXT),
 )
 #: Columns that only kinds with timed batches have.
 LATENCIES = frozenset({"p50_s", "p95_s", "p99_s", "batches"})
@@ -62,10 +64,16 @@ def row(summary: Summary, **own: Value) -> Row:
         "gross_j_per_unit": summary.gross_j,
         "net_j_per_unit": summary.net_j,
         "carbon_g_per_unit": summary.carbon_g,
+        "carbon_source": carbon_source(summary),
     }
     marks = {"net_j_per_unit": "!"} if summary.is_doubtful else {}
     marks |= {"p99_s": "*"} if summary.p99_s is not None and summary.batches < P99_NEEDS else {}
     return Row({**trials_record(summary), **figures, **own}, marks)
+
+
+def carbon_source(summary: Summary) -> str | None:
+    """Return the carbon intensities of a row, with table, year and unit."""
+    return "; ".join(carbon.origins(summary.carbon)) or None
 
 
 def records(summaries: Sequence[Summary]) -> list[Record]:

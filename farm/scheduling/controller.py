@@ -16,7 +16,7 @@ from farm.analysis.samples import per_unit
 from farm.analysis.stopping import statuses
 from farm.model import JobMessage, SweepRecord
 from farm.model.errors import BrokerUnavailable, InputError, ServiceError
-from farm.scheduling import tuner
+from farm.scheduling import holds, tuner
 from farm.scheduling.broker import Publisher
 from farm.scheduling.fair_share import LARGEST, Share, Window, choose_jobs
 from farm.scheduling.plan import plan_block
@@ -54,6 +54,7 @@ class Controller:
         self._store = store
         self._publisher = publisher
         self._settings = settings
+        self._carbon = holds.CarbonNow(settings)
         self.last_round_at: float | None = None  #: Unix time
         self._publish_again_at_s = 0.0  #: monotonic
         self._queue_states: dict[str, _QueueState] = {}  #: by queue
@@ -177,6 +178,11 @@ class Controller:
             self._log_once(sweep, note)
         return added
 
+    def release(self) -> None:
+        """End the holds whose condition or deadline has come: their jobs are in the outbox from now on."""
+        for sweep, why in holds.review(self._store, self._carbon, self._sweep_id):
+            log.warning("sweep %s (%s): released: %s", sweep.name, sweep.id, why, extra={"sweep": sweep.id})
+
     def _log_once(self, sweep: SweepRecord, note: str) -> None:
         """Log each note once per sweep."""
         if (sweep.id, note) not in self._logged:
@@ -190,6 +196,7 @@ class Controller:
             log.warning("job %s: its worker fell silent, the lease has run out", job, extra={"job": job})
         self.repeat()
         self.search()
+        self.release()
         try:
             self.publish()
             if time.monotonic() >= self._publish_again_at_s:  # not in each round: it reads every job that waits

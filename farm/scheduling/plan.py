@@ -148,7 +148,6 @@ def specs_of(sweep: Sweep, targets: Sequence[str], sweep_id: str) -> list[JobSpe
         measure=profile_settings(sweep.measure),
         seed=sweep.seed,
         time_limit_s=sweep.time_limit or UNKNOWN_LIMIT_S,
-        carbon_country=sweep.carbon.country if sweep.carbon else None,
         resumable=kind.resumable,
     )
     by_key = {canonical_json(point): point for point in points(sweep)}

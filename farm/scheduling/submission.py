@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from itertools import chain
 
 from farm.kinds.tuning.sweep import TuningSweep
-from farm.model import SweepRecord
+from farm.model import CarbonSource, Hold, SweepRecord
 from farm.model.errors import BrokerUnavailable
 from farm.scheduling import routing, tuner
 from farm.scheduling.broker import Publisher
@@ -14,6 +14,8 @@ from farm.scheduling.plan import Plan, plan, targets_of
 from farm.settings import Settings
 from farm.spec import Sweep, stopping_rule, sweep_id
 from farm.store import Store
+
+CARBON_CHANGED = "carbon has changed: it counts for trials from now on, those that were measured keep theirs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,13 @@ def planned(sweep: Sweep, store: Store, fresh: bool = False, goes_on: bool = Fal
     return replace(made, warnings=(*waits, *made.warnings))
 
 
-def enqueue(sweep: Sweep, text: str, store: Store, settings: Settings, fresh: bool = False) -> Submission:
-    """Store the jobs of a sweep; known jobs stay as they are. Nothing is published yet."""
+def enqueue(
+    sweep: Sweep, text: str, store: Store, settings: Settings, fresh: bool = False, hold: Hold | None = None
+) -> Submission:
+    """Store the jobs of a sweep; known jobs stay as they are. Nothing is published yet.
+
+    Its waiting jobs are held as this submission says; without a hold they wait no longer.
+    """
     made = planned(sweep, store, fresh, goes_on=True)
     rule = stopping_rule(sweep)
     is_search = isinstance(sweep, TuningSweep)
@@ -66,7 +73,11 @@ def enqueue(sweep: Sweep, text: str, store: Store, settings: Settings, fresh: bo
         settled=rule.is_fixed and not is_search,
         submitter=settings.submitter,
         is_search=is_search,
+        carbon=sweep.carbon or CarbonSource(),
+        hold_below_g_per_kwh=hold.below_g_per_kwh if hold else None,
+        hold_until=hold.until if hold else None,
     )
+    changed = [known for known in store.sweeps() if known.id == record.id and known.carbon != record.carbon]
     # Jobs of a search that were asked for before, and cancelled since, are in no plan.
     before = store.jobs(made.sweep_id) if is_search else []
     jobs = chain(
@@ -74,7 +85,8 @@ def enqueue(sweep: Sweep, text: str, store: Store, settings: Settings, fresh: bo
         (replace(job, max_attempts=settings.max_attempts) for job in before),
     )
     added = store.submit(record, jobs)
-    return Submission(made.sweep_id, len(made.jobs) + len(before), made.total, added, made.warnings)
+    warnings = (*made.warnings, *([CARBON_CHANGED] if changed else []))
+    return Submission(made.sweep_id, len(made.jobs) + len(before), made.total, added, warnings)
 
 
 def publish(store: Store, settings: Settings) -> None:

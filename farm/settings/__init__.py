@@ -18,7 +18,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from farm.model import MACHINE_NAME
+from farm.model import MACHINE_NAME, CarbonSource
+from farm.model.catalog import COUNTRIES
 from farm.model.errors import InputError
 from farm.settings.credentials import read_secret, with_password
 
@@ -137,6 +138,24 @@ class Settings(BaseSettings):
         SecretStr(""), description="bearer token of the wall meter, or the password where its URL names a user"
     )
     wall_secret_file: Path | None = Field(None, description="a file that holds the wall meter's secret instead")
+    carbon_country: str = Field(
+        "", description="country of this machine's electricity, ISO 3166 alpha-3 such as NLD; default the sweep's"
+    )
+    carbon_g_per_kwh: float | None = Field(
+        None, ge=0, description="carbon intensity of this machine's electricity, in grams of CO2e per kWh"
+    )
+    carbon_file: Path | None = Field(
+        None, description="CSV file of its hourly intensities, as electricityMaps exports them"
+    )
+    carbon_pue: float | None = Field(
+        None, ge=1, description="power usage effectiveness of this machine's building; default the sweep's, or 1"
+    )
+    carbon_now: str = Field(
+        "",
+        description="the intensity now, for `farm submit --when`: such a CSV file, or an http(s) address that answers "
+        "in JSON as electricityMaps' /v3/carbon-intensity/latest does",
+    )
+    carbon_now_token: SecretStr = Field(SecretStr(""), description="token that is sent to it as header auth-token")
     log_format: Literal["text", "json"] = Field(
         "text", description="logs of controller and worker: text for people, or one JSON object a line"
     )
@@ -187,6 +206,32 @@ class Settings(BaseSettings):
         if name and not re.fullmatch(MACHINE_NAME, name):
             raise PydanticCustomError("name", "Input should be at most 63 letters, digits, '.', '-' and '_'")
         return name
+
+    @field_validator("carbon_country")
+    @classmethod
+    def _is_known(cls, country: str) -> str:
+        if country and country.upper() not in COUNTRIES:
+            raise PydanticCustomError("country", "Input should be the ISO 3166 alpha-3 code of a country such as NLD")
+        return country.upper()
+
+    @field_validator("carbon_g_per_kwh", "carbon_file")
+    @classmethod
+    def _is_the_only_origin(cls, origin: Any, info: ValidationInfo) -> Any:
+        before = [name for name in ("carbon_country", "carbon_g_per_kwh") if info.data.get(name) not in (None, "")]
+        if origin is not None and before:
+            text = "Input should be left out, because FARM_{before} is set"
+            raise PydanticCustomError("carbon", text, {"before": before[0].upper()})
+        return origin
+
+    @property
+    def carbon(self) -> CarbonSource:
+        """What this machine states about its electricity."""
+        return CarbonSource(
+            country=self.carbon_country or None,
+            g_per_kwh=self.carbon_g_per_kwh,
+            file=str(self.carbon_file.expanduser().absolute()) if self.carbon_file else None,
+            pue=self.carbon_pue,
+        )
 
     @property
     def store_url(self) -> str:

@@ -183,8 +183,11 @@ def _wrong_value(details: ErrorDetails) -> str:
 
 
 def canonical(sweep: Sweep) -> str:
-    """Return the meaning of a sweep as JSON, independent of layout, comments and order of keys and lists."""
-    meaning = sweep.model_dump(mode="json")
+    """Return what a sweep measures as JSON, independent of layout, comments and order of keys and lists.
+
+    The origin of the electricity is left out: grams follow from the joules, and need no new measurement.
+    """
+    meaning = sweep.model_dump(mode="json", exclude={"carbon"})
     meaning["measure"] = profile_settings(sweep.measure).model_dump(mode="json")
     for name in sweep.ordered:
         meaning[name] = json.dumps(meaning[name])

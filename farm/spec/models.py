@@ -4,7 +4,8 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from farm.model import Baseline, Frozen, MeasureSettings, StoppingRule
+from farm.model import Baseline, CarbonSource, Frozen, MeasureSettings, StoppingRule
+from farm.model.catalog import COUNTRIES
 from farm.spec.factors import Exclusion, Factors, remaining
 from farm.spec.positions import Loc
 from farm.spec.profiles import PROFILES
@@ -12,12 +13,15 @@ from farm.spec.targets import TARGET_WORDS, Target
 from farm.spec.types import (
     Count,
     Country,
+    Grams,
     IdlePower,
+    IntensityFile,
     Name,
     OneOrMore,
     PositiveInt,
     Priority,
     Profile,
+    Pue,
     Seconds,
     SecondsOrZero,
     Seed,
@@ -85,10 +89,29 @@ class Repetitions(Frozen):
         return self
 
 
-class Carbon(Frozen):
-    """Origin of the electricity."""
+class Carbon(CarbonSource):
+    """Origin of the electricity, for machines that do not state their own."""
 
-    country: Country = Field(description="ISO 3166 alpha-3 code, such as NLD")
+    country: Country | None = Field(None, description="ISO 3166 alpha-3 code, such as NLD")
+    g_per_kwh: Grams | None = Field(None, description="carbon intensity in grams of CO2e per kWh")
+    file: IntensityFile | None = Field(
+        None, description="CSV file of hourly intensities, as electricityMaps exports them; workers read it"
+    )
+    pue: Pue | None = Field(None, description="power usage effectiveness of the building; default 1")
+
+    @model_validator(mode="after")
+    def _has_one_origin(self) -> Self:
+        given = [name for name in ("country", "g_per_kwh", "file") if getattr(self, name) is not None]
+        if len(given) > 1:
+            refuse([((given[1],), f"{given[0]} is given too: keep one of the two")])
+        return self
+
+
+def _of_country(value: Any) -> Any:
+    return {"country": value} if isinstance(value, str) else value
+
+
+COUNTRY = ShortForm(_of_country, {"type": "string", "enum": list(COUNTRIES)})
 
 
 def _exactly(value: Any) -> Any:
@@ -137,7 +160,10 @@ class Sweep(Frozen):
         description="any, each-hardware, each-machine, names of machines, or such as gpu.memory_gib >= 40",
     )
     seed: Seed = Field(1, description="seed of the order of trials, of random weights and of inputs")
-    carbon: Carbon | None = Field(None, description="where the electricity comes from")
+    carbon: Annotated[Carbon, COUNTRY] | None = Field(
+        None,
+        description="origin of the electricity, for machines without their own; NLD is short for {country: NLD}",
+    )
     priority: Priority = Field(5, description="0 is measured first, 9 last")
     time_limit: TimeLimit | None = Field(
         None, description="longest a trial may take: seconds, or such as 10m; by default far more than it needs"

@@ -244,9 +244,12 @@ Country = Annotated[
     Among(tuple(COUNTRIES)),
     Expected(
         "the ISO 3166 alpha-3 code of a country such as NLD",
-        same(*COUNTRIES) | {name: code for code, name in COUNTRIES.items()},
+        same(*COUNTRIES) | {country.name: code for code, country in COUNTRIES.items()},
     ),
 ]
+Grams = Annotated[float, Field(strict=True, ge=0, le=10_000), Expected("a number of grams per kWh, 0 or more")]
+Pue = Annotated[float, Field(strict=True, ge=1, le=10), Expected("a number from 1, such as 1.2")]
+IntensityFile = Annotated[str, path_or(), Expected("the path of a CSV file such as ./intensity.csv")]
 Priority = Annotated[int, integer(0, 9), Expected("an integer from 0 (first)")]
 TimeLimit = Annotated[
     float,

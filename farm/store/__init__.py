@@ -18,6 +18,8 @@ from typing import Self
 
 from farm.model.errors import StoreUnavailable
 from farm.store.exports import Exports
+from farm.store.footprints import Footprints
+from farm.store.holds import Holds
 from farm.store.imports import Imports
 from farm.store.interfaces import ControllerStore, ReaderStore, TunerStore, WorkerStore
 from farm.store.leases import Leases
@@ -53,7 +55,20 @@ __all__ = [
 
 
 class Store(
-    Sweeps, Searches, Publishing, Leases, Trials, Machines, Results, Operations, Samples, Exports, Queries, Imports
+    Sweeps,
+    Searches,
+    Publishing,
+    Leases,
+    Trials,
+    Machines,
+    Results,
+    Operations,
+    Samples,
+    Footprints,
+    Exports,
+    Queries,
+    Imports,
+    Holds,
 ):
     """The store: every command and query of users, controller, workers and analysis."""
 

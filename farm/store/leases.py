@@ -5,7 +5,7 @@ from sqlalchemy import ColumnElement, bindparam, case, select, update
 
 import farm.store.tables as t
 from farm import __version__
-from farm.model import Claim, FailureKind, Heartbeat, JobSpec, JobState, MachineState, Owner
+from farm.model import CarbonSource, Claim, FailureKind, Heartbeat, JobSpec, JobState, MachineState, Owner
 from farm.model.errors import WorkerOutdated
 from farm.store.engine import Database
 from farm.store.outcome import outcome
@@ -20,6 +20,7 @@ _CLAIM = (
         select(t.machine.c.id)
         .where(t.machine.c.id == bindparam("machine"), t.machine.c.wanted_state == MachineState.ACTIVE)
         .exists(),
+        ~select(t.sweep.c.id).where(t.sweep.c.id == t.job.c.sweep_id, t.sweep.c.hold_until.is_not(None)).exists(),
     )
     .values(
         state=JobState.RUNNING,
@@ -27,7 +28,11 @@ _CLAIM = (
         machine_id=bindparam("machine"),
         lease_owner=bindparam("owner"),
     )
-    .returning(t.job.c.spec, t.job.c.attempt)
+    .returning(
+        t.job.c.spec,
+        t.job.c.attempt,
+        select(t.sweep.c.carbon).where(t.sweep.c.id == t.job.c.sweep_id).scalar_subquery().label("carbon"),
+    )
 )
 
 
@@ -38,13 +43,20 @@ class Leases(Database):
         """Start an attempt on a registered machine, after a message that saw `seen` attempts.
 
         None where the message is stale (another worker was faster, or the job was cancelled), and where the machine is
-        paused or drained. Raises WorkerOutdated for a spec that this program cannot read; the job stays as it was.
+        paused or drained, or the sweep is held. Raises WorkerOutdated for a spec that this program cannot read; the job
+        stays as it was.
         """
         statement = _CLAIM.values(claimed_at=self.now(), lease_until=self.now(lease_s))
         mine = {"of_job": job, "seen": seen, "machine": machine_id, "owner": str(owner)}
         with self.write() as connection:
             won = connection.execute(statement, mine).one_or_none()
-            return None if won is None else Claim(spec=_read(won.spec, job), attempt=won.attempt)
+            return (
+                None
+                if won is None
+                else Claim(
+                    spec=_read(won.spec, job), attempt=won.attempt, carbon=CarbonSource.model_validate(won.carbon)
+                )
+            )
 
     def return_message(self, job: str, attempt: int) -> bool:
         """Return a message that this worker cannot handle: the controller publishes the job again at once.

@@ -1,4 +1,7 @@
-"""The controller's side of a queued job: who waits to be published, who was, and who could come."""
+"""The controller's side of a queued job: who waits to be published, who was, and who could come.
+
+Jobs of a held sweep are in no outbox until the hold ends.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -144,6 +147,7 @@ class Publishing(Database):
 def _outbox(of_one: bool) -> Select[str, str, str, int]:
     """Build the query once: building takes longer than running it, and it runs every second beside a measurement."""
     first = select(t.sweep.c.id.label("sweep_id"), _first_queue(t.sweep.c.id).label("queue"))
+    first = first.where(t.sweep.c.hold_until.is_(None))
     if of_one:
         first = first.where(t.sweep.c.id == bindparam("of_sweep"))
     part = first.cte("part", recursive=True)

@@ -13,6 +13,7 @@ from farm.model import (
     Domain,
     FailureKind,
     Flag,
+    Hold,
     JobState,
     Machine,
     MachineState,
@@ -48,6 +49,7 @@ class Operations(Database):
                 priority=connection.scalar(select(t.job.c.priority).where(t.job.c.sweep_id == sweep_id).limit(1)),
                 settled=bool(connection.scalar(select(t.sweep.c.settled).where(t.sweep.c.id == sweep_id))),
                 planned=planned,
+                hold=_hold(connection, sweep_id),
             )
             if found.is_over:
                 return found
@@ -150,6 +152,13 @@ class Operations(Database):
         if self.is_sqlite:
             return (func.julianday(end) - func.julianday(begin)) * timedelta(days=1).total_seconds()
         return cast(func.extract("epoch", end - begin), Float)
+
+
+def _hold(connection: Connection, sweep_id: str) -> Hold | None:
+    columns = (t.sweep.c.hold_below_g_per_kwh, t.sweep.c.hold_until, t.sweep.c.hold_note)
+    held = (t.sweep.c.id == sweep_id, t.sweep.c.hold_until.is_not(None))
+    row = connection.execute(select(*columns).where(*held)).one_or_none()
+    return None if row is None else Hold(*row)
 
 
 def _within(value: ColumnElement[float], bounds: Sequence[float]) -> list[ColumnElement[int]]:

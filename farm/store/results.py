@@ -30,6 +30,7 @@ from farm.model import (
 from farm.model.errors import InputError
 from farm.store.blobs import REQUEST_TIMES, unpack_channel, unpack_known
 from farm.store.engine import Database
+from farm.store.samples import carbon_factor
 
 #: Rows fetched at a time when many are read.
 _BATCH = 1000
@@ -242,10 +243,12 @@ def _trial_row(row: Row[*tuple[Any, ...]], epochs: tuple[Epoch, ...]) -> TrialRo
     failure = _known_failure(row) if row.failure_kind else None
     for name in ("failure_kind", "failure_message", "failure_signal"):
         del fields[name]
+    carbon = carbon_factor(*(fields.pop(f"carbon_{name}") for name in ("g_per_kwh", "pue", "source")))
     return TrialRow(
         **fields
         | {
             "failure": failure,
+            "carbon": carbon,
             "flags": tuple(Flag(flag) for flag in row.flags),
             "notes": tuple(row.notes),
             "latencies_s": unpack_known(blob, 8) if blob else (),

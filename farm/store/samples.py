@@ -3,14 +3,14 @@
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, fields, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Connection, Text, and_, func, select
 from sqlalchemy import cast as sql_cast
 
 import farm.store.tables as t
-from farm.model import CPU_RATING, Domain, Flag, Point, Quality, Sample, SampleFigures
+from farm.model import CPU_RATING, CarbonFactor, Domain, Flag, Point, Quality, Sample, SampleFigures
 from farm.store.blobs import unpack_known
 from farm.store.engine import Database
 
@@ -32,6 +32,8 @@ _SAMPLES = select(
     t.machine.c.hardware_class,
     t.trial.c.environment_id,
     t.trial.c.carbon_g_per_kwh,
+    t.trial.c.carbon_pue,
+    t.trial.c.carbon_source,
     t.trial.c.simulated,
     t.sweep.c.imported,
     t.trial.c.facts[CPU_RATING].as_string(),
@@ -101,7 +103,8 @@ def _sample(row: Sequence[Any]) -> Sample:
     """Build a sample from the columns in their order; values that are not plain are decoded."""
     domain, part, own, device, unit, units, s, *energies, idle, quality, flags = row[:_FIGURES]
     gross, gross_u, gross_shared_u, net, net_u, net_shared_u = energies
-    sweep, job, trial, repetition, point, *rest = row[_FIGURES:]
+    sweep, job, trial, repetition, point, machine, hardware, environment, *rest = row[_FIGURES:]
+    g_per_kwh, pue, source, simulated, imported, rating = rest
     return Sample(
         _domain(domain),
         None if part == t.WHOLE else part,
@@ -124,11 +127,23 @@ def _sample(row: Sequence[Any]) -> Sample:
         trial,
         repetition,
         _factors(point),
-        *rest,
+        machine,
+        hardware,
+        environment,
+        carbon_factor(g_per_kwh, pue, source),
+        simulated,
+        imported,
+        rating,
     )
 
 
 _domain = cache(Domain)
+
+
+@lru_cache
+def carbon_factor(g_per_kwh: float | None, pue: float | None, source: str | None) -> CarbonFactor | None:
+    """Return the factor from its columns, which are null together."""
+    return None if g_per_kwh is None else CarbonFactor(g_per_kwh, pue or 1.0, source or "")
 
 
 @cache

@@ -29,6 +29,8 @@ _COLUMNS = (
     *("state", "attempt", "max_attempts", "cancel_requested", "point", "spec"),
 )
 _JSON_ROWS = text("jsonb_populate_recordset(CAST(NULL AS job), :rows)").bindparams(bindparam("rows", type_=t.Json))
+#: The fields of a sweep that each submission sets anew.
+_RENEWED = {"text", "meaning", "carbon", "hold_below_g_per_kwh", "hold_until", "hold_note"}
 #: The values of a job that waits as a new job does.
 _AFRESH: Mapping[str, Any] = {
     "state": JobState.QUEUED,
@@ -59,12 +61,15 @@ class Sweeps(Database):
         """Store a sweep and its jobs in one transaction; returns how many jobs were added or queued again.
 
         Submitting twice is harmless: known jobs stay as they are. A cancelled sweep is resumed: cancelled jobs are
-        queued, and a running job with a requested cancel may go on.
+        queued, and a running job with a requested cancel may go on. The electricity and the hold are always those of
+        the last submission: jobs that wait are held, or no longer held.
         """
         with self.write() as connection:
             connection.execute(self.insert(t.sweep).on_conflict_do_nothing(), sweep.model_dump())
             # Two submits of one sweep at once would block each other among their jobs; this lock lets them take turns.
             connection.execute(select(t.sweep.c.id).where(t.sweep.c.id == sweep.id).with_for_update())
+            again = sweep.model_dump(include=_RENEWED)
+            connection.execute(update(t.sweep).where(t.sweep.c.id == sweep.id).values(again))
             insert = self._insert_jobs()
             statement = insert.on_conflict_do_update(
                 index_elements=[t.job.c.sweep_id, t.job.c.key],
@@ -78,6 +83,9 @@ class Sweeps(Database):
                 .where(t.job.c.sweep_id == sweep.id, t.job.c.state == JobState.RUNNING)
                 .values(cancel_requested=False)
             )
+            if sweep.hold_until is not None:
+                waits = (t.job.c.sweep_id == sweep.id, t.job.c.state == JobState.QUEUED)
+                connection.execute(update(t.job).where(*waits).values(published_at=None))
             if queued:
                 connection.execute(update(t.sweep).where(t.sweep.c.id == sweep.id).values(settled=sweep.settled))
         return queued

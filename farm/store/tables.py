@@ -101,6 +101,10 @@ class Sweep(Row, table=True):
     submitter: str  #: submitters take turns
     imported: bool  #: its measurements were made elsewhere: `farm import`
     is_search: bool  #: the controller asks strategies for the sweep's jobs
+    carbon: dict[str, Any] = Field(sa_type=Json)  #: of machines that do not state their own
+    hold_below_g_per_kwh: float | None
+    hold_until: datetime | None = Field(sa_type=UtcDateTime)  #: null, or in the past: the jobs are not held
+    hold_note: str | None = Field(sa_type=PlainText)
 
 
 class Machine(Row, table=True):
@@ -193,6 +197,8 @@ class Trial(Row, table=True):
     failure_signal: int | None
     facts: dict[str, Any] = Field(sa_type=Json)
     carbon_g_per_kwh: float | None
+    carbon_pue: float | None
+    carbon_source: str | None = Field(sa_type=PlainText)
     flags: list[str] = Field(sa_type=Json)
     notes: list[str] = Field(sa_type=Json)
     log_tail: str = Field(sa_type=PlainText)

@@ -74,7 +74,7 @@ class Trials(Database):
 
     def _insert_trial(self, connection: Connection, report: TrialReport) -> bool:
         """Insert a trial; False where this attempt has a trial that is more than a placeholder."""
-        trial_id = _trial_id(report)
+        trial_id, carbon = _trial_id(report), report.carbon
         connection.execute(_FORGET_PLACEHOLDER, {"trial": trial_id})
         row = {
             "id": trial_id,
@@ -90,7 +90,9 @@ class Trials(Database):
             "failure_message": report.failure.message if report.failure else None,
             "failure_signal": report.failure.signal if report.failure else None,
             "facts": report.facts,
-            "carbon_g_per_kwh": report.carbon_g_per_kwh,
+            "carbon_g_per_kwh": carbon.g_per_kwh if carbon else None,
+            "carbon_pue": carbon.pue if carbon else None,
+            "carbon_source": carbon.source if carbon else None,
             "flags": report.flags,
             "notes": report.notes,
             "log_tail": report.log_tail,

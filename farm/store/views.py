@@ -22,6 +22,11 @@ _STAMPS = {
     "simulated": "true for a simulated machine: no real joules",
     "imported": "true where it was measured elsewhere: farm import",
 }
+_CARBON = {
+    "carbon_g_per_kwh": "carbon intensity of the trial's electricity, in CO2e; null where it is unknown",
+    "carbon_pue": "power usage effectiveness, by which grams are multiplied",
+    "carbon_source": "table and year, file, or given outright",
+}
 _JOULES = {
     "domain": "gpu, cpu, dram, wall",
     "quality": "counter, sampled, modelled; null where no joules are known",
@@ -30,7 +35,7 @@ _FIGURES = {
     "units_per_s": "units of work in a second",
     "gross_j_per_unit": "gross joules of a unit",
     "net_j_per_unit": "net joules of a unit",
-    "carbon_g_per_unit": "gCO2e of a unit's gross joules; null without a country",
+    "carbon_g_per_unit": "gCO2e of a unit's gross joules; null where the carbon intensity is unknown",
 }
 #: The columns of each view, in order, with their meaning; SI units are in the names, and null is unknown.
 VIEWS: Mapping[str, Mapping[str, str]] = {
@@ -46,7 +51,7 @@ VIEWS: Mapping[str, Mapping[str, str]] = {
         "finished_at_utc": "",
         "duration_s": "length of the whole trial",
         "overhead_s": "time outside all windows",
-        "carbon_g_per_kwh": "carbon intensity of the sweep's country",
+        **_CARBON,
         "facts": "facts of the workload, as JSON: device, unit, ...",
         "flags": "flags of the whole trial, joined by semicolons",
         **_STAMPS,
@@ -100,7 +105,7 @@ VIEWS: Mapping[str, Mapping[str, str]] = {
         "idle_w": "power of the loaded model while it waits",
         "quality": f"the worst quality of those windows: {_JOULES['quality']}",
         "flags": "flags of those windows and the trial, joined by semicolons",
-        "carbon_g_per_kwh": "carbon intensity of the sweep's country",
+        **_CARBON,
         **_STAMPS,
         "valid": "true where there is no flag but notes",
         **_FIGURES,

@@ -98,7 +98,8 @@ def _judge_training(data: Sequence[SweepData], include_flagged: bool) -> list[Fi
     rows = [row for one in trained for row in one.trials]
     accuracy = {row.trial: row.epochs[-1].validation_accuracy for row in rows if row.epochs}
     measured = Trials(_samples(trained), include_flagged)
-    return [*searches.findings(_searches(searched)), *training.findings(measured, accuracy)]
+    rules_of = {one.record.id: one.record.rule for one in trained}
+    return [*searches.findings(_searches(searched)), *training.findings(measured, accuracy, rules_of)]
 
 
 def _samples(sweeps: Sequence[SweepData]) -> list[UnitSample]:

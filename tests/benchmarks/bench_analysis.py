@@ -185,6 +185,8 @@ def _trial(*one: int) -> Row:
         "duration_s": 100.0,
         "facts": json.dumps(FACTS),
         "carbon_g_per_kwh": 268.0,
+        "carbon_pue": 1.0,
+        "carbon_source": "given outright",
         "flags": "[]",
         "notes": "[]",
         "log_tail": "",

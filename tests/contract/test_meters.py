@@ -28,7 +28,7 @@ from tests.contract.meter_contract import (
 )
 from tests.contract.meter_fakes import TWO_SOCKETS, FakeDriver, FakePlug, FakePowercap, FakeProcessor
 from workers.meters import Meter, load
-from workers.meters.codecarbon import Codecarbon, carbon_intensity_g_per_kwh, codecarbons_rating
+from workers.meters.codecarbon import Codecarbon, codecarbons_rating
 from workers.meters.external import READS_A_PERIOD, STALE_PERIODS
 from workers.meters.nvml import NvmlCounter, NvmlPower, choose_gpu
 from workers.meters.rapl import Rapl
@@ -554,13 +554,3 @@ class TestCodecarbon:
         )
         assert (worker.returncode, worker.stdout, worker.stderr) == (0, "", "")
         assert list(tmp_path.iterdir()) == []
-
-    @pytest.mark.parametrize("country", ["NLD", "nld"])
-    def test_carbon_intensity(self, country: str) -> None:
-        intensity = carbon_intensity_g_per_kwh(country)
-        assert intensity is not None
-        assert 100 < intensity < 1000
-
-    @pytest.mark.parametrize("country", ["XYZ", "", "CAF"])  # the table's 0 for CAF means that it does not know
-    def test_unknown_carbon_intensity(self, country: str) -> None:
-        assert carbon_intensity_g_per_kwh(country) is None

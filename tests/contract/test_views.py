@@ -15,7 +15,7 @@ from sqlalchemy import text
 from farm.exchange import exports
 from farm.exchange.loading import load_results
 from farm.kinds import views
-from farm.model import Domain, FailureKind, Flag, Machine, Measurement, Quality, Window, WindowKind
+from farm.model import CarbonFactor, Domain, FailureKind, Flag, Machine, Measurement, Quality, Window, WindowKind
 from farm.model.errors import InputError
 from farm.report.selection import Selection
 from farm.store import Store
@@ -65,8 +65,8 @@ def measured(store: Store, ordinal: int, on: str, **changes: Any) -> None:
         measurement(index, domain, 20.0 + ordinal + index) for index in range(2) for domain in (Domain.CPU, Domain.DRAM)
     )
     plain = report(
-        job.id, 1, machine=on, windows=(window(0), window(1)), measurements=rows, carbon_g_per_kwh=268.0,
-        facts={"device": "cpu", "unit": "image"},
+        job.id, 1, machine=on, windows=(window(0), window(1)), measurements=rows,
+        carbon=CarbonFactor(200.0, 1.5, "NLD"), facts={"device": "cpu", "unit": "image"},
     )  # fmt: skip
     assert store.complete(plain.model_copy(update=changes))
 

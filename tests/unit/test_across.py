@@ -10,7 +10,7 @@ import pytest
 from farm.analysis.across import Comparison, Figure, compare
 from farm.analysis.aggregate import UnitSample, grouped
 from farm.analysis.intervals import Interval
-from farm.model import Flag, Quality
+from farm.model import CarbonFactor, Flag, Quality
 from farm.model.errors import InputError
 from farm.report.across import parse_reference
 from tests.summaries import sample
@@ -146,7 +146,10 @@ def test_net_is_compared_where_it_stands_out_else_gross() -> None:
 
 @pytest.mark.parametrize("figure", list(Figure))
 def test_seconds_and_grams_are_compared_too(figure: Figure) -> None:
-    cheap, dear = (on("a", b, j, carbon_g_per_kwh=268.0, units_per_s=r) for b, j, r in ((16, 1.0, 4.0), (1, 2.0, 2.0)))
+    cheap, dear = (
+        on("a", b, j, carbon=CarbonFactor(268.0, 1.0, "NLD"), units_per_s=r)
+        for b, j, r in ((16, 1.0, 4.0), (1, 2.0, 2.0))
+    )
     ratio = ratio_of(compared([dear, cheap], figure), 16, "a")
     assert ratio is not None
     assert ratio.mean == pytest.approx({"net": 0.5, "gross": 2 / 3, "seconds": 0.5, "grams": 2 / 3}[figure])
@@ -154,7 +157,7 @@ def test_seconds_and_grams_are_compared_too(figure: Figure) -> None:
 
 def test_where_nothing_is_known_not_even_the_reference_has_a_ratio() -> None:
     unknown = [on(machine, batch, 1.0) for machine in ("a", "b") for batch in (1, 16)]
-    found = compared([replace(one, carbon_g_per_kwh=None) for one in unknown], Figure.GRAMS)
+    found = compared([replace(one, carbon=None) for one in unknown], Figure.GRAMS)
     assert [cell.ratio for cell in found.cells] == [None] * 4
     assert not found.overall
 

@@ -10,7 +10,7 @@ from scipy import stats
 
 from farm.analysis.aggregate import percentile, summarise
 from farm.analysis.intervals import mean_interval
-from farm.model import Flag, Quality
+from farm.model import CarbonFactor, Flag, Quality
 from farm.model.energies import COVERAGE_FACTOR
 from tests.summaries import sample
 
@@ -105,8 +105,8 @@ def test_what_no_trial_knows_stays_unknown() -> None:
 
 
 def test_carbon_is_that_of_the_gross_energy() -> None:
-    (found,) = summarise([sample(gross_j=7.2e6, carbon_g_per_kwh=300.0)], ["model"])
-    assert found.carbon_g == pytest.approx(600.0)
+    (found,) = summarise([sample(gross_j=7.2e6, carbon=CarbonFactor(300.0, 1.5, "given outright"))], ["model"])
+    assert found.carbon_g == pytest.approx(900.0)
 
 
 def test_a_group_counts_its_flagged_trials_and_their_flags() -> None:

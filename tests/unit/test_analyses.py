@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from math import exp
 from random import Random
 from typing import Any
@@ -10,17 +11,18 @@ import pytest
 
 from farm.analysis.statistics.data import Data
 from farm.analysis.statistics.multiplicity import Correction
-from farm.model import Flag
+from farm.model import Flag, StoppingRule
 from farm.model.errors import InputError
 from farm.report.analyses import Method, Options, analysis
 from farm.report.conclusions import change
 from farm.report.files import json_text
-from farm.report.observations import Observations
-from farm.report.selection import parse_choice
+from farm.report.observations import Observations, of_sweep
+from farm.report.selection import Selection, parse_choice
 from farm.report.terminal import text
-from tests.analyses import FACTORS, analysed, measured, seen, trials
+from tests.analyses import FACTORS, SWEEP, analysed, measured, seen, trials
 from tests.documents import notes_of, tables_of
 from tests.golden import assert_golden
+from tests.loaded import loaded
 from tests.summaries import widest
 
 
@@ -113,7 +115,20 @@ def test_a_mixed_model_shows_how_alike_the_runs_of_a_group_are() -> None:
     assert found.record["icc"] > 0.7
     assert found.record["table"][0]["difference"] == pytest.approx(3, abs=0.5)
     assert any("lies between the 8 groups of batch_size (ICC)" in sentence for sentence in found.findings)
-    assert any("Only 8 groups" in note for note in notes_of(found))
+    assert (found.record["table"][0]["varies"], found.record["table"][0]["groups"]) == ("within", 8)
+    assert any(note.startswith("Varies within groups: model.") for note in notes_of(found))
+
+
+@pytest.mark.parametrize("how", Method)
+def test_repetitions_that_depended_on_results_are_allowed_for(how: Method) -> None:
+    """Of four repetitions two were planned at first."""
+    rule = StoppingRule(min=2, max=5, target=0.02)
+    data = replace(loaded(SWEEP, *trials(4)), record=SWEEP.model_copy(update={"rule": rule}))
+    options = {"group": ("repetition",)} if how is Method.MIXED else {}
+    found = analysed(how, of_sweep(data, "energy", (*FACTORS, "repetition"), Selection()), **options)
+    about = [note for note in notes_of(found) if note.startswith("Repetitions depended on results:")]
+    assert len(about) == (how is not Method.MIXED)
+    assert all("the 8 of 16 values that were planned before any result" in note for note in about)
 
 
 def test_normality_of_all_values_needs_no_factor() -> None:

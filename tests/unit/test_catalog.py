@@ -8,7 +8,7 @@ import pytest
 from farm.kinds.inference.sweep import Inference
 from farm.kinds.layers.sweep import LayersOf
 from farm.kinds.training.sweep import Training
-from farm.model.catalog import COUNTRIES, DATASETS, INPUTS, MODELS, NETWORKS, STUDY_MODELS, Accuracy
+from farm.model.catalog import COUNTRIES, DATASETS, INPUTS, MODELS, NETWORKS, STUDY_MODELS, Accuracy, Country
 from farm.spec import Factors
 
 #: AlexNet's variant has a paper of its own, of 2014; that of SqueezeNet has none, only a repository.
@@ -78,4 +78,7 @@ def test_the_countries_are_codecarbons() -> None:
     if spec is None or spec.origin is None:
         pytest.skip("codecarbon is not installed")
     mix = json.loads((Path(spec.origin).parent / "data/private_infra/global_energy_mix.json").read_text())
-    assert {code: country["country_name"] for code, country in mix.items()} == COUNTRIES
+    assert {
+        code: Country(country["country_name"], country["carbon_intensity"] or None, country["year"])
+        for code, country in mix.items()
+    } == COUNTRIES

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from farm.model import StoppingRule
 from farm.studies.claims.finding import Finding, Verdict
 from farm.studies.claims.training import findings
 from tests.claims import Cells, cells, found, trainings, trials
@@ -43,6 +44,17 @@ def test_convolutions_dominate(given: Cells, spread: float, verdict: Verdict) ->
 )
 def test_convolutions_double_the_energy(conv: float, spread: float, verdict: Verdict) -> None:
     assert judged("convolutions-double", cells(conv=conv), spread).verdict is verdict
+
+
+def test_repetitions_that_depended_on_results_make_a_ratio_less_sure() -> None:
+    samples = trainings(cells())
+    rule = StoppingRule(min=2, max=9, target=0.02)
+    fixed, repeated = (
+        found(findings(trials(samples), {}, rules), "smallest-saves-half").figures[0]
+        for rules in ({}, {str(samples[0].labels.get("sweep")): rule})
+    )
+    assert fixed.value.mean == repeated.value.mean
+    assert (repeated.value.half_width or 0) > 1.5 * (fixed.value.half_width or 0)
 
 
 @pytest.mark.parametrize("factor", ["linear", "relu"])

@@ -104,8 +104,8 @@ def test_ids_are_unique_within_and_between_generations(written: dict[str, Any], 
 
 def test_ids_are_pinned_since_a_change_would_measure_everybodys_sweeps_anew() -> None:
     planned = plan(sweep_of(workload={"model": "alexnet", "batch_size": [1, 4]}, repetitions=1), [])
-    assert planned.sweep_id == "4e1e17d60c78"
-    assert [job.id for job in planned.jobs] == ["5cfb37d93a3ee284", "b5e1c8bf8a67a231"]
+    assert planned.sweep_id == "a008db0014b3"
+    assert [job.id for job in planned.jobs] == ["07fdaeb7f29153f3", "b94b90e06c1f9000"]
 
 
 def test_points_are_in_the_order_of_the_file_with_keys_in_a_fixed_order() -> None:
@@ -216,7 +216,7 @@ def test_the_jobs_carry_the_values_of_the_sweep() -> None:
     spec = planned.jobs[0].spec
     assert planned.sweep_id == spec.sweep == sweep_id(sweep) + ".2"
     assert spec.measure == PROFILES["quick"].model_copy(update={"windows": 2})
-    assert (spec.carbon_country, spec.seed, spec.time_limit_s, spec.kind) == ("NLD", 7, 600, "inference")
+    assert (spec.seed, spec.time_limit_s, spec.kind) == (7, 600, "inference")
     assert type(spec).model_validate_json(spec.model_dump_json()) == spec
 
 

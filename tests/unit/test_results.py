@@ -336,6 +336,6 @@ def test_records_carry_units_in_their_names_and_the_published_accuracy() -> None
     assert list(record) == [
         *("model", "batch_size", "trials", "left_out", "doubtful", "flags", "quality", "simulated", "units_per_s"),
         *("p50_s", "p95_s", "p99_s", "batches", "gross_j_per_unit", "gross_j_per_unit_low", "gross_j_per_unit_high"),
-        *("net_j_per_unit", "net_j_per_unit_low", "net_j_per_unit_high", "carbon_g_per_unit"),
+        *("net_j_per_unit", "net_j_per_unit_low", "net_j_per_unit_high", "carbon_g_per_unit", "carbon_source"),
         "published_top1_percent",
     ]

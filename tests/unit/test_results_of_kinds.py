@@ -105,10 +105,10 @@ def test_a_factor_that_varies_becomes_a_column_and_flagged_trials_are_left_out()
 def test_accuracies_that_are_never_reached_are_censored() -> None:
     pair = (trained("a", 0.5, 0.8), trained("b", 0.5, 0.95, stopped=Stopped.EARLY))
     found = seen("training", *pair, selection=TARGETS)
-    assert [values(row, "until", "reached", "epochs_done", "net_j", "s") for row in rows(found, 1)] == [
-        [0.8, "2 of 2", 2.0, 12.0, 10.0],
-        [0.9, "1 of 2", 2.0, 12.0, 10.0],
-        [0.99, "0 of 2", None, None, None],
+    assert [values(row, "until", "reached", "epochs_done", "j", "s", "j_per_success") for row in rows(found, 1)] == [
+        [0.8, "2 of 2", 2.0, 12.0, 10.0, 12.0],
+        [0.9, "1 of 2", 2.0, 12.0, 10.0, 24.0],
+        [0.99, "0 of 2", None, None, None, None],
     ]
     assert "Trainings that never reach an accuracy" in notes(found)
 
@@ -166,7 +166,7 @@ def test_a_view_of_configurations() -> None:
 def test_five_seeds_and_two_rivals_cannot_decide() -> None:
     claim, _ = seen("tuning", *search(5)).findings
     assert "gp against random: cannot tell" in claim
-    assert "so few seeds cannot give a p below 0.062" in claim
+    assert "a verdict needs 7 seeds, has 5." in claim
 
 
 def test_modelled_joules_compare_no_strategies() -> None:
@@ -179,14 +179,15 @@ def test_without_random_search_nothing_is_compared() -> None:
     assert seen("tuning", *study("gp", 1, 0.0)).findings[0].startswith("Nothing is compared")
 
 
-def test_a_strategy_that_mostly_fails_to_get_there_has_no_ratio() -> None:
-    pairs = [(0.9, 0.95), (0.9, 0.5), (0.9, 0.5)]
+def test_seeds_of_which_neither_side_gets_there_decide_nothing() -> None:
+    pairs = [(0.9, 0.5), *[(0.5, 0.4)] * 5, (0.9, 0.5)]
     trials = [
         asked(name, seed, 0, accuracy)
         for seed, pair in enumerate(pairs)
         for name, accuracy in zip(("random", "gp"), pair, strict=True)
     ]
-    assert "1 of 3 seeds reach it; a claim needs at least 5 seeds." in seen("tuning", *trials).findings[0]
+    (claim,) = seen("tuning", *trials).findings
+    assert "0 of 7 seeds need less; a verdict needs 6 seeds that differ, has 0: add seeds or trials." in claim
 
 
 def test_workloads_have_tables_of_their_own() -> None:
@@ -214,8 +215,13 @@ def test_records_of_strategies() -> None:
     }
     gp = records["gp"]
     assert (gp["seeds"], gp["trials"], gp["failed"], gp["pruned"], gp["is_net"]) == (6, 72, 6, 6, True)
-    assert (gp["races"], gp["reached_random_best"], gp["verdict"]) == (6, 6, "less")
-    assert (records["grid"]["verdict"], records["grid"]["j_over_random"]) == ("never", None)
+    assert (gp["seeds_compared"], gp["reached_target"], gp["cheaper_than_random"], gp["verdict"]) == (
+        6,
+        6,
+        6,
+        "unclear",
+    )
+    assert (records["grid"]["verdict"], records["grid"]["reached_target"]) == ("unclear", 0)
     assert records["random"]["verdict"] is None
 
 
@@ -259,7 +265,14 @@ NET_J = [1.0, 2.0, 0.4, 1.3, 0.1, 0.9]
 
 
 def test_a_view_of_a_network_taken_apart() -> None:
-    golden("layers", seen("layers", taken_apart("a", PARTS, NET_J), taken_apart("b", PARTS, NET_J)))
+    """Of three trials, whose parts differ by 1 %."""
+    random = Random(2)
+    several = [taken_apart(str(n), PARTS, [j * random.gauss(1, 0.01) for j in NET_J]) for n in range(3)]
+    golden("layers", seen("layers", *several))
+
+
+def test_a_single_trial_has_the_uncertainty_of_its_meter() -> None:
+    assert "± of one trial: the uncertainty of its meter" in notes(seen("layers", taken_apart("a", PARTS, NET_J)))
 
 
 def test_gross_joules_of_layers_are_shown_where_net_ones_are_noise() -> None:

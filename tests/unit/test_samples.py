@@ -8,6 +8,7 @@ import pytest
 from farm.analysis.aggregate import UnitSample
 from farm.analysis.samples import device_domain, per_unit
 from farm.model import (
+    CarbonFactor,
     Domain,
     Failure,
     FailureKind,
@@ -41,7 +42,7 @@ def test_energies_are_per_unit_of_work() -> None:
     assert (found.units_per_s, found.gross_j, found.net_j) == (5.0, 2.0, 1.0)
     assert found.net_u_j == pytest.approx(0.05, rel=0.03)
     assert (found.quality, found.simulated, found.flags) == (Quality.COUNTER, False, ())
-    assert (found.latencies_s, found.carbon_g_per_kwh) == ((0.01, 0.02), 360.0)
+    assert (found.latencies_s, found.carbon) == ((0.01, 0.02), CarbonFactor(360.0, 1.0, "given outright"))
 
 
 def test_the_windows_of_a_trial_add_up() -> None:

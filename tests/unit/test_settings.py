@@ -56,3 +56,16 @@ def test_a_machine_has_a_name_that_sweeps_can_write(name: str, monkeypatch: pyte
     monkeypatch.setenv("FARM_MACHINE_NAME", name)
     with pytest.raises(InputError, match="FARM_MACHINE_NAME: Input should be at most 63 letters, digits"):
         load_settings()
+
+
+def test_the_owner_sets_the_rated_power_by_variable_or_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FARM_HOME", str(tmp_path))
+    monkeypatch.delenv("FARM_CPU_TDP_W", raising=False)
+    assert load_settings().cpu_tdp_w is None
+    (tmp_path / "farm.toml").write_text("cpu_tdp_w = 65")
+    assert load_settings().cpu_tdp_w == 65
+    monkeypatch.setenv("FARM_CPU_TDP_W", "120")
+    assert load_settings().cpu_tdp_w == 120
+    monkeypatch.setenv("FARM_CPU_TDP_W", "0")
+    with pytest.raises(InputError, match=r"^FARM_CPU_TDP_W: Input should be greater than 0"):
+        load_settings()

@@ -10,7 +10,18 @@ from typing import IO
 import pytest
 
 from farm.energy.validity import Glance
-from farm.model import Domain, Failure, FailureKind, Flag, Machine, Measurement, Probe, TrialReport, WindowKind
+from farm.model import (
+    CarbonSource,
+    Domain,
+    Failure,
+    FailureKind,
+    Flag,
+    Machine,
+    Measurement,
+    Probe,
+    TrialReport,
+    WindowKind,
+)
 from farm.model.errors import FarmError
 from farm.settings import Settings
 from tests.factories import FACTS, KINDS, POWER_W, TINY, ConstantMeter, Script, ScriptedTrial, TrialEnd, claim, measured
@@ -108,7 +119,7 @@ def crashes(end: TrialEnd) -> ExitStatus:
 
 
 def test_a_report_has_all_that_the_trial_brought(bench: Bench) -> None:
-    report = bench.run(attempt=2, carbon_country="NLD")
+    report = bench.run(attempt=2)
     assert (report.job, report.attempt, report.machine, report.failure) == ("job", 2, "m1", None)
     assert kinds(report) == [WindowKind.IDLE_BEFORE, *KINDS, WindowKind.IDLE_AFTER]
     assert report.latencies_s == (0.01, 0.02)
@@ -116,8 +127,7 @@ def test_a_report_has_all_that_the_trial_brought(bench: Bench) -> None:
     assert report.facts == {"parameters": 7, "device": "cpu", "unit": "image"}
     assert report.notes == ("no GPU here: plug one in",)
     assert report.log_tail == "the trial was here\n"
-    assert report.carbon_g_per_kwh is not None
-    assert 0 < report.carbon_g_per_kwh < 1500
+    assert report.carbon == CarbonSource(country="NLD").factor(report.started_at_utc, report.finished_at_utc)
     assert report.started_at_utc < report.finished_at_utc
     assert not report.simulated
 

@@ -1,12 +1,16 @@
 """What trainings reached and took, against sums done by hand."""
 
+from random import Random
 from typing import Any
 
 import pytest
+from scipy.stats import binomtest
 
 from farm.analysis.aggregate import UnitSample
+from farm.analysis.intervals import Interval
 from farm.analysis.samples import per_unit
 from farm.kinds.training.runs import Crossing, Run, Spent, runs, summarise
+from farm.kinds.training.successes import joules_per_success, share_interval
 from farm.model import Domain, Flag, MeasurementRow, Stopped, TrialRow
 from farm.model.energies import Joules
 from tests.loaded import samples_of_rows
@@ -87,7 +91,8 @@ def test_what_a_target_takes_is_exact_at_the_end_of_a_window() -> None:
 
 
 def test_a_target_that_is_not_reached_is_censored() -> None:
-    assert run(0.95).crossings == (Crossing(0.95, None, Spent(), is_interpolated=False),)
+    """It spent all its joules in vain."""
+    assert run(0.95).crossings == (Crossing(0.95, None, Spent(Joules(141.0, 123.0, near(2.0)), 18.0)),)
 
 
 def test_a_target_after_windows_that_nobody_metered_takes_an_unknown_energy() -> None:
@@ -140,6 +145,62 @@ def test_a_target_that_none_reaches_has_no_figures_and_keeps_its_trainings() -> 
     (found,) = summarise(loaded_samples(trials, rows), runs(trials, rows, targets=(0.95,)), ["model"])
     (target,) = found.targets
     assert (target.reached, target.trainings, target.gross_j, target.duration_s) == (0, 2, None, None)
+
+
+def test_a_success_takes_the_joules_that_failures_spent_too() -> None:
+    """Training 0 fails after 10 + 1 J, the others take 21 J and 31 J."""
+    trials, rows = several(0.8, 0.9, 0.9)
+    (found,) = summarise(loaded_samples(trials, rows), runs(trials, rows, targets=(0.85,)), ["model"])
+    (target,) = found.targets
+    assert target.gross_j is not None
+    assert (target.gross_j.mean, target.gross_j_per_success) == (26.0, Interval(63 / 2, None, None))
+    unknown = [row for row in rows if row.trial != "0"]
+    (found,) = summarise(loaded_samples(trials, rows), runs(trials, unknown, targets=(0.85,)), ["model"])
+    assert found.targets[0].gross_j_per_success is None
+
+
+def test_three_of_ten_successes_take_what_seven_failures_spent() -> None:
+    """(3 x 100 + 7 x 500) / 3 J; the share of successes is between 0.067 and 0.652."""
+    found = joules_per_success([100.0] * 3, [500.0] * 7)
+    low, high = (100 + 500 * (1 - share) / share for share in (0.6524529, 0.0667395))
+    assert found == Interval(near(3800 / 3), near(low), near(high))
+
+
+@pytest.mark.parametrize(
+    ("successes", "failures", "expected"),
+    [
+        ([], [500.0], None),
+        ([100.0, 110.0], [500.0] * 8, Interval(2105.0, None, None)),  # too few successes
+        ([100.0, 110.0, 120.0], [], Interval(110.0, None, None)),  # what a failure takes is unknown
+        ([-1.0, 110.0, 120.0], [500.0], Interval(243.0, None, None)),
+    ],
+)
+def test_joules_per_success_without_an_interval(
+    successes: list[float], failures: list[float], expected: Interval | None
+) -> None:
+    assert joules_per_success(successes, failures) == expected
+
+
+@pytest.mark.parametrize(("n", "share"), [(5, 0.5), (10, 0.3), (10, 0.8), (30, 0.5)])
+def test_the_interval_of_joules_per_success_holds_the_truth(n: int, share: float) -> None:
+    """A success takes 100 J, a failure 500 J, each with a spread of 5 %."""
+    random, held, shown = Random(6), 0, 0
+    for _ in range(1000):
+        has = [random.random() < share for _ in range(n)]
+        joules = [(100 if one else 500) * random.gauss(1, 0.05) for one in has]
+        won, lost = ([j for one, j in zip(has, joules, strict=True) if one is wanted] for wanted in (True, False))
+        found = joules_per_success(won, lost)
+        if found is not None and found.low is not None and found.high is not None:
+            shown += 1
+            held += found.low <= 100 + 500 * (1 - share) / share <= found.high
+    assert shown > 300
+    assert held >= 0.93 * shown
+
+
+@pytest.mark.parametrize(("reached", "n"), [(1, 2), (3, 10), (9, 10), (20, 100)])
+def test_the_interval_of_a_share_is_that_of_scipy(reached: int, n: int) -> None:
+    known = binomtest(reached, n).proportion_ci()
+    assert share_interval(reached, n) == (near(known.low), near(known.high))
 
 
 def test_flagged_trainings_are_left_out() -> None:

@@ -1,12 +1,15 @@
 """What searches found and took, against sums done by hand; the claims, against tables of the test."""
 
+from collections.abc import Sequence
 from dataclasses import replace
-from math import inf
+from math import exp, inf
+from random import Random
 from typing import Any
 
 import pytest
+from scipy.stats import wilcoxon
 
-from farm.kinds.tuning.comparison import comparisons, median_interval, p_less
+from farm.kinds.tuning.comparison import StrategyComparison, comparisons, seeds_needed, signed_rank_p
 from farm.kinds.tuning.searches import Attempt, Configuration, Found, Outcome, Step, Study, front, studies, summarise
 from farm.model import Domain, Flag, Quality, Scalar, Stopped
 from tests.loaded import Measured
@@ -173,83 +176,136 @@ def test_a_share_of_trials_with_unknown_joules_is_unknown() -> None:
 
 
 def pair(seed: int, reached_at_j: float | None) -> list[Study]:
-    """Random spends 100 J and has 0.8 after 60 J."""
+    """Random spends 100 J and has its best, 0.8, after 60 J; so 0.8 is the target of every seed."""
     random = study((0.5, 30.0), (0.8, 30.0), (0.6, 40.0), strategy="random", seed=seed)
     if reached_at_j is None:
         return [random, study((0.7, 90.0), seed=seed)]
-    return [random, study((0.7, 1.0), (0.8, reached_at_j - 1.0), (0.9, 5.0), seed=seed)]
+    return [random, study((0.7, 1.0), (0.8, reached_at_j - 1.0), (0.9, 90.0), seed=seed)]
 
 
-def test_a_race_is_won_at_random_s_best_accuracy() -> None:
-    random, gp = comparisons(pair(1, 25.0))
-    (race,) = gp.races
-    assert (race.goal, race.budget_j, race.trials, race.joules, race.ratio) == (0.8, 100.0, 2, 25.0, 0.25)
-    assert (random.strategy, random.races[0].joules, random.p) == ("random", 60.0, None)
-    assert (gp.reached, gp.verdict, gp.least_p) == (1, "unclear", 0.5)
+def compared(ends: Sequence[float | None]) -> StrategyComparison:
+    _, gp = comparisons([s for seed, end in enumerate(ends) for s in pair(seed, end)])
+    return gp
+
+
+def test_both_sides_are_timed_until_the_target() -> None:
+    random, gp = comparisons([*pair(1, 15.0), *pair(2, 15.0)])
+    first, _ = gp.pairs
+    assert (first.target, first.own, first.random) == (0.8, Step(2, 15.0, 0.8), Step(2, 60.0, 0.8))
+    assert exp(first.log_ratio) == near(0.25)
+    assert (random.strategy, random.reached, random.trials, random.p) == ("random", 2, 2, None)
+    assert (gp.reached, gp.cheaper, gp.trials, gp.ratio.value, gp.verdict) == (2, 2, 2, near(0.25), "unclear")
+
+
+def test_the_target_of_a_seed_is_the_median_of_the_best_of_random_s_other_seeds() -> None:
+    several = [study((best, 10.0), strategy="random", seed=seed) for seed, best in enumerate((0.9, 0.5, 0.6, 0.8))]
+    random, _ = comparisons([*several, *(study((0.7, 5.0), seed=seed) for seed in range(4))])
+    assert [pair.target for pair in random.pairs] == [0.6, 0.8, 0.8, 0.6]
+
+
+def test_a_single_seed_of_random_has_no_target() -> None:
+    assert comparisons(pair(1, 25.0)) == []
+
+
+@pytest.mark.parametrize(
+    ("own", "random", "ratio"),
+    [
+        ([(0.8, 40.0), (0.8, 40.0)], [(0.5, 50.0)], 40 / 50),
+        ([(0.5, 60.0), (0.8, 40.0)], [(0.5, 50.0)], 1),  # random ended before: nobody knows
+        ([(0.5, 50.0)], [(0.5, 20.0), (0.8, 20.0), (0.6, 20.0)], 50 / 40),
+        ([(0.5, 30.0)], [(0.5, 20.0), (0.8, 20.0)], 1),
+        ([(0.5, 30.0)], [(0.5, 30.0)], 1),  # neither reaches it
+    ],
+)
+def test_sides_are_compared_only_up_to_the_joules_that_both_spent(
+    own: Sequence[tuple[float, float]], random: Sequence[tuple[float, float]], ratio: float
+) -> None:
+    other = study((0.8, 10.0), strategy="random", seed=2)
+    _, gp = comparisons([study(*own), study(*random, strategy="random"), other])
+    assert exp(gp.pairs[0].log_ratio) == near(ratio)
 
 
 def test_six_seeds_may_show_that_a_strategy_takes_less() -> None:
-    """All six ratios below 1: p = 2^-6."""
-    _, gp = comparisons([s for seed in range(6) for s in pair(seed, 20.0 + seed)])
-    assert (gp.reached, gp.ratio, gp.p) == (6, near(0.225), near(1 / 64))
-    assert gp.ratio_low is not None
-    assert gp.ratio_high is not None
-    assert 0.2 <= gp.ratio_low < gp.ratio < gp.ratio_high <= 0.25
+    """All six ratios below 1: p = 2 x 2^-6."""
+    gp = compared([20.0 + seed for seed in range(6)])
+    assert (gp.reached, gp.cheaper, gp.p, gp.needed) == (6, 6, near(2 / 64), 6)
+    assert (gp.ratio.value, gp.ratio.low, gp.ratio.high) == (near(22.5 / 60), near(20 / 60), near(25 / 60))
     assert gp.verdict == "less"
 
 
+def test_six_seeds_may_show_that_a_strategy_takes_more() -> None:
+    gp = compared([None] * 6)
+    assert (gp.reached, gp.cheaper, gp.trials, gp.p, gp.verdict) == (0, 0, inf, near(2 / 64), "more")
+
+
 def test_a_seed_that_never_gets_there_counts_against_the_strategy() -> None:
-    """One of six is censored: its rank is 6, and 14 of 64 sets of ranks sum up to 6 at most."""
-    ends = [20.0, 21.0, 22.0, 23.0, 24.0, None]
-    _, gp = comparisons([s for seed, end in enumerate(ends) for s in pair(seed, end)])
-    assert (len(gp.races), gp.reached) == (6, 5)
-    assert gp.p == near(14 / 64)
+    """Random needs 60 J where the strategy spent 90 J in vain: the ratio is 1.5, and its rank is the lowest of six."""
+    gp = compared([20.0, 21.0, 22.0, 23.0, 24.0, None])
+    assert (gp.reached, gp.cheaper, gp.decided, gp.p) == (5, 5, 6, near(4 / 64))
     assert gp.verdict == "unclear"
 
 
-def test_most_seeds_that_never_get_there_make_the_ratio_infinite() -> None:
-    _, gp = comparisons([s for seed, end in enumerate([20.0, None, None]) for s in pair(seed, end)])
-    assert (gp.ratio, gp.verdict) == (inf, "unclear")
-    _, never = comparisons(pair(1, None))
-    assert (never.reached, never.verdict) == (0, "never")
-
-
-def test_four_seeds_claim_nothing() -> None:
-    _, gp = comparisons([s for seed in range(4) for s in pair(seed, 20.0)])
-    assert (gp.p, gp.ratio_low, gp.verdict) == (near(1 / 16), None, "unclear")
+def test_five_seeds_claim_nothing() -> None:
+    gp = compared([20.0] * 5)
+    assert (gp.p, gp.ratio.low, gp.verdict) == (near(1 / 16), None, "unclear")
 
 
 def test_several_strategies_share_the_risk_of_a_false_claim() -> None:
-    """Five seeds: 1/32 each, doubled by Holm for two strategies: no claim, and none was possible."""
-    trials = [s for seed in range(5) for s in pair(seed, 20.0 + seed)]
+    """Six seeds: 1/32 each, doubled by Holm for two strategies: no claim, and none was possible."""
+    trials = [s for seed in range(6) for s in pair(seed, 20.0 + seed)]
     others = [Study(s.workload, "tpe", s.seed, s.configurations) for s in trials if s.strategy == "gp"]
     _, gp, tpe = comparisons([*trials, *others])
-    assert (gp.p, tpe.p, gp.least_p) == (near(2 / 32), near(2 / 32), near(2 / 32))
+    assert (gp.p, tpe.p, gp.needed) == (near(2 / 32), near(2 / 32), 7)
     assert (gp.verdict, tpe.verdict) == ("unclear", "unclear")
+    assert [seeds_needed(tests) for tests in (1, 2, 3, 4, 7)] == [6, 7, 7, 8, 9]
 
 
 def test_only_seeds_that_both_have_are_compared_and_only_metered_studies() -> None:
     unmetered = study((0.9, None), seed=2)
     _, gp = comparisons([*pair(1, 25.0), pair(2, 25.0)[0], unmetered, study((0.9, 1.0), seed=3)])
-    assert [race.seed for race in gp.races] == [1]
+    assert [pair.seed for pair in gp.pairs] == [1]
 
 
 def test_workloads_are_compared_each_by_itself() -> None:
-    other = [Study((("model", "other"),), s.strategy, s.seed, s.configurations) for s in pair(1, 50.0)]
-    ratios = {(c.workload, c.strategy): c.ratio for c in comparisons([*pair(1, 25.0), *other])}
-    assert ratios[(), "gp"] == 0.25
-    assert ratios[(("model", "other"),), "gp"] == 0.5
+    one, other = ([s for seed in (1, 2) for s in pair(seed, end)] for end in (15.0, 30.0))
+    renamed = [Study((("model", "other"),), s.strategy, s.seed, s.configurations) for s in other]
+    ratios = {(c.workload, c.strategy): c.ratio.value for c in comparisons([*one, *renamed])}
+    assert ratios[(), "gp"] == near(0.25)
+    assert ratios[(("model", "other"),), "gp"] == near(0.5)
 
 
-def test_wilcoxon_against_its_table() -> None:
-    """Logs -3, -2, +1: the positive ranks sum up to 1, as 2 of 8 ways do at most."""
-    assert p_less([0.05, 0.1, 1.5]) == near(2 / 8)
-    assert p_less([0.5, inf]) == near(3 / 4)
-    assert p_less([1.0, 1.0]) == 1.0
+def test_the_signed_rank_test_against_its_table() -> None:
+    """-3, -2, +1: ranks that sum up to 1 at most are 2 of 8 ways. With a tie, -1 and +1 share rank 1.5."""
+    assert signed_rank_p([-3.0, -2.0, 1.0]) == near(2 * 2 / 8)
+    assert signed_rank_p([-3.0, -2.0, 1.0, 0.0]) == near(2 * 2 / 8)
+    assert signed_rank_p([-1.0, 1.0, -2.0, -3.0]) == near(2 * 3 / 16)
+    assert signed_rank_p([0.0, 0.0]) == 1.0
+    differences = [-0.3, 0.7, -1.1, -1.9, 0.4, -2.2, -0.9, -3.1, 1.3, -0.2]
+    assert signed_rank_p(differences) == near(float(wilcoxon(differences, method="exact").pvalue))
 
 
-def test_the_interval_of_a_median_may_be_open() -> None:
-    assert median_interval([0.1] * 4) == (None, None)
-    assert median_interval([0.1] * 5) == (0.1, 0.1)
-    low, high = median_interval([0.1, 0.2, 0.3, inf, inf])
-    assert (low, high) == (0.1, inf)
+def searched(random: Random, strategy: str, seed: int, top: float, trial_j: float = 1.0, trials: int = 20) -> Study:
+    """A search of which this share of configurations ties at the top."""
+    accuracies = [1.0 if random.random() < top else 0.9 * random.random() for _ in range(trials)]
+    return study(
+        *((accuracy, trial_j * random.lognormvariate(0, 0.3)) for accuracy in accuracies), strategy=strategy, seed=seed
+    )
+
+
+@pytest.mark.parametrize("top", [0.0, 0.1, 0.2])
+def test_a_second_random_search_hardly_ever_needs_less(top: float) -> None:
+    """At 5 %, two-sided, at most 2.5 % of sweeps should say `less`; 10 of 300 is what chance leaves of that."""
+    random, verdicts = Random(8), list[str]()
+    for _ in range(300):
+        both = [searched(random, name, seed, top) for name in ("random", "again") for seed in range(8)]
+        verdicts.append(comparisons(both)[1].verdict)
+    assert verdicts.count("less") <= 15
+    assert verdicts.count("more") <= 15
+
+
+def test_a_strategy_that_needs_half_is_found_with_enough_seeds() -> None:
+    random, verdicts = Random(9), list[str]()
+    for _ in range(30):
+        half = [searched(random, "half", seed, 0.1, trial_j=0.5, trials=40) for seed in range(48)]
+        verdicts.append(comparisons([*half, *(searched(random, "random", seed, 0.1) for seed in range(48))])[1].verdict)
+    assert verdicts.count("less") >= 24

@@ -1,4 +1,4 @@
-"""A model of CPU joules where nothing measures them, from the rated power that codecarbon knows; and carbon intensity.
+"""A model of CPU joules where nothing measures them, from the rated power that codecarbon knows.
 
 A model, not a measurement: power P follows from the load u of the whole machine and its processors' rated power R,
 
@@ -12,13 +12,12 @@ loses up to a third of a second's joules. A straight line gives the same joules 
 Nothing here needs the network or writes a file.
 """
 
-import json
 import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module, resources
+from importlib import import_module
 from typing import Any, Self
 
 import psutil
@@ -127,18 +126,3 @@ def _model_and_power_w(tdp: Any) -> tuple[str, float]:
     if not (tdp.tdp or 0) > 0:
         raise ValueError("it has no name that codecarbon knows")
     return tdp.model, tdp.tdp
-
-
-def carbon_intensity_g_per_kwh(country: str) -> float | None:
-    """Return gCO2e per kWh of a country's grid (ISO 3166 alpha-3), from codecarbon's table; None where it has none."""
-    return _energy_mix().get(country.upper(), {}).get("carbon_intensity") or None
-
-
-@cache
-def _energy_mix() -> dict[str, dict[str, Any]]:
-    try:
-        table = resources.files("codecarbon") / "data" / "private_infra" / "global_energy_mix.json"
-    except ModuleNotFoundError:
-        return {}
-    mix: dict[str, dict[str, Any]] = json.loads(table.read_text(encoding="utf-8"))
-    return mix

@@ -17,8 +17,9 @@ from farm.energy import joules as energy
 from farm.model import Claim, Flag, JobSpec, Machine, Point, Probe, TrialReport, Window, WindowKind
 from farm.settings import Settings
 from workers.meters import Meter, open_meters
-from workers.meters.codecarbon import Codecarbon, Rating, carbon_intensity_g_per_kwh
+from workers.meters.codecarbon import Codecarbon, Rating
 from workers.meters.external import Wall
+from workers.supervisor.carbon import add_carbon
 from workers.supervisor.conversation import Edges, TrialEvents, follow
 from workers.supervisor.cooldown import Rest, cool_down, rest_of
 from workers.supervisor.registration import probe_of
@@ -103,13 +104,12 @@ class Supervisor:
         idle = seen.idle()
         if seen.after is not None and self._meters is not None and seen.is_calm and not energy.has_drifted(idle):
             self._last_idle = SharedIdle(seen.after, idle.after)
-        country = claim.spec.carbon_country
         report = assemble(
             claim, seen, self._machine.id, datetime.now(UTC), time.monotonic() - begun_s, self._settings.simulated
         )
         if Flag.ALIAS_RISK in report.flags:
             self._in_step.add(_as_key(claim.spec.point))
-        return report.model_copy(update={"carbon_g_per_kwh": carbon_intensity_g_per_kwh(country) if country else None})
+        return add_carbon(report, self._settings.carbon, claim.carbon)
 
     def _observe(self, spec: JobSpec, stop: Stop) -> Observed:
         """Idle, run the trial, and idle again, while the sampler reads the meters."""

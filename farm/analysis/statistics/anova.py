@@ -5,9 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from scipy import stats
+
 from farm.analysis.statistics.assumptions import Normality, equal_variances, normality
 from farm.analysis.statistics.data import Data, check_cells, check_levels, check_spread
 from farm.analysis.statistics.libraries import library
+from farm.analysis.statistics.spread import pooled
 
 RESIDUAL = "Residual"
 Type = Literal[2, 3]
@@ -61,9 +64,10 @@ def anova(data: Data, factors: Sequence[str], type_: Type = 2) -> Anova:
     rows = {_named(term, factors): row for term, row in table.iterrows() if term != "Intercept"}
     total, residual_ss, residual_ms = (float(x) for x in (fitted.centered_tss, fitted.ssr, fitted.mse_resid))
     cells = data.cells(factors)
+    error = pooled(cells.values(), data.fixed().cells(factors).values())
     return Anova(
         type=type_,
-        terms=tuple(_term(term, row, total, residual_ss, residual_ms) for term, row in rows.items()),
+        terms=tuple(_term(term, row, total, (residual_ss, residual_ms), error) for term, row in rows.items()),
         n=len(data.values),
         smallest_cell=min(map(len, cells.values())),
         largest_cell=max(map(len, cells.values())),
@@ -77,16 +81,21 @@ def _named(term: object, factors: Sequence[str]) -> str:
     return ":".join(factors[int(place)] for place in re.findall(r"C\(f(\d+), Sum\)", str(term))) or str(term)
 
 
-def _term(term: str, row: "dict[str, float]", total: float, residual_ss: float, residual_ms: float) -> Term:
+def _term(
+    term: str, row: "dict[str, float]", total: float, residual: tuple[float, float], error: tuple[float, int]
+) -> Term:
+    """Return a line of the table, from the residual's sum and mean of squares, and F's error with its df."""
     df, sum_sq = round(row["df"]), float(row["sum_sq"])
+    residual_ss, residual_ms = residual
     if term == RESIDUAL:
         return Term(term, df, sum_sq, None, None, None, None, None)
+    f = sum_sq / df / error[0]
     return Term(
         term=term,
         df=df,
         sum_sq=sum_sq,
-        f=float(row["F"]),
-        p=float(row["PR(>F)"]),
+        f=f,
+        p=float(stats.f.sf(f, df, error[1])),
         eta_sq=sum_sq / total,
         partial_eta_sq=sum_sq / (sum_sq + residual_ss),
         omega_sq=(sum_sq - df * residual_ms) / (total + residual_ms),

@@ -51,7 +51,8 @@ def normality(values: Sequence[float]) -> Normality | None:
 
 
 def of_cells(data: Data, factors: Sequence[str], correction: Correction = Correction.HOLM) -> list[CellNormality]:
-    """Test the normality of each combination of levels."""
+    """Test the normality of each combination of levels, of the values that no result decided."""
+    data = data.fixed()
     cells = data.cells(factors)
     logs = data.logs().cells(factors) if min(data.values) > 0 else {}
     plain = {cell: normality(values) for cell, values in cells.items()}

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import compress, product
 from math import exp, log
 from typing import Any, Self
 
@@ -23,6 +23,20 @@ class Data:
     values: tuple[float, ...]
     columns: Mapping[str, tuple[Scalar, ...]]  #: the level of each value, by factor
     is_log: bool = False  #: the values are natural logarithms of the response
+    #: Whether each value was planned before any result was known; empty: all were, since repetitions were fixed.
+    planned: tuple[bool, ...] = ()
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether no result decided how many values there are."""
+        return all(self.planned)
+
+    def fixed(self) -> Self:
+        """Return the values that were planned before any result was known."""
+        if self.is_fixed:
+            return self
+        columns = {name: tuple(compress(own, self.planned)) for name, own in self.columns.items()}
+        return replace(self, values=tuple(compress(self.values, self.planned)), columns=columns, planned=())
 
     def levels(self, factor: str) -> list[Scalar]:
         """Return the levels in order: numbers by size, words by the alphabet."""

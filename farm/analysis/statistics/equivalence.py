@@ -2,18 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
-from math import log1p
-from statistics import fmean
+from math import log, log1p
 from typing import Literal
 
 from scipy import stats
 
 from farm.analysis.intervals import CONFIDENCE, Interval
 from farm.analysis.statistics.data import Cell, Data, check_cells, check_levels, check_varied, spelt
-from farm.analysis.statistics.libraries import library
 from farm.analysis.statistics.multiplicity import Correction, adjusted
-from farm.analysis.statistics.pairs import antilog
+from farm.analysis.statistics.pairs import Pair, antilog, of_logs, pairs
 
 SIGNIFICANCE = 1 - CONFIDENCE
 #: The usual margin: as large as the gain error of a board's power sensor.
@@ -45,10 +42,9 @@ def equivalence(
     """Test for every two cells whether their ratio lies between 1 / (1 + margin) and 1 + margin."""
     check_levels(data, factors)
     check_cells(data, factors)
-    cells = data.logs().cells(factors)
-    for cell, values in cells.items():
+    for cell, values in data.logs().cells(factors).items():
         check_varied(data.response, spelt(factors, cell), values)
-    found = {(a, b): tost(cells[a], cells[b], margin) for a, b in combinations(cells, 2)}
+    found = {key: _of_pair(pair, margin) for key, pair in pairs(data, factors).items()}
     p = adjusted([one.p for one in found.values()], correction)
     p_difference = adjusted([one.p_difference for one in found.values()], correction)
     return {
@@ -59,9 +55,13 @@ def equivalence(
 
 def tost(a: Sequence[float], b: Sequence[float], margin: float = MARGIN) -> Equivalence:
     """Test two groups of logarithms, each of two or more different values."""
-    limit = log1p(margin)
-    p, _, _ = library("statsmodels.stats.weightstats").ttost_ind(b, a, -limit, limit, usevar="unequal")
-    welch = stats.ttest_ind(b, a, equal_var=False)
-    ends = welch.confidence_interval(1 - 2 * SIGNIFICANCE)
-    ratio = Interval(*map(antilog, (fmean(b) - fmean(a), ends.low, ends.high)))
-    return Equivalence(len(a), len(b), ratio, float(p), float(p), float(welch.pvalue))
+    return _of_pair(of_logs(a, b), margin)
+
+
+def _of_pair(pair: Pair, margin: float) -> Equivalence:
+    difference, limit = log(pair.ratio.mean), log1p(margin)
+    u, df = pair.log_u or 0.0, pair.df or 1.0
+    p = float(max(stats.t.sf((difference + limit) / u, df), stats.t.cdf((difference - limit) / u, df)))
+    half = float(stats.t.ppf(1 - SIGNIFICANCE, df)) * u
+    ratio = Interval(pair.ratio.mean, antilog(difference - half), antilog(difference + half))
+    return Equivalence(pair.n_a, pair.n_b, ratio, p, p, 1.0 if pair.p is None else pair.p)

@@ -1,13 +1,12 @@
 """Two groups of trials: their ratio with its interval, tests, and effect sizes. Pure."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from math import exp, isfinite, log, sqrt
 from statistics import fmean, stdev, variance
 from sys import float_info
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from scipy import stats
 from scipy.optimize import brentq
@@ -16,6 +15,7 @@ from farm.analysis.intervals import CONFIDENCE, Interval
 from farm.analysis.statistics.data import Cell, Data, check_levels
 from farm.analysis.statistics.libraries import library
 from farm.analysis.statistics.multiplicity import Correction, adjusted
+from farm.analysis.statistics.spread import pooled
 
 K = TypeVar("K")
 #: At 0 and at 1 the equation of Cliff's interval has a solution that is invalid.
@@ -46,8 +46,14 @@ def pairs(
 ) -> dict[tuple[Cell, Cell], Pair]:
     """Compare every two cells, with p corrected over all; raises InputError if a value is 0 or less."""
     check_levels(data, factors)
-    cells = data.logs().cells(factors)
-    return corrected({(a, b): of_logs(cells[a], cells[b]) for a, b in combinations(cells, 2)}, correction)
+    cells, planned = data.logs().cells(factors), data.logs().fixed().cells(factors)
+    return corrected(
+        {
+            (a, b): of_logs(cells[a], cells[b], planned=(planned.get(a, ()), planned.get(b, ())))
+            for a, b in combinations(cells, 2)
+        },
+        correction,
+    )
 
 
 def corrected(found: Mapping[K, Pair], correction: Correction = Correction.HOLM) -> dict[K, Pair]:
@@ -60,18 +66,29 @@ def corrected(found: Mapping[K, Pair], correction: Correction = Correction.HOLM)
     }
 
 
-def of_logs(a: Sequence[float], b: Sequence[float]) -> Pair:
-    """Compare two groups of logarithms, without correction of p."""
+def of_logs(
+    a: Sequence[float], b: Sequence[float], *, planned: tuple[Sequence[float], Sequence[float]] | None = None
+) -> Pair:
+    """Compare two groups of logarithms, without correction of p.
+
+    Args:
+        a: The first group.
+        b: The second group.
+        planned: Their values that were planned before any result was known; None: all, since repetitions were fixed.
+            Others make the means more precise, but give no degrees of freedom, and p_rank ignores them.
+    """
+    first_a, first_b = planned or (a, b)
     difference = fmean(b) - fmean(a)
     low = high = p = log_u = df = p_rank = None
     if min(len(a), len(b)) > 1 and (min(a) != max(a) or min(b) != max(b)):
-        welch = _quietly(stats.ttest_ind, b, a, equal_var=False)
-        ends = welch.confidence_interval(CONFIDENCE)
-        low, high, p, df = antilog(ends.low), antilog(ends.high), float(welch.pvalue), float(welch.df)
-        log_u = float(ends.high - ends.low) / 2 / _t(df)
-    rank = stats.mannwhitneyu(b, a, alternative="two-sided")
-    if min(len(a), len(b)) > 1:
-        p_rank = float(rank.pvalue) if isfinite(rank.pvalue) else None
+        (of_a, df_a), (of_b, df_b) = pooled([a], [first_a]), pooled([b], [first_b])
+        u_a, u_b = of_a / len(a), of_b / len(b)  # squared
+        log_u, df = sqrt(u_a + u_b), (u_a + u_b) ** 2 / (u_a**2 / df_a + u_b**2 / df_b)
+        low, high = (antilog(difference + sign * _t(df) * log_u) for sign in (-1, 1))
+        p = 2 * float(stats.t.sf(abs(difference) / log_u, df))
+    if min(len(first_a), len(first_b)) > 1:
+        ranked = float(stats.mannwhitneyu(first_b, first_a, alternative="two-sided").pvalue)
+        p_rank = ranked if isfinite(ranked) else None
     return Pair(
         n_a=len(a),
         n_b=len(b),
@@ -81,7 +98,7 @@ def of_logs(a: Sequence[float], b: Sequence[float]) -> Pair:
         log_u=log_u,
         df=df,
         hedges_g=hedges(a, b),
-        cliff_delta=cliff(float(rank.statistic), len(b), len(a)),
+        cliff_delta=cliff(float(stats.mannwhitneyu(b, a).statistic), len(b), len(a)),
         p_rank=p_rank,
         p_rank_adjusted=p_rank,
     )
@@ -144,10 +161,3 @@ def antilog(value: float) -> float:
 def _t(df: float) -> float:
     """Return the quantile of Student's distribution for a two-sided interval."""
     return float(stats.t.ppf(0.5 + CONFIDENCE / 2, df))
-
-
-def _quietly(test: Any, *groups: Sequence[float], **options: Any) -> Any:
-    """Suppress scipy's warning that values hardly differ, since the interval shows it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        return test(*groups, **options)

@@ -11,6 +11,7 @@ from farm.analysis.intervals import CONFIDENCE, Interval
 from farm.analysis.statistics.data import Data, check_cells, check_levels, check_spread, relative
 from farm.analysis.statistics.libraries import library
 from farm.analysis.statistics.multiplicity import Correction
+from farm.analysis.statistics.spread import pooled
 from farm.model import Scalar
 
 
@@ -56,9 +57,7 @@ def tukey(data: Data, factors: Sequence[str]) -> list[Difference]:
     check_levels(data, factors)
     check_cells(data, factors)
     check_spread(data, factors)
-    cells = data.cells(factors).values()
-    df = len(data.values) - len(cells)
-    error = sum((value - fmean(values)) ** 2 for values in cells for value in values) / df
+    error, df = pooled(data.cells(factors).values(), data.fixed().cells(factors).values())
     return [difference for factor in factors for difference in _tukey(data, factor, error, df)]
 
 
@@ -83,7 +82,11 @@ def _tukey(data: Data, factor: str, error: float, df: int) -> list[Difference]:
 
 
 def kruskal(data: Data, factors: Sequence[str]) -> list[RankTest]:
-    """Test each factor by itself. epsilon^2 is Kelley's (1935), see Tomczak and Tomczak (2014)."""
+    """Test each factor by itself. epsilon^2 is Kelley's (1935), see Tomczak and Tomczak (2014).
+
+    Only values that no result decided are ranked.
+    """
+    data = data.fixed()
     check_levels(data, factors)
     check_spread(data, ())
     found = []
@@ -96,10 +99,10 @@ def kruskal(data: Data, factors: Sequence[str]) -> list[RankTest]:
 
 
 def dunn(data: Data, factors: Sequence[str], correction: Correction = Correction.HOLM) -> list[RankDifference]:
-    """Compare all pairs of levels of each factor, corrected within the factor."""
+    """Compare all pairs of levels of each factor, corrected within the factor; ranks as in `kruskal`."""
     found = []
     for factor in factors:
-        groups = {cell[0]: values for cell, values in data.cells([factor]).items()}
+        groups = {cell[0]: values for cell, values in data.fixed().cells([factor]).items()}
         table = library("scikit_posthocs").posthoc_dunn(list(groups.values()), p_adjust=correction.method).to_numpy()
         found += [
             RankDifference(factor, a, b, float(table[i, j])) for (i, a), (j, b) in combinations(enumerate(groups), 2)

@@ -93,7 +93,9 @@ def footnotes(of: Sequence[Summary]) -> list[str]:
         own.append(f"* fewer than {P99_NEEDS} batches are too few to claim a 99th percentile.")
     own += notes.spread(s.net_j for s in of)
     if any(s.carbon_g is None and s.gross_j is not None for s in of):
-        own.append("gCO2e is known only if the sweep names a country: carbon: {country: NLD}.")
+        own.append(
+            "gCO2e is known where the machine (FARM_CARBON_COUNTRY) or the sweep (carbon: NLD) states a country."
+        )
     return [*own, *notes.reservations(of)]
 
 

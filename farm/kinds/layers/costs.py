@@ -1,12 +1,12 @@
 """Energy of a network by type of layer, closure (how well the layers add up to the whole), and ablation. Pure.
 
-Each part is averaged over trials first. Uncertainties of different parts are treated as independent.
+Sums, ratios and differences are computed within each trial, then averaged over trials: the parts of a trial share its
+baseline, so they are not independent. A single trial has the uncertainty of its meter, added up over the parts.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from math import hypot
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal, Self
 
@@ -16,7 +16,7 @@ from farm.analysis.aggregate import Summary, UnitSample, grouped
 from farm.analysis.intervals import Interval, mean_interval, metered
 from farm.analysis.rules import stands_out
 from farm.model import Sample, TrialRow
-from farm.model.energies import COVERAGE_FACTOR, parts
+from farm.model.energies import parts
 
 #: Bounds of the ratio of all layers to the whole network; outside them, the layers do not explain the whole.
 CLOSURE = (0.8, 1.2)
@@ -120,23 +120,23 @@ class LayersSummary:
 
 @dataclass(frozen=True, slots=True)
 class _Joules:
-    value: float
-    u: float | None
+    """Energy, or a ratio of energies, within one trial."""
 
-    @property
-    def interval(self) -> Interval:
-        return metered(self.value, self.u)
+    value: float
+    u: float | None  #: standard uncertainty of the meter
 
     def minus(self, other: "_Joules") -> "_Joules":
-        u = None if self.u is None or other.u is None else hypot(self.u, other.u)
+        u = None if self.u is None or other.u is None else self.u + other.u
         return _Joules(self.value - other.value, u)
 
-    def over(self, whole: "_Joules") -> "_Joules | None":
-        if not stands_out(whole.interval):
-            return None
+    def over(self, whole: "_Joules") -> "_Joules":
         ratio = self.value / whole.value
-        u = None if self.u is None or whole.u is None else hypot(self.u, ratio * whole.u) / whole.value
+        u = None if self.u is None or whole.u is None else (self.u + abs(ratio) * whole.u) / whole.value
         return _Joules(ratio, u)
+
+
+#: The parts of one trial.
+_Trial = Sequence[PartCost]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +166,10 @@ def summarise(
 
 
 def _summary(whole: Summary, trials: Sequence[Parts]) -> LayersSummary:
-    costs = layer_costs(_pooled(trial.net for trial in trials))
+    costs = layer_costs([list(trial.net.values()) for trial in trials])
     if any(closure.ratio is not None for closure in costs.closures):
         return LayersSummary(whole, costs, is_net=True)
-    return LayersSummary(whole, layer_costs(_pooled(trial.gross for trial in trials)), is_net=False)
+    return LayersSummary(whole, layer_costs([list(trial.gross.values()) for trial in trials]), is_net=False)
 
 
 def _parts_of(trial: TrialRow, samples: Mapping[int | None, Sample]) -> Parts:
@@ -187,102 +187,108 @@ def _parts_of(trial: TrialRow, samples: Mapping[int | None, Sample]) -> Parts:
     return Parts(net, gross)
 
 
-def _pooled(trials: Iterable[Mapping[tuple[str, str], PartCost]]) -> list[PartCost]:
-    """Return the mean of each part over the trials in which it is known, with the uncertainty of the mean."""
-    each: dict[tuple[str, str], list[PartCost]] = defaultdict(list)
-    for trial in trials:
-        for identity, part in trial.items():
-            each[identity].append(part)
-    return [_mean_part(several) for several in each.values()]
-
-
-def _mean_part(several: Sequence[PartCost]) -> PartCost:
-    energies = [part.energy_j for part in several if part.energy_j is not None]
-    uncertainties = [part.energy_u_j for part in several if part.energy_u_j is not None]
-    durations = [part.duration_s for part in several if part.duration_s is not None]
-    energy = mean_interval(energies, uncertainties) if energies else None
-    half = energy.half_width if energy else None
-    return replace(
-        several[0],
-        energy_j=energy.mean if energy else None,
-        energy_u_j=None if half is None else half / COVERAGE_FACTOR,
-        duration_s=fmean(durations) if durations else None,
-    )
-
-
-def layer_costs(parts: Sequence[PartCost]) -> LayerCosts:
-    """Return the energy by type, closures and ablations from the costs of parts."""
-    layers, whole, ablated = ([p for p in parts if p.kind == kind] for kind in ("layer", "whole", "ablated"))
-    passes = [pass_ for pass_ in PASSES if any(part.pass_ == pass_ for part in whole)]
-    closures = [_closure(pass_, _in_pass(layers, pass_), _in_pass(whole, pass_)) for pass_ in passes]
+def layer_costs(trials: Sequence[_Trial]) -> LayerCosts:
+    """Return the energy by type, closures and ablations from the costs of the parts of each trial."""
+    known = {(p.kind, p.pass_, p.type, p.ablated): p for trial in trials for p in trial}
+    passes = [pass_ for pass_ in PASSES if any(p.kind == "whole" and p.pass_ == pass_ for p in known.values())]
+    closures = [_closure(pass_, (pass_,), trials) for pass_ in passes]
     if len(passes) > 1:
-        closures.append(_closure("both", layers, whole))
+        closures.append(_closure("both", PASSES, trials))
+    types = dict.fromkeys(part.type for part in known.values() if part.kind == "layer")
     return LayerCosts(
-        types=tuple(_type_cost(type_, layers) for type_ in dict.fromkeys(layer.type for layer in layers)),
+        types=tuple(_type_cost(type_, trials) for type_ in types),
         closures=tuple(closures),
-        ablations=tuple(_ablation(part, layers, whole) for part in ablated),
+        ablations=tuple(_ablation(part, trials) for part in known.values() if part.kind == "ablated"),
     )
 
 
-def _type_cost(type_: str, layers: Sequence[PartCost]) -> TypeCost:
-    alike = [layer for layer in layers if layer.type == type_]
-    forward, backward = (_in_pass(alike, pass_) for pass_ in PASSES)
-    total, everything = _sum(alike), _sum(layers)
-    share = total.over(everything) if total and everything else None
+def _type_cost(type_: str, trials: Sequence[_Trial]) -> TypeCost:
+    def energy(passes: Sequence[Pass]) -> Interval | None:
+        return _mean(trials, lambda trial: _sum(_layers(trial, passes, type_)))
+
+    total, everything = energy(PASSES), _mean(trials, lambda trial: _sum(_layers(trial)))
+    share = total.mean / everything.mean if total and everything and stands_out(everything) else None
     return TypeCost(
         type=type_,
-        calls=sum(layer.count for layer in forward),
-        forward_j=_interval(_sum(forward)),
-        backward_j=_interval(_sum(backward)),
-        total_j=_interval(total),
-        share=None if share is None or share.value <= 0 else share.value,
-        duration_s=_duration(alike),
+        calls=max(sum(layer.count for layer in _layers(trial, ("forward",), type_)) for trial in trials),
+        forward_j=energy(("forward",)),
+        backward_j=energy(("backward",)),
+        total_j=total,
+        share=None if share is None or share <= 0 else share,
+        duration_s=_duration(_layers(trial, PASSES, type_) for trial in trials),
     )
 
 
-def _closure(pass_: Pass | Literal["both"], layers: Sequence[PartCost], whole: Sequence[PartCost]) -> Closure:
-    alone, together = _sum(layers), _sum(whole)
-    alone_s, together_s = _duration(layers), _duration(whole)
+def _closure(name: Pass | Literal["both"], passes: Sequence[Pass], trials: Sequence[_Trial]) -> Closure:
+    whole = _mean(trials, lambda trial: _sum(_whole(trial, passes)))
+    wholes = [_sum(_whole(trial, passes)) for trial in trials]
+    is_sure = stands_out(whole) and all(one is None or one.value > 0 for one in wholes)
+    alone_s = _duration(_layers(trial, passes) for trial in trials)
+    together_s = _duration(_whole(trial, passes) for trial in trials)
+
+    def ratio(trial: _Trial) -> _Joules | None:
+        alone, together = _sum(_layers(trial, passes)), _sum(_whole(trial, passes))
+        return alone.over(together) if alone and together else None
+
     return Closure(
-        pass_=pass_,
-        layers_j=_interval(alone),
-        whole_j=_interval(together),
-        ratio=_interval(alone.over(together) if alone and together else None),
+        pass_=name,
+        layers_j=_mean(trials, lambda trial: _sum(_layers(trial, passes))),
+        whole_j=whole,
+        ratio=_mean(trials, ratio) if is_sure else None,
         duration_ratio=alone_s / together_s if alone_s is not None and together_s else None,
     )
 
 
-def _ablation(ablated: PartCost, layers: Sequence[PartCost], whole: Sequence[PartCost]) -> Ablation:
-    alike = [layer for layer in _in_pass(layers, ablated.pass_) if layer.type == ablated.ablated]
-    isolated, full, rest = _sum(alike), _sum(_in_pass(whole, ablated.pass_)), _sum([ablated])
-    saved = full.minus(rest) if full and rest else None
+def _ablation(ablated: PartCost, trials: Sequence[_Trial]) -> Ablation:
+    def isolated(trial: _Trial) -> _Joules | None:
+        return _sum(_layers(trial, (ablated.pass_,), ablated.ablated))
+
+    def saved(trial: _Trial) -> _Joules | None:
+        alike = [p for p in trial if p.kind == "ablated" and (p.pass_, p.ablated) == (ablated.pass_, ablated.ablated)]
+        full, rest = _sum(_whole(trial, (ablated.pass_,))), _sum(alike)
+        return full.minus(rest) if full and rest else None
+
+    def gap(trial: _Trial) -> _Joules | None:
+        alone, less = isolated(trial), saved(trial)
+        return alone.minus(less) if alone and less else None
+
     return Ablation(
         type=ablated.ablated or "",
         pass_=ablated.pass_,
-        isolated_j=_interval(isolated),
-        saved_j=_interval(saved),
-        gap_j=_interval(isolated.minus(saved) if isolated and saved else None),
+        isolated_j=_mean(trials, isolated),
+        saved_j=_mean(trials, saved),
+        gap_j=_mean(trials, gap),
     )
 
 
-def _in_pass(parts: Iterable[PartCost], pass_: Pass) -> list[PartCost]:
-    return [part for part in parts if part.pass_ == pass_]
+def _layers(trial: _Trial, passes: Sequence[Pass] = PASSES, type_: str | None = None) -> list[PartCost]:
+    """Return the layers of these passes, of one type or of all."""
+    return [p for p in trial if p.kind == "layer" and p.pass_ in passes and type_ in {None, p.type}]
+
+
+def _whole(trial: _Trial, passes: Sequence[Pass]) -> list[PartCost]:
+    return [part for part in trial if part.kind == "whole" and part.pass_ in passes]
 
 
 def _sum(parts: Sequence[PartCost]) -> _Joules | None:
-    """Return the energy of all calls; None if one is unknown or there is no part."""
+    """Return the energy of all calls in a trial; None if one is unknown or there is no part."""
     values = [part.count * part.energy_j for part in parts if part.energy_j is not None]
     if not parts or len(values) < len(parts):
         return None
     uncertainties = [part.count * part.energy_u_j for part in parts if part.energy_u_j is not None]
-    return _Joules(sum(values), hypot(*uncertainties) if len(uncertainties) == len(parts) else None)
+    return _Joules(sum(values), sum(uncertainties) if len(uncertainties) == len(parts) else None)
 
 
-def _duration(parts: Sequence[PartCost]) -> float | None:
-    """Return the seconds of all calls; None if one is unknown or there is no part."""
-    values = [part.count * part.duration_s for part in parts if part.duration_s is not None]
-    return sum(values) if parts and len(values) == len(parts) else None
+def _mean(trials: Sequence[_Trial], figure: Callable[[_Trial], _Joules | None]) -> Interval | None:
+    """Return the mean of a figure over the trials in which it is known; of one trial, its meter's uncertainty."""
+    known = [found for trial in trials if (found := figure(trial)) is not None]
+    if len(known) == 1:
+        return metered(known[0].value, known[0].u)
+    return mean_interval([found.value for found in known]) if known else None
 
 
-def _interval(joules: _Joules | None) -> Interval | None:
-    return None if joules is None else joules.interval
+def _duration(trials: Iterable[Sequence[PartCost]]) -> float | None:
+    """Return the mean seconds of all calls; None if one is unknown in every trial, or there is no part."""
+    known = [[part.count * part.duration_s if part.duration_s is not None else None for part in own] for own in trials]
+    sums = [sum(value or 0.0 for value in values) for values in known if values and None not in values]
+    return fmean(sums) if sums else None

@@ -129,6 +129,10 @@ def _footnotes(of: Sequence[LayersSummary]) -> list[str]:
         own.append(f"! outside {CLOSURE[0]:g} to {CLOSURE[1]:g}: layers measured alone do not explain the whole.")
     if any(s.costs.ablations for s in of):
         own.append("without: the energy of the layers of a type alone, and what the whole network saves without them.")
+    if any(s.whole.trials == 1 for s in of):
+        own.append(
+            "± of one trial: the uncertainty of its meter, added up over the parts; it is no interval of a mean."
+        )
     return [*own, *notes.reservations([s.whole for s in of])]
 
 

@@ -1,7 +1,7 @@
 """The results of a sweep of kind training: accuracy, energy and time, also until a wanted accuracy."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from farm.analysis.samples import unit_samples
@@ -45,9 +45,6 @@ _UNTIL = (
     key("until"),
     Column("reached", "\nreached", Form.TEXT),
     Column("epochs_done", "epochs\ndone", Form.COUNT),
-    Column("net_j", "net J\n(95%)", Form.NET),
-    Column("gross_j", "\ngross J", Form.NET_MEAN),
-    Column("s", "\ns", Form.INTERVAL),
 )
 
 
@@ -115,7 +112,8 @@ def _until_columns(accuracy: float) -> Iterator[Column]:
     """Yield the columns of files for one wanted accuracy."""
     yield from (Column(f"until_{accuracy:g}_{name}") for name in ("reached", "interpolated"))
     yield from (
-        Column(f"until_{accuracy:g}_{name}", form=Form.NET_MEAN) for name in ("epochs", "gross_j", "net_j", "s")
+        Column(f"until_{accuracy:g}_{name}", form=Form.NET_MEAN)
+        for name in ("epochs", "gross_j", "net_j", "s", "gross_j_per_success", "net_j_per_success")
     )
 
 
@@ -129,14 +127,22 @@ def _until_values(target: TargetCost) -> dict[str, Value]:
             ("gross_j", target.gross_j),
             ("net_j", target.net_j),
             ("s", target.duration_s),
+            ("gross_j_per_success", target.gross_j_per_success),
+            ("net_j_per_success", target.net_j_per_success),
         )
     }
 
 
 def until_table(of: Sequence[TrainingSummary], keys: Sequence[str]) -> Table:
-    """Return a table for people with a row for each group and wanted accuracy."""
+    """Return a table for people with a row for each group and wanted accuracy; joules are gross if net is unknown."""
+    targets = [target for summary in of for target in summary.targets]
+    is_net = any(target.net_j for target in targets)
+    name = "net" if is_net else "gross"
+    columns = [*map(key, keys), *_UNTIL, Column("j", f"{name} J\n(95%)", Form.NET), Column("s", "\ns", Form.INTERVAL)]
+    if _has_failures(targets):
+        columns.append(Column("j_per_success", f"{name} J per\nsuccess (95%)", Form.ESTIMATE))
     return Table(
-        [*map(key, keys), *_UNTIL],
+        columns,
         [
             Row(
                 {
@@ -144,9 +150,9 @@ def until_table(of: Sequence[TrainingSummary], keys: Sequence[str]) -> Table:
                     "until": target.accuracy,
                     "reached": f"{target.reached} of {target.trainings}",
                     "epochs_done": target.epochs,
-                    "net_j": target.net_j,
-                    "gross_j": target.gross_j,
+                    "j": target.net_j if is_net else target.gross_j,
                     "s": target.duration_s,
+                    "j_per_success": target.net_j_per_success if is_net else target.gross_j_per_success,
                 },
                 {"reached": "~"} if target.is_interpolated else {},
             )
@@ -154,6 +160,11 @@ def until_table(of: Sequence[TrainingSummary], keys: Sequence[str]) -> Table:
             for target in summary.targets
         ],
     )
+
+
+def _has_failures(targets: Iterable[TargetCost]) -> bool:
+    """Return True if a training did not reach an accuracy that others reached."""
+    return any(0 < target.reached < target.trainings for target in targets)
 
 
 def _footnotes(of: Sequence[TrainingSummary]) -> list[str]:
@@ -165,6 +176,11 @@ def _footnotes(of: Sequence[TrainingSummary]) -> list[str]:
         own.append("~ some epochs share a window: each has an equal share of the window's joules.")
     if any(target.reached < target.trainings for target in targets):
         own.append("Trainings that never reach an accuracy are counted, but are in no mean.")
+    if _has_failures(targets):
+        own.append(
+            "per success: joules of all trainings, those in vain too, over the number that reached the accuracy."
+        )
+        own.append("The interval of joules per success needs three successes and a failure.")
     stopped = sum((Counter(s.stopped) for s in of), Counter[Stopped]())
     if stopped:
         how = ", ".join(f"{reason} {times}" for reason, times in stopped.most_common())

@@ -8,6 +8,7 @@ from statistics import fmean
 from farm.analysis.aggregate import Summary, UnitSample, grouped
 from farm.analysis.intervals import Interval, mean_interval
 from farm.analysis.samples import device_domain, rows_by_trial
+from farm.kinds.training.successes import joules_per_success
 from farm.model import Domain, Epoch, MeasurementRow, Stopped, TrialRow, WindowKind
 from farm.model.energies import Joules, sum_of, total
 
@@ -31,8 +32,8 @@ class Crossing:
     """Energy and time of training and validation, without the setup, until an accuracy was first reached."""
 
     accuracy: float  #: wanted accuracy
-    epochs: int | None  #: epochs until then; None: never reached, so energy and time are unknown (censored)
-    spent: Spent = _UNMETERED
+    epochs: int | None  #: epochs until then; None: never reached (censored)
+    spent: Spent = _UNMETERED  #: until then; if it is never reached, what the whole training spent in vain
     is_interpolated: bool = False  #: the epoch shares its window with later ones, and has an equal share of its joules
 
 
@@ -61,7 +62,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class TargetCost:
-    """Mean energy and time until an accuracy, over the trainings that reached it."""
+    """Energy and time until an accuracy: means over the trainings that reached it, and joules per success."""
 
     accuracy: float
     reached: int
@@ -70,6 +71,8 @@ class TargetCost:
     gross_j: Interval | None
     net_j: Interval | None
     duration_s: Interval | None
+    gross_j_per_success: Interval | None  #: joules of all trainings, divided by the number of those that reached it
+    net_j_per_success: Interval | None
     is_interpolated: bool  #: some of the values are interpolated
 
 
@@ -170,7 +173,7 @@ def _crossing(
 ) -> Crossing:
     place = next((place for place, epoch in enumerate(epochs) if epoch.validation_accuracy >= accuracy), None)
     if place is None:
-        return Crossing(accuracy, epochs=None)
+        return Crossing(accuracy, epochs=None, spent=_together((*training.values(), *validation.values())))
     last = epochs[place].window
     done = sum(epoch.window == last for epoch in epochs[: place + 1])
     sharing_epochs = sum(epoch.window == last for epoch in epochs)
@@ -230,8 +233,17 @@ def _target(crossings: Sequence[Crossing]) -> TargetCost:
         gross_j=mean_known(s.joules.gross for s in spent),
         net_j=_net([s.joules for s in spent]),
         duration_s=_mean_s(spent),
+        gross_j_per_success=_per_success(crossings, lambda joules: joules.gross),
+        net_j_per_success=_per_success(crossings, lambda joules: joules.net),
         is_interpolated=any(crossing.is_interpolated for crossing in reached),
     )
+
+
+def _per_success(crossings: Sequence[Crossing], of: Callable[[Joules], float | None]) -> Interval | None:
+    """Return the joules per success; None if those of a training are unknown."""
+    joules = [(crossing.epochs is not None, of(crossing.spent.joules)) for crossing in crossings]
+    successes, failures = ([j for has, j in joules if has is wanted and j is not None] for wanted in (True, False))
+    return joules_per_success(successes, failures) if len(successes) + len(failures) == len(joules) else None
 
 
 def mean_known(values: Iterable[float | None]) -> Interval | None:

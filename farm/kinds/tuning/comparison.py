@@ -1,38 +1,45 @@
-"""Comparison of strategies with random search: the energy until random's best accuracy, paired by seed. Pure."""
+"""Comparison of strategies with random search: the joules of both until the same accuracy, paired by seed. Pure.
 
+The accuracy is the median of the best ones that random reaches with the other seeds, so that the luck of a seed does
+not choose its own target. The joules until then are censored where a search ends without it: the sides are compared
+only up to the joules that both spent. Between two random searches a pair is as likely to turn out one way as the other.
+"""
+
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, isfinite, log
+from itertools import count
+from math import exp, fsum, inf, log
 from statistics import median
 from typing import Literal
 
+from farm.analysis import intervals
 from farm.analysis.aggregate import Key
-from farm.analysis.intervals import CONFIDENCE, RESAMPLES
+from farm.analysis.intervals import CONFIDENCE, Median
 from farm.analysis.statistics.multiplicity import holm
-from farm.kinds.tuning.searches import Study
+from farm.kinds.tuning.searches import Step, Study
 from farm.model import Scalar
 
 BASELINE = "random"
-#: Least number of seeds for a claim about strategies.
-LEAST_SEEDS = 5
 SIGNIFICANCE = 1 - CONFIDENCE
 
 
 @dataclass(frozen=True, slots=True)
-class Race:
-    """Trials and joules of a strategy until it has random's best accuracy, with the same seed."""
+class SeedPair:
+    """A strategy and random search with the same seed, until the same accuracy."""
 
     seed: Scalar
-    goal: float  #: random's best accuracy
-    budget_j: float  #: all joules that random spent
-    trials: int | None  #: trials until the goal; None: it is never reached
-    joules: float | None  #: joules until the goal; None: it is never reached
+    target: float  #: median of the best accuracies of random with the other seeds
+    own: Step | None  #: the step with which the strategy reaches the target; None: never (censored)
+    random: Step | None
+    both_j: float  #: joules that both spent: the total of the side that spent less
 
     @property
-    def ratio(self) -> float:
-        """Return the joules until the goal over all joules of random; infinite if the goal is never reached."""
-        return inf if self.joules is None else self.joules / self.budget_j
+    def log_ratio(self) -> float:
+        """Return the logarithm of the ratio of joules, strategy to random; 0 if neither is known to need less."""
+        own_j, random_j = (self.both_j if s is None else min(s.joules, self.both_j) for s in (self.own, self.random))
+        return log(own_j / random_j)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,29 +48,48 @@ class StrategyComparison:
 
     workload: Key
     strategy: str
-    races: tuple[Race, ...]  #: one for each seed that both have, if all trainings were metered
-    ratio: float  #: median over seeds; infinite: most seeds never reach the goal
-    ratio_low: float | None  #: lower end of the 95 % interval of the median (bootstrap over seeds)
-    ratio_high: float | None  #: upper end
-    p: float | None  #: p value of less energy: one-sided Wilcoxon signed-rank test, Holm over a workload's strategies
-    least_p: float  #: least p value that is possible with so few seeds
+    pairs: tuple[SeedPair, ...]  #: one for each seed that both have, if all trainings were metered
+    p: float | None  #: exact signed-rank test of the ratios, Holm over a workload's strategies; None: random itself
+    needed: int  #: fewest seeds with which a verdict on so many strategies is possible
 
     @property
     def reached(self) -> int:
-        """Return the number of seeds with which the strategy reaches the goal."""
-        return sum(race.trials is not None for race in self.races)
+        """Return the number of seeds with which the strategy reaches the target."""
+        return sum(pair.own is not None for pair in self.pairs)
 
     @property
-    def verdict(self) -> Literal["less", "never", "unclear"]:
+    def cheaper(self) -> int:
+        """Return the number of seeds with which the strategy needs fewer joules than random."""
+        return sum(pair.log_ratio < 0 for pair in self.pairs)
+
+    @property
+    def decided(self) -> int:
+        """Return the number of seeds with which one side is known to need fewer joules."""
+        return sum(pair.log_ratio != 0 for pair in self.pairs)
+
+    @property
+    def trials(self) -> float:
+        """Return the median number of trials until the target; infinite: most seeds never reach it."""
+        return median(inf if pair.own is None else pair.own.trials for pair in self.pairs)
+
+    @property
+    def ratio(self) -> Median:
+        """Return the median ratio of joules until the target, each side counted up to what both spent."""
+        return intervals.median([exp(pair.log_ratio) for pair in self.pairs])
+
+    @property
+    def verdict(self) -> Literal["less", "more", "unclear"]:
         """Return what may be claimed about the energy of the strategy."""
-        if self.reached == 0:
-            return "never"
-        is_sure = self.p is not None and self.p < SIGNIFICANCE and (self.ratio_high or inf) < 1
-        return "less" if is_sure and len(self.races) >= LEAST_SEEDS else "unclear"
+        if self.p is None or self.p >= SIGNIFICANCE:
+            return "unclear"
+        return "less" if fsum(pair.log_ratio for pair in self.pairs) < 0 else "more"
 
 
 def comparisons(studies: Iterable[Study]) -> list[StrategyComparison]:
-    """Compare every strategy with random search on each workload that has both; random comes first, without a test."""
+    """Compare every strategy with random search on each workload that has both; random comes first, without a test.
+
+    Nothing is compared with a single seed of random, which leaves no other seed for a target.
+    """
     groups: dict[Key, dict[str, dict[Scalar, Study]]] = defaultdict(lambda: defaultdict(dict))
     for study in studies:
         groups[study.workload][study.strategy][study.seed] = study
@@ -72,70 +98,60 @@ def comparisons(studies: Iterable[Study]) -> list[StrategyComparison]:
     ]
 
 
-def race(study: Study, random: Study) -> Race | None:
-    """Compare two studies of one seed.
-
-    Returns:
-        None if random has no accuracy, the energy of a training is unknown, or a sum of joules is not above 0.
-    """
-    goal, budget_j = random.best_accuracy, random.total_j
-    if goal is None or budget_j is None or not (study.is_metered and random.is_metered):
-        return None
-    step = study.until(goal)
-    if budget_j <= 0 or (step is not None and step.joules <= 0):
-        return None
-    return Race(study.seed, goal, budget_j, step.trials if step else None, step.joules if step else None)
-
-
 def _comparisons(workload: Key, by_strategy: Mapping[str, Mapping[Scalar, Study]]) -> list[StrategyComparison]:
     random = by_strategy.get(BASELINE, {})
-    races = {
+    targets = _targets(random)
+    paired = {
         strategy: tuple(
-            found for seed, study in own.items() if seed in random if (found := race(study, random[seed])) is not None
+            pair
+            for seed, study in own.items()
+            if seed in targets and (pair := _pair(study, random[seed], targets[seed])) is not None
         )
         for strategy, own in sorted(by_strategy.items(), key=lambda item: item[0] != BASELINE)
     }
-    run = {strategy: several for strategy, several in races.items() if several}
-    tested = {strategy: p_less([r.ratio for r in several]) for strategy, several in run.items() if strategy != BASELINE}
-    adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
+    known = {strategy: pairs for strategy, pairs in paired.items() if pairs}
+    tested = {name: signed_rank_p([p.log_ratio for p in pairs]) for name, pairs in known.items() if name != BASELINE}
+    corrected = dict(zip(tested, holm(list(tested.values())), strict=True))
+    needed = seeds_needed(len(tested))
     return [
-        _comparison(workload, strategy, several, adjusted.get(strategy), len(tested))
-        for strategy, several in run.items()
+        StrategyComparison(workload, strategy, pairs, corrected.get(strategy), needed)
+        for strategy, pairs in known.items()
     ]
 
 
-def _comparison(
-    workload: Key, strategy: str, races: tuple[Race, ...], p: float | None, tests: int
-) -> StrategyComparison:
-    ratios = [r.ratio for r in races]
-    low, high = median_interval(ratios)
-    return StrategyComparison(
-        workload, strategy, races, median(ratios), low, high, p, min(tests * 0.5 ** len(races), 1.0)
-    )
+def _targets(random: Mapping[Scalar, Study]) -> dict[Scalar, float]:
+    """Return for each seed the median of the best accuracies that random reaches with the others."""
+    best = {seed: study.best_accuracy for seed, study in random.items()}
+    others = {seed: [b for other, b in best.items() if other != seed and b is not None] for seed in best}
+    return {seed: median(values) for seed, values in others.items() if values}
 
 
-def p_less(ratios: Sequence[float]) -> float:
-    """Return the p value of a median below 1: one-sided Wilcoxon signed-rank test of the logarithms of ratios.
+def _pair(study: Study, random: Study, target: float) -> SeedPair | None:
+    """Return two studies of one seed; None if an energy is unknown, or not above 0 and so without a ratio."""
+    own_j, random_j = study.total_j, random.total_j
+    if own_j is None or random_j is None or not (study.is_metered and random.is_metered):
+        return None
+    pair = SeedPair(study.seed, target, study.until(target), random.until(target), min(own_j, random_j))
+    joules = [pair.both_j, *(step.joules for step in (pair.own, pair.random) if step is not None)]
+    return pair if min(joules) > 0 else None
 
-    An infinite ratio ranks above all others, to the disadvantage of the strategy.
+
+def seeds_needed(tests: int) -> int:
+    """Return the fewest seeds with which one of several strategies can differ from random at the 5 % level."""
+    return next(n for n in count(1) if signed_rank_p([1.0] * n) * max(tests, 1) < SIGNIFICANCE)
+
+
+def signed_rank_p(differences: Sequence[float]) -> float:
+    """Return the exact two-sided p value of Wilcoxon's signed-rank test; differences of 0 are left out.
+
+    Equal differences share their mean rank, and the signs of these ranks are permuted: so it is exact with ties too.
     """
-    logs = [log(ratio) for ratio in ratios if isfinite(ratio)]
-    most = max(map(abs, logs), default=0.0) + 1
-    differences = [x for x in (*logs, *[most] * (len(ratios) - len(logs))) if x != 0]
-    if not differences:
-        return 1.0
-    from scipy.stats import wilcoxon  # noqa: PLC0415 - slow to import
-
-    return float(wilcoxon(differences, alternative="less").pvalue)
-
-
-def median_interval(values: Sequence[float]) -> tuple[float | None, float | None]:
-    """Return the 95 % interval of a median, which may be infinite, by a percentile bootstrap with a fixed seed."""
-    if len(values) < LEAST_SEEDS:
-        return None, None
-    import numpy as np  # noqa: PLC0415
-
-    picks = np.random.default_rng(0).integers(len(values), size=(RESAMPLES, len(values)))
-    medians = np.sort(np.median(np.asarray(values)[picks], axis=1))
-    tail = round(RESAMPLES * (1 - CONFIDENCE) / 2)
-    return float(medians[tail]), float(medians[-1 - tail])
+    known = [difference for difference in differences if difference]
+    sizes = sorted(map(abs, known))
+    doubled = [bisect_left(sizes, abs(d)) + bisect_right(sizes, abs(d)) + 1 for d in known]  # twice the mean rank
+    ways = [1]  # of choosing signs, by the sum of the ranks that are negative
+    for rank in doubled:
+        ways = [a + b for a, b in zip(ways + [0] * rank, [0] * rank + ways, strict=True)]
+    below = sum(rank for rank, d in zip(doubled, known, strict=True) if d < 0)
+    smaller = min(below, sum(doubled) - below)
+    return min(2 * sum(ways[: smaller + 1]) / sum(ways), 1.0)

@@ -4,13 +4,12 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from math import isfinite
 
 from farm.analysis.rules import may_rank_energy
 from farm.analysis.samples import labels, unit_samples
 from farm.kinds.tuning import tables
 from farm.kinds.tuning.charts import charts
-from farm.kinds.tuning.comparison import BASELINE, LEAST_SEEDS, SIGNIFICANCE, StrategyComparison
+from farm.kinds.tuning.comparison import BASELINE, StrategyComparison
 from farm.kinds.tuning.searches import Found, studies
 from farm.kinds.tuning.space import Space
 from farm.kinds.tuning.workloads import Workload, workloads
@@ -27,7 +26,8 @@ from farm.report.selection import Selected, Selection, fitting, select
 COLUMNS = Columns(always=(), context=("machine", "device", "model", "dataset", "epochs", "batch_size", "optimizer"))
 BY_STRATEGY, BY_CONFIGURATION = "strategy", "configuration"
 _NOTHING_COMPARED = (
-    "Nothing is compared: a comparison needs random search and another strategy, both with known accuracy and joules."
+    "Nothing is compared: a comparison needs random search with two seeds or more, and another strategy, both with "
+    "known accuracy and joules."
 )
 #: Modelled joules rank nothing; the seconds of a search depend on its trials and their epochs.
 _MODELLED = f"Strategies are not compared: {notes.MODELLED}. The tables count trials."
@@ -124,22 +124,18 @@ def _workload(found: Results, workload: Workload) -> Iterator[Block]:
 
 def claim(comparison: StrategyComparison) -> str:
     """Return what the seeds show about a strategy compared with random search."""
-    seeds, strategy = len(comparison.races), comparison.strategy
-    if comparison.verdict == "never":
-        return f"{strategy} reaches random's best accuracy with none of {several(seeds, 'seed')}."
-    figures = f"{comparison.reached} of {several(seeds, 'seed')} reach it"
-    if isfinite(comparison.ratio):
-        figures += f", after {tables.ratio(comparison)} of what random spends in all (median)"
-    if comparison.verdict == "less":
-        test = f"Wilcoxon signed-rank, one-sided, Holm: p = {number(comparison.p, 2)}"
-        return f"{strategy} reaches random's best accuracy with less energy: {figures}; {test}."
-    if seeds < LEAST_SEEDS:
-        why = f"a claim needs at least {LEAST_SEEDS} seeds"
-    elif comparison.least_p > SIGNIFICANCE:
-        why = f"so few seeds cannot give a p below {number(comparison.least_p, 2)}. Add seeds"
-    else:
-        why = f"p = {number(comparison.p, 2)}"
-    return f"{strategy} against random: cannot tell whether it needs less energy. {figures}; {why}."
+    seeds, strategy = len(comparison.pairs), comparison.strategy
+    figures = (
+        f"{tables.ratio(comparison)} of random's (median); {comparison.cheaper} of {several(seeds, 'seed')} need less"
+    )
+    test = f"signed-rank, Holm: p = {number(comparison.p, 2)}"
+    if comparison.verdict != "unclear":
+        return f"{strategy} needs {comparison.verdict} energy than random until the target: {figures}; {test}."
+    if seeds < comparison.needed:
+        test = f"a verdict needs {comparison.needed} seeds, has {seeds}"
+    elif comparison.decided < comparison.needed:
+        test = f"a verdict needs {comparison.needed} seeds that differ, has {comparison.decided}: add seeds or trials"
+    return f"{strategy} against random: cannot tell which needs less energy until the target: {figures}; {test}."
 
 
 def _footnotes(found: Results) -> list[str]:
@@ -148,7 +144,9 @@ def _footnotes(found: Results) -> list[str]:
     own = []
     if found.by == BY_STRATEGY:
         own += notes.spread(s.best_accuracy for s in strategies)
-        own.append("reach random's: seeds that reach random's best accuracy; trials and J until then are medians.")
+        own.append("target: for each seed the median of the best accuracies that random reaches with the other seeds.")
+        own.append("until: medians over seeds, unknown where most never get there.")
+        own.append("J until / random's: with the same seed, each counted up to the joules that both spent.")
         own.append("dominated: another configuration of the study is as accurate or better, and takes no more J.")
         own.append("matters: share of the variance that each hyperparameter explains alone (fANOVA).")
     if found.found.is_mixed:

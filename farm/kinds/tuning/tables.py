@@ -1,7 +1,7 @@
 """Tables of searches: accuracy and joules of strategies, the Pareto front, importances, and all configurations."""
 
 from collections.abc import Iterable, Sequence
-from math import isfinite
+from math import inf, isfinite
 from statistics import median
 
 from farm.analysis.aggregate import Key
@@ -22,9 +22,9 @@ _REACHED = (
     Column("seeds", "seeds", Form.COUNT),
     Column("best_accuracy", "best accuracy\n% (95%)", Form.PERCENT_INTERVAL),
     Column("total_j", "J in\nall", Form.NET_MEAN),
-    Column("reached", "reach\nrandom's", Form.TEXT),
+    Column("reached", "reach\ntarget", Form.TEXT),
     Column("trials_until", "trials\nuntil", Form.COUNT),
-    Column("ratio", "J until\n/ random's J", Form.TEXT),
+    Column("ratio", "J until\n/ random's", Form.TEXT),
 )
 _SPENT = (
     _STRATEGY,
@@ -42,8 +42,9 @@ _FILES = (
     Column("total_j", form=Form.INTERVAL),
     *(Column(f"{name}_share") for name in ("failed", "pruned", "dominated")),
     *(Column(name) for name in ("saved_by_pruning_j_estimate", "sampler_s", "sampler_cpu_s")),
-    *(Column(name) for name in ("races", "reached_random_best", "j_over_random")),
-    *(Column(name) for name in ("j_over_random_low", "j_over_random_high", "p", "verdict")),
+    *(Column(name) for name in ("seeds_compared", "reached_target", "cheaper_than_random")),
+    Column("j_until_over_random", form=Form.MEDIAN),
+    *(Column(name) for name in ("p", "verdict")),
 )
 #: Fields of a summary that are columns too.
 _FIELDS = (
@@ -73,16 +74,15 @@ def strategies(workload: Workload) -> Table:
 
 
 def reached(workload: Workload) -> Table:
-    """Return the best accuracy of each strategy, and how soon it reached random's best accuracy."""
+    """Return the best accuracy of each strategy, and how soon it reached the target of the comparison."""
     rows = []
     for strategy in workload.strategies:
         comparison = workload.comparison(strategy.strategy)
         values = _values(strategy, comparison)
         if comparison is not None:
-            trials = [race.trials for race in comparison.races if race.trials is not None]
-            values["reached"] = f"{comparison.reached} of {len(comparison.races)}"
-            values["trials_until"] = median(trials) if trials else None
-            values["ratio"] = ratio(comparison)
+            values["reached"] = f"{comparison.reached} of {len(comparison.pairs)}"
+            values["trials_until"] = _finite(comparison.trials)
+            values["ratio"] = None if comparison.strategy == BASELINE else ratio(comparison)
         rows.append(Row(values))
     return Table(_REACHED, rows)
 
@@ -94,49 +94,46 @@ def spent(workload: Workload) -> Table:
 
 def _values(strategy: StrategySummary, comparison: StrategyComparison | None) -> dict[str, Value]:
     own: dict[str, Value] = {name: getattr(strategy, name) for name in _FIELDS}
-    own |= {"unknown_energy": strategy.unknown, "saved_by_pruning_j_estimate": strategy.saved_j, "races": 0}
+    own |= {"unknown_energy": strategy.unknown, "saved_by_pruning_j_estimate": strategy.saved_j, "seeds_compared": 0}
     if comparison is None:
         return own
+    own |= {"seeds_compared": len(comparison.pairs), "reached_target": comparison.reached}
+    if comparison.strategy == BASELINE:
+        return own
     return own | {
-        "races": len(comparison.races),
-        "reached_random_best": comparison.reached,
-        "j_over_random": _finite(comparison.ratio),
-        "j_over_random_low": _finite(comparison.ratio_low),
-        "j_over_random_high": _finite(comparison.ratio_high),
+        "cheaper_than_random": comparison.cheaper,
+        "j_until_over_random": comparison.ratio,
         "p": comparison.p,
-        "verdict": None if comparison.strategy == BASELINE else comparison.verdict,
+        "verdict": comparison.verdict,
     }
 
 
 def ratio(comparison: StrategyComparison) -> str:
-    """Return the median ratio of joules with its interval, or `never` if it is infinite."""
-    if comparison.ratio_low is None or comparison.ratio_high is None or not isfinite(comparison.ratio):
-        return _percent(comparison.ratio)
-    return f"{_percent(comparison.ratio)} ({_percent(comparison.ratio_low)} to {_percent(comparison.ratio_high)})"
+    """Return the median ratio of joules, with its interval if there are seeds enough for one."""
+    found = comparison.ratio
+    if found.low is None or found.high is None:
+        return percent(found.value)
+    return f"{percent(found.value)} ({percent(found.low)} to {percent(found.high)})"
 
 
-def _percent(value: float) -> str:
-    return percent(value) if isfinite(value) else "never"
-
-
-def _finite(value: float | None) -> float | None:
-    """Return None for an infinite ratio, whose goal is never reached."""
-    return value if value is not None and isfinite(value) else None
+def _finite(value: float) -> float | None:
+    """Return None for an infinite median: most searches never reach the accuracy."""
+    return value if isfinite(value) else None
 
 
 def until(workload: Workload, targets: Sequence[float]) -> Table:
-    """Return the trials and joules until each strategy reached each accuracy."""
+    """Return the medians of trials and joules until each accuracy; unknown if most seeds never reach it."""
     rows = []
     for strategy, target in ((s.strategy, target) for s in workload.strategies for target in targets):
         studies = [study for study in workload.studies if study.strategy == strategy]
-        steps = [step for study in studies if (step := study.until(target)) is not None]
+        steps = [study.until(target) for study in studies]
         is_metered = all(study.is_metered for study in studies)
         values: dict[str, Value] = {
             "strategy": strategy,
             "until": target,
-            "seeds": f"{len(steps)} of {len(studies)}",
-            "trials": median(step.trials for step in steps) if steps else None,
-            "j": median(step.joules for step in steps) if steps and is_metered else None,
+            "seeds": f"{sum(step is not None for step in steps)} of {len(studies)}",
+            "trials": _finite(median(inf if step is None else step.trials for step in steps)),
+            "j": _finite(median(inf if step is None else step.joules for step in steps)) if is_metered else None,
         }
         rows.append(Row(values))
     return Table(_UNTIL, rows)

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from farm.model.catalog.networks import NETWORKS, Accuracy, PublishedNetwork
@@ -15,17 +16,27 @@ __all__ = [
     "STUDY_MODELS",
     "USER_MODEL",
     "Accuracy",
+    "Country",
     "PublishedNetwork",
 ]
 
 
-def _read_countries(path: Path) -> Mapping[str, str]:
+@dataclass(frozen=True, slots=True)
+class Country:
+    """A country, and the life-cycle emissions of its electricity in CO2e over one year."""
+
+    name: str
+    g_per_kwh: float | None  #: None: the table has 0
+    year: int
+
+
+def _read_countries(path: Path) -> Mapping[str, Country]:
     with path.open(encoding="utf-8", newline="") as file:
-        return dict(csv.reader(file))
+        return {code: Country(name, float(mean) or None, int(year)) for code, name, mean, year in csv.reader(file)}
 
 
-#: The countries whose carbon intensity codecarbon knows: ISO 3166 alpha-3 code to name.
-COUNTRIES: Mapping[str, str] = _read_countries(Path(__file__).with_name("countries.csv"))
+#: The countries whose carbon intensity codecarbon's table has, by ISO 3166 alpha-3 code.
+COUNTRIES: Mapping[str, Country] = _read_countries(Path(__file__).with_name("countries.csv"))
 
 #: The networks of the training study.
 STUDY_MODELS: tuple[str, ...] = ("simple_cnn", "simple_cnn2", "dense_poly_nn", "dense_linear_nn")

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from farm.model import Progress
 from farm.report.terminal import plain
-from farm.scheduling.status.progress import running_lines, summary
+from farm.scheduling.status.progress import held_lines, running_lines, summary
 
 Show = Callable[[Progress, str], None]
 #: Running jobs that the live display names.
@@ -94,6 +94,7 @@ def panel(name: str, progress: Progress, note: str, notice: str, now: datetime) 
     lines = [f"  {line}" for line in running_lines(progress)[:NAMED]]
     if len(progress.running) > NAMED:
         lines.append(f"  and {len(progress.running) - NAMED} more")
+    lines += [f"  {line}" for line in held_lines(progress)]
     if not lines and not progress.is_over:
         lines = [f"  waiting for a worker{': ' + note if note else ''}"]
     if notice:

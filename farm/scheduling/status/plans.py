@@ -6,7 +6,7 @@ from typing import Any
 
 from farm import kinds
 from farm.kinds.tuning.sweep import TuningSweep
-from farm.model import JobSpec
+from farm.model import Hold, JobSpec
 from farm.model.durations import span
 from farm.report.document import Document, Facts, Paragraph
 from farm.report.numbers import several
@@ -83,22 +83,30 @@ def _search_record(sweep: TuningSweep, plan: Plan) -> dict[str, Any]:
     }
 
 
-def submitted(sweep: Sweep, submission: Submission) -> str:
+def submitted(sweep: Sweep, submission: Submission, hold: Hold | None = None) -> str:
     """Describe the result of a submission, and name the command that follows the sweep."""
     already = submission.jobs - submission.added
     known = f", {already} of its {submission.jobs} were there already" if already else ""
     later = submission.total - submission.jobs
     more = f", {later} more as results come in" if later else ""
     line = f"submitted {sweep.name} ({submission.sweep_id}): {several(submission.added, 'job')} queued{known}{more}"
+    if hold is not None:
+        line += f"\n{held(hold)}"
     return f"{line}\n`farm watch {submission.sweep_id}` follows them" if submission.added else line
 
 
-def submitted_record(submission: Submission) -> dict[str, Any]:
+def held(hold: Hold) -> str:
+    """Describe the hold of a submission."""
+    return f"held until carbon < {hold.below_g_per_kwh:g} g/kWh, at the latest until {hold.until:%Y-%m-%d %H:%M} UTC"
+
+
+def submitted_record(submission: Submission, hold: Hold | None = None) -> dict[str, Any]:
     """Return a submission as a plain record."""
     return {
         "sweep": submission.sweep_id,
         "jobs": submission.jobs,
         "added": submission.added,
         "total": submission.total,
+        "held_until": hold.until.isoformat() if hold else None,
         "warnings": list(submission.warnings),
     }

@@ -12,6 +12,7 @@ from farm.model import FailedTrial, JobState, Progress, Scalar, SweepRecord
 from farm.model.durations import span
 from farm.report.document import Block, Column, Form, Paragraph, Row, Table
 from farm.report.numbers import UNKNOWN, label
+from farm.scheduling import holds
 from farm.scheduling.routing import fits
 
 
@@ -62,6 +63,12 @@ def running_lines(progress: Progress) -> list[str]:
     return [f"{job.machine}: {point(job.point)}, repetition {job.repetition + 1}" for job in progress.running]
 
 
+def held_lines(progress: Progress) -> list[str]:
+    """Return what held jobs wait for; no line if no job is held."""
+    held = progress.counts.get(JobState.QUEUED, 0)
+    return [holds.described(progress.hold, held)] if progress.hold and held else []
+
+
 def blocks(
     states: Sequence[tuple[SweepRecord, Progress]], failures: Sequence[FailedTrial], now: datetime
 ) -> list[Block]:
@@ -93,6 +100,7 @@ def blocks(
     lines = [f"running on {line}" for _, progress in states for line in running_lines(progress)]
     if len(states) == 1:
         lines.insert(0, f"submitted by {states[0][0].submitter or UNKNOWN}, priority {label(states[0][1].priority)}")
+    lines += [f"{f'{r.name}: ' if len(states) > 1 else ''}{line}" for r, p in states for line in held_lines(p)]
     lines += failure_lines(failures, states[0][0].id)
     return [Table(columns, rows), *map(Paragraph, lines)]
 
@@ -122,6 +130,9 @@ def records(states: Sequence[tuple[SweepRecord, Progress]], now: datetime) -> li
             "priority": progress.priority,
             **{state.value: progress.counts.get(state, 0) for state in JobState},
             "to_come": progress.to_go - progress.open,
+            "held_until": progress.hold.until.isoformat() if progress.hold else None,
+            "held_below_g_per_kwh": progress.hold.below_g_per_kwh if progress.hold else None,
+            "held_because": progress.hold.note if progress.hold else None,
             "running_now": [
                 {
                     "job": r.job,

@@ -5,14 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import fmean
+from types import MappingProxyType
 
 from farm.analysis.across import Figure as Energy
 from farm.analysis.aggregate import UnitSample
 from farm.analysis.intervals import Interval
 from farm.analysis.statistics.anova import Term, anova
 from farm.analysis.statistics.data import Cell, Data, order
-from farm.analysis.statistics.pairs import of_logs, overall
-from farm.model import Scalar
+from farm.analysis.statistics.pairs import Pair, of_logs, overall
+from farm.model import Scalar, StoppingRule
 from farm.model.errors import InputError
 from farm.studies.claims import rules
 from farm.studies.claims.finding import Claim, Figure, Finding, Scale, Trials, Verdict
@@ -103,9 +104,10 @@ class Design:
         data = of or self.values
         others = tuple(name for name in self.varied if name != factor)
         first, *_, last = data.levels(factor)
-        cells = data.logs().cells((factor, *others))
+        names = (factor, *others)
+        cells = data.cells(names)
         rest = [cell[1:] for cell in cells if cell[0] == first and (last, *cell[1:]) in cells]
-        return overall([of_logs(cells[first, *cell], cells[last, *cell]) for cell in rest])
+        return overall([_pair(data, names, (first, *cell), (last, *cell)) for cell in rest])
 
     def terms(self) -> dict[str, Term]:
         """Return the terms of an analysis of variance of type III by name.
@@ -131,10 +133,18 @@ class Design:
 Judge = Callable[[Design], tuple[Verdict, list[Figure]]]
 
 
-def findings(trials: Trials, accuracy: Mapping[str, float | None]) -> list[Finding]:
-    """Return a finding for each claim; `accuracy` is that of the last epoch, by trial."""
+def findings(
+    trials: Trials, accuracy: Mapping[str, float | None], repeated: Mapping[str, StoppingRule] = MappingProxyType({})
+) -> list[Finding]:
+    """Return a finding for each claim.
+
+    Args:
+        trials: The trainings.
+        accuracy: The accuracy of the last epoch, by trial.
+        repeated: How repetitions of a sweep ended, by its id; others had a fixed number.
+    """
     known = [s for s in trials.counted if all(s.labels.get(n) is not None for n in FACTORS) and (s.gross_j or 0.0) > 0]
-    designs = [_design(name, own, accuracy) for name, own in rules.group_comparable(known, PLACE)]
+    designs = [_design(name, own, accuracy, repeated) for name, own in rules.group_comparable(known, PLACE)]
     judges: tuple[tuple[Claim, Judge], ...] = (
         (DOMINATES_CLAIM, _judge_dominance),
         (DOUBLES, _judge_doubling),
@@ -161,7 +171,12 @@ def _judge(claim: Claim, trials: Trials, designs: Sequence[Design], judge: Judge
     return rules.conclude(claim, trials, verdicts, "setting", figures, absent)
 
 
-def _design(name: str, samples: Sequence[UnitSample], accuracy: Mapping[str, float | None]) -> Design:
+def _design(
+    name: str,
+    samples: Sequence[UnitSample],
+    accuracy: Mapping[str, float | None],
+    repeated: Mapping[str, StoppingRule],
+) -> Design:
     """Return a design in which the mean over the runs of a configuration is one value: runs are no new evidence."""
     energy = rules.choose_energy(samples)
     rest = [n for n in samples[0].labels if n not in {*PLACE, *FACTORS, *_RUNS}]
@@ -176,8 +191,20 @@ def _design(name: str, samples: Sequence[UnitSample], accuracy: Mapping[str, flo
     reached = [[accuracy.get(str(s.labels["trial"])) for s in runs[cell]] for cell in cells]
     known = [[value for value in own if value] for own in reached]
     is_known = all(len(own) == len(each) for own, each in zip(known, reached, strict=True))
-    accuracies = Data("accuracy", tuple(map(fmean, known)), columns) if is_known else None
-    return Design(name, energy, Data(f"{energy} energy", joules, columns), accuracies)
+    planned = tuple(any(_is_planned(s, repeated) for s in runs[cell]) for cell in cells)
+    accuracies = Data("accuracy", tuple(map(fmean, known)), columns, planned=planned) if is_known else None
+    return Design(name, energy, Data(f"{energy} energy", joules, columns, planned=planned), accuracies)
+
+
+def _is_planned(sample: UnitSample, repeated: Mapping[str, StoppingRule]) -> bool:
+    rule = repeated.get(str(sample.labels.get("sweep")))
+    return rule is None or rule.is_planned(sample.labels.get("repetition"))
+
+
+def _pair(data: Data, factors: Sequence[str], a: Cell, b: Cell) -> Pair:
+    """Compare two cells."""
+    cells, planned = data.logs().cells(factors), data.logs().fixed().cells(factors)
+    return of_logs(cells[a], cells[b], planned=(planned.get(a, ()), planned.get(b, ())))
 
 
 def _judge_dominance(design: Design) -> tuple[Verdict, list[Figure]]:
@@ -237,10 +264,10 @@ def _judge_extremes(design: Design) -> tuple[Verdict, list[Figure]]:
     _require(CONV, design)
     levels = [design.values.levels(factor) for factor in FACTORS]
     smallest, largest = tuple(own[0] for own in levels), tuple(own[-1] for own in levels)
-    cells = design.values.logs().cells(FACTORS)
+    cells = design.values.cells(FACTORS)
     if smallest not in cells or largest not in cells:
         raise InputError("the smallest or the largest network was not measured")
-    pair = of_logs(cells[largest], cells[smallest])
+    pair = _pair(design.values, FACTORS, largest, smallest)
     verdict = rules.judge_near(pair.ratio, SMALLEST)
     names = (
         ", ".join(f"{name} {_spell(level)}" for name, level in zip(FACTORS, cell, strict=True))

@@ -21,6 +21,7 @@ from farm.model import (
     Point,
     Progress,
     Quality,
+    Spent,
     SweepData,
     SweepRecord,
     TraceReport,
@@ -36,7 +37,7 @@ from farm.report.selection import KINDS_OF_JOULES, Selection
 
 #: Data that a report needs besides the needs of the sweep's kind.
 NEEDS = frozenset(observations.NEEDS) | {
-    *(Need.SPECS, Need.FAILURES, Need.PROGRESS, Need.ENVIRONMENTS, Need.MACHINES, Need.METERS)
+    *(Need.SPECS, Need.FAILURES, Need.PROGRESS, Need.ENVIRONMENTS, Need.MACHINES, Need.METERS, Need.SPENT)
 }
 #: Tests of each sweep; pairs are compared only up to this number of cells, and only this number of factors is tested.
 _METHODS = (Method.ANOVA, Method.PAIRS)
@@ -59,7 +60,6 @@ class Studied:
     targets: Sequence[str]
     measure: MeasureSettings | None  #: None: the sweep was imported
     seed: int | None
-    country: str | None
     trials: Sequence[TrialRow]
     failures: Sequence[FailedTrial]
     meters: Mapping[Metered, int]  #: number of windows of work
@@ -67,6 +67,7 @@ class Studied:
     machines: Sequence[MachineStatus]
     results: Document
     samples: Sequence[UnitSample]  #: samples on which the results rest
+    spent: Sequence[Spent]  #: what all windows of all trials took
     analyses: Sequence[Document]
     untested: Sequence[str]  #: reasons why something was not tested
 
@@ -117,7 +118,6 @@ def _study(data: SweepData) -> Studied:
         targets=list(dict.fromkeys(spec.target for spec in specs)),
         measure=specs[0].measure if specs else None,
         seed=specs[0].seed if specs else None,
-        country=specs[0].carbon_country if specs else None,
         trials=data.trials,
         failures=data.failures,
         meters=data.meters,
@@ -125,6 +125,7 @@ def _study(data: SweepData) -> Studied:
         machines=[status for status in data.machines if status.machine.id in took_part],
         results=views.view(data, Selection()),
         samples=unit_samples(data),
+        spent=data.spent,
         analyses=analyses,
         untested=untested,
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import farm
-from farm.report import across
+from farm.report import across, carbon
 from farm.report.facts import trial_record
 from farm.studies.paper import words
 from farm.studies.paper.material import Material, Studied
@@ -42,7 +42,7 @@ def _study(study: Studied) -> dict[str, Any]:
         "jobs": dict(study.progress.counts),
         "targets": list(study.targets),
         "seed": study.seed,
-        "country": study.country,
+        "spent": carbon.records(study.spent),
         "measure": study.measure.model_dump(mode="json") if study.measure else None,
         "meters": [
             {"domain": domain, "source": source, "quality": quality, "windows": windows}

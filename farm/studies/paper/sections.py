@@ -10,7 +10,7 @@ from farm.analysis.statistics.data import order
 from farm.kinds.points import point
 from farm.model import FailedTrial, Flag, Machine, Scalar, TrialRow, verdict
 from farm.model.durations import span
-from farm.report import across
+from farm.report import across, carbon
 from farm.report.document import (
     Alert,
     Block,
@@ -119,10 +119,8 @@ def _design(study: Studied) -> list[tuple[str, str]]:
     order_of = "chosen by each strategy" if study.record.is_search else "randomised complete blocks"
     rows.append(("order", f"{order_of}, seed {label(study.seed)}"))
     rows.append(("targets", ", ".join(study.targets) or UNKNOWN))
-    grams = {trial.carbon_g_per_kwh for trial in study.trials if trial.carbon_g_per_kwh is not None}
-    known = ", ".join(f"{number(value)} gCO2e/kWh" for value in sorted(grams))
-    rows += [("carbon", f"{study.country}{f': {known}' if known else ''}")] if study.country else []
-    return rows
+    known = carbon.intensities(trial.carbon for trial in study.trials)
+    return rows + [("carbon", line.removeprefix("grams: ")) for line in known]
 
 
 def _levels(values: Sequence[Scalar]) -> str:

@@ -29,7 +29,7 @@ from farm.report.document import Column, Document, Form, Record, Row, Table, fin
 from farm.report.layout import named
 from farm.report.numbers import interval, milliseconds, percent
 from farm.report.selection import Selected, Selection, select
-from farm.report.summaries import trials_record
+from farm.report.summaries import carbon_source, trials_record
 
 COLUMNS = Columns(
     always=("model", "rate_per_s", "policy"),
@@ -209,5 +209,6 @@ def _record(live: Live) -> Record:
         "late_p99_s": live.late_s,
         "late": live.is_late,
         "carbon_g_per_request": work.carbon_g,
+        "carbon_source": carbon_source(work),
         "response_times": "live",
     }

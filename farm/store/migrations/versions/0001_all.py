@@ -72,7 +72,7 @@ def _trial(is_sqlite: bool) -> str:
             SELECT {_IDENTITY}, j.target, j.block, j.state,
                 t.failure_kind AS failure, t.failure_message, t.stopped,
                 t.started_at_utc, CASE WHEN NOT s.imported THEN t.finished_at_utc END AS finished_at_utc,
-                t.duration_s, t.overhead_s, t.carbon_g_per_kwh, t.facts,
+                t.duration_s, t.overhead_s, t.carbon_g_per_kwh, t.carbon_pue, t.carbon_source, t.facts,
                 {_names(is_sqlite, "t.flags")} AS flags, t.simulated, s.imported
             FROM {_JOINED}
         ) x
@@ -100,11 +100,12 @@ def _measurement(is_sqlite: bool) -> str:
 _SAMPLE = f"""
     SELECT x.*, units / duration_s AS units_per_s,
         gross_j / nullif(units, 0) AS gross_j_per_unit, net_j / nullif(units, 0) AS net_j_per_unit,
-        carbon_g_per_kwh * gross_j / nullif(units, 0) / 3.6e6 AS carbon_g_per_unit
+        carbon_g_per_kwh * carbon_pue * gross_j / nullif(units, 0) / 3.6e6 AS carbon_g_per_unit
     FROM (
         SELECT {_IDENTITY}, j.target, j.block, sm.device, sm.domain, nullif(sm.part, {WHOLE}) AS part, sm.own_device,
             sm.unit, sm.units, sm.duration_s, sm.gross_j, sm.gross_u_j, sm.gross_shared_u_j, sm.net_j, sm.net_u_j,
-            sm.net_shared_u_j, sm.idle_w, sm.quality, sm.flags, t.carbon_g_per_kwh, t.simulated, s.imported, sm.valid
+            sm.net_shared_u_j, sm.idle_w, sm.quality, sm.flags, t.carbon_g_per_kwh, t.carbon_pue, t.carbon_source,
+            t.simulated, s.imported, sm.valid
         FROM {_JOINED} JOIN sample sm ON sm.trial_id = t.id
     ) x
 """

@@ -1,0 +1,119 @@
+"""Holds: jobs that wait until the carbon intensity is low, at the latest until a deadline.
+
+A hold is a state of the sweep in the store, so that it survives the controller. The controller alone ends it.
+"""
+
+import json
+import re
+import urllib.request
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from farm.model import Hold, Hourly, SweepRecord, durations
+from farm.model.errors import InputError
+from farm.report.numbers import number
+from farm.settings import Settings
+from farm.store import ControllerStore
+
+#: The deadline of a hold whose user names none.
+USUAL_DEADLINE = "24h"
+#: The source of the intensity is asked once in this time.
+PERIOD = timedelta(minutes=1)
+#: A value that is older says nothing about now; the services publish one an hour.
+LARGEST_AGE = timedelta(hours=2)
+TIMEOUT_S = 5.0
+_CONDITION = re.compile(r"\s*carbon\s*<\s*(\d{1,6}(?:\.\d{1,6})?)\s*", re.ASCII)
+_LONGEST_ANSWER = 1 << 20
+
+
+def parse_hold(when: str | None, deadline: str | None, now: datetime) -> Hold | None:
+    """Read --when and --deadline; None without either. Raises InputError."""
+    if when is None:
+        if deadline is not None:
+            raise InputError("--deadline: it is the end of a wait: add --when 'carbon < 200'")
+        return None
+    found = _CONDITION.fullmatch(when)
+    if found is None:
+        raise InputError(f"--when: expected 'carbon < NUMBER' in grams of CO2e per kWh, got {when!r}")
+    wait_s = durations.duration_s(deadline or USUAL_DEADLINE, "--deadline")
+    return Hold(float(found[1]), now + timedelta(seconds=wait_s))
+
+
+def require_source(settings: Settings) -> None:
+    """Raise InputError where this process is to release held jobs, but cannot look up the intensity."""
+    if not settings.carbon_now:
+        raise InputError("--when: set FARM_CARBON_NOW to a CSV file of hourly intensities, or to an address")
+
+
+class CarbonNow:
+    """The carbon intensity of this moment, from the file or the address of FARM_CARBON_NOW."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.clock = clock
+        self._settings = settings
+        self._asked_at: datetime | None = None
+        self._answer: tuple[float | None, str] = (None, "")
+
+    def read(self) -> tuple[float | None, str]:
+        """Return the intensity in g/kWh and a line on it; None and the reason where it is unknown."""
+        now = self.clock()
+        if self._asked_at is None or not timedelta() <= now - self._asked_at < PERIOD:
+            self._asked_at = now
+            try:
+                value = self._ask(now)
+                self._answer = value, f"carbon {number(value)} g/kWh"
+            except InputError as error:
+                self._answer = None, f"carbon unknown: {error}"
+        return self._answer
+
+    def _ask(self, now: datetime) -> float:
+        source = self._settings.carbon_now
+        if not source:
+            raise InputError("FARM_CARBON_NOW is not set where the controller runs")
+        if re.match(r"https?://", source):
+            return self._fetch(source, now)
+        return Hourly.read(Path(source).expanduser()).mean_g_per_kwh(now, now)
+
+    def _fetch(self, address: str, now: datetime) -> float:
+        """Ask an address that answers as electricityMaps' /v3/carbon-intensity/latest does."""
+        token = self._settings.carbon_now_token.get_secret_value()
+        try:
+            request = urllib.request.Request(address, headers={"auth-token": token} if token else {})  # noqa: S310 - http(s)
+            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
+                found: Any = json.loads(answer.read(_LONGEST_ANSWER))
+        except (OSError, ValueError) as error:  # urllib's errors are OSErrors; the text may not be JSON
+            raise InputError(f"FARM_CARBON_NOW does not answer: {error}") from None
+        try:
+            value, at = float(found["carbonIntensity"]), datetime.fromisoformat(found["datetime"])
+        except (KeyError, TypeError, ValueError):
+            raise InputError("FARM_CARBON_NOW: expected JSON with carbonIntensity and datetime") from None
+        if not abs(now - at.replace(tzinfo=at.tzinfo or UTC)) <= LARGEST_AGE or not value >= 0:
+            raise InputError(f"FARM_CARBON_NOW: its value {value:g} is of {at:%Y-%m-%d %H:%M}")
+        return value
+
+
+def review(store: ControllerStore, carbon: CarbonNow, sweep_id: str | None = None) -> Iterator[tuple[SweepRecord, str]]:
+    """End the holds whose condition or deadline has come, and note for the others what they wait for.
+
+    Yields:
+        Each released sweep, and why.
+    """
+    for sweep in store.held(sweep_id):
+        until, below = sweep.hold_until, sweep.hold_below_g_per_kwh
+        if until is None or below is None:
+            continue
+        value, note = carbon.read()
+        is_due = carbon.clock() >= until
+        if not is_due and (value is None or value >= below):
+            if note != sweep.hold_note:
+                store.note_hold(sweep.id, until, note)
+        elif store.end_hold(sweep.id, until):
+            yield sweep, "its deadline has come" if is_due else f"{note}, below {below:g}"
+
+
+def described(hold: Hold, jobs: int) -> str:
+    """Return how many jobs are held, what they wait for, and until when at the latest."""
+    seen = hold.note or "carbon not looked up yet"
+    return f"{jobs} held: {seen}, waits for < {hold.below_g_per_kwh:g}, at the latest {hold.until:%Y-%m-%d %H:%M} UTC"
