@@ -23,7 +23,7 @@ from farm.analysis.quantiles import t_probability, t_quantile
 K = TypeVar("K", bound=Hashable)
 #: The variance of all configurations counts as much as this many degrees of freedom of one configuration, and as
 #: 1.5 for each block after the first where there are fewer. In simulations of 3 to 20 configurations in 2 to 10
-#: blocks, intervals then cover 93 to 98 %, whether spreads are equal or differ by a factor of 4; with the common
+#: blocks, intervals then cover 91 to 99 %, whether spreads are equal or differ by a factor of 4; with the common
 #: variance alone the noisiest quarter covers 74 to 88 %, with each pair's own alone intervals are twice as wide.
 COMMON_FREEDOM = 3.0
 _COMMON_PER_BLOCK = 1.5
@@ -120,7 +120,7 @@ class Blocked(Generic[K]):
         known = [((weight * ratio.u) ** 2, ratio.freedom) for weight, ratio in parts if ratio.u]
         if len(known) < len(parts):
             return Ratio(total, None, 0.0, blocks, are_paired)
-        u, freedom = _combined(known)
+        u, freedom = _summed(known)
         return Ratio(total, u, _rounded(min(freedom, self.freedom if are_paired else inf)), blocks, are_paired)
 
     def ranks(self) -> dict[K, int | None]:
@@ -195,11 +195,11 @@ def _unpaired(a: Sequence[float], b: Sequence[float]) -> Ratio:
     difference, blocks = fmean(a) - fmean(b), min(len(a), len(b))
     if blocks < 2:
         return Ratio(difference, None, 0.0, blocks, is_paired=False)
-    u, freedom = _combined([(variance(side) / len(side), len(side) - 1) for side in (a, b)])
+    u, freedom = _summed([(variance(side) / len(side), len(side) - 1) for side in (a, b)])
     return Ratio(difference, u if u > _ROUNDING else None, _rounded(freedom), blocks, is_paired=False)
 
 
-def _combined(parts: Sequence[tuple[float, float]]) -> tuple[float, float]:
+def _summed(parts: Sequence[tuple[float, float]]) -> tuple[float, float]:
     """Return the root of a sum of variances, and its degrees of freedom by Satterthwaite (1946)."""
     total = sum(squared for squared, _ in parts)
     weighted = sum(squared**2 / freedom for squared, freedom in parts)
