@@ -4,25 +4,24 @@ Machines differ in more than any sensor shows, so figures of two machines are ne
 different quality, origin, domain or unit of work stay apart.
 """
 
-from bisect import bisect_left
-from collections import Counter, defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import combinations
 from types import MappingProxyType
-from typing import Any
+from typing import TypeVar
 
+from farm.analysis import ratios
 from farm.analysis.aggregate import Group, Key, UnitSample
-from farm.analysis.intervals import CONFIDENCE, RESAMPLES, Interval, mean_interval
-from farm.analysis.rules import stands_out
-from farm.model import Scalar
+from farm.analysis.ratios import Blocked, Ratio
+from farm.analysis.rules import may_rank_energy, stands_out
+from farm.model import Quality, Scalar
 
+K = TypeVar("K", bound=Hashable)
 #: Labels whose levels are never compared with each other.
 KIND = ("domain", "quality", "simulated", "imported", "unit")
 MACHINE = ("hardware_class", "machine")
-SEED = 0
-#: A log ratio, followed by the log ratios of RESAMPLES resamples.
-Logs = Any
 
 
 class Figure(StrEnum):
@@ -45,6 +44,10 @@ class Figure(StrEnum):
             case Figure.GRAMS:
                 return sample.carbon_g
 
+    def may_rank(self, quality: Quality | None) -> bool:
+        """Return True if values of a quality may be divided and ranked: seconds may, but modelled joules may not."""
+        return self is Figure.SECONDS or may_rank_energy(quality)
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -54,7 +57,7 @@ class Cell:
     configuration: Key
     machine: Key
     kind: Key
-    ratio: Interval | None  #: ratio to the reference on the same machine; None: a figure is unknown
+    ratio: Ratio | None  #: ratio to the reference on the same machine; None: a figure is unknown or within its noise
     rank: int | None  #: rank on its machine; figures that cannot be distinguished share their best rank
 
 
@@ -65,7 +68,7 @@ class Overall:
     configuration: Key
     kind: Key
     machines: int
-    ratio: Interval  #: geometric mean; its ends are known where several blocks show the spread
+    ratio: Ratio  #: geometric mean; two machines give no interval
     rank: int | None
 
 
@@ -84,39 +87,44 @@ def compare(groups: Sequence[Group], reference: Mapping[str, str], figure: Figur
     Args:
         groups: The groups of samples.
         reference: The levels in which the configuration to divide by differs; empty for no ratios.
-        figure: The figure to compare; None selects net energy, or gross if some net energy is within its noise.
+        figure: The figure to compare; None selects net energy, gross if some net energy is within its noise, or
+            seconds if no energy may be ranked.
     """
     figure = figure or _default_figure(groups)
     placed = [_placed(group) for group in groups]
-    bases = {(_spelt(place[0]), *place[1:]): group for place, group in zip(placed, groups, strict=True)}
-    found = [
-        _replicates(group, bases.get((_spelt(configuration, reference), machine, kind)), figure) if reference else None
-        for (configuration, machine, kind), group in zip(placed, groups, strict=True)
-    ]
-    ranks = _ranks([(_known(g, figure), place[1:]) for g, place in zip(groups, placed, strict=True)])
-    cells = [
-        Cell(group, *place, _with_ends(logs) if logs is not None else None, rank)
-        for group, place, logs, rank in zip(groups, placed, found, ranks, strict=True)
-    ]
-    over: dict[tuple[Key, Key], list[Logs]] = defaultdict(list)
-    for cell, logs in zip(cells, found, strict=True):
-        if logs is not None and not cell.group.summary.is_doubtful:
-            over[cell.configuration, cell.kind].append(logs)
-    return Comparison(figure, cells, _overall({key: logs for key, logs in over.items() if len(logs) > 1}))
+    places: dict[tuple[Key, Key], dict[Key, Group]] = defaultdict(dict)
+    for group, (configuration, *place) in zip(groups, placed, strict=True):
+        if figure.may_rank(group.summary.quality):
+            places[place[0], place[1]][configuration] = group
+    machines = {place: _Machine(own, figure, reference) for place, own in places.items()}
+    unranked = _Machine({}, figure, reference)
+    cells = []
+    for group, (configuration, machine, kind) in zip(groups, placed, strict=True):
+        own = machines.get((machine, kind), unranked)
+        rank = own.ranks.get(configuration)
+        cells.append(Cell(group, configuration, machine, kind, own.ratio(configuration), rank))
+    return Comparison(figure, cells, _overall(cells, machines) if reference else [])
 
 
 def _default_figure(groups: Sequence[Group]) -> Figure:
+    if not any(g.summary.gross_j is not None and may_rank_energy(g.summary.quality) for g in groups):
+        return Figure.SECONDS
     known = [group.summary.net_j for group in groups if not group.summary.is_doubtful]
     return Figure.NET if known and all(map(stands_out, known)) else Figure.GROSS
 
 
 def _placed(group: Group) -> tuple[Key, Key, Key]:
     """Return configuration, machine and kind of a group."""
-    first = group.samples[0].labels
     apart = (*MACHINE, *KIND)
     configuration = tuple((name, value) for name, value in group.summary.key if name not in apart)
+    return configuration, *place_of(group)
+
+
+def place_of(group: Group) -> tuple[Key, Key]:
+    """Return machine and kind of a group: what keeps figures from being compared."""
+    first = group.samples[0].labels
     machine, kind = (tuple((name, first.get(name)) for name in names) for names in (MACHINE, KIND))
-    return configuration, machine, kind
+    return machine, kind
 
 
 def _spelt(configuration: Key, instead: Mapping[str, str] = MappingProxyType({})) -> tuple[str, ...]:
@@ -124,91 +132,57 @@ def _spelt(configuration: Key, instead: Mapping[str, str] = MappingProxyType({})
     return tuple(instead.get(name, "null" if value is None else str(value)).lower() for name, value in configuration)
 
 
-def _known(group: Group, figure: Figure) -> Interval | None:
-    """Return the figure of a group; None if it may not be ranked."""
-    if group.summary.is_doubtful:
-        return None
-    if figure is Figure.NET:
-        return group.summary.net_j
-    if figure is Figure.GROSS:
-        return group.summary.gross_j
-    values = [value for sample in group.samples if (value := figure.of(sample)) is not None]
-    return mean_interval(values) if values else None
+def block_of(labels: Mapping[str, Scalar]) -> tuple[Scalar, ...]:
+    """Return the block of a trial: a repetition of a sweep on a machine."""
+    return tuple(map(labels.get, ("machine", "sweep", "repetition")))
 
 
-def _replicates(group: Group, base: Group | None, figure: Figure) -> Logs | None:
-    """Return the log ratio of the means, then those of resampled blocks; None if the ratio is unknown.
-
-    Whole blocks are resampled, since a disturbance of an hour affects both sides. Blocks of different sweeps differ.
-    """
-    if base is None:
-        return None
-    import numpy as np  # noqa: PLC0415 - slow to import: needed for ratios only
-
-    if base is group:
-        is_known = any(figure.of(sample) is not None for sample in group.samples)
-        return np.zeros(RESAMPLES + 1) if is_known else None
-    blocks: dict[tuple[Scalar, Scalar], list[float]] = defaultdict(lambda: [0.0, 0, 0.0, 0])
-    for place, samples in ((0, group.samples), (2, base.samples)):
-        for sample in samples:
-            value = figure.of(sample)
-            if value is not None:
-                block = blocks[sample.labels.get("sweep"), sample.labels.get("repetition")]
-                block[place] += value
-                block[place + 1] += 1
-    if not blocks:
-        return None
-    sums = np.array(list(blocks.values()))
-    strata = Counter(sweep for sweep, _ in blocks)
-    rng = np.random.default_rng(SEED)
-    drawn = np.concatenate([rng.multinomial(n, [1 / n] * n, RESAMPLES) for n in strata.values()], axis=1)
-    order = np.argsort([list(strata).index(sweep) for sweep, _ in blocks], kind="stable")
-    totals = np.vstack([sums.sum(axis=0), drawn @ sums[order]])
-    with np.errstate(divide="ignore", invalid="ignore"):  # a resample may lack a side, or hold only zeros
-        logs = np.log(totals[:, 0] / totals[:, 1]) - np.log(totals[:, 2] / totals[:, 3])
-    return logs if np.isfinite(logs[0]) else None
+def blocked_samples(samples: Iterable[tuple[K, Iterable[UnitSample]]], figure: Figure) -> Blocked[K]:
+    """Return the known values of configurations by block."""
+    return ratios.blocked(
+        (key, block_of(sample.labels), value)
+        for key, own in samples
+        for sample in own
+        if (value := figure.of(sample)) is not None
+    )
 
 
-def _with_ends(logs: Logs) -> Interval:
-    """Return the interval of a ratio: percentiles over resamples; no ends with one block or many void ones."""
-    import numpy as np  # noqa: PLC0415
+class _Machine:
+    """The configurations of one kind on one machine. Those whose every trial is flagged have a ratio, but no rank."""
 
-    resampled = logs[1:][np.isfinite(logs[1:])]
-    ratio = float(np.exp(logs[0]))
-    if len(resampled) < CONFIDENCE * RESAMPLES or (np.ptp(resampled) == 0 and logs[0] != 0):
-        return Interval(ratio, None, None)
-    low, high = np.exp(np.percentile(resampled, [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)]))
-    return Interval(ratio, float(low), float(high))
+    def __init__(self, groups: Mapping[Key, Group], figure: Figure, reference: Mapping[str, str]) -> None:
+        self._groups, self._figure, self._reference = groups, figure, reference
+        self._bases = {_spelt(configuration): configuration for configuration in groups}
+        sound = {key: group for key, group in groups.items() if not group.summary.is_doubtful}
+        self.blocked = self._blocked(sound)
+        self.ranks = self.blocked.ranks()
 
+    def _blocked(self, groups: Mapping[Key, Group]) -> Blocked[Key]:
+        return blocked_samples(((key, group.samples) for key, group in groups.items()), self._figure)
 
-def _overall(by_configuration: Mapping[tuple[Key, Key], Sequence[Logs]]) -> list[Overall]:
-    """Draw machines, then blocks of each machine that was drawn, for every resample."""
-    import numpy as np  # noqa: PLC0415
-
-    means = []
-    for logs in by_configuration.values():
-        rng = np.random.default_rng(SEED)
-        machines = rng.integers(0, len(logs), (RESAMPLES, len(logs)))
-        blocks = rng.integers(1, RESAMPLES + 1, machines.shape)
-        resampled = np.stack(logs)[machines, blocks].mean(axis=1)
-        means.append(_with_ends(np.concatenate([[np.mean([of[0] for of in logs])], resampled])))
-    ranks = _ranks([(mean, kind) for mean, (_, kind) in zip(means, by_configuration, strict=True)])
-    found = [
-        Overall(configuration, kind, len(logs), mean, rank)
-        for ((configuration, kind), logs), mean, rank in zip(by_configuration.items(), means, ranks, strict=True)
-    ]
-    return sorted(found, key=lambda one: (str(one.kind), one.ratio.mean))
+    def ratio(self, configuration: Key) -> Ratio | None:
+        """Return the ratio to the reference; a doubtful side says nothing of the spread of others."""
+        base = self._bases.get(_spelt(configuration, self._reference)) if self._reference else None
+        if base is None:
+            return None
+        both = {key: self._groups[key] for key in (configuration, base)}
+        is_sound = not any(group.summary.is_doubtful for group in both.values())
+        return (self.blocked if is_sound else self._blocked(both)).ratio(configuration, base)
 
 
-def _ranks(figures: Sequence[tuple[Interval | None, Hashable]]) -> list[int | None]:
-    """Return ranks: 1 + the figures of the comparison whose intervals lie wholly below; None without an interval."""
-    highs: dict[Hashable, list[float]] = defaultdict(list)
-    for figure, comparison in figures:
-        if figure is not None and figure.high is not None:
-            highs[comparison].append(figure.high)
-    for ends in highs.values():
-        ends.sort()
-    return [
-        None if figure is None or figure.low is None else 1 + bisect_left(highs[comparison], figure.low)
-        for figure, comparison in figures
-    ]
+def _overall(cells: Sequence[Cell], machines: Mapping[tuple[Key, Key], _Machine]) -> list[Overall]:
+    """Return the mean ratios over machines; ranks rest on the ratios of every two configurations on each machine."""
+    over: dict[Key, dict[Key, list[Ratio]]] = defaultdict(lambda: defaultdict(list))
+    for cell in cells:
+        if cell.ratio is not None and not cell.group.summary.is_doubtful:
+            over[cell.kind][cell.configuration].append(cell.ratio)
+    found = []
+    for kind, by_configuration in over.items():
+        several = {key: own for key, own in by_configuration.items() if len(own) > 1}
+        blocks = [own.blocked for (_, other), own in machines.items() if other == kind]
+        pairs = {pair: [r for one in blocks if (r := one.ratio(*pair))] for pair in combinations(several, 2)}
+        ranks = ratios.ranks({pair: ratios.over_machines(own) for pair, own in pairs.items() if own})
+        for key, own in several.items():
+            rank = ranks.get(key, 1) if len(own) >= ratios.MACHINES_NEEDED else None
+            found.append(Overall(key, kind, len(own), ratios.over_machines(own), rank))
+    return sorted(found, key=lambda one: (str(one.kind), one.ratio.log))

@@ -18,11 +18,8 @@ from farm.analysis.quantiles import most_heads, two_sided_t
 from farm.model.energies import COVERAGE_FACTOR
 
 CONFIDENCE = quantiles.CONFIDENCE
-#: A bootstrap needs so many values; fewer have too few different resamples.
-BOOTSTRAP_NEEDS = 4
 #: The interval of a median needs so many values; the ends of fewer enclose the median too seldom.
 MEDIAN_NEEDS = 6
-RESAMPLES = 2000
 
 
 @dataclass(frozen=True, slots=True)

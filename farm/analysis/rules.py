@@ -1,4 +1,4 @@
-"""Rules that views, charts, tests and claims share: when values stand out of their noise or are apart. Pure."""
+"""Rules that views, charts, tests and claims share: when energies may rank, and stand out of their noise. Pure."""
 
 from farm.analysis.intervals import Interval, Median, metered
 from farm.model import CarbonFactor, Quality
@@ -31,22 +31,6 @@ def stands_out(energy: Interval | Median | None) -> bool:
 def net_stands_out(net_j: float | None, net_u_j: float | None) -> bool:
     """Return True if the net energy of one trial stands out of its standard uncertainty."""
     return net_j is not None and stands_out(metered(net_j, net_u_j))
-
-
-def are_apart(less: Interval, more: Interval, trials: int) -> bool | None:
-    """Return whether two values differ clearly, since their intervals do not overlap.
-
-    Args:
-        less: The lesser value.
-        more: The greater value.
-        trials: The number of trials of the side with fewer.
-
-    Returns:
-        None if an interval is unknown, as that of one trial is.
-    """
-    if trials < 2 or less.high is None or more.low is None:
-        return None
-    return less.high < more.low
 
 
 def grams(gross_j: float | None, carbon: CarbonFactor | None) -> float | None:

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 
 from farm.analysis.across import KIND, MACHINE, Cell, Comparison, Figure, compare
 from farm.analysis.aggregate import UnitSample, grouped
-from farm.analysis.intervals import BOOTSTRAP_NEEDS, MEDIAN_NEEDS
+from farm.analysis.intervals import MEDIAN_NEEDS
+from farm.analysis.ratios import MACHINES_NEEDED
+from farm.analysis.rules import may_rank_energy
 from farm.analysis.samples import unit_samples
 from farm.model import SweepData, SweepRecord, distinct
 from farm.model.errors import InputError
@@ -18,7 +20,7 @@ from farm.report.numbers import label, several
 from farm.report.selection import Selected, Selection, check_names, label_names, parse_choice, select
 
 #: Labels that are not factors.
-_IDENTITY = frozenset({*MACHINE, *KIND, "device", "environment", "sweep", "repetition", "job", "trial"})
+_IDENTITY = frozenset({*MACHINE, *KIND, "device", "rating", "environment", "sweep", "repetition", "job", "trial"})
 _FEW = 5  #: fewer machines say little about others
 _WORDS = {Figure.NET: "net J", Figure.GROSS: "gross J", Figure.SECONDS: "seconds", Figure.GRAMS: "gCO2e"}
 
@@ -88,7 +90,7 @@ def _by_machine(found: Across) -> Table:
             s_per_unit=1 / summary.units_per_s if summary.units_per_s else None,
             compared=figure.value,
             rank=cell.rank,
-            ratio=cell.ratio,
+            ratio=cell.ratio.interval if cell.ratio else None,
         )
         doubt = {"net_j_per_unit_median": "!"} if summary.is_doubtful else {}
         tie = _tie(cell.rank, ties[cell.machine, cell.kind, cell.rank])
@@ -119,7 +121,7 @@ def _over_machines(comparison: Comparison) -> Table:
                 ),
                 "machines": one.machines,
                 "compared": comparison.figure.value,
-                "ratio": one.ratio,
+                "ratio": one.ratio.interval,
                 "rank": one.rank,
             },
             _tie(one.rank, ties[one.kind, one.rank]),
@@ -135,17 +137,21 @@ def _tie(rank: int | None, ties: int) -> dict[str, str]:
 
 def _footnotes(found: Across) -> Iterator[str]:
     own = [cell.group.summary for cell in found.cells]
-    figure = _WORDS[found.comparison.figure]
+    figure = found.comparison.figure
     yield (
-        f"rank: 1 + the number of rows on the same machine that take clearly less {figure}: their intervals do not "
-        "overlap; = marks a tie."
+        f"rank: 1 + the number of rows on the same machine that take surely less {_WORDS[figure]}, by the ratio of "
+        "every two rows within their blocks, corrected for their number (Holm, 5%); = marks a tie."
     )
+    if not all(figure.may_rank(summary.quality) for summary in own):
+        yield "Modelled joules have no rank and no ratio, since they follow from load and rated power: --of seconds."
+    elif not all(may_rank_energy(summary.quality) for summary in own):
+        yield notes.SECONDS_DECIDE
     if found.reference:
         yield from _ratio_notes(found)
     if not found.are_medians:
         yield from notes.spread(summary.net_j for summary in own)
     else:
-        yield "Joules are medians over trials; ratios and ranks compare means."
+        yield "Joules are medians over trials; ratios and ranks compare geometric means."
         if any(s.net_median_j and s.net_median_j.low is None for s in own):
             yield f"±? marks a median of fewer than {MEDIAN_NEEDS} trials, which has no interval: raise repetitions."
     yield from notes.reservations(own)
@@ -153,20 +159,33 @@ def _footnotes(found: Across) -> Iterator[str]:
 
 def _ratio_notes(found: Across) -> Iterator[str]:
     wanted = ", ".join(f"{name} {value}" for name, value in found.reference.items())
-    yield f"ratio: to {wanted} on the same machine, with a 95% interval by bootstrap over blocks."
-    blocks = [len({(s.labels["sweep"], s.labels["repetition"]) for s in c.group.samples}) for c in found.cells]
-    if min(blocks) < BOOTSTRAP_NEEDS:
-        yield f"Fewer than {BOOTSTRAP_NEEDS} blocks make the interval of a ratio too narrow: raise repetitions."
-    lacking = several(sum(cell.ratio is None for cell in found.cells), "row")
+    yield (
+        f"ratio: to {wanted} on the same machine, of geometric means, within blocks (repetitions of a sweep), with a "
+        "95% interval by t. The gain of the machine's meter cancels."
+    )
+    ratios = [cell.ratio for cell in found.cells if cell.ratio]
+    if not all(ratio.is_paired for ratio in ratios):
+        yield "Sides without a common block are unpaired: the spread between blocks is in their interval too."
+    if any(ratio.u is None for ratio in ratios):
+        yield "±? marks a ratio without interval: one block, or blocks that never differ, show no spread."
+    lacking = several(len(found.cells) - len(ratios), "row")
     if not lacking.startswith("0 "):
-        yield f"Without a ratio: {lacking}. The reference was not measured there, or its figure is unknown."
+        yield (
+            f"Without a ratio: {lacking}. The reference was not measured there, or a figure is unknown, or within its "
+            "noise: 0 or less in a trial."
+        )
     if not found.comparison.overall:
         machines = several(len({cell.machine for cell in found.cells}), "machine")
         yield f"{machines}: a mean over machines needs two or more that measured the same kind of joules."
         return
-    yield "Over machines: the geometric mean, with a 95% interval by bootstrap over machines, then over blocks."
-    if max(one.machines for one in found.comparison.overall) < _FEW:
-        yield f"Fewer than {_FEW} machines say little about others, and make the interval too narrow."
+    yield (
+        "Over machines: the geometric mean, with a 95% interval by t over machines as a sample (random effects by "
+        "Hartung and Knapp, equal weights)."
+    )
+    if min(one.machines for one in found.comparison.overall) < MACHINES_NEEDED:
+        yield "Two machines are no sample of machines: their mean has no interval and no rank."
+    elif max(one.machines for one in found.comparison.overall) < _FEW:
+        yield f"Fewer than {_FEW} machines say little about others."
 
 
 def view(

@@ -1,6 +1,7 @@
 """`farm compare`: two sweeps, or two selections of one sweep, point by point."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from farm.analysis.statistics.matching import Comparison, Side, compare
 from farm.analysis.statistics.multiplicity import Correction
@@ -44,6 +45,11 @@ def comparison(sweeps: tuple[SweepData, SweepData], selections: tuple[Selection,
     return _document(found, response_name(response, both), caption, notes)
 
 
+#: Whether both sides were measured in the same blocks.
+_HOW = {
+    True: "within blocks (repetitions of a sweep)",
+    False: "by Welch where no repetition of a sweep has both sides",
+}
 #: The column of the overall ratio in a file.
 _RATIO = Column("ratio", form=Form.ESTIMATE)
 
@@ -70,7 +76,7 @@ def _document(found: Comparison, response: str, caption: Sequence[Block], notes:
         *(key(name) if name in shown else Column(name) for name in names),
         Column("mean_a", "A"),
         Column("mean_b", "B"),
-        *PAIR[:-1],
+        *(replace(column, heading="\np") if column.name == "p_adjusted" else column for column in PAIR[:-1]),
         Column(PAIR[-1].name),
     ]
     rows = [
@@ -78,7 +84,7 @@ def _document(found: Comparison, response: str, caption: Sequence[Block], notes:
         for match in found.matches
     ]
     own = [
-        "A, B: geometric means; p: Welch's test of the logarithms.",
+        f"A, B: geometric means; ratios and p: t of the logarithms, {_HOW[found.are_paired]}.",
         *conclusions.corrected(len(found.matches), Correction.HOLM, "95%"),
     ]
     if found.only_a or found.only_b:

@@ -167,7 +167,7 @@ def pair_doubts(found: Iterable[Pair]) -> list[str]:
     )
     if apart:
         why = ", as it must with so few values" if least < FEW else ""
-        doubts.append(f"Mann-Whitney's test disagrees with Welch's for {several(apart, 'pair')}{why}.")
+        doubts.append(f"Mann-Whitney's test disagrees with the t test for {several(apart, 'pair')}{why}.")
     return doubts
 
 

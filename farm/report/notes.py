@@ -6,10 +6,15 @@ from collections.abc import Iterable, Sequence
 from farm.analysis.aggregate import Summary
 from farm.analysis.intervals import Interval
 from farm.model import Flag
+from farm.report.numbers import number
 
 #: Why no energy is ranked, and no saving shown.
 MODELLED = "energy is modelled here"
 SECONDS_DECIDE = "Energy is modelled here, from load and rated power: it ranks nothing, and seconds decide."
+#: Why the least of several is not called so, by whether its lead is clear; None: the lead has no interval.
+UNSURE = {None: "one repetition shows no spread", False: "the difference may be chance"}
+#: A saving that is smaller, or known more closely, is shown with a decimal.
+_SMALL, _NARROW = 0.1, 0.01
 
 
 def spread(figures: Iterable[Interval | None]) -> list[str]:
@@ -54,14 +59,21 @@ def flagged(flags: Counter[Flag]) -> list[str]:
     return [f"Flags: {named}. `farm export` shows which trials have them."]
 
 
-def doubt(is_clear: bool | None, basis: str = "") -> str:
-    """Return the end of a sentence that compares two values.
+def less(ratio: Interval, other: str) -> str:
+    """Return a ratio below 1 in words, with its interval: 23% less (18 to 28%) than batch 1."""
+    low, high = ratio.low, ratio.high
+    decimals = int(1 - ratio.mean < _SMALL or (ratio.half_width or 1.0) < _NARROW)
+    mean, *ends = (f"{(1 - end) * 100:.{decimals}f}" for end in (ratio.mean, high, low) if end is not None)
+    return f"{mean}% less{f' ({ends[0]} to {ends[1]}%)' if ends else ''} than {other}"
 
-    Args:
-        is_clear: whether the intervals are apart; see `are_apart`.
-        basis: the compared quantity, in brackets.
-    """
-    if is_clear:
-        return basis
-    why = "one trial alone gives no interval" if is_clear is None else "the intervals overlap"
-    return f"; cannot tell yet: {why}{basis}. Add repetitions"
+
+def faster(ratio: Interval, other: str) -> str:
+    """Return a ratio of times in words, with its interval: 2.3x (2.2x to 2.4x) batch 1."""
+    low, high = ratio.low, ratio.high
+    ends = "" if not low or not high else f" ({number(1 / high, 3)}x to {number(1 / low, 3)}x)"
+    return f"{number(1 / ratio.mean, 3)}x{ends} {other}"
+
+
+def doubt(is_clear: bool | None) -> str:
+    """Return the end of a sentence that says that one of several is the least; empty if it surely is."""
+    return "" if is_clear else f"; cannot tell yet: {UNSURE[is_clear]}. Add repetitions"

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from farm.analysis.across import block_of
 from farm.analysis.aggregate import UnitSample
+from farm.analysis.ratios import blocked
 from farm.analysis.samples import unit_samples
 from farm.analysis.statistics.libraries import library
 from farm.kinds.serving.simulated.batches import measured_services
@@ -122,17 +124,17 @@ def _measured_answers(sweeps: Sequence[SweepData], trials: Trials) -> list[Answe
     found = []
     for name, group in rules.group_comparable(trials.counted, serving.LOADS):
         rate = group[0].labels.get("rate_per_s")
-        by_policy: dict[Policy, list[Served]] = {}
+        by_policy: dict[Policy, list[tuple[UnitSample, Served]]] = {}
         for sample in group:
             one = served(windows.get(str(sample.labels["trial"]), ()), None if rate is None else float(rate))
             if one is not None and len(one.response_s):
-                by_policy.setdefault(Policy.parse(str(sample.labels["policy"])), []).append(one)
-        rates = [one.rate_per_s for own in by_policy.values() for one in own if one.rate_per_s is not None]
+                by_policy.setdefault(Policy.parse(str(sample.labels["policy"])), []).append((sample, one))
+        rates = [one.rate_per_s for own in by_policy.values() for _, one in own if one.rate_per_s is not None]
         rate_per_s = fmean(rates) if rates else 0.0
-        kept = {p: own for p, own in by_policy.items() if rate_per_s < fmean(one.capacity_per_s for one in own)}
-        mean_s = {policy: [fmean(one.response_s) for one in own] for policy, own in kept.items()}
+        kept = {p: own for p, own in by_policy.items() if rate_per_s < fmean(one.capacity_per_s for _, one in own)}
+        each = [(policy, block_of(s.labels), fmean(one.response_s)) for policy, own in kept.items() for s, one in own]
         of = serving.name_network(str(group[0].labels["model"]), name)
-        found += [Answers(of, rate_per_s, Times.LIVE, mean_s)] if mean_s else []
+        found += [Answers(of, rate_per_s, Times.LIVE, blocked(each))] if each else []
     return found
 
 

@@ -13,10 +13,11 @@ from math import exp, log
 from statistics import fmean
 from typing import Literal
 
-from farm.analysis.across import Figure
-from farm.analysis.aggregate import Key, Summary
+from farm.analysis.across import Figure, blocked_samples
+from farm.analysis.aggregate import Group, Key, Summary
 from farm.analysis.intervals import CONFIDENCE, Interval
-from farm.analysis.rules import are_apart, may_rank_energy, stands_out
+from farm.analysis.ratios import Blocked
+from farm.analysis.rules import may_rank_energy, stands_out
 from farm.model.catalog import NETWORKS, Accuracy, PublishedNetwork
 
 #: Least number of papers for a line with an interval, and for a claim about growth.
@@ -70,6 +71,7 @@ class Timeline:
     lost: Sequence[str]  #: networks whose cost is unknown or within its noise
     trends: Sequence[Trend]  #: empty if there are too few papers, or all are of one year
     front: Sequence[Entry]  #: networks that no other one beats in both accuracy and cost; the least cost first
+    costs: Blocked[Key]  #: the figure of every network and batch size by block
 
     @property
     def compared(self) -> Literal["energy", "seconds"]:
@@ -77,30 +79,35 @@ class Timeline:
         return "seconds" if self.figure is Figure.SECONDS else "energy"
 
     def is_clear(self, entry: Entry) -> bool:
-        """Return True if every other network is less accurate, or costs more with intervals that lie apart."""
-        return not any(
-            other is not entry and _is_as_accurate(other, entry) and not _takes_less(entry, other)
-            for other in self.entries
-        )
+        """Return True if every other network is less accurate, or surely costs more: by ratios within blocks.
+
+        Each ratio has an interval that pays for the comparison with all other networks.
+        """
+        others = [other for other in self.entries if other is not entry]
+        rivals = (self.costs.ratio(entry.best.key, o.best.key) for o in others if _is_as_accurate(o, entry))
+        highs = [None if ratio is None else ratio.among(len(others)).high for ratio in rivals]
+        return all(high is not None and high < 1 for high in highs)
 
 
-def timelines(summaries: Iterable[Summary], accuracy: Accuracy, figure: Figure | None = None) -> list[Timeline]:
+def timelines(groups: Iterable[Group], accuracy: Accuracy, figure: Figure | None = None) -> list[Timeline]:
     """Return a timeline for each place.
 
     Args:
-        summaries: summaries by network, batch size and place.
+        groups: trials by network, batch size and place.
         accuracy: which published accuracy counts.
         figure: energy that is compared; None: net energy, or gross energy if some net energy is within its noise.
     """
-    places: dict[Key, list[Summary]] = defaultdict(list)
-    for summary in summaries:
+    places: dict[Key, list[Group]] = defaultdict(list)
+    for group in groups:
+        summary = group.summary
         apart = tuple((name, value) for name, value in summary.key if name not in {"model", "batch_size"})
         kind = (("quality", summary.quality), ("simulated", summary.simulated), ("imported", summary.imported))
-        places[tuple((dict(apart) | dict(kind)).items())].append(summary)
+        places[tuple((dict(apart) | dict(kind)).items())].append(group)
     return [_timeline(place, own, accuracy, figure) for place, own in places.items()]
 
 
-def _timeline(place: Key, own: Sequence[Summary], accuracy: Accuracy, figure: Figure | None) -> Timeline:
+def _timeline(place: Key, groups: Sequence[Group], accuracy: Accuracy, figure: Figure | None) -> Timeline:
+    own = [group.summary for group in groups]
     if not all(may_rank_energy(s.quality) for s in own):
         figure = Figure.SECONDS
     figure = figure or (Figure.NET if all(_cost(s, Figure.NET) for s in own) else Figure.GROSS)
@@ -111,7 +118,8 @@ def _timeline(place: Key, own: Sequence[Summary], accuracy: Accuracy, figure: Fi
     entries = sorted((e for e in found.values() if e is not None), key=_order)
     lost = [model for model, entry in found.items() if entry is None]
     trends = _trends(entries, "seconds" if figure is Figure.SECONDS else "energy")
-    return Timeline(place, figure, entries, lost, trends, _front(entries))
+    costs = blocked_samples(((group.summary.key, group.samples) for group in groups), figure)
+    return Timeline(place, figure, entries, lost, trends, _front(entries), costs)
 
 
 def _cost(summary: Summary, figure: Figure) -> Interval | None:
@@ -178,7 +186,3 @@ def _is_as_accurate(other: Entry, entry: Entry) -> bool:
     return (
         other.top1_percent is not None and entry.top1_percent is not None and other.top1_percent >= entry.top1_percent
     )
-
-
-def _takes_less(entry: Entry, other: Entry) -> bool | None:
-    return are_apart(entry.cost, other.cost, min(entry.best.trials, other.best.trials))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from farm import kinds
 from farm.analysis.across import Figure
-from farm.analysis.aggregate import summarise
+from farm.analysis.aggregate import grouped
 from farm.analysis.samples import unit_samples
 from farm.kinds.inference.kind import COLUMNS
 from farm.model import Scalar, SweepData
@@ -60,16 +60,16 @@ def view(data: SweepData, selection: Selection, accuracy: Accuracy, figure: Figu
     if not kinds.get(sweep.kind).times_batches:
         raise InputError(f"{sweep.name}: of kind {sweep.kind}: only sweeps of kind inference have an energy per image")
     selected = select(sweep, unit_samples(data), selection, COLUMNS)
-    every = summarise(selected.samples, selected.keys, selection.include_flagged)
+    every = grouped(selected.samples, selected.keys, selection.include_flagged)
     if not every:
         raise InputError(selected.nothing().replace("\n", ": "))
-    counted = [s for s in every if selection.include_flagged or not s.is_doubtful]
+    counted = [group for group in every if selection.include_flagged or not group.summary.is_doubtful]
     if not counted:
         raise InputError(f"{sweep.name}: every trial is flagged: --include-flagged includes them")
     lines = timelines(counted, accuracy, figure)
     if not any(line.entries for line in lines):
         raise InputError(f"{sweep.name}: every energy per image is unknown or within its noise: see `farm results`")
-    left_out = [str(s.labels["model"]) for s in every if s not in counted]
+    left_out = [str(group.summary.labels["model"]) for group in every if group not in counted]
     return Timelines(selected, accuracy, [line for line in lines if line.entries], left_out)
 
 
@@ -199,8 +199,8 @@ def _signed(share: float | None) -> str:
 def _notes(whole: Timelines) -> list[str]:
     entries = [entry for timeline in whole.found for entry in timeline.entries]
     own = [
-        "* on the front: no other network is as accurate for less. ~ on the front so far: the intervals overlap, or "
-        "are unknown.",
+        "* on the front: no other network is as accurate for less. ~ on the front so far: another one as accurate "
+        "may cost no more (ratios within blocks, 95%, for all comparisons at once).",
         *_notes_of_trends(whole),
     ]
     if any(len(entry.sizes) == 1 for entry in entries):

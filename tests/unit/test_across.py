@@ -3,6 +3,7 @@
 from dataclasses import replace
 from math import exp, log, sqrt
 from random import Random
+from statistics import fmean, stdev
 
 import pytest
 
@@ -48,7 +49,7 @@ def ratio_of(comparison: Comparison, batch: int, machine: str) -> Interval | Non
         for c in comparison.cells
         if dict(c.configuration)["batch_size"] == batch and dict(c.machine)["machine"] == machine
     ]
-    return cell.ratio
+    return cell.ratio.interval if cell.ratio else None
 
 
 def test_a_ratio_is_to_the_reference_on_the_same_machine() -> None:
@@ -57,11 +58,11 @@ def test_a_ratio_is_to_the_reference_on_the_same_machine() -> None:
     assert ratio_of(found, 16, "b") == Interval(pytest.approx(0.75), None, None)  # type: ignore[arg-type]
     assert ratio_of(found, 1, "b") == Interval(1.0, 1.0, 1.0)
     (least, reference) = found.overall
-    assert least.ratio.mean == pytest.approx(sqrt(0.5 * 0.75))
-    assert (least.machines, reference.ratio.mean) == (2, 1.0)
+    assert least.ratio.value == pytest.approx(sqrt(0.5 * 0.75))
+    assert (least.machines, reference.ratio.value) == (2, 1.0)
 
 
-def test_blocks_are_resampled_together_so_what_disturbs_both_cancels() -> None:
+def test_what_disturbs_a_block_cancels() -> None:
     found = compared(lab(spread=0.001))
     ratio = ratio_of(found, 16, "a")
     assert ratio is not None
@@ -70,22 +71,46 @@ def test_blocks_are_resampled_together_so_what_disturbs_both_cancels() -> None:
     assert ratio.half_width < 0.005, "a block's own drift is 20 %"
 
 
-def test_the_mean_over_machines_has_an_interval_that_holds_it_and_is_the_same_again() -> None:
-    one, two = compared(lab()), compared(lab())
-    assert one.overall == two.overall
-    (least, _) = one.overall
-    logs = [log(ratio.mean) for m in SPEED if (ratio := ratio_of(one, 16, m))]
-    assert least.ratio.mean == pytest.approx(exp(sum(logs) / 3))
-    assert least.ratio.half_width is not None
-    assert least.ratio.half_width > abs(least.ratio.mean - 0.5)
-    assert (least.rank, one.overall[1].rank) == (1, 2)
+def test_the_mean_over_machines_has_an_interval_by_t_over_machines() -> None:
+    found = compared(lab())
+    (least, reference) = found.overall
+    logs = [log(ratio.mean) for m in SPEED if (ratio := ratio_of(found, 16, m))]
+    ratio = least.ratio.interval
+    assert ratio.mean == pytest.approx(exp(fmean(logs)))
+    assert ratio.high == pytest.approx(exp(fmean(logs) + 4.302653 * stdev(logs) / sqrt(3)))
+    assert (least.rank, reference.rank) == (1, 2)
+    assert reference.ratio.interval == Interval(1.0, 1.0, 1.0)
 
 
-def test_ranks_are_shared_where_intervals_overlap() -> None:
-    same = [on("a", batch, 1 + 0.1 * (block % 3), block) for block in range(6) for batch in (1, 2)]
-    more = [on("a", 4, 5 + 0.1 * (block % 3), block) for block in range(6)]
+def test_two_machines_are_no_sample() -> None:
+    found = compared([one for one in lab() if one.labels["machine"] != "c"])
+    assert [(one.ratio.interval.half_width, one.rank) for one in found.overall] == [(None, None)] * 2
+
+
+def test_ranks_are_shared_where_figures_may_be_equal() -> None:
+    random = Random(1)
+    same = [on("a", batch, random.gauss(1, 0.1), block) for block in range(6) for batch in (1, 2)]
+    more = [on("a", 4, random.gauss(5, 0.1), block) for block in range(6)]
     ranks = {dict(c.configuration)["batch_size"]: c.rank for c in compared(same + more).cells}
     assert ranks == {1: 1, 2: 1, 4: 3}
+
+
+def test_modelled_joules_have_neither_ratio_nor_rank_and_seconds_decide() -> None:
+    modelled = [
+        on("a", batch, joules, block, quality=Quality.MODELLED, units_per_s=100 / joules + block)
+        for batch, joules in ((1, 2.0), (16, 1.0))
+        for block in range(3)
+    ]
+    assert [(cell.ratio, cell.rank) for cell in compared(modelled, Figure.NET).cells] == [(None, None)] * 2
+    found = compared(modelled, None)
+    assert found.figure is Figure.SECONDS
+    assert [cell.rank for cell in found.cells] == [2, 1]
+
+
+def test_a_value_of_zero_or_less_has_no_ratio() -> None:
+    found = compared([on("a", 1, 2.0), on("a", 16, 1.0), on("a", 4, -1.0)])
+    assert ratio_of(found, 4, "a") is None
+    assert ratio_of(found, 16, "a") is not None
 
 
 def test_joules_of_another_kind_are_never_divided_or_pooled() -> None:
@@ -141,11 +166,3 @@ def test_a_reference_is_spelt_as_in_a_sweep() -> None:
     assert parse_reference("model=alexnet, batch_size=1") == {"model": "alexnet", "batch_size": "1"}
     with pytest.raises(InputError, match="--relative-to"):
         parse_reference("batch_size")
-
-
-def test_a_rank_is_one_more_than_the_intervals_that_lie_wholly_below() -> None:
-    random = Random(3)
-    found = compared([on("a", batch, batch + random.gauss(0, 2) ** 2, n) for batch in range(1, 13) for n in range(4)])
-    ends = [(net.low or 0.0, net.high or 0.0) for cell in found.cells if (net := cell.group.summary.net_j)]
-    assert [cell.rank for cell in found.cells] == [1 + sum(high < low for _, high in ends) for low, _ in ends]
-    assert len({cell.rank for cell in found.cells}) > 2

@@ -24,13 +24,13 @@ MAPPED = Mapped({}, {"batch_size": "batch_size"}, "image", {"domain": "gpu", "qu
 
 @pytest.fixture
 def lab(sqlite_url: str, tmp_path: Path) -> Iterator[Store]:
-    """Two machines and two batch sizes; six trials of each, skewed."""
+    """Two machines and two batch sizes; six trials of each, skewed, and the largest in different blocks."""
     file = tmp_path / "lab.csv"
     rows = [
         f"{batch},{machine},{machine},{joules / batch},{0.5 * joules / batch}"
         for machine in ("lab1", "lab2")
         for batch in (1, 16)
-        for joules in JOULES
+        for joules in (JOULES if batch == 1 else (*JOULES[2:], *JOULES[:2]))
     ]
     file.write_text("\n".join(("batch_size,machine,hardware_class,gross_j,net_j", *rows)), encoding="utf-8")
     with Store.open(sqlite_url, create=True) as store:

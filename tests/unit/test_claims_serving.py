@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from farm.analysis.ratios import blocked
 from farm.load.policy import Policy
 from farm.model import Quality
 from farm.report.notes import MODELLED
@@ -20,8 +21,12 @@ NOTHING = "nothing was served"
 
 
 def answers(mean_s: Mapping[str, float], spread: Sequence[float] = SURE, times: Times = Times.LIVE) -> Answers:
-    by_policy = {Policy.parse(name): [value * s for s in spread] for name, value in mean_s.items()}
-    return Answers("alexnet", 16.0, times, by_policy)
+    each = [
+        (Policy.parse(name), block, value * spread[(place + block) % len(spread)])
+        for place, (name, value) in enumerate(mean_s.items())
+        for block in range(len(spread))
+    ]
+    return Answers("alexnet", 16.0, times, blocked(each))
 
 
 def judged(claim: str, *each: Answers) -> Finding:
@@ -79,9 +84,12 @@ def test_live_requests_decide_and_simulated_ones_stand_beside() -> None:
 def test_greedy_takes_least(joules: Mapping[str, float], spread: float, verdict: Verdict) -> None:
     random = Random(7)
     samples = [
-        one({"model": "alexnet", "rate_per_s": 16.0, "policy": policy}, value * exp(random.gauss(0, spread)))
+        one(
+            {"model": "alexnet", "rate_per_s": 16.0, "policy": policy, "repetition": n},
+            value * exp(random.gauss(0, spread)),
+        )
         for policy, value in joules.items()
-        for _ in range(5)
+        for n in range(5)
     ]
     assert judge_energy(trials(samples)).verdict is verdict
 
@@ -118,6 +126,6 @@ def test_a_fast_machine_is_asked_for_the_studys_rate_a_slow_one_for_what_it_can_
 
 def test_simulated_policies_agree_with_the_study() -> None:
     own = timed({1: 0.002, 4: 0.003, 16: 0.006})
-    assert [str(policy) for policy in own.mean_s] == ["greedy:16", "fixed:1", "fixed:4", "fixed:16"]
-    assert {len(values) for values in own.mean_s.values()} == {3}
+    assert [str(policy) for policy in own.mean_s.logs] == ["greedy:16", "fixed:1", "fixed:4", "fixed:16"]
+    assert {len(values) for values in own.mean_s.logs.values()} == {3}
     assert [finding.verdict for finding in findings([Source([own], Basis())], NOTHING)] == [AGREES, AGREES]

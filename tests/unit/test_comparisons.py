@@ -137,3 +137,20 @@ def test_machines_of_one_class_count_as_one_unless_one_is_chosen() -> None:
 def test_intervals_are_of_each_point_by_itself_and_that_is_told() -> None:
     by_itself = "p is corrected for 2 pairs (holm); each 95% interval is for its pair alone."
     assert by_itself in notes_of(compared("batch_size=1", "batch_size=16"))
+
+
+def test_what_disturbs_a_block_cancels_on_one_sweep_and_counts_between_two() -> None:
+    noise, days = (0.99, 1.01, 1.005, 0.995), (1.0, 1.5, 0.7, 1.2)
+
+    def side(sweep: str, batch: int, mean_j: float) -> list[Measured]:
+        return [
+            measured(f"{batch}{n}", mean_j * day * noise[(n + batch) % 4], batch=batch, repetition=n, sweep=sweep)
+            for n, day in enumerate(days)
+        ]
+
+    together = compared("batch_size=1", "batch_size=4", found=[*side("a", 1, 1.0), *side("a", 4, 0.9)])
+    assert together.record["overall"]["ratio_high"] < 0.93
+    assert notes_of(together)[0].endswith("within blocks (repetitions of a sweep).")
+    apart = between(side("a", 1, 1.0), side("b", 2, 0.9))
+    assert apart.record["overall"]["ratio_high"] > 1.2
+    assert "Welch" in notes_of(apart)[0]

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farm.analysis.across import Figure
-from farm.analysis.aggregate import Summary
+from farm.analysis.aggregate import Group, grouped
 from farm.analysis.intervals import Interval
 from farm.model import Quality, Scalar
 from farm.model.catalog import MODELS, NETWORKS, Accuracy
 from farm.studies.timeline import Entry, Timeline, timelines
-from tests.summaries import ends, summary
+from tests.summaries import ends, sample, summary
 
 #: One of each of seven papers, 2012 to 2022.
 DECADE = ("alexnet", "vgg11", "resnet18", "densenet121", "shufflenet_v2_x0_5", "vit_b_16", "convnext_base")
@@ -23,16 +23,16 @@ DECADE = ("alexnet", "vgg11", "resnet18", "densenet121", "shufflenet_v2_x0_5", "
 
 def of(
     model: str, net_j: Interval | float | None, batch_size: int = 8, gross_j: float = 9.0, **changes: object
-) -> Summary:
+) -> Group:
     place = {name: value for name, value in changes.items() if name in {"machine", "precision"}}
     rest = {name: value for name, value in changes.items() if name not in place}
     key: dict[str, Scalar] = {"model": model, "batch_size": batch_size, **place}  # type: ignore[dict-item]
     known = ends(net_j, net_j * 0.01) if isinstance(net_j, float) else net_j
-    return summary(key, **{"net_j": known, "gross_j": ends(gross_j, 0.1), **rest})
+    return Group(summary(key, **{"net_j": known, "gross_j": ends(gross_j, 0.1), **rest}), ())
 
 
-def one(*summaries: Summary, figure: Figure | None = None, accuracy: Accuracy = Accuracy.V1) -> Timeline:
-    (found,) = timelines(summaries, accuracy, figure)
+def one(*groups: Group, figure: Figure | None = None, accuracy: Accuracy = Accuracy.V1) -> Timeline:
+    (found,) = timelines(groups, accuracy, figure)
     return found
 
 
@@ -160,12 +160,28 @@ def test_no_other_network_beats_one_of_the_front_and_one_beats_each_of_the_rest(
     assert front == {e.model for e in found.entries if not any(beats(other, e) for other in found.entries)}
 
 
-def test_a_place_on_the_front_is_clear_where_the_intervals_are_apart() -> None:
-    found = one(of("alexnet", ends(1.0, 0.1)), of("resnet18", ends(1.15, 0.1)), of("vit_b_16", ends(9.0, 0.1)))
+def measured(blocks: int = 5, **joules: float) -> Timeline:
+    """Networks in blocks that differ by 20 %; each trial varies by 2 %."""
+    random = Random(3)
+    days = [random.gauss(1, 0.2) for _ in range(blocks)]
+    samples = [
+        sample(
+            labels={"model": model, "batch_size": 8, "machine": "a", "sweep": "s", "repetition": block},
+            net_j=j * day * random.lognormvariate(0, 0.02),
+            net_u_j=None,
+        )
+        for model, j in joules.items()
+        for block, day in enumerate(days)
+    ]
+    return one(*grouped(samples, ("model", "batch_size")), figure=Figure.NET)
+
+
+def test_a_place_on_the_front_is_clear_where_all_as_accurate_surely_cost_more() -> None:
+    found = measured(alexnet=1.0, resnet18=1.01, vit_b_16=9.0)
     assert [(e.model, found.is_clear(e)) for e in found.front] == [
         ("alexnet", False), ("resnet18", True), ("vit_b_16", True),
     ]  # fmt: skip
-    alone = one(of("alexnet", ends(1.0, 0.1)), of("resnet18", ends(2.0)))
-    assert [alone.is_clear(e) for e in alone.front] == [False, True], "one trial has no interval"
-    metered = one(of("alexnet", ends(1.0, 0.1), trials=1), of("resnet18", ends(2.0, 0.1), trials=1))
-    assert [metered.is_clear(e) for e in metered.front] == [False, True], "nor one but of its meter"
+    apart = measured(alexnet=1.0, resnet18=1.15, vit_b_16=9.0)
+    assert all(apart.is_clear(entry) for entry in apart.front), "though their intervals overlap: blocks differ by 20 %"
+    once = measured(1, alexnet=1.0, resnet18=2.0)
+    assert [once.is_clear(entry) for entry in once.front] == [False, True], "one block shows no spread"

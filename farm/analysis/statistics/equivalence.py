@@ -8,9 +8,10 @@ from typing import Literal
 from scipy import stats
 
 from farm.analysis.intervals import CONFIDENCE, Interval
+from farm.analysis.ratios import antilog
 from farm.analysis.statistics.data import Cell, Data, check_cells, check_levels, check_varied, spelt
 from farm.analysis.statistics.multiplicity import Correction, adjusted
-from farm.analysis.statistics.pairs import Pair, antilog, of_logs, pairs
+from farm.analysis.statistics.pairs import Pair, of_logs, pairs
 
 SIGNIFICANCE = 1 - CONFIDENCE
 #: The usual margin: as large as the gain error of a board's power sensor.

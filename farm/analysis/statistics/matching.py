@@ -2,14 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
 from statistics import geometric_mean
 
+from farm.analysis.across import block_of
 from farm.analysis.aggregate import Key
 from farm.analysis.intervals import Interval
+from farm.analysis.ratios import Ratio, blocked
 from farm.analysis.statistics.data import order
-from farm.analysis.statistics.pairs import Pair, corrected, of_logs, overall
+from farm.analysis.statistics.pairs import Pair, corrected, of_logs
 from farm.model import UNKNOWN_HARDWARE, Scalar
 from farm.model.errors import InputError
 
@@ -47,6 +49,7 @@ class Comparison:
     only_b: int
     ratio: Interval  #: geometric mean over the points
     p: float | None
+    are_paired: bool  #: every point has a block that both sides measured
 
     @property
     def differing(self) -> tuple[str, ...]:
@@ -74,8 +77,20 @@ def compare(a: Side, b: Side, chosen: Collection[str] = ()) -> Comparison:
         raise InputError(f"no point is on both sides: {_apart(a, b, keys)}")
     for side, places in ((a, points_a), (b, points_b)):
         _check_single(side, [place for key in shared for place in places[key]], contrast)
-    pairs = corrected({key: of_logs(_logs(a, points_a[key]), _logs(b, points_b[key])) for key in shared})
-    ratio, p = overall(list(pairs.values()))
+    values = blocked(
+        ((name, key), block_of(side.labels[place]), side.values[place])
+        for name, side, points in (("A", a, points_a), ("B", b, points_b))
+        for key in shared
+        for place in points[key]
+    )
+    ratios = {key: ratio for key in shared if (ratio := values.ratio(("B", key), ("A", key))) is not None}
+    pairs = corrected(
+        {
+            key: _with_ratio(of_logs(_logs(a, points_a[key]), _logs(b, points_b[key])), ratio)
+            for key, ratio in ratios.items()
+        }
+    )
+    mean = values.mean_ratio(list(ratios.values()))
     return Comparison(
         matches=tuple(
             Match(key, _mean(a, points_a[key]), _mean(b, points_b[key]), pair) for key, pair in pairs.items()
@@ -83,8 +98,16 @@ def compare(a: Side, b: Side, chosen: Collection[str] = ()) -> Comparison:
         compared={name: (_levels(a, name), _levels(b, name)) for name in contrast},
         only_a=len(points_a) - len(shared),
         only_b=len(points_b) - len(shared),
-        ratio=ratio,
-        p=p,
+        ratio=mean.interval,
+        p=mean.p,
+        are_paired=all(ratio.is_paired for ratio in ratios.values()),
+    )
+
+
+def _with_ratio(pair: Pair, ratio: Ratio) -> Pair:
+    """Return a pair whose ratio and p are those within blocks."""
+    return replace(
+        pair, ratio=ratio.interval, p=ratio.p, p_adjusted=ratio.p, log_u=ratio.u, df=ratio.freedom if ratio.u else None
     )
 
 

@@ -3,15 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from math import exp, isfinite, log, sqrt
+from math import isfinite, log, sqrt
 from statistics import fmean, stdev, variance
-from sys import float_info
 from typing import TypeVar
 
 from scipy import stats
 from scipy.optimize import brentq
 
 from farm.analysis.intervals import CONFIDENCE, Interval
+from farm.analysis.ratios import antilog
 from farm.analysis.statistics.data import Cell, Data, check_levels
 from farm.analysis.statistics.libraries import library
 from farm.analysis.statistics.multiplicity import Correction, adjusted
@@ -151,11 +151,6 @@ def overall(found: Sequence[Pair]) -> tuple[Interval, float | None]:
     u = sqrt(total) / len(found)
     p = 2 * float(stats.t.sf(abs(middle) / u, df))
     return Interval(antilog(middle), antilog(middle - _t(df) * u), antilog(middle + _t(df) * u)), p
-
-
-def antilog(value: float) -> float:
-    """Return exp(x), or the largest float where that overflows."""
-    return exp(min(value, log(float_info.max)))
 
 
 def _t(df: float) -> float:

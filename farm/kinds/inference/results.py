@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from farm.analysis.aggregate import P99_NEEDS, Key, Saving, Summary, best_batch, summarise
-from farm.analysis.rules import may_rank_energy
+from farm.analysis.across import Figure
+from farm.analysis.aggregate import P99_NEEDS, Group, Key, Summary, grouped
+from farm.analysis.best import Saving, best_batches
 from farm.analysis.samples import unit_samples
 from farm.kinds.inference.charts import charts
 from farm.model import SweepData
@@ -12,20 +13,22 @@ from farm.report import notes, summaries
 from farm.report.columns import Columns
 from farm.report.document import Column, Document, Form, Note, Paragraph, Table, findings
 from farm.report.layout import named
-from farm.report.numbers import number, percent
+from farm.report.numbers import number
 from farm.report.selection import Selected, Selection, select
-
-#: Rates that differ by less than this share count as equal: trials of one point differ by as much on a busy machine.
-EQUALLY_FAST = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Summaries of a sweep."""
+    """Trials of a sweep by point."""
 
     selected: Selected
-    summaries: Sequence[Summary]
+    groups: Sequence[Group]
     accuracy: Mapping[str, float]  #: published ImageNet top-1 in %, by model
+
+    @property
+    def summaries(self) -> list[Summary]:
+        """Their summaries."""
+        return [group.summary for group in self.groups]
 
 
 def results(data: SweepData, selection: Selection, columns: Columns) -> Results:
@@ -38,7 +41,7 @@ def results(data: SweepData, selection: Selection, columns: Columns) -> Results:
     factors = dict.fromkeys(name for sample in data.samples for name in sample.factors)
     columns = replace(columns, factors=(*columns.factors, *factors))
     selected = select(data.record, unit_samples(data), chosen, columns)
-    return Results(selected, summarise(selected.samples, selected.keys, chosen.include_flagged), data.accuracy)
+    return Results(selected, grouped(selected.samples, selected.keys, chosen.include_flagged), data.accuracy)
 
 
 def document(found: Results) -> Document:
@@ -52,7 +55,7 @@ def document(found: Results) -> Document:
             table(found.summaries, found.accuracy, found.selected.keys, found.selected.unit),
             *map(Note, footnotes(found.summaries)),
             *charts(found.summaries, found.selected),
-            *findings(sentences(found.summaries, found.selected.unit)),
+            *findings(sentences(found.groups, found.selected.unit)),
         ]
     )
 
@@ -96,46 +99,34 @@ def footnotes(of: Sequence[Summary]) -> list[str]:
     return [*own, *notes.reservations(of)]
 
 
-def sentences(of: Sequence[Summary], unit: str = "image") -> list[str]:
+def sentences(of: Sequence[Group], unit: str = "image") -> list[str]:
     """Return the best batch size for each model, machine and so on: by energy, or by seconds if that is modelled."""
-    groups: dict[Key, list[Summary]] = {}
-    for summary in of:
-        rest = tuple(item for item in summary.key if item[0] != "batch_size")
-        groups.setdefault(rest, []).append(summary)
-    found = (_conclusion(named(dict(rest)) or "all", group, unit) for rest, group in groups.items())
-    return [sentence for sentence in found if sentence is not None]
+    return [_sentence(rest, saving, unit) for rest, saving in best_batches(of)]
 
 
-def _conclusion(who: str, group: Sequence[Summary], unit: str) -> str | None:
-    if not all(may_rank_energy(summary.quality) for summary in group):
-        return _fastest(who, group)
-    saving = best_batch(group)
-    return None if saving is None else _sentence(who, saving, unit)
+def _sentence(rest: Key, saving: Saving, unit: str) -> str:
+    """Return how much less the best batch needs than the smallest one and the next, or that it is not known yet."""
+    best, smallest, rival = (f"batch {s.labels['batch_size']}" for s in (saving.best, saving.reference, saving.next))
+    is_energy = saving.figure is not Figure.SECONDS
+    who = (named(dict(rest)) or "all") + (":" if is_energy else f": {notes.MODELLED};")
+    words = notes.less if is_energy else notes.faster
+    to_smallest, to_rival = words(saving.ratio, smallest), words(saving.lead, rival)
+    superlative = f"needs the least {saving.figure} energy per {unit}" if is_energy else "is the fastest"
+    joules = f", {_joules(saving)}" if is_energy else ""
+    if saving.is_clear:
+        against = [to_rival] if smallest in {best, rival} else [to_smallest, to_rival]
+        return f"{who} {best} {superlative}{joules}, {' and '.join(against)}."
+    doubt = f"{notes.UNSURE[saving.is_clear]}. Add repetitions."
+    shown = f"{'needs' if is_energy else 'is'} {to_rival if best == smallest else to_smallest}{joules}"
+    if best != smallest and saving.ratio.high is not None and saving.ratio.high < 1:
+        return f"{who} {best} {shown}; cannot tell yet whether {rival} is as good: {doubt}"
+    return f"{who} cannot tell yet which batch size {superlative}: {best} {shown}, but {doubt}"
 
 
-def _fastest(who: str, group: Sequence[Summary]) -> str | None:
-    """Return which batch sizes do most work a second, where energy is modelled; None if there are not two of them."""
-    sized = ((s.labels.get("batch_size"), s.units_per_s) for s in group if not s.is_doubtful)
-    rates = {size: rate for size, rate in sized if isinstance(size, int) and rate}
-    if len(rates) < 2:
-        return None
-    most, smallest = max(rates.values()), min(rates)
-    best = [size for size, rate in sorted(rates.items()) if rate >= most * (1 - EQUALLY_FAST)]
-    if len(best) == len(rates):
-        return f"{who}: {notes.MODELLED}; all batch sizes are equally fast, within {percent(EQUALLY_FAST)}."
-    fastest = f"{' and '.join(map(str, best))} {'is' if len(best) == 1 else 'are'} the fastest"
-    times = "" if smallest in best else f", {number(most / rates[smallest], 2)}x batch {smallest}"
-    return f"{who}: {notes.MODELLED}; batch {fastest}{times}."
-
-
-def _sentence(who: str, saving: Saving, unit: str) -> str:
-    best, reference = saving.best.labels["batch_size"], saving.reference.labels["batch_size"]
+def _joules(saving: Saving) -> str:
+    """Return the energy of the best; gross energy, if net is not compared, with the reason."""
+    if saving.figure is Figure.NET:
+        return f"{number(saving.best.net_j.mean if saving.best.net_j else None)} J"
     is_known = saving.best.net_j is not None or saving.reference.net_j is not None
-    why = "within its noise" if is_known else "unknown"
-    basis = "" if saving.is_net else f" (compared on gross energy, because net is {why})"
-    least = "takes the least energy" if saving.is_clear else "has the least mean energy"
-    doubt = notes.doubt(saving.is_clear, basis)
-    if best == reference:
-        return f"{who}: batch {best} {least} per {unit}{doubt}."
-    joules = f"{number(saving.best_j)} J {'net' if saving.is_net else 'gross'} per {unit}"
-    return f"{who}: batch {best} {least}, {joules}, {percent(saving.share)} less than batch {reference}{doubt}."
+    why = f"compared on gross energy, because net is {'within its noise' if is_known else 'unknown'}"
+    return f"{number(saving.best.gross_j.mean if saving.best.gross_j else None)} J ({why})"

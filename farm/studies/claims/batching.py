@@ -4,22 +4,20 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from math import exp, hypot, log
-from statistics import fmean
-
-from scipy.special import stdtrit
 
 from farm.analysis.across import Figure as Energy
-from farm.analysis.aggregate import UnitSample, summarise
-from farm.analysis.intervals import CONFIDENCE, Interval
+from farm.analysis.across import blocked_samples
+from farm.analysis.aggregate import UnitSample, grouped
+from farm.analysis.intervals import Interval
+from farm.analysis.ratios import Blocked, Ratio
 from farm.analysis.statistics.anova import anova
 from farm.analysis.statistics.data import Data
 from farm.analysis.statistics.equivalence import MARGIN
-from farm.analysis.statistics.pairs import Pair, corrected, of_logs
 from farm.model.catalog import NETWORKS, Accuracy
 from farm.model.errors import InputError
 from farm.studies.claims import rules
 from farm.studies.claims.finding import Claim, Figure, Finding, Paper, Scale, Trials, Verdict
+from farm.studies.claims.rules import Compared
 from farm.studies.timeline import ENOUGH_PAPERS, Trend, timelines
 
 PAPER = Paper(
@@ -35,7 +33,7 @@ ENERGY = Claim(
     statement="Batching changes the energy of an image strongly.",
     figures="ResNet-101, 1024 images: 2101 J one by one, 942 J in batches of 8, 55% less; GPU, gross",
     rule="Agrees if most networks have a batch size whose energy is at least 25% above or 20% below that of the "
-    "smallest batch, with its whole 95 % interval (Welch's test of logarithms, Holm), and no network stays within "
+    "smallest batch, with its whole 95 % interval (ratios within blocks, Holm), and no network stays within "
     "these bounds at all sizes. Differs if it is the other way round.",
 )
 INTERACTION = Claim(
@@ -56,8 +54,8 @@ EXCEPTION = Claim(
     id="shufflenet-is-efficient",
     statement="ShuffleNetV2 is the efficient exception.",
     figures="the least energy of the five, though younger and more accurate than AlexNet",
-    rule="Agrees if it takes less energy per image than every other network, each at its best batch (Welch's test of "
-    "logarithms, Holm). Differs if another network takes less.",
+    rule="Agrees if it takes less energy per image than every other network, each at its best batch (ratios within "
+    "blocks, Holm). Differs if another network takes less.",
 )
 EXCEPTIONAL = "shufflenet_v2_x0_5"
 #: Labels that must be equal in trials that are compared.
@@ -65,6 +63,10 @@ PLACE = (
     "machine", "device", "domain", "quality", "simulated", "imported",
     "precision", "weights", "images", "channels_last", "compile", "threads",
 )  # fmt: skip
+
+
+#: A network and a batch size.
+Cell = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +77,21 @@ class Place:
     samples: Sequence[UnitSample]
     energy: Energy  #: energy that is compared
 
-    def logs(self, energy: Energy | None = None) -> dict[str, dict[int, list[float]]]:
-        """Return logarithms of joules per image, by network and batch size, smallest first."""
-        found: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
-        for sample in sorted(self.samples, key=lambda s: (str(s.labels["model"]), _size(s))):
-            value = (energy or self.energy).of(sample)
-            if value is not None and value > 0:
-                found[str(sample.labels["model"])][_size(sample)].append(log(value))
-        return found
+    def energies(self) -> dict[str, Energy]:
+        """Return the energy of each network: its net energy may be clear even if that of others is within its noise."""
+        own: dict[str, list[UnitSample]] = defaultdict(list)
+        for sample in self.samples:
+            own[str(sample.labels["model"])].append(sample)
+        return {model: rules.choose_energy(own[model]) for model in sorted(own)}
 
-    def of(self, model: str) -> "Place":
-        """Return the trials of one network: its net energy may be clear even if that of others is within its noise."""
-        own = [sample for sample in self.samples if sample.labels["model"] == model]
-        return Place(self.name, own, rules.choose_energy(own))
+    def costs(self, energy: Energy) -> Blocked[Cell]:
+        """Return the joules per image by block, of each batch size of the networks with such an energy."""
+        known = {model for model, own in self.energies().items() if energy in {own, Energy.GROSS}}
+        cells: dict[Cell, list[UnitSample]] = defaultdict(list)
+        for sample in self.samples:
+            if sample.labels["model"] in known:
+                cells[str(sample.labels["model"]), _size(sample)].append(sample)
+        return blocked_samples(sorted(cells.items(), key=lambda item: item[0]), energy)
 
     def label(self, what: str) -> str:
         """Return a text with the name of the place behind it, if the place has a name."""
@@ -125,49 +129,45 @@ def _judge_batches(trials: Trials, found: Sequence[Place]) -> Finding:
     """Compare the batch size that differs most with the smallest one, network by network."""
     decided, figures = [], []
     for place in found:
-        for model in place.logs():
-            own = place.of(model)
-            by_size = own.logs()[model]
-            if len(by_size) > 1:
-                verdict, size = _judge_sizes(by_size)
+        costs = {energy: place.costs(energy) for energy in (Energy.NET, Energy.GROSS)}
+        for model, energy in place.energies().items():
+            if pairs := _compare_with_smallest(costs[energy], model):
+                verdict, cell = _judge_sizes(pairs)
                 decided.append(verdict)
-                figures += _net_and_gross(own, model, size, verdict)
+                for shown in (Energy.NET, Energy.GROSS) if energy is Energy.NET else (Energy.GROSS,):
+                    pair, base = _compare_with_smallest(costs[shown], model)[cell], min(_sizes(costs[shown], model))
+                    what = f"{model}: {shown} energy per image, batch {cell[1]} against {base}"
+                    figures.append(pair.figure(place.label(what), verdict if shown is energy else None))
     absent = "no network was measured with two batch sizes"
     return rules.conclude(ENERGY, trials, decided, "network", figures, absent, rules.combine_most)
 
 
-def _compare_with_smallest(by_size: Mapping[int, Sequence[float]]) -> dict[int, Pair]:
-    (_, base), *others = by_size.items()
-    return corrected({size: of_logs(base, logs) for size, logs in others})
+def _sizes(costs: Blocked[Cell], model: str) -> list[int]:
+    return sorted(size for name, size in costs.logs if name == model)
 
 
-def _judge_sizes(by_size: Mapping[int, Sequence[float]]) -> tuple[Verdict, int]:
+def _compare_with_smallest(costs: Blocked[Cell], model: str) -> dict[Cell, Compared]:
+    """Return the ratio of each batch size of one network to its smallest one."""
+    smallest, *others = ((model, size) for size in _sizes(costs, model))
+    return rules.compare(costs, {cell: (cell, smallest) for cell in others})
+
+
+def _judge_sizes(pairs: Mapping[Cell, Compared]) -> tuple[Verdict, Cell]:
     """Return the verdict, and the batch size that supports it best."""
-    pairs = _compare_with_smallest(by_size)
-    verdicts = {size: rules.judge_strength(pair.ratio, pair.p_adjusted) for size, pair in pairs.items()}
-    clear = [size for size, verdict in verdicts.items() if verdict is Verdict.AGREES]
-    shown = max(clear or pairs, key=lambda size: abs(log(pairs[size].ratio.mean)))
+    verdicts = {cell: rules.judge_strength(pair) for cell, pair in pairs.items()}
+    clear = [cell for cell, verdict in verdicts.items() if verdict is Verdict.AGREES]
+    shown = max(clear or pairs, key=lambda cell: abs(pairs[cell].ratio.log))
     if clear:
         return Verdict.AGREES, shown
     return (Verdict.DIFFERS if set(verdicts.values()) == {Verdict.DIFFERS} else Verdict.UNCLEAR), shown
-
-
-def _net_and_gross(place: Place, model: str, size: int, verdict: Verdict) -> list[Figure]:
-    figures = []
-    for energy in (Energy.NET, Energy.GROSS) if place.energy is Energy.NET else (Energy.GROSS,):
-        by_size = place.logs(energy)[model]
-        pair = _compare_with_smallest(by_size)[size]
-        what = place.label(f"{model}: {energy} energy per image, batch {size} against {min(by_size)}")
-        own = verdict if energy is place.energy else None
-        figures.append(rules.pair_figure(what, pair, own))
-    return figures
 
 
 def _judge_interaction(trials: Trials, found: Sequence[Place]) -> Finding:
     """Judge whether the largest common batch size changes the energy of some networks more than that of others."""
     decided, figures, why = [], [], ""
     for place in found:
-        effects, data = _effects(place)
+        costs = place.costs(place.energy)
+        effects, data = _effects(costs)
         if len(effects) < 2:
             continue
         try:
@@ -175,7 +175,7 @@ def _judge_interaction(trials: Trials, found: Sequence[Place]) -> Finding:
         except InputError as error:
             why = rules.lacking_cell(data, ("model", "batch_size")) or str(error)
             continue
-        ratios = [_divide(effects[a], effects[b]) for a, b in combinations(effects, 2)]
+        ratios = [costs.divide(effects[b], effects[a]).interval for a, b in combinations(effects, 2)]
         are_equal = all(rules.is_within(ratio, 1 / (1 + MARGIN), 1 + MARGIN) for ratio in ratios)
         interacts = Verdict.AGREES if rules.is_significant(p) else Verdict.UNCLEAR
         decided.append(Verdict.DIFFERS if are_equal else interacts)
@@ -185,35 +185,32 @@ def _judge_interaction(trials: Trials, found: Sequence[Place]) -> Finding:
         figures += [
             Figure(
                 place.label(f"{model}: {place.energy} energy per image, batch {sizes[-1]} against {sizes[0]}"),
-                pair.ratio,
+                effect.interval,
                 Scale.RATIO,
-                trials=pair.n_a + pair.n_b,
+                trials=2 * effect.blocks,
             )
-            for model, pair in effects.items()
+            for model, effect in effects.items()
         ]
     absent = why or "no two networks were measured with the same two batch sizes"
     return rules.conclude(INTERACTION, trials, decided, "machine", figures, absent)
 
 
-def _effects(place: Place) -> tuple[dict[str, Pair], Data]:
+def _effects(costs: Blocked[Cell]) -> tuple[dict[str, Ratio], Data]:
     """Return the effect of batch size on each network, and the values at the sizes that all these networks have.
 
     Networks with one batch size are left out.
     """
-    logs = {model: by_size for model, by_size in place.logs().items() if len(by_size) > 1}
-    shared = set.intersection(*(set(by_size) for by_size in logs.values())) if logs else set()
+    sizes = {model: set(_sizes(costs, model)) for model, _ in costs.logs}
+    several = {model: own for model, own in sizes.items() if len(own) > 1}
+    shared = set.intersection(*several.values()) if several else set()
     if len(shared) < 2:
         return {}, Data("energy", (), {})
-    rows = [
-        (value, model, size)
-        for model, by_size in logs.items()
-        for size, values in by_size.items()
-        if size in shared
-        for value in values
-    ]
-    values, models, sizes = zip(*rows, strict=True)
-    data = Data("energy", values, {"model": models, "batch_size": sizes}, is_log=True)
-    return {model: of_logs(by_size[min(shared)], by_size[max(shared)]) for model, by_size in logs.items()}, data
+    cells = [(model, size) for model in several for size in sorted(shared)]
+    rows = [(value, model, size) for model, size in cells for value in costs.logs[model, size].values()]
+    values, models, columns = zip(*rows, strict=True)
+    data = Data("energy", values, {"model": models, "batch_size": columns}, is_log=True)
+    ratios = {model: costs.ratio((model, max(shared)), (model, min(shared))) for model in several}
+    return {model: ratio for model, ratio in ratios.items() if ratio is not None}, data
 
 
 def _interaction(data: Data) -> tuple[float | None, float]:
@@ -222,23 +219,12 @@ def _interaction(data: Data) -> tuple[float | None, float]:
     return term.p, term.eta_sq or 0.0
 
 
-def _divide(a: Pair, b: Pair) -> Interval:
-    """Return the ratio of the second effect to the first, with the degrees of freedom of Welch and Satterthwaite."""
-    difference = log(b.ratio.mean) - log(a.ratio.mean)
-    if a.log_u is None or b.log_u is None or a.df is None or b.df is None:
-        return Interval(exp(difference), None, None)
-    u = hypot(a.log_u, b.log_u)
-    df = u**4 / (a.log_u**4 / a.df + b.log_u**4 / b.df) if u else a.df + b.df
-    half = float(stdtrit(df, 0.5 + CONFIDENCE / 2)) * u
-    return Interval(exp(difference), exp(difference - half), exp(difference + half))
-
-
 def _judge_decade(trials: Trials, found: Sequence[Place]) -> Finding:
     """Judge the growth of energy per point of accuracy, with one value for each paper."""
     decided, figures, papers = [], [], []
     for place in found:
-        summaries = summarise(place.samples, ("model", "batch_size"), True)
-        (timeline,) = timelines(summaries, Accuracy.V1, place.energy)
+        groups = grouped(place.samples, ("model", "batch_size"), True)
+        (timeline,) = timelines(groups, Accuracy.V1, place.energy)
         if trends := {trend.of: trend for trend in timeline.trends}:
             per = trends[f"{timeline.compared}_per_accuracy"]
             words = {"rises": Verdict.AGREES, "falls": Verdict.DIFFERS, "unclear": Verdict.UNCLEAR}
@@ -265,16 +251,18 @@ def _judge_exception(trials: Trials, found: Sequence[Place]) -> Finding:
     """Compare ShuffleNetV2 with every other network, each at its best batch size."""
     decided, figures = [], []
     for place in found:
-        best = {model: min(by_size.values(), key=fmean) for model, by_size in place.logs().items()}
-        others = {model: own for model, own in best.items() if model != EXCEPTIONAL}
-        if EXCEPTIONAL not in best or not others:
+        costs = place.costs(place.energy)
+        by_effect = sorted(costs.logs, key=costs.effects.__getitem__, reverse=True)
+        best = {cell[0]: cell for cell in by_effect}  # the last one of each network is its least
+        own = best.pop(EXCEPTIONAL, None)
+        if own is None or not best:
             continue
-        pairs = corrected({model: of_logs(own, best[EXCEPTIONAL]) for model, own in others.items()})
+        pairs = rules.compare(costs, {model: (own, cell) for model, cell in sorted(best.items())})
         verdicts = {model: rules.opposite(rules.judge_more(pair)) for model, pair in pairs.items()}
         decided.append(rules.combine_all(verdicts.values()))
         for model, pair in pairs.items():
             what = f"{EXCEPTIONAL} against {model}: {place.energy} energy per image at the best batch"
-            figures.append(rules.pair_figure(place.label(what), pair, verdicts[model]))
+            figures.append(pair.figure(place.label(what), verdicts[model]))
     absent = "ShuffleNetV2 and another network were not measured"
     finding = rules.conclude(EXCEPTION, trials, decided, "machine", figures, absent)
     top1 = {model: NETWORKS[model].top1_percent.get(Accuracy.V1) for model in (EXCEPTIONAL, "alexnet")}

@@ -4,17 +4,22 @@ Missing data give no verdict, and neither does an interval that leaves both answ
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product
+from typing import TypeVar
 
 from farm.analysis.across import Figure as Energy
 from farm.analysis.aggregate import Key, UnitSample
 from farm.analysis.intervals import CONFIDENCE, Interval
+from farm.analysis.ratios import Blocked, Ratio
 from farm.analysis.rules import net_stands_out
 from farm.analysis.statistics.data import Data, spelt
-from farm.analysis.statistics.pairs import Pair
+from farm.analysis.statistics.multiplicity import adjusted
 from farm.studies.claims.finding import Basis, Claim, Figure, Finding, Scale, Trials, Verdict
 
+K = TypeVar("K", bound=Hashable)
+Name = TypeVar("Name", bound=Hashable)
 SIGNIFICANCE = 1 - CONFIDENCE
 #: A change is strong if it is at least a quarter more or a fifth less.
 STRONG = 1.25
@@ -37,9 +42,30 @@ def choose_energy(samples: Iterable[UnitSample]) -> Energy:
     return Energy.NET if is_net else Energy.GROSS
 
 
-def pair_figure(what: str, pair: Pair, verdict: Verdict | None = None) -> Figure:
-    """Return the ratio of the second member of a pair to the first as a figure."""
-    return Figure(what, pair.ratio, Scale.RATIO, verdict, pair.p_adjusted, pair.n_a + pair.n_b)
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The ratio of two configurations within blocks."""
+
+    ratio: Ratio
+    p: float | None  #: corrected for all ratios of the comparison, by Holm
+    trials: int
+
+    @property
+    def interval(self) -> Interval:
+        """The ratio with its 95 % interval."""
+        return self.ratio.interval
+
+    def figure(self, what: str, verdict: Verdict | None = None) -> Figure:
+        """Return the ratio as a figure."""
+        return Figure(what, self.interval, Scale.RATIO, verdict, self.p, self.trials)
+
+
+def compare(of: Blocked[K], pairs: Mapping[Name, tuple[K, K]]) -> dict[Name, Compared]:
+    """Return the ratio of the first of each pair to the second; pairs of an unknown value are left out."""
+    ratios = {name: ratio for name, pair in pairs.items() if (ratio := of.ratio(*pair)) is not None}
+    p = adjusted([ratio.p for ratio in ratios.values()])
+    counts = {name: sum(len(of.logs[key]) for key in pairs[name]) for name in ratios}
+    return {name: Compared(ratio, own, counts[name]) for (name, ratio), own in zip(ratios.items(), p, strict=True)}
 
 
 def without_verdict(claim: Claim, because: str, basis: Basis) -> Finding:
@@ -57,18 +83,19 @@ def is_within(value: Interval, low: float, high: float) -> bool:
     return value.low is not None and value.high is not None and value.low > low and value.high < high
 
 
-def judge_strength(ratio: Interval, p: float | None) -> Verdict:
+def judge_strength(found: Compared) -> Verdict:
     """Agree if the whole interval of a ratio is at least STRONG in one direction; differ if all of it is less."""
+    ratio = found.interval
     if ratio.low is None or ratio.high is None:
         return Verdict.UNCLEAR
-    if (ratio.high <= 1 / STRONG or ratio.low >= STRONG) and is_significant(p):
+    if (ratio.high <= 1 / STRONG or ratio.low >= STRONG) and is_significant(found.p):
         return Verdict.AGREES
     return Verdict.DIFFERS if is_within(ratio, 1 / STRONG, STRONG) else Verdict.UNCLEAR
 
 
-def judge_more(pair: Pair) -> Verdict:
-    """Agree if the second member is larger, differ if it is smaller, by Welch's test corrected for several tests."""
-    return judge_above(pair.ratio, 1) if is_significant(pair.p_adjusted) else Verdict.UNCLEAR
+def judge_more(found: Compared) -> Verdict:
+    """Agree if the ratio is above 1, differ if it is below, with p corrected for several tests."""
+    return judge_above(found.interval, 1) if is_significant(found.p) else Verdict.UNCLEAR
 
 
 def judge_above(value: Interval, bound: float) -> Verdict:

@@ -1,13 +1,13 @@
 """What "Batching for Green AI" claims of response times, judged by policies under one rate of requests. Pure."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from math import log
 
+from farm.analysis.across import Figure as Energy
+from farm.analysis.across import blocked_samples
+from farm.analysis.ratios import Blocked, blocked
 from farm.analysis.rules import may_rank_energy
-from farm.analysis.statistics.pairs import Pair, corrected, of_logs
 from farm.kinds.serving.simulated.assess import assess
 from farm.kinds.serving.simulated.service import Service
 from farm.load.arrivals import Constant
@@ -16,6 +16,7 @@ from farm.report.notes import MODELLED
 from farm.studies.claims import rules
 from farm.studies.claims.batching import PLACE
 from farm.studies.claims.finding import Basis, Claim, Figure, Finding, Times, Trials, Verdict
+from farm.studies.claims.rules import Compared
 
 #: Requests per second in the study, and requests in one cell of its design.
 STUDY_RATE_PER_S, STUDY_REQUESTS = 16.0, 8192
@@ -54,21 +55,21 @@ LOADS = (*PLACE, "model", "rate_per_s", "arrivals", "preprocess")
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Mean response times of one network under one rate of requests, trial by trial, for each policy."""
+    """Mean response times of one network under one rate of requests, block by block, for each policy."""
 
     of: str  #: the network, and what distinguishes its place from others
     rate_per_s: float
     times: Times
-    mean_s: Mapping[Policy, Sequence[float]]
+    mean_s: Blocked[Policy]  #: all policies of a block serve the same requests
 
-    def pair(self, a: Policy, b: Policy) -> Pair:
-        """Return the ratio of the response time of the second policy to that of the first."""
-        return of_logs(*([log(mean_s) for mean_s in self.mean_s[policy]] for policy in (a, b)))
+    def compare(self, pairs: Iterable[tuple[Policy, Policy]]) -> dict[tuple[Policy, Policy], Compared]:
+        """Return the ratios of the response time of the second policy of each pair to that of the first."""
+        return rules.compare(self.mean_s, {(a, b): (b, a) for a, b in pairs})
 
-    def figure(self, a: Policy, b: Policy, pair: Pair, verdict: Verdict) -> Figure:
+    def figure(self, a: Policy, b: Policy, pair: Compared, verdict: Verdict) -> Figure:
         """Return the comparison of two policies as a figure."""
         what = f"{self.of}: mean response at {self.rate_per_s:.3g}/s, {b} against {a}"
-        return rules.pair_figure(f"{what} ({self.times})", pair, verdict)
+        return pair.figure(f"{what} ({self.times})", verdict)
 
 
 def _choose_fixed(policies: Iterable[Policy]) -> list[Policy]:
@@ -92,11 +93,12 @@ def simulate(service: Service, of: str) -> Answers:
     rate_per_s = min(STUDY_RATE_PER_S, MOST_LOAD * min(capacities))
     policies = [Policy.greedy(service.largest), *(Policy.fixed(size) for size in service.sizes)]
     arrivals = Constant(rate_per_s)
-    mean_s = {
-        policy: [assess(alone, arrivals, policy, STUDY_REQUESTS).response_s["mean"].mean for alone in service.by_trial]
+    mean_s = [
+        (policy, trial, assess(alone, arrivals, policy, STUDY_REQUESTS).response_s["mean"].mean)
         for policy in policies
-    }
-    return Answers(of, rate_per_s, Times.SIMULATED, mean_s)
+        for trial, alone in enumerate(service.by_trial)
+    ]
+    return Answers(of, rate_per_s, Times.SIMULATED, blocked(mean_s))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,21 +144,22 @@ def _judge(claim: Claim, judge: Judge, sources: Sequence[Source], absent: str) -
 
 def _judge_batches(own: Answers) -> tuple[Verdict, list[Figure]] | None:
     """Compare the largest batches with the smallest."""
-    fixed = _choose_fixed(own.mean_s)
+    fixed = _choose_fixed(own.mean_s.logs)
     if len(fixed) < 2:
         return None
     a, *_, b = fixed
-    pair = own.pair(a, b)
-    verdict = rules.judge_strength(pair.ratio, pair.p)
+    (pair,) = own.compare([(a, b)]).values()
+    verdict = rules.judge_strength(pair)
     return verdict, [own.figure(a, b, pair, verdict)]
 
 
 def _judge_policies(own: Answers) -> tuple[Verdict, list[Figure]] | None:
     """Agree if each step takes longer, from greedy to the smallest fixed batch and on to the largest."""
-    greedy, fixed = _choose_greedy(own.mean_s), [policy for policy in _choose_fixed(own.mean_s) if policy.size > 1]
+    policies = own.mean_s.logs
+    greedy, fixed = _choose_greedy(policies), [policy for policy in _choose_fixed(policies) if policy.size > 1]
     if greedy is None or not fixed:
         return None
-    pairs = corrected({(a, b): own.pair(a, b) for a, b in pairwise([greedy, *fixed])})
+    pairs = own.compare(pairwise([greedy, *fixed]))
     verdicts = [rules.judge_more(pair) for pair in pairs.values()]
     steps = [own.figure(a, b, pair, verdict) for ((a, b), pair), verdict in zip(pairs.items(), verdicts, strict=True)]
     return rules.combine_all(verdicts), steps
@@ -167,20 +170,18 @@ def judge_energy(trials: Trials) -> Finding:
     decided, figures = [], []
     metered = [sample for sample in trials.counted if may_rank_energy(sample.quality)]
     for name, group in rules.group_comparable(metered, LOADS):
-        logs: dict[Policy, list[float]] = defaultdict(list)
-        for sample in group:
-            if sample.gross_j is not None and sample.gross_j > 0:
-                logs[Policy.parse(str(sample.labels["policy"]))].append(log(sample.gross_j))
-        greedy, fixed = _choose_greedy(logs), _choose_fixed(logs)
+        served = ((Policy.parse(str(sample.labels["policy"])), [sample]) for sample in group)
+        joules = blocked_samples(served, Energy.GROSS)
+        greedy, fixed = _choose_greedy(joules.logs), _choose_fixed(joules.logs)
         if greedy is None or not fixed:
             continue
-        pairs = corrected({policy: of_logs(logs[policy], logs[greedy]) for policy in fixed})
+        pairs = rules.compare(joules, {policy: (greedy, policy) for policy in fixed})
         verdicts = {policy: rules.opposite(rules.judge_more(pair)) for policy, pair in pairs.items()}
         decided.append(rules.combine_all(verdicts.values()))
         of = name_network(str(group[0].labels["model"]), name)
         for policy, pair in pairs.items():
             what = f"{of}: gross energy per request, {greedy} against {policy} (live)"
-            figures.append(rules.pair_figure(what, pair, verdicts[policy]))
+            figures.append(pair.figure(what, verdicts[policy]))
     absent = "no live requests were served in greedy and in fixed batches"
     absent = MODELLED if not decided and len(metered) < len(trials.counted) else absent
     return rules.conclude(ENERGY, trials, decided, "network", figures, absent, rules.combine_most)

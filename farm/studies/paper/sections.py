@@ -84,7 +84,7 @@ def _methods(material: Material) -> list[Block]:
     methods = dict.fromkeys(kind.method for kind in used if kind.method)
     common = [Paragraph(text) for text in ((words.METHOD, *methods) if used else ())]
     each = [block for study in material.studies for block in _method(study, material)]
-    return [*common, Paragraph(words.UNCERTAINTY), *each]
+    return [*common, Paragraph(words.UNCERTAINTY), Paragraph(words.RATIOS), *each]
 
 
 def _method(study: Studied, material: Material) -> Iterator[Block]:

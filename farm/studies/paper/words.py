@@ -21,6 +21,11 @@ UNCERTAINTY = (
     "wider of Student's t and a BCa bootstrap, with the uncertainty of the meters. A disturbed trial is flagged; it is "
     "left out if other trials measured the same point. A dash marks an unknown value."
 )
+RATIOS = (
+    "Configurations are compared within blocks (repetitions of a sweep on one machine), on logarithms: ratios are of "
+    "geometric means, with 95 % intervals by Student's t and variances moderated over the configurations of the "
+    "machine. Several ratios are corrected by Holm's method; what is called the best of several pays for the selection."
+)
 BASELINES: Mapping[Baseline, str] = {
     Baseline.BARE: "bare: net energy subtracts the power of the idle machine without a trial process",
     Baseline.CONTEXT: "context: net energy subtracts the idle power with the network loaded",

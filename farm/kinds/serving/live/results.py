@@ -192,9 +192,7 @@ def _policy(live: Live) -> str:
 
 def _compare(least: Least, own: str, other: str) -> str:
     """Return a value with that of the next policy, and whether the two surely differ."""
-    return (
-        f"{own}, {percent(least.share)} less than {_policy(least.next)} ({other}){energy_notes.doubt(least.is_clear)}"
-    )
+    return f"{own}, {energy_notes.less(least.lead, _policy(least.next))} ({other}){energy_notes.doubt(least.is_clear)}"
 
 
 _WAIT = Column("wait_s", form=Form.INTERVAL)

@@ -8,9 +8,12 @@ from statistics import fmean
 
 import numpy as np
 
+from farm.analysis.across import Figure, block_of
 from farm.analysis.aggregate import Group, Summary, UnitSample, grouped
+from farm.analysis.best import least
 from farm.analysis.intervals import Interval
-from farm.analysis.rules import are_apart, may_rank_energy, stands_out
+from farm.analysis.ratios import blocked
+from farm.analysis.rules import may_rank_energy, stands_out
 from farm.kinds.serving.figures import Figures, around
 from farm.load.arrivals import PROCESSES, Times
 from farm.load.rates import spelt_per_s
@@ -30,6 +33,7 @@ class Live:
     rate_per_s: float | None  #: requests per second
     wait_s: Interval | None  #: mean time from the moment when a request was due until its batch begins
     late_s: float | None  #: 99th percentile of the delay with which the generator sent a request
+    trials: Sequence[tuple[UnitSample, Served | None]]  #: each trial with its requests
 
     @property
     def is_late(self) -> bool:
@@ -51,16 +55,8 @@ class Least:
     value: Interval
     next: Live
     next_value: Interval
-
-    @property
-    def share(self) -> float:
-        """Return the saving as a share of the next policy's value."""
-        return 1 - self.value.mean / self.next_value.mean
-
-    @property
-    def is_clear(self) -> bool | None:
-        """Return True if the intervals lie apart, None if that is unknown."""
-        return are_apart(self.value, self.next_value, min(self.best.work.trials, self.next.work.trials))
+    lead: Interval  #: ratio of the best to the least of the others; it pays for the selection
+    is_clear: bool | None  #: the best is surely the least; None: its lead has no interval
 
 
 def summarise(
@@ -77,7 +73,8 @@ def _summary(group: Group, requests: Mapping[str, Sequence[Requests]]) -> Live:
     rates = [sample.labels.get("rate_per_s") for sample in group.samples]
     windows = [requests.get(str(sample.labels["trial"]), ()) for sample in group.samples]
     asked = [rate if isinstance(rate, int | float) else None for rate in rates]
-    trials = [trial for own, rate in zip(windows, asked, strict=True) if (trial := served(own, rate)) is not None]
+    every = [served(own, rate) for own, rate in zip(windows, asked, strict=True)]
+    trials = [trial for trial in every if trial is not None]
     known = [trial.rate_per_s for trial in trials if trial.rate_per_s is not None]
     rate_per_s = fmean(known) if known else None
     late_s = np.sort(np.concatenate([trial.late_s for trial in trials])) if trials else None
@@ -87,6 +84,7 @@ def _summary(group: Group, requests: Mapping[str, Sequence[Requests]]) -> Live:
         rate_per_s=rate_per_s,
         wait_s=_mean([trial.wait_s for trial in trials]),
         late_s=None if late_s is None else float(statistic_of(late_s, "p99")),
+        trials=list(zip(group.samples, every, strict=True)),
     )
 
 
@@ -143,7 +141,11 @@ def are_net(lives: Iterable[Live]) -> bool:
 
 def soonest(lives: Iterable[Live]) -> Least | None:
     """Return the policy with the shortest mean response time; None if there are not two to compare."""
-    return _least(lives, lambda live: live.figures.response_s["mean"])
+
+    def mean_s(_: UnitSample, trial: Served | None) -> float | None:
+        return None if trial is None else float(trial.response_s.mean())
+
+    return _least(lives, lambda live: live.figures.response_s["mean"], mean_s)
 
 
 def least_energy(lives: Iterable[Live], is_net: bool) -> Least | None:
@@ -153,13 +155,27 @@ def least_energy(lives: Iterable[Live], is_net: bool) -> Least | None:
         None if an energy is unknown, or there are not two policies to compare.
     """
     metered = [live for live in lives if may_rank_energy(live.work.quality)]
-    return _least(metered, lambda live: live.work.net_j if is_net else live.work.gross_j)
+    figure = Figure.NET if is_net else Figure.GROSS
+    return _least(
+        metered, lambda live: live.work.net_j if is_net else live.work.gross_j, lambda sample, _: figure.of(sample)
+    )
 
 
-def _least(lives: Iterable[Live], of: Callable[[Live], Interval | None]) -> Least | None:
-    each = [(live, of(live)) for live in lives if live.is_comparable]
-    known = [(live, value) for live, value in each if value is not None and value.mean > 0]
-    if len(known) < max(len(each), 2):
+def _least(
+    lives: Iterable[Live],
+    shown: Callable[[Live], Interval | None],
+    of: Callable[[UnitSample, Served | None], float | None],
+) -> Least | None:
+    """Compare policies within blocks, because all policies of a repetition serve the same arrivals."""
+    known = [(live, value) for live in lives if live.is_comparable and (value := shown(live)) is not None]
+    values = blocked(
+        (place, block_of(sample.labels), figure)
+        for place, (live, _) in enumerate(known)
+        for sample, trial in live.trials
+        if (figure := of(sample, trial)) is not None
+    )
+    found = least(values, range(len(known)))
+    if found is None:
         return None
-    (best, value), (rival, rival_value), *_ = sorted(known, key=lambda pair: pair[1].mean)
-    return Least(best, value, rival, rival_value)
+    (best, value), (rival, rival_value) = known[found.best], known[found.next]
+    return Least(best, value, rival, rival_value, found.lead, found.is_clear)

@@ -101,12 +101,14 @@ def answer(found: Recommendation, advice: Advice) -> list[str]:
         sentences.append(_by_trial(advice.by_trial, limits))
     if other := advice.faster:
         times = _times(other.figures, limits)
-        sentences.append(f"{other.policy} is faster, {times}, and may take no more {cost}: the intervals overlap.")
+        sentences.append(
+            f"{other.policy} is faster, {times}, and may take no more {cost}: the difference may be chance."
+        )
     if advice.rivals:
         others = _join(dict.fromkeys(_name(rival.network) for rival in advice.rivals))
         sentences.append(
-            f"Cannot tell yet whether {others} would take more {cost}: the intervals overlap or are unknown. Add "
-            "repetitions."
+            f"Cannot tell yet whether {others} would take more {cost}: the difference may be chance, or has no "
+            "interval. Add repetitions."
         )
     return sentences
 

@@ -5,13 +5,14 @@ Candidates are compared on one machine and device, with joules of one quality. R
 service times that were measured there.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from typing import Self
 
 from farm.analysis.aggregate import Key
 from farm.analysis.intervals import Interval
+from farm.analysis.ratios import blocked
 from farm.analysis.rules import may_rank_energy
 from farm.kinds.serving.figures import Figures
 from farm.kinds.serving.simulated.assess import REQUESTS, assess
@@ -89,6 +90,12 @@ class Candidate:
         return self.gross_j if self.is_ranked_by_energy else self.figures.busy_s or Interval(inf, None, None)
 
     @property
+    def cost_by_block(self) -> Mapping[Hashable, float]:
+        """Return the cost in each repetition of the sweep, for the simulated mix of batches."""
+        rate_per_s = self.capacity_per_s * min(self.figures.load, 1.0)
+        return self.service.costs(self.figures.batches, 1 / rate_per_s if self.is_ranked_by_energy else None)
+
+    @property
     def network(self) -> Key:
         """Return what is chosen besides the policy: model, precision, ..."""
         return self.service.network
@@ -132,7 +139,7 @@ class Advice:
     best: Candidate | None  #: best of all networks
     by_trial: tuple[Figures, ...]  #: figures of the best with the service times of each trial alone
     faster: Candidate | None  #: faster policy of the best network that may cost no more
-    rivals: tuple[Candidate, ...]  #: other networks that may cost no more, because the intervals overlap
+    rivals: tuple[Candidate, ...]  #: other networks that may cost no more
     prices: tuple[Price, ...]
     front: tuple[Candidate, ...]  #: least cost first; each later one is faster or more accurate
     fastest: Candidate  #: candidate that serves most requests per second
@@ -195,7 +202,7 @@ def _advice(
         best=best,
         by_trial=assess_by_trial(best) if best is not None else (),
         faster=_faster(best, own, limits) if best is not None else None,
-        rivals=tuple(c for c in by_network.values() if c and best and c is not best and _may_equal(best, c)),
+        rivals=tuple(_may_equal(best, (c for c in by_network.values() if c and c is not best))) if best else (),
         prices=tuple(_price(own, limits, factor) for factor in FACTORS),
         front=front(own, limits[0].statistic),
         fastest=max(own, key=lambda c: c.capacity_per_s),
@@ -212,17 +219,20 @@ def _nearest(found: Iterable[Candidate], limits: Limits) -> Candidate | None:
     return min(keeping_up, key=lambda pair: pair[0], default=(inf, None))[1]
 
 
-def _may_equal(best: Candidate, other: Candidate) -> bool:
-    """Return True if the intervals overlap or are unknown."""
-    high, low = best.cost.high, other.cost.low
-    return high is None or low is None or low <= high
+def _may_equal(best: Candidate, others: Iterable[Candidate]) -> list[Candidate]:
+    """Return those that may cost no more than the best: by ratios within blocks, for all of them at once."""
+    every = [best, *others]
+    costs = blocked((place, block, cost) for place, c in enumerate(every) for block, cost in c.cost_by_block.items())
+    ratios = {place: costs.ratio(0, place) for place in range(1, len(every))}
+    highs = {place: ratio.among(len(ratios)).high if ratio else None for place, ratio in ratios.items()}
+    return [every[place] for place, high in highs.items() if high is None or high >= 1]
 
 
 def _faster(best: Candidate, own: Iterable[Candidate], limits: Limits) -> Candidate | None:
     """Return the fastest policy of the same network that may cost no more, if it is faster by `WORTHWHILE`."""
-    able = [c for c in own if c.network == best.network and c.meets(limits) and _may_equal(best, c)]
-    fastest = min(able, key=lambda c: c.excess(limits))
-    return fastest if fastest.excess(limits) < best.excess(limits) * (1 - WORTHWHILE) else None
+    wanted = best.excess(limits) * (1 - WORTHWHILE)
+    able = [c for c in own if c.network == best.network and c.meets(limits) and c.excess(limits) < wanted]
+    return min(_may_equal(best, able), key=lambda c: c.excess(limits), default=None)
 
 
 def _price(found: Sequence[Candidate], limits: Limits, factor: float) -> Price:

@@ -1,12 +1,14 @@
 """Time and joules of a network on a device for a batch of each size, from measured batches."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from statistics import fmean
 
 import numpy as np
 
+from farm.analysis.across import block_of
 from farm.analysis.aggregate import Group, Key, UnitSample
 from farm.analysis.intervals import Interval, mean_interval
 from farm.model import Quality, Scalar
@@ -23,6 +25,18 @@ class Batch:
     times_s: tuple[float, ...]  #: sorted times of single batches, at least one
     net_j: Interval | None = None  #: joules of a batch above the idle power with the network loaded
     by_trial_s: tuple[tuple[float, ...], ...] = ()  #: the same times for each trial
+    by_block: Mapping[Hashable, "Cost"] = field(
+        default_factory=dict
+    )  #: what a batch took in each repetition of the sweep
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a batch of one trial took on average."""
+
+    seconds: float
+    net_j: float | None  #: joules above the power of the waiting network
+    idle_w: float | None  #: this power
 
 
 @dataclass(frozen=True)
@@ -89,6 +103,28 @@ class Service:
         alone = (tuple(replace(b, times_s=b.by_trial_s[i], by_trial_s=()) for b in self.batches) for i in range(count))
         return [replace(self, batches=batches) for batches in alone]
 
+    def costs(self, batches: Mapping[int, int], gap_s: float | None) -> dict[Hashable, float]:
+        """Return the cost of a request in each block that measured all of these sizes.
+
+        Args:
+            batches: The number of batches by size.
+            gap_s: The time between requests for gross joules; None for the seconds of the server.
+        """
+        requests = sum(size * count for size, count in batches.items())
+        parts = [
+            (batch.by_block, weight * count / requests, size)
+            for size, count in batches.items()
+            for lower, upper, share in [self._around(size)]
+            for batch, weight in ((lower, 1 - share), (upper, share))
+        ]
+        blocks = set.intersection(*(set(by_block) for by_block, _, _ in parts)) if parts else set()
+        costs = {block: [(weight, _cost(of[block], gap_s, size)) for of, weight, size in parts] for block in blocks}
+        return {
+            block: sum(weight * cost for weight, cost in own if cost is not None)
+            for block, own in costs.items()
+            if all(cost is not None for _, cost in own)
+        }
+
     def is_interpolated(self, size: int) -> bool:
         """Return True if this batch size is between two measured ones."""
         return size > self.sizes[0] and size not in self.sizes
@@ -132,6 +168,13 @@ def weighted(parts: Iterable[tuple[float, Interval | None]]) -> Interval:
     return Interval(mean, mean - half, mean + half)
 
 
+def _cost(of: Cost, gap_s: float | None, size: int) -> float | None:
+    """Return the seconds of a batch, or its joules with the idle power during the gaps of its requests."""
+    if gap_s is None:
+        return of.seconds
+    return None if of.net_j is None or of.idle_w is None else of.net_j + of.idle_w * gap_s * size
+
+
 def _quantiles(ordered: Sequence[float], count: int) -> list[float]:
     """Return `count` values, evenly spread over the ranks."""
     return [ordered[int((rank + 0.5) / count * len(ordered))] for rank in range(count)]
@@ -171,7 +214,14 @@ def _batch(group: Group, idle_w: Mapping[str, float]) -> Batch:
     net = mean_interval([j for _, j in known], us=us, shared_us=shared_us) if known else None
     by_trial_s = tuple(tuple(sorted(sample.latencies_s)) for sample in group.samples if sample.latencies_s)
     times_s = tuple(sorted(value for values_s in by_trial_s for value in values_s))
-    return Batch(size, times_s, weighted([(size, net)]) if net else None, by_trial_s)
+    by_block: dict[Hashable, Cost] = {}
+    for sample in group.samples:
+        if sample.latencies_s:
+            joules = net_per_unit(sample, idle_w)
+            idle = idle_w.get(str(sample.labels["trial"]))
+            cost = Cost(fmean(sample.latencies_s), None if joules is None else size * joules, idle)
+            by_block[block_of(sample.labels)] = cost
+    return Batch(size, times_s, weighted([(size, net)]) if net else None, by_trial_s, by_block)
 
 
 def net_per_unit(sample: UnitSample, idle_w: Mapping[str, float]) -> float | None:
