@@ -13,6 +13,8 @@ MOST_DECIMALS = 6
 TOO_LARGE = 1e7
 #: A half-width below this share of the mean is a rounding error.
 _ROUNDING = 1e-12
+#: A mean has at most so many significant digits beside its interval.
+MOST_DIGITS = 5
 #: The number of characters of an interval in a cell of a table.
 WIDEST = 19
 
@@ -39,6 +41,7 @@ def number(value: float | None, digits: int = DIGITS) -> str:
 def interval(value: Interval | None) -> str:
     """Return mean ± half-width, rounded to two digits of the half-width.
 
+    A very small half-width is rounded up to the last digit of the mean.
     A single trial has no interval: its value is followed by what its meter leaves open, in brackets, or by ±?.
     """
     if value is None or not isfinite(value.mean):
@@ -50,6 +53,8 @@ def interval(value: Interval | None) -> str:
         return number(value.mean)
     before, after = ("", "") if value.low is not None else ("(", ")")
     decimals = _decimals(half, 2)
+    if value.mean and half < abs(value.mean) and decimals > (most := _decimals(value.mean, MOST_DIGITS)):
+        decimals, half = most, max(half, 10.0**-most)
     if decimals <= MOST_DECIMALS and max(abs(value.mean), half) < TOO_LARGE:
         text = f"{_fixed(value.mean, decimals)} {before}± {_fixed(half, decimals)}{after}"
         if len(text) <= WIDEST:

@@ -73,7 +73,7 @@ def enqueue(
         settled=rule.is_fixed and not is_search,
         submitter=settings.submitter,
         is_search=is_search,
-        carbon=sweep.carbon or CarbonSource(),
+        carbon=CarbonSource.model_validate(sweep.carbon.model_dump()) if sweep.carbon else CarbonSource(),
         hold_below_g_per_kwh=hold.below_g_per_kwh if hold else None,
         hold_until=hold.until if hold else None,
     )

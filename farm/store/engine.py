@@ -86,11 +86,15 @@ class Database:
             yield connection
 
     def now(self, plus_s: float = 0.0) -> ColumnElement[datetime]:
-        """Return the time when a statement runs, by the clock of leases: PostgreSQL's, or this machine's on SQLite."""
+        """Return the time that leases follow: the server's on PostgreSQL, this machine's on SQLite."""
         shift = timedelta(seconds=plus_s)
         if self.is_sqlite:
-            return bindparam(None, callable_=lambda: datetime.now(UTC) + shift, type_=UtcDateTime())
+            return literal(datetime.now(UTC) + shift, UtcDateTime())
         return func.now() + literal(shift)
+
+    def now_as_it_runs(self) -> ColumnElement[datetime]:
+        """Return the same time for a statement that is built once: it is read anew whenever the statement runs."""
+        return bindparam(None, callable_=lambda: datetime.now(UTC), type_=UtcDateTime()) if self.is_sqlite else func.now()
 
     def insert(self, table: Table) -> "sqlite.Insert | postgresql.Insert":
         """Build an INSERT that supports ON CONFLICT."""

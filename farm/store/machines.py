@@ -44,7 +44,7 @@ class Machines(Database):
             update(t.machine)
             .where(t.machine.c.id == bindparam("machine"))
             .values(
-                last_seen_at=self.now(),
+                last_seen_at=self.now_as_it_runs(),
                 running_job=bindparam("running_job"),
                 spooled=bindparam("spooled"),
                 rejected=bindparam("rejected"),

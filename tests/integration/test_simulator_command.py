@@ -12,7 +12,7 @@ import pytest
 
 from farm.model.errors import InputError, MeterUnavailable
 from farm.settings import Settings, load_settings
-from tests.acceptance.person import PATIENCE_S, TINY, Done, Person, ended
+from tests.acceptance.person import MEASURE, PATIENCE_S, TINY, Done, Person, ended
 from tests.services import needs_gcc
 from workers.commands import SimulatedBoard
 from workers.meters.nvml import NvmlCounter, use_simulator
@@ -50,7 +50,8 @@ def simulates(person: Person, *arguments: str) -> Done:
 @needs_gcc
 class TestCommand:
     def test_a_sweep_has_the_joules_of_a_simulated_gpu(self, person: Person) -> None:
-        sweep = person.writes("demo", {**TINY, "batch_size": "2"})
+        lasts = MEASURE.replace("window_s: 0.2", "window_s: 1").replace("guard_s: 0.02", "guard_s: 0.25")
+        sweep = person.writes("demo", {**TINY, "batch_size": "2"}, measure=lasts)
         done = simulates(person, "a100", "--", *FARM, "run", sweep)
         assert done.status == 0, done.err
         assert "SIMULATED" in done.out

@@ -104,8 +104,8 @@ def test_ids_are_unique_within_and_between_generations(written: dict[str, Any], 
 
 def test_ids_are_pinned_since_a_change_would_measure_everybodys_sweeps_anew() -> None:
     planned = plan(sweep_of(workload={"model": "alexnet", "batch_size": [1, 4]}, repetitions=1), [])
-    assert planned.sweep_id == "a008db0014b3"
-    assert [job.id for job in planned.jobs] == ["07fdaeb7f29153f3", "b94b90e06c1f9000"]
+    assert planned.sweep_id == "d59d53a20e9d"
+    assert [job.id for job in planned.jobs] == ["723bdf144ba86c68", "b386c68e06f95ea7"]
 
 
 def test_points_are_in_the_order_of_the_file_with_keys_in_a_fixed_order() -> None:

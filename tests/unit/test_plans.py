@@ -32,7 +32,7 @@ def test_a_dry_run_shows_jobs_and_how_long_they_measure() -> None:
     assert lines(sweep, made)[1:4] == [
         "jobs 6 = 2 points x 3 repetitions, shuffled in blocks",
         "target any: 6 jobs",
-        "duration about 6 min 39 s of measuring, shared among the machines",
+        "duration about 4 min 15 s of measuring, shared among the machines",
     ]
     facts = plans.record(sweep, made)
     assert (facts["jobs"], facts["points"], facts["blocks"], facts["targets"]) == (6, 2, 3, {"any": 6})
