@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-simulated test test-all check format bench bench-accuracy bench-analysis bench-overhead bench-queue soak test-faults clean
+.PHONY: help demo demo-simulated test test-all check format bench bench-accuracy bench-intervals bench-analysis bench-overhead bench-queue soak test-faults clean
 
 help: ## say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -48,6 +48,9 @@ bench: $(STAMP) ## print the figures of speed and size, as a table
 
 bench-accuracy: $(STAMP) ## net energy against the truth of a simulated GPU, by method; coverage of the interval
 	$(BIN)/python -m tests.benchmarks.accuracy
+
+bench-intervals: $(STAMP) ## do intervals hold the truth? Synthetic sweeps, ratios, stopping, strategies: minutes
+	$(BIN)/python -m tests.benchmarks.intervals
 
 test-faults: $(STAMP) ## the faults that tests inject, at full length: minutes; ends in a table of recovery times
 	FAULTS_AT_FULL_LENGTH=1 $(BIN)/pytest --numprocesses=4 --dist=worksteal --timeout=900 tests/faults
