@@ -9,7 +9,7 @@ from rich.console import Console, RenderableType
 
 from farm.analysis.aggregate import Summary, UnitSample
 from farm.analysis.intervals import Interval
-from farm.model import Domain, MeasurementRow, Point, Quality, Scalar, TrialRow, WindowKind
+from farm.model import Budget, Domain, MeasurementRow, Point, Quality, Scalar, TrialRow, WindowKind
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 POINT: Point = {
@@ -123,6 +123,9 @@ def measurement_row(**changes: Any) -> MeasurementRow:
         sweep_name="batching",
         machine_id="m1",
         failure=None,
+        net_u_random_j=None,
+        net_u_shared_j=None,
+        budget=Budget(),
     )
     return replace(plain, **changes)
 

@@ -1,15 +1,15 @@
 """Samples of trials, grouped and summed up. The unit of replication is the trial, not the window or the batch."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from statistics import fmean
 
-from farm.analysis.intervals import Interval, Median, mean_interval, median
-from farm.analysis.moderation import Spread
+from farm.analysis.intervals import Interval, Median, median
+from farm.analysis.means import Trials, means
 from farm.analysis.rules import are_apart, grams, stands_out
-from farm.model import Flag, Quality, Scalar, values_of
+from farm.model import OWN_LABELS, Flag, Quality, Scalar, distinct, values_of
 
 #: A claim on a p99 needs so many batches: then an order statistic bounds it with 99 % confidence.
 P99_NEEDS = 459
@@ -105,8 +105,10 @@ def grouped(samples: Iterable[UnitSample], by: Sequence[str], include_flagged: b
         groups[values, sample.quality, sample.simulated, sample.imported].append(sample)
     counted = [_counted(everything, include_flagged) for everything in groups.values()]
     return [
-        Group(_summary(by, everything, group, gross_mean(group), net_mean(group)), group)
-        for everything, group in zip(groups.values(), counted, strict=True)
+        Group(_summary(by, everything, group, gross_j, net_j), group)
+        for everything, group, gross_j, net_j in zip(
+            groups.values(), counted, gross_means(counted), net_means(counted), strict=True
+        )
     ]
 
 
@@ -115,24 +117,34 @@ def _counted(everything: Sequence[UnitSample], include_flagged: bool) -> Sequenc
     return everything if include_flagged or not valid else valid
 
 
-def gross_mean(group: Sequence[UnitSample], spread: Spread | None = None) -> Interval | None:
-    """Return the mean of the known gross energies, which are never negative."""
-    known = [(s.gross_j, s.gross_u_j, s.gross_shared_u_j) for s in group if s.gross_j is not None]
-    mean = _mean(known, spread)
-    return mean.not_negative() if mean else None
+def gross_means(groups: Sequence[Sequence[UnitSample]]) -> list[Interval | None]:
+    """Return the mean gross energy of each group, which is never negative; None where it is unknown."""
+    found = means([_trials(group, [(s.gross_j, s.gross_u_j, s.gross_shared_u_j) for s in group]) for group in groups])
+    return [mean and mean.not_negative() for mean in found]
 
 
-def net_mean(group: Sequence[UnitSample], spread: Spread | None = None) -> Interval | None:
-    """Return the mean of the known net energies."""
-    return _mean([(s.net_j, s.net_u_j, s.net_shared_u_j) for s in group if s.net_j is not None], spread)
+def net_means(groups: Sequence[Sequence[UnitSample]]) -> list[Interval | None]:
+    """Return the mean net energy of each group; None where it is unknown."""
+    return means([_trials(group, [(s.net_j, s.net_u_j, s.net_shared_u_j) for s in group]) for group in groups])
 
 
-def _mean(known: Sequence[tuple[float, float | None, float | None]], spread: Spread | None) -> Interval | None:
-    """Return the mean of values with their standard uncertainties and the shared part of those."""
-    if not known:
+def _trials(group: Sequence[UnitSample], energies: Sequence[tuple[float | None, float | None, float | None]]) -> Trials:
+    """Return the known energies of a group, each with its standard uncertainty and the shared part of it."""
+    known = [energy for energy in energies if energy[0] is not None]
+    values, us, shared_us = (_known(column) for column in zip(*known, strict=True)) if known else ([], [], [])
+    return Trials(values, us, shared_us, _place(group))
+
+
+def _place(group: Sequence[UnitSample]) -> Hashable:
+    """Return where and how the trials of one point were measured; None if they are of several points or all doubtful."""
+    first, *others = (
+        [(n, v) for n, v in own.items() if n not in OWN_LABELS] for own in distinct([s.labels for s in group])
+    )
+    if not any(s.is_valid for s in group) or any(other != first for other in others):
         return None
-    values, us, shared_us = zip(*known, strict=True)
-    return mean_interval(values, us=_known(us), shared_us=_known(shared_us), spread=spread)
+    labels, sample = dict(first), group[0]
+    where = tuple(labels.get(name) for name in ("sweep", "machine", "domain", "unit"))
+    return (*where, sample.quality, sample.simulated, sample.imported)
 
 
 def _known(values: Iterable[float | None]) -> list[float]:

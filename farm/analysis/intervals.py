@@ -7,22 +7,21 @@ not fall. Both are combined by the root of the sum of squares, and their degrees
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import dist, floor, hypot, inf, sqrt
+from math import dist, hypot, inf, sqrt
 from statistics import fmean
 from statistics import median as _median
 
 from farm.analysis.moderation import Spread
-from farm.analysis.quantiles import most_heads, t_quantile
+from farm.analysis import quantiles
+from farm.analysis.quantiles import most_heads, two_sided_t
 from farm.model.energies import COVERAGE_FACTOR
 
-CONFIDENCE = 0.95
+CONFIDENCE = quantiles.CONFIDENCE
 #: A bootstrap needs so many values; fewer have too few different resamples.
 BOOTSTRAP_NEEDS = 4
 #: The interval of a median needs so many values; the ends of fewer enclose the median too seldom.
 MEDIAN_NEEDS = 6
 RESAMPLES = 2000
-#: Fewer degrees of freedom than this are rounded down to whole tenths: few different quantiles are ever computed.
-_MANY = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +32,7 @@ class Interval:
     low: float | None
     high: float | None
     meter: float | None = None  #: half-width of the 95 % interval that the meter alone leaves to a single trial
+    points: int = 0  #: the number of points whose spread the interval rests on; 0: on that of its own trials alone
 
     @property
     def half_width(self) -> float | None:
@@ -109,10 +109,8 @@ def expanded_u(spread: Spread, trials: int, shared_u: float = 0.0) -> float:
     """
     own_u = sqrt(spread.variance / trials)
     u = hypot(own_u, shared_u)
-    part = own_u / u if u else 1.0
-    freedom = spread.freedom / part**4 if part**4 * _MANY > spread.freedom else inf
-    tenths = floor(freedom * 10) / 10 if freedom < _MANY else inf
-    return u * t_quantile(0.5 + CONFIDENCE / 2, tenths)
+    own_part = (own_u / u) ** 4 if u else 1.0
+    return u * two_sided_t(spread.freedom / own_part if own_part else inf)
 
 
 def metered(value: float, uncertainty: float | None) -> Interval:

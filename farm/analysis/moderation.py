@@ -8,13 +8,15 @@ variance lies between the point's own and the common one, the nearer to the comm
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, inf, log
+from math import exp, inf, log, sqrt
 from statistics import fmean, variance
 
-from farm.analysis.quantiles import digamma, trigamma
+from farm.analysis.quantiles import digamma, f_tail, trigamma, two_sided_t
 
 #: Fewer points cannot tell how much their true variances differ.
 POINTS_NEEDED = 8
+#: A variance that chance makes so large less often than this may be the point's own.
+IMPROBABLE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,10 @@ class Spread:
 
 
 def moderated(spreads: Sequence[Spread]) -> list[Spread]:
-    """Return each variance moderated by the others; they are returned unchanged where there are too few of them."""
+    """Return each variance moderated by the others; they are returned unchanged where there are too few of them.
+
+    A point keeps its own where its trials differ improbably much for the others' and its own interval is the wider one.
+    """
     known = [spread for spread in spreads if spread.variance > 0 and spread.freedom > 0]
     if len(known) < POINTS_NEEDED:
         return list(spreads)
@@ -37,10 +42,12 @@ def moderated(spreads: Sequence[Spread]) -> list[Spread]:
 
 def _between(own: Spread, prior: Spread, held: float) -> Spread:
     """Return the variance between a point's own and the prior; its freedom is at most what all points hold."""
-    if prior.freedom == inf:
-        return Spread(prior.variance, held)
     freedom = own.freedom + prior.freedom
-    return Spread((own.variance * own.freedom + prior.variance * prior.freedom) / freedom, min(freedom, held))
+    share = own.freedom / freedom
+    found = Spread(own.variance * share + prior.variance * (1 - share), min(freedom, held))
+    if not own.freedom or f_tail(own.variance / prior.variance, own.freedom, min(prior.freedom, held)) > IMPROBABLE:
+        return found
+    return max(own, found, key=lambda spread: sqrt(spread.variance) * two_sided_t(spread.freedom))
 
 
 def _prior(known: Sequence[Spread]) -> Spread:

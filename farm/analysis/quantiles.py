@@ -2,10 +2,14 @@
 
 from collections.abc import Callable
 from functools import cache
-from math import ceil, erfc, exp, inf, isqrt, lgamma, log, log1p, pi, sqrt
+from math import ceil, erfc, exp, floor, inf, isqrt, lgamma, log, log1p, pi, sqrt
 from statistics import NormalDist
 
+#: The share of intervals that hold the truth.
+CONFIDENCE = 0.95
 _NORMAL = NormalDist()
+#: Fewer degrees of freedom than this are rounded down to whole tenths, so that few different quantiles are computed.
+_MANY = 1000
 #: Newton's method doubles the digits with each step: after a step as small as this, all digits are right.
 _LAST_STEP = 1e-9
 #: The continued fraction of the beta function ends where a further term changes it by less than this share.
@@ -36,6 +40,22 @@ def t_quantile(probability: float, freedom: float) -> float:
         step = (probability - t_probability(t, freedom)) / density
         t += step
     return t
+
+
+def two_sided_t(freedom: float) -> float:
+    """Return how many standard uncertainties lie either side of a mean in its 95 % interval."""
+    return t_quantile(0.5 + CONFIDENCE / 2, max(floor(freedom * 10) / 10, 0.1) if freedom < _MANY else inf)
+
+
+def f_tail(ratio: float, freedom: float, freedom_below: float) -> float:
+    """Return the probability that the ratio of two estimates of one variance is above a value of 0 or more.
+
+    Args:
+        ratio: The value.
+        freedom: The degrees of freedom of the upper estimate.
+        freedom_below: Those of the lower one, by which it is divided.
+    """
+    return _beta(freedom_below / (freedom_below + freedom * ratio), freedom_below / 2, freedom / 2)
 
 
 def t_probability(t: float, freedom: float) -> float:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from farm.analysis.aggregate import UnitSample, net_mean
+from farm.analysis.aggregate import UnitSample, net_means
 from farm.analysis.intervals import Interval
 from farm.model import JobSpec, Point, StoppingRule
 

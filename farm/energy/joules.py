@@ -22,15 +22,27 @@ The board's gain error is in none of these: it cancels in ratios on one board, a
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from math import hypot, inf, sqrt
 from statistics import fmean
 
 from farm.energy import validity
 from farm.energy.curve import Curve, Guards
-from farm.model import Baseline, Domain, Flag, Measurement, MeasureSettings, Reading, Trace, Window, WindowKind
-from farm.model.energies import COVERAGE_FACTOR
+from farm.model import (
+    Baseline,
+    Budget,
+    Component,
+    Domain,
+    Flag,
+    Measurement,
+    MeasureSettings,
+    Reading,
+    Trace,
+    Window,
+    WindowKind,
+)
+from farm.model.energies import COVERAGE_FACTOR, Components
 
 #: Standard uncertainty of a window's duration: both clock stamps are taken beside their events.
 DURATION_U_S = 1e-4
@@ -49,18 +61,25 @@ _IDLE = frozenset({WindowKind.IDLE_BEFORE, WindowKind.CONTEXT_IDLE, WindowKind.I
 
 @dataclass(frozen=True, slots=True)
 class Power:
-    """A mean power and its standard uncertainty."""
+    """A mean power and its standard uncertainties."""
 
     mean_w: float
-    u_w: float
+    u_w: float  #: random: it differs from trial to trial
+    shared_u_w: float = 0.0  #: the same in all trials of the machine
+    wander_u_w: float = 0.0  #: random too: how far the idle power moves until the work
 
 
 @dataclass(frozen=True, slots=True)
 class Energy:
-    """An energy and its standard uncertainty."""
+    """An energy and the components of its standard uncertainty."""
 
     j: float
-    u_j: float
+    budget: Components
+
+    @property
+    def u_j(self) -> float:
+        """The combined standard uncertainty."""
+        return hypot(*self.budget.values())
 
 
 class CounterReset(Exception):
@@ -102,7 +121,7 @@ def window_energy(
     j = curve.at(end) - curve.at(begin)
     duration_s = (end_ns - begin_ns) / 1e9
     if guards is None or outer is None:
-        return Energy(j, abs(j) / duration_s * trace.update_period_s / sqrt(6))
+        return Energy(j, {Component.AGE: abs(j) / duration_s * trace.update_period_s / sqrt(6)})
     polled = sensor or trace
     before, after = (guards.free_from_ns, begin, begin_ns), (end_ns, end_ns, end)
     warm_j = sum(_warm_j(polled, guards.sensor_w, *guard) for guard in (before, after))
@@ -110,7 +129,15 @@ def window_energy(
     age_u_j = guards.idle_w * _age_u_s(trace, (end - begin) / 1e9) if curve.is_counter else 0.0
     unseen = trace.unseen if curve.is_counter else 1.0  # polling places the step within a period, whatever is seen
     step_u_j = (j / duration_s - guards.idle_w) * unseen * trace.update_period_s / sqrt(6)
-    return Energy(j, hypot(age_u_j, step_u_j, _sampling_u_j(polled, begin_ns, end_ns), warm_j / sqrt(12)))
+    return Energy(
+        j,
+        {
+            Component.AGE: age_u_j,
+            Component.STEP: abs(step_u_j),
+            Component.SAMPLING: _sampling_u_j(polled, begin_ns, end_ns),
+            Component.WARM: abs(warm_j) / sqrt(12),
+        },
+    )
 
 
 def _warm_j(sensor: Trace, idle_w: float | None, rest_ns: float, begin_ns: int, end_ns: int) -> float:
@@ -172,7 +199,8 @@ def _idle_energy(trace: Trace, window: Window) -> Energy | None:
     edges = Curve(trace).settled_edges(window.begin_at_ns, window.end_at_ns)
     if energy is None or edges is None:
         return energy
-    return Energy(energy.j, abs(energy.j) / window.duration_s * _age_u_s(trace, (edges[1] - edges[0]) / 1e9))
+    age_u_s = _age_u_s(trace, (edges[1] - edges[0]) / 1e9)
+    return Energy(energy.j, {Component.AGE: abs(energy.j) / window.duration_s * age_u_s})
 
 
 def _standard_error(trace: Trace, begin_ns: int, end_ns: int) -> float:
@@ -221,13 +249,18 @@ def bare_power(before: Power | None, after: Power | None) -> Power | None:
         return None
     mean_w = fmean(p.mean_w for p in known)
     se_w = sqrt(sum(p.u_w**2 for p in known)) / len(known)
-    return Power(mean_w, hypot(se_w, drift(before, after)[0] / sqrt(12)))
+    return Power(mean_w, se_w, max(p.shared_u_w for p in known), drift(before, after)[0] / sqrt(12))
 
 
 def net_energy(gross: Energy, baseline: Power, duration_s: float) -> Energy:
-    """Return gross less baseline, with its combined standard uncertainty."""
-    u_j = sqrt(gross.u_j**2 + (duration_s * baseline.u_w) ** 2 + (baseline.mean_w * DURATION_U_S) ** 2)
-    return Energy(gross.j - baseline.mean_w * duration_s, u_j)
+    """Return gross less baseline, with the uncertainties of both."""
+    own = {
+        Component.IDLE: duration_s * baseline.u_w,
+        Component.WANDER: duration_s * baseline.wander_u_w,
+        Component.IDLE_MODEL: duration_s * baseline.shared_u_w,
+        Component.CLOCK: baseline.mean_w * DURATION_U_S,
+    }
+    return Energy(gross.j - baseline.mean_w * duration_s, {**gross.budget, **own})
 
 
 def measurements(
@@ -287,7 +320,7 @@ def _measure_trace(
     gross = _gross_energy(window, free_ns, trace, sensor, idle, settings.guard_s)
     if gross is None and window.kind == WindowKind.IDLE_BEFORE and before is not None:
         # shared with the trial before: this trial has its power and not its trace
-        gross = Energy(before.mean_w * window.duration_s, before.u_w * window.duration_s)
+        gross = Energy(before.mean_w * window.duration_s, {Component.IDLE: before.u_w * window.duration_s})
     if gross is None:
         return None
     measurement = Measurement(
@@ -301,6 +334,7 @@ def _measure_trace(
         baseline_bare_w=bare.mean_w if bare else None,
         baseline_context_w=context.mean_w if context else None,
         mean_w=gross.j / window.duration_s,
+        budget=Budget(gross=_rounded(gross.budget)),
     )
     if baseline is None:
         return measurement
@@ -312,8 +346,14 @@ def _measure_trace(
             "net_j_low": net.j - COVERAGE_FACTOR * net.u_j,
             "net_j_high": net.j + COVERAGE_FACTOR * net.u_j,
             "flags": _doubts(window.kind, net, before, after),
+            "budget": Budget(gross=_rounded(gross.budget), net=_rounded(net.budget)),
         }
     )
+
+
+def _rounded(budget: Components) -> dict[Component, float]:
+    """Return the components with the digits that an uncertainty can have; there are many rows of them."""
+    return {component: float(f"{u_j:.4g}") for component, u_j in budget.items()}
 
 
 def _gross_energy(
@@ -337,7 +377,7 @@ def _chosen(
         return None
     if kind in (WindowKind.SETUP, WindowKind.CONTEXT_IDLE) or choice == Baseline.BARE:
         return bare
-    return Power(context.mean_w, hypot(context.u_w, moved_w / sqrt(12))) if context else None
+    return replace(context, wander_u_w=moved_w / sqrt(12)) if context else None
 
 
 def _doubts(kind: WindowKind, net: Energy, before: Power | None, after: Power | None) -> tuple[Flag, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pydantic import JsonValue
 
 from farm.model import Domain, Flag, Measurement, Quality, SampleFigures, TrialReport, Window, WindowKind
-from farm.model.energies import Joules, known_sum, own_domain, parts, sum_of, total
+from farm.model.energies import Joules, combined, known_sum, own_domain, parts, sum_of, total
 
 #: The windows whose units make a sample: batches of an inference, images of a training, calls of a layer.
 #: Validation is not part of a sample: it processes other images, and the network learns nothing from them.
@@ -73,15 +73,11 @@ def _sample(
         units=units[0],
         duration_s=known_sum(None if s is None or d is None else s * d for s, d in zip(shares, durations, strict=True)),
         gross_j=joules.gross,
-        gross_u_j=known_sum(
-            None if s is None or m.gross_u_j is None else s * m.gross_u_j
-            for s, own in zip(shares, metered, strict=True)
-            for m in own
-        ),
-        gross_shared_u_j=None if joules.gross is None else 0.0,
+        gross_u_j=combined(joules.gross_budget),
+        gross_shared_u_j=combined(joules.gross_budget, shared=True),
         net_j=joules.net,
         net_u_j=joules.net_u,
-        net_shared_u_j=None if joules.net_u is None else 0.0,
+        net_shared_u_j=combined(joules.net_budget, shared=True),
         idle_w=next((w for m in reversed(every) if (w := _idle_w(m)) is not None), None),
         quality=worst_quality(every) if joules.gross is not None else None,
         flags=tuple(sorted({*flags, *(flag for m in every for flag in m.flags)})),

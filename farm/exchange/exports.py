@@ -1,5 +1,6 @@
 """Exports: measurements as flat records whose first columns are a contract."""
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from enum import StrEnum
@@ -8,6 +9,7 @@ from types import NoneType
 from typing import Any, get_args, get_type_hints
 
 from farm.model import MeasurementRow, Point, Requests, Scalar, SweepRecord, TrialRow
+from farm.model.energies import combined
 from farm.model.errors import InputError
 from farm.report.files import Sheet, common_type
 from farm.store import Store
@@ -86,12 +88,14 @@ def _rows(trial: MeasuredTrial, rows: Sequence[Sequence[Any]], factors: Sequence
         *(getattr(trial, name) for name in IDENTITY), *(point.get(name) for name in factors), trial.repetition,
     )  # fmt: skip
     stamps, last = (trial.simulated, trial.imported), (trial.sweep_name, trial.machine_id, trial.failure)
-    for kind, index, begin_ns, end_ns, started, *figures, flags, gross_u, bare, context, clock in rows:
+    for kind, index, begin_ns, end_ns, started, *figures, flags, gross_u, bare, context, clock, budget in rows:
         span = (None, None, None) if trial.imported else (begin_ns, end_ns, started.isoformat())
         duration_s = (end_ns - begin_ns) / 1e9 or None
         raised = "" if flags == trial.flags == "[]" else _flags(trial.flags, flags)
         own = (*first, kind, index, *span, duration_s, *figures, raised)
-        yield (*own, *stamps, gross_u, bare, context, clock, *last)
+        net = json.loads(budget)["net"]
+        parts = (combined(net, shared=False), combined(net, shared=True), budget)
+        yield (*own, *stamps, gross_u, bare, context, clock, *last, *parts)
 
 
 @cache

@@ -20,11 +20,23 @@ from farm.model.status import (
     WaitCount,
     Waiting,
 )
-from farm.model.trials import Epoch, Failure, Measurement, Reading, Requests, Trace, TraceReport, TrialReport, Window
+from farm.model.trials import (
+    Budget,
+    Epoch,
+    Failure,
+    Measurement,
+    Reading,
+    Requests,
+    Trace,
+    TraceReport,
+    TrialReport,
+    Window,
+)
 from farm.model.words import (
     SEARCH_FACTORS,
     UNKNOWN_HARDWARE,
     Baseline,
+    Component,
     Domain,
     FailureKind,
     Flag,
@@ -45,8 +57,10 @@ __all__ = [
     "UNKNOWN_HARDWARE",
     "Asked",
     "Baseline",
+    "Budget",
     "Check",
     "Claim",
+    "Component",
     "Condition",
     "Domain",
     "Epoch",

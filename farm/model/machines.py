@@ -29,6 +29,11 @@ class Probe(Frozen):
     rapl_update_period_s: float | None = None  #: the time between two values of the CPU packages' energy counters
     notes: tuple[str, ...] = ()  #: why a property is unknown
 
+    @property
+    def counter_steady_when_polled(self) -> bool:
+        """Whether the counter may be polled: the probe read it every 2 ms, and it agreed with power under load."""
+        return self.counter_trusted is True
+
 
 class Machine(Frozen):
     """A machine and its hardware, as its worker registers it."""

@@ -7,8 +7,8 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from farm.model.jobs import Asked
-from farm.model.trials import Epoch, Failure
-from farm.model.words import Domain, FailureKind, Flag, JobState, Point, Quality, Stopped, WindowKind
+from farm.model.trials import Budget, Epoch, Failure
+from farm.model.words import Component, Domain, FailureKind, Flag, JobState, Point, Quality, Stopped, WindowKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,19 @@ class MeasurementRow:
     sweep_name: str
     machine_id: str
     failure: FailureKind | None  #: why the trial failed: then these joules are of a part of its work
+    net_u_random_j: float | None  #: the part of net's standard uncertainty that repetitions reduce
+    net_u_shared_j: float | None  #: the part that all trials of the machine share
+    budget: Budget
+
+    @property
+    def gross_budget(self) -> Mapping[Component, float]:
+        """The components of the standard uncertainty of gross_j, in J; empty where they are unknown."""
+        return self.budget.gross
+
+    @property
+    def net_budget(self) -> Mapping[Component, float]:
+        """The components of the standard uncertainty of net_j, in J; empty where they are unknown."""
+        return self.budget.net
 
 
 @dataclass(frozen=True, slots=True)

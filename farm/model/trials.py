@@ -1,11 +1,12 @@
 """Measurements, from a meter's reading to the report of a trial."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Self
 
 from pydantic import AwareDatetime, Field, JsonValue, model_validator
 
-from farm.model.words import Domain, FailureKind, Flag, Frozen, Quality, Stopped, WindowKind
+from farm.model.words import Component, Domain, FailureKind, Flag, Frozen, Quality, Stopped, WindowKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,13 @@ class Reading:
     temperature_c: float | None = None
     clock_hz: float | None = None
     throttle_reasons: int | None = None  #: NVML's clock event reasons, one bit each
+    #: The value was published within half of this time of `at_ns`, as polling saw it change; None: it is of any age.
+    tick_step_s: float | None = None
+
+    @property
+    def is_tick(self) -> bool:
+        """Whether the value was published at `at_ns`, to within half the polling step: it has no age."""
+        return self.tick_step_s is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,13 @@ class Window(Frozen):
         return (self.end_at_ns - self.begin_at_ns) / 1e9
 
 
+class Budget(Frozen):
+    """The standard uncertainties in J that an energy is made of, by component; empty where they are unknown."""
+
+    gross: dict[Component, float] = Field(default_factory=dict)
+    net: dict[Component, float] = Field(default_factory=dict)
+
+
 class Measurement(Frozen):
     """The gross, baseline and net energy of one window x domain. Without a meter these are null, never 0."""
 
@@ -75,6 +90,17 @@ class Measurement(Frozen):
     temperature_c: float | None = None
     clock_hz: float | None = None
     flags: tuple[Flag, ...] = ()
+    budget: Budget = Budget()
+
+    @property
+    def gross_budget(self) -> Mapping[Component, float]:
+        """The components of the standard uncertainty of gross_j, in J; empty where they are unknown."""
+        return self.budget.gross
+
+    @property
+    def net_budget(self) -> Mapping[Component, float]:
+        """The components of the standard uncertainty of net_j, in J; empty where they are unknown."""
+        return self.budget.net
 
 
 class Epoch(Frozen):

@@ -48,6 +48,38 @@ class Quality(StrEnum):
         return list(Quality).index(self)
 
 
+class Component(StrEnum):
+    """A source of the uncertainty of an energy."""
+
+    AGE = "age"  #: the readings at the two ends of a window are of different age
+    STEP = "step"  #: a sensor places the step of the power at an end of the window within its period
+    SAMPLING = "sampling"  #: a sensor sees part of the time, or at moments
+    BEAT = "beat"  #: batches may run in step with a sensor that sees part of the time
+    WARM = "warm"  #: the guards draw more than the idle for a while after the work
+    IDLE = "idle"  #: the mean power of the idle windows that the baseline rests on
+    WANDER = "wander"  #: the idle power moves between the idle windows and the work
+    STATED = "stated"  #: a file that was imported states an interval, and nothing more
+    CLOCK = "clock"  #: the stamps of a window are taken beside its events
+    SMEAR = "smear"  #: a power reading averages over a longer time than the guards last
+    IDLE_MODEL = "idle_model"  #: the model of the machine's idle power, where no idle is measured beside the trial
+    CLASS = "class"  #: the accuracy that the meter's maker states
+    MODEL = "model"  #: modelled joules: the model itself
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the error is the same in all trials of a machine, so that repetitions do not reduce it."""
+        return self in _SHARED
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether the error is the same in all windows of a trial, and adds up; otherwise its squares do."""
+        return self not in _OF_ONE_WINDOW
+
+
+_SHARED = frozenset({Component.CLOCK, Component.SMEAR, Component.IDLE_MODEL, Component.CLASS, Component.MODEL})
+_OF_ONE_WINDOW = frozenset({Component.AGE, Component.STEP, Component.SAMPLING})
+
+
 class WindowKind(StrEnum):
     """A stretch of monotonic time in which a trial did one thing."""
 
@@ -59,6 +91,7 @@ class WindowKind(StrEnum):
     LATENCY = "latency"
     TRAINING = "training"  #: one epoch, or as many as fill a window
     VALIDATION = "validation"  #: the validation of the networks that these epochs left
+    TAIL = "tail"  #: after the work: the board's power falls back to its rest
     IDLE_AFTER = "idle_after"
 
     @property

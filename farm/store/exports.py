@@ -70,9 +70,10 @@ _MEASURED = (
 MEASUREMENT = (
     *("window_kind", "window_index", "begin_at_ns", "end_at_ns", "started_at_utc", "units", "domain", "quality"),
     *("source", "gross_j", "baseline_w", "net_j", "net_j_low", "net_j_high", "mean_w", "temperature_c", "flags"),
-    *("gross_u_j", "baseline_bare_w", "baseline_context_w", "clock_hz"),
+    *("gross_u_j", "baseline_bare_w", "baseline_context_w", "clock_hz", "budget"),
 )
-_KNOWN = {**t.window.c, **t.measurement.c, "flags": sql_cast(t.measurement.c.flags, Text)}
+_TEXTS = {name: sql_cast(t.measurement.c[name], Text) for name in ("flags", "budget")}
+_KNOWN = {**t.window.c, **t.measurement.c, **_TEXTS}
 _ROWS = (
     select(t.measurement.c.trial_id, *(_KNOWN[name] for name in MEASUREMENT))
     .select_from(t.measurement.join(t.window))

@@ -11,6 +11,7 @@ import farm.store.tables as t
 from farm.energy.samples import WORK
 from farm.model import (
     Asked,
+    Budget,
     Domain,
     Epoch,
     FailedTrial,
@@ -27,6 +28,7 @@ from farm.model import (
     Window,
     WindowKind,
 )
+from farm.model.energies import combined
 from farm.model.errors import InputError
 from farm.store.blobs import REQUEST_TIMES, unpack_channel, unpack_known
 from farm.store.engine import Database
@@ -222,6 +224,7 @@ def _measurement_row(row: Row[*tuple[Any, ...]]) -> MeasurementRow:
     fields = row._asdict()
     flags = {*fields.pop("trial_flags"), *fields.pop("measurement_flags")}
     failure = fields.pop("failure_kind")
+    budget = Budget.model_construct(**row.budget)
     return MeasurementRow(
         **fields
         | {
@@ -231,6 +234,9 @@ def _measurement_row(row: Row[*tuple[Any, ...]]) -> MeasurementRow:
             "quality": Quality(row.quality) if row.quality else None,
             "flags": tuple(Flag(flag) for flag in sorted(flags)),
             "failure": FailureKind(failure) if failure else None,
+            "budget": budget,
+            "net_u_random_j": combined(budget.net, shared=False),
+            "net_u_shared_j": combined(budget.net, shared=True),
         }
         | (_UNSTAMPED if row.imported else {})
     )

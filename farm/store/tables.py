@@ -242,6 +242,7 @@ class Measurement(Row, table=True):
     temperature_c: float | None
     clock_hz: float | None
     flags: list[str] = Field(sa_type=Json)
+    budget: dict[str, Any] = Field(sa_type=Json)  #: by gross and net: standard uncertainties in J, by component
 
 
 class Sample(Row, table=True):

@@ -79,6 +79,7 @@ VIEWS: Mapping[str, Mapping[str, str]] = {
         "clock_hz": "",
         "machine_id": "hash of name and hardware",
         "failure": "how the trial failed: then these joules are of a part of its work",
+        "budget": "standard uncertainties in J, as JSON: gross and net, by component",
     },
     "v_sample": {
         **_IDENTITY,

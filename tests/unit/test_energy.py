@@ -12,7 +12,7 @@ from farm.energy import curve
 from farm.energy import joules as energy
 from farm.energy.curve import Guards
 from farm.energy.joules import CounterReset, Idle, Power
-from farm.model import Baseline, Domain, Flag, MeasureSettings, Quality, Reading, Trace, Window, WindowKind
+from farm.model import Baseline, Component, Domain, Flag, MeasureSettings, Quality, Reading, Trace, Window, WindowKind
 
 S = 1_000_000_000
 SETTINGS = MeasureSettings(
@@ -151,7 +151,7 @@ def test_a_counter_that_fell_invalidates_the_window() -> None:
 
 @given(powers, powers, st.floats(0.1, 100))
 def test_net_uncertainty_grows_with_every_part(gross_u: float, idle_u: float, duration_s: float) -> None:
-    net = energy.net_energy(energy.Energy(500.0, gross_u), Power(20.0, idle_u), duration_s)
+    net = energy.net_energy(energy.Energy(500.0, {Component.AGE: gross_u}), Power(20.0, idle_u), duration_s)
     assert net.j == pytest.approx(500 - 20 * duration_s)
     assert net.u_j >= max(gross_u, idle_u * duration_s)
 
@@ -162,8 +162,8 @@ def test_drift_widens_the_baseline_and_is_flagged_beyond_its_limits() -> None:
     assert steady is not None
     assert moved is not None
     assert moved.mean_w == pytest.approx(105)
-    assert moved.u_w == pytest.approx((0.005 + 100 / 12) ** 0.5)
-    assert moved.u_w > steady.u_w
+    assert moved.u_w == steady.u_w == pytest.approx(0.005**0.5)
+    assert (steady.wander_u_w, moved.wander_u_w) == pytest.approx((0, (100 / 12) ** 0.5))
     assert energy.drift(Power(100, 0), Power(102.9, 0))[0] == pytest.approx(2.9)
     assert not energy.drift(Power(100, 0), Power(102.9, 0))[1]
     assert energy.drift(Power(100, 0), Power(103.1, 0))[1]

@@ -145,7 +145,7 @@ def exported(row: MeasurementRow) -> Mapping[str, Any]:
     names = [name for name in MeasuredTrial._fields if name not in {"factors", "flags"}]
     trial = MeasuredTrial(**{name: getattr(row, name) for name in names}, factors=factors, flags="[]")
     known = {field.name: getattr(row, field.name) for field in fields(row)}
-    known |= {"flags": flags, "window_kind": row.window}
+    known |= {"flags": flags, "window_kind": row.window, "budget": row.budget.model_dump_json()}
     read = [known[name] for name in MEASUREMENT]
     (record,) = exports.measurements([row.factors], [(trial, [read])]).records()
     return record

@@ -2,6 +2,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from itertools import pairwise
 from pathlib import Path
@@ -90,6 +91,49 @@ def test_a_meter_of_the_edges_is_read_on_request_only() -> None:
     assert counter.reads == 2
     assert counter.read_by == [threading.current_thread().name] * 2
     assert threading.current_thread().name in polled.read_by
+
+
+class TickingMeter(ScriptedMeter):
+    """Shows a new value at each of the readings that it is told."""
+
+    def __init__(self, *ticks: int, lost_at: int | None = None) -> None:
+        super().__init__("counter", poll_period_s=None, lost_at=lost_at)
+        self.ticks = ticks
+        self.asked_ns: list[int] = []
+
+    def read(self) -> Mapping[Domain, Reading]:
+        readings = super().read()
+        self.asked_ns.append(readings[Domain.CPU].at_ns)
+        value_j = float(sum(self.reads >= tick for tick in self.ticks))
+        return {domain: replace(reading, energy_j=value_j) for domain, reading in readings.items()}
+
+
+def test_a_counter_that_may_be_polled_is_read_at_its_tick() -> None:
+    counter, plain = TickingMeter(4, 6), ScriptedMeter("plain", poll_period_s=None)
+    with Sampler([counter, plain], PERIOD_S, {"counter": 60.0}) as running:
+        running.read_now()
+        running.read_now()
+    traces = {trace.source: trace.readings for trace in running.traces()}
+    assert [r.energy_j for r in traces["counter"]] == [1.0, 2.0]
+    assert [r.is_tick for r in traces["counter"]] == [True, True]
+    assert [r.is_tick for r in traces["plain"]] == [False, False]
+    first = traces["counter"][0]
+    assert first.tick_step_s is not None
+    step_ns = first.tick_step_s * 1e9
+    assert counter.asked_ns[2] < first.at_ns < counter.asked_ns[2] + step_ns
+    assert first.at_ns == pytest.approx(counter.asked_ns[2] + step_ns / 2, abs=2)
+    assert step_ns >= counter.asked_ns[3] - counter.asked_ns[2]
+
+
+@pytest.mark.parametrize("lost_at", [None, 3])
+def test_a_counter_that_does_not_tick_in_time_leaves_its_last_reading(lost_at: int | None) -> None:
+    counter = TickingMeter(lost_at=lost_at)
+    with Sampler([counter], PERIOD_S, {"counter": 0.05}) as running:
+        running.read_now()
+    (trace,) = running.traces()
+    (reading,) = trace.readings
+    assert (reading.energy_j, reading.is_tick, reading.at_ns) == (0.0, False, counter.asked_ns[-1])
+    assert bool(running.lost) is (lost_at is not None)
 
 
 def test_each_meter_is_polled_no_faster_than_it_allows() -> None:

@@ -1,6 +1,7 @@
 """What trainings reached and took, against sums done by hand."""
 
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -8,7 +9,7 @@ from farm.analysis.aggregate import UnitSample
 from farm.analysis.samples import per_unit
 from farm.kinds.training.runs import Crossing, Run, Spent, runs, summarise
 from farm.model import Domain, Flag, MeasurementRow, Stopped, TrialRow
-from farm.model.energies import Joules
+from farm.model.energies import Joules, combined
 from tests.loaded import samples_of_rows
 from tests.summaries import trial_row
 from tests.trainings import LONG, SHORT, epoch, setup, training, validation
@@ -21,6 +22,23 @@ def loaded_samples(trials: list[TrialRow], rows: list[MeasurementRow]) -> list[U
 
 def near(value: float | None) -> Any:
     return pytest.approx(value)
+
+
+class Near:
+    """Uncertainties whose combination is near a value, whatever their components."""
+
+    def __init__(self, u_j: float) -> None:
+        self.u_j = u_j
+
+    def __eq__(self, budget: object) -> bool:
+        return isinstance(budget, dict) and combined(budget) == near(self.u_j)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def joules(gross_j: Any, net_j: Any, net_u_j: float) -> Joules:
+    budget: Any = Near(net_u_j)
+    return Joules(gross_j, net_j, ANY, budget)
 
 
 #: Two windows: the first holds three epochs, the second one.
@@ -43,9 +61,9 @@ def run(
 
 def test_each_stage_has_joules_of_its_own() -> None:
     found = run()
-    assert found.setup == Spent(Joules(7.0, 5.0, near(0.5)), 2.0)
-    assert found.training == Spent(Joules(130.0, 114.0, near(1.0)), 16.0)
-    assert found.validation == Spent(Joules(11.0, 9.0, near(1.0)), 2.0)
+    assert found.setup == Spent(joules(7.0, 5.0, 0.5), 2.0)
+    assert found.training == Spent(joules(130.0, 114.0, 1.0), 16.0)
+    assert found.validation == Spent(joules(11.0, 9.0, 1.0), 2.0)
 
 
 def test_a_stage_without_joules_keeps_its_seconds() -> None:
@@ -62,7 +80,7 @@ def test_joules_are_those_of_one_domain() -> None:
 
 
 def test_an_epoch_has_joules_only_where_it_fills_a_long_window() -> None:
-    assert run().epoch == Joules(100.0, 88.0, near(0.5))
+    assert run().epoch == joules(100.0, 88.0, 0.5)
     assert run(rows=[training(0, 30.0, LONG), training(1, 100.0, SHORT)]).epoch == Joules()
 
 
@@ -76,13 +94,13 @@ def test_what_a_target_takes_is_interpolated_inside_a_window() -> None:
     """The second of three epochs: 2/3 of the first window's training and validation."""
     (crossing,) = run(0.75).crossings
     assert crossing == Crossing(
-        0.75, 2, Spent(Joules(near(24.0), near(20 + 2 / 3), near(2 / 3)), near(10 / 3)), is_interpolated=True
+        0.75, 2, Spent(joules(near(24.0), near(20 + 2 / 3), 2 / 3), near(10 / 3)), is_interpolated=True
     )
 
 
 def test_what_a_target_takes_is_exact_at_the_end_of_a_window() -> None:
     exact, first = run(0.9, 0.5).crossings
-    assert exact == Crossing(0.9, 4, Spent(Joules(141.0, 123.0, near(2.0)), 18.0), is_interpolated=False)
+    assert exact == Crossing(0.9, 4, Spent(joules(141.0, 123.0, 2.0), 18.0), is_interpolated=False)
     assert (first.epochs, first.spent.joules.gross) == (1, near(12.0))
 
 

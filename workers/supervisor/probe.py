@@ -20,13 +20,13 @@ from workers.meters.nvml import NvmlCounter, NvmlPower
 from workers.meters.rapl import Rapl
 from workers.supervisor.conversation import follow
 from workers.supervisor.evidence import Evidence, Sensor, Span, Unknown, judge, update_period_s, wave_period_s
-from workers.supervisor.sampler import Sampler
+from workers.supervisor.sampler import TICK_STEP_S, Sampler
 from workers.supervisor.stop import Stop
 from workers.supervisor.zygote import Zygote
 from workers.trial import protocol
 
-#: The GPU's meters are read this often.
-POLL_S = 0.002
+#: The GPU's meters are read this often: as a counter at the edge of a window, if the probe trusts it.
+POLL_S = TICK_STEP_S
 #: RAPL publishes every millisecond: it is read this often, for so long.
 RAPL_POLL_S, RAPL_S = 0.0002, 0.3
 #: A load runs this long before it is measured: until clocks, power and a sensor that averages over a second settle.

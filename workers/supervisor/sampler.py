@@ -2,13 +2,16 @@
 
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from farm.model import Domain, Reading, Trace
 from farm.model.errors import MeterLost
 from workers.meters import Meter
+
+#: A counter is read this often until its value changes.
+TICK_STEP_S = 0.002
 
 
 @dataclass(slots=True)
@@ -22,17 +25,34 @@ class _Source:
     def __post_init__(self) -> None:
         self.readings = {domain: [] for domain in sorted(self.meter.domains)}
 
-    def read(self) -> None:
-        """Read once, unless the meter is lost; a meter that stops working is lost from then on."""
-        if self.lost is not None:
-            return
-        try:
-            readings = self.meter.read()
-        except MeterLost as error:
-            self.lost = str(error)
-            return
+    def ask(self) -> Mapping[Domain, Reading]:
+        """Read once and keep nothing; empty once the meter is lost, from the moment at which it stops working."""
+        if self.lost is None:
+            try:
+                return self.meter.read()
+            except MeterLost as error:
+                self.lost = str(error)
+        return {}
+
+    def keep(self, readings: Mapping[Domain, Reading]) -> None:
+        """Add readings to the traces."""
         for domain, reading in readings.items():
             self.readings[domain].append(reading)
+
+    def await_tick(self, within_s: float) -> Mapping[Domain, Reading]:
+        """Read until the value changes, and return that reading, stamped with the change; else the last one."""
+        end_s = time.monotonic() + within_s
+        last = self.ask()
+        while last and time.monotonic() < end_s:
+            time.sleep(TICK_STEP_S)
+            now = self.ask()
+            if not now:
+                break
+            if all(now[domain].energy_j != reading.energy_j for domain, reading in last.items()):
+                read_ns = time.monotonic_ns()
+                return {domain: _as_tick(reading, last[domain].at_ns, read_ns) for domain, reading in now.items()}
+            last = now
+        return last
 
     def traces(self) -> list[Trace]:
         """Return the readings so far, one trace for each domain."""
@@ -41,6 +61,12 @@ class _Source:
             Trace(domain, meter.name, meter.quality, meter.update_period_s, tuple(readings))
             for domain, readings in self.readings.items()
         ]
+
+
+def _as_tick(reading: Reading, unchanged_ns: int, changed_ns: int) -> Reading:
+    """Stamp a reading with the middle of the time in which its value was published."""
+    step_ns = changed_ns - unchanged_ns
+    return replace(reading, at_ns=unchanged_ns + step_ns // 2, tick_step_s=step_ns / 1e9)
 
 
 @dataclass(slots=True)
@@ -61,11 +87,20 @@ class Sampler:
 
     Only `read_now` reads the meters that may be read at the edges of windows alone. A meter that is lost is not read
     any more; its trace up to then is kept.
+
+    Args:
+        meters: the meters, entered.
+        poll_period_s: the shortest time between two readings of one meter by the thread.
+        ticks_within_s: the counters that `read_now` polls until they tick, by name, and the longest wait for that. The
+            thread must not poll these.
     """
 
-    def __init__(self, meters: Sequence[Meter], poll_period_s: float) -> None:
+    def __init__(
+        self, meters: Sequence[Meter], poll_period_s: float, ticks_within_s: Mapping[str, float] | None = None
+    ) -> None:
         self._sources = [_Source(meter) for meter in meters]
         self._poll_period_s = poll_period_s
+        self._ticks_within_s = ticks_within_s or {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="sampler", daemon=True)
@@ -79,10 +114,16 @@ class Sampler:
         self._thread.join()
 
     def read_now(self) -> None:
-        """Read every meter once, from the caller's thread."""
+        """Read every meter once, and then the counters that may be polled at their next tick, from this thread."""
         with self._lock:
             for source in self._sources:
-                source.read()
+                if source.meter.name not in self._ticks_within_s:
+                    source.keep(source.ask())
+        for source in self._sources:
+            if source.meter.name in self._ticks_within_s:
+                readings = source.await_tick(self._ticks_within_s[source.meter.name])
+                with self._lock:
+                    source.keep(readings)
 
     def traces(self) -> tuple[Trace, ...]:
         """Return the readings so far: one trace for each meter and domain, in order of time."""
@@ -107,6 +148,6 @@ class Sampler:
             if self._stop.wait(max(turn.due_s - time.monotonic(), 0.0)):
                 return
             with self._lock:
-                turn.source.read()
+                turn.source.keep(turn.source.ask())
             turn.advance(time.monotonic())
             turns = [t for t in turns if t.source.lost is None]

@@ -22,7 +22,7 @@ from workers.meters.external import Wall
 from workers.supervisor.conversation import Edges, TrialEvents, follow
 from workers.supervisor.cooldown import Rest, cool_down, rest_of
 from workers.supervisor.registration import probe_of
-from workers.supervisor.report import Observed, SharedIdle, add_probe, assemble, lengthen_windows
+from workers.supervisor.report import Observed, SharedIdle, add_probe, assemble, suit_meters, ticks_within_s
 from workers.supervisor.sampler import Sampler
 from workers.supervisor.stop import Stop
 from workers.supervisor.watch import Watch
@@ -92,7 +92,7 @@ class Supervisor:
     def run(self, claim: Claim, stop: Stop) -> TrialReport:
         """Make one attempt at a job; there is a report whatever happens to the trial."""
         begun_s = time.monotonic()
-        measure = lengthen_windows(claim.spec.measure, self.probe)
+        measure = suit_meters(claim.spec.measure, self.probe)
         claim = claim.model_copy(update={"spec": claim.spec.model_copy(update={"measure": measure})})
         seen = self._observe(claim.spec, stop)
         idle = seen.idle()
@@ -113,7 +113,7 @@ class Supervisor:
         with (
             tempfile.TemporaryFile() as log_file,
             closing(Watch(gpu)) as watch,
-            Sampler(meters, spec.measure.poll_period_s) as sampler,
+            Sampler(meters, spec.measure.poll_period_s, ticks_within_s(self.probe)) as sampler,
         ):
             edges = _Edges(sampler, watch)
             shared = self._take_last_idle(spec.measure.idle_s)
@@ -124,7 +124,7 @@ class Supervisor:
                 events = self._lead(spec, self._zygote.spawn(log_file), edges, stop)
             warm: list[str] = []
             after = None
-            if events.failure is None and not stop.wait(SETTLE_S):
+            if events.failure is None and not stop.wait(max(SETTLE_S, spec.measure.guard_s)):
                 warm = self._cool_down(spec, sampler, stop)
                 after = _idle(WindowKind.IDLE_AFTER, spec, edges, stop)
                 _await_late(meters, sampler, stop)

@@ -90,7 +90,7 @@ def _measurement(is_sqlite: bool) -> str:
             m.domain, m.quality, m.source, m.gross_j, m.baseline_w, m.net_j, m.net_j_low, m.net_j_high, m.mean_w,
             m.temperature_c, {_names(is_sqlite, "t.flags", "m.flags")} AS flags, t.simulated, s.imported,
             m.gross_u_j, m.baseline_bare_w, m.baseline_context_w, m.clock_hz, mc.id AS machine_id,
-            t.failure_kind AS failure
+            t.failure_kind AS failure, m.budget
         FROM {_JOINED}
             JOIN "window" w ON w.trial_id = t.id
             JOIN measurement m ON m.trial_id = w.trial_id AND m.window_kind = w.kind AND m.window_index = w."index"
