@@ -11,15 +11,33 @@ from farm.model import Trace
 LONGEST_GAP_S = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Guards:
-    """The settled idle on both sides of a window."""
+#: The reading at the end of a window may be so many lags of the meter away, where an idle follows.
+SETTLED_WITHIN = 6
 
-    length_s: float
-    idle_w: float  #: power of the context idle by the window's own meter
-    sensor_w: float | None = None  #: the same power by the power sensor beside that meter
-    free_from_ns: float = -inf  #: the end of the window before
-    free_until_ns: float = inf  #: the begin of the window after
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """The idle on both sides of a window."""
+
+    before_w: float  #: power of that idle by the window's own meter
+    after_w: float
+    guard_s: float = 0.0  #: the settled idle that was added on both sides
+    sensor_w: float | None = None  #: power of the context idle by the power sensor beside that meter
+    free_from_ns: float = -inf  #: the end of the work before
+    free_until_ns: float = inf  #: the begin of the work after
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A reading beside a window."""
+
+    at_ns: int
+    tick_step_s: float | None = None  #: see `Reading`
+
+    @property
+    def is_tick(self) -> bool:
+        """Whether the value was published at that moment."""
+        return self.tick_step_s is not None
 
 
 class Curve:
@@ -31,6 +49,7 @@ class Curve:
         self.is_counter = bool(counted)
         readings = counted if counted else powered
         self.at_ns = [r.at_ns for r in readings]
+        self._steps_s = [r.tick_step_s for r in readings]
         self.power_w = [r.power_w for r in readings if r.power_w is not None] if not counted else []
         if counted:
             self.energy_j = [r.energy_j for r in counted if r.energy_j is not None]
@@ -67,13 +86,34 @@ class Curve:
         p, q = self.power_w[before], self.power_w[after]
         return self.energy_j[before] + (t_ns - self.at_ns[before]) / 1e9 * (p + (p + share * (q - p))) / 2
 
-    def settled_edges(self, begin_ns: int, end_ns: int, guards: Guards | None = None) -> tuple[int, int] | None:
-        """Return the readings nearest to the window that are settled: at least half a guard outside it."""
-        settle_ns = round(guards.length_s / 2 * 1e9) if guards else 0
-        first = bisect_right(self.at_ns, begin_ns - settle_ns) - 1
-        last = bisect_left(self.at_ns, end_ns + settle_ns)
-        if first < 0 or last >= len(self.at_ns):
-            return None
-        outer = self.at_ns[first], self.at_ns[last]
-        is_free = guards is None or (guards.free_from_ns <= outer[0] and outer[1] <= guards.free_until_ns)
-        return outer if is_free else None
+    def outer_edges(self, begin_ns: int, end_ns: int, sides: Sides, lag_s: float) -> tuple[Edge, Edge] | None:
+        """Return the readings nearest to a window that show all of it, or None where the idle beside it has none.
+
+        They lie half a guard outside, if there is a guard with a reading. At the end a later reading is taken while the
+        meter lags behind, if that is near, and still in the idle: all but a reading at a tick of the counter do lag.
+        """
+        for settle_s in (sides.guard_s / 2, 0.0):
+            first = bisect_right(self.at_ns, begin_ns - round(settle_s * 1e9)) - 1
+            last = bisect_left(self.at_ns, end_ns + round(settle_s * 1e9))
+            if first >= 0 and last < len(self.at_ns):
+                last = self._settled(last, end_ns, lag_s, sides.free_until_ns)
+                if sides.free_from_ns <= self.at_ns[first] and self.at_ns[last] <= sides.free_until_ns:
+                    return self._edge(first), self._edge(last)
+        return None
+
+    def _settled(self, last: int, end_ns: int, lag_s: float, free_until_ns: float) -> int:
+        """Return the first reading from `last` on that does not lag behind the end, or the last one that is near."""
+        until_ns = min(end_ns + SETTLED_WITHIN * lag_s * 1e9, free_until_ns)
+        while not self._edge(last).is_tick and self.at_ns[last] < end_ns + lag_s * 1e9:
+            if last + 1 == len(self.at_ns) or self.at_ns[last + 1] > until_ns:
+                break
+            last += 1
+        return last
+
+    def _edge(self, index: int) -> Edge:
+        return Edge(self.at_ns[index], self._steps_s[index])
+
+    @property
+    def spacing_s(self) -> float:
+        """The mean time between two readings."""
+        return (self.at_ns[-1] - self.at_ns[0]) / 1e9 / max(len(self.at_ns) - 1, 1)

@@ -1,34 +1,23 @@
-"""The joules of windows from traces: integration, baseline subtraction, uncertainty. Pure; no other module does this.
+"""The net joules of windows: baseline subtraction, its uncertainty, and the choice of the meter. Pure.
 
 Notation: E energy in J, P power in W, D duration in s, u standard uncertainty.
 
     net  = E - P_idle D
-    u²(net) = u_E² + D² u_P² + P_idle² u_D²        u_P² = SE² + (P_before - P_after)² / 12
-    u_E²    = (P_idle u_age)² + ((P - P_idle) (1 - s) T)² / 6 + (1 - s) D² SE² + J_warm² / 12
+    u²(net) = u_E² + D² (u_P² + u_wander² + u_shared²) + P_idle² u_D²
 
-The counter is published every T: each of its two readings is up to T old, and their ages differ by u_age, while the
-board idles between guards. Where nothing more is known, u_age² = T²/6. The probe may know T, its u_T, and the mean
-difference in lateness between two updates (the jitter). Then readings A apart differ by a whole T with probability r/T:
-
-    u_age² = r (T - r)        r = |A - n T| + n u_T + jitter        n T: the whole number of periods next to A
-
-Where r / T is above `RARE`, a 95 % interval must include that T, and u_age = T/2. For a window without guards, its own
-P replaces P_idle, with T²/6 unless the window is idle.
-
-The sensor sees a share s of the time: at either end it catches too much or too little of the step from idle to P, and
-between them the mean of its readings has a standard error SE. J_warm is the energy that the guards drew above the
-context idle, as the power sensor saw it: it is subtracted, with the uncertainty of an even change.
-The board's gain error is in none of these: it cancels in ratios on one board, and only there.
+u_E is that of the gross energy (`gross`), u_P that of the mean of the idle windows. The idle power moves from one idle
+to the next by u_w on average, which the powers bring with them; so it does until the work, where one more is drawn:
+u_wander² = u_w² (1 + 1/n) for a baseline that is the mean of n idles. u_shared is the same in all trials.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
 from math import hypot, inf, sqrt
 from statistics import fmean
 
 from farm.energy import validity
-from farm.energy.curve import Curve, Guards
+from farm.energy.curve import Sides
+from farm.energy.gross import CounterReset, Energy, WindowTooShort, idle_energy, standard_error_w, window_energy
 from farm.model import (
     Baseline,
     Budget,
@@ -52,9 +41,6 @@ DRIFT_SHARE, DRIFT_W = 0.03, 2.0
 DRIFT_FACTOR = 2.0
 #: A net energy below so many standard uncertainties is within its noise.
 NOISE_FACTOR = 3.0
-#: A 95 % interval may leave out an error in at most this share of the windows; half of 5 %, because a net energy has
-#: two ages in it, its own and its baseline's.
-RARE = 1 / 40
 #: Windows in which the power at the edges equals the power between them.
 _IDLE = frozenset({WindowKind.IDLE_BEFORE, WindowKind.CONTEXT_IDLE, WindowKind.IDLE_AFTER})
 
@@ -67,23 +53,6 @@ class Power:
     u_w: float  #: random: it differs from trial to trial
     shared_u_w: float = 0.0  #: the same in all trials of the machine
     wander_u_w: float = 0.0  #: random too: how far the idle power moves until the work
-
-
-@dataclass(frozen=True, slots=True)
-class Energy:
-    """An energy and the components of its standard uncertainty."""
-
-    j: float
-    budget: Components
-
-    @property
-    def u_j(self) -> float:
-        """The combined standard uncertainty."""
-        return hypot(*self.budget.values())
-
-
-class CounterReset(Exception):
-    """A counter went backwards inside the window, so the joules are unknown."""
 
 
 #: Begin and end on the monotonic clock, in ns; infinite where nothing comes before or after.
@@ -101,123 +70,17 @@ class Idle:
     context: IdlePowers
 
 
-def window_energy(
-    trace: Trace, begin_ns: int, end_ns: int, guards: Guards | None = None, sensor: Trace | None = None
-) -> Energy | None:
-    """Return the energy of a trace between two moments, or None where the trace does not cover them.
-
-    With guards, the readings in the settled idle on both sides are used, and the energy of this idle is subtracted, so
-    that a counter published late, or a sensor that smears the step, loses nothing. Without such readings there is no
-    correction. `sensor` is the power trace beside a counter; it shows how much the power varied. Raises CounterReset
-    when a counter went backwards.
-    """
-    curve = Curve(trace)
-    outer = curve.settled_edges(begin_ns, end_ns, guards) if guards else None
-    begin, end = outer or (begin_ns, end_ns)
-    if not curve.covers(begin, end):
-        return None
-    if curve.is_counter and curve.fell(begin, end):
-        raise CounterReset(trace.source)
-    j = curve.at(end) - curve.at(begin)
-    duration_s = (end_ns - begin_ns) / 1e9
-    if guards is None or outer is None:
-        return Energy(j, {Component.AGE: abs(j) / duration_s * trace.update_period_s / sqrt(6)})
-    polled = sensor or trace
-    before, after = (guards.free_from_ns, begin, begin_ns), (end_ns, end_ns, end)
-    warm_j = sum(_warm_j(polled, guards.sensor_w, *guard) for guard in (before, after))
-    j -= guards.idle_w * ((end - begin) / 1e9 - duration_s) + warm_j
-    age_u_j = guards.idle_w * _age_u_s(trace, (end - begin) / 1e9) if curve.is_counter else 0.0
-    unseen = trace.unseen if curve.is_counter else 1.0  # polling places the step within a period, whatever is seen
-    step_u_j = (j / duration_s - guards.idle_w) * unseen * trace.update_period_s / sqrt(6)
-    return Energy(
-        j,
-        {
-            Component.AGE: age_u_j,
-            Component.STEP: abs(step_u_j),
-            Component.SAMPLING: _sampling_u_j(polled, begin_ns, end_ns),
-            Component.WARM: abs(warm_j) / sqrt(12),
-        },
-    )
-
-
-def _warm_j(sensor: Trace, idle_w: float | None, rest_ns: float, begin_ns: int, end_ns: int) -> float:
-    """Return the J that a guard drew above the context idle: after work, clocks and leakage fall slowly.
-
-    It is 0 where no sensor shows it, or where the sensor's average includes the time before the rest at `rest_ns`.
-    """
-    if idle_w is None or sensor.averaging_window_s is None:
-        return 0.0
-    settled_ns = rest_ns + (sensor.update_period_s + sensor.averaging_window_s) * 1e9
-    powers_w = _powers_w(sensor, max(begin_ns, settled_ns), end_ns)
-    return (fmean(powers_w) - idle_w) * (end_ns - begin_ns) / 1e9 if powers_w else 0.0
-
-
-def _powers_w(trace: Trace, begin_ns: float, end_ns: float) -> list[float]:
-    """Return the readings of a power sensor between two moments."""
-    return [r.power_w for r in trace.readings if r.power_w is not None and begin_ns <= r.at_ns <= end_ns]
-
-
-def _age_u_s(trace: Trace, apart_s: float) -> float:
-    """Return the uncertainty of the difference in age between two readings, in s; a value is up to T old when read.
-
-    Readings A apart differ in age by r = A mod T or by r - T, and the variance is r (T - r). The mean of that over A is
-    T²/6, which is used where T is not known well enough for r.
-    """
-    period_s = trace.update_period_s
-    if trace.update_period_u_s is None or trace.update_jitter_s is None:
-        return period_s / sqrt(6)
-    periods = round(apart_s / period_s)
-    doubt_s = periods * trace.update_period_u_s + trace.update_jitter_s
-    if doubt_s > period_s / 4:
-        return period_s / sqrt(6)
-    off_s = abs(apart_s - periods * period_s) + doubt_s
-    return sqrt(off_s * (period_s - off_s)) if off_s <= RARE * period_s else period_s / 2
-
-
-def _sampling_u_j(sensor: Trace, begin_ns: int, end_ns: int) -> float:
-    """Return the uncertainty in J within a window, where a sensor sees part of the time; 0 where it reads no power."""
-    settled_ns = begin_ns + round(2 * sensor.update_period_s * 1e9)  # later readings were seen in the window
-    return sqrt(sensor.unseen) * _standard_error(sensor, settled_ns, end_ns) * (end_ns - begin_ns) / 1e9
-
-
 def mean_power(trace: Trace, window: Window) -> Power | None:
     """Return the mean power over an idle window, or None where the trace does not cover it."""
     try:
-        energy = _idle_energy(trace, window)
+        energy = idle_energy(trace, window)
     except CounterReset:
         return None
     if energy is None:
         return None
     mean_w = energy.j / window.duration_s
-    standard_error_w = _standard_error(trace, window.begin_at_ns, window.end_at_ns)
-    return Power(mean_w, hypot(energy.u_j / window.duration_s, standard_error_w))
-
-
-def _idle_energy(trace: Trace, window: Window) -> Energy | None:
-    """Return `window_energy` of a window without edges in power: between readings of one age there is no error."""
-    energy = window_energy(trace, window.begin_at_ns, window.end_at_ns)
-    edges = Curve(trace).settled_edges(window.begin_at_ns, window.end_at_ns)
-    if energy is None or edges is None:
-        return energy
-    age_u_s = _age_u_s(trace, (edges[1] - edges[0]) / 1e9)
-    return Energy(energy.j, {Component.AGE: abs(energy.j) / window.duration_s * age_u_s})
-
-
-def _standard_error(trace: Trace, begin_ns: int, end_ns: int) -> float:
-    """Estimate the standard error of the mean power from neighbouring quarters of the window; 0 if unknown.
-
-    For independent samples this is their standard deviation over the root of their number. Power that repeats with the
-    batch averages out within a quarter, and in the mean; slow changes do not.
-    """
-    samples = _powers_w(trace, begin_ns, end_ns)
-    if len(samples) < 2:
-        return 0.0
-    length = max(len(samples) // 4, 1)
-    sums = list(accumulate(samples, initial=0.0))
-    means = [(b - a) / length for a, b in zip(sums, sums[length:], strict=False)]
-    differences = [b - a for a, b in zip(means, means[length:], strict=False)]
-    variance = fmean(d**2 for d in differences) / 2
-    return sqrt(variance * length / len(samples))
+    se_w = standard_error_w(trace, window.begin_at_ns, window.end_at_ns)
+    return Power(mean_w, hypot(energy.u_j / window.duration_s, se_w))
 
 
 def idle_powers(traces: Iterable[Trace], window: Window | None) -> dict[tuple[str, Domain], Power]:
@@ -247,9 +110,17 @@ def bare_power(before: Power | None, after: Power | None) -> Power | None:
     known = [p for p in (before, after) if p is not None]
     if not known:
         return None
-    mean_w = fmean(p.mean_w for p in known)
-    se_w = sqrt(sum(p.u_w**2 for p in known)) / len(known)
-    return Power(mean_w, se_w, max(p.shared_u_w for p in known), drift(before, after)[0] / sqrt(12))
+    return Power(
+        fmean(p.mean_w for p in known),
+        sqrt(sum(p.u_w**2 for p in known)) / len(known),
+        max(p.shared_u_w for p in known),
+        wander_u_w(known),
+    )
+
+
+def wander_u_w(idles: Sequence[Power]) -> float:
+    """Return how far the idle power may have moved from the mean of some idles until the work, in W."""
+    return max(p.wander_u_w for p in idles) * sqrt(1 + 1 / len(idles))
 
 
 def net_energy(gross: Energy, baseline: Power, duration_s: float) -> Energy:
@@ -276,9 +147,13 @@ def measurements(
 
 
 def _free_ns(window: Window, windows: Sequence[Window]) -> Span:
-    """Return the time around a window in which nothing else ran: from the end of the last window to the next begin."""
-    ended = [w.end_at_ns for w in windows if w.end_at_ns <= window.begin_at_ns]
-    began = [w.begin_at_ns for w in windows if w.begin_at_ns >= window.end_at_ns]
+    """Return the time around a window in which nothing ran: from the end of the work before to the next begin.
+
+    A model that is loaded may idle; once the trial is over, it is not loaded any more.
+    """
+    others = [w for w in windows if w.kind not in (WindowKind.IDLE_BEFORE, WindowKind.CONTEXT_IDLE)]
+    ended = [w.end_at_ns for w in others if w.end_at_ns <= window.begin_at_ns]
+    began = [w.begin_at_ns for w in others if w.begin_at_ns >= window.end_at_ns]
     return max(ended, default=-inf), min(began, default=inf)
 
 
@@ -297,12 +172,15 @@ def _measure_domain(
         except CounterReset:
             flags.append(Flag.COUNTER_RESET)
             continue
+        except WindowTooShort:
+            flags.append(Flag.TOO_SHORT)
+            continue
         if measured is not None:
             found.append((trace, measured))
     if not found:
         return Measurement(
             window_kind=window.kind, window_index=window.index, domain=domain, quality=None, source=None, gross_j=None,
-            flags=(*flags, Flag.METER_LOST),
+            flags=tuple(flags) if Flag.TOO_SHORT in flags else (*flags, Flag.METER_LOST),
         )  # fmt: skip
     trace, best = next(((t, m) for t, m in found if m.net_j is not None), found[0])  # a counter may lack its baseline
     readings = [r for t in traces for r in t.readings if window.begin_at_ns <= r.at_ns <= window.end_at_ns]
@@ -313,11 +191,15 @@ def _measure_domain(
 def _measure_trace(
     window: Window, free_ns: Span, trace: Trace, sensor: Trace | None, idle: Idle, settings: MeasureSettings
 ) -> Measurement | None:
-    key = (trace.source, trace.domain)
+    key = _key(trace)
     before, after, context = idle.before.get(key), idle.after.get(key), idle.context.get(key)
     bare = bare_power(before, after)
-    baseline = _chosen(window.kind, bare, context, settings.baseline, drift(before, after)[0])
-    gross = _gross_energy(window, free_ns, trace, sensor, idle, settings.guard_s)
+    baseline = _chosen(window.kind, bare, context, settings.baseline)
+    sides = _sides(window.kind, free_ns, bare, context, idle.context.get(_key(sensor)) if sensor else None, settings)
+    if window.kind in _IDLE:
+        gross = idle_energy(trace, window)
+    else:
+        gross = window_energy(trace, window.begin_at_ns, window.end_at_ns, sides, sensor, window.batches)
     if gross is None and window.kind == WindowKind.IDLE_BEFORE and before is not None:
         # shared with the trial before: this trial has its power and not its trace
         gross = Energy(before.mean_w * window.duration_s, {Component.IDLE: before.u_w * window.duration_s})
@@ -356,28 +238,33 @@ def _rounded(budget: Components) -> dict[Component, float]:
     return {component: float(f"{u_j:.4g}") for component, u_j in budget.items()}
 
 
-def _gross_energy(
-    window: Window, free_ns: Span, trace: Trace, sensor: Trace | None, idle: Idle, guard_s: float
-) -> Energy | None:
-    if window.kind in _IDLE:
-        return _idle_energy(trace, window)
-    context = idle.context.get((trace.source, trace.domain))
-    guards = None
-    if window.kind.is_work and guard_s > 0 and context is not None:
-        seen = idle.context.get((sensor.source, sensor.domain)) if sensor else None
-        guards = Guards(guard_s, context.mean_w, seen.mean_w if seen else None, *free_ns)
-    return window_energy(trace, window.begin_at_ns, window.end_at_ns, guards, sensor)
+def _key(trace: Trace) -> tuple[str, Domain]:
+    return trace.source, trace.domain
 
 
-def _chosen(
-    kind: WindowKind, bare: Power | None, context: Power | None, choice: Baseline, moved_w: float
-) -> Power | None:
+def _sides(
+    kind: WindowKind,
+    free_ns: Span,
+    bare: Power | None,
+    context: Power | None,
+    sensed: Power | None,
+    settings: MeasureSettings,
+) -> Sides | None:
+    """Return the idle on both sides of a window: with the model loaded, but for the begin of the setup."""
+    if context is None:
+        return None
+    before = bare if kind is WindowKind.SETUP and bare else context
+    guard_s = settings.guard_s if kind.is_work else 0.0
+    return Sides(before.mean_w, context.mean_w, guard_s, sensed.mean_w if sensed else None, *free_ns)
+
+
+def _chosen(kind: WindowKind, bare: Power | None, context: Power | None, choice: Baseline) -> Power | None:
     """Return the baseline of a window: none for an idle window, the bare one before the model is loaded."""
     if kind in (WindowKind.IDLE_BEFORE, WindowKind.IDLE_AFTER):
         return None
     if kind in (WindowKind.SETUP, WindowKind.CONTEXT_IDLE) or choice == Baseline.BARE:
         return bare
-    return replace(context, wander_u_w=moved_w / sqrt(12)) if context else None
+    return replace(context, wander_u_w=wander_u_w([context])) if context else None
 
 
 def _doubts(kind: WindowKind, net: Energy, before: Power | None, after: Power | None) -> tuple[Flag, ...]:

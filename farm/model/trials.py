@@ -56,6 +56,7 @@ class Window(Frozen):
     end_at_ns: int
     started_at_utc: AwareDatetime
     units: int | None = None  #: units of work done in the window
+    batches: int | None = None  #: the steps of work that followed each other in the window, each like the last
 
     @property
     def duration_s(self) -> float:

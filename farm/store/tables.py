@@ -212,6 +212,7 @@ class Window(Row, table=True):
     end_at_ns: int = Field(sa_type=BigInteger)
     started_at_utc: datetime = Field(sa_type=UtcDateTime)
     units: int | None = Field(sa_type=BigInteger)
+    batches: int | None = Field(sa_type=BigInteger)
 
 
 class Measurement(Row, table=True):

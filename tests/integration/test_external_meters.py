@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farm.energy.joules import mean_power, window_energy
+from farm.energy.gross import window_energy
+from farm.energy.joules import mean_power
 from farm.model import Domain, Quality, Reading, Trace, Window, WindowKind
 from farm.model.errors import InputError, MeterLost
 from farm.settings import load_settings

@@ -7,8 +7,8 @@ from statistics import fmean, pstdev
 
 import pytest
 
-from farm.energy import joules as energy
-from farm.energy.curve import Guards
+from farm.energy import gross
+from farm.energy.curve import Sides
 from farm.model import Domain, Quality, Reading, Trace
 from farm.model.energies import COVERAGE_FACTOR
 
@@ -34,7 +34,7 @@ def sensor(powers_w: list[float], averaging_s: float | None) -> Trace:
 
 def gross_u_j(counted: Trace, polled: Trace | None = None) -> float:
     begin_ns, end_ns = round(0.3 * S), counted.readings[-1].at_ns - round(0.3 * S)
-    found = energy.window_energy(counted, begin_ns, end_ns, Guards(0.25, IDLE_W), polled)
+    found = gross.window_energy(counted, begin_ns, end_ns, Sides(IDLE_W, IDLE_W, 0.25), polled)
     assert found is not None
     assert found.j == pytest.approx(LOAD_W * (end_ns - begin_ns) / S)
     return found.u_j
@@ -83,7 +83,7 @@ def test_of_a_counter_that_publishes_a_little_late_the_spread_is_charged(latest_
 def test_the_interval_leaves_out_a_rare_period_only(apart_s: float, latest_s: float) -> None:
     u_s = gross_u_j(counter(apart_s, 0.0, jitter_s=latest_s / 3)) / IDLE_W
     held = fmean(abs(d) <= 1.05 * COVERAGE_FACTOR * u_s for d in differences_s(apart_s, latest_s))
-    assert held >= 1 - 1.2 * energy.RARE
+    assert held >= 1 - 1.2 * gross.RARE
 
 
 @pytest.mark.parametrize(("period_u_s", "jitter_s"), [(None, 0.0), (0.0, None), (1e-3, 0.0), (0.0, 0.03)])

@@ -123,10 +123,10 @@ class Loops:
 
     def _risk_of_resonance(self) -> str | None:
         """Return a note where the batch time may be in step with the sensor, which sees only work on a GPU."""
-        period_s, window_s = self._stage.start.sensor_period_s, self._stage.start.sensor_window_s
+        period_s, averaging_s = self._stage.start.sensor_period_s, self._stage.start.sensor_window_s
         if period_s is None or self._batch_s is None or not self._stage.device.startswith("cuda"):
             return None
-        if not has_alias_risk(self._batch_s, period_s, window_s):
+        if not has_alias_risk(self._batch_s, self._measure.window_s, period_s, averaging_s):
             return None
         return f"batches of {self._batch_s:.4g} s may run in step with the power sensor's {period_s:.3g} s"
 
@@ -138,7 +138,8 @@ class Loops:
         """Fill one measure window with batches."""
         self._stage.settle()
         with self._stage.window(WindowKind.MEASURE, index, self._measure.guard_s) as tally:
-            tally.units = self.stretch(self._measure.window_s, self._measure.min_iterations).units
+            stretch = self.stretch(self._measure.window_s, self._measure.min_iterations)
+            tally.units, tally.batches = stretch.units, stretch.batches
 
     def stretch(self, at_least_s: float, min_batches: int = 1) -> Stretch:
         """Run batches back to back for a time and a number; synchronized at the end."""

@@ -17,9 +17,10 @@ class SupervisorGone(Exception):
 
 @dataclass
 class Tally:
-    """The units done in a window; None where the window does no work."""
+    """The units and batches done in a window; None where the window does no work, or work that does not repeat."""
 
     units: int | None = None
+    batches: int | None = None
 
 
 class Line:
@@ -81,6 +82,7 @@ class Stage:
             end_at_ns=end_ns,
             started_at_utc=started,
             units=tally.units,
+            batches=tally.batches,
         )
         self.line.send(protocol.Closed(window=window))
 

@@ -40,7 +40,7 @@ class Meters:
         batch_s = sensor.update_s
         while not self.resonant:
             batch_s = math.exp(random.uniform(*map(math.log, BATCH_S)))
-            if not has_alias_risk(batch_s, sensor.update_s, sensor.averaging_s):
+            if not has_alias_risk(batch_s, 5.0, sensor.update_s, sensor.averaging_s):
                 break
         return Batches(batch_s, random.uniform(0.5, 1.0), random.uniform(0.0, 0.3), random.uniform(0.5, 0.9))
 
