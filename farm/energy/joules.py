@@ -100,11 +100,6 @@ def drift(before: Power | None, after: Power | None) -> tuple[float, bool]:
     return moved_w, moved_w > max(DRIFT_SHARE * before.mean_w, DRIFT_W, doubt_w)
 
 
-def has_drifted(idle: Idle) -> bool:
-    """Return whether any meter saw the idle power move too far."""
-    return any(drift(power, idle.after.get(key))[1] for key, power in idle.before.items())
-
-
 def bare_power(before: Power | None, after: Power | None) -> Power | None:
     """Return the idle power beside a trial: the mean of before and after, or the one that is known."""
     known = [p for p in (before, after) if p is not None]

@@ -17,7 +17,8 @@ class MeasureSettings(Frozen):
     windows: int = Field(ge=1)  #: measure windows in a trial
     min_iterations: int = Field(ge=1)  #: fewest batches in a measure window
     idle_s: float = Field(gt=0)  #: length of idle_before and idle_after
-    cool_down_max_s: float = Field(ge=0)  #: longest wait for the GPU's resting temperature before an idle
+    control_every: int = Field(default=10, ge=1)  #: trials for each idle before a trial; 1: around every trial
+    cool_down_max_s: float = Field(ge=0)  #: longest wait for the GPU's power to fall back to rest after work
     context_idle_s: float = Field(gt=0)
     warmup_s: float = Field(gt=0)  #: length of the shortest warm-up
     warmup_max_s: float = Field(gt=0)  #: length of the longest warm-up; after it the flag no_steady_state is set

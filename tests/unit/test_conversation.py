@@ -3,11 +3,12 @@
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
 import pytest
 
-from farm.model import Epoch, Failure, FailureKind, Flag, JobSpec, Stopped
+from farm.model import Epoch, Failure, FailureKind, Flag, JobSpec, Stopped, Window, WindowKind
 from tests.factories import FACTS, KINDS, ConstantMeter, Script, ScriptedTrial, TrialEnd, job_spec, measured
 from workers.supervisor import conversation
 from workers.supervisor.conversation import TrialEvents, follow
@@ -15,6 +16,21 @@ from workers.supervisor.sampler import Sampler
 from workers.supervisor.stop import Stop
 from workers.supervisor.zygote import ExitStatus
 from workers.trial import protocol
+
+TAIL = Window(
+    kind=WindowKind.TAIL, begin_at_ns=0, end_at_ns=1, started_at_utc=datetime(2026, 1, 1, tzinfo=UTC)
+)  # fmt: skip
+
+
+class Edges(Sampler):
+    """Reads a meter at the edges, and has a tail to report each time the board is to settle."""
+
+    def __init__(self, meters: Sequence[ConstantMeter]) -> None:
+        super().__init__(meters, 1.0)
+
+    def settle(self, windows: Sequence[Window]) -> Sequence[Window]:
+        assert [window.kind for window in windows] == [WindowKind.WARMUP]
+        return [TAIL]
 
 
 @pytest.fixture
@@ -33,7 +49,7 @@ def events_of(
     script: Script, stop: Stop, meter: ConstantMeter | None = None, spec: JobSpec | None = None
 ) -> tuple[TrialEvents, ScriptedTrial]:
     trial = ScriptedTrial(script)
-    events = follow(trial, protocol.Start(spec=spec or job_spec()), Sampler([meter] if meter else [], 1.0), stop)
+    events = follow(trial, protocol.Start(spec=spec or job_spec()), Edges([meter] if meter else []), stop)
     assert trial.channel.sock.fileno() == -1
     return events, trial
 
@@ -51,6 +67,19 @@ def test_what_a_trial_sends_is_kept_and_each_edge_is_metered(stop: Stop) -> None
     assert events.latencies_s == (0.01, 0.02)
     assert meter.reads == 2 * len(KINDS)
     assert not trial.is_killed
+
+
+def test_a_trial_waits_for_the_board_to_settle_and_the_tail_is_a_window(stop: Stop) -> None:
+    def script(end: TrialEnd) -> ExitStatus:
+        started(end)
+        end.windows([WindowKind.WARMUP])
+        end.send(protocol.Settle())
+        assert isinstance(end.receive(), protocol.Go)
+        end.send(protocol.Done())
+        return ExitStatus(code=0)
+
+    events, _ = events_of(script, stop)
+    assert [window.kind for window in events.windows] == [WindowKind.WARMUP, WindowKind.TAIL]
 
 
 def test_the_trial_is_given_its_job(stop: Stop) -> None:

@@ -81,7 +81,7 @@ def led(workload: Napping, measure: MeasureSettings = MEASURE) -> list[protocol.
             while True:
                 for line in channel.feed():
                     said.append(protocol.EVENT.validate_json(line))
-                    if isinstance(said[-1], protocol.Edge):
+                    if isinstance(said[-1], protocol.Edge | protocol.Settle):
                         channel.send(protocol.Go())
         except EOFError:
             pass

@@ -113,6 +113,7 @@ def test_a_counter_that_may_be_polled_is_read_at_its_tick() -> None:
     with Sampler([counter, plain], PERIOD_S, {"counter": 60.0}) as running:
         running.read_now()
         running.read_now()
+    assert not running.has_missed_tick
     traces = {trace.source: trace.readings for trace in running.traces()}
     assert [r.energy_j for r in traces["counter"]] == [1.0, 2.0]
     assert [r.is_tick for r in traces["counter"]] == [True, True]
@@ -133,6 +134,7 @@ def test_a_counter_that_does_not_tick_in_time_leaves_its_last_reading(lost_at: i
     (trace,) = running.traces()
     (reading,) = trace.readings
     assert (reading.energy_j, reading.is_tick, reading.at_ns) == (0.0, False, counter.asked_ns[-1])
+    assert running.has_missed_tick
     assert bool(running.lost) is (lost_at is not None)
 
 

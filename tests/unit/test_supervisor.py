@@ -15,7 +15,6 @@ from farm.model.errors import FarmError
 from farm.settings import Settings
 from tests.factories import FACTS, KINDS, POWER_W, TINY, ConstantMeter, Script, ScriptedTrial, TrialEnd, claim, measured
 from workers.supervisor import supervisor
-from workers.supervisor.cooldown import Rest
 from workers.supervisor.stop import Stop
 from workers.supervisor.supervisor import Supervisor
 from workers.supervisor.zygote import ExitStatus
@@ -109,7 +108,10 @@ def test_a_report_has_all_that_the_trial_brought(bench: Bench) -> None:
     assert kinds(report) == [WindowKind.IDLE_BEFORE, *KINDS, WindowKind.IDLE_AFTER]
     assert report.latencies_s == (0.01, 0.02)
     assert report.environment == {"torch": "2.14"}
-    assert report.facts == {"parameters": 7, "device": "cpu", "unit": "image"}
+    assert report.facts == {
+        "parameters": 7, "device": "cpu", "unit": "image",
+        "control_idle": "no idle of this machine is known", "idles_of_model": 2,
+    }  # fmt: skip
     assert report.notes == ("no GPU here: plug one in",)
     assert report.log_tail == "the trial was here\n"
     assert report.carbon_g_per_kwh is not None
@@ -145,17 +147,32 @@ def test_the_overhead_is_what_lies_outside_the_windows(bench: Bench) -> None:
     assert report.overhead_s == pytest.approx(report.duration_s - inside_s)
 
 
-def test_trials_back_to_back_share_the_idle_between_them(bench: Bench) -> None:
+def test_one_idle_serves_many_trials(bench: Bench) -> None:
+    """The first trial idles before and after, later ones are compared with what these idles predict."""
     first, second, third = bench.run(), bench.run(), bench.run()
-    for before, after in ((first, second), (second, third)):
-        shared, last = after.windows[0], before.windows[-1]
-        assert (shared.kind, last.kind) == (WindowKind.IDLE_BEFORE, WindowKind.IDLE_AFTER)
-        assert (shared.begin_at_ns, shared.end_at_ns) == (last.begin_at_ns, last.end_at_ns)
-        idle = measurement(after, WindowKind.IDLE_BEFORE)
-        assert idle.gross_j == pytest.approx(POWER_W * shared.duration_s, rel=1e-6)
-        assert measurement(after, WindowKind.MEASURE).baseline_bare_w == pytest.approx(POWER_W)
-        assert after.overhead_s is not None
-        assert 0 < after.overhead_s < after.duration_s
+    assert kinds(first) == [WindowKind.IDLE_BEFORE, *KINDS, WindowKind.IDLE_AFTER]
+    assert kinds(second) == kinds(third) == list(KINDS)
+    assert (first.facts["control_idle"], first.facts["idles_of_model"]) == ("no idle of this machine is known", 2)
+    for report in (second, third):
+        assert (report.facts["control_idle"], report.facts["idles_of_model"]) == (None, 2)
+        assert measurement(report, WindowKind.MEASURE).baseline_bare_w == pytest.approx(POWER_W)
+        assert measurement(report, WindowKind.MEASURE).baseline_context_w == pytest.approx(POWER_W)
+        assert report.overhead_s is not None
+        assert 0 < report.overhead_s < report.duration_s
+
+
+def test_a_control_idle_comes_every_so_many_trials(bench: Bench) -> None:
+    every_3 = TINY.model_copy(update={"control_every": 3})
+    reports = [bench.run(measure=every_3) for _ in range(7)]
+    had_control = [WindowKind.IDLE_BEFORE in kinds(report) for report in reports]
+    assert had_control == [True, False, False, True, False, False, True]
+    assert reports[3].facts["control_idle"] == "3 trials have passed since the last one"
+
+
+def test_every_trial_has_idles_of_its_own_for_who_asks_for_them(bench: Bench) -> None:
+    own = TINY.model_copy(update={"control_every": 1})
+    for _ in range(3):
+        assert kinds(bench.run(measure=own)) == [WindowKind.IDLE_BEFORE, *KINDS, WindowKind.IDLE_AFTER]
 
 
 def test_a_point_that_may_run_in_step_with_the_sensor_pauses_from_then_on(bench: Bench) -> None:
@@ -229,27 +246,9 @@ def test_a_checkpoint_stays_until_its_job_is_done(bench: Bench) -> None:
     assert told[-1] is None
 
 
-def assert_own_idle(report: TrialReport) -> None:
-    first = report.windows[0]
-    assert first.kind == WindowKind.IDLE_BEFORE
-    assert first.started_at_utc >= report.started_at_utc
-
-
-def test_a_trial_that_comes_late_idles_anew(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor, "SHARE_IDLE_WITHIN_S", 0.05)
-    bench.run()
-    time.sleep(0.1)
-    assert_own_idle(bench.run())
-
-
-def test_a_trial_that_wants_a_longer_idle_idles_anew(bench: Bench) -> None:
-    bench.run()
-    report = bench.run(measure=TINY.model_copy(update={"idle_s": 0.1}))
-    assert_own_idle(report)
-    assert report.windows[0].duration_s >= 0.1
-
-
-def test_an_idle_that_others_disturbed_is_not_shared(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_others_used_the_machine_the_next_trial_idles_anew(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Neighbour(NobodyElse):
         """Uses a whole core."""
 
@@ -257,34 +256,28 @@ def test_an_idle_that_others_disturbed_is_not_shared(bench: Bench, monkeypatch: 
             now_ns = time.monotonic_ns()
             self.glances.append(Glance(now_ns, cores=2, busy_s=now_ns / 1e9, own_s=0.0, stolen_s=0.0, waited_s=None))
 
-    monkeypatch.setattr(supervisor, "Watch", Neighbour)
     longer = TINY.model_copy(update={"idle_s": 0.1})
-    assert Flag.CONTAMINATED in bench.run(measure=longer).flags
-    assert_own_idle(bench.run(measure=longer))
+    bench.run(measure=longer)
+    monkeypatch.setattr(supervisor, "Watch", Neighbour)
+    disturbed = bench.run(measure=longer.model_copy(update={"control_every": 1}))
+    monkeypatch.setattr(supervisor, "Watch", NobodyElse)
+    assert Flag.CONTAMINATED in disturbed.flags
+    assert disturbed.facts["idles_of_model"] == 2  # its own are not learnt
+    report = bench.run(measure=longer)
+    assert kinds(report)[0] is WindowKind.IDLE_BEFORE
+    assert report.facts["control_idle"] == "other programs used the machine in the last trial"
 
 
-@pytest.mark.parametrize("notes", [("not at rest", None), (None, "not at rest")])
-def test_a_warm_board_before_or_after_is_flagged_and_noted(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, notes: tuple[str | None, str | None]
-) -> None:
-    told = iter(notes)
-    monkeypatch.setattr(bench.supervisor, "_rest", Rest(power_w=50.0, temperature_c=30.0))
-    monkeypatch.setattr(supervisor, "cool_down", lambda *_: next(told))
-    report = bench.run()
-    assert report.flags == (Flag.BASELINE_DRIFT,)
-    assert "not at rest" in report.notes
-
-
-def test_after_a_failed_trial_the_next_idles_anew(bench: Bench) -> None:
+def test_a_failed_trial_leaves_the_model_as_it_was(bench: Bench) -> None:
     bench.zygote.scripts = [measured, crashes, measured]
     bench.run()
     failed = bench.run()
     assert failed.failure is not None
     assert (failed.failure.kind, failed.failure.signal) == (FailureKind.CRASHED, 11)
-    assert kinds(failed) == [WindowKind.IDLE_BEFORE, WindowKind.SETUP]
+    assert kinds(failed) == [WindowKind.SETUP]
     report = bench.run()
     assert report.failure is None
-    assert_own_idle(report)
+    assert report.facts["idles_of_model"] == 2
 
 
 def test_a_failed_trial_reports_what_it_was_and_where_it_ran(bench: Bench) -> None:
@@ -351,7 +344,7 @@ def test_meters_are_entered_anew_after_a_trial_that_lost_one(bench: Bench) -> No
     assert second.is_open
     assert measurement(report, WindowKind.MEASURE).gross_j is not None
     assert Flag.METER_LOST not in report.flags
-    assert_own_idle(report)
+    assert kinds(report)[0] is WindowKind.IDLE_BEFORE
     bench.run()
     assert len(bench.meters) == 2
 

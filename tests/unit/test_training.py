@@ -122,7 +122,7 @@ def train(
         while not _is_over(events, hang_up_after):
             for line in channel.feed():
                 events.append(protocol.EVENT.validate_json(line))
-                if isinstance(events[-1], protocol.Edge):
+                if isinstance(events[-1], protocol.Edge | protocol.Settle):
                     channel.send(protocol.Go())
     thread.join(30)
     theirs.close()

@@ -137,7 +137,9 @@ def run_trial(
             for line in channel.feed():
                 event = protocol.EVENT.validate_json(line)
                 events.events.append(event)
-                if isinstance(event, protocol.Edge):
+                if isinstance(event, protocol.Settle):
+                    channel.send(protocol.Go())
+                elif isinstance(event, protocol.Edge):
                     heard_ns = time.monotonic_ns()
                     events.steps_at_edges.append(Fake.last.steps)
                     events.pending_at_edges.append(Fake.last.pending)
@@ -355,7 +357,7 @@ def test_a_supervisor_that_hangs_up_ends_the_trial_quietly(edges: int, capsys: p
     with running(MEASURE, {"device": "cpu"}) as (channel, events):
         while edges:
             for line in channel.feed():
-                if isinstance(protocol.EVENT.validate_json(line), protocol.Edge):
+                if isinstance(protocol.EVENT.validate_json(line), protocol.Edge | protocol.Settle):
                     edges -= 1
                     channel.send(protocol.Go())
     assert events.exit_status == 1

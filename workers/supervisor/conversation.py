@@ -3,6 +3,7 @@
 import selectors
 import signal
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -17,10 +18,14 @@ _GARBAGE = "the trial sent data that is not an event: its code writes to descrip
 
 
 class Edges(Protocol):
-    """The meters that are read at the edge of a window, while the trial waits."""
+    """The meters, which are read at the edges of windows while the trial waits."""
 
     def read_now(self) -> None:
         """Read once."""
+        ...
+
+    def settle(self, windows: Sequence[Window]) -> Sequence[Window]:
+        """Wait until the board is at rest, given the windows so far; returns the window of that wait, if any."""
         ...
 
 
@@ -88,6 +93,9 @@ def _handle(event: protocol.Event, trial: TrialProcess, edges: Edges, events: Tr
     match event:
         case protocol.Edge():
             edges.read_now()
+            trial.channel.send(protocol.Go())
+        case protocol.Settle():
+            events.windows += edges.settle(events.windows)
             trial.channel.send(protocol.Go())
         case protocol.Closed(window=window):
             events.windows.append(window)

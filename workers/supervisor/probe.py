@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from farm.model import Domain, JobSpec, MeasureSettings, Probe, Reading, WindowKind
+from farm.model import Domain, JobSpec, MeasureSettings, Probe, Reading, Window, WindowKind
 from farm.model.errors import MeterError, MeterUnavailable
 from farm.settings import Settings
 from workers.meters import Meter
@@ -99,6 +99,19 @@ def run_probe(settings: Settings, zygote: Zygote, lengths: Lengths = RULED) -> P
 
 
 @dataclass(frozen=True, slots=True)
+class _Edges:
+    """The edges of a load; it knows of no rest."""
+
+    sampler: Sampler
+
+    def read_now(self) -> None:
+        self.sampler.read_now()
+
+    def settle(self, _windows: Sequence[Window]) -> Sequence[Window]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
 class _Burn:
     """Runs known loads on the device, each in a fresh trial."""
 
@@ -111,7 +124,7 @@ class _Burn:
         """Run one load, and return its begin and end; None where it failed."""
         spec = _spec(length_s, period_s, busy_share)
         with tempfile.TemporaryFile() as log_file, closing(Stop()) as stop:
-            events = follow(self.zygote.spawn(log_file), protocol.Start(spec=spec), self.sampler, stop)
+            events = follow(self.zygote.spawn(log_file), protocol.Start(spec=spec), _Edges(self.sampler), stop)
         if events.failure is not None:
             self.notes.append(f"the probe's load failed: {events.failure.message}")
         spans = [(w.begin_at_ns / 1e9, w.end_at_ns / 1e9) for w in events.windows if w.kind is WindowKind.MEASURE]

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from farm.energy import joules as energy
 from farm.energy.aliasing import LARGEST_VARIATION, has_variation, least_window_s, misses_part
+from farm.energy.baselines import Baselines
 from farm.energy.joules import Idle, IdlePowers
 from farm.energy.validity import Glance, contaminations, stopped_counters
 from farm.model import (
@@ -25,6 +26,7 @@ from farm.model import (
 )
 from workers.supervisor.conversation import TrialEvents
 from workers.supervisor.evidence import SMOOTHED_S
+from workers.supervisor.rest import rest_of
 
 #: The meter that a probe may find wrong.
 COUNTER = "nvml-counter"
@@ -38,39 +40,28 @@ SENSED = (COUNTER, "nvml-power")
 
 
 @dataclass(frozen=True, slots=True)
-class SharedIdle:
-    """The idle after one trial, which serves as the idle before the next."""
-
-    window: Window
-    powers: IdlePowers
-
-
-@dataclass(frozen=True, slots=True)
 class Observed:
     """The records of a supervisor about one trial."""
 
     started_at_utc: datetime
-    shared: SharedIdle | None
-    before: Window | None
+    control: str | None  #: the reason for an idle before the trial; None: there was none
+    idles: Sequence[Window]  #: control idles before and after the trial, and tails outside it
     events: TrialEvents
-    after: Window | None
     traces: Sequence[Trace]
     probe: Probe | None
     glances: Sequence[Glance]
-    notes: Sequence[str]  #: notes on meters and cooling
-    flags: Sequence[Flag]
+    notes: Sequence[str]  #: notes on meters and tails
     log_tail: str
 
     @property
     def windows(self) -> list[Window]:
         """The windows in order of time."""
-        return [w for w in (self.before, *self.events.windows, self.after) if w is not None]
+        return sorted((*self.idles, *self.events.windows), key=lambda w: w.begin_at_ns)
 
     @property
-    def is_calm(self) -> bool:
-        """Whether the idle after the trial was at rest and undisturbed: the next trial may share it."""
-        disturbed = contaminations([self.after] if self.after else [], self.glances)
-        return Flag.BASELINE_DRIFT not in self.flags and not disturbed
+    def disturbances(self) -> list[str]:
+        """A line for each window in which others used the machine."""
+        return contaminations(self.windows, self.glances)
 
     @property
     def trusted(self) -> list[Trace]:
@@ -83,15 +74,18 @@ class Observed:
         is_there = any(t.source == COUNTER and t.readings for t in self.traces)
         return is_there and self.probe is not None and self.probe.counter_trusted is False
 
-    def idle(self) -> Idle:
-        """Return the idle powers before, after and during the trial."""
-        by_kind = {w.kind: w for w in self.windows}
-        before = energy.idle_powers(self.traces, by_kind.get(WindowKind.IDLE_BEFORE))
-        return Idle(
-            before=self.shared.powers if self.shared else before,
-            after=energy.idle_powers(self.traces, self.after),
-            context=energy.idle_powers(self.traces, by_kind.get(WindowKind.CONTEXT_IDLE)),
+    def idle(self, baselines: Baselines) -> Idle:
+        """Return the idle powers beside the trial, as at rest: measured in its windows, else as the model predicts."""
+        before, after, context = (
+            self._powers(kind, baselines)
+            for kind in (WindowKind.IDLE_BEFORE, WindowKind.IDLE_AFTER, WindowKind.CONTEXT_IDLE)
         )
+        return Idle(before=before or baselines.bare(), after=after, context=context)
+
+    def _powers(self, kind: WindowKind, baselines: Baselines) -> IdlePowers:
+        window = next((w for w in self.windows if w.kind is kind), None)
+        rest = rest_of(self.traces, window)
+        return baselines.at_rest(energy.idle_powers(self.traces, window), rest.temperature_c if rest else None)
 
 
 def add_probe(trace: Trace, probe: Probe | None) -> Trace:
@@ -142,14 +136,20 @@ def suit_meters(measure: MeasureSettings, probe: Probe | None) -> MeasureSetting
 
 
 def assemble(
-    claim: Claim, seen: Observed, machine: str, finished_at_utc: datetime, duration_s: float, simulated: bool
+    claim: Claim,
+    seen: Observed,
+    baselines: Baselines,
+    machine: str,
+    finished_at_utc: datetime,
+    duration_s: float,
+    simulated: bool,
 ) -> TrialReport:
-    """Compute energies, overhead and flags from what was recorded."""
+    """Compute energies, overhead and flags from what was recorded, and from what is known of the machine's idle."""
     spec, events = claim.spec, seen.events
-    measurements = energy.measurements(seen.windows, seen.trusted, seen.idle(), spec.measure)
-    disturbed = contaminations(seen.windows, seen.glances)
+    measurements = energy.measurements(seen.windows, seen.trusted, seen.idle(baselines), spec.measure)
+    disturbed = seen.disturbances
     in_step = resonances(events, measurements, seen.probe)
-    flags = [*events.flags, *seen.flags]
+    flags = [*events.flags]
     flags += [Flag.ALIAS_RISK] if in_step else []
     flags += [Flag.CONTAMINATED] if disturbed else []
     flags += [Flag.COUNTER_UNTRUSTED] if seen.distrusts_counter else []
@@ -160,7 +160,7 @@ def assemble(
         started_at_utc=seen.started_at_utc,
         finished_at_utc=finished_at_utc,
         duration_s=duration_s,
-        overhead_s=_overhead_s(duration_s, seen.windows[1 if seen.shared else 0 :], spec.measure),
+        overhead_s=_overhead_s(duration_s, seen.windows, spec.measure),
         failure=events.failure,
         windows=tuple(seen.windows),
         measurements=measurements,
@@ -170,7 +170,7 @@ def assemble(
         epochs=events.epochs,
         stopped=events.stopped,
         environment=events.facts.environment if events.facts else {},
-        facts=_facts(events),
+        facts=_facts(events, seen, baselines),
         flags=tuple(sorted(set(flags))),
         notes=(*seen.notes, *events.notes, *in_step, *disturbed, *stopped_counters(seen.traces)),
         log_tail=seen.log_tail,
@@ -205,14 +205,18 @@ def resonances(events: TrialEvents, measurements: Sequence[Measurement], probe: 
     return [f"{what}: they may have run in step with the power sensor; later trials of this point pause at random"]
 
 
-def _facts(events: TrialEvents) -> Mapping[str, JsonValue]:
+def _facts(events: TrialEvents, seen: Observed, baselines: Baselines) -> Mapping[str, JsonValue]:
+    """Return the facts of the workload, and what its baseline rests on."""
     facts = events.facts
-    return {**facts.workload, "device": facts.device, "unit": facts.unit} if facts else {}
+    if facts is None:
+        return {}
+    baseline = {"control_idle": seen.control, "idles_of_model": len(baselines.bare_idles)}
+    return {**facts.workload, "device": facts.device, "unit": facts.unit, **baseline}
 
 
-def _overhead_s(duration_s: float, own_windows: Sequence[Window], measure: MeasureSettings) -> float:
-    """Return the time outside the windows that measure: spawn, setup, cooling, teardown, arithmetic."""
-    measuring = [w for w in own_windows if w.kind != WindowKind.SETUP]
+def _overhead_s(duration_s: float, windows: Sequence[Window], measure: MeasureSettings) -> float:
+    """Return the time outside the windows that measure: spawn, setup, tails, teardown, arithmetic."""
+    measuring = [w for w in windows if w.kind not in (WindowKind.SETUP, WindowKind.TAIL)]
     guards_s = sum(2 * measure.guard_s for w in measuring if w.kind.is_work)
     return duration_s - sum(w.duration_s for w in measuring) - guards_s
 

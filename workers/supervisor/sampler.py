@@ -101,6 +101,7 @@ class Sampler:
         self._sources = [_Source(meter) for meter in meters]
         self._poll_period_s = poll_period_s
         self._ticks_within_s = ticks_within_s or {}
+        self.has_missed_tick = False  #: whether a counter did not tick in time when `read_now` was last called
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="sampler", daemon=True)
@@ -119,11 +120,14 @@ class Sampler:
             for source in self._sources:
                 if source.meter.name not in self._ticks_within_s:
                     source.keep(source.ask())
+        ticked = []
         for source in self._sources:
             if source.meter.name in self._ticks_within_s:
                 readings = source.await_tick(self._ticks_within_s[source.meter.name])
+                ticked += [reading.is_tick for reading in readings.values()]
                 with self._lock:
                     source.keep(readings)
+        self.has_missed_tick = not all(ticked)
 
     def traces(self) -> tuple[Trace, ...]:
         """Return the readings so far: one trace for each meter and domain, in order of time."""

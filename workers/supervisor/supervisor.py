@@ -1,4 +1,4 @@
-"""Run one trial: idle, spawn, follow, idle again, compute the report. A failure of the trial is a result too.
+"""Run one trial: spawn, follow, compute the report, with idles where they are due. A failure is a result too.
 
 The supervisor never imports torch and never spins: it blocks on the trial's socket and on the stop request, while the
 sampler's thread reads the meters at one steady rate from the first idle to the last.
@@ -9,46 +9,34 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Self
 
-from farm.energy import joules as energy
-from farm.model import Claim, Flag, JobSpec, Machine, Point, Probe, TrialReport, Window, WindowKind
+from farm.energy.validity import STILL_S
+from farm.model import Claim, Flag, JobSpec, Machine, Point, Probe, TrialReport, WindowKind
 from farm.settings import Settings
 from workers.meters import Meter, open_meters
 from workers.meters.codecarbon import carbon_intensity_g_per_kwh
 from workers.meters.external import Wall
-from workers.supervisor.conversation import Edges, TrialEvents, follow
-from workers.supervisor.cooldown import Rest, cool_down, rest_of
+from workers.supervisor.conversation import TrialEvents, follow
+from workers.supervisor.edges import Edges
+from workers.supervisor.idles import Idles
 from workers.supervisor.registration import probe_of
-from workers.supervisor.report import Observed, SharedIdle, add_probe, assemble, suit_meters, ticks_within_s
+from workers.supervisor.report import Observed, add_probe, assemble, suit_meters, ticks_within_s
+from workers.supervisor.rest import temperature_c
 from workers.supervisor.sampler import Sampler
 from workers.supervisor.stop import Stop
 from workers.supervisor.watch import Watch
 from workers.supervisor.zygote import TrialProcess, Zygote
 from workers.trial import protocol
 
-#: The idle after one trial serves as the idle before the next that starts within this time.
-SHARE_IDLE_WITHIN_S = 5.0
 #: The pause between the end of a trial and the idle after it.
 SETTLE_S = 0.25
-#: Readings of the cool-down in the length of an idle: one a second in the full profile.
-COOLING_READINGS = 10
+#: A counter that did not tick at the last edge is read again after this time, which shows whether it stands still.
+STANDSTILL_S = 1.2 * STILL_S
 LOG_TAIL_BYTES = 4000
-
-
-class _Edges:
-    """Reads the meters at the edge of a window, and then records who else uses the machine."""
-
-    def __init__(self, sampler: Sampler, watch: Watch) -> None:
-        self._sampler = sampler
-        self._watch = watch
-
-    def read_now(self) -> None:
-        """Read both once."""
-        self._sampler.read_now()
-        self._watch.look()
 
 
 class Supervisor:
@@ -63,8 +51,7 @@ class Supervisor:
         self._meter_notes: Sequence[str] = ()
         self._entered_meters = ExitStack()
         self._gpu = "cuda:0"  #: the GPU that is metered
-        self._last_idle: SharedIdle | None = None
-        self._rest: Rest | None = None
+        self._idles = Idles()
         self._in_step: set[str] = set()  #: points, as JSON, that may run in step with the GPU's power sensor
 
     def __enter__(self) -> Self:
@@ -86,7 +73,7 @@ class Supervisor:
             self._entered_meters.close()
             settings = self._settings.model_copy(update={"gpu": gpu})
             self._meters, self._meter_notes = open_meters(settings, self._entered_meters)
-            self._gpu, self._last_idle, self._rest = gpu, None, None
+            self._gpu, self._idles = gpu, Idles()
         return self._meters
 
     def run(self, claim: Claim, stop: Stop) -> TrialReport:
@@ -95,19 +82,24 @@ class Supervisor:
         measure = suit_meters(claim.spec.measure, self.probe)
         claim = claim.model_copy(update={"spec": claim.spec.model_copy(update={"measure": measure})})
         seen = self._observe(claim.spec, stop)
-        idle = seen.idle()
-        if seen.after is not None and self._meters is not None and seen.is_calm and not energy.has_drifted(idle):
-            self._last_idle = SharedIdle(seen.after, idle.after)
+        moved = self._idles.learn(claim.spec, seen.windows, seen.traces, is_disturbed=bool(seen.disturbances))
+        seen = replace(seen, notes=(*seen.notes, *moved))
         country = claim.spec.carbon_country
         report = assemble(
-            claim, seen, self._machine.id, datetime.now(UTC), time.monotonic() - begun_s, self._settings.simulated
+            claim,
+            seen,
+            self._idles.baselines,
+            self._machine.id,
+            datetime.now(UTC),
+            time.monotonic() - begun_s,
+            self._settings.simulated,
         )
         if Flag.ALIAS_RISK in report.flags:
             self._in_step.add(_as_key(claim.spec.point))
         return report.model_copy(update={"carbon_g_per_kwh": carbon_intensity_g_per_kwh(country) if country else None})
 
     def _observe(self, spec: JobSpec, stop: Stop) -> Observed:
-        """Idle, run the trial, and idle again, while the sampler reads the meters."""
+        """Run the trial, with idles before and after it where they are due, while the sampler reads the meters."""
         started, gpu = datetime.now(UTC), _gpu(spec)
         meters = self._enter_meters(gpu)
         with (
@@ -115,18 +107,19 @@ class Supervisor:
             closing(Watch(gpu)) as watch,
             Sampler(meters, spec.measure.poll_period_s, ticks_within_s(self.probe)) as sampler,
         ):
-            edges = _Edges(sampler, watch)
-            shared = self._take_last_idle(spec.measure.idle_s)
-            early = [] if shared else self._cool_down(spec, sampler, stop)
-            before = shared.window if shared else self._first_idle(spec, sampler, edges, stop)
+            edges = Edges(sampler, watch, spec.measure, stop, self._idles.leakage_w_per_c)
+            edges.read_now()
+            control = self._idles.control_reason(spec.measure.control_every, temperature_c(sampler.traces()))
+            is_paired = self._idles.is_empty or spec.measure.control_every == 1
+            idles = edges.idle(WindowKind.IDLE_BEFORE, self._idles.rest) if control else []
             events = TrialEvents(failure=stop.failure)
             if stop.failure is None:
                 events = self._lead(spec, self._zygote.spawn(log_file), edges, stop)
-            warm: list[str] = []
-            after = None
-            if events.failure is None and not stop.wait(max(SETTLE_S, spec.measure.guard_s)):
-                warm = self._cool_down(spec, sampler, stop)
-                after = _idle(WindowKind.IDLE_AFTER, spec, edges, stop)
+            if events.failure is None:
+                if is_paired and not stop.wait(max(SETTLE_S, spec.measure.guard_s)):
+                    idles += edges.idle(WindowKind.IDLE_AFTER, self._idles.rest)
+                if sampler.has_missed_tick and not stop.wait(STANDSTILL_S):
+                    edges.read_now()  # a counter that stopped in the last window has stood still for long enough now
                 _await_late(meters, sampler, stop)
             if sampler.lost:
                 self._meters = None
@@ -134,15 +127,13 @@ class Supervisor:
             wall = (note for meter in meters if isinstance(meter, Wall) for note in meter.notes)
             return Observed(
                 started_at_utc=started,
-                shared=shared,
-                before=before,
+                control=control,
+                idles=idles,
                 events=events,
-                after=after,
                 traces=[add_probe(trace, self.probe) for trace in sampler.traces()],
                 probe=self.probe,
                 glances=watch.glances,
-                notes=(*self._meter_notes, *wall, *early, *warm, *lost),
-                flags=(Flag.BASELINE_DRIFT,) if early or warm else (),
+                notes=(*self._meter_notes, *wall, *edges.notes, *lost),
                 log_tail=_tail(log_file),
             )
 
@@ -165,30 +156,6 @@ class Supervisor:
     def _checkpoint(self, spec: JobSpec) -> Path | None:
         """Return the file of a resumable job, for the next attempt at it on this machine."""
         return self._settings.home / "checkpoints" / f"{spec.job}.pt" if spec.resumable else None
-
-    def _first_idle(self, spec: JobSpec, sampler: Sampler, edges: Edges, stop: Stop) -> Window | None:
-        """Idle before the trial; the first idle of a worker shows the board at rest."""
-        before = _idle(WindowKind.IDLE_BEFORE, spec, edges, stop)
-        if before is not None and self._rest is None:
-            self._rest = rest_of(sampler.traces(), before.begin_at_ns, before.end_at_ns)
-        return before
-
-    def _cool_down(self, spec: JobSpec, sampler: Sampler, stop: Stop) -> list[str]:
-        """Wait until the board is at rest as in the first idle of this worker; returns a note where it is not."""
-        if self._rest is None:
-            return []
-        period_s = spec.measure.idle_s / COOLING_READINGS
-        note = cool_down(sampler, self._rest, period_s, spec.measure.cool_down_max_s, stop)
-        return [note] if note else []
-
-    def _take_last_idle(self, at_least_s: float) -> SharedIdle | None:
-        """Take the idle after the last trial, if it is recent and long enough; it serves once."""
-        last, self._last_idle = self._last_idle, None
-        if last is None or last.window.duration_s < at_least_s:
-            return None
-        if time.monotonic_ns() - last.window.end_at_ns > SHARE_IDLE_WITHIN_S * 1e9:
-            return None
-        return SharedIdle(last.window.model_copy(update={"kind": WindowKind.IDLE_BEFORE}), last.powers)
 
 
 def _meter_period_s(probe: Probe | None) -> float | None:
@@ -215,17 +182,6 @@ def _gpu(spec: JobSpec) -> str:
     """Return the GPU that the trial runs on, as CUDA calls it: the first one by default."""
     device, _, number = str(spec.point.get("device")).partition(":")
     return f"cuda:{int(number)}" if device == "cuda" and number.isdecimal() else "cuda:0"
-
-
-def _idle(kind: WindowKind, spec: JobSpec, edges: Edges, stop: Stop) -> Window | None:
-    """Wait and meter; None when a stop cut it short."""
-    edges.read_now()
-    begin_ns, started = time.monotonic_ns(), datetime.now(UTC)
-    if stop.wait(spec.measure.idle_s):
-        return None
-    end_ns = time.monotonic_ns()
-    edges.read_now()
-    return Window(kind=kind, begin_at_ns=begin_ns, end_at_ns=end_ns, started_at_utc=started)
 
 
 def _tail(log_file: IO[bytes]) -> str:

@@ -1,8 +1,8 @@
 """The protocol between supervisor and trial: JSON, one message a line, over a socket of its own.
 
-The supervisor sends `Start`, the trial sends events. After `Edge` the trial waits until the supervisor sends `Go`, so
-the meters are read while the device is settled and idle. A trial ends with `Done` or `Failed`;
-a socket that closes without either means that its process died.
+The supervisor sends `Start`, the trial sends events. After `Edge` or `Settle` the trial waits until the supervisor
+sends `Go`, so the meters are read while the device is settled and idle. A trial ends with `Done` or `Failed`; a socket
+that closes without either means that its process died.
 """
 
 import socket
@@ -28,7 +28,7 @@ class Start(Frozen):
 
 
 class Go(Frozen):
-    """Supervisor to trial: the meters are read, go on."""
+    """Supervisor to trial: the meters are read, or the board is at rest: go on."""
 
     type: Literal["go"] = "go"
 
@@ -47,6 +47,12 @@ class Edge(Frozen):
     """Trial to supervisor: a window is about to open or has closed, the device is settled; answered by `Go`."""
 
     type: Literal["edge"] = "edge"
+
+
+class Settle(Frozen):
+    """Trial to supervisor: the next window needs a board at rest; answered by `Go`."""
+
+    type: Literal["settle"] = "settle"
 
 
 class Closed(Frozen):
@@ -106,7 +112,8 @@ class Failed(Frozen):
 
 
 Event = Annotated[
-    Facts | Edge | Closed | Latencies | Served | Trained | Ended | Doubt | Done | Failed, Field(discriminator="type")
+    Facts | Edge | Settle | Closed | Latencies | Served | Trained | Ended | Doubt | Done | Failed,
+    Field(discriminator="type"),
 ]
 Order = Annotated[Start | Go, Field(discriminator="type")]
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)

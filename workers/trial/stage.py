@@ -48,6 +48,11 @@ class Line:
         self.send(protocol.Edge())
         self.receive()
 
+    def settle(self) -> None:
+        """Wait until the board is at rest, as its supervisor sees it."""
+        self.send(protocol.Settle())
+        self.receive()
+
 
 class Stage:
     """The stage of a workload: its job, its device, and the windows that the supervisor meters."""
@@ -87,9 +92,10 @@ class Stage:
         self.line.send(protocol.Closed(window=window))
 
     def settle(self) -> None:
-        """Wait until the GPU's meters have published what ran before: the next edge reads idle alone."""
+        """Wait until the GPU's meters have published what ran before, and its power is back at rest."""
         if self.start.meter_period_s is not None:
             time.sleep(self.measure.guard_s)
+            self.line.settle()
 
     def _out_of_step_s(self, read_ns: int, guard_s: float) -> float:
         """Return the time missing to a whole number of the meter's periods since the last reading, a guard from now.

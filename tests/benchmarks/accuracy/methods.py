@@ -56,7 +56,7 @@ def _error(net_j: float, true_net_j: float) -> float:
 def measured(run: Run) -> Measurement:
     """Ours: what a report would say of the measure window."""
     seen = run.observed
-    found = energy.measurements([run.window(WindowKind.MEASURE)], seen.trusted, seen.idle(), run.settings)
+    found = energy.measurements([run.window(WindowKind.MEASURE)], seen.trusted, seen.idle(run.baselines), run.settings)
     return found[0]
 
 

@@ -16,6 +16,7 @@ from unittest.mock import Mock, patch
 
 from pydantic import JsonValue
 
+from farm.energy.baselines import Baselines
 from farm.model import (
     Domain,
     Frozen,
@@ -32,9 +33,10 @@ from farm.model import (
 from tests.benchmarks.accuracy.cases import SPREAD, Batches
 from workers.simulator import IDLE, Board, Constant, Load, Preset, Square, drive
 from workers.supervisor.conversation import TrialEvents
-from workers.supervisor.cooldown import READINGS, Rest
+from workers.supervisor.idles import Idles
 from workers.supervisor.report import Observed, add_probe
-from workers.supervisor.supervisor import COOLING_READINGS, SETTLE_S
+from workers.supervisor.rest import Rest, rest_of
+from workers.supervisor.supervisor import SETTLE_S
 from workers.trial import protocol
 from workers.trial.loops import run_windows
 from workers.trial.main import lead
@@ -66,6 +68,7 @@ class Run:
     """What a trial left, and what really happened."""
 
     observed: Observed
+    baselines: Baselines
     settings: MeasureSettings
     moments: Moments
 
@@ -158,15 +161,11 @@ class Machine:
         self.read_meters()
         return Window(kind=kind, begin_at_ns=begin_ns, end_at_ns=end_ns, started_at_utc=_ANY_DAY)
 
-    def cool_down(self, settings: MeasureSettings) -> None:
-        """Wait until the board is at rest, as `workers.supervisor.cooldown` does."""
-        preset = self.board.preset
-        rest = Rest(preset.silicon.idle_w, preset.rest_c)
-        met, looked, period_s = 0, 0, settings.idle_s / COOLING_READINGS
-        while met < READINGS and looked * period_s < settings.cool_down_max_s:
-            self.let_pass(period_s, self.idle_load)
-            looked += 1
-            met = met + 1 if rest.is_met(self._polled[-1]) else 0
+    def settle(self, rest: Rest | None, settings: MeasureSettings) -> None:
+        """Wait until the board is at rest, as `workers.supervisor.edges` does."""
+        begin_ns, limit_ns = self.board.now_ns, settings.cool_down_max_s * 1e9
+        while rest and not rest.is_met(self.traces(), self.board.now_ns) and self.board.now_ns - begin_ns < limit_ns:
+            self.let_pass(settings.poll_period_s, self.idle_load)
 
     def traces(self) -> tuple[Trace, Trace]:
         """What counter and sensor have said."""
@@ -195,12 +194,17 @@ class Machine:
 class _Supervisor:
     """The other end of the trial's line."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, settings: MeasureSettings) -> None:
         self._machine = machine
+        self._settings = settings
         self.events = TrialEvents()
 
     def edge(self) -> None:
         self._machine.read_meters()
+
+    def settle(self) -> None:
+        context = next((w for w in self.events.windows if w.kind is WindowKind.CONTEXT_IDLE), None)
+        self._machine.settle(rest_of(self._machine.traces(), context), self._settings)
 
     def send(self, event: Frozen) -> None:
         if isinstance(event, protocol.Closed):
@@ -248,8 +252,9 @@ def run_trial(
     machine = Machine(preset, settings.poll_period_s, random)
     machine.let_pass(random.uniform(1.0, 2.0), IDLE)
     before = machine.idle(WindowKind.IDLE_BEFORE, settings.idle_s)
-    supervisor, work = _Supervisor(machine), _Work(machine, batches)
-    start = protocol.Start(spec=_spec(settings, random.randrange(2**32)))
+    supervisor, work = _Supervisor(machine, settings), _Work(machine, batches)
+    spec = _spec(settings, random.randrange(2**32))
+    start = protocol.Start(spec=spec)
     if knows_sensor:
         sensor = preset.sensor
         knows = {"meter_period_s": sensor.update_s, "sensor_period_s": sensor.update_s}
@@ -258,23 +263,23 @@ def run_trial(
         lead(Stage(cast("Line", supervisor), start, "cuda:0"), work)
     work.close()
     machine.let_pass(SETTLE_S, IDLE)
-    machine.cool_down(settings)
+    machine.settle(rest_of(machine.traces(), before), settings)
     after = machine.idle(WindowKind.IDLE_AFTER, settings.idle_s)
     probe = known(preset)
     observed = Observed(
         started_at_utc=_ANY_DAY,
-        shared=None,
-        before=before,
+        control="the first trial",
+        idles=(before, after),
         events=supervisor.events,
-        after=after,
         traces=[add_probe(trace, probe) for trace in machine.traces()],
         probe=probe,
         glances=(),
         notes=(),
-        flags=(),
         log_tail="",
     )
-    return Run(observed, settings, machine.moments)
+    idles = Idles()
+    idles.learn(spec, observed.windows, observed.traces, is_disturbed=False)
+    return Run(observed, idles.baselines, settings, machine.moments)
 
 
 def _spec(settings: MeasureSettings, seed: int) -> JobSpec:
