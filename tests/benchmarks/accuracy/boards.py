@@ -1,0 +1,64 @@
+"""Simulated boards that do what real ones may: publish late, wander while they idle, stay high after work, warm up.
+
+A board knows what it would have drawn without the work, at rest in its room: the baseline that a trial should subtract.
+"""
+
+from dataclasses import dataclass, replace
+from math import exp, sqrt
+from random import Random
+
+from workers.simulator.physics import BUSY_LOAD, CONTROL_S, Board, Preset
+
+
+@dataclass(frozen=True, slots=True)
+class Restlessness:
+    """What a board does besides what its preset says."""
+
+    jitter_s: float = 0.0  #: standard deviation of the lateness of an update
+    wander_w: float = 0.0  #: standard deviation of the idle power, ...
+    wander_s: float = 30.0  #: ... and the time over which it is correlated (an Ornstein-Uhlenbeck process)
+    tail_w: float = 0.0  #: drawn while it works and for some time after, besides the rest
+    tail_s: float = 5.0
+
+
+class RestlessBoard(Board):
+    """A board in virtual time, and what it would have drawn at rest."""
+
+    def __init__(self, preset: Preset, restlessness: Restlessness, random: Random) -> None:
+        self._restlessness = restlessness
+        self._chance = Random(random.randrange(2**32))
+        self._wander_w = self._chance.gauss(0.0, restlessness.wander_w)
+        self._room_w = 0.0  #: what a warmer room adds to the power at rest
+        self._busy_until_ns: int | None = None
+        super().__init__(preset, seed=random.randrange(2**32))
+        self._due_ns = self._next_update_ns
+        self.rest_j = 0.0  #: energy at rest, bare: since `start_ns`
+
+    def warm_room(self, by_c: float) -> None:
+        """Warm the air, at once. The preset's power at rest is that of its room, so the leakage is added."""
+        cooling = self.preset.cooling
+        self.preset = replace(self.preset, cooling=replace(cooling, ambient_c=cooling.ambient_c + by_c))
+        self._room_w += self.preset.silicon.leakage_w_per_c * by_c
+
+    def _pass(self, end_ns: int) -> None:
+        rest_w = self.preset.silicon.idle_w + self._room_w + self._wander_w
+        self.rest_j += rest_w * (end_ns - self.now_ns) / 1e9
+        if self._load >= BUSY_LOAD:
+            self._busy_until_ns = end_ns
+        super()._pass(end_ns)
+
+    def _control(self) -> None:
+        own = self._restlessness
+        if own.wander_w:
+            kept = exp(-CONTROL_S / own.wander_s)
+            self._wander_w = kept * self._wander_w + self._chance.gauss(0.0, own.wander_w * sqrt(1 - kept * kept))
+        is_high = self._busy_until_ns is not None and self.now_ns - self._busy_until_ns < own.tail_s * 1e9
+        self.extra_w = self._wander_w + self._room_w + (own.tail_w if is_high else 0.0)
+        super()._control()
+
+    def _update(self) -> None:
+        super()._update()
+        if self._restlessness.jitter_s:
+            self._due_ns += self._update_ns
+            late_ns = round(self._chance.gauss(0.0, self._restlessness.jitter_s) * 1e9)
+            self._next_update_ns = max(self._due_ns + late_ns, self.now_ns + 1)
