@@ -19,9 +19,10 @@ Where r / T is above `RARE`, a 95 % interval must include that T, and u_age = T/
 after the end of the work misses (lag - g)² / 2 lag of it on average, which is added. Behind a guard it misses nothing.
 
 **Step.** A sensor that sees a share s of the time catches too much or too little of the step from idle to P at either
-end: ((1 - s) T)² / 6; so does polling. Between the ends the mean of its readings has a standard error, and batches
-may run in step with it (`aliasing`). J_warm is the energy that the guards drew above the idle, as the power sensor saw
-it: it is subtracted, with the uncertainty of an even change.
+end: ((1 - s) T)² / 6. Where power is polled about as often as it is published, one value may be read twice, or missed:
+a 95 % interval must include it. Between the ends the mean of the readings has a standard error, and batches may run in
+step with them (`aliasing`). J_warm is the energy that the guards drew above the idle, as the power sensor saw it: it is
+subtracted, with the uncertainty of an even change.
 
 The board's gain error is in none of these: it cancels in ratios on one board, and only there.
 """
@@ -30,7 +31,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from math import hypot, sqrt
-from statistics import fmean
+from statistics import fmean, pstdev
 
 from farm.energy.aliasing import beat_share
 from farm.energy.curve import Curve, Edge, Sides
@@ -115,7 +116,10 @@ def window_energy(
     budget = {
         Component.AGE: sides.after_w * _edges_u_s(trace, edges) if curve.is_counter else 0.0,
         Component.STEP: step_w * hypot(_step_u_s(trace, curve), late.u_s if curve.is_counter else 0.0),
-        Component.SAMPLING: _sampling_u_j(polled, begin_ns, end_ns, every_s),
+        Component.SAMPLING: hypot(
+            _sampling_u_j(polled, begin_ns, end_ns, every_s),
+            0.0 if curve.is_counter else curve.spacing_s / 2 * _spread_w(trace, begin_ns, end_ns),
+        ),
         Component.WARM: abs(warm_j) / sqrt(12),
     }
     if not curve.is_counter and late.s:
@@ -167,11 +171,8 @@ def _lag_s(trace: Trace, curve: Curve) -> float:
 
 def _step_u_s(trace: Trace, curve: Curve) -> float:
     """Return the uncertainty of the moment of the step, at both ends together, in s."""
-    unseen_s = trace.unseen * trace.update_period_s
-    if curve.is_counter:
-        return unseen_s / sqrt(6)
-    blur = sqrt(max((trace.averaging_window_s or 0.0) / trace.update_period_s, 1.0))  # the average spreads the step
-    return hypot(curve.spacing_s / blur, unseen_s) / sqrt(6)
+    unseen_s = trace.unseen * trace.update_period_s / sqrt(6)
+    return unseen_s if curve.is_counter else hypot(curve.spacing_s / 2, unseen_s)
 
 
 def period_u_share(trace: Trace) -> float | None:
@@ -186,8 +187,10 @@ def idle_energy(trace: Trace, window: Window) -> Energy | None:
     edges = curve.outer_edges(window.begin_at_ns, window.end_at_ns, Sides(0.0, 0.0), 0.0)
     if energy is None or edges is None:
         return energy
-    age_u_s = _edges_u_s(trace, edges) if curve.is_counter else trace.update_period_s / sqrt(6)
-    return Energy(energy.j, {Component.AGE: abs(energy.j) / window.duration_s * age_u_s})
+    if curve.is_counter:
+        return Energy(energy.j, {Component.AGE: abs(energy.j) / window.duration_s * _edges_u_s(trace, edges)})
+    spread_w = _spread_w(trace, window.begin_at_ns, window.end_at_ns)
+    return Energy(energy.j, {Component.SAMPLING: curve.spacing_s / 2 * spread_w})
 
 
 def _warm_j(sensor: Trace, idle_w: float | None, rest_ns: float, begin_ns: int, end_ns: int) -> float:
@@ -238,6 +241,12 @@ def _sampling_u_j(sensor: Trace, begin_ns: int, end_ns: int, every_s: float) -> 
     settled_ns = begin_ns + round(2 * sensor.update_period_s * 1e9)  # later readings were seen in the window
     unseen = max(1 - (sensor.averaging_window_s or 0.0) / max(every_s, sensor.update_period_s), 0.0)
     return sqrt(unseen) * standard_error_w(sensor, settled_ns, end_ns) * (end_ns - begin_ns) / 1e9
+
+
+def _spread_w(trace: Trace, begin_ns: int, end_ns: int) -> float:
+    """Return the standard deviation of the power that a sensor showed within a window."""
+    powers_w = _powers_w(trace, begin_ns, end_ns)
+    return pstdev(powers_w) if powers_w else 0.0
 
 
 def standard_error_w(trace: Trace, begin_ns: int, end_ns: int) -> float:
