@@ -22,8 +22,8 @@ class MeasureSettings(Frozen):
     context_idle_s: float = Field(gt=0)
     warmup_s: float = Field(gt=0)  #: length of the shortest warm-up
     warmup_max_s: float = Field(gt=0)  #: length of the longest warm-up; after it the flag no_steady_state is set
-    latency_s: float = Field(gt=0)  #: length of the latency pass
-    latency_max_batches: int = Field(ge=1)  #: after so many batches the latency pass ends early
+    latency_s: float = Field(ge=0)  #: length of a pass that times batches; 0: they are timed in the measure windows
+    latency_max_batches: int = Field(ge=1)  #: the times of so many batches are kept; after them a pass ends early
     guard_s: float = Field(ge=0)  #: length of the settled idle on both sides of a measure window
     poll_period_s: float = Field(gt=0)  #: period of the power trace
     baseline: Baseline = Baseline.CONTEXT

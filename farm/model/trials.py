@@ -174,7 +174,7 @@ class TrialReport(Frozen):
     windows: tuple[Window, ...] = ()
     measurements: tuple[Measurement, ...] = ()
     traces: tuple[TraceReport, ...] = ()
-    latencies_s: tuple[float, ...] = ()  #: the duration of every batch of the latency pass
+    latencies_s: tuple[float, ...] = ()  #: the duration of each batch that was timed
     requests: tuple[Requests, ...] = ()  #: the requests that a live trial served
     epochs: tuple[Epoch, ...] = ()  #: the epochs of a training
     stopped: Stopped | None = None  #: None: the training ran to its last epoch, or the trial was no training

@@ -168,7 +168,8 @@ def trial_s(kind: Kind, spec: JobSpec) -> float:
 
     The idle after one trial is the idle before the next, and counts once.
     """
-    return spec.measure.idle_s + spec.measure.context_idle_s + OVERHEAD_S + (kind.expected_s(spec) or 0.0)
+    idle_s = spec.measure.idle_s / spec.measure.control_every
+    return idle_s + spec.measure.context_idle_s + OVERHEAD_S + (kind.expected_s(spec) or 0.0)
 
 
 def targets_of(sweep: Sweep, machines: Sequence[Machine]) -> list[str]:

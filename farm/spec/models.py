@@ -53,8 +53,10 @@ class Measure(Frozen):
     context_idle_s: Seconds | None = Field(None, description="idle with the model loaded in seconds")
     warmup_s: Seconds | None = Field(None, description="shortest warm-up in seconds")
     warmup_max_s: Seconds | None = Field(None, description="longest warm-up in seconds")
-    latency_s: Seconds | None = Field(None, description="latency pass in seconds")
-    latency_max_batches: PositiveInt | None = Field(None, description="most batches in the latency pass")
+    latency_s: SecondsOrZero | None = Field(
+        None, description="pass that times each batch in seconds; 0: batches are timed in the measure windows"
+    )
+    latency_max_batches: PositiveInt | None = Field(None, description="most batches whose times a trial keeps")
     guard_s: SecondsOrZero | None = Field(None, description="settled idle either side of a measure window")
     poll_period_s: Seconds | None = Field(None, description="period of the power trace in seconds")
 

@@ -246,9 +246,7 @@ def test_a_checkpoint_stays_until_its_job_is_done(bench: Bench) -> None:
     assert told[-1] is None
 
 
-def test_after_others_used_the_machine_the_next_trial_idles_anew(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_after_others_used_the_machine_the_next_trial_idles_anew(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     class Neighbour(NobodyElse):
         """Uses a whole core."""
 

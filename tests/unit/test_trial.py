@@ -216,6 +216,33 @@ def test_a_window_does_not_synchronize_each_batch() -> None:
     assert len(set(latencies)) == len(latencies) == MEASURE.min_iterations
 
 
+def test_without_a_latency_pass_each_batch_is_timed_in_the_measure_windows() -> None:
+    events = run_trial(MEASURE.model_copy(update={"latency_s": 0.0}))
+    assert WindowKind.LATENCY not in [window.kind for window in events.windows]
+    measured = [window for window in events.windows if window.kind is WindowKind.MEASURE]
+    assert len(events.latencies_s) == sum((window.units or 0) // UNITS for window in measured)
+    assert min(events.latencies_s) >= 0.001  # the sleep of a batch
+    assert sum(events.latencies_s) <= sum(window.duration_s for window in measured)
+    assert [event for event in events.events if isinstance(event, protocol.Doubt)] == []
+
+
+def test_the_times_of_the_first_batches_are_kept_and_a_note_says_so() -> None:
+    events = run_trial(MEASURE.model_copy(update={"latency_s": 0.0, "latency_max_batches": 5}))
+    assert len(events.latencies_s) == 5
+    (doubt,) = [event for event in events.events if isinstance(event, protocol.Doubt)]
+    assert doubt.flag is None
+    assert doubt.note.startswith("not all batches were timed: the first 5 are (latency_max_batches)")
+
+
+def test_batches_that_are_too_short_are_timed_in_a_pass_only() -> None:
+    Fake.on_step = lambda _: None
+    events = run_trial(MEASURE.model_copy(update={"latency_s": 0.0}))
+    assert not [event for event in events.events if isinstance(event, protocol.Latencies)]
+    (doubt,) = [e for e in events.events if isinstance(e, protocol.Doubt) and e.flag is None]
+    assert doubt.note.startswith("no batch was timed: ")
+    assert "latency_s adds a pass that times them" in doubt.note
+
+
 def test_the_latency_pass_ends_at_its_limit() -> None:
     events = run_trial(MEASURE.model_copy(update={"latency_s": 60.0, "latency_max_batches": 4}))
     assert len(events.latencies_s) == 4

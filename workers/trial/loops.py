@@ -1,4 +1,4 @@
-"""The windows of workloads that repeat a step: warm-up, measure windows, and a pass that times each batch.
+"""The windows of workloads that repeat a step: warm-up, measure windows, and a pass that times each batch if wanted.
 
 **Loops are counted, not timed.** Launches run ahead of a GPU: a loop that reads the clock after each launch would
 enqueue far more than fits into the window. So a stretch runs a number of batches that follows from the mean batch time
@@ -17,6 +17,7 @@ from farm.energy.aliasing import draw_pause_s, has_alias_risk
 from farm.model import Flag, WindowKind
 from workers.trial import protocol
 from workers.trial.stage import Stage
+from workers.trial.timing import LEAST_BATCH_S, Timer, make_timer
 
 #: A stretch is planned longer by this factor, so that it is seldom too short.
 MARGIN = 1.02
@@ -26,6 +27,10 @@ CHUNK_S = 1.0
 STEADY_WITHIN = 0.05
 #: The warm-up's parts: one for the cold start, and the two halves of the last stretch.
 WARMUP_PARTS = 3
+
+
+#: A window is ready to time so many times the batches that it probably holds, in case they turn fast.
+SPARE = 2.0
 
 
 class Repeatable(Protocol):
@@ -51,13 +56,16 @@ class Divisible(Repeatable, Protocol):
 
 
 def run_windows(stage: Stage, workload: Repeatable) -> None:
-    """Warm up, run the measure windows that the settings want, and then time each batch by itself."""
+    """Warm up, run the measure windows that are wanted, and time each batch, in them or in a pass of its own."""
     loops = Loops(stage, workload)
     loops.warm_up()
     loops.beware_of_resonance()
+    has_pass = stage.measure.latency_s > 0
     for index in range(stage.measure.windows):
-        loops.measure(index)
-    loops.time_batches()
+        loops.measure(index, times_batches=not has_pass)
+    if has_pass:
+        loops.time_batches()
+    loops.report_latencies()
 
 
 def run_parts(stage: Stage, workload: Divisible) -> None:
@@ -94,6 +102,8 @@ class Loops:
         self._workload = workload
         self._jitter: Random | None = None  #: draws a pause after each batch that may run in step with the sensor
         self._batch_s: float | None = None  #: mean of the last stretch
+        self._latencies_s: list[float] = []  #: the time of each batch that was timed
+        self._untimed = 0  #: batches that should have been
 
     def warm_up(self, index: int = 0) -> Sequence[Stretch]:
         """Run until two parts in a row take the same time a batch, within the limits of the settings.
@@ -134,14 +144,25 @@ class Loops:
         self._workload.synchronize()
         time.sleep(draw_pause_s(batch_s, random))
 
-    def measure(self, index: int) -> None:
-        """Fill one measure window with batches."""
+    def measure(self, index: int, *, times_batches: bool = False) -> None:
+        """Fill one measure window with batches, and time each of them where that takes no notable time."""
+        timer = self._timer() if times_batches else None
         self._stage.settle()
         with self._stage.window(WindowKind.MEASURE, index, self._measure.guard_s) as tally:
-            stretch = self.stretch(self._measure.window_s, self._measure.min_iterations)
+            stretch = self.stretch(self._measure.window_s, self._measure.min_iterations, timer)
             tally.units, tally.batches = stretch.units, stretch.batches
+        timed_s = timer.durations_s() if timer else ()
+        self._latencies_s += timed_s
+        self._untimed += stretch.batches - len(timed_s) if times_batches else 0
 
-    def stretch(self, at_least_s: float, min_batches: int = 1) -> Stretch:
+    def _timer(self) -> Timer | None:
+        """Prepare to time the batches of a window; None where they are too short."""
+        if self._batch_s is None or self._batch_s < LEAST_BATCH_S:
+            return None
+        likely = math.ceil(SPARE * max(self._measure.window_s / self._batch_s, self._measure.min_iterations))
+        return make_timer(self._stage.device, min(likely, self._measure.latency_max_batches - len(self._latencies_s)))
+
+    def stretch(self, at_least_s: float, min_batches: int = 1, timer: Timer | None = None) -> Stretch:
         """Run batches back to back for a time and a number; synchronized at the end."""
         step, synchronize = self._workload.step, self._workload.synchronize
         batches = units = 0
@@ -151,10 +172,16 @@ class Loops:
         while batches < min_batches or duration_s < at_least_s:
             missing = math.ceil(MARGIN * min(at_least_s - duration_s, CHUNK_S) / batch_s) if batch_s else 1
             chunk = max(missing, min_batches - batches, 1)
+            if timer is not None:
+                timer.begin()
             for _ in range(chunk):
                 units += step()
+                if timer is not None:
+                    timer.mark()
                 if self._jitter is not None and batch_s is not None:
                     self._pause(batch_s, self._jitter)
+                    if timer is not None:
+                        timer.begin()
             synchronize()
             batches += chunk
             duration_s = (time.monotonic_ns() - begin_ns) / 1e9
@@ -165,7 +192,7 @@ class Loops:
     def time_batches(self) -> None:
         """Time each batch by itself, synchronized, in a pass of its own."""
         step, synchronize, measure = self._workload.step, self._workload.synchronize, self._measure
-        values_s: list[float] = []
+        values_s = self._latencies_s
         units, passed_s = 0, 0.0
         with self._stage.window(WindowKind.LATENCY) as tally:
             begin_ns = time.perf_counter_ns()
@@ -179,7 +206,16 @@ class Loops:
                 values_s.append((end_ns - batch_ns) / 1e9)
                 passed_s = (end_ns - begin_ns) / 1e9
             tally.units = units
-        self._stage.line.send(protocol.Latencies(values_s=tuple(values_s)))
+
+    def report_latencies(self) -> None:
+        """Send the time of each batch that was timed, and say where some were not."""
+        if self._latencies_s:
+            self._stage.line.send(protocol.Latencies(values_s=tuple(self._latencies_s)))
+        if self._untimed:
+            what = "not all batches were timed" if self._latencies_s else "no batch was timed"
+            most = self._measure.latency_max_batches
+            why = f"the first {most} are (latency_max_batches), none below {LEAST_BATCH_S * 1e6:.0f} µs"
+            self._stage.doubt(None, f"{what}: {why}; latency_s adds a pass that times them")
 
 
 def _agree(first: Stretch, second: Stretch) -> bool:

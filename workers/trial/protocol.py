@@ -63,7 +63,7 @@ class Closed(Frozen):
 
 
 class Latencies(Frozen):
-    """Trial to supervisor: the duration of every batch of the latency pass."""
+    """Trial to supervisor: the duration of each batch that was timed."""
 
     type: Literal["latencies"] = "latencies"
     values_s: tuple[float, ...]
