@@ -7,14 +7,17 @@ from dataclasses import dataclass, replace
 from math import exp, sqrt
 from random import Random
 
-from workers.simulator.physics import BUSY_LOAD, CONTROL_S, Board, Preset
+from workers.simulator.physics import BUSY_LOAD, CONTROL_S, Board, Preset, Published
+
+#: The air around a board. Drivers tell whole degrees: with one temperature for all boards, all would err alike.
+AMBIENT_C = (20.0, 30.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Restlessness:
     """What a board does besides what its preset says."""
 
-    jitter_s: float = 0.0  #: standard deviation of the lateness of an update
+    late_s: float = 0.0  #: a value of the counter is published so much late on average (exponentially distributed)
     wander_w: float = 0.0  #: standard deviation of the idle power, ...
     wander_s: float = 30.0  #: ... and the time over which it is correlated (an Ornstein-Uhlenbeck process)
     tail_w: float = 0.0  #: drawn while it works and for some time after, besides the rest
@@ -30,14 +33,14 @@ class RestlessBoard(Board):
         self._wander_w = self._chance.gauss(0.0, restlessness.wander_w)
         self._room_w = 0.0  #: what a warmer room adds to the power at rest
         self._busy_until_ns: int | None = None
-        super().__init__(preset, seed=random.randrange(2**32))
-        self._due_ns = self._next_update_ns
+        self._shows_ns = 0
+        super().__init__(_in_room_of(preset, random.uniform(*AMBIENT_C)), seed=random.randrange(2**32))
+        self._earlier_mj = self._energy_mj
         self.rest_j = 0.0  #: energy at rest, bare: since `start_ns`
 
     def warm_room(self, by_c: float) -> None:
         """Warm the air, at once. The preset's power at rest is that of its room, so the leakage is added."""
-        cooling = self.preset.cooling
-        self.preset = replace(self.preset, cooling=replace(cooling, ambient_c=cooling.ambient_c + by_c))
+        self.preset = _in_room_of(self.preset, self.preset.cooling.ambient_c + by_c)
         self._room_w += self.preset.silicon.leakage_w_per_c * by_c
 
     def _pass(self, end_ns: int) -> None:
@@ -57,8 +60,21 @@ class RestlessBoard(Board):
         super()._control()
 
     def _update(self) -> None:
+        self._earlier_mj = self._energy_mj
         super()._update()
-        if self._restlessness.jitter_s:
-            self._due_ns += self._update_ns
-            late_ns = round(self._chance.gauss(0.0, self._restlessness.jitter_s) * 1e9)
-            self._next_update_ns = max(self._due_ns + late_ns, self.now_ns + 1)
+        late_s = self._restlessness.late_s
+        self._shows_ns = self.now_ns + (round(self._chance.expovariate(1 / late_s) * 1e9) if late_s else 0)
+
+    def published(self) -> Published:
+        """Return what the driver publishes now."""
+        shown = super().published()
+        return shown if self.now_ns >= self._shows_ns else replace(shown, energy_mj=self._earlier_mj)
+
+    def read_counter_j(self) -> float:
+        """Read the energy counter as a program reads it."""
+        self.note_reads(1)
+        return self.published().energy_mj / 1e3
+
+
+def _in_room_of(preset: Preset, ambient_c: float) -> Preset:
+    return replace(preset, cooling=replace(preset.cooling, ambient_c=ambient_c))

@@ -6,21 +6,20 @@ from datetime import UTC, datetime
 from random import Random
 
 from farm.energy.aliasing import has_alias_risk
-from farm.model import MeasureSettings, Probe
+from farm.model import Baseline, MeasureSettings, Probe, WindowKind
 from farm.spec import PROFILES
 from tests.benchmarks.accuracy.boards import Restlessness
 from workers.simulator import A100, RTX4090, Counter, Preset
 from workers.simulator.physics import SMOOTHED_S
 
-WINDOWS_S = (1.0, 2.0, 5.0, 10.0)
+#: No shorter one: a profile lets a window span at least 20 updates of its meters, here 2 s.
+WINDOWS_S = (2.0, 5.0, 10.0)
 #: A batch's time: where it is short a sensor blurs batches, where it is long a window holds few.
 BATCH_S = (0.015, 0.5)
 #: Standard deviation of a batch's time, as a share of it.
 SPREAD = 0.005
 #: What a probe finds of a counter that publishes at perfectly regular moments: see `tests/unit/test_probe.py`.
 PERIOD_U, JITTER_S = 3e-5, 0.0008
-#: Gini's mean difference over the standard deviation of a normal distribution.
-MEAN_DIFFERENCE = 2 / math.sqrt(math.pi)
 _ANY_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -53,18 +52,22 @@ class Meters:
     has_counter: bool = True
     is_smoothed: bool = False  #: the only power reading is the average over a second
     is_probed: bool = True
+    knows_period: bool = True  #: the probe found out how often the counter publishes
     is_resonant: bool = False  #: batches run in step with the sensor
     setup: Setup = Setup()
 
-    def draw(self, random: Random, window_s: float) -> Batches:
-        """A load for one trial."""
+    def draw(self, random: Random, window_s: float, batch_s: float | None = None) -> Batches:
+        """A load for one trial, with this batch period; None: any that is in step with the sensor, or is not."""
+        if batch_s is None:
+            batch_s = self.preset.sensor.update_s if self.is_resonant else self._out_of_step_s(random, window_s)
+        return Batches(batch_s, random.uniform(0.5, 1.0), random.uniform(0.0, 0.3), random.uniform(0.5, 0.9))
+
+    def _out_of_step_s(self, random: Random, window_s: float) -> float:
         sensor = self.preset.sensor
-        batch_s = sensor.update_s
-        while not self.is_resonant:
+        while True:
             batch_s = math.exp(random.uniform(*map(math.log, BATCH_S)))
             if not has_alias_risk(batch_s, window_s, sensor.update_s, sensor.averaging_s):
-                break
-        return draw_load(random, batch_s)
+                return batch_s
 
     @property
     def probe(self) -> Probe | None:
@@ -72,24 +75,19 @@ class Meters:
         if not self.is_probed:
             return None
         sensor = self.preset.sensor
-        counter = {
+        rhythm = {
             "counter_update_period_s": sensor.update_s,
             "counter_update_period_u_s": PERIOD_U * sensor.update_s,
-            "counter_update_jitter_s": math.hypot(JITTER_S, MEAN_DIFFERENCE * self.restlessness.jitter_s),
-            "counter_trusted": not sensor.fragile,  # the probe polls it
+            "counter_update_jitter_s": math.hypot(JITTER_S, self.restlessness.late_s),
         }
         return Probe(
             probed_at=_ANY_DAY,
             sensor="smoothed" if self.is_smoothed else "instant",
             sensor_update_period_s=sensor.update_s,
             averaging_window_s=SMOOTHED_S if self.is_smoothed else sensor.averaging_s,
-            **(counter if self.has_counter else {}),
+            counter_trusted=not sensor.fragile if self.has_counter else None,  # the probe polls it
+            **(rhythm if self.has_counter and self.knows_period else {}),
         )
-
-
-def draw_load(random: Random, batch_s: float) -> Batches:
-    """A load of a given period."""
-    return Batches(batch_s, random.uniform(0.5, 1.0), random.uniform(0.0, 0.3), random.uniform(0.5, 0.9))
 
 
 #: An A100 but for its meters: they see all, and the counter adds up the true power.
@@ -97,12 +95,14 @@ SEES_ALL = replace(A100, sensor=replace(A100.sensor, averaging_s=A100.sensor.upd
 EXACT = Meters("exact counter", SEES_ALL)
 OFF_RESONANCE = Meters("25 % sensor, off resonance", A100)
 ON_RESONANCE = Meters("25 % sensor, on resonance", A100, is_resonant=True)
+#: The meters on which other methods are tried too.
 SENSORS = (EXACT, OFF_RESONANCE, ON_RESONANCE)
 WANDERING = Meters("idle wanders by 1 W over 30 s", SEES_ALL, Restlessness(wander_w=1.0, wander_s=30.0))
-REGIMES = (
+_EACH_WINDOW = (
     *SENSORS,
-    Meters("counter published with a jitter of 2 ms", SEES_ALL, Restlessness(jitter_s=0.002)),
-    Meters("counter of unknown period (no probe)", SEES_ALL, is_probed=False),
+    Meters("counter published 0 to 6 ms late", SEES_ALL, Restlessness(late_s=0.002)),
+    Meters("counter of unknown period", SEES_ALL, knows_period=False),
+    Meters("counter, and no probe", SEES_ALL, is_probed=False),
     Meters("counter that loses when polled", RTX4090),
     Meters("power alone, sees all", SEES_ALL, has_counter=False),
     Meters("power alone, 25 % sensor, off resonance", A100, has_counter=False),
@@ -111,19 +111,60 @@ REGIMES = (
     Meters("idle wanders by 1 W over 5 s", SEES_ALL, Restlessness(wander_w=1.0, wander_s=5.0)),
     Meters("20 W above idle for 5 s after work", SEES_ALL, Restlessness(tail_w=20.0, tail_s=5.0)),
 )
-_SHORT = Setup(0.3, 0.5)
-_WAITING = Setup(0.3, 0.5, load=0.0)
-#: Windows of their setup, which takes 0.3 to 0.5 s.
-SETUPS = (
-    Meters("setup on an RTX 4090", RTX4090, setup=_SHORT),
-    Meters("setup on an RTX 4090, a context alone", RTX4090, setup=_WAITING),
-    Meters("setup on an A100", A100, setup=_SHORT),
-    Meters("setup on an A100, a context alone", A100, setup=_WAITING),
+_SHORT, _WAITING = Setup(0.3, 0.5), Setup(0.3, 0.5, load=0.0)
+_SETUPS = (
+    Meters("setup of 0.3 to 0.5 s, RTX 4090", RTX4090, setup=_SHORT),
+    Meters("the same, a context alone", RTX4090, setup=_WAITING),
+    Meters("setup of 0.3 to 0.5 s, A100", A100, setup=_SHORT),
+    Meters("the same, a context alone", A100, setup=_WAITING),
 )
 
 
-def settings_for(window_s: float) -> MeasureSettings:
-    """The profile with such windows, its idle stretches with it: one window, as long as asked for, no latency pass."""
-    profile = next((p for p in PROFILES.values() if p.window_s <= window_s), PROFILES["quick"])
-    changes = {"window_s": window_s, "windows": 1, "min_iterations": 1, "latency_s": 1e-3}
-    return profile.model_copy(update=changes)
+@dataclass(frozen=True, slots=True)
+class Regime:
+    """Trials of several workers, one after another on each; a row of the table."""
+
+    name: str
+    meters: Meters
+    window_s: float
+    kind: WindowKind = WindowKind.MEASURE  #: the window that is scored
+    baseline: Baseline = Baseline.CONTEXT
+    workers: int = 10
+    unscored: int = 4  #: the first trials of a worker, which learn how the idle moves
+    scored: int = 10
+    warms_c: float = 0.0  #: before the first trial that is scored the room warms by so much, ...
+    rests_s: float = 0.0  #: ... while the board rests for so long
+
+    @property
+    def settings(self) -> MeasureSettings:
+        """The profile with such windows, its idle stretches with it: one window, as long as asked for."""
+        profile = next((p for p in PROFILES.values() if p.window_s <= self.window_s), PROFILES["quick"])
+        changes = {"window_s": self.window_s, "windows": 1, "min_iterations": 1, "baseline": self.baseline}
+        return profile.model_copy(update=changes)
+
+
+_SEQUENCE = {"window_s": 5.0, "unscored": 0, "scored": 20}
+_WARMER = {"workers": 50, "scored": 2, "warms_c": 3.0}
+REGIMES = (
+    *(Regime(meters.name, meters, window_s) for meters in _EACH_WINDOW for window_s in WINDOWS_S),
+    Regime("a worker's first trial, exact counter", EXACT, 5.0, workers=100, unscored=0, scored=1),
+    Regime("a worker's first trial, 25 % sensor", OFF_RESONANCE, 5.0, workers=100, unscored=0, scored=1),
+    Regime("20 trials in a row, exact counter", EXACT, **_SEQUENCE),
+    Regime("20 trials in a row, 25 % sensor", OFF_RESONANCE, **_SEQUENCE),
+    Regime("20 trials in a row, bare idle modelled", EXACT, baseline=Baseline.BARE, **_SEQUENCE),
+    Regime("the same, idle wanders by 1 W over 30 s", WANDERING, baseline=Baseline.BARE, **_SEQUENCE),
+    Regime("a room 3 K warmer, after a pause of 5 min", EXACT, 5.0, **_WARMER, rests_s=300.0),
+    Regime("the same, bare idle modelled", EXACT, 5.0, **_WARMER, rests_s=300.0, baseline=Baseline.BARE),
+    Regime("a room 3 K warmer, without a pause", EXACT, 5.0, **_WARMER),
+    *(Regime(meters.name, meters, 2.0, kind=WindowKind.SETUP) for meters in _SETUPS),
+)
+#: Batch periods between which a sensor that sees 25 % of each 100 ms has to hold the truth, and some chosen against it.
+GRID = 200
+_PERIOD_S = A100.sensor.update_s
+ADVERSARIAL_S = (_PERIOD_S / 9, 0.060, 0.102, _PERIOD_S / 3, _PERIOD_S / 2)
+
+
+def grid_s() -> list[float]:
+    """Batch periods, evenly spread on a logarithmic scale."""
+    low, high = BATCH_S
+    return [low * (high / low) ** (i / (GRID - 1)) for i in range(GRID)]

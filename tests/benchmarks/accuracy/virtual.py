@@ -18,6 +18,7 @@ from unittest.mock import Mock, patch
 from pydantic import JsonValue
 
 from farm.model import (
+    Baseline,
     Claim,
     Domain,
     Frozen,
@@ -47,6 +48,8 @@ from workers.trial.stage import Line, Stage
 
 #: A thread wakes so much late on average.
 LATENESS_S = 0.0003
+#: Looking at the clock takes so long.
+LOOK_S = 1e-6
 #: Starting the trial's process takes so long.
 START_S = 0.3
 #: codecarbon reads the counter so long before `start` returns and after `stop` is called: see `live.py`.
@@ -79,7 +82,7 @@ class Run:
     """What a trial left, and what really happened."""
 
     report: TrialReport
-    context_w: float  #: what a loaded model draws, at rest
+    context_w: float  #: what a loaded model draws at rest, where that is part of the baseline
     moments: Moments
     powers: Sequence[Reading]  #: the readings of the power sensor
 
@@ -90,8 +93,8 @@ class Run:
     def true_net_j(self, kind: WindowKind = WindowKind.MEASURE) -> float:
         """Of a window: its true energy less what the board would have drawn at rest in that time.
 
-        A model that is loaded belongs to the rest of a measure window, and is the work of a setup. A board at work
-        grows warm and leaks more: that is the work's doing, and no error of the method.
+        A setup is the work that loads the model. A board at work grows warm and leaks more: that is the work's doing,
+        and no error of the method.
         """
         window = self.window(kind)
         context_w = 0.0 if kind is WindowKind.SETUP else self.context_w
@@ -110,12 +113,13 @@ class Clock:
         self.polling: _Polling | None = None
 
     def monotonic_ns(self) -> int:
-        """The time."""
+        """The time, which it takes a moment to tell."""
+        self.let_pass(LOOK_S, self.idle_load)
         return self.board.now_ns
 
     def monotonic(self) -> float:
         """The time in s."""
-        return self.board.now_ns / 1e9
+        return self.monotonic_ns() / 1e9
 
     def stamp_ns(self) -> int:
         """The time. Windows are stamped with it, so what is true at that moment is kept."""
@@ -222,6 +226,8 @@ class _Polling(sampler.Sampler):
 class _Line(Line):
     """Both ends of the trial's line."""
 
+    _trial: ClassVar[Any] = SimpleNamespace(channel=SimpleNamespace(send=lambda _order: None))
+
     def __init__(self, clock: Clock, edges: Any, events: TrialEvents) -> None:
         self._clock = clock
         self._edges = edges
@@ -231,7 +237,7 @@ class _Line(Line):
         """What the supervisor does at this event is done at once."""
         if isinstance(event, protocol.Edge):
             self._clock.let_pass(self._clock.lateness_s(), self._clock.idle_load)
-        handle(cast("protocol.Event", event), Mock(), self._edges, self._events)
+        handle(cast("protocol.Event", event), self._trial, self._edges, self._events)
 
     def receive(self) -> protocol.Order:
         return protocol.Go()
@@ -258,7 +264,7 @@ class _Work:
     def step(self) -> int:
         clock, batches = self._clock, self._batches
         batch_s = batches.batch_s * clock.random.gauss(1.0, SPREAD)
-        load = Square(batch_s, batches.busy, batches.waiting, batches.busy_share, clock.monotonic_ns(), _HELD.pids)
+        load = Square(batch_s, batches.busy, batches.waiting, batches.busy_share, clock.board.now_ns, _HELD.pids)
         clock.let_pass(batch_s, load)
         return 1
 
@@ -284,12 +290,13 @@ class Worker(Supervisor):
         self.probe = meters.probe
         self.clock.let_pass(random.uniform(1.0, 2.0), IDLE)
 
-    def trial(self, batches: Batches, settings: MeasureSettings, model: str = "") -> Run:
+    def trial(self, batches: Batches, settings: MeasureSettings) -> Run:
         """Run one trial."""
         self._trials += 1
         self.clock.moments = Moments()
+        point: Point = {"model": "m", "batch_s": batches.batch_s}
         spec = JobSpec(
-            job=f"accuracy-{self._trials}", sweep="accuracy", kind="inference", point={"model": model}, repetition=0,
+            job=f"accuracy-{self._trials}", sweep="accuracy", kind="inference", point=point, repetition=0,
             target="any", measure=settings, seed=self.clock.random.randrange(2**32), time_limit_s=3600,
         )  # fmt: skip
         with self._in_virtual_time(batches):
@@ -297,7 +304,8 @@ class Worker(Supervisor):
         trace = next(trace for trace in report.traces if trace.source == _Power.name)
         moments_ns = (trace.t0_ns + round(offset_s * 1e9) for offset_s in trace.offset_s)
         powers = [Reading(ns, power_w=w) for ns, w in zip(moments_ns, trace.power_w, strict=True)]
-        return Run(report, self.clock.board.preset.silicon.context_w, self.clock.moments, powers)
+        context_w = self.clock.board.preset.silicon.context_w if settings.baseline is Baseline.CONTEXT else 0.0
+        return Run(report, context_w, self.clock.moments, powers)
 
     def _enter_meters(self, gpu: str) -> Sequence[Meter]:
         power = _Power(self.clock, self._simulated.is_smoothed)
@@ -323,13 +331,14 @@ class Worker(Supervisor):
         time = {"monotonic_ns": clock.monotonic_ns, "monotonic": clock.monotonic, "sleep": clock.sleep}
         everywhere = SimpleNamespace(**time, perf_counter_ns=clock.monotonic_ns)
         at_edges = SimpleNamespace(monotonic_ns=clock.stamp_ns, sleep=clock.sleep_at_edge)
-        watch = Mock(return_value=Mock(glances=()))
+        watch = SimpleNamespace(glances=(), look=lambda: None, close=lambda: None)
         with ExitStack() as stack:
             for module in _CLOCKED:
                 stack.enter_context(patch.multiple(module, time=everywhere))
             stack.enter_context(patch.multiple("workers.trial.stage", time=at_edges))
+            stack.enter_context(patch.multiple("workers.trial.loops", make_timer=Mock(return_value=None)))
             stack.enter_context(patch.multiple("workers.trial.main", gc=Mock(), environment=dict))
-            supervised = {"Sampler": polling, "Watch": watch, "follow": follow}
+            supervised = {"Sampler": polling, "Watch": lambda _gpu: watch, "follow": follow}
             stack.enter_context(patch.multiple("workers.supervisor.supervisor", **supervised))
             stack.enter_context(patch.object(self, "_zygote", Mock()))
             yield
@@ -345,10 +354,3 @@ class _Stop(Stop):
     def wait(self, seconds: float) -> bool:
         self._clock.sleep(seconds)
         return False
-
-
-def run_trial(
-    meters: Meters, batches: Batches, settings: MeasureSettings, random: Random, *, keeps_out_of_step: bool = True
-) -> Run:
-    """The first trial of a worker, from its first idle to its last."""
-    return Worker(meters, random, keeps_out_of_step=keeps_out_of_step).trial(batches, settings)
