@@ -24,7 +24,8 @@ class Sides:
     guard_s: float = 0.0  #: the settled idle that was added on both sides
     sensor_w: float | None = None  #: power of the context idle by the power sensor beside that meter
     free_from_ns: float = -inf  #: the end of the work before
-    free_until_ns: float = inf  #: the begin of the work after
+    free_until_ns: float = inf  #: the begin of the work after, or of the idle without a model
+    loaded_until_ns: float = inf  #: the model idles until then, and the trial does not end before
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +97,14 @@ class Curve:
             first = bisect_right(self.at_ns, begin_ns - round(settle_s * 1e9)) - 1
             last = bisect_left(self.at_ns, end_ns + round(settle_s * 1e9))
             if first >= 0 and last < len(self.at_ns):
-                last = self._settled(last, end_ns, lag_s, sides.free_until_ns)
+                last = self._settled(last, end_ns, lag_s, sides.loaded_until_ns)
                 if sides.free_from_ns <= self.at_ns[first] and self.at_ns[last] <= sides.free_until_ns:
                     return self._edge(first), self._edge(last)
         return None
 
-    def _settled(self, last: int, end_ns: int, lag_s: float, free_until_ns: float) -> int:
+    def _settled(self, last: int, end_ns: int, lag_s: float, loaded_until_ns: float) -> int:
         """Return the first reading from `last` on that does not lag behind the end, or the last one that is near."""
-        until_ns = min(end_ns + SETTLED_WITHIN * lag_s * 1e9, free_until_ns)
+        until_ns = min(end_ns + SETTLED_WITHIN * lag_s * 1e9, loaded_until_ns)
         while not self._edge(last).is_tick and self.at_ns[last] < end_ns + lag_s * 1e9:
             if last + 1 == len(self.at_ns) or self.at_ns[last + 1] > until_ns:
                 break

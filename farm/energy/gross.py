@@ -172,7 +172,9 @@ def _lag_s(trace: Trace, curve: Curve) -> float:
 def _step_u_s(trace: Trace, curve: Curve) -> float:
     """Return the uncertainty of the moment of the step, at both ends together, in s."""
     unseen_s = trace.unseen * trace.update_period_s / sqrt(6)
-    return unseen_s if curve.is_counter else hypot(curve.spacing_s / 2, unseen_s)
+    if curve.is_counter:
+        return unseen_s if trace.domain is Domain.GPU else 0.0  # other counters add up all energy
+    return hypot(curve.spacing_s / 2, unseen_s)
 
 
 def period_u_share(trace: Trace) -> float | None:

@@ -18,6 +18,7 @@ from statistics import fmean
 from farm.energy import validity
 from farm.energy.curve import Sides
 from farm.energy.gross import CounterReset, Energy, WindowTooShort, idle_energy, standard_error_w, window_energy
+from farm.energy.modelled import MODEL_U_SHARE
 from farm.model import (
     Baseline,
     Budget,
@@ -26,6 +27,7 @@ from farm.model import (
     Flag,
     Measurement,
     MeasureSettings,
+    Quality,
     Reading,
     Trace,
     Window,
@@ -41,6 +43,8 @@ DRIFT_SHARE, DRIFT_W = 0.03, 2.0
 DRIFT_FACTOR = 2.0
 #: A net energy below so many standard uncertainties is within its noise.
 NOISE_FACTOR = 3.0
+#: Guards are too short where they leave a larger share of the gross energy in doubt.
+SMEARED_SHARE = 0.005
 #: Windows in which the power at the edges equals the power between them.
 _IDLE = frozenset({WindowKind.IDLE_BEFORE, WindowKind.CONTEXT_IDLE, WindowKind.IDLE_AFTER})
 
@@ -55,8 +59,9 @@ class Power:
     wander_u_w: float = 0.0  #: random too: how far the idle power moves until the work
 
 
-#: Begin and end on the monotonic clock, in ns; infinite where nothing comes before or after.
-Span = tuple[float, float]
+#: The idle around a window, on the monotonic clock in ns: since when, until when, and how long the model stays loaded.
+#: Infinite where nothing comes before or after.
+Span = tuple[float, float, float]
 #: Mean idle power by meter and domain.
 IdlePowers = Mapping[tuple[str, Domain], Power]
 
@@ -129,6 +134,16 @@ def net_energy(gross: Energy, baseline: Power, duration_s: float) -> Energy:
     return Energy(gross.j - baseline.mean_w * duration_s, {**gross.budget, **own})
 
 
+def _with_scale(energy: Energy, trace: Trace) -> Energy:
+    """Add the components in proportion to an energy: the class of its meter, and the error of a model."""
+    shares = {
+        Component.CLASS: trace.class_u_share,
+        Component.MODEL: MODEL_U_SHARE if trace.quality is Quality.MODELLED else None,
+    }
+    scale = {component: share * abs(energy.j) for component, share in shares.items() if share is not None}
+    return Energy(energy.j, {**energy.budget, **scale})
+
+
 def measurements(
     windows: Sequence[Window], traces: Sequence[Trace], idle: Idle, settings: MeasureSettings
 ) -> tuple[Measurement, ...]:
@@ -148,8 +163,10 @@ def _free_ns(window: Window, windows: Sequence[Window]) -> Span:
     """
     others = [w for w in windows if w.kind not in (WindowKind.IDLE_BEFORE, WindowKind.CONTEXT_IDLE)]
     ended = [w.end_at_ns for w in others if w.end_at_ns <= window.begin_at_ns]
-    began = [w.begin_at_ns for w in others if w.begin_at_ns >= window.end_at_ns]
-    return max(ended, default=-inf), min(began, default=inf)
+    began = [(w.begin_at_ns, w.kind) for w in others if w.begin_at_ns >= window.end_at_ns]
+    until_ns, kind = min(began, default=(inf, WindowKind.IDLE_AFTER))
+    is_last = kind in (WindowKind.IDLE_AFTER, WindowKind.TAIL)
+    return max(ended, default=-inf), until_ns, window.end_at_ns if is_last else until_ns
 
 
 def _measure_domain(
@@ -195,11 +212,9 @@ def _measure_trace(
         gross = idle_energy(trace, window)
     else:
         gross = window_energy(trace, window.begin_at_ns, window.end_at_ns, sides, sensor, window.batches)
-    if gross is None and window.kind == WindowKind.IDLE_BEFORE and before is not None:
-        # shared with the trial before: this trial has its power and not its trace
-        gross = Energy(before.mean_w * window.duration_s, {Component.IDLE: before.u_w * window.duration_s})
     if gross is None:
         return None
+    scaled = _with_scale(gross, trace)
     measurement = Measurement(
         window_kind=window.kind,
         window_index=window.index,
@@ -207,25 +222,32 @@ def _measure_trace(
         quality=trace.quality,
         source=trace.source,
         gross_j=gross.j,
-        gross_u_j=gross.u_j,
+        gross_u_j=scaled.u_j,
         baseline_bare_w=bare.mean_w if bare else None,
         baseline_context_w=context.mean_w if context else None,
         mean_w=gross.j / window.duration_s,
-        budget=Budget(gross=_rounded(gross.budget)),
+        flags=(Flag.TOO_SHORT,) if _is_smeared(window.kind, gross) else (),
+        budget=Budget(gross=_rounded(scaled.budget)),
     )
     if baseline is None:
         return measurement
     net = net_energy(gross, baseline, window.duration_s)
+    whole = _with_scale(net, trace)
     return measurement.model_copy(
         update={
             "baseline_w": baseline.mean_w,
             "net_j": net.j,
-            "net_j_low": net.j - COVERAGE_FACTOR * net.u_j,
-            "net_j_high": net.j + COVERAGE_FACTOR * net.u_j,
-            "flags": _doubts(window.kind, net, before, after),
-            "budget": Budget(gross=_rounded(gross.budget), net=_rounded(net.budget)),
+            "net_j_low": net.j - COVERAGE_FACTOR * whole.u_j,
+            "net_j_high": net.j + COVERAGE_FACTOR * whole.u_j,
+            "flags": (*measurement.flags, *_doubts(window.kind, net, before, after)),
+            "budget": Budget(gross=measurement.budget.gross, net=_rounded(whole.budget)),
         }
     )
+
+
+def _is_smeared(kind: WindowKind, gross: Energy) -> bool:
+    """Return whether the guards are too short for a reading that averages, so that work is missing."""
+    return kind.is_work and gross.budget.get(Component.SMEAR, 0.0) > SMEARED_SHARE * abs(gross.j)
 
 
 def _rounded(budget: Components) -> dict[Component, float]:

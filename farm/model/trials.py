@@ -40,6 +40,7 @@ class Trace:
     update_period_u_s: float | None = None  #: standard uncertainty of the period; None: the period is nominal
     averaging_window_s: float | None = None  #: the part of each period that the sensor sees; None: unknown
     update_jitter_s: float | None = None  #: the mean difference in lateness between two updates; None: unknown
+    class_u_share: float | None = None  #: relative standard uncertainty that the meter's maker states; None: unknown
 
     @property
     def unseen(self) -> float:

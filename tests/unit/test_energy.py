@@ -1,8 +1,11 @@
 """Energy: what integration, baselines and uncertainties must satisfy whatever the trace."""
 
+import math
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,6 +17,7 @@ from farm.energy.curve import Sides
 from farm.energy.gross import CounterReset
 from farm.energy.joules import Idle, Power
 from farm.model import Baseline, Component, Domain, Flag, MeasureSettings, Quality, Reading, Trace, Window, WindowKind
+from farm.model.energies import Joules, combined, total
 
 S = 1_000_000_000
 SETTINGS = MeasureSettings(
@@ -214,7 +218,7 @@ def steady_trial(load_w: float = 110.0) -> tuple[list[Window], Trace]:
 
 
 def idle_of(windows: list[Window], trace: Trace) -> Idle:
-    return Idle(*(energy.idle_powers([trace], windows[i]) for i in (0, 3, 1)))
+    return Idle(*(energy.idle_powers([trace], windows[i]) for i in (0, -1, 1)))
 
 
 @pytest.mark.parametrize(("choice", "net_j"), [(Baseline.CONTEXT, 900.0), (Baseline.BARE, 1000.0)])
@@ -311,12 +315,136 @@ def test_a_lost_meter_gives_nulls_and_its_flag() -> None:
     assert measured.flags == (Flag.METER_LOST,)
 
 
-def test_an_idle_shared_with_the_trial_before_keeps_its_power() -> None:
+def late_counter(true_j: Callable[[float], float], period_s: float, phase_s: float, *asked_s: float) -> Trace:
+    """A counter that publishes each period, read at these moments."""
+    readings = []
+    for at_s in asked_s:
+        published_s = phase_s + math.floor((at_s - phase_s) / period_s) * period_s
+        readings.append((at_s, true_j(published_s)))
+    return counter(readings, period_s)
+
+
+def ramp_j(*steps: tuple[float, float]) -> Callable[[float], float]:
+    """The energy of power that steps to a value at a moment, from the first moment on."""
+
+    def at(t: float) -> float:
+        ends = [*(begin for begin, _ in steps[1:]), math.inf]
+        return sum(w * max(min(t, end) - begin, 0.0) for (begin, w), end in zip(steps, ends, strict=True))
+
+    return at
+
+
+@pytest.mark.parametrize("length_s", [0.3, 0.5, 1.2])
+def test_a_setup_without_guards_holds_the_truth_whatever_the_phase(length_s: float) -> None:
+    # 20 W bare, 120 W in the setup from 1 s on, 50 W with the model loaded; the counter publishes every 100 ms
+    end_s = 1 + length_s
+    true_j = ramp_j((0.0, 20.0), (1.0, 120.0), (end_s, 50.0))
+    held, widths = [], []
+    for phase_s in (i / 100 for i in range(10)):
+        trace = late_counter(true_j, 0.1, phase_s, 0.999, end_s + 0.001, end_s + 0.26, end_s + 1.26)
+        found = gross.window_energy(trace, 1 * S, round(end_s * S), Sides(20.0, 50.0))
+        assert found is not None
+        held.append(abs(found.j - 120 * length_s) <= 1.96 * found.u_j)
+        widths.append(found.u_j)
+    assert all(held)
+    assert max(widths) < 10
+
+
+def test_a_window_shorter_than_the_meter_can_tell_is_unknown_and_flagged() -> None:
     windows, trace = steady_trial()
-    own = counter([(r.at_ns / S, r.energy_j or 0.0) for r in trace.readings if r.at_ns >= 10 * S])
-    key = (own.source, own.domain)
-    idle = Idle({key: Power(10.0, 0.1)}, energy.idle_powers([own], windows[3]), energy.idle_powers([own], windows[1]))
-    found = energy.measurements(windows, [own], idle, SETTINGS)
-    before = next(m for m in found if m.window_kind == WindowKind.IDLE_BEFORE)
-    assert before.gross_j == pytest.approx(100)
-    assert next(m for m in found if m.window_kind == WindowKind.MEASURE).baseline_bare_w == pytest.approx(10)
+    windows[2] = windows[2].model_copy(update={"kind": WindowKind.SETUP})
+    slow = Trace(trace.domain, trace.source, trace.quality, 60.0, trace.readings)
+    found = energy.measurements(windows, [slow], idle_of(windows, slow), SETTINGS)
+    setup = next(m for m in found if m.window_kind == WindowKind.SETUP)
+    assert (setup.gross_j, setup.net_j, setup.flags) == (None, None, (Flag.TOO_SHORT,))
+
+
+def test_readings_at_ticks_have_no_age() -> None:
+    points = [(0.7, 0.0), (1.0, 3.0), (3.0, 203.0), (3.3, 206.0)]
+    plain = counter(points, 0.1)
+    ticks = replace(plain, readings=tuple(replace(r, tick_step_s=0.002) for r in plain.readings))
+    aged, tick = (gross.window_energy(t, 1 * S, 3 * S, Sides(10.0, 10.0, 0.25)) for t in (plain, ticks))
+    assert aged is not None
+    assert tick is not None
+    assert aged.j == pytest.approx(tick.j)
+    assert aged.budget[Component.AGE] == pytest.approx(10 * 0.1 / 6**0.5)
+    assert tick.budget[Component.AGE] == pytest.approx(10 * 0.002 / 6**0.5)
+
+
+def smoothed(guard_s: float) -> tuple[list[Window], Trace]:
+    """The steady trial by a sensor that averages over a second, read each 100 ms; guards of some length."""
+    begin_s, end_s = 20.0 + guard_s, 25.0 + guard_s
+    after_s = end_s + guard_s
+    steps = ((begin_s, 120.0), (end_s, 20.0), (after_s + 0.1, 120.0), (after_s + 0.4, 10.0))
+    true_j = ramp_j((0.0, 10.0), (10.0, 20.0), *steps)
+    points = [(t / 10, (true_j(t / 10) - true_j(t / 10 - 1)) / 1.0) for t in range(10, 450)]
+    windows = [
+        window(WindowKind.IDLE_BEFORE, 2, 9),
+        window(WindowKind.CONTEXT_IDLE, 11.5, 19),
+        window(WindowKind.MEASURE, begin_s, end_s),
+        window(WindowKind.LATENCY, after_s + 0.1, after_s + 0.4),
+        window(WindowKind.IDLE_AFTER, after_s + 2, after_s + 9),
+    ]
+    return windows, replace(sampled(points), averaging_window_s=1.0)
+
+
+@pytest.mark.parametrize(("guard_s", "flags"), [(2.4, ()), (0.25, (Flag.TOO_SHORT,))])
+def test_guards_shorter_than_the_sensors_average_widen_the_interval_and_are_flagged(
+    guard_s: float, flags: tuple[Flag, ...]
+) -> None:
+    windows, trace = smoothed(guard_s)
+    settings = SETTINGS.model_copy(update={"guard_s": guard_s, "profile": "quick"})
+    found = energy.measurements(windows, [trace], idle_of(windows, trace), settings)
+    measured = next(m for m in found if m.window_kind == WindowKind.MEASURE)
+    assert measured.flags == flags
+    assert measured.net_j_low is not None
+    assert measured.net_j_high is not None
+    assert measured.net_j_low <= 500 <= measured.net_j_high
+    assert flags or measured.net_j == pytest.approx(500, rel=0.005)
+
+
+def test_a_measurement_states_the_components_of_its_uncertainty() -> None:
+    windows, trace = steady_trial()
+    idle = idle_of(windows, trace)
+    wandering = Idle(
+        *({key: replace(p, wander_u_w=1.0, shared_u_w=0.5) for key, p in own.items()}
+          for own in (idle.before, idle.after, idle.context))
+    )  # fmt: skip
+    found = energy.measurements(windows, [trace], wandering, SETTINGS)
+    measured = next(m for m in found if m.window_kind == WindowKind.MEASURE)
+    budget = measured.net_budget
+    assert budget[Component.WANDER] == pytest.approx(10 * 2**0.5, rel=1e-3)  # one more idle is drawn: the work's own
+    assert budget[Component.IDLE_MODEL] == pytest.approx(5)
+    assert set(measured.gross_budget) < set(budget)
+    assert measured.net_j_high is not None
+    assert measured.net_j is not None
+    u_j = combined(budget)
+    assert u_j is not None
+    assert measured.net_j_high - measured.net_j == pytest.approx(1.96 * u_j, rel=1e-3)
+    assert combined(budget, shared=True) == pytest.approx(math.hypot(5, budget[Component.CLOCK]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "component", "share"),
+    [({"quality": Quality.MODELLED}, Component.MODEL, 0.4 / 3**0.5), ({"class_u_share": 0.01}, Component.CLASS, 0.01)],
+)
+def test_the_errors_of_models_and_classes_are_shared_and_in_proportion(
+    changes: dict[str, Any], component: Component, share: float
+) -> None:
+    windows, plain = steady_trial()
+    trace = replace(plain, **changes)
+    found = energy.measurements(windows, [trace], idle_of(windows, trace), SETTINGS)
+    measured = next(m for m in found if m.window_kind == WindowKind.MEASURE)
+    assert component.is_shared
+    assert measured.gross_budget[component] == pytest.approx(1100 * share, rel=1e-3)
+    assert measured.net_budget[component] == pytest.approx(900 * share, rel=1e-3)
+    assert measured.flags == ()
+
+
+def test_over_windows_common_errors_add_and_independent_ones_add_in_squares() -> None:
+    one = Joules(10.0, 5.0, {Component.AGE: 1.0}, {Component.AGE: 1.0, Component.IDLE: 2.0, Component.MODEL: 3.0})
+    four = total([one] * 4)
+    assert (four.gross, four.net, four.gross_budget) == (40.0, 20.0, {Component.AGE: 2.0})
+    assert four.net_budget == {Component.AGE: 2.0, Component.IDLE: 8.0, Component.MODEL: 12.0}
+    assert total([one, Joules(10.0, None)]).net_budget == {}
+    assert one.per(10).net_u == pytest.approx(14**0.5 / 10)

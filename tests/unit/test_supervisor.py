@@ -44,7 +44,7 @@ class FakeZygote:
 class NobodyElse:
     """A machine of our own, whatever runs beside the tests."""
 
-    def __init__(self, _gpu: str) -> None:
+    def __init__(self, _gpu: str, _simulator: Path | None) -> None:
         self.glances: list[Glance] = []
 
     def look(self) -> None: ...

@@ -25,6 +25,8 @@ WAKE_S = 0.01
 #: One record of the truth: `Truth`'s fields.
 RECORD = struct.Struct("<qddd")
 TRUTH_FILE, POWERCAP_FOLDER = "truth", "powercap"
+#: The pid of the physics process: supervisors count its CPU time as their own.
+PID_FILE = "pid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class _Live:
 def serve(folder: Path, line: Connection) -> None:
     """Serve until the other end of the line closes; each fault is answered by None once readers see it."""
     live = _Live(folder, line.recv())
+    (folder / PID_FILE).write_text(str(os.getpid()))
     line.send(None)
     due_s = time.monotonic()
     try:

@@ -104,7 +104,7 @@ class Supervisor:
         meters = self._enter_meters(gpu)
         with (
             tempfile.TemporaryFile() as log_file,
-            closing(Watch(gpu)) as watch,
+            closing(Watch(gpu, self._settings.simulator)) as watch,
             Sampler(meters, spec.measure.poll_period_s, ticks_within_s(self.probe)) as sampler,
         ):
             edges = Edges(sampler, watch, spec.measure, stop, self._idles.leakage_w_per_c)

@@ -11,15 +11,23 @@ import psutil
 from farm.energy.validity import Glance
 from farm.model.errors import MeterError
 from workers.meters.nvml import Gpu, open_gpu
+from workers.simulator.process import PID_FILE
 
 PRESSURE = Path("/proc/pressure/cpu")
 
 
 class Watch:
-    """The records of one trial; the worker's process and its descendants count as its own."""
+    """The records of one trial; the worker's process and its descendants count as its own.
 
-    def __init__(self, gpu: str) -> None:
+    So does the process of a simulated GPU: a real board would not use the CPU.
+    """
+
+    def __init__(self, gpu: str, simulator: Path | None = None) -> None:
         self._own = psutil.Process()
+        self._simulator: list[psutil.Process] = []
+        if simulator is not None:
+            with suppress(OSError, ValueError, psutil.Error):
+                self._simulator = [psutil.Process(int((simulator / PID_FILE).read_text()))]
         self._session = ExitStack()
         self._gpu: Gpu | None = None
         with suppress(MeterError):
@@ -49,7 +57,7 @@ class Watch:
     def _own_s(self) -> float:
         """Return the CPU time of our processes, with ended ones, or their time would count as another program's."""
         total_s = 0.0
-        for process in (self._own, *self._own.children(recursive=True)):
+        for process in {self._own, *self._own.children(recursive=True), *self._simulator}:
             with suppress(psutil.Error):
                 times = process.cpu_times()
                 total_s += times.user + times.system + times.children_user + times.children_system
