@@ -26,7 +26,7 @@ class Rows(StrEnum):
     """The subject of a row of an export."""
 
     MEASUREMENT = "measurement"  #: a domain in a window
-    BATCH = "batch"  #: a batch of the latency pass
+    BATCH = "batch"  #: a batch that was timed
     REQUEST = "request"  #: a request of a live trial
 
 

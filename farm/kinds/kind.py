@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from farm.report.document import Document
     from farm.report.selection import Selection
 
-#: Settings of the latency pass, for `unheeded` of kinds without such a pass.
+#: Settings of the times of single batches, for `unheeded` of kinds that do not take them.
 LATENCY = frozenset({"latency_s", "latency_max_batches"})
 
 

@@ -72,7 +72,7 @@ class Samples(Database):
         return found
 
     def latencies(self, sweep_ids: Collection[str]) -> dict[str, tuple[float, ...]]:
-        """Read the duration in s of every batch of the latency pass, by trial."""
+        """Read the duration in s of each batch that was timed, by trial."""
         query = select(t.latency).select_from(t.latency.join(t.trial).join(t.job)).where(_measured(sweep_ids))
         with self.read() as connection:
             return {row.trial_id: unpack_known(row.values_s, 8) for row in connection.execute(query)}

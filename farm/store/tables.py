@@ -289,7 +289,7 @@ class Trace(Row, table=True):
 
 
 class Latency(Row, table=True):
-    """The duration of every batch of the latency pass."""
+    """The duration of each batch that was timed."""
 
     __tablename__ = "latency"
 

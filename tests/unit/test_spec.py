@@ -59,7 +59,7 @@ def test_reads_the_quickstart() -> None:
     assert dict(sweep.workload)["model"] == ("shufflenet_v2_x0_5", "alexnet", "mobilenet_v3_small")
     assert dict(sweep.workload)["batch_size"] == (1, 4, 16)
     assert sweep.measure.profile == "quick"
-    assert sweep.repetitions.min == sweep.repetitions.max == 2
+    assert sweep.repetitions.min == sweep.repetitions.max == 3
 
 
 def test_an_empty_list_excludes_nothing() -> None:

@@ -37,6 +37,10 @@ def test_guards_that_the_user_made_longer_stay() -> None:
     assert suit_meters(FULL.model_copy(update={"guard_s": 5.0}), found(sensor="smoothed")).guard_s == 5.0
 
 
+def test_who_wants_no_guards_gets_none() -> None:
+    assert suit_meters(FULL.model_copy(update={"guard_s": 0.0}), found(sensor="smoothed")).guard_s == 0.0
+
+
 def test_windows_span_100_updates_of_the_slowest_meter() -> None:
     assert suit_meters(FULL, found(sensor_update_period_s=0.5, counter_update_period_s=0.1)).window_s == 50.0
     assert suit_meters(FULL, found(sensor_update_period_s=0.1)).window_s == 10.0

@@ -21,15 +21,11 @@ class Idles:
 
     def __init__(self) -> None:
         self.baselines = Baselines()
+        self.is_new = True  #: the first trial idles after it too, which shows how far the idle moves
         self.rest: Rest | None = None  #: of the GPU with nothing loaded, in its last idle
         self._trials_since = 0  #: trials since the last control idle
         self._ran_until_ns = -inf
         self._is_disturbed = False
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether no idle is known yet: then one is needed after the trial too, to see how far it moves."""
-        return not self.baselines.bare_idles
 
     @property
     def leakage_w_per_c(self) -> float | None:
@@ -56,6 +52,7 @@ class Idles:
         had_control = any(w.kind is WindowKind.IDLE_BEFORE for w in windows)
         self._trials_since = 1 if had_control else self._trials_since + 1
         self._is_disturbed = is_disturbed
+        self.is_new = False
         rest_c = self.baselines.rest_c
         if not is_disturbed:
             self.baselines = self.baselines.including(self._seen(spec, windows, traces))

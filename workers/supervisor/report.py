@@ -118,7 +118,7 @@ def suit_meters(measure: MeasureSettings, probe: Probe | None) -> MeasureSetting
     """Return the settings with measure windows and guards that are long enough for the GPU's meters.
 
     A window spans enough of their updates. Where power is integrated, a guard outlasts the sensor's average: its
-    readings half a guard outside the window must be free of the window's own power.
+    readings half a guard outside the window must be free of the window's own power. Who wants no guards gets none.
     """
     if probe is None:
         return measure
@@ -126,7 +126,7 @@ def suit_meters(measure: MeasureSettings, probe: Probe | None) -> MeasureSetting
     longest_s = max((p for p in periods_s if p is not None), default=0.0)
     averaging_s = SMOOTHED_S if probe.sensor == "smoothed" else probe.averaging_window_s or 0.0
     counts = probe.counter_update_period_s is not None and probe.counter_trusted is not False
-    least_guard_s = 0.0 if counts else GUARD_FACTOR * averaging_s
+    least_guard_s = 0.0 if counts or measure.guard_s == 0 else GUARD_FACTOR * averaging_s
     return measure.model_copy(
         update={
             "window_s": least_window_s(measure, longest_s),

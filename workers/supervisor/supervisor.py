@@ -110,7 +110,7 @@ class Supervisor:
             edges = Edges(sampler, watch, spec.measure, stop, self._idles.leakage_w_per_c)
             edges.read_now()
             control = self._idles.control_reason(spec.measure.control_every, temperature_c(sampler.traces()))
-            is_paired = self._idles.is_empty or spec.measure.control_every == 1
+            is_paired = self._idles.is_new or spec.measure.control_every == 1
             idles = edges.idle(WindowKind.IDLE_BEFORE, self._idles.rest) if control else []
             events = TrialEvents(failure=stop.failure)
             if stop.failure is None:

@@ -17,6 +17,7 @@ KIND = Kind(
     needs=(Need.LATENCIES, Need.ACCURACY),
     columns=COLUMNS,
     times_batches=True,
-    method="After a warm-up, batches run in measure windows without synchronizing the device after each batch. A "
-    "separate pass measures latencies; every batch of this pass counts.",
+    method="After a warm-up, batches run in measure windows without synchronizing the device after each batch. Each "
+    "batch of these windows is timed, by the clock on a CPU and by events on a GPU, unless a sweep asks for a pass of "
+    "its own (latency_s).",
 )
