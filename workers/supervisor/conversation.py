@@ -90,6 +90,7 @@ def _exchange(trial: TrialProcess, start: protocol.Start, edges: Edges, stop: St
 
 
 def handle(event: protocol.Event, trial: TrialProcess, edges: Edges, events: TrialEvents) -> None:  # noqa: C901 - a case an event
+    """Do what an event of the trial asks for, and keep what it tells."""
     match event:
         case protocol.Edge():
             edges.read_now()

@@ -11,6 +11,15 @@ from workers.simulator.physics import BUSY_LOAD, CONTROL_S, Board, Preset, Publi
 
 #: The air around a board. Drivers tell whole degrees: with one temperature for all boards, all would err alike.
 AMBIENT_C = (20.0, 30.0)
+#: No meter publishes exactly as often as its documentation says, and none in step with the program that polls it.
+LARGEST_OFF = 0.005
+
+
+def of_its_own(preset: Preset, random: Random) -> Preset:
+    """A board of that kind: in a room of its own, with meters that are a little faster or slower."""
+    faster, sensor = random.uniform(1 - LARGEST_OFF, 1 + LARGEST_OFF), preset.sensor
+    own = replace(sensor, update_s=sensor.update_s * faster, averaging_s=sensor.averaging_s * faster)
+    return replace(_in_room_of(preset, random.uniform(*AMBIENT_C)), sensor=own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +33,10 @@ class Restlessness:
     tail_s: float = 5.0
 
 
+#: Nothing besides.
+CALM = Restlessness()
+
+
 class RestlessBoard(Board):
     """A board in virtual time, and what it would have drawn at rest."""
 
@@ -34,7 +47,7 @@ class RestlessBoard(Board):
         self._room_w = 0.0  #: what a warmer room adds to the power at rest
         self._busy_until_ns: int | None = None
         self._shows_ns = 0
-        super().__init__(_in_room_of(preset, random.uniform(*AMBIENT_C)), seed=random.randrange(2**32))
+        super().__init__(preset, seed=random.randrange(2**32))
         self._earlier_mj = self._energy_mj
         self.rest_j = 0.0  #: energy at rest, bare: since `start_ns`
 

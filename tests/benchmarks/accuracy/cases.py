@@ -8,7 +8,7 @@ from random import Random
 from farm.energy.aliasing import has_alias_risk
 from farm.model import Baseline, MeasureSettings, Probe, WindowKind
 from farm.spec import PROFILES
-from tests.benchmarks.accuracy.boards import Restlessness
+from tests.benchmarks.accuracy.boards import CALM, Restlessness, of_its_own
 from workers.simulator import A100, RTX4090, Counter, Preset
 from workers.simulator.physics import SMOOTHED_S
 
@@ -42,19 +42,26 @@ class Setup:
     load: float = 0.2
 
 
+_USUAL = Setup()
+
+
 @dataclass(frozen=True, slots=True)
 class Meters:
     """A kind of board, what its meters show, and what is known of them."""
 
     name: str
     preset: Preset
-    restlessness: Restlessness = Restlessness()
+    restlessness: Restlessness = CALM
     has_counter: bool = True
     is_smoothed: bool = False  #: the only power reading is the average over a second
     is_probed: bool = True
     knows_period: bool = True  #: the probe found out how often the counter publishes
     is_resonant: bool = False  #: batches run in step with the sensor
-    setup: Setup = Setup()
+    setup: Setup = _USUAL
+
+    def board(self, random: Random) -> "Meters":
+        """The meters of one board."""
+        return replace(self, preset=of_its_own(self.preset, random))
 
     def draw(self, random: Random, window_s: float, batch_s: float | None = None) -> Batches:
         """A load for one trial, with this batch period; None: any that is in step with the sensor, or is not."""
@@ -75,19 +82,21 @@ class Meters:
         if not self.is_probed:
             return None
         sensor = self.preset.sensor
-        rhythm = {
-            "counter_update_period_s": sensor.update_s,
-            "counter_update_period_u_s": PERIOD_U * sensor.update_s,
-            "counter_update_jitter_s": math.hypot(JITTER_S, self.restlessness.late_s),
-        }
-        return Probe(
+        found = Probe(
             probed_at=_ANY_DAY,
             sensor="smoothed" if self.is_smoothed else "instant",
             sensor_update_period_s=sensor.update_s,
             averaging_window_s=SMOOTHED_S if self.is_smoothed else sensor.averaging_s,
             counter_trusted=not sensor.fragile if self.has_counter else None,  # the probe polls it
-            **(rhythm if self.has_counter and self.knows_period else {}),
         )
+        if not self.has_counter or not self.knows_period:
+            return found
+        rhythm = {
+            "counter_update_period_s": sensor.update_s,
+            "counter_update_period_u_s": PERIOD_U * sensor.update_s,
+            "counter_update_jitter_s": math.hypot(JITTER_S, self.restlessness.late_s),
+        }
+        return found.model_copy(update=rhythm)
 
 
 #: An A100 but for its meters: they see all, and the counter adds up the true power.
@@ -143,19 +152,20 @@ class Regime:
         return profile.model_copy(update=changes)
 
 
-_SEQUENCE = {"window_s": 5.0, "unscored": 0, "scored": 20}
-_WARMER = {"workers": 50, "scored": 2, "warms_c": 3.0}
+_FIRST = Regime("", EXACT, 5.0, workers=100, unscored=0, scored=1)
+_SEQUENCE = Regime("", EXACT, 5.0, unscored=0, scored=20)
+_WARMER = Regime("", EXACT, 5.0, workers=50, scored=2, warms_c=3.0)
 REGIMES = (
     *(Regime(meters.name, meters, window_s) for meters in _EACH_WINDOW for window_s in WINDOWS_S),
-    Regime("a worker's first trial, exact counter", EXACT, 5.0, workers=100, unscored=0, scored=1),
-    Regime("a worker's first trial, 25 % sensor", OFF_RESONANCE, 5.0, workers=100, unscored=0, scored=1),
-    Regime("20 trials in a row, exact counter", EXACT, **_SEQUENCE),
-    Regime("20 trials in a row, 25 % sensor", OFF_RESONANCE, **_SEQUENCE),
-    Regime("20 trials in a row, bare idle modelled", EXACT, baseline=Baseline.BARE, **_SEQUENCE),
-    Regime("the same, idle wanders by 1 W over 30 s", WANDERING, baseline=Baseline.BARE, **_SEQUENCE),
-    Regime("a room 3 K warmer, after a pause of 5 min", EXACT, 5.0, **_WARMER, rests_s=300.0),
-    Regime("the same, bare idle modelled", EXACT, 5.0, **_WARMER, rests_s=300.0, baseline=Baseline.BARE),
-    Regime("a room 3 K warmer, without a pause", EXACT, 5.0, **_WARMER),
+    replace(_FIRST, name="a worker's first trial, exact counter"),
+    replace(_FIRST, name="a worker's first trial, 25 % sensor", meters=OFF_RESONANCE),
+    replace(_SEQUENCE, name="20 trials in a row, exact counter"),
+    replace(_SEQUENCE, name="20 trials in a row, 25 % sensor", meters=OFF_RESONANCE),
+    replace(_SEQUENCE, name="20 trials in a row, bare idle modelled", baseline=Baseline.BARE),
+    replace(_SEQUENCE, name="the same, idle wanders over 30 s", meters=WANDERING, baseline=Baseline.BARE),
+    replace(_WARMER, name="a room 3 K warmer, after a pause of 5 min", rests_s=300.0),
+    replace(_WARMER, name="the same, bare idle modelled", rests_s=300.0, baseline=Baseline.BARE),
+    replace(_WARMER, name="a room 3 K warmer, without a pause"),
     *(Regime(meters.name, meters, 2.0, kind=WindowKind.SETUP) for meters in _SETUPS),
 )
 #: Batch periods between which a sensor that sees 25 % of each 100 ms has to hold the truth, and some chosen against it.

@@ -1,13 +1,14 @@
 """Trials of a regime against the truth, and what many of them say."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from statistics import fmean, median
 
 from farm.model import Flag, Measurement, TrialReport, WindowKind
-from tests.benchmarks.accuracy.cases import SENSORS, Batches, Regime
+from tests.benchmarks.accuracy.cases import SENSORS, Regime
 from tests.benchmarks.accuracy.methods import peers
 from tests.benchmarks.accuracy.virtual import Run, Worker
 
@@ -47,15 +48,15 @@ def outcomes(regime: Regime, index: int, batch_s: float | None = None) -> list[O
 
 
 def _runs(regime: Regime, index: int, batch_s: float | None, *, keeps_out_of_step: bool) -> list[Run]:
-    random = Random(f"{regime.meters} {regime.window_s} {regime.baseline} {index} {batch_s}")  # noqa: S311
-    worker = Worker(regime.meters, random, keeps_out_of_step=keeps_out_of_step)
+    random = Random(f"{regime.meters} {regime.window_s} {regime.baseline} {index} {batch_s}")
+    meters = regime.meters.board(random)
+    worker = Worker(meters, random, keeps_out_of_step=keeps_out_of_step)
     runs = []
     for number in range(regime.unscored + regime.scored):
         if number == regime.unscored:
             worker.clock.board.warm_room(regime.warms_c)
             worker.clock.sleep(regime.rests_s)
-        batches = regime.meters.draw(random, regime.window_s, batch_s)
-        runs.append(worker.trial(batches, regime.settings))
+        runs.append(worker.trial(meters.draw(random, regime.window_s, batch_s), regime.settings))
     return runs[regime.unscored :]
 
 
@@ -116,14 +117,21 @@ class Cell:
     @property
     def unmet(self) -> list[str]:
         """The goals that the cell misses, by more than chance explains: two standard errors of the goal itself."""
-        low, high = (own + sign * 2 * chance(own, len(self.outcomes)) for own, sign in zip(COVERAGE, (-1, 1)))
-        missed = ["coverage"] if not low <= self.coverage <= high else []
-        return missed + (["width"] if self.ratio > LARGEST_RATIO else [])
+        (low, high), trials = COVERAGE, len(self.outcomes)
+        is_held = low - 2 * chance(low, trials) <= self.coverage <= high + 2 * chance(high, trials)
+        return ["coverage"] * (not is_held) + ["width"] * (self.ratio > LARGEST_RATIO)
 
-    def flagged(self) -> Iterator[tuple[Flag, int]]:
+    @property
+    def flags(self) -> Mapping[Flag, int]:
         """How many trials have each flag."""
-        for flag in sorted({flag for o in self.outcomes for flag in o.flags}):
-            yield flag, sum(flag in o.flags for o in self.outcomes)
+        return Counter(flag for o in self.outcomes for flag in sorted(o.flags))
+
+
+def cell_of(regime: Regime, found: Iterable[Sequence[Outcome]]) -> Cell:
+    """What the workers of a regime found."""
+    every = [outcome for own in found for outcome in own]
+    known = [outcome for outcome in every if not math.isnan(outcome.error)]
+    return Cell(regime, known, len(every) - len(known))
 
 
 def chance(coverage: float, trials: int) -> float:

@@ -1,9 +1,9 @@
 """Trials in virtual time, on a simulated board whose true joules are known.
 
-The supervisor and the trial are the real ones, `workers.supervisor.supervisor.Supervisor` and `workers.trial.main.lead`,
-with their edges, idles, sampler and report: only the clock, the work, the meters and the trial's process are replaced.
-Minutes pass in milliseconds. What real time would add is drawn: the phase between sampler and meter, and the fraction of
-a millisecond by which a thread wakes late.
+The supervisor and the trial are the real ones, `workers.supervisor.supervisor.Supervisor` and
+`workers.trial.main.lead`, with their edges, idles, sampler and report: only the clock, the work, the meters and the
+trial's process are replaced. Minutes pass in milliseconds. What real time would add is drawn: the phase between sampler
+and meter, and the fraction of a millisecond by which a thread wakes late.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -167,7 +167,8 @@ class _Counter:
     """The board's energy counter, as `workers.meters.nvml` reads it."""
 
     name, domains, quality, priority = "nvml-counter", frozenset({Domain.GPU}), Quality.COUNTER, 10
-    update_period_s, poll_period_s = 0.1, None
+    update_period_s = 0.1
+    poll_period_s: float | None = None
 
     def __init__(self, clock: Clock) -> None:
         self._board = clock.board
@@ -281,7 +282,7 @@ class Worker(Supervisor):
     """A worker of a machine with such meters; one that does not know its sensor's rhythm cannot keep out of step."""
 
     def __init__(self, meters: Meters, random: Random, *, keeps_out_of_step: bool = True) -> None:
-        home = SimpleNamespace(home=Path(), simulated=True)
+        home = SimpleNamespace(home=Path(), simulated=True, simulator=None)
         super().__init__(cast("Settings", home), Machine(id="m", name="m", hardware_class="simulated", hardware={}))
         self._simulated = meters
         self._keeps_out_of_step = keeps_out_of_step
@@ -328,8 +329,10 @@ class Worker(Supervisor):
         def polling(meters: Sequence[Meter], poll_period_s: float, ticks: Mapping[str, float]) -> _Polling:
             return _Polling(clock, meters, poll_period_s, ticks)
 
-        time = {"monotonic_ns": clock.monotonic_ns, "monotonic": clock.monotonic, "sleep": clock.sleep}
-        everywhere = SimpleNamespace(**time, perf_counter_ns=clock.monotonic_ns)
+        now_ns = clock.monotonic_ns
+        everywhere = SimpleNamespace(
+            monotonic_ns=now_ns, perf_counter_ns=now_ns, monotonic=clock.monotonic, sleep=clock.sleep
+        )
         at_edges = SimpleNamespace(monotonic_ns=clock.stamp_ns, sleep=clock.sleep_at_edge)
         watch = SimpleNamespace(glances=(), look=lambda: None, close=lambda: None)
         with ExitStack() as stack:
@@ -338,8 +341,9 @@ class Worker(Supervisor):
             stack.enter_context(patch.multiple("workers.trial.stage", time=at_edges))
             stack.enter_context(patch.multiple("workers.trial.loops", make_timer=Mock(return_value=None)))
             stack.enter_context(patch.multiple("workers.trial.main", gc=Mock(), environment=dict))
-            supervised = {"Sampler": polling, "Watch": lambda _gpu: watch, "follow": follow}
-            stack.enter_context(patch.multiple("workers.supervisor.supervisor", **supervised))
+            stack.enter_context(patch("workers.supervisor.supervisor.Sampler", polling))
+            stack.enter_context(patch("workers.supervisor.supervisor.Watch", lambda *_: watch))
+            stack.enter_context(patch("workers.supervisor.supervisor.follow", follow))
             stack.enter_context(patch.object(self, "_zygote", Mock()))
             yield
 
