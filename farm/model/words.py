@@ -103,7 +103,7 @@ class WindowKind(StrEnum):
 class Flag(StrEnum):
     """A reason to doubt a trial."""
 
-    ALIAS_RISK = "alias_risk"  #: batches may run in step with the sensor: this or a later trial adds random pauses
+    ALIAS_RISK = "alias_risk"  #: batches may run in step with the sensor: so it pauses at random
     BASELINE_DRIFT = "baseline_drift"  #: the idle before and after differ
     BELOW_NOISE = "below_noise"  #: the net energy is within its uncertainty: a bound, not a value
     CONTAMINATED = "contaminated"  #: other programs used the machine
@@ -115,7 +115,7 @@ class Flag(StrEnum):
     RESUMED = "resumed"  #: the training continued from a checkpoint: the joules before it are in no window
     SATURATED = "saturated"  #: requests came faster than they can be served: the queue grew without bound
     THROTTLED = "throttled"  #: heat, a power brake or the hardware lowered the clock
-    TOO_SHORT = "too_short"  #: the window is too short for the meter's update period
+    TOO_SHORT = "too_short"  #: the window is too short for the meter's update period, or its guards for its average
 
     @property
     def is_note(self) -> bool:

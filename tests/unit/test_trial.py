@@ -104,7 +104,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextlib.contextmanager
 def running(
-    measure: MeasureSettings, point: Point, sensor_period_s: float | None = None, jitter: bool = False
+    measure: MeasureSettings, point: Point, sensor_period_s: float | None = None, jitter: bool | None = None
 ) -> Iterator[tuple[protocol.Channel, TrialEvents]]:
     """A trial in a thread, started, and the supervisor's end of its line; joined at the end."""
     spec = job_spec(point=point, measure=measure, seed=7)
@@ -128,7 +128,10 @@ def running(
 
 
 def run_trial(
-    measure: MeasureSettings = MEASURE, sensor_period_s: float | None = None, jitter: bool = False, **point: str | int
+    measure: MeasureSettings = MEASURE,
+    sensor_period_s: float | None = None,
+    jitter: bool | None = None,
+    **point: str | int,
 ) -> TrialEvents:
     """Answer a trial to its end."""
     trial_of = running(measure, {"device": "cpu", **point}, sensor_period_s, jitter)
@@ -281,7 +284,7 @@ class Batches:
 def run_batches(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Batches]:
     """Run a trial on a device that there need not be."""
 
-    def run(device: str = "cpu", *, is_risk: bool = False, jitter: bool = False) -> Batches:
+    def run(device: str = "cpu", *, is_risk: bool = False, jitter: bool | None = None) -> Batches:
         synchronized: list[int] = []
         pauses_s: list[float] = []
 
@@ -316,16 +319,18 @@ def test_batches_that_may_run_in_step_with_the_sensor_are_followed_by_pauses(
 def test_a_trial_that_must_pause_does_so_whatever_its_batches_last(run_batches: Callable[..., Batches]) -> None:
     batches = run_batches("cuda:0", jitter=True)
     (note,) = batches.doubts
-    assert note.startswith("an earlier trial of this point")
+    assert note.startswith("the first trial of this point paused")
     assert batches.were_waited_for
     assert batches.pauses_s
 
 
-@pytest.mark.parametrize(("device", "is_risk"), [("cuda:0", False), ("cpu", True)])
-def test_off_the_step_or_off_the_gpu_nothing_pauses(
-    device: str, is_risk: bool, run_batches: Callable[..., Batches]
+@pytest.mark.parametrize(
+    ("device", "is_risk", "jitter"), [("cuda:0", False, None), ("cpu", True, None), ("cuda:0", True, False)]
+)
+def test_off_the_step_or_off_the_gpu_or_after_a_trial_that_did_not_nothing_pauses(
+    device: str, is_risk: bool, jitter: bool | None, run_batches: Callable[..., Batches]
 ) -> None:
-    batches = run_batches(device, is_risk=is_risk)
+    batches = run_batches(device, is_risk=is_risk, jitter=jitter)
     assert (batches.doubts, batches.pauses_s) == ([], [])
 
 

@@ -202,7 +202,7 @@ def resonances(events: TrialEvents, measurements: Sequence[Measurement], probe: 
     if max(low_j for low_j, _, _ in per_unit_j) <= min(high_j for _, _, high_j in per_unit_j):
         return []
     what = f"net joules per {events.facts.unit} varied by over {LARGEST_VARIATION:.0%} between measure windows"
-    return [f"{what}: they may have run in step with the power sensor; later trials of this point pause at random"]
+    return [f"{what}: they may have run in step with the power sensor, which longer windows average out"]
 
 
 def _facts(events: TrialEvents, seen: Observed, baselines: Baselines) -> Mapping[str, JsonValue]:

@@ -52,7 +52,7 @@ class Supervisor:
         self._entered_meters = ExitStack()
         self._gpu = "cuda:0"  #: the GPU that is metered
         self._idles = Idles()
-        self._in_step: set[str] = set()  #: points, as JSON, that may run in step with the GPU's power sensor
+        self._paused: dict[str, bool] = {}  #: by point, as JSON: whether its first trial paused at random
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -94,8 +94,8 @@ class Supervisor:
             time.monotonic() - begun_s,
             self._settings.simulated,
         )
-        if Flag.ALIAS_RISK in report.flags:
-            self._in_step.add(_as_key(claim.spec.point))
+        if report.failure is None:
+            self._paused.setdefault(_as_key(claim.spec.point), Flag.ALIAS_RISK in seen.events.flags)
         return report.model_copy(update={"carbon_g_per_kwh": carbon_intensity_g_per_kwh(country) if country else None})
 
     def _observe(self, spec: JobSpec, stop: Stop) -> Observed:
@@ -145,7 +145,7 @@ class Supervisor:
             meter_period_s=_meter_period_s(self.probe),
             sensor_period_s=self.probe.sensor_update_period_s if self.probe else None,
             sensor_window_s=self.probe.averaging_window_s if self.probe else None,
-            jitter=_as_key(spec.point) in self._in_step,
+            jitter=self._paused.get(_as_key(spec.point)),
             checkpoint=str(checkpoint) if checkpoint else None,
         )
         events = follow(trial, start, edges, stop)

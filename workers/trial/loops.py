@@ -59,7 +59,7 @@ def run_windows(stage: Stage, workload: Repeatable) -> None:
     """Warm up, run the measure windows that are wanted, and time each batch, in them or in a pass of its own."""
     loops = Loops(stage, workload)
     loops.warm_up()
-    loops.beware_of_resonance()
+    loops.beware_of_resonance(stage.start.jitter)
     has_pass = stage.measure.latency_s > 0
     for index in range(stage.measure.windows):
         loops.measure(index, times_batches=not has_pass)
@@ -123,11 +123,14 @@ class Loops:
             self._stage.doubt(Flag.NO_STEADY_STATE, note)
         return parts
 
-    def beware_of_resonance(self) -> None:
-        """Pause at random between batches from now on, where they may run in step with the GPU's power sensor."""
-        earlier = "an earlier trial of this point may have run in step with the power sensor"
-        risk = earlier if self._stage.start.jitter else self._risk_of_resonance()
-        if risk is not None:
+    def beware_of_resonance(self, earlier: bool | None = None) -> None:
+        """Pause at random between batches from now on, where they may run in step with the GPU's power sensor.
+
+        Where the first trial of the point is known to have paused or not, this one does the same: paused and unpaused
+        trials are not mixed, and the uncertainty of either holds what batches in step may do.
+        """
+        risk = self._risk_of_resonance() if earlier is None else "the first trial of this point paused"
+        if risk is not None and earlier is not False:
             self._jitter = Random(self._stage.spec.seed)  # noqa: S311 - a pause, not a secret
             self._stage.doubt(Flag.ALIAS_RISK, f"{risk}: random pauses were added")
 

@@ -22,7 +22,7 @@ class Start(Frozen):
     meter_period_s: float | None = None  #: time between two values of the meter that gives the joules; None: unknown
     sensor_period_s: float | None = None  #: time between two values of the power sensor; None: unknown
     sensor_window_s: float | None = None  #: the part of each period that the sensor sees; None: unknown
-    jitter: bool = False  #: pause at random: an earlier trial of this point may have run in step with the sensor
+    jitter: bool | None = None  #: whether the first trial of this point paused at random; None: this is the first one
     #: The file to resume from, where it exists, and to save to; None: the job is not resumable.
     checkpoint: str | None = None
 
