@@ -1,6 +1,7 @@
 """Inference on a real NVIDIA GPU, in this process and in a trial forked by the helper."""
 
 import tempfile
+import time
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from tests.unit.test_zygote import SPEC, follow
 from workers.kinds.inference.workload import DTYPES, Inference
 from workers.supervisor.zygote import Zygote
 from workers.trial import protocol
+from workers.trial.timing import Events, make_timer
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no NVIDIA GPU here")]
 
@@ -58,6 +60,28 @@ def test_a_forked_trial_uses_the_gpu() -> None:
     assert facts.device == "cuda:0"
     units = {event.window.kind: event.window.units for event in events if isinstance(event, protocol.Closed)}
     assert units[WindowKind.MEASURE]
+
+
+def test_events_time_each_batch_without_waiting_for_it() -> None:
+    workload = Inference()
+    workload.setup(POINT, "cuda:0", 1)
+    for _ in range(10):
+        workload.step()
+    timer = make_timer("cuda:0", 50)
+    assert isinstance(timer, Events)
+    workload.synchronize()
+    begin_s = time.perf_counter()
+    timer.begin()
+    for _ in range(50):
+        workload.step()
+        timer.mark()
+    workload.synchronize()
+    passed_s = time.perf_counter() - begin_s
+    durations_s = timer.durations_s()
+    workload.close()
+    assert len(durations_s) == 50
+    assert min(durations_s) > 0
+    assert sum(durations_s) <= passed_s
 
 
 def test_a_batch_beyond_the_gpus_memory_is_reported() -> None:
