@@ -159,10 +159,11 @@ def measurements(
 def _free_ns(window: Window, windows: Sequence[Window]) -> Span:
     """Return the time around a window in which nothing ran: from the end of the work before to the next begin.
 
-    A model that is loaded may idle; once the trial is over, it is not loaded any more.
+    A model that is loaded may idle; once the trial is over, it is not loaded any more. At the end of a tail the power is
+    back at rest, for as long as a reading looks back.
     """
     others = [w for w in windows if w.kind not in (WindowKind.IDLE_BEFORE, WindowKind.CONTEXT_IDLE)]
-    ended = [w.end_at_ns for w in others if w.end_at_ns <= window.begin_at_ns]
+    ended = [w.end_at_ns for w in others if w.end_at_ns <= window.begin_at_ns and w.kind is not WindowKind.TAIL]
     began = [(w.begin_at_ns, w.kind) for w in others if w.begin_at_ns >= window.end_at_ns]
     until_ns, kind = min(began, default=(inf, WindowKind.IDLE_AFTER))
     is_last = kind in (WindowKind.IDLE_AFTER, WindowKind.TAIL)
