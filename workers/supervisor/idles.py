@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from math import inf
 
-from farm.energy.baselines import Baselines, SeenIdle
+from farm.energy.baselines import SETTLED_AFTER_S, Baselines, SeenIdle
 from farm.energy.joules import idle_powers
 from farm.model import Domain, JobSpec, Trace, Window, WindowKind
 from workers.supervisor.rest import Rest, rest_of
@@ -43,6 +43,8 @@ class Idles:
             return "other programs used the machine in the last trial"
         if self._trials_since >= every:
             return f"{every} trials have passed since the last one"
+        if not self.is_new and time.monotonic() - self._ran_until_ns / 1e9 >= SETTLED_AFTER_S:
+            return "the machine has rested, and its room may have changed"
         return self.baselines.control_reason(time.monotonic(), temperature_c)
 
     def learn(
