@@ -1,7 +1,8 @@
 """Batch periods against a sensor that sees a quarter of the time: where does the interval miss the truth?
 
 A coverage of a few trials is uncertain, so there are two rounds. The first asks every period for few trials. Those that
-missed the truth even once are asked for many more, and these alone count: else the worst of 200 would be so by chance.
+missed the truth even once, or were chosen against the sensor, are asked for many more, and these alone count: else the
+worst of 200 would be so by chance.
 """
 
 from collections.abc import Sequence
@@ -38,7 +39,7 @@ def periods(pool: Executor) -> list[Period]:
     """Try the grid, and the periods that were chosen against the sensor."""
     chosen = [*ADVERSARIAL_S, *grid_s()]
     first = _cells(pool, FIRST, chosen)
-    missed = [batch_s for batch_s, cell in zip(chosen, first, strict=True) if cell.coverage < 1]
+    missed = [s for s, cell in zip(chosen, first, strict=True) if s in ADVERSARIAL_S or cell.coverage < 1]
     again = dict(zip(missed, _cells(pool, AGAIN, missed), strict=True))
     return [
         Period(batch_s, index < len(ADVERSARIAL_S), cell, again.get(batch_s))

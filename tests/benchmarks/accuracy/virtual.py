@@ -286,19 +286,18 @@ class Worker(Supervisor):
         super().__init__(cast("Settings", home), Machine(id="m", name="m", hardware_class="simulated", hardware={}))
         self._simulated = meters
         self._keeps_out_of_step = keeps_out_of_step
-        self._trials = 0
         self.clock = Clock(RestlessBoard(meters.preset, meters.restlessness, random), random)
         self.probe = meters.probe
         self.clock.let_pass(random.uniform(1.0, 2.0), IDLE)
 
     def trial(self, batches: Batches, settings: MeasureSettings) -> Run:
         """Run one trial."""
-        self._trials += 1
         self.clock.moments = Moments()
         point: Point = {"model": "m", "batch_s": batches.batch_s}
+        seed = self.clock.random.randrange(2**32)
         spec = JobSpec(
-            job=f"accuracy-{self._trials}", sweep="accuracy", kind="inference", point=point, repetition=0,
-            target="any", measure=settings, seed=self.clock.random.randrange(2**32), time_limit_s=3600,
+            job=f"accuracy-{seed}", sweep="accuracy", kind="inference", point=point, repetition=0,
+            target="any", measure=settings, seed=seed, time_limit_s=3600,
         )  # fmt: skip
         with self._in_virtual_time(batches):
             report = self.run(Claim(spec=spec, attempt=1), _Stop(self.clock))
