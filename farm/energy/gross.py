@@ -124,7 +124,7 @@ def window_energy(
         Component.WARM: abs(warm_j) / sqrt(12),
     }
     if not curve.is_counter and late.s:
-        budget[Component.SMEAR] = step_w * late.s / 2
+        budget[Component.SMEAR] = step_w * late.s
     if batches and trace.domain is Domain.GPU:
         share = beat_share(duration_s / batches, duration_s, every_s, trace.averaging_window_s, period_u_share(trace))
         budget[Component.BEAT] = step_w * duration_s * share

@@ -127,6 +127,9 @@ class Settings(BaseSettings):
         1.0, ge=0.1, description="seconds between two requests to the wall meter; for power at most 2"
     )
     wall_timeout_s: float = Field(2.0, gt=0, description="longest wait for an answer of the wall meter, in seconds")
+    wall_accuracy: float | None = Field(
+        None, gt=0, lt=1, description="accuracy that the wall meter's maker states, as a share: 0.01 for 1 %"
+    )
     wall_secret: SecretStr = Field(
         SecretStr(""), description="bearer token of the wall meter, or the password where its URL names a user"
     )

@@ -45,6 +45,11 @@ def wall(plug: FakePlug, **says: Any) -> Wall:
     return Wall(load_settings(**{"wall_url": plug.url, "wall_period_s": PERIOD_S, **says}))
 
 
+def test_an_error_up_to_the_stated_accuracy_is_as_likely_as_any_other() -> None:
+    assert Wall(load_settings(wall_accuracy=0.01)).class_u_share == pytest.approx(0.01 / 3**0.5)
+    assert Wall(load_settings()).class_u_share is None
+
+
 def next_reading(meter: Wall) -> Reading:
     return next_readings(meter)[Domain.WALL]
 

@@ -138,6 +138,18 @@ def test_a_counter_that_does_not_tick_in_time_leaves_its_last_reading(lost_at: i
     assert bool(running.lost) is (lost_at is not None)
 
 
+class ClassedMeter(ScriptedMeter):
+    """A meter whose maker states its accuracy."""
+
+    class_u_share = 0.01
+
+
+def test_traces_bring_the_accuracy_that_a_maker_states() -> None:
+    with Sampler([ClassedMeter("classed"), ScriptedMeter("plain")], PERIOD_S) as running:
+        running.read_now()
+    assert {t.source: t.class_u_share for t in running.traces()} == {"classed": 0.01, "plain": None}
+
+
 def test_each_meter_is_polled_no_faster_than_it_allows() -> None:
     slow, fast = ScriptedMeter("slow", poll_period_s=60.0), ScriptedMeter("fast")
     with Sampler([slow, fast], PERIOD_S):

@@ -136,6 +136,13 @@ def _is_over(events: list[protocol.Event], hang_up_after: int | None) -> bool:
     return hang_up_after is not None and trained >= hang_up_after
 
 
+def test_windows_of_training_tell_the_steps_in_them_and_those_of_validation_none() -> None:
+    events = train("0.1 0.2", batch_size=32)
+    closed = [event.window for event in events.events if isinstance(event, protocol.Closed)]
+    found = {(window.kind, window.batches) for window in closed}
+    assert {(WindowKind.TRAINING, 4), (WindowKind.VALIDATION, None)} <= found  # 100 images
+
+
 def test_a_long_epoch_has_windows_of_its_own() -> None:
     events = train("0.1 0.2 0.3")
     assert events.windows(WindowKind.TRAINING) == [(0, 100), (1, 100), (2, 100)]

@@ -202,6 +202,7 @@ def test_a_window_has_at_least_its_iterations() -> None:
     events = run_trial(MEASURE.model_copy(update={"window_s": 1e-6, "min_iterations": 40}))
     measured = [window for window in events.windows if window.kind == WindowKind.MEASURE]
     assert [window.units for window in measured] == [UNITS * 40] * 2
+    assert [window.batches for window in measured] == [40] * 2
     assert len(events.latencies_s) >= 40
 
 

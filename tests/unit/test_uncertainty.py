@@ -1,6 +1,7 @@
 """The uncertainty of a gross energy: what late counters, and sensors that see part of the time, leave open."""
 
 import math
+from itertools import pairwise
 from math import sqrt
 from random import Random
 from statistics import fmean, pstdev
@@ -8,7 +9,9 @@ from statistics import fmean, pstdev
 import pytest
 
 from farm.energy import gross
+from farm.energy import joules as energy
 from farm.energy.curve import Sides
+from farm.energy.joules import Power
 from farm.model import Domain, Quality, Reading, Trace
 from farm.model.energies import COVERAGE_FACTOR
 
@@ -155,3 +158,15 @@ def test_a_counter_without_a_power_sensor_beside_it_has_its_steps_only() -> None
     alone = gross_u_j(counter(10.6, 0.0, 0.025))
     told_nothing = Trace(Domain.GPU, "power", Quality.SAMPLED, PERIOD_S, (), None, 0.025)
     assert gross_u_j(counter(10.6, 0.0, 0.025), told_nothing) == alone > 0
+
+
+def test_the_idle_during_the_work_is_one_more_that_wanders() -> None:
+    random = Random(6)
+    idles_w = [random.gauss(0.0, 1.0) for _ in range(3000)]
+    moved_w = sqrt(fmean((b - a) ** 2 for a, b in pairwise(idles_w[:21]))) / sqrt(2)
+    for count in (1, 2):
+        u_w = energy.wander_u_w([Power(50.0, 0.0, wander_u_w=moved_w)] * count)
+        errors_w = [
+            fmean(idles_w[i : i + count]) - idles_w[i + count] for i in range(0, len(idles_w) - count, count + 1)
+        ]
+        assert 0.92 <= fmean(abs(error_w) <= COVERAGE_FACTOR * u_w for error_w in errors_w) <= 0.99

@@ -41,7 +41,10 @@ from farm.settings import Settings
 
 
 class Meter(Protocol):
-    """A source of joules or watts."""
+    """A source of joules or watts.
+
+    A meter whose maker states an accuracy has `class_u_share` too: the relative standard uncertainty of its joules.
+    """
 
     name: str
     domains: frozenset[Domain]  #: known once entered

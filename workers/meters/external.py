@@ -13,7 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
-from math import isfinite
+from math import isfinite, sqrt
 from typing import Self
 
 from farm.model import Domain, Quality, Reading
@@ -76,6 +76,8 @@ class Wall:
         self.quality = Quality.COUNTER if self._counts else Quality.SAMPLED
         self.update_period_s = settings.wall_period_s
         self.poll_period_s: float | None = settings.wall_period_s / READS_A_PERIOD
+        #: Standard uncertainty, as a share: an error up to the stated accuracy is as likely as any other.
+        self.class_u_share = settings.wall_accuracy / sqrt(3) if settings.wall_accuracy else None
         #: After this time, a value that was true at its beginning has been read.
         self.delay_s = 2 * settings.wall_period_s
         self._lock = threading.Lock()

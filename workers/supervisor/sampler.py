@@ -58,7 +58,14 @@ class _Source:
         """Return the readings so far, one trace for each domain."""
         meter = self.meter
         return [
-            Trace(domain, meter.name, meter.quality, meter.update_period_s, tuple(readings))
+            Trace(
+                domain,
+                meter.name,
+                meter.quality,
+                meter.update_period_s,
+                tuple(readings),
+                class_u_share=getattr(meter, "class_u_share", None),
+            )
             for domain, readings in self.readings.items()
         ]
 

@@ -6,6 +6,7 @@ it. So joules of training and of validation are never mixed, and every epoch has
 training decides whether to go on; a window ends at the latest where a rung or the patience requires a decision.
 """
 
+import math
 import pickle
 import time
 from collections.abc import Sequence
@@ -135,6 +136,8 @@ class Course:
                 tally.units += self._workload.train_epoch()
                 self._workload.synchronize()
                 lasted_s.append((time.monotonic_ns() - begin_ns) / 1e9)
+            batch_size = self._stage.spec.point.get("batch_size")
+            tally.batches = math.ceil(tally.units / batch_size) if isinstance(batch_size, int) else None
         return lasted_s
 
     def _validate(self) -> list[Scores]:
