@@ -1,5 +1,6 @@
 """What a worker remembers of its machine's idles from trial to trial."""
 
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -72,3 +73,15 @@ def test_a_disturbed_idle_is_not_learnt_and_asks_for_another() -> None:
     assert idles.control_reason(10, 30.0) == "other programs used the machine in the last trial"
     control(idles, 60, 50.0, 30.0)
     assert idles.control_reason(10, 31.0) != "other programs used the machine in the last trial"
+
+
+def test_a_machine_that_has_rested_idles_before_its_next_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its room may be warmer now, which a temperature between those of earlier idles does not show."""
+    idles = Idles()
+    control(idles, 0, 50.0, 30.0)
+    control(idles, 30, 51.0, 40.0)
+    ended_s = 36.0
+    monkeypatch.setattr(time, "monotonic", lambda: ended_s + SETTLED_AFTER_S - 1)
+    assert idles.control_reason(10, 33.0) is None
+    monkeypatch.setattr(time, "monotonic", lambda: ended_s + SETTLED_AFTER_S)
+    assert idles.control_reason(10, 33.0) == "the machine has rested, and its room may have changed"
