@@ -40,12 +40,12 @@ PEERS = (
     "On resonance ours pauses between batches, having raised alias_risk; the others' trials do not.",
     "Counter difference: at the window's edges, no guards. Polling: mean of the readings in the window x duration.",
     "codecarbon*: a model of codecarbon 3.3 in virtual time, the counter's difference where it reads it (see below).",
-    "None of these three subtracts an idle: here each is given the context idle as it can see it.",
+    "None of these three subtracts an idle: here each is given the true one.",
 )
 
 
 def main() -> None:
-    """Print five tables; takes about six minutes on two cores."""
+    """Print five tables; takes about eight minutes on two cores."""
     console = Console(width=max(Console().width, WIDTH))
     with ProcessPoolExecutor() as pool:
         cells = [_cell(pool, regime) for regime in REGIMES]

@@ -10,17 +10,13 @@ METHODS = ("ours", "counter difference", "10 Hz polling", "codecarbon*")
 
 
 def peers(run: Run) -> dict[str, float]:
-    """Net energies of the other methods; none of them subtracts an idle, so each is given the one that it can see."""
-    window, idle = run.window(WindowKind.MEASURE), run.window(WindowKind.CONTEXT_IDLE)
-    counter_j, duration_s = run.moments.counter_j, window.duration_s
-    counted_idle_j = between(counter_j, idle) / idle.duration_s * duration_s
+    """Net energies of the other methods; none of them subtracts an idle, so each is given the true one."""
+    window = run.window(WindowKind.MEASURE)
+    idle_j = between(run.moments.true_j, window) - run.true_net_j()
     return {
-        "counter difference": between(counter_j, window) - counted_idle_j,
-        "10 Hz polling": (
-            _mean_w(run, window.begin_at_ns, window.end_at_ns) - _mean_w(run, idle.begin_at_ns, idle.end_at_ns)
-        )
-        * duration_s,
-        "codecarbon*": between(run.moments.codecarbon_j, window) - counted_idle_j,
+        "counter difference": between(run.moments.counter_j, window) - idle_j,
+        "10 Hz polling": _mean_w(run, window.begin_at_ns, window.end_at_ns) * window.duration_s - idle_j,
+        "codecarbon*": between(run.moments.codecarbon_j, window) - idle_j,
     }
 
 
