@@ -10,8 +10,8 @@ what was loaded: rms(difference) / sqrt(2), wider by Student's t where there are
 slope's, times the distance from rest. Only a GPU shows a temperature: the other domains have no slope.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 from math import hypot, sqrt
 from statistics import fmean
@@ -128,6 +128,11 @@ class Baselines:
             shared_u_w = hypot(power.shared_u_w, slope.u_w_per_c * above_c)
             corrected[key] = Power(power.mean_w - slope.w_per_c * above_c, power.u_w, shared_u_w, wander_w)
         return corrected
+
+    def away(self, powers: Mapping[Key, Power], temperature_c: float | None) -> dict[Key, Power]:
+        """Return idle powers at rest as they are at another temperature."""
+        above_c = self._above_rest_c(temperature_c)
+        return {key: replace(p, mean_w=p.mean_w + self.slope(key).w_per_c * above_c) for key, p in powers.items()}
 
     def bare(self) -> dict[Key, Power]:
         """Predict the idle power with nothing loaded, at rest: the mean of the latest idles; empty without any."""

@@ -111,11 +111,12 @@ def window_energy(
     j -= sides.before_w * (begin_ns - begin) / 1e9 + sides.after_w * (end - end_ns) / 1e9 + warm_j
     late = _Late.of(edges, sides, end_ns, _lag_s(trace, curve))
     j = late.complete(j, duration_s, sides)
-    step_w = abs(j / duration_s - sides.after_w)
+    steps_w = (j / duration_s - sides.before_w, j / duration_s - sides.after_w)
+    step_w = hypot(*steps_w) / sqrt(2)
     every_s = trace.update_period_s if curve.is_counter else max(trace.update_period_s, curve.spacing_s)
     budget = {
         Component.AGE: sides.after_w * _edges_u_s(trace, edges) if curve.is_counter else 0.0,
-        Component.STEP: step_w * hypot(_step_u_s(trace, curve), late.u_s if curve.is_counter else 0.0),
+        Component.STEP: hypot(_step_u_j(trace, curve, steps_w), step_w * late.u_s if curve.is_counter else 0.0),
         Component.SAMPLING: hypot(
             _sampling_u_j(polled, begin_ns, end_ns, every_s),
             0.0 if curve.is_counter else curve.spacing_s / 2 * _spread_w(trace, begin_ns, end_ns),
@@ -169,12 +170,18 @@ def _lag_s(trace: Trace, curve: Curve) -> float:
     return trace.update_period_s + (trace.averaging_window_s or trace.update_period_s)
 
 
-def _step_u_s(trace: Trace, curve: Curve) -> float:
-    """Return the uncertainty of the moment of the step, at both ends together, in s."""
-    unseen_s = trace.unseen * trace.update_period_s / sqrt(6)
+def _step_u_j(trace: Trace, curve: Curve, steps_w: tuple[float, float]) -> float:
+    """Return the uncertainty in J of the moments of the two steps: from the idle before to the work, and back.
+
+    It is unknown in which part of its period a sensor looks. That shifts both moments by up to half the unseen time,
+    and cancels where the steps are equal.
+    """
+    both_w = hypot(*steps_w) / sqrt(2)
+    unseen_s = trace.unseen * trace.update_period_s
+    unseen_j = hypot(both_w * unseen_s / sqrt(6), (steps_w[0] - steps_w[1]) * unseen_s / 2)
     if curve.is_counter:
-        return unseen_s if trace.domain is Domain.GPU else 0.0  # other counters add up all energy
-    return hypot(curve.spacing_s / 2, unseen_s)
+        return unseen_j if trace.domain is Domain.GPU else 0.0  # other counters add up all energy
+    return hypot(both_w * curve.spacing_s / 2, unseen_j)
 
 
 def period_u_share(trace: Trace) -> float | None:

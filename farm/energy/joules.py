@@ -11,7 +11,7 @@ u_wander² = u_w² (1 + 1/n) for a baseline that is the mean of n idles. u_share
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import hypot, inf, sqrt
 from statistics import fmean
 
@@ -68,11 +68,13 @@ IdlePowers = Mapping[tuple[str, Domain], Power]
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """The idle powers beside one trial."""
+    """The idle powers of one trial: its baselines, as at rest, and what the board really drew beside its windows."""
 
     before: IdlePowers
     after: IdlePowers
     context: IdlePowers
+    beside_setup: IdlePowers = field(default_factory=dict)  #: with nothing loaded, just before; empty: as at rest
+    beside_work: IdlePowers = field(default_factory=dict)  #: with the model loaded; empty: as at rest
 
 
 def mean_power(trace: Trace, window: Window) -> Power | None:
@@ -159,10 +161,11 @@ def measurements(
 def _free_ns(window: Window, windows: Sequence[Window]) -> Span:
     """Return the time around a window in which nothing ran: from the end of the work before to the next begin.
 
-    A model that is loaded may idle; once the trial is over, it is not loaded any more.
+    A model that is loaded may idle; once the trial is over, it is not loaded any more. At the end of a tail the power
+    is back at rest, for as long as a reading looks back.
     """
     others = [w for w in windows if w.kind not in (WindowKind.IDLE_BEFORE, WindowKind.CONTEXT_IDLE)]
-    ended = [w.end_at_ns for w in others if w.end_at_ns <= window.begin_at_ns]
+    ended = [w.end_at_ns for w in others if w.end_at_ns <= window.begin_at_ns and w.kind is not WindowKind.TAIL]
     began = [(w.begin_at_ns, w.kind) for w in others if w.begin_at_ns >= window.end_at_ns]
     until_ns, kind = min(began, default=(inf, WindowKind.IDLE_AFTER))
     is_last = kind in (WindowKind.IDLE_AFTER, WindowKind.TAIL)
@@ -207,7 +210,7 @@ def _measure_trace(
     before, after, context = idle.before.get(key), idle.after.get(key), idle.context.get(key)
     bare = bare_power(before, after)
     baseline = _chosen(window.kind, bare, context, settings.baseline)
-    sides = _sides(window.kind, free_ns, bare, context, idle.context.get(_key(sensor)) if sensor else None, settings)
+    sides = _sides(window.kind, free_ns, bare, idle, key, _key(sensor) if sensor else None, settings)
     if window.kind in _IDLE:
         gross = idle_energy(trace, window)
     else:
@@ -263,16 +266,20 @@ def _sides(
     kind: WindowKind,
     free_ns: Span,
     bare: Power | None,
-    context: Power | None,
-    sensed: Power | None,
+    idle: Idle,
+    key: tuple[str, Domain],
+    sensor: tuple[str, Domain] | None,
     settings: MeasureSettings,
 ) -> Sides | None:
     """Return the idle on both sides of a window: with the model loaded, but for the begin of the setup."""
-    if context is None:
+    loaded = {**idle.context, **idle.beside_work}
+    if key not in loaded:
         return None
-    before = bare if kind is WindowKind.SETUP and bare else context
+    after = loaded[key]
+    before = idle.beside_setup.get(key, bare) if kind is WindowKind.SETUP else after
     guard_s = settings.guard_s if kind.is_work else 0.0
-    return Sides(before.mean_w, context.mean_w, guard_s, sensed.mean_w if sensed else None, *free_ns)
+    sensed = loaded.get(sensor) if sensor else None
+    return Sides((before or after).mean_w, after.mean_w, guard_s, sensed.mean_w if sensed else None, *free_ns)
 
 
 def _chosen(kind: WindowKind, bare: Power | None, context: Power | None, choice: Baseline) -> Power | None:

@@ -238,7 +238,8 @@ def test_a_counter_that_is_lost_leaves_the_power(here: Bench) -> None:
 
 def test_a_lost_gpu_leaves_nulls_and_the_cpu(here: Bench) -> None:
     report = here.run(Act(), Act((GPU_LOST,)))
-    lost = [(WindowKind.MEASURE, 1, Domain.GPU), (WindowKind.IDLE_AFTER, 0, Domain.GPU)]
+    waited_in_vain = (WindowKind.TAIL, 0, Domain.GPU)
+    lost = [(WindowKind.MEASURE, 1, Domain.GPU), waited_in_vain, (WindowKind.IDLE_AFTER, 0, Domain.GPU)]
     assert (report.flags, flagged(report)) == ((), dict.fromkeys(lost, (Flag.METER_LOST,)))
     assert "lost in this trial: meter nvml-counter: NVML lost the GPU: GPU is lost" in report.notes
     null = measurement(report, index=1)

@@ -55,6 +55,7 @@ def test_a_warm_idle_is_corrected_to_the_temperature_at_rest() -> None:
     assert corrected.u_w == 0.2
     assert corrected.shared_u_w == pytest.approx(12 * slope.u_w_per_c)
     assert model.bare()[GPU].mean_w == pytest.approx(50.0)
+    assert model.away({GPU: corrected}, 42.0)[GPU].mean_w == pytest.approx(75.0)
 
 
 def test_what_is_loaded_shifts_the_power_and_not_the_slope() -> None:

@@ -99,6 +99,15 @@ def test_guards_recover_the_step_that_sampling_smears() -> None:
     assert found.j == pytest.approx(220)
 
 
+def test_a_setup_steps_to_the_loaded_model_and_not_back() -> None:
+    """The first step is in doubt by where in its period the sensor looks; with two equal steps that cancels."""
+    counted = [(t / 10, t + 2.0 * max(t - 10, 0)) for t in range(41)]
+    seen = replace(counter(counted, 0.1), averaging_window_s=0.025)
+    stays = gross.window_energy(seen, 1 * S, 3 * S, Sides(10.0, 30.0))
+    assert stays is not None
+    assert stays.budget[Component.STEP] == pytest.approx(20 * 0.075 * (1 / 12 + 1 / 4) ** 0.5, rel=0.02)
+
+
 @pytest.mark.parametrize(("free_s", "expected_j"), [((0.4, 3.6), 220.0), ((0.6, 3.6), 215.0), ((0.4, 3.4), 215.0)])
 def test_a_guard_is_not_read_in_the_window_beside_it(free_s: tuple[float, float], expected_j: float) -> None:
     # 10 W idle, 110 W from 1 s to 3 s; the meter speaks at its own time: then what it says at the edges is taken

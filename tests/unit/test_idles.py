@@ -1,5 +1,6 @@
 """What a worker remembers of its machine's idles from trial to trial."""
 
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -72,3 +73,29 @@ def test_a_disturbed_idle_is_not_learnt_and_asks_for_another() -> None:
     assert idles.control_reason(10, 30.0) == "other programs used the machine in the last trial"
     control(idles, 60, 50.0, 30.0)
     assert idles.control_reason(10, 31.0) != "other programs used the machine in the last trial"
+
+
+def test_a_machine_that_has_rested_idles_before_its_next_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its room may be warmer now, which a temperature between those of earlier idles does not show."""
+    idles = Idles()
+    control(idles, 0, 50.0, 30.0)
+    control(idles, 30, 51.0, 40.0)
+    ended_s = 36.0
+    monkeypatch.setattr(time, "monotonic", lambda: ended_s + SETTLED_AFTER_S - 1)
+    assert idles.control_reason(10, 33.0) is None
+    monkeypatch.setattr(time, "monotonic", lambda: ended_s + SETTLED_AFTER_S)
+    assert idles.control_reason(10, 33.0) == "the machine has rested, and its room may have changed"
+
+
+@pytest.mark.parametrize(("ends_s", "tail_s"), [(16.0, 5.5), (10.6, 0.0)], ids=["a tail", "a short fall"])
+def test_the_tail_after_work_is_known_once_an_idle_has_waited_for_it(ends_s: float, tail_s: float) -> None:
+    idles = Idles()
+    assert idles.tail_s is None
+    windows = [
+        window(WindowKind.IDLE_BEFORE, 0, 5),
+        window(WindowKind.MEASURE, 6, 10.5),
+        window(WindowKind.TAIL, 10.5, ends_s),
+        window(WindowKind.IDLE_AFTER, ends_s, ends_s + 5),
+    ]
+    idles.learn(ALEXNET, windows, board(0, 22, 50.0, 30.0), is_disturbed=False)
+    assert idles.tail_s == pytest.approx(tail_s)

@@ -86,10 +86,11 @@ def _exchange(trial: TrialProcess, start: protocol.Start, edges: Edges, stop: St
                 trial.kill()
             elif stop.failure is None:
                 for line in trial.channel.feed():
-                    _handle(protocol.EVENT.validate_json(line), trial, edges, events)
+                    handle(protocol.EVENT.validate_json(line), trial, edges, events)
 
 
-def _handle(event: protocol.Event, trial: TrialProcess, edges: Edges, events: TrialEvents) -> None:  # noqa: C901 - a case an event
+def handle(event: protocol.Event, trial: TrialProcess, edges: Edges, events: TrialEvents) -> None:  # noqa: C901 - a case an event
+    """Do what an event of the trial asks for, and keep what it tells."""
     match event:
         case protocol.Edge():
             edges.read_now()

@@ -1,7 +1,7 @@
 """The edges of a trial's windows, where meters are read, and the windows in which nothing runs."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from farm.model import MeasureSettings, Window, WindowKind
@@ -21,12 +21,14 @@ class Edges:
         measure: MeasureSettings,
         stop: Stop,
         leakage_w_per_c: float | None = None,
+        tail_s: float | None = 0.0,
     ) -> None:
         self._sampler = sampler
         self._watch = watch
         self._measure = measure
         self._stop = stop
         self._leakage_w_per_c = leakage_w_per_c
+        self._tail_s = measure.cool_down_max_s if tail_s is None else min(tail_s, measure.cool_down_max_s)
         self._tails = 0
         self.notes: list[str] = []
 
@@ -47,27 +49,39 @@ class Edges:
         return [*tail, Window(kind=kind, begin_at_ns=begin_ns, end_at_ns=end_ns, started_at_utc=started)]
 
     def settle(self, windows: Sequence[Window]) -> list[Window]:
-        """Wait until the board is back at the idle with the model loaded, as the windows so far show it."""
+        """Wait until the board is back at the idle with the model loaded, as the windows so far show it.
+
+        Before the first such idle nothing shows it: then the wait is as long as the tail of earlier work, and where
+        that is unknown, as long as any.
+        """
         context = next((w for w in windows if w.kind is WindowKind.CONTEXT_IDLE), None)
-        return self._tail(rest_of(self._sampler.traces(), context))
+        if context is not None:
+            return self._tail(rest_of(self._sampler.traces(), context))
+        until_ns = time.monotonic_ns() + round(self._tail_s * 1e9)
+        return self._wait(lambda: time.monotonic_ns() >= until_ns) if self._tail_s else []
 
     def _tail(self, rest: Rest | None) -> list[Window]:
         """Wait until the board is at rest, with a note where it is not in time; empty where it is already."""
         if rest is None or self._is_met(rest):
             return []
+        waited = self._wait(lambda: self._is_met(rest))
+        if not self._is_met(rest):
+            limit = f"{self._measure.cool_down_max_s:g} s"
+            self.notes.append(f"the GPU still drew more than at rest after {limit}: raise cool_down_max_s")
+        return waited
+
+    def _wait(self, is_over: Callable[[], bool]) -> list[Window]:
+        """Wait within the limit of the settings; returns the window of the wait."""
         self.read_now()
         begin_ns, started = time.monotonic_ns(), datetime.now(UTC)
         limit_s = self._measure.cool_down_max_s
-        while not (is_met := self._is_met(rest)) and time.monotonic_ns() - begin_ns < limit_s * 1e9:
+        while not is_over() and time.monotonic_ns() - begin_ns < limit_s * 1e9:
             if self._stop.wait(self._measure.poll_period_s):
                 break
         end_ns = time.monotonic_ns()
         self.read_now()
-        if not is_met:
-            self.notes.append(f"the GPU still drew more than at rest after {limit_s:g} s: raise cool_down_max_s")
         self._tails += 1
-        index = self._tails - 1
-        kind = WindowKind.TAIL
+        index, kind = self._tails - 1, WindowKind.TAIL
         return [Window(kind=kind, index=index, begin_at_ns=begin_ns, end_at_ns=end_ns, started_at_utc=started)]
 
     def _is_met(self, rest: Rest) -> bool:

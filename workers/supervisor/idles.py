@@ -5,13 +5,15 @@ import time
 from collections.abc import Sequence
 from math import inf
 
-from farm.energy.baselines import Baselines, SeenIdle
+from farm.energy.baselines import SETTLED_AFTER_S, Baselines, SeenIdle
 from farm.energy.joules import idle_powers
 from farm.model import Domain, JobSpec, Trace, Window, WindowKind
 from workers.supervisor.rest import Rest, rest_of
 
 #: The meter that shows a GPU's power at any moment.
 POWER = ("nvml-power", Domain.GPU)
+#: A fall of the power that is shorter is no tail: readings above the rest's noise begin one too.
+LEAST_TAIL_S = 0.3
 #: A new resting temperature this far from the last one is noted.
 NOTED_C = 2.0
 
@@ -23,6 +25,7 @@ class Idles:
         self.baselines = Baselines()
         self.is_new = True  #: the first trial idles after it too, which shows how far the idle moves
         self.rest: Rest | None = None  #: of the GPU with nothing loaded, in its last idle
+        self.tail_s: float | None = None  #: for so long the GPU drew more than at rest after work; None: unknown
         self._trials_since = 0  #: trials since the last control idle
         self._ran_until_ns = -inf
         self._is_disturbed = False
@@ -43,6 +46,8 @@ class Idles:
             return "other programs used the machine in the last trial"
         if self._trials_since >= every:
             return f"{every} trials have passed since the last one"
+        if not self.is_new and time.monotonic() - self._ran_until_ns / 1e9 >= SETTLED_AFTER_S:
+            return "the machine has rested, and its room may have changed"
         return self.baselines.control_reason(time.monotonic(), temperature_c)
 
     def learn(
@@ -58,6 +63,7 @@ class Idles:
             self.baselines = self.baselines.including(self._seen(spec, windows, traces))
             bare = [w for w in windows if w.kind in (WindowKind.IDLE_BEFORE, WindowKind.IDLE_AFTER)]
             self.rest = (rest_of(traces, bare[-1]) if bare else None) or self.rest
+        self.tail_s = max(self.tail_s or 0.0, *_tails_s(windows), 0.0)
         self._ran_until_ns = max((w.end_at_ns for w in windows), default=self._ran_until_ns)
         now_c = self.baselines.rest_c
         if rest_c is None or now_c is None or abs(now_c - rest_c) <= NOTED_C:
@@ -84,6 +90,15 @@ class Idles:
             else:
                 ran_until_ns = window.end_at_ns
         return seen
+
+
+def _tails_s(windows: Sequence[Window]) -> list[float]:
+    """Return how long after its work a trial's power was back at rest, with nothing loaded; without short falls."""
+    return [
+        (tail.end_at_ns - work.end_at_ns) / 1e9
+        for work, tail, idle in zip(windows, windows[1:], windows[2:], strict=False)
+        if tail.kind is WindowKind.TAIL and idle.kind is WindowKind.IDLE_AFTER and tail.duration_s >= LEAST_TAIL_S
+    ]
 
 
 def _load_of(spec: JobSpec) -> str:

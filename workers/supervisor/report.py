@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from math import inf
 
 from pydantic import JsonValue
 
@@ -27,7 +28,7 @@ from farm.model import (
 )
 from workers.supervisor.conversation import TrialEvents
 from workers.supervisor.evidence import SMOOTHED_S
-from workers.supervisor.rest import rest_of
+from workers.supervisor.rest import rest_of, temperature_c
 
 #: The meter that a probe may find wrong.
 COUNTER = "nvml-counter"
@@ -77,17 +78,25 @@ class Observed:
         return is_there and self.probe is not None and self.probe.counter_trusted is False
 
     def idle(self, baselines: Baselines) -> Idle:
-        """Return the idle powers beside the trial, as at rest: measured in its windows, else as the model predicts."""
+        """Return the idle powers beside the trial: measured in its windows, else as the model predicts."""
         before, after, context = (
-            self._powers(kind, baselines)
-            for kind in (WindowKind.IDLE_BEFORE, WindowKind.IDLE_AFTER, WindowKind.CONTEXT_IDLE)
+            self._powers(kind) for kind in (WindowKind.IDLE_BEFORE, WindowKind.IDLE_AFTER, WindowKind.CONTEXT_IDLE)
         )
-        return Idle(before=before or baselines.bare(), after=after, context=context)
+        at_rest = baselines.at_rest(*before) or baselines.bare()
+        setup_ns = next((w.begin_at_ns for w in self.windows if w.kind is WindowKind.SETUP), inf)
+        return Idle(
+            before=at_rest,
+            after=baselines.at_rest(*after),
+            context=baselines.at_rest(*context),
+            beside_setup=baselines.away(at_rest, temperature_c(self.traces, setup_ns)),
+            beside_work=context[0],
+        )
 
-    def _powers(self, kind: WindowKind, baselines: Baselines) -> IdlePowers:
+    def _powers(self, kind: WindowKind) -> tuple[IdlePowers, float | None]:
+        """Return the mean powers over an idle window, and the mean temperature."""
         window = next((w for w in self.windows if w.kind is kind), None)
         rest = rest_of(self.traces, window)
-        return baselines.at_rest(energy.idle_powers(self.traces, window), rest.temperature_c if rest else None)
+        return energy.idle_powers(self.traces, window), rest.temperature_c if rest else None
 
 
 def add_probe(trace: Trace, probe: Probe | None) -> Trace:

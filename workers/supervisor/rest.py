@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from statistics import fmean, pstdev
 
 from farm.model import Domain, Reading, Trace, Window
@@ -60,9 +61,9 @@ def rest_of(traces: Sequence[Trace], window: Window | None) -> Rest | None:
     )
 
 
-def temperature_c(traces: Sequence[Trace]) -> float | None:
-    """Return the GPU's temperature in the newest reading; None: unknown."""
-    return next((r.temperature_c for r in reversed(_powers(traces))), None)
+def temperature_c(traces: Sequence[Trace], until_ns: float = inf) -> float | None:
+    """Return the GPU's temperature in the newest reading until a moment; None: unknown."""
+    return next((r.temperature_c for r in reversed(_powers(traces)) if r.at_ns <= until_ns), None)
 
 
 def _powers(traces: Sequence[Trace]) -> list[Reading]:

@@ -26,7 +26,7 @@ from workers.supervisor.edges import Edges
 from workers.supervisor.idles import Idles
 from workers.supervisor.registration import probe_of
 from workers.supervisor.report import Observed, add_probe, assemble, suit_meters, ticks_within_s
-from workers.supervisor.rest import temperature_c
+from workers.supervisor.rest import rest_of, temperature_c
 from workers.supervisor.sampler import Sampler
 from workers.supervisor.stop import Stop
 from workers.supervisor.watch import Watch
@@ -113,7 +113,7 @@ class Supervisor:
             closing(Watch(gpu, self._settings.simulator)) as watch,
             Sampler(meters, spec.measure.poll_period_s, ticks_within_s(self.probe)) as sampler,
         ):
-            edges = Edges(sampler, watch, spec.measure, stop, self._idles.leakage_w_per_c)
+            edges = Edges(sampler, watch, spec.measure, stop, self._idles.leakage_w_per_c, self._idles.tail_s)
             edges.read_now()
             control = self._idles.control_reason(spec.measure.control_every, temperature_c(sampler.traces()))
             is_paired = self._idles.is_new or spec.measure.control_every == 1
@@ -123,7 +123,8 @@ class Supervisor:
                 events = self._lead(spec, self._zygote.spawn(log_file), edges, stop)
             if events.failure is None:
                 if is_paired and not stop.wait(max(SETTLE_S, spec.measure.guard_s)):
-                    idles += edges.idle(WindowKind.IDLE_AFTER, self._idles.rest)
+                    before = next((w for w in idles if w.kind is WindowKind.IDLE_BEFORE), None)
+                    idles += edges.idle(WindowKind.IDLE_AFTER, rest_of(sampler.traces(), before) or self._idles.rest)
                 if sampler.has_missed_tick and not stop.wait(STANDSTILL_S):
                     edges.read_now()  # a counter that stopped in the last window has stood still for long enough now
                 _await_late(meters, sampler, stop)

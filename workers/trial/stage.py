@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from random import Random
 
 from farm.model import Flag, Frozen, Window, WindowKind
 from workers.trial import protocol
@@ -63,6 +64,7 @@ class Stage:
         self.spec = start.spec
         self.measure = start.spec.measure
         self.device = device  #: cpu or cuda:N
+        self._phase = Random(start.spec.job)  # noqa: S311 - a pause, not a secret
 
     def doubt(self, flag: Flag | None, note: str) -> None:
         """Report a reason to doubt what follows, or a note alone."""
@@ -74,7 +76,7 @@ class Stage:
         tally = Tally()
         self.line.edge()
         read_ns = time.monotonic_ns()
-        time.sleep(guard_s)
+        time.sleep(guard_s + self._phase_s())
         started, begin_ns = datetime.now(UTC), time.monotonic_ns()
         yield tally
         end_ns = time.monotonic_ns()
@@ -96,6 +98,14 @@ class Stage:
         if self.start.meter_period_s is not None:
             time.sleep(self.measure.guard_s)
             self.line.settle()
+
+    def _phase_s(self) -> float:
+        """Return a random part of the meter's period.
+
+        An edge may be read when the counter ticks. Work that always began so long after it would always begin at the
+        same phase of a sensor that sees part of each period: an error that is the same in all windows.
+        """
+        return self._phase.uniform(0.0, self.start.meter_period_s or 0.0)
 
     def _out_of_step_s(self, read_ns: int, guard_s: float) -> float:
         """Return the time missing to a whole number of the meter's periods since the last reading, a guard from now.

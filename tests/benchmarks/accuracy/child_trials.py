@@ -10,7 +10,7 @@ import sys
 
 from farm.model import Claim, JobSpec, MeasureSettings, Probe
 from farm.settings import load_settings
-from tests.benchmarks.accuracy.cases import settings_for
+from tests.benchmarks.accuracy.cases import EXACT, Regime
 from workers.agent import fingerprint
 from workers.supervisor.stop import Stop
 from workers.supervisor.supervisor import Supervisor
@@ -22,7 +22,7 @@ BATCHES = {"period_s": 0.23, "busy_share": 0.8, "device": "cpu"}
 def hurried(window_s: float) -> MeasureSettings:
     """The windows of the table, with shorter stretches around them: real time is dear."""
     shorter = {"idle_s": 2.0, "cool_down_max_s": 3.0, "warmup_max_s": 4.0}
-    return settings_for(window_s).model_copy(update=shorter)
+    return Regime("live", EXACT, window_s).settings.model_copy(update=shorter)
 
 
 def merged(known: Probe, found: Probe | None) -> Probe:

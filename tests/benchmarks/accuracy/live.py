@@ -18,7 +18,6 @@ from typing import Any
 
 from farm.model import Domain, TrialReport, Window, WindowKind
 from tests.benchmarks.accuracy.cases import EXACT
-from tests.benchmarks.accuracy.virtual import known
 from workers.simulator import IDLE, CpuUse, Follow, Simulation, Square, simulated_gpu
 
 ROOT = Path(__file__).parents[3]
@@ -57,8 +56,9 @@ def simulated(square: Square | None = None) -> Iterator[tuple[Simulation, dict[s
 
 def trials_command(count: int, window_s: float) -> list[str]:
     """A worker that runs so many trials and prints their reports."""
-    probe = known(EXACT.preset).model_dump_json()
-    return [sys.executable, "-m", "tests.benchmarks.accuracy.child_trials", str(count), str(window_s), probe]
+    probe = EXACT.probe
+    told = "null" if probe is None else probe.model_dump_json()
+    return [sys.executable, "-m", "tests.benchmarks.accuracy.child_trials", str(count), str(window_s), told]
 
 
 def trials(count: int, window_s: float) -> list[LiveTrial]:
