@@ -141,6 +141,16 @@ def test_sums_ratios_and_gaps_are_those_of_each_trial() -> None:
     assert ablation.gap_j == Interval(near(0.525), near(0.525 - 0.025 * T_1), near(0.525 + 0.025 * T_1))
 
 
+def test_what_all_trials_share_widens_sums_and_cancels_in_ratios() -> None:
+    """A meter of a class of 10 %: no number of trials makes a sum more certain than that."""
+    shared = [replace(part, shared_u_j=0.1 * (part.energy_j or 0.0)) for part in ALL]
+    forward = closure(layer_costs([shared] * 3), "forward")
+    assert forward.layers_j is not None
+    assert forward.layers_j.relative == pytest.approx(0.1 * COVERAGE_FACTOR, rel=1e-3)
+    assert forward.ratio is not None
+    assert (forward.ratio.low, forward.ratio.high) == (near(0.9), near(0.9))
+
+
 def test_a_trial_without_a_part_is_left_out_of_its_sums_alone() -> None:
     lost = [replace(part, energy_j=None) if part is RELU else part for part in ALL]
     costs = layer_costs([ALL, lost])
@@ -186,5 +196,5 @@ def test_a_part_comes_from_a_trials_facts() -> None:
         "parameters": 0,
         "ablated": None,
     }
-    assert PartCost.of(fact, 1.0, 0.6, 0.005) == RELU
-    assert PartCost.of({**fact, "kind": "ablated", "ablated": "ReLU"}, None, None, None).ablated == "ReLU"
+    assert PartCost.of(fact, energy_j=1.0, energy_u_j=0.6, duration_s=0.005) == RELU
+    assert PartCost.of({**fact, "kind": "ablated", "ablated": "ReLU"}).ablated == "ReLU"

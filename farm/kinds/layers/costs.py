@@ -36,15 +36,13 @@ class PartCost:
     ablated: str | None = None  #: type of layer that was removed from the whole network
     energy_j: float | None = None  #: net or gross energy
     energy_u_j: float | None = None  #: standard uncertainty
+    shared_u_j: float = 0.0  #: the part of it that all trials of the machine share
     duration_s: float | None = None
 
     @classmethod
-    def of(
-        cls, fact: Mapping[str, JsonValue], energy_j: float | None, energy_u_j: float | None, duration_s: float | None
-    ) -> Self:
+    def of(cls, fact: Mapping[str, JsonValue], **measured: float | None) -> Self:
         """Return the cost of one call from an entry of the fact `parts` of a trial and measured values."""
         known = {"pass_": fact["pass"], **{name: fact[name] for name in ("kind", "type", "count", "ablated")}}
-        measured = {"energy_j": energy_j, "energy_u_j": energy_u_j, "duration_s": duration_s}
         return TypeAdapter(cls).validate_python({**known, **measured})
 
 
@@ -124,15 +122,16 @@ class _Joules:
 
     value: float
     u: float | None  #: standard uncertainty of the meter
+    shared_u: float  #: the part of it that is the same share of the energy in all trials: it cancels in a ratio
 
     def minus(self, other: "_Joules") -> "_Joules":
         u = None if self.u is None or other.u is None else self.u + other.u
-        return _Joules(self.value - other.value, u)
+        return _Joules(self.value - other.value, u, abs(self.shared_u - other.shared_u))
 
     def over(self, whole: "_Joules") -> "_Joules":
         ratio = self.value / whole.value
         u = None if self.u is None or whole.u is None else (self.u + abs(ratio) * whole.u) / whole.value
-        return _Joules(ratio, u)
+        return _Joules(ratio, u, abs(self.shared_u - ratio * whole.shared_u) / abs(whole.value))
 
 
 #: The parts of one trial.
@@ -178,13 +177,25 @@ def _parts_of(trial: TrialRow, samples: Mapping[int | None, Sample]) -> Parts:
     for index, fact in enumerate(parts(trial.facts)):
         identity, sample = (str(fact["label"]), str(fact["pass"])), samples.get(index)
         if sample is None or not sample.units:
-            net[identity] = gross[identity] = PartCost.of(fact, None, None, None)
+            net[identity] = gross[identity] = PartCost.of(fact)
             continue
-        figures = (sample.net_j, sample.net_u_j, sample.gross_j, sample.gross_u_j, sample.duration_s)
-        net_j, net_u_j, gross_j, gross_u_j, duration_s = (None if f is None else f / sample.units for f in figures)
-        net[identity] = PartCost.of(fact, net_j, net_u_j, duration_s)
-        gross[identity] = PartCost.of(fact, gross_j, gross_u_j, duration_s)
+        net[identity] = _cost(fact, sample, sample.net_j, sample.net_u_j, sample.net_shared_u_j)
+        gross[identity] = _cost(fact, sample, sample.gross_j, sample.gross_u_j, sample.gross_shared_u_j)
     return Parts(net, gross)
+
+
+def _cost(
+    fact: Mapping[str, JsonValue], of: Sample, j: float | None, u_j: float | None, shared_u_j: float | None
+) -> PartCost:
+    """Return the cost of one call, from the figures of all calls of a sample."""
+    energy_j, energy_u_j, duration_s = (None if v is None else v / of.units for v in (j, u_j, of.duration_s))
+    return PartCost.of(
+        fact,
+        energy_j=energy_j,
+        energy_u_j=energy_u_j,
+        shared_u_j=(shared_u_j or 0.0) / of.units,
+        duration_s=duration_s,
+    )
 
 
 def layer_costs(trials: Sequence[_Trial]) -> LayerCosts:
@@ -276,7 +287,8 @@ def _sum(parts: Sequence[PartCost]) -> _Joules | None:
     if not parts or len(values) < len(parts):
         return None
     uncertainties = [part.count * part.energy_u_j for part in parts if part.energy_u_j is not None]
-    return _Joules(sum(values), sum(uncertainties) if len(uncertainties) == len(parts) else None)
+    u_j = sum(uncertainties) if len(uncertainties) == len(parts) else None
+    return _Joules(sum(values), u_j, sum(part.count * part.shared_u_j for part in parts))
 
 
 def _mean(trials: Sequence[_Trial], figure: Callable[[_Trial], _Joules | None]) -> Interval | None:
@@ -284,7 +296,8 @@ def _mean(trials: Sequence[_Trial], figure: Callable[[_Trial], _Joules | None]) 
     known = [found for trial in trials if (found := figure(trial)) is not None]
     if len(known) == 1:
         return metered(known[0].value, known[0].u)
-    return mean_interval([found.value for found in known]) if known else None
+    shared_us = [found.shared_u for found in known]
+    return mean_interval([found.value for found in known], shared_us=shared_us) if known else None
 
 
 def _duration(trials: Iterable[Sequence[PartCost]]) -> float | None:
