@@ -46,7 +46,7 @@ format: $(STAMP) ## mend layout and order of imports
 bench: $(STAMP) ## print the figures of speed and size, as a table
 	$(BIN)/python -m tests.benchmarks
 
-bench-accuracy: $(STAMP) ## net energy and its interval against the truth of simulated GPUs, in every regime: eight minutes
+bench-accuracy: $(STAMP) ## net energy and its interval against the truth of simulated GPUs, in every regime: six minutes
 	$(BIN)/python -m tests.benchmarks.accuracy
 
 bench-intervals: $(STAMP) ## do intervals hold the truth? Synthetic sweeps, ratios, stopping, strategies: minutes

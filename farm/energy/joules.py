@@ -166,9 +166,9 @@ def _free_ns(window: Window, windows: Sequence[Window]) -> Span:
     """
     others = [w for w in windows if w.kind not in (WindowKind.IDLE_BEFORE, WindowKind.CONTEXT_IDLE)]
     ended = [w.end_at_ns for w in others if w.end_at_ns <= window.begin_at_ns and w.kind is not WindowKind.TAIL]
-    began = [(w.begin_at_ns, w.kind) for w in others if w.begin_at_ns >= window.end_at_ns]
-    until_ns, kind = min(began, default=(inf, WindowKind.IDLE_AFTER))
-    is_last = kind in (WindowKind.IDLE_AFTER, WindowKind.TAIL)
+    until_ns = min((w.begin_at_ns for w in others if w.begin_at_ns >= window.end_at_ns), default=inf)
+    unloaded = (WindowKind.IDLE_AFTER, WindowKind.TAIL)
+    is_last = all(w.kind in unloaded for w in windows if w.begin_at_ns >= window.end_at_ns)
     return max(ended, default=-inf), until_ns, window.end_at_ns if is_last else until_ns
 
 

@@ -45,7 +45,7 @@ PEERS = (
 
 
 def main() -> None:
-    """Print five tables; takes about eight minutes on two cores."""
+    """Print five tables; takes about six minutes on two cores."""
     console = Console(width=max(Console().width, WIDTH))
     with ProcessPoolExecutor() as pool:
         cells = [_cell(pool, regime) for regime in REGIMES]
