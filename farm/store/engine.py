@@ -94,7 +94,9 @@ class Database:
 
     def now_as_it_runs(self) -> ColumnElement[datetime]:
         """Return the same time for a statement that is built once: it is read anew whenever the statement runs."""
-        return bindparam(None, callable_=lambda: datetime.now(UTC), type_=UtcDateTime()) if self.is_sqlite else func.now()
+        if self.is_sqlite:
+            return bindparam(None, callable_=lambda: datetime.now(UTC), type_=UtcDateTime())
+        return func.now()
 
     def insert(self, table: Table) -> "sqlite.Insert | postgresql.Insert":
         """Build an INSERT that supports ON CONFLICT."""
