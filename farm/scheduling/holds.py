@@ -12,6 +12,7 @@ from http.client import HTTPException
 from math import inf
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 
 from farm.model import Hold, Hourly, SweepRecord, durations
 from farm.model.errors import InputError
@@ -89,7 +90,8 @@ class CarbonNow:
             with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
                 found: Any = json.loads(answer.read(_LONGEST_ANSWER))
         except (OSError, HTTPException, ValueError, RecursionError) as error:  # ValueError: the text is no JSON
-            raise InputError(f"FARM_CARBON_NOW does not answer: {error}") from None
+            reason = error.reason if type(error) is URLError else error
+            raise InputError(f"FARM_CARBON_NOW does not answer: {reason}") from None
         try:
             value, at = float(found["carbonIntensity"]), datetime.fromisoformat(found["datetime"])
         except (KeyError, TypeError, ValueError, OverflowError):

@@ -128,7 +128,8 @@ def _carbon(settings: Settings) -> Iterator[Check]:
     try:
         factor = settings.carbon.factor(now, now)
     except FarmError as error:
-        yield Check(name="carbon", state="bad", detail=f"{error}: the grams of trials would be unknown")
+        reason = str(error).removeprefix("carbon: ")
+        yield Check(name="carbon", state="note", detail=f"the grams of trials will be unknown: {reason}")
         return
     if factor is not None:
         yield Check(name="carbon", state="ok", detail=f"{factor.g_per_kwh:g} g CO2e/kWh, {factor.source}")
