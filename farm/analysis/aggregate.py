@@ -62,7 +62,7 @@ class Summary:
     simulated: bool
     trials: int  #: trials that the figures rest on
     left_out: int  #: trials that a flag left out
-    is_doubtful: bool  #: every trial is flagged: shown all the same, never compared
+    is_doubtful: bool  #: every trial is flagged, and nobody asked to include those: shown, but never compared
     flags: Mapping[Flag, int]  #: the number of trials with each flag, including those left out
     units_per_s: float | None
     p50_s: float | None
@@ -99,7 +99,7 @@ def summarise(samples: Iterable[UnitSample], by: Sequence[str], include_flagged:
 def grouped(samples: Iterable[UnitSample], by: Sequence[str], include_flagged: bool = False) -> list[Group]:
     """Group samples by labels, in order of appearance; joules of different quality, origin or unit never mix.
 
-    Groups leave out flagged samples if they have others, unless `include_flagged` is True.
+    Groups leave out flagged samples if they have others, and are doubtful if not, unless `include_flagged` is True.
     """
     groups: dict[tuple[object, ...], list[UnitSample]] = defaultdict(list)
     found = list(samples)
@@ -107,7 +107,7 @@ def grouped(samples: Iterable[UnitSample], by: Sequence[str], include_flagged: b
         groups[values, sample.quality, sample.simulated, sample.imported].append(sample)
     counted = [_counted(everything, include_flagged) for everything in groups.values()]
     return [
-        Group(_summary(by, everything, group, gross_j, net_j), group)
+        Group(_summary(by, everything, group, gross_j, net_j, include_flagged), group)
         for everything, group, gross_j, net_j in zip(
             groups.values(), counted, gross_means(counted), net_means(counted), strict=True
         )
@@ -164,6 +164,7 @@ def _summary(
     group: Sequence[UnitSample],
     gross_j: Interval | None,
     net_j: Interval | None,
+    include_flagged: bool,
 ) -> Summary:
     first = everything[0]
     latencies_s = sorted([value for sample in group if sample.latencies_s for value in sample.latencies_s])
@@ -175,7 +176,7 @@ def _summary(
         imported=first.imported,
         trials=len(group),
         left_out=len(everything) - len(group),
-        is_doubtful=not any(s.is_valid for s in everything),
+        is_doubtful=not include_flagged and not any(s.is_valid for s in everything),
         flags=Counter([flag for s in everything if s.flags for flag in s.flags]),
         units_per_s=fmean(rates) if rates else None,
         p50_s=percentile(latencies_s, 50),

@@ -13,7 +13,8 @@ from farm.analysis.moderation import Spread
 from farm.model import Component, Domain
 from farm.model.energies import Components, combined
 
-#: Standard uncertainty of the gain of a GPU board's sensor. It cancels in ratios on one board, so no interval has it.
+#: Standard uncertainty of the gain of a GPU board's sensor (Yang et al.: Part-time Power Measurements, SC 2024). It
+#: cancels in ratios on one board, so no interval has it.
 BOARD_GAIN = 0.05
 #: The part of a component that windows twice as long leave in the energy of a unit of work; all of it if not named.
 _LEFT_BY_LONGER_WINDOWS: Mapping[Component, float] = {
@@ -36,8 +37,8 @@ _LEFT_BY_AN_EXACT_METER = dict.fromkeys(_OF_METERS, 0.0)
 class Remedy(StrEnum):
     """Something that makes an interval narrower."""
 
-    TRIALS = "twice the repetitions"
-    WINDOWS = "windows twice as long"
+    TRIALS = "2x trials"
+    WINDOWS = "2x window_s"
     METER = "another meter"
 
 

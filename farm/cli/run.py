@@ -28,7 +28,10 @@ class Ran:
 
     def stopped(self, command: str) -> Notes:
         """Return a note on how to continue an interrupted sweep."""
-        line = f"farm: stopped with {self.progress.to_go} jobs to go: `{command}` goes on from here"
+        from farm.report.numbers import several
+
+        again = "the same command waits on" if self.progress.hold else f"`{command}` goes on from here"
+        line = f"farm: stopped with {several(self.progress.to_go, 'job')} to go: {again}"
         return Notes([line], INTERRUPTED)
 
 

@@ -39,6 +39,7 @@ def submit(
         if dry_run:
             made = submission.planned(loaded, store, fresh)
             yield Shown(plans.described(loaded, made), as_form(as_json))
+            yield Notes([] if hold is None else [f"farm: would be {plans.held(hold)}"])
             return
         submitted = submission.enqueue(loaded, text, store, settings, fresh, hold)
         yield Notes([f"farm: note: {warning}" for warning in submitted.warnings])

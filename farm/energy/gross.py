@@ -38,8 +38,6 @@ from farm.energy.curve import Curve, Edge, Sides
 from farm.model import Component, Domain, Trace, Window
 from farm.model.energies import Components
 
-#: The board's gain: its sensor may be wrong by this share (Yang et al.: Part-time Power Measurements, SC 2024).
-GAIN_SHARE = 0.05
 #: A 95 % interval may leave out an error in at most this share of the windows; half of 5 %, because a net energy has
 #: two ages in it, its own and its baseline's.
 RARE = 1 / 40

@@ -76,9 +76,11 @@ class Hourly:
     def read(cls, path: Path) -> Self:
         """Read a file of electricityMaps' export format; raises InputError, which names the line."""
         try:
-            text = path.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+            text = path.expanduser().read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError:
+            raise InputError(f"carbon: {path} cannot be read: it is no text in UTF-8") from None
+        except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: ~ of an unknown user; ValueError: a NUL
+            reason = getattr(error, "strerror", None) or error
             raise InputError(f"carbon: {path} cannot be read: {reason}") from None
         return cls.parse(text, str(path))
 

@@ -26,8 +26,8 @@ def spread(figures: Iterable[Interval | None]) -> list[str]:
         found.append("±? marks a figure of one trial, which gives no interval: raise repetitions.")
     if any(figure.meter is not None for figure in alone):
         found.append(
-            "(± ...) is what the meter of a single trial leaves open. It is no interval of a mean, and nothing is "
-            "compared by it: raise repetitions."
+            "(± ...), or a bound of one trial, is what its meter leaves open. It is no interval of a mean, and nothing "
+            "is compared by it: raise repetitions."
         )
     points = sorted({figure.points for figure in known if figure.points})
     if points:
@@ -47,7 +47,10 @@ def reservations(summaries: Sequence[Summary]) -> list[str]:
             f"{left_out} of {left_out + trials} trials are left out by their flags: --include-flagged keeps them."
         )
     if any(s.is_doubtful for s in summaries):
-        notes.append("! marks a row whose trials are all flagged: it is shown, but not compared.")
+        notes.append(
+            "! marks a row whose trials are all flagged: it is shown, but no conclusion rests on it. --include-flagged "
+            "counts it."
+        )
     return [*notes, *flagged(sum((Counter(s.flags) for s in summaries), Counter[Flag]()))]
 
 
@@ -60,11 +63,20 @@ def flagged(flags: Counter[Flag]) -> list[str]:
 
 
 def less(ratio: Interval, other: str) -> str:
-    """Return a ratio below 1 in words, with its interval: 23% less (18 to 28%) than batch 1."""
+    """Return a ratio below 1 in words, with its interval: 23% less (18 to 28%) than batch 1.
+
+    An interval that holds 1 too is written as 42% less (79% less to 61% more).
+    """
     low, high = ratio.low, ratio.high
     decimals = int(1 - ratio.mean < _SMALL or (ratio.half_width or 1.0) < _NARROW)
-    mean, *ends = (f"{(1 - end) * 100:.{decimals}f}" for end in (ratio.mean, high, low) if end is not None)
-    return f"{mean}% less{f' ({ends[0]} to {ends[1]}%)' if ends else ''} than {other}"
+
+    def apart(end: float) -> str:
+        return f"{abs(1 - end) * 100:.{decimals}f}"
+
+    ends = ""
+    if low is not None and high is not None:
+        ends = f" ({apart(low)}% less to {apart(high)}% more)" if high > 1 else f" ({apart(high)} to {apart(low)}%)"
+    return f"{apart(ratio.mean)}% less{ends} than {other}"
 
 
 def faster(ratio: Interval, other: str) -> str:

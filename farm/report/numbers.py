@@ -13,6 +13,8 @@ MOST_DECIMALS = 6
 TOO_LARGE = 1e7
 #: A half-width below this share of the mean is a rounding error.
 _ROUNDING = 1e-12
+#: An interval whose middle lies further from the mean, as a share of the half-width, is written by its ends.
+_LOPSIDED = 0.1
 #: A mean has at most so many significant digits beside its interval.
 MOST_DIGITS = 5
 #: The number of characters of an interval in a cell of a table.
@@ -41,7 +43,8 @@ def number(value: float | None, digits: int = DIGITS) -> str:
 def interval(value: Interval | None) -> str:
     """Return mean ± half-width, rounded to two digits of the half-width.
 
-    A very small half-width is rounded up to the last digit of the mean.
+    A very small half-width is rounded up to the last digit of the mean. An interval that is not symmetric, as that of
+    a ratio or of an energy that cannot be negative, is written by its ends.
     A single trial has no interval: its value is followed by what its meter leaves open, in brackets, or by ±?.
     """
     if value is None or not isfinite(value.mean):
@@ -51,6 +54,8 @@ def interval(value: Interval | None) -> str:
         return f"{number(value.mean)} ±?"
     if half <= _ROUNDING * abs(value.mean):
         return number(value.mean)
+    if value.low is not None and abs(value.low + half - value.mean) > _LOPSIDED * half:
+        return f"{number(value.mean)} ({ends(value, 2)})"
     before, after = ("", "") if value.low is not None else ("(", ")")
     decimals = _decimals(half, 2)
     if value.mean and half < abs(value.mean) and decimals > (most := _decimals(value.mean, MOST_DIGITS)):

@@ -8,8 +8,11 @@ import re
 import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPException
+from math import inf
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 
 from farm.model import Hold, Hourly, SweepRecord, durations
 from farm.model.errors import InputError
@@ -26,6 +29,7 @@ LARGEST_AGE = timedelta(hours=2)
 TIMEOUT_S = 5.0
 _CONDITION = re.compile(r"\s*carbon\s*<\s*(\d{1,6}(?:\.\d{1,6})?)\s*", re.ASCII)
 _LONGEST_ANSWER = 1 << 20
+_LONGEST_WAIT_S = 8760 * 3600.0
 
 
 def parse_hold(when: str | None, deadline: str | None, now: datetime) -> Hold | None:
@@ -37,7 +41,9 @@ def parse_hold(when: str | None, deadline: str | None, now: datetime) -> Hold | 
     found = _CONDITION.fullmatch(when)
     if found is None:
         raise InputError(f"--when: expected 'carbon < NUMBER' in grams of CO2e per kWh, got {when!r}")
-    wait_s = durations.duration_s(deadline or USUAL_DEADLINE, "--deadline")
+    wait_s = durations.duration_s(USUAL_DEADLINE if deadline is None else deadline, "--deadline")
+    if wait_s > _LONGEST_WAIT_S:
+        raise InputError(f"--deadline: expected at most {_LONGEST_WAIT_S / 3600:g}h, got {deadline!r}")
     return Hold(float(found[1]), now + timedelta(seconds=wait_s))
 
 
@@ -65,16 +71,16 @@ class CarbonNow:
                 value = self._ask(now)
                 self._answer = value, f"carbon {number(value)} g/kWh"
             except InputError as error:
-                self._answer = None, f"carbon unknown: {error}"
+                self._answer = None, f"carbon unknown: {str(error).removeprefix('carbon: ')}"
         return self._answer
 
     def _ask(self, now: datetime) -> float:
         source = self._settings.carbon_now
         if not source:
             raise InputError("FARM_CARBON_NOW is not set where the controller runs")
-        if re.match(r"https?://", source):
+        if re.match(r"https?://", source, re.IGNORECASE):
             return self._fetch(source, now)
-        return Hourly.read(Path(source).expanduser()).mean_g_per_kwh(now, now)
+        return Hourly.read(Path(source)).mean_g_per_kwh(now, now)
 
     def _fetch(self, address: str, now: datetime) -> float:
         """Ask an address that answers as electricityMaps' /v3/carbon-intensity/latest does."""
@@ -83,14 +89,17 @@ class CarbonNow:
             request = urllib.request.Request(address, headers={"auth-token": token} if token else {})  # noqa: S310 - http(s)
             with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
                 found: Any = json.loads(answer.read(_LONGEST_ANSWER))
-        except (OSError, ValueError) as error:  # urllib's errors are OSErrors; the text may not be JSON
-            raise InputError(f"FARM_CARBON_NOW does not answer: {error}") from None
+        except (OSError, HTTPException, ValueError, RecursionError) as error:  # ValueError: the text is no JSON
+            reason = error.reason if type(error) is URLError else error
+            raise InputError(f"FARM_CARBON_NOW does not answer: {reason}") from None
         try:
             value, at = float(found["carbonIntensity"]), datetime.fromisoformat(found["datetime"])
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise InputError("FARM_CARBON_NOW: expected JSON with carbonIntensity and datetime") from None
-        if not abs(now - at.replace(tzinfo=at.tzinfo or UTC)) <= LARGEST_AGE or not value >= 0:
-            raise InputError(f"FARM_CARBON_NOW: its value {value:g} is of {at:%Y-%m-%d %H:%M}")
+        if not 0 <= value < inf:
+            raise InputError(f"FARM_CARBON_NOW: expected 0 or more g/kWh, got {value:g}")
+        if abs(now - at.replace(tzinfo=at.tzinfo or UTC)) > LARGEST_AGE:
+            raise InputError(f"FARM_CARBON_NOW: its value {value:g} is of {at:%Y-%m-%d %H:%M}, too long ago or to come")
         return value
 
 

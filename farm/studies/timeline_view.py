@@ -63,7 +63,7 @@ def view(data: SweepData, selection: Selection, accuracy: Accuracy, figure: Figu
     every = grouped(selected.samples, selected.keys, selection.include_flagged)
     if not every:
         raise InputError(selected.nothing().replace("\n", ": "))
-    counted = [group for group in every if selection.include_flagged or not group.summary.is_doubtful]
+    counted = [group for group in every if not group.summary.is_doubtful]
     if not counted:
         raise InputError(f"{sweep.name}: every trial is flagged: --include-flagged includes them")
     lines = timelines(counted, accuracy, figure)
@@ -130,7 +130,7 @@ def _row(timeline: Timeline, entry: Entry) -> Row:
         "net_j_per_unit": best.net_j,
     }
     front = {"model": "*" if timeline.is_clear(entry) else "~"} if entry in timeline.front else {}
-    return Row(values, front | ({"net_j_per_unit": "!"} if best.is_doubtful else {}))
+    return Row(values, front)
 
 
 def _growth(timeline: Timeline) -> Table:
@@ -212,11 +212,9 @@ def _notes(whole: Timelines) -> list[str]:
     if whole.left_out:
         count, names = several(len(whole.left_out), "batch size"), ", ".join(sorted(set(whole.left_out)))
         own.append(f"{count} left out because every trial is flagged (--include-flagged): {names}.")
-    if any(entry.best.is_doubtful for entry in entries):
-        own.append("! every trial is flagged; compared because of --include-flagged.")
     ranked = [timeline for timeline in whole.found if timeline.compared == "energy"]
     own += energy_notes.spread(entry.cost for timeline in ranked for entry in timeline.entries)
-    return [*own, *energy_notes.reservations([entry.best for entry in entries if not entry.best.is_doubtful])]
+    return [*own, *energy_notes.reservations([entry.best for entry in entries])]
 
 
 def _notes_of_trends(whole: Timelines) -> Iterator[str]:

@@ -91,6 +91,8 @@ def test_a_dry_run_shows_the_plan_and_submits_nothing(person: Person) -> None:
     assert done.status == 0
     assert "6 = 2 points x 3 repetitions" in done.out
     assert "Nothing was submitted." in done.out
+    held = person.runs("submit", sweep, "--dry-run", "--when", "carbon < 200")
+    assert "would be held until carbon < 200 g/kWh, at the latest until" in held.err
     plan = person.runs("submit", sweep, "--dry-run", "--json").json
     assert (plan["jobs"], plan["points"], plan["blocks"], plan["targets"]) == (6, 2, 3, {"any": 6})
     assert plan["expected_duration_s"] > 0

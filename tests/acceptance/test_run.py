@@ -87,7 +87,7 @@ def test_ctrl_c_finishes_the_running_trial_and_the_same_command_goes_on(person: 
         stopped = ended(process)
     assert stopped.status == 130
     open_jobs = re.search(
-        r"farm: stopped with (\d) jobs to go: `farm run interrupted.yaml` goes on from here", stopped.err
+        r"farm: stopped with (\d) jobs? to go: `farm run interrupted.yaml` goes on from here", stopped.err
     )
     assert open_jobs is not None
     so_far = trials(person, "interrupted")
@@ -112,7 +112,7 @@ def test_ctrl_c_twice_stops_now_and_nothing_is_lost(person: Person) -> None:
         interrupt(process)
         stopped = ended(process)
     assert (stopped.status, rows(stopped.out)) == (130, [])
-    assert "stopped with 1 jobs to go" in stopped.err
+    assert "stopped with 1 job to go" in stopped.err
     assert person.left_behind() == []
     (status,) = person.runs("status", "slow", "--json").json
     assert (status["queued"], status["running"], status["failed"]) == (1, 0, 0)

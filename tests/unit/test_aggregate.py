@@ -128,6 +128,8 @@ def test_flagged_trials_do_not_move_the_mean_of_the_others() -> None:
     assert found.net_j.mean == pytest.approx(2.0)
 
 
-def test_a_group_of_flagged_trials_alone_is_shown_and_marked() -> None:
+def test_a_group_of_flagged_trials_alone_is_in_doubt_until_somebody_asks_for_it() -> None:
+    (asked,) = summarise([sample(flags=(Flag.THROTTLED,))] * 2, ["model"], include_flagged=True)
+    assert not asked.is_doubtful
     (found,) = summarise([sample(flags=(Flag.THROTTLED,))] * 2, ["model"])
     assert (found.trials, found.left_out, found.is_doubtful) == (2, 0, True)

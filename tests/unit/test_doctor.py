@@ -37,6 +37,15 @@ def test_modelled_joules_name_the_rated_power(monkeypatch: pytest.MonkeyPatch, t
     assert (check.state, check.detail) == ("note", said)
 
 
+def test_stated_electricity_is_named_and_a_file_that_does_not_tell_has_a_note(tmp_path: Path) -> None:
+    assert list(doctor._carbon(Settings())) == []
+    (given,) = doctor._carbon(Settings(carbon_g_per_kwh=12))
+    assert (given.state, given.detail) == ("ok", "12 g CO2e/kWh, given outright")
+    (missing,) = doctor._carbon(Settings(carbon_file=tmp_path / "nl.csv"))
+    assert missing.state == "note"
+    assert "nl.csv cannot be read: No such file or directory" in missing.detail
+
+
 @pytest.mark.parametrize("usable", [True, False])
 def test_a_gpu_is_named_and_torch_must_be_able_to_use_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, usable: bool

@@ -1,6 +1,7 @@
 """Holds: jobs wait until the carbon intensity is low, or their deadline has come."""
 
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from pydantic import SecretStr
 from farm.model import Hold
 from farm.model.errors import InputError
 from farm.scheduling.holds import CarbonNow, described, parse_hold, require_source, review
+from farm.scheduling.status.live import live
 from farm.scheduling.status.progress import held_lines
 from farm.settings import Settings
 from farm.store import Store
@@ -108,6 +110,10 @@ def test_a_deadline_is_a_duration_and_needs_a_condition() -> None:
         parse_hold(None, "1h", NOON)
     with pytest.raises(InputError, match="--deadline: expected a duration above 0"):
         parse_hold("carbon < 200", "tomorrow", NOON)
+    with pytest.raises(InputError, match="--deadline: expected a duration above 0"):
+        parse_hold("carbon < 200", "", NOON)
+    with pytest.raises(InputError, match="--deadline: expected at most 8760h, got '99999999h'"):
+        parse_hold("carbon < 200", "99999999h", NOON)
     with pytest.raises(InputError, match="--when: set FARM_CARBON_NOW"):
         require_source(Settings())
 
@@ -148,6 +154,10 @@ def test_an_address_is_asked_once_a_minute_with_its_token(held: Store, service: 
         (b"[]", "expected JSON with carbonIntensity and datetime"),
         (b'{"carbonIntensity": null, "datetime": "2026-11-21T12:00:00.000Z"}', "expected JSON with carbonIntensity"),
         (b'{"carbonIntensity": 1, "datetime": "2026-11-21T09:59:00Z"}', "its value 1 is of 2026-11-21 09:59"),
+        (b'{"carbonIntensity": -5, "datetime": "2026-11-21T12:00:00Z"}', "expected 0 or more g/kWh, got -5"),
+        (b'{"carbonIntensity": Infinity, "datetime": "2026-11-21T12:00:00Z"}', "expected 0 or more g/kWh, got inf"),
+        (b'{"carbonIntensity": 1' + b"0" * 400 + b', "datetime": "2026-11-21T12:00:00Z"}', "expected JSON"),
+        (b"[" * 100_000, "does not answer"),
     ],
 )
 def test_an_answer_that_does_not_tell_holds_the_jobs_and_status_says_why(
@@ -160,7 +170,9 @@ def test_an_answer_that_does_not_tell_holds_the_jobs_and_status_says_why(
     assert why in line
 
 
-@pytest.mark.parametrize("source", ["http://127.0.0.1:9/none", "/nowhere/nl.csv", ""])
+@pytest.mark.parametrize(
+    "source", ["http://127.0.0.1:9/none", "http://lab:port/", "/nowhere/nl.csv", "~nobody-of-here/nl.csv", "a\0b", ""]
+)
 def test_a_source_out_of_reach_holds_the_jobs_until_the_deadline(held: Store, source: str) -> None:
     clock = Clock()
     carbon = carbon_now(source, clock)
@@ -169,6 +181,35 @@ def test_a_source_out_of_reach_holds_the_jobs_until_the_deadline(held: Store, so
     clock.forward(hours=24)
     assert released(held, CarbonNow(Settings(carbon_now=source), clock)) == ["its deadline has come"]
     assert len(unpublished(held, 99)) == 12
+
+
+def test_a_log_shows_once_what_held_jobs_wait_for(
+    held: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, clock = tmp_path / "nl.csv", Clock()
+    path.write_text(FILE)
+    carbon = carbon_now(path, clock)
+    with live("batching") as show:
+        for _ in range(3):
+            assert released(held, carbon) == []
+            show(held.progress(SWEEP), "")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("batching: 0/12 done, 12 held: carbon 310 g/kWh, waits for < 200")
+
+
+def greet(server: socket.socket) -> None:
+    with server.accept()[0] as client:
+        client.sendall(b"SSH-2.0-server\r\n")
+
+
+def test_what_does_not_speak_http_is_no_answer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        answers = Thread(target=greet, args=(server,), daemon=True)
+        answers.start()
+        value, note = carbon_now(f"HTTP://127.0.0.1:{server.getsockname()[1]}/", Clock()).read()
+        answers.join()
+    assert value is None
+    assert note.startswith("carbon unknown: FARM_CARBON_NOW does not answer")
 
 
 def test_what_is_held_is_described_before_anything_was_looked_up() -> None:

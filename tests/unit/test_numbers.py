@@ -53,6 +53,9 @@ def test_a_number_has_three_digits(value: float | None, text: str) -> None:
         (ends(-1e-6, 0.021), "0.000 ± 0.021"),
         (ends(1.26e-7, 1.2e-9), "1.3e-07 ± 1.2e-09"),
         (ends(5, 2e7), "5.0e+00 ± 2.0e+07"),
+        (Interval(0.5087, 0.01661, 15.58), "0.509 (0.017 to 16)"),
+        (Interval(0.0625, 0.0535, 0.0730), "0.0625 ± 0.0097"),
+        (Interval(2.0, -3.0, 7.0).not_negative(), "2.00 (0 to 7.0)"),
     ],
 )
 def test_an_interval_has_the_digits_that_its_width_supports(value: Interval | None, text: str) -> None:

@@ -15,7 +15,7 @@ from farm.cli.report import report as command
 from farm.exchange.importing import read
 from farm.exchange.loading import load_results
 from farm.kinds.views import view
-from farm.model import Flag, Mapped, Quality, TrialRow
+from farm.model import Flag, Mapped, Quality, TrialRow, WindowKind
 from farm.model.errors import InputError
 from farm.report import html, markdown
 from farm.report.document import Alert, Block, Figure, Findings, Report, Table
@@ -211,6 +211,10 @@ def test_without_the_library_of_tests_a_report_notes_it(sqlite_url: str, monkeyp
 
 
 # Power traces
+
+
+def test_every_kind_of_window_has_its_colour() -> None:
+    assert set(traces.COLOURS) == set(WindowKind)
 
 
 def test_the_windows_of_a_trace_are_shaded_and_named(material: Material) -> None:

@@ -167,8 +167,8 @@ GROSS = "(compared on gross energy, because net is within its noise)"
         ),
         (
             {1: 1.01, 4: 1.0},
-            "cannot tell yet which batch size needs the least net energy per image: batch 4 needs 1.0% less (-3.5 to "
-            "5.3%) than batch 1, 1.00 J, but the difference may be chance. Add repetitions.",
+            "cannot tell yet which batch size needs the least net energy per image: batch 4 needs 1.0% less (5.3% "
+            "less to 3.5% more) than batch 1, 1.00 J, but the difference may be chance. Add repetitions.",
         ),
     ],
     ids=["three", "two", "smallest", "next as good", "chance"],

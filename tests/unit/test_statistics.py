@@ -386,7 +386,7 @@ def test_further_repetitions_make_a_mean_surer_but_not_its_spread() -> None:
 def test_groups_are_equivalent_just_where_the_90_percent_interval_is_inside(
     a: list[float], b: list[float], margin: float
 ) -> None:
-    found = tost(list(map(log, a)), list(map(log, b)), margin)
+    found = tost(of_logs(list(map(log, a)), list(map(log, b))), margin)
     assert found.ratio.low is not None
     assert found.ratio.high is not None
     inside = 1 / (1 + margin) < found.ratio.low and found.ratio.high < 1 + margin

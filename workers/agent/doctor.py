@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
@@ -32,6 +33,7 @@ def examine(probe: bool = False) -> list[Check]:
         *_gpu(machine, settings.gpu),
         _versions(),
         *_meters(settings),
+        *_carbon(settings),
         _lock(settings),
         _load(),
         *(_probe(settings) if probe else ()),
@@ -118,6 +120,19 @@ def _domain(domain: Domain, quality: Quality, meter: str, ratings: Mapping[str, 
         return Check(name=name, state="note", detail=estimate)
     how = {Quality.COUNTER: "counted by the hardware", Quality.SAMPLED: "integrated from power readings"}[quality]
     return Check(name=name, state="ok", detail=f"{how} ({meter})")
+
+
+def _carbon(settings: Settings) -> Iterator[Check]:
+    """Check what the settings state about the electricity of this machine; nothing is checked where they do not."""
+    now = datetime.now(UTC)
+    try:
+        factor = settings.carbon.factor(now, now)
+    except FarmError as error:
+        reason = str(error).removeprefix("carbon: ")
+        yield Check(name="carbon", state="note", detail=f"the grams of trials will be unknown: {reason}")
+        return
+    if factor is not None:
+        yield Check(name="carbon", state="ok", detail=f"{factor.g_per_kwh:g} g CO2e/kWh, {factor.source}")
 
 
 def _lock(settings: Settings) -> Check:

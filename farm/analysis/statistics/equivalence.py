@@ -11,7 +11,7 @@ from farm.analysis.intervals import CONFIDENCE, Interval
 from farm.analysis.ratios import antilog
 from farm.analysis.statistics.data import Cell, Data, check_cells, check_levels, check_varied, spelt
 from farm.analysis.statistics.multiplicity import Correction, adjusted
-from farm.analysis.statistics.pairs import Pair, of_logs, pairs
+from farm.analysis.statistics.pairs import Pair, pairs
 
 SIGNIFICANCE = 1 - CONFIDENCE
 #: The usual margin: as large as the gain error of a board's power sensor.
@@ -45,7 +45,7 @@ def equivalence(
     check_cells(data, factors)
     for cell, values in data.logs().cells(factors).items():
         check_varied(data.response, spelt(factors, cell), values)
-    found = {key: _of_pair(pair, margin) for key, pair in pairs(data, factors).items()}
+    found = {key: tost(pair, margin) for key, pair in pairs(data, factors).items()}
     p = adjusted([one.p for one in found.values()], correction)
     p_difference = adjusted([one.p_difference for one in found.values()], correction)
     return {
@@ -54,12 +54,8 @@ def equivalence(
     }
 
 
-def tost(a: Sequence[float], b: Sequence[float], margin: float = MARGIN) -> Equivalence:
-    """Test two groups of logarithms, each of two or more different values."""
-    return _of_pair(of_logs(a, b), margin)
-
-
-def _of_pair(pair: Pair, margin: float) -> Equivalence:
+def tost(pair: Pair, margin: float = MARGIN) -> Equivalence:
+    """Test a pair by two one-sided tests."""
     difference, limit = log(pair.ratio.mean), log1p(margin)
     u, df = pair.log_u or 0.0, pair.df or 1.0
     p = float(max(stats.t.sf((difference + limit) / u, df), stats.t.cdf((difference - limit) / u, df)))

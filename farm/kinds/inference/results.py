@@ -94,7 +94,8 @@ def footnotes(of: Sequence[Summary]) -> list[str]:
     own += notes.spread(s.net_j for s in of)
     if any(s.carbon_g is None and s.gross_j is not None for s in of):
         own.append(
-            "gCO2e is known where the machine (FARM_CARBON_COUNTRY) or the sweep (carbon: NLD) states a country."
+            "gCO2e is known where the machine (FARM_CARBON_COUNTRY) or the sweep (carbon: NLD) states its electricity; "
+            "where a file of intensities does not tell, `farm logs` says why."
         )
     return [*own, *notes.reservations(of)]
 

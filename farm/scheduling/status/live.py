@@ -53,15 +53,17 @@ class _Panel:
 
 
 class _Lines:
-    """Progress for logs: one line whenever a job ends."""
+    """Progress for logs: one line whenever a job ends, or what held jobs wait for changes."""
 
     def __init__(self, name: str, console: Console) -> None:
-        self._name, self._console, self._closed = name, console, -1
+        self._name, self._console = name, console
+        self._shown: tuple[int, list[str]] | None = None
 
     def show(self, progress: Progress, _note: str) -> None:
-        if progress.closed != self._closed:
-            self._closed = progress.closed
-            line = f"{self._name}: {summary(progress, datetime.now(UTC))}"
+        held = held_lines(progress)
+        if (progress.closed, held) != self._shown:
+            self._shown = progress.closed, held
+            line = ", ".join((f"{self._name}: {summary(progress, datetime.now(UTC))}", *held))
             self._console.print(plain(line), soft_wrap=True)
 
 

@@ -44,7 +44,7 @@ def blocks(found: Sequence[PointStatus], rule: StoppingRule) -> list[Block]:
         for s in found
     ]
     planned, fixed = sum(s.planned for s in found), rule.max * len(found)
-    saved = f"{planned} trials so far, where a fixed {rule.max} repetitions would take {fixed}."
+    saved = f"{planned} trials planned so far, where a fixed {rule.max} repetitions would take {fixed}."
     shown: list[Block] = [Table(columns, rows, is_flat=True), Paragraph(saved)]
     if any(_state(s, rule) == ENOUGH for s in found):
         shown.append(Note(_ENOUGH))

@@ -52,7 +52,7 @@ def summary(progress: Progress, now: datetime) -> str:
     parts = [f"{progress.counts.get(JobState.DONE, 0)}/{progress.total} done"]
     bad = (JobState.FAILED, JobState.CANCELLED)
     parts += [f"{progress.counts[state]} {state}" for state in bad if progress.counts.get(state)]
-    left_s = time_left_s(progress, now)
+    left_s = None if progress.hold else time_left_s(progress, now)
     if left_s is not None and left_s >= 1:
         parts.append(f"about {span(left_s)} left")
     return ", ".join(parts)

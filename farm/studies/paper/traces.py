@@ -15,6 +15,7 @@ COLOURS = {
     WindowKind.SETUP: "#F0E442",
     WindowKind.CONTEXT_IDLE: "#56B4E9",
     WindowKind.WARMUP: "#E69F00",
+    WindowKind.TAIL: "#D55E00",
     WindowKind.MEASURE: "#009E73",
     WindowKind.LATENCY: "#CC79A7",
     WindowKind.TRAINING: "#009E73",

@@ -12,14 +12,17 @@ MODELLED = "Modelled joules are estimates from load and rated power; nothing mea
 SIMULATED = "Simulated hardware: these joules are not real."
 IMPORTED = "Imported: measured elsewhere; this farm does not know how."
 METHOD = (
-    "A trial is a fresh process. It is metered while the machine idles, while the loaded network waits, while the "
-    "network works, and while the machine idles again. Gross energy is all joules of a window. The baseline is the "
-    "idle power of the same machine before and after the work. Net energy = gross energy - baseline power x duration."
+    "A trial is a fresh process. It is metered while the loaded network waits and while the network works. The idle "
+    "machine is metered before some trials, and its power is modelled from recent idles in between. Gross energy is "
+    "all joules of a window. The baseline is the idle power of the same machine. Net energy = gross energy - baseline "
+    "power x duration."
 )
 UNCERTAINTY = (
-    "The unit of replication is the trial, not the window or the batch. Intervals are 95 % intervals over trials: the "
-    "wider of Student's t and a BCa bootstrap, with the uncertainty of the meters. A disturbed trial is flagged; it is "
-    "left out if other trials measured the same point. A dash marks an unknown value."
+    "The unit of replication is the trial, not the window or the batch. Intervals are 95 % intervals over trials. Two "
+    "parts are combined by the root of the sum of squares, with degrees of freedom by Welch and Satterthwaite (GUM): "
+    "the spread between trials over the root of their number, and the uncertainty that all trials share. A single "
+    "trial has no interval. A disturbed trial is flagged; it is left out if other trials measured the same point. A "
+    "dash marks an unknown value."
 )
 RATIOS = (
     "Configurations are compared within blocks (repetitions of a sweep on one machine), on logarithms: ratios are of "

@@ -213,9 +213,10 @@ def _price(price: Price, asked: Candidate | None) -> Row:
 
 def _notes(found: Recommendation) -> list[str]:
     shown = [c for a in found.advice for c in (*a.nearest.values(), *a.front[:LONGEST_FRONT])]
-    own = ["gross: joules with the idle power between batches, which decide. net: joules above idle."]
-    if not all(candidate.is_ranked_by_energy for candidate in found.found):
-        own.append(SECONDS_DECIDE)
+    is_ranked = all(candidate.is_ranked_by_energy for candidate in found.found)
+    decide = ", which decide" if is_ranked else ""
+    own = [f"gross: joules with the idle power between batches{decide}. net: joules above idle."]
+    own += [] if is_ranked else [SECONDS_DECIDE]
     if any(c is not None and not c.meets(found.limits) for c in shown):
         own.append("> above the limit, with its interval.")
     cut = max(len(a.front) for a in found.advice) - LONGEST_FRONT

@@ -30,7 +30,6 @@ class MeasuredServices:
     groups: Sequence[Group]  #: samples by batch size, and by everything that distinguishes networks and machines
     services: Sequence[Service]
     accuracy: Mapping[str, float]  #: published ImageNet top-1 in %, by model
-    include_flagged: bool
 
     def place(self, of: Key) -> Key:
         """Return machine and device, and what else distinguishes a place from others of the sweep."""
@@ -48,7 +47,7 @@ class MeasuredServices:
             own.append("A batch smaller than any measured one is padded, so it takes as much as the smallest one.")
         if weak := unclaimed(figures, statistics):
             own.append(f"* rests on fewer measured batches, or requests, than a claim needs: {weak}.")
-        if doubtful and not self.include_flagged:
+        if doubtful:
             count = several(len(doubtful), "batch size")
             own.append(f"{count} left out because every trial is flagged: --include-flagged includes them.")
         own += notes.spread(joules for f in figures for joules in (f.gross_j, f.net_j))
@@ -62,9 +61,9 @@ def measured_services(data: SweepData, selection: Selection) -> MeasuredServices
         raise InputError(f"{sweep.name}: of kind {sweep.kind}: only sweeps of kind inference time batch after batch")
     selected = select(sweep, unit_samples(data), selection, COLUMNS)
     groups = grouped(selected.samples, tuple(dict.fromkeys(("batch_size", *selected.keys))), selection.include_flagged)
-    found = services(groups, idle_w(data), lambda g: selection.include_flagged or not g.summary.is_doubtful)
+    found = services(groups, idle_w(data), lambda g: not g.summary.is_doubtful)
     if not groups:
         raise InputError(selected.nothing().replace("\n", ": "))
     if not found:
         raise InputError(f"{sweep.name}: every trial is flagged: --include-flagged includes them")
-    return MeasuredServices(selected, groups, found, data.accuracy, selection.include_flagged)
+    return MeasuredServices(selected, groups, found, data.accuracy)
