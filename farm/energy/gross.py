@@ -89,7 +89,7 @@ def window_energy(
 
     Raises:
         CounterReset: The counter went backwards.
-        WindowTooShort: The readings may miss too much of the window.
+        WindowTooShort: The readings may miss too much of the window, or a power sensor has no reading of its own in it.
     """
     curve, duration_s = Curve(trace), (end_ns - begin_ns) / 1e9
     edges = curve.outer_edges(begin_ns, end_ns, sides, _lag_s(trace, curve)) if sides else None
@@ -101,6 +101,8 @@ def window_energy(
     j = curve.at(end) - curve.at(begin)
     if sides is None or edges is None:
         return Energy(j, {Component.AGE: abs(j) / duration_s * trace.update_period_s / sqrt(6)})
+    if not curve.is_counter and duration_s < trace.update_period_s:
+        raise WindowTooShort
     polled = sensor or trace
     warm_j = 0.0
     if sides.guard_s:

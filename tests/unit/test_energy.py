@@ -368,6 +368,13 @@ def test_a_window_shorter_than_the_meter_can_tell_is_unknown_and_flagged() -> No
     assert (setup.gross_j, setup.net_j, setup.flags) == (None, None, (Flag.TOO_SHORT,))
 
 
+def test_a_power_sensor_without_a_reading_of_its_own_in_a_setup_knows_nothing_of_it() -> None:
+    trace = sampled([(t / 10, 50.0) for t in range(31)])
+    with pytest.raises(gross.WindowTooShort):
+        gross.window_energy(trace, 1 * S, round(1.06 * S), Sides(20.0, 50.0))
+    assert gross.window_energy(trace, 1 * S, 2 * S, Sides(20.0, 50.0)) is not None
+
+
 def test_readings_at_ticks_have_no_age() -> None:
     points = [(0.7, 0.0), (1.0, 3.0), (3.0, 203.0), (3.3, 206.0)]
     plain = counter(points, 0.1)

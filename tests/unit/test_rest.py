@@ -144,6 +144,13 @@ def test_a_board_that_never_rests_is_metered_and_noted(stop: Stop) -> None:
     assert edges.notes == ["the GPU still drew more than at rest after 0.02 s: raise cool_down_max_s"] * 2
 
 
+def test_without_a_limit_nothing_is_waited_for(stop: Stop) -> None:
+    at_once = PATIENT.model_copy(update={"cool_down_max_s": 0.0})
+    edges = Edges(Board(HIGH), Nobody(), at_once, stop)
+    assert [w.kind for w in edges.idle(WindowKind.IDLE_BEFORE, REST)] == [WindowKind.IDLE_BEFORE]
+    assert edges.notes == []
+
+
 def test_a_stop_ends_the_wait(stop: Stop) -> None:
     stop.request(FailureKind.CANCELLED)
     windows = Edges(Board(HIGH), Nobody(), PATIENT.model_copy(update={"idle_s": 60.0}), stop).idle(

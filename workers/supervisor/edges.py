@@ -65,18 +65,20 @@ class Edges:
         if rest is None or self._is_met(rest):
             return []
         waited = self._wait(lambda: self._is_met(rest))
-        if not self._is_met(rest):
+        if waited and not self._is_met(rest):
             limit = f"{self._measure.cool_down_max_s:g} s"
             self.notes.append(f"the GPU still drew more than at rest after {limit}: raise cool_down_max_s")
         return waited
 
     def _wait(self, is_over: Callable[[], bool]) -> list[Window]:
-        """Wait within the limit of the settings; returns the window of the wait."""
+        """Wait within the limit of the settings; returns the window of the wait, or none without a limit above 0."""
+        limit_s = self._measure.cool_down_max_s
+        if not limit_s:
+            return []
         self.read_now()
         begin_ns, started = time.monotonic_ns(), datetime.now(UTC)
-        limit_s = self._measure.cool_down_max_s
-        while not is_over() and time.monotonic_ns() - begin_ns < limit_s * 1e9:
-            if self._stop.wait(self._measure.poll_period_s):
+        while time.monotonic_ns() - begin_ns < limit_s * 1e9:
+            if self._stop.wait(self._measure.poll_period_s) or is_over():
                 break
         end_ns = time.monotonic_ns()
         self.read_now()
