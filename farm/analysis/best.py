@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from farm.analysis.across import Figure, blocked_samples, place_of
@@ -52,15 +52,15 @@ def least(of: Blocked[K], among: Iterable[K]) -> Least[K] | None:
 class Saving:
     """The best batch size, compared with the smallest one and with the next."""
 
-    figure: (
-        Figure  #: what is compared: gross joules if some net ones are within the noise, seconds if none may be ranked
-    )
+    #: What is compared: gross joules if some net ones are within the noise, seconds if no energy may be ranked.
+    figure: Figure
     best: Summary
     reference: Summary
     next: Summary
     sizes: int
     ratio: Interval  #: the best to the reference
     lead: Interval  #: the best to the least of the others
+    flagged: tuple[int, ...] = ()  #: batch sizes that are not compared, since all their trials are flagged
 
     @property
     def is_clear(self) -> bool | None:
@@ -76,9 +76,14 @@ def best_batches(groups: Sequence[Group]) -> list[tuple[Key, Saving]]:
     something of that of the others.
     """
     alike: dict[Key, list[Group]] = defaultdict(list)
+    flagged: dict[Key, list[int]] = defaultdict(list)
     for group in groups:
-        if isinstance(group.summary.labels.get("batch_size"), int) and not group.summary.is_doubtful:
-            alike[tuple(item for item in group.summary.key if item[0] != "batch_size")].append(group)
+        size = group.summary.labels.get("batch_size")
+        rest = tuple(item for item in group.summary.key if item[0] != "batch_size")
+        if isinstance(size, int) and group.summary.is_doubtful:
+            flagged[rest].append(size)
+        elif isinstance(size, int):
+            alike[rest].append(group)
     ranked = {
         rest: own for rest, own in alike.items() if len({(g.summary.quality, g.summary.simulated) for g in own}) == 1
     }
@@ -91,7 +96,9 @@ def best_batches(groups: Sequence[Group]) -> list[tuple[Key, Saving]]:
         for (place, figure), own in pooled.items()
     }
     savings = ((rest, _saving(own, scopes[rest][1], blocks[scopes[rest]])) for rest, own in ranked.items())
-    return [(rest, saving) for rest, saving in savings if saving is not None]
+    return [
+        (rest, replace(saving, flagged=tuple(sorted(flagged[rest])))) for rest, saving in savings if saving is not None
+    ]
 
 
 def _figure(sized: Sequence[Group]) -> Figure:

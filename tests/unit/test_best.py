@@ -138,3 +138,8 @@ def test_nothing_is_ranked_where_nothing_can_be_compared() -> None:
 def test_joules_of_different_kinds_are_never_ranked(other: dict[str, Any]) -> None:
     assert best_batches(groups(trials({1: 1.0}) + trials({4: 0.5}, **other))) == []
     assert best_batches(groups(trials({1: 1.0}, **other) + trials({4: 0.5}, **other))) != []
+
+
+def test_a_batch_size_whose_trials_are_all_flagged_is_named_and_not_compared() -> None:
+    found = saving([*trials({1: 2.0, 4: 1.0}), *trials({16: 0.1}, flags=(Flag.THROTTLED,))])
+    assert (found.best.labels["batch_size"], found.flagged) == (4, (16,))

@@ -102,7 +102,7 @@ def footnotes(of: Sequence[Summary]) -> list[str]:
 
 def sentences(of: Sequence[Group], unit: str = "image") -> list[str]:
     """Return the best batch size for each model, machine and so on: by energy, or by seconds if that is modelled."""
-    return [_sentence(rest, saving, unit) for rest, saving in best_batches(of)]
+    return [_sentence(rest, saving, unit) + _left_out(saving) for rest, saving in best_batches(of)]
 
 
 def _sentence(rest: Key, saving: Saving, unit: str) -> str:
@@ -122,6 +122,14 @@ def _sentence(rest: Key, saving: Saving, unit: str) -> str:
     if best != smallest and saving.ratio.high is not None and saving.ratio.high < 1:
         return f"{who} {best} {shown}; cannot tell yet whether {rival} is as good: {doubt}"
     return f"{who} cannot tell yet which batch size {superlative}: {best} {shown}, but {doubt}"
+
+
+def _left_out(saving: Saving) -> str:
+    """Return a sentence on the batch sizes that are not compared; empty if all are."""
+    if not saving.flagged:
+        return ""
+    sizes = " and ".join(map(str, saving.flagged))
+    return f" Batch {sizes} {'is' if len(saving.flagged) == 1 else 'are'} not compared: all trials are flagged."
 
 
 def _joules(saving: Saving) -> str:

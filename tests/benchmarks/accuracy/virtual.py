@@ -19,6 +19,7 @@ from pydantic import JsonValue
 
 from farm.model import (
     Baseline,
+    CarbonSource,
     Claim,
     Domain,
     Frozen,
@@ -282,7 +283,7 @@ class Worker(Supervisor):
     """A worker of a machine with such meters; one that does not know its sensor's rhythm cannot keep out of step."""
 
     def __init__(self, meters: Meters, random: Random, *, keeps_out_of_step: bool = True) -> None:
-        home = SimpleNamespace(home=Path(), simulated=True, simulator=None)
+        home = SimpleNamespace(home=Path(), simulated=True, simulator=None, carbon=CarbonSource())
         super().__init__(cast("Settings", home), Machine(id="m", name="m", hardware_class="simulated", hardware={}))
         self._simulated = meters
         self._keeps_out_of_step = keeps_out_of_step
