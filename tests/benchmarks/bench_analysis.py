@@ -13,7 +13,7 @@ from sqlalchemy import create_engine, text
 
 from farm.energy.samples import samples
 from farm.exchange.loading import load
-from farm.model import Domain, Measurement, StoppingRule, Window, WindowKind
+from farm.model import Budget, Component, Domain, Measurement, StoppingRule, Window, WindowKind
 from farm.report import across
 from farm.report.selection import Selection
 from farm.store import Store
@@ -34,7 +34,11 @@ TRIALS = MACHINES * MODELS * BATCHES * REPETITIONS
 ROWS = TRIALS * len(WINDOWS) * len(DOMAINS)
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 _AT = "2026-11-21 12:00:00.000000"
+_GROSS = (Component.AGE, Component.STEP, Component.SAMPLING, Component.BEAT, Component.WARM)
+_NET = (Component.IDLE, Component.WANDER, Component.IDLE_MODEL, Component.CLOCK)
 FACTS: dict[str, JsonValue] = {"device": "cuda:0", "unit": "image"}
+#: As many components as a GPU's counter has.
+BUDGET = Budget(gross=dict.fromkeys(_GROSS, 0.5), net=dict.fromkeys([*_GROSS, *_NET], 0.5)).model_dump_json()
 _WINDOW_NS = 10 * 10**9
 AT_MOST_S = {"SQLite": 4.0, "PostgreSQL": 2.0}
 BY = ("model", "batch_size", "machine")
@@ -120,6 +124,7 @@ def _insert(driver: Any, is_sqlite: bool, table: str, rows: Iterator[Row]) -> No
 def _tables() -> Iterator[tuple[str, Iterator[Row]]]:
     rule = StoppingRule(min=REPETITIONS, max=REPETITIONS, target=0.02).model_dump_json()
     sweep = {"id": "made-up", "name": "made-up", "kind": "inference", "submitted_at": _AT, "text": "", "meaning": "{}"}
+    sweep |= {"carbon": "{}"}
     yield (
         "sweep",
         iter([sweep | {"rule": rule, "settled": True, "submitter": "", "imported": False, "is_search": False}]),
@@ -222,6 +227,7 @@ def _measurements() -> Iterator[Row]:
                 "net_j_low": net_j - 4.0,
                 "net_j_high": net_j + 4.0,
                 "mean_w": gross_j / 10,
+                "budget": BUDGET,
                 "flags": "[]",
             }
 
@@ -239,7 +245,9 @@ def _samples() -> Iterator[Row]:
         trial = f"{_id(*one)}.1"
         rows = islice(each, len(WINDOWS) * len(DOMAINS))
         measured = [
-            Measurement.model_validate({k: v for k, v in row.items() if k != "trial_id"} | {"flags": ()})
+            Measurement.model_validate(
+                {k: v for k, v in row.items() if k != "trial_id"} | {"flags": (), "budget": json.loads(BUDGET)}
+            )
             for row in rows
         ]
         for sample in samples(windows, measured, FACTS, ()):
