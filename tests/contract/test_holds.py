@@ -110,7 +110,7 @@ def measured(kind: WindowKind, gross_j: float | None, domain: Domain = Domain.CP
 
 
 def complete(store: Store, ordinal: int, begin_s: int, failure: FailureKind | None = None) -> None:
-    """One trial of three windows, whose idles it shares with the trials before and after it."""
+    """One trial of three windows."""
     kinds = (WindowKind.IDLE_BEFORE, WindowKind.MEASURE, WindowKind.IDLE_AFTER)
     assert claim(store, job_id(ordinal))
     windows = tuple(window(kind, begin_s + 10 * n, begin_s + 10 * (n + 1)) for n, kind in enumerate(kinds))
@@ -119,14 +119,14 @@ def complete(store: Store, ordinal: int, begin_s: int, failure: FailureKind | No
     assert store.complete(report(job_id(ordinal), 1, failure, windows=windows, measurements=joules + rest, carbon=NLD))
 
 
-def test_a_footprint_counts_each_window_once_and_failed_work_as_a_cost(farm: Store) -> None:
+def test_a_footprint_counts_every_window_and_failed_work_as_a_cost(farm: Store) -> None:
     complete(farm, 0, 0)
-    complete(farm, 1, 20)
-    complete(farm, 2, 40, FailureKind.OOM)
+    complete(farm, 1, 30)
+    complete(farm, 2, 60, FailureKind.OOM)
     known: dict[str, Any] = {"domain": Domain.CPU, "quality": Quality.COUNTER, "carbon": NLD}
     unknown: dict[str, Any] = {"domain": Domain.DRAM, "quality": None, "carbon": NLD, "gross_j": None}
     assert sorted(farm.spent(SWEEP), key=lambda one: (one.domain, one.is_work)) == [
-        Spent(**known, is_work=False, windows=5, gross_j=104.0),
+        Spent(**known, is_work=False, windows=7, gross_j=106.0),
         Spent(**known, is_work=True, windows=2, gross_j=200.0),
         Spent(**unknown, is_work=False, windows=1),
         Spent(**unknown, is_work=True, windows=2),
