@@ -11,6 +11,7 @@ from farm.model.words import Component, Domain
 
 #: 95 % of a normal distribution lie within this many standard uncertainties of the mean.
 COVERAGE_FACTOR = 1.96
+_SHARED = frozenset(component for component in Component if component.is_shared)
 
 
 #: Standard uncertainties in J by component; empty where they are unknown.
@@ -68,7 +69,7 @@ def combined(budget: Components, shared: bool | None = None) -> float | None:
         budget: The standard uncertainty of each component.
         shared: Whether to take the components that all trials of a machine share, or the others; None: all.
     """
-    wanted = (u for component, u in budget.items() if shared is None or Component(component).is_shared == shared)
+    wanted = [u for component, u in budget.items() if shared is None or (component in _SHARED) == shared]
     return hypot(*wanted) if budget else None
 
 
