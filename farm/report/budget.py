@@ -18,6 +18,8 @@ from farm.report.selection import Selection, select
 _UNKNOWN = Paragraph("No net energy is known here, so there is no uncertainty to explain.")
 #: Columns hold shares of the mean; people see percent.
 _PERCENT = 100.0
+#: A smaller share of the mean changes no interval that people read.
+_NEGLIGIBLE = 1e-4
 #: The names of remedies in the columns of files.
 _PREDICTED = {
     Remedy.TRIALS: "half_width_share_more_repetitions",
@@ -55,13 +57,19 @@ def _table(found: Sequence[Budget], keys: Sequence[str], unit: str) -> Table:
         Column("net_j_per_unit", f"net J/{unit}\n(95%)", Form.NET),
         Column("u_share_between_trials", "u, %:\ntrials", scale=_PERCENT, digits=2),
         Column("u_share_random", "\nmeter", scale=_PERCENT, digits=2),
-        *(Column(_shared(c), f"shared:\n{c.replace('_', ' ')}", scale=_PERCENT, digits=2) for c in shared),
+        *(Column(_shared(c), _heading(c, found), scale=_PERCENT, digits=2) for c in shared),
         Column("u_share_gain", "absolute:\ngain" if any(b.gain for b in found) else None, scale=_PERCENT, digits=2),
         Column("half_width_share", "now\n± %", scale=_PERCENT, digits=2),
         *(Column(name) for name in _PREDICTED.values()),
         Column("advice", "helps most", Form.TEXT),
     ]
     return Table(columns, [_row(budget) for budget in found])
+
+
+def _heading(component: Component, found: Sequence[Budget]) -> str | None:
+    """Return the heading of a shared component; None, so that files alone have it, where it changes no interval."""
+    counts = any(budget.shared.get(component, 0.0) > _NEGLIGIBLE for budget in found)
+    return f"shared:\n{component.replace('_', ' ')}" if counts else None
 
 
 def _shared(component: Component) -> str:
@@ -91,7 +99,7 @@ def _advice(budget: Budget) -> str:
         return "repetitions: one trial shows no spread"
     if budget.best is None:
         return "nothing: no part of it is known to shrink"
-    return f"{budget.best}: ± {number(_PERCENT * budget.predicted[budget.best], 2)} %"
+    return f"{budget.best}: ±{number(_PERCENT * budget.predicted[budget.best], 2)}%"
 
 
 def _footnotes(found: Sequence[Budget]) -> list[str]:

@@ -1,13 +1,13 @@
 """Ratios on one machine and over machines, and the best of several: coverage, width, false savings."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import exp, log
 from statistics import fmean, median
 
 import numpy as np
 
 from farm.analysis.across import Comparison, Figure, compare
-from farm.analysis.aggregate import grouped
+from farm.analysis.aggregate import Key, grouped
 from farm.analysis.best import best_batches
 from farm.analysis.intervals import Interval
 from farm.analysis.ratios import Ratio
@@ -67,31 +67,25 @@ def _compared(design: Design, rng: np.random.Generator) -> tuple[Comparison, Seq
 
 
 def _on_one_machine(design: Design, rng: np.random.Generator) -> tuple[list[bool], list[float]]:
-    held, widths = [], []
-    for _ in range(max(RATIOS // (design.points - 1), 1)):
-        comparison, truth_j = _compared(design, rng)
-        for cell in comparison.cells:
-            point = int(str(dict(cell.configuration)["batch_size"])) - 1
-            if point == 0:
-                continue
-            low, high = _ends(cell.ratio)
-            held.append(low <= truth_j[point] / truth_j[0] <= high)
-            widths.append(_half_width(low, high))
-    return held, widths
+    drawn = (_compared(design, rng) for _ in range(max(RATIOS // (design.points - 1), 1)))
+    return _scores((cell.configuration, cell.ratio, truth_j) for found, truth_j in drawn for cell in found.cells)
 
 
 def _over_machines(design: Design, rng: np.random.Generator) -> tuple[list[bool], list[float]]:
     """The truth is the mean of the log ratios in the population that the machines were drawn from."""
+    drawn = (_compared(design, rng) for _ in range(RATIOS // design.points // 2))
+    return _scores((one.configuration, one.ratio, truth_j) for found, truth_j in drawn for one in found.overall)
+
+
+def _scores(ratios: Iterable[tuple[Key, Ratio | None, Sequence[float]]]) -> tuple[list[bool], list[float]]:
+    """Return whether each ratio to point 0 holds the truth, and its half-width."""
     held, widths = [], []
-    for _ in range(RATIOS // design.points // 2):
-        comparison, truth_j = _compared(design, rng)
-        for overall in comparison.overall:
-            point = int(str(dict(overall.configuration)["batch_size"])) - 1
-            if point == 0:
-                continue
-            low, high = _ends(overall.ratio)
+    for configuration, ratio, truth_j in ratios:
+        point = int(str(dict(configuration)["batch_size"])) - 1
+        if point:
+            low, high = _ends(ratio)
             held.append(low <= truth_j[point] / truth_j[0] <= high)
-            widths.append(_half_width(low, high))
+            widths.append(exp((log(high) - log(low)) / 2) - 1)
     return held, widths
 
 
@@ -100,10 +94,6 @@ def _ends(ratio: Ratio | None) -> tuple[float, float]:
     if interval.low is None or interval.high is None:
         raise RuntimeError("a ratio without an interval")
     return interval.low, interval.high
-
-
-def _half_width(low: float, high: float) -> float:
-    return exp((log(high) - log(low)) / 2) - 1
 
 
 def _false_savings(design: Design, rng: np.random.Generator) -> Iterator[bool]:
