@@ -204,7 +204,8 @@ def caption_blocks(found: Chosen, trials: Sequence[Trial], wanted: str, name: st
     doubt = "unknown" if all(trial.sample.net_j is None for trial in trials) else "within its noise"
     reasons = {"gross_j": f", because net energy is {doubt}", "seconds": f", because {notes.MODELLED}"}
     why = reasons.get(name, "") if wanted == ENERGY else ""
-    response = f"{wanted}: {RESPONSES[name].unit}{per}{why}; {several(len(trials), 'trial')}"
+    compared = RESPONSES[name].words if name == "seconds" else wanted
+    response = f"{compared}: {RESPONSES[name].unit}{per}{why}; {several(len(trials), 'trial')}"
     lines = [*([spelt] if spelt else []), *joules, response]
     return [*paragraphs(lines), *map(Alert, found.warnings)]
 
