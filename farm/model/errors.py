@@ -13,6 +13,7 @@
           MeterUnset              the meter is optional, and nobody has set it up
         MeterLost                 the meter stopped working
       MachineBusy                 another trial or worker holds this machine
+      MachineUnfit                this machine can run no trial until somebody, or time, mends it
 
 A failed trial is not an exception: it is a `farm.model.Failure`, stored with the trial.
 """
@@ -20,6 +21,8 @@ A failed trial is not an exception: it is a `farm.model.Failure`, stored with th
 import re
 from collections.abc import Sequence
 
+#: A host with something other than a port after its colon; an IPv6 address is in brackets.
+_NO_PORT = re.compile(r"^(\[[^]]*\]|[^:/?#\[]*):(?!\d{0,5}(?:[/?#,]|$))[^/?#]*")
 _PASSWORD_IN_QUERY = re.compile(r"(?<=[?&])(\w*password)=[^&]*")
 
 
@@ -85,6 +88,10 @@ class MachineBusy(FarmError):
     """Another process measures on this machine."""
 
 
+class MachineUnfit(FarmError):
+    """This machine can run no trial now; the job is fine, and another machine may take it."""
+
+
 def redacted(url: str) -> str:
     """Return a URL without its password, for messages; a text that is no URL may be a password and is hidden."""
     scheme, mark, rest = url.partition("://")
@@ -92,5 +99,7 @@ def redacted(url: str) -> str:
         return "***" if url else ""
     login, at, place = rest.rpartition("@")
     user, has_password, _ = login.partition(":")
+    if not at:  # a host and its port, or a user and a password whose host was forgotten
+        place = _NO_PORT.sub(r"\1:***", place)
     shown = f"{scheme}://{user}{':***' if has_password else ''}{at}{place}"
     return _PASSWORD_IN_QUERY.sub(r"\1=***", shown)

@@ -15,7 +15,7 @@ from typing import IO
 import pytest
 
 from farm.model import FailureKind, JobSpec
-from farm.model.errors import FarmError
+from farm.model.errors import FarmError, MachineUnfit
 from tests.factories import job_spec
 from workers.supervisor import zygote
 from workers.supervisor.zygote import ExitStatus, TrialProcess, Zygote
@@ -173,9 +173,46 @@ def test_a_dead_helper_is_replaced(log_file: IO[bytes], caplog: pytest.LogCaptur
     assert trial.wait(10) == ExitStatus()
     assert_dies(trial.pid)
     again = zygote.spawn(log_file)
-    assert "has died" in caplog.text
+    assert "it has died" in caplog.text
     assert isinstance(follow(again)[-1], protocol.Done)
     zygote.close()
+
+
+@pytest.mark.slow
+def test_a_stopped_helper_is_replaced(
+    log_file: IO[bytes], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zygote, "FORKED_WITHIN_S", 0.3)
+    monkeypatch.setattr(zygote, "GONE_WITHIN_S", 3.0)
+    starter = Zygote()
+    starter.start()
+    first = starter.spawn(log_file)
+    helper = parent_of(first.pid)
+    os.kill(helper, signal.SIGSTOP)  # while a trial runs: nobody tells how it ends
+    second = starter.spawn(log_file)
+    assert "it does not tell how the last trial ended" in caplog.text
+    assert not is_alive(helper)
+    os.kill(parent_of(second.pid), signal.SIGSTOP)
+    second.kill()
+    assert second.wait(0.1) is None
+    assert isinstance(follow(starter.spawn(log_file))[-1], protocol.Done)
+    starter.close()
+
+
+@pytest.mark.slow
+def test_a_trial_that_cannot_be_killed_makes_the_machine_unfit(
+    log_file: IO[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zygote, "GONE_WITHIN_S", 1.0)
+    starter = Zygote()
+    starter.start()
+    trial = starter.spawn(log_file)
+    with monkeypatch.context() as stuck:  # as in an uninterruptible sleep of the kernel
+        stuck.setattr(TrialProcess, "kill", lambda _: None)
+        with pytest.raises(MachineUnfit, match=f"process {trial.pid} of the last trial cannot be killed"):
+            starter.spawn(log_file)
+    assert isinstance(follow(starter.spawn(log_file))[-1], protocol.Done)  # it has recovered
+    starter.close()
 
 
 @pytest.mark.slow

@@ -59,6 +59,15 @@ def _is_of_this_namespace(process: Path) -> bool:
     return (process / "ns/pid").readlink() == (_PROC / "self/ns/pid").readlink()
 
 
+def is_alive(pid: int) -> bool:
+    """Return whether a process still runs; one that has ended counts as gone although nobody has waited for it."""
+    try:
+        state = (_PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"
+
+
 def _started_at(pid: int | str) -> str:
     """Return when a process started, in ticks since boot, or an empty text where there is none.
 

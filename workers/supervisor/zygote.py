@@ -26,9 +26,9 @@ from pathlib import Path
 from typing import IO, NoReturn
 
 from farm.model import Frozen
-from farm.model.errors import FarmError
+from farm.model.errors import FarmError, MachineUnfit
 from farm.settings.credentials import without_secrets
-from workers.supervisor.processes import die_with_parent, mark
+from workers.supervisor.processes import die_with_parent, is_alive, mark
 from workers.trial.protocol import Channel
 from workers.trial.workload import installed
 
@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 #: Importing torch from a cold disk is slow; an import that takes longer hangs.
 READY_WITHIN_S = 180.0
+#: The helper forks a trial in hundredths of a second; one that takes longer was stopped, or hangs.
+FORKED_WITHIN_S = 10.0
 #: A killed process is gone after this time, or the kernel cannot end it.
 GONE_WITHIN_S = 10.0
 #: The score of a trial: when memory runs out, the kernel kills the trial before the worker.
@@ -106,38 +108,48 @@ class Zygote:
         self._helper = _start_helper()
 
     def spawn(self, log_file: IO[bytes]) -> TrialProcess:
-        """Start a trial whose stdout and stderr go to a file; a helper that has died is replaced first.
+        """Start a trial whose stdout and stderr go to a file; a helper that has died or hangs is replaced first.
 
-        Raises FarmError where the last trial cannot be killed or no helper can be started.
+        Raises MachineUnfit where the last trial cannot be killed, FarmError where no helper can be started.
         """
         self._end_trial()
         if self._helper is None:
             self._helper = _start_helper()
         try:
             self._trial = _spawn(self._helper, log_file)
-        except (EOFError, OSError):
-            log.warning("the helper that starts trials has died (out of memory?): starting another")
-            self._helper.close()
-            self._helper = None
+        except (EOFError, OSError) as error:
+            self._give_up_helper(str(error) or "it has died, perhaps because memory ran out")
             self._helper = _start_helper()
             self._trial = _spawn(self._helper, log_file)
         return self._trial
 
     def close(self) -> None:
         """End the trial and the helper; safe at any time, twice too."""
-        helper, self._helper = self._helper, None
         try:
             self._end_trial()
         finally:
+            helper, self._helper = self._helper, None
             if helper is not None:
                 helper.close()
 
     def _end_trial(self) -> None:
         trial, self._trial = self._trial, None
-        if trial is not None:
-            trial.kill()
-            if trial.wait(GONE_WITHIN_S) is None:
-                raise FarmError(f"process {trial.pid} of the last trial cannot be killed: restart this machine")
+        if trial is None:
+            return
+        trial.kill()
+        if trial.wait(GONE_WITHIN_S) is not None:
+            return
+        if is_alive(trial.pid):
+            self._trial = trial  # the next call tries again
+            raise MachineUnfit(f"process {trial.pid} of the last trial cannot be killed: restart this machine")
+        trial.channel.sock.close()
+        self._give_up_helper("it does not tell how the last trial ended")
+
+    def _give_up_helper(self, why: str) -> None:
+        log.warning("the helper that starts trials is replaced: %s", why)
+        helper, self._helper = self._helper, None
+        if helper is not None:
+            helper.close()
 
 
 class _Helper:
@@ -159,9 +171,15 @@ class _Helper:
         self._lines: deque[bytes] = deque()
 
     def fork(self, trial_fd: int, log_fd: int) -> int:
-        """Start a trial that owns copies of these descriptors; returns its pid."""
+        """Start a trial that owns copies of these descriptors; returns its pid.
+
+        Raises EOFError or OSError where the helper has died, or does not answer in time.
+        """
         socket.send_fds(self._channel.sock, [_SPAWN], [trial_fd, log_fd])
-        return Spawned.model_validate_json(self.receive(None) or b"").pid
+        line = self.receive(FORKED_WITHIN_S)
+        if line is None:
+            raise TimeoutError(f"no answer within {FORKED_WITHIN_S:.0f} s")
+        return Spawned.model_validate_json(line).pid
 
     def problem(self) -> str | None:
         """Wait until the imports are done; returns what went wrong with them."""
@@ -184,9 +202,10 @@ class _Helper:
         return self._lines.popleft()
 
     def close(self) -> None:
-        """Kill the helper; it holds no state."""
+        """Kill the helper, which holds no state; one that the kernel cannot end is left to it."""
         self._process.kill()
-        self._process.wait()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(GONE_WITHIN_S)
         self._channel.sock.close()
 
 
