@@ -1,5 +1,7 @@
 import os
+import pwd
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -38,8 +40,23 @@ def holder(path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_the_error_of_a_second_trial_names_the_holder_of_the_machine(path: Path, holder: subprocess.Popen[str]) -> None:
-    with pytest.raises(MachineBusy, match=rf"process {holder.pid} holds {path}"), machine_lock(path, timeout_s=0.2):
+    with (
+        pytest.raises(MachineBusy, match=rf"process {holder.pid} of user {_user()} holds {path}"),
+        machine_lock(path, timeout_s=0.2),
+    ):
         pass
+
+
+def _user() -> str:
+    return pwd.getpwuid(os.getuid()).pw_name
+
+
+@pytest.mark.parametrize("content", ["", "\x1b[2J7\n", "7; rm -r /\n", "99999999999999\n", "\udc80\n"])
+def test_nothing_but_a_process_is_repeated_from_the_file(path: Path, content: str) -> None:
+    with machine_lock(path):
+        path.write_text(content, errors="surrogateescape")
+        with pytest.raises(MachineBusy, match="process unknown holds"), machine_lock(path):
+            pass
 
 
 def test_the_kernel_frees_the_machine_when_the_holder_is_killed(path: Path, holder: subprocess.Popen[str]) -> None:
@@ -84,6 +101,24 @@ def test_the_file_may_belong_to_another_user() -> None:
         os.chown(path, 65534, 65534)
         with machine_lock(path):
             assert path.read_text() == f"{os.getpid()}\n"
+
+
+@pytest.mark.parametrize("kind", ["pipe", "hard link", "socket"])
+def test_a_path_that_is_no_file_of_its_own_is_left_alone(path: Path, kind: str) -> None:
+    target = path.with_name("target")
+    target.write_text("precious")
+    with socket.socket(socket.AF_UNIX) as server:
+        match kind:
+            case "pipe":
+                os.mkfifo(path)
+            case "hard link":
+                path.hardlink_to(target)
+            case _:
+                server.bind(str(path))
+        with pytest.raises(InputError, match=f"^FARM_LOCK_FILE: .*{path}") as caught, machine_lock(path):
+            pass
+    assert "\n" not in str(caught.value)
+    assert target.read_text() == "precious"
 
 
 @pytest.mark.parametrize("name", ["missing/machine.lock", "folder", "link"])

@@ -2,6 +2,9 @@
 
 import fcntl
 import os
+import pwd
+import re
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,7 +21,7 @@ def machine_lock(path: Path, timeout_s: float = 0.0, is_over: Callable[[], bool]
     """Hold this machine; the kernel frees it when the process dies, however it dies.
 
     Raises MachineBusy, naming the holder, when it is not free within `timeout_s`, or when the wait is over before;
-    InputError when the file cannot be opened. The file may belong to another user, and is never removed.
+    InputError when the path is no file that can be opened. The file may belong to another user, and is never removed.
     """
     busy = "this machine is measuring already: process {holder} holds {path}: wait until it ends, or stop it"
     with _held(path, busy, timeout_s, is_over):
@@ -59,16 +62,38 @@ def _acquire(fd: int, path: Path, busy: str, timeout_s: float, is_over: Callable
         except BlockingIOError:
             left_s = deadline_s - time.monotonic()
             if left_s <= 0 or is_over():
-                holder = os.pread(fd, 32, 0).decode(errors="replace").strip() or "unknown"
-                raise MachineBusy(busy.format(holder=holder, path=path)) from None
+                raise MachineBusy(busy.format(holder=_holder(fd), path=path)) from None
             time.sleep(min(RETRY_S, left_s))
         else:
             return
 
 
+def _holder(fd: int) -> str:
+    """Return the process that the file names, and its user: any user may write there, so nothing else is repeated."""
+    found = re.match(rb"[0-9]{1,10}\n", os.pread(fd, 32, 0))
+    if found is None:
+        return "unknown"
+    pid = int(found[0])
+    try:
+        return f"{pid} of user {pwd.getpwuid(Path(f'/proc/{pid}').stat().st_uid).pw_name}"
+    except (OSError, KeyError):  # it has ended, is of another container, or its user has no name
+        return str(pid)
+
+
 def _open(path: Path) -> int:
-    """Open the lock file, or make it for every user; O_CREAT on another user's file in /tmp may be refused."""
-    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+    """Open the lock file; raises InputError for anything that is no file of its own, which must not be written to."""
+    fd = _open_any(path)
+    status = os.fstat(fd)
+    if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
+        return fd
+    os.close(fd)
+    what = "has several links" if stat.S_ISREG(status.st_mode) else "is no regular file"
+    raise InputError(f"FARM_LOCK_FILE: {path} {what}: remove it, or name another file")
+
+
+def _open_any(path: Path) -> int:
+    """Open the path, or make the file for every user; O_CREAT on another user's file in /tmp may be refused."""
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
         with suppress(FileNotFoundError):
             return os.open(path, flags)
