@@ -95,7 +95,11 @@ class Recorded:
 
     @classmethod
     def parse(cls, name: str, lines: Iterable[str]) -> "Recorded":
-        """Parse a time stamp in seconds a line; empty lines and # comments are skipped. Raises InputError."""
+        """Parse a time stamp in seconds a line; empty lines and # comments are skipped.
+
+        Raises InputError, which names the line but repeats nothing of it: a worker can read files that the author of
+        a sweep cannot.
+        """
         stamps: list[float] = []
         for number, line in enumerate(lines, start=1):
             text = line.partition("#")[0].strip()
@@ -103,9 +107,9 @@ class Recorded:
                 continue
             stamp = _stamp(text)
             if stamp is None:
-                raise InputError(f"{name}:{number}: expected a time stamp in seconds, got {text[:40]!r}")
+                raise InputError(f"{name}:{number}: expected a time stamp in seconds alone on its line")
             if stamps and stamp < stamps[-1]:
-                raise InputError(f"{name}:{number}: {text[:40]} is before the line above: sort the time stamps")
+                raise InputError(f"{name}:{number}: the time is before that of the line above: sort the time stamps")
             stamps.append(stamp)
         if len(stamps) < 2 or stamps[0] == stamps[-1]:
             raise InputError(f"{name}: expected at least two different time stamps, one a line")

@@ -323,9 +323,9 @@ def test_a_trace_is_served_as_it_was_recorded() -> None:
 @pytest.mark.parametrize(
     ("lines", "complaint"),
     [
-        (["1", "noon"], "t:2: expected a time stamp in seconds, got 'noon'"),
-        (["1", "nan"], "t:2: expected a time stamp in seconds, got 'nan'"),
-        (["2", "1"], "t:2: 1 is before the line above: sort the time stamps"),
+        (["1", "noon"], "t:2: expected a time stamp in seconds alone on its line"),
+        (["1", "nan"], "t:2: expected a time stamp in seconds alone on its line"),
+        (["2", "1"], "t:2: the time is before that of the line above: sort the time stamps"),
         (["1"], "t: expected at least two different time stamps, one a line"),
         (["1", "1"], "t: expected at least two different time stamps, one a line"),
     ],
