@@ -15,9 +15,10 @@ from pydantic_core import ErrorDetails
 
 from farm.model import SweepRecord
 from farm.model.errors import SweepError
+from farm.model.suggestions import suggestion
 from farm.spec.models import KNOWN_KINDS, Sweep, profile_settings, stopping_rule
 from farm.spec.positions import Document, Loc, Place, read
-from farm.spec.types import PROBLEM, shown, suggestion
+from farm.spec.types import PROBLEM, shown
 
 MAX_BYTES = 1 << 20
 #: The schema of the sweeps of each kind.
