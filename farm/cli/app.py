@@ -29,6 +29,7 @@ from farm.cli.run import run
 from farm.cli.serve import serve
 from farm.cli.status import logs, machines, status
 from farm.cli.submit import cancel, retry, submit, watch
+from farm.cli.sweeps import diff, list_, rename, rm
 from farm.cli.timeline import timeline
 
 #: Exit status of an error that nobody foresaw: sysexits' EX_SOFTWARE.
@@ -128,9 +129,10 @@ def about(
 for command in (
     *(run, submit, watch, cancel, retry, init, schema, status, results, report, logs, machines),
     *(across, analyze, compare, timeline, response, recommend, reproduce, query, export),
-    *(serve, pause, resume, drain, doctor),
+    *(serve, pause, resume, drain, doctor, diff, rename, rm),
 ):
     app.command()(command)
+app.command("list")(list_)
 app.command("import")(import_)
 app.add_typer(db, name="db")
 
