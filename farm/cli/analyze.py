@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from farm.cli.options import DomainName, FormatName, IncludeFlagged, Json, Output, Where, selection, table_format
+from farm.cli.options import DomainName, FormatName, IncludeFlagged, Json, Output, Where, selection, share, table_format
 from farm.cli.output import Shown, opened
 
 if TYPE_CHECKING:
@@ -48,7 +48,9 @@ def analyze(
     group: Annotated[str, typer.Option(metavar="NAMES", help="Factors that runs share (mixed): lr,beta1.")] = "",
     margin: Annotated[
         float | None,
-        typer.Option(metavar="SHARE", help="Largest difference that counts as equal (equivalence); default 0.05."),
+        typer.Option(
+            metavar="SHARE", parser=share, help="Largest difference that counts as equal (equivalence); default 5%."
+        ),
     ] = None,
     correction: Annotated[
         str | None, typer.Option(metavar="holm|bh", help="Correction for several tests; default holm.")

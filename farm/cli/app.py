@@ -3,14 +3,16 @@
 import atexit
 import gc
 import sys
+import traceback
 from collections.abc import Iterator
 from importlib.metadata import entry_points
+from textwrap import fill
 from typing import Annotated, Any
 
 import typer
 import typer.core
 
-from farm.cli import output
+from farm.cli import output, usage
 from farm.cli.across import across
 from farm.cli.analyze import analyze, compare
 from farm.cli.db import db
@@ -27,6 +29,7 @@ from farm.cli.run import run
 from farm.cli.serve import serve
 from farm.cli.status import logs, machines, status
 from farm.cli.submit import cancel, retry, submit, watch
+from farm.cli.sweeps import diff, list_, rename, rm
 from farm.cli.timeline import timeline
 
 #: Exit status of an error that nobody foresaw: sysexits' EX_SOFTWARE.
@@ -34,16 +37,44 @@ SOFTWARE_ERROR = 70
 
 #: The commands by what they are for, as help lists them; those of other packages are in the group of that name.
 GROUPS = {
-    "Run": ("run", "submit", "watch", "cancel", "retry", "init", "schema"),
-    "Look": ("status", "results", "report", "logs", "machines"),
-    "Analyse": ("across", "analyze", "compare", "timeline", "response", "recommend", "reproduce", "query", "export"),
-    "Operate": ("serve", "worker", "pause", "resume", "drain"),
+    "Run": ("run", "init", "submit", "watch", "cancel", "retry", "schema"),
+    "Look": ("list", "status", "results", "report", "logs", "machines"),
+    "Analyse": (
+        *("across", "analyze", "compare", "diff", "timeline", "response", "recommend", "reproduce", "query", "export"),
+    ),
+    "Operate": ("serve", "worker", "pause", "resume", "drain", "rename", "rm"),
     "Set up": ("doctor", "db", "import", "simulate"),
 }
 
 
+#: What `farm` alone prints below its first line.
+BEGIN = """
+Begin:
+  farm init quickstart        copy a ready-made sweep into this folder
+  farm run quickstart.yaml    measure it on this machine
+  farm results                look at what was measured
+"""
+
+
 class Commands(typer.core.TyperGroup):
     """The commands, listed by group."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command that the line begins with; an unknown one is an error that names a likely one."""
+        if args[0] in self.commands or args[0].startswith("-") or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        from farm.model.errors import InputError
+
+        raise InputError(usage.unknown_command(args[0], self.commands))
+
+    def overview(self) -> str:
+        """Return all groups with the names of their commands, for one page."""
+        width = max(map(len, GROUPS)) + 2
+        listed = (
+            f"{title + ':':{width}}{', '.join(name for name in names if name in self.commands)}"
+            for title, names in GROUPS.items()
+        )
+        return "\n".join(fill(line, 79, subsequent_indent=" " * width) for line in listed)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write a list for each group; commands without a group are listed last."""
@@ -74,7 +105,6 @@ app = typer.Typer(
     name="farm",
     cls=Commands,
     epilog="--debug, anywhere on the line, shows the traceback of an error.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help: a line each, and nothing to import
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -82,21 +112,27 @@ app = typer.Typer(
 
 
 @app.callback(invoke_without_command=True, result_callback=_finish)
-def about(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+def about(
+    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
+) -> None:
     """Measure what deep learning costs: joules, seconds, grams of CO2."""
     if version:
         from farm import __version__
 
         print(f"wattfarm {__version__}")
         raise typer.Exit
+    if context.invoked_subcommand is None and isinstance(context.command, Commands):
+        print(f"{about.__doc__}\n{BEGIN}\n{context.command.overview()}\n")
+        print("`farm --help` says what each command does, `farm COMMAND --help` what it takes.")
 
 
 for command in (
     *(run, submit, watch, cancel, retry, init, schema, status, results, report, logs, machines),
     *(across, analyze, compare, timeline, response, recommend, reproduce, query, export),
-    *(serve, pause, resume, drain, doctor),
+    *(serve, pause, resume, drain, doctor, diff, rename, rm),
 ):
     app.command()(command)
+app.command("list")(list_)
 app.command("import")(import_)
 app.add_typer(db, name="db")
 
@@ -113,18 +149,27 @@ def main() -> None:
     arguments = [a for a in arguments[:own] if a != "--debug"] + arguments[own:]
     try:
         _add_plugins(arguments)
-        app(args=arguments, prog_name="farm")
+        status = app(args=arguments, prog_name="farm", standalone_mode=False)
     except Exception as error:
         if debug:
-            raise
-        from farm.model.errors import FarmError  # loads the model, which help does without
+            traceback.print_exc()
+        status = _report(error)
+    sys.exit(status)
 
-        if isinstance(error, FarmError):
-            _complain(str(error))
-            sys.exit(error.exit_status)
-        what = " ".join(f"{type(error).__name__}: {error}".split())
-        _complain(f"unexpected {what}: please report it, with what --debug shows")
-        sys.exit(SOFTWARE_ERROR)
+
+def _report(error: Exception) -> int:
+    """Write the one line of an error to standard error; returns the exit status."""
+    if isinstance(error, typer.TyperException):
+        _complain(usage.wrong_usage(error))
+        return error.exit_code
+    from farm.model.errors import FarmError  # loads the model, which help does without
+
+    if isinstance(error, FarmError):
+        _complain(str(error))
+        return error.exit_status
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    _complain(f"unexpected {what}: please report it, with what --debug shows")
+    return SOFTWARE_ERROR
 
 
 def _complain(problem: str) -> None:
@@ -132,11 +177,13 @@ def _complain(problem: str) -> None:
     import logging
 
     from farm.settings import logs as logging_of_process
+    from farm.settings import origins
 
+    named = origins.named(problem)
     if logging_of_process.is_structured():
-        logging.getLogger("farm").error(problem)
+        logging.getLogger("farm").error(named)
     else:
-        output.note(f"farm: {line}" for line in problem.splitlines())
+        output.note(f"farm: {line}" for line in named.splitlines())
 
 
 def _add_plugins(arguments: list[str]) -> None:

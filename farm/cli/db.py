@@ -4,7 +4,7 @@ import typer
 
 from farm.cli.output import Line, opened
 
-db = typer.Typer(help="Make, upgrade and check the database's tables.", no_args_is_help=True, rich_markup_mode=None)
+db = typer.Typer(help="Make, upgrade and check the database's tables.", rich_markup_mode=None)
 
 
 @db.command()

@@ -46,11 +46,12 @@ def _broker(settings: "Settings") -> "Check":
     from farm.model import Check
     from farm.model.errors import FarmError, redacted
     from farm.scheduling.broker import Publisher
+    from farm.settings import origins
 
     try:
         Publisher(settings).check()
     except FarmError as error:
-        return Check(name="broker", state="bad", detail=str(error))
+        return Check(name="broker", state="bad", detail=origins.named(str(error)))
     if settings.is_embedded:
         detail = "a folder, for this machine alone; a lab sets FARM_BROKER_URL=redis://HOST:6379/0"
         return Check(name="broker", state="ok", detail=detail)
@@ -60,13 +61,14 @@ def _broker(settings: "Settings") -> "Check":
 def _database(settings: "Settings") -> "Check":
     from farm.model import Check
     from farm.model.errors import FarmError, redacted
+    from farm.settings import origins
     from farm.store import Store
 
     try:
         with Store.open(settings.store_url, create=not settings.database_url):
             return Check(name="database", state="ok", detail=redacted(settings.store_url))
     except FarmError as error:
-        return Check(name="database", state="bad", detail=str(error))
+        return Check(name="database", state="bad", detail=origins.named(str(error)))
 
 
 def _machine(probe: bool) -> "list[Check]":

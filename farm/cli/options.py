@@ -33,6 +33,17 @@ DomainName = Annotated[
 IncludeFlagged = Annotated[bool, typer.Option("--include-flagged", help="Use flagged trials too.")]
 
 
+def share(text: str) -> float:
+    """Read a share such as 5% or 0.05; raises BadParameter, which ends the command with one line."""
+    from farm.model import durations
+
+    percent = durations.share(text)
+    try:
+        return float(text) if percent is None else percent
+    except ValueError:
+        raise typer.BadParameter(f"expected a share such as 5% or 0.05, got {text!r}") from None
+
+
 def as_form(as_json: bool) -> "Format | None":
     """The form of what has no rows: JSON for scripts, or for people."""
     from farm.report.files import Format

@@ -102,6 +102,16 @@ def write(output: Output) -> int:
     return 0
 
 
+def confirmed(question: str, option: str) -> bool:
+    """Ask on the terminal; only yes is a yes. Raises InputError, which names the option, where there is no terminal."""
+    if not sys.stdin.isatty():
+        from farm.model.errors import InputError
+
+        raise InputError(f"{question} Without a terminal nobody can answer: add {option}")
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().casefold() in {"y", "yes"}
+
+
 def note(lines: Iterable[str]) -> None:
     """Print lines to standard error."""
     from farm.report.terminal import plain

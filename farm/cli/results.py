@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from farm.cli.options import AnySweep, DomainName, FormatName, IncludeFlagged, Json, Output, Where, table_format
+from farm.cli.options import AnySweep, DomainName, FormatName, IncludeFlagged, Json, Output, Where, share, table_format
 from farm.cli.output import Rows, Shown, opened
 
 
@@ -21,7 +21,8 @@ def results(
         typer.Option(
             "--target-accuracy",
             metavar="SHARE",
-            help="Show the joules until this accuracy, such as 0.9; may be repeated.",
+            parser=share,
+            help="Show the joules until this accuracy, such as 90%; may be repeated.",
         ),
     ] = None,
     budget: Annotated[

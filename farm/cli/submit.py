@@ -66,16 +66,27 @@ def cancel(sweep: SweepName, as_json: Json = False) -> Line:
     return Line(text, {"sweep": found.id, "queued": queued, "running": running}, as_json)
 
 
-def retry(sweep: SweepName, as_json: Json = False) -> Line:
+def retry(
+    sweep: SweepName,
+    cancelled: Annotated[
+        bool, typer.Option("--cancelled", help="Queue the cancelled jobs again, not the failed ones.")
+    ] = False,
+    as_json: Json = False,
+) -> Line:
     """Queue failed jobs again; the failed trials stay beside the new."""
     from farm.report.numbers import several
     from farm.scheduling import submission
 
     with opened() as (store, settings):
-        found = store.find_sweep(sweep)
-        count = store.retry(found.id, settings.max_attempts)
+        if cancelled:
+            found = store.latest_cancelled(sweep)
+            count = store.requeue_cancelled(found, settings.max_attempts)
+        else:
+            found = store.find_sweep(sweep)
+            count = store.retry(found.id, settings.max_attempts)
         submission.publish(store, settings)
-    text = f"{found.name} ({found.id}): {several(count, 'failed job')} queued again"
+    what = "cancelled job" if cancelled else "failed job"
+    text = f"{found.name} ({found.id}): {several(count, what)} queued again"
     return Line(text, {"sweep": found.id, "queued": count}, as_json)
 
 

@@ -2,19 +2,32 @@
 
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from farm.model.catalog import MODELS, STUDY_MODELS, USER_MODEL
-from farm.spec.types import Among, Expected, OneOrMore, integer, matching, path_or, same
+from farm.model.catalog import COLLECTIONS, MODELS, STUDY_MODELS, USER_MODEL
+from farm.spec.types import Among, Expected, OneOrMore, integer, matching, path_or, problem, same
 
 T = TypeVar("T")
 #: Type of a factor: one value or a list of them.
 Many = Annotated[tuple[T, ...], OneOrMore()]
 
+
+def _of_no_collection(network: str) -> str:
+    """Refuse `timm:resnet50`, which looks like the class `resnet50` of a package `timm`."""
+    collection, _, name = network.rpartition(":")
+    if collection in COLLECTIONS:
+        raise problem(
+            f"{collection} models are not available in this version (got {name!r}): a network of your own is "
+            "package.module:Class"
+        )
+    return network
+
+
 NetworkName = Annotated[
     str,
     Among(MODELS, USER_MODEL),
     Expected("a classification network of torchvision, or package.module:Class", same(*MODELS)),
+    AfterValidator(_of_no_collection),
 ]
 AnyNetworkName = Annotated[
     str,
@@ -23,6 +36,7 @@ AnyNetworkName = Annotated[
         f"one of {', '.join(STUDY_MODELS)}, a network of torchvision, or package.module:Class",
         same(*STUDY_MODELS, *MODELS),
     ),
+    AfterValidator(_of_no_collection),
 ]
 Precision = Annotated[Literal["fp32", "fp16", "bf16", "tf32"], Expected()]
 Device = Annotated[

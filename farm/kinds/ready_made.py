@@ -1,8 +1,10 @@
 """Ready-made sweeps: from `farm.sweeps`, and from the packages of other kinds."""
 
+import re
 from collections.abc import Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from itertools import takewhile
 from pathlib import Path
 
 from farm.kinds.registry import kinds
@@ -12,6 +14,11 @@ from farm.model.errors import InputError
 def names() -> list[str]:
     """Return the names of all ready-made sweeps, in alphabetical order."""
     return sorted(_files())
+
+
+def described() -> dict[str, str]:
+    """Return the first sentence of the comment of each ready-made sweep, by name, in alphabetical order."""
+    return {name: _first_sentence(text(name)) for name in names()}
 
 
 def text(name: str) -> str:
@@ -40,6 +47,12 @@ def copy(name: str, folder: Path) -> Path:
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from None
     return path
+
+
+def _first_sentence(yaml: str) -> str:
+    lines = takewhile(lambda line: line.startswith("# "), yaml.splitlines())
+    comment = " ".join(line.removeprefix("# ") for line in lines)
+    return re.split(r"(?<=[.?])\s", comment, maxsplit=1)[0]
 
 
 def _files() -> Mapping[str, Traversable]:

@@ -7,12 +7,16 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from farm.kinds.kind import Kind
 from farm.model import SweepRecord
 from farm.model.errors import InputError
 from farm.spec import Sweep, loader
+from farm.spec.types import PROBLEM, Name
 
 GROUP = "wattfarm.kinds"
+_NAME: TypeAdapter[str] = TypeAdapter(Name)
 log = logging.getLogger(__name__)
 
 
@@ -95,6 +99,14 @@ def parse_sweep(text: str, name: str, folder: Path) -> Sweep:
         SweepError: with every problem, one line each, in the order of the text.
     """
     return loader.parse_sweep(text, name, folder, MODELS)
+
+
+def require_name(text: str, where: str) -> None:
+    """Raise InputError, which begins with `where`, unless a sweep may have this name."""
+    try:
+        _NAME.validate_python(text)
+    except ValidationError as error:
+        raise InputError(f"{where}: {error.errors()[0]['ctx'][PROBLEM]}") from None
 
 
 def restored(record: SweepRecord) -> Sweep:

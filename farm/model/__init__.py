@@ -13,10 +13,12 @@ from farm.model.results import FailedTrial, MeasurementRow, Spent, TrialRow
 from farm.model.samples import OWN_LABELS, Labels, Sample, SampleFigures, distinct, values_of
 from farm.model.status import (
     Condition,
+    Deleted,
     Hold,
     MachineStatus,
     Progress,
     RunningJob,
+    SweepOverview,
     Temperature,
     TrialCount,
     WaitCount,
@@ -68,6 +70,7 @@ __all__ = [
     "Claim",
     "Component",
     "Condition",
+    "Deleted",
     "Domain",
     "Epoch",
     "FailedTrial",
@@ -108,6 +111,7 @@ __all__ = [
     "Stopped",
     "StoppingRule",
     "SweepData",
+    "SweepOverview",
     "SweepRecord",
     "Temperature",
     "Trace",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from farm.model.jobs import SweepRecord
 from farm.model.machines import Machine
 from farm.model.words import Domain, FailureKind, Flag, JobState, MachineState, Point
 
@@ -96,6 +97,23 @@ class Progress:
     def is_over(self) -> bool:
         """Whether no job waits or runs, and none will be added."""
         return self.open == 0 and self.settled
+
+
+@dataclass(frozen=True, slots=True)
+class SweepOverview:
+    """A sweep, the states of its jobs, and the machines that ran them."""
+
+    record: SweepRecord
+    progress: Progress
+    machines: tuple[str, ...]  #: their names
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """The numbers of jobs and trials that were deleted with their sweep."""
+
+    jobs: int
+    trials: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from farm.model import Machine, MachineState, MachineStatus, queue_for
+from farm.model.suggestions import suggestion
 from farm.spec.capability import is_capability, parse
-from farm.spec.types import suggestion
 from farm.store import PRESENT_S
 
 #: Machines that a sentence names.

@@ -7,30 +7,24 @@ import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
-from platformdirs import user_data_path
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
 from farm.model import MACHINE_NAME, CarbonSource
 from farm.model.catalog import COUNTRIES
 from farm.model.errors import InputError
+from farm.settings import origins
 from farm.settings.credentials import read_secret, with_password
 
 #: Settings that are URLs, which may contain a password.
 _SERVICES = ("broker", "database")
-
-
-def _default_home() -> Path:
-    """Return the default home; a simulation has another one, so that its results never pass for measured ones."""
-    name = "wattfarm-simulated" if os.environ.get("FARM_SIMULATOR") else "wattfarm"
-    return Path(os.environ.get("FARM_HOME") or user_data_path(name))
 
 
 def _user() -> str:
@@ -73,7 +67,7 @@ class Settings(BaseSettings):
         env_prefix="FARM_", env_ignore_empty=True, frozen=True, extra="ignore", allow_inf_nan=False
     )
 
-    home: Path = Field(default_factory=_default_home, description="folder of the embedded farm's files")
+    home: Path = Field(default_factory=origins.default_home, description="folder of the embedded farm's files")
     broker_url: str = Field(
         "filesystem://", repr=False, description="redis://host:6379/0, rediss:// over TLS, or filesystem:// under home"
     )
@@ -180,8 +174,8 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Read arguments first, then the environment, then FARM_HOME/farm.toml."""
-        toml = TomlConfigSettingsSource(settings_cls, toml_file=_default_home() / "farm.toml")
-        return init_settings, _WithUrlFiles(env_settings), _WithUrlFiles(toml)
+        file = InitSettingsSource(settings_cls, origins.read_file())
+        return init_settings, _WithUrlFiles(env_settings), _WithUrlFiles(file)
 
     @model_validator(mode="before")
     @classmethod
@@ -271,13 +265,14 @@ class Settings(BaseSettings):
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Read the settings; raises InputError, which names the variable that is wrong."""
+    """Read the settings; raises InputError, which names the variable, or the file and its key, that is wrong."""
+    origins.refuse_unknown(Settings.model_fields)
     try:
         return Settings(**overrides)
     except ValidationError as error:
         first = error.errors()[0]
-        name = "FARM_" + "_".join(str(part) for part in first["loc"]).upper()
+        name = origins.variable("_".join(str(part) for part in first["loc"]))
         got = "something else" if "SECRET" in name or "URL" in name else repr(first["input"])
-        raise InputError(f"{name}: {first['msg']}, got {got}") from None
-    except (ValueError, OSError) as error:  # farm.toml does not parse, or cannot be read
-        raise InputError(f"{_default_home() / 'farm.toml'}: {error}") from None
+        raise InputError(origins.named(f"{name}: {first['msg']}, got {got}")) from None
+    except InputError as error:  # a file with a secret cannot be read
+        raise InputError(origins.named(str(error))) from None

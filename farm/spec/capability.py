@@ -11,7 +11,8 @@ from pydantic import JsonValue
 
 from farm.model import queue_for
 from farm.model.errors import InputError
-from farm.spec.types import shown, suggestion
+from farm.model.suggestions import suggestion
+from farm.spec.types import shown
 
 #: Facts that conditions may use, by their paths in `Machine.hardware`. A name that ends in `_gib` reads the fact that
 #: ends in `_bytes`, rounded to whole GiB, since a board of 80 GB reports 79.6.

@@ -15,11 +15,14 @@ from pydantic_core import ErrorDetails
 
 from farm.model import SweepRecord
 from farm.model.errors import SweepError
+from farm.model.suggestions import suggestion
 from farm.spec.models import KNOWN_KINDS, Sweep, profile_settings, stopping_rule
 from farm.spec.positions import Document, Loc, Place, read
-from farm.spec.types import PROBLEM, shown, suggestion
+from farm.spec.types import PROBLEM, shown
 
 MAX_BYTES = 1 << 20
+#: Finding what each unknown key was meant to be takes its time; a file with more of them is no sweep.
+MAX_SUGGESTIONS = 20
 #: The schema of the sweeps of each kind.
 Models: TypeAlias = Mapping[str, type[Sweep]]
 
@@ -109,11 +112,14 @@ def _located(
     problems: Iterable[ErrorDetails], document: Document, sweep: type[Sweep]
 ) -> Iterator[tuple[Place, str, str]]:
     """Yield the place, the name of the field and the text of each problem that the schema found."""
+    unknown = 0
     for details in problems:
         is_missing = details["type"] == "missing"
         loc = _written(details["loc"][:-1] if is_missing else details["loc"], document)
         if details["type"] == "extra_forbidden":
-            yield document.keys[loc], _field(loc), _unknown_key(loc, sweep)
+            text = "unknown key" if unknown >= MAX_SUGGESTIONS else _unknown_key(loc, sweep)
+            unknown += 1
+            yield document.keys[loc], _field(loc), text
         elif is_missing:
             place = document.keys.get(loc) or document.places[loc]
             yield place, _field((*loc, details["loc"][-1])), "required, but missing"

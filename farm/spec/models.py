@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, mo
 
 from farm.model import Baseline, CarbonSource, Frozen, MeasureSettings, StoppingRule
 from farm.model.catalog import COUNTRIES
+from farm.model.suggestions import suggestion
 from farm.spec.factors import Exclusion, Factors, remaining
 from farm.spec.positions import Loc
 from farm.spec.profiles import PROFILES
@@ -32,7 +33,6 @@ from farm.spec.types import (
     refuse,
     same,
     shown,
-    suggestion,
 )
 
 #: The key of the names of known kinds in the context of the validation.

@@ -160,12 +160,20 @@ class _Reader:
         while not isinstance(event := self._next(), MappingEndEvent):
             place = _place(event.start_mark)
             key = self._key(event)
-            first = self.keys.setdefault((*loc, key), place)
-            value = self._value(self._next(), (*loc, key))
-            if key in entries:
+            if first := self.keys.get((*loc, key)):
                 self.problems.append(Problem(place, f"the key {key!r} occurs twice, first in line {first.line}"))
-            entries.setdefault(key, value)
+                self._skip((*loc, key))
+            else:
+                self.keys[*loc, key] = place
+                entries[key] = self._value(self._next(), (*loc, key))
         return entries
+
+    def _skip(self, loc: Loc) -> None:
+        """Check a value that has no place in the document, and keep nothing of it."""
+        kept = self.places, self.keys
+        self.places, self.keys = {}, {}
+        self._value(self._next(), loc)
+        self.places, self.keys = kept
 
     def _key(self, event: Any) -> str:
         """Return the text of a key, which is never converted to a number or a boolean."""

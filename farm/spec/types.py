@@ -6,7 +6,6 @@ A problem is a `PydanticCustomError` of type `PROBLEM` whose context holds the f
 import os.path
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import SequenceMatcher
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import (
@@ -21,6 +20,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
 from farm.model import Baseline, durations
 from farm.model.catalog import COUNTRIES
+from farm.model.suggestions import suggestion
 from farm.spec.positions import Loc
 
 PROBLEM = "problem"
@@ -42,23 +42,6 @@ def shown(value: object) -> str:
         case _:
             text = repr(value)
             return text if len(text) <= 60 else text[:57] + "..."
-
-
-def suggestion(word: object, candidates: Mapping[str, str]) -> str:
-    """Return ` (did you mean 'x'?)`, or an empty text; `candidates` maps misspelt words to corrections."""
-    if not isinstance(word, str) or not 3 <= len(word) <= 100:
-        return ""
-    wanted = word.casefold()
-
-    def likeness(candidate: str) -> float:
-        known = candidate.casefold()
-        ratio = SequenceMatcher(None, wanted, known).ratio()
-        return max(ratio, 0.75) if known.startswith(wanted) else ratio
-
-    best = max(candidates, key=likeness, default=None)
-    if best is None or likeness(best) < 0.75:
-        return ""
-    return f" (did you mean {candidates[best]!r}?)"
 
 
 def problem(text: str) -> PydanticCustomError:

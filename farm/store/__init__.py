@@ -31,8 +31,9 @@ from farm.store.results import Results
 from farm.store.samples import Samples
 from farm.store.schema import SchemaState, check, require, upgrade
 from farm.store.searches import AskedJob, Search, Searches, Trained
-from farm.store.sweeps import NewJob, Sweeps
+from farm.store.sweeps import NewJob
 from farm.store.trials import Trials
+from farm.store.upkeep import Upkeep
 
 __all__ = [
     "PRESENT_S",
@@ -55,7 +56,7 @@ __all__ = [
 
 
 class Store(
-    Sweeps,
+    Upkeep,
     Searches,
     Publishing,
     Leases,

@@ -1,8 +1,9 @@
 """The machines that measure, and the last heartbeat of each."""
 
 from functools import cached_property
+from typing import Any
 
-from sqlalchemy import Connection, Update, bindparam, select, update
+from sqlalchemy import Connection, Row, Update, bindparam, select, update
 
 import farm.store.tables as t
 from farm.model import JobState, Machine, MachineState, MachineStatus, Owner, Probe
@@ -75,14 +76,7 @@ def known_machines(connection: Connection) -> list[MachineStatus]:
     query = select(t.machine).where(~t.machine.c.imported).order_by(t.machine.c.name, t.machine.c.last_seen_at.desc())
     return [
         MachineStatus(
-            machine=Machine(
-                id=row.id,
-                name=row.name,
-                hardware_class=row.hardware_class,
-                hardware=row.hardware,
-                simulated=row.simulated,
-                probe=Probe.model_validate(row.probe) if row.probe else None,
-            ),
+            machine=machine_of(row),
             owner=row.worker_owner,
             version=row.worker_version,
             last_seen_at=row.last_seen_at,
@@ -93,3 +87,15 @@ def known_machines(connection: Connection) -> list[MachineStatus]:
         )
         for row in connection.execute(query)
     ]
+
+
+def machine_of(row: Row[*tuple[Any, ...]]) -> Machine:
+    """Return the machine of a row of its table."""
+    return Machine(
+        id=row.id,
+        name=row.name,
+        hardware_class=row.hardware_class,
+        hardware=row.hardware,
+        simulated=row.simulated,
+        probe=Probe.model_validate(row.probe) if row.probe else None,
+    )

@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Insert, bindparam, column, or_, select, text, update
+from sqlalchemy import Connection, Insert, and_, bindparam, column, or_, select, text, update
 
 import farm.store.tables as t
 from farm.model import JobSpec, JobState, MeasureSettings, SweepRecord
@@ -32,7 +32,7 @@ _JSON_ROWS = text("jsonb_populate_recordset(CAST(NULL AS job), :rows)").bindpara
 #: The fields of a sweep that each submission sets anew.
 _RENEWED = {"text", "meaning", "carbon", "hold_below_g_per_kwh", "hold_until", "hold_note"}
 #: The values of a job that waits as a new job does.
-_AFRESH: Mapping[str, Any] = {
+AFRESH: Mapping[str, Any] = {
     "state": JobState.QUEUED,
     "published_at": None,
     "lease_owner": None,
@@ -73,7 +73,7 @@ class Sweeps(Database):
             insert = self._insert_jobs()
             statement = insert.on_conflict_do_update(
                 index_elements=[t.job.c.sweep_id, t.job.c.key],
-                set_={name: insert.excluded[name] for name in _AFRESH}
+                set_={name: insert.excluded[name] for name in AFRESH}
                 | {"max_attempts": t.job.c.attempt + insert.excluded.max_attempts},
                 where=t.job.c.state == JobState.CANCELLED,
             )
@@ -97,7 +97,7 @@ class Sweeps(Database):
         """
         with self.write() as connection:
             is_settled = select(t.sweep.c.settled).where(t.sweep.c.id == sweep_id).with_for_update()
-            if not jobs or connection.scalar(is_settled):
+            if not jobs or connection.scalar(is_settled) is not False:  # None: it was deleted
                 return 0
             statement = self._insert_jobs().on_conflict_do_nothing()
             return self._inserted(connection, statement, [_row(sweep_id, job) for job in jobs])
@@ -167,7 +167,7 @@ class Sweeps(Database):
         statement = (
             update(t.job)
             .where(t.job.c.sweep_id == sweep_id, t.job.c.state == JobState.FAILED)
-            .values(**_AFRESH, max_attempts=t.job.c.attempt + attempts)
+            .values(**AFRESH, max_attempts=t.job.c.attempt + attempts)
         )
         with self.write() as connection:
             return connection.execute(statement).rowcount
@@ -178,20 +178,31 @@ class Sweeps(Database):
         with self.read() as connection:
             return [SweepRecord.model_validate(dict(row)) for row in connection.execute(query).mappings()]
 
+    def cancelled_sweeps(self) -> set[str]:
+        """Return the ids of the sweeps with jobs that were cancelled and not queued again."""
+        asked_to_stop = and_(t.job.c.state == JobState.RUNNING, t.job.c.cancel_requested)
+        query = select(t.job.c.sweep_id).where(or_(t.job.c.state == JobState.CANCELLED, asked_to_stop)).distinct()
+        with self.read() as connection:
+            return set(connection.scalars(query))
+
     def find_sweep(self, name_or_id: str | None = None) -> SweepRecord:
         """Find a sweep by its id, by its name (the latest), or by the beginning of its id; None: the latest of all.
 
+        A cancelled sweep is never the latest of all, and of a name only where each of that name is cancelled.
         Raises InputError, with suggestions.
         """
         known = self.sweeps()
-        if name_or_id is None and known:
-            return known[0]
         for sweep in known:
             if sweep.id == name_or_id:
                 return sweep
-        for sweep in known:
-            if sweep.name == name_or_id:
-                return sweep
+        named = [sweep for sweep in known if name_or_id in (None, sweep.name)]
+        if named:
+            cancelled = self.cancelled_sweeps()
+            if live := next((sweep for sweep in named if sweep.id not in cancelled), None):
+                return live
+            if name_or_id is not None:
+                return named[0]
+            raise InputError("all sweeps were cancelled: name one, `farm list` shows them")
         begun = [sweep for sweep in known if name_or_id and sweep.id.startswith(name_or_id)]
         if len({_content(sweep.id) for sweep in begun}) == 1:
             return begun[0]
@@ -262,4 +273,4 @@ def _not_found(wanted: str, known: Sequence[SweepRecord], begun: Sequence[SweepR
         return f"{wanted!r} fits {len(begun)} sweeps: {', '.join(sweep.id for sweep in begun[:5])}"
     names = dict.fromkeys(name for sweep in known for name in (sweep.name, sweep.id))
     close = difflib.get_close_matches(wanted, names, n=3) or list(dict.fromkeys(s.name for s in known))[:3]
-    return f"no sweep {wanted!r}: did you mean {' or '.join(close)}? `farm status` lists all"
+    return f"no sweep {wanted!r}: did you mean {' or '.join(close)}? `farm list` shows all"

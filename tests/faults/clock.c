@@ -1,4 +1,4 @@
-/* The wall clock of one process, so many seconds wrong as the file FARM_TEST_CLOCK says: its first eight bytes, read
+/* The wall clock of one process, so many seconds wrong as the file SHAM_CLOCK says: its first eight bytes, read
    at every look. Monotonic clocks stay right, as they do when somebody sets the time. For LD_PRELOAD. */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -12,7 +12,7 @@
 static const volatile long *shift_s;
 
 __attribute__((constructor)) static void look(void) {
-    const char *path = getenv("FARM_TEST_CLOCK");
+    const char *path = getenv("SHAM_CLOCK");
     int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     if (file < 0) return;
     void *there = mmap(NULL, sizeof(long), PROT_READ, MAP_SHARED, file, 0);

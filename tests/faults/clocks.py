@@ -19,7 +19,7 @@ class Clock:
     @property
     def environment(self) -> dict[str, str]:
         """Of a process that is to go by this clock."""
-        return {"LD_PRELOAD": str(self.library), "FARM_TEST_CLOCK": str(self.file)}
+        return {"LD_PRELOAD": str(self.library), "SHAM_CLOCK": str(self.file)}
 
     def set(self, ahead_s: int) -> None:
         """Jump, in every such process, at once."""

@@ -3,8 +3,8 @@
 A trial takes as long as its measure windows would. Its report has one measure window, whose joules are unknown, and as
 many latencies as were allowed: so a report is as large as a test wants it.
 
-FARM_TEST_BOOT, set for a worker, makes it look like a process with number 4242 after that boot of its machine;
-FARM_TEST_KNOWS names a field of a job's spec that it understands, and other workers do not.
+SHAM_BOOT, set for a worker, makes it look like a process with number 4242 after that boot of its machine;
+SHAM_KNOWS names a field of a job's spec that it understands, and other workers do not.
 """
 
 import os
@@ -20,8 +20,8 @@ from tests.benchmarks.noop_worker import NoSupervisor
 from workers.supervisor import supervisor
 from workers.supervisor.stop import Stop
 
-AFTER_BOOT = "FARM_TEST_BOOT"
-KNOWS = "FARM_TEST_KNOWS"
+AFTER_BOOT = "SHAM_BOOT"
+KNOWS = "SHAM_KNOWS"
 
 
 class ShamSupervisor(NoSupervisor):

@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 
 from farm.cli.app import app
 from farm.settings import Settings
+from farm.settings.origins import OF_COMPOSE
 from tests.contract.store_records import record
 from tests.reports import batching
 
@@ -34,8 +35,6 @@ PAGES = [
 #: Pages whose code works without any other package; tests/acceptance/test_plugin.py runs that of the other one.
 OWN = [page for page in PAGES if page.name != "extending.md"]
 LONGEST = {"README.md": 150, "CONTRIBUTING.md": 150}
-#: Variables that compose.yaml reads, not the farm.
-OF_COMPOSE = {"FARM_LISTEN", "FARM_SERVER"}
 #: Options of other programs that the text names.
 FOREIGN_OPTIONS = {"--profile"}
 #: Commands that change nothing and end soon: they are run.
@@ -213,7 +212,7 @@ def test_each_command_is_documented() -> None:
 def test_each_setting_is_documented_and_no_other() -> None:
     known = {f"FARM_{name.upper()}" for name in Settings.model_fields}
     named = {name for page in PAGES for name in re.findall(r"FARM_[A-Z_]*[A-Z]\b(?!_)", page.read_text())}
-    assert named - OF_COMPOSE <= known
+    assert named - set(OF_COMPOSE) <= known
     assert known <= named
 
 

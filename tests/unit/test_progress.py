@@ -192,7 +192,10 @@ def test_a_job_that_failed_again_and_again_tells_why_each_time() -> None:
 
 def test_attempts_that_another_one_made_good_are_only_counted() -> None:
     made_good = [failed("a", FailureKind.LOST, DONE), failed("b", FailureKind.INTERRUPTED, QUEUED)]
-    assert progress.failure_lines(made_good, "abc") == ["attempts that failed, and were or will be made again: 2"]
+    assert progress.failure_lines(made_good[:1], "abc") == ["attempts that failed: 1 made good by a later one"]
+    assert progress.failure_lines(made_good, "abc") == [
+        "attempts that failed: 1 made good by a later one, 1 to be made again"
+    ]
     assert progress.failure_lines([failed("a", FailureKind.CANCELLED, JobState.CANCELLED)], "abc") == []
 
 

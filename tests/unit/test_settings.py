@@ -1,11 +1,13 @@
 """A setting that cannot work is refused in one line that names it."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from farm.model.errors import InputError
-from farm.settings import load_settings
+from farm.settings import Settings, load_settings, origins
+from farm.settings.origins import OF_COMPOSE
 from farm.store import PRESENT_S
 
 
@@ -58,8 +60,9 @@ def test_a_url_of_the_wrong_type_is_not_shown(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("FARM_HOME", str(tmp_path))
     monkeypatch.delenv("FARM_BROKER_URL", raising=False)
     (tmp_path / "farm.toml").write_text('broker_url = ["redis://:hush@host"]')
-    with pytest.raises(InputError, match=r"^FARM_BROKER_URL: ") as caught:
+    with pytest.raises(InputError) as caught:
         load_settings()
+    assert str(caught.value).startswith(f"broker_url in {tmp_path / 'farm.toml'}: ")
     assert "hush" not in str(caught.value)
 
 
@@ -81,3 +84,87 @@ def test_the_owner_sets_the_rated_power_by_variable_or_file(tmp_path: Path, monk
     monkeypatch.setenv("FARM_CPU_TDP_W", "0")
     with pytest.raises(InputError, match=r"^FARM_CPU_TDP_W: Input should be greater than 0"):
         load_settings()
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of its own, and the path of its settings file; no variable sets anything else."""
+    for name in [name for name in os.environ if name.startswith("FARM_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("FARM_HOME", str(tmp_path))
+    return tmp_path / "farm.toml"
+
+
+@pytest.mark.parametrize(
+    ("name", "rest"),
+    [
+        ("FARM_BROKER_ULR", "no such setting (did you mean 'FARM_BROKER_URL'?)"),
+        ("FARM_LEASE", "no such setting (did you mean 'FARM_LEASE_S'?)"),
+        ("FARM_NOVELTY", "no such setting: unset it, or update wattfarm"),
+    ],
+)
+def test_an_unknown_variable_is_an_error(name: str, rest: str, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().home == file.parent
+    monkeypatch.setenv(name, "1")
+    with pytest.raises(InputError) as caught:
+        load_settings()
+    assert str(caught.value) == f"{name}: {rest}"
+
+
+@pytest.mark.parametrize(
+    ("line", "rest"),
+    [
+        ('broker_ulr = "redis://lab"', "broker_ulr (did you mean 'broker_url'?)"),
+        ("FARM_LEASE_S = 10", "FARM_LEASE_S (did you mean 'lease_s'?)"),
+        ("[farm]\nlease_s = 10", "farm: remove it, or update wattfarm"),
+    ],
+)
+def test_an_unknown_key_of_the_file_is_an_error(line: str, rest: str, file: Path) -> None:
+    file.write_text(line)
+    with pytest.raises(InputError) as caught:
+        load_settings()
+    assert str(caught.value) == f"{file}: no such setting: {rest}"
+
+
+@pytest.mark.parametrize("name", [*(f"FARM_{name.upper()}" for name in Settings.model_fields), *OF_COMPOSE])
+def test_every_variable_of_the_farm_and_of_its_containers_is_known(
+    name: str, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, str(file.parent))
+    origins.refuse_unknown(Settings.model_fields)
+
+
+def test_a_variable_without_a_value_counts_as_unset(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FARM_NOVELTY", "")
+    assert load_settings().home == file.parent
+
+
+def test_an_error_names_the_file_or_the_variable_that_its_value_came_from(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text("lease_s = 8\nmax_attempts = 0")
+    with pytest.raises(InputError) as caught:
+        load_settings()
+    assert str(caught.value) == f"FARM_HEARTBEAT_S: Input should be at most half of lease_s in {file} (8 s), got 5.0"
+    monkeypatch.setenv("FARM_LEASE_S", "60")
+    with pytest.raises(InputError, match=rf"^max_attempts in {file}: Input should be greater than or equal to 1"):
+        load_settings()
+    monkeypatch.setenv("FARM_MAX_ATTEMPTS", "-1")
+    with pytest.raises(InputError, match=r"^FARM_MAX_ATTEMPTS: Input should be"):
+        load_settings()
+
+
+def test_a_secret_that_a_file_names_in_vain_is_reported_by_its_key(file: Path) -> None:
+    file.write_text(f'broker_url_file = "{file.parent}/absent"')
+    with pytest.raises(InputError, match=rf"^broker_url_file in {file}: cannot read {file.parent}/absent"):
+        load_settings()
+
+
+def test_errors_of_later_use_name_the_key_too(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_text('broker_url = "amqp://lab"')
+    text = "FARM_BROKER_URL: expected redis://HOST:6379/0"
+    assert origins.named(text) == f"broker_url in {file}: expected redis://HOST:6379/0"
+    monkeypatch.setenv("FARM_BROKER_URL", "amqp://lab")
+    assert origins.named(text) == text
+    file.write_text("broker_url = ")
+    assert origins.named(text) == text

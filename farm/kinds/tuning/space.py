@@ -7,8 +7,9 @@ from pydantic import ConfigDict, Discriminator, Field, RootModel, Tag, model_val
 
 from farm.kinds.factors import Many
 from farm.model import Frozen, Point, Scalar
+from farm.model.suggestions import suggestion
 from farm.spec.positions import Loc
-from farm.spec.types import Expected, ShortForm, Switch, problem, refuse, shown, suggestion
+from farm.spec.types import Expected, ShortForm, Switch, problem, refuse, shown
 
 #: Largest number of hyperparameters; more are probably a mistake.
 MAX_PARAMETERS = 50

@@ -8,6 +8,7 @@ from pathlib import Path
 from farm.model.catalog.networks import NETWORKS, Accuracy, PublishedNetwork
 
 __all__ = [
+    "COLLECTIONS",
     "COUNTRIES",
     "DATASETS",
     "INPUTS",
@@ -42,7 +43,10 @@ COUNTRIES: Mapping[str, Country] = _read_countries(Path(__file__).with_name("cou
 STUDY_MODELS: tuple[str, ...] = ("simple_cnn", "simple_cnn2", "dense_poly_nn", "dense_linear_nn")
 
 #: A network of a user's package: `package.module:Class`. A worker loads only those on its allow-list.
-USER_MODEL = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*$"
+USER_MODEL = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z][A-Za-z0-9_]*$"
+
+#: Collections of models whose names look like networks of users' packages: `timm:resnet50`. None is supported yet.
+COLLECTIONS = ("hf", "timm")
 
 #: Data sets with labels that workers know by name; the synthetic ones have the shapes of the real ones.
 DATASETS: tuple[str, ...] = (

@@ -162,9 +162,11 @@ def failure_lines(failures: Sequence[FailedTrial], sweep: str) -> list[str]:
     ]
     if failed:
         lines.append(f"`farm retry {sweep}` queues {'it' if len(failed) == 1 else f'these {len(failed)}'} again")
-    recovered = sum(f.state in {JobState.DONE, JobState.QUEUED, JobState.RUNNING} for f in failures)
-    if recovered:
-        lines.append(f"attempts that failed, and were or will be made again: {recovered}")
+    made_good = sum(failure.state == JobState.DONE for failure in failures)
+    to_go = sum(failure.state in {JobState.QUEUED, JobState.RUNNING} for failure in failures)
+    counts = [f"{made_good} made good by a later one"] * bool(made_good) + [f"{to_go} to be made again"] * bool(to_go)
+    if counts:
+        lines.append(f"attempts that failed: {', '.join(counts)}")
     return lines
 
 
