@@ -23,6 +23,7 @@ from farm.model.status import (
     Waiting,
 )
 from farm.model.trials import (
+    WARM_UP,
     Budget,
     Epoch,
     Failure,
@@ -33,6 +34,7 @@ from farm.model.trials import (
     TraceReport,
     TrialReport,
     Window,
+    skipped,
 )
 from farm.model.words import (
     CPU_RATING,
@@ -59,6 +61,7 @@ __all__ = [
     "OWN_LABELS",
     "SEARCH_FACTORS",
     "UNKNOWN_HARDWARE",
+    "WARM_UP",
     "Asked",
     "Baseline",
     "Budget",
@@ -121,5 +124,6 @@ __all__ = [
     "WindowKind",
     "distinct",
     "queue_for",
+    "skipped",
     "values_of",
 ]
