@@ -1,5 +1,6 @@
 """The columns that distinguish the rows of a sweep's results, and the types of columns in files."""
 
+import re
 from dataclasses import dataclass
 
 
@@ -15,14 +16,15 @@ class Columns:
 _COUNTS = frozenset(
     {
         *("trials", "left_out", "batches", "spread_points", "requests", "unserved", "timed_batches", "repetition"),
-        *("machines", "rank", "n", "n_a", "n_b", "groups", "epochs", "year", "parameters", "calls", "number", "seeds"),
-        *("tuning_seed", "configuration", "limit"),
+        *("machines", "rank", "n", "n_a", "n_b", "groups", "year", "parameters", "calls", "seeds"),
+        *("failed", "pruned", "dominated", "cheaper_than_random", "reached", "reached_target", "seeds_compared"),
+        *("trials_so_far", "unknown_energy", "early", "diverged"),
     }
 )
 _YES_OR_NO = frozenset(
     {
-        *("doubtful", "simulated", "imported", "compared", "saturated", "late", "agrees", "meets", "on_front"),
-        *("front_is_clear", "varies", "is_net", "is_closed"),
+        *("doubtful", "simulated", "imported", "saturated", "late", "agrees", "meets", "on_front", "front_is_clear"),
+        "interpolated",
     }
 )
 _TEXTS = frozenset(
@@ -30,36 +32,28 @@ _TEXTS = frozenset(
         *(
             "sweep",
             "sweep_name",
+            "kind",
             "job",
             "trial",
             "machine",
             "hardware_class",
             "environment",
-            "kind",
             "device",
-            "domain",
+            "target",
         ),
-        *("quality", "unit", "rating", "flags", "carbon_source", "row", "response_times", "arrivals", "policy"),
-        *(
-            "factor",
-            "term",
-            "level",
-            "reference",
-            "a",
-            "b",
-            "verdict",
-            "advice",
-            "energy",
-            "paper",
-            "source",
-            "strategy",
-        ),
-        *("batch_sizes", "batches_by_size", "view", "column", "meaning", "type"),
+        *("domain", "quality", "unit", "rating", "flags", "carbon_source", "row", "response_times", "arrivals"),
+        *("policy", "strategy", "pass", "factor", "term", "level", "reference", "a", "b", "verdict", "advice"),
+        *("energy", "paper", "source", "batch_sizes", "batches_by_size", "compared", "varies", "outcomes"),
+        *("view", "column", "type", "meaning"),
     }
 )
+#: What stands before the name of a figure where a row has several of it.
+_BEFORE = re.compile(r"(simulated|live|stopped|until_[\d.]+)_")
 
 
 def column_type(name: str) -> type:
-    """Return the type that a column has in every file: its values may all be unknown. Figures are floats."""
-    kinds = ((int, _COUNTS), (bool, _YES_OR_NO), (str, _TEXTS))
-    return next((kind for kind, names in kinds if name in names), float)
+    """Return the type that a column has in every file, even if all its values are unknown: figures are floats."""
+    own = name if name in _TEXTS else _BEFORE.sub("", name, count=1)
+    if own.startswith("is_") or own in _YES_OR_NO:
+        return bool
+    return str if own in _TEXTS else int if own in _COUNTS else float

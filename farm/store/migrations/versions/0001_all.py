@@ -259,7 +259,7 @@ def _two_sided_t(freedom: str) -> str:
     powers = (" * ".join([f"({freedom})"] * n) for n in (1, 2, 3))
     expansion = " + ".join([repr(z), *(f"{term!r} / ({power})" for term, power in zip(terms, powers, strict=True))])
     few = " ".join(f"WHEN {n} THEN {t}" for n, t in enumerate(_T, 1))
-    return f"CASE {freedom} {few} ELSE {expansion} END"
+    return f"CASE {freedom} WHEN 0 THEN NULL {few} ELSE {expansion} END"
 
 
 #: The 97.5 % quantiles of Student's t with one to nine degrees of freedom.
