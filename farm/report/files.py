@@ -4,7 +4,7 @@ import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import islice
 from math import isfinite
@@ -133,21 +133,27 @@ def stream(sheet: Sheet, form: Format, out: TextIO) -> int:
 
 
 def _stream_parquet(sheet: Sheet, path: Path) -> int:
+    rows, count = iter(sheet.rows), 0
+    first = arrow(replace(sheet, rows=()))
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    with pq.ParquetWriter(path, first.schema) as out:
+        while some := list(islice(rows, ROW_GROUP)):
+            out.write_table(arrow(replace(sheet, rows=some)))
+            count += len(some)
+    return count
+
+
+def arrow(sheet: Sheet) -> Any:
+    """Return the rows as an Arrow table of the declared types; raises InputError where pyarrow is not installed."""
     try:
         import pyarrow as pa  # noqa: PLC0415
-        import pyarrow.parquet as pq  # noqa: PLC0415
     except ModuleNotFoundError:
         raise InputError("parquet needs pyarrow: pip install 'wattfarm[parquet]'") from None
     known = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
     schema = pa.schema([(name, known[sheet.types[name]]) for name in sheet.columns])
-    rows, count = iter(sheet.rows), 0
-    with pq.ParquetWriter(path, schema) as out:
-        while some := list(islice(rows, ROW_GROUP)):
-            columns = zip(*some, strict=True)
-            arrays = [_array(pa, own, field.type) for own, field in zip(columns, schema, strict=True)]
-            out.write_table(pa.table(arrays, schema))
-            count += len(some)
-    return count
+    columns = list(zip(*sheet.rows, strict=True)) or [()] * len(schema)
+    return pa.table([_array(pa, own, field.type) for own, field in zip(columns, schema, strict=True)], schema)
 
 
 def _array(pa: Any, values: Sequence[Any], kind: Any) -> Any:
