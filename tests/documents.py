@@ -1,5 +1,7 @@
 """Documents taken to pieces, and as a reader of a terminal sees them."""
 
+from farm import kinds
+from farm.report.columns import column_type
 from farm.report.document import Alert, Document, Figure, Note, Paragraph, Table
 from farm.report.terminal import text
 from tests.golden import assert_golden
@@ -30,6 +32,22 @@ def has_note(document: Document, begin: str) -> bool:
     return any(note.startswith(begin) for note in notes_of(document))
 
 
+def assert_typed(document: Document) -> None:
+    """Check that the types of columns, which their names declare, fit all values of the rows."""
+    declared = {**kinds.factor_types(), **document.types}
+    for record in document.records():
+        for name, value in record.items():
+            kind = declared.get(name, column_type(name))
+            is_whole = isinstance(value, int) and not isinstance(value, bool)
+            fits = {
+                str: True,
+                bool: isinstance(value, bool),
+                int: is_whole,
+                float: isinstance(value, float) or is_whole,
+            }
+            assert value is None or fits[kind], (name, kind, value)
+
+
 def seen(document: Document) -> str:
     """What a terminal shows, 80 characters wide, without the spaces at the ends of its lines."""
     return "\n".join(line.rstrip() for line in text(document).splitlines()) + "\n"
@@ -37,6 +55,7 @@ def seen(document: Document) -> str:
 
 def assert_seen(name: str, document: Document) -> None:
     """Compare what a terminal shows with a golden file; it must fit 80 characters."""
+    assert_typed(document)
     shown = seen(document)
     assert widest(shown) <= 80
     assert_golden(name, shown)

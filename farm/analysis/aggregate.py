@@ -3,13 +3,13 @@
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil
 from statistics import fmean
 
 from farm.analysis.intervals import Interval, Median, median
 from farm.analysis.means import Trials, means
 from farm.analysis.rules import grams
 from farm.model import OWN_LABELS, CarbonFactor, Flag, Quality, Scalar, distinct, values_of
+from farm.model.percentiles import percentile
 
 #: A claim on a p99 needs so many batches: then an order statistic bounds it with 99 % confidence.
 P99_NEEDS = 459
@@ -190,10 +190,3 @@ def _summary(
         carbon_g=fmean(carbon_g) if carbon_g else None,
         carbon=list(dict.fromkeys(s.carbon for s in group if s.carbon is not None)),
     )
-
-
-def percentile(ordered: Sequence[float], percent: float) -> float | None:
-    """Return the percentile by nearest rank, which is a value that occurred."""
-    if not ordered:
-        return None
-    return ordered[max(ceil(percent / 100 * len(ordered)) - 1, 0)]

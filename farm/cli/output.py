@@ -129,7 +129,12 @@ def _write_document(shown: Shown) -> None:
         text = json_text(document.record)
         print(text) if shown.path is None else write_text(text, shown.path)
     elif form is not Format.TABLE:
-        _write_sheet(Sheet.of(document.records()), form, shown.path)
+        from farm import kinds
+
+        records, types = document.records(), document.types
+        if form is Format.PARQUET and records:
+            types = {**kinds.factor_types(), **types}
+        _write_sheet(Sheet.of(records, types), form, shown.path)
     elif shown.path is None:
         _show(document)
     else:
@@ -148,6 +153,11 @@ def _write_sheet(sheet: "Sheet", form: "Format", path: Path | None) -> None:
         files.stream(sheet, form, sys.stdout)
 
 
+def is_terminal() -> bool:
+    """Whether a person reads what is printed."""
+    return sys.stdout.isatty()
+
+
 def _show(document: "Document") -> None:
     """Print a document: in styles and as wide as the terminal, or as plain text where there is none."""
     import os
@@ -155,7 +165,7 @@ def _show(document: "Document") -> None:
 
     from farm.report import terminal
 
-    if not sys.stdout.isatty():
+    if not is_terminal():
         sys.stdout.write(terminal.text(document))
         return
     has_styles = not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from farm.cli.options import AnySweep, DomainName, FormatName, IncludeFlagged, Json, Output, Where, share, table_format
-from farm.cli.output import Rows, Shown, opened
+from farm.cli.output import Rows, Shown, is_terminal, opened
 
 
 def results(
@@ -53,12 +53,15 @@ def export(
     sweep: AnySweep = None,
     *,
     rows: Annotated[
-        str, typer.Option("--rows", metavar="NAME", help="measurement (window x domain), batch or request.")
+        str, typer.Option("--rows", metavar="NAME", help="measurement (window x domain), batch, request or epoch.")
     ] = "measurement",
-    form: FormatName = None,
+    form: Annotated[
+        str | None,
+        typer.Option("--format", metavar="NAME", help="csv, json or parquet; default FILE's suffix, or csv."),
+    ] = None,
     output: Output = None,
-) -> Iterator[Rows]:
-    """Write all that was measured, row by row."""
+) -> Iterator[Rows | Shown]:
+    """Write all that was measured, row by row; a terminal shows the first rows."""
     from farm.exchange import exports
     from farm.report import files
     from farm.report.selection import parse_choice
@@ -66,4 +69,8 @@ def export(
     wanted = parse_choice("--rows", rows, exports.Rows)
     chosen = files.chosen(form, output, files.FLAT)
     with opened() as (store, _):
-        yield Rows(exports.exported(store, store.find_sweep(sweep), wanted), chosen, output)
+        sheet = exports.exported(store, store.find_sweep(sweep), wanted)
+        if form is None and output is None and is_terminal():
+            yield Shown(exports.preview(sheet))
+        else:
+            yield Rows(sheet, chosen, output)

@@ -1,19 +1,25 @@
 """Exports: measurements as flat records whose first columns are a contract."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from enum import StrEnum
 from functools import cache
+from itertools import count, islice
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
-from farm.model import MeasurementRow, Point, Requests, Scalar, SweepRecord, TrialRow
+from farm import kinds
+from farm.model import MeasurementRow, Point, Requests, Scalar, SweepRecord
 from farm.model.energies import combined
 from farm.model.errors import InputError
-from farm.report.files import Sheet, common_type
+from farm.report.document import Column, Document, Form, Note, Row, Table
+from farm.report.files import Sheet, fitting_type
+from farm.report.numbers import several
 from farm.store import Store
+from farm.store.blobs import REQUEST_TIMES
 from farm.store.exports import MeasuredTrial, decoded
+from farm.store.views import VIEWS
 
 
 def _plain_type(hint: Any) -> type:
@@ -28,6 +34,7 @@ class Rows(StrEnum):
     MEASUREMENT = "measurement"  #: a domain in a window
     BATCH = "batch"  #: a batch that was timed
     REQUEST = "request"  #: a request of a live trial
+    EPOCH = "epoch"  #: an epoch of a training
 
 
 #: The first columns and their order are a contract with the readers of exports; more columns may follow.
@@ -44,42 +51,84 @@ FURTHER = tuple(field.name for field in fields(MeasurementRow) if field.name not
 _TYPES = {name: _plain_type(hint) for name, hint in get_type_hints(MeasurementRow).items()}
 
 
+#: The last columns of an export of single trials' series, with their types; IDENTITY, factors and these precede them.
+_SERIES = {"repetition": int, "flags": str, "simulated": bool}
+_OWN: Mapping[Rows, Mapping[str, type]] = {
+    Rows.BATCH: {"batch": int, "service_s": float},
+    Rows.REQUEST: {"window_index": int, "request": int, **dict.fromkeys((*REQUEST_TIMES, "response_s"), float)},
+    Rows.EPOCH: {
+        name: VIEWS["v_epoch"][name].type
+        for name in (
+            *("epoch", "train_loss", "validation_loss", "accuracy", "train_s", "window_index", "window_epochs"),
+            *("domain", "quality", "gross_j", "net_j"),
+        )
+    },
+}
+_WHAT = {Rows.BATCH: "timed batches", Rows.REQUEST: "live requests", Rows.EPOCH: "epochs"}
+#: The columns of a preview besides the factors that differ, the most useful first.
+_MOST_COLUMNS = 8
+_PREVIEWED = ("repetition", "window", "domain", "duration_s", "units", "gross_j", "net_j")
+
+
 def exported(store: Store, sweep: SweepRecord, rows: Rows) -> Sheet:
     """Read the rows of a sweep; they are read while they are written.
 
     Raises:
-        InputError: The sweep has no batches or no requests.
+        InputError: The sweep has no such rows.
     """
+    points = store.points(sweep.id)
+    factors = factor_types(sweep.kind, points)
     if rows is Rows.MEASUREMENT:
-        return measurements(store.points(sweep.id), store.measured(sweep.id))
-    trials = store.trial_rows(sweep.id)
-    if rows is Rows.BATCH:
-        found = [record for trial in trials for record in _batches(trial)]
-    else:
-        served = store.requests(sweep.id)
-        windows = ((trial, own) for trial in trials for own in served.get(trial.trial, ()))
-        found = [record for trial, own in windows for record in _requests(trial, own)]
+        return measurements(factors, store.measured(sweep.id))
+    found = list(_series(store, sweep, rows))
     if not found:
-        of = {Rows.BATCH: "timed batches", Rows.REQUEST: "live requests"}[rows]
-        raise InputError(f"--rows {rows}: {sweep.name}, of kind {sweep.kind}, has no {of}")
-    return Sheet.of(found)
+        raise InputError(f"--rows {rows}: {sweep.name}, of kind {sweep.kind}, has no {_WHAT[rows]}")
+    types = {**{name: _TYPES[name] for name in IDENTITY}, **factors, **_SERIES, **_OWN[rows]}
+    return Sheet(list(types), ([record.get(name) for name in types] for record in found), types)
 
 
-def measurements(points: Sequence[Point], trials: Iterable[tuple[MeasuredTrial, Sequence[Sequence[Any]]]]) -> Sheet:
+def factor_types(kind: str, points: Sequence[Point]) -> dict[str, type]:
+    """Return the types of all factors of a sweep, in order: as kinds declare them, and text for a user's own.
+
+    Args:
+        kind: The kind of the sweep, which need not be installed.
+        points: Every point of the sweep; an import may have factors of any name and type.
+    """
+    own = kinds.get(kind).factor_types if kind in kinds.names() else {}
+    known = {**kinds.factor_types(), **own}
+    named = dict.fromkeys((*own, *(name for point in points for name in point)))
+    return {
+        name: fitting_type([point.get(name) for point in points], known.get(name, str), str)
+        for name in named
+        if name not in _CONTRACT
+    }
+
+
+def measurements(factors: Mapping[str, type], trials: Iterable[tuple[MeasuredTrial, Sequence[Sequence[Any]]]]) -> Sheet:
     """Return a row for each domain in each window; flags are one text, separated by semicolons.
 
     Args:
-        points: Every point of the sweep; their factors become columns.
+        factors: The type of each factor, which has a column.
         trials: Each trial with its measurements in order; their columns are `farm.store.exports.MEASUREMENT`.
     """
-    known = {*IDENTITY, *MEASURED, *FURTHER}
-    factors = [name for name in dict.fromkeys(name for point in points for name in point) if name not in known]
     types = {name: _TYPES[name] for name in (*IDENTITY, *MEASURED, *FURTHER)}
     return Sheet(
         (*IDENTITY, *factors, *MEASURED, *FURTHER),
-        (row for trial, rows in trials for row in _rows(trial, rows, factors)),
-        types | {name: common_type(point.get(name) for point in points) for name in factors},
+        (row for trial, rows in trials for row in _rows(trial, rows, tuple(factors))),
+        {**types, **factors},
     )
+
+
+def preview(sheet: Sheet, most: int = 10) -> Document:
+    """Return the first rows of an export with its most useful columns, for people."""
+    rows = [dict(zip(sheet.columns, row, strict=True)) for row in islice(sheet.rows, most + 1)]
+    named = [name for name in sheet.columns if name not in {*_TYPES, *_SERIES} and len({row[name] for row in rows}) > 1]
+    shown = [name for name in dict.fromkeys((*named, *_PREVIEWED)) if name in sheet.columns][:_MOST_COLUMNS]
+    forms = {int: Form.COUNT, float: Form.NUMBER}
+    columns = [Column(name, name, forms.get(sheet.types[name], Form.TEXT)) for name in shown]
+    of = f"The first {most} rows" if len(rows) > most else f"All {several(len(rows), 'row')}"
+    more = f"{of}, with {len(shown)} of {len(sheet.columns)} columns: --format csv prints all, -o FILE.csv writes them."
+    return Document([Table(columns, list(map(Row, rows[:most]))), Note(more)])
 
 
 def _rows(trial: MeasuredTrial, rows: Sequence[Sequence[Any]], factors: Sequence[str]) -> Iterator[tuple[Scalar, ...]]:
@@ -104,28 +153,32 @@ def _flags(*texts: str) -> str:
     return ";".join(sorted({flag for text in texts for flag in decoded(text)}))
 
 
-def _trial_values(trial: TrialRow) -> dict[str, Any]:
-    identity: dict[str, Any] = {name: getattr(trial, name) for name in IDENTITY}
-    flags = {"flags": ";".join(trial.flags), "simulated": trial.simulated}
-    return identity | trial.factors | {"repetition": trial.repetition} | flags
+def _series(store: Store, sweep: SweepRecord, rows: Rows) -> Iterator[dict[str, Any]]:
+    """Yield the rows of the series of single trials."""
+    epochs = store.epochs(sweep.id) if rows is Rows.EPOCH else {}
+    served = store.requests(sweep.id) if rows is Rows.REQUEST else {}
+    for trial in store.trial_rows(sweep.id):
+        own: dict[str, Any] = {name: getattr(trial, name) for name in IDENTITY}
+        flags = {"flags": ";".join(trial.flags), "simulated": trial.simulated}
+        own |= trial.factors | {"repetition": trial.repetition} | flags
+        match rows:
+            case Rows.BATCH:
+                found: Iterable[dict[str, Any]] = map(_batch, count(), trial.latencies_s)
+            case Rows.REQUEST:
+                found = (record for requests in served.get(trial.trial, ()) for record in _requests(requests))
+            case _:
+                found = ({name: row[name] for name in _OWN[rows]} for row in epochs.get(trial.trial, ()))
+        yield from (own | record for record in found)
 
 
-def _batches(trial: TrialRow) -> Iterator[dict[str, Any]]:
-    own = _trial_values(trial)
-    return (own | {"batch": index, "service_s": value_s} for index, value_s in enumerate(trial.latencies_s))
+def _batch(index: int, service_s: float) -> dict[str, Any]:
+    return {"batch": index, "service_s": service_s}
 
 
-def _requests(trial: TrialRow, served: Requests) -> Iterator[dict[str, Any]]:
+def _requests(served: Requests) -> Iterator[dict[str, Any]]:
     """Yield the requests of a window; times count from its start, and requests of one batch were dequeued together."""
-    own = _trial_values(trial) | {"window_index": served.window}
-    times = zip(served.arrival_s, served.enqueue_s, served.dequeue_s, served.start_s, served.done_s, strict=True)
-    for index, (arrival_s, enqueue_s, dequeue_s, start_s, done_s) in enumerate(times):
-        yield own | {
-            "request": index,
-            "arrival_s": arrival_s,
-            "enqueue_s": enqueue_s,
-            "dequeue_s": dequeue_s,
-            "start_s": start_s,
-            "done_s": done_s,
-            "response_s": done_s - arrival_s,
-        }
+    times = zip(*(getattr(served, name) for name in REQUEST_TIMES), strict=True)
+    for index, times_s in enumerate(times):
+        own = dict(zip(REQUEST_TIMES, times_s, strict=True))
+        response_s = {"response_s": own["done_s"] - own["arrival_s"]}
+        yield {"window_index": served.window, "request": index, **own, **response_s}

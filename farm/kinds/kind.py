@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from farm.model import JobSpec, MeasureSettings, Need, SweepData
 from farm.report.columns import Columns
 from farm.spec import Sweep
+from farm.spec.factors import plain_type
 
 if TYPE_CHECKING:
     from farm.report.document import Document
@@ -49,6 +50,11 @@ class Kind:
         """Return the declared factors by name; a kind that cannot be submitted has none."""
         workload: Any = self.sweep.model_fields["workload"].annotation if self.sweep else None
         return workload.model_fields if workload else {}
+
+    @property
+    def factor_types(self) -> Mapping[str, type]:
+        """Return the type of each factor in files: bool, int, float or str."""
+        return {name: plain_type(field.annotation) for name, field in self.factors.items()}
 
     @property
     def runs(self) -> str:

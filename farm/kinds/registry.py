@@ -63,6 +63,15 @@ def kinds() -> Iterator[Kind]:
             log.warning("%s", error)
 
 
+def factor_types() -> Mapping[str, type]:
+    """Return the types of the factors of all installed kinds; one that two kinds declare differently is text."""
+    found: dict[str, type] = {}
+    for kind in kinds():
+        for name, own in kind.factor_types.items():
+            found[name] = own if found.get(name, own) is own else str
+    return found
+
+
 class _Models(Mapping[str, type[Sweep]]):
     """Schema of each kind that can be submitted; a kind is loaded on its first use."""
 

@@ -8,14 +8,12 @@ from statistics import fmean
 import numpy as np
 
 from farm.load.arrivals import Times
-from farm.model import Requests
+from farm.model import Requests, skipped
 
 #: Statistics of response times, with the order statistic in thousandths; the mean has none.
 STATISTICS: Mapping[str, int | None] = {
     "mean": None, "p50": 500, "p90": 900, "p95": 950, "p99": 990, "p99.9": 999, "max": 1000,
 }  # fmt: skip
-#: An endless process starts with an empty queue; this share of its requests is not counted.
-WARM_UP = 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,11 +28,6 @@ class Served:
     late_s: Times  #: delay with which the generator sent each request
     batches: Mapping[int, int]  #: the number of batches of each size
     utilisation: float  #: share of the time in which a batch is served
-
-
-def skipped(requests: int, is_endless: bool) -> int:
-    """Return how many of the first requests are not counted."""
-    return round(requests * WARM_UP) if is_endless else 0
 
 
 def statistic_of(ordered: Times, name: str) -> Times:

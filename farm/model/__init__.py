@@ -25,6 +25,7 @@ from farm.model.status import (
     Waiting,
 )
 from farm.model.trials import (
+    WARM_UP,
     Budget,
     Epoch,
     Failure,
@@ -35,6 +36,7 @@ from farm.model.trials import (
     TraceReport,
     TrialReport,
     Window,
+    skipped,
 )
 from farm.model.words import (
     CPU_RATING,
@@ -61,6 +63,7 @@ __all__ = [
     "OWN_LABELS",
     "SEARCH_FACTORS",
     "UNKNOWN_HARDWARE",
+    "WARM_UP",
     "Asked",
     "Baseline",
     "Budget",
@@ -125,5 +128,6 @@ __all__ = [
     "WindowKind",
     "distinct",
     "queue_for",
+    "skipped",
     "values_of",
 ]

@@ -117,6 +117,15 @@ class Epoch(Frozen):
     train_s: float
 
 
+#: An endless process starts with an empty queue; this share of its requests is not counted.
+WARM_UP = 0.05
+
+
+def skipped(requests: int, is_endless: bool) -> int:
+    """Return how many of the first requests are not counted."""
+    return round(requests * WARM_UP) if is_endless else 0
+
+
 class Requests(Frozen):
     """The requests of one measure window, in order, with times in seconds since the queue was opened.
 
@@ -137,6 +146,11 @@ class Requests(Frozen):
         if len(lengths) > 1:
             raise ValueError(f"expected five times of each request, got {sorted(lengths)}")
         return self
+
+    def response_s(self, is_endless: bool) -> list[float]:
+        """Return the sorted times from the planned arrival to the end, of the requests that are counted."""
+        first = skipped(len(self.done_s), is_endless)
+        return sorted(done - arrival for arrival, done in zip(self.arrival_s[first:], self.done_s[first:], strict=True))
 
 
 class TraceReport(Frozen):

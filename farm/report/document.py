@@ -193,6 +193,7 @@ class Document:
     blocks: Sequence[Block]
     rows: Sequence[Record] | None = None  #: for CSV, JSON and Parquet; None: the rows of the first table
     record: Any = None  #: for JSON, if it holds more than the rows
+    types: Mapping[str, type] = field(default_factory=dict)  #: of columns in files, where names do not tell (`columns`)
 
     def records(self) -> list[Record]:
         """Return the rows of a CSV, JSON or Parquet file."""

@@ -4,7 +4,7 @@ import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import islice
 from math import isfinite
@@ -13,6 +13,7 @@ from textwrap import indent
 from typing import Any, Self, TextIO, TypeVar
 
 from farm.model.errors import InputError
+from farm.report.columns import column_type
 
 
 class Format(StrEnum):
@@ -27,6 +28,7 @@ class Format(StrEnum):
 T = TypeVar("T")
 #: The number of rows that are in memory while a Parquet file is written.
 ROW_GROUP = 20_000
+NO_TYPES: Mapping[str, type] = {}
 #: Formats of flat records; a table is for people.
 FLAT = (Format.CSV, Format.JSON, Format.PARQUET)
 
@@ -56,20 +58,40 @@ class Sheet:
     types: Mapping[str, type]  #: bool, int, float or str for each column
 
     @classmethod
-    def of(cls, records: Sequence[Mapping[str, Any]]) -> Self:
-        """Return records as a sheet; a value that a record lacks is None."""
-        columns = list(dict.fromkeys(name for record in records for name in record))
-        types = {name: common_type(record.get(name) for record in records) for name in columns}
-        return cls(columns, ([record.get(name) for name in columns] for record in records), types)
+    def of(cls, records: Sequence[Mapping[str, Any]], types: Mapping[str, type] = NO_TYPES) -> Self:
+        """Return records as a sheet; a value that a record lacks is None.
+
+        Args:
+            records: The rows.
+            types: The types of columns where they differ from `column_type`. A column with a value that does not fit
+                has the type that its values have in common. Without records these are the columns.
+        """
+        columns = list(dict.fromkeys(name for record in records for name in record) if records else types)
+        found = {
+            name: fitting_type([record.get(name) for record in records], types.get(name, column_type(name)))
+            for name in columns
+        }
+        return cls(columns, ([record.get(name) for name in columns] for record in records), found)
 
     def records(self) -> Iterator[dict[str, Any]]:
         """Yield the rows as mappings, one by one."""
         return (dict(zip(self.columns, row, strict=True)) for row in self.rows)
 
 
+def fitting_type(values: Sequence[Any], declared: type, other: type | None = None) -> type:
+    """Return the declared type if all values fit, and else the other one, or the one that they have in common."""
+    accepted = {str: object, bool: bool, int: int, float: int | float}[declared]
+    fits = all(isinstance(v, accepted) and (declared in {str, bool} or not isinstance(v, bool)) for v in _known(values))
+    return declared if fits else other or common_type(values)
+
+
+def _known(values: Iterable[Any]) -> Iterator[Any]:
+    return (value for value in values if value is not None)
+
+
 def common_type(values: Iterable[Any]) -> type:
     """Return the type of a column: float for numbers of both types, str for values without a common type."""
-    known = {next((t for t in (bool, int, float) if isinstance(v, t)), str) for v in values if v is not None}
+    known = {next((t for t in (bool, int, float) if isinstance(v, t)), str) for v in _known(values)}
     if known == {int, float}:
         return float
     return known.pop() if len(known) == 1 else str
@@ -111,21 +133,27 @@ def stream(sheet: Sheet, form: Format, out: TextIO) -> int:
 
 
 def _stream_parquet(sheet: Sheet, path: Path) -> int:
+    rows, count = iter(sheet.rows), 0
+    first = arrow(replace(sheet, rows=()))
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    with pq.ParquetWriter(path, first.schema) as out:
+        while some := list(islice(rows, ROW_GROUP)):
+            out.write_table(arrow(replace(sheet, rows=some)))
+            count += len(some)
+    return count
+
+
+def arrow(sheet: Sheet) -> Any:
+    """Return the rows as an Arrow table of the declared types; raises InputError where pyarrow is not installed."""
     try:
         import pyarrow as pa  # noqa: PLC0415
-        import pyarrow.parquet as pq  # noqa: PLC0415
     except ModuleNotFoundError:
         raise InputError("parquet needs pyarrow: pip install 'wattfarm[parquet]'") from None
     known = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
     schema = pa.schema([(name, known[sheet.types[name]]) for name in sheet.columns])
-    rows, count = iter(sheet.rows), 0
-    with pq.ParquetWriter(path, schema) as out:
-        while some := list(islice(rows, ROW_GROUP)):
-            columns = zip(*some, strict=True)
-            arrays = [_array(pa, own, field.type) for own, field in zip(columns, schema, strict=True)]
-            out.write_table(pa.table(arrays, schema))
-            count += len(some)
-    return count
+    columns = list(zip(*sheet.rows, strict=True)) or [()] * len(schema)
+    return pa.table([_array(pa, own, field.type) for own, field in zip(columns, schema, strict=True)], schema)
 
 
 def _array(pa: Any, values: Sequence[Any], kind: Any) -> Any:

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
-from typing import Annotated, Any
+from types import NoneType
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import Field, GetCoreSchemaHandler, create_model
 from pydantic_core import core_schema
@@ -43,6 +44,26 @@ class Exclusion(Frozen):
             if not set(values) & set(levels):
                 known, unknown = (", ".join(map(shown, several)) for several in (levels, values))
                 yield name, f"matches no point: the sweep has {known}, got {unknown}"
+
+
+def plain_type(levels: Any) -> type:
+    """Return the type of a factor in files, from the annotation of its levels; no number and no bool is text."""
+    found = set(_plain_types(levels))
+    if found == {int, float}:
+        return float
+    return found.pop() if len(found) == 1 else str
+
+
+def _plain_types(hint: Any) -> Iterator[type]:
+    if get_origin(hint) is Literal:
+        yield from map(type, get_args(hint))
+    elif hint in {bool, int, float}:
+        yield hint
+    elif get_args(hint):
+        inner = get_args(hint)[:1] if get_origin(hint) is Annotated else get_args(hint)
+        yield from (kind for one in inner if one not in {NoneType, Ellipsis} for kind in _plain_types(one))
+    else:
+        yield str
 
 
 @cache

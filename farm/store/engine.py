@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
+from math import sqrt
 from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Self
@@ -161,6 +162,12 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     # A power cut may cost the last commits, never the file: a job it forgets is measured again.
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
+    add_functions(connection)
+
+
+def add_functions(connection: sqlite3.Connection) -> None:
+    """Add what the views need and SQLite may have been built without."""
+    connection.create_function("sqrt", 1, lambda x: None if x is None else sqrt(x), deterministic=True)
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

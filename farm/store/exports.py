@@ -1,13 +1,14 @@
 """The rows of an export, read so that memory holds only a part of a large sweep."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Text, func, select
+from sqlalchemy import Text, func, select, text
 from sqlalchemy import cast as sql_cast
 
 import farm.store.tables as t
@@ -93,6 +94,15 @@ class Exports(Database):
                 own = {trial: [row[1:] for row in found] for trial, found in groupby(rows, itemgetter(0))}
                 for name, trial in some.items():
                     yield trial, own.get(name, ())
+
+    def epochs(self, sweep_id: str) -> dict[str, list[Mapping[str, Any]]]:
+        """Read the rows of view v_epoch of a sweep, by trial."""
+        found: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        query = text("SELECT * FROM v_epoch WHERE sweep = :sweep ORDER BY trial, epoch")
+        with self.read() as connection:
+            for row in connection.execute(query, {"sweep": sweep_id}).mappings():
+                found[row["trial"]].append(dict(row))
+        return found
 
     def points(self, sweep_id: str) -> list[Point]:
         """Read the different points of a sweep's jobs, in the order of the plan."""

@@ -9,14 +9,16 @@ import re
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
 from urllib.parse import quote
 
 from farm.model.errors import InputError, StoreUnavailable
-from farm.store.engine import Database
+from farm.store.engine import Database, add_functions
+from farm.store.hints import hint
+from farm.store.views import VIEWS
 
 #: A query that takes longer is stopped.
 LONGEST_S = 300.0
@@ -31,6 +33,9 @@ _ONLY_READS = "a query only reads, one statement at a time: it begins with SELEC
 #: PostgreSQL's codes: read-only transaction; a cursor's WITH that writes; a second statement, or none that reads.
 _REFUSED = frozenset({"25006", "0A000", "42P11"})
 _SECOND = "multiple commands"
+#: The types of the views' columns by name, and PostgreSQL's types by OID: bool, three integers, two floats, numeric.
+_COLUMNS = {name: column.type for columns in VIEWS.values() for name, column in columns.items()}
+_POSTGRES_TYPES = {16: bool, 20: int, 21: int, 23: int, 700: float, 701: float, 1700: float}
 #: A database that finds a word that writes reports an error of syntax.
 _WRITES = re.compile(r'near "(insert|update|delete|merge|replace)"', re.IGNORECASE)
 
@@ -41,7 +46,9 @@ class Found:
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
-    is_cut: bool  #: whether there are more rows
+    is_cut: bool = False  #: whether there are more rows
+    #: str, int, float or bool for each column; None: SQLite knows no type of it, or it is no column of a view.
+    types: Sequence[type | None] = ()
 
 
 class Queries(Database):
@@ -55,24 +62,38 @@ class Queries(Database):
         first = re.match(r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*(\w*)", text, re.DOTALL)
         if first is None or first[1].lower() not in _READS:
             raise InputError(f"{_ONLY_READS}, got {text.split()[0]}")
-        found = self._query_sqlite if self.is_sqlite else self._query_postgres
-        columns, rows = found(text, limit + 1, longest_s)
-        return Found(columns, rows[:limit], len(rows) > limit)
+        run = self._query_sqlite if self.is_sqlite else self._query_postgres
+        try:
+            found = run(text, limit + 1, longest_s)
+        except InputError as error:
+            meant = hint(str(error), text, self._factors)
+            raise InputError(f"{error}: {meant}" if meant else str(error)) from None
+        return replace(found, rows=found.rows[:limit], is_cut=len(found.rows) > limit)
 
-    def _query_sqlite(self, text: str, most: int, longest_s: float) -> tuple[list[str], list[Sequence[Any]]]:
+    def _factors(self) -> Sequence[str]:
+        """Read the names of all factors."""
+        points = "(SELECT DISTINCT point FROM job) p"
+        names = (
+            f"key FROM {points}, json_each(p.point)" if self.is_sqlite else f"jsonb_object_keys(point) FROM {points}"
+        )
+        with self.read() as connection:
+            return [name for (name,) in connection.exec_driver_sql(f"SELECT DISTINCT {names}")]
+
+    def _query_sqlite(self, text: str, most: int, longest_s: float) -> Found:
         end_s = monotonic() + longest_s
         # A reader cannot make the files of a WAL: they exist while another connection has the database open.
         with self.read(), closing(_read_only(str(self.url.database))) as connection:
             connection.set_progress_handler(lambda: monotonic() > end_s, _LOOK_EVERY)
             try:
                 cursor = connection.execute(text)
-                return [name for name, *_ in cursor.description or ()], cursor.fetchmany(most)
+                names = [name for name, *_ in cursor.description or ()]
+                return Found(names, cursor.fetchmany(most), types=[_COLUMNS.get(name) for name in names])
             except sqlite3.Error as error:
                 if str(error) == _STOPPED and monotonic() <= end_s:
                     raise KeyboardInterrupt from None  # SQLite swallowed a Ctrl-C during the check of the time
                 raise InputError(_sqlite_words(error, longest_s)) from None
 
-    def _query_postgres(self, text: str, most: int, longest_s: float) -> tuple[list[str], list[Sequence[Any]]]:
+    def _query_postgres(self, text: str, most: int, longest_s: float) -> Found:
         import psycopg  # noqa: PLC0415 - only PostgreSQL needs it
 
         with self.read() as connection:
@@ -84,7 +105,9 @@ class Queries(Database):
                     # Prepared: then the server itself refuses a second statement.
                     cursor.execute(f"DECLARE wattfarm_query NO SCROLL CURSOR FOR {text}", prepare=True)
                     cursor.execute(f"FETCH {most} FROM wattfarm_query")
-                    return [column.name for column in cursor.description or ()], cursor.fetchall()
+                    columns = cursor.description or ()
+                    types = [_POSTGRES_TYPES.get(column.type_code, str) for column in columns]
+                    return Found([column.name for column in columns], cursor.fetchall(), types=types)
             except psycopg.Error as error:
                 if error.sqlstate is None:
                     raise StoreUnavailable(f"{self}: it does not answer ({error}): start it, then ask again") from None
@@ -94,6 +117,7 @@ class Queries(Database):
 def _read_only(path: str) -> sqlite3.Connection:
     connection = sqlite3.connect(f"file:{quote(str(Path(path).resolve()))}?mode=ro", uri=True)
     connection.execute("PRAGMA query_only = ON")
+    add_functions(connection)
     connection.set_authorizer(lambda action, *_: sqlite3.SQLITE_OK if action in _READING else sqlite3.SQLITE_DENY)
     return connection
 

@@ -295,16 +295,21 @@ class Trace(Row, table=True):
 
 
 class Latency(Row, table=True):
-    """The duration of each batch that was timed."""
+    """The duration of each batch that was timed, and the figures that SQL cannot compute from a blob."""
 
     __tablename__ = "latency"
 
     trial_id: str = Field(primary_key=True, foreign_key="trial.id")
     values_s: bytes  #: float64
+    batches: int
+    mean_s: float
+    p50_s: float
+    p95_s: float
+    p99_s: float
 
 
 class Requests(Row, table=True):
-    """The requests of one measure window of a live trial, with their five times."""
+    """The requests of one measure window of a live trial: their five times, and the figures of those that count."""
 
     __tablename__ = "requests"
 
@@ -316,6 +321,13 @@ class Requests(Row, table=True):
     dequeue_s: bytes
     start_s: bytes
     done_s: bytes
+    counted: int  #: the requests that the figures rest on
+    response_mean_s: float | None
+    response_p50_s: float | None
+    response_p95_s: float | None
+    response_p99_s: float | None
+    response_max_s: float | None
+    mean_batch: float | None
 
 
 class Epoch(Row, table=True):

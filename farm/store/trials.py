@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 from pydantic import JsonValue
@@ -11,6 +12,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 import farm.store.tables as t
 from farm.energy.samples import samples_of
 from farm.model import FailureKind, JobState, Requests, TraceReport, TrialReport
+from farm.model.percentiles import percentile
 from farm.store.blobs import REQUEST_TIMES, pack, pack_channel
 from farm.store.engine import Database
 from farm.store.outcome import outcome
@@ -21,7 +23,11 @@ _OPEN = (JobState.RUNNING, JobState.QUEUED, JobState.FAILED)
 
 #: Built once: building takes longer than running.
 _AWAITED = (
-    select(t.job.c.max_attempts, t.job.c.cancel_requested)
+    select(
+        t.job.c.max_attempts,
+        t.job.c.cancel_requested,
+        t.job.c.point["rate_per_s"].as_string().is_not(None).label("is_endless"),
+    )
     .where(
         t.job.c.id == bindparam("of_job"),
         t.job.c.attempt == bindparam("mine"),
@@ -60,7 +66,7 @@ class Trials(Database):
             job = connection.execute(_AWAITED, mine).one_or_none()
             if job is None or not self._insert_trial(connection, report):
                 return False
-            _insert_series(connection, report)
+            _insert_series(connection, report, job.is_endless)
             next_ = outcome(
                 report.failure.kind if report.failure else None,
                 attempt=report.attempt,
@@ -116,7 +122,7 @@ def _trial_id(report: TrialReport) -> str:
     return f"{report.job}.{report.attempt}"
 
 
-def _insert_series(connection: Connection, report: TrialReport) -> None:
+def _insert_series(connection: Connection, report: TrialReport, is_endless: bool) -> None:
     trial = {"trial_id": _trial_id(report)}
     batches: list[tuple[Any, list[dict[str, Any]]]] = [
         (t.window, [trial | window.model_dump() for window in report.windows]),
@@ -124,8 +130,8 @@ def _insert_series(connection: Connection, report: TrialReport) -> None:
         (t.sample, [trial | sample_row(sample) for sample in samples_of(report)]),
         (t.trace, [trial | _trace_row(trace) for trace in report.traces]),
         (t.epoch, [trial | epoch.model_dump() for epoch in report.epochs]),
-        (t.requests, [trial | _requests_row(requests) for requests in report.requests]),
-        (t.latency, [trial | {"values_s": pack(report.latencies_s, 8)}] if report.latencies_s else []),
+        (t.requests, [trial | _requests_row(requests, is_endless) for requests in report.requests]),
+        (t.latency, [trial | _latency_row(report.latencies_s)] if report.latencies_s else []),
     ]
     for table, rows in batches:
         if rows:
@@ -146,6 +152,26 @@ def _trace_row(trace: TraceReport) -> dict[str, Any]:
     }
 
 
-def _requests_row(requests: Requests) -> dict[str, Any]:
+def _latency_row(values_s: Sequence[float]) -> dict[str, Any]:
+    return {"values_s": pack(values_s, 8), "batches": len(values_s), **_figures_s(sorted(values_s))}
+
+
+def _requests_row(requests: Requests, is_endless: bool) -> dict[str, Any]:
+    """Return a row of table `requests`; where a process is endless, its first requests are not counted."""
     times_s = {name: pack(getattr(requests, name), 8) for name in REQUEST_TIMES}
-    return {"window": requests.window, "capacity_per_s": requests.capacity_per_s, **times_s}
+    response_s = requests.response_s(is_endless)
+    figures_s = {"max_s": response_s[-1] if response_s else None, **_figures_s(response_s)}
+    batches = len(set(requests.done_s))  # requests of one batch are done at the same time
+    return {
+        "window": requests.window,
+        "capacity_per_s": requests.capacity_per_s,
+        **times_s,
+        "counted": len(response_s),
+        **{f"response_{name}": value_s for name, value_s in figures_s.items()},
+        "mean_batch": len(requests.done_s) / batches if batches else None,
+    }
+
+
+def _figures_s(ordered_s: Sequence[float]) -> dict[str, float | None]:
+    percentiles = {f"p{percent}_s": percentile(ordered_s, percent) for percent in (50, 95, 99)}
+    return {"mean_s": fmean(ordered_s) if ordered_s else None, **percentiles}

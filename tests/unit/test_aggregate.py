@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from farm.analysis.aggregate import percentile, summarise
+from farm.analysis.aggregate import summarise
 from farm.analysis.intervals import mean_interval
 from farm.model import CarbonFactor, Flag, Quality
 from farm.model.energies import COVERAGE_FACTOR
+from farm.model.percentiles import percentile
 from tests.summaries import sample
 
 # Percentiles

@@ -147,16 +147,17 @@ def exported(row: MeasurementRow) -> Mapping[str, Any]:
     known = {field.name: getattr(row, field.name) for field in fields(row)}
     known |= {"flags": flags, "window_kind": row.window, "budget": row.budget.model_dump_json()}
     read = [known[name] for name in MEASUREMENT]
-    (record,) = exports.measurements([row.factors], [(trial, [read])]).records()
+    (record,) = exports.measurements(exports.factor_types(row.kind, [row.factors]), [(trial, [read])]).records()
     return record
 
 
 def test_the_export_keeps_its_columns_in_their_order() -> None:
     record = exported(measurement_row(factors={"model": "alexnet", "batch_size": 1}))
     contract = (
-        "sweep job trial attempt machine hardware_class environment kind model batch_size repetition window "
-        "window_index begin_at_ns end_at_ns started_at_utc duration_s units domain quality source gross_j baseline_w "
-        "net_j net_j_low net_j_high mean_w temperature_c flags simulated imported"
+        "sweep job trial attempt machine hardware_class environment kind model batch_size precision device weights "
+        "images channels_last compile threads repetition window window_index begin_at_ns end_at_ns started_at_utc "
+        "duration_s units domain quality source gross_j baseline_w net_j net_j_low net_j_high mean_w temperature_c "
+        "flags simulated imported"
     )
     assert list(record)[: len(contract.split())] == contract.split()
     assert {"gross_u_j", "sweep_name", "failure"} <= set(record)

@@ -24,7 +24,7 @@ def test_rows_are_a_table_with_plain_values_and_distinct_names() -> None:
     }]  # fmt: skip
     (table,) = tables_of(found)
     assert [column.heading for column in table.columns] == ["n", "n", "json", "blob", "at", "none"]
-    assert [column.is_number for column in table.columns] == [True, True, False, False, False, True]
+    assert [column.is_number for column in table.columns] == [True, True, False, False, False, False]
 
 
 def test_whole_numbers_keep_all_their_digits() -> None:

@@ -16,6 +16,7 @@ from farm.model.errors import InputError
 from farm.report.document import Alert, Document, Heading, Note, Row, Table, Value
 from farm.report.selection import Selection
 from farm.report.terminal import text
+from tests.documents import assert_typed
 from tests.golden import assert_golden
 from tests.loaded import Measured, loaded
 from tests.summaries import widest
@@ -33,6 +34,7 @@ def seen(kind: str, *trials: Measured, selection: Selection | None = None) -> Do
 
 
 def golden(name: str, document: Document) -> None:
+    assert_typed(document)
     shown = text(document)
     assert widest(shown) <= 80
     assert "…" not in shown

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
-from farm.analysis.aggregate import percentile
 from farm.analysis.intervals import Interval
 from farm.kinds.serving.figures import Figures, needed
 from farm.kinds.serving.simulated.assess import assess, summed_up
@@ -21,6 +20,7 @@ from farm.load.rates import rate_per_s, spelt_per_s
 from farm.load.simulation import Course, simulate
 from farm.model.durations import duration_s, spelt_s
 from farm.model.errors import InputError
+from farm.model.percentiles import percentile
 from tests.serving import IDLE_W, exponential_s, plainly, service, steady
 from tests.summaries import ends
 

@@ -1,11 +1,12 @@
 """Kind tuning: a search for hyperparameters, whose jobs are trainings."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from farm.kinds.training.kind import METHOD, UNHEEDED, Training
 from farm.kinds.tuning.sweep import TuningSweep
-from farm.model import Need, SweepData
+from farm.model import SEARCH_FACTORS, Need, SweepData
 
 if TYPE_CHECKING:
     from farm.report.document import Document
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True)
 class Tuning(Training):
     """Kind tuning, whose trials are trainings."""
+
+    @property
+    def factor_types(self) -> Mapping[str, type]:
+        """Return the types of the factors of the trainings and of the search."""
+        return {**super().factor_types, **dict(zip(SEARCH_FACTORS, (str, int, int), strict=True))}
 
     def results(self, data: SweepData, selection: "Selection") -> "Document":
         """Return the best result of each strategy, and the energy that this took."""

@@ -21,8 +21,7 @@ from farm.kinds.serving.live.trials import (
     summarise,
 )
 from farm.load.policy import Policy
-from farm.load.served import WARM_UP
-from farm.model import Flag, Requests, Scalar, SweepData, SweepRecord
+from farm.model import WARM_UP, Flag, Requests, Scalar, SweepData, SweepRecord
 from farm.report import notes as energy_notes
 from farm.report.columns import Columns
 from farm.report.document import Column, Document, Form, Record, Row, Table, findings, key, notes, paragraphs

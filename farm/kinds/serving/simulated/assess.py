@@ -10,8 +10,9 @@ from farm.kinds.serving.figures import Figures, around
 from farm.kinds.serving.simulated.service import Service, weighted
 from farm.load.arrivals import Arrivals, Times
 from farm.load.policy import Policy
-from farm.load.served import STATISTICS, skipped, statistic_of
+from farm.load.served import STATISTICS, statistic_of
 from farm.load.simulation import Course, simulate
+from farm.model import skipped
 
 #: Number of parts into which a course is cut for intervals by batch means.
 PARTS = 20

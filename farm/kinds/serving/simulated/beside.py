@@ -16,8 +16,7 @@ from farm.kinds.serving.simulated.batches import MeasuredServices, measured_serv
 from farm.kinds.serving.simulated.service import Service, net_per_unit
 from farm.load.arrivals import PROCESSES, Arrivals, Recorded
 from farm.load.policy import Policy
-from farm.load.served import WARM_UP
-from farm.model import Requests, SweepData
+from farm.model import WARM_UP, Requests, SweepData
 from farm.model.errors import InputError
 from farm.report import notes as energy_notes
 from farm.report.document import Block, Column, Document, Form, Record, Row, Table, findings, key, notes, paragraphs
