@@ -23,7 +23,7 @@ def status(sweep: AnySweep = None, as_json: Json = False) -> Shown:
 
     with opened() as (store, settings):
         chosen = [store.find_sweep(sweep)] if sweep else store.sweeps()
-        states = [(record, store.progress(record.id, _planned(store, record))) for record in chosen]
+        states = [(record, store.progress(record.id, planned(store, record))) for record in chosen]
         failures = store.failures(chosen[0].id) if sweep else []
         decided = points.points(store, chosen[0]) if sweep else []
         waiting = [w for w in store.waiting() if not sweep or w.sweep == chosen[0].id]
@@ -42,7 +42,7 @@ def status(sweep: AnySweep = None, as_json: Json = False) -> Shown:
     return Shown(Document(blocks, record=records), as_form(as_json))
 
 
-def _planned(store: "Store", sweep: "SweepRecord") -> int:
+def planned(store: "Store", sweep: "SweepRecord") -> int:
     """Return the number of jobs that a search will have in all; 0 for other sweeps, which need no tuner."""
     if not sweep.is_search:
         return 0

@@ -81,13 +81,14 @@ def retry(sweep: SweepName, as_json: Json = False) -> Line:
 
 def _followed(store: "Store", sweep: "SweepRecord", quiet: bool = False) -> Iterator[Output]:
     """Show how a sweep progresses until it is over, then what failed."""
+    from functools import partial
     from time import sleep
 
     from farm.scheduling import tuner
     from farm.scheduling.status import live
     from farm.scheduling.status import progress as display
 
-    with live.live(sweep.name, enabled=not quiet) as show:
+    with live.live(sweep.name, enabled=not quiet, read_ended=partial(store.ended, sweep.id)) as show:
         total = tuner.total(store, sweep)
         while not (progress := store.progress(sweep.id, total)).is_over:
             show(progress, "start `farm worker` on a machine to add one")

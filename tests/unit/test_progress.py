@@ -217,11 +217,12 @@ def test_the_panel_says_what_it_waits_for() -> None:
 
 
 def test_the_panel_says_what_ctrl_c_does() -> None:
-    assert live.stopping(0) == ""
-    assert panel(stand({RUNNING: 1}, running()), notice=live.stopping(1))[2] == (
+    assert live.stopping(0, is_running=True) == ""
+    assert panel(stand({RUNNING: 1}, running()), notice=live.stopping(1, is_running=True))[2] == (
         "  finishing the running trial; Ctrl-C again stops now"
     )
-    assert live.stopping(2) == live.stopping(5) == "stopping now"
+    assert live.stopping(1, is_running=False) == "stopping"
+    assert live.stopping(2, is_running=True) == live.stopping(5, is_running=False) == "stopping now"
 
 
 @given(
@@ -293,7 +294,7 @@ def test_status_records_hold_every_state() -> None:
         "queued": 0, "running": 1, "done": 1, "failed": 0, "cancelled": 0,
     }  # fmt: skip
     assert found["running_now"] == [
-        {"job": "job", "attempt": 1, "machine": "lab1", "point": BATCH, "since": NOON.isoformat()}
+        {"job": "job", "attempt": 1, "machine": "lab1", "point": BATCH, "since": NOON.isoformat(), "live": None}
     ]
     assert found["time_left_s"] == 10.0
 

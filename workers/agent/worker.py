@@ -39,6 +39,7 @@ class Runner(Protocol):
     """The interface that turns a claim into a report; the supervisor has it."""
 
     view: View  #: what the running trial does
+
     @property
     def notes(self) -> Sequence[str]:
         """What a user should know before the next trial."""

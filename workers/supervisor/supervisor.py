@@ -119,16 +119,14 @@ class Supervisor:
         """Run the trial, with idles before and after it where they are due, while the sampler reads the meters."""
         started, gpu = datetime.now(UTC), _gpu(spec)
         meters = self._enter_meters(gpu)
-        rating = self.rating
+        rating, known = self.rating, self._idles
         with (
             tempfile.TemporaryFile() as log_file,
             closing(Watch(gpu, self._settings.simulator)) as watch,
             Sampler(meters, spec.measure.poll_period_s, ticks_within_s(self.probe)) as sampler,
             self.view.of_trial(sampler, watch, _domain(spec, meters)),
         ):
-            edges = Edges(
-                sampler, watch, spec.measure, stop, self._idles.leakage_w_per_c, self._idles.tail_s, self.view
-            )
+            edges = Edges(sampler, watch, spec.measure, stop, known.leakage_w_per_c, known.tail_s, self.view)
             edges.read_now()
             control = self._idles.control_reason(spec.measure.control_every, temperature_c(sampler.traces()))
             is_paired = self._idles.is_new or spec.measure.control_every == 1
