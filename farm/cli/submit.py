@@ -91,7 +91,7 @@ def _followed(store: "Store", sweep: "SweepRecord", quiet: bool = False) -> Iter
     with live.live(sweep.name, enabled=not quiet, read_ended=partial(store.ended, sweep.id)) as show:
         total = tuner.total(store, sweep)
         while not (progress := store.progress(sweep.id, total)).is_over:
-            show(progress, "start `farm worker` on a machine to add one")
+            show(progress, "waiting for a worker: start `farm worker` on a machine to add one")
             sleep(PERIOD_S)
     if not quiet:
         yield Line(f"{sweep.name}: {display.summary(progress, datetime.now(UTC))}")

@@ -151,7 +151,7 @@ def run(
             while True:
                 controller.make_round()
                 progress = store.progress(sweep_id, total)
-                show(progress, worker.last_line() if not progress.available else "")
+                show(progress, worker.last_line() or "the worker starts: it loads torch")
                 if progress.is_over or interrupts.count:
                     break
                 if not worker.is_alive:

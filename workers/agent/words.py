@@ -20,9 +20,9 @@ def outcome(report: TrialReport) -> str:
     figures = []
     if own and own.units and own.gross_j is not None:
         modelled = " (modelled)" if own.quality is Quality.MODELLED else ""
-        figures.append(f"{_short(own.gross_j / own.units)} J/{own.unit} gross{modelled}")
+        figures.append(f"{_short(own.gross_j / own.units)} J/{own.unit or 'unit'} gross{modelled}")
     if own and own.units and own.duration_s:
-        figures.append(f"{_short(own.units / own.duration_s)} {own.unit}/s")
+        figures.append(f"{_short(own.units / own.duration_s)} {own.unit or 'unit'}/s")
     flags = own.flags if own else report.flags
     figures += [f"flags {' '.join(flags)}"] if flags else []
     return f"measured {', '.join(figures)}".strip()

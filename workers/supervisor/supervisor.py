@@ -182,10 +182,10 @@ class Supervisor:
 def _doubts(rating: Rating | None, glances: Sequence[Glance]) -> Iterator[str]:
     """Yield what a user should know before the first trial."""
     if rating is not None:
-        yield f"no energy meter here: joules are modelled from the CPU's load, ± {COVERAGE_FACTOR * MODEL_U_SHARE:.0%}"
+        yield f"no energy meter: joules are modelled from CPU load, ± {COVERAGE_FACTOR * MODEL_U_SHARE:.0%}"
     cores = used_by_others(*glances) if len(glances) == 2 else 0.0
     if cores > NOTED_CORES:
-        yield f"other programs use {cores:.0%} of a core: figures will be disturbed, and flagged contaminated"
+        yield f"other programs use {cores:.0%} of a core: trials will be flagged"
 
 
 def _meter_period_s(probe: Probe | None) -> float | None:

@@ -59,8 +59,8 @@ def line(trial: EndedTrial) -> str:
     row, name = Filled("", [trial]), f"{point(trial.point)}, repetition {trial.repetition + 1}"
     if trial.failure:
         return f"{name}: {trial.failure}"
-    modelled = " modelled" if is_modelled([trial]) else ""
-    known = {f"{trial.unit}/s": row.units_per_s, f"gross J/{trial.unit}{modelled}": row.gross_j_per_unit}
+    modelled = " (modelled)" if is_modelled([trial]) else ""
+    known = {f"{trial.unit}/s": row.units_per_s, f"J/{trial.unit} gross{modelled}": row.gross_j_per_unit}
     figures = [f"{number(value)} {unit}" for unit, value in known.items() if value is not None]
     return f"{name}: {', '.join([*figures, *(flag for flag in trial.flags if not flag.is_note)])}"
 

@@ -1,12 +1,13 @@
 """A live display of the progress of a sweep. It needs rich, which other commands do without."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.segment import Segment
 from rich.table import Table
@@ -18,6 +19,7 @@ from farm.report.terminal import plain
 from farm.scheduling.status import ended
 from farm.scheduling.status.progress import doing, held_lines, named, running_lines, summary
 
+#: Shows how far a sweep is; the text is what it waits for where nothing runs.
 Show = Callable[[Progress, str], None]
 ReadEnded = Callable[[], Sequence[EndedTrial]]
 #: Running jobs that the live display names.
@@ -122,15 +124,15 @@ def panel(
     bar.add_row(name, ProgressBar(total=max(progress.total, 1), completed=progress.closed), summary(progress, now))
     lines = [*_running(progress, now), *held_lines(progress)]
     if not lines and not progress.is_over:
-        lines = ["the next trial is about to begin"] if progress.available else ["waiting for a worker"]
-        lines[0] += f": {note}" if note else ""
+        lines = [note or "waiting for a worker"]
     doubts = [*ended.flag_lines(trials), *(f"note: {machine}: {text}" for machine, text in progress.notes)]
-    return Group(bar, *_cut(lines), *_figures(trials), *_cut(doubts), *_cut([notice] if notice else []))
+    wrapped = [Padding(Text(line), (0, 0, 0, 2)) for line in doubts]
+    return Group(bar, *map(_cut, lines), *_figures(trials), *wrapped, *map(_cut, [notice] if notice else []))
 
 
-def _cut(lines: Iterable[str]) -> list[Text]:
-    """Return indented lines that are cut where the terminal ends."""
-    return [Text(f"  {line}", overflow="ellipsis", no_wrap=True) for line in lines]
+def _cut(line: str) -> Text:
+    """Return an indented line that is cut where the terminal ends."""
+    return Text(f"  {line}", overflow="ellipsis", no_wrap=True)
 
 
 def _running(progress: Progress, now: datetime) -> list[str]:
@@ -143,22 +145,27 @@ def _running(progress: Progress, now: datetime) -> list[str]:
     return [*running_lines(progress, now)[:NAMED], *more]
 
 
-def _figures(trials: Sequence[EndedTrial]) -> list[Table]:
-    """Return the table that fills, with its newest rows; none before the first trial has measured."""
-    rows = ended.rows(trials)
+def _figures(trials: Sequence[EndedTrial]) -> list[Text]:
+    """Return the lines of the table that fills, the newest rows last; none before the first trial has measured."""
+    rows = ended.rows(trials)[-ROWS:]
     if not rows:
         return []
     unit = next((trial.unit for trial in trials if trial.unit), "unit")
     energy = "modelled" if ended.is_modelled(trials) else "gross"
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("  so far", no_wrap=True, overflow="ellipsis", ratio=1)
-    for heading in (f"{unit}/s", f"{energy} J/{unit}", "trials", "flagged"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for row in rows[-ROWS:]:
-        flagged = str(row.flagged) if row.flagged else ""
-        figures = (number(row.units_per_s), number(row.gross_j_per_unit), str(len(row.trials)), flagged)
-        table.add_row(f"  {row.name}", *figures)
-    return [table]
+    cells = [
+        (f"{unit}/s", f"{energy} J/{unit}", "trials", "flagged"),
+        *(
+            (number(row.units_per_s), number(row.gross_j_per_unit), str(len(row.trials)), str(row.flagged or ""))
+            for row in rows
+        ),
+    ]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    names = ("", *(row.name for row in rows))
+    lines = (
+        "  ".join([*(cell.rjust(width) for cell, width in zip(row, widths, strict=True)), name])
+        for row, name in zip(cells, names, strict=True)
+    )
+    return [_cut(line) for line in lines]
 
 
 def stopping(interrupts: int, is_running: bool) -> str:

@@ -94,7 +94,7 @@ def doing(trial: LiveTrial, now: datetime) -> str:
         phase += f" {trial.index + 1}" + (f" of {trial.of}" if trial.of else "")
     known = [f"{phase} for {span(max((now - trial.since).total_seconds(), 0.0))}"]
     if trial.power_w is not None:
-        modelled = " modelled" if trial.quality is Quality.MODELLED else ""
+        modelled = " (modelled)" if trial.quality is Quality.MODELLED else ""
         known.append(f"{trial.domain} {number(trial.power_w)} W{modelled}")
     if trial.units_per_s is not None:
         known.append(f"{number(trial.units_per_s)} {trial.unit}/s")
