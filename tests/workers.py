@@ -20,6 +20,7 @@ from workers.agent.heartbeat import Watchdog
 from workers.agent.spool import Spool
 from workers.agent.worker import Worker
 from workers.supervisor.stop import Stop
+from workers.supervisor.view import View
 
 SOON_S = 10.0
 
@@ -61,6 +62,8 @@ class Runner:
     def __init__(self) -> None:
         self.claims: list[Claim] = []
         self.during: Callable[[Stop], None] = lambda _: None
+        self.view = View()
+        self.notes: list[str] = []
 
     def run(self, claim: Claim, stop: Stop) -> TrialReport:
         self.claims.append(claim)

@@ -26,7 +26,7 @@ def worker(
         list[str] | None,
         typer.Option("--allow-models", metavar="NAMES", help="Run networks of this package too: my_package.*"),
     ] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every job.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what Celery does, too.")] = False,
     parent: Annotated[int | None, typer.Option(hidden=True, help="Die with this process: it is farm run.")] = None,
 ) -> None:
     """Measure on this machine; a machine has one worker.

@@ -14,7 +14,7 @@ GRANT INSERT ON trial TO farm_controller;  -- to record that an attempt was lost
 
 -- A worker claims jobs and adds results. It cannot see results, and cannot change what a job asks for.
 GRANT SELECT ON wattfarm_schema, machine, job TO farm_worker;
-GRANT SELECT (id, carbon, hold_until) ON sweep TO farm_worker;
+GRANT SELECT (id, name, carbon, hold_until) ON sweep TO farm_worker;
 GRANT INSERT, UPDATE ON machine TO farm_worker;
 GRANT UPDATE (state, attempt, max_attempts, machine_id, claimed_at, lease_owner, lease_until, published_at)
   ON job TO farm_worker;

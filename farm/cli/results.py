@@ -1,12 +1,14 @@
 """`farm results` and `farm export`. Modules are imported on use, so that help is fast."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from farm.cli.options import AnySweep, DomainName, FormatName, IncludeFlagged, Json, Output, Where, share, table_format
 from farm.cli.output import Rows, Shown, is_terminal, opened
+from farm.cli.status import planned
 
 
 def results(
@@ -37,6 +39,7 @@ def results(
     from farm.kinds import views
     from farm.model import Need
     from farm.report.selection import Selection
+    from farm.scheduling.status import progress
 
     chosen = table_format(form, output, as_json)
     selected = Selection.parse(by, where or [], domain, include_flagged, target_accuracy or [])
@@ -46,7 +49,8 @@ def results(
             data = load(store, record, (Need.WORK,), selected.domain)
             return Shown(views.uncertainty(data, selected), chosen, output)
         data = load_results(store, record, selected.domain)
-    return Shown(views.view(data, selected), chosen, output)
+        so_far = progress.in_progress(store.progress(record.id, planned(store, record)), datetime.now(UTC))
+    return Shown(views.view(data, selected), chosen, output, [f"farm: note: {line}" for line in so_far])
 
 
 def export(

@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from farm.cli.options import Deadline, Fresh, Json, SweepFile, When
@@ -80,7 +81,8 @@ def measured(
     yield Notes([*(f"farm: note: {warning}" for warning in submitted.warnings), *held])
     end = store.progress(submitted.sweep_id)
     if not end.is_over:
-        live = display.live(sweep.name, not quiet, lambda: display.stopping(interrupts.count))
+        read_ended = partial(store.ended, submitted.sweep_id)
+        live = display.live(sweep.name, not quiet, lambda: interrupts.count, read_ended)
         with interrupts.caught(), live as show:
             end = embedded.run(submitted.sweep_id, store, settings, interrupts, show)
     return Ran(store.find_sweep(submitted.sweep_id), end)

@@ -92,16 +92,17 @@ def retry(
 
 def _followed(store: "Store", sweep: "SweepRecord", quiet: bool = False) -> Iterator[Output]:
     """Show how a sweep progresses until it is over, then what failed."""
+    from functools import partial
     from time import sleep
 
     from farm.scheduling import tuner
     from farm.scheduling.status import live
     from farm.scheduling.status import progress as display
 
-    with live.live(sweep.name, enabled=not quiet) as show:
+    with live.live(sweep.name, enabled=not quiet, read_ended=partial(store.ended, sweep.id)) as show:
         total = tuner.total(store, sweep)
         while not (progress := store.progress(sweep.id, total)).is_over:
-            show(progress, "start `farm worker` on a machine to add one")
+            show(progress, "waiting for a worker: start `farm worker` on a machine to add one")
             sleep(PERIOD_S)
     if not quiet:
         yield Line(f"{sweep.name}: {display.summary(progress, datetime.now(UTC))}")

@@ -85,10 +85,9 @@ def contaminations(windows: Sequence[Window], glances: Sequence[Glance]) -> list
 
 
 def _describe_use(kind: WindowKind, before: Glance, after: Glance) -> Iterator[str]:
-    duration_s = (after.at_ns - before.at_ns) / 1e9
-    other_s = (after.busy_s - before.busy_s) - (after.own_s - before.own_s)
-    if other_s > OTHER_CPU_SHARE * duration_s + TICKS_S:
-        yield f"other programs used {other_s / duration_s:.0%} of a core"
+    duration_s, cores = (after.at_ns - before.at_ns) / 1e9, used_by_others(before, after)
+    if cores * duration_s > OTHER_CPU_SHARE * duration_s + TICKS_S:
+        yield f"other programs used {cores:.0%} of a core"
     stolen_s = after.stolen_s - before.stolen_s
     if stolen_s > STEAL_SHARE * duration_s * after.cores + TICKS_S:
         yield f"the hypervisor took {stolen_s / duration_s / after.cores:.0%} of the time"
@@ -96,6 +95,12 @@ def _describe_use(kind: WindowKind, before: Glance, after: Glance) -> Iterator[s
         share = (after.waited_s - before.waited_s) / duration_s
         if share > PRESSURE_SHARE:
             yield f"programs waited for a CPU {share:.0%} of the time"
+
+
+def used_by_others(before: Glance, after: Glance) -> float:
+    """Return how many cores other programs used between two glances, on average."""
+    other_s = (after.busy_s - before.busy_s) - (after.own_s - before.own_s)
+    return other_s / (after.at_ns - before.at_ns) * 1e9
 
 
 def _foreign(glances: Sequence[Glance]) -> list[str]:

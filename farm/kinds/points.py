@@ -5,11 +5,8 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 
 from farm.kinds import registry
-from farm.model import SEARCH_FACTORS, Point, Scalar
+from farm.model import SEARCH_FACTORS, USUAL_VALUES, Point, Scalar
 from farm.report.numbers import label, number
-
-#: Values that are never mentioned, for any factor.
-_USUAL = (None, False, "fp32", "auto", "random", "sample")
 
 
 def point(values: Point) -> str:
@@ -25,7 +22,7 @@ def _is_usual(name: str, value: Scalar) -> bool:
     """Return True if a value is not mentioned. Values that a search chose are always mentioned; 0 is not False."""
     if name in SEARCH_FACTORS:
         return False
-    return any(value == other and type(value) is type(other) for other in (*_USUAL, *_defaults().get(name, ())))
+    return any(value == other and type(value) is type(other) for other in (*USUAL_VALUES, *_defaults().get(name, ())))
 
 
 @cache

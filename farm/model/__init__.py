@@ -8,12 +8,14 @@ from farm.model.carbon import CarbonFactor, CarbonSource, Hourly
 from farm.model.data import Need, SweepData
 from farm.model.imports import Import, ImportedTrial, Mapped
 from farm.model.jobs import Asked, Claim, JobSpec, MeasureSettings, Rung, StoppingRule, SweepRecord
+from farm.model.live import Live, LiveTrial
 from farm.model.machines import MACHINE_NAME, Check, Heartbeat, JobMessage, Machine, Owner, Probe, queue_for
 from farm.model.results import FailedTrial, MeasurementRow, Spent, TrialRow
 from farm.model.samples import OWN_LABELS, Labels, Sample, SampleFigures, distinct, values_of
 from farm.model.status import (
     Condition,
     Deleted,
+    EndedTrial,
     Hold,
     MachineStatus,
     Progress,
@@ -42,6 +44,7 @@ from farm.model.words import (
     CPU_RATING,
     SEARCH_FACTORS,
     UNKNOWN_HARDWARE,
+    USUAL_VALUES,
     Baseline,
     Component,
     Domain,
@@ -63,6 +66,7 @@ __all__ = [
     "OWN_LABELS",
     "SEARCH_FACTORS",
     "UNKNOWN_HARDWARE",
+    "USUAL_VALUES",
     "WARM_UP",
     "Asked",
     "Baseline",
@@ -75,6 +79,7 @@ __all__ = [
     "Condition",
     "Deleted",
     "Domain",
+    "EndedTrial",
     "Epoch",
     "FailedTrial",
     "Failure",
@@ -90,6 +95,8 @@ __all__ = [
     "JobSpec",
     "JobState",
     "Labels",
+    "Live",
+    "LiveTrial",
     "Machine",
     "MachineState",
     "MachineStatus",

@@ -79,6 +79,7 @@ class Claim(Frozen):
 
     spec: JobSpec
     attempt: int
+    sweep_name: str = ""  #: for people
     carbon: CarbonSource = CarbonSource()  #: for a machine that does not state its own
 
 

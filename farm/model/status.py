@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from farm.model.jobs import SweepRecord
+from farm.model.live import Live, LiveTrial
 from farm.model.machines import Machine
-from farm.model.words import Domain, FailureKind, Flag, JobState, MachineState, Point
+from farm.model.words import Domain, FailureKind, Flag, JobState, MachineState, Point, Quality
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class MachineStatus:
     wanted_state: MachineState
     spooled: int  #: reports that wait on the machine's disk
     rejected: int  #: messages that the worker rejected since it started
+    live: Live = field(default_factory=Live)  #: what the worker told with its last heartbeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,31 @@ class RunningJob:
     machine: str  #: the machine's name
     hardware_class: str
     since: datetime
+    live: LiveTrial | None = None  #: what its trial does now; None: its worker has not told, or fell silent
+
+
+@dataclass(frozen=True, slots=True)
+class EndedTrial:
+    """A trial that ended a moment ago, with the figures of its work in the domain of its device; unknown is None."""
+
+    trial: str
+    point: Point
+    repetition: int
+    machine: str
+    finished_at: datetime
+    failure: FailureKind | None  #: None: it measured
+    flags: tuple[Flag, ...]  #: of the trial and of the windows of its work
+    notes: tuple[str, ...]
+    unit: str | None = None
+    units: int | None = None
+    duration_s: float | None = None  #: of the windows of its work
+    gross_j: float | None = None
+    quality: Quality | None = None
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether analysis counts the trial: it measured, and has no flag but notes."""
+        return self.failure is None and all(flag.is_note for flag in self.flags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +98,8 @@ class Progress:
     settled: bool = True  #: False: the controller may still add jobs
     planned: int = 0  #: jobs that the sweep will have in all; 0: unknown
     hold: Hold | None = None  #: None: waiting jobs are not held
+    #: What will disturb or delay trials on available machines: the name of each machine, and its note.
+    notes: tuple[tuple[str, str], ...] = ()
 
     @property
     def total(self) -> int:

@@ -9,6 +9,8 @@ Scalar = str | int | float | bool | None
 Point = dict[str, Scalar]
 #: The factors of a search in a point of a tuning sweep; the workload does not get them.
 SEARCH_FACTORS = ("strategy", "tuning_seed", "configuration")
+#: Values of factors that go without saying, whatever the factor.
+USUAL_VALUES = (None, False, "fp32", "auto", "random", "sample")
 #: The hardware class of imported machines of unknown hardware: two of them may differ in any way.
 UNKNOWN_HARDWARE = "unknown"
 #: The fact of a trial that says from which rated power its CPU joules were modelled, and who knows it.

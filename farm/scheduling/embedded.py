@@ -4,6 +4,7 @@ It works as a farm of fifty machines does: Celery over a broker (a folder of its
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -26,6 +27,10 @@ from farm.store import Store
 PERIOD_S = 1.0
 #: A worker that died more often than this is not restarted.
 MOST_DEATHS = 5
+#: The worker of the command tells more often than others what its trial does: somebody watches.
+HEARTBEAT_S = 2.0
+#: The time and the level that begin a line of its log.
+_STAMP = re.compile(r"^\S+Z [A-Z]+ ")
 
 
 class LocalWorker:
@@ -39,6 +44,7 @@ class LocalWorker:
             "FARM_HOME": str(settings.home),
             "FARM_BROKER_URL": settings.broker_url,
             "FARM_DATABASE_URL": settings.store_url,
+            "FARM_HEARTBEAT_S": str(min(settings.heartbeat_s, HEARTBEAT_S)),
             "FARM_LOG_FORMAT": "text",  # the last line of its log is shown
         }
         self.deaths = 0
@@ -80,7 +86,7 @@ class LocalWorker:
     def last_line(self) -> str:
         """Return the last line of its log."""
         lines = self.log.read_text(errors="replace").strip().splitlines()
-        return lines[-1].removeprefix("farm: ") if lines else ""
+        return _STAMP.sub("", lines[-1].removeprefix("farm: ")) if lines else ""
 
     def finish(self) -> None:
         """Ask the worker to finish the running trial and to leave."""
@@ -145,16 +151,19 @@ def run(
             while True:
                 controller.make_round()
                 progress = store.progress(sweep_id, total)
-                show(progress, worker.last_line() if not progress.running else "")
+                show(progress, worker.last_line() or "the worker starts: it loads torch")
                 if progress.is_over or interrupts.count:
                     break
                 if not worker.is_alive:
                     store.lose(worker.owner)
                     worker.restart()
                 sleep(PERIOD_S)
-            _leave(worker, store, interrupts)
+            if progress.running:
+                _finish_trial(worker, interrupts, lambda: show(store.progress(sweep_id, total), ""))
         finally:
-            worker.kill()
+            worker.kill()  # the store has each report: nobody has to wait until the worker has left
+        store.release(worker.owner)  # after Ctrl-C
+        store.lose(worker.owner)  # it tells nothing any more
         progress = store.progress(sweep_id, total)
         show(progress, "")
         return progress
@@ -169,12 +178,13 @@ def _release_jobs_of_killed_workers(store: Store) -> None:
             store.lose(here)
 
 
-def _leave(worker: LocalWorker, store: Store, interrupts: Interrupts) -> None:
+def _finish_trial(worker: LocalWorker, interrupts: Interrupts, look: Callable[[], None]) -> None:
+    """Wait until the running trial has ended and the worker has left; another Ctrl-C ends both."""
     worker.finish()
     while not worker.wait(PERIOD_S):
+        look()
         if interrupts.count > 1:
             worker.kill()
-            store.release(worker.owner)
 
 
 @contextmanager

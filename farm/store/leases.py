@@ -31,6 +31,7 @@ _CLAIM = (
     .returning(
         t.job.c.spec,
         t.job.c.attempt,
+        select(t.sweep.c.name).where(t.sweep.c.id == t.job.c.sweep_id).scalar_subquery().label("sweep_name"),
         select(t.sweep.c.carbon).where(t.sweep.c.id == t.job.c.sweep_id).scalar_subquery().label("carbon"),
     )
 )
@@ -50,13 +51,10 @@ class Leases(Database):
         mine = {"of_job": job, "seen": seen, "machine": machine_id, "owner": str(owner)}
         with self.write() as connection:
             won = connection.execute(statement, mine).one_or_none()
-            return (
-                None
-                if won is None
-                else Claim(
-                    spec=_read(won.spec, job), attempt=won.attempt, carbon=CarbonSource.model_validate(won.carbon)
-                )
-            )
+            if won is None:
+                return None
+            carbon = CarbonSource.model_validate(won.carbon)
+            return Claim(spec=_read(won.spec, job), attempt=won.attempt, sweep_name=won.sweep_name, carbon=carbon)
 
     def return_message(self, job: str, attempt: int) -> bool:
         """Return a message that this worker cannot handle: the controller publishes the job again at once.
@@ -99,6 +97,9 @@ class Leases(Database):
 
     def lose(self, owner: Owner) -> list[str]:
         """Take back the jobs of a dead worker, as if their leases had run out; returns the jobs' ids."""
+        left = update(t.machine).where(t.machine.c.worker_owner == str(owner)).values(running_job=None, live=None)
+        with self.write() as connection:
+            connection.execute(left)
         return self._lose(t.job.c.lease_owner == str(owner), "its worker died")
 
     def expire_leases(self) -> list[str]:

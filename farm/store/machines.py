@@ -3,10 +3,11 @@
 from functools import cached_property
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import Connection, Row, Update, bindparam, select, update
 
 import farm.store.tables as t
-from farm.model import JobState, Machine, MachineState, MachineStatus, Owner, Probe
+from farm.model import JobState, Live, Machine, MachineState, MachineStatus, Owner, Probe
 from farm.store.engine import Database
 
 #: A worker gives a sign of life every few seconds; one that was silent for this long has left.
@@ -25,16 +26,23 @@ class Machines(Database):
             "running_job": None,
             "spooled": 0,
             "rejected": 0,
+            "live": None,
         }
         statement = self.insert(t.machine).values(row | {"wanted_state": MachineState.ACTIVE, "imported": False})
         with self.write() as connection:
             connection.execute(statement.on_conflict_do_update(index_elements=[t.machine.c.id], set_=row))
 
     def machine_beat(
-        self, machine_id: str, running_job: str | None, spooled: int = 0, rejected: int = 0
+        self, machine_id: str, running_job: str | None, spooled: int = 0, rejected: int = 0, live: Live | None = None
     ) -> MachineState:
-        """Record that the machine's worker is alive, and its running job; returns the state that is wanted of it."""
-        seen = {"machine": machine_id, "running_job": running_job, "spooled": spooled, "rejected": rejected}
+        """Record that the machine's worker is alive, and what it does; returns the state that is wanted of it."""
+        seen = {
+            "machine": machine_id,
+            "running_job": running_job,
+            "spooled": spooled,
+            "rejected": rejected,
+            "live": live.model_dump(mode="json", exclude_defaults=True) if live else None,
+        }
         with self.write() as connection:
             return MachineState(connection.execute(self._beat, seen).scalar_one_or_none() or MachineState.ACTIVE)
 
@@ -49,6 +57,7 @@ class Machines(Database):
                 running_job=bindparam("running_job"),
                 spooled=bindparam("spooled"),
                 rejected=bindparam("rejected"),
+                live=bindparam("live"),
             )
             .returning(t.machine.c.wanted_state)
         )
@@ -84,6 +93,7 @@ def known_machines(connection: Connection) -> list[MachineStatus]:
             wanted_state=MachineState(row.wanted_state),
             spooled=row.spooled,
             rejected=row.rejected,
+            live=told(row.live),
         )
         for row in connection.execute(query)
     ]
@@ -99,3 +109,11 @@ def machine_of(row: Row[*tuple[Any, ...]]) -> Machine:
         simulated=row.simulated,
         probe=Probe.model_validate(row.probe) if row.probe else None,
     )
+
+
+def told(live: object) -> Live:
+    """Read what a worker told; nothing where it told nothing, or its version says it in another way."""
+    try:
+        return Live() if live is None else Live.model_validate(live)
+    except ValidationError:
+        return Live()

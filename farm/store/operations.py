@@ -4,13 +4,15 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from operator import attrgetter
 
-from sqlalchemy import ColumnElement, Connection, Float, Row, and_, case, cast, func, select
+from sqlalchemy import ColumnElement, Connection, Float, Row, Subquery, and_, case, cast, func, select
 
 import farm.store.tables as t
 from farm.model import (
     Condition,
     Domain,
+    EndedTrial,
     FailureKind,
     Flag,
     Hold,
@@ -18,6 +20,7 @@ from farm.model import (
     Machine,
     MachineState,
     Progress,
+    Quality,
     RunningJob,
     Temperature,
     TrialCount,
@@ -25,7 +28,7 @@ from farm.model import (
     Waiting,
 )
 from farm.store.engine import Database
-from farm.store.machines import PRESENT_S, known_machines
+from farm.store.machines import PRESENT_S, known_machines, told
 
 #: The time left is estimated from this many trials of each machine.
 _TYPICAL = 20
@@ -53,15 +56,23 @@ class Operations(Database):
             )
             if found.is_over:
                 return found
-            running = _running(connection)
-            available = self._available(connection, sweep_id, running)
+            running = self._running(connection)
+            available, notes = self._available(connection, sweep_id, running)
             return replace(
                 found,
                 running=tuple(job for job in running if job.sweep == sweep_id),
                 waiting=tuple(_waiting(connection, sweep_id)),
                 available=available,
                 recent_s=_recent_s(connection, sweep_id, available),
+                notes=notes,
             )
+
+    def ended(self, sweep_id: str) -> list[EndedTrial]:
+        """Read the sweep's trials among the last ones of each machine, the newest last."""
+        with self.read() as connection:
+            machines = connection.execute(select(t.machine.c.id, t.machine.c.name).where(~t.machine.c.imported)).all()
+            found = [trial for machine in machines for trial in _ended(connection, sweep_id, machine)]
+        return sorted(found, key=attrgetter("finished_at"))
 
     def waiting(self) -> list[Waiting]:
         """Count the jobs that wait, by sweep and target."""
@@ -71,12 +82,12 @@ class Operations(Database):
     def running(self) -> list[RunningJob]:
         """Read the jobs that run on the farm, by name of the machine."""
         with self.read() as connection:
-            return _running(connection)
+            return self._running(connection)
 
     def conditions(self) -> dict[str, Condition]:
         """Read the running job and the last trials of each machine, by the machine's id."""
         with self.read() as connection:
-            running = {job.machine_id: job for job in _running(connection)}
+            running = {job.machine_id: job for job in self._running(connection)}
             ids = connection.scalars(select(t.machine.c.id)).all()
             return {machine: _condition(connection, machine, running.get(machine)) for machine in ids}
 
@@ -131,13 +142,21 @@ class Operations(Database):
                 for target, jobs, seconds, *within in connection.execute(query)
             ]
 
-    def _available(self, connection: Connection, sweep_id: str, running: Sequence[RunningJob]) -> tuple[Machine, ...]:
-        """Read the machines that run a sweep, and those that are present, active and idle."""
+    def _running(self, connection: Connection) -> list[RunningJob]:
+        """Read the jobs that run; what a trial does now is known where its worker's last heartbeat is recent."""
+        is_told = and_(t.machine.c.running_job == t.job.c.id, t.machine.c.last_seen_at >= self.now(-PRESENT_S))
+        query = _RUNNING.add_columns(case((is_told, t.machine.c.live)).label("live"))
+        return [RunningJob(**{**row._mapping, "live": told(row.live).trial}) for row in connection.execute(query)]
+
+    def _available(
+        self, connection: Connection, sweep_id: str, running: Sequence[RunningJob]
+    ) -> tuple[tuple[Machine, ...], tuple[tuple[str, str], ...]]:
+        """Read the machines that run a sweep, and those that are present, active and idle; and their notes."""
         mine = {job.machine_id for job in running if job.sweep == sweep_id}
         busy = {job.machine_id for job in running} - mine
         since = connection.execute(select(self.now(-PRESENT_S))).scalar_one()
-        return tuple(
-            status.machine
+        found = [
+            status
             for status in known_machines(connection)
             if status.machine.id in mine
             or (
@@ -145,7 +164,9 @@ class Operations(Database):
                 and status.wanted_state == MachineState.ACTIVE
                 and status.last_seen_at >= since
             )
-        )
+        ]
+        notes = ((s.machine.name, note) for s in found if s.last_seen_at >= since for note in s.live.notes)
+        return tuple(status.machine for status in found), tuple(notes)
 
     def _between_s(self, begin: ColumnElement[datetime], end: ColumnElement[datetime]) -> ColumnElement[float]:
         """Return the seconds from one time to another."""
@@ -166,26 +187,24 @@ def _within(value: ColumnElement[float], bounds: Sequence[float]) -> list[Column
     return [func.count(case((value <= bound, 1))) for bound in bounds]
 
 
-def _running(connection: Connection) -> list[RunningJob]:
-    query = (
-        select(
-            t.job.c.id.label("job"),
-            t.job.c.attempt,
-            t.job.c.sweep_id.label("sweep"),
-            t.sweep.c.name.label("sweep_name"),
-            t.job.c.point,
-            t.job.c.repetition,
-            t.job.c.machine_id,
-            t.machine.c.name.label("machine"),
-            t.machine.c.hardware_class,
-            t.job.c.claimed_at.label("since"),
-        )
-        .join(t.machine, t.machine.c.id == t.job.c.machine_id)
-        .join(t.sweep, t.sweep.c.id == t.job.c.sweep_id)
-        .where(t.job.c.state == JobState.RUNNING)
-        .order_by(t.machine.c.name)
+_RUNNING = (
+    select(
+        t.job.c.id.label("job"),
+        t.job.c.attempt,
+        t.job.c.sweep_id.label("sweep"),
+        t.sweep.c.name.label("sweep_name"),
+        t.job.c.point,
+        t.job.c.repetition,
+        t.job.c.machine_id,
+        t.machine.c.name.label("machine"),
+        t.machine.c.hardware_class,
+        t.job.c.claimed_at.label("since"),
     )
-    return [RunningJob(**row._mapping) for row in connection.execute(query)]
+    .join(t.machine, t.machine.c.id == t.job.c.machine_id)
+    .join(t.sweep, t.sweep.c.id == t.job.c.sweep_id)
+    .where(t.job.c.state == JobState.RUNNING)
+    .order_by(t.machine.c.name)
+)
 
 
 def _waiting(connection: Connection, sweep_id: str | None = None) -> list[Waiting]:
@@ -197,16 +216,49 @@ def _waiting(connection: Connection, sweep_id: str | None = None) -> list[Waitin
     return [Waiting(*row) for row in connection.execute(query)]
 
 
+def _last_trials(machine_id: str) -> Subquery:
+    """Select the last trials of a machine, of any sweep."""
+    names = ("id", "job_id", "duration_s", "failure_kind", "finished_at_utc", "flags", "notes")
+    own = select(*(t.trial.c[name] for name in names)).where(t.trial.c.machine_id == machine_id)
+    return own.order_by(t.trial.c.finished_at_utc.desc()).limit(_LOOKED_AT).subquery()
+
+
+def _ended(connection: Connection, sweep_id: str, machine: Row[str, str]) -> list[EndedTrial]:
+    last, sample = _last_trials(machine.id), t.sample
+    whole = and_(sample.c.trial_id == last.c.id, sample.c.own_device, sample.c.part == t.WHOLE)
+    figures = (sample.c.unit, sample.c.units, sample.c.duration_s, sample.c.gross_j, sample.c.quality)
+    query = (
+        select(
+            *(last.c.id, last.c.finished_at_utc, last.c.failure_kind, last.c.flags, last.c.notes),
+            *(t.job.c.point, t.job.c.repetition, sample.c.flags.label("work_flags"), *figures),
+        )
+        .select_from(last.join(t.job, t.job.c.id == last.c.job_id).outerjoin(sample, whole))
+        .where(t.job.c.sweep_id == sweep_id)
+    )
+    return [
+        EndedTrial(
+            trial=row.id,
+            point=row.point,
+            repetition=row.repetition,
+            machine=machine.name,
+            finished_at=row.finished_at_utc,
+            failure=FailureKind(row.failure_kind) if row.failure_kind else None,
+            flags=tuple(map(Flag, row.flags if row.work_flags is None else filter(None, row.work_flags.split(";")))),
+            notes=tuple(row.notes),
+            unit=row.unit,
+            units=row.units,
+            duration_s=row.duration_s,
+            gross_j=row.gross_j,
+            quality=Quality(row.quality) if row.quality else None,
+        )
+        for row in connection.execute(query)
+    ]
+
+
 def _recent_s(connection: Connection, sweep_id: str, available: Sequence[Machine]) -> dict[str, tuple[float, ...]]:
     found: dict[str, list[float]] = defaultdict(list)
     for machine in available:
-        last = (
-            select(t.trial.c.job_id, t.trial.c.duration_s, t.trial.c.failure_kind, t.trial.c.finished_at_utc)
-            .where(t.trial.c.machine_id == machine.id)
-            .order_by(t.trial.c.finished_at_utc.desc())
-            .limit(_LOOKED_AT)
-            .subquery()
-        )
+        last = _last_trials(machine.id)
         query = (
             select(last.c.duration_s)
             .join(t.job, t.job.c.id == last.c.job_id)

@@ -48,7 +48,11 @@ def test_a_run_ends_in_a_table(first_run: Done, reader: Person) -> None:
 
 def test_a_run_without_a_terminal_shows_how_far_it_is(first_run: Done) -> None:
     lines = first_run.err.splitlines()
-    assert (lines[0], lines[-1]) == ("tiny: 0/2 done", "tiny: 2/2 done")
+    assert lines[0] == "tiny: 0/2 done"
+    figures = r"shufflenet_v2_x0_5 batch \d, device cpu, repetition 1: \S+ image/s, \S+ J/image gross"
+    assert re.match(rf"tiny: 2/2 done; (.*; )?{figures}", lines[-1])
+    progress = [line for line in lines if "note: " not in line]
+    assert [line[: len("tiny: 0/2 done")] for line in progress] == sorted({line[:14] for line in progress})
 
 
 def test_running_again_measures_nothing_and_prints_the_same(measured: Person, first_run: Done) -> None:

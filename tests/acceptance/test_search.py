@@ -38,7 +38,7 @@ def test_a_search_is_interrupted_and_goes_on_to_its_end(person: Person) -> None:
 
     resumed = person.runs("run", sweep)
     assert resumed.status == 0, resumed.err
-    assert resumed.err.splitlines()[-1] == "search: 6/6 done"
+    assert resumed.err.splitlines()[-1].startswith("search: 6/6 done; ")
     every = {(strategy, str(number)) for strategy in ("random", "tpe") for number in range(3)}
     assert configurations(person) == dict.fromkeys(every, 1)
     assert person.runs("run", sweep).err == ""

@@ -11,6 +11,8 @@ from farm.model import (
     FailureKind,
     Flag,
     JobState,
+    Live,
+    LiveTrial,
     MachineState,
     Measurement,
     Owner,
@@ -21,7 +23,8 @@ from farm.model import (
     WindowKind,
 )
 from farm.model.errors import InputError
-from farm.store import Store
+from farm.store import Store, operations
+from farm.store.machines import told
 from farm.store.operations import RECENT
 from tests.contract.store_records import (
     ANNE,
@@ -252,3 +255,59 @@ def test_a_trial_that_is_not_there_is_an_error_with_a_hint(farm: Store, name: st
     with pytest.raises(InputError) as refused:
         farm.find_trial(name)
     assert hint in str(refused.value)
+
+
+# What a worker tells with its heartbeat
+
+LIVE = LiveTrial(phase=WindowKind.MEASURE, index=1, of=3, since=UTC_NOON, domain=Domain.CPU, power_w=7.5)
+
+
+def test_what_a_trial_does_is_told_with_the_heartbeat(farm: Store) -> None:
+    claim(farm, job_id(1))
+    farm.machine_beat(MACHINE.id, job_id(1), live=Live(trial=LIVE, notes=("no energy meter",)))
+    assert farm.running()[0].live == LIVE
+    progress = farm.progress(SWEEP)
+    assert progress.running[0].live == LIVE
+    assert progress.notes == ((MACHINE.name, "no energy meter"),)
+    farm.machine_beat(MACHINE.id, job_id(0), live=Live(trial=LIVE))
+    assert farm.running()[0].live is None, "it is told of another job"
+    farm.machine_beat(MACHINE.id, job_id(1))
+    assert farm.running()[0].live is None
+
+
+def test_what_a_silent_worker_told_is_not_shown(farm: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    claim(farm, job_id(1))
+    farm.machine_beat(MACHINE.id, job_id(1), live=Live(trial=LIVE, notes=("busy",)))
+    monkeypatch.setattr(operations, "PRESENT_S", -1.0)  # so that it has been silent for longer
+    assert farm.running()[0].live is None
+    assert farm.progress(SWEEP).notes == ()
+
+
+def test_a_dead_worker_tells_nothing_any_more(farm: Store) -> None:
+    farm.register_machine(MACHINE, ANNE, "0.1.0")
+    claim(farm, job_id(1))
+    farm.machine_beat(MACHINE.id, job_id(1), live=Live(trial=LIVE, notes=("busy",)))
+    farm.lose(ANNE)
+    (machine,) = [found for found in farm.machines() if found.machine == MACHINE]
+    assert (machine.live, machine.running_job) == (Live(), None)
+
+
+def test_what_a_newer_worker_tells_does_no_harm() -> None:
+    told_by_newer = LIVE.model_dump(mode="json") | {"mood": "fine"}
+    assert told({"trial": told_by_newer}) == Live(trial=LIVE)
+    assert told({"trial": told_by_newer | {"phase": "dancing"}}) == Live()
+    assert told(None) == Live()
+
+
+def test_trials_that_ended_are_known_with_their_figures(farm: Store) -> None:
+    ran(farm, 0, finished_at_utc=UTC_NOON + timedelta(seconds=20))
+    ran(farm, 1, failure=FailureKind.OOM, flags=(Flag.THROTTLED,))
+    failed, measured = farm.ended(SWEEP)
+    assert (failed.trial, failed.failure, failed.flags, failed.units) == (
+        f"{job_id(1)}.1", FailureKind.OOM, (Flag.THROTTLED,), None,
+    )  # fmt: skip
+    assert (measured.trial, measured.machine, measured.units, measured.duration_s, measured.gross_j) == (
+        f"{job_id(0)}.1", MACHINE.name, 64, 2.0, 20.125,
+    )  # fmt: skip
+    assert (measured.flags, measured.is_valid) == ((Flag.TOO_SHORT,), False)
+    assert farm.ended(OTHER) == []

@@ -175,6 +175,8 @@ class _Stage:
     def __init__(self, line: socket.socket) -> None:
         self._line = line
 
+    def launch(self) -> None: ...
+
     def start(self) -> None: ...
 
     def spawn(self, log_file: IO[bytes]) -> _Played:

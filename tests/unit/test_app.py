@@ -1,5 +1,6 @@
 """The worker's task: a message is answered once, and no report gets lost."""
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -107,6 +108,32 @@ def test_a_busy_machine_leaves_the_job_to_the_next_message(bench: Bench, monkeyp
     assert bench.runner.claims == []
     bench.worker.serve(job_id(0), 0)
     assert bench.trials() == [(job_id(0), 1, None)]
+
+
+def test_a_worker_that_waits_for_another_process_says_for_which(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    waits = (f"process {os.getpid()} is measuring: waiting",)
+    with machine_lock(bench.settings.lock_file):
+        serving = bench.serve_in_background(job_id(0))
+        wait_until(lambda: bench.store.machines()[0].live.notes == waits)
+    serving.join(SOON_S)
+    assert waits[0].removesuffix(": waiting") in caplog.text
+    wait_until(lambda: bench.store.machines()[0].live.notes == ())
+    assert bench.trials() == [(job_id(0), 1, None)]
+
+
+def test_a_worker_logs_by_name_what_it_runs_and_how_that_ended(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "workers")
+    bench.worker.serve(job_id(2), 0)
+    failed = report(job_id(1), 1, FailureKind.OOM)
+    bench.runner.run = lambda *_: failed  # type: ignore[method-assign]
+    bench.worker.serve(job_id(1), 0)
+    name = "batching: alexnet, batch_size {}, repetition 1"
+    assert [entry.getMessage() for entry in caplog.records if entry.levelname == "INFO"] == [
+        f"{name.format(2)}: starts",
+        f"{name.format(2)}: measured 0.314 J/unit gross, 32 unit/s, flags too_short",
+        f"{name.format(1)}: starts",
+        f"{name.format(1)}: failed: oom: it said so",
+    ]
 
 
 def test_the_machine_is_held_until_the_report_is_out(bench: Bench) -> None:

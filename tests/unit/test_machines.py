@@ -16,6 +16,8 @@ from farm.model import (
     Failure,
     FailureKind,
     Flag,
+    Live,
+    LiveTrial,
     MachineState,
     MachineStatus,
     Point,
@@ -23,6 +25,7 @@ from farm.model import (
     RunningJob,
     Temperature,
     Waiting,
+    WindowKind,
 )
 from farm.model.errors import InputError
 from farm.report.document import Code, Document, Facts, Paragraph
@@ -265,3 +268,17 @@ def test_the_record_of_a_trial_is_json() -> None:
     found = json.loads(json.dumps(trial(trial_row(log_tail="last words")).record))
     assert (found["trial"], found["log_tail"], found["failure"]) == ("job.1", "last words", None)
     assert found["finished_at_utc"] == NOON.isoformat()
+
+
+def test_the_phase_of_a_trial_stands_where_its_worker_tells_it() -> None:
+    assert BUSY.running is not None
+    live = LiveTrial(phase=WindowKind.MEASURE, of=3, since=after(5), domain=Domain.GPU, power_w=212.0)
+    condition = replace(BUSY, running=replace(BUSY.running, live=live))
+    told = machine(condition, after_s=9, status={"live": Live(notes=("process 7 is measuring: waiting",))})
+    assert cells(told)[-1] == "alexnet batch 4: window 1 of 3 for 4 s, gpu 212 W"
+    assert "window 1 of 3 for 4 s" in facts(told)["runs"]
+    assert facts(told)["note"] == "process 7 is measuring: waiting"
+    (record,) = machines.records([told])
+    assert json.loads(json.dumps(record))["running"]["live"]["phase"] == "measure"
+    silent = machine(condition, after_s=99, status={"live": Live(notes=("busy",))})
+    assert "note" not in facts(silent)

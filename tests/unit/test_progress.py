@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,21 +13,27 @@ from hypothesis import strategies as st
 
 from farm.kinds.points import point
 from farm.model import (
+    Domain,
+    EndedTrial,
     FailedTrial,
     Failure,
     FailureKind,
+    Flag,
     JobState,
+    LiveTrial,
     Machine,
     Point,
     Progress,
+    Quality,
     RunningJob,
     SweepRecord,
     Waiting,
+    WindowKind,
 )
 from farm.report.document import Document
 from farm.report.terminal import text
 from farm.scheduling import tuner
-from farm.scheduling.status import live, progress
+from farm.scheduling.status import ended, live, progress
 from tests.contract.store_records import SWEEP, record
 from tests.golden import assert_golden
 from tests.searches import tuning_sweep
@@ -215,16 +222,17 @@ def test_the_panel_shows_how_far_it_is_and_what_runs() -> None:
 
 def test_the_panel_says_what_it_waits_for() -> None:
     assert panel(stand({QUEUED: 1}))[1] == "  waiting for a worker"
-    assert panel(stand({QUEUED: 1}), note="start one")[1] == "  waiting for a worker: start one"
+    assert panel(stand({QUEUED: 1}), note="the worker starts")[1] == "  the worker starts"
     assert len(panel(stand({DONE: 1}), note="start one")) == 1
 
 
 def test_the_panel_says_what_ctrl_c_does() -> None:
-    assert live.stopping(0) == ""
-    assert panel(stand({RUNNING: 1}, running()), notice=live.stopping(1))[2] == (
+    assert live.stopping(0, is_running=True) == ""
+    assert panel(stand({RUNNING: 1}, running()), notice=live.stopping(1, is_running=True))[2] == (
         "  finishing the running trial; Ctrl-C again stops now"
     )
-    assert live.stopping(2) == live.stopping(5) == "stopping now"
+    assert live.stopping(1, is_running=False) == "stopping"
+    assert live.stopping(2, is_running=True) == live.stopping(5, is_running=False) == "stopping now"
 
 
 @given(
@@ -296,7 +304,7 @@ def test_status_records_hold_every_state() -> None:
         "queued": 0, "running": 1, "done": 1, "failed": 0, "cancelled": 0,
     }  # fmt: skip
     assert found["running_now"] == [
-        {"job": "job", "attempt": 1, "machine": "lab1", "point": BATCH, "since": NOON.isoformat()}
+        {"job": "job", "attempt": 1, "machine": "lab1", "point": BATCH, "since": NOON.isoformat(), "live": None}
     ]
     assert found["time_left_s"] == 10.0
 
@@ -304,3 +312,131 @@ def test_status_records_hold_every_state() -> None:
 def test_what_a_search_chose_is_always_named() -> None:
     values: Point = {"model": "simple_cnn", "batch_size": 128, "lr": 0.001, "strategy": "random", "configuration": 0}
     assert point(values) == "simple_cnn batch 128, strategy random, configuration 0"
+
+
+# What a trial does, and the figures so far
+
+LIVE = LiveTrial(phase=WindowKind.MEASURE, index=1, of=3, since=NOON, domain=Domain.GPU)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, "window 2 of 3 for 4 s"),
+        ({"of": None}, "window 2 for 4 s"),
+        ({"phase": WindowKind.WARMUP}, "warm-up for 4 s"),
+        ({"phase": WindowKind.TRAINING}, "training, window 2 of 3 for 4 s"),
+        ({"power_w": 212.4, "quality": Quality.SAMPLED}, "window 2 of 3 for 4 s, gpu 212 W"),
+        (
+            {"power_w": 7.9, "quality": Quality.MODELLED, "domain": Domain.CPU, "units_per_s": 46.12, "unit": "image"},
+            "window 2 of 3 for 4 s, cpu 7.90 W (modelled), 46.1 image/s",
+        ),
+    ],
+)
+def test_what_a_trial_does_is_told_as_far_as_it_is_known(changes: dict[str, object], told: str) -> None:
+    assert progress.doing(LIVE.model_copy(update=changes), after(4)) == told
+
+
+def test_every_phase_has_a_word() -> None:
+    for kind in WindowKind:
+        assert progress.doing(LIVE.model_copy(update={"phase": kind}), NOON).endswith("for 0 s")
+
+
+def test_a_clock_that_is_ahead_makes_no_negative_time() -> None:
+    assert progress.doing(LIVE, after(-9)) == "window 2 of 3 for 0 s"
+
+
+def trial(number: int, batch_size: int = 4, machine: str = "lab1", **changes: Any) -> EndedTrial:
+    plain = EndedTrial(
+        trial=f"{number}.1",
+        point={**BATCH, "batch_size": batch_size},
+        repetition=0,
+        machine=machine,
+        finished_at=after(number),
+        failure=None,
+        flags=(),
+        notes=(),
+        unit="image",
+        units=100,
+        duration_s=2.0,
+        gross_j=50.0,
+        quality=Quality.COUNTER,
+    )
+    return replace(plain, **changes)
+
+
+DISTURBED: dict[str, Any] = {
+    "flags": (Flag.CONTAMINATED, Flag.POWER_CAPPED),
+    "notes": (
+        "no RAPL here",
+        "idle_before: other programs used 9% of a core",
+        "measure: other programs used 150% of a core",
+    ),
+}
+
+
+def test_the_table_that_fills_takes_totals_over_totals() -> None:
+    (four, eight) = ended.rows([trial(1), trial(2, 8), trial(3, units=300, duration_s=8.0, gross_j=70.0)])
+    assert (four.name, four.units_per_s, four.gross_j_per_unit) == ("alexnet batch 4", 40.0, 0.3)
+    assert (eight.name, eight.units_per_s, eight.flagged) == ("alexnet batch 8", 50.0, 0)
+
+
+def test_unknown_figures_are_unknown_and_failed_trials_have_no_row() -> None:
+    (row,) = ended.rows([trial(1, gross_j=None), trial(2), trial(3, failure=FailureKind.OOM)])
+    assert (row.gross_j_per_unit, row.units_per_s) == (None, 50.0)
+    assert ended.line(trial(3, failure=FailureKind.OOM)) == "alexnet batch 4, repetition 1: oom"
+
+
+def test_machines_that_differ_have_rows_of_their_own() -> None:
+    assert [row.name for row in ended.rows([trial(1), trial(2, machine="lab2")])] == [
+        "lab1: alexnet batch 4", "lab2: alexnet batch 4",
+    ]  # fmt: skip
+
+
+def test_flags_are_counted_with_their_reason() -> None:
+    disturbed = [trial(n, **DISTURBED) for n in (1, 2)]
+    assert ended.flag_lines([*disturbed, trial(3)]) == ["2 of 3 contaminated: other programs used 150% of a core"]
+    assert ended.rows(disturbed)[0].flagged == 2
+    assert ended.flag_lines([trial(1, flags=(Flag.CONTAMINATED,))]) == ["1 of 1 contaminated"]
+    assert ended.line(disturbed[0]) == (
+        "alexnet batch 4, repetition 1: 50.0 image/s, 0.500 J/image gross, contaminated"
+    )
+
+
+def test_the_panel_shows_the_running_trial_the_figures_and_the_flags() -> None:
+    job = replace(running(), live=LIVE.model_copy(update={"doubt": "idle_before: other programs used 9% of a core"}))
+    stands = replace(stand({DONE: 1, RUNNING: 1}, job), notes=(("lab1", "no energy meter"),))
+    shown = live.panel("batching", stands, "", "stopping", after(4), [trial(1, **DISTURBED)])
+    assert [line.rstrip() for line in rendered(shown, 80).splitlines()][1:] == [
+        "  lab1: alexnet batch 4, repetition 1",
+        "    window 2 of 3 for 4 s",
+        "    idle_before: other programs used 9% of a core",
+        "  image/s  gross J/image  trials  flagged",
+        "     50.0          0.500       1        1  alexnet batch 4",
+        "  1 of 1 contaminated: other programs used 150% of a core",
+        "  note: lab1: no energy meter",
+        "  stopping",
+    ]
+    assert all(len(line) <= 60 for line in rendered(shown, 60).splitlines())
+
+
+def test_without_a_terminal_a_job_that_ends_shows_its_figure_and_a_note_stands_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    trials = [trial(0)]
+    noted = replace(stand({DONE: 1, QUEUED: 1}), notes=(("lab1", "process 7 is measuring: waiting"),))
+    with live.live("batching", read_ended=lambda: trials) as show:
+        show(noted, "")  # the first trial ended in an earlier run
+        trials.append(trial(1, 8))
+        show(replace(noted, counts={DONE: 2}), "")
+    assert capsys.readouterr().err.splitlines() == [
+        "batching: 1/2 done",
+        "batching: note: lab1: process 7 is measuring: waiting",
+        "batching: 2/2 done; alexnet batch 8, repetition 1: 50.0 image/s, 0.500 J/image gross",
+    ]
+
+
+def test_results_of_a_sweep_in_progress_say_how_far_it_is() -> None:
+    stands = stand({DONE: 6, RUNNING: 2, QUEUED: 10}, running(), recent_s=(10.0,))
+    assert progress.in_progress(stands, NOON) == ["6 of 18 jobs measured so far, 2 running; about 1 min 50 s left"]
+    assert progress.in_progress(stand({DONE: 6}), NOON) == []

@@ -42,6 +42,8 @@ class FakeZygote:
         self.spawned = 0
         self.is_started = False
 
+    def launch(self) -> None: ...
+
     def start(self) -> None:
         self.is_started = True
 

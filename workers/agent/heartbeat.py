@@ -11,6 +11,8 @@ from farm.settings import Settings
 
 log = logging.getLogger(__name__)
 
+#: A change is told at once, but not more often.
+LEAST_PERIOD_S = 1.0
 #: The watchdog asks the broker so often within its time limit; each time costs a connection.
 CHECKS = 2
 
@@ -18,10 +20,11 @@ CHECKS = 2
 class HeartbeatThread:
     """Calls a function periodically, and goes on after errors: a worker without heartbeats loses its job.
 
-    Where the worker may rest, the next call is later, unless `hasten` is called meanwhile.
+    Where the worker may rest, the next call is later; after `hasten` it comes at once.
     """
 
     def __init__(self, settings: Settings, send: Callable[[], None], may_rest: Callable[[], bool]) -> None:
+        self._least_s = min(LEAST_PERIOD_S, settings.heartbeat_s)
         self._period_s = settings.heartbeat_s
         self._rest_s = settings.idle_heartbeat_s - settings.heartbeat_s
         self._send = send
@@ -35,7 +38,7 @@ class HeartbeatThread:
         self._thread.start()
 
     def hasten(self) -> None:
-        """End a rest: the worker has something to do."""
+        """Call soon: the worker has something to do, or to tell."""
         self._hastened.set()
 
     def close(self) -> None:
@@ -45,10 +48,12 @@ class HeartbeatThread:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._over.wait(self._period_s):
-            self._hastened.clear()  # before the question, so that no call is missed
-            if self._may_rest() and not self._over.is_set():
+        while not self._over.wait(self._least_s):
+            if not self._hastened.wait(self._period_s - self._least_s) and self._may_rest():
                 self._hastened.wait(self._rest_s)
+            self._hastened.clear()  # before the call, so that no later change is missed
+            if self._over.is_set():
+                return
             try:
                 self._send()
             except StoreUnavailable as error:

@@ -13,7 +13,7 @@ from celery.exceptions import SecurityWarning
 from celery.signals import worker_ready
 
 from farm.model import Owner
-from farm.model.errors import FarmError
+from farm.model.errors import FarmError, redacted
 from farm.scheduling.broker import Publisher
 from farm.settings import Settings, load_settings, logs
 from farm.store import Store
@@ -37,6 +37,7 @@ def run(gpu: str | None, allow_models: Sequence[str], verbose: bool, parent: int
     chosen = {"gpu": gpu, "allow_models": ",".join(allow_models) if allow_models else None}
     settings = load_settings(**{name: value for name, value in chosen.items() if value is not None})
     level = logs.set_up(settings.log_format, verbose)
+    logging.getLogger("workers").setLevel(logging.INFO)  # what it runs and how that ended; Celery is quieter
     with ExitStack() as stack:
         if parent is None:  # a worker of farm run alternates with a permanent one, trial by trial
             stack.enter_context(only_worker(settings.lock_file))
@@ -69,7 +70,8 @@ def _join(settings: Settings, verbose: bool, level: int) -> int:
         worker = Worker(store, runner, spool, machine, Owner.of_process(), settings, watchdog)
         worker.start()
         stack.callback(worker.close)
-        status = _serve(consumer.build(worker.serve, worker.refuse, settings), worker, queues, machine.name, level)
+        app = consumer.build(worker.serve, worker.refuse, settings)
+        status = _serve(app, worker, queues, machine.name, level, redacted(settings.broker_url))
         if worker.error is not None:
             raise worker.error
     return status
@@ -82,7 +84,7 @@ class Stoppable(Protocol):
     def interrupt(self) -> None: ...
 
 
-def _serve(celery: Celery, worker: Stoppable, queues: list[str], name: str, level: int) -> int:
+def _serve(celery: Celery, worker: Stoppable, queues: list[str], name: str, level: int, broker: str) -> int:
     """Handle messages until a signal stops it; returns the exit status."""
     is_stopping = False
 
@@ -94,12 +96,13 @@ def _serve(celery: Celery, worker: Stoppable, queues: list[str], name: str, leve
             is_stopping = True
             worker.leave()
 
-    def handle_signals(**_: object) -> None:
+    def begin(**_: object) -> None:
+        log.info("connected to %s: %s waits for jobs", broker, name)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, stop)
 
     warnings.simplefilter("ignore", SecurityWarning)  # it warns root of an option that farm does not have
-    worker_ready.connect(handle_signals)  # after Celery's own handlers, which would ignore a second Ctrl-C
+    worker_ready.connect(begin)  # after Celery's own handlers, which would ignore a second Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
     server = celery.Worker(
         pool="solo",  # no wake-ups while a trial runs

@@ -4,13 +4,13 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Protocol
 
 from farm import __version__
-from farm.model import Claim, Failure, FailureKind, Machine, MachineState, Owner, TrialReport
+from farm.model import Claim, Failure, FailureKind, Live, Machine, MachineState, Owner, TrialReport
 from farm.model.errors import FarmError, MachineBusy, StoreUnavailable, WorkerOutdated
 from farm.settings import Settings, logs
 from farm.store import WorkerStore
@@ -18,8 +18,10 @@ from workers.agent.allowlist import refusal
 from workers.agent.consumer import stop_consuming
 from workers.agent.heartbeat import HeartbeatThread, Watchdog
 from workers.agent.spool import Spool
+from workers.agent.words import described, outcome
 from workers.supervisor.lock import machine_lock
 from workers.supervisor.stop import Stop
+from workers.supervisor.view import View
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +37,13 @@ STUCK = 75
 
 class Runner(Protocol):
     """The interface that turns a claim into a report; the supervisor has it."""
+
+    view: View  #: what the running trial does
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What a user should know before the next trial."""
+        ...
 
     def run(self, claim: Claim, stop: Stop) -> TrialReport:
         """Make one attempt at a job."""
@@ -66,7 +75,9 @@ class Worker:
         self._settings = settings
         self._watchdog = watchdog
         self._heartbeat = HeartbeatThread(settings, self._send_heartbeat, self._may_rest)
+        runner.view.on_change = self._heartbeat.hasten
         self._running: tuple[Claim, Stop] | None = None
+        self._waits_for: str | None = None  #: the process that holds this machine, while a job waits for it
         self._serving = threading.Lock()  #: held while a message is handled
         self._wanted_state = MachineState.ACTIVE
         self._waits_for_resume = False  #: the machine was drained before this worker joined
@@ -142,7 +153,7 @@ class Worker:
         if self._wanted_state is not MachineState.ACTIVE:
             return False
         try:
-            with machine_lock(self._settings.lock_file, LOCK_WITHIN_S, lambda: self._is_leaving):
+            with self._machine_held():
                 self._spool.drain(self._store)
                 claim = self._store.claim(job, attempt, self._owner, self._machine.id, self._settings.lease_s)
                 if claim is not None:
@@ -157,6 +168,22 @@ class Worker:
             return False
         self._refresh_state()  # the message is stale, or the machine was paused a moment ago
         return self._wanted_state is MachineState.ACTIVE
+
+    @contextmanager
+    def _machine_held(self) -> Iterator[None]:
+        """Hold this machine; while another process does, tell people which one."""
+
+        def tell(holder: str) -> None:
+            log.warning("process %s is measuring on this machine: waiting", holder)
+            self._waits_for = holder
+            self._heartbeat.hasten()
+
+        try:
+            with machine_lock(self._settings.lock_file, LOCK_WITHIN_S, lambda: self._is_leaving, tell):
+                self._waits_for = None
+                yield
+        finally:
+            self._waits_for = None
 
     def _return_message(self, job: str, attempt: int) -> None:
         """Return the message to the store; wait until its sender has recorded that it was sent."""
@@ -187,7 +214,9 @@ class Worker:
         """Report that the worker is alive, and follow the state that is wanted of its machine."""
         running = self._running
         job = running[0].spec.job if running else None
-        wanted_state = self._store.machine_beat(self._machine.id, job, len(self._spool), self._rejected)
+        waits = () if self._waits_for is None else (f"process {self._waits_for} is measuring: waiting",)
+        live = Live(trial=self._runner.view.now(), notes=(*self._runner.notes, *waits))
+        wanted_state = self._store.machine_beat(self._machine.id, job, len(self._spool), self._rejected, live)
         self._waits_for_resume = self._waits_for_resume and wanted_state is MachineState.DRAINING
         if wanted_state is not self._wanted_state:
             self._follow(wanted_state)
@@ -230,10 +259,9 @@ class Worker:
             closing(Stop()) as stop,
             self._renewing_lease(claim, stop),
         ):
-            log.info("job %s attempt %d: starts", spec.job, claim.attempt)
+            log.info("%s: starts", described(claim))
             report = self._run(claim, stop)
-            outcome = f"{report.failure.kind}: {report.failure.message}" if report.failure else "measured"
-            log.info("job %s attempt %d: %s", claim.spec.job, claim.attempt, outcome)
+            log.info("%s: %s", described(claim), outcome(report))
             while not (self._store_report(report) or self._spool_report(report)):
                 time.sleep(self._settings.heartbeat_s)
 

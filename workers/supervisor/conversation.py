@@ -17,6 +17,14 @@ LEAVE_WITHIN_S = 10.0
 _GARBAGE = "the trial sent data that is not an event: its code writes to descriptors of others, see the log"
 
 
+class Viewer(Protocol):
+    """Whoever follows a trial without a part in it."""
+
+    def see(self, event: protocol.Event) -> None:
+        """Follow an event, after it was answered."""
+        ...
+
+
 class Edges(Protocol):
     """The meters, which are read at the edges of windows while the trial waits."""
 
@@ -50,11 +58,13 @@ class TrialEvents:
         return self.is_done or self.failure is not None
 
 
-def follow(trial: TrialProcess, start: protocol.Start, edges: Edges, stop: Stop) -> TrialEvents:
+def follow(
+    trial: TrialProcess, start: protocol.Start, edges: Edges, stop: Stop, viewer: Viewer | None = None
+) -> TrialEvents:
     """Follow a trial until it ends, dies, reaches its time limit or is stopped; its process is gone afterwards."""
     events = TrialEvents()
     try:
-        _exchange(trial, start, edges, stop, events)
+        _exchange(trial, start, edges, stop, events, viewer)
     except (EOFError, ConnectionError):
         pass  # the trial died: the exit status shows why
     except ValueError:
@@ -71,7 +81,14 @@ def follow(trial: TrialProcess, start: protocol.Start, edges: Edges, stop: Stop)
     return events
 
 
-def _exchange(trial: TrialProcess, start: protocol.Start, edges: Edges, stop: Stop, events: TrialEvents) -> None:
+def _exchange(
+    trial: TrialProcess,
+    start: protocol.Start,
+    edges: Edges,
+    stop: Stop,
+    events: TrialEvents,
+    viewer: Viewer | None,
+) -> None:
     limit_s = start.spec.time_limit_s
     deadline_s = time.monotonic() + limit_s
     with selectors.DefaultSelector() as selector:
@@ -86,7 +103,10 @@ def _exchange(trial: TrialProcess, start: protocol.Start, edges: Edges, stop: St
                 trial.kill()
             elif stop.failure is None:
                 for line in trial.channel.feed():
-                    handle(protocol.EVENT.validate_json(line), trial, edges, events)
+                    event = protocol.EVENT.validate_json(line)
+                    handle(event, trial, edges, events)
+                    if viewer:
+                        viewer.see(event)
 
 
 def handle(event: protocol.Event, trial: TrialProcess, edges: Edges, events: TrialEvents) -> None:  # noqa: C901 - a case an event

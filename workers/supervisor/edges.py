@@ -8,6 +8,7 @@ from farm.model import MeasureSettings, Window, WindowKind
 from workers.supervisor.rest import Rest, rest_of
 from workers.supervisor.sampler import Sampler
 from workers.supervisor.stop import Stop
+from workers.supervisor.view import View
 from workers.supervisor.watch import Watch
 
 
@@ -22,6 +23,7 @@ class Edges:
         stop: Stop,
         leakage_w_per_c: float | None = None,
         tail_s: float | None = 0.0,
+        view: View | None = None,
     ) -> None:
         self._sampler = sampler
         self._watch = watch
@@ -29,6 +31,7 @@ class Edges:
         self._stop = stop
         self._leakage_w_per_c = leakage_w_per_c
         self._tail_s = measure.cool_down_max_s if tail_s is None else min(tail_s, measure.cool_down_max_s)
+        self._view = view or View()
         self._tails = 0
         self.notes: list[str] = []
 
@@ -41,12 +44,15 @@ class Edges:
         """Wait for the board's rest, and meter an idle; returns the windows of both, none that a stop cut short."""
         tail = self._tail(rest)
         self.read_now()
+        self._view.begin(kind)
         begin_ns, started = time.monotonic_ns(), datetime.now(UTC)
         if self._stop.wait(self._measure.idle_s):
             return tail
         end_ns = time.monotonic_ns()
         self.read_now()
-        return [*tail, Window(kind=kind, begin_at_ns=begin_ns, end_at_ns=end_ns, started_at_utc=started)]
+        idle = Window(kind=kind, begin_at_ns=begin_ns, end_at_ns=end_ns, started_at_utc=started)
+        self._view.end(idle)
+        return [*tail, idle]
 
     def settle(self, windows: Sequence[Window]) -> list[Window]:
         """Wait until the board is back at the idle with the model loaded, as the windows so far show it.
@@ -76,6 +82,7 @@ class Edges:
         if not limit_s:
             return []
         self.read_now()
+        self._view.begin(WindowKind.TAIL)
         begin_ns, started = time.monotonic_ns(), datetime.now(UTC)
         while time.monotonic_ns() - begin_ns < limit_s * 1e9:
             if self._stop.wait(self._measure.poll_period_s) or is_over():

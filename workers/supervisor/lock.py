@@ -16,15 +16,26 @@ from farm.model.errors import InputError, MachineBusy
 RETRY_S = 0.1
 
 
+def _quiet(_holder: str) -> None:
+    """Tell nobody who holds a lock."""
+
+
 @contextmanager
-def machine_lock(path: Path, timeout_s: float = 0.0, is_over: Callable[[], bool] = bool) -> Iterator[None]:
+def machine_lock(
+    path: Path,
+    timeout_s: float = 0.0,
+    is_over: Callable[[], bool] = bool,
+    waits_for: Callable[[str], None] = _quiet,
+) -> Iterator[None]:
     """Hold this machine; the kernel frees it when the process dies, however it dies.
+
+    Where it must wait it calls `waits_for` once, with the pid of the holder.
 
     Raises MachineBusy, naming the holder, when it is not free within `timeout_s`, or when the wait is over before;
     InputError when the path is no file that can be opened. The file may belong to another user, and is never removed.
     """
     busy = "this machine is measuring already: process {holder} holds {path}: wait until it ends, or stop it"
-    with _held(path, busy, timeout_s, is_over):
+    with _held(path, busy, timeout_s, is_over, waits_for):
         yield
 
 
@@ -40,11 +51,20 @@ def only_worker(lock_file: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _held(path: Path, busy: str, timeout_s: float = 0.0, is_over: Callable[[], bool] = bool) -> Iterator[None]:
+def _held(
+    path: Path,
+    busy: str,
+    timeout_s: float = 0.0,
+    is_over: Callable[[], bool] = bool,
+    waits_for: Callable[[str], None] = _quiet,
+) -> Iterator[None]:
     """Hold a lock file; `busy` is the error's text, with {holder} and {path}."""
     fd = _open(path)
     try:
-        _acquire(fd, path, busy, timeout_s, is_over)
+        try:
+            _acquire(fd, timeout_s, is_over, waits_for)
+        except BlockingIOError:
+            raise MachineBusy(busy.format(holder=_holder(fd), path=path)) from None
         holder = f"{os.getpid()}\n".encode()
         if os.pread(fd, 32, 0) != holder:  # truncating takes longer than claiming a job
             os.truncate(fd, 0)
@@ -54,15 +74,19 @@ def _held(path: Path, busy: str, timeout_s: float = 0.0, is_over: Callable[[], b
         os.close(fd)
 
 
-def _acquire(fd: int, path: Path, busy: str, timeout_s: float, is_over: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + timeout_s
+def _acquire(fd: int, timeout_s: float, is_over: Callable[[], bool], waits_for: Callable[[str], None]) -> None:
+    """Lock a file; raises BlockingIOError when the time or the wait is over."""
+    deadline_s, has_told = time.monotonic() + timeout_s, False
     while True:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             left_s = deadline_s - time.monotonic()
             if left_s <= 0 or is_over():
-                raise MachineBusy(busy.format(holder=_holder(fd), path=path)) from None
+                raise
+            if not has_told:
+                waits_for(_holder(fd))
+                has_told = True
             time.sleep(min(RETRY_S, left_s))
         else:
             return

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from farm.model import Domain, Reading, Trace
+from farm.model import Domain, Quality, Reading, Trace
 from farm.model.errors import MeterLost
 from workers.meters import Meter
 
 #: A counter is read this often until its value changes.
 TICK_STEP_S = 0.002
+#: The newest power of a counter is its mean over at least this time.
+LEAST_SPAN_S = 0.5
 
 
 @dataclass(slots=True)
@@ -53,6 +55,21 @@ class _Source:
                 return {domain: _as_tick(reading, last[domain].at_ns, read_ns) for domain, reading in now.items()}
             last = now
         return last
+
+    def power_w(self, domain: Domain) -> float | None:
+        """Return the newest power in a domain, or None; a model is asked for it, because it is not polled."""
+        is_model = self.meter.quality is Quality.MODELLED
+        if self.meter.poll_period_s is None and not is_model:
+            return None  # its newest reading is that of the last edge
+        kept = self.readings[domain]
+        asked = self.ask().get(domain) if is_model else None
+        last = asked or (kept[-1] if kept else None)
+        if last is None or last.power_w is not None or last.energy_j is None:
+            return last.power_w if last else None
+        first = next((r for r in reversed(kept) if last.at_ns - r.at_ns >= LEAST_SPAN_S * 1e9), None)
+        if first is None or first.energy_j is None:
+            return None
+        return (last.energy_j - first.energy_j) / (last.at_ns - first.at_ns) * 1e9
 
     def traces(self) -> list[Trace]:
         """Return the readings so far, one trace for each domain."""
@@ -140,6 +157,15 @@ class Sampler:
         """Return the readings so far: one trace for each meter and domain, in order of time."""
         with self._lock:
             return tuple(trace for source in self._sources for trace in source.traces())
+
+    def power(self, domain: Domain) -> tuple[float, Quality] | None:
+        """Return the newest power of a domain, and how it was obtained; None: unknown. Any thread may call this."""
+        with self._lock:
+            for source in self._sources:
+                power_w = source.power_w(domain) if domain in source.readings else None
+                if power_w is not None:
+                    return power_w, source.meter.quality
+        return None
 
     @property
     def lost(self) -> tuple[str, ...]:

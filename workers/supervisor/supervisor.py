@@ -7,15 +7,17 @@ sampler's thread reads the meters at one steady rate from the first idle to the 
 import json
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Self
 
-from farm.energy.validity import STILL_S
-from farm.model import Claim, Flag, JobSpec, Machine, Point, Probe, TrialReport, WindowKind
+from farm.energy.modelled import MODEL_U_SHARE
+from farm.energy.validity import STILL_S, Glance, used_by_others
+from farm.model import Claim, Domain, Flag, JobSpec, Machine, Point, Probe, TrialReport, WindowKind
+from farm.model.energies import COVERAGE_FACTOR
 from farm.settings import Settings
 from workers.meters import Meter, open_meters
 from workers.meters.codecarbon import Codecarbon, Rating
@@ -29,6 +31,7 @@ from workers.supervisor.report import Observed, add_probe, assemble, suit_meters
 from workers.supervisor.rest import rest_of, temperature_c
 from workers.supervisor.sampler import Sampler
 from workers.supervisor.stop import Stop
+from workers.supervisor.view import View
 from workers.supervisor.watch import Watch
 from workers.supervisor.zygote import TrialProcess, Zygote
 from workers.trial import protocol
@@ -38,6 +41,8 @@ SETTLE_S = 0.25
 #: A counter that did not tick at the last edge is read again after this time, which shows whether it stands still.
 STANDSTILL_S = 1.2 * STILL_S
 LOG_TAIL_BYTES = 4000
+#: Other programs that use so many cores while the worker starts are noted; loading torch from a disk uses some, too.
+NOTED_CORES = 0.2
 
 
 class Supervisor:
@@ -47,6 +52,8 @@ class Supervisor:
         self._settings = settings
         self._machine = machine
         self.probe: Probe | None = None  #: the probe of this machine's meters, once entered
+        self.notes: Sequence[str] = ()  #: what a user should know before the first trial
+        self.view = View()  #: what the running trial does
         self._zygote = Zygote()
         self._meters: Sequence[Meter] | None = None  #: None: enter them before the next trial
         self._meter_notes: Sequence[str] = ()
@@ -56,11 +63,15 @@ class Supervisor:
         self._paused: dict[str, bool] = {}  #: by point, as JSON: whether its first trial paused at random
 
     def __enter__(self) -> Self:
-        with ExitStack() as stack:
+        with ExitStack() as stack, closing(Watch(self._gpu, self._settings.simulator)) as watch:
             stack.push(self)
-            self._zygote.start()
+            watch.look()
+            self._zygote.launch()  # it imports torch while this process enters the meters
             self.probe = probe_of(self._machine, self._settings, self._zygote)
             self._enter_meters(self._gpu)
+            self._zygote.start()
+            watch.look()
+            self.notes = tuple(_doubts(self.rating, watch.glances))
             stack.pop_all()
         return self
 
@@ -99,6 +110,7 @@ class Supervisor:
             time.monotonic() - begun_s,
             self._settings.simulated,
         )
+        self.notes = tuple(_doubts(self.rating, ()))  # whether others use the machine, flags tell from now on
         if report.failure is None:
             self._paused.setdefault(_as_key(claim.spec.point), Flag.ALIAS_RISK in seen.events.flags)
         return add_carbon(report, self._settings.carbon, claim.carbon)
@@ -107,13 +119,14 @@ class Supervisor:
         """Run the trial, with idles before and after it where they are due, while the sampler reads the meters."""
         started, gpu = datetime.now(UTC), _gpu(spec)
         meters = self._enter_meters(gpu)
-        rating = self.rating
+        rating, known = self.rating, self._idles
         with (
             tempfile.TemporaryFile() as log_file,
             closing(Watch(gpu, self._settings.simulator)) as watch,
             Sampler(meters, spec.measure.poll_period_s, ticks_within_s(self.probe)) as sampler,
+            self.view.of_trial(sampler, watch, _domain(spec, meters)),
         ):
-            edges = Edges(sampler, watch, spec.measure, stop, self._idles.leakage_w_per_c, self._idles.tail_s)
+            edges = Edges(sampler, watch, spec.measure, stop, known.leakage_w_per_c, known.tail_s, self.view)
             edges.read_now()
             control = self._idles.control_reason(spec.measure.control_every, temperature_c(sampler.traces()))
             is_paired = self._idles.is_new or spec.measure.control_every == 1
@@ -156,7 +169,7 @@ class Supervisor:
             jitter=self._paused.get(_as_key(spec.point)),
             checkpoint=str(checkpoint) if checkpoint else None,
         )
-        events = follow(trial, start, edges, stop)
+        events = follow(trial, start, edges, stop, self.view)
         if checkpoint is not None and events.is_done:
             checkpoint.unlink(missing_ok=True)
         return events
@@ -164,6 +177,15 @@ class Supervisor:
     def _checkpoint(self, spec: JobSpec) -> Path | None:
         """Return the file of a resumable job, for the next attempt at it on this machine."""
         return self._settings.home / "checkpoints" / f"{spec.job}.pt" if spec.resumable else None
+
+
+def _doubts(rating: Rating | None, glances: Sequence[Glance]) -> Iterator[str]:
+    """Yield what a user should know before the first trial."""
+    if rating is not None:
+        yield f"no energy meter: joules are modelled from CPU load, ± {COVERAGE_FACTOR * MODEL_U_SHARE:.0%}"
+    cores = used_by_others(*glances) if len(glances) == 2 else 0.0
+    if cores > NOTED_CORES:
+        yield f"other programs use {cores:.0%} of a core: trials will be flagged"
 
 
 def _meter_period_s(probe: Probe | None) -> float | None:
@@ -190,6 +212,12 @@ def _gpu(spec: JobSpec) -> str:
     """Return the GPU that the trial runs on, as CUDA calls it: the first one by default."""
     device, _, number = str(spec.point.get("device")).partition(":")
     return f"cuda:{int(number)}" if device == "cuda" and number.isdecimal() else "cuda:0"
+
+
+def _domain(spec: JobSpec, meters: Sequence[Meter]) -> Domain:
+    """Return the domain of the device that a trial asks for: that of a metered GPU, unless it asks for the CPU."""
+    is_metered = any(Domain.GPU in meter.domains for meter in meters)
+    return Domain.GPU if is_metered and spec.point.get("device") != "cpu" else Domain.CPU
 
 
 def _tail(log_file: IO[bytes]) -> str:

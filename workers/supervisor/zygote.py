@@ -103,9 +103,13 @@ class Zygote:
         self._helper: _Helper | None = None
         self._trial: TrialProcess | None = None
 
+    def launch(self) -> None:
+        """Start the helper, whose imports take seconds; the caller may do something else before it calls `start`."""
+        self._helper = _Helper()
+
     def start(self) -> None:
-        """Start the helper, and return once it has torch; raises FarmError with the remedy where it cannot."""
-        self._helper = _start_helper()
+        """Return once the helper has torch; raises FarmError with the remedy where it cannot."""
+        self._ready()
 
     def spawn(self, log_file: IO[bytes]) -> TrialProcess:
         """Start a trial whose stdout and stderr go to a file; a helper that has died or hangs is replaced first.
@@ -113,15 +117,20 @@ class Zygote:
         Raises MachineUnfit where the last trial cannot be killed, FarmError where no helper can be started.
         """
         self._end_trial()
-        if self._helper is None:
-            self._helper = _start_helper()
+        helper = self._ready()
         try:
-            self._trial = _spawn(self._helper, log_file)
+            self._trial = _spawn(helper, log_file)
         except (EOFError, OSError) as error:
             self._give_up_helper(str(error) or "it has died, perhaps because memory ran out")
-            self._helper = _start_helper()
-            self._trial = _spawn(self._helper, log_file)
+            self._trial = _spawn(self._ready(), log_file)
         return self._trial
+
+    def _ready(self) -> "_Helper":
+        """Return the helper, once it has torch; one that is not there is started."""
+        helper, self._helper = self._helper or _Helper(), None
+        helper.await_imports()
+        self._helper = helper
+        return helper
 
     def close(self) -> None:
         """End the trial and the helper; safe at any time, twice too."""
@@ -169,6 +178,7 @@ class _Helper:
             )
         self._channel = Channel(ours)
         self._lines: deque[bytes] = deque()
+        self.is_ready = False  #: whether it has torch
 
     def fork(self, trial_fd: int, log_fd: int) -> int:
         """Start a trial that owns copies of these descriptors; returns its pid.
@@ -181,8 +191,18 @@ class _Helper:
             raise TimeoutError(f"no answer within {FORKED_WITHIN_S:.0f} s")
         return Spawned.model_validate_json(line).pid
 
-    def problem(self) -> str | None:
-        """Wait until the imports are done; returns what went wrong with them."""
+    def await_imports(self) -> None:
+        """Wait until the imports are done; where they fail the helper is closed, and FarmError says what went wrong."""
+        try:
+            problem = None if self.is_ready else self._problem()
+            if problem is not None:
+                raise FarmError(problem)
+        except BaseException:
+            self.close()
+            raise
+        self.is_ready = True
+
+    def _problem(self) -> str | None:
         try:
             line = self.receive(READY_WITHIN_S)
         except (EOFError, OSError):
@@ -207,18 +227,6 @@ class _Helper:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(GONE_WITHIN_S)
         self._channel.sock.close()
-
-
-def _start_helper() -> _Helper:
-    helper = _Helper()
-    try:
-        problem = helper.problem()
-        if problem is not None:
-            raise FarmError(problem)
-    except BaseException:
-        helper.close()
-        raise
-    return helper
 
 
 def _spawn(helper: _Helper, log_file: IO[bytes]) -> TrialProcess:

@@ -62,7 +62,7 @@ def run_windows(stage: Stage, workload: Repeatable) -> None:
     loops.beware_of_resonance(stage.start.jitter)
     has_pass = stage.measure.latency_s > 0
     for index in range(stage.measure.windows):
-        loops.measure(index, times_batches=not has_pass)
+        loops.measure(index, stage.measure.windows, times_batches=not has_pass)
     if has_pass:
         loops.time_batches()
     loops.report_latencies()
@@ -76,7 +76,7 @@ def run_parts(stage: Stage, workload: Divisible) -> None:
         loops = Loops(stage, workload)
         loops.warm_up(part.index)
         loops.beware_of_resonance()
-        loops.measure(part.index)
+        loops.measure(part.index, len(workload.parts))
 
 
 @dataclass(frozen=True)
@@ -147,11 +147,11 @@ class Loops:
         self._workload.synchronize()
         time.sleep(draw_pause_s(batch_s, random))
 
-    def measure(self, index: int, *, times_batches: bool = False) -> None:
-        """Fill one measure window with batches, and time each of them where that takes no notable time."""
+    def measure(self, index: int, of: int, *, times_batches: bool = False) -> None:
+        """Fill one of the measure windows with batches, and time each of them where that takes no notable time."""
         timer = self._timer() if times_batches else None
         self._stage.settle()
-        with self._stage.window(WindowKind.MEASURE, index, self._measure.guard_s) as tally:
+        with self._stage.window(WindowKind.MEASURE, index, self._measure.guard_s, of) as tally:
             stretch = self.stretch(self._measure.window_s, self._measure.min_iterations, timer)
             tally.units, tally.batches = stretch.units, stretch.batches
         timed_s = timer.durations_s() if timer else ()

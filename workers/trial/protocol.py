@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, TypeAdapter
 
-from farm.model import Epoch, Failure, Flag, Frozen, JobSpec, Requests, Stopped, Window
+from farm.model import Epoch, Failure, Flag, Frozen, JobSpec, Requests, Stopped, Window, WindowKind
 
 
 class Start(Frozen):
@@ -47,6 +47,9 @@ class Edge(Frozen):
     """Trial to supervisor: a window is about to open or has closed, the device is settled; answered by `Go`."""
 
     type: Literal["edge"] = "edge"
+    opens: WindowKind | None = None  #: None: the window has closed
+    index: int = 0
+    of: int | None = None  #: the number of windows of this kind in the trial; None: unknown
 
 
 class Settle(Frozen):

@@ -44,9 +44,9 @@ class Line:
         except OSError:
             raise SupervisorGone from None
 
-    def edge(self) -> None:
+    def edge(self, edge: protocol.Edge) -> None:
         """Wait until the meters are read."""
-        self.send(protocol.Edge())
+        self.send(edge)
         self.receive()
 
     def settle(self) -> None:
@@ -71,17 +71,20 @@ class Stage:
         self.line.send(protocol.Doubt(flag=flag, note=note))
 
     @contextmanager
-    def window(self, kind: WindowKind, index: int = 0, guard_s: float = 0.0) -> Iterator[Tally]:
-        """Open a window between two edges and two guards; the block must end synchronized, and tally its units."""
+    def window(self, kind: WindowKind, index: int = 0, guard_s: float = 0.0, of: int | None = None) -> Iterator[Tally]:
+        """Open a window between two edges and two guards; the block must end synchronized, and tally its units.
+
+        `of` tells people who watch how many windows of this kind the trial has.
+        """
         tally = Tally()
-        self.line.edge()
+        self.line.edge(protocol.Edge(opens=kind, index=index, of=of))
         read_ns = time.monotonic_ns()
         time.sleep(guard_s + self._phase_s())
         started, begin_ns = datetime.now(UTC), time.monotonic_ns()
         yield tally
         end_ns = time.monotonic_ns()
         time.sleep(guard_s + (self._out_of_step_s(read_ns, guard_s) if guard_s else 0.0))
-        self.line.edge()
+        self.line.edge(protocol.Edge())
         window = Window(
             kind=kind,
             index=index,

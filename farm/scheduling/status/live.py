@@ -1,25 +1,32 @@
 """A live display of the progress of a sweep. It needs rich, which other commands do without."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from farm.model import Progress
+from farm.model import EndedTrial, Progress
+from farm.report.numbers import number
 from farm.report.terminal import plain
-from farm.scheduling.status.progress import held_lines, running_lines, summary
+from farm.scheduling.status import ended
+from farm.scheduling.status.progress import doing, held_lines, named, running_lines, summary
 
+#: Shows how far a sweep is; the text is what it waits for where nothing runs.
 Show = Callable[[Progress, str], None]
+ReadEnded = Callable[[], Sequence[EndedTrial]]
 #: Running jobs that the live display names.
 NAMED = 5
-#: Columns that it takes.
+#: Rows of the table that fills.
+ROWS = 8
+#: Columns that its first line takes.
 WIDTH = 80
 
 
@@ -38,72 +45,130 @@ class Plain:
 class _Panel:
     """The current display; it is drawn anew at each refresh, so that the time left runs down."""
 
-    def __init__(self, name: str, notice: Callable[[], str]) -> None:
-        self._name, self._notice = name, notice
+    def __init__(self, name: str, interrupts: Callable[[], int], read_ended: ReadEnded) -> None:
+        self._name, self._interrupts, self._read_ended = name, interrupts, read_ended
         self._progress: Progress | None = None
-        self._note = ""
+        self._note, self._closed = "", 0
+        self._ended: Sequence[EndedTrial] = ()
 
     def show(self, progress: Progress, note: str) -> None:
+        if progress.closed != self._closed:
+            self._closed, self._ended = progress.closed, self._read_ended()
         self._progress, self._note = progress, note
 
     def __rich__(self) -> Group:
         if self._progress is None:
             return Group()
-        return panel(self._name, self._progress, self._note, self._notice(), datetime.now(UTC))
+        notice = stopping(self._interrupts(), bool(self._progress.running))
+        return panel(self._name, self._progress, self._note, notice, datetime.now(UTC), self._ended)
 
 
 class _Lines:
-    """Progress for logs: one line whenever a job ends, or what held jobs wait for changes."""
+    """Progress for logs: one line whenever a job ends, or what held jobs wait for changes; and each note once."""
 
-    def __init__(self, name: str, console: Console) -> None:
-        self._name, self._console = name, console
+    def __init__(self, name: str, console: Console, read_ended: ReadEnded) -> None:
+        self._name, self._console, self._read_ended = name, console, read_ended
         self._shown: tuple[int, list[str]] | None = None
+        self._known: set[str] = set()  #: trials and notes that were shown
 
     def show(self, progress: Progress, _note: str) -> None:
         held = held_lines(progress)
         if (progress.closed, held) != self._shown:
+            new = [trial for trial in self._read_ended() if trial.trial not in self._known] if progress.closed else []
+            self._known |= {trial.trial for trial in new}
+            counts = ", ".join((summary(progress, datetime.now(UTC)), *held))
+            figures = map(ended.line, new[-NAMED:] if self._shown else ())  # those of earlier runs are no news
             self._shown = progress.closed, held
-            line = ", ".join((f"{self._name}: {summary(progress, datetime.now(UTC))}", *held))
-            self._console.print(plain(line), soft_wrap=True)
+            self._print("; ".join((counts, *figures)))
+        for machine, note in progress.notes:
+            if note not in self._known:
+                self._known.add(note)
+                self._print(f"note: {machine}: {note}")
+
+    def _print(self, line: str) -> None:
+        self._console.print(plain(f"{self._name}: {line}"), soft_wrap=True)
 
 
 @contextmanager
-def live(name: str, enabled: bool = True, notice: Callable[[], str] = str) -> Iterator[Show]:
+def live(
+    name: str, enabled: bool = True, interrupts: Callable[[], int] = int, read_ended: ReadEnded = tuple
+) -> Iterator[Show]:
     """Show progress on standard error: a live display on a terminal, else one line whenever a job ends.
 
-    `notice` gives a line to show beside the progress, or "".
+    Args:
+        name: the sweep's name.
+        enabled: whether anything is shown.
+        interrupts: returns how often the user has pressed Ctrl-C.
+        read_ended: reads the trials that ended; it is called whenever one more has.
     """
     console = Console(stderr=True, markup=False, emoji=False, highlight=False)
     if not enabled:
         yield lambda _progress, _note: None
     elif not console.is_terminal:
-        yield _Lines(name, console).show
+        yield _Lines(name, console, read_ended).show
     else:
-        shown = _Panel(name, notice)
+        shown = _Panel(name, interrupts, read_ended)
         with Live(Plain(shown), console=console, refresh_per_second=2, transient=True):
             yield shown.show
 
 
-def panel(name: str, progress: Progress, note: str, notice: str, now: datetime) -> Group:
-    """Return the display: name, bar and counts, the running jobs, and a notice for the user."""
+def panel(
+    name: str, progress: Progress, note: str, notice: str, now: datetime, trials: Sequence[EndedTrial] = ()
+) -> Group:
+    """Return the display: counts, the running trials, the figures so far, flags and notes, a notice for the user."""
     bar = Table.grid(padding=(0, 1, 0, 0))
     bar.width = WIDTH
     bar.add_column(no_wrap=True, overflow="ellipsis", max_width=24)
     bar.add_column(ratio=1)
     bar.add_column(no_wrap=True)
-    done = ProgressBar(total=max(progress.total, 1), completed=progress.closed)
-    bar.add_row(name, done, summary(progress, now))
-    lines = [f"  {line}" for line in running_lines(progress)[:NAMED]]
-    if len(progress.running) > NAMED:
-        lines.append(f"  and {len(progress.running) - NAMED} more")
-    lines += [f"  {line}" for line in held_lines(progress)]
+    bar.add_row(name, ProgressBar(total=max(progress.total, 1), completed=progress.closed), summary(progress, now))
+    lines = [*_running(progress, now), *held_lines(progress)]
     if not lines and not progress.is_over:
-        lines = [f"  waiting for a worker{': ' + note if note else ''}"]
-    if notice:
-        lines.append(f"  {notice}")
-    return Group(bar, *(Text(line, overflow="ellipsis", no_wrap=True) for line in lines))
+        lines = [note or "waiting for a worker"]
+    doubts = [*ended.flag_lines(trials), *(f"note: {machine}: {text}" for machine, text in progress.notes)]
+    wrapped = [Padding(Text(line), (0, 0, 0, 2)) for line in doubts]
+    return Group(bar, *map(_cut, lines), *_figures(trials), *wrapped, *map(_cut, [notice] if notice else []))
 
 
-def stopping(interrupts: int) -> str:
+def _cut(line: str) -> Text:
+    """Return an indented line that is cut where the terminal ends."""
+    return Text(f"  {line}", overflow="ellipsis", no_wrap=True)
+
+
+def _running(progress: Progress, now: datetime) -> list[str]:
+    """Return what runs: a trial alone with all that is known of it, of several a line each."""
+    jobs = progress.running
+    if len(jobs) == 1 and (trial := jobs[0].live):
+        doubt = [f"  {trial.doubt}"] if trial.doubt else []
+        return [named(jobs[0]), f"  {doing(trial, now)}", *doubt]
+    more = [f"and {len(jobs) - NAMED} more"] if len(jobs) > NAMED else []
+    return [*running_lines(progress, now)[:NAMED], *more]
+
+
+def _figures(trials: Sequence[EndedTrial]) -> list[Text]:
+    """Return the lines of the table that fills, the newest rows last; none before the first trial has measured."""
+    rows = ended.rows(trials)[-ROWS:]
+    if not rows:
+        return []
+    unit = next((trial.unit for trial in trials if trial.unit), "unit")
+    energy = "modelled" if ended.is_modelled(trials) else "gross"
+    cells = [
+        (f"{unit}/s", f"{energy} J/{unit}", "trials", "flagged"),
+        *(
+            (number(row.units_per_s), number(row.gross_j_per_unit), str(len(row.trials)), str(row.flagged or ""))
+            for row in rows
+        ),
+    ]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    names = ("", *(row.name for row in rows))
+    lines = (
+        "  ".join([*(cell.rjust(width) for cell, width in zip(row, widths, strict=True)), name])
+        for row, name in zip(cells, names, strict=True)
+    )
+    return [_cut(line) for line in lines]
+
+
+def stopping(interrupts: int, is_running: bool) -> str:
     """Return what this number of Ctrl-C leads to."""
-    return ("", "finishing the running trial; Ctrl-C again stops now", "stopping now")[min(interrupts, 2)]
+    first = "finishing the running trial; Ctrl-C again stops now" if is_running else "stopping"
+    return ("", first, "stopping now")[min(interrupts, 2)]

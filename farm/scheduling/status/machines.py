@@ -13,6 +13,7 @@ from farm.model.errors import InputError
 from farm.report.document import Column, Document, Facts, Form, Note, Paragraph, Row, Table
 from farm.report.facts import flat
 from farm.report.numbers import UNKNOWN, number, several
+from farm.scheduling.status.progress import doing
 from farm.store import Store
 from farm.store.operations import RECENT
 
@@ -128,7 +129,8 @@ def _details(machine: ObservedMachine) -> list[tuple[str, str]]:
         "refused": f"{several(status.rejected, 'message')} since it started",
         "wattfarm": status.version + (f", but {__version__} here" if machine.differs else ""),
     }
-    return [*facts.items(), *flat(status.machine.hardware), *_probe(status)]
+    notes = () if machine.is_silent else (("note", note) for note in status.live.notes)
+    return [*facts.items(), *notes, *flat(status.machine.hardware), *_probe(status)]
 
 
 def _doing(machine: ObservedMachine) -> Iterator[str]:
@@ -139,7 +141,9 @@ def _doing(machine: ObservedMachine) -> Iterator[str]:
     if status.wanted_state != MachineState.ACTIVE:
         yield SHORT_STATES[status.wanted_state]
     if machine.condition.running:
-        yield f"{point(machine.condition.running.point)}, for {span(machine.runs_s)}"
+        live = machine.condition.running.live
+        does = f": {doing(live, machine.now)}" if live else f", for {span(machine.runs_s)}"
+        yield f"{point(machine.condition.running.point)}{does}"
     elif status.wanted_state == MachineState.ACTIVE and not machine.is_silent:
         yield "idle"
     if status.spooled:
@@ -155,7 +159,8 @@ def _running_in_full(machine: ObservedMachine) -> str:
     if job is None:
         return UNKNOWN
     work = f"{point(job.point)}, repetition {job.repetition + 1}, of {job.sweep_name} ({job.sweep})"
-    return f"{work}, for {span(machine.runs_s)}: trial {job.job}.{job.attempt}"
+    does = f"{doing(job.live, machine.now)}; " if job.live else ""
+    return f"{work}, for {span(machine.runs_s)}: {does}trial {job.job}.{job.attempt}"
 
 
 def _temperature(machine: ObservedMachine) -> str:
@@ -221,7 +226,10 @@ def records(seen: Sequence[ObservedMachine]) -> list[dict[str, Any]]:
 
 
 def _running_record(job: RunningJob | None) -> dict[str, Any] | None:
-    return asdict(job) | {"since": job.since.isoformat()} if job else None
+    if job is None:
+        return None
+    live = job.live.model_dump(mode="json") if job.live else None
+    return asdict(job) | {"since": job.since.isoformat(), "live": live}
 
 
 def _temperature_record(machine: ObservedMachine) -> dict[str, Any] | None:

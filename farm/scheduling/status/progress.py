@@ -8,12 +8,26 @@ from statistics import fmean
 from typing import Any
 
 from farm.kinds.points import point
-from farm.model import FailedTrial, JobState, Progress, Scalar, SweepRecord
+from farm.model import FailedTrial, JobState, LiveTrial, Progress, Quality, RunningJob, Scalar, SweepRecord, WindowKind
 from farm.model.durations import span
 from farm.report.document import Block, Column, Form, Paragraph, Row, Table
-from farm.report.numbers import UNKNOWN, label
+from farm.report.numbers import UNKNOWN, label, number
 from farm.scheduling import holds
 from farm.scheduling.routing import fits
+
+#: What a trial does in each of its windows; those of work are numbered.
+_PHASES: Mapping[WindowKind, str] = {
+    WindowKind.IDLE_BEFORE: "idle",
+    WindowKind.SETUP: "setup",
+    WindowKind.CONTEXT_IDLE: "idle, model loaded",
+    WindowKind.WARMUP: "warm-up",
+    WindowKind.MEASURE: "window",
+    WindowKind.LATENCY: "latency",
+    WindowKind.TRAINING: "training, window",
+    WindowKind.VALIDATION: "validation, window",
+    WindowKind.TAIL: "cooling down",
+    WindowKind.IDLE_AFTER: "idle after it",
+}
 
 
 def time_left_s(progress: Progress, now: datetime) -> float | None:
@@ -58,9 +72,38 @@ def summary(progress: Progress, now: datetime) -> str:
     return ", ".join(parts)
 
 
-def running_lines(progress: Progress) -> list[str]:
+def in_progress(progress: Progress, now: datetime) -> list[str]:
+    """Return how far a sweep is that is not over, for readers of its results."""
+    if progress.is_over:
+        return []
+    done, running = (progress.counts.get(state, 0) for state in (JobState.DONE, JobState.RUNNING))
+    left_s = None if progress.hold else time_left_s(progress, now)
+    left = "" if left_s is None else f"; about {span(left_s)} left"
+    return [f"{done} of {progress.total} jobs measured so far, {running} running{left}", *held_lines(progress)]
+
+
+def named(job: RunningJob) -> str:
+    """Return what runs where."""
+    return f"{job.machine}: {point(job.point)}, repetition {job.repetition + 1}"
+
+
+def doing(trial: LiveTrial, now: datetime) -> str:
+    """Return what a trial does: its phase, for how long, and the newest power and rate as far as they are known."""
+    phase = _PHASES[trial.phase]
+    if trial.phase.is_work:
+        phase += f" {trial.index + 1}" + (f" of {trial.of}" if trial.of else "")
+    known = [f"{phase} for {span(max((now - trial.since).total_seconds(), 0.0))}"]
+    if trial.power_w is not None:
+        modelled = " (modelled)" if trial.quality is Quality.MODELLED else ""
+        known.append(f"{trial.domain} {number(trial.power_w)} W{modelled}")
+    if trial.units_per_s is not None:
+        known.append(f"{number(trial.units_per_s)} {trial.unit}/s")
+    return ", ".join(known)
+
+
+def running_lines(progress: Progress, now: datetime) -> list[str]:
     """Return a line for each running job."""
-    return [f"{job.machine}: {point(job.point)}, repetition {job.repetition + 1}" for job in progress.running]
+    return [f"{named(job)}{f': {doing(job.live, now)}' if job.live else ''}" for job in progress.running]
 
 
 def held_lines(progress: Progress) -> list[str]:
@@ -97,7 +140,7 @@ def blocks(
         )
         for record, progress in states
     ]
-    lines = [f"running on {line}" for _, progress in states for line in running_lines(progress)]
+    lines = [f"running on {line}" for _, progress in states for line in running_lines(progress, now)]
     if len(states) == 1:
         lines.insert(0, f"submitted by {states[0][0].submitter or UNKNOWN}, priority {label(states[0][1].priority)}")
     lines += [f"{f'{r.name}: ' if len(states) > 1 else ''}{line}" for r, p in states for line in held_lines(p)]
@@ -140,6 +183,7 @@ def records(states: Sequence[tuple[SweepRecord, Progress]], now: datetime) -> li
                     "machine": r.machine,
                     "point": r.point,
                     "since": r.since.isoformat(),
+                    "live": r.live.model_dump(mode="json") if r.live else None,
                 }
                 for r in progress.running
             ],

@@ -72,7 +72,7 @@ def _window(stage: Stage, workload: Servable, index: int, warm_per_s: float) -> 
         stage.doubt(None, f"window {index} was cut to {bearable} of {len(planned_ns)} requests: all take too long")
     with Queue(offsets_ns) as queue:
         stage.settle()
-        with stage.window(WindowKind.MEASURE, index, stage.measure.guard_s) as tally:
+        with stage.window(WindowKind.MEASURE, index, stage.measure.guard_s, stage.measure.windows) as tally:
             begin_ns = queue.open()
             batches = serve(workload, queue, len(offsets_ns))
             tally.units = len(offsets_ns)
