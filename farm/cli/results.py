@@ -39,18 +39,19 @@ def results(
     from farm.kinds import views
     from farm.model import Need
     from farm.report.selection import Selection
-    from farm.scheduling.status import progress
+    from farm.scheduling.status import progress, revisions
 
     chosen = table_format(form, output, as_json)
     selected = Selection.parse(by, where or [], domain, include_flagged, target_accuracy or [])
     with opened() as (store, _):
         record = store.find_sweep(sweep)
+        notes = revisions.note(store.revisions(record.name, record.id))
         if budget:
             data = load(store, record, (Need.WORK,), selected.domain)
-            return Shown(views.uncertainty(data, selected), chosen, output)
+            return Shown(views.uncertainty(data, selected), chosen, output, notes)
         data = load_results(store, record, selected.domain)
         so_far = progress.in_progress(store.progress(record.id, planned(store, record)), datetime.now(UTC))
-    return Shown(views.view(data, selected), chosen, output, [f"farm: note: {line}" for line in so_far])
+    return Shown(views.view(data, selected), chosen, output, [*(f"farm: note: {line}" for line in so_far), *notes])
 
 
 def export(

@@ -76,9 +76,11 @@ def measured(
     from farm.scheduling.status import live as display
     from farm.scheduling.status import plans
 
-    submitted = submission.enqueue(submission.here(sweep), text, store, settings, fresh, hold)
+    submitted = submission.enqueue(submission.here(sweep), text, store, settings, fresh, hold, here_alone=True)
     held = [] if hold is None else [f"farm: {plans.held(hold)}"]
-    yield Notes([*(f"farm: note: {warning}" for warning in submitted.warnings), *held])
+    stands = plans.standing(submitted.measured, submitted.total, submitted.to_go)
+    goes_on = [f"farm: {stands}"] if submitted.measured and submitted.to_go else []
+    yield Notes([*(f"farm: note: {warning}" for warning in submitted.warnings), *goes_on, *held])
     end = store.progress(submitted.sweep_id)
     if not end.is_over:
         read_ended = partial(store.ended, submitted.sweep_id)

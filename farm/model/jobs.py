@@ -118,3 +118,5 @@ class SweepRecord(Frozen):
     hold_below_g_per_kwh: float | None = None  #: its jobs wait until the carbon intensity is below that
     hold_until: datetime | None = None  #: its jobs wait no longer than that; None: they are not held
     hold_note: str | None = None  #: what the controller saw last
+    fresh: bool = False  #: the sweep counts no trial from before its submission
+    renewed_at: datetime | None = None  #: when it was submitted last; None: unknown

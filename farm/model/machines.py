@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import AwareDatetime, JsonValue
+from pydantic import AwareDatetime, Field, JsonValue
 
 from farm.model.words import Frozen
 
@@ -42,6 +42,7 @@ class Machine(Frozen):
     name: str
     hardware_class: str  #: machines of one class are interchangeable in a comparison
     hardware: dict[str, JsonValue]
+    software: dict[str, JsonValue] = Field(default_factory=dict)  #: see `farm.model.software`; empty: unknown
     simulated: bool = False
     probe: Probe | None = None
 

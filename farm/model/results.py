@@ -16,7 +16,7 @@ from farm.model.words import Component, Domain, FailureKind, Flag, JobState, Poi
 class FailedTrial:
     """A failed trial, and the state of its job now: another attempt may have measured."""
 
-    job: str
+    job: str  #: the job that made the attempt
     point: Point
     repetition: int
     attempt: int

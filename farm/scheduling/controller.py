@@ -141,7 +141,8 @@ class Controller:
             jobs = self._store.jobs(sweep.id)
             found = per_unit(self._store.samples([sweep.id]))
             unsure = [s.spec for s in statuses([j.spec for j in jobs], found, sweep.rule) if s.is_open]
-            following = max(j.block for j in jobs) + 1, max(j.ordinal for j in jobs) + 1
+            # Points that were measured before may have more repetitions than others: the next is new to all of these.
+            following = max((s.repetition for s in unsure), default=-1) + 1, max(j.ordinal for j in jobs) + 1
             try:
                 block = plan_block(kinds.get(sweep.kind), unsure, *following)
             except InputError as error:  # the package of its kind is not installed here

@@ -1,8 +1,8 @@
 """Plan the jobs of a sweep: the same sweep gives the same jobs, in the same order, wherever it is planned."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
 from random import Random
@@ -43,11 +43,11 @@ class PlannedJob:
         """The job's own spec, made on demand: a plan may have tens of thousands of jobs."""
         return self.shared.model_copy(update={"job": self.id, "repetition": self.repetition, "seed": self.seed})
 
-    def new(self, priority: int, max_attempts: int) -> "NewJob":
+    def new(self, priority: int, max_attempts: int, adopts: str | None = None) -> "NewJob":
         """Return the job as the store accepts it."""
         from farm.store import NewJob  # noqa: PLC0415 - to plan needs no database
 
-        return NewJob(self.id, self.ordinal, self.block, self.queue, priority, max_attempts, self.spec)
+        return NewJob(self.id, self.ordinal, self.block, self.queue, priority, max_attempts, self.spec, adopts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,14 @@ class Plan:
     jobs: tuple[PlannedJob, ...]
     warnings: tuple[str, ...]  #: lines for the user
     total: int  #: the number of all jobs, with those that a search asks for later
+    measured: int = 0  #: jobs that need no measurement: it is stored, of this sweep or of one that it adopts from
+    failed: int = 0  #: jobs that have failed, and stay as they are
+    adopted: Mapping[str, str] = field(default_factory=dict)  #: a measured job of another sweep, by the job
+
+    @property
+    def to_go(self) -> int:
+        """The number of jobs that are still to be measured."""
+        return self.total - self.measured - self.failed
 
 
 def points(sweep: Sweep) -> tuple[Point, ...]:
@@ -77,6 +85,13 @@ def plan(sweep: Sweep, machines: Sequence[Machine], generation: int = 1) -> Plan
     blocks = (plan_block(kind, specs, block, block * len(specs)) for block in range(sweep.repetitions.min))
     jobs = tuple(chain.from_iterable(blocks))
     return Plan(sweep_id(sweep, generation), jobs, warn_of_timeouts(sweep, specs), number)
+
+
+def following_blocks(sweep: Sweep, made: Plan, until: int) -> Iterable[PlannedJob]:
+    """Plan the repetitions after the fewest up to `until`, or to the most that the sweep allows."""
+    kind, specs = kinds.get(sweep.kind), [job.shared for job in made.jobs if job.block == 0]
+    for block in range(sweep.repetitions.min, min(until, sweep.repetitions.max)):
+        yield from plan_block(kind, specs, block, block * len(specs))
 
 
 def check_size(sweep: Sweep, jobs: int) -> int:

@@ -1,19 +1,24 @@
 """Submit a sweep: plan it for the machines in the store, store its jobs, and publish them."""
 
+import socket
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
 
 from farm.kinds.tuning.sweep import TuningSweep
-from farm.model import CarbonSource, Hold, SweepRecord
+from farm.model import CarbonSource, Hold, JobState, Machine, MachineStatus, SweepRecord
 from farm.model.errors import BrokerUnavailable
+from farm.model.software import software
+from farm.report.numbers import several
 from farm.scheduling import routing, tuner
+from farm.scheduling.adoption import adopt
 from farm.scheduling.broker import Publisher
 from farm.scheduling.controller import Controller
-from farm.scheduling.plan import Plan, plan, targets_of
+from farm.scheduling.plan import Plan, following_blocks, plan, targets_of
 from farm.settings import Settings
 from farm.spec import Sweep, stopping_rule, sweep_id
-from farm.store import Store
+from farm.store import Revision, Store
 
 CARBON_CHANGED = "carbon has changed: it counts for trials from now on, those that were measured keep theirs"
 
@@ -26,6 +31,8 @@ class Submission:
     jobs: int  #: jobs planned so far
     total: int  #: all jobs, with those that a search asks for later
     added: int  #: jobs that are new, or were cancelled before
+    measured: int  #: jobs that were measured before, by this sweep or by those that it adopts from
+    to_go: int  #: jobs that are still to be measured
     warnings: tuple[str, ...]
 
 
@@ -34,10 +41,17 @@ def here(sweep: Sweep) -> Sweep:
     return sweep.model_copy(update={"targets": ("any",)})
 
 
-def planned(sweep: Sweep, store: Store, fresh: bool = False, goes_on: bool = False) -> Plan:
-    """Plan a sweep for the machines in the store; `fresh` measures all of it again.
+def planned(
+    sweep: Sweep, store: Store, fresh: bool = False, goes_on: bool = False, this_machine: Settings | None = None
+) -> Plan:
+    """Plan a sweep for the machines in the store, and find what was measured before.
 
-    Where `goes_on` is set, the plan of a search continues from its jobs in the store.
+    Args:
+        sweep: The sweep.
+        store: The store, which is only read.
+        fresh: Whether all is measured again.
+        goes_on: Whether the plan of a search continues from its jobs in the store.
+        this_machine: The settings of this machine where it alone measures; its software is asked, not looked up.
     """
     latest = store.latest_generation(sweep_id(sweep))
     generation = max(latest, 1) + (1 if fresh and latest else 0)
@@ -49,24 +63,80 @@ def planned(sweep: Sweep, store: Store, fresh: bool = False, goes_on: bool = Fal
     else:
         made = plan(sweep, machines, generation)
     waits = routing.notes(targets_of(sweep, machines), known, datetime.now(UTC))
-    return replace(made, warnings=(*waits, *made.warnings))
+    made = replace(made, warnings=(*waits, *made.warnings))
+    return _with_measured(sweep, made, store, _as_they_are(known, this_machine), fresh)
+
+
+def _as_they_are(known: Sequence[MachineStatus], this_machine: Settings | None) -> list[Machine]:
+    """Return the machines that may measure now, one of each name: the one that was seen last."""
+    if this_machine is None:
+        return list({status.machine.name: status.machine for status in reversed(known)}.values())
+    name, simulated = this_machine.machine_name or socket.gethostname(), this_machine.simulated
+    own = [s.machine for s in known if s.machine.name == name and s.machine.simulated is simulated]
+    return [machine.model_copy(update={"software": software()}) for machine in own[:1]]
+
+
+def _with_measured(sweep: Sweep, made: Plan, store: Store, machines: Sequence[Machine], fresh: bool) -> Plan:
+    """Add to a plan what its sweep has measured, and what it adopts from other sweeps of its name.
+
+    A search adopts nothing: its strategies choose each configuration after the results of all before it. A sweep that
+    was begun with --fresh adopts only what was measured since.
+    """
+    known = store.known_jobs(made.sweep_id)
+    began_fresh = next((own.submitted_at for own in store.sweeps() if own.id == made.sweep_id and own.fresh), None)
+    before = {} if fresh or isinstance(sweep, TuningSweep) else store.measured_under(sweep.name, since=began_fresh)
+    counted = {own.adopts for own in known.values()}
+    measured = [one for of, own in before.items() if of != made.sweep_id for one in own if one.id not in counted]
+    further = following_blocks(sweep, made, 1 + max((one.spec["repetition"] for one in measured), default=-1))
+    free = [job for job in chain(made.jobs, further) if job.id not in known or known[job.id].may_adopt]
+    found = adopt(free, measured, machines)
+    later = tuple(job for job in free if job.id in found.jobs and job.block >= sweep.repetitions.min)
+    states = {job: own.state for job, own in known.items()} | dict.fromkeys(found.jobs, JobState.DONE)
+    there = {job.id for job in made.jobs} | {job for job, state in states.items() if state != JobState.CANCELLED}
+    return replace(
+        made,
+        jobs=made.jobs if isinstance(sweep, TuningSweep) else (*made.jobs, *later),
+        total=made.total if isinstance(sweep, TuningSweep) else len(there),
+        measured=sum(state is JobState.DONE for state in states.values()),
+        failed=sum(state is JobState.FAILED for state in states.values()),
+        adopted=found.jobs,
+        warnings=(*made.warnings, *found.notes, *_open_elsewhere(store.revisions(sweep.name, made.sweep_id))),
+    )
+
+
+def _open_elsewhere(revisions: Iterable[Revision]) -> Iterator[str]:
+    """Yield a line for each other sweep of the name that has open jobs."""
+    for other in revisions:
+        if other.open:
+            yield (
+                f"sweep {other.id}, of the same name, still has {several(other.open, 'open job')}: "
+                f"`farm cancel {other.id}` cancels {'it' if other.open == 1 else 'them'}"
+            )
 
 
 def enqueue(
-    sweep: Sweep, text: str, store: Store, settings: Settings, fresh: bool = False, hold: Hold | None = None
+    sweep: Sweep,
+    text: str,
+    store: Store,
+    settings: Settings,
+    fresh: bool = False,
+    hold: Hold | None = None,
+    *,
+    here_alone: bool = False,
 ) -> Submission:
     """Store the jobs of a sweep; known jobs stay as they are. Nothing is published yet.
 
-    Its waiting jobs are held as this submission says; without a hold they wait no longer.
+    Its waiting jobs are held as this submission says; without a hold they wait no longer. Where this machine alone
+    measures (`here_alone`), only its own earlier measurements count.
     """
-    made = planned(sweep, store, fresh, goes_on=True)
+    made = planned(sweep, store, fresh, goes_on=True, this_machine=settings if here_alone else None)
     rule = stopping_rule(sweep)
-    is_search = isinstance(sweep, TuningSweep)
+    is_search, now = isinstance(sweep, TuningSweep), datetime.now(UTC)
     record = SweepRecord(
         id=made.sweep_id,
         name=sweep.name,
         kind=sweep.kind,
-        submitted_at=datetime.now(UTC),
+        submitted_at=now,
         text=text,
         meaning=sweep.model_dump_json(exclude_unset=True),  # a sweep may refuse a field that its text did not set
         rule=rule,
@@ -76,17 +146,21 @@ def enqueue(
         carbon=CarbonSource.model_validate(sweep.carbon.model_dump()) if sweep.carbon else CarbonSource(),
         hold_below_g_per_kwh=hold.below_g_per_kwh if hold else None,
         hold_until=hold.until if hold else None,
+        fresh=fresh,
+        renewed_at=now,
     )
     changed = [known for known in store.sweeps() if known.id == record.id and known.carbon != record.carbon]
     # Jobs of a search that were asked for before, and cancelled since, are in no plan.
     before = store.jobs(made.sweep_id) if is_search else []
     jobs = chain(
-        (job.new(sweep.priority, settings.max_attempts) for job in made.jobs),
+        (job.new(sweep.priority, settings.max_attempts, made.adopted.get(job.id)) for job in made.jobs),
         (replace(job, max_attempts=settings.max_attempts) for job in before),
     )
     added = store.submit(record, jobs)
     warnings = (*made.warnings, *([CARBON_CHANGED] if changed else []))
-    return Submission(made.sweep_id, len(made.jobs) + len(before), made.total, added, warnings)
+    return Submission(
+        made.sweep_id, len(made.jobs) + len(before), made.total, added, made.measured, made.to_go, warnings
+    )
 
 
 def publish(store: Store, settings: Settings) -> None:

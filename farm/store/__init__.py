@@ -24,6 +24,7 @@ from farm.store.imports import Imports
 from farm.store.interfaces import ControllerStore, ReaderStore, TunerStore, WorkerStore
 from farm.store.leases import Leases
 from farm.store.machines import PRESENT_S, Machines
+from farm.store.membership import KnownJob, MeasuredJob, Membership, Revision
 from farm.store.messages import AtWork, Publishing, UnpublishedJobs
 from farm.store.operations import Operations
 from farm.store.queries import Found, Queries
@@ -41,8 +42,11 @@ __all__ = [
     "AtWork",
     "ControllerStore",
     "Found",
+    "KnownJob",
+    "MeasuredJob",
     "NewJob",
     "ReaderStore",
+    "Revision",
     "SchemaState",
     "Search",
     "Store",
@@ -57,6 +61,7 @@ __all__ = [
 
 class Store(
     Upkeep,
+    Membership,
     Searches,
     Publishing,
     Leases,

@@ -14,6 +14,7 @@ from sqlalchemy import cast as sql_cast
 import farm.store.tables as t
 from farm.model import Point
 from farm.store.engine import Database
+from farm.store.membership import COUNTED
 
 #: Trials whose measurements are in memory at a time.
 _TRIALS = 500
@@ -40,16 +41,14 @@ class MeasuredTrial(NamedTuple):
     failure: str | None
 
 
-_JOINED = (
-    t.trial.join(t.job, t.job.c.id == t.trial.c.job_id)
-    .join(t.sweep, t.sweep.c.id == t.job.c.sweep_id)
-    .outerjoin(t.machine, t.machine.c.id == t.trial.c.machine_id)
+_JOINED = COUNTED.join(t.sweep, t.sweep.c.id == t.job.c.sweep_id).outerjoin(
+    t.machine, t.machine.c.id == t.trial.c.machine_id
 )
 _MEASURED = (
     select(
         t.job.c.sweep_id,
         t.sweep.c.name,
-        t.trial.c.job_id,
+        t.job.c.id,
         t.trial.c.id,
         t.trial.c.attempt,
         t.machine.c.name,

@@ -106,6 +106,7 @@ def machine_of(row: Row[*tuple[Any, ...]]) -> Machine:
         name=row.name,
         hardware_class=row.hardware_class,
         hardware=row.hardware,
+        software=row.software,
         simulated=row.simulated,
         probe=Probe.model_validate(row.probe) if row.probe else None,
     )

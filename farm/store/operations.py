@@ -29,6 +29,7 @@ from farm.model import (
 )
 from farm.store.engine import Database
 from farm.store.machines import PRESENT_S, known_machines, told
+from farm.store.membership import MEASURED_BY
 
 #: The time left is estimated from this many trials of each machine.
 _TYPICAL = 20
@@ -261,7 +262,7 @@ def _recent_s(connection: Connection, sweep_id: str, available: Sequence[Machine
         last = _last_trials(machine.id)
         query = (
             select(last.c.duration_s)
-            .join(t.job, t.job.c.id == last.c.job_id)
+            .join(t.job, last.c.job_id == MEASURED_BY)
             .where(t.job.c.sweep_id == sweep_id, last.c.failure_kind.is_(None))
             .order_by(last.c.finished_at_utc.desc())
             .limit(_TYPICAL)

@@ -32,6 +32,7 @@ from farm.model.energies import combined
 from farm.model.errors import InputError
 from farm.store.blobs import REQUEST_TIMES, unpack_channel, unpack_known
 from farm.store.engine import Database
+from farm.store.membership import COUNTED, of_sweeps
 from farm.store.samples import carbon_factor
 
 #: Rows fetched at a time when many are read.
@@ -45,7 +46,7 @@ class Results(Database):
         """Read every failed trial of a sweep, in the order of the plan."""
         query = (
             select(
-                t.job.c.id,
+                t.trial.c.job_id,
                 t.job.c.point,
                 t.job.c.repetition,
                 t.job.c.state,
@@ -54,14 +55,14 @@ class Results(Database):
                 t.trial.c.failure_message,
                 t.trial.c.failure_signal,
             )
-            .join(t.job, t.job.c.id == t.trial.c.job_id)
+            .select_from(COUNTED)
             .where(t.job.c.sweep_id == sweep_id, t.trial.c.failure_kind.is_not(None))
             .order_by(t.job.c.ordinal, t.trial.c.attempt)
         )
         with self.read() as connection:
             return [
                 FailedTrial(
-                    job=row.id,
+                    job=row.job_id,
                     point=row.point,
                     repetition=row.repetition,
                     attempt=row.attempt,
@@ -97,7 +98,7 @@ class Results(Database):
         Raises InputError, with what to do.
         """
         begins = or_(t.trial.c.id == name, t.job.c.id == name, t.job.c.id.startswith(name, autoescape=True))
-        query = select(t.trial.c.id, t.trial.c.job_id).join(t.job).where(begins).order_by(t.trial.c.attempt)
+        query = select(t.trial.c.id, t.trial.c.job_id).select_from(COUNTED).where(begins).order_by(t.trial.c.attempt)
         with self.read() as connection:
             found = connection.execute(query.limit(_BATCH)).all()
             ids = {row.id for row in found}
@@ -105,7 +106,7 @@ class Results(Database):
             if name not in ids and (len(jobs) != 1 or not name):
                 raise InputError(_no_trial(connection, name, sorted(jobs)))
             wanted = name if name in ids else found[-1].id
-            (row,) = connection.execute(_TRIALS.where(t.trial.c.id == wanted))
+            (row,) = connection.execute(_TRIALS.where(t.trial.c.id == wanted, t.job.c.id == t.trial.c.job_id))
             return _trial_row(row, ())
 
     def traces(self, trial_id: str) -> list[TraceReport]:
@@ -153,7 +154,7 @@ class Results(Database):
 _IDENTITY = (
     t.job.c.sweep_id.label("sweep"),
     t.sweep.c.name.label("sweep_name"),
-    t.trial.c.job_id.label("job"),
+    t.job.c.id.label("job"),
     t.trial.c.id.label("trial"),
     t.trial.c.attempt,
     t.machine.c.name.label("machine"),
@@ -164,10 +165,8 @@ _IDENTITY = (
     t.job.c.point.label("factors"),
     t.job.c.repetition,
 )
-_JOINED = (
-    t.trial.join(t.job, t.job.c.id == t.trial.c.job_id)
-    .join(t.sweep, t.sweep.c.id == t.job.c.sweep_id)
-    .outerjoin(t.machine, t.machine.c.id == t.trial.c.machine_id)
+_JOINED = COUNTED.join(t.sweep, t.sweep.c.id == t.job.c.sweep_id).outerjoin(
+    t.machine, t.machine.c.id == t.trial.c.machine_id
 )
 #: An imported window keeps its duration only.
 _UNSTAMPED: dict[str, Any] = dict.fromkeys(("begin_at_ns", "end_at_ns", "started_at_utc"))
@@ -206,7 +205,7 @@ _TRIALS = (
 )
 _EPOCHS = (
     select(*t.epoch.c)
-    .select_from(t.epoch.join(t.trial, t.trial.c.id == t.epoch.c.trial_id).join(t.job, t.job.c.id == t.trial.c.job_id))
+    .select_from(COUNTED.join(t.epoch, t.epoch.c.trial_id == t.trial.c.id))
     .order_by(t.epoch.c.trial_id, t.epoch.c.index)
 )
 _REQUESTS = select(*t.requests.c).select_from(_JOINED.join(t.requests)).order_by(*_ORDER, t.requests.c.window)
@@ -218,7 +217,7 @@ _ENVIRONMENTS = (
 
 
 def _of(sweep_ids: Collection[str], query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
-    return query.where(t.job.c.sweep_id.in_(sweep_ids)) if sweep_ids else query
+    return query.where(of_sweeps(sweep_ids))
 
 
 def _measurement_row(row: Row[*tuple[Any, ...]]) -> MeasurementRow:

@@ -13,10 +13,10 @@ import farm.store.tables as t
 from farm.model import CPU_RATING, CarbonFactor, Domain, Flag, Point, Quality, Sample, SampleFigures
 from farm.store.blobs import unpack_known
 from farm.store.engine import Database
+from farm.store.membership import COUNTED
 
 _JOINED = (
-    t.sample.join(t.trial, t.trial.c.id == t.sample.c.trial_id)
-    .join(t.job, t.job.c.id == t.trial.c.job_id)
+    COUNTED.join(t.sample, t.sample.c.trial_id == t.trial.c.id)
     .join(t.sweep, t.sweep.c.id == t.job.c.sweep_id)
     .outerjoin(t.machine, t.machine.c.id == t.trial.c.machine_id)
 )
@@ -24,7 +24,7 @@ _JOINED = (
 _SAMPLES = select(
     *(t.sample.c[field.name] for field in fields(SampleFigures)),
     t.job.c.sweep_id,
-    t.trial.c.job_id,
+    t.job.c.id,
     t.trial.c.id,
     t.job.c.repetition,
     sql_cast(t.job.c.point, Text),
@@ -76,7 +76,7 @@ class Samples(Database):
 
     def latencies(self, sweep_ids: Collection[str]) -> dict[str, tuple[float, ...]]:
         """Read the duration in s of each batch that was timed, by trial."""
-        query = select(t.latency).select_from(t.latency.join(t.trial).join(t.job)).where(_measured(sweep_ids))
+        query = select(t.latency).select_from(COUNTED.join(t.latency)).where(_measured(sweep_ids))
         with self.read() as connection:
             return {row.trial_id: unpack_known(row.values_s, 8) for row in connection.execute(query)}
 
@@ -84,7 +84,7 @@ class Samples(Database):
         """Read the published ImageNet top-1 accuracy in %, by model."""
         model = t.job.c.point["model"].as_string()
         published = t.trial.c.facts["published_acc1_percent"].as_float()
-        query = select(model, func.max(published)).select_from(t.trial.join(t.job)).where(_measured(sweep_ids))
+        query = select(model, func.max(published)).select_from(COUNTED).where(_measured(sweep_ids))
         with self.read() as connection:
             found = connection.execute(query.where(published.is_not(None)).group_by(model))
             return {row[0]: row[1] for row in found}
@@ -95,7 +95,7 @@ def _measured(sweep_ids: Collection[str]) -> ColumnElement[bool]:
 
 
 def _trial_flags(connection: Connection, sweep_ids: Collection[str]) -> Mapping[str, Sequence[str]]:
-    query = select(t.trial.c.id, t.trial.c.flags).select_from(t.trial.join(t.job)).where(_measured(sweep_ids))
+    query = select(t.trial.c.id, t.trial.c.flags).select_from(COUNTED).where(_measured(sweep_ids))
     return {row.id: row.flags for row in connection.execute(query)}
 
 

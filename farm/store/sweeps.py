@@ -15,22 +15,22 @@ import farm.store.tables as t
 from farm.model import JobSpec, JobState, MeasureSettings, SweepRecord
 from farm.model.errors import InputError
 from farm.store.engine import Database
+from farm.store.membership import LAST_SUBMITTED, OPEN
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql, sqlite
 
 #: Jobs that one statement stores: memory holds no more rows than these.
 _BATCH = 1000
-OPEN = (JobState.QUEUED, JobState.RUNNING)
 _SORTED = json.JSONEncoder(sort_keys=True)
 #: The columns of a new job; the others are null.
 _COLUMNS = (
     *("id", "sweep_id", "key", "ordinal", "block", "repetition", "target", "queue", "priority"),
-    *("state", "attempt", "max_attempts", "cancel_requested", "point", "spec"),
+    *("state", "attempt", "max_attempts", "cancel_requested", "adopts", "point", "spec"),
 )
 _JSON_ROWS = text("jsonb_populate_recordset(CAST(NULL AS job), :rows)").bindparams(bindparam("rows", type_=t.Json))
 #: The fields of a sweep that each submission sets anew.
-_RENEWED = {"text", "meaning", "carbon", "hold_below_g_per_kwh", "hold_until", "hold_note"}
+_RENEWED = {"text", "meaning", "carbon", "renewed_at", "hold_below_g_per_kwh", "hold_until", "hold_note"}
 #: The values of a job that waits as a new job does.
 AFRESH: Mapping[str, Any] = {
     "state": JobState.QUEUED,
@@ -52,17 +52,19 @@ class NewJob:
     priority: int  #: 0 is the highest
     max_attempts: int
     spec: JobSpec
+    adopts: str | None = None  #: the job of another sweep whose trials it counts as its own
 
 
 class Sweeps(Database):
     """The commands and queries of users on sweeps."""
 
     def submit(self, sweep: SweepRecord, jobs: Iterable[NewJob]) -> int:
-        """Store a sweep and its jobs in one transaction; returns how many jobs were added or queued again.
+        """Store a sweep and its jobs in one transaction; returns how many jobs were queued, or queued again.
 
         Submitting twice is harmless: known jobs stay as they are. A cancelled sweep is resumed: cancelled jobs are
-        queued, and a running job with a requested cancel may go on. The electricity and the hold are always those of
-        the last submission: jobs that wait are held, or no longer held.
+        queued, and a running job with a requested cancel may go on. A job that adopts is done, also where it waited
+        before, and never began. The electricity and the hold are always those of the last submission: jobs that wait
+        are held, or no longer held.
         """
         with self.write() as connection:
             connection.execute(self.insert(t.sweep).on_conflict_do_nothing(), sweep.model_dump())
@@ -73,11 +75,18 @@ class Sweeps(Database):
             insert = self._insert_jobs()
             statement = insert.on_conflict_do_update(
                 index_elements=[t.job.c.sweep_id, t.job.c.key],
-                set_={name: insert.excluded[name] for name in AFRESH}
+                set_={name: insert.excluded[name] for name in (*AFRESH, "adopts")}
                 | {"max_attempts": t.job.c.attempt + insert.excluded.max_attempts},
-                where=t.job.c.state == JobState.CANCELLED,
+                where=or_(
+                    t.job.c.state == JobState.CANCELLED,
+                    and_(t.job.c.state == JobState.QUEUED, t.job.c.attempt == 0, insert.excluded.adopts.is_not(None)),
+                ),
             )
-            queued = sum(self._inserted(connection, statement, rows) for rows in _batches(sweep.id, jobs))
+            queued = 0
+            for rows in _batches(sweep.id, jobs):
+                adopted, waiting = ([row for row in rows if bool(row["adopts"]) is adopts] for adopts in (True, False))
+                self._inserted(connection, statement, adopted)
+                queued += self._inserted(connection, statement, waiting)
             connection.execute(
                 update(t.job)
                 .where(t.job.c.sweep_id == sweep.id, t.job.c.state == JobState.RUNNING)
@@ -114,6 +123,8 @@ class Sweeps(Database):
 
     def _inserted(self, connection: Connection, statement: Insert, rows: Sequence[dict[str, Any]]) -> int:
         """Run a statement of `_insert_jobs`; returns how many rows it inserted or updated."""
+        if not rows:
+            return 0
         counted = statement.execution_options(preserve_rowcount=True)
         return connection.execute(counted, rows if self.is_sqlite else {"rows": rows}).rowcount
 
@@ -142,6 +153,7 @@ class Sweeps(Database):
                     priority=row.priority,
                     max_attempts=row.max_attempts,
                     spec=JobSpec.model_validate(row.spec),
+                    adopts=row.adopts,
                 )
                 for row in connection.execute(query)
             ]
@@ -173,8 +185,8 @@ class Sweeps(Database):
             return connection.execute(statement).rowcount
 
     def sweeps(self) -> list[SweepRecord]:
-        """Read all sweeps, the latest first."""
-        query = select(t.sweep).order_by(t.sweep.c.submitted_at.desc(), t.sweep.c.id)
+        """Read all sweeps, the last submitted first."""
+        query = select(t.sweep).order_by(LAST_SUBMITTED.desc(), t.sweep.c.id)
         with self.read() as connection:
             return [SweepRecord.model_validate(dict(row)) for row in connection.execute(query).mappings()]
 
@@ -235,10 +247,11 @@ def _row(sweep_id: str, job: NewJob) -> dict[str, Any]:
         "target": spec.target,
         "queue": job.queue,
         "priority": job.priority,
-        "state": JobState.QUEUED,
+        "state": JobState.DONE if job.adopts else JobState.QUEUED,
         "attempt": 0,
         "max_attempts": job.max_attempts,
         "cancel_requested": False,
+        "adopts": job.adopts,
         "point": spec.point,
         "spec": _dumped(spec),
     }

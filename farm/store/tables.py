@@ -105,6 +105,8 @@ class Sweep(Row, table=True):
     hold_below_g_per_kwh: float | None
     hold_until: datetime | None = Field(sa_type=UtcDateTime)  #: null, or in the past: the jobs are not held
     hold_note: str | None = Field(sa_type=PlainText)
+    fresh: bool  #: it counts no trial from before its submission
+    renewed_at: datetime | None = Field(sa_type=UtcDateTime)  #: the last submission
 
 
 class Machine(Row, table=True):
@@ -116,6 +118,7 @@ class Machine(Row, table=True):
     name: str
     hardware_class: str
     hardware: dict[str, Any] = Field(sa_type=Json)
+    software: dict[str, Any] = Field(sa_type=Json)  #: of the last worker; empty: unknown
     simulated: bool
     worker_owner: str
     worker_version: str
@@ -139,6 +142,7 @@ class Job(Row, table=True):
         _partial("ix_job_outbox", "sweep_id", "queue", "ordinal", where=_OUTBOX),
         _partial("ix_job_waiting", "published_at", where=_WAITING),
         _partial("ix_job_running", "lease_until", where=_RUNNING),
+        _partial("ix_job_adopts", "adopts", where="adopts IS NOT NULL"),
     )
 
     id: str = Field(primary_key=True)
@@ -162,6 +166,7 @@ class Job(Row, table=True):
     lease_owner: str | None  #: the process that may renew the lease, even after it ran out
     lease_until: datetime | None = Field(sa_type=UtcDateTime)
     cancel_requested: bool
+    adopts: str | None = Field(foreign_key="job.id")  #: the job of another sweep whose trials it counts as its own
     point: dict[str, Any] = Field(sa_type=Json)
     spec: dict[str, Any] = Field(sa_type=Json)
 

@@ -43,6 +43,7 @@ _WINDOW_NS = 10 * 10**9
 AT_MOST_S = {"SQLite": 4.0, "PostgreSQL": 2.0}
 BY = ("model", "batch_size", "machine")
 ROUNDS = 3
+_UNSET = ("imported", "is_search", "fresh")
 
 Row = Mapping[str, Any]
 
@@ -127,7 +128,7 @@ def _tables() -> Iterator[tuple[str, Iterator[Row]]]:
     sweep |= {"carbon": "{}"}
     yield (
         "sweep",
-        iter([sweep | {"rule": rule, "settled": True, "submitter": "", "imported": False, "is_search": False}]),
+        iter([sweep | {"rule": rule, "submitter": "", "settled": True, **dict.fromkeys(_UNSET, False)}]),
     )
     yield "machine", (_machine(f"m{machine}") for machine in range(MACHINES))
     yield "job", (_job(*one) for one in _trials())
@@ -147,9 +148,9 @@ def _id(*one: int) -> str:
 
 def _machine(name: str) -> Row:
     return {
-        "id": name, "name": name, "hardware_class": f"class-{name}", "hardware": "{}", "simulated": False,
-        "worker_owner": "", "worker_version": "", "last_seen_at": _AT, "wanted_state": "active", "spooled": 0,
-        "rejected": 0, "imported": False,
+        "id": name, "name": name, "hardware_class": f"class-{name}", "hardware": "{}", "software": "{}",
+        "simulated": False, "worker_owner": "", "worker_version": "", "last_seen_at": _AT, "wanted_state": "active",
+        "spooled": 0, "rejected": 0, "imported": False,
     }  # fmt: skip
 
 

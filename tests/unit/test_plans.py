@@ -56,11 +56,11 @@ def test_a_dry_run_of_a_search_shows_studies_and_what_follows() -> None:
 
 def test_a_submission_shows_what_is_still_to_come() -> None:
     sweep = tuning_sweep()
-    assert plans.submitted(sweep, Submission("abc", 4, 20, 4, ())) == (
+    assert plans.submitted(sweep, Submission("abc", jobs=4, total=20, added=4, measured=0, to_go=20, warnings=())) == (
         "submitted search (abc): 4 jobs queued, 16 more as results come in\n`farm watch abc` follows them"
     )
-    assert plans.submitted(sweep, Submission("abc", 20, 20, 0, ())) == (
-        "submitted search (abc): 0 jobs queued, 20 of its 20 were there already"
+    assert plans.submitted(sweep, Submission("abc", jobs=20, total=20, added=0, measured=12, to_go=5, warnings=())) == (
+        "submitted search (abc): 0 jobs queued: 12 of 20 measured, 3 failed, 5 to go"
     )
 
 

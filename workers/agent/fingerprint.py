@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from farm.model import Machine, Probe
 from farm.model.errors import MeterError, MeterLost
+from farm.model.software import software
 from farm.settings import Settings
 from workers.meters.codecarbon import Rating
 from workers.meters.nvml import Gpu, Question, mig_is_on, open_gpu
@@ -38,6 +39,7 @@ def machine(settings: Settings, root: Path = Path("/")) -> Machine:
             "kernel": platform.release(),
             "virtualisation": _virtualisation(root),
         },
+        software=software(),
         simulated=settings.simulated,
     )
 

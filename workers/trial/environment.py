@@ -1,54 +1,20 @@
-"""The software that a trial runs on, as far as it may change a result."""
+"""The environment of a trial: its software, and the state of the libraries that it loaded."""
 
-import os
 import platform
 import sys
-from importlib import metadata
 from typing import Any
 
 from pydantic import JsonValue
 
-from farm import __version__
-
-#: Libraries whose version may change a result.
-LIBRARIES = ("torch", "torchvision", "numpy", "pillow", "nvidia-ml-py", "codecarbon")
-#: Variables that may change a result; recorded where they are set.
-VARIABLES = (
-    "CUBLAS_WORKSPACE_CONFIG",
-    "CUDA_DEVICE_ORDER",
-    "CUDA_LAUNCH_BLOCKING",
-    "CUDA_VISIBLE_DEVICES",
-    "GOMP_CPU_AFFINITY",
-    "KMP_AFFINITY",
-    "LD_PRELOAD",
-    "MKL_NUM_THREADS",
-    "NVIDIA_TF32_OVERRIDE",
-    "OMP_NUM_THREADS",
-    "OMP_PROC_BIND",
-    "PYTORCH_ALLOC_CONF",
-    "PYTORCH_CUDA_ALLOC_CONF",
-    "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
-)
+from farm.model.software import software
 
 
 def environment() -> dict[str, JsonValue]:
     """Describe the software of this process. It asks torch only where torch is loaded, and never loads it."""
-    return {
-        "wattfarm": __version__,
-        "python": platform.python_version(),
+    return software() | {
         "platform": platform.platform(),
-        "libraries": {name: _version(name) for name in LIBRARIES},
-        "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},
-        "cpus_allowed": len(os.sched_getaffinity(0)),
         "torch": _torch(),
     }
-
-
-def _version(library: str) -> str | None:
-    try:
-        return metadata.version(library)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _torch() -> JsonValue:

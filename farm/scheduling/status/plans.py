@@ -25,10 +25,14 @@ def described(sweep: Sweep, plan: Plan) -> Document:
         rows += _search(sweep, facts, targets)
     else:
         blocks = f"{several(facts['points'], 'point')} x {several(facts['blocks'], 'repetition')}{targets}"
-        rows.append(("jobs", f"{facts['jobs']} = {blocks}, shuffled in blocks"))
+        further = plan.total - facts["points"] * facts["blocks"] * max(len(facts["targets"]), 1)
+        beyond = f", and {further} that were measured beyond these" if further else ""
+        rows.append(("jobs", f"{facts['jobs']} = {blocks}, shuffled in blocks{beyond}"))
     for target, jobs in facts["targets"].items():
         at_once = " at once" if isinstance(sweep, TuningSweep) else ""
         rows.append(("target", f"{target}: {several(jobs, 'job')}{at_once}"))
+    if plan.measured:
+        rows.append(("progress", standing(plan.measured, plan.total, plan.to_go)))
     rows.append(("duration", _duration(sweep, plan, facts["expected_duration_s"])))
     notes = [Paragraph(f"note: {warning}") for warning in plan.warnings]
     return Document([Facts(rows), *notes, Paragraph("Nothing was submitted.")], record=facts)
@@ -64,11 +68,13 @@ def record(sweep: Sweep, plan: Plan) -> dict[str, Any]:
     return {
         "sweep": plan.sweep_id,
         "jobs": plan.total,
+        "measured": plan.measured,
+        "to_go": plan.to_go,
         "points": len(points(sweep)),
-        "blocks": len({job.block for job in plan.jobs}),
+        "blocks": len({job.block for job in plan.jobs}) if own else sweep.repetitions.min,
         **own,
         "targets": dict(Counter(job.shared.target for job in plan.jobs)),
-        "expected_duration_s": plan.total * sum(known_s[id(job.shared)] for job in plan.jobs) / max(len(plan.jobs), 1),
+        "expected_duration_s": plan.to_go * sum(known_s[id(job.shared)] for job in plan.jobs) / max(len(plan.jobs), 1),
         "warnings": list(plan.warnings),
     }
 
@@ -85,14 +91,21 @@ def _search_record(sweep: TuningSweep, plan: Plan) -> dict[str, Any]:
 
 def submitted(sweep: Sweep, submission: Submission, hold: Hold | None = None) -> str:
     """Describe the result of a submission, and name the command that follows the sweep."""
-    already = submission.jobs - submission.added
-    known = f", {already} of its {submission.jobs} were there already" if already else ""
+    is_known = submission.measured or submission.added < submission.jobs
+    known = standing(submission.measured, submission.total, submission.to_go) if is_known else ""
     later = submission.total - submission.jobs
-    more = f", {later} more as results come in" if later else ""
-    line = f"submitted {sweep.name} ({submission.sweep_id}): {several(submission.added, 'job')} queued{known}{more}"
+    more = f", {later} more as results come in" if later > 0 else ""
+    queued = f"{several(submission.added, 'job')} queued{more}{': ' if known else ''}{known}"
+    line = f"submitted {sweep.name} ({submission.sweep_id}): {queued}"
     if hold is not None:
         line += f"\n{held(hold)}"
     return f"{line}\n`farm watch {submission.sweep_id}` follows them" if submission.added else line
+
+
+def standing(measured: int, total: int, to_go: int) -> str:
+    """Describe how far a sweep is: 12 of 18 measured, 6 to go."""
+    failed = total - measured - to_go
+    return f"{measured} of {total} measured, {f'{failed} failed, ' if failed else ''}{to_go} to go"
 
 
 def held(hold: Hold) -> str:
@@ -106,6 +119,8 @@ def submitted_record(submission: Submission, hold: Hold | None = None) -> dict[s
         "sweep": submission.sweep_id,
         "jobs": submission.jobs,
         "added": submission.added,
+        "measured": submission.measured,
+        "to_go": submission.to_go,
         "total": submission.total,
         "held_until": hold.until.isoformat() if hold else None,
         "warnings": list(submission.warnings),
