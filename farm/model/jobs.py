@@ -80,6 +80,7 @@ class Claim(Frozen):
     spec: JobSpec
     attempt: int
     carbon: CarbonSource = CarbonSource()  #: for a machine that does not state its own
+    queue: str = ""  #: the queue of the job, which may be a capability
 
 
 class StoppingRule(Frozen):

@@ -1,16 +1,18 @@
 """Submit a sweep: plan it for the machines in the store, store its jobs, and publish them."""
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
 
+from farm.kinds.here import missing_paths
 from farm.kinds.tuning.sweep import TuningSweep
-from farm.model import CarbonSource, Hold, SweepRecord
+from farm.model import CarbonSource, FailureKind, Hold, SweepRecord
 from farm.model.errors import BrokerUnavailable
 from farm.scheduling import routing, tuner
 from farm.scheduling.broker import Publisher
 from farm.scheduling.controller import Controller
-from farm.scheduling.plan import Plan, plan, targets_of
+from farm.scheduling.plan import Plan, plan
 from farm.settings import Settings
 from farm.spec import Sweep, stopping_rule, sweep_id
 from farm.store import Store
@@ -25,7 +27,7 @@ class Submission:
     sweep_id: str
     jobs: int  #: jobs planned so far
     total: int  #: all jobs, with those that a search asks for later
-    added: int  #: jobs that are new, or were cancelled before
+    added: int  #: jobs that are new, or were cancelled or invalid before
     warnings: tuple[str, ...]
 
 
@@ -34,10 +36,11 @@ def here(sweep: Sweep) -> Sweep:
     return sweep.model_copy(update={"targets": ("any",)})
 
 
-def planned(sweep: Sweep, store: Store, fresh: bool = False, goes_on: bool = False) -> Plan:
+def planned(sweep: Sweep, store: Store, fresh: bool = False, goes_on: bool = False, is_alone: bool = False) -> Plan:
     """Plan a sweep for the machines in the store; `fresh` measures all of it again.
 
-    Where `goes_on` is set, the plan of a search continues from its jobs in the store.
+    Where `goes_on` is set, the plan of a search continues from its jobs in the store. An embedded farm `is_alone`: its
+    machine gets every job, whatever the points need.
     """
     latest = store.latest_generation(sweep_id(sweep))
     generation = max(latest, 1) + (1 if fresh and latest else 0)
@@ -48,18 +51,27 @@ def planned(sweep: Sweep, store: Store, fresh: bool = False, goes_on: bool = Fal
         made = tuner.plan(sweep, machines, generation, begun)
     else:
         made = plan(sweep, machines, generation)
-    waits = routing.notes(targets_of(sweep, machines), known, datetime.now(UTC))
-    return replace(made, warnings=(*waits, *made.warnings))
+    routes = Counter(routing.Route.of(job.shared.target, "" if is_alone else job.queue) for job in made.jobs)
+    waits = routing.notes(routes, known, datetime.now(UTC))
+    absent = () if is_alone else (f"{loc[1]}: {text}: workers read it on theirs" for loc, text in missing_paths(sweep))
+    return replace(made, warnings=(*waits, *absent, *made.warnings))
 
 
 def enqueue(
-    sweep: Sweep, text: str, store: Store, settings: Settings, fresh: bool = False, hold: Hold | None = None
+    sweep: Sweep,
+    text: str,
+    store: Store,
+    settings: Settings,
+    fresh: bool = False,
+    hold: Hold | None = None,
+    is_alone: bool = False,
 ) -> Submission:
     """Store the jobs of a sweep; known jobs stay as they are. Nothing is published yet.
 
-    Its waiting jobs are held as this submission says; without a hold they wait no longer.
+    Jobs that failed as invalid are queued again, because their user has mended the reason meanwhile, or sees it again.
+    Its waiting jobs are held as this submission says; without a hold they wait no longer. `is_alone`: see `planned`.
     """
-    made = planned(sweep, store, fresh, goes_on=True)
+    made = planned(sweep, store, fresh, goes_on=True, is_alone=is_alone)
     rule = stopping_rule(sweep)
     is_search = isinstance(sweep, TuningSweep)
     record = SweepRecord(
@@ -85,6 +97,7 @@ def enqueue(
         (replace(job, max_attempts=settings.max_attempts) for job in before),
     )
     added = store.submit(record, jobs)
+    added += store.retry(made.sweep_id, settings.max_attempts, after=FailureKind.INVALID)
     warnings = (*made.warnings, *([CARBON_CHANGED] if changed else []))
     return Submission(made.sweep_id, len(made.jobs) + len(before), made.total, added, warnings)
 

@@ -94,6 +94,7 @@ def _machine(trial: ImportedTrial, now: datetime) -> dict[str, Any]:
         "name": trial.machine,
         "hardware_class": trial.hardware_class,
         "hardware": {},
+        "abilities": {},
         "simulated": False,
         "worker_owner": "",
         "worker_version": "",

@@ -31,6 +31,7 @@ _CLAIM = (
     .returning(
         t.job.c.spec,
         t.job.c.attempt,
+        t.job.c.queue,
         select(t.sweep.c.carbon).where(t.sweep.c.id == t.job.c.sweep_id).scalar_subquery().label("carbon"),
     )
 )
@@ -54,7 +55,10 @@ class Leases(Database):
                 None
                 if won is None
                 else Claim(
-                    spec=_read(won.spec, job), attempt=won.attempt, carbon=CarbonSource.model_validate(won.carbon)
+                    spec=_read(won.spec, job),
+                    attempt=won.attempt,
+                    carbon=CarbonSource.model_validate(won.carbon),
+                    queue=won.queue,
                 )
             )
 

@@ -80,6 +80,7 @@ def known_machines(connection: Connection) -> list[MachineStatus]:
                 name=row.name,
                 hardware_class=row.hardware_class,
                 hardware=row.hardware,
+                abilities=row.abilities,
                 simulated=row.simulated,
                 probe=Probe.model_validate(row.probe) if row.probe else None,
             ),

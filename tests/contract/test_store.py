@@ -31,7 +31,7 @@ from tests.contract.store_records import (
 
 
 def test_a_claim_gives_the_spec_and_begins_an_attempt(farm: Store) -> None:
-    assert claim(farm, job_id(1)) == Claim(spec=new_job(1).spec, attempt=1)
+    assert claim(farm, job_id(1)) == Claim(spec=new_job(1).spec, attempt=1, queue="any")
     assert counts(farm) == {JobState.QUEUED: 2, JobState.RUNNING: 1}
     (running,) = farm.progress(SWEEP).running
     assert (running.job, running.machine, running.point) == (job_id(1), "lab1", new_job(1).spec.point)

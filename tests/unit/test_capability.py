@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from farm.model import queue_for
+from farm.model.conditions import FACTS, is_capability
 from farm.model.errors import InputError
 from farm.settings import Settings
-from farm.spec.capability import FACTS, MAX_LENGTH, is_capability, parse, queue_of
+from farm.spec.capability import MAX_LENGTH, parse, queue_of
 from workers.agent import fingerprint
 
 GIB = 2**30
@@ -140,7 +141,7 @@ def test_a_capability_stands_for_itself_where_others_have_a_queue() -> None:
 
 def test_all_that_may_be_asked_for_is_what_workers_register() -> None:
     """Facts and fingerprint are in packages that do not know each other."""
-    here = fingerprint.machine(Settings()).hardware
+    here = fingerprint.with_abilities(fingerprint.machine(Settings()), 0, [], []).facts
     told = {f"gpu.{name}" for name in fingerprint._GPU_FACTS}
     for name, value in here.items():
         told |= {f"{name}.{part}" for part in value} if isinstance(value, dict) else {name}

@@ -235,7 +235,7 @@ def test_targets_with_long_names_fit_80_columns() -> None:
 def test_each_sweep_has_a_record_of_what_it_waits_for() -> None:
     found = queues.queues(WAITING, [machine(), machine(IDLE, 99, name="lab2")], {"farm.any": 14})
     assert queues.records(found, WAITING, SWEEP) == [
-        {"target": "any", "jobs": 12, "messages": 14, "machines": ["lab1"]}
+        {"target": "any", "needs": [], "jobs": 12, "messages": 14, "machines": ["lab1"]}
     ]
 
 

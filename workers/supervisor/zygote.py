@@ -40,6 +40,8 @@ READY_WITHIN_S = 180.0
 GONE_WITHIN_S = 10.0
 #: The score of a trial: when memory runs out, the kernel kills the trial before the worker.
 OOM_SCORE_ADJ = 500
+#: An exit status, by which their number is told, is one byte.
+MOST_GPUS = 255
 _SPAWN = b"s"
 
 
@@ -47,6 +49,7 @@ class Ready(Frozen):
     """The helper's message after its imports, with the problem where they failed."""
 
     problem: str | None = None
+    gpus: int = 0  #: the GPUs that trials see
 
 
 class Spawned(Frozen):
@@ -100,10 +103,12 @@ class Zygote:
     def __init__(self) -> None:
         self._helper: _Helper | None = None
         self._trial: TrialProcess | None = None
+        self.gpus = 0  #: the GPUs that trials see
 
     def start(self) -> None:
         """Start the helper, and return once it has torch; raises FarmError with the remedy where it cannot."""
         self._helper = _start_helper()
+        self.gpus = self._helper.gpus
 
     def spawn(self, log_file: IO[bytes]) -> TrialProcess:
         """Start a trial whose stdout and stderr go to a file; a helper that has died is replaced first.
@@ -156,6 +161,7 @@ class _Helper:
                 start_new_session=True,
             )
         self._channel = Channel(ours)
+        self.gpus = 0
         self._lines: deque[bytes] = deque()
 
     def fork(self, trial_fd: int, log_fd: int) -> int:
@@ -171,7 +177,9 @@ class _Helper:
             return "the import of torch killed its process: run `python -c 'import torch'` to see why"
         if line is None:
             return f"the import of torch hangs ({READY_WITHIN_S:.0f} s): run `python -c 'import torch'` to see why"
-        return Ready.model_validate_json(line).problem
+        ready = Ready.model_validate_json(line)
+        self.gpus = ready.gpus
+        return ready.problem
 
     def receive(self, timeout_s: float | None) -> bytes | None:
         """Return the helper's next line, or None after the time-out; raises EOFError or OSError when it has died."""
@@ -219,7 +227,7 @@ def main(control: socket.socket, parent_pid: int) -> None:
     channel = Channel(control)
     problem = _preload()
     with suppress(ConnectionError):
-        channel.send(Ready(problem=problem))
+        channel.send(Ready(problem=problem, gpus=_count_gpus() if problem is None else 0))
         while problem is None:
             request, descriptors, _, _ = socket.recv_fds(control, len(_SPAWN), 2)
             if not request:
@@ -245,6 +253,17 @@ def _preload() -> str | None:
     gc.collect()
     gc.freeze()  # so that a collection in a trial does not copy the pages of all these objects
     return None
+
+
+def _count_gpus() -> int:
+    """Count the GPUs that CUDA shows to a trial, in a process that ends at once: CUDA does not survive a fork."""
+    pid = os.fork()
+    if pid == 0:
+        found = 0
+        with suppress(Exception):
+            found = min(import_module("torch").cuda.device_count(), MOST_GPUS)
+        os._exit(found)
+    return max(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 0)
 
 
 def _fork(control: socket.socket, trial_fd: int, log_fd: int) -> int:

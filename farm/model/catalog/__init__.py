@@ -10,6 +10,7 @@ from farm.model.catalog.networks import NETWORKS, Accuracy, PublishedNetwork
 __all__ = [
     "COUNTRIES",
     "DATASETS",
+    "IMAGE_SUFFIXES",
     "INPUTS",
     "MODELS",
     "NETWORKS",
@@ -18,6 +19,7 @@ __all__ = [
     "Accuracy",
     "Country",
     "PublishedNetwork",
+    "package_of",
 ]
 
 
@@ -44,6 +46,12 @@ STUDY_MODELS: tuple[str, ...] = ("simple_cnn", "simple_cnn2", "dense_poly_nn", "
 #: A network of a user's package: `package.module:Class`. A worker loads only those on its allow-list.
 USER_MODEL = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*$"
 
+
+def package_of(model: str) -> str:
+    """Return the package of a user's network, which holds the module of its class."""
+    return model.partition(":")[0].partition(".")[0]
+
+
 #: Data sets with labels that workers know by name; the synthetic ones have the shapes of the real ones.
 DATASETS: tuple[str, ...] = (
     "digits",
@@ -53,6 +61,9 @@ DATASETS: tuple[str, ...] = (
     "synthetic_fashion_mnist",
     "synthetic_cifar10",
 )
+
+#: Suffixes of the files that workers read as images, in any case.
+IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
 #: Names of the image shapes with which layers are measured.
 INPUTS: tuple[str, ...] = ("digits", "mnist", "fashion_mnist", "cifar10", "imagenet")
