@@ -17,6 +17,7 @@ from farm.cli.db import db
 from farm.cli.doctor import doctor
 from farm.cli.import_ import import_
 from farm.cli.init import init, schema
+from farm.cli.levels import datasets, models
 from farm.cli.pause import drain, pause, resume
 from farm.cli.query import query
 from farm.cli.report import report
@@ -35,7 +36,7 @@ SOFTWARE_ERROR = 70
 #: The commands by what they are for, as help lists them; those of other packages are in the group of that name.
 GROUPS = {
     "Run": ("run", "submit", "watch", "cancel", "retry", "init", "schema"),
-    "Look": ("status", "results", "report", "logs", "machines"),
+    "Look": ("status", "results", "report", "logs", "machines", "models", "datasets"),
     "Analyse": ("across", "analyze", "compare", "timeline", "response", "recommend", "reproduce", "query", "export"),
     "Operate": ("serve", "worker", "pause", "resume", "drain"),
     "Set up": ("doctor", "db", "import", "simulate"),
@@ -94,7 +95,7 @@ def about(version: Annotated[bool, typer.Option("--version", help="Print the ver
 for command in (
     *(run, submit, watch, cancel, retry, init, schema, status, results, report, logs, machines),
     *(across, analyze, compare, timeline, response, recommend, reproduce, query, export),
-    *(serve, pause, resume, drain, doctor),
+    *(serve, pause, resume, drain, doctor, models, datasets),
 ):
     app.command()(command)
 app.command("import")(import_)

@@ -128,7 +128,12 @@ def _details(machine: ObservedMachine) -> list[tuple[str, str]]:
         "refused": f"{several(status.rejected, 'message')} since it started",
         "wattfarm": status.version + (f", but {__version__} here" if machine.differs else ""),
     }
-    return [*facts.items(), *flat(status.machine.hardware), *_probe(status)]
+    return [
+        *facts.items(),
+        *flat(status.machine.hardware),
+        *flat({"worker": status.machine.abilities}),
+        *_probe(status),
+    ]
 
 
 def _doing(machine: ObservedMachine) -> Iterator[str]:
