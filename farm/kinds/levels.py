@@ -11,6 +11,9 @@ from farm.model.errors import InputError
 from farm.report.document import Block, Column, Document, Form, Note, Row, Table, key
 from farm.spec.types import Among, PathOr, annotations, suggestion
 
+#: A note that names more is hard to read.
+MOST_NAMED = 8
+
 
 def named(factor: str) -> Mapping[str, tuple[str, ...]]:
     """Return the names that a factor may have, each with the kinds that take it."""
@@ -51,7 +54,10 @@ def datasets(pattern: str | None = None) -> Document:
         Column("classes", "classes", Form.COUNT),
         Column("origin", "comes from", Form.TEXT),
     ]
-    notes = [Note("images of your own are named by the path of a folder that has a folder for each class")]
+    notes = [
+        Note("torchvision's are downloaded where they are missing"),
+        Note("images of your own are named by the path of a folder that has a folder for each class"),
+    ]
     return _listed("dataset", "data set", pattern, columns, _dataset, notes)
 
 
@@ -66,10 +72,12 @@ def _listed(
         raise InputError(f"no {what} is called {pattern!r}{likely}: `farm {factor}s` lists all")
     rows = [{factor: name, **facts(name)} for name in chosen]
     blocks: list[Block] = [Table(columns, [Row(row) for row in rows], is_flat=True)]
-    for takers in dict.fromkeys(known[name] for name in chosen):
-        own = [name for name in chosen if known[name] == takers]
-        listed = ", ".join(own) if len(own) <= 8 else f"{len(own)} of them"
-        notes.append(Note(f"{listed}: for kind{'s' if len(takers) > 1 else ''} {', '.join(takers)}"))
+    groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for name in chosen:
+        groups[known[name]].append(name)
+    for takers, own in sorted(groups.items(), key=lambda group: len(group[1])):
+        who = f"{', '.join(own) if len(own) <= MOST_NAMED else f'the {len(own)} others'}: " if len(groups) > 1 else ""
+        notes.append(Note(f"{who}for kind{'s' if len(takers) > 1 else ''} {', '.join(takers)}"))
     return Document([*blocks, *notes], record=[{**row, "kinds": list(known[row[factor]])} for row in rows])
 
 
@@ -93,7 +101,7 @@ def _dataset(name: str) -> dict[str, Any]:
     return {
         "train_images": found.train,
         "validation_images": found.validation,
-        "shape": " x ".join(map(str, found.shape)),
+        "shape": "x".join(map(str, found.shape)),
         "classes": found.classes,
         "origin": found.origin,
     }

@@ -67,11 +67,11 @@ class LabelledImages:
 #: Data sets with labels that workers know by name; the synthetic ones have the shapes of the real ones.
 DATASETS: Mapping[str, LabelledImages] = {
     "digits": LabelledImages(1_797, None, (1, 8, 8), "scikit-learn"),
-    "mnist": LabelledImages(60_000, 10_000, (1, 28, 28), "torchvision, which downloads it"),
-    "fashion_mnist": LabelledImages(60_000, 10_000, (1, 28, 28), "torchvision, which downloads it"),
-    "cifar10": LabelledImages(50_000, 10_000, (3, 32, 32), "torchvision, which downloads it"),
-    "synthetic_fashion_mnist": LabelledImages(60_000, 10_000, (1, 28, 28), "made by wattfarm"),
-    "synthetic_cifar10": LabelledImages(50_000, 10_000, (3, 32, 32), "made by wattfarm"),
+    "mnist": LabelledImages(60_000, 10_000, (1, 28, 28), "torchvision"),
+    "fashion_mnist": LabelledImages(60_000, 10_000, (1, 28, 28), "torchvision"),
+    "cifar10": LabelledImages(50_000, 10_000, (3, 32, 32), "torchvision"),
+    "synthetic_fashion_mnist": LabelledImages(60_000, 10_000, (1, 28, 28), "generated"),
+    "synthetic_cifar10": LabelledImages(50_000, 10_000, (3, 32, 32), "generated"),
 }
 
 #: Suffixes of the files that workers read as images, in any case.

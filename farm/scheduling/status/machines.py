@@ -128,12 +128,11 @@ def _details(machine: ObservedMachine) -> list[tuple[str, str]]:
         "refused": f"{several(status.rejected, 'message')} since it started",
         "wattfarm": status.version + (f", but {__version__} here" if machine.differs else ""),
     }
-    return [
-        *facts.items(),
-        *flat(status.machine.hardware),
-        *flat({"worker": status.machine.abilities}),
-        *_probe(status),
-    ]
+    able = {
+        name: ", ".join(map(str, value)) or None if isinstance(value, list) else value
+        for name, value in status.machine.abilities.items()
+    }
+    return [*facts.items(), *flat(status.machine.hardware), *flat({"worker": able}), *_probe(status)]
 
 
 def _doing(machine: ObservedMachine) -> Iterator[str]:
