@@ -96,11 +96,11 @@ class Bench:
         self.settings = Settings(home=home, lock_file=home / "lock", lease_s=60, heartbeat_s=0.02)
         self.worker = self.new_worker()
 
-    def new_worker(self, watchdog_s: float = 60.0, **changes: object) -> Worker:
+    def new_worker(self, watchdog_s: float = 60.0, is_alone: bool = False, **changes: object) -> Worker:
         """One of this machine."""
         settings = self.settings.model_copy(update=changes)
         watchdog = Watchdog(self.broker, ["any", "own"], watchdog_s)
-        return Worker(self.store, self.runner, self.spool, MACHINE, ANNE, settings, watchdog)
+        return Worker(self.store, self.runner, self.spool, MACHINE, ANNE, settings, watchdog, is_alone)
 
     def serve_in_background(self, job: str, attempt: int = 0) -> threading.Thread:
         """Answer a message in another thread; it may take until the machine is resumed."""

@@ -11,6 +11,11 @@ if TYPE_CHECKING:
 
 SweepFile = Annotated[Path, typer.Argument(metavar="SWEEP.yaml", help="The sweep to measure.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Measure all points again; older results stay.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan, and do nothing.")]
+AllowModels = Annotated[
+    list[str] | None,
+    typer.Option("--allow-models", metavar="NAMES", help="Run networks of this package too: my_package.*"),
+]
 When = Annotated[
     str | None,
     typer.Option("--when", metavar="CONDITION", help="Hold the jobs until 'carbon < 200' (g/kWh, FARM_CARBON_NOW)."),

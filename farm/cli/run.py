@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from farm.cli.options import Deadline, Fresh, Json, SweepFile, When
+from farm.cli.options import AllowModels, Deadline, DryRun, Fresh, Json, SweepFile, When, as_form
 from farm.cli.output import Notes, Output, Shown, opened
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from farm.kinds import Sweep
     from farm.model import Hold, Progress, SweepRecord
     from farm.scheduling.embedded import Interrupts
@@ -37,28 +39,49 @@ class Ran:
 
 
 def run(
-    sweep: SweepFile, fresh: Fresh = False, when: When = None, deadline: Deadline = None, as_json: Json = False
+    sweep: SweepFile,
+    dry_run: DryRun = False,
+    fresh: Fresh = False,
+    allow_models: AllowModels = None,
+    when: When = None,
+    deadline: Deadline = None,
+    as_json: Json = False,
 ) -> Iterator[Output]:
     """Measure a sweep on this machine; needs no server.
 
-    Ctrl-C finishes the running trial and stops, twice stops now; the same command goes on from there.
+    Ctrl-C finishes the running trial and stops, twice stops now; the same command goes on from there. Modules beside
+    the sweep's file may be imported.
     """
     from farm.exchange.loading import load_results
-    from farm.kinds import load_sweep, views
+    from farm.kinds import load_sweep, require_here, views
     from farm.report.files import Format
     from farm.report.selection import Selection
-    from farm.scheduling import holds
+    from farm.scheduling import holds, submission
     from farm.scheduling.embedded import Interrupts
+    from farm.scheduling.status import plans
 
     hold = holds.parse_hold(when, deadline, datetime.now(UTC))
     loaded, text = load_sweep(sweep), sweep.read_text(encoding="utf-8")
-    with opened(create=True) as (store, settings):
+    with opened(create=True) as (store, known_settings):
+        settings = known_settings.model_copy(update=_own_code(sweep, allow_models))
+        require_here(sweep, loaded, settings.allowed_models)
+        if dry_run:
+            here = submission.here(loaded)
+            made = submission.planned(here, store, fresh, this_machine=settings)
+            yield Shown(plans.described(here, made, is_alone=True), as_form(as_json))
+            return
         if hold is not None:
             holds.require_source(settings)
         ran = yield from measured(loaded, text, store, settings, Interrupts(), fresh, quiet=as_json, hold=hold)
         shown = views.view(load_results(store, ran.sweep), Selection())
         yield Shown(shown, Format.JSON if as_json else None)
         yield outcome(ran.progress, store, ran.sweep) if ran.progress.is_over else ran.stopped(f"farm run {sweep}")
+
+
+def _own_code(sweep: "Path", allow_models: list[str] | None) -> dict[str, object]:
+    """The settings by which trials find and may load networks of the user's own: modules beside the sweep's file."""
+    allowed = {} if allow_models is None else {"allow_models": ",".join(allow_models)}
+    return {"import_from": sweep.absolute().parent, **allowed}
 
 
 def measured(
@@ -76,7 +99,7 @@ def measured(
     from farm.scheduling.status import live as display
     from farm.scheduling.status import plans
 
-    submitted = submission.enqueue(submission.here(sweep), text, store, settings, fresh, hold, here_alone=True)
+    submitted = submission.enqueue(submission.here(sweep), text, store, settings, fresh, hold, is_alone=True)
     held = [] if hold is None else [f"farm: {plans.held(hold)}"]
     stands = plans.standing(submitted.measured, submitted.total, submitted.to_go)
     goes_on = [f"farm: {stands}"] if submitted.measured and submitted.to_go else []

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from farm.cli.options import AnySweep, Deadline, Fresh, Json, SweepFile, When, as_form
+from farm.cli.options import AnySweep, Deadline, DryRun, Fresh, Json, SweepFile, When, as_form
 from farm.cli.output import Line, Notes, Output, Shown, opened
 from farm.cli.run import outcome
 
@@ -22,7 +22,7 @@ PERIOD_S = 1.0
 def submit(
     sweep: SweepFile,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until all is measured.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, submit nothing.")] = False,
+    dry_run: DryRun = False,
     fresh: Fresh = False,
     when: When = None,
     deadline: Deadline = None,

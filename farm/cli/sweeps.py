@@ -40,7 +40,7 @@ def rename(
 
     require_name(new, "NEW")
     with opened() as (store, _):
-        found = store.revisions(old)
+        found = store.sweeps_named(old)
         ids = [sweep.id for sweep in found]
         store.rename(ids, new)
     text = f"{found[0].name} is now called {new} ({several(len(ids), 'sweep')}): write `name: {new}` into its file too"
@@ -56,7 +56,7 @@ def rm(
     from farm.report.numbers import several
 
     with opened() as (store, _):
-        found = store.revisions(sweep)
+        found = store.sweeps_named(sweep)
         ids = [one.id for one in found]
         what = f"{found[0].name} ({', '.join(ids)})"
         if not yes and not confirmed(f"delete {what} and all that was measured for it?", "--yes"):

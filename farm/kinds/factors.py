@@ -1,11 +1,13 @@
 """Factors that several kinds share: networks, devices, number formats, images."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field
 
-from farm.model.catalog import COLLECTIONS, MODELS, STUDY_MODELS, USER_MODEL
-from farm.spec.types import Among, Expected, OneOrMore, integer, matching, path_or, problem, same
+from farm.model.catalog import COLLECTIONS, IMAGE_SUFFIXES, MODELS, STUDY_MODELS, USER_MODEL
+from farm.spec.types import Among, Expected, Needs, OneOrMore, integer, matching, path_or, problem, same
 
 T = TypeVar("T")
 #: Type of a factor: one value or a list of them.
@@ -23,14 +25,44 @@ def _of_no_collection(network: str) -> str:
     return network
 
 
+def _permission(model: str) -> Iterator[str]:
+    """A network of a user's package is code, so a machine must allow it."""
+    if ":" in model:
+        yield f"worker.models = {model}"
+
+
+def _gpus(device: str) -> Iterator[str]:
+    """A point that asks for a GPU needs one, or so many that its GPU is among them."""
+    name, _, number = device.partition(":")
+    if name == "cuda":
+        yield f"worker.gpus >= {int(number or 0) + 1}"
+
+
+def readable_file(path: Path) -> str | None:
+    """Return why a file cannot be used on this machine, or None."""
+    if not path.exists():
+        return "no such file on this machine"
+    return None if path.is_file() else "not a file"
+
+
+def _image_folder(folder: Path) -> str | None:
+    if not folder.is_dir():
+        return "no such folder on this machine"
+    if any(path.suffix.lower() in IMAGE_SUFFIXES for path in folder.rglob("*")):
+        return None
+    return f"holds no image ({', '.join(sorted(IMAGE_SUFFIXES))})"
+
+
 NetworkName = Annotated[
     str,
+    Needs(_permission),
     Among(MODELS, USER_MODEL),
     Expected("a classification network of torchvision, or package.module:Class", same(*MODELS)),
     AfterValidator(_of_no_collection),
 ]
 AnyNetworkName = Annotated[
     str,
+    Needs(_permission),
     Among((*STUDY_MODELS, *MODELS), USER_MODEL),
     Expected(
         f"one of {', '.join(STUDY_MODELS)}, a network of torchvision, or package.module:Class",
@@ -41,19 +73,20 @@ AnyNetworkName = Annotated[
 Precision = Annotated[Literal["fp32", "fp16", "bf16", "tf32"], Expected()]
 Device = Annotated[
     str,
+    Needs(_gpus),
     matching(r"^(auto|cpu|cuda(:(0|[1-9][0-9]?))?)$"),
     Expected("auto, cpu, cuda or cuda:N", same("auto", "cpu", "cuda", "cuda:0")),
 ]
 Weights = Annotated[
     str,
     matching(r"^.{1,4000}$"),
-    path_or("random", "default"),
+    path_or("random", "default", find_problem=readable_file),
     Expected("random, default or the path of a file such as ./weights.pth", same("random", "default")),
 ]
 Images = Annotated[
     str,
     matching(r"^.{1,4000}$"),
-    path_or("sample"),
+    path_or("sample", find_problem=_image_folder),
     Expected("sample or the path of a folder such as ./photos", same("sample")),
 ]
 Threads = Annotated[int | None, integer(1, 4096), Expected("a positive integer, or null for all cores")]

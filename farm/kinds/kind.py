@@ -1,16 +1,19 @@
 """The interface of a kind of measurement; no other part of the farm compares the names of kinds."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache, cached_property
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic.fields import FieldInfo
 
-from farm.model import JobSpec, MeasureSettings, Need, SweepData
+from farm.model import JobSpec, MeasureSettings, Need, Point, SweepData
 from farm.report.columns import Columns
 from farm.spec import Sweep
 from farm.spec.factors import plain_type
+from farm.spec.types import Needs, annotations
 
 if TYPE_CHECKING:
     from farm.report.document import Document
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Settings of the times of single batches, for `unheeded` of kinds that do not take them.
 LATENCY = frozenset({"latency_s", "latency_max_batches"})
+#: Smaller needs of memory make no condition: each condition costs a message for each machine.
+LEAST_GIB = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +74,31 @@ class Kind:
         """
         return windows_s(spec.measure, spec.measure.window_s) + spec.measure.latency_s
 
+    def requirements(self, point: Point) -> Iterator[str]:
+        """Yield what a machine must have to run a point, as conditions: `worker.gpus >= 1`. Pure.
+
+        Jobs of the point wait for a machine that meets them. The default knows what the types of the factors need
+        (`farm.spec.types.Needs`), the workload of another package, and `least_bytes`.
+        """
+        for name, needs in self._needs.items():
+            if name in point:
+                yield from needs.conditions(point[name])
+        if not _is_shipped(self.runs):
+            yield f"worker.workloads = {self.runs}"
+        fact = {"cpu": "ram_gib", "cuda": "gpu.memory_gib"}.get(str(point.get("device")).partition(":")[0])
+        gib = self.least_bytes(point) // 2**30
+        if fact is not None and gib >= LEAST_GIB:
+            yield f"{fact} >= {gib}"
+
+    def least_bytes(self, point: Point) -> int:  # noqa: ARG002 - a kind that knows it overrides this
+        """Return the bytes that a point certainly needs in the memory of its device; 0 where nothing is known."""
+        return 0
+
+    @cached_property
+    def _needs(self) -> Mapping[str, Needs]:
+        """The factors whose levels need something."""
+        return {name: one for name, field in self.factors.items() for one in annotations(field.annotation, Needs)}
+
     def results(self, data: SweepData, selection: "Selection") -> "Document":
         """Return the results of a sweep of this kind.
 
@@ -83,3 +113,9 @@ class Kind:
 def windows_s(measure: MeasureSettings, window_s: float) -> float:
     """Return the seconds of the warm-up and of all measure windows if each window lasts `window_s`."""
     return measure.warmup_s + measure.windows * (window_s + 2 * measure.guard_s)
+
+
+@cache
+def _is_shipped(workload: str) -> bool:
+    """Return whether a workload comes with this program, so that every worker of the same version has it."""
+    return bool(distribution("wattfarm").entry_points.select(group="wattfarm.workloads", name=workload))

@@ -1,7 +1,7 @@
 """The kinds that are installed: entry points of group `wattfarm.kinds`, loaded on use."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -94,6 +94,15 @@ MODELS = _Models()
 def load_sweep(path: Path) -> Sweep:
     """Read a sweep file of any installed kind; raises SweepError with every problem, one line each."""
     return loader.load_sweep(path, MODELS)
+
+
+def require_here(path: Path, sweep: Sweep, allowed_models: Sequence[str]) -> None:
+    """Raise SweepError, with a line for each problem, where points of a sweep file cannot run on this machine."""
+    from farm.kinds import here  # noqa: PLC0415 - it asks this module for kinds
+
+    found = list(here.problems(sweep, allowed_models, path.absolute().parent))
+    if found:
+        raise loader.error_at(path.read_text(encoding="utf-8-sig"), str(path), found)
 
 
 def parse_sweep(text: str, name: str, folder: Path) -> Sweep:

@@ -81,6 +81,7 @@ class Claim(Frozen):
     attempt: int
     sweep_name: str = ""  #: for people
     carbon: CarbonSource = CarbonSource()  #: for a machine that does not state its own
+    queue: str = ""  #: the queue of the job, which may be a capability
 
 
 class StoppingRule(Frozen):

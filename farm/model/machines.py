@@ -9,6 +9,7 @@ from typing import Literal, Self
 
 from pydantic import AwareDatetime, Field, JsonValue
 
+from farm.model.conditions import Condition, is_capability, read
 from farm.model.words import Frozen
 
 
@@ -43,6 +44,7 @@ class Machine(Frozen):
     hardware_class: str  #: machines of one class are interchangeable in a comparison
     hardware: dict[str, JsonValue]
     software: dict[str, JsonValue] = Field(default_factory=dict)  #: see `farm.model.software`; empty: unknown
+    abilities: dict[str, JsonValue] = Field(default_factory=dict)  #: what its worker can run: `gpus`, `models`, ...
     simulated: bool = False
     probe: Probe | None = None
 
@@ -50,6 +52,20 @@ class Machine(Frozen):
     def queues(self) -> tuple[str, ...]:
         """The broker's queues that the machine serves."""
         return tuple(queue_for(target) for target in ("any", f"hw:{self.hardware_class}", f"machine:{self.name}"))
+
+    @property
+    def facts(self) -> dict[str, JsonValue]:
+        """The facts that conditions are about."""
+        own: dict[str, JsonValue] = {"name": self.name, "class": self.hardware_class}
+        return {**self.hardware, "machine": own, "worker": self.abilities}
+
+    def takes(self, queue: str) -> bool:
+        """Return whether jobs of a queue may run here: one that the machine serves, or a capability that it has."""
+        return not self.lacks(queue) if is_capability(queue) else queue in self.queues
+
+    def lacks(self, queue: str) -> tuple[Condition, ...]:
+        """Return the conditions of a capability that the machine does not meet; other queues have none."""
+        return read(queue).unmet(self.facts) if is_capability(queue) else ()
 
 
 @dataclass(frozen=True, slots=True)

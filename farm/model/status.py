@@ -73,6 +73,7 @@ class Waiting:
     sweep: str
     target: str
     jobs: int
+    capability: str = ""  #: what a machine must have for them; empty: their target says it all
 
 
 @dataclass(frozen=True, slots=True)

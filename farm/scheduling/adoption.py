@@ -15,7 +15,7 @@ from farm.model import Machine, MeasureSettings
 from farm.model.software import difference
 from farm.report.numbers import several
 from farm.scheduling.plan import PlannedJob
-from farm.scheduling.routing import fits
+from farm.scheduling.routing import Route
 from farm.spec import canonical_json
 from farm.store import MeasuredJob
 
@@ -70,7 +70,7 @@ def _obstacle(job: PlannedJob, measured: MeasuredJob, current: Mapping[str, Mach
     if machine is None:
         has_changed = any(own.name == measured.machine for own in current.values())
         return f"{measured.machine} has other hardware now" if has_changed else f"{measured.machine} measured them"
-    if not fits(job.shared.target, machine):
+    if not Route(job.shared.target).fits(machine):
         return ""
     changed_to = difference(measured.environment, machine.software)
     return None if changed_to is None else f"{machine.name}: {changed_to}"

@@ -14,15 +14,15 @@ from threading import Event
 from farm import kinds
 from farm.analysis.samples import per_unit
 from farm.analysis.stopping import statuses
-from farm.model import JobMessage, SweepRecord
+from farm.model import JobMessage, SweepRecord, queue_for
+from farm.model.conditions import is_capability
 from farm.model.errors import BrokerUnavailable, InputError, ServiceError
 from farm.scheduling import holds, tuner
 from farm.scheduling.broker import Publisher
 from farm.scheduling.fair_share import LARGEST, Share, Window, choose_jobs
 from farm.scheduling.plan import plan_block
-from farm.scheduling.routing import fits, own_queue
+from farm.scheduling.routing import own_queue
 from farm.settings import Settings
-from farm.spec.capability import is_capability
 from farm.store import PRESENT_S, AtWork, ControllerStore, UnpublishedJobs
 
 log = logging.getLogger(__name__)
@@ -47,10 +47,19 @@ class Controller:
     """The controller, which works in rounds over the store and the publisher."""
 
     def __init__(
-        self, store: ControllerStore, publisher: Publisher, settings: Settings, sweep_id: str | None = None
+        self,
+        store: ControllerStore,
+        publisher: Publisher,
+        settings: Settings,
+        sweep_id: str | None = None,
+        is_alone: bool = False,
     ) -> None:
-        """Restrict the publishing and the searching to one sweep where `sweep_id` is given."""
+        """Restrict the publishing and the searching to one sweep where `sweep_id` is given.
+
+        `is_alone`: the farm has one machine, which gets every job: nobody would wait for another one to join.
+        """
         self._sweep_id = sweep_id
+        self._is_alone = is_alone
         self._store = store
         self._publisher = publisher
         self._settings = settings
@@ -107,9 +116,11 @@ class Controller:
         A capability stands for the own queues of all present machines that have it: the first claim wins, and the other
         messages are stale. Without such a machine its jobs wait in the store.
         """
+        if self._is_alone:
+            return {queue: [queue_for("any")] for queue in queues}
         machines = self._store.present(PRESENT_S) if any(map(is_capability, queues)) else []
         return {
-            queue: [own_queue(machine) for machine in machines if fits(queue, machine)]
+            queue: [own_queue(machine) for machine in machines if machine.takes(queue)]
             if is_capability(queue)
             else [queue]
             for queue in queues

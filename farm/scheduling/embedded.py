@@ -46,6 +46,8 @@ class LocalWorker:
             "FARM_DATABASE_URL": settings.store_url,
             "FARM_HEARTBEAT_S": str(min(settings.heartbeat_s, HEARTBEAT_S)),
             "FARM_LOG_FORMAT": "text",  # the last line of its log is shown
+            "FARM_ALLOW_MODELS": settings.allow_models,
+            "FARM_IMPORT_FROM": str(settings.import_from or ""),
         }
         self.deaths = 0
         self.log.unlink(missing_ok=True)
@@ -141,7 +143,7 @@ def run(
         Its progress when all jobs are over, or after an interrupt.
     """
     with _private_broker(settings) as own:
-        controller = Controller(store, Publisher(own), own, sweep_id)
+        controller = Controller(store, Publisher(own), own, sweep_id, is_alone=True)
         total = tuner.total(store, store.find_sweep(sweep_id))
         _release_jobs_of_killed_workers(store)
         store.unpublish(sweep_id)

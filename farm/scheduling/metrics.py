@@ -14,8 +14,9 @@ from prometheus_client.registry import Collector
 
 from farm import __version__
 from farm.model import JobState, MachineStatus, TrialCount, WaitCount
+from farm.model.conditions import is_capability
 from farm.model.errors import InputError, ServiceError
-from farm.spec.capability import is_capability, queue_of
+from farm.spec.capability import queue_of
 from farm.store import Store
 
 #: Bounds of the histograms, in seconds.

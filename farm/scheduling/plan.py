@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from farm import kinds
 from farm.kinds import Kind
 from farm.model import JobSpec, Machine, Point, Scalar
+from farm.model.conditions import is_capability
 from farm.model.errors import InputError
 from farm.spec import MAX_JOBS, Sweep, canonical_json, profile_settings, remaining, sweep_id
-from farm.spec.capability import is_capability, queue_of
+from farm.spec.capability import queue_of
 
 if TYPE_CHECKING:
     from farm.store import NewJob
@@ -132,7 +133,12 @@ def _planned(kind: Kind, spec: JobSpec, block: int, ordinal: int) -> PlannedJob:
     identity = "\n".join((spec.sweep, _point_text(spec), spec.target, str(block)))
     job = hashlib.sha256(identity.encode()).hexdigest()[:16]
     seed = _sweep_seed(kind, spec) + (block if kind.seeds_differ else 0)
-    return PlannedJob(job, ordinal, block, queue_of(spec.target), block, seed, spec)
+    return PlannedJob(job, ordinal, block, queue_for_spec(kind, spec), block, seed, spec)
+
+
+def queue_for_spec(kind: Kind, spec: JobSpec) -> str:
+    """Return the queue of a job: that of its target, or a capability where its point needs more of a machine."""
+    return queue_of(spec.target, tuple(kind.requirements(spec.point)))
 
 
 def _point_text(spec: JobSpec) -> str:

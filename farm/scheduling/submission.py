@@ -1,13 +1,15 @@
 """Submit a sweep: plan it for the machines in the store, store its jobs, and publish them."""
 
 import socket
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
 
+from farm.kinds.here import missing_paths
 from farm.kinds.tuning.sweep import TuningSweep
-from farm.model import CarbonSource, Hold, JobState, Machine, MachineStatus, SweepRecord
+from farm.model import CarbonSource, FailureKind, Hold, JobState, Machine, MachineStatus, SweepRecord
 from farm.model.errors import BrokerUnavailable
 from farm.model.software import software
 from farm.report.numbers import several
@@ -15,7 +17,7 @@ from farm.scheduling import routing, tuner
 from farm.scheduling.adoption import adopt
 from farm.scheduling.broker import Publisher
 from farm.scheduling.controller import Controller
-from farm.scheduling.plan import Plan, following_blocks, plan, targets_of
+from farm.scheduling.plan import Plan, following_blocks, plan
 from farm.settings import Settings
 from farm.spec import Sweep, stopping_rule, sweep_id
 from farm.store import Revision, Store
@@ -30,7 +32,7 @@ class Submission:
     sweep_id: str
     jobs: int  #: jobs planned so far
     total: int  #: all jobs, with those that a search asks for later
-    added: int  #: jobs that are new, or were cancelled before
+    added: int  #: jobs that are new, or were cancelled or invalid before
     measured: int  #: jobs that were measured before, by this sweep or by those that it adopts from
     to_go: int  #: jobs that are still to be measured
     warnings: tuple[str, ...]
@@ -51,7 +53,8 @@ def planned(
         store: The store, which is only read.
         fresh: Whether all is measured again.
         goes_on: Whether the plan of a search continues from its jobs in the store.
-        this_machine: The settings of this machine where it alone measures; its software is asked, not looked up.
+        this_machine: The settings of this machine where it alone measures: it gets every job, whatever the points
+            need, and its software is asked, not looked up.
     """
     latest = store.latest_generation(sweep_id(sweep))
     generation = max(latest, 1) + (1 if fresh and latest else 0)
@@ -62,8 +65,11 @@ def planned(
         made = tuner.plan(sweep, machines, generation, begun)
     else:
         made = plan(sweep, machines, generation)
-    waits = routing.notes(targets_of(sweep, machines), known, datetime.now(UTC))
-    made = replace(made, warnings=(*waits, *made.warnings))
+    is_alone = this_machine is not None
+    routes = Counter(routing.Route.of(job.shared.target, "" if is_alone else job.queue) for job in made.jobs)
+    waits = routing.notes(routes, known, datetime.now(UTC))
+    absent = () if is_alone else (f"{loc[1]}: {text}: workers read it on theirs" for loc, text in missing_paths(sweep))
+    made = replace(made, warnings=(*waits, *absent, *made.warnings))
     return _with_measured(sweep, made, store, _as_they_are(known, this_machine), fresh)
 
 
@@ -122,14 +128,15 @@ def enqueue(
     fresh: bool = False,
     hold: Hold | None = None,
     *,
-    here_alone: bool = False,
+    is_alone: bool = False,
 ) -> Submission:
     """Store the jobs of a sweep; known jobs stay as they are. Nothing is published yet.
 
+    Jobs that failed as invalid are queued again, because their user has mended the reason meanwhile, or sees it again.
     Its waiting jobs are held as this submission says; without a hold they wait no longer. Where this machine alone
-    measures (`here_alone`), only its own earlier measurements count.
+    measures (`is_alone`), only its own earlier measurements count.
     """
-    made = planned(sweep, store, fresh, goes_on=True, this_machine=settings if here_alone else None)
+    made = planned(sweep, store, fresh, goes_on=True, this_machine=settings if is_alone else None)
     rule = stopping_rule(sweep)
     is_search, now = isinstance(sweep, TuningSweep), datetime.now(UTC)
     record = SweepRecord(
@@ -157,6 +164,7 @@ def enqueue(
         (replace(job, max_attempts=settings.max_attempts) for job in before),
     )
     added = store.submit(record, jobs)
+    added += store.retry(made.sweep_id, settings.max_attempts, after=FailureKind.INVALID)
     warnings = (*made.warnings, *([CARBON_CHANGED] if changed else []))
     return Submission(
         made.sweep_id, len(made.jobs) + len(before), made.total, added, made.measured, made.to_go, warnings

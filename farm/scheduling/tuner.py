@@ -13,15 +13,15 @@ from random import Random
 from statistics import fmean
 from typing import cast
 
+from farm import kinds
 from farm.kinds import restored
 from farm.kinds.tuning.strategies import Objective, Strategy
 from farm.kinds.tuning.sweep import TuningSweep
 from farm.model import Asked, Domain, JobSpec, JobState, Machine, Point, Stopped, SweepRecord
 from farm.model.errors import InputError
-from farm.scheduling.plan import Plan, PlannedJob, check_size, specs_of, targets_of, warn_of_timeouts
+from farm.scheduling.plan import Plan, PlannedJob, check_size, queue_for_spec, specs_of, targets_of, warn_of_timeouts
 from farm.scheduling.tuning import Finished, Pending, Study, ask, check, load, size, thresholds
 from farm.spec import canonical_json, sweep_id
-from farm.spec.capability import queue_of
 from farm.store import AskedJob, Trained, TunerStore
 
 OVER = (JobState.DONE, JobState.FAILED)
@@ -219,12 +219,13 @@ def _jobs(sweep: TuningSweep, found: Sequence[PlannedStudy], spec: JobSpec) -> I
     )
     order = [(s.id, repetition) for s in found for repetition in range(repetitions)]
     Random(f"{sweep.seed}/{number}").shuffle(order)  # noqa: S311 - an order, not a secret
+    queue = queue_for_spec(kinds.get(sweep.kind), spec)
     for repetition in range(repetitions):
         yield PlannedJob(
             id=_digest(study, str(number), str(repetition)),
             ordinal=number * len(order) + order.index((study, repetition)),
             block=number,
-            queue=queue_of(spec.target),
+            queue=queue,
             repetition=repetition,
             seed=sweep.seed + repetition,
             shared=spec,

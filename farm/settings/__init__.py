@@ -109,6 +109,9 @@ class Settings(BaseSettings):
     allow_models: str = Field(
         "", description="patterns of users' networks that a worker may load: my_package.*, separated by commas"
     )
+    import_from: Path | None = Field(
+        None, description="folder with modules of such networks that are not installed; farm run takes the sweep's"
+    )
     watchdog_s: float = Field(
         300.0, gt=0, description="a worker that receives nothing for so many seconds while messages wait ends itself"
     )

@@ -88,6 +88,14 @@ def parse_sweep(text: str, name: str, folder: Path, models: Models) -> Sweep:
     return sweep
 
 
+def error_at(text: str, name: str, problems: Iterable[tuple[Loc, str]]) -> SweepError:
+    """Return the error of problems that were found after a sweep was read from this text; they stand in its order."""
+    document = read(text)
+    located = ((_written(loc, document), problem) for loc, problem in problems)
+    lines = sorted((document.places[loc], _field(loc), problem) for loc, problem in located)
+    return SweepError([_line(name, *line) for line in lines])
+
+
 def restored(record: SweepRecord, model: type[Sweep]) -> Sweep:
     """Return the submitted sweep from its record in the store."""
     return model.model_validate_json(record.meaning, context={"folder": "/"})

@@ -4,12 +4,12 @@ A problem is a `PydanticCustomError` of type `PROBLEM` whose context holds the f
 """
 
 import os.path
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, get_args, get_origin
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import (
-    AfterValidator,
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
@@ -152,11 +152,22 @@ def _expand(parse: Callable[[str], float | None]) -> Callable[[Any], Any]:
     return lambda value: value if not isinstance(value, str) or (read := parse(value)) is None else read
 
 
-def path_or(*words: str) -> AfterValidator:
-    """Return a validator of the words or a path; it makes a path absolute by the folder in its context."""
+@dataclass(frozen=True, eq=False)
+class PathOr:
+    """An annotation of a text: one of some words, or a path, which becomes absolute by the folder in the context.
 
-    def resolve(text: str | None, info: ValidationInfo) -> str | None:
-        if text is None or text in words:
+    A sweep may be read where the path does not exist. `find_problem` says why this machine could not use it.
+    """
+
+    words: tuple[str, ...]
+    find_problem: Callable[[Path], str | None] | None = None
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        """Return a schema that resolves the path after the type's own check."""
+        return core_schema.with_info_after_validator_function(self._resolve, handler(source))
+
+    def _resolve(self, text: str | None, info: ValidationInfo) -> str | None:
+        if text is None or text in self.words:
             return text
         if not text.isprintable() or not ("/" in text or "." in text):
             raise ValueError("neither a known word nor a path")
@@ -164,7 +175,26 @@ def path_or(*words: str) -> AfterValidator:
         folder = (info.context or {}).get("folder", "")
         return os.path.normpath(os.path.join(folder, home))  # noqa: PTH118 - pure: reads no file system
 
-    return AfterValidator(resolve)
+
+def path_or(*words: str, find_problem: Callable[[Path], str | None] | None = None) -> PathOr:
+    """Return the annotation of a text that is one of the words or a path."""
+    return PathOr(words, find_problem)
+
+
+@dataclass(frozen=True, eq=False)
+class Needs:
+    """An annotation of a factor's type: what a machine must have to run a level, as conditions on its facts."""
+
+    conditions: Callable[[Any], Iterable[str]]
+
+
+A = TypeVar("A")
+
+
+def annotations(levels: Any, kind: type[A]) -> Iterator[A]:
+    """Yield the annotations of a class on the type of a factor's levels; `levels`: annotation of the factor's field."""
+    for level in get_args(levels):
+        yield from (one for one in getattr(level, "__metadata__", ()) if isinstance(one, kind))
 
 
 @dataclass(frozen=True, eq=False)

@@ -95,6 +95,7 @@ def _machine(trial: ImportedTrial, now: datetime) -> dict[str, Any]:
         "hardware_class": trial.hardware_class,
         "hardware": {},
         "software": {},
+        "abilities": {},
         "simulated": False,
         "worker_owner": "",
         "worker_version": "",

@@ -32,6 +32,7 @@ _CLAIM = (
         t.job.c.spec,
         t.job.c.attempt,
         select(t.sweep.c.name).where(t.sweep.c.id == t.job.c.sweep_id).scalar_subquery().label("sweep_name"),
+        t.job.c.queue,
         select(t.sweep.c.carbon).where(t.sweep.c.id == t.job.c.sweep_id).scalar_subquery().label("carbon"),
     )
 )
@@ -54,7 +55,13 @@ class Leases(Database):
             if won is None:
                 return None
             carbon = CarbonSource.model_validate(won.carbon)
-            return Claim(spec=_read(won.spec, job), attempt=won.attempt, sweep_name=won.sweep_name, carbon=carbon)
+            return Claim(
+                spec=_read(won.spec, job),
+                attempt=won.attempt,
+                sweep_name=won.sweep_name,
+                carbon=carbon,
+                queue=won.queue,
+            )
 
     def return_message(self, job: str, attempt: int) -> bool:
         """Return a message that this worker cannot handle: the controller publishes the job again at once.

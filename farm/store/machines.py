@@ -107,6 +107,7 @@ def machine_of(row: Row[*tuple[Any, ...]]) -> Machine:
         hardware_class=row.hardware_class,
         hardware=row.hardware,
         software=row.software,
+        abilities=row.abilities,
         simulated=row.simulated,
         probe=Probe.model_validate(row.probe) if row.probe else None,
     )

@@ -86,7 +86,13 @@ class Publishing(Database):
         )
         with self.read() as connection:
             return [
-                Machine(id=row.id, name=row.name, hardware_class=row.hardware_class, hardware=row.hardware)
+                Machine(
+                    id=row.id,
+                    name=row.name,
+                    hardware_class=row.hardware_class,
+                    hardware=row.hardware,
+                    abilities=row.abilities,
+                )
                 for row in connection.execute(query.order_by(t.machine.c.name))
             ]
 

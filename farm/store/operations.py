@@ -27,6 +27,7 @@ from farm.model import (
     WaitCount,
     Waiting,
 )
+from farm.model.conditions import is_capability
 from farm.store.engine import Database
 from farm.store.machines import PRESENT_S, known_machines, told
 from farm.store.membership import MEASURED_BY
@@ -76,7 +77,7 @@ class Operations(Database):
         return sorted(found, key=attrgetter("finished_at"))
 
     def waiting(self) -> list[Waiting]:
-        """Count the jobs that wait, by sweep and target."""
+        """Count the jobs that wait, by sweep, target and what their points need."""
         with self.read() as connection:
             return _waiting(connection)
 
@@ -209,12 +210,15 @@ _RUNNING = (
 
 
 def _waiting(connection: Connection, sweep_id: str | None = None) -> list[Waiting]:
-    in_order = (t.job.c.sweep_id, t.job.c.state, t.job.c.target)  # of the index: nothing has to be sorted
-    query = select(t.job.c.sweep_id, t.job.c.target, func.count()).where(t.job.c.state == JobState.QUEUED)
-    query = query.group_by(*in_order).order_by(*in_order)
+    in_order = (t.job.c.sweep_id, t.job.c.state, t.job.c.target, t.job.c.queue)  # of the index: nothing is sorted
+    query = select(t.job.c.sweep_id, t.job.c.target, func.count(), t.job.c.queue)
+    query = query.where(t.job.c.state == JobState.QUEUED).group_by(*in_order).order_by(*in_order)
     if sweep_id is not None:
         query = query.where(t.job.c.sweep_id == sweep_id)
-    return [Waiting(*row) for row in connection.execute(query)]
+    return [
+        Waiting(sweep, target, jobs, queue if is_capability(queue) else "")
+        for sweep, target, jobs, queue in connection.execute(query)
+    ]
 
 
 def _last_trials(machine_id: str) -> Subquery:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Insert, and_, bindparam, column, or_, select, text, update
 
 import farm.store.tables as t
-from farm.model import JobSpec, JobState, MeasureSettings, SweepRecord
+from farm.model import FailureKind, JobSpec, JobState, MeasureSettings, SweepRecord
 from farm.model.errors import InputError
 from farm.store.engine import Database
 from farm.store.membership import LAST_SUBMITTED, OPEN
@@ -29,6 +29,8 @@ _COLUMNS = (
     *("state", "attempt", "max_attempts", "cancel_requested", "adopts", "point", "spec"),
 )
 _JSON_ROWS = text("jsonb_populate_recordset(CAST(NULL AS job), :rows)").bindparams(bindparam("rows", type_=t.Json))
+#: The number of repetitions of a sweep depends on its results.
+_ADAPTS = t.sweep.c.rule["min"].as_integer() != t.sweep.c.rule["max"].as_integer()
 #: The fields of a sweep that each submission sets anew.
 _RENEWED = {"text", "meaning", "carbon", "renewed_at", "hold_below_g_per_kwh", "hold_until", "hold_note"}
 #: The values of a job that waits as a new job does.
@@ -174,15 +176,22 @@ class Sweeps(Database):
             )
             return cancelled.rowcount, asked.rowcount
 
-    def retry(self, sweep_id: str, attempts: int) -> int:
-        """Queue the failed jobs again for as many new attempts, beside the old ones; returns how many jobs."""
-        statement = (
-            update(t.job)
-            .where(t.job.c.sweep_id == sweep_id, t.job.c.state == JobState.FAILED)
-            .values(**AFRESH, max_attempts=t.job.c.attempt + attempts)
-        )
+    def retry(self, sweep_id: str, attempts: int, after: FailureKind | None = None) -> int:
+        """Queue the failed jobs again for as many new attempts, beside the old ones; returns how many jobs.
+
+        `after`: only those whose last attempt failed in that way.
+        """
+        statement = update(t.job).where(t.job.c.sweep_id == sweep_id, t.job.c.state == JobState.FAILED)
+        if after is not None:
+            last = (t.trial.c.job_id == t.job.c.id, t.trial.c.attempt == t.job.c.attempt)
+            statement = statement.where(select(t.trial.c.id).where(*last, t.trial.c.failure_kind == after).exists())
+        of_sweep = update(t.sweep).where(t.sweep.c.id == sweep_id, or_(t.sweep.c.is_search, _ADAPTS))
         with self.write() as connection:
-            return connection.execute(statement).rowcount
+            statement = statement.values(**AFRESH, max_attempts=t.job.c.attempt + attempts)
+            queued = connection.execute(statement).rowcount
+            if queued:  # their results may ask for more jobs
+                connection.execute(of_sweep.values(settled=False))
+        return queued
 
     def sweeps(self) -> list[SweepRecord]:
         """Read all sweeps, the last submitted first."""

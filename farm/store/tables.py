@@ -119,6 +119,7 @@ class Machine(Row, table=True):
     hardware_class: str
     hardware: dict[str, Any] = Field(sa_type=Json)
     software: dict[str, Any] = Field(sa_type=Json)  #: of the last worker; empty: unknown
+    abilities: dict[str, Any] = Field(sa_type=Json)  #: what its worker can run
     simulated: bool
     worker_owner: str
     worker_version: str
@@ -138,7 +139,7 @@ class Job(Row, table=True):
     __tablename__ = "job"
     __table_args__ = (
         UniqueConstraint("sweep_id", "key"),
-        Index("ix_job_sweep_state", "sweep_id", "state", "target"),
+        Index("ix_job_sweep_state", "sweep_id", "state", "target", "queue"),
         _partial("ix_job_outbox", "sweep_id", "queue", "ordinal", where=_OUTBOX),
         _partial("ix_job_waiting", "published_at", where=_WAITING),
         _partial("ix_job_running", "lease_until", where=_RUNNING),

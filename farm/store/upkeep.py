@@ -9,7 +9,8 @@ import farm.store.tables as t
 from farm.model import Deleted, JobState, Machine, Progress, SweepOverview, SweepRecord
 from farm.model.errors import InputError
 from farm.store.machines import machine_of
-from farm.store.sweeps import AFRESH, OPEN, Sweeps
+from farm.store.membership import OPEN
+from farm.store.sweeps import AFRESH, Sweeps
 
 #: What belongs to a trial, in an order in which nothing refers to a row that is gone.
 _OF_TRIALS = (t.measurement, t.sample, t.trace, t.latency, t.requests, t.epoch, t.window)
@@ -45,7 +46,7 @@ class Upkeep(Sweeps):
         with self.read() as connection:
             return [machine_of(row) for row in connection.execute(query)]
 
-    def revisions(self, name_or_id: str) -> list[SweepRecord]:
+    def sweeps_named(self, name_or_id: str) -> list[SweepRecord]:
         """Find all sweeps of a name, or the one sweep of an id; raises InputError as `find_sweep` does."""
         named = [sweep for sweep in self.sweeps() if sweep.name == name_or_id]
         return named or [self.find_sweep(name_or_id)]
@@ -53,7 +54,7 @@ class Upkeep(Sweeps):
     def latest_cancelled(self, name_or_id: str) -> SweepRecord:
         """Find the latest cancelled sweep of a name, or else the sweep that `find_sweep` finds."""
         cancelled = self.cancelled_sweeps()
-        named = (sweep for sweep in self.revisions(name_or_id) if sweep.id in cancelled)
+        named = (sweep for sweep in self.sweeps_named(name_or_id) if sweep.id in cancelled)
         return next(named, None) or self.find_sweep(name_or_id)
 
     def rename(self, sweep_ids: Collection[str], name: str) -> None:
@@ -72,7 +73,7 @@ class Upkeep(Sweeps):
         Environments and machines stay, because trials of other sweeps may refer to them at any time.
 
         Raises:
-            InputError: a sweep is still at work; nothing was deleted.
+            InputError: a sweep is still at work, or another counts what it measured; nothing was deleted.
         """
         jobs = t.job.c.sweep_id.in_(sweep_ids)
         mine = select(t.trial.c.id).join(t.job, t.job.c.id == t.trial.c.job_id).where(jobs)
@@ -119,3 +120,17 @@ def _obstacles(connection: Connection, sweep_ids: Collection[str]) -> Iterator[s
     for name, sweep_id, jobs in connection.execute(at_work):
         what = f"{jobs} of its jobs wait or run" if jobs else "the controller may still add jobs"
         yield f"{name} ({sweep_id}) is not over, {what}: `farm cancel {sweep_id}` first"
+    adopter, adopter_sweep = t.job.alias("adopter"), t.sweep.alias("adopter_sweep")
+    counted = (
+        select(t.sweep.c.name, t.sweep.c.id, adopter_sweep.c.id, func.count())
+        .select_from(
+            t.job.join(t.sweep)
+            .join(adopter, adopter.c.adopts == t.job.c.id)
+            .join(adopter_sweep, adopter_sweep.c.id == adopter.c.sweep_id)
+        )
+        .where(t.sweep.c.id.in_(sweep_ids), adopter_sweep.c.id.not_in(sweep_ids))
+        .group_by(t.sweep.c.name, t.sweep.c.id, adopter_sweep.c.id)
+        .order_by(t.sweep.c.id, adopter_sweep.c.id)
+    )
+    for name, sweep_id, by, jobs in connection.execute(counted):
+        yield f"{name} ({sweep_id}) measured {jobs} jobs that {by} counts as its own: `farm rm {by}` first"

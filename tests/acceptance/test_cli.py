@@ -20,6 +20,7 @@ COMMANDS = (
     "run", "submit", "status", "watch", "cancel", "retry", "results", "export", "machines", "doctor", "serve",
     "worker", "db", "db upgrade", "db check", "schema", "init", "analyze", "compare", "response", "recommend",
     "timeline", "logs", "pause", "resume", "drain", "across", "import", "query", "report", "reproduce", "simulate",
+    "models", "datasets",
 )  # fmt: skip
 NO_ONE_LISTENS = "127.0.0.1:1"
 

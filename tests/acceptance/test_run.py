@@ -127,20 +127,22 @@ def test_ctrl_c_twice_stops_now_and_nothing_is_lost(person: Person) -> None:
 
 @pytest.fixture(scope="module")
 def failing(tmp_path_factory: pytest.TempPathFactory) -> tuple[Person, Done]:
-    """A run with one job that can run, and one for each reason not to; memory is bounded, lest one takes it all."""
+    """A run with one job that can run, and one for each reason that only a trial finds; memory is bounded."""
     person = Person(tmp_path_factory.mktemp("failing"), memory_kib=16 * GIB_KIB)
-    (person.folder / "empty").mkdir()
+    (person.folder / "broken").mkdir()
+    person.writes_text("broken/photo.png", "no image")
+    person.writes_text("odd.pth", "no weights")
     workload = {
         "model": "shufflenet_v2_x0_5",
         "batch_size": "[1, 1000000]",
         "device": "[cpu, cuda]",
-        "images": "[sample, ./empty]",
-        "weights": "[random, missing.pth]",
+        "images": "[sample, ./broken]",
+        "weights": "[random, ./odd.pth]",
     }
     two_reasons = (
-        "[{batch_size: 1000000, device: cuda}, {batch_size: 1000000, images: ./empty}, "
-        "{batch_size: 1000000, weights: missing.pth}, {device: cuda, images: ./empty}, "
-        "{device: cuda, weights: missing.pth}, {images: ./empty, weights: missing.pth}]"
+        "[{batch_size: 1000000, device: cuda}, {batch_size: 1000000, images: ./broken}, "
+        "{batch_size: 1000000, weights: ./odd.pth}, {device: cuda, images: ./broken}, "
+        "{device: cuda, weights: ./odd.pth}, {images: ./broken, weights: ./odd.pth}]"
     )
     sweep = person.writes("failing", workload, exclude=two_reasons)
     return person, person.runs("run", sweep, CUDA_VISIBLE_DEVICES="")
@@ -161,8 +163,8 @@ def test_failed_trials_make_the_status_1_and_the_rest_is_measured(failing: tuple
     ("point", "kind", "remedy"),
     [
         ("batch 1, device cuda", "invalid", "use device: cpu or auto"),
-        ("images", "invalid", "holds no image"),
-        ("weights", "invalid", "missing.pth"),
+        ("images", "invalid", "not a readable image"),
+        ("weights", "invalid", "not a readable state_dict"),
         ("batch 1000000", "oom", "use smaller levels"),
     ],
 )
@@ -175,13 +177,51 @@ def test_each_failed_job_is_one_line_with_its_reason(
 
 
 @pytest.mark.slow
-def test_failed_jobs_are_tried_again_on_request(failing: tuple[Person, Done]) -> None:
+def test_invalid_jobs_are_tried_again_by_the_next_run_and_others_on_request(failing: tuple[Person, Done]) -> None:
     person, done = failing
     (hint,) = re.findall(r"`farm (retry \w+)` queues these 4 again", done.err)
-    again = person.runs("run", "failing.yaml")  # nothing is open: nothing is measured
+    again = person.runs("run", "failing.yaml", CUDA_VISIBLE_DEVICES="")
     assert again.status == 1
     assert again.out == done.out
+    assert "oom: " in again.err
+    assert "invalid: device cuda: this machine has no usable NVIDIA GPU: use device: cpu or auto (2 times)" in again.err
     retried = person.runs(*hint.split())
     assert (retried.status, "4 failed jobs queued again" in retried.out) == (0, True)
     (status,) = person.runs("status", "failing", "--json").json
     assert (status["done"], status["queued"], status["failed"]) == (1, 4, 0)
+
+
+def test_what_this_machine_lacks_is_said_at_once_and_nothing_runs(person: Person) -> None:
+    lists = {"images": "[sample, ./gone]", "weights": "./missing.pth", "model": "['my_nets:Net', alexnet]"}
+    sweep = person.writes("lacking", TINY | lists)
+    for command in (("run", sweep), ("run", sweep, "--dry-run")):
+        done = person.runs(*command)
+        assert (done.status, done.out) == (2, "")
+        model, images, weights = done.err.splitlines()
+        assert model.startswith("farm: lacking.yaml:3:20: workload.model[0]: this machine may not load my_nets:Net: ")
+        assert images.endswith("gone: no such folder on this machine")
+        assert weights.endswith("missing.pth: no such file on this machine")
+    assert person.runs("status", "--json").json == []
+    noted = person.runs("submit", sweep, "--dry-run")
+    assert (noted.status, noted.out.count("on this machine: workers read it on theirs")) == (0, 2)
+
+
+def test_a_dry_run_prints_the_plan_and_measures_nothing(person: Person) -> None:
+    done = person.runs("run", person.writes("tiny", TINY), "--dry-run", "--fresh")
+    assert (done.status, done.err) == (0, "")
+    assert "2 = 2 points x 1 repetition" in done.out
+    assert done.out.endswith("Nothing was measured.\n")
+    assert person.runs("status", "--json").json == []
+
+
+@pytest.mark.slow
+def test_a_network_beside_the_sweep_is_measured_once_its_class_is_mended(person: Person) -> None:
+    text = "from torch.nn import Conv2d\n\nclass Nett(Conv2d):\n  def __init__(self):\n    super().__init__(3, 4, 3)\n"
+    person.writes_text("my_nets.py", text)
+    sweep = person.writes("own", TINY | {"model": "'my_nets:Net'", "batch_size": "1"})
+    command = ("run", sweep, "--allow-models", "my_nets.*")
+    failed = person.runs(*command)
+    assert (failed.status, "has no attribute 'Net'" in failed.err) == (1, True)
+    person.writes_text("my_nets.py", text.replace("Nett", "Net"))
+    mended = person.runs(*command)
+    assert (mended.status, len(rows(mended.out))) == (0, 1)

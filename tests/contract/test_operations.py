@@ -90,12 +90,13 @@ def test_what_waits_is_counted_by_sweep_and_target(farm: Store) -> None:
     elsewhere = new_job(3)
     farm.submit(record(), [new_job(3, spec=elsewhere.spec.model_copy(update={"target": "machine:lab9"}))])
     farm.submit(record(OTHER), [new_job(0, OTHER)])
+    farm.submit(record(), [new_job(4, queue="worker.gpus >= 1")])
     claim(farm, job_id(0))
-    mine = [Waiting(SWEEP, "any", 2), Waiting(SWEEP, "machine:lab9", 1)]
+    mine = [Waiting(SWEEP, "any", 2), Waiting(SWEEP, "any", 1, "worker.gpus >= 1"), Waiting(SWEEP, "machine:lab9", 1)]
     assert farm.waiting() == [*mine, Waiting(OTHER, "any", 1)]
     assert list(farm.progress(SWEEP).waiting) == mine
     assert farm.job_counts() == {
-        (JobState.RUNNING, "any"): 1, (JobState.QUEUED, "any"): 3, (JobState.QUEUED, "machine:lab9"): 1,
+        (JobState.RUNNING, "any"): 1, (JobState.QUEUED, "any"): 4, (JobState.QUEUED, "machine:lab9"): 1,
     }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from tests.contract.store_records import (
     MACHINE,
     MAX_ATTEMPTS,
     NO_LEASE_S,
+    RULE,
     SWEEP,
     claim,
     counts,
@@ -31,7 +32,7 @@ from tests.contract.store_records import (
 
 
 def test_a_claim_gives_the_spec_and_begins_an_attempt(farm: Store) -> None:
-    assert claim(farm, job_id(1)) == Claim(spec=new_job(1).spec, attempt=1, sweep_name="batching")
+    assert claim(farm, job_id(1)) == Claim(spec=new_job(1).spec, attempt=1, sweep_name="batching", queue="any")
     assert counts(farm) == {JobState.QUEUED: 2, JobState.RUNNING: 1}
     (running,) = farm.progress(SWEEP).running
     assert (running.job, running.machine, running.point) == (job_id(1), "lab1", new_job(1).spec.point)
@@ -300,6 +301,28 @@ def test_a_retry_is_stored_beside_the_old_trial(farm: Store) -> None:
     assert farm.complete(report(job_id(0), 2))
     assert [(row.attempt, row.failure is None) for row in farm.trial_rows()] == [(1, False), (2, True)]
     assert counts(farm) == {JobState.QUEUED: 2, JobState.DONE: 1}
+
+
+def test_a_retry_may_choose_how_the_last_attempt_failed(farm: Store) -> None:
+    for ordinal, failure in enumerate((FailureKind.ERROR, FailureKind.INVALID)):
+        claim(farm, job_id(ordinal))
+        farm.complete(report(job_id(ordinal), 1, failure))
+    assert farm.retry(SWEEP, 1, after=FailureKind.INVALID) == 1
+    assert claim(farm, job_id(1), seen=1) is not None
+    farm.complete(report(job_id(1), 2, FailureKind.ERROR))
+    assert farm.retry(SWEEP, 1, after=FailureKind.INVALID) == 0
+    assert counts(farm) == {JobState.FAILED: 2, JobState.QUEUED: 1}
+
+
+def test_a_retried_job_may_need_more_repetitions(farm: Store) -> None:
+    """The sweep was settled when the job had failed."""
+    adaptive = record("adaptive").model_copy(update={"rule": RULE.model_copy(update={"max": 9})})
+    farm.submit(adaptive, [new_job(0, "adaptive")])
+    for sweep, job, is_settled in (("adaptive", "adaptive-0", False), (SWEEP, job_id(0), True)):
+        claim(farm, job)
+        farm.complete(report(job, 1, FailureKind.INVALID))
+        assert farm.retry(sweep, 1) == 1
+        assert farm.find_sweep(sweep).settled == is_settled
 
 
 def test_a_retry_has_as_many_attempts_as_it_was_given(farm: Store) -> None:

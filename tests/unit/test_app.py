@@ -14,7 +14,19 @@ from farm.model import FailureKind, JobState, MachineState, TrialReport
 from farm.model.errors import FarmError, InputError, StoreUnavailable
 from farm.settings import Settings
 from farm.store import Store
-from tests.contract.store_records import ANNE, BERT, MACHINE, SWEEP, claim, counts, job_id, new_job, record, report
+from tests.contract.store_records import (
+    ANNE,
+    BERT,
+    MACHINE,
+    MAX_ATTEMPTS,
+    SWEEP,
+    claim,
+    counts,
+    job_id,
+    new_job,
+    record,
+    report,
+)
 from tests.workers import SOON_S, Bench, running_bench, wait_until
 from workers.agent import worker as app
 from workers.supervisor.lock import machine_lock
@@ -351,6 +363,22 @@ def test_a_network_that_is_not_allowed_is_not_run(bench: Bench) -> None:
     bench.store.retry(SWEEP, 1)
     bench.new_worker(allow_models="other.*, my_package.*").serve("own", 1)
     assert bench.trials()[-1] == ("own", 2, None)
+
+
+def test_a_job_that_this_machine_is_not_fit_for_is_given_back_and_no_attempt_counts(bench: Bench) -> None:
+    bench.store.submit(record(), [replace(new_job(7), queue="worker.gpus >= 1")])
+    bench.store.mark_published(bench.store.unpublished(SWEEP, "worker.gpus >= 1", 1))
+    bench.worker.serve(job_id(7), 0)
+    assert (bench.runner.claims, bench.trials()) == ([], [])
+    (back,) = bench.store.unpublished(SWEEP, "worker.gpus >= 1", 1)
+    assert (back.job, back.attempt) == (job_id(7), 1)
+    assert bench.store.jobs(SWEEP)[-1].max_attempts == MAX_ATTEMPTS + 1
+
+
+def test_the_only_machine_of_a_farm_runs_every_job_to_say_why_it_cannot(bench: Bench) -> None:
+    bench.store.submit(record(), [replace(new_job(7), queue="worker.gpus >= 1")])
+    bench.new_worker(is_alone=True).serve(job_id(7), 0)
+    assert [claim.spec.job for claim in bench.runner.claims] == [job_id(7)]
 
 
 def test_what_was_refused_and_what_waits_on_the_disk_is_seen(bench: Bench, tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from farm.model import queue_for
+from farm.model.conditions import FACTS, is_capability
 from farm.model.errors import InputError
 from farm.settings import Settings
-from farm.spec.capability import FACTS, MAX_LENGTH, is_capability, parse, queue_of
+from farm.spec.capability import MAX_LENGTH, parse, queue_of
 from workers.agent import fingerprint
 
 GIB = 2**30
@@ -28,6 +29,8 @@ BIG: Mapping[str, JsonValue] = {
     "ram_bytes": 755 * GIB + 1,
     "kernel": "6.8.0-48-generic",
     "virtualisation": {"hypervisor": False},
+    "machine": {"name": "lab1", "class": "nvidia-h100"},
+    "worker": {"gpus": 2, "models": ["nets.*"], "workloads": ["inference", "training"]},
 }
 SMALL: Mapping[str, JsonValue] = {"cpu": {"model": "Intel(R) Core(TM) i5", "cores": 4}, "gpu": None, "ram_bytes": None}
 
@@ -49,6 +52,8 @@ SMALL: Mapping[str, JsonValue] = {"cpu": {"model": "Intel(R) Core(TM) i5", "core
         "kernel ~ 6.8",
         "ram_gib >= 755",
         "virtualisation.hypervisor = false",
+        "machine.name = lab1 and machine.class ~ h100",
+        "worker.gpus >= 1 and worker.models = nets.small:TinyNet and worker.workloads = inference",
     ],
 )
 def test_what_a_machine_has(text: str) -> None:
@@ -56,7 +61,9 @@ def test_what_a_machine_has(text: str) -> None:
     assert not parse(f"{text} and cpu.cores < 64").fits(BIG)
 
 
-@pytest.mark.parametrize("text", ["gpu.memory_gib > 80", "gpu.name = H100", "cpu.model ~ Xeon", "gpu.ecc = false"])
+@pytest.mark.parametrize(
+    "text", ["gpu.memory_gib > 80", "gpu.name = H100", "cpu.model ~ Xeon", "gpu.ecc = false", "worker.models = net:A"]
+)
 def test_what_it_has_not(text: str) -> None:
     assert not parse(text).fits(BIG)
 
@@ -106,6 +113,8 @@ def test_as_text_it_is_always_written_in_the_same_way(text: str, canonical: str)
         ("gpu.ecc = yes", "gpu.ecc: expected true or false, got 'yes'"),
         ("cpu.cores > 4 and", "cpu.cores: expected a number such as 40, got '4 and'"),
         ("cpu.cores > 4 and EPYC", "expected conditions such as gpu.memory_gib >= 40 and cpu.model ~ EPYC, got 'EPYC'"),
+        ("worker.models = a b", "worker.models: expected a name such as my_package.nets:TinyNet, got 'a b'"),
+        ("worker.gpus ~ 1", "worker.gpus: expected one of = != >= > <= < before a number such as 40, got ~"),
         (">= 40", "expected conditions such as gpu.memory_gib >= 40 and cpu.model ~ EPYC, got '>= 40'"),
         ("cpu.model ~ " + "x" * MAX_LENGTH, f"expected at most {MAX_LENGTH} characters, got {MAX_LENGTH + 12}"),
     ],
@@ -140,7 +149,7 @@ def test_a_capability_stands_for_itself_where_others_have_a_queue() -> None:
 
 def test_all_that_may_be_asked_for_is_what_workers_register() -> None:
     """Facts and fingerprint are in packages that do not know each other."""
-    here = fingerprint.machine(Settings()).hardware
+    here = fingerprint.with_abilities(fingerprint.machine(Settings()), 0, [], []).facts
     told = {f"gpu.{name}" for name in fingerprint._GPU_FACTS}
     for name, value in here.items():
         told |= {f"{name}.{part}" for part in value} if isinstance(value, dict) else {name}

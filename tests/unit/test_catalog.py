@@ -54,7 +54,7 @@ def test_networks_data_sets_and_inputs_are_those_that_workers_know() -> None:
     from workers.kinds.training import networks as simple_networks
 
     assert simple_networks.STUDY_MODELS == STUDY_MODELS
-    assert tuple(datasets.REGISTRY) == DATASETS
+    assert tuple(datasets.REGISTRY) == tuple(DATASETS)
     assert tuple(layers.INPUTS) == INPUTS
 
 

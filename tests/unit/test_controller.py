@@ -10,7 +10,9 @@ from pydantic import JsonValue
 
 from farm.model import FailureKind, JobState, Machine, MachineState
 from farm.model.errors import BrokerUnavailable, StoreUnavailable
+from farm.scheduling.controller import Controller
 from farm.scheduling.fair_share import SMALLEST
+from farm.settings import Settings
 from farm.store import Store
 from tests.contract.store_records import (
     ANNE,
@@ -170,6 +172,24 @@ def test_a_capability_is_published_again_where_a_fitting_machine_has_nothing(
     join(asking, "lab2", 80)
     assert publishing.publish_again() == 2
     assert heard(publisher) == [(f"{OTHER}-{n}", "farm.machine.lab2") for n in range(2)]
+
+
+def test_what_a_machine_lacks_of_a_target_and_a_point_is_not_sent_to_it(store: Store, publisher: FakePublisher) -> None:
+    store.cancel(SWEEP)
+    own = "worker.models = nets:Net"
+    queues = (own, f"machine.name = lab1 and {own}", f"machine.class = gpu and {own}")
+    store.submit(record(OTHER), [new_job(n, OTHER, queue=queue) for n, queue in enumerate(queues)])
+    for name, models in (("lab1", []), ("lab2", ["nets.*"])):
+        machine = Machine(id=name, name=name, hardware_class="gpu", hardware={}, abilities={"models": [*models]})
+        store.register_machine(machine, ANNE, "0.1.0")
+    assert controller(store, publisher).publish() == 2
+    assert sorted(heard(publisher)) == [(f"{OTHER}-{n}", "farm.machine.lab2") for n in (0, 2)]
+
+
+def test_the_only_machine_of_a_farm_gets_every_job(asking: Store, publisher: FakePublisher) -> None:
+    alone = Controller(asking, publisher, Settings(), OTHER, is_alone=True)
+    assert alone.publish() == 2
+    assert heard(publisher) == [(f"{OTHER}-{n}", "farm.any") for n in range(2)]
 
 
 def test_of_a_capability_the_first_claim_wins_and_the_other_message_is_stale(

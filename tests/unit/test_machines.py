@@ -230,6 +230,17 @@ def test_who_serves_and_what_waits_in_vain(target: str, seen: list[ObservedMachi
     assert shown in waits([Waiting(SWEEP, target, 1)], seen)
 
 
+def test_what_points_need_is_named_beside_their_target() -> None:
+    waiting = [Waiting(SWEEP, "any", 2), Waiting(SWEEP, "any", 6, "worker.gpus >= 1")]
+    shown = waits(waiting, [machine(), machine(name="lab2")])
+    assert "any 2 lab1, lab2 any, with a GPU 6 nobody" in shown
+    assert shown.endswith("6 jobs wait for a machine with a GPU: none of 2 has one")
+    found = queues.records(queues.queues(waiting, [machine()], None), waiting, SWEEP)
+    assert [(one["jobs"], one["needs"], one["machines"]) for one in found] == [
+        (2, [], ["lab1"]), (6, ["worker.gpus >= 1"], []),
+    ]  # fmt: skip
+
+
 def test_targets_with_long_names_fit_80_columns() -> None:
     waiting = [Waiting(SWEEP, f"machine:{LONG}.example.org", 99_999)]
     assert "99999" in waits(waiting, [machine(name=f"{LONG}.example.org")], {})
@@ -238,7 +249,7 @@ def test_targets_with_long_names_fit_80_columns() -> None:
 def test_each_sweep_has_a_record_of_what_it_waits_for() -> None:
     found = queues.queues(WAITING, [machine(), machine(IDLE, 99, name="lab2")], {"farm.any": 14})
     assert queues.records(found, WAITING, SWEEP) == [
-        {"target": "any", "jobs": 12, "messages": 14, "machines": ["lab1"]}
+        {"target": "any", "needs": [], "jobs": 12, "messages": 14, "machines": ["lab1"]}
     ]
 
 

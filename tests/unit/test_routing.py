@@ -7,6 +7,8 @@ from pydantic import JsonValue
 
 from farm.model import Machine, MachineState, MachineStatus
 from farm.scheduling import routing
+from farm.scheduling.routing import Route
+from farm.spec.capability import queue_of
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LONG = timedelta(hours=3)
@@ -14,15 +16,37 @@ BIG = "gpu.memory_gib >= 40"
 
 
 def status(
-    name: str, gib: int | None = None, wanted_state: MachineState = MachineState.ACTIVE, ago: timedelta = timedelta(0)
+    name: str,
+    gib: int | None = None,
+    wanted_state: MachineState = MachineState.ACTIVE,
+    ago: timedelta = timedelta(0),
+    **abilities: JsonValue,
 ) -> MachineStatus:
     gpu: JsonValue = None if gib is None else {"memory_bytes": gib * 2**30}
-    machine = Machine(id=f"{name}-{gib}", name=name, hardware_class="gpu" if gib else "cpu", hardware={"gpu": gpu})
+    machine = Machine(
+        id=f"{name}-{gib}",
+        name=name,
+        hardware_class="gpu" if gib else "cpu",
+        hardware={"gpu": gpu},
+        abilities={"gpus": 1 if gib else 0, **abilities},
+    )
     return MachineStatus(machine, "owner", "0.1.0", NOW - ago, None, wanted_state, 0, 0)
 
 
 def notes(target: str, *known: MachineStatus) -> list[str]:
-    return list(routing.notes([target], known, NOW))
+    return list(routing.notes({Route(target): 6}, known, NOW))
+
+
+def needing(target: str, *requirements: str) -> Route:
+    """Jobs for a target whose points need more of a machine."""
+    return Route.of(target, queue_of(target, requirements))
+
+
+def lacks(route: Route, *known: MachineStatus) -> list[str]:
+    """What is said of six such jobs when they are submitted; the same must be said while they wait."""
+    said = list(routing.notes({route: 6}, known, NOW))
+    assert list(routing.waiting({route: 6}, known, NOW)) == said
+    return said
 
 
 @pytest.mark.parametrize("target", ["any", "hw:gpu", "machine:lab1", BIG])
@@ -86,8 +110,63 @@ def test_any_machine_will_do_also_one_that_has_not_joined_yet() -> None:
 
 
 def test_what_waits_is_counted() -> None:
-    jobs = {BIG: 6, "machine:lab1": 1, "machine:lab2": 4}
+    jobs = {Route(BIG): 6, Route("machine:lab1"): 1, Route("machine:lab2"): 4}
     assert list(routing.waiting(jobs, [status("lab1", wanted_state=MachineState.DRAINING), status("lab2")], NOW)) == [
         f"6 jobs wait: no machine with {BIG} is registered",
         "1 job waits: lab1 is drained",
+    ]
+
+
+# What points need
+
+GPU = "worker.gpus >= 1"
+OWN = "worker.models = my_nets.small:TinyNet"
+
+
+@pytest.mark.parametrize("target", ["any", "machine:lab1", "hw:gpu", BIG])
+def test_nothing_is_said_where_a_machine_has_what_points_need(target: str) -> None:
+    route = needing(target, GPU, OWN)
+    fits = status("lab1", 80, models=["other.*", "my_nets.*"])
+    assert lacks(route, fits, status("lab2")) == []
+    assert [route.fits(one.machine) for one in (fits, status("lab1", 80), status("lab2"))] == [True, False, False]
+
+
+def test_a_gpu_that_no_machine_has() -> None:
+    lab = [status("lab1"), status("lab2"), status("lab3", wanted_state=MachineState.PAUSED)]
+    assert lacks(needing("any", GPU), *lab) == ["6 jobs wait for a machine with a GPU: none of 3 has one"]
+    assert lacks(needing("any", "worker.gpus >= 3"), status("lab1", 80)) == [
+        "6 jobs wait for a machine with 3 GPUs: lab1 does not fit"
+    ]
+    assert lacks(needing("machine:lab1", GPU), *lab) == ["6 jobs wait for lab1 with a GPU: lab1 has none"]
+    assert lacks(needing("hw:cpu", GPU), *lab) == [
+        "6 jobs wait for a machine of class 'cpu' with a GPU: none of 3 has one"
+    ]
+
+
+def test_a_permission_that_no_machine_gives() -> None:
+    assert lacks(needing("any", OWN), status("lab1"), status("lab2", models=["nets.*"])) == [
+        "6 jobs wait for a machine that may load my_nets.small:TinyNet: none of 2 fits: "
+        "`farm worker --allow-models 'my_nets.*'` allows it"
+    ]
+
+
+def test_a_workload_or_memory_that_the_machine_of_the_target_lacks() -> None:
+    needs = ("worker.workloads = sorting", "gpu.memory_gib >= 80")
+    assert lacks(needing("machine:lab1", *needs), status("lab1", 40), status("lab2", 80, workloads=["sorting"])) == [
+        "6 jobs wait for lab1 with gpu.memory_gib >= 80 and with the workload sorting: lab1 does not fit: "
+        "install the package that brings it"
+    ]
+
+
+def test_a_target_that_nobody_is_comes_before_what_its_points_need() -> None:
+    assert list(routing.notes({needing("machine:other", GPU): 2}, [status("lab1", 80)], NOW)) == [
+        "no machine 'other' is registered: its jobs wait until a `farm worker` of that name starts"
+    ]
+    assert lacks(needing("any", GPU)) == []  # any worker may join a new farm
+
+
+def test_machines_with_a_gpu_that_are_away() -> None:
+    away = status("lab1", 80, MachineState.PAUSED)
+    assert list(routing.notes({needing("any", GPU): 2}, [away, status("lab2")], NOW)) == [
+        "no machine with a GPU is at work (lab1 is paused): its jobs wait until one is"
     ]

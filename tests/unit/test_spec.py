@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 import farm
 from farm.kinds import json_schema, load_sweep, parse_sweep
-from farm.model import Baseline, queue_for
+from farm.model import Baseline, conditions, queue_for
 from farm.model.catalog import MODELS, USER_MODEL
 from farm.model.errors import SweepError
-from farm.spec import PROFILES, Sweep, canonical, capability, profile_settings, sweep_id
+from farm.spec import PROFILES, Sweep, canonical, profile_settings, sweep_id
 from farm.spec.loader import MAX_BYTES
 
 FOLDER = Path("/lab/sweeps")
@@ -126,7 +126,7 @@ def test_an_exclusion_of_a_path_is_resolved_like_the_factor() -> None:
 
 # Each case: what is appended to HEAD (which has two lines), and the lines that must come out.
 TARGETS = "expected any, each-hardware, each-machine, the name of a machine, or such as gpu.memory_gib >= 40"
-FACTS = f"expected one of {', '.join(capability.FACTS)}"
+FACTS = f"expected one of {', '.join(conditions.FACTS)}"
 WRONG: dict[str, tuple[str, list[str]]] = {
     "not a number": (
         "workload:\n  model: alexnet\n  batch_size: abc\n",

@@ -36,6 +36,12 @@ def started() -> Iterator[Zygote]:
     zygote.close()
 
 
+def test_the_gpus_that_trials_see_are_counted(started: Zygote) -> None:
+    import torch
+
+    assert started.gpus == torch.cuda.device_count()
+
+
 @pytest.fixture
 def log_file() -> Iterator[IO[bytes]]:
     with tempfile.TemporaryFile() as file:

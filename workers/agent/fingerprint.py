@@ -5,7 +5,7 @@ import os
 import platform
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -50,6 +50,12 @@ def with_meters(machine: Machine, probe: Probe | None, rating: Rating | None) ->
     if rating is not None and isinstance(cpu, dict):
         cpu = cpu | {"rated_w": rating.power_w, "rated_by": rating.source}
     return machine.model_copy(update={"probe": probe, "hardware": machine.hardware | {"cpu": cpu}})
+
+
+def with_abilities(machine: Machine, gpus: int, models: Iterable[str], workloads: Iterable[str]) -> Machine:
+    """Add what its worker can run: on so many GPUs, users' models of these patterns, and these workloads."""
+    able: Facts = {"gpus": gpus, "models": [*models], "workloads": [*sorted(workloads)]}
+    return machine.model_copy(update={"abilities": able})
 
 
 def _hardware_class(cpu: Facts, gpu: Facts | None) -> str:

@@ -43,10 +43,10 @@ def run(gpu: str | None, allow_models: Sequence[str], verbose: bool, parent: int
             stack.enter_context(only_worker(settings.lock_file))
         for pid in kill_left_overs():
             log.warning("killed process %d, left over by a trial of a worker that died", pid)
-        return _join(settings, verbose, level)
+        return _join(settings, verbose, level, is_alone=parent is not None)
 
 
-def _join(settings: Settings, verbose: bool, level: int) -> int:
+def _join(settings: Settings, verbose: bool, level: int, is_alone: bool) -> int:
     try:
         from workers.agent import consumer, fingerprint
         from workers.agent.heartbeat import Watchdog
@@ -54,6 +54,7 @@ def _join(settings: Settings, verbose: bool, level: int) -> int:
         from workers.agent.worker import Worker
         from workers.meters.nvml import choose_gpu, use_simulator
         from workers.supervisor import supervisor
+        from workers.trial.workload import installed
     except ModuleNotFoundError as error:
         raise FarmError(f"this machine has no {error.name}: pip install 'wattfarm[worker]'") from None
     use_simulator(settings.simulator)
@@ -64,10 +65,11 @@ def _join(settings: Settings, verbose: bool, level: int) -> int:
         logs.set_up(settings.log_format, verbose, machine.name)
         runner = stack.enter_context(supervisor.Supervisor(settings, machine))
         machine = fingerprint.with_meters(machine, runner.probe, runner.rating)
+        machine = fingerprint.with_abilities(machine, runner.gpus, settings.allowed_models, installed())
         queues = list(machine.queues)
         watchdog = Watchdog(Publisher(settings), queues, settings.watchdog_s)
         spool = Spool(settings.home / "spool")
-        worker = Worker(store, runner, spool, machine, Owner.of_process(), settings, watchdog)
+        worker = Worker(store, runner, spool, machine, Owner.of_process(), settings, watchdog, is_alone)
         worker.start()
         stack.callback(worker.close)
         app = consumer.build(worker.serve, worker.refuse, settings)

@@ -66,7 +66,10 @@ class Worker:
         owner: Owner,
         settings: Settings,
         watchdog: Watchdog,
+        is_alone: bool = False,
     ) -> None:
+        """Serve a farm of many machines, which others of them may be fit for; `is_alone`: a farm of this one."""
+        self._is_alone = is_alone
         self._store = store
         self._runner = runner
         self._spool = spool
@@ -157,7 +160,8 @@ class Worker:
                 self._spool.drain(self._store)
                 claim = self._store.claim(job, attempt, self._owner, self._machine.id, self._settings.lease_s)
                 if claim is not None:
-                    self._measure(claim)
+                    if not self._gives_back(claim):
+                        self._measure(claim)
                     return True
         except MachineBusy as error:
             log.warning("job %s: %s: its message is returned", job, error)
@@ -184,6 +188,19 @@ class Worker:
                 yield
         finally:
             self._waits_for = None
+
+    def _gives_back(self, claim: Claim) -> bool:
+        """Give a job back that another machine must run; True if so. That attempt does not count.
+
+        The controller publishes it to machines that have what it needs, by the facts that they registered. So such a
+        message is older than the facts of this machine, and does not come again.
+        """
+        lacking = () if self._is_alone else self._machine.lacks(claim.queue)
+        if lacking:
+            needs = " and ".join(map(str, lacking))
+            log.warning("job %s: this machine lacks %s: it is given back", claim.spec.job, needs)
+            self._store.release(self._owner)
+        return bool(lacking)
 
     def _return_message(self, job: str, attempt: int) -> None:
         """Return the message to the store; wait until its sender has recorded that it was sent."""

@@ -84,6 +84,11 @@ class Supervisor:
         """The rated power from which the CPU's joules are modelled; None if they are measured."""
         return next((meter.rating for meter in self._meters or () if isinstance(meter, Codecarbon)), None)
 
+    @property
+    def gpus(self) -> int:
+        """The number of GPUs that trials see."""
+        return self._zygote.gpus
+
     def _enter_meters(self, gpu: str) -> Sequence[Meter]:
         """Return the meters of this machine and that GPU; enter them again for another GPU and after losing one."""
         if self._meters is None or gpu != self._gpu:
@@ -168,6 +173,7 @@ class Supervisor:
             sensor_window_s=self.probe.averaging_window_s if self.probe else None,
             jitter=self._paused.get(_as_key(spec.point)),
             checkpoint=str(checkpoint) if checkpoint else None,
+            import_from=str(self._settings.import_from) if self._settings.import_from else None,
         )
         events = follow(trial, start, edges, stop, self.view)
         if checkpoint is not None and events.is_done:

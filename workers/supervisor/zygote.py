@@ -42,6 +42,8 @@ FORKED_WITHIN_S = 10.0
 GONE_WITHIN_S = 10.0
 #: The score of a trial: when memory runs out, the kernel kills the trial before the worker.
 OOM_SCORE_ADJ = 500
+#: An exit status, by which their number is told, is one byte.
+MOST_GPUS = 255
 _SPAWN = b"s"
 
 
@@ -49,6 +51,7 @@ class Ready(Frozen):
     """The helper's message after its imports, with the problem where they failed."""
 
     problem: str | None = None
+    gpus: int = 0  #: the GPUs that trials see
 
 
 class Spawned(Frozen):
@@ -102,6 +105,7 @@ class Zygote:
     def __init__(self) -> None:
         self._helper: _Helper | None = None
         self._trial: TrialProcess | None = None
+        self.gpus = 0  #: the GPUs that trials see
 
     def launch(self) -> None:
         """Start the helper, whose imports take seconds; the caller may do something else before it calls `start`."""
@@ -109,7 +113,7 @@ class Zygote:
 
     def start(self) -> None:
         """Return once the helper has torch; raises FarmError with the remedy where it cannot."""
-        self._ready()
+        self.gpus = self._ready().gpus
 
     def spawn(self, log_file: IO[bytes]) -> TrialProcess:
         """Start a trial whose stdout and stderr go to a file; a helper that has died or hangs is replaced first.
@@ -177,6 +181,7 @@ class _Helper:
                 start_new_session=True,
             )
         self._channel = Channel(ours)
+        self.gpus = 0
         self._lines: deque[bytes] = deque()
         self.is_ready = False  #: whether it has torch
 
@@ -209,7 +214,9 @@ class _Helper:
             return "the import of torch killed its process: run `python -c 'import torch'` to see why"
         if line is None:
             return f"the import of torch hangs ({READY_WITHIN_S:.0f} s): run `python -c 'import torch'` to see why"
-        return Ready.model_validate_json(line).problem
+        ready = Ready.model_validate_json(line)
+        self.gpus = ready.gpus
+        return ready.problem
 
     def receive(self, timeout_s: float | None) -> bytes | None:
         """Return the helper's next line, or None after the time-out; raises EOFError or OSError when it has died."""
@@ -246,7 +253,7 @@ def main(control: socket.socket, parent_pid: int) -> None:
     channel = Channel(control)
     problem = _preload()
     with suppress(ConnectionError):
-        channel.send(Ready(problem=problem))
+        channel.send(Ready(problem=problem, gpus=_count_gpus() if problem is None else 0))
         while problem is None:
             request, descriptors, _, _ = socket.recv_fds(control, len(_SPAWN), 2)
             if not request:
@@ -272,6 +279,17 @@ def _preload() -> str | None:
     gc.collect()
     gc.freeze()  # so that a collection in a trial does not copy the pages of all these objects
     return None
+
+
+def _count_gpus() -> int:
+    """Count the GPUs that CUDA shows to a trial, in a process that ends at once: CUDA does not survive a fork."""
+    pid = os.fork()
+    if pid == 0:
+        found = 0
+        with suppress(Exception):
+            found = min(import_module("torch").cuda.device_count(), MOST_GPUS)
+        os._exit(found)
+    return max(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 0)
 
 
 def _fork(control: socket.socket, trial_fd: int, log_fd: int) -> int:

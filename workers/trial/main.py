@@ -3,6 +3,7 @@
 import gc
 import re
 import socket
+import sys
 import time
 import traceback
 from collections.abc import Iterator
@@ -36,6 +37,8 @@ def main(sock: socket.socket) -> int:
 
 def _run(line: Line, start: protocol.Start) -> Failure | None:
     spec = start.spec
+    if start.import_from is not None:
+        sys.path.append(start.import_from)  # the last one: it replaces no module that is installed
     try:
         device = choose_device(spec.point.get("device", "auto"))
         workload = load(spec.kind)()

@@ -1,15 +1,29 @@
 """Kind inference: networks on batch after batch of images."""
 
+from dataclasses import dataclass
+
 from farm.kinds.inference.sweep import InferenceSweep
 from farm.kinds.kind import Kind
-from farm.model import Need
+from farm.kinds.memory import network_bytes
+from farm.model import Need, Point
 from farm.report.columns import Columns
 
 COLUMNS = Columns(
     always=("model", "batch_size"),
     context=("machine", "device", "precision", "weights", "images", "channels_last", "compile", "threads"),
 )
-KIND = Kind(
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inference(Kind):
+    """Kind inference, whose trials hold a network and one batch."""
+
+    def least_bytes(self, point: Point) -> int:
+        """Return the bytes of the parameters and of a batch."""
+        return network_bytes(point.get("model"), point.get("precision"), int(point.get("batch_size") or 0))
+
+
+KIND = Inference(
     name="inference",
     description="networks on batch after batch of images",
     unit="image",

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from farm.kinds.kind import LATENCY, Kind, windows_s
+from farm.kinds.memory import network_bytes
 from farm.kinds.serving.sweep import ServingSweep
 from farm.load.policy import Policy, requests_in
-from farm.model import JobSpec, Need, SweepData
+from farm.model import JobSpec, Need, Point, SweepData
 
 if TYPE_CHECKING:
     from farm.report.document import Document
@@ -25,6 +26,10 @@ class Serving(Kind):
         policy = Policy.parse(str(spec.point["policy"]))
         requests = requests_in(spec.measure.window_s, rate_per_s, None if given is None else int(given), policy)
         return windows_s(spec.measure, requests / rate_per_s)
+
+    def least_bytes(self, point: Point) -> int:
+        """Return the bytes of the parameters and of the largest batch."""
+        return network_bytes(point["model"], point["precision"], Policy.parse(str(point["policy"])).size)
 
     def results(self, data: SweepData, selection: "Selection") -> "Document":
         """Return response times and joules of requests."""

@@ -1,5 +1,6 @@
 """Sweeps of kind serving: their factors and their schema."""
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -26,6 +27,19 @@ PolicyText = Annotated[
     AfterValidator(_policy),
     Expected("fixed:8, greedy:8 or timeout:8:20ms", same("fixed:8", "greedy:8", "timeout:8:20ms")),
 ]
+
+
+def _trace(path: Path) -> str | None:
+    """Return why a trace cannot be read here, or None."""
+    from farm.load.arrivals import Recorded  # noqa: PLC0415 - it loads numpy, and few sweeps have a trace
+
+    try:
+        Recorded.read(str(path))
+    except InputError as error:
+        return str(error).removeprefix("arrivals: ").removeprefix(f"{path}: ")
+    return None
+
+
 #: Longest time that the requests of a measure window may take to arrive.
 LONGEST_S = 86_400.0
 #: Arrival processes by name; any other is the path of a trace.
@@ -33,7 +47,7 @@ PROCESSES = ("poisson", "constant")
 Process = Annotated[
     str,
     matching(r"^.{1,4000}$"),
-    path_or(*PROCESSES),
+    path_or(*PROCESSES, find_problem=_trace),
     Expected("poisson, constant or the path of a trace such as ./requests.txt", same(*PROCESSES)),
 ]
 RequestRate = Annotated[

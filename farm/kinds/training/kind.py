@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from farm.kinds.kind import LATENCY, Kind
+from farm.kinds.memory import network_bytes
 from farm.kinds.training.sweep import TrainingSweep
-from farm.model import JobSpec, Need, SweepData
+from farm.model import JobSpec, Need, Point, SweepData
 
 if TYPE_CHECKING:
     from farm.report.document import Document
@@ -25,6 +26,10 @@ class Training(Kind):
 
     def expected_s(self, spec: JobSpec) -> None:
         """Return None, because the time of a training is unknown before it runs."""
+
+    def least_bytes(self, point: Point) -> int:
+        """Return the bytes of the parameters and of their gradients."""
+        return 2 * network_bytes(point.get("model"), point.get("precision"))
 
     def results(self, data: SweepData, selection: "Selection") -> "Document":
         """Return the accuracy that networks reached, and the energy and time that this took."""

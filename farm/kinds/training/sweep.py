@@ -1,5 +1,6 @@
 """Sweeps of kind training: their factors and their schema."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -10,11 +11,21 @@ from farm.model.catalog import DATASETS
 from farm.spec import EXCLUDE, KIND, WORKLOAD, Exclusion, ExclusionsOf, Factors, Sweep
 from farm.spec.types import Expected, PositiveInt, Switch, integer, matching, path_or, same
 
+
+def _class_folders(folder: Path) -> str | None:
+    """Return why no images with labels can be read here: a folder has one for each class, below `train` if need be."""
+    if not folder.is_dir():
+        return f"no such folder on this machine, nor one of {', '.join(DATASETS)}"
+    has_parts = all((folder / part).is_dir() for part in ("train", "val"))
+    classes = [path for path in (folder / "train" if has_parts else folder).iterdir() if path.is_dir()]
+    return None if len(classes) > 1 else "expected a folder for each of 2 classes or more"
+
+
 TrainingPrecision = Annotated[Literal["fp32", "tf32", "amp-fp16", "amp-bf16"], Expected()]
 Dataset = Annotated[
     str,
     matching(r"^.{1,4000}$"),
-    path_or(*DATASETS),
+    path_or(*DATASETS, find_problem=_class_folders),
     Expected(f"one of {', '.join(DATASETS)}, or the path of a folder such as ./pictures", same(*DATASETS)),
 ]
 Folder = Annotated[

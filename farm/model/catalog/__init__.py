@@ -11,6 +11,7 @@ __all__ = [
     "COLLECTIONS",
     "COUNTRIES",
     "DATASETS",
+    "IMAGE_SUFFIXES",
     "INPUTS",
     "MODELS",
     "NETWORKS",
@@ -18,7 +19,9 @@ __all__ = [
     "USER_MODEL",
     "Accuracy",
     "Country",
+    "LabelledImages",
     "PublishedNetwork",
+    "package_of",
 ]
 
 
@@ -48,15 +51,35 @@ USER_MODEL = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z][A-Za-
 #: Collections of models whose names look like networks of users' packages: `timm:resnet50`. None is supported yet.
 COLLECTIONS = ("hf", "timm")
 
+
+def package_of(model: str) -> str:
+    """Return the package of a user's network, which holds the module of its class."""
+    return model.partition(":")[0].partition(".")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledImages:
+    """A data set that workers know by name."""
+
+    train: int  #: images; of a data set without a validation part, all of them
+    validation: int | None  #: None: a seeded share of the training images
+    shape: tuple[int, int, int]  #: channels x height x width
+    origin: str
+    classes: int = 10
+
+
 #: Data sets with labels that workers know by name; the synthetic ones have the shapes of the real ones.
-DATASETS: tuple[str, ...] = (
-    "digits",
-    "mnist",
-    "fashion_mnist",
-    "cifar10",
-    "synthetic_fashion_mnist",
-    "synthetic_cifar10",
-)
+DATASETS: Mapping[str, LabelledImages] = {
+    "digits": LabelledImages(1_797, None, (1, 8, 8), "scikit-learn"),
+    "mnist": LabelledImages(60_000, 10_000, (1, 28, 28), "torchvision"),
+    "fashion_mnist": LabelledImages(60_000, 10_000, (1, 28, 28), "torchvision"),
+    "cifar10": LabelledImages(50_000, 10_000, (3, 32, 32), "torchvision"),
+    "synthetic_fashion_mnist": LabelledImages(60_000, 10_000, (1, 28, 28), "generated"),
+    "synthetic_cifar10": LabelledImages(50_000, 10_000, (3, 32, 32), "generated"),
+}
+
+#: Suffixes of the files that workers read as images, in any case.
+IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
 #: Names of the image shapes with which layers are measured.
 INPUTS: tuple[str, ...] = ("digits", "mnist", "fashion_mnist", "cifar10", "imagenet")

@@ -129,8 +129,12 @@ def _details(machine: ObservedMachine) -> list[tuple[str, str]]:
         "refused": f"{several(status.rejected, 'message')} since it started",
         "wattfarm": status.version + (f", but {__version__} here" if machine.differs else ""),
     }
+    able = {
+        name: ", ".join(map(str, value)) or None if isinstance(value, list) else value
+        for name, value in status.machine.abilities.items()
+    }
     notes = () if machine.is_silent else (("note", note) for note in status.live.notes)
-    return [*facts.items(), *notes, *flat(status.machine.hardware), *_probe(status)]
+    return [*facts.items(), *notes, *flat(status.machine.hardware), *flat({"worker": able}), *_probe(status)]
 
 
 def _doing(machine: ObservedMachine) -> Iterator[str]:

@@ -16,8 +16,8 @@ from farm.scheduling.submission import Submission
 from farm.spec import Sweep
 
 
-def described(sweep: Sweep, plan: Plan) -> Document:
-    """Describe a plan: jobs, blocks, targets and expected duration."""
+def described(sweep: Sweep, plan: Plan, is_alone: bool = False) -> Document:
+    """Describe a plan: jobs, blocks, targets and expected duration; `is_alone`: of an embedded farm."""
     facts = record(sweep, plan)
     rows = [("sweep", f"{sweep.name} ({plan.sweep_id}), kind {sweep.kind}")]
     targets = f" x {len(facts['targets'])} targets" if len(facts["targets"]) > 1 else ""
@@ -33,9 +33,11 @@ def described(sweep: Sweep, plan: Plan) -> Document:
         rows.append(("target", f"{target}: {several(jobs, 'job')}{at_once}"))
     if plan.measured:
         rows.append(("progress", standing(plan.measured, plan.total, plan.to_go)))
-    rows.append(("duration", _duration(sweep, plan, facts["expected_duration_s"])))
+    rows.append(("duration", _duration(sweep, plan, facts["expected_duration_s"], is_alone)))
     notes = [Paragraph(f"note: {warning}") for warning in plan.warnings]
-    return Document([Facts(rows), *notes, Paragraph("Nothing was submitted.")], record=facts)
+    return Document(
+        [Facts(rows), *notes, Paragraph(f"Nothing was {'measured' if is_alone else 'submitted'}.")], record=facts
+    )
 
 
 def _search(sweep: TuningSweep, facts: dict[str, Any], targets: str) -> Iterator[tuple[str, str]]:
@@ -48,11 +50,11 @@ def _search(sweep: TuningSweep, facts: dict[str, Any], targets: str) -> Iterator
     yield "jobs", f"{facts['jobs']} in all, {facts['at_once']} of them at once, the others as results come in"
 
 
-def _duration(sweep: Sweep, plan: Plan, duration_s: float) -> str:
+def _duration(sweep: Sweep, plan: Plan, duration_s: float, is_alone: bool) -> str:
     kind = kinds.get(sweep.kind)
     if any(kind.expected_s(spec) is None for spec in _shared(plan)):
         return f"about {span(duration_s)} around the {kind.work}, whose duration is not known"
-    return f"about {span(duration_s)} of measuring, shared among the machines"
+    return f"about {span(duration_s)} of measuring{'' if is_alone else ', shared among the machines'}"
 
 
 def _shared(plan: Plan) -> list[JobSpec]:

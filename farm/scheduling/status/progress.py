@@ -13,7 +13,7 @@ from farm.model.durations import span
 from farm.report.document import Block, Column, Form, Paragraph, Row, Table
 from farm.report.numbers import UNKNOWN, label, number
 from farm.scheduling import holds
-from farm.scheduling.routing import fits
+from farm.scheduling.routing import Route
 
 #: What a trial does in each of its windows; those of work are numbered.
 _PHASES: Mapping[WindowKind, str] = {
@@ -47,7 +47,8 @@ def time_left_s(progress: Progress, now: datetime) -> float | None:
     everybody = frozenset(available)
     work: dict[frozenset[str], float] = defaultdict(float, {everybody: progress.to_go - progress.open})
     for waiting in progress.waiting:
-        work[frozenset(m.id for m in progress.available if fits(waiting.target, m)) & everybody] += waiting.jobs
+        route = Route(waiting.target, waiting.capability)
+        work[frozenset(m.id for m in progress.available if route.fits(m)) & everybody] += waiting.jobs
     for job in progress.running:
         begun = max((now - job.since).total_seconds(), 0.0) / available.get(job.machine_id, inf)
         work[frozenset({job.machine_id}) & everybody] += max(1 - begun, 0.0)

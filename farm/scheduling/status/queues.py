@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from farm.model import MachineState, Waiting, queue_for
+from farm.model.conditions import is_capability
 from farm.report.document import Block, Column, Form, Paragraph, Row, Table
 from farm.scheduling import routing
-from farm.scheduling.routing import fits
+from farm.scheduling.routing import Route
 from farm.scheduling.status.machines import SHORT_STATES, ObservedMachine
-from farm.spec.capability import is_capability, queue_of
 
 #: Machines that a row names.
 _NAMED = 3
@@ -19,9 +19,10 @@ _NAMED = 3
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """The jobs and messages that wait for one target, and the machines that fit it."""
+    """The jobs and messages that wait for one target and what their points need, and the machines that fit."""
 
-    target: str  #: the jobs' target; for a queue that holds messages only, the queue's name
+    name: str  #: what the jobs wait for; for a queue that holds messages only, the queue's name
+    route: Route | None  #: None: it holds messages only
     jobs: int
     messages: int | None  #: messages on the broker; None: unknown, or the broker has no queue of that target
     machines: tuple[ObservedMachine, ...]  #: the machines that fit, in any state
@@ -43,21 +44,22 @@ def queues(
 ) -> list[Queue]:
     """List the targets that jobs wait for, then the queues that hold messages only."""
     left = dict(depths or {})
-    jobs: Counter[str] = Counter()
+    jobs: Counter[Route] = Counter()
     for w in waiting:
-        jobs[w.target] += w.jobs
+        jobs[Route(w.target, w.capability)] += w.jobs
     found = [
         Queue(
-            target,
+            str(route),
+            route,
             number,
-            left.pop(queue_of(target), None),
-            tuple(m for m in machines if fits(target, m.status.machine)),
+            left.pop(route.queue, None),
+            tuple(m for m in machines if route.fits(m.status.machine)),
         )
-        for target, number in sorted(jobs.items())
+        for route, number in sorted(jobs.items())
     ]
     for name, messages in left.items():
         if messages:
-            found.append(Queue(name, 0, messages, tuple(m for m in machines if name in m.status.machine.queues)))
+            found.append(Queue(name, None, 0, messages, tuple(m for m in machines if name in m.status.machine.queues)))
     return found
 
 
@@ -72,24 +74,25 @@ def blocks(found: Sequence[Queue], machines: Sequence[ObservedMachine], now: dat
         *([Column("messages", "messages", Form.COUNT)] if has_messages else []),
         Column("served_by", "served by", Form.TEXT),
     ]
-    rows = [Row({"target": q.target, "jobs": q.jobs, "messages": q.messages, "served_by": _servers(q)}) for q in found]
+    rows = [Row({"target": q.name, "jobs": q.jobs, "messages": q.messages, "served_by": _servers(q)}) for q in found]
     known = [machine.status for machine in machines]
-    lines = [*routing.waiting({queue.target: queue.jobs for queue in found if queue.jobs}, known, now), note]
+    lines = [*routing.waiting({queue.route: queue.jobs for queue in found if queue.route}, known, now), note]
     return [Table(columns, rows), *(Paragraph(line) for line in lines if line)]
 
 
 def records(found: Sequence[Queue], waiting: Sequence[Waiting], sweep: str) -> list[dict[str, Any]]:
     """Return the targets that the jobs of one sweep wait for as plain records."""
-    by_target = {queue.target: queue for queue in found}
+    by_route = {queue.route: queue for queue in found}
     return [
         {
             "target": w.target,
+            "needs": [str(need) for need in queue.route.needs] if queue.route else [],
             "jobs": w.jobs,
-            "messages": by_target[w.target].messages,
-            "machines": [m.status.machine.name for m in by_target[w.target].available],
+            "messages": queue.messages,
+            "machines": [m.status.machine.name for m in queue.available],
         }
         for w in waiting
-        if w.sweep == sweep
+        if w.sweep == sweep and (queue := by_route[Route(w.target, w.capability)])
     ]
 
 

@@ -10,12 +10,11 @@ from pathlib import Path
 import torch
 from PIL import Image
 
+from farm.model.catalog import IMAGE_SUFFIXES
 from workers.trial.workload import InvalidWorkload
 
 #: One photograph to a float tensor of 3 x height x width.
 Preprocess = Callable[[Image.Image], torch.Tensor]
-
-SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
 
 @dataclass(frozen=True)
@@ -61,9 +60,9 @@ def _sample() -> list[Path]:
 def _folder(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise InvalidWorkload(f"images: {folder}: no such folder on this machine")
-    paths = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES]
+    paths = [path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES]
     if not paths:
-        raise InvalidWorkload(f"images: {folder}: holds no image ({', '.join(sorted(SUFFIXES))})")
+        raise InvalidWorkload(f"images: {folder}: holds no image ({', '.join(sorted(IMAGE_SUFFIXES))})")
     return paths
 
 
