@@ -32,6 +32,8 @@ DomainName = Annotated[
 ]
 IncludeFlagged = Annotated[bool, typer.Option("--include-flagged", help="Use flagged trials too.")]
 
+NoChart = Annotated[bool, typer.Option("--no-chart", help="Leave out the chart that a terminal shows.")]
+
 
 def as_form(as_json: bool) -> "Format | None":
     """The form of what has no rows: JSON for scripts, or for people."""

@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from farm.cli.options import AnySweep, DomainName, FormatName, IncludeFlagged, Json, Output, Where, table_format
+from farm.cli.options import (
+    AnySweep,
+    DomainName,
+    FormatName,
+    IncludeFlagged,
+    Json,
+    NoChart,
+    Output,
+    Where,
+    table_format,
+)
 from farm.cli.output import Rows, Shown, opened
 
 
@@ -27,6 +37,7 @@ def results(
     budget: Annotated[
         bool, typer.Option("--budget", help="Show where the uncertainty of net joules comes from.")
     ] = False,
+    no_chart: NoChart = False,
     form: FormatName = None,
     output: Output = None,
     as_json: Json = False,
@@ -45,7 +56,8 @@ def results(
             data = load(store, record, (Need.WORK,), selected.domain)
             return Shown(views.uncertainty(data, selected), chosen, output)
         data = load_results(store, record, selected.domain)
-    return Shown(views.view(data, selected), chosen, output)
+    found = views.view(data, selected)
+    return Shown(found.without_charts() if no_chart else found, chosen, output)
 
 
 def export(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from farm.cli.options import Deadline, Fresh, Json, SweepFile, When
+from farm.cli.options import Deadline, Fresh, Json, NoChart, SweepFile, When
 from farm.cli.output import Notes, Output, Shown, opened
 
 if TYPE_CHECKING:
@@ -36,7 +36,12 @@ class Ran:
 
 
 def run(
-    sweep: SweepFile, fresh: Fresh = False, when: When = None, deadline: Deadline = None, as_json: Json = False
+    sweep: SweepFile,
+    fresh: Fresh = False,
+    when: When = None,
+    deadline: Deadline = None,
+    no_chart: NoChart = False,
+    as_json: Json = False,
 ) -> Iterator[Output]:
     """Measure a sweep on this machine; needs no server.
 
@@ -56,7 +61,7 @@ def run(
             holds.require_source(settings)
         ran = yield from measured(loaded, text, store, settings, Interrupts(), fresh, quiet=as_json, hold=hold)
         shown = views.view(load_results(store, ran.sweep), Selection())
-        yield Shown(shown, Format.JSON if as_json else None)
+        yield Shown(shown.without_charts() if no_chart else shown, Format.JSON if as_json else None)
         yield outcome(ran.progress, store, ran.sweep) if ran.progress.is_over else ran.stopped(f"farm run {sweep}")
 
 

@@ -9,7 +9,7 @@ from farm.analysis.intervals import Interval
 from farm.analysis.rules import overlap
 from farm.model import Scalar
 from farm.report import notes
-from farm.report.document import Bar, Bars, Figure
+from farm.report.document import KEY_HEADINGS, Bar, Bars, Figure
 from farm.report.document import Value as Content
 from farm.report.drawing import Value, dots, has_arrows, parted, within
 from farm.report.layout import named
@@ -47,18 +47,18 @@ def label(summary: Summary, but: Collection[str] = ()) -> str:
     return named({name: value for name, value in summary.key if name not in apart}) or "all"
 
 
-def shared(summaries: Sequence[Summary]) -> dict[str, Scalar]:
-    """Return the labels that several summaries have in common: a caption states them once, for all."""
-    if len(summaries) < 2:
+def shared(labels: Sequence[Mapping[str, Scalar]]) -> dict[str, Scalar]:
+    """Return what several keys have in common: a caption states it once, for all."""
+    if len(labels) < 2:
         return {}
-    first, *others = summaries
-    kept = (item for item in first.key if item[0] not in KINDS_OF_JOULES)
-    return {name: value for name, value in kept if all((name, value) in other.key for other in others)}
+    first, *others = labels
+    kept = ((name, value) for name, value in first.items() if name not in KINDS_OF_JOULES)
+    return {name: value for name, value in kept if all(other.get(name) == value for other in others)}
 
 
 def stated(labels: Mapping[str, Scalar]) -> str:
     """Return a sentence with labels that all values of a chart share; empty without labels."""
-    known = {name: value for name, value in labels.items() if value is not None}
+    known = {KEY_HEADINGS.get(name, name): value for name, value in labels.items() if value is not None}
     return f"All: {named(known)}." if known else ""
 
 
@@ -134,5 +134,5 @@ def leader(found: Sequence[tuple[str, Interval]], verb: str, write: Callable[[In
         return f"{name} {verb}, {write(own)}; no other interval overlaps."
     if any(is_alike is None for _, is_alike in known):
         return f"{name} {verb}, {write(own)}, but cannot tell yet: {notes.UNSURE[None]}."
-    which = alike[0] if len(alike) == 1 else f"{len(alike)} others"
-    return f"{name} {verb}, {write(own)}, but its interval overlaps that of {which}: {notes.UNSURE[False]}."
+    which = f"that of {alike[0]}" if len(alike) == 1 else f"those of {len(alike)} others"
+    return f"{name} {verb}, {write(own)}, but its interval overlaps {which}: {notes.UNSURE[False]}."

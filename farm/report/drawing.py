@@ -40,7 +40,6 @@ _CONFIG: Spec = {
     "legend": _QUIET
     | {"orient": "bottom", "columns": 1, "labelLimit": WIDTH, "title": None, "labelFontSize": 11, "symbolOpacity": 1},
     "axisX": {"labelFlush": False, "labelOverlap": "greedy"},
-    "axisQuantitative": {"tickCount": 6},
     "header": _QUIET,
     "view": {"stroke": None},
     "text": {"fill": "currentColor"},
@@ -74,7 +73,7 @@ def quantity(field: str, title: str, values: Sequence[Value] = (), **changes: An
     """
     plain = {"field": field, "type": "quantitative", "title": title}
     if not _is_logarithmic([value[field] for value in values]):
-        return plain | {"scale": {"zero": False, "nice": True}} | changes
+        return plain | {"scale": {"zero": False, "nice": True}, "axis": {"tickCount": 6}} | changes
     known = [end for value in values for name in (field, "low", "high") if (end := value.get(name)) is not None]
     ticks = {"values": _ticks(min(known), max(known))}
     return plain | {"scale": {"type": "log", "nice": False, "padding": 10}, "axis": ticks} | changes
@@ -210,13 +209,21 @@ def dots(values: Sequence[Value], title: str) -> Spec:
     layers = [*spans(values, x, y, of, along="x"), points(x, y, of)]
     for layer in layers:
         layer["mark"] |= {"yOffset": (step - _ROW) / 2}
-    text = {
-        "data": {"values": [{"row": row, "name": name} for row, name in names.items()]},
-        "mark": {"type": "text", "align": "left", "baseline": "top", "lineBreak": "\n", "lineHeight": _LINE}
-        | {"fontSize": 11, "fill": "currentColor", "yOffset": 4 - step / 2},
-        "encoding": {"x": {"value": 0}, "y": y, "text": {"field": "name"}},
-    }
-    return chart(values, [*layers, text], **_ROWS, height={"step": step})
+    rows = [{"row": row, "name": name} for row, name in names.items()]
+    places = {"x": {"value": 0}, "y": y, "text": {"field": "name"}}
+    several = {"lineBreak": "\n", "lineHeight": _LINE}
+    named = texts(rows, places, align="left", baseline="top", yOffset=4 - step / 2, **several)
+    return chart(values, [*layers, *named], **_ROWS, height={"step": step})
+
+
+def texts(values: Sequence[Value], encoding: Spec, **changes: Any) -> list[Spec]:
+    """Return layers with texts that stay readable where they lie upon lines."""
+    mark: Spec = {"type": "text", "fontSize": 11} | changes
+    halo = {"stroke": "var(--card, #ffffff)", "strokeWidth": 3, "strokeJoin": "round"}
+    return [
+        {"data": {"values": list(values)}, "mark": mark | style, "encoding": encoding}
+        for style in (halo, {"fill": "currentColor"})
+    ]
 
 
 def bars(values: Sequence[Value], title: str) -> Spec:

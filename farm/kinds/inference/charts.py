@@ -1,6 +1,6 @@
 """Charts of batches: energy or time, latency and throughput against batch size."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,7 +13,20 @@ from farm.model import Scalar
 from farm.report import notes
 from farm.report.charts import bar, by_kind, in_parts, in_rows, label, sentences, shared, signs, stated, with_bars
 from farm.report.document import Bars, Column, Figure, Form
-from farm.report.drawing import Value, batches, beside, chart, curves, ends, points, quantity, series, spans, within
+from farm.report.drawing import (
+    Value,
+    batches,
+    beside,
+    chart,
+    curves,
+    ends,
+    points,
+    quantity,
+    series,
+    spans,
+    texts,
+    within,
+)
 from farm.report.layout import named
 from farm.report.numbers import number, several
 from farm.report.selection import Selected
@@ -35,7 +48,7 @@ class _Response:
     @property
     def same(self) -> dict[str, Scalar]:
         """Return the labels that all values share."""
-        return shared([summary for summary, _ in self.values])
+        return shared([summary.labels for summary, _ in self.values])
 
     @property
     def bars(self) -> Bars:
@@ -66,8 +79,8 @@ def charts(groups: Sequence[Group], selected: Selected) -> list[Figure]:
     by_summary = {id(group.summary): group for group in groups}
     savings = best_batches(groups)
     for (domain, unit, how), own in by_kind([group.summary for group in groups], selected).items():
-        seen = _seen([(rest, saving) for rest, saving in savings if any(saving.best is s for s in own)], unit)
         energy = _energy(own, domain, unit, how)
+        seen = _seen([(rest, saving) for rest, saving in savings if any(saving.best is s for s in own)], energy.title)
         is_ranked = bool(energy.drawn) and all(may_rank_energy(s.quality) for s in own)
         if is_ranked:
             found += with_bars(_against(energy, seen), energy.bars)
@@ -80,7 +93,7 @@ def charts(groups: Sequence[Group], selected: Selected) -> list[Figure]:
         found += in_parts(latencies, partial(_latency, stated(energy.same)))
         trade = [value for value in energy.drawn if value["rate"] and value["batch"]]
         better = "Right and below is better" if is_ranked else "Right is faster"
-        caption = sentences(stated(energy.same), f"{better}. The numbers are batch sizes.")
+        caption = sentences(stated(energy.same), f"{better}. The numbers are the smallest and the largest batch.")
         found += in_parts(trade, partial(_trade, unit, energy.title, caption, how))
     return found
 
@@ -122,10 +135,10 @@ def _of_batch(of: _Response, caption: str, found: Sequence[Value]) -> Figure:
     return Figure(f"{of.what} against batch size", sentences(caption, signs(values, of.how)), chart(values, layers))
 
 
-def _seen(savings: Sequence[tuple[Key, Saving]], unit: str) -> str:
-    """Return how much less the best batch size needs than the smallest one."""
+def _seen(savings: Sequence[tuple[Key, Saving]], title: str) -> str:
+    """Return how much less the best batch size needs than the smallest one; `title` is that of the drawn energies."""
     if len(savings) <= _MOST_SAVINGS:
-        return " ".join(_saving(rest, saving, unit) for rest, saving in savings)
+        return " ".join(_saving(rest, saving, title) for rest, saving in savings)
     sure = sorted(((s.ratio.mean, named(dict(rest))) for rest, s in savings if _is_sure(s)), reverse=True)
     if not sure:
         return f"In none of {several(len(savings), 'row')} is the best batch surely better than the smallest."
@@ -134,17 +147,18 @@ def _seen(savings: Sequence[tuple[Key, Saving]], unit: str) -> str:
     return f"{many}, by {1 - least:.0%} ({first}) to {1 - most:.0%} ({last})."
 
 
-def _saving(rest: Key, saving: Saving, unit: str) -> str:
-    is_energy = saving.figure is not Compared.SECONDS
+def _saving(rest: Key, saving: Saving, title: str) -> str:
     best, smallest = (f"batch {s.labels['batch_size']}" for s in (saving.best, saving.reference))
     who = named(dict(rest)) or "all"
-    words: Callable[[Interval, str], str] = notes.less if is_energy else notes.faster
     if best == smallest:
         return f"{who}: {best} is the best that was seen{notes.doubt(saving.is_clear)}."
-    joules = saving.best.net_j if saving.figure is Compared.NET else saving.best.gross_j
-    verb = f"needs {number(joules.mean)} J {saving.figure} per {unit}" if is_energy and joules else "is"
     doubt = "" if _is_sure(saving) else f"; {notes.UNSURE[None if saving.ratio.high is None else False]}"
-    return f"{who}: {best} {verb}{',' * is_energy} {words(saving.ratio, smallest)}{doubt}."
+    if saving.figure is Compared.SECONDS:
+        return f"{who}: {best} is {notes.faster(saving.ratio, f'as fast as {smallest}')}{doubt}."
+    joules = saving.best.net_j if saving.figure is Compared.NET else saving.best.gross_j
+    drawn = f"{number(joules.mean)} {title}, " if joules and title.startswith(saving.figure) else ""
+    other = "" if drawn else f" ({saving.figure} energy)"
+    return f"{who}: {best} needs {drawn}{notes.less(saving.ratio, smallest)}{other}{doubt}."
 
 
 def _is_sure(saving: Saving) -> bool:
@@ -188,7 +202,7 @@ def _growth(values: Sequence[Value]) -> str:
     times = [_ratio(own) for own in medians.values() if len(own) > 1 and own[min(own)]]
     if not times:
         return ""
-    spread = f"{number(min(times), 2)} to {number(max(times), 2)}" if len(times) > 1 else number(times[0], 2)
+    spread = " to ".join(dict.fromkeys(number(end, 2) for end in (min(times), max(times))))
     return f"From the smallest to the largest batch the median grows {spread} times."
 
 
@@ -199,14 +213,20 @@ def _ratio(by_batch: Mapping[int, float]) -> float:
 def _trade(unit: str, title: str, caption: str, how: str, values: Sequence[Value]) -> Figure:
     x = quantity("rate", f"{unit}s per second", [{"rate": value["rate"]} for value in values])
     y, of = quantity("value", title, [{"value": value["value"]} for value in values]), series(values)
-    sizes = {"mark": {"type": "text", "dy": -11, "fontSize": 11, "fill": "currentColor"}} | {
-        "encoding": {"x": x, "y": y, "text": {"field": "batch"}}
-    }
+    sizes = texts(_ends_of_series(values), {"x": x, "y": y, "text": {"field": "batch"}}, dy=-11)
     line = curves(x, y, of, opacity=0.5)
     line["encoding"]["order"] = {"field": "batch"}
     means = [value | {"low": None} for value in values]
     return Figure(
         "Throughput against energy",
         sentences(caption, signs(means, how)),
-        chart(values, [line, points(x, y, of), sizes]),
+        chart(values, [line, points(x, y, of), *sizes]),
     )
+
+
+def _ends_of_series(values: Sequence[Value]) -> list[Value]:
+    """Return the smallest and the largest batch of each series; the numbers of all would cover each other."""
+    by_series: dict[str, list[Value]] = {}
+    for value in sorted(values, key=lambda value: int(value["batch"])):
+        by_series.setdefault(value["series"], []).append(value)
+    return [end for own in by_series.values() for end in (own[0], own[-1])]

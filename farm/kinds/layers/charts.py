@@ -26,7 +26,7 @@ def charts(summaries: Sequence[LayersSummary], selected: Selected) -> list[Figur
         subject = f"{domain} energy" if is_ranked else "time"
         shares = [(s, _shares(s, is_ranked)) for s in own]
         each = [(s.whole, type_, share) for s, known in shares for type_, share in known]
-        same = shared([s.whole for s in own])
+        same = shared([s.whole.labels for s in own])
         values: list[Value] = [{"series": label(s, same), "row": type_, "value": share} for s, type_, share in each]
         largest = [
             f"{label(s.whole, same)}: {known[0][0]} takes {percent(known[0][1])} of the {subject}."

@@ -47,7 +47,7 @@ class _Cost:
 def charts(summaries: Sequence[TrainingSummary], runs: Mapping[str, Run], selected: Selected) -> list[Figure]:
     """Draw costs and accuracy of trainings for each kind of joules, then accuracy and loss while they ran."""
     found = []
-    same = shared([s.work for s in summaries])
+    same = shared([s.work.labels for s in summaries])
     for (domain, _, how), group in by_kind([s.work for s in summaries], selected).items():
         members = [s for s in summaries if any(s.work is work for work in group)]
         found += _costs(members, same, domain, how)

@@ -95,9 +95,9 @@ def _so_far(workload: Workload) -> list[Value]:
         {
             "series": strategy,
             "j": joules,
-            "accuracy": median(best) * 100,
-            "low": min(best) * 100,
-            "high": max(best) * 100,
+            "accuracy": median(best),
+            "low": min(best),
+            "high": max(best),
         }
         for strategy, studies in _by_strategy(workload).items()
         for joules in _grid(studies)

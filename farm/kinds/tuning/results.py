@@ -18,7 +18,7 @@ from farm.model.errors import InputError
 from farm.report import notes
 from farm.report.charts import origin
 from farm.report.columns import Columns
-from farm.report.document import Block, Document, Findings, Heading, Note, Paragraph, Record
+from farm.report.document import Block, Document, Figure, Findings, Heading, Note, Paragraph, Record
 from farm.report.layout import named
 from farm.report.numbers import number, several
 from farm.report.selection import Selected, Selection, fitting, select
@@ -75,15 +75,18 @@ def document(found: Results) -> Document:
     if not samples_of:
         return replace(found.selected.unmeasured(), rows=_records(found))
     energy = f"J: {'net' if is_net else 'gross'}, of setup, training and validation of every trial"
+    blocks = [block for workload in found.workloads for block in _workload(found, workload)]
+    importances = [block for block in blocks if isinstance(block, Figure)]
     drawn = [] if found.found.is_mixed else charts(found.workloads, origin(samples_of[0]), is_net, _is_ranked(found))
     return Document(
         [
             Paragraph(found.selected.title),
             *found.selected.about(),
             Paragraph(energy),
-            *(block for workload in found.workloads for block in _workload(found, workload)),
+            *(block for block in blocks if block not in importances),
             *map(Note, _footnotes(found)),
             *drawn,
+            *importances,
         ],
         rows=_records(found),
     )
