@@ -43,12 +43,8 @@ class _Response:
     title: str  #: the title of its axis
     column: Column
     values: Sequence[tuple[Summary, Interval | None]]
+    same: Mapping[str, Scalar]  #: the labels that all values share
     how: str = ""  #: how joules were obtained
-
-    @property
-    def same(self) -> dict[str, Scalar]:
-        """Return the labels that all values share."""
-        return shared([summary.labels for summary, _ in self.values])
 
     @property
     def bars(self) -> Bars:
@@ -58,14 +54,9 @@ class _Response:
     @property
     def drawn(self) -> list[Value]:
         """Return the values that a chart can show."""
-        same = self.same
         return [
-            {
-                "series": label(s, ["batch_size", *same]),
-                "batch": _batch(s),
-                "rate": s.units_per_s,
-                "hollow": s.is_doubtful,
-            }
+            {"series": label(s, ["batch_size", *self.same]), "hollow": s.is_doubtful}
+            | {"batch": _batch(s), "rate": s.units_per_s}
             | {"value": value.mean * self.column.scale}
             | ends(value, self.column.scale)
             for s, value in self.values
@@ -79,26 +70,28 @@ def charts(groups: Sequence[Group], selected: Selected) -> list[Figure]:
     by_summary = {id(group.summary): group for group in groups}
     savings = best_batches(groups)
     for (domain, unit, how), own in by_kind([group.summary for group in groups], selected).items():
-        energy = _energy(own, domain, unit, how)
-        seen = _seen([(rest, saving) for rest, saving in savings if any(saving.best is s for s in own)], energy.title)
+        same = shared([summary.labels for summary in own])
+        energy = _energy(own, same, domain, unit, how)
+        known = {id(summary) for summary in own}
+        seen = _seen([(rest, saving) for rest, saving in savings if id(saving.best) in known], energy.title)
         is_ranked = bool(energy.drawn) and all(may_rank_energy(s.quality) for s in own)
         if is_ranked:
             found += with_bars(_against(energy, seen), energy.bars)
         else:
-            time = _time([by_summary[id(s)] for s in own], unit)
+            time = _time([by_summary[id(s)] for s in own], same, unit)
             found += [*with_bars(_against(time, seen), time.bars), *_against(energy, "")]
         if len({size for s in own if (size := _batch(s))}) < 2:
             continue
-        latencies = [value for s in own for value in _latencies(s, energy.same)]
-        found += in_parts(latencies, partial(_latency, stated(energy.same)))
+        latencies = [value for s in own for value in _latencies(s, same)]
+        found += in_parts(latencies, partial(_latency, stated(same)))
         trade = [value for value in energy.drawn if value["rate"] and value["batch"]]
         better = "Right and below is better" if is_ranked else "Right is faster"
-        caption = sentences(stated(energy.same), f"{better}. The numbers are the smallest and the largest batch.")
+        caption = sentences(f"{better}. The numbers are the smallest and the largest batch.", stated(same))
         found += in_parts(trade, partial(_trade, unit, energy.title, caption, how))
     return found
 
 
-def _energy(summaries: Sequence[Summary], domain: str, unit: str, how: str) -> _Response:
+def _energy(summaries: Sequence[Summary], same: Mapping[str, Scalar], domain: str, unit: str, how: str) -> _Response:
     """Return the net energies if all of them stand out of their noise, else the gross ones."""
     is_net = all(stands_out(s.net_j) for s in summaries)
     title = f"{'net' if is_net else 'gross'} J per {unit}"
@@ -108,14 +101,16 @@ def _energy(summaries: Sequence[Summary], domain: str, unit: str, how: str) -> _
         title=title,
         column=Column("energy", f"{domain} {title}", Form.NET_MEAN),
         values=[(s, s.net_j if is_net else s.gross_j) for s in summaries],
+        same=same,
         how=how if is_net else f"{how}; gross, because some net energy is within its noise, or unknown",
     )
 
 
-def _time(groups: Sequence[Group], unit: str) -> _Response:
+def _time(groups: Sequence[Group], same: Mapping[str, Scalar], unit: str) -> _Response:
     known = [[s.seconds for s in group.samples if s.seconds is not None] for group in groups]
     values = [(group.summary, mean_interval(own) if own else None) for group, own in zip(groups, known, strict=True)]
-    return _Response(f"Time per {unit}", f"ms per {unit}", Column("time", f"ms per {unit}", Form.MEAN, 1e3), values)
+    title = f"ms per {unit}"
+    return _Response(f"Time per {unit}", title, Column("time", title, Form.MEAN, 1e3), values, same)
 
 
 def _against(of: _Response, seen: str) -> list[Figure]:
@@ -203,7 +198,7 @@ def _growth(values: Sequence[Value]) -> str:
     if not times:
         return ""
     spread = " to ".join(dict.fromkeys(number(end, 2) for end in (min(times), max(times))))
-    return f"From the smallest to the largest batch the median grows {spread} times."
+    return f"The median of the largest batch is {spread} times that of the smallest."
 
 
 def _ratio(by_batch: Mapping[int, float]) -> float:
