@@ -33,6 +33,16 @@ def net_stands_out(net_j: float | None, net_u_j: float | None) -> bool:
     return net_j is not None and stands_out(metered(net_j, net_u_j))
 
 
+def overlap(a: Interval, b: Interval) -> bool | None:
+    """Return True if two intervals have a value in common, so that their order may be chance; None: an end is unknown.
+
+    It is for values that nothing pairs. Pairs and blocks tell more, and decide where there are some.
+    """
+    if a.low is None or a.high is None or b.low is None or b.high is None:
+        return None
+    return a.low <= b.high and b.low <= a.high
+
+
 def grams(gross_j: float | None, carbon: CarbonFactor | None) -> float | None:
     """Return the CO2e of a gross energy at the building's meter, in grams; None if either is unknown."""
     if gross_j is None or carbon is None:

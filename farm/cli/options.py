@@ -37,6 +37,8 @@ DomainName = Annotated[
 ]
 IncludeFlagged = Annotated[bool, typer.Option("--include-flagged", help="Use flagged trials too.")]
 
+NoChart = Annotated[bool, typer.Option("--no-chart", help="Leave out the chart that a terminal shows.")]
+
 
 def share(text: str) -> float:
     """Read a share such as 5% or 0.05; raises BadParameter, which ends the command with one line."""

@@ -168,8 +168,13 @@ def _show(document: "Document") -> None:
     if not is_terminal():
         sys.stdout.write(terminal.text(document))
         return
-    has_styles = not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
-    sys.stdout.write(terminal.styled(document, shutil.get_terminal_size().columns, has_styles))
+    is_dumb = os.environ.get("TERM", "dumb") == "dumb"
+    screen = terminal.Screen(
+        shutil.get_terminal_size().columns,
+        has_styles=not (is_dumb or os.environ.get("NO_COLOR")),
+        has_blocks=not is_dumb and sys.stdout.encoding.lower().replace("-", "") == "utf8",
+    )
+    sys.stdout.write(terminal.styled(document, screen))
 
 
 def _write_text(text: str, path: Path | None) -> None:

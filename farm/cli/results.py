@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from farm.cli.options import AnySweep, DomainName, FormatName, IncludeFlagged, Json, Output, Where, share, table_format
+from farm.cli.options import (
+    AnySweep,
+    DomainName,
+    FormatName,
+    IncludeFlagged,
+    Json,
+    NoChart,
+    Output,
+    Where,
+    share,
+    table_format,
+)
 from farm.cli.output import Rows, Shown, is_terminal, opened
 from farm.cli.status import planned
 
@@ -30,6 +41,7 @@ def results(
     budget: Annotated[
         bool, typer.Option("--budget", help="Show where the uncertainty of net joules comes from.")
     ] = False,
+    no_chart: NoChart = False,
     form: FormatName = None,
     output: Output = None,
     as_json: Json = False,
@@ -51,7 +63,9 @@ def results(
             return Shown(views.uncertainty(data, selected), chosen, output, notes)
         data = load_results(store, record, selected.domain)
         so_far = progress.in_progress(store.progress(record.id, planned(store, record)), datetime.now(UTC))
-    return Shown(views.view(data, selected), chosen, output, [*(f"farm: note: {line}" for line in so_far), *notes])
+    found = views.view(data, selected)
+    shown = found.without_charts() if no_chart else found
+    return Shown(shown, chosen, output, [*(f"farm: note: {line}" for line in so_far), *notes])
 
 
 def export(

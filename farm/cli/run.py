@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from farm.cli.options import AllowModels, Deadline, DryRun, Fresh, Json, SweepFile, When, as_form
+from farm.cli.options import AllowModels, Deadline, DryRun, Fresh, Json, NoChart, SweepFile, When, as_form
 from farm.cli.output import Notes, Output, Shown, opened
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def run(
     allow_models: AllowModels = None,
     when: When = None,
     deadline: Deadline = None,
+    no_chart: NoChart = False,
     as_json: Json = False,
 ) -> Iterator[Output]:
     """Measure a sweep on this machine; needs no server.
@@ -74,7 +75,7 @@ def run(
             holds.require_source(settings)
         ran = yield from measured(loaded, text, store, settings, Interrupts(), fresh, quiet=as_json, hold=hold)
         shown = views.view(load_results(store, ran.sweep), Selection())
-        yield Shown(shown, Format.JSON if as_json else None)
+        yield Shown(shown.without_charts() if no_chart else shown, Format.JSON if as_json else None)
         yield outcome(ran.progress, store, ran.sweep) if ran.progress.is_over else ran.stopped(f"farm run {sweep}")
 
 

@@ -32,7 +32,6 @@ def _figure(kind: Key, cells: Sequence[Cell], figure: Compared) -> list[Figure]:
             row = {"row": named(own) or "all", "series": str(dict(cell.machine)["machine"]), "value": joules.mean}
             values.append(row | {"hollow": summary.is_doubtful} | ends(joules))
     about = dict(kind)
-    caption = "Mean and 95 % interval over trials. Hollow: every trial is flagged. "
-    caption += f"Joules: {origin(cells[0].group.summary)}."
     name = f"{str(about.get('domain')).upper()} energy by machine"
-    return in_rows(values, name, caption, f"{word} J per {about.get('unit') or 'unit'}")
+    title = f"{word} J per {about.get('unit') or 'unit'}"
+    return in_rows(values, name, "", title, origin(cells[0].group.summary))

@@ -165,6 +165,35 @@ class Code:
 
 
 @dataclass(frozen=True, slots=True)
+class Bar:
+    """A value of a chart of bars, under the labels that name it."""
+
+    labels: Mapping[str, Scalar]
+    value: Value
+    is_doubtful: bool = False  #: every trial is flagged
+
+    @property
+    def middle(self) -> float | None:
+        """Return the value without its interval."""
+        middle: Any = getattr(self.value, "mean", getattr(self.value, "value", self.value))
+        return None if middle is None else float(middle)
+
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """Return the ends of the interval if they are known."""
+        low, high = getattr(self.value, "low", None), getattr(self.value, "high", None)
+        return None if low is None or high is None else (low, high)
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """The values of a chart as bars, for a terminal."""
+
+    column: Column  #: what they are, and how they are written
+    bars: Sequence[Bar]
+
+
+@dataclass(frozen=True, slots=True)
 class Figure:
     """A chart in Vega-Lite, with its data."""
 
@@ -172,6 +201,7 @@ class Figure:
     caption: str
     spec: Mapping[str, Any]
     is_wide: bool = False
+    bars: Bars | None = None  #: what a terminal shows of it; None: nothing
 
 
 Block = Paragraph | Heading | Note | Alert | Findings | Facts | Table | Code | Figure
@@ -204,6 +234,10 @@ class Document:
     def json(self) -> Any:
         """Return the data for JSON: the record, or the rows if there is no record."""
         return self.records() if self.record is None else self.record
+
+    def without_charts(self) -> "Document":
+        """Return the document without its charts."""
+        return replace(self, blocks=[block for block in self.blocks if not isinstance(block, Figure)])
 
     @property
     def findings(self) -> list[str]:

@@ -2,9 +2,24 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from textwrap import wrap
 
-from farm.report.document import Alert, Block, Code, Document, Facts, Figure, Findings, Heading, Note, Paragraph, Table
+from farm.report.bars import ASCII, BLOCKS, Drawn, drawn
+from farm.report.document import (
+    Alert,
+    Bars,
+    Block,
+    Code,
+    Document,
+    Facts,
+    Figure,
+    Findings,
+    Heading,
+    Note,
+    Paragraph,
+    Table,
+)
 from farm.report.layout import GAP, WIDTH, Grid, excess, laid_out, one_line
 
 #: Escape sequences, control characters except newline and tab, and characters that turn the direction of writing.
@@ -12,11 +27,20 @@ _ORDERS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202
 #: A column of text is never made narrower.
 _LEAST_TEXT = 10
 #: The styles of lines, and how a terminal switches them on.
-BOLD, DIM, YELLOW, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[33m", ""
+BOLD, DIM, YELLOW, CYAN, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[33m", "\x1b[36m", ""
 _STYLES: dict[type[Block], str] = {Heading: BOLD, Note: DIM, Alert: YELLOW}
 
 #: Pieces of a line: text and its style.
 Line = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """What a terminal can show."""
+
+    width: int  #: characters of a line
+    has_styles: bool
+    has_blocks: bool  #: False: bars are drawn in ASCII
 
 
 def plain(text: str) -> str:
@@ -24,30 +48,30 @@ def plain(text: str) -> str:
     return _ORDERS.sub("", text)
 
 
-def styled(document: Document, width: int, has_styles: bool) -> str:
-    """Return a document for a terminal of so many characters."""
-    return "".join(f"{_joined(line, has_styles)}\n" for line in lines(document.blocks, max(width, WIDTH)))
+def styled(document: Document, screen: Screen) -> str:
+    """Return a document for a terminal; tables take 80 characters even where it has fewer."""
+    return "".join(f"{_joined(line, screen.has_styles)}\n" for line in _all_lines(document.blocks, screen))
 
 
 def text(document: Document) -> str:
-    """Return a document as plain text, 80 characters wide."""
-    return styled(document, WIDTH, has_styles=False)
+    """Return a document as plain text, 80 characters wide, without its charts."""
+    return styled(document.without_charts(), Screen(WIDTH, has_styles=False, has_blocks=True))
 
 
 def _joined(line: Line, has_styles: bool) -> str:
     pieces = [(plain(piece), style) for piece, style in line]
     if has_styles:
-        return "".join(f"{style}{piece}\x1b[0m" if style else piece for piece, style in pieces)
+        return "".join(f"{style}{piece}\x1b[0m" if style and piece else piece for piece, style in pieces)
     return "".join(piece for piece, _ in pieces).rstrip()
 
 
-def lines(blocks: Sequence[Block], width: int) -> Iterator[Line]:
-    """Yield the lines of blocks; a chart has no place on a terminal."""
-    shown = [block for block in blocks if not isinstance(block, Figure)]
+def _all_lines(blocks: Sequence[Block], screen: Screen) -> Iterator[Line]:
+    """Yield the lines of blocks; a chart without bars has no place on a terminal."""
+    shown = [block for block in blocks if not isinstance(block, Figure) or block.bars]
     for place, block in enumerate(shown):
         if place and _has_gap(shown[place - 1], block):
             yield ()
-        yield from _lines(block, width)
+        yield from _lines(block, screen)
 
 
 def _has_gap(before: Block, block: Block) -> bool:
@@ -58,7 +82,8 @@ def _has_gap(before: Block, block: Block) -> bool:
     return not (isinstance(before, dense) and isinstance(block, dense))
 
 
-def _lines(block: Block, width: int) -> Iterator[Line]:
+def _lines(block: Block, screen: Screen) -> Iterator[Line]:
+    width = max(screen.width, WIDTH)
     match block:
         case Findings():
             for item in block.items:
@@ -69,10 +94,22 @@ def _lines(block: Block, width: int) -> Iterator[Line]:
         case Table():
             yield from _styled(block.caption, width, PLAIN)
             yield from _table(laid_out(block, width), width)
+        case Figure(bars=Bars() as of):
+            yield from _chart(drawn(of, screen.width, BLOCKS if screen.has_blocks else ASCII), screen)
         case Code():
             yield from ([(line, PLAIN)] for line in block.text.split("\n"))
         case Paragraph() | Heading() | Note() | Alert():
             yield from _styled(block.text, width, _STYLES.get(type(block), PLAIN))
+
+
+def _chart(chart: Drawn, screen: Screen) -> Iterator[Line]:
+    """Yield a chart; bars of doubtful values are quiet."""
+    yield from _styled(chart.title, screen.width, BOLD)
+    for line in chart.lines:
+        style = DIM if line.is_doubtful else CYAN
+        yield [(line.name, BOLD if line.is_heading else PLAIN), (line.value, PLAIN), (line.bar, style)]
+    for note in chart.notes:
+        yield from _styled(note, screen.width, DIM)
 
 
 def _styled(text: str, width: int, style: str) -> Iterator[Line]:

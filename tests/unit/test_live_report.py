@@ -211,8 +211,8 @@ def test_a_report_shows_live_requests(stored: str) -> None:
     assert [figure.name for figure in found.figures][:4] == [
         "Mean response time, against the rate",
         "99th percentile of the response time, against the rate",
-        "CPU energy per request, gross, against the rate",
         "CPU energy per request, net, against the rate",
+        "CPU energy per request, gross, against the rate",
     ]
     grids = [block for section in found.sections for block in section.blocks if isinstance(block, Table)]
     assert any({"response_mean_s", "load"} <= {column.name for column in grid.columns} for grid in grids)

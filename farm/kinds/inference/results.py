@@ -54,7 +54,7 @@ def document(found: Results) -> Document:
             *found.selected.about(),
             table(found.summaries, found.accuracy, found.selected.keys, found.selected.unit),
             *map(Note, footnotes(found.summaries)),
-            *charts(found.summaries, found.selected),
+            *charts(found.groups, found.selected),
             *findings(sentences(found.groups, found.selected.unit)),
         ]
     )

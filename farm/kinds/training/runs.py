@@ -48,6 +48,8 @@ class Run:
     validation: Spent
     epoch: Joules  #: mean of the epochs that alone had a window of 10 s or more
     crossings: tuple[Crossing, ...]  #: one for each wanted accuracy
+    #: Gross joules of training and validation in each epoch, an equal share of its window's; None: unknown.
+    gross_j_of_epochs: tuple[float | None, ...] = ()
 
     @property
     def last_accuracy(self) -> float | None:
@@ -146,6 +148,7 @@ def _run(trial: TrialRow, rows: Sequence[MeasurementRow], domain: Domain, target
         validation=_together(validation.values()),
         epoch=_own_epochs(trial.epochs, training),
         crossings=tuple(_crossing(target, trial.epochs, training, validation) for target in targets),
+        gross_j_of_epochs=_shares(trial.epochs, training, validation),
     )
 
 
@@ -186,6 +189,20 @@ def _crossing(
         for index in {epoch.window for epoch in epochs[: place + 1]}
     ]
     return Crossing(accuracy, epochs[place].index + 1, _together(spent), is_interpolated=done < sharing_epochs)
+
+
+def _shares(
+    epochs: Sequence[Epoch], training: Mapping[int, Spent], validation: Mapping[int, Spent]
+) -> tuple[float | None, ...]:
+    """Return the gross joules of each epoch; None if those of its windows are unknown."""
+    windows = Counter(epoch.window for epoch in epochs)
+    joules: dict[int | None, float | None] = {None: None}
+    for index in windows:
+        if index is not None:
+            both = [stage.get(index, _UNMETERED).joules.gross for stage in (training, validation)]
+            known = [gross for gross in both if gross is not None]
+            joules[index] = sum(known) / windows[index] if len(known) == len(both) else None
+    return tuple(joules[epoch.window] for epoch in epochs)
 
 
 def _share(spent: Spent, share: float) -> Spent:

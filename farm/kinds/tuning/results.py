@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from farm.analysis.rules import may_rank_energy
 from farm.analysis.samples import labels, unit_samples
 from farm.kinds.tuning import tables
-from farm.kinds.tuning.charts import charts
+from farm.kinds.tuning.charts import charts, importance
 from farm.kinds.tuning.comparison import BASELINE, StrategyComparison
 from farm.kinds.tuning.searches import Found, studies
 from farm.kinds.tuning.space import Space
@@ -18,7 +18,7 @@ from farm.model.errors import InputError
 from farm.report import notes
 from farm.report.charts import origin
 from farm.report.columns import Columns
-from farm.report.document import Block, Document, Findings, Heading, Note, Paragraph, Record
+from farm.report.document import Block, Document, Figure, Findings, Heading, Note, Paragraph, Record
 from farm.report.layout import named
 from farm.report.numbers import number, several
 from farm.report.selection import Selected, Selection, fitting, select
@@ -75,15 +75,18 @@ def document(found: Results) -> Document:
     if not samples_of:
         return replace(found.selected.unmeasured(), rows=_records(found))
     energy = f"J: {'net' if is_net else 'gross'}, of setup, training and validation of every trial"
-    drawn = [] if found.found.is_mixed else charts(found.workloads, origin(samples_of[0]), is_net)
+    blocks = [block for workload in found.workloads for block in _workload(found, workload)]
+    importances = [block for block in blocks if isinstance(block, Figure)]
+    drawn = [] if found.found.is_mixed else charts(found.workloads, origin(samples_of[0]), is_net, _is_ranked(found))
     return Document(
         [
             Paragraph(found.selected.title),
             *found.selected.about(),
             Paragraph(energy),
-            *(block for workload in found.workloads for block in _workload(found, workload)),
+            *(block for block in blocks if block not in importances),
             *map(Note, _footnotes(found)),
             *drawn,
+            *importances,
         ],
         rows=_records(found),
     )
@@ -114,12 +117,19 @@ def _workload(found: Results, workload: Workload) -> Iterator[Block]:
     except InputError as error:
         yield Note(str(error))
     else:
-        yield from [matters] if matters.rows else []
+        if matters.rows:
+            yield matters
+            yield from importance(matters)
     compared = [comparison for comparison in workload.comparisons if comparison.strategy != BASELINE]
-    if not all(may_rank_energy(sample.quality) for sample in found.selected.samples):
+    if not _is_ranked(found):
         yield Findings([_MODELLED])
         return
     yield Findings([claim(one) for one in compared] or [_NOTHING_COMPARED])
+
+
+def _is_ranked(found: Results) -> bool:
+    """Return True if joules may decide which strategy is better."""
+    return all(may_rank_energy(sample.quality) for sample in found.selected.samples)
 
 
 def claim(comparison: StrategyComparison) -> str:
