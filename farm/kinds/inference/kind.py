@@ -1,15 +1,35 @@
 """Kind inference: networks on batch after batch of images."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 from farm.kinds.inference.sweep import InferenceSweep
 from farm.kinds.kind import Kind
-from farm.model import Need
+from farm.model import Need, SweepData
 from farm.report.columns import Columns
+
+if TYPE_CHECKING:
+    from farm.report.selection import Selection
 
 COLUMNS = Columns(
     always=("model", "batch_size"),
     context=("machine", "device", "precision", "weights", "images", "channels_last", "compile", "threads"),
 )
-KIND = Kind(
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inference(Kind):
+    """Kind inference, and imports, whose points may have batch sizes too."""
+
+    def findings(self, data: SweepData, selection: "Selection") -> Sequence[str]:
+        """Return what the sweep shows in few sentences."""
+        from farm.kinds.inference import findings, results  # noqa: PLC0415
+
+        return findings.findings(results.results(data, selection, self.columns))
+
+
+KIND = Inference(
     name="inference",
     description="networks on batch after batch of images",
     unit="image",

@@ -1,0 +1,45 @@
+"""What a live sweep shows in few sentences: the policies that answer soonest, take least energy, or cannot keep up."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from farm.kinds.serving.live.results import Results, by_load, policy, sentences
+from farm.kinds.serving.live.trials import Least, are_net, least_energy, soonest, spelt_key
+from farm.report import notes
+from farm.report.numbers import percent
+
+
+def findings(found: Results) -> list[str]:
+    """Return the sentences on one load, or for several loads what they have in common."""
+    loads = by_load(found.lives)
+    if len(loads) == 1:
+        return sentences(found.lives)
+    fast = [soonest(load) for load in loads]
+    cheap = [least_energy(load, are_net([live for live in load if live.is_comparable])) for load in loads]
+    return [
+        *_common(fast, "answers soonest", "of the time"),
+        *_common(cheap, "takes the least energy", "of the energy"),
+        *_saturated(found),
+    ]
+
+
+def _common(least: Sequence[Least | None], what: str, of: str) -> Iterator[str]:
+    """Yield which policy is most often the best, by how much, and how often that is sure."""
+    known = [one for one in least if one is not None]
+    if not known:
+        return
+    best, count = Counter(policy(one.best) for one in known).most_common(1)[0]
+    own = [one for one in known if policy(one.best) == best]
+    shares = sorted(1 - one.lead.mean for one in own)
+    span = " to ".join(dict.fromkeys((percent(shares[0]), percent(shares[-1]))))
+    clear = sum(bool(one.is_clear) for one in own)
+    unsure = next((one.is_clear for one in own if not one.is_clear), None)
+    sure = "" if clear == count else f", surely so under {clear}: {notes.UNSURE[unsure]}. Add repetitions"
+    yield f"{best} {what} under {count} of {len(known)} loads, by {span} {of} of the next policy{sure}."
+
+
+def _saturated(found: Results) -> list[str]:
+    """Return the policies that cannot keep up, with their rates."""
+    slow = [live for live in found.lives if live.figures.is_saturated and not live.work.is_doubtful]
+    named = [f"{policy(live)} at {spelt_key(live).get('rate')}" for live in slow]
+    return [f"{', '.join(named)} cannot keep up."] if named else []
