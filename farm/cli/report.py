@@ -79,7 +79,7 @@ def text(material: "Material", form: str, claims: "Reproduction | None" = None) 
     else:
         from farm.studies import reproduction_view as view
 
-        document = sections.document(material, view.section(claims), f"Repeated: {claims.paper.title}")
+        document = sections.document(material, view.sections(claims), f"Repeated: {claims.paper.title}")
         own = {"reproduction": view.record(claims)}
     if form == "json":
         return json_text(record.report_record(material) | own)

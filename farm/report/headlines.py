@@ -30,7 +30,8 @@ def flagged(samples: Sequence[UnitSample], selection: Selection) -> Iterator[str
     doubtful = [sample for sample in samples if not sample.is_valid]
     if doubtful:
         use = "compared too, as `--include-flagged` asks" if selection.include_flagged else "shown, but not compared"
-        yield f"{len(doubtful)} of {several(len(samples), 'trial')} are flagged ({_flags(doubtful)}): they are {use}."
+        are, they = ("is", "it is") if len(doubtful) == 1 else ("are", "they are")
+        yield f"{len(doubtful)} of {several(len(samples), 'trial')} {are} flagged ({_flags(doubtful)}): {they} {use}."
 
 
 def _flags(samples: Iterable[UnitSample]) -> str:
@@ -43,8 +44,8 @@ def _unmeasured(data: SweepData) -> str:
     jobs, sweep = data.progress.total, data.record.id
     if data.progress.counts.get(JobState.FAILED, 0) == jobs > 0 and data.failures:
         failure = data.failures[-1].failure
-        who = "The one job" if jobs == 1 else f"All {jobs} jobs"
-        return f"{who} failed, the last with {failure.kind}: {failure.message}. `farm logs {sweep}` shows why."
+        who = "The one job failed with" if jobs == 1 else f"All {jobs} jobs failed, the last with"
+        return f"{who} {failure.kind}: {failure.message.rstrip('.')}. `farm logs {sweep}` shows more."
     return f"Nothing is measured yet. `farm status {sweep}` shows how the sweep progresses."
 
 
@@ -85,19 +86,20 @@ def cheapest(groups: Sequence[Group], unit: str) -> list[str]:
         return []
     known = names(group.summary.key for group in groups)
     best, rival = known[found.best], known[found.next]
-    sure = [known[key] for key, ratio in found.against.items() if ratio.high is not None and ratio.high < 1]
-    beaten = f"; it is surely less than {sure[0] if len(sure) == 1 else f'{len(sure)} of {len(found.against)} others'}"
     if figure is Figure.SECONDS:
-        what, amount, less = f"takes the least time ({notes.MODELLED})", "", notes.less(found.lead, rival)
+        verb, what, amount = "takes", f"takes the least time ({notes.MODELLED})", ""
     else:
         own = sound[found.best].summary
         joules = own.net_j if figure is Figure.NET else own.gross_j
-        what, amount = f"needs the least {figure} energy per {unit}", f"{number(joules.mean if joules else None)} J, "
-        less = notes.less(found.lead, rival)
+        verb, what = "needs", f"needs the least {figure} energy per {unit}"
+        amount = f"{number(joules.mean if joules else None)} J, "
+    less = notes.less(found.lead, rival)
     if found.is_clear:
         return [f"{best} {what}: {amount}{less}."]
-    doubt = f"{notes.UNSURE[found.is_clear]}{beaten if sure else ''}. Add repetitions."
-    return [f"Cannot tell yet which {what}: {best} needs {amount}{less}, but {doubt}"]
+    sure = [known[key] for key, ratio in found.against.items() if ratio.high is not None and ratio.high < 1]
+    beaten = sure[0] if len(sure) == 1 else f"{len(sure)} of {len(found.against)} others"
+    doubt = f"{notes.UNSURE[found.is_clear]}{f'; it is surely less than {beaten}' if sure else ''}. Add repetitions."
+    return [f"Cannot tell yet which {what}: {best} {verb} {amount}{less}, but {doubt}"]
 
 
 def names(of: Iterable[Key]) -> dict[Key, str]:

@@ -13,6 +13,8 @@ from farm.report.numbers import milliseconds, number
 
 #: So few configurations are named.
 _FEW = 3
+#: A batch that takes so many times as long as the smallest one makes requests wait.
+_LONGER = 1.1
 Savings = Sequence[tuple[Key, Saving]]
 
 
@@ -22,28 +24,36 @@ def findings(found: Results) -> list[str]:
     best = {saving.best.key for _, saving in savings}
     rivals = [group for group in found.groups if group.summary.key in best] if savings else found.groups
     sizes = _sizes(savings, unit) if len(savings) > 1 else sentences(found.groups, unit)
-    return [*sizes, *headlines.cheapest(rivals, unit), *_latency(savings)]
+    work = f"{unit} at its best batch size" if savings else unit
+    return [*sizes, *headlines.cheapest(rivals, work), *_latency(savings)]
 
 
 def _sizes(savings: Savings, unit: str) -> list[str]:
     """Return what the best batch sizes save against the smallest ones, and which sizes are surely the best."""
     sure = [(rest, saving) for rest, saving in savings if saving.ratio.high is not None and saving.ratio.high < 1]
     if not sure:
-        return [f"Cannot tell yet whether larger batches pay: {_reason(savings)}. Add repetitions."]
+        return [f"Cannot tell yet whether larger batches need less: {_reason(savings)}. Add repetitions."]
+    gains, what = [saving for _, saving in sure], _gain([saving for _, saving in sure], unit)
+    best, *others = dict.fromkeys(f"batch {s.best.labels['batch_size']}" for _, s in savings)
+    if len(sure) == len(savings) and not others and all(saving.is_clear for saving in gains):
+        return [f"{best.capitalize()} {what} than {_smallest(gains)}, and the least, for {_all(savings)}."]
+    who = _all(savings) if len(sure) == len(savings) else _and(_named(rest) for rest, _ in sure[:_FEW])
+    more = f" and {len(sure) - _FEW} more" if _FEW < len(sure) < len(savings) else ""
+    return [f"The best batch size {what} than {_smallest(gains)} for {who}{more}. {_best(savings)}"]
+
+
+def _all(savings: Savings) -> str:
     what = "networks" if all(len(rest) == 1 for rest, _ in savings) else "configurations"
-    some = _and(_named(rest) for rest, _ in sure) if len(sure) < _FEW else f"{len(sure)} of {len(savings)} {what}"
-    who = f"all {len(savings)} {what}" if len(sure) == len(savings) else some
-    gains = [saving for _, saving in sure]
-    return [f"Larger batches pay for {who}: {_gain(gains, unit)} than {_smallest(gains)}. {_best(savings)}"]
+    return f"both {what}" if len(savings) == 2 else f"all {len(savings)} {what}"
 
 
 def _gain(savings: Sequence[Saving], unit: str) -> str:
     """Return the range of savings; seconds decide where energy is modelled."""
     if any(saving.figure is Figure.SECONDS for saving in savings):
         speeds = sorted(1 / saving.ratio.mean for saving in savings)
-        return f"the best size is {_range(*(number(end) for end in (speeds[0], speeds[-1])))} times faster"
-    shares = sorted(1 - saving.ratio.mean for saving in savings)
-    return f"the best size needs {_range(*(f'{end:.0%}' for end in (shares[0], shares[-1])))} less energy per {unit}"
+        return f"is {_range(*(number(end) for end in (speeds[0], speeds[-1])))} times faster ({notes.MODELLED})"
+    shares = sorted(100 - 100 * saving.ratio.mean for saving in savings)
+    return f"needs {_range(*(f'{end:.0f}' for end in (shares[0], shares[-1])))}% less energy per {unit}"
 
 
 def _best(savings: Savings) -> str:
@@ -52,11 +62,11 @@ def _best(savings: Savings) -> str:
     for rest, saving in savings:
         if saving.is_clear:
             sure[f"batch {saving.best.labels['batch_size']}"].append(_named(rest))
-    parts = [f"{size} is the best for {' and '.join(who)}" for size, who in sure.items()]
+    parts = [f"{size} is the best for {_and(who)}" for size, who in sure.items()]
     unsure = [(rest, saving) for rest, saving in savings if not saving.is_clear]
     if unsure:
-        who = _and(_named(rest) for rest, _ in unsure)
-        parts.append(f"for {who} the best size cannot be told yet: {_reason(unsure)}. Add repetitions")
+        who = _all(savings) if len(unsure) == len(savings) else _and(_named(rest) for rest, _ in unsure)
+        parts.append(f"which size is the best for {who} cannot be told yet: {_reason(unsure)}. Add repetitions")
     text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}."
 
@@ -77,7 +87,7 @@ def _latency(savings: Savings) -> list[str]:
         for rest, saving in savings
         if saving.best is not saving.reference and saving.best.p50_s and saving.reference.p50_s
     ]
-    if not known:
+    if not any(factor > _LONGER for *_, factor in known):
         return []
     rest, best, small, _ = known[0]
     times = ", ".join(f"{milliseconds(s.p50_s)} ms with batch {s.labels['batch_size']}" for s in (small, best))

@@ -38,7 +38,8 @@ def _passes(summary: LayersSummary) -> list[str]:
     if forward is None or backward is None or forward.mean <= 0:
         return []
     doubt = summaries.doubts(summary.whole)
-    return [f"Backward, the layers take {number(backward.mean / forward.mean, 2)} times the joules of forward{doubt}."]
+    times = number(backward.mean / forward.mean, 2)
+    return [f"The layers take {times} times as many joules backward as forward{doubt}."]
 
 
 def _closure(of: Sequence[LayersSummary]) -> list[str]:

@@ -25,18 +25,18 @@ def _accuracy(of: Sequence[TrainingSummary]) -> list[str]:
     ranked = sorted((s for s in of if s.last_accuracy), key=_mean, reverse=True)
     if len(ranked) < 2:
         return []
-    named = headlines.names(summary.work.key for summary in of)
-    (best, *others), worst = ranked, ranked[-1]
-    tied = [summary for summary in others if not _is_below(summary, best)]
-    reached = f"{named[best.work.key]} is the most accurate so far: {_percent(best)} %{_joules(best)}"
+    names = headlines.names(summary.work.key for summary in of)
+    told = [f"{names[s.work.key]} with {percent_interval(s.last_accuracy)}%" for s in ranked]
+    best, *others = ranked
+    tied = sum(not _is_below(summary, best) for summary in others)
+    first = f"The most accurate is {told[0]}{_joules(best)}"
     if not tied:
-        return [f"{reached}; the next is {named[others[0].work.key]} with {_percent(others[0])} %."]
-    last = f". The least accurate is {named[worst.work.key]} with {_percent(worst)} %" if worst not in tied else ""
+        return [f"{first}; the next is {told[1]}."]
+    doubt = f"{told[1]} may be as good" if tied == 1 else f"{tied} others may be as good, such as {told[1]}"
     if best.last_accuracy and best.last_accuracy.low is None:
-        return [f"{reached}; cannot tell yet: {notes.UNSURE[None]}. Add repetitions{last}."]
-    rest = f"{named[tied[0].work.key]}, {_percent(tied[0])} %,"
-    who = f"{rest} may be as good" if len(tied) == 1 else f"{len(tied)} others may be as good, {rest} the nearest"
-    return [f"{reached}; {who.removesuffix(',')}. Add repetitions to tell{last}."]
+        doubt = notes.UNSURE[None]
+    last = f"; the least accurate is {told[-1]}" if tied < len(others) else ""
+    return [f"{first}{last}. Cannot tell yet whether it is: {doubt}. Add repetitions."]
 
 
 def _is_below(summary: TrainingSummary, best: TrainingSummary) -> bool:
@@ -45,10 +45,6 @@ def _is_below(summary: TrainingSummary, best: TrainingSummary) -> bool:
     if own is None or other is None or own.high is None or other.low is None:
         return False
     return own.high < other.low
-
-
-def _percent(summary: TrainingSummary) -> str:
-    return percent_interval(summary.last_accuracy)
 
 
 def _mean(summary: TrainingSummary) -> float:

@@ -28,16 +28,16 @@ def _of(workload: Workload, is_net: bool, is_ranked: bool) -> Iterator[str]:
         study, best, accuracy = max(known, key=lambda item: item[2])
         joules = f", for {number(best.energy_j)} {energy} a training" if best.energy_j is not None else ""
         yield (
-            f"{where}The best of {several(len(known), 'configuration')} reaches {number(accuracy * 100)} %{joules}: "
-            f"{tables.spelt(best.params)} ({study.strategy}). Repeat it: the best of many is partly luck."
+            f"{where}The best of {several(len(known), 'configuration')} reaches {number(accuracy * 100)}%{joules}: "
+            f"{tables.spelt(best.params)} ({study.strategy}). Repeat it before use: the best of many is partly chance."
         )
     yield f"{where}{_strategies(workload) if is_ranked else MODELLED}"
     unbeaten = [(c.accuracy, c.energy_j) for _, c in front(workload.studies) if c.accuracy and c.energy_j]
     if len(unbeaten) > 1 and is_ranked:
         (low, least_j), (high, most_j) = unbeaten[0], unbeaten[-1]
         yield (
-            f"{where}Accuracy has its price: no configuration beats {number(low * 100)} % for {number(least_j)} "
-            f"{energy} a training, nor {number(high * 100)} % for {number(most_j)} J."
+            f"{where}Less accuracy takes less energy: {number(low * 100)}% takes {number(least_j)} {energy} a "
+            f"training, {number(high * 100)}% takes {number(most_j)} J (the ends of the Pareto front)."
         )
 
 

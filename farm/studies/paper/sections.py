@@ -36,19 +36,20 @@ from farm.studies.paper.material import Material, Studied
 _LEVELS = 12
 
 
-def document(material: Material, claims: Section | None = None, title: str | None = None) -> Report:
+def document(material: Material, claims: Sequence[Section] = (), title: str | None = None) -> Report:
     """Return a report with all sections that are not empty.
 
     Args:
         material: what the report shows.
-        claims: section about the claims of a study that was repeated.
+        claims: sections about a study that was repeated: its claims with their verdicts, then what these rest on.
         title: title of the report; None: the names of the sweeps.
     """
     sections = (
-        *([claims] if claims else []),
+        *claims[:1],
         Section("findings", "Findings", _findings(material)),
         Section("results", "Results", [block for study in material.studies for block in _results(study, material)]),
         Section("across", "Across machines and sweeps", _across(material)),
+        *claims[1:],
         Section("statistics", "Statistics", [block for study in material.studies for block in _tests(study, material)]),
         Section("methods", "Methods", _methods(material)),
         Section("reservations", "Flags, failures and notes", doubts.section(material)),
@@ -73,7 +74,10 @@ def _findings(material: Material) -> list[Block]:
     is_alone = len(material.studies) == 1
     blocks: list[Block] = [Alert(text if is_alone else f"{study.record.name}: {text}") for study, text in warned]
     for study in material.studies:
-        blocks += [*_named(study, material), *study.findings, Note(words.status(study))]
+        is_over, status = not study.progress.to_go, words.status(study)
+        blocks += _named(study, material)
+        blocks += [] if is_over else [Paragraph(f"In progress, so findings may change. {status}")]
+        blocks += [*study.findings, *([Note(status)] if is_over else [])]
     return blocks
 
 
