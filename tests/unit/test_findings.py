@@ -71,7 +71,7 @@ def test_several_networks_are_summed_up_and_compared() -> None:
     (size, network, wait), _ = found(batches(("alexnet", "vgg11")))
     assert size == "Batch 8 needs 75% less energy per image than batch 1, and the least, for both networks."
     assert network.startswith(
-        "alexnet needs the least net energy per image at its best batch size: 0.253 J, 50.0% less ("
+        "alexnet needs the least net energy per image at its best batch size: 0.253 J, 50% less ("
     )
     assert wait == "A batch of the best size takes 8.0 times as long as one of the smallest (medians)."
 
@@ -164,8 +164,14 @@ def test_layers_name_the_largest_type_the_passes_and_the_closure() -> None:
     assert sentences == [
         "simple_cnn, input digits: Conv2d takes most, 96% of the energy of all layers.",
         "The layers take 2.1 times as many joules backward as forward.",
-        "Measured alone, the layers add up to 0.933 of the whole network, so they explain it.",
+        "Measured alone, the layers add up to 0.933 of the whole network: they explain it.",
     ]
+
+
+def test_layers_that_may_not_add_up_are_called_uncertain() -> None:
+    every = [taken_apart(f"{n}", PARTS, [1.0, 2.0, 0.8, 1.4 + 0.5 * n, 0.1]) for n in range(3)]
+    *_, closure = found(loaded(sweep_of("layers"), *every))[0]
+    assert closure.endswith("of the whole network: too uncertain to say that they explain it. Add repetitions.")
 
 
 def test_loads_have_their_policies_in_common() -> None:
@@ -179,6 +185,12 @@ def test_loads_have_their_policies_in_common() -> None:
     assert fast.startswith("greedy:8 answers soonest under both loads, with ")
     assert fast.endswith("% less time than the next policy.")
     assert cheap.startswith("fixed:8 takes the least energy under both loads, with ")
+
+
+def test_rates_that_nobody_can_serve_are_named() -> None:
+    every = [shown(n, point_policy="fixed:8", point_rate_per_s=rate) for rate in (50.0, 733.0) for n in range(3)]
+    assert found(loaded_live(LIVE, *every))[0] == ["Some cannot keep up: fixed:8 at 733/s."]
+    assert found(loaded_live(LIVE, *every[3:]))[0][0].endswith("fixed:8 cannot keep up.")
 
 
 def test_a_view_begins_with_few_sentences() -> None:

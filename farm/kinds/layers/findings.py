@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from farm.kinds.layers.costs import CLOSURE, LayersSummary
+from farm.kinds.layers.costs import CLOSURE, Closure, LayersSummary
 from farm.kinds.layers.results import Results, sentence
 from farm.report import summaries
 from farm.report.charts import label
@@ -50,10 +50,21 @@ def _closure(of: Sequence[LayersSummary]) -> list[str]:
     bounds = f"{CLOSURE[0]:g} to {CLOSURE[1]:g}"
     if len(whole) == 1:
         ((_, closure),) = whole
-        verdict = "so they explain it" if closure.is_closed else f"outside {bounds}: they do not explain it"
-        return [f"Measured alone, the layers add up to {interval(closure.ratio)} of the whole network, {verdict}."]
+        return [
+            f"Measured alone, the layers add up to {interval(closure.ratio)} of the whole network{_verdict(closure)}"
+        ]
     closed = sum(bool(closure.is_closed) for _, closure in whole)
     return [
         f"Measured alone, the layers add up to {bounds} of the whole in {closed} of "
         f"{len(whole)} networks; the shares of the others are doubtful."
     ]
+
+
+def _verdict(closure: Closure) -> str:
+    """Return the end of a sentence on whether the layers explain the whole, which a wide interval leaves open."""
+    low, high = (closure.ratio.low, closure.ratio.high) if closure.ratio else (None, None)
+    if not closure.is_closed:
+        return f", outside {CLOSURE[0]:g} to {CLOSURE[1]:g}: they do not explain it."
+    if low is None or high is None or low < CLOSURE[0] or high > CLOSURE[1]:
+        return ": too uncertain to say that they explain it. Add repetitions."
+    return ": they explain it."

@@ -44,13 +44,14 @@ def document(material: Material, claims: Sequence[Section] = (), title: str | No
         claims: sections about a study that was repeated: its claims with their verdicts, then what these rest on.
         title: title of the report; None: the names of the sweeps.
     """
+    measured = [study for study in material.studies if study.samples]
     sections = (
         *claims[:1],
         Section("findings", "Findings", _findings(material)),
-        Section("results", "Results", [block for study in material.studies for block in _results(study, material)]),
+        Section("results", "Results", [block for study in measured for block in _results(study, material)]),
         Section("across", "Across machines and sweeps", _across(material)),
         *claims[1:],
-        Section("statistics", "Statistics", [block for study in material.studies for block in _tests(study, material)]),
+        Section("statistics", "Statistics", [block for study in measured for block in _tests(study, material)]),
         Section("methods", "Methods", _methods(material)),
         Section("reservations", "Flags, failures and notes", doubts.section(material)),
         Section("traces", "Power traces", _traces(material)),
@@ -82,11 +83,14 @@ def _findings(material: Material) -> list[Block]:
 
 
 def _methods(material: Material) -> list[Block]:
-    used = [kinds.get(study.record.kind) for study in material.studies if not study.record.imported]
-    methods = dict.fromkeys(kind.method for kind in used if kind.method)
-    common = [Paragraph(text) for text in ((words.METHOD, *methods) if used else ())]
     each = [block for study in material.studies for block in _method(study, material)]
-    return [*common, Paragraph(words.UNCERTAINTY), Paragraph(words.RATIOS), *each]
+    measured = [study for study in material.studies if study.samples]
+    if not measured:
+        return each
+    used = [kinds.get(study.record.kind) for study in measured if not study.record.imported]
+    methods = dict.fromkeys(kind.method for kind in used if kind.method)
+    common = [*((words.METHOD, *methods) if used else ()), words.UNCERTAINTY, words.RATIOS]
+    return [*map(Paragraph, common), *each]
 
 
 def _method(study: Studied, material: Material) -> Iterator[Block]:

@@ -41,6 +41,13 @@ def _common(least: Sequence[Least | None], what: str, figure: str) -> Iterator[s
 
 def _saturated(found: Results) -> list[str]:
     """Return the policies that cannot keep up, with their rates."""
-    slow = [live for live in found.lives if live.figures.is_saturated and not live.work.is_doubtful]
-    named = [f"{policy(live)} at {spelt_key(live).get('rate')}" for live in slow]
-    return [f"{', '.join(named)} cannot keep up."] if named else []
+    sound = [live for live in found.lives if not live.work.is_doubtful]
+    slow = [live for live in sound if live.figures.is_saturated]
+    if len(slow) == len(sound):
+        rates = ", ".join(dict.fromkeys(str(spelt_key(live).get("rate")) for live in slow))
+        return [f"No policy can keep up with {rates}: lower the rates."] if slow else []
+    by_rate: dict[str, list[str]] = {}
+    for live in slow:
+        by_rate.setdefault(str(spelt_key(live).get("rate")), []).append(policy(live))
+    named = [f"{', '.join(policies)} at {rate}" for rate, policies in by_rate.items()]
+    return [f"Some cannot keep up: {'; '.join(named)}."] if named else []
