@@ -7,6 +7,7 @@ from farm import kinds
 from farm.exchange.loading import load
 from farm.model import SweepData, SweepRecord, TrialRow
 from farm.model.errors import InputError
+from farm.report.selection import Selection
 from farm.store import ReaderStore
 from farm.studies.paper import material
 from farm.studies.paper.material import Material, Traced
@@ -18,7 +19,12 @@ def load_report(store: ReaderStore, sweeps: Iterable[SweepRecord]) -> Sequence[S
 
 
 def load_material(
-    store: ReaderStore, data: Sequence[SweepData], trials: Sequence[str], database: str, now: datetime
+    store: ReaderStore,
+    data: Sequence[SweepData],
+    trials: Sequence[str],
+    database: str,
+    now: datetime,
+    include_flagged: bool = False,
 ) -> Material:
     """Make the material of a report.
 
@@ -28,6 +34,7 @@ def load_material(
         trials: Whose power traces are shown; empty: one trial a device.
         database: Its URL, without a password.
         now: When the report is made.
+        include_flagged: Whether flagged trials are compared too.
 
     Raises:
         InputError: A trial is unknown, or of a sweep that the report is not about.
@@ -35,7 +42,7 @@ def load_material(
     known = [trial for one in data for trial in one.trials]
     chosen = [_chosen(store, name, known) for name in trials] if trials else material.choose_typical(known)
     traced = [Traced(trial, store.windows(trial.trial), store.traces(trial.trial)) for trial in chosen]
-    return material.gather(data, traced, database, now)
+    return material.gather(data, traced, database, now, Selection(include_flagged=include_flagged))
 
 
 def _chosen(store: ReaderStore, name: str, known: Sequence[TrialRow]) -> TrialRow:

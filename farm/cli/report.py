@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from farm.cli.options import IncludeFlagged
 from farm.cli.output import Written, opened
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def report(
             metavar="JOB.ATTEMPT", help="Show the power trace of this trial; may be repeated; default one a device."
         ),
     ] = None,
+    include_flagged: IncludeFlagged = False,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to this file; html needs one.")
     ] = None,
@@ -44,9 +46,8 @@ def report(
     with opened() as (store, settings):
         found = [store.find_sweep(name) for name in sweeps] if sweeps else [store.find_sweep()]
         distinct = list({sweep.id: sweep for sweep in found}.values())
-        material = load_material(
-            store, load_report(store, distinct), trial or [], redacted(settings.store_url), datetime.now(UTC)
-        )
+        data, database = load_report(store, distinct), redacted(settings.store_url)
+        material = load_material(store, data, trial or [], database, datetime.now(UTC), include_flagged)
     notes = [] if charts is None else [_draw(material, charts)]
     return Written(text(material, chosen), output, notes)
 
@@ -78,7 +79,7 @@ def text(material: "Material", form: str, claims: "Reproduction | None" = None) 
     else:
         from farm.studies import reproduction_view as view
 
-        document = sections.document(material, view.section(claims), f"Repeated: {claims.paper.title}")
+        document = sections.document(material, view.sections(claims), f"Repeated: {claims.paper.title}")
         own = {"reproduction": view.record(claims)}
     if form == "json":
         return json_text(record.report_record(material) | own)

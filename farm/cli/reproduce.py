@@ -65,7 +65,8 @@ def reproduce(
         data = load_report(store, sweeps)
         claims = reproduction.reproduction(paper, data, missing, include_flagged)
         yield Shown(document(claims), as_form(as_json))
-        material = load_material(store, data, [], redacted(settings.store_url), datetime.now(UTC))
+        database = redacted(settings.store_url)
+        material = load_material(store, data, [], database, datetime.now(UTC), include_flagged)
         yield Written(text(material, form, claims), path)
         for ran in found:
             yield outcome(ran.progress, store, ran.sweep)

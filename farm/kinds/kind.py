@@ -1,6 +1,6 @@
 """The interface of a kind of measurement; no other part of the farm compares the names of kinds."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.metadata import distribution
@@ -108,6 +108,14 @@ class Kind:
         from farm.kinds.inference import results  # noqa: PLC0415 - to plan needs no statistics
 
         return results.document(results.results(data, selection, self.columns))
+
+    def findings(self, data: SweepData, selection: "Selection") -> Sequence[str]:
+        """Return what a sweep of this kind shows, the most important sentence first; a view shows three of them.
+
+        Raises:
+            InputError: the selection does not fit the sweep.
+        """
+        return self.results(data, selection).findings
 
 
 def windows_s(measure: MeasureSettings, window_s: float) -> float:

@@ -202,6 +202,7 @@ class Figure:
     spec: Mapping[str, Any]
     is_wide: bool = False
     bars: Bars | None = None  #: what a terminal shows of it; None: nothing
+    is_main: bool = False  #: the chart that answers the question of a report; a page shows it larger
 
 
 Block = Paragraph | Heading | Note | Alert | Findings | Facts | Table | Code | Figure
@@ -245,6 +246,10 @@ class Document:
         return [item for block in self.blocks if isinstance(block, Findings) for item in block.items]
 
 
+#: A report with more blocks has a table of contents.
+_LONG = 25
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """A page of several sections under a title."""
@@ -252,6 +257,11 @@ class Report:
     title: str
     subtitle: str
     sections: Sequence[Section]
+
+    @property
+    def is_long(self) -> bool:
+        """Whether readers need a table of contents."""
+        return sum(len(section.blocks) for section in self.sections) > _LONG
 
     @property
     def figures(self) -> list[Figure]:

@@ -10,8 +10,10 @@ from typing import Any
 from farm.model.errors import InputError
 from farm.report import svg
 from farm.report.document import Block, Figure, Report, Table
-from farm.report.layout import laid_out
+from farm.report.layout import Grid, excess, laid_out
 
+#: A phone shows so many characters of a line of a table, and of the text in one of several columns.
+_PHONE, _PROSE = 42, 24
 #: Commands in sentences stand between backticks.
 _CODE = re.compile(r"`([^`]+)`")
 
@@ -59,7 +61,16 @@ def _layout(macros: Any, draw: Callable[[Figure], str]) -> Callable[[Block], str
             case Figure():
                 return macro(block, next(numbers), draw(block))
             case Table():
-                return macro(block, laid_out(block))
+                grid = laid_out(block)
+                return macro(block, grid, _shape(grid))
         return macro(block)
 
     return html
+
+
+def _shape(grid: Grid) -> str:
+    """Return how a phone shows a table: rows of text as cards; numbers beside each other, so that they scroll."""
+    if excess(grid.widths, _PHONE) <= 0:
+        return ""
+    texts = [width for column, width in zip(grid.columns, grid.widths, strict=True) if not column.is_number]
+    return "cards" if max(texts, default=0) > _PROSE else "wide"

@@ -1,5 +1,6 @@
-"""Notes on tables of energies."""
+"""Notes on tables of energies, and notes of trials as one where they differ only in numbers."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -15,6 +16,8 @@ SECONDS_DECIDE = "Energy is modelled here, from load and rated power: it ranks n
 UNSURE = {None: "one repetition shows no spread", False: "the difference may be chance"}
 #: A saving that is smaller, or known more closely, is shown with a decimal.
 _SMALL, _NARROW = 0.1, 0.01
+#: A number in a note that says how much; numbers in names, versions and of processes say which.
+_NUMBER = re.compile(r"(?<![\w.:/#-])(?<!process )\d+(?:,\d{3})*(?:\.\d+)?(?![.:]?\w)")
 
 
 def spread(figures: Iterable[Interval | None]) -> list[str]:
@@ -60,6 +63,37 @@ def flagged(flags: Counter[Flag]) -> list[str]:
         return []
     named = ", ".join(f"{flag} {count}" for flag, count in flags.most_common())
     return [f"Flags: {named}. `farm export` shows which trials have them."]
+
+
+def shape(note: str) -> str:
+    """Return a note without its numbers: the same for notes that differ in numbers alone."""
+    return _NUMBER.sub("\0", note)
+
+
+def alike(of: Iterable[Iterable[str]]) -> list[tuple[str, int]]:
+    """Return notes that differ only in numbers as one, with the range of each number, and how many trials have it.
+
+    Args:
+        of: The notes of each trial.
+
+    Returns:
+        The notes, the most frequent one first.
+    """
+    found: dict[str, list[str]] = {}
+    trials = Counter[str]()
+    for own in map(list, of):
+        for note in own:
+            found.setdefault(shape(note), []).append(note)
+        trials.update(dict.fromkeys(map(shape, own), 1))
+    return [(_ranged(found[one]), count) for one, count in trials.most_common()]
+
+
+def _ranged(notes: Sequence[str]) -> str:
+    """Return notes of one shape as one note, with the least and the greatest of each number."""
+    numbers = zip(*map(_NUMBER.findall, notes), strict=True)
+    columns = (sorted(set(own), key=lambda text: float(text.replace(",", ""))) for own in numbers)
+    ranges = [own[0] if len(own) == 1 else f"{own[0]} to {own[-1]}" for own in columns]
+    return "".join(part + own for part, own in zip(shape(notes[0]).split("\0"), [*ranges, ""], strict=True))
 
 
 def less(ratio: Interval, other: str) -> str:

@@ -17,6 +17,9 @@ from farm.report.numbers import label
 
 #: Labels that are never averaged over: they become columns if they differ.
 KINDS_OF_JOULES = ("domain", "quality", "simulated", "imported", "unit", "rating")
+#: Warnings of captions.
+SIMULATED = "SIMULATED hardware: these joules are not real"
+IMPORTED = "IMPORTED: measured elsewhere; this farm does not know how"
 #: The option that chooses trials.
 WHERE = "--where"
 
@@ -135,8 +138,8 @@ class Selected:
     def warnings(self) -> list[str]:
         """Reasons why these joules are not measurements of this farm."""
         return [
-            *(["SIMULATED hardware: these joules are not real"] if any(s.simulated for s in self.samples) else []),
-            *(["IMPORTED: measured elsewhere; this farm does not know how"] if self.has_imported else []),
+            *([SIMULATED] if any(s.simulated for s in self.samples) else []),
+            *([IMPORTED] if self.has_imported else []),
         ]
 
     def about(self) -> list[Block]:

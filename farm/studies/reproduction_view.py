@@ -43,16 +43,20 @@ def document(found: Reproduction) -> Document:
     """Return the study, how many of its claims hold, and each claim with its verdict."""
     sweeps = ", ".join(f"{sweep.name} ({sweep.id})" for sweep in found.sweeps)
     about: list[Block] = [Heading(found.paper.title), Paragraph(found.paper.source), Paragraph(f"sweeps: {sweeps}")]
-    return Document([*about, *_blocks(found)], record=record(found))
+    return Document([*about, *_verdicts(found), *_evidence(found)], record=record(found))
 
 
-def section(found: Reproduction) -> Section:
-    """Return the same as a section of a report, which names the sweeps itself."""
+def sections(found: Reproduction) -> tuple[Section, Section]:
+    """Return the same as two sections of a report, which names the sweeps itself: the verdicts, and their evidence."""
     about = Paragraph(f"{found.paper.title} ({found.paper.source}).")
-    return Section("claims", "Claims of the study", [about, *_blocks(found)])
+    return (
+        Section("claims", "Claims of the study", [about, *_verdicts(found)]),
+        Section("evidence", "Claims one by one", list(_evidence(found))),
+    )
 
 
-def _blocks(found: Reproduction) -> Iterator[Block]:
+def _verdicts(found: Reproduction) -> Iterator[Block]:
+    """Yield warnings, how many claims hold, and a row for each claim."""
     yield from map(Alert, alerts(found))
     yield Paragraph(headline(found))
     claims = [
@@ -60,6 +64,10 @@ def _blocks(found: Reproduction) -> Iterator[Block]:
     ]
     yield text_table("Claims", ("the study says", "verdict"), claims)
     yield from map(Note, notes(found))
+
+
+def _evidence(found: Reproduction) -> Iterator[Block]:
+    """Yield what the verdict on each claim rests on."""
     for place, finding in enumerate(found.findings, start=1):
         yield Heading(f"{place}. {finding.claim.statement.removesuffix('.')}: {_verdict(finding)}")
         yield Facts(

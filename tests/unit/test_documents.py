@@ -162,7 +162,25 @@ def test_text_never_becomes_markup_of_html() -> None:
     assert not page.all("b")
     assert len(page.all("code")) == 5, "a command in each sentence, and the block of code"
     assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
-    assert "".join(page.text).replace("`", "").count(EVIL.replace("`", "")) == 21
+    assert "".join(page.text).replace("`", "").count(EVIL.replace("`", "")) == 20
+
+
+def test_only_a_long_report_has_contents() -> None:
+    short, long = (
+        Page(html.page(Report("r", "", [Section("s", EVIL, [Paragraph("A sentence.")] * count)]))) for count in (3, 30)
+    )
+    assert (len(short.all("nav")), len(long.all("nav"))) == (0, 1)
+    assert [link["href"] for link in long.all("a")] == ["#s"]
+    assert not long.all("b")
+
+
+def test_a_phone_scrolls_numbers_and_stacks_texts() -> None:
+    numbers = Table([Column(f"n{n}", "joules per image") for n in range(5)], [Row({"n1": 1.0})])
+    texts = Table([key("flag"), key("meaning")], [Row({"flag": "contaminated", "meaning": "other programs ran " * 3})])
+    small = Table([key("a"), key("b")], [Row({"a": "x", "b": "y"})])
+    page = Page(html.page(Report("r", "", [Section("s", "s", [numbers, texts, small])])))
+    assert [tag["class"] for tag in page.all("div")] == ["scrolls wide", "scrolls cards", "scrolls"]
+    assert [cell["data-heading"] for cell in page.all("td") if "data-heading" in cell] == ["flag", "meaning"]
 
 
 def test_a_page_counts_its_figures_and_describes_them() -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from math import ceil
 from pathlib import Path
@@ -11,14 +12,16 @@ from statistics import fmean, median
 import pytest
 
 from farm import __version__, kinds
+from farm.cli.loading import load_material, load_report
 from farm.cli.report import report as command
+from farm.energy.validity import Glance, contaminations
 from farm.exchange.importing import read
 from farm.exchange.loading import load_results
 from farm.kinds.views import view
-from farm.model import Flag, Mapped, Quality, TrialRow, WindowKind
+from farm.model import Flag, Mapped, Quality, TrialRow, Window, WindowKind
 from farm.model.errors import InputError
 from farm.report import html, markdown
-from farm.report.document import Alert, Block, Figure, Findings, Report, Table
+from farm.report.document import Alert, Block, Figure, Findings, Note, Report, Table
 from farm.report.numbers import number
 from farm.report.selection import Selection
 from farm.store import Store
@@ -31,7 +34,7 @@ from tests.loaded import loaded
 from tests.reports import LATER, MODELS, YAML, Page, batching, failed, gathered, trial
 from tests.trainings import asked, part, sweep_of, taken_apart, trained
 
-SECTIONS = ("Summary", "Methods", "Results", "Statistics", "Flags, and what was left out", "Power traces")
+SECTIONS = ("Findings", "Results", "Statistics", "Methods", "Flags, failures and notes", "Power traces")
 LAST = ("Machines and software", "Provenance", "How to reproduce")
 EVIL = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
 MEANING = json.dumps({"tuning": {"space": {"lr": {"low": 1e-5, "high": 0.1, "log": True}}}})
@@ -86,7 +89,15 @@ def test_results_are_those_of_the_command_line(material: Material, document: Rep
     own, shown = ([(b.columns, b.rows) for b in of if isinstance(b, Table)] for of in (study.results.blocks, results))
     assert own == shown != []
     assert [block for block in results if isinstance(block, Findings)] == [Findings(study.results.findings)]
-    assert document.sections[0].blocks[-1] == Findings(study.results.findings)
+
+
+def test_the_result_comes_first(document: Report) -> None:
+    """Findings, the chart that answers the question, the table; the other charts come after it."""
+    findings, results = document.sections[:2]
+    assert [type(block) for block in findings.blocks] == [Findings, Note]
+    kinds = [type(block) for block in results.blocks if isinstance(block, Figure | Table)]
+    assert kinds == [Figure, Table, Figure, Figure]
+    assert [figure.is_main for figure in document.figures] == [True, False, False, False]
 
 
 # The page
@@ -271,7 +282,7 @@ def test_simulated_and_modelled_joules_are_named_wherever_they_stand(sqlite_url:
     with batching(sqlite_url, None, MODELS, simulated=True, **estimates) as (store, sweep):
         found = sections.document(gathered(store, sweep))
     alerts = [block.text for block in found.sections[0].blocks if isinstance(block, Alert)]
-    assert [alert.split()[0] for alert in alerts] == ["Simulated", "Modelled"]
+    assert alerts == [f"{words.SIMULATED} {words.MODELLED}"]
     energies = [figure for figure in found.figures if "nergy" in figure.name]
     powers = [figure for figure in found.figures if "power" in figure.name]
     assert len(energies) == 2
@@ -330,16 +341,47 @@ def test_different_hardware_is_a_factor_of_the_tests(sqlite_url: str, tmp_path: 
     assert not study.untested
 
 
-def test_flags_show_what_they_leave_out(sqlite_url: str) -> None:
-    with batching(sqlite_url, flags=(Flag.CONTAMINATED, Flag.BELOW_NOISE)) as (store, sweep):
+def test_flags_have_a_row_each_with_what_was_seen(sqlite_url: str) -> None:
+    notes = ("measure: other programs used 96% of a core", "idle_after: other programs used 7% of a core", "new: 3 s")
+    with batching(sqlite_url, flags=(Flag.CONTAMINATED, Flag.BELOW_NOISE), notes=notes) as (store, sweep):
         found = sections.document(gathered(store, sweep))
     told = said(found)
-    assert "12 of 12 jobs measured on lab1 (cpu-2); 12 trials in doubt because of flags." in told
-    assert "| contaminated | 12 | yes | other programs ran |" in told
-    assert "| below_noise | 12 | no |" in told
+    assert "12 of 12 trials are flagged (contaminated 12): they are shown, but not compared." in told
+    assert "- Nothing is compared, because every trial is flagged." in told
+    assert "| contaminated | 12 on lab1 | yes | other programs used 7 to 96% of a core |" in told
+    assert f"| below_noise | 12 on lab1 | no | {words.FLAGS[Flag.BELOW_NOISE]} |" in told
+    assert "12 of 12 trials are in doubt; 4 of 4 points have no other trial." in told
+    assert "| new: 3 s | 12 |" in told
+    assert "| measure: other" not in told
     assert "Not tested: batching: all trials are flagged" in told
     values = found.figures[0].spec["data"]["values"]
     assert [value["hollow"] for value in values] == [True] * 4
+
+
+def test_flagged_trials_are_compared_if_asked_for(sqlite_url: str) -> None:
+    with batching(sqlite_url, flags=(Flag.CONTAMINATED,)) as (store, sweep):
+        data = load_report(store, [sweep])
+        material = load_material(store, data, [], "sqlite:///farm.db", LATER, include_flagged=True)
+    found = sections.document(material)
+    told = said(found)
+    assert "Batch 16 needs 74 to 75% less energy" in told
+    assert "(contaminated 12): they are compared too, as `--include-flagged` asks." in told
+    assert "Analysis of variance" in told
+    assert "farm report abcdef012345 --include-flagged -o report.html" in told
+    assert record.report_record(material)["include_flagged"] is True
+
+
+def test_signs_of_flags_are_those_that_the_worker_notes() -> None:
+    """The report tells notes from each other by their words, which stand in another room."""
+    window = Window(kind=WindowKind.IDLE_BEFORE, begin_at_ns=0, end_at_ns=10**9, started_at_utc=LATER)
+    glances = [
+        Glance(at_ns=at_s * 10**9, cores=2, busy_s=at_s * 2.0, own_s=0.0, stolen_s=at_s * 1.0, waited_s=at_s * 1.0)
+        for at_s in (0, 1)
+    ]
+    foreign = [replace(glance, gpu_pids=frozenset({7})) for glance in glances]
+    noted = contaminations([window], foreign)
+    assert len(noted) == 4
+    assert all(words.SIGNS[Flag.CONTAMINATED].search(note) for note in noted)
 
 
 def test_a_sweep_without_results_is_a_short_report(sqlite_url: str) -> None:
@@ -360,8 +402,9 @@ def test_a_sweep_that_failed_names_the_cause(sqlite_url: str) -> None:
     told = said(found)
     assert "0 of 1 job measured; 1 failed." in told
     assert "0 of 1 trial completed." in told
-    (row,) = [line for line in told.splitlines() if line.startswith("| abcdef012345-0.1 ")]
-    assert row.endswith("| oom | out of memory |")
+    assert "- The one job failed with oom: out of memory. `farm logs abcdef012345` shows more." in told
+    (row,) = [line for line in told.splitlines() if line.startswith("| oom |")]
+    assert row.startswith("| oom | out of memory | 1 | abcdef012345-0.1: ")
 
 
 def test_no_text_of_a_user_becomes_markup(sqlite_url: str) -> None:

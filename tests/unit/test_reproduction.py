@@ -182,13 +182,14 @@ def test_the_record_has_every_figure_with_its_interval(counted: Reproduction) ->
     assert all(claim["rule"] and claim["study"] and claim["evidence"] for claim in whole["claims"])
 
 
-def test_the_report_has_the_same_blocks_after_its_summary(sqlite: str) -> None:
+def test_the_report_has_the_same_blocks_around_its_results(sqlite: str) -> None:
     with batching(sqlite, models=MODELS, quality=Quality.MODELLED) as (store, sweep):
         found = reproduction.reproduction(PAPERS["batching"], load_report(store, [sweep]), [], include_flagged=False)
-        report = sections.document(gathered(store, sweep), reproduction_view.section(found))
-    assert [section.title for section in report.sections][:3] == ["Summary", "Claims of the study", "Methods"]
-    assert report.sections[1].blocks[1:] == document(found).blocks[3:]
-    assert report.sections[1].blocks[1] == Alert(reproduction_view.MODELLED)
+        report = sections.document(gathered(store, sweep), reproduction_view.sections(found))
+    by_id = {section.id: section.blocks for section in report.sections}
+    assert list(by_id)[:5] == ["claims", "findings", "results", "evidence", "statistics"]
+    assert [*by_id["claims"][1:], *by_id["evidence"]] == document(found).blocks[3:]
+    assert by_id["claims"][1] == Alert(reproduction_view.MODELLED)
     page = Page(html.page(report))
     assert ["the study says", "verdict"] in page.rows
     text = "".join(page.text)

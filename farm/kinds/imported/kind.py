@@ -1,8 +1,7 @@
 """Kind imported: measurements of any workload that were made elsewhere."""
 
-from farm.kinds.inference.kind import COLUMNS
-from farm.kinds.kind import Kind
+from farm.kinds.inference.kind import COLUMNS, Inference
 
-KIND = Kind(
+KIND = Inference(
     name="imported", description="measurements made elsewhere: `farm import`", unit="run", sweep=None, columns=COLUMNS
 )

@@ -1,12 +1,17 @@
 """Kind inference: networks on batch after batch of images."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from farm.kinds.inference.sweep import InferenceSweep
 from farm.kinds.kind import Kind
 from farm.kinds.memory import network_bytes
-from farm.model import Need, Point
+from farm.model import Need, Point, SweepData
 from farm.report.columns import Columns
+
+if TYPE_CHECKING:
+    from farm.report.selection import Selection
 
 COLUMNS = Columns(
     always=("model", "batch_size"),
@@ -16,7 +21,13 @@ COLUMNS = Columns(
 
 @dataclass(frozen=True, kw_only=True)
 class Inference(Kind):
-    """Kind inference, whose trials hold a network and one batch."""
+    """Kind inference, and imports, whose points may have batch sizes too."""
+
+    def findings(self, data: SweepData, selection: "Selection") -> Sequence[str]:
+        """Return what the sweep shows in few sentences."""
+        from farm.kinds.inference import findings, results  # noqa: PLC0415
+
+        return findings.findings(results.results(data, selection, self.columns))
 
     def least_bytes(self, point: Point) -> int:
         """Return the bytes of the parameters and of a batch."""

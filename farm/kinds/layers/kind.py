@@ -1,5 +1,6 @@
 """Kind layers: each layer of a network is measured alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,12 @@ class Layers(Kind):
         from farm.kinds.layers import results  # noqa: PLC0415
 
         return results.document(results.results(data, selection))
+
+    def findings(self, data: SweepData, selection: "Selection") -> Sequence[str]:
+        """Return what the sweep shows in few sentences."""
+        from farm.kinds.layers import findings, results  # noqa: PLC0415
+
+        return findings.findings(results.results(data, selection))
 
 
 KIND = Layers(

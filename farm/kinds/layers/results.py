@@ -82,7 +82,7 @@ def document(found: Results) -> Document:
             *tables(found.summaries),
             *map(Note, _footnotes(found.summaries)),
             *charts(found.summaries, found.selected),
-            Findings([_finding(summary) for summary in found.summaries]),
+            Findings([sentence(summary) for summary in found.summaries]),
         ],
         rows=[record for summary in found.summaries for table in tables([summary]) for record in table.records()],
     )
@@ -136,7 +136,7 @@ def _footnotes(of: Sequence[LayersSummary]) -> list[str]:
     return [*own, *notes.reservations([s.whole for s in of])]
 
 
-def _finding(summary: LayersSummary) -> str:
+def sentence(summary: LayersSummary) -> str:
     """Return which type of layer takes most energy, and whether the layers explain the whole network."""
     who, ranked = label(summary.whole), summary.costs.ranked
     if not ranked:

@@ -1,5 +1,6 @@
 """Kind serving: networks that serve requests as they arrive."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,12 @@ class Serving(Kind):
         from farm.kinds.serving.live import results  # noqa: PLC0415
 
         return results.document(results.results(data, selection))
+
+    def findings(self, data: SweepData, selection: "Selection") -> Sequence[str]:
+        """Return what the sweep shows in few sentences."""
+        from farm.kinds.serving.live import findings, results  # noqa: PLC0415
+
+        return findings.findings(results.results(data, selection))
 
 
 KIND = Serving(

@@ -1,5 +1,6 @@
 """Kind training: networks trained from the first epoch to the last."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,12 @@ class Training(Kind):
         from farm.kinds.training import results  # noqa: PLC0415
 
         return results.document(results.results(data, selection))
+
+    def findings(self, data: SweepData, selection: "Selection") -> Sequence[str]:
+        """Return what the sweep shows in few sentences."""
+        from farm.kinds.training import findings, results  # noqa: PLC0415
+
+        return findings.findings(results.results(data, selection), selection)
 
 
 KIND = Training(

@@ -77,7 +77,7 @@ def document(found: Results) -> Document:
             *([until_table(of, found.selected.keys)] if of[0].targets else []),
             *map(Note, _footnotes(of)),
             *charts(of, found.runs, found.selected),
-            Findings([_finding(summary) for summary in of]),
+            Findings([sentence(summary) for summary in of]),
         ]
     )
 
@@ -189,7 +189,7 @@ def _footnotes(of: Sequence[TrainingSummary]) -> list[str]:
     return [*own, *notes.reservations([s.work for s in of])]
 
 
-def _finding(summary: TrainingSummary) -> str:
+def sentence(summary: TrainingSummary) -> str:
     """Return which accuracy was reached, and the energy that this took."""
     work, epochs = summary.work, count(summary.epochs.mean)
     after = f"accuracy {percent_interval(summary.last_accuracy)} % after {epochs} epoch{'' if epochs == '1' else 's'}"

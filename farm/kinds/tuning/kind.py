@@ -1,6 +1,6 @@
 """Kind tuning: a search for hyperparameters, whose jobs are trainings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,12 @@ class Tuning(Training):
         from farm.kinds.tuning import results  # noqa: PLC0415
 
         return results.document(results.results(data, selection))
+
+    def findings(self, data: SweepData, selection: "Selection") -> Sequence[str]:
+        """Return what the sweep shows in few sentences."""
+        from farm.kinds.tuning import findings, results  # noqa: PLC0415
+
+        return findings.findings(results.results(data, selection))
 
 
 KIND = Tuning(

@@ -25,12 +25,12 @@ from farm.report.selection import Selected, Selection, fitting, select
 
 COLUMNS = Columns(always=(), context=("machine", "device", "model", "dataset", "epochs", "batch_size", "optimizer"))
 BY_STRATEGY, BY_CONFIGURATION = "strategy", "configuration"
-_NOTHING_COMPARED = (
+NOTHING_COMPARED = (
     "Nothing is compared: a comparison needs random search with two seeds or more, and another strategy, both with "
     "known accuracy and joules."
 )
 #: Modelled joules rank nothing; the seconds of a search depend on its trials and their epochs.
-_MODELLED = f"Strategies are not compared: {notes.MODELLED}. The tables count trials."
+MODELLED = f"Strategies are not compared: {notes.MODELLED}. The tables count trials."
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +122,9 @@ def _workload(found: Results, workload: Workload) -> Iterator[Block]:
             yield from importance(matters)
     compared = [comparison for comparison in workload.comparisons if comparison.strategy != BASELINE]
     if not _is_ranked(found):
-        yield Findings([_MODELLED])
+        yield Findings([MODELLED])
         return
-    yield Findings([claim(one) for one in compared] or [_NOTHING_COMPARED])
+    yield Findings([claim(one) for one in compared] or [NOTHING_COMPARED])
 
 
 def _is_ranked(found: Results) -> bool:

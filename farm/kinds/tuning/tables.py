@@ -150,7 +150,7 @@ def front_of(workload: Workload) -> Table:
                 "tuning_seed": study.seed,
                 "accuracy": c.accuracy,
                 "energy_j": c.energy_j,
-                "hyperparameters": _spelt(c.params),
+                "hyperparameters": spelt(c.params),
             }
         )
         for study, c in unbeaten[-_FRONT:]
@@ -193,7 +193,7 @@ def configurations(workload: Workload) -> Table:
                 "best_accuracy_so_far": step.accuracy,
                 "is_dominated": id(c) in dominated,
                 "is_on_front": id(c) in unbeaten,
-                "hyperparameters": _spelt(c.params),
+                "hyperparameters": spelt(c.params),
             }
         )
         for (study, c), step in zip(workload.configurations, steps, strict=True)
@@ -214,5 +214,6 @@ def _keys(workloads: Iterable[Key]) -> list[Column]:
     return [Column(name) for name in dict.fromkeys(name for workload in workloads for name, _ in workload)]
 
 
-def _spelt(params: Point) -> str:
+def spelt(params: Point) -> str:
+    """Return hyperparameters with their values."""
     return ", ".join(f"{name} {number(v) if isinstance(v, float) else label(v)}" for name, v in params.items())

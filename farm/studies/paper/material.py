@@ -32,7 +32,7 @@ from farm.model.errors import InputError
 from farm.report import across, observations
 from farm.report.across import Across
 from farm.report.analyses import Method, Options, analysis
-from farm.report.document import Document
+from farm.report.document import Block, Document
 from farm.report.selection import KINDS_OF_JOULES, Selection
 
 #: Data that a report needs besides the needs of the sweep's kind.
@@ -45,6 +45,8 @@ _MOST_CELLS, _MOST_FACTORS = 8, 3
 _NO_FACTORS = frozenset(
     {"machine", "hardware_class", "environment", "sweep", "repetition", "job", "trial", "device", *KINDS_OF_JOULES}
 )
+
+_PLAIN = Selection()
 
 #: A domain, the meter that read it, and the quality of its joules.
 Metered = tuple[Domain, str | None, Quality | None]
@@ -65,6 +67,7 @@ class Studied:
     meters: Mapping[Metered, int]  #: number of windows of work
     environments: Mapping[str, Mapping[str, JsonValue]]
     machines: Sequence[MachineStatus]
+    findings: Sequence[Block]  #: what the sweep shows, in few words
     results: Document
     samples: Sequence[UnitSample]  #: samples on which the results rest
     spent: Sequence[Spent]  #: what all windows of all trials took
@@ -94,6 +97,7 @@ class Material:
     traced: Sequence[Traced]
     made_at: datetime
     database: str  #: URL of the database without a password
+    include_flagged: bool  #: flagged trials are compared too
 
     @property
     def machines(self) -> list[tuple[Machine, str]]:
@@ -101,15 +105,22 @@ class Material:
         return list({s.machine.id: (s.machine, s.version) for study in self.studies for s in study.machines}.values())
 
 
-def gather(data: Sequence[SweepData], traced: Sequence[Traced], database: str, now: datetime) -> Material:
+def gather(
+    data: Sequence[SweepData],
+    traced: Sequence[Traced],
+    database: str,
+    now: datetime,
+    selection: Selection = _PLAIN,
+) -> Material:
     """Make the material of a report from loaded data; `traced` are the trials whose power traces are shown."""
-    studies = [_study(one) for one in data]
-    return Material(studies, _compare(data), [t for t in traced if t.traces], now, database)
+    studies = [_study(one, selection) for one in data]
+    shown = [one for one in traced if one.traces]
+    return Material(studies, _compare(data, selection), shown, now, database, selection.include_flagged)
 
 
-def _study(data: SweepData) -> Studied:
+def _study(data: SweepData, selection: Selection) -> Studied:
     took_part = {trial.machine_id for trial in data.trials}
-    analyses, untested = _analyse(data)
+    analyses, untested = _analyse(data, selection)
     specs = data.specs
     return Studied(
         record=data.record,
@@ -123,7 +134,8 @@ def _study(data: SweepData) -> Studied:
         meters=data.meters,
         environments=data.environments,
         machines=[status for status in data.machines if status.machine.id in took_part],
-        results=views.view(data, Selection()),
+        findings=views.findings(data, selection),
+        results=views.view(data, selection),
         samples=unit_samples(data),
         spent=data.spent,
         analyses=analyses,
@@ -131,14 +143,14 @@ def _study(data: SweepData) -> Studied:
     )
 
 
-def _analyse(data: SweepData) -> tuple[list[Document], list[str]]:
+def _analyse(data: SweepData, selection: Selection) -> tuple[list[Document], list[str]]:
     """Return the tests of the factors that differ, and why others are missing; searches have their own tests."""
     if data.record.is_search:
         return [], []
     done, why = [], []
     try:
-        factors = _choose_factors(data)
-        seen = observations.of_sweep(data, observations.ENERGY, factors, Selection())
+        factors = _choose_factors(data, selection)
+        seen = observations.of_sweep(data, observations.ENERGY, factors, selection)
     except InputError as error:
         return [], [str(error)]
     if not factors:
@@ -153,9 +165,9 @@ def _analyse(data: SweepData) -> tuple[list[Document], list[str]]:
     return done, why
 
 
-def _choose_factors(data: SweepData) -> tuple[str, ...]:
+def _choose_factors(data: SweepData, selection: Selection) -> tuple[str, ...]:
     """Return the factors that differ; the first one separates different hardware, if there is any."""
-    chosen = observations.choose_trials(data, (), Selection())
+    chosen = observations.choose_trials(data, (), selection)
     labels = [trial.labels for trial in chosen.trials]
     names = [name for name in labels[0] if name not in _NO_FACTORS and len({own.get(name) for own in labels}) > 1]
     try:
@@ -166,14 +178,14 @@ def _choose_factors(data: SweepData) -> tuple[str, ...]:
     return tuple(names[:_MOST_FACTORS])
 
 
-def _compare(data: Sequence[SweepData]) -> list[Across]:
+def _compare(data: Sequence[SweepData], selection: Selection) -> list[Across]:
     """Compare machines and sweeps of each kind, without searches: their strategies decide what they spend."""
     found = []
     for kind in dict.fromkeys(one.record.kind for one in data if not one.record.is_search):
         alike = [one for one in data if one.record.kind == kind]
         machines = {trial.machine_id for one in alike for trial in one.trials if trial.failure is None}
         if len(alike) > 1 or len(machines) > 1:
-            found.append(across.view(alike, Selection()))
+            found.append(across.view(alike, selection))
     return [view for view in found if view.cells]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import farm
 from farm.report import across, carbon
+from farm.report.document import Findings
 from farm.report.facts import trial_record
 from farm.studies.paper import words
 from farm.studies.paper.material import Material, Studied
@@ -18,6 +19,7 @@ def report_record(material: Material) -> dict[str, Any]:
         "commit": commit(),
         "made_at_utc": material.made_at.isoformat(),
         "database": material.database,
+        "include_flagged": material.include_flagged,
         "sweeps": [_study(study) for study in material.studies],
         "machines": [machine.model_dump(mode="json") | {"wattfarm": version} for machine, version in material.machines],
         "across": [record for found in material.across for record in across.document(found).records()],
@@ -37,6 +39,7 @@ def _study(study: Studied) -> dict[str, Any]:
     return {
         **sweep.model_dump(mode="json", exclude={"submitter"}),
         "summary": words.status(study),
+        "findings": [item for block in study.findings if isinstance(block, Findings) for item in block.items],
         "conclusion": study.results.findings,
         "alerts": words.alerts(study),
         "jobs": dict(study.progress.counts),

@@ -1,14 +1,13 @@
-"""The sections of a report: first the findings, then the methods, then everything else."""
+"""The sections of a report: first what was found, then how, then everything else."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from shlex import quote
 
 from farm import __version__, kinds
-from farm.analysis.aggregate import UnitSample
 from farm.analysis.statistics.data import order
-from farm.kinds.points import point
-from farm.model import FailedTrial, Flag, Machine, Scalar, TrialRow, verdict
+from farm.model import Machine, Scalar, verdict
 from farm.model.durations import span
 from farm.report import across, carbon
 from farm.report.document import (
@@ -16,43 +15,45 @@ from farm.report.document import (
     Block,
     Code,
     Facts,
+    Figure,
+    Findings,
     Heading,
     Note,
     Paragraph,
     Report,
     Section,
-    Value,
     captioned,
     findings,
     text_table,
 )
 from farm.report.facts import flat
 from farm.report.numbers import UNKNOWN, label, number, several
-from farm.studies.paper import record, traces, words
+from farm.report.selection import IMPORTED, SIMULATED
+from farm.studies.paper import doubts, record, traces, words
 from farm.studies.paper.material import Material, Studied
 
-#: Largest number of trials and of notes in a list; the JSON report has all of them.
-_MOST, _MOST_NOTES = 50, 12
 #: Largest number of levels of a factor that are listed.
 _LEVELS = 12
 
 
-def document(material: Material, claims: Section | None = None, title: str | None = None) -> Report:
+def document(material: Material, claims: Sequence[Section] = (), title: str | None = None) -> Report:
     """Return a report with all sections that are not empty.
 
     Args:
         material: what the report shows.
-        claims: section about the claims of a study that was repeated.
+        claims: sections about a study that was repeated: its claims with their verdicts, then what these rest on.
         title: title of the report; None: the names of the sweeps.
     """
+    measured = [study for study in material.studies if study.samples]
     sections = (
-        Section("summary", "Summary", _summary(material)),
-        *([claims] if claims else []),
-        Section("methods", "Methods", _methods(material)),
-        Section("results", "Results", [block for study in material.studies for block in _results(study, material)]),
+        *claims[:1],
+        Section("findings", "Findings", _findings(material)),
+        Section("results", "Results", [block for study in measured for block in _results(study, material)]),
         Section("across", "Across machines and sweeps", _across(material)),
-        Section("statistics", "Statistics", [block for study in material.studies for block in _tests(study, material)]),
-        Section("reservations", "Flags, and what was left out", _reservations(material)),
+        *claims[1:],
+        Section("statistics", "Statistics", [block for study in measured for block in _tests(study, material)]),
+        Section("methods", "Methods", _methods(material)),
+        Section("reservations", "Flags, failures and notes", doubts.section(material)),
         Section("traces", "Power traces", _traces(material)),
         Section("hardware", "Machines and software", _hardware(material)),
         Section("provenance", "Provenance", [_provenance(material)]),
@@ -68,23 +69,28 @@ def _named(study: Studied, material: Material) -> list[Block]:
     return [Heading(f"{study.record.name} ({study.record.id})")] if len(material.studies) > 1 else []
 
 
-def _summary(material: Material) -> list[Block]:
-    blocks: list[Block] = []
+def _findings(material: Material) -> list[Block]:
+    """Return warnings, then what each sweep shows, and how far it is."""
+    warned = [(study, " ".join(found)) for study in material.studies if (found := words.alerts(study))]
+    is_alone = len(material.studies) == 1
+    blocks: list[Block] = [Alert(text if is_alone else f"{study.record.name}: {text}") for study, text in warned]
     for study in material.studies:
-        name = f"{study.record.name}: " if len(material.studies) > 1 else ""
-        blocks += [Alert(f"{name}{alert}") for alert in words.alerts(study)]
-    for study in material.studies:
-        blocks.append(Paragraph(words.status(study)))
-        blocks += findings(study.results.findings)
+        is_over, status = not study.progress.to_go, words.status(study)
+        blocks += _named(study, material)
+        blocks += [] if is_over else [Paragraph(f"In progress, so findings may change. {status}")]
+        blocks += [*study.findings, *([Note(status)] if is_over else [])]
     return blocks
 
 
 def _methods(material: Material) -> list[Block]:
-    used = [kinds.get(study.record.kind) for study in material.studies if not study.record.imported]
-    methods = dict.fromkeys(kind.method for kind in used if kind.method)
-    common = [Paragraph(text) for text in ((words.METHOD, *methods) if used else ())]
     each = [block for study in material.studies for block in _method(study, material)]
-    return [*common, Paragraph(words.UNCERTAINTY), Paragraph(words.RATIOS), *each]
+    measured = [study for study in material.studies if study.samples]
+    if not measured:
+        return each
+    used = [kinds.get(study.record.kind) for study in measured if not study.record.imported]
+    methods = dict.fromkeys(kind.method for kind in used if kind.method)
+    common = [*((words.METHOD, *methods) if used else ()), words.UNCERTAINTY, words.RATIOS]
+    return [*map(Paragraph, common), *each]
 
 
 def _method(study: Studied, material: Material) -> Iterator[Block]:
@@ -149,10 +155,33 @@ def _machine(machine: Machine, version: str) -> Facts:
 
 
 def _results(study: Studied, material: Material) -> Iterator[Block]:
-    """Yield the results of a sweep with numbered tables and charts, without the title, which the section has."""
+    """Yield the results of a sweep: the chart that answers its question, the tables, then the other charts.
+
+    Tables are numbered. Left out is what the report has told: the title, warnings, and the first findings.
+    """
     yield from _named(study, material)
-    title = Paragraph(f"{study.record.name} ({study.record.id})")
-    yield from captioned((block for block in study.results.blocks if block != title), f"Results of {study.record.name}")
+    told = [item for block in study.findings if isinstance(block, Findings) for item in block.items]
+    blocks = captioned(_new(study, study.results.blocks), f"Results of {study.record.name}")
+    figures = [block for block in blocks if isinstance(block, Figure)]
+    yield from (replace(figure, is_main=True) for figure in figures[:1])
+    for block in blocks:
+        if isinstance(block, Findings):
+            yield from findings([item for item in block.items if item not in told])
+        elif not isinstance(block, Figure | Paragraph):
+            yield block
+    yield from figures[1:]
+    yield from (block for block in blocks if isinstance(block, Paragraph))
+
+
+def _new(study: Studied, blocks: Iterable[Block]) -> Iterator[Block]:
+    """Yield the blocks of a view without its title and warnings; lines before its table are notes on it."""
+    is_head = True
+    for block in blocks:
+        is_head = is_head and isinstance(block, Paragraph | Alert)
+        if not isinstance(block, Paragraph | Alert):
+            yield block
+        elif block.text not in {f"{study.record.name} ({study.record.id})", SIMULATED, IMPORTED}:
+            yield Note(block.text) if is_head else block
 
 
 def _across(material: Material) -> list[Block]:
@@ -164,56 +193,17 @@ def _across(material: Material) -> list[Block]:
 
 
 def _tests(study: Studied, material: Material) -> Iterator[Block]:
+    """Yield the tests of a sweep: what each found, what it was made on where that differs from the one before."""
     if not (study.analyses or study.untested):
         return
     yield from _named(study, material)
-    shown: list[Block] = [Paragraph(f"{study.record.name} ({study.record.id})")]
+    told: list[Block] = []
     for analysis in study.analyses:
-        for block in analysis.blocks:
-            if not isinstance(block, Paragraph | Alert) or block not in shown:
-                yield block
-        shown += analysis.blocks
+        yield from (block for block in analysis.blocks if isinstance(block, Findings))
+        own = [block for block in _new(study, analysis.blocks) if not isinstance(block, Findings)]
+        yield from (block for block in own if not isinstance(block, Note) or block not in told)
+        told += own
     yield from (Note(f"Not tested: {reason}.") for reason in study.untested)
-
-
-def _reservations(material: Material) -> list[Block]:
-    trials = [trial for study in material.studies for trial in study.trials]
-    measured = [trial for trial in trials if trial.failure is None]
-    samples = [sample for study in material.studies for sample in study.samples]
-    notes = Counter(note for trial in measured if not trial.imported for note in trial.notes)
-    return [
-        Paragraph(f"{len(measured)} of {several(len(trials), 'trial')} completed."),
-        *_flags(Counter(flag for sample in samples for flag in sample.flags)),
-        *_doubted(samples, {trial.trial: trial for trial in measured}),
-        *_failed([failure for study in material.studies for failure in study.failures]),
-        *_listed("Notes of trials", ("note", "trials"), notes.most_common(), _MOST_NOTES),
-    ]
-
-
-def _flags(flags: Counter[Flag]) -> list[Block]:
-    rows = [[flag, n, "no" if flag.is_note else "yes", words.FLAGS[flag]] for flag, n in flags.most_common()]
-    return _listed("Flags of trials", ("flag", "trials", "left out", "meaning"), rows)
-
-
-def _doubted(samples: Sequence[UnitSample], trials: Mapping[str, TrialRow]) -> list[Block]:
-    found = [(trials[str(sample.labels["trial"])], sample.flags) for sample in samples if not sample.is_valid]
-    rows = [[t.trial, f"{point(t.factors)}, repetition {t.repetition + 1}", ", ".join(flags)] for t, flags in found]
-    return _listed("Trials in doubt because of their flags", ("trial", "point", "flags"), rows)
-
-
-def _failed(failures: Sequence[FailedTrial]) -> list[Block]:
-    rows = [
-        [f"{f.job}.{f.attempt}", f"{point(f.point)}, repetition {f.repetition + 1}", f.failure.kind, f.failure.message]
-        for f in failures
-    ]
-    return _listed("Trials that failed", ("trial", "point", "failure", "message"), rows)
-
-
-def _listed(caption: str, headings: Sequence[str], rows: Sequence[Sequence[Value]], most: int = _MOST) -> list[Block]:
-    if not rows:
-        return []
-    cut = [Note(f"The first {most} of {len(rows)} are shown; the JSON report has all.")] if len(rows) > most else []
-    return [text_table(caption, headings, rows[:most], numbers=("trials",)), *cut]
 
 
 def _traces(material: Material) -> list[Block]:
@@ -256,4 +246,6 @@ def _reproduce(material: Material) -> list[Block]:
             file = f"{sweep.name}.yaml"
             blocks += [Paragraph(f"Save this as {file}:"), Code(sweep.text), Code(f"farm run {quote(file)}")]
     ids = " ".join(study.record.id for study in material.studies)
-    return [*blocks, Paragraph("This report, from the same database:"), Code(f"farm report {ids} -o report.html")]
+    option = " --include-flagged" if material.include_flagged else ""
+    command = f"farm report {ids}{option} -o report.html"
+    return [*blocks, Paragraph("This report, from the same database:"), Code(command)]

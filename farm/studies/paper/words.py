@@ -1,5 +1,6 @@
 """Sentences of a report about methods, settings, flags and the state of a sweep."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 
@@ -54,6 +55,16 @@ FLAGS: Mapping[Flag, str] = {
     Flag.TOO_SHORT: "a window was too short for the meter's update period",
 }
 
+#: What the notes of a trial say where it has a flag; flags without such a note say what they mean.
+SIGNS: Mapping[Flag, re.Pattern[str]] = {
+    Flag.CONTAMINATED: re.compile(
+        "other programs used|the hypervisor took|programs waited for a CPU|process .* used the GPU too"
+    ),
+    Flag.ALIAS_RISK: re.compile("in step with the power sensor|random pauses were added"),
+    Flag.COUNTER_UNTRUSTED: re.compile("energy counter stood still"),
+    Flag.NO_STEADY_STATE: re.compile("^no steady state"),
+}
+
 
 def title(material: Material) -> str:
     """Return the title of a report: the names of its sweeps."""
@@ -71,8 +82,6 @@ def status(study: Studied) -> str:
     parts += [f"{failed} failed"] if failed else []
     parts += [f"{cancelled} cancelled"] if cancelled else []
     parts += [f"{study.progress.to_go} still to go"] if study.progress.to_go else []
-    doubted = sum(not sample.is_valid for sample in study.samples)
-    parts += [f"{several(doubted, 'trial')} in doubt because of flags"] if doubted else []
     return f"{study.record.name}: {'; '.join(parts)}."
 
 

@@ -154,10 +154,10 @@ def _notes(lives: Sequence[Live]) -> list[str]:
 
 def sentences(lives: Sequence[Live]) -> list[str]:
     """Return for each load the policy that answers soonest, and the one that takes the least energy."""
-    return [sentence for alike in _by_load(lives) for sentence in _sentences(alike)]
+    return [sentence for alike in by_load(lives) for sentence in _sentences(alike)]
 
 
-def _by_load(lives: Iterable[Live]) -> list[list[Live]]:
+def by_load(lives: Iterable[Live]) -> list[list[Live]]:
     """Group loads that differ only in the policy, and whose joules were obtained in the same way."""
     groups: dict[object, list[Live]] = {}
     for live in lives:
@@ -173,25 +173,26 @@ def _sentences(lives: Sequence[Live]) -> list[str]:
     fast, cheap = soonest(lives), least_energy(lives, is_net)
     if fast is not None:
         each = (f"{interval(in_ms(value))} ms" for value in (fast.value, fast.next_value))
-        found.append(f"{who}: {_policy(fast.best)} answers soonest, on average in {_compare(fast, *each)}.")
+        found.append(f"{who}: {policy(fast.best)} answers soonest, on average in {_compare(fast, *each)}.")
     if cheap is not None:
         own = f"{interval(cheap.value)} J {'net' if is_net else 'gross'} per request"
         found.append(
-            f"{who}: {_policy(cheap.best)} takes the least energy, {_compare(cheap, own, interval(cheap.next_value))}."
+            f"{who}: {policy(cheap.best)} takes the least energy, {_compare(cheap, own, interval(cheap.next_value))}."
         )
-    saturated = [_policy(live) for live in lives if live.figures.is_saturated and not live.work.is_doubtful]
+    saturated = [policy(live) for live in lives if live.figures.is_saturated and not live.work.is_doubtful]
     if saturated:
         found.append(f"{who}: {', '.join(saturated)} cannot keep up.")
     return found
 
 
-def _policy(live: Live) -> str:
+def policy(live: Live) -> str:
+    """Return the policy of a group."""
     return str(dict(live.work.key).get("policy", "it"))
 
 
 def _compare(least: Least, own: str, other: str) -> str:
     """Return a value with that of the next policy, and whether the two surely differ."""
-    return f"{own}, {energy_notes.less(least.lead, _policy(least.next))} ({other}){energy_notes.doubt(least.is_clear)}"
+    return f"{own}, {energy_notes.less(least.lead, policy(least.next))} ({other}){energy_notes.doubt(least.is_clear)}"
 
 
 _WAIT = Column("wait_s", form=Form.INTERVAL)
