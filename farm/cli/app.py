@@ -149,7 +149,7 @@ def main() -> None:
     arguments = [a for a in arguments[:own] if a != "--debug"] + arguments[own:]
     try:
         _add_plugins(arguments)
-        status = app(args=arguments, prog_name="farm", standalone_mode=False)
+        status = app(args=arguments, prog_name="farm", standalone_mode=False) or 0
     except Exception as error:
         if debug:
             traceback.print_exc()
