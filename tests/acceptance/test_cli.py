@@ -376,6 +376,9 @@ def test_a_wrong_settings_file_is_named(person: Person) -> None:
     person.home.mkdir()
     (person.home / "farm.toml").write_text("lease_s = [")
     assert is_refused(person.runs("status"), f"{person.home}/farm.toml: ")
+    (person.home / "farm.toml").write_text('database_url = "nonsense"')
+    assert is_refused(person.runs("status"), f"database_url in {person.home}/farm.toml: expected postgresql://")
+    assert is_refused(person.runs("status", FARM_BROKER_ULR="x"), "FARM_BROKER_ULR: no such setting (did you mean")
 
 
 # Services out of reach

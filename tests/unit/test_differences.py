@@ -3,6 +3,8 @@
 from datetime import timedelta
 from pathlib import Path
 
+from pydantic import JsonValue
+
 from farm.kinds import parse_sweep
 from farm.kinds.differences import Side, differences
 from farm.model import CarbonSource, JobState, Progress, SweepOverview, SweepRecord
@@ -15,7 +17,7 @@ from tests.summaries import widest
 
 SMALL = "name: demo\nkind: inference\nworkload: {model: [alexnet, vgg11]}\n"
 OTHER = "0123456789ab"
-TORCH = {"python": "3.11.7", "libraries": {"torch": "2.11", "numpy": "2.4"}}
+TORCH: dict[str, JsonValue] = {"python": "3.11.7", "libraries": {"torch": "2.11", "numpy": "2.4"}}
 
 
 def submitted(yaml: str, sweep_id: str = SWEEP, name: str = "demo", carbon: str | None = None) -> SweepRecord:
@@ -43,7 +45,7 @@ def test_settings_that_a_file_leaves_out_are_compared_by_their_defaults() -> Non
 
 
 def test_settings_software_and_machines_stand_side_by_side() -> None:
-    newer = {"python": "3.11.7", "libraries": {"torch": "2.12", "numpy": "2.4"}}
+    newer: dict[str, JsonValue] = {"python": "3.11.7", "libraries": {"torch": "2.12", "numpy": "2.4"}}
     lab2 = MACHINE.model_copy(update={"id": "m2", "name": "lab2", "hardware": {"cores": 4, "gpu": None}})
     one = Side(submitted(f"{SMALL}exclude: {{model: vgg11}}\n", carbon="NLD"), (TORCH, newer), (MACHINE,))
     other = Side(submitted(f"{SMALL}measure: {{profile: quick}}\n", OTHER, "again", "DEU"), (newer,), (MACHINE, lab2))
