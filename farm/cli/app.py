@@ -46,8 +46,6 @@ GROUPS = {
     "Operate": ("serve", "worker", "pause", "resume", "drain", "rename", "rm"),
     "Set up": ("doctor", "db", "import", "simulate"),
 }
-
-
 #: What `farm` alone prints below its first line.
 BEGIN = """
 Begin:
@@ -68,29 +66,25 @@ class Commands(typer.core.TyperGroup):
 
         raise InputError(usage.unknown_command(args[0], self.commands))
 
+    def grouped(self) -> dict[str, list[str]]:
+        """Return the names of the commands by the title of their group; those without a group are the last."""
+        named = {title: [name for name in names if name in self.commands] for title, names in GROUPS.items()}
+        known = {name for names in named.values() for name in names}
+        others = [name for name in self.commands if name not in known]
+        return named | ({"Others": others} if others else {})
+
     def overview(self) -> str:
         """Return all groups with the names of their commands, for one page."""
         width = max(map(len, GROUPS)) + 2
-        listed = (
-            f"{title + ':':{width}}{', '.join(name for name in names if name in self.commands)}"
-            for title, names in GROUPS.items()
-        )
+        listed = (f"{f'{title}:':{width}}{', '.join(names)}" for title, names in self.grouped().items())
         return "\n".join(fill(line, 79, subsequent_indent=" " * width) for line in listed)
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write a list for each group; commands without a group are listed last."""
-        names = self.list_commands(ctx)
-        grouped = {name for members in GROUPS.values() for name in members}
-        others = tuple(name for name in names if name not in grouped)
-        for title, members in (*GROUPS.items(), ("Others", others)):
-            rows = [
-                (name, command.get_short_help_str(limit=formatter.width))
-                for name in members
-                if name in names and (command := self.get_command(ctx, name)) is not None
-            ]
-            if rows:
-                with formatter.section(title):
-                    formatter.write_dl(rows)
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        """Write a list for each group."""
+        for title, names in self.grouped().items():
+            rows = [(name, self.commands[name].get_short_help_str(limit=formatter.width)) for name in names]
+            with formatter.section(title):
+                formatter.write_dl(rows)
 
 
 def _finish(returned: output.Output | Iterator[output.Output] | None, **_: Any) -> None:
@@ -150,7 +144,7 @@ def main() -> None:
     arguments = [a for a in arguments[:own] if a != "--debug"] + arguments[own:]
     try:
         _add_plugins(arguments)
-        status = app(args=arguments, prog_name="farm", standalone_mode=False)
+        status = app(args=arguments, prog_name="farm", standalone_mode=False) or 0
     except Exception as error:
         if debug:
             traceback.print_exc()

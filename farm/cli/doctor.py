@@ -35,23 +35,26 @@ def examine(probe: bool = False) -> "list[Check]":
     """Examine the services, then the machine by its own package."""
     from farm import __version__
     from farm.model import Check
-    from farm.settings import load_settings
+    from farm.settings import load_settings, origins
 
     settings = load_settings()
     version = Check(name="wattfarm", state="ok", detail=f"{__version__}, files in {settings.home}")
-    return [version, _broker(settings), _database(settings), *_machine(probe)]
+    found = [version, _broker(settings), _database(settings), *_machine(probe)]
+    return [
+        check if check.state == "ok" else check.model_copy(update={"detail": origins.named(check.detail)})
+        for check in found
+    ]
 
 
 def _broker(settings: "Settings") -> "Check":
     from farm.model import Check
     from farm.model.errors import FarmError, redacted
     from farm.scheduling.broker import Publisher
-    from farm.settings import origins
 
     try:
         Publisher(settings).check()
     except FarmError as error:
-        return Check(name="broker", state="bad", detail=origins.named(str(error)))
+        return Check(name="broker", state="bad", detail=str(error))
     if settings.is_embedded:
         detail = "a folder, for this machine alone; a lab sets FARM_BROKER_URL=redis://HOST:6379/0"
         return Check(name="broker", state="ok", detail=detail)
@@ -61,14 +64,13 @@ def _broker(settings: "Settings") -> "Check":
 def _database(settings: "Settings") -> "Check":
     from farm.model import Check
     from farm.model.errors import FarmError, redacted
-    from farm.settings import origins
     from farm.store import Store
 
     try:
         with Store.open(settings.store_url, create=not settings.database_url):
             return Check(name="database", state="ok", detail=redacted(settings.store_url))
     except FarmError as error:
-        return Check(name="database", state="bad", detail=origins.named(str(error)))
+        return Check(name="database", state="bad", detail=str(error))
 
 
 def _machine(probe: bool) -> "list[Check]":

@@ -32,7 +32,7 @@ def read_file() -> dict[str, Any]:
     try:
         with file().open("rb") as opened:
             return tomllib.load(opened)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (ValueError, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) else error

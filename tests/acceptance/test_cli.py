@@ -11,7 +11,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from farm.kinds.ready_made import names
+from farm.cli.usage import INSTEAD
+from farm.kinds.ready_made import described, names
 from tests.acceptance.person import TINY, Done, Person, ended
 from tests.golden import assert_golden
 from tests.summaries import widest
@@ -21,6 +22,7 @@ COMMANDS = (
     "worker", "db", "db upgrade", "db check", "schema", "init", "analyze", "compare", "response", "recommend",
     "timeline", "logs", "pause", "resume", "drain", "across", "import", "query", "report", "reproduce", "simulate",
     "models", "datasets",
+    "list", "rename", "rm", "diff",
 )  # fmt: skip
 NO_ONE_LISTENS = "127.0.0.1:1"
 
@@ -66,21 +68,42 @@ def test_the_version_is_reported(person: Person) -> None:
     assert re.fullmatch(r"wattfarm \d+\.\d+\.\d+\n", person.runs("--version").out)
 
 
+def test_farm_alone_says_on_one_screen_how_to_begin(person: Person) -> None:
+    done = person.runs()
+    assert done.status == 0
+    assert len(done.out.splitlines()) <= 24
+    assert widest(done.out) <= 80
+    assert "farm init quickstart" in done.out
+    groups = done.out.partition("Run:")[2].partition("`farm --help`")[0]
+    assert {command.split()[0] for command in COMMANDS} <= set(re.findall(r"[a-z]+", groups))
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["runn"], "No such command 'runn'"),
-        (["run"], "Missing argument 'SWEEP.yaml'"),
-        (["results", "--bye", "model"], "No such option: --bye"),
-        (["cancel"], "Missing argument 'SWEEP'"),
-        (["worker", "--many"], "No such option: --many"),
+        (["runn"], "no command 'runn': did you mean `farm run`?"),
+        (["plot"], "no command 'plot': did you mean `farm report`?"),
+        (["ls"], "no command 'ls': did you mean `farm list`?"),
+        (["zzzz"], "no command 'zzzz': `farm --help` lists all"),
+        (["run"], "run: missing argument 'SWEEP.yaml' (`farm run --help` lists what it takes)"),
+        (["results", "--bye", "model"], "results: no option --bye: did you mean --by or --budget?"),
+        (["cancel"], "cancel: missing argument 'SWEEP'"),
+        (["worker", "--many"], "worker: no option --many"),
+        (["db", "chek"], "db: no such command 'chek'"),
+        (["query", "--limit", "x"], "query: invalid value for '--limit': Input should be a valid integer (`farm"),
+        (["analyze", "anova", "--margin", "5x"], "'--margin': expected a share such as 5% or 0.05, got '5x'"),
     ],
 )
-def test_a_wrong_usage_is_reported_with_the_right_one(person: Person, arguments: list[str], complaint: str) -> None:
-    done = person.runs(*arguments)
-    assert (done.status, done.out) == (2, "")
-    assert done.err.startswith("Usage: farm ")
-    assert f"Error: {complaint}" in done.err.splitlines()[-1]
+def test_a_wrong_usage_is_one_line_that_says_what_is_right(
+    person: Person, arguments: list[str], complaint: str
+) -> None:
+    assert is_refused(person.runs(*arguments), complaint)
+
+
+def test_each_word_of_other_programs_leads_to_a_command() -> None:
+    known = {command.split()[0] for command in COMMANDS} | {"--version", "--help"}
+    assert {line.split()[0] for line in INSTEAD.values()} <= known
+    assert known.isdisjoint(INSTEAD)
 
 
 # Submitting
@@ -115,6 +138,28 @@ def test_a_sweep_is_submitted_once_cancelled_and_taken_up_again(person: Person) 
     assert person.runs("watch", "tiny").out == "tiny: 0/2 done, 2 cancelled\n"
     assert person.runs("retry", "tiny", "--json").json["queued"] == 0
     assert person.runs("submit", sweep, "--json").json["added"] == 2
+
+
+def test_sweeps_are_listed_renamed_compared_and_deleted(person: Person) -> None:
+    first = person.runs("submit", person.writes("tiny", TINY), "--json").json["sweep"]
+    second = person.runs("submit", person.writes("tiny", TINY, repetitions="2"), "--json").json["sweep"]
+    listed = person.runs("list")
+    assert widest(listed.out) <= 80
+    assert listed.out.index(second) < listed.out.index(first)
+    differ = person.runs("diff", first, second, "--json").json["settings"]
+    assert differ == [{"name": f"repetitions.{end}", "values": [[1], [2]]} for end in ("min", "max")]
+    assert "has no trial yet" in person.runs("diff", first, second).out
+    assert person.runs("rename", "tiny", "small", "--json").json == {"sweeps": [second, first], "name": "small"}
+    assert is_refused(person.runs("rename", "small", "a b"), "NEW: expected at most 60 letters")
+    assert is_refused(person.runs("rm", "small"), "Without a terminal nobody can answer: add --yes")
+    assert person.runs("rm", first, "--yes").status == 2
+    person.runs("cancel", second)
+    assert person.runs("retry", "small", "--json").json == {"sweep": first, "queued": 0}
+    assert person.runs("retry", "small", "--cancelled", "--json").json == {"sweep": second, "queued": 4}
+    for sweep in (first, second):
+        person.runs("cancel", sweep)
+    assert person.runs("rm", "small", "--yes", "--json").json == {"sweeps": [second, first], "jobs": 6, "trials": 0}
+    assert person.runs("list", "--json").json == []
 
 
 def test_a_sweep_for_a_machine_that_nobody_knows_is_queued_with_a_warning(person: Person) -> None:
@@ -315,7 +360,8 @@ def test_debug_shows_where_an_error_comes_from(person: Person) -> None:
     command = [sys.executable, "-m", "farm", "run", "missing.yaml", "--debug"]
     done = subprocess.run(command, cwd=person.folder, capture_output=True, text=True, check=False)
     assert done.stderr.startswith("Traceback (most recent call last):")
-    assert "missing.yaml: cannot be read" in done.stderr.splitlines()[-1]
+    assert done.stderr.splitlines()[-1].startswith("farm: missing.yaml: cannot be read")
+    assert done.returncode == 2
 
 
 @pytest.mark.parametrize(
@@ -331,6 +377,9 @@ def test_a_wrong_settings_file_is_named(person: Person) -> None:
     person.home.mkdir()
     (person.home / "farm.toml").write_text("lease_s = [")
     assert is_refused(person.runs("status"), f"{person.home}/farm.toml: ")
+    (person.home / "farm.toml").write_text('database_url = "nonsense"')
+    assert is_refused(person.runs("status"), f"database_url in {person.home}/farm.toml: expected postgresql://")
+    assert is_refused(person.runs("status", FARM_BROKER_ULR="x"), "FARM_BROKER_ULR: no such setting (did you mean")
 
 
 # Services out of reach
@@ -398,6 +447,15 @@ def test_the_schema_is_json(person: Person) -> None:
     assert [fields["kind"]["const"] for fields in sweeps] == ["inference", "layers", "serving", "training", "tuning"]
     for fields in sweeps:
         assert {"name", "kind", "workload", "measure", "repetitions", "targets"} <= set(fields)
+
+
+def test_init_alone_says_what_may_be_copied(person: Person) -> None:
+    done = person.runs("init")
+    assert (done.status, widest(done.out) <= 80) == (0, True)
+    listed = re.findall(r"^([a-z-]+) {2,}\S", done.out, re.MULTILINE)
+    assert listed == names()
+    assert all(described().values())
+    assert "`farm init NAME` copies one" in done.out
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from farm.model import Baseline, conditions, queue_for
 from farm.model.catalog import MODELS, USER_MODEL
 from farm.model.errors import SweepError
 from farm.spec import PROFILES, Sweep, canonical, profile_settings, sweep_id
-from farm.spec.loader import MAX_BYTES
+from farm.spec.loader import MAX_BYTES, MAX_SUGGESTIONS
 
 FOLDER = Path("/lab/sweeps")
 HEAD = "name: demo\nkind: inference\n"
@@ -60,6 +60,29 @@ def test_reads_the_quickstart() -> None:
     assert dict(sweep.workload)["batch_size"] == (1, 4, 16)
     assert sweep.measure.profile == "quick"
     assert sweep.repetitions.min == sweep.repetitions.max == 3
+
+
+def test_one_exclusion_stands_for_a_list_of_one() -> None:
+    text = "name: demo\nkind: inference\nworkload: {model: [alexnet, vgg11]}\n"
+    assert parse(f"{text}exclude: {{model: vgg11}}\n") == parse(f"{text}exclude: [{{model: [vgg11]}}]\n")
+
+
+def test_a_key_twice_keeps_the_places_of_its_first_value_alone() -> None:
+    text = (
+        "name: demo\nkind: tuning\nworkload: {model: simple_cnn, dataset: digits}\ntuning:\n  space: {lr: [0.1, 0.2]}\n"
+    )
+    assert problems(f"{text}  strategies: {{beta1: 1}}\n  strategies: [random]\n") == [
+        "sweep.yaml:6:3: tuning.strategies.name: required, but missing",
+        "sweep.yaml:6:16: tuning.strategies.beta1: unknown key here: it belongs under 'workload'",
+        "sweep.yaml:7:3: the key 'strategies' occurs twice, first in line 6",
+    ]
+
+
+def test_only_the_first_of_many_unknown_keys_get_a_suggestion() -> None:
+    found = problems(SMALL + "".join(f"seeed_{number}: 1\n" for number in range(MAX_SUGGESTIONS + 2)))
+    assert len(found) == MAX_SUGGESTIONS + 2
+    assert all("unknown key: expected one of name, kind" in line for line in found[:MAX_SUGGESTIONS])
+    assert all(line.endswith(": unknown key") for line in found[MAX_SUGGESTIONS:])
 
 
 def test_an_empty_list_excludes_nothing() -> None:
@@ -301,6 +324,20 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "a key twice": (
         "workload: {model: alexnet}\nseed: 1\nseed: 2\n",
         ["5:1: the key 'seed' occurs twice, first in line 4"],
+    ),
+    "a network of a collection": (
+        "workload: {model: [alexnet, 'timm:resnet50']}\n",
+        [
+            "3:29: workload.model[1]: timm models are not available in this version (got 'resnet50'): "
+            "a network of your own is package.module:Class"
+        ],
+    ),
+    "a network of a user without the name of a class": (
+        "workload: {model: 'my_package.nets:_Net'}\n",
+        [
+            "3:19: workload.model: expected a classification network of torchvision, or package.module:Class, "
+            "got 'my_package.nets:_Net'"
+        ],
     ),
     "an alias": (
         "workload: &all {model: alexnet}\nexclude: *all\n",
