@@ -1,6 +1,7 @@
 """Submit a sweep: plan it for the machines in the store, store its jobs, and publish them."""
 
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -13,6 +14,7 @@ from farm.scheduling import routing, tuner
 from farm.scheduling.broker import Publisher
 from farm.scheduling.controller import Controller
 from farm.scheduling.plan import Plan, plan
+from farm.scheduling.routing import Route
 from farm.settings import Settings
 from farm.spec import Sweep, stopping_rule, sweep_id
 from farm.store import Store
@@ -36,25 +38,33 @@ def here(sweep: Sweep) -> Sweep:
     return sweep.model_copy(update={"targets": ("any",)})
 
 
-def planned(sweep: Sweep, store: Store, fresh: bool = False, goes_on: bool = False, is_alone: bool = False) -> Plan:
-    """Plan a sweep for the machines in the store; `fresh` measures all of it again.
+def planned(sweep: Sweep, store: Store, fresh: bool = False, is_alone: bool = False) -> Plan:
+    """Plan a sweep for the machines in the store, with notes on what it waits for; `fresh` measures all of it again.
 
-    Where `goes_on` is set, the plan of a search continues from its jobs in the store. An embedded farm `is_alone`: its
-    machine gets every job, whatever the points need.
+    An embedded farm `is_alone`: its machine gets every job, whatever the points need.
     """
+    made = _planned(sweep, store, fresh, goes_on=False)
+    jobs = Counter(Route.of(job.shared.target, job.queue) for job in made.jobs)
+    return replace(made, warnings=(*_notes(sweep, store, jobs, is_alone), *made.warnings))
+
+
+def _notes(sweep: Sweep, store: Store, jobs: Mapping[Route, int], is_alone: bool) -> Iterator[str]:
+    """Yield what no known machine has of what jobs wait for, and the paths that only workers may have."""
+    routes = {Route(route.target): number for route, number in jobs.items()} if is_alone else jobs
+    yield from routing.notes(routes, store.machines(), datetime.now(UTC))
+    if not is_alone:
+        yield from (f"{loc[1]}: {text}: workers read it on theirs" for loc, text in missing_paths(sweep))
+
+
+def _planned(sweep: Sweep, store: Store, fresh: bool, goes_on: bool) -> Plan:
+    """Plan a sweep; where `goes_on` is set, the plan of a search continues from its jobs in the store."""
     latest = store.latest_generation(sweep_id(sweep))
     generation = max(latest, 1) + (1 if fresh and latest else 0)
-    known = store.machines()
-    machines = [status.machine for status in known]
+    machines = [status.machine for status in store.machines()]
     if isinstance(sweep, TuningSweep):
         begun = tuner.read_known(store, sweep_id(sweep, generation)) if goes_on else tuner.Known()
-        made = tuner.plan(sweep, machines, generation, begun)
-    else:
-        made = plan(sweep, machines, generation)
-    routes = Counter(routing.Route.of(job.shared.target, "" if is_alone else job.queue) for job in made.jobs)
-    waits = routing.notes(routes, known, datetime.now(UTC))
-    absent = () if is_alone else (f"{loc[1]}: {text}: workers read it on theirs" for loc, text in missing_paths(sweep))
-    return replace(made, warnings=(*waits, *absent, *made.warnings))
+        return tuner.plan(sweep, machines, generation, begun)
+    return plan(sweep, machines, generation)
 
 
 def enqueue(
@@ -71,7 +81,7 @@ def enqueue(
     Jobs that failed as invalid are queued again, because their user has mended the reason meanwhile, or sees it again.
     Its waiting jobs are held as this submission says; without a hold they wait no longer. `is_alone`: see `planned`.
     """
-    made = planned(sweep, store, fresh, goes_on=True, is_alone=is_alone)
+    made = _planned(sweep, store, fresh, goes_on=True)
     rule = stopping_rule(sweep)
     is_search = isinstance(sweep, TuningSweep)
     record = SweepRecord(
@@ -98,7 +108,9 @@ def enqueue(
     )
     added = store.submit(record, jobs)
     added += store.retry(made.sweep_id, settings.max_attempts, after=FailureKind.INVALID)
-    warnings = (*made.warnings, *([CARBON_CHANGED] if changed else []))
+    waiting = {Route(w.target, w.capability): w.jobs for w in store.progress(made.sweep_id).waiting}
+    notes = _notes(sweep, store, waiting, is_alone) if waiting else ()
+    warnings = (*notes, *made.warnings, *([CARBON_CHANGED] if changed else []))
     return Submission(made.sweep_id, len(made.jobs) + len(before), made.total, added, warnings)
 
 

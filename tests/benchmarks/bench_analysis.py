@@ -147,9 +147,9 @@ def _id(*one: int) -> str:
 
 def _machine(name: str) -> Row:
     return {
-        "id": name, "name": name, "hardware_class": f"class-{name}", "hardware": "{}", "simulated": False,
-        "worker_owner": "", "worker_version": "", "last_seen_at": _AT, "wanted_state": "active", "spooled": 0,
-        "rejected": 0, "imported": False,
+        "id": name, "name": name, "hardware_class": f"class-{name}", "hardware": "{}", "abilities": "{}",
+        "simulated": False, "worker_owner": "", "worker_version": "", "last_seen_at": _AT, "wanted_state": "active",
+        "spooled": 0, "rejected": 0, "imported": False,
     }  # fmt: skip
 
 
