@@ -10,8 +10,8 @@ from pydantic import JsonValue
 
 from farm.kinds.registry import get
 from farm.model.catalog import package_of
-from farm.model.conditions import read
 from farm.spec import Sweep, remaining
+from farm.spec.capability import parse
 from farm.spec.positions import Loc
 from farm.spec.types import Needs, PathOr, annotations
 
@@ -38,7 +38,7 @@ def problems(sweep: Sweep, allowed_models: Sequence[str], folder: Path) -> Itera
     yield from missing_paths(sweep)
     facts: dict[str, JsonValue] = {"worker": {"models": [*allowed_models]}}
     for loc, level, needs in _levels(sweep, Needs):
-        for need in (one for text in needs.conditions(level) for one in read(text).conditions):
+        for need in (one for text in needs.conditions(level) for one in parse(text).conditions):
             if need.path == "worker.models":
                 package = package_of(level)
                 if not need.holds(facts):

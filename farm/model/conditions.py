@@ -40,6 +40,7 @@ FACTS: Mapping[str, Literal["text", "number", "switch", "names"]] = {
     "worker.gpus": "number",
     "worker.models": "names",
     "worker.workloads": "names",
+    "worker.extras": "names",
 }
 _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
     "=": eq,

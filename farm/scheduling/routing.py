@@ -105,6 +105,8 @@ def _phrase(need: Condition) -> str:
             return f"that may load {model}"
         case "worker.workloads", workload:
             return f"with the workload {workload}"
+        case "worker.extras", extra:
+            return f"with the extra {extra}"
     return f"with {need}"
 
 
@@ -114,6 +116,8 @@ def _remedy_of(need: Condition) -> str | None:
             return f"`farm worker --allow-models '{package_of(model)}.*'` allows it"
         case "worker.workloads", _:
             return "install the package that brings it"
+        case "worker.extras", extra:
+            return f"`pip install 'wattfarm[{extra}]'` there"
     return None
 
 

@@ -2,7 +2,7 @@
 
 import socket
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -18,6 +18,7 @@ from farm.scheduling.adoption import adopt
 from farm.scheduling.broker import Publisher
 from farm.scheduling.controller import Controller
 from farm.scheduling.plan import Plan, following_blocks, plan
+from farm.scheduling.routing import Route
 from farm.settings import Settings
 from farm.spec import Sweep, stopping_rule, sweep_id
 from farm.store import Revision, Store
@@ -43,19 +44,32 @@ def here(sweep: Sweep) -> Sweep:
     return sweep.model_copy(update={"targets": ("any",)})
 
 
-def planned(
-    sweep: Sweep, store: Store, fresh: bool = False, goes_on: bool = False, this_machine: Settings | None = None
-) -> Plan:
-    """Plan a sweep for the machines in the store, and find what was measured before.
+def planned(sweep: Sweep, store: Store, fresh: bool = False, this_machine: Settings | None = None) -> Plan:
+    """Plan a sweep for the machines in the store, with notes on what it waits for, and find what was measured before.
 
     Args:
         sweep: The sweep.
         store: The store, which is only read.
         fresh: Whether all is measured again.
-        goes_on: Whether the plan of a search continues from its jobs in the store.
         this_machine: The settings of this machine where it alone measures: it gets every job, whatever the points
             need, and its software is asked, not looked up.
     """
+    made = _planned(sweep, store, fresh, False, this_machine)
+    jobs = Counter(Route.of(job.shared.target, job.queue) for job in made.jobs if job.id not in made.adopted)
+    notes = _notes(sweep, store, jobs, this_machine is not None) if made.to_go else ()
+    return replace(made, warnings=(*notes, *made.warnings))
+
+
+def _notes(sweep: Sweep, store: Store, jobs: Mapping[Route, int], is_alone: bool) -> Iterator[str]:
+    """Yield what no known machine has of what jobs wait for, and the paths that only workers may have."""
+    routes = {Route(route.target): number for route, number in jobs.items()} if is_alone else jobs
+    yield from routing.notes(routes, store.machines(), datetime.now(UTC))
+    if not is_alone:
+        yield from (f"{loc[1]}: {text}: workers read it on theirs" for loc, text in missing_paths(sweep))
+
+
+def _planned(sweep: Sweep, store: Store, fresh: bool, goes_on: bool, this_machine: Settings | None) -> Plan:
+    """Plan a sweep; where `goes_on` is set, the plan of a search continues from its jobs in the store."""
     latest = store.latest_generation(sweep_id(sweep))
     generation = max(latest, 1) + (1 if fresh and latest else 0)
     known = store.machines()
@@ -65,11 +79,6 @@ def planned(
         made = tuner.plan(sweep, machines, generation, begun)
     else:
         made = plan(sweep, machines, generation)
-    is_alone = this_machine is not None
-    routes = Counter(routing.Route.of(job.shared.target, "" if is_alone else job.queue) for job in made.jobs)
-    waits = routing.notes(routes, known, datetime.now(UTC))
-    absent = () if is_alone else (f"{loc[1]}: {text}: workers read it on theirs" for loc, text in missing_paths(sweep))
-    made = replace(made, warnings=(*waits, *absent, *made.warnings))
     return _with_measured(sweep, made, store, _as_they_are(known, this_machine), fresh)
 
 
@@ -136,7 +145,8 @@ def enqueue(
     Its waiting jobs are held as this submission says; without a hold they wait no longer. Where this machine alone
     measures (`is_alone`), only its own earlier measurements count.
     """
-    made = planned(sweep, store, fresh, goes_on=True, this_machine=settings if is_alone else None)
+    this_machine = settings if is_alone else None
+    made = _planned(sweep, store, fresh, True, this_machine)
     rule = stopping_rule(sweep)
     is_search, now = isinstance(sweep, TuningSweep), datetime.now(UTC)
     record = SweepRecord(
@@ -165,7 +175,9 @@ def enqueue(
     )
     added = store.submit(record, jobs)
     added += store.retry(made.sweep_id, settings.max_attempts, after=FailureKind.INVALID)
-    warnings = (*made.warnings, *([CARBON_CHANGED] if changed else []))
+    waiting = {Route(w.target, w.capability): w.jobs for w in store.progress(made.sweep_id).waiting}
+    notes = _notes(sweep, store, waiting, is_alone) if waiting else ()
+    warnings = (*notes, *made.warnings, *([CARBON_CHANGED] if changed else []))
     return Submission(
         made.sweep_id, len(made.jobs) + len(before), made.total, added, made.measured, made.to_go, warnings
     )

@@ -112,7 +112,7 @@ def test_the_page_on_extending_shows_the_package_as_it_is() -> None:
     page = (PACKAGE.parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")
     files = [_flat(file.read_text(encoding="utf-8")) for file in PACKAGE.rglob("*.*") if file.suffix != ".pyc"]
     blocks = re.findall(r"```(?:python|toml|yaml)\n(.*?)```", page, re.DOTALL)
-    assert len(blocks) == 8
+    assert len(blocks) == 9
     assert [block for block in blocks if not any(_flat(block) in file for file in files)] == []
 
 

@@ -149,6 +149,7 @@ def _id(*one: int) -> str:
 def _machine(name: str) -> Row:
     return {
         "id": name, "name": name, "hardware_class": f"class-{name}", "hardware": "{}", "software": "{}",
+        "abilities": "{}",
         "simulated": False, "worker_owner": "", "worker_version": "", "last_seen_at": _AT, "wanted_state": "active",
         "spooled": 0, "rejected": 0, "imported": False,
     }  # fmt: skip

@@ -167,8 +167,8 @@ def test_status_shows_what_waits_for_what(failing: Farm) -> None:
     assert "no machine 'lab9' is registered" in done.out
     (found,) = farm_command(failing, "status", "--json").json
     assert found["waiting"] == [
-        {"target": "any", "jobs": 2, "messages": 0, "machines": ["lab1"]},
-        {"target": "machine:lab9", "jobs": 1, "messages": 0, "machines": []},
+        {"target": "any", "needs": [], "jobs": 2, "messages": 0, "machines": ["lab1"]},
+        {"target": "machine:lab9", "needs": [], "jobs": 1, "messages": 0, "machines": []},
     ]
 
 

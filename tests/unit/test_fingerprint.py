@@ -8,7 +8,7 @@ import pytest
 from farm.model import Owner
 from farm.settings import Settings
 from tests.contract.meter_fakes import FakeDriver
-from workers.agent.fingerprint import machine, with_meters
+from workers.agent.fingerprint import installed_extras, machine, with_meters
 from workers.meters.codecarbon import Rating
 from workers.trial.environment import environment
 
@@ -196,3 +196,15 @@ class TestEnvironment:
         code += "print(e()['torch'], 'torch' in sys.modules)"
         printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         assert printed == "None False\n"
+
+
+def test_an_extra_is_installed_where_all_its_packages_are() -> None:
+    requirements = [
+        "pytest>=8",
+        'pytest>=8; extra == "both"',
+        "Ruff[x]<9,>=0.14; extra == 'both'",
+        'pytest; extra == "none"',
+        'no-such-package>=2; extra == "none"',
+        'no-such-package; python_version < "3" and extra == "both"',
+    ]
+    assert list(installed_extras(requirements)) == ["both"]

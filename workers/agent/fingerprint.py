@@ -5,7 +5,9 @@ import os
 import platform
 import re
 import socket
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from importlib import metadata
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -54,8 +56,24 @@ def with_meters(machine: Machine, probe: Probe | None, rating: Rating | None) ->
 
 def with_abilities(machine: Machine, gpus: int, models: Iterable[str], workloads: Iterable[str]) -> Machine:
     """Add what its worker can run: on so many GPUs, users' models of these patterns, and these workloads."""
-    able: Facts = {"gpus": gpus, "models": [*models], "workloads": [*sorted(workloads)]}
+    able: Facts = {
+        "gpus": gpus,
+        "models": [*models],
+        "workloads": [*sorted(workloads)],
+        "extras": [*installed_extras(metadata.distribution("wattfarm").requires or ())],
+    }
     return machine.model_copy(update={"abilities": able})
+
+
+def installed_extras(requirements: Iterable[str]) -> Iterator[str]:
+    """Yield the extras of a package whose packages are all installed; those for some systems alone may be missing."""
+    wanted: dict[str, list[str]] = defaultdict(list)
+    for requirement in requirements:
+        if found := re.fullmatch(r"""([\w.-]+).*; extra == ["']([\w-]+)["']""", requirement):
+            wanted[found[2]].append(found[1])
+    for extra, packages in wanted.items():
+        if all(any(metadata.distributions(name=package)) for package in packages):
+            yield extra
 
 
 def _hardware_class(cpu: Facts, gpu: Facts | None) -> str:

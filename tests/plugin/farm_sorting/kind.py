@@ -1,11 +1,14 @@
 """Kind sorting, on the side of the farm: its factors, and what the farm must know of it."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from farm.kinds import Kind
+from farm.model import Point
 from farm.spec import EXCLUDE, WORKLOAD, Exclusion, ExclusionsOf, Factors, Sweep
 from farm.spec import KIND as KIND_OF_SWEEP
 from farm.spec.types import Expected, OneOrMore, PositiveInt
@@ -28,7 +31,21 @@ class SortingSweep(Sweep):
     exclude: Annotated[tuple[Exclusion, ...], ExclusionsOf(Sorting)] = EXCLUDE
 
 
-KIND = Kind(
+NUMBER_BYTES = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class SortingKind(Kind):
+    """Kind sorting, whose trials hold an array and a copy of it."""
+
+    def requirements(self, point: Point) -> Iterator[str]:
+        """Yield what every kind needs, and the memory of the array and its copy."""
+        yield from super().requirements(point)
+        if gib := 2 * NUMBER_BYTES * int(point["n"] or 0) // 2**30:
+            yield f"ram_gib >= {gib}"
+
+
+KIND = SortingKind(
     name="sorting",
     description="arrays of numbers, sorted",
     unit="element",
