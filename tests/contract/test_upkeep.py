@@ -69,8 +69,8 @@ def test_each_sweep_is_listed_with_its_jobs_and_machines(two: Store) -> None:
     assert (later.record.id, later.progress.counts, later.machines) == (LATER, {JobState.QUEUED: 2}, ())
     assert (first.record.id, first.machines) == (SWEEP, (MACHINE.name,))
     assert first.progress.counts == {JobState.DONE: 1, JobState.FAILED: 1, JobState.QUEUED: 1}
-    assert [sweep.id for sweep in two.revisions("batching")] == [LATER, SWEEP]
-    assert [sweep.id for sweep in two.revisions(SWEEP)] == [sweep.id for sweep in two.revisions(SWEEP[:4])] == [SWEEP]
+    assert [sweep.id for sweep in two.sweeps_named("batching")] == [LATER, SWEEP]
+    assert [sweep.id for sweep in two.sweeps_named(SWEEP)] == [sweep.id for sweep in two.sweeps_named(SWEEP[:4])] == [SWEEP]
     assert two.machines_of(SWEEP) == [MACHINE]
 
 

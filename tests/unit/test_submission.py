@@ -47,7 +47,7 @@ def test_nothing_is_said_of_them_once_they_are_measured(store: Store) -> None:
 
 def test_an_embedded_farm_waits_for_no_other_machine(store: Store) -> None:
     alone = submission.here(sweep("device: cuda, images: ./gone"))
-    assert submission.planned(alone, store, is_alone=True).warnings == ()
+    assert submission.planned(alone, store, this_machine=Settings()).warnings == ()
     assert submission.enqueue(alone, "", store, Settings(), is_alone=True).warnings == ()
 
 
