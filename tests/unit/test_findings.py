@@ -170,6 +170,13 @@ def test_a_search_names_its_best_configuration_and_that_it_is_the_best_of_many()
     assert price.startswith("Less accuracy takes less energy: 60.0% takes ")
 
 
+def test_a_search_counts_its_flagged_trials() -> None:
+    every = [asked("random", seed, 0, 0.6, flags=(Flag.CONTAMINATED,)) for seed in (1, 2)]
+    _, below = found(loaded(sweep_of("tuning", MEANING), *every))
+    (note,) = below
+    assert note.startswith("2 of 2 trials are flagged (contaminated 2): they are counted too, because the search")
+
+
 def test_layers_name_the_largest_type_the_passes_and_the_closure() -> None:
     every = [taken_apart(name, PARTS, [1.0, 2.0, 0.8, 1.9, 0.1]) for name in ("a", "b")]
     sentences, _ = found(loaded(sweep_of("layers"), *every))

@@ -72,7 +72,7 @@ def _best(savings: Savings) -> str:
     unsure = [(rest, saving) for rest, saving in savings if not saving.is_clear]
     if unsure:
         who = _all(savings) if len(unsure) == len(savings) else _and(_named(rest) for rest, _ in unsure)
-        parts.append(f"which size is the best for {who} cannot be told yet: {_reason(unsure)}. Add repetitions")
+        parts.append(f"cannot tell yet which size is the best for {who}: {_reason(unsure)}. Add repetitions")
     text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}."
 
