@@ -22,14 +22,15 @@ def blocks(data: SweepData, selection: Selection, sentences: Sequence[str]) -> l
     """Return the first sentences of a sweep, or what it takes to tell if there are none, and a note on flags."""
     samples = unit_samples(data)
     shown = list(sentences)[:MOST] or [_untold(data, samples, selection) if samples else _unmeasured(data)]
-    return [*findings(shown), *map(Note, flagged(samples, selection))]
+    return [*findings(shown), *map(Note, _flagged(data, samples, selection))]
 
 
-def flagged(samples: Sequence[UnitSample], selection: Selection) -> Iterator[str]:
+def _flagged(data: SweepData, samples: Sequence[UnitSample], selection: Selection) -> Iterator[str]:
     """Yield a sentence on the trials in doubt, if there are any."""
     doubtful = [sample for sample in samples if not sample.is_valid]
     if doubtful:
         use = "compared too, as `--include-flagged` asks" if selection.include_flagged else "shown, but not compared"
+        use = "counted too, because the search chose its points with them" if data.record.is_search else use
         are, they = ("is", "it is") if len(doubtful) == 1 else ("are", "they are")
         yield f"{len(doubtful)} of {several(len(samples), 'trial')} {are} flagged ({_flags(doubtful)}): {they} {use}."
 

@@ -14,6 +14,8 @@ from farm.report.layout import Grid, excess, laid_out
 
 #: A phone shows so many characters of a line of a table, and of the text in one of several columns.
 _PHONE, _PROSE = 42, 24
+#: So many columns of numbers are read below each other, not row by row.
+_NUMBERS = 2
 #: Commands in sentences stand between backticks.
 _CODE = re.compile(r"`([^`]+)`")
 
@@ -72,5 +74,6 @@ def _shape(grid: Grid) -> str:
     """Return how a phone shows a table: rows of text as cards; numbers beside each other, so that they scroll."""
     if excess(grid.widths, _PHONE) <= 0:
         return ""
-    texts = [width for column, width in zip(grid.columns, grid.widths, strict=True) if not column.is_number]
-    return "cards" if max(texts, default=0) > _PROSE else "wide"
+    numbers = sum(column.is_number for column in grid.columns)
+    longest = max((w for c, w in zip(grid.columns, grid.widths, strict=True) if not c.is_number), default=0)
+    return "cards" if numbers < _NUMBERS and longest > _PROSE else "wide"

@@ -100,6 +100,18 @@ def test_modelled_joules_never_decide() -> None:
     assert not any("energy per image" in sentence for sentence in sentences)
 
 
+def test_modelled_joules_of_several_networks_are_compared_by_speed() -> None:
+    trials = [
+        batch(model, size, 1.0, n, quality=Quality.MODELLED, duration_s=(2.0 if size == 1 else 1.0) + wobble * n % 3)
+        for model, wobble in (("alexnet", 0.01), ("vgg11", 0.02))
+        for size in (1, 8)
+        for n in range(3)
+    ]
+    sentence = found(loaded(sweep_of("inference"), *trials))[0][0]
+    assert sentence.startswith("Batch 8 is 1.9")
+    assert sentence.endswith(" times as fast (energy is modelled here) as batch 1, and the fastest, for both networks.")
+
+
 def test_flagged_trials_are_counted_and_compared_only_if_asked_for() -> None:
     data = batches(flags=(Flag.CONTAMINATED,))
     sentences, below = found(data)
@@ -156,6 +168,13 @@ def test_a_search_names_its_best_configuration_and_that_it_is_the_best_of_many()
         "Cannot tell whether tpe needs less energy than random: a verdict needs 6 seeds, there are 2."
     )
     assert price.startswith("Less accuracy takes less energy: 60.0% takes ")
+
+
+def test_a_search_counts_its_flagged_trials() -> None:
+    every = [asked("random", seed, 0, 0.6, flags=(Flag.CONTAMINATED,)) for seed in (1, 2)]
+    _, below = found(loaded(sweep_of("tuning", MEANING), *every))
+    (note,) = below
+    assert note.startswith("2 of 2 trials are flagged (contaminated 2): they are counted too, because the search")
 
 
 def test_layers_name_the_largest_type_the_passes_and_the_closure() -> None:

@@ -36,10 +36,11 @@ def _sizes(savings: Savings, unit: str) -> list[str]:
     gains, what = [saving for _, saving in sure], _gain([saving for _, saving in sure], unit)
     best, *others = dict.fromkeys(f"batch {s.best.labels['batch_size']}" for _, s in savings)
     if len(sure) == len(savings) and not others and all(saving.is_clear for saving in gains):
-        return [f"{best.capitalize()} {what} than {_smallest(gains)}, and the least, for {_all(savings)}."]
+        most = "the fastest" if _are_timed(gains) else "the least"
+        return [f"{best.capitalize()} {what} {_smallest(gains)}, and {most}, for {_all(savings)}."]
     who = _all(savings) if len(sure) == len(savings) else _and(_named(rest) for rest, _ in sure[:_FEW])
     more = f" and {len(sure) - _FEW} more" if _FEW < len(sure) < len(savings) else ""
-    return [f"The best batch size {what} than {_smallest(gains)} for {who}{more}. {_best(savings)}"]
+    return [f"The best batch size {what} {_smallest(gains)} for {who}{more}. {_best(savings)}"]
 
 
 def _all(savings: Savings) -> str:
@@ -47,13 +48,18 @@ def _all(savings: Savings) -> str:
     return f"both {what}" if len(savings) == 2 else f"all {len(savings)} {what}"
 
 
+def _are_timed(savings: Sequence[Saving]) -> bool:
+    """Return whether seconds decide, because energy is modelled."""
+    return any(saving.figure is Figure.SECONDS for saving in savings)
+
+
 def _gain(savings: Sequence[Saving], unit: str) -> str:
-    """Return the range of savings; seconds decide where energy is modelled."""
-    if any(saving.figure is Figure.SECONDS for saving in savings):
+    """Return the range of savings, as the begin of a comparison."""
+    if _are_timed(savings):
         speeds = sorted(1 / saving.ratio.mean for saving in savings)
-        return f"is {_range(*(number(end) for end in (speeds[0], speeds[-1])))} times faster ({notes.MODELLED})"
+        return f"is {_range(*(number(end) for end in (speeds[0], speeds[-1])))} times as fast ({notes.MODELLED}) as"
     shares = sorted(100 - 100 * saving.ratio.mean for saving in savings)
-    return f"needs {_range(*(f'{end:.0f}' for end in (shares[0], shares[-1])))}% less energy per {unit}"
+    return f"needs {_range(*(f'{end:.0f}' for end in (shares[0], shares[-1])))}% less energy per {unit} than"
 
 
 def _best(savings: Savings) -> str:
@@ -66,7 +72,7 @@ def _best(savings: Savings) -> str:
     unsure = [(rest, saving) for rest, saving in savings if not saving.is_clear]
     if unsure:
         who = _all(savings) if len(unsure) == len(savings) else _and(_named(rest) for rest, _ in unsure)
-        parts.append(f"which size is the best for {who} cannot be told yet: {_reason(unsure)}. Add repetitions")
+        parts.append(f"cannot tell yet which size is the best for {who}: {_reason(unsure)}. Add repetitions")
     text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}."
 
