@@ -10,7 +10,7 @@ from farm.model.imports import Import, ImportedTrial, Mapped
 from farm.model.jobs import Asked, Claim, JobSpec, MeasureSettings, Rung, StoppingRule, SweepRecord
 from farm.model.machines import MACHINE_NAME, Check, Heartbeat, JobMessage, Machine, Owner, Probe, queue_for
 from farm.model.results import FailedTrial, MeasurementRow, Spent, TrialRow
-from farm.model.samples import OWN_LABELS, Labels, Sample, SampleFigures, distinct, values_of
+from farm.model.samples import OWN_LABELS, Labels, Sample, SampleFigures, SharedLabels, distinct, values_of
 from farm.model.status import (
     Condition,
     Hold,
@@ -107,6 +107,7 @@ __all__ = [
     "Sample",
     "SampleFigures",
     "Scalar",
+    "SharedLabels",
     "Spent",
     "Stopped",
     "StoppingRule",
