@@ -9,7 +9,7 @@ from farm.store.views import FACTORS, VIEWS
 #: The errors of SQLite and PostgreSQL, with the name that they do not know.
 _NO_COLUMN = re.compile(r'no such column: (?:\w+\.)?"?(\w+)|column "?(?:\w+\.)?(\w+)"? does not exist')
 _NO_VIEW = re.compile(r'no such table: (?:\w+\.)?(\w+)|relation "(?:\w+\.)?(\w+)" does not exist')
-_LEAST = 0.6
+_LEAST = 0.7
 
 
 def hint(words: str, statement: str, read_factors: Callable[[], Collection[str]]) -> str:
