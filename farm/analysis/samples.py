@@ -5,21 +5,41 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import cast
 
+from pydantic import JsonValue
+
 from farm.analysis.aggregate import UnitSample
-from farm.model import Domain, Labels, MeasurementRow, Point, Quality, Sample, Scalar, SweepData, TrialRow
+from farm.model import (
+    Domain,
+    Flag,
+    Labels,
+    MeasurementRow,
+    Point,
+    Quality,
+    Sample,
+    Scalar,
+    SharedLabels,
+    SweepData,
+    TrialRow,
+)
 from farm.model.energies import own_domain
+from farm.model.facets import facets
+
+#: The content of environments by their ids.
+Environments = Mapping[str, Mapping[str, JsonValue]]
 
 
 def unit_samples(data: SweepData) -> list[UnitSample]:
     """Return the samples of a sweep per unit of work, with the latencies that were loaded."""
-    return per_unit(data.samples, data.latencies_s)
+    return per_unit(data.samples, data.latencies_s, data.environments)
 
 
 def per_unit(
-    samples: Iterable[Sample], latencies_s: Mapping[str, tuple[float, ...]] = MappingProxyType({})
+    samples: Iterable[Sample],
+    latencies_s: Mapping[str, tuple[float, ...]] = MappingProxyType({}),
+    environments: Environments = MappingProxyType({}),
 ) -> list[UnitSample]:
     """Return samples per unit of work; `latencies_s` has the latencies of each trial."""
-    labels_of = _labelled()
+    labels_of = _labelled(environments)
     return [
         UnitSample(
             labels_of(sample),
@@ -46,21 +66,25 @@ def _per(units: int) -> Callable[[float | None], float | None]:
     return lambda j: j / units if units and j is not None else None
 
 
-def _labelled() -> Callable[[Sample], Labels]:
+def _labelled(environments: Environments) -> Callable[[Sample], Labels]:
     """Return a function that labels samples: those of one point on one machine share what they can."""
     known: dict[tuple[object, ...], tuple[Mapping[str, Scalar], Point]] = {}  # the point lives on: its id is its own
 
     def label(s: Sample) -> Labels:
         key = (
             *(id(s.factors), s.device, s.machine, s.hardware_class, s.environment, s.sweep),
-            *(s.domain, s.quality, s.simulated, s.imported, s.unit, s.rating),
+            *(s.domain, s.quality, s.simulated, s.imported, s.unit, s.rating, s.flags),
         )
         found = known.get(key)
         if found is None:
-            found = known[key] = _shared(s), s.factors
+            found = known[key] = SharedLabels(_shared(s), _facets(environments, s.environment, s.flags)), s.factors
         return Labels(found[0], s.repetition, s.job, s.trial)
 
     return label
+
+
+def _facets(environments: Environments, environment: str | None, flags: Iterable[Flag]) -> dict[str, Scalar]:
+    return {**facets(environments.get(environment or "", {})), "flags": ";".join(flags)}
 
 
 def _shared(sample: Sample) -> Mapping[str, Scalar]:
@@ -100,9 +124,9 @@ def device_domain(trial: TrialRow) -> Domain:
     return own_domain(trial.facts)
 
 
-def labels(trial: TrialRow) -> dict[str, Scalar]:
+def labels(trial: TrialRow, environments: Environments = MappingProxyType({})) -> Mapping[str, Scalar]:
     """Return the labels by which a trial may be grouped; failed trials have them too."""
-    return {
+    listed: dict[str, Scalar] = {
         **trial.factors,
         "device": cast("str | None", trial.facts.get("device", trial.factors.get("device"))),
         "machine": trial.machine,
@@ -113,3 +137,4 @@ def labels(trial: TrialRow) -> dict[str, Scalar]:
         "job": trial.job,
         "trial": trial.trial,
     }
+    return SharedLabels(listed, _facets(environments, trial.environment, trial.flags))

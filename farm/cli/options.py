@@ -30,7 +30,10 @@ FormatName = Annotated[
 ]
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to this file.")]
 Where = Annotated[
-    list[str] | None, typer.Option("--where", metavar="NAME=VALUE", help="Use only these trials; may be repeated.")
+    list[str] | None,
+    typer.Option(
+        "--where", metavar="NAME=VALUE", help="Use only these trials: model=alexnet, 'batch_size>=8'; repeatable."
+    ),
 ]
 DomainName = Annotated[
     str | None, typer.Option("--domain", metavar="NAME", help="gpu, cpu, dram or wall; default the trial's own device.")

@@ -80,7 +80,7 @@ def export(
     ] = None,
     output: Output = None,
 ) -> Iterator[Rows | Shown]:
-    """Write all that was measured, row by row; a terminal shows the first rows."""
+    """Write all that was measured, row by row."""
     from farm.exchange import exports
     from farm.report import files
     from farm.report.selection import parse_choice

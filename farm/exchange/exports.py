@@ -66,8 +66,11 @@ _OWN: Mapping[Rows, Mapping[str, type]] = {
 }
 _WHAT = {Rows.BATCH: "timed batches", Rows.REQUEST: "live requests", Rows.EPOCH: "epochs"}
 #: The columns of a preview besides the factors that differ, the most useful first.
-_MOST_COLUMNS = 8
-_PREVIEWED = ("repetition", "window", "domain", "duration_s", "units", "gross_j", "net_j")
+_MOST_COLUMNS, _MOST_FACTORS = 8, 3
+_PREVIEWED = (
+    *("repetition", "batch", "service_s", "request", "arrival_s", "response_s", "epoch", "train_loss", "accuracy"),
+    *("window", "domain", "gross_j", "net_j", "duration_s", "train_s"),
+)
 
 
 def exported(store: Store, sweep: SweepRecord, rows: Rows) -> Sheet:
@@ -123,7 +126,9 @@ def preview(sheet: Sheet, most: int = 10) -> Document:
     """Return the first rows of an export with its most useful columns, for people."""
     rows = [dict(zip(sheet.columns, row, strict=True)) for row in islice(sheet.rows, most + 1)]
     named = [name for name in sheet.columns if name not in {*_TYPES, *_SERIES} and len({row[name] for row in rows}) > 1]
-    shown = [name for name in dict.fromkeys((*named, *_PREVIEWED)) if name in sheet.columns][:_MOST_COLUMNS]
+    shown = [name for name in dict.fromkeys((*named[:_MOST_FACTORS], *_PREVIEWED)) if name in sheet.columns][
+        :_MOST_COLUMNS
+    ]
     forms = {int: Form.COUNT, float: Form.NUMBER}
     columns = [Column(name, name, forms.get(sheet.types[name], Form.TEXT)) for name in shown]
     of = f"The first {most} rows" if len(rows) > most else f"All {several(len(rows), 'row')}"

@@ -39,7 +39,7 @@ def load(
         needs: The data to read besides the samples.
         domain: The domain of the samples; None selects the domain of each trial's own device.
     """
-    wanted = set(needs) - ({Need.SPECS} if sweep.imported else set())  # an import has no plan
+    wanted = {*needs, Need.ENVIRONMENTS} - ({Need.SPECS} if sweep.imported else set())  # an import has no plan
     found = {_FIELDS.get(need, need.value): _READERS[need](store, sweep.id, domain) for need in wanted}
     return SweepData(sweep, domain, store.samples([sweep.id], domain), **found)
 

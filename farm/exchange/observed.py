@@ -6,20 +6,21 @@ from pathlib import Path
 from farm.exchange import sheets
 from farm.model import Scalar
 from farm.model.errors import InputError
+from farm.report.conditions import Condition
 from farm.report.document import Paragraph
 from farm.report.numbers import several
 from farm.report.observations import Observations, check_kinds, check_size, observe
 from farm.report.selection import KINDS_OF_JOULES, fitting
 
 
-def of_csv(path: Path, response: str, factors: Sequence[str], where: Sequence[tuple[str, str]]) -> Observations:
+def of_csv(path: Path, response: str, factors: Sequence[str], where: Sequence[Condition]) -> Observations:
     """Read a value from each row.
 
     Args:
         path: The file, whose first line names the columns.
         response: The column of the values.
         factors: The columns that the values are compared by.
-        where: Names and values of columns; only rows that have them are read.
+        where: Conditions on columns; only rows that fulfil them are read.
 
     Raises:
         InputError: A column or a level is missing, or a value is not a number; the error names the line.
@@ -27,7 +28,7 @@ def of_csv(path: Path, response: str, factors: Sequence[str], where: Sequence[tu
     known, rows = sheets.read(path)
     if not rows:
         raise InputError(f"{path}: the file has no rows")
-    for name in (response, *factors, *(name for name, _ in where)):
+    for name in (response, *factors, *(condition.name for condition in where)):
         if name not in known:
             raise InputError(f"{path}: no column {name!r}: there are {', '.join(known)}")
     kept = fitting(rows, lambda row: {name: _level(text) for name, text in row[1].items()}, where)

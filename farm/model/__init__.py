@@ -11,7 +11,7 @@ from farm.model.jobs import Asked, Claim, JobSpec, MeasureSettings, Rung, Stoppi
 from farm.model.live import Live, LiveTrial
 from farm.model.machines import MACHINE_NAME, Check, Heartbeat, JobMessage, Machine, Owner, Probe, queue_for
 from farm.model.results import FailedTrial, MeasurementRow, Spent, TrialRow
-from farm.model.samples import OWN_LABELS, Labels, Sample, SampleFigures, distinct, values_of
+from farm.model.samples import OWN_LABELS, Labels, Sample, SampleFigures, SharedLabels, distinct, values_of
 from farm.model.status import (
     Condition,
     Deleted,
@@ -117,6 +117,7 @@ __all__ = [
     "Sample",
     "SampleFigures",
     "Scalar",
+    "SharedLabels",
     "Spent",
     "Stopped",
     "StoppingRule",

@@ -50,7 +50,9 @@ class SweepData:
     specs: Sequence[JobSpec] = ()  #: the jobs' specs, in the order of the plan
     failures: Sequence[FailedTrial] = ()
     progress: Progress = field(default_factory=lambda: Progress({}))
-    environments: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)  #: software, by its hash
+    environments: Mapping[str, Mapping[str, JsonValue]] = field(
+        default_factory=dict
+    )  #: software, by its hash; always loaded
     machines: Sequence[MachineStatus] = ()  #: all machines of the farm
     meters: Mapping[tuple[Domain, str | None, Quality | None], int] = field(default_factory=dict)  #: their measurements
     spent: Sequence[Spent] = ()  #: what all windows of all trials took

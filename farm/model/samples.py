@@ -11,6 +11,26 @@ from farm.model.words import Domain, Flag, Point, Quality, Scalar
 OWN_LABELS = frozenset({"repetition", "job", "trial"})
 
 
+class SharedLabels(dict[str, Scalar]):
+    """The labels that trials share, which tables and captions list, and facets, which are there for who names one."""
+
+    __slots__ = ("facets",)
+
+    def __init__(self, listed: Mapping[str, Scalar], facets: Mapping[str, Scalar]) -> None:
+        super().__init__(listed)
+        self.facets = facets
+
+    def __missing__(self, name: str) -> Scalar:
+        return self.facets[name]
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or name in self.facets
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the value of a label or of a facet."""
+        return super().get(name, self.facets.get(name, default))
+
+
 class Labels(Mapping[str, Scalar]):
     """Everything that a sample may be grouped or filtered by.
 

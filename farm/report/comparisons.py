@@ -37,7 +37,7 @@ def comparison(sweeps: tuple[SweepData, SweepData], selections: tuple[Selection,
     if min(values) <= 0:
         raise InputError(f"--response: {name} is 0 or less in a trial, and has no ratio")
     cut = len(a.trials)
-    picked = {factor for factor, _ in set(selections[0].where) ^ set(selections[1].where)}
+    picked = {factor for factor, *_ in set(selections[0].where) ^ set(selections[1].where)}
     found = compare(_side(a, values[:cut]), _side(b, values[cut:]), sorted(picked))
     caption = [*map(Paragraph, _titles(a, b, found)), *caption_blocks(a, both, response, name)]
     notes = [*(f"A: {note}" for note in a.notes), *(f"B: {note}" for note in b.notes)]

@@ -10,8 +10,10 @@ from farm.analysis.aggregate import UnitSample
 from farm.analysis.statistics.data import order
 from farm.model import OWN_LABELS, Domain, Quality, Scalar, SweepRecord, distinct, values_of
 from farm.model.errors import InputError
+from farm.model.facets import FACETS
 from farm.report import carbon
 from farm.report.columns import Columns
+from farm.report.conditions import Condition, meant, parse_conditions, spelt
 from farm.report.document import Alert, Block, Document, Paragraph, paragraphs
 from farm.report.numbers import label
 
@@ -40,7 +42,7 @@ class Selection:
     """The user's selection: grouping, filters, domain."""
 
     by: tuple[str, ...] = ()
-    where: tuple[tuple[str, str], ...] = ()
+    where: tuple[Condition, ...] = ()
     domain: Domain | None = None
     include_flagged: bool = False
     targets: tuple[float, ...] = ()  #: accuracies; views show the energy that training takes to reach them
@@ -57,18 +59,12 @@ class Selection:
         option: str = WHERE,
     ) -> Self:
         """Parse options of the command line; raises InputError."""
-        pairs = []
-        for item in (part for text in where for part in text.split(",")):
-            name, sign, value = item.partition("=")
-            if not (name and sign):
-                raise InputError(f"{option}: expected NAME=VALUE, got {item!r}")
-            pairs.append((name.strip(), value.strip()))
         for target in targets:
             if not 0 < target <= 1:
                 raise InputError(f"--target-accuracy: expected a share above 0, at most 1, such as 0.9, got {target:g}")
         keys = tuple(dict.fromkeys(name.strip() for name in by.split(",") if name.strip())) if by else ()
         kept = None if domain is None else parse_choice("--domain", domain, Domain)
-        return cls(keys, tuple(pairs), kept, include_flagged, tuple(sorted(set(targets))), option)
+        return cls(keys, parse_conditions(option, where), kept, include_flagged, tuple(sorted(set(targets))), option)
 
     def without_targets(self, kind: str) -> Self:
         """Return the selection itself; raises InputError if it has accuracies, which only trainings reach."""
@@ -181,7 +177,9 @@ def check_names(found: Sequence[Labels], names: Sequence[str]) -> None:
     """Raise InputError for a name that no trial has."""
     for name in names:
         if found and not any(name in labels for labels in found):
-            raise InputError(f"no factor {name!r} in this sweep: there are {', '.join(label_names(found))}")
+            known = label_names(found)
+            named = f"there are {', '.join(known)}; besides {', '.join(FACETS)}"
+            raise InputError(f"no factor {name!r} in this sweep{meant(name, known)}: {named}")
 
 
 def label_names(found: Iterable[Labels]) -> list[str]:
@@ -190,21 +188,18 @@ def label_names(found: Iterable[Labels]) -> list[str]:
 
 
 def fitting(
-    found: Sequence[T], labels: Callable[[T], Labels], where: Sequence[tuple[str, str]], option: str = WHERE
+    found: Sequence[T], labels: Callable[[T], Labels], where: Sequence[Condition], option: str = WHERE
 ) -> list[T]:
-    """Return the items whose labels have the wanted values; raises InputError if there are none."""
-    check_names([labels(item) for item in found], [name for name, _ in where])
-    for name, wanted in where:
-        fit = [item for item in found if _spelt(labels(item)[name]) == wanted.lower()]
+    """Return the items whose labels fulfil all conditions; raises InputError if there are none."""
+    check_names([labels(item) for item in found], [condition.name for condition in where])
+    for condition in where:
+        fit = [item for item in found if condition.holds(labels(item).get(condition.name))]
         if found and not fit:
-            levels = dict.fromkeys(_spelt(value) for value in sorted((labels(i)[name] for i in found), key=order))
-            raise InputError(f"{option}: no trial has {name}={wanted}: there are {', '.join(levels)}")
+            values = sorted((labels(item).get(condition.name) for item in found), key=order)
+            levels = dict.fromkeys(map(spelt, values))
+            raise InputError(f"{option}: no trial has {condition}: there are {', '.join(levels)}")
         found = fit
     return list(found)
-
-
-def _spelt(value: Scalar) -> str:
-    return "null" if value is None else label(value).lower()
 
 
 def _levels(found: Sequence[Labels], name: str) -> list[Scalar]:

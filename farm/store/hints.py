@@ -9,7 +9,7 @@ from farm.store.views import FACTORS, VIEWS
 #: The errors of SQLite and PostgreSQL, with the name that they do not know.
 _NO_COLUMN = re.compile(r'no such column: (?:\w+\.)?"?(\w+)|column "?(?:\w+\.)?(\w+)"? does not exist')
 _NO_VIEW = re.compile(r'no such table: (?:\w+\.)?(\w+)|relation "(?:\w+\.)?(\w+)" does not exist')
-_LEAST = 0.6
+_LEAST = 0.7
 
 
 def hint(words: str, statement: str, read_factors: Callable[[], Collection[str]]) -> str:
@@ -33,7 +33,7 @@ def hint(words: str, statement: str, read_factors: Callable[[], Collection[str]]
     if name in factors and name not in FACTORS:
         return f"use factors ->> '{name}'"
     if elsewhere := [view for view, own in VIEWS.items() if name in own]:
-        return f"{' and '.join(elsewhere)} {'has' if len(elsewhere) == 1 else 'have'} it"
+        return f"{' and '.join(elsewhere[:2])} {'has' if len(elsewhere) == 1 else 'have'} it"
     near = _near(name, [*columns, *factors])
     meant = [column if column in columns else f"factors ->> '{column}'" for column in near]
     return f"did you mean {' or '.join(meant)}?" if meant else "`farm query` lists the columns of each view"

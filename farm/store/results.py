@@ -146,9 +146,11 @@ class Results(Database):
 
     def environments(self, *sweep_ids: str) -> dict[str, Mapping[str, JsonValue]]:
         """Read the environments of the trials of these sweeps (none: of all), by id, in the order of their plans."""
-        query = _of(sweep_ids, _ENVIRONMENTS)
         with self.read() as connection:
-            return {row.id: row.content for row in connection.execute(query)}
+            ids = list(connection.scalars(_of(sweep_ids, _ENVIRONMENTS)))
+            query = select(t.environment).where(t.environment.c.id.in_(ids))
+            found = {row.id: row.content for row in connection.execute(query)}
+        return {own: found[own] for own in ids}
 
 
 _IDENTITY = (
@@ -210,9 +212,11 @@ _EPOCHS = (
 )
 _REQUESTS = select(*t.requests.c).select_from(_JOINED.join(t.requests)).order_by(*_ORDER, t.requests.c.window)
 _ENVIRONMENTS = (
-    select(t.environment.c.id, t.environment.c.content)
-    .select_from(_JOINED.join(t.environment, t.environment.c.id == t.trial.c.environment_id))
-    .order_by(*_ORDER)
+    select(t.trial.c.environment_id)
+    .select_from(_JOINED)
+    .where(t.trial.c.environment_id.is_not(None))
+    .group_by(t.trial.c.environment_id)
+    .order_by(func.min(t.sweep.c.submitted_at), func.min(t.sweep.c.id), func.min(t.job.c.ordinal))
 )
 
 

@@ -53,7 +53,8 @@ _POINT = {
     "machine": _text("name of the machine; null where none took the job"),
     "hardware_class": _text("machines of one class are interchangeable"),
 }
-_IDENTITY = {
+#: The columns of every view; v_point has the first ones, up to the hardware class.
+IDENTITY: Mapping[str, ViewColumn] = {
     **_POINT,
     "environment": _text("id of the software, in table environment"),
     "job": _text("id of the job: a point, a target, a repetition"),
@@ -115,7 +116,7 @@ def _spread(name: str) -> Mapping[str, ViewColumn]:
 #: The columns of each view, in order; SI units are in the names, and null is unknown.
 VIEWS: Mapping[str, Mapping[str, ViewColumn]] = {
     "v_trial": {
-        **_IDENTITY,
+        **IDENTITY,
         **_PLAN,
         "state": _text("state of the job: done, failed, queued again, ..."),
         "failure": _text("null where the trial measured; oom, timeout, crashed, ..."),
@@ -131,7 +132,7 @@ VIEWS: Mapping[str, Mapping[str, ViewColumn]] = {
         **_TRIAL_FLAGS,
     },
     "v_measurement": {
-        **_IDENTITY,
+        **IDENTITY,
         "window": _text("idle_before, setup, context_idle, warmup, measure, ..."),
         "window_index": _int("number of the window among those of its kind"),
         "begin_at_ns": _int("monotonic; null where imported"),
@@ -160,7 +161,7 @@ VIEWS: Mapping[str, Mapping[str, ViewColumn]] = {
         "budget": _text("standard uncertainties in J, as JSON: gross and net, by component"),
     },
     "v_sample": {
-        **_IDENTITY,
+        **IDENTITY,
         **_PLAN,
         "domain": _DOMAIN,
         "part": _int("window index of a part (kind layers); null: the whole trial"),
@@ -199,7 +200,7 @@ VIEWS: Mapping[str, Mapping[str, ViewColumn]] = {
         **_spread("net_j_per_unit"),
     },
     "v_epoch": {
-        **_IDENTITY,
+        **IDENTITY,
         "epoch": _int("number of the epoch, from 1"),
         "train_loss": _float("mean over the training images; null where it is not finite"),
         "validation_loss": _float("loss on the validation images"),
@@ -214,13 +215,13 @@ VIEWS: Mapping[str, Mapping[str, ViewColumn]] = {
         **_TRIAL_FLAGS,
     },
     "v_latency": {
-        **_IDENTITY,
+        **IDENTITY,
         **_BATCH_TIMES,
         "mean_s": _float("mean duration of a batch"),
         **_TRIAL_FLAGS,
     },
     "v_request": {
-        **_IDENTITY,
+        **IDENTITY,
         "window_index": _int("number of the measure window"),
         "requests": _int("requests that the times rest on: without the first 5 % of an endless process"),
         "capacity_per_s": _float("requests served in a busy second"),

@@ -311,7 +311,7 @@ def test_a_network_and_a_policy_are_recommended(measured: Person) -> None:
     [
         (["status", "tny"], "no sweep 'tny': did you mean tiny?"),
         (["results", "nothing"], "no sweep 'nothing'"),
-        (["results", "--by", "modl"], "no factor 'modl' in this sweep: there are model, "),
+        (["results", "--by", "modl"], "no factor 'modl' in this sweep (did you mean 'model'?): there are model, "),
         (["results", "--where", "model=vgg11"], "no trial has model=vgg11: there are shufflenet_v2_x0_5"),
         (["results", "--where", "model"], "--where: expected NAME=VALUE"),
         (["results", "--domain", "tpu"], "--domain: expected gpu, cpu, dram, wall, got 'tpu'"),

@@ -70,7 +70,11 @@ def test_each_sweep_is_listed_with_its_jobs_and_machines(two: Store) -> None:
     assert (first.record.id, first.machines) == (SWEEP, (MACHINE.name,))
     assert first.progress.counts == {JobState.DONE: 1, JobState.FAILED: 1, JobState.QUEUED: 1}
     assert [sweep.id for sweep in two.sweeps_named("batching")] == [LATER, SWEEP]
-    assert [sweep.id for sweep in two.sweeps_named(SWEEP)] == [sweep.id for sweep in two.sweeps_named(SWEEP[:4])] == [SWEEP]
+    assert (
+        [sweep.id for sweep in two.sweeps_named(SWEEP)]
+        == [sweep.id for sweep in two.sweeps_named(SWEEP[:4])]
+        == [SWEEP]
+    )
     assert two.machines_of(SWEEP) == [MACHINE]
 
 

@@ -15,6 +15,7 @@ from farm.model import Flag, StoppingRule
 from farm.model.errors import InputError
 from farm.report.analyses import Method, Options, analysis
 from farm.report.conclusions import change
+from farm.report.conditions import parse_conditions
 from farm.report.files import json_text
 from farm.report.observations import Observations, of_sweep
 from farm.report.selection import Selection, parse_choice
@@ -81,7 +82,9 @@ def test_doubts_are_reported_in_a_line_each() -> None:
 
 def test_pairs_show_ratio_size_and_test() -> None:
     found = analysed(
-        Method.PAIRS, seen(*trials(), factors=["batch_size"], where=(("model", "alexnet"),)), ["batch_size"]
+        Method.PAIRS,
+        seen(*trials(), factors=["batch_size"], where=parse_conditions("--where", ["model=alexnet"])),
+        ["batch_size"],
     )
     (row,) = found.record["table"]
     assert (row["a"], row["b"], row["n_a"], row["n_b"]) == ("batch_size=1", "batch_size=16", 5, 5)

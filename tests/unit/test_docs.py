@@ -6,7 +6,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
@@ -23,7 +23,9 @@ from typer.testing import CliRunner
 from farm.cli.app import app
 from farm.settings import Settings
 from farm.settings.origins import OF_COMPOSE
+from farm.store.views import IDENTITY, ROWS, VIEWS, ViewColumn
 from tests.contract.store_records import record
+from tests.golden import UPDATE
 from tests.reports import batching
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +45,7 @@ READERS = {
     *("results", "schema", "status", "submit"),
 }
 #: Sweeps and trials that the prepared home lacks: commands that name them are parsed only.
-ABSENT = {"3f0c9a1be24d5e67.1", "quickstart", "serving", "serving-quick"}
+ABSENT = {"3f0c9a1be24d5e67.1", "quickstart", "serving", "serving-quick", "training"}
 
 
 @dataclass(frozen=True)
@@ -253,6 +255,29 @@ def test_other_code_is_well_formed(page: Path, home: Path) -> None:
         subprocess.run([sys.executable, "-c", text], check=True, cwd=home, env=env, capture_output=True)
     known = {"yaml", "sh", "toml", "python", "text"}
     assert {token.info for token in Page.read(page).tokens if token.type == "fence"} <= known
+
+
+def described_views() -> str:
+    """The sections of docs/sql.md on the views: every column with its type and meaning."""
+
+    def table(columns: Mapping[str, ViewColumn]) -> list[str]:
+        rows = [f"| `{name}` | {column.type.__name__} | {column.meaning} |" for name, column in columns.items()]
+        return ["| column | type | meaning |", "|---|---|---|", *rows, ""]
+
+    lines = ["Every view has these columns; `v_point` has those up to `hardware_class`.", "", *table(IDENTITY)]
+    for view, columns in VIEWS.items():
+        own = {name: column for name, column in columns.items() if name not in IDENTITY}
+        lines += [f"### {view}", "", f"{ROWS[view][0].upper()}{ROWS[view][1:]}.", "", *table(own)]
+    return "\n".join(lines)
+
+
+def test_every_column_of_every_view_is_described() -> None:
+    page = ROOT / "docs" / "sql.md"
+    before, heading, described = page.read_text(encoding="utf-8").partition("## The views\n\n")
+    if os.environ.get(UPDATE):
+        page.write_text(f"{before}{heading}{described_views()}", encoding="utf-8")
+    else:
+        assert described == described_views(), "run `pytest --update-golden`"
 
 
 @pytest.mark.parametrize("name", LONGEST)

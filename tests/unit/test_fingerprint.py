@@ -183,6 +183,15 @@ class TestEnvironment:
         assert variables["OMP_NUM_THREADS"] == "2"
         assert "MKL_NUM_THREADS" not in variables
 
+    def test_names_the_commit_of_a_checkout(self) -> None:
+        head = subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, cwd=Path(__file__).parent
+        )
+        commit = environment()["commit"]
+        if head.returncode or commit is None:
+            pytest.skip("this is no checkout, or another one is installed")
+        assert head.stdout.startswith(str(commit).removesuffix("-dirty"))
+
     def test_has_the_torch_of_a_trial(self) -> None:
         torch = pytest.importorskip("torch")
         facts = environment()["torch"]

@@ -10,6 +10,7 @@ from farm.analysis.statistics.data import Data
 from farm.exchange.observed import of_csv
 from farm.model import Flag, Quality
 from farm.model.errors import InputError
+from farm.report.conditions import parse_conditions
 from farm.report.document import Paragraph
 from farm.report.observations import of_sweep
 from farm.report.selection import Selection
@@ -94,7 +95,7 @@ def test_machines_of_which_nothing_is_known_are_never_taken_for_alike() -> None:
     with pytest.raises(InputError, match="machines of unknown hardware"):
         seen(*two, factors=["hardware_class"])
     assert len(seen(*two, factors=["machine"]).data.values) == 2
-    assert len(seen(*two, where=(("machine", "lab1"),)).data.values) == 1
+    assert len(seen(*two, where=parse_conditions("--where", ["machine=lab1"])).data.values) == 1
 
 
 def test_machines_of_one_class_count_as_one_and_that_is_reported() -> None:
@@ -102,7 +103,7 @@ def test_machines_of_one_class_count_as_one_and_that_is_reported() -> None:
     (note,) = seen(*two).notes
     assert note.startswith("Machines of one hardware class count as one (2 of ")
     assert not seen(*two, factors=["machine"]).notes
-    assert not seen(*two, where=(("machine", "lab1"),)).notes
+    assert not seen(*two, where=parse_conditions("--where", ["machine=lab1"])).notes
     assert not seen(measured("a", 0.5), measured("b", 0.6)).notes
 
 
@@ -146,7 +147,12 @@ def test_a_choice_that_does_not_fit_is_refused(response: str, factors: Sequence[
 
 
 def test_a_file_has_numbers_and_words_as_levels(sheet: Callable[[str], Path]) -> None:
-    found = of_csv(sheet("relu,net,energy\n1,a,3.5\n10,b,4\n2,a,5e0\n"), "energy", ["relu", "net"], [("net", "a")])
+    found = of_csv(
+        sheet("relu,net,energy\n1,a,3.5\n10,b,4\n2,a,5e0\n"),
+        "energy",
+        ["relu", "net"],
+        parse_conditions("--where", ["net=a"]),
+    )
     assert found.data == Data("energy", (3.5, 5.0), {"relu": (1, 2), "net": ("a", "a")})
     assert found.caption == (Paragraph("runs.csv: 2 rows"),)
 

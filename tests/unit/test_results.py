@@ -304,7 +304,7 @@ def test_filters_choose_by_spelling() -> None:
 @pytest.mark.parametrize(
     ("by", "where", "message"),
     [
-        ("modle", "", "no factor 'modle' in this sweep: there are model, batch_size, "),
+        ("modle", "", "no factor 'modle' in this sweep (did you mean 'model'?): there are model, batch_size, "),
         (None, "x=1", "no factor 'x' in this sweep"),
         (None, "model=vgg11", "--where: no trial has model=vgg11: there are alexnet"),
         (None, "model", "--where: expected NAME=VALUE, got 'model'"),

@@ -13,6 +13,7 @@ from farm.analysis.intervals import Interval
 from farm.kinds.views import view
 from farm.model import Domain, Flag, Quality, Stopped, WindowKind
 from farm.model.errors import InputError
+from farm.report.conditions import parse_conditions
 from farm.report.document import Alert, Document, Heading, Note, Row, Table, Value
 from farm.report.selection import Selection
 from farm.report.terminal import text
@@ -249,7 +250,9 @@ def test_a_search_is_shown_by_nothing_else() -> None:
 
 
 def test_a_search_is_filtered() -> None:
-    found = seen("tuning", *search(2), selection=Selection(where=(("strategy", "gp"), ("tuning_seed", "1"))))
+    found = seen(
+        "tuning", *search(2), selection=Selection(where=parse_conditions("--where", ["strategy=gp,tuning_seed=1"]))
+    )
     assert [(r["strategy"], r["seeds"]) for r in found.records()] == [("gp", 1)]
 
 

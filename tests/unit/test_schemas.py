@@ -145,4 +145,4 @@ def test_a_preview_fits_a_terminal(tmp_path: Path) -> None:
         found = exports.preview(exports.exported(store, sweep, Rows.MEASUREMENT))
     (table, note) = found.blocks
     assert [column.name for column in table.columns][:3] == ["repetition", "window", "domain"]  # type: ignore[union-attr]
-    assert "All 1 row, with 7 of " in note.text  # type: ignore[union-attr]
+    assert "All 1 row, with 6 of " in note.text  # type: ignore[union-attr]

@@ -51,7 +51,7 @@ def results(data: SweepData, selection: Selection) -> Results:
     """Group the trials of a sweep by study and workload; raises InputError if the selection does not fit the sweep."""
     if selection.by not in {(), (BY_STRATEGY,), (BY_CONFIGURATION,)}:
         raise InputError(f"--by: a tuning sweep is shown by {BY_STRATEGY} or by {BY_CONFIGURATION}; --where filters it")
-    trials = fitting(data.trials, labels, selection.where)
+    trials = fitting(data.trials, lambda trial: labels(trial, data.environments), selection.where)
     wanted = {trial.trial for trial in trials}
     space = Space.model_validate(json.loads(data.record.meaning)["tuning"]["space"])
     found = studies(trials, data.stages, [name for name, _ in space.items()], data.domain)

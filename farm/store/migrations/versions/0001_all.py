@@ -54,7 +54,7 @@ def _identity(is_sqlite: bool) -> str:
     return f"""
         s.id AS sweep, s.name AS sweep_name, s.kind, j.point AS factors, {_factors("j.point", is_sqlite)},
         coalesce({device}, {_json_text("j.point", "device", is_sqlite)}) AS device, mc.name AS machine,
-        mc.hardware_class, t.environment_id AS environment, t.job_id AS job, t.id AS trial, t.attempt, j.repetition
+        mc.hardware_class, t.environment_id AS environment, j.id AS job, t.id AS trial, t.attempt, j.repetition
     """
 
 
