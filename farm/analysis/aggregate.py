@@ -8,7 +8,6 @@ from statistics import fmean
 
 from farm.analysis.intervals import Interval, Median, median
 from farm.analysis.means import Trials, means
-from farm.analysis.rules import grams
 from farm.model import OWN_LABELS, CarbonFactor, Flag, Quality, Scalar, distinct, values_of
 
 #: A claim on a p99 needs so many batches: then an order statistic bounds it with 99 % confidence.
@@ -33,7 +32,7 @@ class UnitSample:
     net_u_j: float | None  #: standard uncertainty of net_j
     net_shared_u_j: float | None  #: the part of it that all trials of the machine share
     latencies_s: tuple[float, ...]  #: latency of each batch
-    carbon: CarbonFactor | None
+    carbon: CarbonFactor
     flags: tuple[Flag, ...]  #: reasons to doubt it
     imported: bool = False  #: measured elsewhere
 
@@ -45,7 +44,7 @@ class UnitSample:
     @property
     def carbon_g(self) -> float | None:
         """CO2e of the gross energy per unit of work, in grams."""
-        return grams(self.gross_j, self.carbon)
+        return self.carbon.grams(self.gross_j)
 
     @property
     def is_valid(self) -> bool:
@@ -188,7 +187,7 @@ def _summary(
         gross_median_j=median(_known(s.gross_j for s in group)) if gross_j else None,
         net_median_j=median(_known(s.net_j for s in group)) if net_j else None,
         carbon_g=fmean(carbon_g) if carbon_g else None,
-        carbon=list(dict.fromkeys(s.carbon for s in group if s.carbon is not None)),
+        carbon=list(dict.fromkeys(s.carbon for s in group if s.carbon.g_per_kwh is not None)),
     )
 
 

@@ -1,9 +1,7 @@
 """Rules that views, charts, tests and claims share: when energies may rank, and stand out of their noise. Pure."""
 
 from farm.analysis.intervals import Interval, Median, metered
-from farm.model import CarbonFactor, Quality
-
-JOULES_PER_KWH = 3.6e6
+from farm.model import Quality
 
 
 def may_rank_energy(quality: Quality | None) -> bool:
@@ -31,10 +29,3 @@ def stands_out(energy: Interval | Median | None) -> bool:
 def net_stands_out(net_j: float | None, net_u_j: float | None) -> bool:
     """Return True if the net energy of one trial stands out of its standard uncertainty."""
     return net_j is not None and stands_out(metered(net_j, net_u_j))
-
-
-def grams(gross_j: float | None, carbon: CarbonFactor | None) -> float | None:
-    """Return the CO2e of a gross energy at the building's meter, in grams; None if either is unknown."""
-    if gross_j is None or carbon is None:
-        return None
-    return carbon.g_per_kwh * carbon.pue * gross_j / JOULES_PER_KWH

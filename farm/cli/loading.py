@@ -5,16 +5,18 @@ from datetime import datetime
 
 from farm import kinds
 from farm.exchange.loading import load
-from farm.model import SweepData, SweepRecord, TrialRow
+from farm.model import CarbonFactor, SweepData, SweepRecord, TrialRow
 from farm.model.errors import InputError
 from farm.store import ReaderStore
 from farm.studies.paper import material
 from farm.studies.paper.material import Material, Traced
 
 
-def load_report(store: ReaderStore, sweeps: Iterable[SweepRecord]) -> Sequence[SweepData]:
+def load_report(
+    store: ReaderStore, sweeps: Iterable[SweepRecord], carbon: CarbonFactor | None = None
+) -> Sequence[SweepData]:
     """Read what a report says of sweeps of any kinds, and what a reproduction judges by."""
-    return [load(store, sweep, {*kinds.get(sweep.kind).needs, *material.NEEDS}) for sweep in sweeps]
+    return [load(store, one, {*kinds.get(one.kind).needs, *material.NEEDS}, carbon=carbon) for one in sweeps]
 
 
 def load_material(

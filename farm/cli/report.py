@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from farm.cli.options import CountryCode, carbon_of
 from farm.cli.output import Written, opened
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def report(
             metavar="JOB.ATTEMPT", help="Show the power trace of this trial; may be repeated; default one a device."
         ),
     ] = None,
+    country: CountryCode = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to this file; html needs one.")
     ] = None,
@@ -40,12 +42,12 @@ def report(
     from farm.cli.loading import load_material, load_report
     from farm.model.errors import redacted
 
-    chosen = chosen_format(form, output)
+    chosen, carbon = chosen_format(form, output), carbon_of(country)
     with opened() as (store, settings):
         found = [store.find_sweep(name) for name in sweeps] if sweeps else [store.find_sweep()]
         distinct = list({sweep.id: sweep for sweep in found}.values())
         material = load_material(
-            store, load_report(store, distinct), trial or [], redacted(settings.store_url), datetime.now(UTC)
+            store, load_report(store, distinct, carbon), trial or [], redacted(settings.store_url), datetime.now(UTC)
         )
     notes = [] if charts is None else [_draw(material, charts)]
     return Written(text(material, chosen), output, notes)

@@ -5,7 +5,18 @@ from typing import Annotated
 
 import typer
 
-from farm.cli.options import AnySweep, DomainName, FormatName, IncludeFlagged, Json, Output, Where, table_format
+from farm.cli.options import (
+    AnySweep,
+    CountryCode,
+    DomainName,
+    FormatName,
+    IncludeFlagged,
+    Json,
+    Output,
+    Where,
+    carbon_of,
+    table_format,
+)
 from farm.cli.output import Rows, Shown, opened
 
 
@@ -16,6 +27,7 @@ def results(
     where: Where = None,
     domain: DomainName = None,
     include_flagged: IncludeFlagged = False,
+    country: CountryCode = None,
     target_accuracy: Annotated[
         list[float] | None,
         typer.Option(
@@ -39,12 +51,13 @@ def results(
 
     chosen = table_format(form, output, as_json)
     selected = Selection.parse(by, where or [], domain, include_flagged, target_accuracy or [])
+    carbon = carbon_of(country)
     with opened() as (store, _):
         record = store.find_sweep(sweep)
         if budget:
-            data = load(store, record, (Need.WORK,), selected.domain)
+            data = load(store, record, (Need.WORK,), selected.domain, carbon)
             return Shown(views.uncertainty(data, selected), chosen, output)
-        data = load_results(store, record, selected.domain)
+        data = load_results(store, record, selected.domain, carbon)
     return Shown(views.view(data, selected), chosen, output)
 
 
@@ -54,6 +67,7 @@ def export(
     rows: Annotated[
         str, typer.Option("--rows", metavar="NAME", help="measurement (window x domain), batch or request.")
     ] = "measurement",
+    country: CountryCode = None,
     form: FormatName = None,
     output: Output = None,
 ) -> Iterator[Rows]:
@@ -63,6 +77,6 @@ def export(
     from farm.report.selection import parse_choice
 
     wanted = parse_choice("--rows", rows, exports.Rows)
-    chosen = files.chosen(form, output, files.FLAT)
+    chosen, carbon = files.chosen(form, output, files.FLAT), carbon_of(country)
     with opened() as (store, _):
-        yield Rows(exports.exported(store, store.find_sweep(sweep), wanted), chosen, output)
+        yield Rows(exports.exported(store, store.find_sweep(sweep), wanted, carbon), chosen, output)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from itertools import chain
 
 from farm.kinds.tuning.sweep import TuningSweep
-from farm.model import CarbonSource, Hold, SweepRecord
+from farm.model import Hold, StatedCarbon, SweepRecord
 from farm.model.errors import BrokerUnavailable
 from farm.scheduling import routing, tuner
 from farm.scheduling.broker import Publisher
@@ -15,7 +15,8 @@ from farm.settings import Settings
 from farm.spec import Sweep, stopping_rule, sweep_id
 from farm.store import Store
 
-CARBON_CHANGED = "carbon has changed: it counts for trials from now on, those that were measured keep theirs"
+CARBON_CHANGED = "carbon has changed: the grams of all trials follow it, but for machines that state their own"
+FILE_CHANGED = "carbon has changed to a file, which is read when a trial ends: older trials have no grams by it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def enqueue(
         settled=rule.is_fixed and not is_search,
         submitter=settings.submitter,
         is_search=is_search,
-        carbon=CarbonSource.model_validate(sweep.carbon.model_dump()) if sweep.carbon else CarbonSource(),
+        carbon=sweep.carbon.looked_up() if sweep.carbon else StatedCarbon(),
         hold_below_g_per_kwh=hold.below_g_per_kwh if hold else None,
         hold_until=hold.until if hold else None,
     )
@@ -85,7 +86,8 @@ def enqueue(
         (replace(job, max_attempts=settings.max_attempts) for job in before),
     )
     added = store.submit(record, jobs)
-    warnings = (*made.warnings, *([CARBON_CHANGED] if changed else []))
+    notes = [FILE_CHANGED if record.carbon.file else CARBON_CHANGED] if changed else []
+    warnings = (*made.warnings, *notes)
     return Submission(made.sweep_id, len(made.jobs) + len(before), made.total, added, warnings)
 
 

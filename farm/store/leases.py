@@ -5,7 +5,7 @@ from sqlalchemy import ColumnElement, bindparam, case, select, update
 
 import farm.store.tables as t
 from farm import __version__
-from farm.model import CarbonSource, Claim, FailureKind, Heartbeat, JobSpec, JobState, MachineState, Owner
+from farm.model import Claim, FailureKind, Heartbeat, JobSpec, JobState, MachineState, Owner
 from farm.model.errors import WorkerOutdated
 from farm.store.engine import Database
 from farm.store.outcome import outcome
@@ -31,7 +31,10 @@ _CLAIM = (
     .returning(
         t.job.c.spec,
         t.job.c.attempt,
-        select(t.sweep.c.carbon).where(t.sweep.c.id == t.job.c.sweep_id).scalar_subquery().label("carbon"),
+        select(t.sweep.c.carbon["file"].as_string())
+        .where(t.sweep.c.id == t.job.c.sweep_id)
+        .scalar_subquery()
+        .label("intensity_file"),
     )
 )
 
@@ -53,9 +56,7 @@ class Leases(Database):
             return (
                 None
                 if won is None
-                else Claim(
-                    spec=_read(won.spec, job), attempt=won.attempt, carbon=CarbonSource.model_validate(won.carbon)
-                )
+                else Claim(spec=_read(won.spec, job), attempt=won.attempt, intensity_file=won.intensity_file)
             )
 
     def return_message(self, job: str, attempt: int) -> bool:
@@ -133,6 +134,7 @@ class Leases(Database):
                     "failure_kind": FailureKind.LOST,
                     "failure_message": why,
                     "facts": {},
+                    "carbon_is_own": False,
                     "flags": [],
                     "notes": [],
                     "log_tail": "",

@@ -31,6 +31,7 @@ from farm.model import (
 from farm.model.energies import combined
 from farm.model.errors import InputError
 from farm.store.blobs import REQUEST_TIMES, unpack_channel, unpack_known
+from farm.store.carbon import FACTOR
 from farm.store.engine import Database
 from farm.store.samples import carbon_factor
 
@@ -196,7 +197,9 @@ _TRIALS = (
             column
             for column in t.trial.c
             if column.name not in {"id", "job_id", "attempt", "machine_id", "environment_id"}
+            and not column.name.startswith("carbon_")
         ),
+        *FACTOR,
         t.latency.c.values_s,
         t.sweep.c.imported,
         t.job.c.spec["asked"].label("asked"),

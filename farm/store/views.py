@@ -23,8 +23,8 @@ _STAMPS = {
     "imported": "true where it was measured elsewhere: farm import",
 }
 _CARBON = {
-    "carbon_g_per_kwh": "carbon intensity of the trial's electricity, in CO2e; null where it is unknown",
-    "carbon_pue": "power usage effectiveness, by which grams are multiplied",
+    "carbon_g_per_kwh": "CO2e intensity that the machine states, else the sweep; null where it is unknown",
+    "carbon_pue": "power usage effectiveness, by which grams are multiplied; 1 where nobody states it",
     "carbon_source": "table and year, file, or given outright",
 }
 _JOULES = {
@@ -85,6 +85,8 @@ VIEWS: Mapping[str, Mapping[str, str]] = {
         "machine_id": "hash of name and hardware",
         "failure": "how the trial failed: then these joules are of a part of its work",
         "budget": "standard uncertainties in J, as JSON: gross and net, by component",
+        **_CARBON,
+        "carbon_g": "gCO2e of gross_j; null where the carbon intensity is unknown",
     },
     "v_sample": {
         **_IDENTITY,

@@ -157,7 +157,7 @@ def test_seconds_and_grams_are_compared_too(figure: Figure) -> None:
 
 def test_where_nothing_is_known_not_even_the_reference_has_a_ratio() -> None:
     unknown = [on(machine, batch, 1.0) for machine in ("a", "b") for batch in (1, 16)]
-    found = compared([replace(one, carbon=None) for one in unknown], Figure.GRAMS)
+    found = compared([replace(one, carbon=CarbonFactor()) for one in unknown], Figure.GRAMS)
     assert [cell.ratio for cell in found.cells] == [None] * 4
     assert not found.overall
 

@@ -7,6 +7,7 @@ they change, and this one then lists its tables itself.
 from alembic import op
 
 from farm.model import Flag
+from farm.store.carbon import factor, grams
 from farm.store.tables import METADATA, WHOLE
 
 revision = "0001"
@@ -41,6 +42,8 @@ _IDENTITY = """
 _JOINED = """
     trial t JOIN job j ON j.id = t.job_id JOIN sweep s ON s.id = j.sweep_id LEFT JOIN machine mc ON mc.id = t.machine_id
 """
+#: What a trial keeps of its electricity, over what its sweep states.
+_CARBON = ", ".join(f"{text} AS {name}" for name, text in factor("t", "s").items())
 
 
 def _names(is_sqlite: bool, *lists: str) -> str:
@@ -72,7 +75,7 @@ def _trial(is_sqlite: bool) -> str:
             SELECT {_IDENTITY}, j.target, j.block, j.state,
                 t.failure_kind AS failure, t.failure_message, t.stopped,
                 t.started_at_utc, CASE WHEN NOT s.imported THEN t.finished_at_utc END AS finished_at_utc,
-                t.duration_s, t.overhead_s, t.carbon_g_per_kwh, t.carbon_pue, t.carbon_source, t.facts,
+                t.duration_s, t.overhead_s, {_CARBON}, t.facts,
                 {_names(is_sqlite, "t.flags")} AS flags, t.simulated, s.imported
             FROM {_JOINED}
         ) x
@@ -84,27 +87,28 @@ def _measurement(is_sqlite: bool) -> str:
         return f"CASE WHEN NOT s.imported THEN w.{column} END AS {column}"
 
     return f"""
-        SELECT {_IDENTITY}, w.kind AS "window", w."index" AS window_index,
+        SELECT x.*, {grams("gross_j")} AS carbon_g FROM (
+            SELECT {_IDENTITY}, w.kind AS "window", w."index" AS window_index,
             {stamped("begin_at_ns")}, {stamped("end_at_ns")}, {stamped("started_at_utc")},
             {_seconds("w.end_at_ns - w.begin_at_ns")} AS duration_s, w.units,
             m.domain, m.quality, m.source, m.gross_j, m.baseline_w, m.net_j, m.net_j_low, m.net_j_high, m.mean_w,
             m.temperature_c, {_names(is_sqlite, "t.flags", "m.flags")} AS flags, t.simulated, s.imported,
             m.gross_u_j, m.baseline_bare_w, m.baseline_context_w, m.clock_hz, mc.id AS machine_id,
-            t.failure_kind AS failure, m.budget
+            t.failure_kind AS failure, m.budget, {_CARBON}
         FROM {_JOINED}
             JOIN "window" w ON w.trial_id = t.id
-            JOIN measurement m ON m.trial_id = w.trial_id AND m.window_kind = w.kind AND m.window_index = w."index"
+            JOIN measurement m ON m.trial_id = w.trial_id AND m.window_kind = w.kind AND m.window_index = w."index") x
     """
 
 
 _SAMPLE = f"""
     SELECT x.*, units / duration_s AS units_per_s,
         gross_j / nullif(units, 0) AS gross_j_per_unit, net_j / nullif(units, 0) AS net_j_per_unit,
-        carbon_g_per_kwh * carbon_pue * gross_j / nullif(units, 0) / 3.6e6 AS carbon_g_per_unit
+        {grams("gross_j / nullif(units, 0)")} AS carbon_g_per_unit
     FROM (
         SELECT {_IDENTITY}, j.target, j.block, sm.device, sm.domain, nullif(sm.part, {WHOLE}) AS part, sm.own_device,
             sm.unit, sm.units, sm.duration_s, sm.gross_j, sm.gross_u_j, sm.gross_shared_u_j, sm.net_j, sm.net_u_j,
-            sm.net_shared_u_j, sm.idle_w, sm.quality, sm.flags, t.carbon_g_per_kwh, t.carbon_pue, t.carbon_source,
+            sm.net_shared_u_j, sm.idle_w, sm.quality, sm.flags, {_CARBON},
             t.simulated, s.imported, sm.valid
         FROM {_JOINED} JOIN sample sm ON sm.trial_id = t.id
     ) x
