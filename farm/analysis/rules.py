@@ -3,6 +3,9 @@
 from farm.analysis.intervals import Interval, Median, metered
 from farm.model import Quality
 
+#: An interval whose ends differ by a larger factor does not tell the size of a positive quantity.
+TOO_WIDE = 100.0
+
 
 def may_rank_energy(quality: Quality | None) -> bool:
     """Return True if energies of a quality may decide which of two is better, and how much it saves.
@@ -24,6 +27,16 @@ def stands_out(energy: Interval | Median | None) -> bool:
         return energy.value > 0 and (energy.low is None or energy.low > 0)
     low = energy.low if energy.low is not None else energy.mean - (energy.meter or 0.0)
     return energy.mean > 0 and low > 0
+
+
+def says_little(value: Interval) -> bool:
+    """Return True if the interval of a quantity that cannot be negative is too wide to tell its size.
+
+    It reaches down to 0, or one of its ends is more than `TOO_WIDE` times the other.
+    """
+    if value.low is None or value.high is None or value.low == value.high:
+        return False
+    return value.low <= 0 or value.high / value.low > TOO_WIDE
 
 
 def net_stands_out(net_j: float | None, net_u_j: float | None) -> bool:

@@ -51,6 +51,7 @@ def across(
 ) -> Shown:
     """Compare configurations across machines and sweeps."""
     from farm.exchange.loading import load
+    from farm.model import Need
     from farm.report import across as report
 
     chosen = table_format(form, output, as_json)
@@ -60,5 +61,5 @@ def across(
     with opened() as (store, _):
         found = [store.find_sweep(name) for name in sweeps] if sweeps else [store.find_sweep()]
         distinct = list({sweep.id: sweep for sweep in found}.values())
-        data = [load(store, sweep, domain=selected.domain, carbon=carbon) for sweep in distinct]
+        data = [load(store, sweep, (Need.MEASURES,), selected.domain, carbon) for sweep in distinct]
     return Shown(report.document(report.view(data, selected, reference, figure, median)), chosen, output)

@@ -23,6 +23,7 @@ _READERS: Mapping[Need, Callable[[ReaderStore, str, Domain | None], Any]] = {
     Need.ENVIRONMENTS: lambda store, sweep, _: store.environments(sweep),
     Need.MACHINES: lambda store, _sweep, _domain: store.machines(),
     Need.METERS: lambda store, sweep, _: store.meters(sweep),
+    Need.MEASURES: lambda store, sweep, _: store.measure_settings(sweep),
     Need.SPENT: lambda store, sweep, _: store.spent(sweep),
 }
 _FIELDS = {Need.LATENCIES: "latencies_s"}

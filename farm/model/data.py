@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import JsonValue
 
 from farm.model.carbon import CarbonFactor
-from farm.model.jobs import JobSpec, SweepRecord
+from farm.model.jobs import JobSpec, MeasureSettings, SweepRecord
 from farm.model.results import FailedTrial, MeasurementRow, Spent, TrialRow
 from farm.model.samples import Sample
 from farm.model.status import MachineStatus, Progress
@@ -32,6 +32,7 @@ class Need(StrEnum):
     ENVIRONMENTS = "environments"
     MACHINES = "machines"
     METERS = "meters"
+    MEASURES = "measures"
     SPENT = "spent"
 
 
@@ -55,6 +56,7 @@ class SweepData:
     environments: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)  #: software, by its hash
     machines: Sequence[MachineStatus] = ()  #: all machines of the farm
     meters: Mapping[tuple[Domain, str | None, Quality | None], int] = field(default_factory=dict)  #: their measurements
+    measures: Sequence[MeasureSettings] = ()  #: the different settings by which its jobs measure
     spent: Sequence[Spent] = ()  #: what all windows of all trials took
 
     def with_carbon(self, stated: CarbonFactor) -> Self:

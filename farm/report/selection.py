@@ -1,7 +1,7 @@
 """The selection of trials of a sweep, their groups, and the caption of their view."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from typing import Self, TypeVar
@@ -12,7 +12,7 @@ from farm.model import OWN_LABELS, Domain, Quality, Scalar, SweepRecord, distinc
 from farm.model.errors import InputError
 from farm.report import carbon
 from farm.report.columns import Columns
-from farm.report.document import Alert, Block, Document, Paragraph, paragraphs
+from farm.report.document import NAMES, Alert, Block, Document, Paragraph, paragraphs
 from farm.report.numbers import label
 
 #: Labels that are never averaged over: they become columns if they differ.
@@ -144,6 +144,12 @@ class Selected:
         alerts = {*self.warnings, *([self.joules] if any(s.quality is Quality.MODELLED for s in self.samples) else [])}
         return [Alert(line) if line in alerts else Paragraph(line) for line in self.caption()[1:]]
 
+    def with_context(self, document: Document) -> Document:
+        """Return the document with the labels that all trials share in its rows for files, before those of the rows."""
+        of_joules = {name: self.samples[0].labels.get(name) for name in ("domain", "unit")} if self.samples else {}
+        shared = {**self.shared, **{name: value for name, value in of_joules.items() if name not in self.keys}}
+        return replace(document, rows=[{**shared, **record} for record in document.records()])
+
     def unmeasured(self) -> Document:
         """Return the view of a sweep that has no sample."""
         return Document(paragraphs(self.nothing().split("\n")), rows=())
@@ -151,18 +157,18 @@ class Selected:
 
 def select(sweep: SweepRecord, samples: Sequence[UnitSample], selection: Selection, columns: Columns) -> Selected:
     """Filter, sort and group samples; raises InputError for a name or a value that no trial of the sweep has."""
-    check_names([s.labels for s in samples], selection.by)
+    by = known_names([s.labels for s in samples], selection.by)
     found = fitting(samples, lambda s: s.labels, selection.where, selection.option)
     captioned = (*columns.always, *columns.context, *columns.factors)
     labels = [sample.labels for sample in found]
     shared = distinct(labels)
     levels = {
         name: _levels(labels if name in OWN_LABELS else shared, name)
-        for name in dict.fromkeys((*captioned, *KINDS_OF_JOULES, *selection.by))
+        for name in dict.fromkeys((*captioned, *KINDS_OF_JOULES, *by))
     }
     differing = {name for name, values in levels.items() if len(values) > 1}
     optional = (name for name in (*columns.context, *columns.factors) if name in differing)
-    chosen = selection.by or (*columns.always, *optional)
+    chosen = by or (*columns.always, *optional)
     keys = tuple(dict.fromkeys((*chosen, *(name for name in KINDS_OF_JOULES if name in differing))))
     return Selected(
         sweep=sweep,
@@ -174,11 +180,18 @@ def select(sweep: SweepRecord, samples: Sequence[UnitSample], selection: Selecti
     )
 
 
-def check_names(found: Sequence[Labels], names: Sequence[str]) -> None:
-    """Raise InputError for a name that no trial has."""
-    for name in names:
-        if found and not any(name in labels for labels in found):
-            raise InputError(f"no factor {name!r} in this sweep: there are {', '.join(label_names(found))}")
+def known_names(found: Sequence[Labels], names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of labels, also of those that are called by a column's heading, such as batch.
+
+    Raises:
+        InputError: No trial has such a label.
+    """
+    known = label_names(found)
+    spelt = [name if name in known else NAMES.get(name, name) for name in names]
+    for name in spelt:
+        if found and name not in known:
+            raise InputError(f"no factor {name!r} in this sweep: there are {', '.join(known)}")
+    return tuple(spelt)
 
 
 def label_names(found: Iterable[Labels]) -> list[str]:
@@ -190,8 +203,8 @@ def fitting(
     found: Sequence[T], labels: Callable[[T], Labels], where: Sequence[tuple[str, str]], option: str = WHERE
 ) -> list[T]:
     """Return the items whose labels have the wanted values; raises InputError if there are none."""
-    check_names([labels(item) for item in found], [name for name, _ in where])
-    for name, wanted in where:
+    names = known_names([labels(item) for item in found], [name for name, _ in where])
+    for name, (_, wanted) in zip(names, where, strict=True):
         fit = [item for item in found if _spelt(labels(item)[name]) == wanted.lower()]
         if found and not fit:
             levels = dict.fromkeys(_spelt(value) for value in sorted((labels(i)[name] for i in found), key=order))

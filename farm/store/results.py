@@ -5,7 +5,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, Row, Select, func, or_, select
+from sqlalchemy import Connection, Row, Select, Text, func, or_, select
+from sqlalchemy import cast as sql_cast
 
 import farm.store.tables as t
 from farm.energy.samples import WORK
@@ -20,6 +21,7 @@ from farm.model import (
     Flag,
     JobState,
     MeasurementRow,
+    MeasureSettings,
     Quality,
     Requests,
     Stopped,
@@ -143,6 +145,17 @@ class Results(Database):
                 (Domain(domain), source, Quality(quality) if quality else None): count
                 for domain, source, quality, count in connection.execute(query)
             }
+
+    def measure_settings(self, sweep_id: str) -> list[MeasureSettings]:
+        """Read the different settings by which the jobs of a sweep measure; an import has none."""
+        settings = sql_cast(t.job.c.spec["measure"], Text).label("settings")
+        query = select(settings).where(t.job.c.sweep_id == sweep_id).distinct().order_by("settings")
+        with self.read() as connection:
+            return [
+                MeasureSettings.model_validate_json(one)
+                for one in connection.scalars(query)
+                if one not in {None, "null"}
+            ]
 
     def environments(self, *sweep_ids: str) -> dict[str, Mapping[str, JsonValue]]:
         """Read the environments of the trials of these sweeps (none: of all), by id, in the order of their plans."""

@@ -130,6 +130,15 @@ def test_one_machine_has_ratios_but_no_mean() -> None:
     assert ratio_of(found, 16, "a") is not None
 
 
+def test_a_row_of_flagged_trials_alone_is_never_compared() -> None:
+    bad = [on("a", 16, 1.0, block, flags=(Flag.THROTTLED,)) for block in range(3)]
+    sound = [on("a", batch, joules + block, block) for batch, joules in ((1, 2.0), (4, 1.0)) for block in range(3)]
+    found = compared([*sound, *bad])
+    assert [(cell.ratio is None, cell.rank) for cell in found.cells] == [(False, 1), (False, 1), (True, None)]
+    of_bad = compared([*sound, *bad], batch_size="16")
+    assert [cell.ratio for cell in of_bad.cells] == [None, None, None]
+
+
 def test_flagged_trials_are_left_out_and_doubtful_rows_stay_out_of_the_mean() -> None:
     flagged = on("a", 16, 100.0, 1, flags=(Flag.THROTTLED,))
     found = compared(

@@ -271,8 +271,8 @@ def test_a_view_of_a_network_taken_apart() -> None:
     golden("layers", seen("layers", *several))
 
 
-def test_a_single_trial_has_the_uncertainty_of_its_meter() -> None:
-    assert "(± ...) of one trial: the uncertainty of its meter" in notes(seen("layers", taken_apart("a", PARTS, NET_J)))
+def test_a_single_trial_has_no_interval() -> None:
+    assert "(1 trial): one trial shows no spread" in notes(seen("layers", taken_apart("a", PARTS, NET_J)))
 
 
 def test_gross_joules_of_layers_are_shown_where_net_ones_are_noise() -> None:

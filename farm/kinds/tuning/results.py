@@ -76,16 +76,18 @@ def document(found: Results) -> Document:
         return replace(found.selected.unmeasured(), rows=_records(found))
     energy = f"J: {'net' if is_net else 'gross'}, of setup, training and validation of every trial"
     drawn = [] if found.found.is_mixed else charts(found.workloads, origin(samples_of[0]), is_net)
-    return Document(
-        [
-            Paragraph(found.selected.title),
-            *found.selected.about(),
-            Paragraph(energy),
-            *(block for workload in found.workloads for block in _workload(found, workload)),
-            *map(Note, _footnotes(found)),
-            *drawn,
-        ],
-        rows=_records(found),
+    return found.selected.with_context(
+        Document(
+            [
+                Paragraph(found.selected.title),
+                *found.selected.about(),
+                Paragraph(energy),
+                *(block for workload in found.workloads for block in _workload(found, workload)),
+                *map(Note, _footnotes(found)),
+                *drawn,
+            ],
+            rows=_records(found),
+        )
     )
 
 

@@ -115,7 +115,8 @@ _SAMPLE = f"""
 """
 _POINT = """sweep, sweep_name, kind, factors, machine, hardware_class, domain, own_device, quality, simulated, imported,
     unit"""
-_FIGURES = ("units_per_s", "gross_j_per_unit", "net_j_per_unit", "carbon_g_per_unit")
+#: The mean over trials of each figure of a unit of work; the rate is one over the mean seconds of a unit.
+_FIGURES = ("gross_j_per_unit", "net_j_per_unit", "carbon_g_per_unit")
 _MEDIANS = ("gross_j_per_unit", "net_j_per_unit")
 
 
@@ -126,11 +127,15 @@ def _counted() -> str:
 
 
 def _means() -> str:
+    rates = ", ".join(
+        f"1 / avg(CASE WHEN {which} THEN 1 / nullif(units_per_s, 0) END)"
+        for which in ("counted AND gross_j IS NOT NULL", "counted")
+    )
     means = ", ".join(f"avg(CASE WHEN counted THEN {name} END) AS {name}" for name in _FIGURES)
     return f"""
         {_POINT}, sum(CASE WHEN counted THEN 1 ELSE 0 END) AS trials,
         sum(CASE WHEN counted THEN 0 ELSE 1 END) AS left_out, max(CASE WHEN valid THEN 1 ELSE 0 END) = 0 AS doubtful,
-        {means}
+        coalesce({rates}) AS units_per_s, {means}
     """
 
 
