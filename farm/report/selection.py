@@ -146,8 +146,8 @@ class Selected:
 
     def with_context(self, document: Document) -> Document:
         """Return the document with the labels that all trials share in its rows for files, before those of the rows."""
-        of_joules = {name: self.samples[0].labels.get(name) for name in ("domain", "unit")} if self.samples else {}
-        shared = {**self.shared, **{name: value for name, value in of_joules.items() if name not in self.keys}}
+        first: Labels = self.samples[0].labels if self.samples else {}
+        shared = {name: first[name] for name in (*self.shared, "domain", "unit") if name in first}
         return replace(document, rows=[{**shared, **record} for record in document.records()])
 
     def unmeasured(self) -> Document:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from farm.cli.options import carbon_of
 from farm.model import CarbonFactor, CarbonSource, Domain, Hourly, Quality, Spent, TrialCarbon, TrialReport
 from farm.model.catalog import COUNTRIES
 from farm.model.errors import InputError
@@ -137,6 +138,16 @@ def test_a_file_of_the_sweep_is_read_for_machines_that_state_nothing(tmp_path: P
     assert add_carbon(plain, CarbonSource(g_per_kwh=12.0), str(path)).carbon == TrialCarbon(
         12.0, None, "given outright", is_own=True
     )
+
+
+def test_a_country_of_the_command_line_is_looked_up() -> None:
+    assert carbon_of(None) is None
+    asked = CarbonFactor(COUNTRIES["DEU"].g_per_kwh, source="DEU, codecarbon's table of 2023, by --country")
+    assert carbon_of("deu") == asked
+    assert asked.at(1.2).grams(3.6e6) == pytest.approx(1.2 * 380.95)
+    for unknown in ("CAF", "Germany"):
+        with pytest.raises(InputError, match=f"--country: no intensity is known for '{unknown}': expected an ISO 3166"):
+            carbon_of(unknown)
 
 
 def test_settings_state_one_origin(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -201,7 +201,7 @@ def test_unknown_and_doubtful_joules_are_named() -> None:
     lost: Measured = (asked("gp", 1, 1)[0], [])
     shown = notes(seen("tuning", asked("gp", 1, 0, 0.5, flags=(Flag.THROTTLED,)), lost))
     assert "The joules of 1 trial are unknown" in shown
-    assert "Flagged trials count too" in shown
+    assert "1 flagged trial counted too" in shown
 
 
 def test_importance_without_its_library_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
