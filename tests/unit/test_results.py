@@ -357,7 +357,7 @@ def test_records_carry_units_in_their_names_and_the_published_accuracy() -> None
     assert record["published_top1_percent"] == 56.5
     assert record["carbon_g_per_unit"] == pytest.approx(360.0 * 2.0 / 3.6e6)
     assert list(record) == [
-        *("machine", "device", "precision", "compile", "domain", "unit"),
+        *("machine", "device", "precision", "compile", "threads", "domain", "unit"),
         *("model", "batch_size", "trials", "left_out", "doubtful", "flags", "quality", "simulated", "units_per_s"),
         *("p50_s", "p95_s", "p99_s", "batches", "gross_j_per_unit", "gross_j_per_unit_low", "gross_j_per_unit_high"),
         *("net_j_per_unit", "net_j_per_unit_low", "net_j_per_unit_high", "net_j_per_unit_meter"),
