@@ -220,7 +220,10 @@ def view(
     comparison = compare(groups, reference, figure)
     if reference and comparison.cells and not any(cell.ratio for cell in comparison.cells):
         wanted = ", ".join(f"{name}={value}" for name, value in reference.items())
-        raise InputError(f"--relative-to: nothing has {wanted} with a known {_WORDS[comparison.figure]} to divide by")
+        known = f"a known {_WORDS[comparison.figure]}"
+        are_flagged = all(cell.group.summary.is_doubtful for cell in comparison.cells)
+        hint = ", since all trials are flagged: --include-flagged counts them" if are_flagged else ""
+        raise InputError(f"--relative-to: nothing has {wanted} with {known} to divide by{hint}")
     return Across(sweeps, selected, comparison, reference, are_medians)
 
 
