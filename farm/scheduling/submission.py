@@ -15,7 +15,7 @@ from farm.settings import Settings
 from farm.spec import Sweep, stopping_rule, sweep_id
 from farm.store import Store
 
-CARBON_CHANGED = "carbon has changed: the grams of all trials follow it, but for machines that state their own"
+CARBON_CHANGED = "carbon has changed: the grams of all trials follow it, except on machines that state their own"
 FILE_CHANGED = "carbon has changed to a file, which is read when a trial ends: older trials have no grams by it"
 
 
