@@ -11,7 +11,6 @@ from typing import Any, Self
 import pytest
 
 from farm.model import (
-    CarbonSource,
     Claim,
     Domain,
     Frozen,
@@ -58,7 +57,7 @@ def install_workload(monkeypatch: pytest.MonkeyPatch, name: str, place: str) -> 
 
 
 def claim(attempt: int = 1, **changes: Any) -> Claim:
-    return Claim(spec=job_spec(**changes), attempt=attempt, carbon=CarbonSource(country="NLD"))
+    return Claim(spec=job_spec(**changes), attempt=attempt)
 
 
 class ConstantMeter:

@@ -44,7 +44,7 @@ def sample(batch_size: int = 4, **changes: Any) -> UnitSample:
         net_u_j=0.01,
         net_shared_u_j=0.0,
         latencies_s=(0.010, 0.011),
-        carbon=None,
+        carbon=CarbonFactor(),
         flags=(),
     )
     return replace(plain, **changes)

@@ -20,7 +20,7 @@ from farm.model import Quality, Scalar
 
 K = TypeVar("K", bound=Hashable)
 #: Labels whose levels are never compared with each other.
-KIND = ("domain", "quality", "simulated", "imported", "unit")
+KIND = ("domain", "quality", "simulated", "imported", "unit", "settings")
 MACHINE = ("hardware_class", "machine")
 
 
@@ -57,7 +57,9 @@ class Cell:
     configuration: Key
     machine: Key
     kind: Key
-    ratio: Ratio | None  #: ratio to the reference on the same machine; None: a figure is unknown or within its noise
+    ratio: (
+        Ratio | None
+    )  #: ratio to the reference on the same machine; None: one of both is unknown, within noise or flagged
     rank: int | None  #: rank on its machine; figures that cannot be distinguished share their best rank
 
 
@@ -148,33 +150,26 @@ def blocked_samples(samples: Iterable[tuple[K, Iterable[UnitSample]]], figure: F
 
 
 class _Machine:
-    """The configurations of one kind on one machine. Those whose every trial is flagged have a ratio, but no rank."""
+    """The configurations of one kind on one machine. Those whose every trial is flagged are never compared."""
 
     def __init__(self, groups: Mapping[Key, Group], figure: Figure, reference: Mapping[str, str]) -> None:
-        self._groups, self._figure, self._reference = groups, figure, reference
-        self._bases = {_spelt(configuration): configuration for configuration in groups}
-        sound = {key: group for key, group in groups.items() if not group.summary.is_doubtful}
-        self.blocked = self._blocked(sound)
+        self._reference = reference
+        sound = {key: group.samples for key, group in groups.items() if not group.summary.is_doubtful}
+        self._bases = {_spelt(configuration): configuration for configuration in sound}
+        self.blocked = blocked_samples(sound.items(), figure)
         self.ranks = self.blocked.ranks()
 
-    def _blocked(self, groups: Mapping[Key, Group]) -> Blocked[Key]:
-        return blocked_samples(((key, group.samples) for key, group in groups.items()), self._figure)
-
     def ratio(self, configuration: Key) -> Ratio | None:
-        """Return the ratio to the reference; a doubtful side says nothing of the spread of others."""
+        """Return the ratio to the reference; None if either side is flagged, or was not measured."""
         base = self._bases.get(_spelt(configuration, self._reference)) if self._reference else None
-        if base is None:
-            return None
-        both = {key: self._groups[key] for key in (configuration, base)}
-        is_sound = not any(group.summary.is_doubtful for group in both.values())
-        return (self.blocked if is_sound else self._blocked(both)).ratio(configuration, base)
+        return None if base is None else self.blocked.ratio(configuration, base)
 
 
 def _overall(cells: Sequence[Cell], machines: Mapping[tuple[Key, Key], _Machine]) -> list[Overall]:
     """Return the mean ratios over machines; ranks rest on the ratios of every two configurations on each machine."""
     over: dict[Key, dict[Key, list[Ratio]]] = defaultdict(lambda: defaultdict(list))
     for cell in cells:
-        if cell.ratio is not None and not cell.group.summary.is_doubtful:
+        if cell.ratio is not None:
             over[cell.kind][cell.configuration].append(cell.ratio)
     found = []
     for kind, by_configuration in over.items():

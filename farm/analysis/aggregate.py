@@ -7,7 +7,6 @@ from statistics import fmean
 
 from farm.analysis.intervals import Interval, Median, median
 from farm.analysis.means import Trials, means
-from farm.analysis.rules import grams
 from farm.model import OWN_LABELS, CarbonFactor, Flag, Quality, Scalar, distinct, values_of
 from farm.model.percentiles import percentile
 
@@ -33,7 +32,7 @@ class UnitSample:
     net_u_j: float | None  #: standard uncertainty of net_j
     net_shared_u_j: float | None  #: the part of it that all trials of the machine share
     latencies_s: tuple[float, ...]  #: latency of each batch
-    carbon: CarbonFactor | None
+    carbon: CarbonFactor
     flags: tuple[Flag, ...]  #: reasons to doubt it
     imported: bool = False  #: measured elsewhere
 
@@ -45,7 +44,7 @@ class UnitSample:
     @property
     def carbon_g(self) -> float | None:
         """CO2e of the gross energy per unit of work, in grams."""
-        return grams(self.gross_j, self.carbon)
+        return self.carbon.grams(self.gross_j)
 
     @property
     def is_valid(self) -> bool:
@@ -64,7 +63,7 @@ class Summary:
     left_out: int  #: trials that a flag left out
     is_doubtful: bool  #: every trial is flagged, and nobody asked to include those: shown, but never compared
     flags: Mapping[Flag, int]  #: the number of trials with each flag, including those left out
-    units_per_s: float | None
+    units_per_s: float | None  #: if every trial did the same work
     p50_s: float | None
     p95_s: float | None
     p99_s: float | None
@@ -168,7 +167,7 @@ def _summary(
 ) -> Summary:
     first = everything[0]
     latencies_s = sorted([value for sample in group if sample.latencies_s for value in sample.latencies_s])
-    rates, carbon_g = _known(s.units_per_s for s in group), _known(s.carbon_g for s in group)
+    carbon_g = _known(s.carbon_g for s in group)
     return Summary(
         key=tuple((name, first.labels.get(name)) for name in by),
         quality=first.quality,
@@ -178,7 +177,7 @@ def _summary(
         left_out=len(everything) - len(group),
         is_doubtful=not include_flagged and not any(s.is_valid for s in everything),
         flags=Counter([flag for s in everything if s.flags for flag in s.flags]),
-        units_per_s=fmean(rates) if rates else None,
+        units_per_s=_rate(group),
         p50_s=percentile(latencies_s, 50),
         p95_s=percentile(latencies_s, 95),
         p99_s=percentile(latencies_s, 99),
@@ -188,5 +187,16 @@ def _summary(
         gross_median_j=median(_known(s.gross_j for s in group)) if gross_j else None,
         net_median_j=median(_known(s.net_j for s in group)) if net_j else None,
         carbon_g=fmean(carbon_g) if carbon_g else None,
-        carbon=list(dict.fromkeys(s.carbon for s in group if s.carbon is not None)),
+        carbon=list(dict.fromkeys(s.carbon for s in group if s.carbon.g_per_kwh is not None)),
     )
+
+
+def _rate(group: Sequence[UnitSample]) -> float | None:
+    """Return the rate of trials that do the same work each, of those whose energy is known if there are any.
+
+    Joules of a unit are means over trials, and so are the seconds of a unit: then the rate times the joules is the mean
+    power of the same trials. A mean of rates would count a fast trial more than the mean of joules does.
+    """
+    metered = [s for s in group if s.gross_j is not None]
+    seconds = _known(s.seconds for s in metered or group)
+    return 1 / fmean(seconds) if seconds else None

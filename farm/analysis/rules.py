@@ -1,9 +1,10 @@
 """Rules that views, charts, tests and claims share: when energies may rank, and stand out of their noise. Pure."""
 
 from farm.analysis.intervals import Interval, Median, metered
-from farm.model import CarbonFactor, Quality
+from farm.model import Quality
 
-JOULES_PER_KWH = 3.6e6
+#: An interval whose ends differ by a larger factor does not tell the size of a positive quantity.
+TOO_WIDE = 100.0
 
 
 def may_rank_energy(quality: Quality | None) -> bool:
@@ -28,6 +29,16 @@ def stands_out(energy: Interval | Median | None) -> bool:
     return energy.mean > 0 and low > 0
 
 
+def says_little(value: Interval) -> bool:
+    """Return True if the interval of a quantity that cannot be negative is too wide to tell its size.
+
+    It reaches down to 0, or one of its ends is more than `TOO_WIDE` times the other.
+    """
+    if value.low is None or value.high is None or value.low == value.high:
+        return False
+    return value.low <= 0 or value.high / value.low > TOO_WIDE
+
+
 def net_stands_out(net_j: float | None, net_u_j: float | None) -> bool:
     """Return True if the net energy of one trial stands out of its standard uncertainty."""
     return net_j is not None and stands_out(metered(net_j, net_u_j))
@@ -41,10 +52,3 @@ def overlap(a: Interval, b: Interval) -> bool | None:
     if a.low is None or a.high is None or b.low is None or b.high is None:
         return None
     return a.low <= b.high and b.low <= a.high
-
-
-def grams(gross_j: float | None, carbon: CarbonFactor | None) -> float | None:
-    """Return the CO2e of a gross energy at the building's meter, in grams; None if either is unknown."""
-    if gross_j is None or carbon is None:
-        return None
-    return carbon.g_per_kwh * carbon.pue * gross_j / JOULES_PER_KWH

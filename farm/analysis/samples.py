@@ -13,6 +13,7 @@ from farm.model import (
     Flag,
     Labels,
     MeasurementRow,
+    MeasureSettings,
     Point,
     Quality,
     Sample,
@@ -28,18 +29,43 @@ from farm.model.facets import facets
 Environments = Mapping[str, Mapping[str, JsonValue]]
 
 
-def unit_samples(data: SweepData) -> list[UnitSample]:
-    """Return the samples of a sweep per unit of work, with the latencies that were loaded."""
-    return per_unit(data.samples, data.latencies_s, data.environments)
+def unit_samples(data: SweepData, settings: str | None = None) -> list[UnitSample]:
+    """Return the samples of a sweep per unit of work, with the latencies that were loaded.
+
+    Args:
+        data: The data of the sweep.
+        settings: In which settings of measuring it differs from other sweeps, for the label of this name.
+    """
+    return per_unit(data.samples, data.latencies_s, data.environments, settings)
+
+
+def differing_settings(data: Iterable[SweepData]) -> Mapping[str, str]:
+    """Return by the sweep's id the settings of measuring in which sweeps differ, in words; empty if they do not.
+
+    A profile stands for its settings: beside it are those in which sweeps of one profile differ.
+    """
+    known = {one.record.id: one.measures[0] for one in data if one.measures}
+    alike: dict[str, list[MeasureSettings]] = defaultdict(list)
+    for own in known.values():
+        alike[own.profile].append(own)
+    names = [
+        name
+        for name in MeasureSettings.model_fields
+        if any(len({getattr(one, name) for one in own}) > 1 for own in alike.values())
+    ]
+    if len(alike) > 1:
+        names.insert(0, "profile")
+    return {sweep: ", ".join(f"{name} {getattr(own, name)}" for name in names) for sweep, own in known.items() if names}
 
 
 def per_unit(
     samples: Iterable[Sample],
     latencies_s: Mapping[str, tuple[float, ...]] = MappingProxyType({}),
     environments: Environments = MappingProxyType({}),
+    settings: str | None = None,
 ) -> list[UnitSample]:
     """Return samples per unit of work; `latencies_s` has the latencies of each trial."""
-    labels_of = _labelled(environments)
+    labels_of = _labelled(environments, {} if settings is None else {"settings": settings})
     return [
         UnitSample(
             labels_of(sample),
@@ -66,8 +92,8 @@ def _per(units: int) -> Callable[[float | None], float | None]:
     return lambda j: j / units if units and j is not None else None
 
 
-def _labelled(environments: Environments) -> Callable[[Sample], Labels]:
-    """Return a function that labels samples: those of one point on one machine share what they can."""
+def _labelled(environments: Environments, more: Mapping[str, Scalar]) -> Callable[[Sample], Labels]:
+    """Return a function that labels samples, all with `more`: those of one point on one machine share what they can."""
     known: dict[tuple[object, ...], tuple[Mapping[str, Scalar], Point]] = {}  # the point lives on: its id is its own
 
     def label(s: Sample) -> Labels:
@@ -77,7 +103,8 @@ def _labelled(environments: Environments) -> Callable[[Sample], Labels]:
         )
         found = known.get(key)
         if found is None:
-            found = known[key] = SharedLabels(_shared(s), _facets(environments, s.environment, s.flags)), s.factors
+            shared = SharedLabels({**_shared(s), **more}, _facets(environments, s.environment, s.flags))
+            found = known[key] = shared, s.factors
         return Labels(found[0], s.repetition, s.job, s.trial)
 
     return label

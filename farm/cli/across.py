@@ -4,7 +4,18 @@ from typing import Annotated
 
 import typer
 
-from farm.cli.options import DomainName, FormatName, IncludeFlagged, Json, Output, Where, selection, table_format
+from farm.cli.options import (
+    CountryCode,
+    DomainName,
+    FormatName,
+    IncludeFlagged,
+    Json,
+    Output,
+    Where,
+    carbon_of,
+    selection,
+    table_format,
+)
 from farm.cli.output import Shown, opened
 
 
@@ -33,19 +44,22 @@ def across(
     where: Where = None,
     domain: DomainName = None,
     include_flagged: IncludeFlagged = False,
+    country: CountryCode = None,
     form: FormatName = None,
     output: Output = None,
     as_json: Json = False,
 ) -> Shown:
     """Compare configurations across machines and sweeps."""
     from farm.exchange.loading import load
+    from farm.model import Need
     from farm.report import across as report
 
     chosen = table_format(form, output, as_json)
     selected = selection(where, domain, include_flagged, by)
     reference, figure = report.parse_reference(relative_to), report.parse_figure(of)
+    carbon = carbon_of(country)
     with opened() as (store, _):
         found = [store.find_sweep(name) for name in sweeps] if sweeps else [store.find_sweep()]
         distinct = list({sweep.id: sweep for sweep in found}.values())
-        data = [load(store, sweep, domain=selected.domain) for sweep in distinct]
+        data = [load(store, sweep, (Need.MEASURES,), selected.domain, carbon) for sweep in distinct]
     return Shown(report.document(report.view(data, selected, reference, figure, median)), chosen, output)

@@ -5,10 +5,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from farm.cli.options import DomainName, FormatName, IncludeFlagged, Json, Output, Where, selection, share, table_format
+from farm.cli.options import (
+    CountryCode,
+    DomainName,
+    FormatName,
+    IncludeFlagged,
+    Json,
+    Output,
+    Where,
+    carbon_of,
+    selection,
+    share,
+    table_format,
+)
 from farm.cli.output import Shown, opened
 
 if TYPE_CHECKING:
+    from farm.model import CarbonFactor
     from farm.report.observations import Observations
     from farm.report.selection import Selection
 
@@ -41,6 +54,7 @@ def analyze(
     where: Where = None,
     domain: DomainName = None,
     include_flagged: IncludeFlagged = False,
+    country: CountryCode = None,
     log: Annotated[bool, typer.Option("--log", help="Analyse logarithms (pairs and equivalence always do).")] = False,
     type_: Annotated[
         int | None, typer.Option("--type", metavar="2|3", help="Sums of squares of anova; default 2.")
@@ -69,11 +83,11 @@ def analyze(
     known, names = parse_choice("METHOD", method, analyses.Method), _names(factors)
     columns = (*names, *(name for name in options.group if name not in names))
     if csv is not None:
-        if sweep is not None or domain is not None or include_flagged:
-            raise _bad("--csv: a file has no SWEEP, --domain or --include-flagged")
+        if sweep is not None or domain is not None or include_flagged or country is not None:
+            raise _bad("--csv: a file has no SWEEP, --domain, --include-flagged or --country")
         seen = of_csv(csv, response, columns, selection(where, None).where)
     else:
-        seen = _of_sweep(sweep, response, columns, selection(where, domain, include_flagged))
+        seen = _of_sweep(sweep, response, columns, selection(where, domain, include_flagged), carbon_of(country))
     if log:
         seen = observations.logarithms(seen)
     return Shown(analyses.analysis(known, seen, names, options), chosen, output)
@@ -95,6 +109,7 @@ def compare(
     where: Where = None,
     domain: DomainName = None,
     include_flagged: IncludeFlagged = False,
+    country: CountryCode = None,
     form: FormatName = None,
     output: Output = None,
     as_json: Json = False,
@@ -104,10 +119,11 @@ def compare(
     from farm.report import comparisons, observations
 
     chosen = table_format(form, output, as_json)
+    carbon = carbon_of(country)
     sides = [_side(where, name, own, domain, include_flagged) for name, own in (("--a", a), ("--b", b))]
     with opened() as (store, _):
         sweeps = store.find_sweep(first), store.find_sweep(second or first)
-        data = [load(store, sweep, observations.NEEDS, sides[0].domain) for sweep in sweeps]
+        data = [load(store, sweep, observations.NEEDS, sides[0].domain, carbon) for sweep in sweeps]
     return Shown(comparisons.comparison((data[0], data[1]), (sides[0], sides[1]), response), chosen, output)
 
 
@@ -118,12 +134,14 @@ def _side(
     return selection([*(where or []), *(own or [])], domain, include_flagged, option=", ".join(options))
 
 
-def _of_sweep(sweep: str | None, response: str, columns: tuple[str, ...], selected: "Selection") -> "Observations":
+def _of_sweep(
+    sweep: str | None, response: str, columns: tuple[str, ...], selected: "Selection", carbon: "CarbonFactor | None"
+) -> "Observations":
     from farm.exchange.loading import load
     from farm.report import observations
 
     with opened() as (store, _):
-        data = load(store, store.find_sweep(sweep), observations.NEEDS, selected.domain)
+        data = load(store, store.find_sweep(sweep), observations.NEEDS, selected.domain, carbon)
     return observations.of_sweep(data, response, columns, selected)
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from farm import kinds
 from farm.exchange.loading import load
-from farm.model import SweepData, SweepRecord, TrialRow
+from farm.model import CarbonFactor, SweepData, SweepRecord, TrialRow
 from farm.model.errors import InputError
 from farm.report.selection import Selection
 from farm.store import ReaderStore
@@ -13,9 +13,11 @@ from farm.studies.paper import material
 from farm.studies.paper.material import Material, Traced
 
 
-def load_report(store: ReaderStore, sweeps: Iterable[SweepRecord]) -> Sequence[SweepData]:
+def load_report(
+    store: ReaderStore, sweeps: Iterable[SweepRecord], carbon: CarbonFactor | None = None
+) -> Sequence[SweepData]:
     """Read what a report says of sweeps of any kinds, and what a reproduction judges by."""
-    return [load(store, sweep, {*kinds.get(sweep.kind).needs, *material.NEEDS}) for sweep in sweeps]
+    return [load(store, one, {*kinds.get(one.kind).needs, *material.NEEDS}, carbon=carbon) for one in sweeps]
 
 
 def load_material(

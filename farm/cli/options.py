@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from farm.model import CarbonFactor
     from farm.report.files import Format
     from farm.report.selection import Selection
 
@@ -38,6 +39,10 @@ Where = Annotated[
 DomainName = Annotated[
     str | None, typer.Option("--domain", metavar="NAME", help="gpu, cpu, dram or wall; default the trial's own device.")
 ]
+CountryCode = Annotated[
+    str | None,
+    typer.Option("--country", metavar="CODE", help="Compute grams as if all electricity was of this country: DEU."),
+]
 IncludeFlagged = Annotated[bool, typer.Option("--include-flagged", help="Use flagged trials too.")]
 
 NoChart = Annotated[bool, typer.Option("--no-chart", help="Leave out the chart that a terminal shows.")]
@@ -66,6 +71,22 @@ def table_format(form: str | None, output: Path | None, as_json: bool) -> "Forma
     from farm.report import files
 
     return files.chosen("json" if as_json else form, output, tuple(files.Format))
+
+
+def carbon_of(country: str | None) -> "CarbonFactor | None":
+    """The carbon intensity that --country asks for; raises InputError for a country without a known one."""
+    from farm.model import CarbonFactor, CarbonSource
+    from farm.model.errors import InputError
+
+    if country is None:
+        return None
+    try:
+        stated = CarbonSource(country=country.upper()).looked_up()
+    except InputError:
+        raise InputError(
+            f"--country: no intensity is known for {country!r}: expected an ISO 3166 alpha-3 code such as NLD"
+        ) from None
+    return CarbonFactor(stated.g_per_kwh, source=f"{stated.source}, by --country")
 
 
 def selection(

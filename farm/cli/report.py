@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from farm.cli.options import IncludeFlagged
+from farm.cli.options import CountryCode, IncludeFlagged, carbon_of
 from farm.cli.output import Written, opened
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def report(
         ),
     ] = None,
     include_flagged: IncludeFlagged = False,
+    country: CountryCode = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to this file; html needs one.")
     ] = None,
@@ -42,11 +43,11 @@ def report(
     from farm.cli.loading import load_material, load_report
     from farm.model.errors import redacted
 
-    chosen = chosen_format(form, output)
+    chosen, carbon = chosen_format(form, output), carbon_of(country)
     with opened() as (store, settings):
         found = [store.find_sweep(name) for name in sweeps] if sweeps else [store.find_sweep()]
         distinct = list({sweep.id: sweep for sweep in found}.values())
-        data, database = load_report(store, distinct), redacted(settings.store_url)
+        data, database = load_report(store, distinct, carbon), redacted(settings.store_url)
         material = load_material(store, data, trial or [], database, datetime.now(UTC), include_flagged)
     notes = [] if charts is None else [_draw(material, charts)]
     return Written(text(material, chosen), output, notes)

@@ -8,6 +8,7 @@ import typer
 
 from farm.cli.options import (
     AnySweep,
+    CountryCode,
     DomainName,
     FormatName,
     IncludeFlagged,
@@ -15,6 +16,7 @@ from farm.cli.options import (
     NoChart,
     Output,
     Where,
+    carbon_of,
     share,
     table_format,
 )
@@ -29,6 +31,7 @@ def results(
     where: Where = None,
     domain: DomainName = None,
     include_flagged: IncludeFlagged = False,
+    country: CountryCode = None,
     target_accuracy: Annotated[
         list[float] | None,
         typer.Option(
@@ -55,13 +58,14 @@ def results(
 
     chosen = table_format(form, output, as_json)
     selected = Selection.parse(by, where or [], domain, include_flagged, target_accuracy or [])
+    carbon = carbon_of(country)
     with opened() as (store, _):
         record = store.find_sweep(sweep)
         notes = revisions.note(store.revisions(record.name, record.id))
         if budget:
-            data = load(store, record, (Need.WORK,), selected.domain)
+            data = load(store, record, (Need.WORK,), selected.domain, carbon)
             return Shown(views.uncertainty(data, selected), chosen, output, notes)
-        data = load_results(store, record, selected.domain)
+        data = load_results(store, record, selected.domain, carbon)
         so_far = progress.in_progress(store.progress(record.id, planned(store, record)), datetime.now(UTC))
     found = views.view(data, selected)
     shown = found.without_charts() if no_chart else found
@@ -74,6 +78,7 @@ def export(
     rows: Annotated[
         str, typer.Option("--rows", metavar="NAME", help="measurement (window x domain), batch, request or epoch.")
     ] = "measurement",
+    country: CountryCode = None,
     form: Annotated[
         str | None,
         typer.Option("--format", metavar="NAME", help="csv, json or parquet; default FILE's suffix, or csv."),
@@ -86,9 +91,9 @@ def export(
     from farm.report.selection import parse_choice
 
     wanted = parse_choice("--rows", rows, exports.Rows)
-    chosen = files.chosen(form, output, files.FLAT)
+    chosen, carbon = files.chosen(form, output, files.FLAT), carbon_of(country)
     with opened() as (store, _):
-        sheet = exports.exported(store, store.find_sweep(sweep), wanted)
+        sheet = exports.exported(store, store.find_sweep(sweep), wanted, carbon)
         if form is None and output is None and is_terminal():
             yield Shown(exports.preview(sheet))
         else:

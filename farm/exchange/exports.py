@@ -10,7 +10,7 @@ from types import NoneType
 from typing import Any, get_args, get_type_hints
 
 from farm import kinds
-from farm.model import MeasurementRow, Point, Requests, Scalar, SweepRecord
+from farm.model import CarbonFactor, MeasurementRow, Point, Requests, Scalar, SweepRecord
 from farm.model.energies import combined
 from farm.model.errors import InputError
 from farm.report.document import Column, Document, Form, Note, Row, Table
@@ -18,7 +18,7 @@ from farm.report.files import Sheet, fitting_type
 from farm.report.numbers import several
 from farm.store import Store
 from farm.store.blobs import REQUEST_TIMES
-from farm.store.exports import MeasuredTrial, decoded
+from farm.store.exports import MEASUREMENT, MeasuredTrial, decoded
 from farm.store.views import VIEWS
 
 
@@ -46,9 +46,15 @@ MEASURED = (
     *("temperature_c", "flags", "simulated", "imported"),
 )
 _CONTRACT = {*IDENTITY, "factors", *MEASURED}
-FURTHER = tuple(field.name for field in fields(MeasurementRow) if field.name not in _CONTRACT)
+#: The carbon factor of the trial, and the grams of the window's gross joules.
+_CARBON: dict[str, type] = {
+    "carbon_g_per_kwh": float, "carbon_pue": float, "carbon_source": str, "carbon_g": float,
+}  # fmt: skip
+FURTHER = (*(field.name for field in fields(MeasurementRow) if field.name not in _CONTRACT), *_CARBON)
+#: The place of the gross joules among the figures of a row, which follow its five columns of kind and time.
+_GROSS_J = MEASUREMENT.index("gross_j") - 5
 #: The type of each column, factors excepted.
-_TYPES = {name: _plain_type(hint) for name, hint in get_type_hints(MeasurementRow).items()}
+_TYPES = {name: _plain_type(hint) for name, hint in get_type_hints(MeasurementRow).items()} | _CARBON
 
 
 #: The last columns of an export of single trials' series, with their types; IDENTITY, factors and these precede them.
@@ -73,8 +79,14 @@ _PREVIEWED = (
 )
 
 
-def exported(store: Store, sweep: SweepRecord, rows: Rows) -> Sheet:
+def exported(store: Store, sweep: SweepRecord, rows: Rows, carbon: CarbonFactor | None = None) -> Sheet:
     """Read the rows of a sweep; they are read while they are written.
+
+    Args:
+        store: The store.
+        sweep: The record of the sweep.
+        rows: The subject of a row.
+        carbon: The intensity of every trial's electricity; None: what its machine or the sweep states.
 
     Raises:
         InputError: The sweep has no such rows.
@@ -82,7 +94,7 @@ def exported(store: Store, sweep: SweepRecord, rows: Rows) -> Sheet:
     points = store.points(sweep.id)
     factors = factor_types(sweep.kind, points)
     if rows is Rows.MEASUREMENT:
-        return measurements(factors, store.measured(sweep.id))
+        return measurements(factors, store.measured(sweep.id), carbon)
     found = list(_series(store, sweep, rows))
     if not found:
         raise InputError(f"--rows {rows}: {sweep.name}, of kind {sweep.kind}, has no {_WHAT[rows]}")
@@ -107,17 +119,22 @@ def factor_types(kind: str, points: Sequence[Point]) -> dict[str, type]:
     }
 
 
-def measurements(factors: Mapping[str, type], trials: Iterable[tuple[MeasuredTrial, Sequence[Sequence[Any]]]]) -> Sheet:
+def measurements(
+    factors: Mapping[str, type],
+    trials: Iterable[tuple[MeasuredTrial, Sequence[Sequence[Any]]]],
+    carbon: CarbonFactor | None = None,
+) -> Sheet:
     """Return a row for each domain in each window; flags are one text, separated by semicolons.
 
     Args:
         factors: The type of each factor, which has a column.
         trials: Each trial with its measurements in order; their columns are `farm.store.exports.MEASUREMENT`.
+        carbon: The intensity of every trial's electricity; None: what is known of each.
     """
     types = {name: _TYPES[name] for name in (*IDENTITY, *MEASURED, *FURTHER)}
     return Sheet(
         (*IDENTITY, *factors, *MEASURED, *FURTHER),
-        (row for trial, rows in trials for row in _rows(trial, rows, tuple(factors))),
+        (row for trial, rows in trials for row in _rows(trial, rows, tuple(factors), carbon)),
         {**types, **factors},
     )
 
@@ -136,7 +153,12 @@ def preview(sheet: Sheet, most: int = 10) -> Document:
     return Document([Table(columns, list(map(Row, rows[:most]))), Note(more)])
 
 
-def _rows(trial: MeasuredTrial, rows: Sequence[Sequence[Any]], factors: Sequence[str]) -> Iterator[tuple[Scalar, ...]]:
+def _rows(
+    trial: MeasuredTrial, rows: Sequence[Sequence[Any]], factors: Sequence[str], carbon: CarbonFactor | None
+) -> Iterator[tuple[Scalar, ...]]:
+    own_carbon = CarbonFactor(trial.carbon_g_per_kwh, trial.carbon_pue, trial.carbon_source or "")
+    factor = own_carbon if carbon is None else carbon.at(trial.carbon_pue)
+    stated = (factor.g_per_kwh, factor.pue, factor.source or None)
     point = decoded(trial.factors)
     first = (
         *(getattr(trial, name) for name in IDENTITY), *(point.get(name) for name in factors), trial.repetition,
@@ -149,7 +171,8 @@ def _rows(trial: MeasuredTrial, rows: Sequence[Sequence[Any]], factors: Sequence
         own = (*first, kind, index, *span, duration_s, *figures, raised)
         net = json.loads(budget)["net"]
         parts = (combined(net, shared=False), combined(net, shared=True), budget)
-        yield (*own, *stamps, gross_u, bare, context, clock, *last, *parts)
+        grams = factor.grams(figures[_GROSS_J])
+        yield (*own, *stamps, gross_u, bare, context, clock, *last, *parts, *stated, grams)
 
 
 @cache

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from farm import kinds
-from farm.model import Domain, Need, SweepData, SweepRecord, WindowKind
+from farm.model import CarbonFactor, Domain, Need, SweepData, SweepRecord, WindowKind
 from farm.store import ReaderStore
 
 _STAGES = (WindowKind.SETUP, WindowKind.TRAINING, WindowKind.VALIDATION)
@@ -23,13 +23,18 @@ _READERS: Mapping[Need, Callable[[ReaderStore, str, Domain | None], Any]] = {
     Need.ENVIRONMENTS: lambda store, sweep, _: store.environments(sweep),
     Need.MACHINES: lambda store, _sweep, _domain: store.machines(),
     Need.METERS: lambda store, sweep, _: store.meters(sweep),
+    Need.MEASURES: lambda store, sweep, _: store.measure_settings(sweep),
     Need.SPENT: lambda store, sweep, _: store.spent(sweep),
 }
 _FIELDS = {Need.LATENCIES: "latencies_s"}
 
 
 def load(
-    store: ReaderStore, sweep: SweepRecord, needs: Collection[Need] = (), domain: Domain | None = None
+    store: ReaderStore,
+    sweep: SweepRecord,
+    needs: Collection[Need] = (),
+    domain: Domain | None = None,
+    carbon: CarbonFactor | None = None,
 ) -> SweepData:
     """Read the samples of a sweep, and further data.
 
@@ -38,12 +43,16 @@ def load(
         sweep: The record of the sweep.
         needs: The data to read besides the samples.
         domain: The domain of the samples; None selects the domain of each trial's own device.
+        carbon: The intensity of every trial's electricity; None: what its machine or the sweep states.
     """
     wanted = {*needs, Need.ENVIRONMENTS} - ({Need.SPECS} if sweep.imported else set())  # an import has no plan
     found = {_FIELDS.get(need, need.value): _READERS[need](store, sweep.id, domain) for need in wanted}
-    return SweepData(sweep, domain, store.samples([sweep.id], domain), **found)
+    data = SweepData(sweep, domain, store.samples([sweep.id], domain), **found)
+    return data if carbon is None else data.with_carbon(carbon)
 
 
-def load_results(store: ReaderStore, sweep: SweepRecord, domain: Domain | None = None) -> SweepData:
+def load_results(
+    store: ReaderStore, sweep: SweepRecord, domain: Domain | None = None, carbon: CarbonFactor | None = None
+) -> SweepData:
     """Read the data that `farm results` shows of a sweep of any kind."""
-    return load(store, sweep, {*kinds.get(sweep.kind).needs, Need.SPENT}, domain)
+    return load(store, sweep, {*kinds.get(sweep.kind).needs, Need.SPENT}, domain, carbon)

@@ -38,7 +38,7 @@ class Kind:
     description: str  #: one line
     unit: str  #: unit of work, the same as that of the workload: image, request, ...
     sweep: type[Sweep] | None  #: factors and schema; None: such a sweep cannot be submitted
-    needs: tuple[Need, ...] = (Need.LATENCIES,)  #: data that `results` reads besides the samples
+    needs: tuple[Need, ...] = (Need.LATENCIES, Need.MEASURES)  #: data that `results` reads besides the samples
     #: Columns that distinguish rows; every factor that differs has a column too.
     columns: Columns = field(default=Columns(context=("machine", "device")))
     workload: str = ""  #: entry point of group `wattfarm.workloads` that workers run; default: the name of the kind

@@ -4,7 +4,7 @@ Types that cross a process, a disk or the database are pydantic models and refus
 types of the inner loops are dataclasses.
 """
 
-from farm.model.carbon import CarbonFactor, CarbonSource, Hourly
+from farm.model.carbon import CarbonFactor, CarbonSource, Hourly, StatedCarbon, TrialCarbon
 from farm.model.data import Need, SweepData
 from farm.model.imports import Import, ImportedTrial, Mapped
 from farm.model.jobs import Asked, Claim, JobSpec, MeasureSettings, Rung, StoppingRule, SweepRecord
@@ -119,6 +119,7 @@ __all__ = [
     "Scalar",
     "SharedLabels",
     "Spent",
+    "StatedCarbon",
     "Stopped",
     "StoppingRule",
     "SweepData",
@@ -127,6 +128,7 @@ __all__ = [
     "Temperature",
     "Trace",
     "TraceReport",
+    "TrialCarbon",
     "TrialCount",
     "TrialReport",
     "TrialRow",

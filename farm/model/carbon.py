@@ -1,7 +1,7 @@
-"""The carbon intensity of electricity: where it comes from, and the factor that a trial keeps."""
+"""The carbon intensity of electricity: where it comes from, what a trial keeps of it, and the grams that follow."""
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from itertools import pairwise
@@ -12,6 +12,7 @@ from farm.model.catalog import COUNTRIES
 from farm.model.errors import InputError
 from farm.model.words import Frozen
 
+_J_PER_KWH = 3.6e6
 #: A row of a file of intensities holds for at most this long.
 _HOUR = timedelta(hours=1)
 _BASES = {"lifecycle": "life cycle", "lca": "life cycle", "direct": "direct"}
@@ -30,38 +31,69 @@ class CarbonSource(Frozen):
         """Whether an intensity is stated."""
         return (self.country, self.g_per_kwh, self.file) != (None, None, None)
 
-    def over(self, default: "CarbonSource") -> "CarbonSource":
-        """Return this source, and where it is silent on the intensity or on PUE, what the default states."""
-        stated = self if self.is_stated else default
-        return stated.model_copy(update={"pue": default.pue if self.pue is None else self.pue})
-
-    def factor(self, begin: datetime, end: datetime) -> "CarbonFactor | None":
-        """Return the mean factor over a stretch of time; None where no intensity is stated.
+    def factor(self, begin: datetime, end: datetime) -> "CarbonFactor":
+        """Return the mean factor over a stretch of time; its intensity is unknown where none is stated.
 
         Raises:
             InputError: The country has no known intensity, or the file cannot be read or does not cover the time.
         """
-        pue = 1.0 if self.pue is None else self.pue
-        if self.g_per_kwh is not None:
-            return CarbonFactor(self.g_per_kwh, pue, "given outright")
         if self.file is not None:
             hourly = Hourly.read(Path(self.file))
-            return CarbonFactor(hourly.mean_g_per_kwh(begin, end), pue, hourly.source)
+            return CarbonFactor(hourly.mean_g_per_kwh(begin, end), self.pue or 1.0, hourly.source)
+        stated = self.looked_up()
+        return CarbonFactor(stated.g_per_kwh, self.pue or 1.0, stated.source or "")
+
+    def looked_up(self) -> "StatedCarbon":
+        """Return what holds at any time, with the intensity of the country; that of a file is left to each trial.
+
+        Raises:
+            InputError: The country has no known intensity.
+        """
+        known = self.model_dump(include=set(CarbonSource.model_fields))
+        if self.g_per_kwh is not None:
+            return StatedCarbon(**known, source="given outright")
         if self.country is None:
-            return None
+            return StatedCarbon(**known)
         country = COUNTRIES.get(self.country)
         if country is None or country.g_per_kwh is None:
             raise InputError(f"carbon: no intensity is known for {self.country!r}: give grams per kWh outright")
-        return CarbonFactor(country.g_per_kwh, pue, f"{self.country}, codecarbon's table of {country.year}")
+        source = f"{self.country}, codecarbon's table of {country.year}"
+        return StatedCarbon(**known | {"g_per_kwh": country.g_per_kwh}, source=source)
+
+
+class StatedCarbon(CarbonSource):
+    """What a sweep states, as it is stored: with the intensity of its country, so that queries need no table."""
+
+    source: str | None = None  #: the table and its year, or that g_per_kwh was given outright; None: it is unknown
+
+
+@dataclass(frozen=True, slots=True)
+class TrialCarbon:
+    """What a trial keeps of its electricity: facts of its own place and time, not what its sweep states."""
+
+    g_per_kwh: float | None = None  #: None: nobody stated it, or a file did not tell
+    pue: float | None = None  #: what the machine states; None: the sweep's counts
+    source: str | None = None
+    is_own: bool = False  #: the machine states its intensity, so the sweep's does not count; False: it is of a file
 
 
 @dataclass(frozen=True, slots=True)
 class CarbonFactor:
-    """What converts the joules of a trial to grams."""
+    """What converts the joules of a trial to grams: what it keeps, over what its sweep states."""
 
-    g_per_kwh: float
-    pue: float
-    source: str  #: the table and its year, the file, or that it was given outright
+    g_per_kwh: float | None = None  #: None: unknown
+    pue: float = 1.0
+    source: str = ""  #: the table and its year, the file, or that it was given outright
+
+    def at(self, pue: float) -> "CarbonFactor":
+        """Return the factor of a building with this PUE."""
+        return replace(self, pue=pue)
+
+    def grams(self, gross_j: float | None) -> float | None:
+        """Return the CO2e of a gross energy at the building's meter, in grams; None if either is unknown."""
+        if gross_j is None or self.g_per_kwh is None:
+            return None
+        return self.g_per_kwh * self.pue * gross_j / _J_PER_KWH
 
 
 @dataclass(frozen=True, slots=True)

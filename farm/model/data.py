@@ -1,12 +1,14 @@
 """The data of one sweep from which its results are computed, read once."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Self
 
 from pydantic import JsonValue
 
-from farm.model.jobs import JobSpec, SweepRecord
+from farm.model.carbon import CarbonFactor
+from farm.model.jobs import JobSpec, MeasureSettings, SweepRecord
 from farm.model.results import FailedTrial, MeasurementRow, Spent, TrialRow
 from farm.model.samples import Sample
 from farm.model.status import MachineStatus, Progress
@@ -30,6 +32,7 @@ class Need(StrEnum):
     ENVIRONMENTS = "environments"
     MACHINES = "machines"
     METERS = "meters"
+    MEASURES = "measures"
     SPENT = "spent"
 
 
@@ -55,4 +58,15 @@ class SweepData:
     )  #: software, by its hash; always loaded
     machines: Sequence[MachineStatus] = ()  #: all machines of the farm
     meters: Mapping[tuple[Domain, str | None, Quality | None], int] = field(default_factory=dict)  #: their measurements
+    measures: Sequence[MeasureSettings] = ()  #: the different settings by which its jobs measure
     spent: Sequence[Spent] = ()  #: what all windows of all trials took
+
+    def with_carbon(self, stated: CarbonFactor) -> Self:
+        """Return the data with this intensity instead of all others; the PUE stays that of the machine or the sweep."""
+        return replace(
+            self,
+            samples=[replace(one, carbon=stated.at(one.carbon.pue)) for one in self.samples],
+            parts=[replace(one, carbon=stated.at(one.carbon.pue)) for one in self.parts],
+            trials=[replace(one, carbon=stated.at(one.carbon.pue)) for one in self.trials],
+            spent=[replace(one, carbon=stated.at(one.carbon.pue)) for one in self.spent],
+        )

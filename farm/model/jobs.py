@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from farm.model.carbon import CarbonSource
+from farm.model.carbon import StatedCarbon
 from farm.model.words import Baseline, Frozen, Point
 
 
@@ -75,13 +75,13 @@ class JobSpec(Frozen):
 
 
 class Claim(Frozen):
-    """A claimed job: its spec, the attempt that fences its reports, and the sweep's electricity."""
+    """A claimed job: its spec, the attempt that fences its reports, and the sweep's file of carbon intensities."""
 
     spec: JobSpec
     attempt: int
     sweep_name: str = ""  #: for people
-    carbon: CarbonSource = CarbonSource()  #: for a machine that does not state its own
     queue: str = ""  #: the queue of the job, which may be a capability
+    intensity_file: str | None = None  #: hourly intensities, for a machine that does not state its own
 
 
 class StoppingRule(Frozen):
@@ -115,7 +115,7 @@ class SweepRecord(Frozen):
     submitter: str  #: the name of the submitter
     is_search: bool = False  #: the controller asks strategies for the sweep's jobs
     imported: bool = False  #: the sweep's measurements were made elsewhere
-    carbon: CarbonSource = CarbonSource()  #: of machines that do not state their own
+    carbon: StatedCarbon = StatedCarbon()  #: of machines that do not state their own
     hold_below_g_per_kwh: float | None = None  #: its jobs wait until the carbon intensity is below that
     hold_until: datetime | None = None  #: its jobs wait no longer than that; None: they are not held
     hold_note: str | None = None  #: what the controller saw last

@@ -31,7 +31,7 @@ class Spent:
     domain: Domain
     quality: Quality | None  #: None: the joules are unknown
     is_work: bool  #: the work of trials that measured; False: what measuring it cost besides
-    carbon: CarbonFactor | None
+    carbon: CarbonFactor
     windows: int
     gross_j: float | None
 
@@ -116,7 +116,7 @@ class TrialRow:
     overhead_s: float | None
     failure: Failure | None  #: None: it measured
     facts: Mapping[str, JsonValue]
-    carbon: CarbonFactor | None
+    carbon: CarbonFactor
     flags: tuple[Flag, ...]
     notes: tuple[str, ...]
     latencies_s: tuple[float, ...]

@@ -112,7 +112,7 @@ class Sample(SampleFigures):
     machine: str | None  #: the machine's name
     hardware_class: str | None
     environment: str | None
-    carbon: CarbonFactor | None
+    carbon: CarbonFactor
     simulated: bool
     imported: bool
     rating: str | None = None  #: the rated power from which the CPU's joules were modelled, and who says so

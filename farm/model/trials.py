@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import AwareDatetime, Field, JsonValue, model_validator
 
-from farm.model.carbon import CarbonFactor
+from farm.model.carbon import TrialCarbon
 from farm.model.words import Component, Domain, FailureKind, Flag, Frozen, Quality, Stopped, WindowKind
 
 
@@ -196,7 +196,7 @@ class TrialReport(Frozen):
     stopped: Stopped | None = None  #: None: the training ran to its last epoch, or the trial was no training
     environment: dict[str, JsonValue] = Field(default_factory=dict)  #: the trial's software
     facts: dict[str, JsonValue] = Field(default_factory=dict)  #: facts of the workload: parameters, unit, ...
-    carbon: CarbonFactor | None = None  #: None: nobody stated it, or it is unknown for the trial's time
+    carbon: TrialCarbon = TrialCarbon()  #: what the machine states about its electricity
     flags: tuple[Flag, ...] = ()  #: flags of the whole trial; each measurement has others of its own
     notes: tuple[str, ...] = ()  #: notes for readers, such as a missing meter and its remedy
     log_tail: str = ""  #: the last lines of the trial's stdout and stderr

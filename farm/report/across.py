@@ -9,15 +9,15 @@ from farm.analysis.aggregate import UnitSample, grouped
 from farm.analysis.intervals import MEDIAN_NEEDS
 from farm.analysis.ratios import MACHINES_NEEDED
 from farm.analysis.rules import may_rank_energy
-from farm.analysis.samples import unit_samples
+from farm.analysis.samples import differing_settings, unit_samples
 from farm.model import SweepData, SweepRecord, distinct
 from farm.model.errors import InputError
 from farm.report import notes, summaries
 from farm.report.across_charts import figures
 from farm.report.columns import Columns
 from farm.report.document import Block, Column, Document, Form, Note, Paragraph, Row, Table, paragraphs
-from farm.report.numbers import label, several
-from farm.report.selection import Selected, Selection, check_names, label_names, parse_choice, select
+from farm.report.numbers import NO_INTERVAL, label, several
+from farm.report.selection import Selected, Selection, known_names, label_names, parse_choice, select
 
 #: Labels that are not factors.
 _IDENTITY = frozenset({*MACHINE, *KIND, "device", "rating", "environment", "sweep", "repetition", "job", "trial"})
@@ -56,25 +56,26 @@ def document(found: Across) -> Document:
     blocks += [over] if over.rows else []
     rows = by_machine.records()
     rows += [dict.fromkeys(rows[0]) | record for record in over.records()]
-    return Document([*blocks, *map(Note, _footnotes(found))], rows)
+    return found.selected.with_context(Document([*blocks, *map(Note, _footnotes(found))], rows))
 
 
 def _by_machine(found: Across) -> Table:
     """Return the table by machine: people see means or medians, files have both."""
     unit, figure = found.selected.unit, found.comparison.figure
     gross, net = f"gross J\n/{unit}", f"net J/{unit}\n{'median [95%]' if found.are_medians else '(95%)'}"
+    knows_grams = any(cell.group.summary.carbon_g is not None for cell in found.cells)
     mean, median = ((None, None), (gross, net)) if found.are_medians else ((gross, net), (None, None))
     own = [
-        Column("gross_j_per_unit", mean[0], Form.NET_MEAN),
+        Column("gross_j_per_unit", mean[0], Form.POSITIVE),
         Column("net_j_per_unit", mean[1], Form.NET),
-        Column("carbon_g_per_unit", "gCO2e\n/1000", scale=1e3),
+        Column("carbon_g_per_unit", "gCO2e\n/1000" if knows_grams else None, scale=1e3),
         *(Column(name) for name in ("domain", "unit", "imported")),
         Column("gross_j_per_unit_median", median[0], Form.MEAN),
         Column("net_j_per_unit_median", median[1], Form.NET_MEDIAN),
         Column("s_per_unit", f"ms\n/{unit}", scale=1e3, in_files=False),
         Column("compared"),
         Column("rank", "\nrank", Form.COUNT),
-        Column("ratio", f"ratio of\n{_WORDS[figure]}" if found.reference else None, Form.INTERVAL),
+        Column("ratio", f"ratio of\n{_WORDS[figure]}" if found.reference else None, Form.RATIO),
     ]
     ties = Counter((cell.machine, cell.kind, cell.rank) for cell in found.cells)
     rows = []
@@ -107,7 +108,7 @@ def _over_machines(comparison: Comparison) -> Table:
         *map(Column, names),
         Column("machines", "machines", Form.COUNT),
         Column("compared"),
-        Column("ratio", f"mean ratio of {_WORDS[comparison.figure]} (95%)", Form.INTERVAL),
+        Column("ratio", f"mean ratio of {_WORDS[comparison.figure]} (95%)", Form.RATIO),
         Column("rank", "rank", Form.COUNT),
     ]
     ties = Counter((one.kind, one.rank) for one in comparison.overall)
@@ -146,14 +147,20 @@ def _footnotes(found: Across) -> Iterator[str]:
         yield "Modelled joules have no rank and no ratio, since they follow from load and rated power: --of seconds."
     elif not all(may_rank_energy(summary.quality) for summary in own):
         yield notes.SECONDS_DECIDE
+    if "settings" in found.selected.keys:
+        yield (
+            "settings: sweeps that were measured in different ways are neither pooled nor compared, on a machine or "
+            "over machines."
+        )
     if found.reference:
         yield from _ratio_notes(found)
     if not found.are_medians:
-        yield from notes.spread(summary.net_j for summary in own)
+        energies = [energy for summary in own for energy in (summary.gross_j, summary.net_j)]
+        yield from (*notes.spread(energies), *notes.wide(energies))
     else:
         yield "Joules are medians over trials; ratios and ranks compare geometric means."
         if any(s.net_median_j and s.net_median_j.low is None for s in own):
-            yield f"±? marks a median of fewer than {MEDIAN_NEEDS} trials, which has no interval: raise repetitions."
+            yield f"({NO_INTERVAL}): a median of fewer than {MEDIAN_NEEDS} trials has none: raise repetitions."
     yield from notes.reservations(own)
 
 
@@ -167,12 +174,12 @@ def _ratio_notes(found: Across) -> Iterator[str]:
     if not all(ratio.is_paired for ratio in ratios):
         yield "Sides without a common block are unpaired: the spread between blocks is in their interval too."
     if any(ratio.u is None for ratio in ratios):
-        yield "±? marks a ratio without interval: one block, or blocks that never differ, show no spread."
+        yield f"({NO_INTERVAL}): one block, or blocks that never differ, show no spread."
     lacking = several(len(found.cells) - len(ratios), "row")
     if not lacking.startswith("0 "):
         yield (
             f"Without a ratio: {lacking}. The reference was not measured there, or a figure is unknown, or within its "
-            "noise: 0 or less in a trial."
+            "noise (0 or less in a trial), or all trials of a row are flagged."
         )
     if not found.comparison.overall:
         machines = several(len({cell.machine for cell in found.cells}), "machine")
@@ -196,22 +203,27 @@ def view(
     are_medians: bool = False,
 ) -> Across:
     """Filter, group and compare samples; raises InputError for a wrong selection or a reference without samples."""
-    reference = reference or {}
     sweeps = [one.record for one in data]
-    found = [sample for one in data for sample in unit_samples(one)]
-    factors = _factors(found)
-    by = selection.by or _configuration(found, factors, reference)
-    check_names([s.labels for s in found], list(reference))
+    settings = differing_settings(data)
+    found = [sample for one in data for sample in unit_samples(one, settings.get(one.record.id))]
+    factors, labels = _factors(found), [s.labels for s in found]
+    stated = reference or {}
+    reference = dict(zip(known_names(labels, stated), stated.values(), strict=True))
+    by = known_names(labels, selection.by) or _configuration(found, factors, reference)
     for name in reference:
         if name not in by:
             raise InputError(f"--relative-to: {name} is no column: --by {','.join((*by, name))}")
-    chosen = replace(selection.without_targets("across"), by=tuple(dict.fromkeys((*by, *MACHINE))))
+    keys = dict.fromkeys((*by, *MACHINE, *(["settings"] if settings else [])))
+    chosen = replace(selection.without_targets("across"), by=tuple(keys))
     selected = select(sweeps[0], found, chosen, Columns(always=(), context=("device",), factors=factors))
     groups = grouped(selected.samples, selected.keys, selection.include_flagged)
     comparison = compare(groups, reference, figure)
     if reference and comparison.cells and not any(cell.ratio for cell in comparison.cells):
         wanted = ", ".join(f"{name}={value}" for name, value in reference.items())
-        raise InputError(f"--relative-to: nothing has {wanted} with a known {_WORDS[comparison.figure]} to divide by")
+        known = f"a known {_WORDS[comparison.figure]}"
+        are_flagged = all(cell.group.summary.is_doubtful for cell in comparison.cells)
+        hint = ", since all trials are flagged: --include-flagged counts them" if are_flagged else ""
+        raise InputError(f"--relative-to: nothing has {wanted} with {known} to divide by{hint}")
     return Across(sweeps, selected, comparison, reference, are_medians)
 
 

@@ -272,7 +272,7 @@ def _equivalence(data: Data, factors: Sequence[str], options: Options) -> Found:
     found = equivalence(data, factors, margin, correction)
     columns = [
         *_SIDES,
-        Column("ratio", "B / A (90%)", Form.ESTIMATE),
+        Column("ratio", "B / A (90%)", Form.RATIO),
         Column("p", form=Form.P_VALUE),
         Column("p_adjusted", "p\nTOST", Form.P_VALUE),
         Column("p_difference", "p of a\ndifference", Form.P_VALUE),
@@ -354,7 +354,7 @@ _SIDES = (
 PAIR = (
     Column("n_a", "n\nA", Form.COUNT),
     Column("n_b", "n\nB", Form.COUNT),
-    Column("ratio", "B / A (95%)", Form.ESTIMATE),
+    Column("ratio", "B / A (95%)", Form.RATIO),
     Column("p"),
     Column("p_adjusted", "p\nWelch", Form.P_VALUE),
     Column("hedges_g", "g", Form.MEAN, digits=2),

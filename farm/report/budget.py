@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from farm.analysis.aggregate import grouped
 from farm.analysis.budget import BOARD_GAIN, Budget, Remedy, budgets
+from farm.analysis.rules import stands_out
 from farm.analysis.samples import unit_samples
 from farm.model import Component, MeasurementRow, SweepData
 from farm.model.energies import Components, sum_of
@@ -78,19 +79,17 @@ def _shared(component: Component) -> str:
 
 def _row(budget: Budget) -> Row:
     summary = budget.group.summary
-    values: dict[str, Value] = {
-        **summary.labels,
-        "trials": summary.trials,
-        "net_j_per_unit": summary.net_j,
+    shares: dict[str, Value] = {
         "u_share_between_trials": budget.between_trials,
         "u_share_random": budget.random,
         **{_shared(component): share for component, share in budget.shared.items()},
         "u_share_gain": budget.gain,
         "half_width_share": budget.half_width,
         **{name: budget.predicted.get(remedy) for remedy, name in _PREDICTED.items()},
-        "advice": _advice(budget),
     }
-    return Row(values, {"net_j_per_unit": "!"} if summary.is_doubtful else {})
+    shown = shares if stands_out(summary.net_j) else {}
+    values = {**summary.labels, "trials": summary.trials, "net_j_per_unit": summary.net_j, **shown}
+    return Row({**values, "advice": _advice(budget)}, {"net_j_per_unit": "!"} if summary.is_doubtful else {})
 
 
 def _advice(budget: Budget) -> str:
@@ -99,6 +98,8 @@ def _advice(budget: Budget) -> str:
         return "repetitions: one trial shows no spread"
     if budget.best is None:
         return "nothing: no part of it is known to shrink"
+    if not stands_out(budget.group.summary.net_j):
+        return f"{budget.best}, or longer work"
     return f"{budget.best}: ±{number(_PERCENT * budget.predicted[budget.best], 2)}%"
 
 
@@ -114,4 +115,6 @@ def _footnotes(found: Sequence[Budget]) -> list[str]:
             "board are free of it, so it is in no interval; add it to absolute joules."
         )
     summaries = [budget.group.summary for budget in found]
+    if not all(stands_out(summary.net_j) for summary in summaries):
+        lines.append("A bound (<) has no shares: net energy may be 0, so that a percentage of it means nothing.")
     return [*lines, *notes.spread(summary.net_j for summary in summaries), *notes.reservations(summaries)]

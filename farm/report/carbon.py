@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from farm.analysis.rules import grams
 from farm.model import CarbonFactor, Domain, Quality, Spent
 from farm.report.document import Block, Note, Paragraph
 from farm.report.numbers import number, several
@@ -12,20 +11,21 @@ from farm.report.numbers import number, several
 _J_PER_WH = 3600.0
 
 
-def intensities(of: Iterable[CarbonFactor | None]) -> list[str]:
+def intensities(of: Iterable[CarbonFactor]) -> list[str]:
     """Return a line with the intensities of trials, their tables, years and unit; no line if none is known."""
     trials = Counter(of)
-    unknown = trials.pop(None, 0)
-    found = origins(trials.elements(), unknown)
+    known = Counter({factor: count for factor, count in trials.items() if factor.g_per_kwh is not None})
+    unknown = trials.total() - known.total()
+    found = origins(known.elements(), unknown)
     found += [f"unknown ({several(unknown, 'trial')})"] if unknown and found else []
     return [f"grams: {'; '.join(found)}"] if found else []
 
 
-def origins(of: Iterable[CarbonFactor | None], others: int = 0) -> list[str]:
-    """Return the intensities of trials by their origin; `others` are trials beside them."""
+def origins(of: Iterable[CarbonFactor], others: int = 0) -> list[str]:
+    """Return the known intensities of trials by their origin; `others` are trials beside them."""
     found: dict[tuple[str, float], Counter[float]] = {}
     for factor in of:
-        if factor is not None:
+        if factor.g_per_kwh is not None:
             found.setdefault((factor.source, factor.pue), Counter())[factor.g_per_kwh] += 1
     return [_origin(*origin, values, len(found) > 1 or others > 0) for origin, values in found.items()]
 
@@ -61,8 +61,8 @@ def records(spent: Sequence[Spent]) -> list[dict[str, Any]]:
             "is_work": one.is_work,
             "windows": one.windows,
             "gross_j": one.gross_j,
-            "carbon_g": grams(one.gross_j, one.carbon),
-            "carbon_source": one.carbon.source if one.carbon else None,
+            "carbon_g": one.carbon.grams(one.gross_j),
+            "carbon_source": one.carbon.source or None,
         }
         for one in spent
     ]
@@ -87,7 +87,7 @@ def _amount(spent: Sequence[Spent]) -> str:
     if not spent:
         return "an unknown energy"
     energy = f"{number(sum(one.gross_j or 0.0 for one in spent) / _J_PER_WH)} Wh"
-    known = [g for one in spent if (g := grams(one.gross_j, one.carbon)) is not None]
+    known = [g for one in spent if (g := one.carbon.grams(one.gross_j)) is not None]
     if not known:
         return energy
     return f"{energy}, {'' if len(known) == len(spent) else 'at least '}{number(sum(known))} g CO2e"

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from farm.analysis.samples import differing_settings
 from farm.analysis.statistics.matching import Comparison, Side, compare
 from farm.analysis.statistics.multiplicity import Correction
 from farm.model import SweepData
@@ -21,7 +22,7 @@ from farm.report.observations import (
     response_name,
     responses,
 )
-from farm.report.selection import Selection
+from farm.report.selection import Selection, known_names
 
 
 def comparison(sweeps: tuple[SweepData, SweepData], selections: tuple[Selection, Selection], response: str) -> Document:
@@ -32,17 +33,25 @@ def comparison(sweeps: tuple[SweepData, SweepData], selections: tuple[Selection,
     if {t.labels["trial"] for t in a.trials} & {t.labels["trial"] for t in b.trials}:
         raise InputError("a trial is on both sides: choose the sides by --a and --b so that they do not overlap")
     both = (*a.trials, *b.trials)
+    labels = [trial.labels for trial in both]
     name, values = responses(both, response)
-    check_kinds([trial.labels for trial in both], is_energy=RESPONSES[name].is_energy)
+    check_kinds(labels, is_energy=RESPONSES[name].is_energy)
     if min(values) <= 0:
         raise InputError(f"--response: {name} is 0 or less in a trial, and has no ratio")
     cut = len(a.trials)
-    picked = {factor for factor, *_ in set(selections[0].where) ^ set(selections[1].where)}
+    picked = set(known_names(labels, [one[0] for one in set(selections[0].where) ^ set(selections[1].where)]))
     found = compare(_side(a, values[:cut]), _side(b, values[cut:]), sorted(picked))
     caption = [*map(Paragraph, _titles(a, b, found)), *caption_blocks(a, both, response, name)]
     notes = [*(f"A: {note}" for note in a.notes), *(f"B: {note}" for note in b.notes)]
-    notes += pooling_notes([trial.labels for trial in both], sorted(picked))
+    notes += pooling_notes(labels, sorted(picked))
+    notes += [f"A and B were measured in different ways: {' and '.join(own)}." for own in _settings(sweeps)]
     return _document(found, response_name(response, both), caption, notes)
+
+
+def _settings(sweeps: tuple[SweepData, SweepData]) -> list[list[str]]:
+    """Return the settings of measuring in which two sweeps differ, of each in turn; an empty list if they do not."""
+    differing = differing_settings(sweeps)
+    return [[differing[one.record.id] for one in sweeps]] if differing else []
 
 
 #: Whether both sides were measured in the same blocks.

@@ -12,7 +12,7 @@ from farm.analysis.statistics.mixed import Mixed
 from farm.analysis.statistics.multiplicity import Correction
 from farm.analysis.statistics.pairs import Pair
 from farm.analysis.statistics.posthoc import Difference, RankTest
-from farm.report.numbers import ends, estimate, number, percent, several, share
+from farm.report.numbers import estimate, factor_words, number, percent, several, share
 
 #: With fewer values in a cell, a test cannot show departures from normal, nor small differences between cells.
 FEW = 5
@@ -318,5 +318,5 @@ def _more_pairs(count: int) -> list[str]:
 
 
 def _ratio(ratio: Interval, level: str = "95%") -> str:
-    inside = ends(ratio)
-    return f"{number(ratio.mean, 4)} ({level}: {inside})" if inside else number(ratio.mean, 4)
+    inside = factor_words(ratio, level)
+    return f"{number(ratio.mean, 4)} ({inside})" if inside else number(ratio.mean, 4)

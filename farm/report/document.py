@@ -25,6 +25,8 @@ class Form(StrEnum):
     COUNT = "count"  #: a whole number, or a mean of whole numbers
     PERCENT = "percent"  #: a share as whole percent
     INTERVAL = "interval"  #: a mean and its 95 % interval
+    POSITIVE = "positive"  #: a figure of trials that cannot be negative, and its 95 % interval; words if it says little
+    RATIO = "ratio"  #: a ratio and its 95 % interval; words if it says little
     NET = "net"  #: a net energy and its 95 % interval; a bound if the energy may be 0
     NET_MEAN = "net_mean"  #: an energy whose interval stands in files only; a bound if its mean is not above 0
     MEDIAN = "median"  #: a median and its 95 % interval
@@ -40,7 +42,7 @@ class Form(StrEnum):
 #: Forms whose values have three columns in a file: the value and the ends of its interval.
 _WITH_ENDS = frozenset(
     {
-        *(Form.INTERVAL, Form.NET, Form.MEDIAN, Form.NET_MEDIAN, Form.PERCENT_INTERVAL),
+        *(Form.INTERVAL, Form.POSITIVE, Form.RATIO, Form.NET, Form.MEDIAN, Form.NET_MEDIAN, Form.PERCENT_INTERVAL),
         *(Form.MEAN, Form.NET_MEAN, Form.ESTIMATE),
     }
 )
@@ -78,6 +80,8 @@ def key(name: str, heading: str | None = None) -> Column:
 
 
 KEY_HEADINGS = {"batch_size": "batch", "hardware_class": "hardware"}
+#: The label of each heading that is not its name.
+NAMES = {heading: name for name, heading in KEY_HEADINGS.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,6 +111,8 @@ def formatted(value: Value, column: Column) -> str:
 #: Functions that write values with an interval, and values without one; other forms write a number.
 _WITH_ENDS: Mapping[Form, Callable[[Any], str]] = {
     Form.INTERVAL: numbers.interval,
+    Form.POSITIVE: numbers.positive,
+    Form.RATIO: numbers.ratio,
     Form.NET: net,
     Form.NET_MEAN: numbers.net_mean,
     Form.MEDIAN: numbers.median,

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from farm.analysis.aggregate import Summary
 from farm.analysis.intervals import Interval
+from farm.analysis.rules import TOO_WIDE, says_little
 from farm.model import Flag
-from farm.report.numbers import number
+from farm.report.numbers import CANNOT_TELL, ONE_TRIAL, number, several
 
 #: Why no energy is ranked, and no saving shown.
 MODELLED = "energy is modelled here"
@@ -19,18 +20,17 @@ _SMALL, _NARROW = 0.1, 0.01
 #: A number in a note that says how much; numbers in names, versions and of processes say which.
 _NUMBER = re.compile(r"(?<![\w.:/#-])(?<!process )\d+(?:,\d{3})*(?:\.\d+)?(?![.:]?\w)")
 
+_WIDE = f"wider than a factor of {TOO_WIDE:g}"
+
 
 def spread(figures: Iterable[Interval | None]) -> list[str]:
     """Return notes on figures that rest on one trial, and on intervals that borrow the spread of other points."""
     known = [figure for figure in figures if figure is not None]
-    alone = [figure for figure in known if figure.half_width is None]
     found = []
-    if any(figure.meter is None for figure in alone):
-        found.append("±? marks a figure of one trial, which gives no interval: raise repetitions.")
-    if any(figure.meter is not None for figure in alone):
+    if any(figure.half_width is None for figure in known):
         found.append(
-            "(± ...), or a bound of one trial, is what its meter leaves open. It is no interval of a mean, and nothing "
-            "is compared by it: raise repetitions."
+            f"({ONE_TRIAL}): one trial shows no spread, so there is no interval, and nothing is compared: raise "
+            "repetitions. A bound (<) of one trial is what its meter leaves open."
         )
     points = sorted({figure.points for figure in known if figure.points})
     if points:
@@ -43,18 +43,37 @@ def spread(figures: Iterable[Interval | None]) -> list[str]:
 
 def reservations(summaries: Sequence[Summary]) -> list[str]:
     """Return notes on trials that are left out or doubtful, and on their flags."""
-    notes = []
     left_out, trials = sum(s.left_out for s in summaries), sum(s.trials for s in summaries)
-    if left_out:
-        notes.append(
-            f"{left_out} of {left_out + trials} trials are left out by their flags: --include-flagged keeps them."
-        )
-    if any(s.is_doubtful for s in summaries):
-        notes.append(
-            "! marks a row whose trials are all flagged: it is shown, but no conclusion rests on it. --include-flagged "
-            "counts it."
-        )
-    return [*notes, *flagged(sum((Counter(s.flags) for s in summaries), Counter[Flag]()))]
+    marked = sum(s.trials for s in summaries if s.is_doubtful)
+    away = flagged_trials(left_out, marked, left_out + trials)
+    return [*([f"{away}."] if away else []), *flagged(sum((Counter(s.flags) for s in summaries), Counter[Flag]()))]
+
+
+def wide(energies: Iterable[Interval | None]) -> list[str]:
+    """Return a note if an interval says little of the size of an energy."""
+    if not any(says_little(energy) for energy in energies if energy is not None):
+        return []
+    return [f"({CANNOT_TELL}), or a bound (<): the interval reaches down to 0, or is {_WIDE}: raise repetitions."]
+
+
+def flagged_trials(left_out: int, marked: int, trials: int) -> str:
+    """Return the policy for flagged trials, with their numbers and without a full stop; empty if there are none.
+
+    Args:
+        left_out: Flagged trials that no figure rests on.
+        marked: Flagged trials of rows that have no others.
+        trials: All trials.
+    """
+    found = left_out + marked
+    if not found:
+        return ""
+    are, them = ("is", "it") if found == 1 else ("are", "them")
+    flagged = f"{found} of {several(trials, 'trial')} {are} flagged"
+    if not marked:
+        return f"{flagged} and left out: --include-flagged counts {them}"
+    away = f"{left_out} {'is' if left_out == 1 else 'are'} left out; " if left_out else ""
+    rows = f"rows without other trials are marked with ! and never compared ({several(marked, 'trial')})"
+    return f"{flagged}: {away}{rows}; --include-flagged counts {them}"
 
 
 def flagged(flags: Counter[Flag]) -> list[str]:
@@ -108,7 +127,9 @@ def less(ratio: Interval, other: str) -> str:
         return f"{abs(1 - end) * 100:.{decimals}f}"
 
     ends = ""
-    if low is not None and high is not None:
+    if says_little(ratio):
+        ends = f" (interval {_WIDE})"
+    elif low is not None and high is not None:
         ends = f" ({apart(low)}% less to {apart(high)}% more)" if high > 1 else f" ({apart(high)} to {apart(low)}%)"
     return f"{apart(ratio.mean)}% less{ends} than {other}"
 
@@ -117,6 +138,7 @@ def faster(ratio: Interval, other: str) -> str:
     """Return a ratio of times in words, with its interval: 2.3x (2.2x to 2.4x) batch 1."""
     low, high = ratio.low, ratio.high
     ends = "" if not low or not high else f" ({number(1 / high, 3)}x to {number(1 / low, 3)}x)"
+    ends = f" (interval {_WIDE})" if says_little(ratio) else ends
     return f"{number(1 / ratio.mean, 3)}x{ends} {other}"
 
 

@@ -3,10 +3,12 @@
 from math import isfinite
 
 from farm.analysis.intervals import Interval, Median
-from farm.analysis.rules import stands_out
+from farm.analysis.rules import TOO_WIDE, says_little, stands_out
 from farm.model import Scalar
 
 UNKNOWN = "–"
+#: What stands in brackets in place of an interval: of one trial, where none is known, where it says little.
+ONE_TRIAL, NO_INTERVAL, CANNOT_TELL = "1 trial", "no interval", "cannot tell"
 DIGITS = 3
 #: Numbers that need more decimals or are larger have an exponent.
 MOST_DECIMALS = 6
@@ -44,27 +46,39 @@ def interval(value: Interval | None) -> str:
     """Return mean ± half-width, rounded to two digits of the half-width.
 
     A very small half-width is rounded up to the last digit of the mean. An interval that is not symmetric, as that of
-    a ratio or of an energy that cannot be negative, is written by its ends.
-    A single trial has no interval: its value is followed by what its meter leaves open, in brackets, or by ±?.
+    a ratio or of an energy that cannot be negative, is written by its ends. Words say that there is no interval.
     """
     if value is None or not isfinite(value.mean):
         return UNKNOWN
-    half = value.half_width if value.low is not None else value.meter
-    if half is None or not isfinite(half):
-        return f"{number(value.mean)} ±?"
+    half = value.half_width
+    if value.low is None or half is None or not isfinite(half):
+        return f"{number(value.mean)} ({NO_INTERVAL})"
     if half <= _ROUNDING * abs(value.mean):
         return number(value.mean)
-    if value.low is not None and abs(value.low + half - value.mean) > _LOPSIDED * half:
+    if abs(value.low + half - value.mean) > _LOPSIDED * half:
         return f"{number(value.mean)} ({ends(value, 2)})"
-    before, after = ("", "") if value.low is not None else ("(", ")")
     decimals = _decimals(half, 2)
     if value.mean and half < abs(value.mean) and decimals > (most := _decimals(value.mean, MOST_DIGITS)):
         decimals, half = most, max(half, 10.0**-most)
     if decimals <= MOST_DECIMALS and max(abs(value.mean), half) < TOO_LARGE:
-        text = f"{_fixed(value.mean, decimals)} {before}± {_fixed(half, decimals)}{after}"
+        text = f"{_fixed(value.mean, decimals)} ± {_fixed(half, decimals)}"
         if len(text) <= WIDEST:
             return text
-    return f"{value.mean:.1e} {before}±{'' if before else ' '}{half:.1e}{after}"
+    return f"{value.mean:.1e} ± {half:.1e}"
+
+
+def ratio(value: Interval | None) -> str:
+    """Return a ratio, or another quantity that cannot be negative, with its interval; words if that says little."""
+    if value is not None and says_little(value):
+        return f"{number(value.mean)} ({CANNOT_TELL})"
+    return interval(value)
+
+
+def positive(value: Interval | None) -> str:
+    """Return a figure of trials that cannot be negative, with its interval; words if that says little."""
+    if value is not None and value.low is None and isfinite(value.mean):
+        return f"{number(value.mean)} ({ONE_TRIAL})"
+    return ratio(value)
 
 
 def _decimals(value: float, digits: int) -> int:
@@ -82,7 +96,7 @@ def median(value: Median | None) -> str:
     if value is None or not isfinite(value.value):
         return UNKNOWN
     if value.low is None or value.high is None:
-        return f"{number(value.value)} ±?"
+        return f"{number(value.value)} ({NO_INTERVAL})"
     figures = (value.value, value.low, value.high)
     half = (value.high - value.low) / 2
     decimals = _decimals(half, 2) if half else MOST_DECIMALS + 1
@@ -93,7 +107,7 @@ def median(value: Median | None) -> str:
 
 def net(value: Interval | None) -> str:
     """Return a net energy with its interval; a bound if the energy may be 0."""
-    return _bound(value) or interval(value)
+    return _bound(value) or positive(value)
 
 
 def net_mean(value: Interval | None) -> str:
@@ -133,10 +147,12 @@ def count(value: float | None) -> str:
 
 
 def percent_interval(share: Interval | None) -> str:
-    """Return a share with its interval in percent, without the sign."""
-    ends = (None, None, None) if share is None else (share.mean, share.low, share.high)
-    mean, low, high = (None if end is None else end * 100 for end in ends)
-    return UNKNOWN if mean is None else interval(Interval(mean, low, high))
+    """Return a share with its interval in percent, without the sign; it is never below 0 or above 1."""
+    if share is None:
+        return UNKNOWN
+    if share.low is None or share.high is None:
+        return interval(Interval(share.mean * 100, None, None))
+    return interval(Interval(share.mean * 100, max(share.low, 0.0) * 100, min(share.high, 1.0) * 100))
 
 
 def milliseconds(value_s: float | None) -> str:
@@ -170,6 +186,14 @@ def ends(value: Interval, digits: int = 4) -> str:
     if value.low is None or value.high is None:
         return ""
     return f"{number(value.low, digits)} to {number(value.high, digits)}"
+
+
+def factor_words(value: Interval, level: str = "95%") -> str:
+    """Return the interval of a ratio in words: its ends, or that it says little; an empty text if it is unknown."""
+    if says_little(value):
+        return f"{level}: wider than a factor of {TOO_WIDE:g}"
+    inside = ends(value)
+    return f"{level}: {inside}" if inside else ""
 
 
 def p_value(p: float | None) -> str:

@@ -17,9 +17,9 @@ from farm.report import notes
 from farm.report.columns import Columns
 from farm.report.document import Alert, Block, Paragraph, paragraphs
 from farm.report.numbers import label, several
-from farm.report.selection import KINDS_OF_JOULES, Labels, Selection, select
+from farm.report.selection import KINDS_OF_JOULES, Labels, Selection, known_names, select
 
-NEEDS = (Need.TRIALS, Need.REQUESTS, Need.LATENCIES)
+NEEDS = (Need.TRIALS, Need.REQUESTS, Need.LATENCIES, Need.MEASURES)
 COLUMNS = Columns(always=(), context=("machine", "device", "model", "dataset", "batch_size", "precision"))
 #: A caption names at most so many factors; a search has more.
 _NAMED = 6
@@ -113,20 +113,20 @@ def choose_trials(data: SweepData, names: Sequence[str], selection: Selection) -
     if not kept:
         named = ", ".join(f"{flag} {count}" for flag, count in flags.most_common())
         raise InputError(f"{sweep.name}: all trials are flagged ({named}): --include-flagged analyses them")
-    trials = several(len(selected.samples), "trial")
-    away = f"{left_out} of {trials} are left out by their flags: --include-flagged keeps them"
+    away = notes.flagged_trials(left_out, 0, len(selected.samples))
     return Chosen(
         trials=tuple(_trial(sample, accuracy, data.requests) for sample in kept),
         title=selected.title,
         joules=selected.joules,
         warnings=tuple(selected.warnings),
-        left_out=away if left_out else "",
-        notes=(*([f"{away}."] if left_out else []), *notes.flagged(flags)),
+        left_out=away,
+        notes=(*([f"{away}."] if away else []), *notes.flagged(flags)),
     )
 
 
 def of_sweep(data: SweepData, response: str, factors: Sequence[str], selection: Selection) -> Observations:
     """Return the values of a sweep; raises InputError if trials may not be compared or a value is unknown."""
+    factors = known_names([sample.labels for sample in unit_samples(data)], factors)
     found = choose_trials(data, factors, selection)
     name, values = responses(found.trials, response)
     labels = [trial.labels for trial in found.trials]

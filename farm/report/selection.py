@@ -1,7 +1,7 @@
 """The selection of trials of a sweep, their groups, and the caption of their view."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from typing import Self, TypeVar
@@ -14,7 +14,7 @@ from farm.model.facets import FACETS
 from farm.report import carbon
 from farm.report.columns import Columns
 from farm.report.conditions import Condition, meant, parse_conditions, spelt
-from farm.report.document import Alert, Block, Document, Paragraph, paragraphs
+from farm.report.document import NAMES, Alert, Block, Document, Paragraph, paragraphs
 from farm.report.numbers import label
 
 #: Labels that are never averaged over: they become columns if they differ.
@@ -143,6 +143,12 @@ class Selected:
         alerts = {*self.warnings, *([self.joules] if any(s.quality is Quality.MODELLED for s in self.samples) else [])}
         return [Alert(line) if line in alerts else Paragraph(line) for line in self.caption()[1:]]
 
+    def with_context(self, document: Document) -> Document:
+        """Return the document with the labels that all trials share in its rows for files, before those of the rows."""
+        first: Labels = self.samples[0].labels if self.samples else {}
+        shared = {name: first[name] for name in (*self.shared, "domain", "unit") if name in first}
+        return replace(document, rows=[{**shared, **record} for record in document.records()])
+
     def unmeasured(self) -> Document:
         """Return the view of a sweep that has no sample."""
         return Document(paragraphs(self.nothing().split("\n")), rows=())
@@ -150,18 +156,18 @@ class Selected:
 
 def select(sweep: SweepRecord, samples: Sequence[UnitSample], selection: Selection, columns: Columns) -> Selected:
     """Filter, sort and group samples; raises InputError for a name or a value that no trial of the sweep has."""
-    check_names([s.labels for s in samples], selection.by)
+    by = known_names([s.labels for s in samples], selection.by)
     found = fitting(samples, lambda s: s.labels, selection.where, selection.option)
     captioned = (*columns.always, *columns.context, *columns.factors)
     labels = [sample.labels for sample in found]
     shared = distinct(labels)
     levels = {
         name: _levels(labels if name in OWN_LABELS else shared, name)
-        for name in dict.fromkeys((*captioned, *KINDS_OF_JOULES, *selection.by))
+        for name in dict.fromkeys((*captioned, *KINDS_OF_JOULES, *by))
     }
     differing = {name for name, values in levels.items() if len(values) > 1}
     optional = (name for name in (*columns.context, *columns.factors) if name in differing)
-    chosen = selection.by or (*columns.always, *optional)
+    chosen = by or (*columns.always, *optional)
     keys = tuple(dict.fromkeys((*chosen, *(name for name in KINDS_OF_JOULES if name in differing))))
     return Selected(
         sweep=sweep,
@@ -173,13 +179,20 @@ def select(sweep: SweepRecord, samples: Sequence[UnitSample], selection: Selecti
     )
 
 
-def check_names(found: Sequence[Labels], names: Sequence[str]) -> None:
-    """Raise InputError for a name that no trial has."""
-    for name in names:
-        if found and not any(name in labels for labels in found):
-            known = label_names(found)
+def known_names(found: Sequence[Labels], names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of labels, also of those that are called by a column's heading, such as batch.
+
+    Raises:
+        InputError: No trial has such a label.
+    """
+    different = distinct(found)
+    known = label_names(different)
+    wanted = [name if any(name in labels for labels in different) else NAMES.get(name, name) for name in names]
+    for name in wanted:
+        if different and not any(name in labels for labels in different):
             named = f"there are {', '.join(known)}; besides {', '.join(FACETS)}"
             raise InputError(f"no factor {name!r} in this sweep{meant(name, known)}: {named}")
+    return tuple(wanted)
 
 
 def label_names(found: Iterable[Labels]) -> list[str]:
@@ -191,11 +204,11 @@ def fitting(
     found: Sequence[T], labels: Callable[[T], Labels], where: Sequence[Condition], option: str = WHERE
 ) -> list[T]:
     """Return the items whose labels fulfil all conditions; raises InputError if there are none."""
-    check_names([labels(item) for item in found], [condition.name for condition in where])
-    for condition in where:
-        fit = [item for item in found if condition.holds(labels(item).get(condition.name))]
+    names = known_names([labels(item) for item in found], [condition.name for condition in where])
+    for name, condition in zip(names, where, strict=True):
+        fit = [item for item in found if condition.holds(labels(item).get(name))]
         if found and not fit:
-            values = sorted((labels(item).get(condition.name) for item in found), key=order)
+            values = sorted((labels(item).get(name) for item in found), key=order)
             levels = dict.fromkeys(map(spelt, values))
             raise InputError(f"{option}: no trial has {condition}: there are {', '.join(levels)}")
         found = fit

@@ -22,7 +22,7 @@ FIGURES = (
     Column("p95_s"),
     Column("p99_s"),
     Column("batches"),
-    Column("gross_j_per_unit", form=Form.NET_MEAN),
+    Column("gross_j_per_unit", form=Form.POSITIVE),
     Column("net_j_per_unit", form=Form.NET),
     Column("net_j_per_unit_meter"),
     Column("spread_points"),

@@ -9,7 +9,7 @@ from itertools import chain
 
 from farm.kinds.here import missing_paths
 from farm.kinds.tuning.sweep import TuningSweep
-from farm.model import CarbonSource, FailureKind, Hold, JobState, Machine, MachineStatus, SweepRecord
+from farm.model import FailureKind, Hold, JobState, Machine, MachineStatus, StatedCarbon, SweepRecord
 from farm.model.errors import BrokerUnavailable
 from farm.model.software import software
 from farm.report.numbers import several
@@ -23,7 +23,8 @@ from farm.settings import Settings
 from farm.spec import Sweep, stopping_rule, sweep_id
 from farm.store import Revision, Store
 
-CARBON_CHANGED = "carbon has changed: it counts for trials from now on, those that were measured keep theirs"
+CARBON_CHANGED = "carbon has changed: the grams of all trials follow it, except on machines that state their own"
+FILE_CHANGED = "carbon has changed to a file, which is read when a trial ends: older trials have no grams by it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,7 @@ def enqueue(
         settled=rule.is_fixed and not is_search,
         submitter=settings.submitter,
         is_search=is_search,
-        carbon=CarbonSource.model_validate(sweep.carbon.model_dump()) if sweep.carbon else CarbonSource(),
+        carbon=sweep.carbon.looked_up() if sweep.carbon else StatedCarbon(),
         hold_below_g_per_kwh=hold.below_g_per_kwh if hold else None,
         hold_until=hold.until if hold else None,
         fresh=fresh,
@@ -177,7 +178,8 @@ def enqueue(
     added += store.retry(made.sweep_id, settings.max_attempts, after=FailureKind.INVALID)
     waiting = {Route(w.target, w.capability): w.jobs for w in store.progress(made.sweep_id).waiting}
     notes = _notes(sweep, store, waiting, is_alone) if waiting else ()
-    warnings = (*notes, *made.warnings, *([CARBON_CHANGED] if changed else []))
+    of_carbon = [FILE_CHANGED if record.carbon.file else CARBON_CHANGED] if changed else []
+    warnings = (*notes, *made.warnings, *of_carbon)
     return Submission(
         made.sweep_id, len(made.jobs) + len(before), made.total, added, made.measured, made.to_go, warnings
     )

@@ -13,6 +13,7 @@ from sqlalchemy import cast as sql_cast
 
 import farm.store.tables as t
 from farm.model import Point
+from farm.store.carbon import FACTOR
 from farm.store.engine import Database
 from farm.store.membership import COUNTED
 
@@ -39,6 +40,9 @@ class MeasuredTrial(NamedTuple):
     simulated: bool
     imported: bool
     failure: str | None
+    carbon_g_per_kwh: float | None
+    carbon_pue: float
+    carbon_source: str | None
 
 
 _JOINED = COUNTED.join(t.sweep, t.sweep.c.id == t.job.c.sweep_id).outerjoin(
@@ -62,6 +66,7 @@ _MEASURED = (
         t.trial.c.simulated,
         t.sweep.c.imported,
         t.trial.c.failure_kind,
+        *FACTOR,
     )
     .select_from(_JOINED)
     .order_by(t.job.c.ordinal, t.trial.c.attempt)

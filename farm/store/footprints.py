@@ -7,11 +7,10 @@ from sqlalchemy import Row, and_, case, func, select
 import farm.store.tables as t
 from farm.energy.samples import WORK
 from farm.model import Domain, Quality, Spent
+from farm.store.carbon import FACTOR
 from farm.store.engine import Database
 from farm.store.membership import COUNTED
 from farm.store.samples import carbon_factor
-
-_CARBON = (t.trial.c.carbon_g_per_kwh, t.trial.c.carbon_pue, t.trial.c.carbon_source)
 
 
 class Footprints(Database):
@@ -21,8 +20,8 @@ class Footprints(Database):
         """Sum the gross joules of all windows of all trials, failed ones too."""
         m = t.measurement.c
         is_work = case((and_(t.trial.c.failure_kind.is_(None), m.window_kind.in_(WORK)), 1), else_=0)
-        keys = (m.domain, m.quality, is_work.label("is_work"), *_CARBON)
-        every = COUNTED.join(t.measurement, m.trial_id == t.trial.c.id)
+        keys = (m.domain, m.quality, is_work.label("is_work"), *FACTOR)
+        every = COUNTED.join(t.measurement, m.trial_id == t.trial.c.id).join(t.sweep)
         query = select(*keys, func.count(), func.sum(m.gross_j)).select_from(every)
         with self.read() as connection:
             found = connection.execute(query.where(t.job.c.sweep_id == sweep_id).group_by(*keys))

@@ -141,6 +141,7 @@ def _trial(found: Import, job: str, trial: ImportedTrial, now: datetime) -> dict
         "machine_id": _machine_id(trial),
         "finished_at_utc": now,
         "facts": _facts(found, trial),
+        "carbon_is_own": False,
         "flags": [],
         "notes": [f"imported from {found.source}, line {trial.line}"],
         "log_tail": "",

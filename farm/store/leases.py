@@ -5,7 +5,7 @@ from sqlalchemy import ColumnElement, bindparam, case, select, update
 
 import farm.store.tables as t
 from farm import __version__
-from farm.model import CarbonSource, Claim, FailureKind, Heartbeat, JobSpec, JobState, MachineState, Owner
+from farm.model import Claim, FailureKind, Heartbeat, JobSpec, JobState, MachineState, Owner
 from farm.model.errors import WorkerOutdated
 from farm.store.engine import Database
 from farm.store.outcome import outcome
@@ -33,7 +33,10 @@ _CLAIM = (
         t.job.c.attempt,
         select(t.sweep.c.name).where(t.sweep.c.id == t.job.c.sweep_id).scalar_subquery().label("sweep_name"),
         t.job.c.queue,
-        select(t.sweep.c.carbon).where(t.sweep.c.id == t.job.c.sweep_id).scalar_subquery().label("carbon"),
+        select(t.sweep.c.carbon["file"].as_string())
+        .where(t.sweep.c.id == t.job.c.sweep_id)
+        .scalar_subquery()
+        .label("intensity_file"),
     )
 )
 
@@ -54,12 +57,11 @@ class Leases(Database):
             won = connection.execute(statement, mine).one_or_none()
             if won is None:
                 return None
-            carbon = CarbonSource.model_validate(won.carbon)
             return Claim(
                 spec=_read(won.spec, job),
                 attempt=won.attempt,
                 sweep_name=won.sweep_name,
-                carbon=carbon,
+                intensity_file=won.intensity_file,
                 queue=won.queue,
             )
 
@@ -141,6 +143,7 @@ class Leases(Database):
                     "failure_kind": FailureKind.LOST,
                     "failure_message": why,
                     "facts": {},
+                    "carbon_is_own": False,
                     "flags": [],
                     "notes": [],
                     "log_tail": "",

@@ -5,7 +5,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, Row, Select, func, or_, select
+from sqlalchemy import Connection, Row, Select, Text, func, or_, select
+from sqlalchemy import cast as sql_cast
 
 import farm.store.tables as t
 from farm.energy.samples import WORK
@@ -20,6 +21,7 @@ from farm.model import (
     Flag,
     JobState,
     MeasurementRow,
+    MeasureSettings,
     Quality,
     Requests,
     Stopped,
@@ -31,6 +33,7 @@ from farm.model import (
 from farm.model.energies import combined
 from farm.model.errors import InputError
 from farm.store.blobs import REQUEST_TIMES, unpack_channel, unpack_known
+from farm.store.carbon import FACTOR
 from farm.store.engine import Database
 from farm.store.membership import COUNTED, of_sweeps
 from farm.store.samples import carbon_factor
@@ -144,6 +147,17 @@ class Results(Database):
                 for domain, source, quality, count in connection.execute(query)
             }
 
+    def measure_settings(self, sweep_id: str) -> list[MeasureSettings]:
+        """Read the different settings by which the jobs of a sweep measure; an import has none."""
+        settings = sql_cast(t.job.c.spec["measure"], Text).label("settings")
+        query = select(settings).where(t.job.c.sweep_id == sweep_id).distinct().order_by("settings")
+        with self.read() as connection:
+            return [
+                MeasureSettings.model_validate_json(one)
+                for one in connection.scalars(query)
+                if one not in {None, "null"}
+            ]
+
     def environments(self, *sweep_ids: str) -> dict[str, Mapping[str, JsonValue]]:
         """Read the environments of the trials of these sweeps (none: of all), by id, in the order of their plans."""
         with self.read() as connection:
@@ -197,7 +211,9 @@ _TRIALS = (
             column
             for column in t.trial.c
             if column.name not in {"id", "job_id", "attempt", "machine_id", "environment_id"}
+            and not column.name.startswith("carbon_")
         ),
+        *FACTOR,
         t.latency.c.values_s,
         t.sweep.c.imported,
         t.job.c.spec["asked"].label("asked"),

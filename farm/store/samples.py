@@ -12,6 +12,7 @@ from sqlalchemy import cast as sql_cast
 import farm.store.tables as t
 from farm.model import CPU_RATING, CarbonFactor, Domain, Flag, Point, Quality, Sample, SampleFigures
 from farm.store.blobs import unpack_known
+from farm.store.carbon import FACTOR
 from farm.store.engine import Database
 from farm.store.membership import COUNTED
 
@@ -31,9 +32,7 @@ _SAMPLES = select(
     t.machine.c.name,
     t.machine.c.hardware_class,
     t.trial.c.environment_id,
-    t.trial.c.carbon_g_per_kwh,
-    t.trial.c.carbon_pue,
-    t.trial.c.carbon_source,
+    *FACTOR,
     t.trial.c.simulated,
     t.sweep.c.imported,
     t.trial.c.facts[CPU_RATING].as_string(),
@@ -141,9 +140,9 @@ _domain = cache(Domain)
 
 
 @lru_cache
-def carbon_factor(g_per_kwh: float | None, pue: float | None, source: str | None) -> CarbonFactor | None:
-    """Return the factor from its columns, which are null together."""
-    return None if g_per_kwh is None else CarbonFactor(g_per_kwh, pue or 1.0, source or "")
+def carbon_factor(g_per_kwh: float | None, pue: float, source: str | None) -> CarbonFactor:
+    """Return the factor from its columns; trials share it."""
+    return CarbonFactor(g_per_kwh, pue, source or "")
 
 
 @cache

@@ -206,6 +206,7 @@ class Trial(Row, table=True):
     carbon_g_per_kwh: float | None
     carbon_pue: float | None
     carbon_source: str | None = Field(sa_type=PlainText)
+    carbon_is_own: bool  #: what the machine states, so that the sweep's intensity does not count
     flags: list[str] = Field(sa_type=Json)
     notes: list[str] = Field(sa_type=Json)
     log_tail: str = Field(sa_type=PlainText)

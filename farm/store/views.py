@@ -72,8 +72,8 @@ _TRIAL_FLAGS = {
     "valid": _bool("true where there is no flag but notes"),
 }
 _CARBON = {
-    "carbon_g_per_kwh": _float("carbon intensity of the trial's electricity, in CO2e; null where it is unknown"),
-    "carbon_pue": _float("power usage effectiveness, by which grams are multiplied"),
+    "carbon_g_per_kwh": _float("CO2e intensity that the machine states, else the sweep; null where it is unknown"),
+    "carbon_pue": _float("power usage effectiveness, by which grams are multiplied; 1 where nobody states it"),
     "carbon_source": _text("table and year, file, or given outright"),
 }
 _PLAN = {
@@ -159,6 +159,8 @@ VIEWS: Mapping[str, Mapping[str, ViewColumn]] = {
         "machine_id": _text("hash of name and hardware"),
         "failure": _text("how the trial failed: then these joules are of a part of its work"),
         "budget": _text("standard uncertainties in J, as JSON: gross and net, by component"),
+        **_CARBON,
+        "carbon_g": _float("gCO2e of gross_j; null where the carbon intensity is unknown"),
     },
     "v_sample": {
         **IDENTITY,

@@ -194,6 +194,7 @@ def _trial(*one: int) -> Row:
         "carbon_g_per_kwh": 268.0,
         "carbon_pue": 1.0,
         "carbon_source": "given outright",
+        "carbon_is_own": True,
         "flags": "[]",
         "notes": "[]",
         "log_tail": "",

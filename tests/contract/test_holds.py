@@ -90,12 +90,13 @@ def test_a_held_sweep_is_cancelled_as_any_other(farm: Store) -> None:
 
 def test_the_electricity_is_that_of_the_last_submission(farm: Store) -> None:
     first = claim(farm, job_id(0))
-    farm.submit(record().model_copy(update={"carbon": CarbonSource(country="DEU", pue=1.2)}), [])
+    electricity = CarbonSource(file="/srv/hourly.csv", pue=1.2).looked_up()
+    farm.submit(record().model_copy(update={"carbon": electricity}), [])
     second = claim(farm, job_id(1))
     assert first is not None
     assert second is not None
-    assert (first.carbon, second.carbon) == (CarbonSource(), CarbonSource(country="DEU", pue=1.2))
-    assert farm.find_sweep(SWEEP).carbon == second.carbon
+    assert (first.intensity_file, second.intensity_file) == (None, "/srv/hourly.csv")
+    assert farm.find_sweep(SWEEP).carbon == electricity
 
 
 def window(kind: WindowKind, begin_s: int, end_s: int) -> Window:
@@ -116,10 +117,12 @@ def complete(store: Store, ordinal: int, begin_s: int, failure: FailureKind | No
     windows = tuple(window(kind, begin_s + 10 * n, begin_s + 10 * (n + 1)) for n, kind in enumerate(kinds))
     joules = tuple(measured(kind, own) for kind, own in zip(kinds, (1.0, 100.0, 1.0), strict=True))
     rest = (measured(WindowKind.MEASURE, None, Domain.DRAM),)
-    assert store.complete(report(job_id(ordinal), 1, failure, windows=windows, measurements=joules + rest, carbon=NLD))
+    assert store.complete(report(job_id(ordinal), 1, failure, windows=windows, measurements=joules + rest))
 
 
 def test_a_footprint_counts_every_window_and_failed_work_as_a_cost(farm: Store) -> None:
+    stated = CarbonSource(g_per_kwh=250.0, pue=2.0).looked_up()
+    farm.submit(record().model_copy(update={"carbon": stated}), [])
     complete(farm, 0, 0)
     complete(farm, 1, 30)
     complete(farm, 2, 60, FailureKind.OOM)

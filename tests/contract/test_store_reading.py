@@ -20,6 +20,7 @@ from farm.model import (
     Requests,
     Stopped,
     TraceReport,
+    TrialCarbon,
     WindowKind,
 )
 from farm.model.errors import InputError
@@ -67,7 +68,8 @@ def test_the_unknown_stays_unknown(farm: Store) -> None:
     assert (row.quality, row.source, row.gross_j, row.net_j, row.mean_w, row.baseline_w) == (None,) * 6
     assert row.environment is None
     (trial,) = farm.trial_rows()
-    assert (trial.overhead_s, trial.carbon, trial.failure, trial.latencies_s) == (None, None, None, ())
+    assert (trial.overhead_s, trial.carbon, trial.failure) == (None, CarbonFactor(), None)
+    assert trial.latencies_s == ()
 
 
 def test_a_lost_trial_knows_nothing_but_when_and_where(farm: Store) -> None:
@@ -88,7 +90,7 @@ def test_a_trial_comes_back_whole(farm: Store) -> None:
         overhead_s=0.75,
         latencies_s=(0.1, 1 / 3, 2e-9),
         facts={"unit": "image", "accuracy": 0.56},
-        carbon=CarbonFactor(268.48, 1.2, "given outright"),
+        carbon=TrialCarbon(268.48, 1.2, "given outright", is_own=True),
         flags=(Flag.METER_LOST,),
         notes=("no RAPL: install the udev rule",),
         log_tail="Größe\n",
@@ -97,7 +99,8 @@ def test_a_trial_comes_back_whole(farm: Store) -> None:
     (trial,) = farm.trial_rows(SWEEP)
     assert (trial.latencies_s, trial.facts, trial.notes) == (sent.latencies_s, sent.facts, sent.notes)
     assert (trial.started_at_utc, trial.finished_at_utc) == (sent.started_at_utc, sent.finished_at_utc)
-    assert (trial.duration_s, trial.overhead_s, trial.carbon) == (9.0, 0.75, sent.carbon)
+    assert (trial.duration_s, trial.overhead_s) == (9.0, 0.75)
+    assert trial.carbon == CarbonFactor(268.48, 1.2, "given outright")
     assert (trial.flags, trial.log_tail, trial.block, trial.target) == (sent.flags, "Größe\n", 0, "any")
     assert farm.progress(SWEEP).recent_s == {"cpu-2": (9.0,)}
 

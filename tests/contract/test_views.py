@@ -15,7 +15,7 @@ from sqlalchemy import text
 from farm.exchange import exports
 from farm.exchange.loading import load_results
 from farm.kinds import views
-from farm.model import CarbonFactor, Domain, FailureKind, Flag, Machine, Measurement, Quality, Window, WindowKind
+from farm.model import Domain, FailureKind, Flag, Machine, Measurement, Quality, TrialCarbon, Window, WindowKind
 from farm.model.errors import InputError
 from farm.report.selection import Selection
 from farm.store import Store
@@ -66,7 +66,7 @@ def measured(store: Store, ordinal: int, on: str, **changes: Any) -> None:
     )
     plain = report(
         job.id, 1, machine=on, windows=(window(0), window(1)), measurements=rows,
-        carbon=CarbonFactor(200.0, 1.5, "NLD"), facts={"device": "cpu", "unit": "image"},
+        carbon=TrialCarbon(200.0, 1.5, "NLD", is_own=True), facts={"device": "cpu", "unit": "image"},
     )  # fmt: skip
     assert store.complete(plain.model_copy(update=changes))
 

@@ -130,6 +130,15 @@ def test_one_machine_has_ratios_but_no_mean() -> None:
     assert ratio_of(found, 16, "a") is not None
 
 
+def test_a_row_of_flagged_trials_alone_is_never_compared() -> None:
+    bad = [on("a", 16, 1.0, block, flags=(Flag.THROTTLED,)) for block in range(3)]
+    sound = [on("a", batch, joules + block, block) for batch, joules in ((1, 2.0), (4, 1.0)) for block in range(3)]
+    found = compared([*sound, *bad])
+    assert [(cell.ratio is None, cell.rank) for cell in found.cells] == [(False, 1), (False, 1), (True, None)]
+    of_bad = compared([*sound, *bad], batch_size="16")
+    assert [cell.ratio for cell in of_bad.cells] == [None, None, None]
+
+
 def test_flagged_trials_are_left_out_and_doubtful_rows_stay_out_of_the_mean() -> None:
     flagged = on("a", 16, 100.0, 1, flags=(Flag.THROTTLED,))
     found = compared(
@@ -157,7 +166,7 @@ def test_seconds_and_grams_are_compared_too(figure: Figure) -> None:
 
 def test_where_nothing_is_known_not_even_the_reference_has_a_ratio() -> None:
     unknown = [on(machine, batch, 1.0) for machine in ("a", "b") for batch in (1, 16)]
-    found = compared([replace(one, carbon=None) for one in unknown], Figure.GRAMS)
+    found = compared([replace(one, carbon=CarbonFactor()) for one in unknown], Figure.GRAMS)
     assert [cell.ratio for cell in found.cells] == [None] * 4
     assert not found.overall
 

@@ -79,10 +79,36 @@ def test_trials_of_one_group_are_averaged() -> None:
     second = sample(gross_j=4.0, net_j=3.0, units_per_s=200, latencies_s=(0.2,))
     (found,) = summarise([first, second], ["model", "batch_size"])
     assert found.labels == {"model": "alexnet", "batch_size": 4}
-    assert (found.trials, found.batches, found.units_per_s) == (2, 3, 150)
+    assert (found.trials, found.batches) == (2, 3)
+    assert found.units_per_s == pytest.approx(2 / (1 / 100 + 1 / 200))
     assert (found.p50_s, found.p95_s) == (0.2, 0.3)
     assert found.net_j == mean_interval([1.0, 3.0])
     assert found.gross_j == mean_interval([2.0, 4.0]).not_negative()
+
+
+@given(st.lists(st.tuples(st.integers(1, 10_000), st.floats(0.1, 100), st.floats(0.1, 1e4)), min_size=1, max_size=9))
+def test_the_rate_times_the_joules_of_a_unit_is_the_power_of_the_same_trials(
+    trials: list[tuple[int, float, float]],
+) -> None:
+    """Trials of unequal lengths; one that no meter saw, and that is far faster, says nothing of the power."""
+    metered = [sample(units_per_s=units / s, gross_j=j / units) for units, s, j in trials]
+    unmetered = sample(units_per_s=1e6, gross_j=None, net_j=None)
+    (found,) = summarise([*metered, unmetered], ["model"])
+    assert found.gross_j is not None
+    assert found.units_per_s is not None
+    power_w = found.units_per_s * found.gross_j.mean
+    for_a_unit = [(j / units, s / units) for units, s, j in trials]
+    assert power_w == pytest.approx(sum(j for j, _ in for_a_unit) / sum(s for _, s in for_a_unit))
+    each_w = [j / s for _, s, j in trials]
+    assert min(each_w) * (1 - 1e-9) <= power_w <= max(each_w) * (1 + 1e-9)
+
+
+def test_trials_of_equal_work_have_their_joules_over_their_seconds() -> None:
+    """Batches of one image at 5 image/s with 1.5 J, and of many at 87 image/s with 0.09 J: on a machine of 8 W."""
+    (found,) = summarise([sample(units_per_s=5.0, gross_j=1.5), sample(units_per_s=87.0, gross_j=0.09)], ["model"])
+    assert found.gross_j is not None
+    assert found.units_per_s is not None
+    assert found.units_per_s * found.gross_j.mean == pytest.approx((1.5 + 0.09) / (1 / 5 + 1 / 87))
 
 
 def test_groups_come_in_the_order_of_their_first_trials() -> None:

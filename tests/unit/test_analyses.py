@@ -181,7 +181,7 @@ def test_options_that_do_not_suit_a_method_are_reported(
 
 def test_a_cell_that_flags_have_emptied_reports_it() -> None:
     flagged = trials(2, row_flags=(Flag.CONTAMINATED,))[:1]
-    with pytest.raises(InputError, match=r"has 1 value, needs 2.*; 1 of 8 trials are left out by their flags"):
+    with pytest.raises(InputError, match=r"has 1 value, needs 2.*; 1 of 8 trials is flagged and left out"):
         analysed(Method.ANOVA, seen(*flagged, *trials(2)[1:]))
 
 

@@ -99,3 +99,13 @@ def test_a_view() -> None:
     first, *_, alone = found.records()
     assert first["half_width_share_more_repetitions"] < first["half_width_share"]
     assert (alone["half_width_share"], alone["net_j_per_unit_low"]) == (None, None)
+
+
+def test_a_bound_has_no_shares() -> None:
+    """Of a net energy that may be 0, every component is a huge share, which means nothing."""
+    trials = [measured(n, 1, net_j, {AGE: 0.5, CLASS: 0.5}) for n, net_j in enumerate((0.001, -0.002, 0.002))]
+    found = document(loaded(SWEEP, *trials), Selection(), COLUMNS)
+    (record,) = found.records()
+    assert record["net_j_per_unit"] is not None
+    assert [record[name] for name in ("u_share_random", "half_width_share", "u_share_gain")] == [None] * 3
+    assert "A bound (<) has no shares" in text(found)

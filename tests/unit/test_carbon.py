@@ -5,14 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from farm.analysis.rules import grams
-from farm.model import CarbonFactor, CarbonSource, Domain, Hourly, Quality, Spent, TrialReport
+from farm.cli.options import carbon_of
+from farm.model import CarbonFactor, CarbonSource, Domain, Hourly, Quality, Spent, TrialCarbon, TrialReport
 from farm.model.catalog import COUNTRIES
 from farm.model.errors import InputError
 from farm.report.carbon import footprint, intensities, records
 from farm.report.document import Note, Paragraph
 from farm.settings import Settings, load_settings
-from tests.factories import claim
 from workers.supervisor.carbon import add_carbon
 
 TEN = datetime(2026, 12, 1, 10, tzinfo=UTC)
@@ -48,18 +47,20 @@ def test_a_country_whose_table_has_nothing_is_unknown() -> None:
         CarbonSource(country="CAF").factor(TEN, TEN + HOUR)
 
 
-def test_a_machine_goes_before_the_sweep_and_takes_from_it_what_it_does_not_state() -> None:
-    sweep = CarbonSource(country="NLD", pue=1.3)
-    assert CarbonSource().over(sweep) == sweep
-    assert CarbonSource(g_per_kwh=12.0).over(sweep) == CarbonSource(g_per_kwh=12.0, pue=1.3)
-    assert CarbonSource(pue=1.0).over(sweep) == CarbonSource(country="NLD", pue=1.0)
-    assert CarbonSource().over(CarbonSource()).factor(TEN, TEN) is None
+def test_what_a_sweep_states_is_stored_with_the_intensity_of_its_country() -> None:
+    stored = CarbonSource(country="NLD", pue=1.3).looked_up()
+    assert (stored.country, stored.g_per_kwh, stored.pue) == ("NLD", COUNTRIES["NLD"].g_per_kwh, 1.3)
+    assert stored.source == "NLD, codecarbon's table of 2023"
+    assert CarbonSource(g_per_kwh=12.0).looked_up().source == "given outright"
+    file = CarbonSource(file="nl.csv").looked_up()
+    assert (file.file, file.g_per_kwh, file.source) == ("nl.csv", None, None)
+    assert CarbonSource().factor(TEN, TEN) == CarbonFactor()
 
 
 def test_pue_counts_once() -> None:
-    assert grams(3.6e6, CarbonFactor(200.0, 1.5, "given outright")) == pytest.approx(300.0)
-    assert grams(None, CarbonFactor(200.0, 1.5, "given outright")) is None
-    assert grams(3.6e6, None) is None
+    assert CarbonFactor(200.0, 1.5, "given outright").grams(3.6e6) == pytest.approx(300.0)
+    assert CarbonFactor(200.0, 1.5, "given outright").grams(None) is None
+    assert CarbonFactor(pue=1.5).grams(3.6e6) is None
 
 
 @pytest.mark.parametrize(("minutes", "length", "mean"), [(0, 60, 200.0), (30, 60, 250.0), (45, 20, 225.0), (5, 0, 200)])
@@ -114,19 +115,39 @@ def test_a_wrong_file_is_refused_with_its_line(text: str, why: str) -> None:
         hourly(text)
 
 
-def test_a_report_gets_the_factor_of_its_own_time(tmp_path: Path) -> None:
+def test_a_trial_keeps_what_its_machine_states_for_its_own_time(tmp_path: Path) -> None:
     path = tmp_path / "nl.csv"
     path.write_text(EXPORT)
     plain = trial_report(TEN + HOUR / 2)
-    known = add_carbon(plain, CarbonSource(file=str(path)), CarbonSource(country="DEU", pue=1.1))
-    assert known.carbon == CarbonFactor(250.0, 1.1, "hourly, nl.csv (life cycle)")
-    assert add_carbon(plain, CarbonSource(), claim().carbon).carbon == CarbonSource(country="NLD").factor(TEN, TEN)
-    unknown = add_carbon(trial_report(TEN + 2 * HOUR), CarbonSource(file=str(path)), CarbonSource(country="DEU"))
-    assert unknown.carbon is None
-    assert unknown.notes[-1].endswith("no intensity for 2026-12-01 12:00:00 UTC; the grams of this trial are unknown")
-    missing = add_carbon(plain, CarbonSource(file=str(tmp_path / "none.csv")), CarbonSource())
-    assert missing.carbon is None
+    known = add_carbon(plain, CarbonSource(file=str(path), pue=1.1), None)
+    assert known.carbon == TrialCarbon(250.0, 1.1, "hourly, nl.csv (life cycle)", is_own=True)
+    assert add_carbon(plain, CarbonSource(), None).carbon == TrialCarbon()
+    assert add_carbon(plain, CarbonSource(pue=1.3), None).carbon == TrialCarbon(pue=1.3)
+    unknown = add_carbon(trial_report(TEN + 2 * HOUR), CarbonSource(file=str(path)), None)
+    assert unknown.carbon == TrialCarbon(is_own=True)
+    assert unknown.notes[-1].endswith("no intensity for 2026-12-01 12:00:00 UTC; this trial keeps no intensity")
+    missing = add_carbon(plain, CarbonSource(file=str(tmp_path / "none.csv")), None)
     assert "none.csv cannot be read: No such file" in missing.notes[-1]
+
+
+def test_a_file_of_the_sweep_is_read_for_machines_that_state_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "nl.csv"
+    path.write_text(EXPORT)
+    plain, found = trial_report(TEN), TrialCarbon(200.0, None, "hourly, nl.csv (life cycle)")
+    assert add_carbon(plain, CarbonSource(), str(path)).carbon == found
+    assert add_carbon(plain, CarbonSource(g_per_kwh=12.0), str(path)).carbon == TrialCarbon(
+        12.0, None, "given outright", is_own=True
+    )
+
+
+def test_a_country_of_the_command_line_is_looked_up() -> None:
+    assert carbon_of(None) is None
+    asked = CarbonFactor(COUNTRIES["DEU"].g_per_kwh, source="DEU, codecarbon's table of 2023, by --country")
+    assert carbon_of("deu") == asked
+    assert asked.at(1.2).grams(3.6e6) == pytest.approx(1.2 * 380.95)
+    for unknown in ("CAF", "Germany"):
+        with pytest.raises(InputError, match=f"--country: no intensity is known for '{unknown}': expected an ISO 3166"):
+            carbon_of(unknown)
 
 
 def test_settings_state_one_origin(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,11 +165,11 @@ def test_settings_state_one_origin(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_several_origins_are_all_named() -> None:
     nld, file = CarbonFactor(268.0, 1.0, "NLD"), "hourly, nl.csv"
-    (line,) = intensities([nld, CarbonFactor(200.0, 1.0, file), CarbonFactor(310.4, 1.0, file), None])
+    (line,) = intensities([nld, CarbonFactor(200.0, 1.0, file), CarbonFactor(310.4, 1.0, file), CarbonFactor(pue=1.2)])
     assert line == (
         "grams: 268 g CO2e/kWh, NLD (1 trial); 200 to 310 g CO2e/kWh, hourly, nl.csv (2 trials); unknown (1 trial)"
     )
-    assert intensities([None]) == []
+    assert intensities([CarbonFactor()]) == []
 
 
 def spent(gross_j: float | None, *, domain: Domain = Domain.GPU, is_work: bool = True, **changes: object) -> Spent:
@@ -168,7 +189,7 @@ def test_a_footprint_never_adds_modelled_or_wall_joules_and_names_what_is_unknow
     found = [
         spent(3600.0),
         spent(7200.0, domain=Domain.CPU, quality=Quality.MODELLED),
-        spent(36_000.0, domain=Domain.WALL, quality=Quality.SAMPLED, carbon=None),
+        spent(36_000.0, domain=Domain.WALL, quality=Quality.SAMPLED, carbon=CarbonFactor()),
         spent(None, domain=Domain.DRAM, quality=None),
     ]
     assert [block.text for block in footprint(found) if isinstance(block, Paragraph | Note)] == [

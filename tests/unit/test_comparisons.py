@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from farm.model import Quality
+from farm.model import Quality, SweepData
 from farm.model.errors import InputError
 from farm.report.comparisons import comparison
 from farm.report.document import Document
 from farm.report.selection import Selection
 from farm.report.terminal import text
 from tests.analyses import SWEEP, measured, trials
+from tests.contract.store_records import MEASURE
 from tests.documents import notes_of
 from tests.golden import assert_golden
 from tests.loaded import Measured, loaded
@@ -74,6 +75,21 @@ def test_sweeps_meet_in_equal_points_and_what_differs_throughout_is_compared() -
     assert [row["batch_size"] for row in found.record["table"]] == [4, 16]
     assert (found.record["only_a"], found.record["only_b"]) == (1, 0)
     assert found.record["overall"]["ratio"] == pytest.approx(0.5)
+
+
+def test_sweeps_that_were_measured_in_different_ways_are_told_apart() -> None:
+    def sweep(name: str, window_s: float) -> SweepData:
+        own = MEASURE.model_copy(update={"window_s": window_s})
+        return loaded(SWEEP.model_copy(update={"id": name}), *trials(prefix=name), measures=[own])
+
+    apart, alike = (
+        comparison((sweep("a", 1.0), sweep("b", window_s)), sides(), "energy").record["notes"] for window_s in (0.5, 1)
+    )
+    assert set(apart) - set(alike) == {"A and B were measured in different ways: window_s 1.0 and window_s 0.5."}
+
+
+def test_a_side_is_chosen_by_the_heading_of_a_column() -> None:
+    assert compared("batch=1", "batch=16").record["compared"] == {"batch_size": {"a": [1], "b": [16]}}
 
 
 def test_equal_sweeps_do_not_differ() -> None:

@@ -44,8 +44,8 @@ def test_a_number_has_three_digits(value: float | None, text: str) -> None:
     [
         (None, UNKNOWN),
         (ends(math.nan, 1), UNKNOWN),
-        (ends(0.25), "0.250 ±?"),
-        (ends(0.25, math.inf), "0.250 ±?"),
+        (ends(0.25), "0.250 (no interval)"),
+        (ends(0.25, math.inf), "0.250 (no interval)"),
         (ends(0.25, 0), "0.250"),
         (ends(0.12341, 0.0021), "0.1234 ± 0.0021"),
         (ends(0.1, 0.00996), "0.100 ± 0.010"),
@@ -67,7 +67,7 @@ def test_an_interval_has_the_digits_that_its_width_supports(value: Interval | No
     [
         (None, UNKNOWN),
         (Median(math.nan, None, None), UNKNOWN),
-        (Median(0.25, None, None), "0.250 ±?"),
+        (Median(0.25, None, None), "0.250 (no interval)"),
         (Median(4.5921, 4.481, 4.652), "4.592 [4.481, 4.652]"),
         (Median(1234, 1100, 1500), "1230 [1100, 1500]"),
         (Median(2.0, 2.0, 2.0), "2.00 [2.00, 2.00]"),

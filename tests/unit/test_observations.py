@@ -65,7 +65,7 @@ def test_flagged_trials_are_left_out_unless_they_are_asked_for() -> None:
     bad = measured("c", 9.0, row_flags=(Flag.CONTAMINATED,))
     found = seen(measured("a", 0.5), measured("b", 0.5), bad)
     assert found.data.values == (0.5, 0.5)
-    assert "1 of 3 trials are left out by their flags: --include-flagged keeps them." in found.notes
+    assert "1 of 3 trials is flagged and left out: --include-flagged counts it." in found.notes
     assert seen(measured("a", 0.5), bad, include_flagged=True).data.values == (0.5, 9.0)
     with pytest.raises(InputError, match=r"all trials are flagged \(contaminated 1\)"):
         seen(bad)

@@ -16,6 +16,7 @@ from farm.model.errors import InputError
 from farm.report.document import Alert, Document, Figure, Paragraph
 from farm.report.selection import Selection
 from farm.report.terminal import text
+from tests.contract.store_records import MEASURE
 from tests.golden import assert_golden
 from tests.loaded import Measured, loaded
 from tests.summaries import NOON, POINT, ends, measurement_row, sample, summary, trial_row, widest
@@ -123,14 +124,17 @@ def test_tables_fit_80_columns_whatever_the_keys_and_lose_nothing(names: list[st
 def test_each_doubt_has_a_note() -> None:
     flags = {Flag.BELOW_NOISE: 1, Flag.NO_STEADY_STATE: 2}
     doubtful = summary(batches=458, net_j=ends(1.0), carbon_g=None, trials=3, left_out=2, flags=flags)
-    assert [note.split()[0] for note in footnotes([doubtful, summary()])] == ["*", "±?", "gCO2e", "2", "Flags:"]
+    assert [note.split()[0] for note in footnotes([doubtful, summary()])] == ["*", "(1", "gCO2e", "2", "Flags:"]
     assert footnotes([summary(), summary(gross_j=None, net_j=None, carbon_g=None)]) == []
 
 
 def test_a_row_of_flagged_trials_alone_is_marked_and_not_compared() -> None:
     pair = [summary({"batch_size": 1}, net_j=ends(2.0, 0.1)), summary({"batch_size": 4}, is_doubtful=True)]
     assert [row.marks for row in table(pair, {}, ["batch_size"]).rows] == [{}, {"net_j_per_unit": "!"}]
-    assert footnotes(pair)[0].startswith("! ")
+    assert footnotes(pair)[0] == (
+        "2 of 4 trials are flagged: rows without other trials are marked with ! and never compared (2 trials); "
+        "--include-flagged counts them."
+    )
 
 
 def findings_of(joules: dict[int, float], blocks: int = 3, **changes: Any) -> list[str]:
@@ -323,6 +327,25 @@ def test_an_unknown_domain_is_refused() -> None:
         Selection.parse(None, [], "tpu", False)
 
 
+def test_a_selection_takes_the_headings_of_columns() -> None:
+    pair = trial(1), trial(2, point_batch_size=16)
+    assert [s.labels for s in found(*pair, by="batch").summaries] == [{"batch_size": 4}, {"batch_size": 16}]
+    assert [s.labels["batch_size"] for s in found(*pair, where="batch=16").summaries] == [16]
+    with pytest.raises(InputError, match="no factor 'batches' in this sweep: there are model, batch_size"):
+        found(*pair, by="batches")
+
+
+@pytest.mark.parametrize(
+    ("latency_s", "of_batches"),
+    [(0.0, "of each batch in these windows"), (2.0, "of a later pass that times each batch alone")],
+)
+def test_rates_and_times_of_batches_name_their_windows(latency_s: float, of_batches: str) -> None:
+    data = loaded(SWEEP, trial(1), measures=[MEASURE.model_copy(update={"latency_s": latency_s})])
+    said = text(document(results(data, Selection(), COLUMNS)))
+    expected = f"image/s and J: of the measure windows, where batches follow each other; ms/batch: {of_batches}."
+    assert expected in " ".join(said.split())
+
+
 def test_records_carry_units_in_their_names_and_the_published_accuracy() -> None:
     one, other = (
         trial(1, facts={"device": "cpu", "unit": "image", "published_acc1_percent": 56.5}),
@@ -334,6 +357,7 @@ def test_records_carry_units_in_their_names_and_the_published_accuracy() -> None
     assert record["published_top1_percent"] == 56.5
     assert record["carbon_g_per_unit"] == pytest.approx(360.0 * 2.0 / 3.6e6)
     assert list(record) == [
+        *("machine", "device", "precision", "compile", "threads", "domain", "unit"),
         *("model", "batch_size", "trials", "left_out", "doubtful", "flags", "quality", "simulated", "units_per_s"),
         *("p50_s", "p95_s", "p99_s", "batches", "gross_j_per_unit", "gross_j_per_unit_low", "gross_j_per_unit_high"),
         *("net_j_per_unit", "net_j_per_unit_low", "net_j_per_unit_high", "net_j_per_unit_meter"),

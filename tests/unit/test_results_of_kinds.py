@@ -204,7 +204,7 @@ def test_unknown_and_doubtful_joules_are_named() -> None:
     lost: Measured = (asked("gp", 1, 1)[0], [])
     shown = notes(seen("tuning", asked("gp", 1, 0, 0.5, flags=(Flag.THROTTLED,)), lost))
     assert "The joules of 1 trial are unknown" in shown
-    assert "Flagged trials count too" in shown
+    assert "1 flagged trial counted too" in shown
 
 
 def test_importance_without_its_library_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,8 +276,8 @@ def test_a_view_of_a_network_taken_apart() -> None:
     golden("layers", seen("layers", *several))
 
 
-def test_a_single_trial_has_the_uncertainty_of_its_meter() -> None:
-    assert "(± ...) of one trial: the uncertainty of its meter" in notes(seen("layers", taken_apart("a", PARTS, NET_J)))
+def test_a_single_trial_has_no_interval() -> None:
+    assert "(1 trial): one trial shows no spread" in notes(seen("layers", taken_apart("a", PARTS, NET_J)))
 
 
 def test_gross_joules_of_layers_are_shown_where_net_ones_are_noise() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from farm.analysis.across import Figure
-from farm.model import Domain, Flag, Quality, Sample, SweepData
+from farm.model import CarbonFactor, Domain, Flag, Quality, Sample, SweepData
 from farm.model.catalog import MODELS, NETWORKS, Accuracy
 from farm.model.errors import InputError
 from farm.report.files import json_text
@@ -32,7 +32,7 @@ def row(model: str, net_j: float = 1.0, batch_size: int = 8, repetition: int = 0
         "hardware_class": "cpu-2", "environment": "env", "repetition": repetition, "factors": point,
         "device": "cpu", "domain": Domain.CPU, "unit": "image", "units": IMAGES, "duration_s": 2.0,
         "gross_j": IMAGES * (net_j + 1), "net_j": IMAGES * net_j, "net_u_j": IMAGES * 0.001, "quality": Quality.COUNTER,
-        "flags": (), "carbon": None, "simulated": False, "imported": False,
+        "flags": (), "carbon": CarbonFactor(), "simulated": False, "imported": False,
     }  # fmt: skip
     return Sample(**known | changes)
 

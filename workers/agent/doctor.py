@@ -131,7 +131,7 @@ def _carbon(settings: Settings) -> Iterator[Check]:
         reason = str(error).removeprefix("carbon: ")
         yield Check(name="carbon", state="note", detail=f"the grams of trials will be unknown: {reason}")
         return
-    if factor is not None:
+    if factor.g_per_kwh is not None:
         yield Check(name="carbon", state="ok", detail=f"{factor.g_per_kwh:g} g CO2e/kWh, {factor.source}")
 
 

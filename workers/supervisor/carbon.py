@@ -1,19 +1,25 @@
-"""The carbon intensity of a trial's electricity, found when the trial is over."""
+"""What a trial keeps of its electricity, found when the trial is over: facts of its own place and time."""
 
-from farm.model import CarbonSource, TrialReport
+from farm.model import CarbonSource, TrialCarbon, TrialReport
 from farm.model.errors import InputError
 
 
-def add_carbon(report: TrialReport, own: CarbonSource, of_sweep: CarbonSource) -> TrialReport:
-    """Return the report with the factor of its own time; with a note where it is unknown, never with a guess.
+def add_carbon(report: TrialReport, own: CarbonSource, file: str | None) -> TrialReport:
+    """Return the report with what its machine states; with a note where that is unknown, never with a guess.
 
     Args:
         report: The report of a trial.
         own: What this machine states about its electricity.
-        of_sweep: What the sweep states for machines that say nothing.
+        file: The sweep's file of hourly intensities, for a machine that states none. A country or a number that the
+            sweep states is no part of a trial: it is applied when results are read.
     """
+    kept = TrialCarbon(pue=own.pue, is_own=own.is_stated)
+    stated = own if own.is_stated else CarbonSource(file=file)
     try:
-        factor = own.over(of_sweep).factor(report.started_at_utc, report.finished_at_utc)
+        found = stated.factor(report.started_at_utc, report.finished_at_utc)
     except InputError as error:
-        return report.model_copy(update={"notes": (*report.notes, f"{error}; the grams of this trial are unknown")})
-    return report.model_copy(update={"carbon": factor})
+        return report.model_copy(
+            update={"carbon": kept, "notes": (*report.notes, f"{error}; this trial keeps no intensity")}
+        )
+    kept = TrialCarbon(found.g_per_kwh, own.pue, found.source or None, own.is_stated)
+    return report.model_copy(update={"carbon": kept})

@@ -118,7 +118,7 @@ class Supervisor:
         self.notes = tuple(_doubts(self.rating, ()))  # whether others use the machine, flags tell from now on
         if report.failure is None:
             self._paused.setdefault(_as_key(claim.spec.point), Flag.ALIAS_RISK in seen.events.flags)
-        return add_carbon(report, self._settings.carbon, claim.carbon)
+        return add_carbon(report, self._settings.carbon, claim.intensity_file)
 
     def _observe(self, spec: JobSpec, stop: Stop) -> Observed:
         """Run the trial, with idles before and after it where they are due, while the sampler reads the meters."""

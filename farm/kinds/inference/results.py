@@ -8,7 +8,7 @@ from farm.analysis.aggregate import P99_NEEDS, Group, Key, Summary, grouped
 from farm.analysis.best import Saving, best_batches
 from farm.analysis.samples import unit_samples
 from farm.kinds.inference.charts import charts
-from farm.model import SweepData
+from farm.model import MeasureSettings, SweepData
 from farm.report import notes, summaries
 from farm.report.columns import Columns
 from farm.report.document import Column, Document, Form, Note, Paragraph, Table, findings
@@ -24,6 +24,7 @@ class Results:
     selected: Selected
     groups: Sequence[Group]
     accuracy: Mapping[str, float]  #: published ImageNet top-1 in %, by model
+    measures: Sequence[MeasureSettings] = ()  #: how its trials measured
 
     @property
     def summaries(self) -> list[Summary]:
@@ -41,14 +42,15 @@ def results(data: SweepData, selection: Selection, columns: Columns) -> Results:
     factors = dict.fromkeys(name for sample in data.samples for name in sample.factors)
     columns = replace(columns, factors=(*columns.factors, *factors))
     selected = select(data.record, unit_samples(data), chosen, columns)
-    return Results(selected, grouped(selected.samples, selected.keys, chosen.include_flagged), data.accuracy)
+    groups = grouped(selected.samples, selected.keys, chosen.include_flagged)
+    return Results(selected, groups, data.accuracy, data.measures)
 
 
 def document(found: Results) -> Document:
     """Return caption, table, notes, charts and findings."""
     if not found.summaries:
         return found.selected.unmeasured()
-    return Document(
+    document = Document(
         [
             Paragraph(found.selected.title),
             *found.selected.about(),
@@ -58,6 +60,7 @@ def document(found: Results) -> Document:
             *findings(sentences(found.groups, found.selected.unit)),
         ]
     )
+    return found.selected.with_context(document)
 
 
 def table(of: Sequence[Summary], accuracy: Mapping[str, float], keys: Sequence[str], unit: str = "image") -> Table:
@@ -74,7 +77,7 @@ def table(of: Sequence[Summary], accuracy: Mapping[str, float], keys: Sequence[s
         Column("p50_s", "ms/batch\np50", scale=1e3),
         Column("p95_s", "\np95", scale=1e3),
         Column("p99_s", "\np99", scale=1e3),
-        Column("gross_j_per_unit", f"gross J\n/{unit}", Form.NET_MEAN),
+        Column("gross_j_per_unit", f"gross J\n/{unit}", Form.POSITIVE),
         Column("net_j_per_unit", f"net J/{unit}\n(95%)", Form.NET),
         Column("carbon_g_per_unit", "gCO2e\n/1000", scale=1e3),
         *([Column("published_top1_percent")] if "model" in keys else []),
@@ -86,12 +89,23 @@ def table(of: Sequence[Summary], accuracy: Mapping[str, float], keys: Sequence[s
     )
 
 
+def origins(found: Results) -> list[str]:
+    """Return a note on the windows that each figure is from; none where they are unknown."""
+    timed = any(summary.batches for summary in found.summaries)
+    passes = {measure.latency_s > 0 for measure in found.measures} if timed else set()
+    from_where = {False: "of each batch in these windows", True: "of a later pass that times each batch alone"}
+    batches = [f"ms/batch: {' or '.join(from_where[one] for one in sorted(passes))}"] if passes else []
+    own = [f"{found.selected.unit}/s and J: of the measure windows, where batches follow each other"]
+    return [f"{'; '.join((*own, *batches))}."] if found.measures else []
+
+
 def footnotes(of: Sequence[Summary]) -> list[str]:
     """Return the notes below the table."""
     own = []
     if any(s.p99_s is not None and s.batches < P99_NEEDS for s in of):
         own.append(f"* fewer than {P99_NEEDS} batches are too few to claim a 99th percentile.")
-    own += notes.spread(s.net_j for s in of)
+    energies = [energy for s in of for energy in (s.gross_j, s.net_j)]
+    own += [*notes.spread(energies), *notes.wide(energies)]
     if any(s.carbon_g is None and s.gross_j is not None for s in of):
         own.append(
             "gCO2e is known where the machine (FARM_CARBON_COUNTRY) or the sweep (carbon: NLD) states its electricity; "

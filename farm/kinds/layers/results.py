@@ -34,7 +34,7 @@ _CLOSURES = (
     key("pass", "closure"),
     Column("layers_j", "layers J\n/pass (95%)", Form.NET),
     Column("whole_j", "whole J\n/pass (95%)", Form.NET),
-    Column("ratio", "layers\n/ whole", Form.INTERVAL),
+    Column("ratio", "layers\n/ whole", Form.RATIO),
     Column("duration_ratio", "of\ntime"),
     Column("is_closed"),
 )
@@ -75,7 +75,7 @@ def document(found: Results) -> Document:
     """Return caption, types of layers, closure, ablation, notes, chart and findings."""
     if not found.summaries:
         return found.selected.unmeasured()
-    return Document(
+    document = Document(
         [
             Paragraph(found.selected.title),
             *found.selected.about(),
@@ -86,6 +86,7 @@ def document(found: Results) -> Document:
         ],
         rows=[record for summary in found.summaries for table in tables([summary]) for record in table.records()],
     )
+    return found.selected.with_context(document)
 
 
 def tables(of: Sequence[LayersSummary]) -> list[Table]:
@@ -129,10 +130,8 @@ def _footnotes(of: Sequence[LayersSummary]) -> list[str]:
         own.append(f"! outside {CLOSURE[0]:g} to {CLOSURE[1]:g}: layers measured alone do not explain the whole.")
     if any(s.costs.ablations for s in of):
         own.append("without: the energy of the layers of a type alone, and what the whole network saves without them.")
-    if any(s.whole.trials == 1 for s in of):
-        own.append(
-            "(± ...) of one trial: the uncertainty of its meter, added up over the parts; it is no interval of a mean."
-        )
+    energies = [energy for s in of for cost in s.costs.types for energy in (cost.forward_j, cost.backward_j)]
+    own += [*notes.spread(energies), *notes.wide(energies)]
     return [*own, *notes.reservations([s.whole for s in of])]
 
 

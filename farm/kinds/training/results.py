@@ -69,7 +69,7 @@ def document(found: Results) -> Document:
     of = found.summaries
     if not of:
         return found.selected.unmeasured()
-    return Document(
+    document = Document(
         [
             Paragraph(found.selected.title),
             *found.selected.about(),
@@ -80,6 +80,7 @@ def document(found: Results) -> Document:
             Findings([sentence(summary) for summary in of]),
         ]
     )
+    return found.selected.with_context(document)
 
 
 def table(of: Sequence[TrainingSummary], keys: Sequence[str]) -> Table:
@@ -138,7 +139,7 @@ def until_table(of: Sequence[TrainingSummary], keys: Sequence[str]) -> Table:
     targets = [target for summary in of for target in summary.targets]
     is_net = any(target.net_j for target in targets)
     name = "net" if is_net else "gross"
-    columns = [*map(key, keys), *_UNTIL, Column("j", f"{name} J\n(95%)", Form.NET), Column("s", "\ns", Form.INTERVAL)]
+    columns = [*map(key, keys), *_UNTIL, Column("j", f"{name} J\n(95%)", Form.NET), Column("s", "\ns", Form.POSITIVE)]
     if _has_failures(targets):
         columns.append(Column("j_per_success", f"{name} J per\nsuccess (95%)", Form.ESTIMATE))
     return Table(
@@ -186,6 +187,7 @@ def _footnotes(of: Sequence[TrainingSummary]) -> list[str]:
         how = ", ".join(f"{reason} {times}" for reason, times in stopped.most_common())
         own.append(f"Stopped before the last epoch: {how}.")
     own += notes.spread(figure for s in of for figure in (s.work.net_j, s.last_accuracy))
+    own += notes.wide(s.work.net_j for s in of)
     return [*own, *notes.reservations([s.work for s in of])]
 
 

@@ -42,6 +42,7 @@ class Results:
     workloads: tuple[Workload, ...]
     space: Space
     flags: Counter[Flag]
+    flagged: int  #: trials that other commands leave out
     machines: int
     by: str
     targets: tuple[float, ...]  #: wanted accuracies, for each of which the energy until then is shown
@@ -63,6 +64,7 @@ def results(data: SweepData, selection: Selection) -> Results:
         workloads=tuple(workloads(found.studies)),
         space=space,
         flags=Counter(flag for trial in trials for flag in trial.flags),
+        flagged=sum(any(not flag.is_note for flag in trial.flags) for trial in trials),
         machines=len({trial.machine for trial in trials if trial.machine is not None}),
         by=selection.by[0] if selection.by else BY_STRATEGY,
         targets=selection.targets,
@@ -78,7 +80,7 @@ def document(found: Results) -> Document:
     blocks = [block for workload in found.workloads for block in _workload(found, workload)]
     importances = [block for block in blocks if isinstance(block, Figure)]
     drawn = [] if found.found.is_mixed else charts(found.workloads, origin(samples_of[0]), is_net, _is_ranked(found))
-    return Document(
+    document = Document(
         [
             Paragraph(found.selected.title),
             *found.selected.about(),
@@ -90,6 +92,7 @@ def document(found: Results) -> Document:
         ],
         rows=_records(found),
     )
+    return found.selected.with_context(document)
 
 
 def _records(found: Results) -> list[Record]:
@@ -167,6 +170,7 @@ def _footnotes(found: Results) -> list[str]:
         own.append("saved by pruning: an estimate, from the remaining epochs and each trial's J per epoch.")
     if found.machines > 1:
         own.append(f"{found.machines} machines took part: their joules differ for the same work.")
-    if found.flags:
-        own.append("Flagged trials count too, because the strategies chose their points with them.")
+    if found.flagged:
+        count = several(found.flagged, "flagged trial")
+        own.append(f"{count} counted too: their joules were spent, and the strategies chose their points with them.")
     return [*own, *notes.flagged(found.flags)]

@@ -41,8 +41,8 @@ COLUMNS = Columns(
 LOAD = ("arrivals", "preprocess", "rate_per_s", "policy")
 #: Columns of the second table, most of which have intervals.
 _SURE = (
-    Column("response_mean_s", "ms mean\n(95%)", Form.INTERVAL, 1e3),
-    Column("response_p99_s", "ms p99\n(95%)", Form.INTERVAL, 1e3),
+    Column("response_mean_s", "ms mean\n(95%)", Form.POSITIVE, 1e3),
+    Column("response_p99_s", "ms p99\n(95%)", Form.POSITIVE, 1e3),
     Column("wait_s", "ms\nwaited", scale=1e3),
     Column("served_per_s", "served\n/s"),
     Column("net_j_per_request", "net J/request\n(95%)", Form.NET),
@@ -96,16 +96,18 @@ def document(found: Results) -> Document:
         return found.selected.unmeasured()
     how = "measured live: requests arrived in real time, whatever the server did"
     keys = [key(name) for name in spelt_key(lives[0])]
-    return Document(
-        [
-            *paragraphs([*found.selected.caption(), how]),
-            Table([*keys, *columns.COLUMNS], [_row(live) for live in lives]),
-            Table([*keys, *_SURE], [_sure(live) for live in lives]),
-            *notes(_notes(lives)),
-            *charts.figures(lives, found.selected),
-            *findings(sentences(lives)),
-        ],
-        rows=[_record(live) for live in lives],
+    return found.selected.with_context(
+        Document(
+            [
+                *paragraphs([*found.selected.caption(), how]),
+                Table([*keys, *columns.COLUMNS], [_row(live) for live in lives]),
+                Table([*keys, *_SURE], [_sure(live) for live in lives]),
+                *notes(_notes(lives)),
+                *charts.figures(lives, found.selected),
+                *findings(sentences(lives)),
+            ],
+            rows=[_record(live) for live in lives],
+        )
     )
 
 
@@ -149,6 +151,7 @@ def _notes(lives: Sequence[Live]) -> list[str]:
     own += energy_notes.spread(
         value for live in lives for value in (live.work.net_j, live.figures.response_s.get("mean"))
     )
+    own += energy_notes.wide(live.work.net_j for live in lives)
     return [*own, *energy_notes.reservations([live.work for live in lives])]
 
 

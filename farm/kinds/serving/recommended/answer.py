@@ -32,7 +32,7 @@ from farm.report.selection import Selection
 
 #: Largest number of rows of the front in a table; JSON has all.
 LONGEST_FRONT = 12
-_GROSS = Column("gross_j_per_request", "gross J\n/request", Form.INTERVAL)
+_GROSS = Column("gross_j_per_request", "gross J\n/request", Form.POSITIVE)
 _NET = Column("net_j_per_request", "net J\n/request", Form.NET_MEAN)
 
 

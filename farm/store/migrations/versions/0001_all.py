@@ -9,6 +9,7 @@ from statistics import NormalDist
 from alembic import op
 
 from farm.model import Flag, WindowKind
+from farm.store.carbon import factor, grams
 from farm.store.tables import METADATA, WHOLE
 from farm.store.views import FACTORS
 
@@ -47,6 +48,8 @@ _JOINED = """
     trial t JOIN job j ON j.id = t.job_id JOIN sweep s ON s.id = j.sweep_id LEFT JOIN machine mc ON mc.id = t.machine_id
 """
 _LAST_EPOCH = {"accuracy": "validation_accuracy", "train_loss": "train_loss", "validation_loss": "validation_loss"}
+#: What a trial keeps of its electricity, over what its sweep states.
+_CARBON = ", ".join(f"{text} AS {name}" for name, text in factor("t", "s").items())
 
 
 def _identity(is_sqlite: bool) -> str:
@@ -131,7 +134,7 @@ def _trial(identity: str, is_sqlite: bool) -> str:
         {identity}, j.target, j.block, j.state, t.failure_kind AS failure, t.failure_message, t.stopped,
         t.started_at_utc, CASE WHEN NOT s.imported THEN t.finished_at_utc END AS finished_at_utc,
         t.duration_s, t.overhead_s, {_last_epoch(is_sqlite)},
-        t.carbon_g_per_kwh, t.carbon_pue, t.carbon_source, t.facts
+        {_CARBON}, t.facts
     """
     return _flagged(columns, "", is_sqlite)
 
@@ -141,16 +144,17 @@ def _measurement(identity: str, is_sqlite: bool) -> str:
         return f"CASE WHEN NOT s.imported THEN w.{column} END AS {column}"
 
     return f"""
-        SELECT {identity}, w.kind AS "window", w."index" AS window_index,
+        SELECT x.*, {grams("gross_j")} AS carbon_g FROM (
+            SELECT {identity}, w.kind AS "window", w."index" AS window_index,
             {stamped("begin_at_ns")}, {stamped("end_at_ns")}, {stamped("started_at_utc")},
             {_seconds("w.end_at_ns - w.begin_at_ns")} AS duration_s, w.units,
             m.domain, m.quality, m.source, m.gross_j, m.baseline_w, m.net_j, m.net_j_low, m.net_j_high, m.mean_w,
             m.temperature_c, {_names(is_sqlite, "t.flags", "m.flags")} AS flags, t.simulated, s.imported,
             m.gross_u_j, m.baseline_bare_w, m.baseline_context_w, m.clock_hz, mc.id AS machine_id,
-            t.failure_kind AS failure, m.budget
+            t.failure_kind AS failure, m.budget, {_CARBON}
         FROM {_JOINED}
             JOIN "window" w ON w.trial_id = t.id
-            JOIN measurement m ON m.trial_id = w.trial_id AND m.window_kind = w.kind AND m.window_index = w."index"
+            JOIN measurement m ON m.trial_id = w.trial_id AND m.window_kind = w.kind AND m.window_index = w."index") x
     """
 
 
@@ -158,12 +162,12 @@ def _sample(identity: str, is_sqlite: bool) -> str:
     return f"""
         SELECT x.*, units / duration_s AS units_per_s,
             gross_j / nullif(units, 0) AS gross_j_per_unit, net_j / nullif(units, 0) AS net_j_per_unit,
-            carbon_g_per_kwh * carbon_pue * gross_j / nullif(units, 0) / 3.6e6 AS carbon_g_per_unit
+            {grams("gross_j / nullif(units, 0)")} AS carbon_g_per_unit
         FROM (
             SELECT {identity}, j.target, j.block, sm.domain, nullif(sm.part, {WHOLE}) AS part, sm.own_device,
                 sm.unit, sm.units, sm.duration_s, sm.gross_j, sm.gross_u_j, sm.gross_shared_u_j, sm.net_j, sm.net_u_j,
                 sm.net_shared_u_j, sm.idle_w, sm.quality, sm.flags, l.batches, l.p50_s, l.p95_s, l.p99_s,
-                {_last_epoch(is_sqlite)}, t.carbon_g_per_kwh, t.carbon_pue, t.carbon_source,
+                {_last_epoch(is_sqlite)}, {_CARBON},
                 t.simulated, s.imported, sm.valid
             FROM {_JOINED} JOIN sample sm ON sm.trial_id = t.id LEFT JOIN latency l ON l.trial_id = t.id
         ) x
@@ -201,6 +205,7 @@ def _request(identity: str, is_sqlite: bool) -> str:
 
 _PLACE = """sweep, sweep_name, kind, factors, device, machine, hardware_class, domain, own_device, quality, simulated,
     imported, unit"""
+#: The mean over trials of each figure of a unit of work; the rate is one over the mean seconds of a unit.
 _MEANS = ("units_per_s", "gross_j_per_unit", "net_j_per_unit", "carbon_g_per_unit")
 _SPREAD = ("gross_j_per_unit", "net_j_per_unit")
 
@@ -225,10 +230,15 @@ def _point(is_sqlite: bool) -> str:
         f"max({name}_n) AS {name}_n"
         for name in _SPREAD
     )
+    rates = ", ".join(
+        f"1 / avg(CASE WHEN {which} THEN 1 / nullif(units_per_s, 0) END)"
+        for which in ("counted AND gross_j_per_unit IS NOT NULL", "counted")
+    )
+    means = {name: f"avg({value})" for name, value in known.items()} | {"units_per_s": f"coalesce({rates})"}
     summed = f"""
         SELECT {_PLACE}, sum(CASE WHEN counted THEN 1 ELSE 0 END) AS trials,
             sum(CASE WHEN counted THEN 0 ELSE 1 END) AS left_out, {valid} = 0 AS doubtful,
-            {", ".join(f"avg({value}) AS {name}" for name, value in known.items())}, {spread}
+            {", ".join(f"{mean} AS {name}" for name, mean in means.items())}, {spread}
         FROM (SELECT *, {placed} FROM ({counted}) c) p GROUP BY {_PLACE}
     """
     return f"""
