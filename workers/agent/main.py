@@ -63,6 +63,8 @@ def _join(settings: Settings, verbose: bool, level: int) -> int:
         machine = fingerprint.machine(settings)
         logs.set_up(settings.log_format, verbose, machine.name)
         runner = stack.enter_context(supervisor.Supervisor(settings, machine))
+        for note in runner.notes:
+            log.warning(note)
         machine = fingerprint.with_meters(machine, runner.probe, runner.rating)
         queues = list(machine.queues)
         watchdog = Watchdog(Publisher(settings), queues, settings.watchdog_s)

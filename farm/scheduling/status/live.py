@@ -18,7 +18,7 @@ from farm.model import EndedTrial, Progress
 from farm.report.numbers import number
 from farm.report.terminal import plain
 from farm.scheduling.status import ended
-from farm.scheduling.status.progress import doing, held_lines, named, running_lines, summary
+from farm.scheduling.status.progress import doing, held_lines, summary, what
 
 #: Shows how far a sweep is; the text is what it waits for where nothing runs.
 Show = Callable[[Progress, str], None]
@@ -138,13 +138,15 @@ def _cut(line: str) -> Text:
 
 
 def _running(progress: Progress, now: datetime) -> list[str]:
-    """Return what runs: a trial alone with all that is known of it, of several a line each."""
+    """Return what runs: a trial alone with all that is known of it, of several a line each, the changing part first."""
     jobs = progress.running
     if len(jobs) == 1 and (trial := jobs[0].live):
         doubt = [f"  {trial.doubt}"] if trial.doubt else []
-        return [named(jobs[0]), f"  {doing(trial, now)}", *doubt]
+        return [f"{jobs[0].machine}: {what(jobs[0])}", f"  {doing(trial, now)}", *doubt]
     more = [f"and {len(jobs) - NAMED} more"] if len(jobs) > NAMED else []
-    return [*running_lines(progress, now)[:NAMED], *more]
+    does = (f"{doing(job.live, now)}: " if job.live else "" for job in jobs)
+    lines = [f"{job.machine}: {phase}{what(job)}" for job, phase in zip(jobs, does, strict=True)]
+    return [*lines[:NAMED], *more]
 
 
 def _figures(trials: Sequence[EndedTrial]) -> list[Text]:
