@@ -99,10 +99,11 @@ def _followed(store: "Store", sweep: "SweepRecord", quiet: bool = False) -> Iter
     from farm.scheduling.status import live
     from farm.scheduling.status import progress as display
 
+    between, alone = "the next job is on its way", "waiting for a worker: start `farm worker` on a machine to add one"
     with live.live(sweep.name, enabled=not quiet, read_ended=partial(store.ended, sweep.id)) as show:
         total = tuner.total(store, sweep)
         while not (progress := store.progress(sweep.id, total)).is_over:
-            show(progress, "waiting for a worker: start `farm worker` on a machine to add one")
+            show(progress, between if progress.available else alone)
             sleep(PERIOD_S)
     if not quiet:
         yield Line(f"{sweep.name}: {display.summary(progress, datetime.now(UTC))}")

@@ -165,7 +165,7 @@ def run(
         finally:
             worker.kill()  # the store has each report: nobody has to wait until the worker has left
         store.release(worker.owner)  # after Ctrl-C
-        store.lose(worker.owner)  # it tells nothing any more
+        store.forget(worker.owner)
         progress = store.progress(sweep_id, total)
         show(progress, "")
         return progress
@@ -178,6 +178,7 @@ def _release_jobs_of_killed_workers(store: Store) -> None:
         here = Owner.of_process(int(pid))
         if (host, boot_id) == (here.host, here.boot_id) and not Path(f"/proc/{pid}").exists():
             store.lose(here)
+            store.forget(here)
 
 
 def _finish_trial(worker: LocalWorker, interrupts: Interrupts, look: Callable[[], None]) -> None:

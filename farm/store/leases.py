@@ -106,9 +106,6 @@ class Leases(Database):
 
     def lose(self, owner: Owner) -> list[str]:
         """Take back the jobs of a dead worker, as if their leases had run out; returns the jobs' ids."""
-        left = update(t.machine).where(t.machine.c.worker_owner == str(owner)).values(running_job=None, live=None)
-        with self.write() as connection:
-            connection.execute(left)
         return self._lose(t.job.c.lease_owner == str(owner), "its worker died")
 
     def expire_leases(self) -> list[str]:

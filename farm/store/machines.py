@@ -62,6 +62,12 @@ class Machines(Database):
             .returning(t.machine.c.wanted_state)
         )
 
+    def forget(self, owner: Owner) -> None:
+        """Forget what a worker told that has left without a word."""
+        mine = update(t.machine).where(t.machine.c.worker_owner == str(owner))
+        with self.write() as connection:
+            connection.execute(mine.values(running_job=None, live=None))
+
     def assign(self, name: str, wanted_state: MachineState) -> int:
         """Set the wanted state of the machines of a name; returns their number, which is usually 1."""
         statement = update(t.machine).where(t.machine.c.name == name)

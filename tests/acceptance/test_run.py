@@ -105,6 +105,19 @@ def test_ctrl_c_finishes_the_running_trial_and_the_same_command_goes_on(person: 
 
 
 @pytest.mark.slow
+def test_ctrl_c_before_the_first_trial_stops_at_once(person: Person) -> None:
+    sweep = person.writes("early", TINY)
+    with person.starts("run", sweep) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "early: 0/2 done\n"  # the worker has yet to load torch
+        interrupt(process)
+        stopped = ended(process)
+    assert (stopped.status, rows(stopped.out)) == (130, [])
+    assert "stopped with 2 jobs to go" in stopped.err
+    assert person.left_behind() == []
+
+
+@pytest.mark.slow
 def test_ctrl_c_twice_stops_now_and_nothing_is_lost(person: Person) -> None:
     slow = MEASURE.replace("window_s: 0.2", "window_s: 3600")
     sweep = person.writes("slow", {**TINY, "batch_size": "1"}, measure=slow, time_limit="7200")

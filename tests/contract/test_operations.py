@@ -288,7 +288,7 @@ def test_a_dead_worker_tells_nothing_any_more(farm: Store) -> None:
     farm.register_machine(MACHINE, ANNE, "0.1.0")
     claim(farm, job_id(1))
     farm.machine_beat(MACHINE.id, job_id(1), live=Live(trial=LIVE, notes=("busy",)))
-    farm.lose(ANNE)
+    farm.forget(ANNE)
     (machine,) = [found for found in farm.machines() if found.machine == MACHINE]
     assert (machine.live, machine.running_job) == (Live(), None)
 

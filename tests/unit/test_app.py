@@ -28,6 +28,7 @@ from tests.contract.store_records import (
     report,
 )
 from tests.workers import SOON_S, Bench, running_bench, wait_until
+from workers.agent import heartbeat
 from workers.agent import worker as app
 from workers.supervisor.lock import machine_lock
 from workers.supervisor.stop import Stop
@@ -111,6 +112,16 @@ def test_the_machine_shows_what_it_runs(bench: Bench) -> None:
     bench.worker.serve(job_id(0), 0)
     assert seen == [job_id(0)]
     wait_until(lambda: bench.store.machines()[0].running_job is None)
+
+
+def test_a_phase_is_told_before_the_next_heartbeat_is_due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heartbeat, "LEAST_PERIOD_S", 0.01)
+    told = threading.Event()
+    thread = heartbeat.HeartbeatThread(Settings(home=tmp_path, heartbeat_s=30.0), told.set, may_rest=lambda: False)
+    thread.start()
+    thread.hasten()
+    assert told.wait(SOON_S)
+    thread.close()
 
 
 def test_a_busy_machine_leaves_the_job_to_the_next_message(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -411,13 +411,25 @@ def test_the_panel_shows_the_running_trial_the_figures_and_the_flags() -> None:
         "  lab1: alexnet batch 4, repetition 1",
         "    window 2 of 3 for 4 s",
         "    idle_before: other programs used 9% of a core",
-        "  image/s  gross J/image  trials  flagged",
-        "     50.0          0.500       1        1  alexnet batch 4",
+        "             gross",
+        "  image/s  J/image  trials",
+        "     50.0    0.500      1!  alexnet batch 4",
         "  1 of 1 contaminated: other programs used 150% of a core",
         "  note: lab1: no energy meter",
         "  stopping",
     ]
-    assert all(len(line) <= 60 for line in rendered(shown, 60).splitlines())
+    narrow = [line.rstrip() for line in rendered(shown, 60).splitlines()]
+    assert max(map(len, narrow)) <= 60
+    assert narrow[0].endswith("1/2 done")
+
+
+def test_several_trials_have_a_line_each() -> None:
+    jobs = (replace(running("lab1"), live=LIVE), running("lab2"))
+    shown = live.panel("batching", stand({RUNNING: 2}, *jobs), "", "", after(4))
+    assert [line.rstrip() for line in rendered(shown).splitlines()][1:] == [
+        "  lab1: window 2 of 3 for 4 s: alexnet batch 4, repetition 1",
+        "  lab2: alexnet batch 4, repetition 1",
+    ]
 
 
 def test_without_a_terminal_a_job_that_ends_shows_its_figure_and_a_note_stands_once(

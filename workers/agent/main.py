@@ -64,6 +64,8 @@ def _join(settings: Settings, verbose: bool, level: int, is_alone: bool) -> int:
         machine = fingerprint.machine(settings)
         logs.set_up(settings.log_format, verbose, machine.name)
         runner = stack.enter_context(supervisor.Supervisor(settings, machine))
+        for note in runner.notes:
+            log.warning(note)
         machine = fingerprint.with_meters(machine, runner.probe, runner.rating)
         machine = fingerprint.with_abilities(machine, runner.gpus, settings.allowed_models, installed())
         queues = list(machine.queues)

@@ -188,7 +188,7 @@ class Supervisor:
 def _doubts(rating: Rating | None, glances: Sequence[Glance]) -> Iterator[str]:
     """Yield what a user should know before the first trial."""
     if rating is not None:
-        yield f"no energy meter: joules are modelled from CPU load, ± {COVERAGE_FACTOR * MODEL_U_SHARE:.0%}"
+        yield f"no CPU energy meter: CPU joules are modelled from load, ± {COVERAGE_FACTOR * MODEL_U_SHARE:.0%}"
     cores = used_by_others(*glances) if len(glances) == 2 else 0.0
     if cores > NOTED_CORES:
         yield f"other programs use {cores:.0%} of a core: trials will be flagged"

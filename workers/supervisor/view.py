@@ -48,7 +48,7 @@ class View:
 
     def end(self, window: Window) -> None:
         """End a phase: its rate is known now, and whether others used the machine."""
-        if window.kind in _TIMED and window.units:
+        if window.kind in _TIMED and window.units and window.duration_s:
             self._update(units_per_s=window.units / window.duration_s)
         if self._watch and (doubts := contaminations([window], self._watch.glances)):
             self._update(doubt=doubts[0])

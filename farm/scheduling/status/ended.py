@@ -60,7 +60,8 @@ def line(trial: EndedTrial) -> str:
     if trial.failure:
         return f"{name}: {trial.failure}"
     modelled = " (modelled)" if is_modelled([trial]) else ""
-    known = {f"{trial.unit}/s": row.units_per_s, f"J/{trial.unit} gross{modelled}": row.gross_j_per_unit}
+    unit = trial.unit or "unit"
+    known = {f"{unit}/s": row.units_per_s, f"J/{unit} gross{modelled}": row.gross_j_per_unit}
     figures = [f"{number(value)} {unit}" for unit, value in known.items() if value is not None]
     return f"{name}: {', '.join([*figures, *(flag for flag in trial.flags if not flag.is_note)])}"
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.constrain import Constrain
 from rich.live import Live
 from rich.padding import Padding
 from rich.progress_bar import ProgressBar
@@ -17,7 +18,7 @@ from farm.model import EndedTrial, Progress
 from farm.report.numbers import number
 from farm.report.terminal import plain
 from farm.scheduling.status import ended
-from farm.scheduling.status.progress import doing, held_lines, named, running_lines, summary
+from farm.scheduling.status.progress import doing, held_lines, summary, what
 
 #: Shows how far a sweep is; the text is what it waits for where nothing runs.
 Show = Callable[[Progress, str], None]
@@ -26,7 +27,7 @@ ReadEnded = Callable[[], Sequence[EndedTrial]]
 NAMED = 5
 #: Rows of the table that fills.
 ROWS = 8
-#: Columns that its first line takes.
+#: Columns that its first line takes at most.
 WIDTH = 80
 
 
@@ -116,8 +117,7 @@ def panel(
     name: str, progress: Progress, note: str, notice: str, now: datetime, trials: Sequence[EndedTrial] = ()
 ) -> Group:
     """Return the display: counts, the running trials, the figures so far, flags and notes, a notice for the user."""
-    bar = Table.grid(padding=(0, 1, 0, 0))
-    bar.width = WIDTH
+    bar = Table.grid(padding=(0, 1, 0, 0), expand=True)
     bar.add_column(no_wrap=True, overflow="ellipsis", max_width=24)
     bar.add_column(ratio=1)
     bar.add_column(no_wrap=True)
@@ -127,7 +127,9 @@ def panel(
         lines = [note or "waiting for a worker"]
     doubts = [*ended.flag_lines(trials), *(f"note: {machine}: {text}" for machine, text in progress.notes)]
     wrapped = [Padding(Text(line), (0, 0, 0, 2)) for line in doubts]
-    return Group(bar, *map(_cut, lines), *_figures(trials), *wrapped, *map(_cut, [notice] if notice else []))
+    return Group(
+        Constrain(bar, WIDTH), *map(_cut, lines), *_figures(trials), *wrapped, *map(_cut, [notice] if notice else [])
+    )
 
 
 def _cut(line: str) -> Text:
@@ -136,13 +138,15 @@ def _cut(line: str) -> Text:
 
 
 def _running(progress: Progress, now: datetime) -> list[str]:
-    """Return what runs: a trial alone with all that is known of it, of several a line each."""
+    """Return what runs: a trial alone with all that is known of it, of several a line each, the changing part first."""
     jobs = progress.running
     if len(jobs) == 1 and (trial := jobs[0].live):
         doubt = [f"  {trial.doubt}"] if trial.doubt else []
-        return [named(jobs[0]), f"  {doing(trial, now)}", *doubt]
+        return [f"{jobs[0].machine}: {what(jobs[0])}", f"  {doing(trial, now)}", *doubt]
     more = [f"and {len(jobs) - NAMED} more"] if len(jobs) > NAMED else []
-    return [*running_lines(progress, now)[:NAMED], *more]
+    does = (f"{doing(job.live, now)}: " if job.live else "" for job in jobs)
+    lines = [f"{job.machine}: {phase}{what(job)}" for job, phase in zip(jobs, does, strict=True)]
+    return [*lines[:NAMED], *more]
 
 
 def _figures(trials: Sequence[EndedTrial]) -> list[Text]:
@@ -151,21 +155,18 @@ def _figures(trials: Sequence[EndedTrial]) -> list[Text]:
     if not rows:
         return []
     unit = next((trial.unit for trial in trials if trial.unit), "unit")
-    energy = "modelled" if ended.is_modelled(trials) else "gross"
-    cells = [
-        (f"{unit}/s", f"{energy} J/{unit}", "trials", "flagged"),
-        *(
-            (number(row.units_per_s), number(row.gross_j_per_unit), str(len(row.trials)), str(row.flagged or ""))
-            for row in rows
-        ),
+    figures = [
+        (number(row.units_per_s), number(row.gross_j_per_unit), f"{len(row.trials)}{'!' if row.flagged else ' '}")
+        for row in rows
     ]
+    headings = (("", "modelled" if ended.is_modelled(trials) else "gross", ""), (f"{unit}/s", f"J/{unit}", "trials"))
+    cells = [*headings, *figures]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    names = ("", *(row.name for row in rows))
-    lines = (
-        "  ".join([*(cell.rjust(width) for cell, width in zip(row, widths, strict=True)), name])
+    names = ("", "", *(row.name for row in rows))
+    return [
+        _cut("  ".join([*(cell.rjust(width) for cell, width in zip(row, widths, strict=True)), name]))
         for row, name in zip(cells, names, strict=True)
-    )
-    return [_cut(line) for line in lines]
+    ]
 
 
 def stopping(interrupts: int, is_running: bool) -> str:

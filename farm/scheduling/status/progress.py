@@ -83,9 +83,9 @@ def in_progress(progress: Progress, now: datetime) -> list[str]:
     return [f"{done} of {progress.total} jobs measured so far, {running} running{left}", *held_lines(progress)]
 
 
-def named(job: RunningJob) -> str:
-    """Return what runs where."""
-    return f"{job.machine}: {point(job.point)}, repetition {job.repetition + 1}"
+def what(job: RunningJob) -> str:
+    """Return what runs."""
+    return f"{point(job.point)}, repetition {job.repetition + 1}"
 
 
 def doing(trial: LiveTrial, now: datetime) -> str:
@@ -104,7 +104,7 @@ def doing(trial: LiveTrial, now: datetime) -> str:
 
 def running_lines(progress: Progress, now: datetime) -> list[str]:
     """Return a line for each running job."""
-    return [f"{named(job)}{f': {doing(job.live, now)}' if job.live else ''}" for job in progress.running]
+    return [f"{job.machine}: {what(job)}{f': {doing(job.live, now)}' if job.live else ''}" for job in progress.running]
 
 
 def held_lines(progress: Progress) -> list[str]:

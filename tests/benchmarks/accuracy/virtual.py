@@ -317,7 +317,7 @@ class Worker(Supervisor):
         """The code looks at the machine's clock; collecting garbage and telling versions would take real time."""
         clock = self.clock
 
-        def follow(_trial: object, start: protocol.Start, edges: object, _stop: Stop) -> TrialEvents:
+        def follow(_trial: object, start: protocol.Start, edges: object, _stop: Stop, _viewer: object) -> TrialEvents:
             clock.let_pass(START_S, IDLE)
             events, work = TrialEvents(), _Work(clock, batches, self._simulated)
             knows = start if self._keeps_out_of_step else start.model_copy(update={"sensor_period_s": None})
