@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
-from farm.exchange.loading import load
+from farm.exchange.loading import count_once, load
 from farm.kinds.inference.sweep import InferenceSweep
 from farm.model import FailureKind, JobState, Machine
 from farm.model.software import LIBRARIES, difference, software
@@ -266,6 +266,16 @@ def test_a_third_revision_counts_what_the_first_measured(store: Store) -> None:
     submit(store, sweep(repetitions=3))
     third = submit(store, sweep(repetitions=4))
     assert (third.measured, third.to_go) == (4, 4)
+
+
+def test_trials_that_two_revisions_share_count_once_across_them(store: Store) -> None:
+    first = submit(store, sweep()).sweep_id
+    measure(store, first)
+    second = submit(store, sweep(repetitions=3)).sweep_id
+    measure(store, second)
+    data = [load(store, store.find_sweep(one)) for one in (first, second)]
+    assert [len(one.samples) for one in data] == [4, 6]
+    assert [len(one.samples) for one in count_once(data)] == [4, 2]
 
 
 def test_another_name_is_another_sweep(store: Store) -> None:
