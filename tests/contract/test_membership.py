@@ -133,12 +133,13 @@ def test_a_job_that_began_adopts_nothing(revised: Store, state: JobState) -> Non
 def test_only_what_was_measured_at_the_last_attempt_may_be_adopted(revised: Store) -> None:
     claim(revised, job_id(2))
     assert revised.complete(report(job_id(2), 1, FailureKind.INVALID))
-    found = revised.measured_under("batching")
-    assert {sweep: [one.id for one in own] for sweep, own in found.items()} == {SWEEP: [job_id(0), job_id(1)]}
+    found = revised.measured_beside(LATER, "batching")
+    assert [one.id for one in found] == [job_id(0), job_id(1)]
     spec = new_job(0).spec.model_dump(mode="json")
-    assert found[SWEEP][0] == MeasuredJob(job_id(0), spec, MACHINE.id, MACHINE.name, {"torch": "2.11"})
-    assert revised.measured_under("another") == {}
-    assert revised.measured_under("batching", since=UTC_NOON + timedelta(hours=1)) == {}
+    assert found[0] == MeasuredJob(job_id(0), spec, MACHINE.id, MACHINE.name, {"torch": "2.11"})
+    assert revised.measured_beside(SWEEP, "batching") == [], "its own jobs, and those that only adopted"
+    assert revised.measured_beside(LATER, "another") == []
+    assert revised.measured_beside(LATER, "batching", since=UTC_NOON + timedelta(hours=1)) == []
 
 
 def test_a_search_and_an_import_lend_nothing(store: Store) -> None:
@@ -146,10 +147,10 @@ def test_a_search_and_an_import_lend_nothing(store: Store) -> None:
     store.submit(record().model_copy(update={"is_search": True}), [new_job(0)])
     claim(store, job_id(0))
     assert store.complete(report(job_id(0), 1))
-    assert store.measured_under("batching") == {}
+    assert store.measured_beside(LATER, "batching") == []
     with store.write() as connection:
         connection.exec_driver_sql("UPDATE sweep SET is_search = false, imported = true")
-    assert store.measured_under("batching") == {}
+    assert store.measured_beside(LATER, "batching") == []
 
 
 def test_the_other_sweeps_of_a_name_are_known_with_what_they_measured(revised: Store) -> None:

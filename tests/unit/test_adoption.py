@@ -135,7 +135,7 @@ def test_what_changes_a_measurement_is_measured_again_and_named(store: Store, ch
     assert (second.measured, second.added) == (0, 4)
     assert second.warnings == (f"4 earlier trials of this name do not count: {why}",)
     assert revisions.note(store.revisions("mine", second.sweep_id)) == [
-        f"also measured under this name: {first} (4 trials, {store.find_sweep(first).submitted_at:%Y-%m-%d}); "
+        f"note: also measured under this name: {first} (4 trials, {store.find_sweep(first).submitted_at:%Y-%m-%d}); "
         "`farm results ID` shows one"
     ]
 
