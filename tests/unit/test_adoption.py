@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from farm.exchange.loading import count_once, load
 from farm.kinds.inference.sweep import InferenceSweep
 from farm.model import FailureKind, JobState, Machine
-from farm.model.software import LIBRARIES, difference, software
+from farm.model.software import LIBRARIES, difference, driver, software
 from farm.report.document import Facts
 from farm.scheduling import submission
 from farm.scheduling.controller import Controller
@@ -168,6 +168,20 @@ def test_what_does_not_matter_of_software() -> None:
     same = {**NOW, "python": f"{python}.99", "platform": "another kernel", "variables": {**NOW["variables"], **gpu}}  # type: ignore[dict-item]
     assert difference(same, NOW) is None
     assert set(LIBRARIES) <= {*NOW["libraries"]}  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Sat Aug 19 01:15:15 UTC 2023\n", "535.104.05"),
+        ("NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  550.54.15  Release Build  (a@b)\n", "550.54.15"),
+        ("something else 1.2\n", None),
+    ],
+)
+def test_the_driver_is_known_from_its_kernel_module(tmp_path: Path, text: str, version: str | None) -> None:
+    assert driver(tmp_path / "none") is None
+    (tmp_path / "version").write_text(text)
+    assert driver(tmp_path / "version") == version
 
 
 @pytest.mark.parametrize(("measured", "now"), [({}, NOW), (NOW, {}), ({}, {})])
