@@ -42,7 +42,7 @@ def results(
     selected = Selection.parse(by, where or [], domain, include_flagged, target_accuracy or [])
     with opened() as (store, _):
         record = store.find_sweep(sweep)
-        notes = revisions.note(store.revisions(record.name, record.id))
+        notes = revisions.note(store.other_revisions(record.name, record.id))
         if budget:
             data = load(store, record, (Need.WORK,), selected.domain)
             return Shown(views.uncertainty(data, selected), chosen, output, notes)

@@ -75,7 +75,7 @@ def measured(
     from farm.scheduling.status import live as display
     from farm.scheduling.status import plans
 
-    submitted = submission.enqueue(submission.here(sweep), text, store, settings, fresh, hold, here_alone=True)
+    submitted = submission.enqueue(submission.here(sweep), text, store, settings, fresh, hold, is_alone=True)
     held = [] if hold is None else [f"farm: {plans.held(hold)}"]
     stands = plans.standing(submitted.measured, submitted.total, submitted.to_go)
     goes_on = [f"farm: {stands}"] if submitted.measured and submitted.to_go else []

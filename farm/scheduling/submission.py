@@ -101,7 +101,7 @@ def _with_measured(sweep: Sweep, made: Plan, store: Store, machines: Sequence[Ma
         measured=sum(state is JobState.DONE for state in states.values()),
         failed=sum(state is JobState.FAILED for state in states.values()),
         adopted=found.jobs,
-        warnings=(*made.warnings, *found.notes, *_open_elsewhere(store.revisions(sweep.name, made.sweep_id))),
+        warnings=(*made.warnings, *found.notes, *_open_elsewhere(store.other_revisions(sweep.name, made.sweep_id))),
     )
 
 
@@ -122,15 +122,14 @@ def enqueue(
     settings: Settings,
     fresh: bool = False,
     hold: Hold | None = None,
-    *,
-    here_alone: bool = False,
+    is_alone: bool = False,
 ) -> Submission:
     """Store the jobs of a sweep; known jobs stay as they are. Nothing is published yet.
 
     Its waiting jobs are held as this submission says; without a hold they wait no longer. Where this machine alone
-    measures (`here_alone`), only its own earlier measurements count.
+    measures (`is_alone`), only its own earlier measurements count.
     """
-    made = planned(sweep, store, fresh, goes_on=True, this_machine=settings if here_alone else None)
+    made = planned(sweep, store, fresh, goes_on=True, this_machine=settings if is_alone else None)
     rule = stopping_rule(sweep)
     is_search, now = isinstance(sweep, TuningSweep), datetime.now(UTC)
     record = SweepRecord(

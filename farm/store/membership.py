@@ -106,7 +106,7 @@ class Membership(Database):
         with self.read() as connection:
             return {job: KnownJob(JobState(state), *rest) for job, state, *rest in connection.execute(query)}
 
-    def revisions(self, name: str, sweep_id: str) -> list[Revision]:
+    def other_revisions(self, name: str, sweep_id: str) -> list[Revision]:
         """Read the other sweeps of a name, the last submitted first."""
         measured = (t.job.c.state == JobState.DONE) & t.job.c.adopts.is_(None)
         query = (

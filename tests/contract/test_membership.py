@@ -155,9 +155,9 @@ def test_a_search_and_an_import_lend_nothing(store: Store) -> None:
 
 def test_the_other_sweeps_of_a_name_are_known_with_what_they_measured(revised: Store) -> None:
     revised.submit(record("another", "another"), [])
-    assert revised.revisions("batching", LATER) == [Revision(SWEEP, UTC_NOON, open=1, measured=2, counted=2)]
-    assert revised.revisions("batching", SWEEP) == [
+    assert revised.other_revisions("batching", LATER) == [Revision(SWEEP, UTC_NOON, open=1, measured=2, counted=2)]
+    assert revised.other_revisions("batching", SWEEP) == [
         Revision(LATER, UTC_NOON + timedelta(hours=1), open=1, measured=0, counted=0)
     ]
-    assert [own.id for own in revised.revisions("batching", "none")] == [LATER, SWEEP]
-    assert revised.revisions("nobody", "none") == []
+    assert [own.id for own in revised.other_revisions("batching", "none")] == [LATER, SWEEP]
+    assert revised.other_revisions("nobody", "none") == []

@@ -134,7 +134,7 @@ def test_what_changes_a_measurement_is_measured_again_and_named(store: Store, ch
     second = submit(store, sweep(**change))
     assert (second.measured, second.added) == (0, 4)
     assert second.warnings == (f"4 earlier trials of this name do not count: {why}",)
-    assert revisions.note(store.revisions("mine", second.sweep_id)) == [
+    assert revisions.note(store.other_revisions("mine", second.sweep_id)) == [
         f"note: also measured under this name: {first} (4 trials, {store.find_sweep(first).submitted_at:%Y-%m-%d}); "
         "`farm results ID` shows one"
     ]
@@ -383,7 +383,7 @@ def test_the_note_on_other_revisions_names_three(store: Store) -> None:
     for window_s in (1, 2, 3, 4):
         measure(store, submit(store, sweep(measure=MEASURE | {"window_s": window_s})).sweep_id)
     last = submit(store, sweep(measure=MEASURE | {"window_s": 4}, repetitions=3)).sweep_id
-    (note,) = revisions.note(store.revisions("mine", last))
+    (note,) = revisions.note(store.other_revisions("mine", last))
     assert note.count("4 trials") == 3
     assert ", 4 counted here)" in note
     assert " and 1 more; `farm results ID` shows one" in note
