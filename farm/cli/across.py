@@ -50,7 +50,7 @@ def across(
     as_json: Json = False,
 ) -> Shown:
     """Compare configurations across machines and sweeps."""
-    from farm.exchange.loading import load
+    from farm.exchange.loading import count_once, load
     from farm.model import Need
     from farm.report import across as report
 
@@ -61,5 +61,5 @@ def across(
     with opened() as (store, _):
         found = [store.find_sweep(name) for name in sweeps] if sweeps else [store.find_sweep()]
         distinct = list({sweep.id: sweep for sweep in found}.values())
-        data = [load(store, sweep, (Need.MEASURES,), selected.domain, carbon) for sweep in distinct]
+        data = count_once(load(store, sweep, (Need.MEASURES,), selected.domain, carbon) for sweep in distinct)
     return Shown(report.document(report.view(data, selected, reference, figure, median)), chosen, output)

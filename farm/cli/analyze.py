@@ -124,7 +124,10 @@ def compare(
     with opened() as (store, _):
         sweeps = store.find_sweep(first), store.find_sweep(second or first)
         data = [load(store, sweep, observations.NEEDS, sides[0].domain, carbon) for sweep in sweeps]
-    return Shown(comparisons.comparison((data[0], data[1]), (sides[0], sides[1]), response), chosen, output)
+    both = {s.trial for s in data[0].samples} & {s.trial for s in data[1].samples}
+    notes = [f"{len(both)} trials count in both sweeps: there they agree because they are the same"]
+    shown = comparisons.comparison((data[0], data[1]), (sides[0], sides[1]), response)
+    return Shown(shown, chosen, output, notes if both and sweeps[0].id != sweeps[1].id else ())
 
 
 def _side(

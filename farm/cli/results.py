@@ -61,7 +61,7 @@ def results(
     carbon = carbon_of(country)
     with opened() as (store, _):
         record = store.find_sweep(sweep)
-        notes = revisions.note(store.revisions(record.name, record.id))
+        notes = revisions.note(store.other_revisions(record.name, record.id))
         if budget:
             data = load(store, record, (Need.WORK,), selected.domain, carbon)
             return Shown(views.uncertainty(data, selected), chosen, output, notes)

@@ -1,6 +1,7 @@
 """Loading of the data that a command shows: it reads the store once."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from farm import kinds
@@ -49,6 +50,16 @@ def load(
     found = {_FIELDS.get(need, need.value): _READERS[need](store, sweep.id, domain) for need in wanted}
     data = SweepData(sweep, domain, store.samples([sweep.id], domain), **found)
     return data if carbon is None else data.with_carbon(carbon)
+
+
+def count_once(data: Iterable[SweepData]) -> list[SweepData]:
+    """Leave out of each sweep the samples of trials that a sweep before it has: revisions of a sweep share trials."""
+    seen: set[str] = set()
+    distinct = []
+    for one in data:
+        distinct.append(replace(one, samples=[sample for sample in one.samples if sample.trial not in seen]))
+        seen.update(sample.trial for sample in one.samples)
+    return distinct
 
 
 def load_results(

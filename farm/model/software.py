@@ -34,7 +34,7 @@ def software() -> dict[str, JsonValue]:
         "python": platform.python_version(),
         "libraries": {name: _version(name) for name in LIBRARIES},
         "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},
-        "driver": _driver(),
+        "driver": driver(),
         "cpus_allowed": len(os.sched_getaffinity(0)),
     }
 
@@ -79,10 +79,10 @@ def _version(library: str) -> str | None:
         return None
 
 
-def _driver() -> str | None:
-    """Return the version of NVIDIA's kernel module, without its library."""
+def driver(file: Path = _DRIVER) -> str | None:
+    """Return the version of NVIDIA's kernel module, without its library; None: there is none."""
     try:
-        found = re.search(r"Module\s+(?:for \S+\s+)?(\d[\d.]*)", _DRIVER.read_text(errors="replace"))
+        found = re.search(r"Module\s+(?:for \S+\s+)?(\d[\d.]*)", file.read_text(errors="replace"))
     except OSError:
         return None
     return found[1] if found else None

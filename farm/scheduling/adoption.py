@@ -83,4 +83,4 @@ def _settings(measure: MeasureSettings) -> dict[str, Any]:
 
 def _notes(reasons: Counter[str]) -> Iterator[str]:
     for why, jobs in reasons.most_common(NAMED):
-        yield f"{several(jobs, 'job')} of this name measured before {'does' if jobs == 1 else 'do'} not count: {why}"
+        yield f"{several(jobs, 'earlier trial')} of this name {'does' if jobs == 1 else 'do'} not count: {why}"

@@ -100,9 +100,10 @@ def _with_measured(sweep: Sweep, made: Plan, store: Store, machines: Sequence[Ma
     """
     known = store.known_jobs(made.sweep_id)
     began_fresh = next((own.submitted_at for own in store.sweeps() if own.id == made.sweep_id and own.fresh), None)
-    before = {} if fresh or isinstance(sweep, TuningSweep) else store.measured_under(sweep.name, since=began_fresh)
+    adopts = not (fresh or isinstance(sweep, TuningSweep))
+    before = store.measured_beside(made.sweep_id, sweep.name, since=began_fresh) if adopts else []
     counted = {own.adopts for own in known.values()}
-    measured = [one for of, own in before.items() if of != made.sweep_id for one in own if one.id not in counted]
+    measured = [one for one in before if one.id not in counted]
     further = following_blocks(sweep, made, 1 + max((one.spec["repetition"] for one in measured), default=-1))
     free = [job for job in chain(made.jobs, further) if job.id not in known or known[job.id].may_adopt]
     found = adopt(free, measured, machines)
@@ -111,12 +112,12 @@ def _with_measured(sweep: Sweep, made: Plan, store: Store, machines: Sequence[Ma
     there = {job.id for job in made.jobs} | {job for job, state in states.items() if state != JobState.CANCELLED}
     return replace(
         made,
-        jobs=made.jobs if isinstance(sweep, TuningSweep) else (*made.jobs, *later),
+        jobs=(*made.jobs, *later),
         total=made.total if isinstance(sweep, TuningSweep) else len(there),
         measured=sum(state is JobState.DONE for state in states.values()),
         failed=sum(state is JobState.FAILED for state in states.values()),
         adopted=found.jobs,
-        warnings=(*made.warnings, *found.notes, *_open_elsewhere(store.revisions(sweep.name, made.sweep_id))),
+        warnings=(*made.warnings, *found.notes, *_open_elsewhere(store.other_revisions(sweep.name, made.sweep_id))),
     )
 
 

@@ -9,6 +9,7 @@ These rules hold on both databases, with any number of processes at once (`tests
   attempts is made. A job whose trial reports that it cannot run has failed at once.
 - A command happens as a whole or not at all; repeating one after an error does no harm.
 - A study has one configuration of each number, the first one that was stored; a settled sweep gets no more jobs.
+- A trial is stored once. A job that adopted it is done and never claimed, and counts it beside the job that measured.
 - Unknown values are None.
 - Every method raises StoreUnavailable, one clear line, where the database cannot be used.
 """

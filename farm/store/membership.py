@@ -71,35 +71,34 @@ class Revision:
 class Membership(Database):
     """The queries on what the revisions of a sweep have in common; none of them writes."""
 
-    def measured_under(self, name: str, since: datetime | None = None) -> dict[str, list[MeasuredJob]]:
-        """Read the jobs that sweeps of this name measured, by sweep, the latest first; no search, and no import.
+    def measured_beside(self, sweep_id: str, name: str, since: datetime | None = None) -> list[MeasuredJob]:
+        """Read the jobs that other sweeps of a name measured, the latest first; no search, and no import.
 
         Args:
+            sweep_id: The sweep that is left out.
             name: The name of the sweeps.
             since: Leave out what was measured before.
         """
         last = (t.trial.c.attempt == t.job.c.attempt, t.trial.c.failure_kind.is_(None), t.job.c.adopts.is_(None))
         query = (
             select(
-                *(t.job.c.sweep_id, t.job.c.id, t.job.c.spec),
-                *(t.trial.c.machine_id, t.machine.c.name, t.trial.c.environment_id),
+                *(t.job.c.id, t.job.c.spec, t.trial.c.machine_id, t.machine.c.name, t.trial.c.environment_id),
             )
             .select_from(COUNTED.join(t.sweep).join(t.machine, t.machine.c.id == t.trial.c.machine_id))
-            .where(t.sweep.c.name == name, ~t.sweep.c.is_search, ~t.sweep.c.imported, *last)
+            .where(t.sweep.c.name == name, t.sweep.c.id != sweep_id, ~t.sweep.c.is_search, ~t.sweep.c.imported, *last)
             .where(t.job.c.state == JobState.DONE)
             .order_by(t.trial.c.finished_at_utc.desc(), t.job.c.id)
         )
         if since is not None:
             query = query.where(t.trial.c.finished_at_utc >= since)
-        found: dict[str, list[MeasuredJob]] = {}
         with self.read() as connection:
             rows = connection.execute(query).all()
             known = select(t.environment).where(t.environment.c.id.in_({row.environment_id for row in rows}))
             software = {row.id: row.content for row in connection.execute(known)}
-        for sweep, job, spec, machine_id, machine, environment in rows:
-            own = MeasuredJob(job, spec, machine_id, machine, software.get(environment, {}))
-            found.setdefault(sweep, []).append(own)
-        return found
+        return [
+            MeasuredJob(job, spec, machine_id, machine, software.get(environment, {}))
+            for job, spec, machine_id, machine, environment in rows
+        ]
 
     def known_jobs(self, sweep_id: str) -> dict[str, KnownJob]:
         """Read how the jobs of a sweep stand, by id; empty for one that was not submitted yet."""
@@ -107,7 +106,7 @@ class Membership(Database):
         with self.read() as connection:
             return {job: KnownJob(JobState(state), *rest) for job, state, *rest in connection.execute(query)}
 
-    def revisions(self, name: str, sweep_id: str) -> list[Revision]:
+    def other_revisions(self, name: str, sweep_id: str) -> list[Revision]:
         """Read the other sweeps of a name, the last submitted first."""
         measured = (t.job.c.state == JobState.DONE) & t.job.c.adopts.is_(None)
         query = (

@@ -77,6 +77,29 @@ def test_fresh_measures_all_again_beside_the_old(measured: Person, person: Perso
     assert person.runs("run", "tiny.yaml", "--json").json == fresh.json
 
 
+# Edited
+
+
+@pytest.mark.slow
+def test_an_edited_sweep_measures_only_what_is_missing(measured: Person, person: Person) -> None:
+    shutil.copytree(measured.folder, person.folder, dirs_exist_ok=True)
+    old = person.runs("results", "tiny", "--json").json
+    person.writes("tiny", {**TINY, "batch_size": "[1, 2, 4]"}, priority="1", carbon="{country: NLD}")
+    edited = person.runs("run", "tiny.yaml")
+    assert (edited.status, edited.err.splitlines()[0]) == (0, "farm: 2 of 3 measured, 1 to go")
+    assert [row.split()[0] for row in rows(edited.out)] == ["1", "2", "4"]
+    assert Counter(trials(person, "tiny").values()) == {1: 3}
+    new, first = (status["sweep"] for status in person.runs("status", "--json").json)
+    shown = person.runs("results", "tiny", "--json")
+    assert [row["net_j_per_unit"] for row in shown.json[:2]] == [row["net_j_per_unit"] for row in old]
+    assert f"note: also measured under this name: {first} (2 trials, " in shown.err
+    assert ", 2 counted here)" in shown.err
+    assert [row["units_per_s"] for row in person.runs("results", first, "--json").json] == [
+        row["units_per_s"] for row in old
+    ]
+    assert person.runs("results", new, "--json").json == shown.json
+
+
 # Interrupted
 
 

@@ -16,7 +16,7 @@ def note(others: Sequence[Revision]) -> list[str]:
         return []
     named = ", ".join(map(_described, measured[:NAMED]))
     more = f" and {len(measured) - NAMED} more" if len(measured) > NAMED else ""
-    return [f"also measured under this name: {named}{more}; `farm results ID` shows one"]
+    return [f"note: also measured under this name: {named}{more}; `farm results ID` shows one"]
 
 
 def _described(other: Revision) -> str:
