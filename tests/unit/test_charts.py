@@ -15,7 +15,7 @@ from farm.report.charts import in_rows, leader, shared, signs, stated
 from farm.report.document import Figure
 from farm.report.drawing import Value, beside, dots, quantity, series, spans, within
 from farm.report.selection import Selection
-from farm.report.svg import drawn
+from farm.report.svg import alone, drawn
 from tests.documents import figures_of
 from tests.loaded import loaded
 from tests.summaries import ends
@@ -227,3 +227,9 @@ def test_a_search_over_modelled_joules_has_no_front_and_counts_trials() -> None:
 
 def test_a_search_that_is_not_compared_has_its_best_accuracies() -> None:
     assert list(bars_of(figures_of(seen("tuning", *study("gp", 1, 0.0))))) == ["best accuracy, %"]
+
+
+def test_a_chart_in_a_file_of_its_own_says_what_it_shows() -> None:
+    (figure, *_) = charts_of({"alexnet": {1: 10.0, 4: 5.0}})
+    made = alone(replace(figure, caption="a < b & c"))
+    assert f"<title>{figure.name}</title><desc>a &lt; b &amp; c</desc>" in made
