@@ -35,7 +35,7 @@ def charts(workloads: Sequence[Workload], how: str, is_net: bool, is_ranked: boo
         )
         found += with_bars(so_far, _until(workload, word, is_ranked))
         unbeaten = front(workload.studies) if is_ranked else []
-        tried = [_tried(study, c) for study, c in workload.configurations if c.energy_j is not None and c.accuracy]
+        tried = [_tried(*one) for one in workload.configurations if None not in (one[1].energy_j, one[1].accuracy)]
         found += in_parts(tried, partial(_scattered, word, where, how, [_tried(*pair) for pair in unbeaten]))
     return found
 
@@ -141,11 +141,10 @@ def _growing(word: str, where: str, caption: str, values: Sequence[Value]) -> Fi
 
 
 def _tried(study: Study, configuration: Configuration) -> Value:
-    accuracy = configuration.accuracy
     return {
         "series": study.strategy,
         "j": configuration.energy_j,
-        "accuracy": None if accuracy is None else accuracy * 100,
+        "accuracy": 100 * (configuration.accuracy or 0.0),
     }
 
 
