@@ -59,11 +59,8 @@ def importance(matters: Table) -> list[Figure]:
 
 
 def _until(workload: Workload, word: str, is_ranked: bool) -> Bars:
-    """Return what each strategy took until the target of the comparison; its best accuracy if nothing is compared."""
+    """Return what each strategy took until the target of the comparison; its best accuracy if none gets there."""
     key = dict(workload.key)
-    if not workload.comparisons:
-        best = [Bar(key | {"strategy": s.strategy}, s.best_accuracy) for s in workload.strategies]
-        return Bars(Column("best_accuracy", "best accuracy, %", Form.MEAN, 100), best)
     found: list[Bar] = []
     for comparison in workload.comparisons:
         steps = [pair.own for pair in comparison.pairs]
@@ -71,6 +68,9 @@ def _until(workload: Workload, word: str, is_ranked: bool) -> Bars:
         middle = intervals.median(spent)
         is_known = isfinite(middle.value) and (middle.high is None or isfinite(middle.high))
         found.append(Bar(key | {"strategy": comparison.strategy}, middle if is_known else _finite(middle.value)))
+    if all(bar.middle is None for bar in found):
+        best = [Bar(key | {"strategy": s.strategy}, s.best_accuracy) for s in workload.strategies]
+        return Bars(Column("best_accuracy", "best accuracy, %", Form.MEAN, 100), best)
     what = f"{word} J" if is_ranked else "trials"
     return Bars(Column("until", f"{what} until the target, median over seeds ({UNKNOWN} never)", Form.MEAN), found)
 
