@@ -100,6 +100,6 @@ def _draw(material: "Material", folder: Path) -> str:
         raise InputError(f"--charts: {folder}: {error.strerror or error}") from None
     figures = sections.document(material).figures
     for number, figure in enumerate(figures, start=1):
-        write_text(svg.alone(figure.spec), folder / f"figure-{number}.svg")
+        write_text(svg.alone(figure), folder / f"figure-{number}.svg")
         write_bytes(svg.picture(figure.spec), folder / f"figure-{number}.png")
     return f"wrote {len(figures)} charts to {folder}"

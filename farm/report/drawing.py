@@ -202,18 +202,20 @@ def dots(values: Sequence[Value], title: str) -> Spec:
     """
     names = {value["row"]: "\n".join(wrap(value["row"], _ROW_LABEL)) for value in values}
     lines = max(name.count("\n") + 1 for name in names.values()) if any(names) else 0
-    step = _ROW + lines * _LINE
+    several = list(dict.fromkeys(value["series"] for value in values))
+    step = _ROW + lines * _LINE + _BESIDE * (len(several) - 1)
     axis: Spec = {"labels": False, "ticks": False, "domain": False, "title": None, "grid": False}
-    y: Spec = {"field": "row", "type": "nominal", "sort": list(names), "axis": axis}
+    y: Spec = {"field": "row", "type": "nominal", "sort": list(names), "axis": axis, "scale": {"padding": 0}}
     x, of = quantity("value", title, values), series(values)
     layers = [*spans(values, x, y, of, along="x"), points(x, y, of)]
+    places = {"type": "point", "domain": several, "range": [_ROW / 2 + lines * _LINE, step - _ROW / 2]}
     for layer in layers:
-        layer["mark"] |= {"yOffset": (step - _ROW) / 2}
+        layer["encoding"]["yOffset"] = {"field": "series", "type": "nominal", "scale": places}
     rows = [{"row": row, "name": name} for row, name in names.items()]
-    places = {"x": {"value": 0}, "y": y, "text": {"field": "name"}}
-    several = {"lineBreak": "\n", "lineHeight": _LINE}
-    named = texts(rows, places, align="left", baseline="top", yOffset=4 - step / 2, **several)
-    return chart(values, [*layers, *named], **_ROWS, height={"step": step})
+    at = {"x": {"value": 0}, "y": y, "text": {"field": "name"}}
+    broken = {"lineBreak": "\n", "lineHeight": _LINE}
+    named = texts(rows, at, align="left", baseline="top", yOffset=4 - step / 2, **broken)
+    return chart(values, [*layers, *named], **_ROWS, height={"step": step, "for": "position"})
 
 
 def texts(values: Sequence[Value], encoding: Spec, **changes: Any) -> list[Spec]:

@@ -3,10 +3,12 @@
 import json
 import re
 from collections.abc import Mapping
+from html import escape
 from types import ModuleType
 from typing import Any
 
 from farm.model.errors import InputError
+from farm.report.document import Figure
 
 #: Colours that a chart takes from its page; a separate chart is dark on white.
 _PAGE_COLOUR = re.compile(r"var\(--\w+, (#\w+)\)|currentColor")
@@ -20,9 +22,10 @@ def drawn(spec: Mapping[str, Any]) -> str:
     return svg
 
 
-def alone(spec: Mapping[str, Any]) -> str:
-    """Return an SVG for a file of its own."""
-    return drawn(_on_paper(spec))
+def alone(figure: Figure) -> str:
+    """Return an SVG for a file of its own, which also says what it shows to readers who cannot see it."""
+    head, end, rest = drawn(_on_paper(figure.spec)).partition(">")
+    return f"{head}{end}<title>{escape(figure.name)}</title><desc>{escape(figure.caption)}</desc>{rest}"
 
 
 def picture(spec: Mapping[str, Any]) -> bytes:

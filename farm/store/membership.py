@@ -11,10 +11,10 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import JsonValue
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import ColumnElement, and_, case, func, select
 
 import farm.store.tables as t
-from farm.model import JobState
+from farm.model import FailureKind, JobState
 from farm.store.engine import Database
 
 OPEN = (JobState.QUEUED, JobState.RUNNING)
@@ -101,8 +101,14 @@ class Membership(Database):
         ]
 
     def known_jobs(self, sweep_id: str) -> dict[str, KnownJob]:
-        """Read how the jobs of a sweep stand, by id; empty for one that was not submitted yet."""
-        query = select(t.job.c.id, t.job.c.state, t.job.c.attempt, t.job.c.adopts).where(t.job.c.sweep_id == sweep_id)
+        """Read how the jobs of a sweep stand, by id; empty for one that was not submitted yet.
+
+        One that failed as invalid counts as queued: the next submission queues it again.
+        """
+        last = (t.trial.c.job_id == t.job.c.id, t.trial.c.attempt == t.job.c.attempt)
+        is_invalid = select(t.trial.c.id).where(*last, t.trial.c.failure_kind == FailureKind.INVALID).exists()
+        state = case((and_(t.job.c.state == JobState.FAILED, is_invalid), JobState.QUEUED), else_=t.job.c.state)
+        query = select(t.job.c.id, state, t.job.c.attempt, t.job.c.adopts).where(t.job.c.sweep_id == sweep_id)
         with self.read() as connection:
             return {job: KnownJob(JobState(state), *rest) for job, state, *rest in connection.execute(query)}
 

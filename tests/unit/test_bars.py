@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from farm.analysis.intervals import Interval, Median
 from farm.cli import output
 from farm.cli.output import Shown
+from farm.cli.results import results
 from farm.model import Scalar
 from farm.report.bars import ASCII, BLOCKS, Drawn, drawn
 from farm.report.document import Bar, Bars, Column, Document, Figure, Form, Paragraph, Value
 from farm.report.terminal import Screen, styled, text
 from tests.golden import assert_golden
+from tests.reports import batching
 from tests.summaries import ends, widest
 
 ENERGY = Column("net_j", "net J\nper image", Form.NET_MEAN)
@@ -112,14 +114,11 @@ def test_a_line_fits_every_terminal_and_no_name_is_cut(
 ) -> None:
     of = bars(*(({"model": model, "precision": precision}, value) for model, precision, value in rows))
     chart = drawn(of, width, ASCII if is_ascii else BLOCKS)
-    bodies = [f"{line.name}{line.value}{line.bar}" for line in chart.lines]
-    assert max(map(len, bodies)) <= max(width, 44)
-    if is_ascii:
-        assert "".join(line.bar for line in chart.lines).isascii()
-    if len({model for model, _, _ in rows}) > 1 and len(rows) <= 30:
-        assert {model for model, _, _ in rows} == {line.name for line in chart.lines if line.is_heading} or len(
-            {precision for _, precision, _ in rows}
-        ) == 1
+    lines = [f"{line.name}{line.value}{line.bar}" for line in chart.lines]
+    assert max(map(len, lines)) <= max(width, 44)
+    assert not is_ascii or "".join(line.bar for line in chart.lines).isascii()
+    if len(rows) <= 30:
+        assert all(name in "\n".join([chart.title, *lines]) for labels in rows for name in labels[:2])
 
 
 def test_a_narrow_terminal_gets_narrow_charts() -> None:
@@ -158,3 +157,12 @@ def test_a_terminal_gets_what_it_can_show(
 def test_a_pipe_gets_no_chart(capsys: pytest.CaptureFixture[str]) -> None:
     output.write(Shown(Document([Paragraph("batching"), figure(NETWORKS)])))
     assert not re.search("[█#]", capsys.readouterr().out)
+
+
+def test_results_have_a_chart_unless_nobody_wants_it(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FARM_DATABASE_URL", sqlite_url)
+    with batching(sqlite_url):
+        shown, without = (styled(results(no_chart=no_chart).document, SCREEN) for no_chart in (False, True))
+    assert "cpu net J per image" in shown
+    assert "batch 16" in shown
+    assert "█" not in without

@@ -15,9 +15,9 @@ from farm.report.charts import in_rows, leader, shared, signs, stated
 from farm.report.document import Figure
 from farm.report.drawing import Value, beside, dots, quantity, series, spans, within
 from farm.report.selection import Selection
-from farm.report.svg import drawn
+from farm.report.svg import alone, drawn
 from tests.documents import figures_of
-from tests.loaded import loaded
+from tests.loaded import Measured, loaded
 from tests.summaries import ends
 from tests.trainings import part, taken_apart, trained
 from tests.unit.test_results import SWEEP, trial
@@ -191,9 +191,10 @@ def test_trainings_without_joules_are_drawn_by_epoch_and_modelled_ones_by_their_
     run, rows = trained("a", 0.5, 0.7)
     unmetered = [replace(row, gross_j=None, net_j=None, net_j_low=None, net_j_high=None, quality=None) for row in rows]
     unknown = figures_of(seen("training", (run, unmetered)))
-    assert [figure.name for figure in unknown[-2:]] == ["Accuracy by epoch", "Loss by epoch"]
     modelled = figures_of(seen("training", trained("a", 0.5, 0.7, row_quality=Quality.MODELLED)))
-    assert list(bars_of(modelled)) == ["s per epoch"]
+    for figures in (unknown, modelled):
+        assert [figure.name for figure in figures[-2:]] == ["Accuracy by epoch", "Loss by epoch"]
+        assert bars_of(figures) == {"s per epoch": near(2.0)}
 
 
 def test_layers_have_a_bar_for_each_type() -> None:
@@ -201,11 +202,13 @@ def test_layers_have_a_bar_for_each_type() -> None:
     figures = figures_of(seen("layers", *(taken_apart(str(n), parts, [4.0, 3.0, 1.0]) for n in range(2))))
     assert bars_of(figures) == {"share of the cpu energy by type of layer": near(0.75, 0.25)}
     assert "Conv2d takes 75% of the cpu energy." in figures[0].caption
+    run, rows = taken_apart("0", parts, [4.0, 3.0, 1.0])
+    modelled = figures_of(seen("layers", (run, [replace(row, quality=Quality.MODELLED) for row in rows])))
+    assert bars_of(modelled) == {"share of the time by type of layer": near(0.5, 0.5)}
 
 
 def test_searches_have_what_each_took_until_the_target() -> None:
-    found = seen("tuning", *search(7))
-    figures = figures_of(found)
+    figures = figures_of(seen("tuning", *search(2)))
     (spent,) = bars_of(figures).values()
     assert spent[0] is None
     assert spent[1] > 0
@@ -218,12 +221,25 @@ def test_searches_have_what_each_took_until_the_target() -> None:
     assert [v["accuracy"] for v in values] == sorted(v["accuracy"] for v in values)
 
 
+def few(bonus: float) -> list[Measured]:
+    """Two seeds of random search and of another strategy: too few trainings for the importance of parameters."""
+    each = [(strategy, seed) for strategy in ("random", "gp") for seed in (1, 2)]
+    return [t for strategy, seed in each for t in study(strategy, seed, bonus * (strategy == "gp"), trials=2)]
+
+
 def test_a_search_over_modelled_joules_has_no_front_and_counts_trials() -> None:
-    modelled = [(t, [replace(row, quality=Quality.MODELLED) for row in rows]) for t, rows in search(2)]
+    modelled = [(t, [replace(row, quality=Quality.MODELLED) for row in rows]) for t, rows in few(0.2)]
     figures = figures_of(seen("tuning", *modelled))
     assert next(iter(bars_of(figures))).startswith("trials until the target")
     assert not any("Pareto" in figure.caption for figure in figures)
 
 
-def test_a_search_that_is_not_compared_has_its_best_accuracies() -> None:
-    assert list(bars_of(figures_of(seen("tuning", *study("gp", 1, 0.0))))) == ["best accuracy, %"]
+def test_searches_without_a_target_have_their_best_accuracies() -> None:
+    alone = [trial for trial in few(0.2) if trial[0].factors["strategy"] == "gp"]
+    assert list(bars_of(figures_of(seen("tuning", *alone)))) == ["best accuracy, %"]
+
+
+def test_a_chart_in_a_file_of_its_own_says_what_it_shows() -> None:
+    (figure, *_) = charts_of({"alexnet": {1: 10.0, 4: 5.0}})
+    made = alone(replace(figure, caption="a < b & c"))
+    assert f"<title>{figure.name}</title><desc>a &lt; b &amp; c</desc>" in made

@@ -147,6 +147,8 @@ def test_one_rate_is_drawn_as_a_row_for_each_policy_and_saturation_not_at_all() 
         "Mean response time", ["alexnet, policy greedy:8"],
     )  # fmt: skip
     assert "Saturated loads are left out." in mean.caption
+    assert mean.bars is not None
+    assert [bar.middle is None for bar in mean.bars.bars] == [False, True], "a terminal names what has no time"
 
 
 def test_no_time_that_is_drawn_or_recorded_is_below_0_and_its_other_end_stays() -> None:

@@ -1,4 +1,4 @@
-"""Charts of kind layers: the share of each type of layer in the energy, or in the time if joules are modelled."""
+"""Charts of kind layers: the share of each type of layer in the energy, or in the time where joules decide nothing."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -22,7 +22,7 @@ def charts(summaries: Sequence[LayersSummary], selected: Selected) -> list[Figur
     found = []
     for (domain, _, how), group in by_kind([s.whole for s in summaries], selected).items():
         own = [s for s in summaries if any(s.whole is whole for whole in group)]
-        is_ranked = all(may_rank_energy(s.whole.quality) for s in own)
+        is_ranked = all(may_rank_energy(s.whole.quality) and s.costs.ranked for s in own)
         subject = f"{domain} energy" if is_ranked else "time"
         shares = [(s, _shares(s, is_ranked)) for s in own]
         each = [(s.whole, type_, share) for s, known in shares for type_, share in known]

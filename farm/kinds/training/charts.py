@@ -16,6 +16,7 @@ from farm.report.charts import (
     in_rows,
     label,
     leader,
+    origin,
     sentences,
     shared,
     signs,
@@ -78,8 +79,8 @@ def _costs(members: Sequence[TrainingSummary], same: Mapping[str, Scalar], domai
 
 
 def _decisive(members: Sequence[TrainingSummary]) -> _Cost:
-    """Return the joules until the accuracy that was asked for, or of an epoch, or of an image; seconds if modelled."""
-    if not all(may_rank_energy(s.work.quality) for s in members):
+    """Return the joules until the accuracy that was asked for, or of an epoch, or of an image; else seconds."""
+    if not all(may_rank_energy(s.work.quality) and s.work.gross_j for s in members):
         return _Cost("time", "per epoch", "s", lambda s: s.epoch_s)
     if members[0].targets:
         per = f"until an accuracy of {members[0].targets[-1].accuracy:g}"
@@ -116,14 +117,19 @@ def _accuracy_of_joules(domain: str, how: str, seen: str, found: Sequence[Value]
 
 
 def _curves(selected: Selected, same: Mapping[str, Scalar], runs: Mapping[str, Run]) -> list[Figure]:
-    """Draw accuracy and loss of each training over the joules that it has spent, or by epoch if these are unknown."""
+    """Draw accuracy and loss of each training over the joules that it has spent, or by epoch.
+
+    Joules that are unknown, modelled or of several kinds are no common axis.
+    """
     shown = selected.samples[:_MOST_LINES]
     keys = [name for name in selected.keys if name not in {*KINDS_OF_JOULES, *same}]
     values = [value for sample in shown for value in _epochs(sample.labels, keys, runs)]
-    is_metered = all(value["j"] is not None for value in values)
-    x = _joules_axis(values) if is_metered else _epoch_axis(values)
+    origins = {origin(sample) for sample in shown}
+    are_alike = len(origins) == len(selected.domains) == 1 and all(may_rank_energy(s.quality) for s in shown)
+    is_metered = are_alike and all(value["j"] is not None for value in values)
+    x = quantity("j", f"gross J ({selected.domains[0]}) spent", values) if is_metered else _epoch_axis(values)
     what = "over joules spent" if is_metered else "by epoch"
-    how = "Gross joules of training and validation, without the setup." if is_metered else ""
+    how = f"Gross joules of training and validation, without the setup: {origins.pop()}." if is_metered else ""
     more = f"The first {len(shown)} of {len(selected.samples)} trainings." if len(shown) < len(selected.samples) else ""
     caption = sentences("One line for each training.", stated(same), how, more)
     return [
@@ -144,10 +150,6 @@ def _epochs(labels: Mapping[str, Scalar], keys: Sequence[str], runs: Mapping[str
         | {"accuracy": epoch.validation_accuracy * 100, "loss": epoch.validation_loss}
         for epoch, j in zip(run.epochs, joules, strict=True)
     ]
-
-
-def _joules_axis(values: Sequence[Value]) -> Spec:
-    return quantity("j", "gross J spent", values)
 
 
 def _epoch_axis(values: Sequence[Value]) -> Spec:

@@ -35,7 +35,7 @@ def charts(workloads: Sequence[Workload], how: str, is_net: bool, is_ranked: boo
         )
         found += with_bars(so_far, _until(workload, word, is_ranked))
         unbeaten = front(workload.studies) if is_ranked else []
-        tried = [_tried(study, c) for study, c in workload.configurations if c.energy_j is not None and c.accuracy]
+        tried = [_tried(*one) for one in workload.configurations if None not in (one[1].energy_j, one[1].accuracy)]
         found += in_parts(tried, partial(_scattered, word, where, how, [_tried(*pair) for pair in unbeaten]))
     return found
 
@@ -59,11 +59,8 @@ def importance(matters: Table) -> list[Figure]:
 
 
 def _until(workload: Workload, word: str, is_ranked: bool) -> Bars:
-    """Return what each strategy took until the target of the comparison; its best accuracy if nothing is compared."""
+    """Return what each strategy took until the target of the comparison; its best accuracy if none gets there."""
     key = dict(workload.key)
-    if not workload.comparisons:
-        best = [Bar(key | {"strategy": s.strategy}, s.best_accuracy) for s in workload.strategies]
-        return Bars(Column("best_accuracy", "best accuracy, %", Form.MEAN, 100), best)
     found: list[Bar] = []
     for comparison in workload.comparisons:
         steps = [pair.own for pair in comparison.pairs]
@@ -71,6 +68,9 @@ def _until(workload: Workload, word: str, is_ranked: bool) -> Bars:
         middle = intervals.median(spent)
         is_known = isfinite(middle.value) and (middle.high is None or isfinite(middle.high))
         found.append(Bar(key | {"strategy": comparison.strategy}, middle if is_known else _finite(middle.value)))
+    if all(bar.middle is None for bar in found):
+        best = [Bar(key | {"strategy": s.strategy}, s.best_accuracy) for s in workload.strategies]
+        return Bars(Column("best_accuracy", "best accuracy, %", Form.MEAN, 100), best)
     what = f"{word} J" if is_ranked else "trials"
     return Bars(Column("until", f"{what} until the target, median over seeds ({UNKNOWN} never)", Form.MEAN), found)
 
@@ -141,11 +141,10 @@ def _growing(word: str, where: str, caption: str, values: Sequence[Value]) -> Fi
 
 
 def _tried(study: Study, configuration: Configuration) -> Value:
-    accuracy = configuration.accuracy
     return {
         "series": study.strategy,
         "j": configuration.energy_j,
-        "accuracy": None if accuracy is None else accuracy * 100,
+        "accuracy": 100 * (configuration.accuracy or 0.0),
     }
 
 

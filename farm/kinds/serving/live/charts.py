@@ -1,6 +1,7 @@
 """Charts of live requests: response times and joules per request against the rate."""
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from farm.analysis.intervals import Interval
@@ -20,36 +21,53 @@ from farm.report.selection import KINDS_OF_JOULES, Selected
 _MOST_SENTENCES = 3
 
 
+@dataclass(frozen=True, slots=True)
+class _Loads:
+    """Loads whose joules are of one kind."""
+
+    every: Sequence[Live]
+    domain: str
+    how: str  #: how joules were obtained
+
+    @property
+    def drawn(self) -> list[Live]:
+        """Return the loads that a page shows: a saturated one has no response times, and no rate to stand at."""
+        return [one for one in self.every if one.figures.response_s and not one.figures.is_saturated]
+
+
 def figures(lives: Sequence[Live], selected: Selected) -> list[Figure]:
     """Draw response times and energy for each kind of joules, without saturated loads."""
     found: list[Figure] = []
-    kept = [one for one in lives if one.figures.response_s and not one.figures.is_saturated]
-    left = "Saturated loads are left out." if len(kept) < len(lives) else ""
-    for (domain, _, how), group in by_kind([one.work for one in kept], selected).items():
-        members = [one for one in kept if any(one.work is work for work in group)]
-        same = shared([spelt_key(one) for one in members])
+    for (domain, _, how), group in by_kind([one.work for one in lives], selected).items():
+        works = {id(work) for work in group}
+        loads = _Loads([one for one in lives if id(one.work) in works], domain, how)
+        same = shared([spelt_key(one) for one in loads.drawn])
+        left = "Saturated loads are left out." if len(loads.drawn) < len(loads.every) else ""
         caption = sentences(stated(same), left)
-        found += [*_times(members, same, caption), *_energies(members, same, caption, domain, how)]
+        found += [*_times(loads, same, caption), *_energies(loads, same, caption)]
     return found
 
 
-def _times(members: Sequence[Live], same: Collection[str], caption: str) -> list[Figure]:
+def _times(loads: _Loads, same: Collection[str], caption: str) -> list[Figure]:
+    members = loads.drawn
     mean, p99 = (
-        [
-            _value(one, same, in_ms(duration(one.figures.response_s[s])), is_few=not one.figures.is_claim(s))
-            for one in members
-        ]
-        for s in ("mean", "p99")
+        [_value(one, same, in_ms(_time(one, name)), is_few=not one.figures.is_claim(name)) for one in members]
+        for name in ("mean", "p99")
     )
     few = f"Fewer than {needed('p99')} requests are too few to claim it, and hollow too."
     weak = few if not all(one.figures.is_claim("p99") for one in members) else ""
     seen = _seen(members, same, soonest, "answers soonest")
-    slowest = _least_p99(members, same)
     drawn = _under_load(mean, "Mean response time", "ms, mean", sentences(seen, caption))
     column = Column("response_mean_s", "mean response time, ms", Form.MEAN, 1e3)
-    bars = Bars(column, [_bar(one, duration(one.figures.response_s["mean"])) for one in members])
-    more = _under_load(p99, "99th percentile of the response time", "ms, p99", sentences(slowest, caption, weak))
+    bars = Bars(column, [_bar(one, _time(one, "mean")) for one in loads.every])
+    least = _least_p99(members, same)
+    more = _under_load(p99, "99th percentile of the response time", "ms, p99", sentences(least, caption, weak))
     return [*with_bars(drawn, bars), *more]
+
+
+def _time(one: Live, statistic: str) -> Interval | None:
+    """Return a response time in seconds; None if the load is saturated."""
+    return None if one.figures.is_saturated else duration(one.figures.response_s.get(statistic))
 
 
 def _least_p99(members: Sequence[Live], same: Collection[str]) -> str:
@@ -57,9 +75,7 @@ def _least_p99(members: Sequence[Live], same: Collection[str]) -> str:
     sure = [one for one in members if one.figures.is_claim("p99") and not one.work.is_doubtful]
     highest = max((one.rate_per_s or 0.0 for one in sure), default=0.0)
     found = [
-        (_spelt(one, same), value)
-        for one in sure
-        if one.rate_per_s == highest and (value := in_ms(duration(one.figures.response_s["p99"])))
+        (_spelt(one, same), value) for one in sure if one.rate_per_s == highest and (value := in_ms(_time(one, "p99")))
     ]
     return leader(found, "has the least 99th percentile", lambda value: f"{number(value.mean)} ms")
 
@@ -68,17 +84,18 @@ def _spelt(one: Live, but: Collection[str]) -> str:
     return named({name: value for name, value in spelt_key(one).items() if name not in {*KINDS_OF_JOULES, *but}})
 
 
-def _energies(members: Sequence[Live], same: Collection[str], caption: str, domain: str, how: str) -> list[Figure]:
-    found = []
+def _energies(loads: _Loads, same: Collection[str], caption: str) -> list[Figure]:
+    found, members = [], loads.drawn
     is_ranked = all(may_rank_energy(one.work.quality) for one in members)
     words = ("net", "gross") if are_net(members) else ("gross",)
     for word in words:
-        values = [(one, one.work.net_j if word == "net" else one.work.gross_j) for one in members]
+        joules = {id(one): one.work.net_j if word == "net" else one.work.gross_j for one in loads.every}
         seen = _seen(members, same, partial(least_energy, is_net=word == "net"), "takes the least energy")
-        title, what = f"{word} J per request", f"{domain.upper()} energy per request, {word}"
-        rows = [_value(one, same, value) for one, value in values]
-        drawn = _under_load(rows, what, title, sentences(seen, caption), how)
-        bars = Bars(Column("energy", f"{domain} {title}", Form.NET_MEAN), [_bar(*value) for value in values])
+        title, what = f"{word} J per request", f"{loads.domain.upper()} energy per request, {word}"
+        rows = [_value(one, same, joules[id(one)]) for one in members]
+        drawn = _under_load(rows, what, title, sentences(seen, caption), loads.how)
+        column = Column("energy", f"{loads.domain} {title}", Form.NET_MEAN)
+        bars = Bars(column, [_bar(one, joules[id(one)]) for one in loads.every])
         found += with_bars(drawn, bars) if is_ranked and word == words[0] else drawn
     return found
 
