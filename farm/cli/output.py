@@ -164,15 +164,18 @@ def _show(document: "Document") -> None:
     import shutil
 
     from farm.report import terminal
+    from farm.report.layout import WIDTH
 
+    is_utf8 = (sys.stdout.encoding or "utf-8").lower().replace("-", "") == "utf8"
     if not is_terminal():
-        sys.stdout.write(terminal.text(document))
+        screen = terminal.Screen(WIDTH, has_styles=False, has_unicode=is_utf8)
+        sys.stdout.write(terminal.styled(document.without_charts(), screen))
         return
     is_dumb = os.environ.get("TERM", "dumb") == "dumb"
     screen = terminal.Screen(
         shutil.get_terminal_size().columns,
         has_styles=not (is_dumb or os.environ.get("NO_COLOR")),
-        has_blocks=not is_dumb and sys.stdout.encoding.lower().replace("-", "") == "utf8",
+        has_unicode=is_utf8 and not is_dumb,
     )
     sys.stdout.write(terminal.styled(document, screen))
 

@@ -24,6 +24,8 @@ from farm.report.layout import GAP, WIDTH, Grid, excess, laid_out, one_line
 
 #: Escape sequences, control characters except newline and tab, and characters that turn the direction of writing.
 _ORDERS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+#: What stands for the signs of tables and lists where there is ASCII alone.
+_IN_ASCII = str.maketrans({"─": "-", "–": "-", "•": "*", "±": "+-", "≤": "<=", "×": "x", "²": "2"})
 #: A column of text is never made narrower.
 _LEAST_TEXT = 10
 #: The styles of lines, and how a terminal switches them on.
@@ -40,7 +42,7 @@ class Screen:
 
     width: int  #: characters of a line
     has_styles: bool
-    has_blocks: bool  #: False: bars are drawn in ASCII
+    has_unicode: bool  #: False: text and bars are in ASCII
 
 
 def plain(text: str) -> str:
@@ -50,12 +52,13 @@ def plain(text: str) -> str:
 
 def styled(document: Document, screen: Screen) -> str:
     """Return a document for a terminal; tables take 80 characters even where it has fewer."""
-    return "".join(f"{_joined(line, screen.has_styles)}\n" for line in _all_lines(document.blocks, screen))
+    shown = "".join(f"{_joined(line, screen.has_styles)}\n" for line in _all_lines(document.blocks, screen))
+    return shown if screen.has_unicode else shown.translate(_IN_ASCII).encode("ascii", "replace").decode("ascii")
 
 
 def text(document: Document) -> str:
     """Return a document as plain text, 80 characters wide, without its charts."""
-    return styled(document.without_charts(), Screen(WIDTH, has_styles=False, has_blocks=True))
+    return styled(document.without_charts(), Screen(WIDTH, has_styles=False, has_unicode=True))
 
 
 def _joined(line: Line, has_styles: bool) -> str:
@@ -95,7 +98,7 @@ def _lines(block: Block, screen: Screen) -> Iterator[Line]:
             yield from _styled(block.caption, width, PLAIN)
             yield from _table(laid_out(block, width), width)
         case Figure(bars=Bars() as of):
-            yield from _chart(drawn(of, screen.width, BLOCKS if screen.has_blocks else ASCII), screen)
+            yield from _chart(drawn(of, screen.width, BLOCKS if screen.has_unicode else ASCII), screen)
         case Code():
             yield from ([(line, PLAIN)] for line in block.text.split("\n"))
         case Paragraph() | Heading() | Note() | Alert():

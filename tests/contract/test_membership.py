@@ -124,7 +124,7 @@ def test_a_job_that_began_adopts_nothing(revised: Store, state: JobState) -> Non
     own = f"{LATER}-2"
     claim(revised, own)
     if state is not JobState.RUNNING:
-        assert revised.complete(report(own, 1, FailureKind.INVALID if state is JobState.FAILED else None))
+        assert revised.complete(report(own, 1, FailureKind.ERROR if state is JobState.FAILED else None))
     revised.submit(record(LATER), [adopting(2, 0)])
     known = revised.known_jobs(LATER)[own]
     assert (known.state, known.adopts, known.may_adopt) == (state, None, False)

@@ -15,7 +15,7 @@ from farm.analysis.quantiles import two_sided_t
 from farm.exchange.queried import typed
 from farm.load.served import served, statistic_of
 from farm.model import (
-    CarbonFactor,
+    TrialCarbon,
     Domain,
     Epoch,
     Import,
@@ -50,7 +50,7 @@ def done(store: Store, ordinal: int, point: Point = POINT, **changes: Any) -> No
     spec = job.spec.model_copy(update={"point": point, "repetition": repetition})
     store.submit(record(), [replace(job, spec=spec)])
     assert store.claim(job.id, 0, ANNE, MACHINE.id, 60.0)
-    plain = report(job.id, 1, facts={"device": "cpu", "unit": "image"}, carbon=CarbonFactor(200.0, 1.0, "NLD"))
+    plain = report(job.id, 1, facts={"device": "cpu", "unit": "image"}, carbon=TrialCarbon(200.0, 1.0, "NLD", True))
     assert store.complete(plain.model_copy(update=changes))
 
 

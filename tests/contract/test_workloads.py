@@ -344,7 +344,7 @@ def test_a_trace_has_a_rate_and_requests_of_its_own(tmp_path: Path) -> None:
     workload = ready("serving", arrivals=str(trace), rate_per_s=None, requests=None)
     assert (workload.requests, workload.arrivals.rate_per_s, workload.arrivals.stamps_s) == (None, 2.0, (0, 0.5, 1))
     trace.write_text("0.5\n0.25\n")
-    with pytest.raises(InvalidWorkload, match="is before the line above"):
+    with pytest.raises(InvalidWorkload, match="before that of the line above"):
         ready("serving", arrivals=str(trace), rate_per_s=None)
 
 

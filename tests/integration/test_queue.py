@@ -54,7 +54,7 @@ class Member:
 logging.basicConfig(level=logging.WARNING)
 member = Member()
 celery = consumer.build(member.serve, member.refuse, Settings())
-raise SystemExit(main._serve(celery, member, ["farm.any"], "test", logging.WARNING))
+raise SystemExit(main._serve(celery, member, ["farm.any"], "test", logging.WARNING, "the broker"))
 """
 
 

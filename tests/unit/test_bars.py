@@ -20,7 +20,7 @@ from tests.reports import batching
 from tests.summaries import ends, widest
 
 ENERGY = Column("net_j", "net J\nper image", Form.NET_MEAN)
-SCREEN = Screen(80, has_styles=False, has_blocks=True)
+SCREEN = Screen(80, has_styles=False, has_unicode=True)
 
 
 def bars(*of: tuple[Mapping[str, Scalar], Value], doubtful: int | None = None) -> Bars:
@@ -135,7 +135,7 @@ def test_text_for_a_file_has_no_chart_and_a_chart_without_bars_is_not_shown() ->
 
 
 @pytest.mark.parametrize(
-    ("term", "no_color", "has_blocks", "has_styles"),
+    ("term", "no_color", "has_unicode", "has_styles"),
     [("xterm", "", True, True), ("xterm", "1", True, False), ("dumb", "", False, False)],
 )
 def test_a_terminal_gets_what_it_can_show(
@@ -143,7 +143,7 @@ def test_a_terminal_gets_what_it_can_show(
     capsys: pytest.CaptureFixture[str],
     term: str,
     no_color: str,
-    has_blocks: bool,
+    has_unicode: bool,
     has_styles: bool,
 ) -> None:
     monkeypatch.setenv("TERM", term)
@@ -151,7 +151,13 @@ def test_a_terminal_gets_what_it_can_show(
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     output.write(Shown(Document([figure(NETWORKS)])))
     seen = capsys.readouterr().out
-    assert ("█" in seen, "\x1b[" in seen) == (has_blocks, has_styles)
+    assert ("█" in seen, "\x1b[" in seen) == (has_unicode, has_styles)
+
+
+def test_what_has_no_utf_8_gets_ascii() -> None:
+    shown = styled(Document([Paragraph("1.0 ± 0.1 – é"), figure(NETWORKS)]), Screen(80, True, False))
+    assert shown.isascii()
+    assert shown.startswith("1.0 +- 0.1 - ?\n")
 
 
 def test_a_pipe_gets_no_chart(capsys: pytest.CaptureFixture[str]) -> None:

@@ -142,8 +142,10 @@ def exported(row: MeasurementRow) -> Mapping[str, Any]:
     """The record of one measurement, from the row as the store reads it."""
     own = (row.factors, row.flags)
     factors, flags = map(json.dumps, own)
-    names = [name for name in MeasuredTrial._fields if name not in {"factors", "flags"}]
-    trial = MeasuredTrial(**{name: getattr(row, name) for name in names}, factors=factors, flags="[]")
+    names = [name for name in MeasuredTrial._fields if hasattr(row, name) and name not in {"factors", "flags"}]
+    electricity = {"carbon_g_per_kwh": 360.0, "carbon_pue": 1.0, "carbon_source": "NLD"}
+    own_values = {name: getattr(row, name) for name in names}
+    trial = MeasuredTrial(**own_values, **electricity, factors=factors, flags="[]")
     known = {field.name: getattr(row, field.name) for field in fields(row)}
     known |= {"flags": flags, "window_kind": row.window, "budget": row.budget.model_dump_json()}
     read = [known[name] for name in MEASUREMENT]

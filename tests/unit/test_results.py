@@ -331,7 +331,7 @@ def test_a_selection_takes_the_headings_of_columns() -> None:
     pair = trial(1), trial(2, point_batch_size=16)
     assert [s.labels for s in found(*pair, by="batch").summaries] == [{"batch_size": 4}, {"batch_size": 16}]
     assert [s.labels["batch_size"] for s in found(*pair, where="batch=16").summaries] == [16]
-    with pytest.raises(InputError, match="no factor 'batches' in this sweep: there are model, batch_size"):
+    with pytest.raises(InputError, match=r"no factor 'batches' in this sweep \(did you mean 'batch_size'\?\): there are model, batch_size"):
         found(*pair, by="batches")
 
 

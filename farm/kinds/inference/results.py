@@ -55,7 +55,7 @@ def document(found: Results) -> Document:
             Paragraph(found.selected.title),
             *found.selected.about(),
             table(found.summaries, found.accuracy, found.selected.keys, found.selected.unit),
-            *map(Note, footnotes(found.summaries)),
+            *map(Note, (*origins(found), *footnotes(found.summaries))),
             *charts(found.groups, found.selected),
             *findings(sentences(found.groups, found.selected.unit)),
         ]
