@@ -8,7 +8,7 @@ from farm.model import Scalar
 
 UNKNOWN = "–"
 #: What stands in brackets in place of an interval: of one trial, where none is known, where it says little.
-ONE_TRIAL, NO_INTERVAL, CANNOT_TELL = "1 trial", "no interval", "cannot tell"
+ONE_TRIAL, NO_INTERVAL, CANNOT_TELL = "n=1", "no interval", "cannot tell"
 DIGITS = 3
 #: Numbers that need more decimals or are larger have an exponent.
 MOST_DECIMALS = 6

@@ -43,7 +43,7 @@ def document(found: Reproduction) -> Document:
     """Return the study, how many of its claims hold, and each claim with its verdict."""
     sweeps = ", ".join(f"{sweep.name} ({sweep.id})" for sweep in found.sweeps)
     about: list[Block] = [Heading(found.paper.title), Paragraph(found.paper.source), Paragraph(f"sweeps: {sweeps}")]
-    return Document([*about, *_verdicts(found), *_evidence(found)], record=record(found))
+    return Document([*about, *_verdicts(found), *_evidence(found)], record=record(found), types={"the study says": str})
 
 
 def sections(found: Reproduction) -> tuple[Section, Section]:

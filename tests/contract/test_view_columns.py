@@ -15,7 +15,6 @@ from farm.analysis.quantiles import two_sided_t
 from farm.exchange.queried import typed
 from farm.load.served import served, statistic_of
 from farm.model import (
-    TrialCarbon,
     Domain,
     Epoch,
     Import,
@@ -25,6 +24,7 @@ from farm.model import (
     Point,
     Quality,
     Requests,
+    TrialCarbon,
     Window,
     WindowKind,
 )

@@ -108,7 +108,10 @@ def test_a_file_is_analysed_for_people_and_into_files(farm: Farm, rats: str, tmp
     [
         (["anova", "--factors", "source"], "no column 'energy': there are source, type, gain"),
         (["anova", "--response", "type", "--factors", "source"], "rats.csv:2: type: expected a number, got 'Low'"),
-        (["anova", "rats", "--factors", "type"], "--csv: a file has no SWEEP, --domain, --include-flagged or --country"),
+        (
+            ["anova", "rats", "--factors", "type"],
+            "--csv: a file has no SWEEP, --domain, --include-flagged or --country",
+        ),
         (["guess", "--response", "gain"], "METHOD: expected anova, tukey, kruskal"),
         (["pairs", "--response", "gain", "--correction", "x"], "--correction: expected holm, bh, got 'x'"),
         (["pairs", "--response", "gain", "--format", "xml"], "--format: expected table, csv, json, parquet"),

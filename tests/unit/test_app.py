@@ -1,6 +1,7 @@
 """The worker's task: a message is answered once, and no report gets lost."""
 
 import os
+import pwd
 import threading
 import time
 from collections.abc import Iterator
@@ -134,7 +135,8 @@ def test_a_busy_machine_leaves_the_job_to_the_next_message(bench: Bench, monkeyp
 
 
 def test_a_worker_that_waits_for_another_process_says_for_which(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
-    waits = (f"process {os.getpid()} is measuring: waiting",)
+    holder = f"process {os.getpid()} of user {pwd.getpwuid(os.getuid()).pw_name}"
+    waits = (f"{holder} is measuring: waiting",)
     with machine_lock(bench.settings.lock_file):
         serving = bench.serve_in_background(job_id(0))
         wait_until(lambda: bench.store.machines()[0].live.notes == waits)

@@ -102,7 +102,7 @@ def test_files_have_the_ends_of_intervals_and_what_people_do_not_see() -> None:
         (Interval(1.0, 0.9, 1.1), Form.INTERVAL, "1.00 ± 0.10"),
         (Interval(1.0, 1.0 - 1e-16, 1.0 + 1e-16), Form.INTERVAL, "1.00"),
         (Interval(1.0, None, None), Form.INTERVAL, "1.00 (no interval)"),
-        (Interval(1.0, None, None), Form.POSITIVE, "1.00 (1 trial)"),
+        (Interval(1.0, None, None), Form.POSITIVE, "1.00 (n=1)"),
         (Interval(2.0, -3.0, 7.0), Form.POSITIVE, "2.00 (cannot tell)"),
         (Interval(0.2347, 1.67e-14, 3.29e12), Form.RATIO, "0.235 (cannot tell)"),
         (Interval(1.0, None, None), Form.RATIO, "1.00 (no interval)"),

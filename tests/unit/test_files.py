@@ -143,7 +143,7 @@ def exported(row: MeasurementRow) -> Mapping[str, Any]:
     own = (row.factors, row.flags)
     factors, flags = map(json.dumps, own)
     names = [name for name in MeasuredTrial._fields if hasattr(row, name) and name not in {"factors", "flags"}]
-    electricity = {"carbon_g_per_kwh": 360.0, "carbon_pue": 1.0, "carbon_source": "NLD"}
+    electricity: dict[str, Any] = {"carbon_g_per_kwh": 360.0, "carbon_pue": 1.0, "carbon_source": "NLD"}
     own_values = {name: getattr(row, name) for name in names}
     trial = MeasuredTrial(**own_values, **electricity, factors=factors, flags="[]")
     known = {field.name: getattr(row, field.name) for field in fields(row)}

@@ -124,7 +124,7 @@ def test_tables_fit_80_columns_whatever_the_keys_and_lose_nothing(names: list[st
 def test_each_doubt_has_a_note() -> None:
     flags = {Flag.BELOW_NOISE: 1, Flag.NO_STEADY_STATE: 2}
     doubtful = summary(batches=458, net_j=ends(1.0), carbon_g=None, trials=3, left_out=2, flags=flags)
-    assert [note.split()[0] for note in footnotes([doubtful, summary()])] == ["*", "(1", "gCO2e", "2", "Flags:"]
+    assert [note.split()[0] for note in footnotes([doubtful, summary()])] == ["*", "(n=1):", "gCO2e", "2", "Flags:"]
     assert footnotes([summary(), summary(gross_j=None, net_j=None, carbon_g=None)]) == []
 
 
@@ -331,7 +331,10 @@ def test_a_selection_takes_the_headings_of_columns() -> None:
     pair = trial(1), trial(2, point_batch_size=16)
     assert [s.labels for s in found(*pair, by="batch").summaries] == [{"batch_size": 4}, {"batch_size": 16}]
     assert [s.labels["batch_size"] for s in found(*pair, where="batch=16").summaries] == [16]
-    with pytest.raises(InputError, match=r"no factor 'batches' in this sweep \(did you mean 'batch_size'\?\): there are model, batch_size"):
+    with pytest.raises(
+        InputError,
+        match=r"no factor 'batches' in this sweep \(did you mean 'batch_size'\?\): there are model, batch_size",
+    ):
         found(*pair, by="batches")
 
 

@@ -277,7 +277,7 @@ def test_a_view_of_a_network_taken_apart() -> None:
 
 
 def test_a_single_trial_has_no_interval() -> None:
-    assert "(1 trial): one trial shows no spread" in notes(seen("layers", taken_apart("a", PARTS, NET_J)))
+    assert "(n=1): one trial shows no spread" in notes(seen("layers", taken_apart("a", PARTS, NET_J)))
 
 
 def test_gross_joules_of_layers_are_shown_where_net_ones_are_noise() -> None:

@@ -13,7 +13,7 @@ from farm import kinds
 from farm.exchange import exports, queried
 from farm.exchange.exports import Rows
 from farm.kinds.views import view
-from farm.model import Epoch, Point, Requests, WindowKind
+from farm.model import CarbonFactor, Epoch, Point, Requests, WindowKind
 from farm.report.files import Format, Sheet, fitting_type, write_sheet
 from farm.report.selection import Selection
 from farm.store import Store
@@ -105,7 +105,7 @@ def unmetered(trial: Measured) -> Measured:
     return row, [replace(own, **none) for own in rows]
 
 
-@pytest.mark.parametrize("change", [unmetered, lambda trial: (replace(trial[0], carbon=None), trial[1])])
+@pytest.mark.parametrize("change", [unmetered, lambda trial: (replace(trial[0], carbon=CarbonFactor()), trial[1])])
 def test_results_have_one_schema(change: Callable[[Measured], Measured], tmp_path: Path) -> None:
     found = []
     for trials in ([trained("a", 0.5), trained("b", 0.6)], [change(trained("a", 0.5)), change(trained("b", 0.6))]):

@@ -108,8 +108,8 @@ def footnotes(of: Sequence[Summary]) -> list[str]:
     own += [*notes.spread(energies), *notes.wide(energies)]
     if any(s.carbon_g is None and s.gross_j is not None for s in of):
         own.append(
-            "gCO2e is known where the machine (FARM_CARBON_COUNTRY) or the sweep (carbon: NLD) states its electricity; "
-            "where a file of intensities does not tell, `farm logs` says why."
+            "gCO2e –: nobody named the electricity: give --country NLD, carbon: NLD in the sweep, or "
+            "FARM_CARBON_COUNTRY."
         )
     return [*own, *notes.reservations(of)]
 
