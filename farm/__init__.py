@@ -49,7 +49,7 @@ def results(
     sweep: str | None = None,
     *,
     by: str | None = None,
-    where: Sequence[str] = (),
+    where: str | Sequence[str] = (),
     domain: str | None = None,
     include_flagged: bool = False,
 ) -> "Frame":
@@ -58,14 +58,15 @@ def results(
     Args:
         sweep: Name or id; None: the latest sweep.
         by: Names to group by, separated by commas, such as "model,batch_size".
-        where: Conditions such as "batch_size>=8".
+        where: A condition such as "batch_size>=8", or several.
         domain: gpu, cpu, dram or wall; None: that of the trial's own device.
         include_flagged: Use flagged trials too.
     """
     from farm.exchange import frames
     from farm.report.selection import Selection
 
-    selection = Selection.parse(by, where, domain, include_flagged, option="where")
+    conditions = [where] if isinstance(where, str) else where
+    selection = Selection.parse(by, conditions, domain, include_flagged, option="where")
     with _store() as store:
         return frames.results(store, sweep, selection)
 

@@ -76,6 +76,7 @@ def analyze(
     """Test a sweep's trials, or any file: effects, intervals, words."""
     from farm.exchange.observed import of_csv
     from farm.report import analyses, observations
+    from farm.report.document import NAMES
     from farm.report.selection import parse_choice
 
     chosen = table_format(form, output, as_json)
@@ -90,7 +91,8 @@ def analyze(
         seen = _of_sweep(sweep, response, columns, selection(where, domain, include_flagged), carbon_of(country))
     if log:
         seen = observations.logarithms(seen)
-    return Shown(analyses.analysis(known, seen, names, options), chosen, output)
+    called = [NAMES.get(name, name) if name not in seen.data.columns else name for name in names]
+    return Shown(analyses.analysis(known, seen, called, options), chosen, output)
 
 
 def compare(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SOME_TRIALS_FAILED = 1
 INTERRUPTED = 130
+_TARGETS = "farm run measures on this machine alone, whatever targets: says; `farm submit` follows it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +105,11 @@ def measured(
     held = [] if hold is None else [f"farm: {plans.held(hold)}"]
     stands = plans.standing(submitted.measured, submitted.total, submitted.to_go)
     goes_on = [f"farm: {stands}"] if submitted.measured and submitted.to_go else []
-    yield Notes([*(f"farm: note: {warning}" for warning in submitted.warnings), *goes_on, *held])
+    here = [] if sweep.targets == ("any",) else [_TARGETS]
+    yield Notes([*(f"farm: note: {warning}" for warning in (*here, *submitted.warnings)), *goes_on, *held])
     end = store.progress(submitted.sweep_id)
+    if end.is_over:
+        yield Notes([f"farm: {stands}: nothing is measured again"])
     if not end.is_over:
         read_ended = partial(store.ended, submitted.sweep_id)
         live = display.live(sweep.name, not quiet, lambda: interrupts.count, read_ended)

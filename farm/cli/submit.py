@@ -41,6 +41,7 @@ def submit(
             yield Shown(plans.described(loaded, made), as_form(as_json))
             yield Notes([] if hold is None else [f"farm: would be {plans.held(hold)}"])
             return
+        submission.require_broker(settings)
         submitted = submission.enqueue(loaded, text, store, settings, fresh, hold)
         yield Notes([f"farm: note: {warning}" for warning in submitted.warnings])
         submission.publish(store, settings)
@@ -60,10 +61,12 @@ def cancel(sweep: SweepName, as_json: Json = False) -> Line:
     from farm.report.numbers import several
 
     with opened() as (store, _):
-        found = store.find_sweep(sweep)
-        queued, running = store.cancel(found.id)
-    text = f"{found.name} ({found.id}): {several(queued, 'waiting job')} cancelled, {running} running asked to stop"
-    return Line(text, {"sweep": found.id, "queued": queued, "running": running}, as_json)
+        found = store.sweeps_named(sweep)
+        counts = [store.cancel(one.id) for one in found]
+    queued, running = (sum(count) for count in zip(*counts, strict=True))
+    ids = ", ".join(one.id for one in found)
+    text = f"{found[0].name} ({ids}): {several(queued, 'waiting job')} cancelled, {running} running asked to stop"
+    return Line(text, {"sweep": found[0].id, "queued": queued, "running": running}, as_json)
 
 
 def retry(

@@ -9,7 +9,9 @@ from typing import Any
 from pydantic import JsonValue
 
 from farm.kinds.registry import get
+from farm.model.carbon import Hourly
 from farm.model.catalog import package_of
+from farm.model.errors import InputError
 from farm.spec import Sweep, remaining
 from farm.spec.capability import parse
 from farm.spec.positions import Loc
@@ -25,6 +27,15 @@ def missing_paths(sweep: Sweep) -> Iterator[tuple[Loc, str]]:
                 yield loc, f"{level}: {problem}"
 
 
+def unreadable_carbon(sweep: Sweep) -> Iterator[tuple[Loc, str]]:
+    """Yield why the sweep's file of carbon intensities cannot be read on this machine."""
+    if sweep.carbon is not None and sweep.carbon.file is not None:
+        try:
+            Hourly.read(Path(sweep.carbon.file))
+        except InputError as error:
+            yield ("carbon", "file"), str(error).removeprefix("carbon: ")
+
+
 def problems(sweep: Sweep, allowed_models: Sequence[str], folder: Path) -> Iterator[tuple[Loc, str]]:
     """Yield why points of a sweep cannot run on this machine: places in the sweep, with the reasons.
 
@@ -36,6 +47,7 @@ def problems(sweep: Sweep, allowed_models: Sequence[str], folder: Path) -> Itera
         folder: a folder of modules that are not installed.
     """
     yield from missing_paths(sweep)
+    yield from unreadable_carbon(sweep)
     facts: dict[str, JsonValue] = {"worker": {"models": [*allowed_models]}}
     for loc, level, needs in _levels(sweep, Needs):
         for need in (one for text in needs.conditions(level) for one in parse(text).conditions):

@@ -35,7 +35,8 @@ class Condition(NamedTuple):
     def holds(self, value: Scalar) -> bool:
         """Return whether a label fulfils the condition; an unknown one is neither more nor less than anything."""
         if self.sign in {"=", "!="}:
-            return any(_is_same(value, wanted) for wanted in self.values) == (self.sign == "=")
+            several = {value, *value.split(";")} if isinstance(value, str) else {value}  # flags are one text
+            return any(_is_same(one, wanted) for one in several for wanted in self.values) == (self.sign == "=")
         order = _version if isinstance(value, str) else _number
         found, wanted = order(value), order(self.values[0])
         return bool(found and wanted) and _ORDERS[self.sign](found, wanted)

@@ -151,7 +151,9 @@ def percent_interval(share: Interval | None) -> str:
     if share is None:
         return UNKNOWN
     if share.low is None or share.high is None:
-        return interval(Interval(share.mean * 100, None, None))
+        return positive(Interval(share.mean * 100, None, None))
+    if share.low <= 0 and share.high >= 1:
+        return f"{number(share.mean * 100)} ({CANNOT_TELL})"
     return interval(Interval(share.mean * 100, max(share.low, 0.0) * 100, min(share.high, 1.0) * 100))
 
 

@@ -186,6 +186,11 @@ def enqueue(
     )
 
 
+def require_broker(settings: Settings) -> None:
+    """Raise InputError where the settings name no broker, before anything is stored for it."""
+    Publisher(settings)
+
+
 def publish(store: Store, settings: Settings) -> None:
     """Publish the stored jobs; raises BrokerUnavailable, whose text adds that the jobs are stored."""
     try:

@@ -11,6 +11,8 @@ import pytest
 
 from tests.acceptance.person import MEASURE, Done, Person
 
+pytestmark = pytest.mark.slow
+
 PACKAGE = Path(__file__).parents[1] / "plugin"
 WORKLOAD = {"algorithm": "[quick, heap]", "n": "20000"}
 

@@ -89,6 +89,12 @@ def test_a_file_is_analysed_for_scripts(farm: Farm, rats: str) -> None:
     assert set(found["table"][0]) == {"term", "df", "sum_sq", "f", "p", "eta_sq", "partial_eta_sq", "omega_sq"}
 
 
+def test_factors_may_be_called_by_the_headings_of_columns(farm: Farm, two_batches: None) -> None:
+    status, out, _ = farm("analyze", "pairs", "batching", "--factors", "batch", "--json")
+    (row,) = json.loads(out)["table"]
+    assert (status, row["a"], row["b"]) == (0, "batch_size=1", "batch_size=2")
+
+
 def test_a_file_is_analysed_for_people_and_into_files(farm: Farm, rats: str, tmp_path: Path) -> None:
     chosen = ("--csv", rats, "--response", "gain", "--factors", "type")
     status, out, _ = farm("analyze", "pairs", *chosen)

@@ -83,6 +83,7 @@ def test_a_job_that_cannot_run_has_failed_and_the_sweep_goes_on(farm: Farm) -> N
     assert "no_such_network" in failed.failure.message
 
 
+@pytest.mark.slow
 def test_a_killed_trial_is_measured_again(farm: Farm, worker: Worker) -> None:
     (job,) = farm.submit("killed", measure=SLOW)
     kill(running_trial(worker))
@@ -101,6 +102,7 @@ def test_a_cancelled_trial_is_gone_within_a_heartbeat(farm: Farm, worker: Worker
     assert farm.progress("cancelled").counts == {JobState.CANCELLED: 2}
 
 
+@pytest.mark.slow
 def test_a_trial_outlives_its_lease_while_its_worker_lives(farm: Farm) -> None:
     """The lease is 3 s, the trial takes longer: the heartbeat renews it."""
     (job,) = farm.submit("long", measure=SLOW.model_copy(update={"window_s": 3.5}))
@@ -115,6 +117,7 @@ def test_the_worker_sleeps_between_jobs(farm: Farm, worker: Worker) -> None:
     assert all(process.status() == psutil.STATUS_SLEEPING for process in family(worker))
 
 
+@pytest.mark.slow
 def test_a_broker_that_restarts_during_a_trial_costs_nothing(
     farm: Farm, worker: Worker, request: pytest.FixtureRequest
 ) -> None:

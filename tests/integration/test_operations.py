@@ -69,6 +69,7 @@ def farm_command(lab: Farm, *arguments: str, **settings: str) -> Done:
 # Metrics
 
 
+@pytest.mark.slow
 def test_a_controller_answers_prometheus(lab: Farm) -> None:
     lab.submit("waiting", 3)
     controller = lab.start("serve", "--metrics", "0")
@@ -82,6 +83,7 @@ def test_a_controller_answers_prometheus(lab: Farm) -> None:
     assert controller.wait(90) == 0
 
 
+@pytest.mark.slow
 def test_an_outage_of_the_database_is_reported_and_kills_nobody(lab: Farm) -> None:
     controller = lab.start("serve", "--metrics", "0")
     url = address(lab)

@@ -49,6 +49,7 @@ def simulates(person: Person, *arguments: str) -> Done:
 
 @needs_gcc
 class TestCommand:
+    @pytest.mark.slow
     def test_a_sweep_has_the_joules_of_a_simulated_gpu(self, person: Person) -> None:
         lasts = MEASURE.replace("window_s: 0.2", "window_s: 1").replace("guard_s: 0.02", "guard_s: 0.25")
         sweep = person.writes("demo", {**TINY, "batch_size": "2"}, measure=lasts)
@@ -85,6 +86,7 @@ class TestCommand:
         assert not folder.exists()
         assert person.left_behind() == []
 
+    @pytest.mark.slow
     def test_without_a_command_workers_elsewhere_name_its_folder(self, person: Person) -> None:
         with starts(person, "h100") as process:
             assert process.stdout is not None
@@ -175,6 +177,7 @@ def orphan(tmp_path: Path) -> Iterator[tuple[Path, psutil.Process]]:
 
 
 @needs_gcc
+@pytest.mark.slow
 def test_a_simulation_that_was_killed_is_a_lost_gpu(orphan: tuple[Path, psutil.Process]) -> None:
     folder, physics = orphan
     program = f"""

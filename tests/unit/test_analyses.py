@@ -123,6 +123,7 @@ def test_a_mixed_model_shows_how_alike_the_runs_of_a_group_are() -> None:
 
 
 @pytest.mark.parametrize("how", Method)
+@pytest.mark.slow
 def test_repetitions_that_depended_on_results_are_allowed_for(how: Method) -> None:
     """Of four repetitions two were planned at first."""
     rule = StoppingRule(min=2, max=5, target=0.02)

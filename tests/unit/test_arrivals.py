@@ -95,6 +95,7 @@ with Queue([3600 * 10**9]) as queue:
 """
 
 
+@pytest.mark.slow
 def test_the_process_does_not_outlive_a_server_that_is_killed() -> None:
     with subprocess.Popen([sys.executable, "-c", _SERVER], stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None

@@ -28,6 +28,7 @@ ENVIRONMENTS: dict[str, dict[str, Any]] = {
         ("batch_size=8", [8, 8.0, "8"], [16, "eight", None, True]),
         ("batch_size==8", [8], [16]),
         ("batch_size!=8", [16, None], [8]),
+        ("flags=contaminated", ["contaminated", "below_noise;contaminated"], ["below_noise", "", None]),
         ("batch_size>=8", [8, 9.5], [7, None, "x", True]),
         ("batch_size>8", [9], [8]),
         ("batch_size < 8", [7, -1], [8]),

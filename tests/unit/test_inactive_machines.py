@@ -132,6 +132,7 @@ def test_a_worker_that_cannot_read_a_job_gives_it_back_and_leaves(bench: Bench) 
     assert counts(bench.store) == {JobState.QUEUED: 2, JobState.RUNNING: 1}
 
 
+@pytest.mark.slow
 def test_a_worker_that_receives_nothing_while_messages_wait_ends(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

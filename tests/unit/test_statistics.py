@@ -347,6 +347,7 @@ def repeated(random: Random, fewest: int, cells: int, most: int = 20, spread: fl
 
 
 @pytest.mark.parametrize("fewest", [2, 3, 5])
+@pytest.mark.slow
 def test_repetitions_that_end_early_by_chance_make_no_differences(fewest: int) -> None:
     """Of 5 %; without the correction Welch's test errs in 9 to 15 %."""
     random, plain, wrong = Random(fewest), 0, 0
@@ -360,6 +361,7 @@ def test_repetitions_that_end_early_by_chance_make_no_differences(fewest: int) -
 
 
 @pytest.mark.parametrize("fewest", [2, 5])
+@pytest.mark.slow
 def test_an_anova_allows_for_repetitions_that_end_early(fewest: int) -> None:
     random = Random(fewest)
     wrong = sum((anova(repeated(random, fewest, 4), ["x"]).terms[0].p or 1) < 0.05 for _ in range(150))

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from farm.kinds import Sweep, parse_sweep
+from farm.kinds import Sweep, here, parse_sweep
 from farm.model import FailureKind
+from farm.model.errors import InputError
 from farm.scheduling import submission
 from farm.settings import Settings
 from farm.store import Store
@@ -65,3 +66,14 @@ def test_jobs_that_failed_as_invalid_are_queued_by_the_next_submission(store: St
         assert store.complete(report(job.id, 1, failure))
     assert submission.enqueue(batches, "", store, Settings()).added == 1
     assert [message.job for message in store.unpublished(submitted.sweep_id, "farm.any", 9)] == [first.id]
+
+
+def test_a_broker_that_is_none_is_refused_before_anything_is_stored() -> None:
+    with pytest.raises(InputError, match="FARM_BROKER_URL: expected redis"):
+        submission.require_broker(Settings(broker_url="http://host"))
+
+
+def test_a_file_of_intensities_that_cannot_be_read_is_a_problem_of_the_sweep() -> None:
+    text = "name: x\nkind: inference\nworkload: {model: alexnet}\ncarbon: {file: ./gone.csv}\n"
+    ((place, problem),) = here.problems(parse_sweep(text, "x", Path("/nowhere")), (), Path("/"))
+    assert (place, "/nowhere/gone.csv cannot be read" in problem) == (("carbon", "file"), True)

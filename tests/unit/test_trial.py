@@ -317,6 +317,7 @@ def test_batches_that_may_run_in_step_with_the_sensor_are_followed_by_pauses(
     assert len(batches.pauses_s) == end - begin  # every batch of the measure windows, and no other
 
 
+@pytest.mark.slow
 def test_a_trial_that_must_pause_does_so_whatever_its_batches_last(run_batches: Callable[..., Batches]) -> None:
     batches = run_batches("cuda:0", jitter=True)
     (note,) = batches.doubts
@@ -328,6 +329,7 @@ def test_a_trial_that_must_pause_does_so_whatever_its_batches_last(run_batches: 
 @pytest.mark.parametrize(
     ("device", "is_risk", "jitter"), [("cuda:0", False, None), ("cpu", True, None), ("cuda:0", True, False)]
 )
+@pytest.mark.slow
 def test_off_the_step_or_off_the_gpu_or_after_a_trial_that_did_not_nothing_pauses(
     device: str, is_risk: bool, jitter: bool | None, run_batches: Callable[..., Batches]
 ) -> None:

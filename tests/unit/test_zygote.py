@@ -36,6 +36,7 @@ def started() -> Iterator[Zygote]:
     zygote.close()
 
 
+@pytest.mark.slow
 def test_the_gpus_that_trials_see_are_counted(started: Zygote) -> None:
     import torch
 
@@ -108,6 +109,7 @@ def test_the_helper_has_one_thread_and_sleeps(started: Zygote, log_file: IO[byte
     assert any(_used_in_a_second(helper) == 0 for _ in range(5))
 
 
+@pytest.mark.slow
 def test_the_imports_leave_torch_and_cuda_untouched() -> None:
     script = """
         import threading, torch

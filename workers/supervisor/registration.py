@@ -47,6 +47,7 @@ def probe_of(machine: Machine, settings: Settings, zygote: Zygote) -> Probe | No
 
 def _remember(path: Path, what: _Remembered) -> None:
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(what.model_dump_json(indent=2))
     except OSError as error:
         log.warning("%s cannot be written (%s): the next worker probes again", path, error.strerror)

@@ -165,6 +165,7 @@ def _latencies(summary: Summary, same: Collection[str]) -> list[Value]:
     is_few = summary.batches < P99_NEEDS
     each = (("p50", summary.p50_s, False), ("p99", summary.p99_s, is_few))
     plain = {"series": label(summary, ["batch_size", *same]), "batch": (size := _batch(summary)), "at": size}
+    plain["doubtful"] = summary.is_doubtful
     return [plain | {"which": name, "ms": s * 1e3, "hollow": few} for name, s, few in each if s is not None and size]
 
 
@@ -189,10 +190,10 @@ def _latency(caption: str, values: Sequence[Value]) -> Figure:
 
 
 def _growth(values: Sequence[Value]) -> str:
-    """Return how many times longer the median of the largest batch is than that of the smallest."""
+    """Return how many times longer the median of the largest batch is than the smallest's; of flagged rows nothing."""
     medians: dict[str, dict[int, float]] = {}
     for value in values:
-        if value["which"] == "p50":
+        if value["which"] == "p50" and not value["doubtful"]:
             medians.setdefault(value["series"], {})[value["batch"]] = value["ms"]
     times = [_ratio(own) for own in medians.values() if len(own) > 1 and own[min(own)]]
     if not times:

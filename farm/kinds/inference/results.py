@@ -108,8 +108,8 @@ def footnotes(of: Sequence[Summary]) -> list[str]:
     own += [*notes.spread(energies), *notes.wide(energies)]
     if any(s.carbon_g is None and s.gross_j is not None for s in of):
         own.append(
-            "gCO2e –: nobody named the electricity: give --country NLD, carbon: NLD in the sweep, or "
-            "FARM_CARBON_COUNTRY."
+            "gCO2e –: the electricity is not known: give --country NLD, carbon: NLD in the sweep, or "
+            "FARM_CARBON_COUNTRY; `farm logs` says what a file of intensities lacks."
         )
     return [*own, *notes.reservations(of)]
 

@@ -138,6 +138,8 @@ def _footnotes(of: Sequence[LayersSummary]) -> list[str]:
 def sentence(summary: LayersSummary) -> str:
     """Return which type of layer takes most energy, and whether the layers explain the whole network."""
     who, ranked = label(summary.whole), summary.costs.ranked
+    if summary.whole.is_doubtful:
+        return f"{who}: every trial is flagged, so nothing is concluded."
     if not ranked:
         return f"{who}: the shares of its layers are unknown."
     most = f"{ranked[0].type} takes most, {percent(ranked[0].share or 0.0)} of the energy of all layers"

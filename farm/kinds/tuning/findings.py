@@ -37,7 +37,8 @@ def _of(workload: Workload, is_net: bool, is_ranked: bool) -> Iterator[str]:
         (low, least_j), (high, most_j) = unbeaten[0], unbeaten[-1]
         yield (
             f"{where}Less accuracy takes less energy: {number(low * 100)}% takes {number(least_j)} {energy} a "
-            f"training, {number(high * 100)}% takes {number(most_j)} J (the ends of the Pareto front)."
+            f"training, {number(high * 100)}% takes {number(most_j)} J (the ends of the Pareto front; "
+            "each is one training, so small differences may be chance)."
         )
 
 

@@ -75,7 +75,8 @@ class _Lines:
     def show(self, progress: Progress, _note: str) -> None:
         held = held_lines(progress)
         if (progress.closed, held) != self._shown:
-            new = [trial for trial in self._read_ended() if trial.trial not in self._known] if progress.closed else []
+            is_first = self._shown is None
+            new = [t for t in self._read_ended() if t.trial not in self._known] if progress.closed or is_first else []
             self._known |= {trial.trial for trial in new}
             counts = ", ".join((summary(progress, datetime.now(UTC)), *held))
             figures = map(ended.line, new[-NAMED:] if self._shown else ())  # those of earlier runs are no news

@@ -36,7 +36,7 @@ def overview(found: Sequence[SweepOverview]) -> Document:
                 "name": one.record.name,
                 "id": one.record.id,
                 "kind": one.record.kind,
-                "submitted": f"{one.record.submitted_at:%Y-%m-%d %H:%M}",
+                "submitted": f"{one.record.renewed_at or one.record.submitted_at:%Y-%m-%d %H:%M}",
                 "done": f"{one.progress.counts.get(JobState.DONE, 0)}/{one.progress.total}",
                 "state": _state(one),
                 "machines": _few(one.machines),

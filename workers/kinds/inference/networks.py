@@ -70,7 +70,8 @@ def _own(model: str, weights: str, seed: int) -> Network:
         network = getattr(import_module(module_name), name)
     except (ImportError, AttributeError) as error:
         raise InvalidWorkload(
-            f"model: {model} cannot be imported ({first_line(error)}): install its package where the worker runs"
+            f"model: {model} cannot be imported ({first_line(error)}): correct its name, or install its "
+            "package where the worker runs"
         ) from None
     if not (isinstance(network, type) and issubclass(network, nn.Module)):
         raise InvalidWorkload(f"model: {model} is not a subclass of torch.nn.Module")

@@ -26,7 +26,7 @@ from farm.report import notes as energy_notes
 from farm.report.columns import Columns
 from farm.report.document import Column, Document, Form, Record, Row, Table, findings, key, notes, paragraphs
 from farm.report.layout import named
-from farm.report.numbers import interval, milliseconds, percent
+from farm.report.numbers import milliseconds, percent, positive
 from farm.report.selection import Selected, Selection, select
 from farm.report.summaries import carbon_source, trials_record
 
@@ -175,12 +175,12 @@ def _sentences(lives: Sequence[Live]) -> list[str]:
     found = []
     fast, cheap = soonest(lives), least_energy(lives, is_net)
     if fast is not None:
-        each = (f"{interval(in_ms(value))} ms" for value in (fast.value, fast.next_value))
+        each = (f"{positive(in_ms(value))} ms" for value in (fast.value, fast.next_value))
         found.append(f"{who}: {policy(fast.best)} answers soonest, on average in {_compare(fast, *each)}.")
     if cheap is not None:
-        own = f"{interval(cheap.value)} J {'net' if is_net else 'gross'} per request"
+        own = f"{positive(cheap.value)} J {'net' if is_net else 'gross'} per request"
         found.append(
-            f"{who}: {policy(cheap.best)} takes the least energy, {_compare(cheap, own, interval(cheap.next_value))}."
+            f"{who}: {policy(cheap.best)} takes the least energy, {_compare(cheap, own, positive(cheap.next_value))}."
         )
     saturated = [policy(live) for live in lives if live.figures.is_saturated and not live.work.is_doubtful]
     if saturated:
