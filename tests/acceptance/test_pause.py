@@ -36,6 +36,7 @@ def test_a_machine_is_paused_and_resumed(person: Person, store_url: str) -> None
     assert wanted_state(store_url) == MachineState.ACTIVE
 
 
+@pytest.mark.slow
 def test_a_drain_can_be_waited_for(person: Person, store_url: str) -> None:
     with person.starts("drain", "lab1", "--wait") as waiting:
         with Store.open(store_url) as store:

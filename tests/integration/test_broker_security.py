@@ -144,6 +144,7 @@ def test_a_user_without_a_password_is_no_user(broken: str, tmp_path: Path) -> No
     assert f"no password in {secrets / 'redis_worker'}" in made.stderr
 
 
+@pytest.mark.slow
 def test_pickled_and_oversized_messages_are_refused(settings: dict[str, Settings], server: RedisServer) -> None:
     """Also where they come from somebody with a password."""
     admin = Settings(home=settings["worker"].home, broker_url=server.url.replace("://", "://auditor:audit@"))

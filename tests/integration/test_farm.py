@@ -74,6 +74,7 @@ def test_every_job_is_measured_once_in_the_order_of_the_plan(farm: Farm) -> None
     assert all(row.gross_j is not None and row.net_j is not None for row in rows)
 
 
+@pytest.mark.slow
 def test_a_job_that_cannot_run_has_failed_and_the_sweep_goes_on(farm: Farm) -> None:
     farm.submit("strange", model="no_such_network")
     after = farm.submit("sound")

@@ -277,6 +277,7 @@ GARBAGE = [
 ]
 
 
+@pytest.mark.slow
 def test_garbage_on_a_queue_is_refused_and_does_not_kill_a_worker(settings: Settings, tmp_path: Path) -> None:
     log = tmp_path / "listener.log"
     with log.open("wb") as err, listener(settings, err) as (process, out):
@@ -296,6 +297,7 @@ def test_garbage_on_a_queue_is_refused_and_does_not_kill_a_worker(settings: Sett
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.slow
 def test_a_stopping_worker_finishes_its_job_and_takes_no_other(number: int, settings: Settings) -> None:
     with listener(settings) as (process, out):
         Publisher(settings).publish(messages("nap", "another"))
@@ -321,6 +323,7 @@ def test_on_redis_an_idle_worker_does_not_look_for_queues_to_renew(redis_url: st
         assert process.wait(WITHIN_S) == 0
 
 
+@pytest.mark.slow
 def test_an_idle_worker_leaves_when_stopped(settings: Settings) -> None:
     with listener(settings) as (process, out):
         Publisher(settings).publish(messages("before"))

@@ -41,6 +41,7 @@ except SystemExit as end:
     assert not loaded & heavy
 
 
+@pytest.mark.slow
 def test_the_controller_never_loads_workers_or_what_they_need() -> None:
     program = """
 import importlib, pkgutil, farm

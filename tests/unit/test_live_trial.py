@@ -139,6 +139,7 @@ def test_a_fixed_batch_is_always_full() -> None:
     assert {len(times) % 4 for times in found} == {0}
 
 
+@pytest.mark.slow
 def test_what_comes_faster_than_it_can_be_served_is_reported() -> None:
     said = led(Napping(Policy.greedy(1), Constant(2000.0), 20))
     (doubt,) = [event for event in said if isinstance(event, protocol.Doubt) and event.flag == Flag.SATURATED]
@@ -158,6 +159,7 @@ def test_what_a_window_serves_is_no_less_than_can_be_served() -> None:
     assert all(10 < requests.capacity_per_s <= 1 / NAP_S for requests in served(said))
 
 
+@pytest.mark.slow
 def test_far_more_than_can_be_served_is_cut_short() -> None:
     said = led(Napping(Policy.fixed(4), Constant(50_000.0), 8000), MEASURE.model_copy(update={"windows": 1}))
     (requests,) = served(said)

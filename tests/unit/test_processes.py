@@ -52,6 +52,7 @@ def mark_of_a_dead_worker() -> dict[str, str]:
         return {MARK: mark()[MARK].replace(str(os.getpid()), str(worker.pid), 1)}
 
 
+@pytest.mark.slow
 def test_what_a_dead_worker_left_is_killed_and_nothing_else() -> None:
     with sleeper(_SLEEP, **mark()) as ours, sleeper(_SLEEP) as foreign:
         with sleeper(_PARENT, _CHILD, **mark_of_a_dead_worker()) as trial:

@@ -247,11 +247,13 @@ def test_batches_that_are_too_short_are_timed_in_a_pass_only() -> None:
     assert "latency_s adds a pass that times them" in doubt.note
 
 
+@pytest.mark.slow
 def test_the_latency_pass_ends_at_its_limit() -> None:
     events = run_trial(MEASURE.model_copy(update={"latency_s": 60.0, "latency_max_batches": 4}))
     assert len(events.latencies_s) == 4
 
 
+@pytest.mark.slow
 def test_a_workload_that_never_settles_is_doubted_and_measured() -> None:
     Fake.on_step = lambda self: time.sleep(0.002 * 1.2 ** min(self.steps, 20))
     events = run_trial(MEASURE.model_copy(update={"warmup_max_s": 0.06}))
@@ -306,6 +308,7 @@ def run_batches(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Batches]:
     return run
 
 
+@pytest.mark.slow
 def test_batches_that_may_run_in_step_with_the_sensor_are_followed_by_pauses(
     run_batches: Callable[..., Batches],
 ) -> None:
