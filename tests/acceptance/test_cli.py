@@ -170,7 +170,6 @@ def test_a_sweep_for_a_machine_that_nobody_knows_is_queued_with_a_warning(person
 # Reading
 
 
-@pytest.mark.slow
 def test_status_shows_how_sweeps_stand(measured: Person) -> None:
     done = measured.runs("status")
     assert (done.status, widest(done.out) <= 80) == (0, True)
