@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import sleep
+from time import monotonic, sleep
 from types import FrameType
 
 from farm.model import Owner, Progress
@@ -23,8 +23,10 @@ from farm.scheduling.controller import Controller
 from farm.settings import Settings
 from farm.store import Store
 
-#: Seconds between two rounds, long enough not to disturb a measurement.
+#: Seconds between two looks at the sweep, long enough not to disturb a measurement.
 PERIOD_S = 1.0
+#: Seconds between two rounds of the controller while no job ends: each costs processor time beside the measurement.
+ROUND_S = 5.0
 #: A worker that died more often than this is not restarted.
 MOST_DEATHS = 5
 #: The worker of the command tells more often than others what its trial does: somebody watches.
@@ -150,15 +152,20 @@ def run(
         controller.make_round()  # publish before the first trial: many messages take their time
         worker = LocalWorker(own)
         try:
+            closed, round_at_s = -1, 0.0
             while True:
-                controller.make_round()
                 progress = store.progress(sweep_id, total)
+                if progress.closed != closed or monotonic() >= round_at_s:
+                    controller.make_round()
+                    progress = store.progress(sweep_id, total)
+                    closed, round_at_s = progress.closed, monotonic() + ROUND_S
                 show(progress, worker.last_line() or "the worker starts: it loads torch")
                 if progress.is_over or interrupts.count:
                     break
                 if not worker.is_alive:
                     store.lose(worker.owner)
                     worker.restart()
+                    round_at_s = 0.0
                 sleep(PERIOD_S)
             if progress.running:
                 _finish_trial(worker, interrupts, lambda: show(store.progress(sweep_id, total), ""))

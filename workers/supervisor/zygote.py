@@ -125,7 +125,8 @@ class Zygote:
         try:
             self._trial = _spawn(helper, log_file)
         except (EOFError, OSError) as error:
-            self._give_up_helper(str(error) or "it has died, perhaps because memory ran out")
+            hangs = isinstance(error, TimeoutError)
+            self._give_up_helper("it hangs" if hangs else "it has died, perhaps because memory ran out")
             self._trial = _spawn(self._ready(), log_file)
         return self._trial
 
