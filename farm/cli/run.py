@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SOME_TRIALS_FAILED = 1
 INTERRUPTED = 130
-_TARGETS = "farm run measures on this machine alone, whatever targets: says; `farm submit` follows it"
+_TARGETS = "`farm run` ignores targets: it measures on this machine only. `farm submit` follows them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +103,14 @@ def measured(
 
     submitted = submission.enqueue(submission.here(sweep), text, store, settings, fresh, hold, is_alone=True)
     held = [] if hold is None else [f"farm: {plans.held(hold)}"]
-    stands = plans.standing(submitted.measured, submitted.total, submitted.to_go)
-    goes_on = [f"farm: {stands}"] if submitted.measured and submitted.to_go else []
+    so_far = plans.measured_so_far(submitted.measured, submitted.total, submitted.to_go)
+    goes_on = [f"farm: {so_far}"] if submitted.measured and submitted.to_go else []
     here = [] if sweep.targets == ("any",) else [_TARGETS]
     yield Notes([*(f"farm: note: {warning}" for warning in (*here, *submitted.warnings)), *goes_on, *held])
     end = store.progress(submitted.sweep_id)
     if end.is_over:
-        yield Notes([f"farm: {stands}: nothing is measured again"])
-    if not end.is_over:
+        yield Notes([f"farm: {so_far}: nothing is measured again"])
+    else:
         read_ended = partial(store.ended, submitted.sweep_id)
         live = display.live(sweep.name, not quiet, lambda: interrupts.count, read_ended)
         with interrupts.caught(), live as show:

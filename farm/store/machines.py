@@ -99,7 +99,7 @@ def known_machines(connection: Connection) -> list[MachineStatus]:
             wanted_state=MachineState(row.wanted_state),
             spooled=row.spooled,
             rejected=row.rejected,
-            live=told(row.live),
+            live=read_live(row.live),
         )
         for row in connection.execute(query)
     ]
@@ -119,7 +119,7 @@ def machine_of(row: Row[*tuple[Any, ...]]) -> Machine:
     )
 
 
-def told(live: object) -> Live:
+def read_live(live: object) -> Live:
     """Read what a worker told; nothing where it told nothing, or its version says it in another way."""
     try:
         return Live() if live is None else Live.model_validate(live)

@@ -29,7 +29,7 @@ from farm.model import (
 )
 from farm.model.conditions import is_capability
 from farm.store.engine import Database
-from farm.store.machines import PRESENT_S, known_machines, told
+from farm.store.machines import PRESENT_S, known_machines, read_live
 from farm.store.membership import MEASURED_BY
 
 #: The time left is estimated from this many trials of each machine.
@@ -148,7 +148,7 @@ class Operations(Database):
         """Read the jobs that run; what a trial does now is known where its worker's last heartbeat is recent."""
         is_told = and_(t.machine.c.running_job == t.job.c.id, t.machine.c.last_seen_at >= self.now(-PRESENT_S))
         query = _RUNNING.add_columns(case((is_told, t.machine.c.live)).label("live"))
-        return [RunningJob(**{**row._mapping, "live": told(row.live).trial}) for row in connection.execute(query)]
+        return [RunningJob(**{**row._mapping, "live": read_live(row.live).trial}) for row in connection.execute(query)]
 
     def _available(
         self, connection: Connection, sweep_id: str, running: Sequence[RunningJob]

@@ -24,7 +24,7 @@ from farm.model import (
 )
 from farm.model.errors import InputError
 from farm.store import Store, operations
-from farm.store.machines import told
+from farm.store.machines import read_live
 from farm.store.operations import RECENT
 from tests.contract.store_records import (
     ANNE,
@@ -295,9 +295,9 @@ def test_a_dead_worker_tells_nothing_any_more(farm: Store) -> None:
 
 def test_what_a_newer_worker_tells_does_no_harm() -> None:
     told_by_newer = LIVE.model_dump(mode="json") | {"mood": "fine"}
-    assert told({"trial": told_by_newer}) == Live(trial=LIVE)
-    assert told({"trial": told_by_newer | {"phase": "dancing"}}) == Live()
-    assert told(None) == Live()
+    assert read_live({"trial": told_by_newer}) == Live(trial=LIVE)
+    assert read_live({"trial": told_by_newer | {"phase": "dancing"}}) == Live()
+    assert read_live(None) == Live()
 
 
 def test_trials_that_ended_are_known_with_their_figures(farm: Store) -> None:

@@ -132,6 +132,9 @@ def test_every_variable_of_the_farm_and_of_its_containers_is_known(
 ) -> None:
     monkeypatch.setenv(name, str(file.parent))
     origins.refuse_unknown(Settings.model_fields)
+    monkeypatch.setenv(f"{name}S", "1")
+    with pytest.raises(InputError, match=f"^{name}S: no such"):
+        origins.refuse_unknown(Settings.model_fields)
 
 
 def test_a_variable_without_a_value_counts_as_unset(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

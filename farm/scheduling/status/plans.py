@@ -32,7 +32,7 @@ def described(sweep: Sweep, plan: Plan, is_alone: bool = False) -> Document:
         at_once = " at once" if isinstance(sweep, TuningSweep) else ""
         rows.append(("target", f"{target}: {several(jobs, 'job')}{at_once}"))
     if plan.measured:
-        rows.append(("progress", standing(plan.measured, plan.total, plan.to_go)))
+        rows.append(("progress", measured_so_far(plan.measured, plan.total, plan.to_go)))
     rows.append(("duration", _duration(sweep, plan, facts["expected_duration_s"], is_alone)))
     notes = [Paragraph(f"note: {warning}") for warning in plan.warnings]
     return Document(
@@ -94,7 +94,7 @@ def _search_record(sweep: TuningSweep, plan: Plan) -> dict[str, Any]:
 def submitted(sweep: Sweep, submission: Submission, hold: Hold | None = None) -> str:
     """Describe the result of a submission, and name the command that follows the sweep."""
     is_known = submission.measured or submission.added < submission.jobs
-    known = standing(submission.measured, submission.total, submission.to_go) if is_known else ""
+    known = measured_so_far(submission.measured, submission.total, submission.to_go) if is_known else ""
     later = submission.total - submission.jobs
     more = f", {later} more as results come in" if later > 0 else ""
     queued = f"{several(submission.added, 'job')} queued{more}{': ' if known else ''}{known}"
@@ -104,7 +104,7 @@ def submitted(sweep: Sweep, submission: Submission, hold: Hold | None = None) ->
     return f"{line}\n`farm watch {submission.sweep_id}` follows them" if submission.added else line
 
 
-def standing(measured: int, total: int, to_go: int) -> str:
+def measured_so_far(measured: int, total: int, to_go: int) -> str:
     """Describe how far a sweep is: 12 of 18 measured, 6 to go."""
     failed = total - measured - to_go
     return f"{measured} of {total} measured, {f'{failed} failed, ' if failed else ''}{to_go} to go"
