@@ -22,7 +22,7 @@ class MachineStatus:
     wanted_state: MachineState
     spooled: int  #: reports that wait on the machine's disk
     rejected: int  #: messages that the worker rejected since it started
-    live: Live = field(default_factory=Live)  #: what the worker told with its last heartbeat
+    live: Live = field(default_factory=Live)  #: what the worker sent with its last heartbeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class RunningJob:
     machine: str  #: the machine's name
     hardware_class: str
     since: datetime
-    live: LiveTrial | None = None  #: what its trial does now; None: its worker has not told, or fell silent
+    live: LiveTrial | None = None  #: what its trial does now; None: its worker sent nothing, or is silent
 
 
 @dataclass(frozen=True, slots=True)

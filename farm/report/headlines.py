@@ -21,7 +21,7 @@ MOST = 3
 def blocks(data: SweepData, selection: Selection, sentences: Sequence[str]) -> list[Block]:
     """Return the first sentences of a sweep, or what it takes to tell if there are none, and a note on flags."""
     samples = unit_samples(data)
-    shown = list(sentences)[:MOST] or [_untold(data, samples, selection) if samples else _unmeasured(data)]
+    shown = list(sentences)[:MOST] or [_needed(data, samples, selection) if samples else _unmeasured(data)]
     return [*findings(shown), *map(Note, _flagged(data, samples, selection))]
 
 
@@ -50,7 +50,7 @@ def _unmeasured(data: SweepData) -> str:
     return f"Nothing is measured yet. `farm status {sweep}` shows how the sweep progresses."
 
 
-def _untold(data: SweepData, samples: Sequence[UnitSample], selection: Selection) -> str:
+def _needed(data: SweepData, samples: Sequence[UnitSample], selection: Selection) -> str:
     """Return what it takes to compare the points of a sweep."""
     valid = [sample for sample in samples if sample.is_valid or selection.include_flagged]
     if not valid:
@@ -65,7 +65,7 @@ def _untold(data: SweepData, samples: Sequence[UnitSample], selection: Selection
         return (
             "No energy and no time is known, so nothing is compared. `farm doctor` names the meters that are missing."
         )
-    return "Nothing can be told yet: add repetitions."
+    return "Nothing can be concluded yet: add repetitions."
 
 
 def cheapest(groups: Sequence[Group], unit: str) -> list[str]:

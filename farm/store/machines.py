@@ -63,7 +63,7 @@ class Machines(Database):
         )
 
     def forget(self, owner: Owner) -> None:
-        """Forget what a worker told that has left without a word."""
+        """Forget the phase of a worker that has died."""
         mine = update(t.machine).where(t.machine.c.worker_owner == str(owner))
         with self.write() as connection:
             connection.execute(mine.values(running_job=None, live=None))
@@ -120,7 +120,7 @@ def machine_of(row: Row[*tuple[Any, ...]]) -> Machine:
 
 
 def read_live(live: object) -> Live:
-    """Read what a worker told; nothing where it told nothing, or its version says it in another way."""
+    """Read the live values of a heartbeat; empty where there are none, or where another version wrote them."""
     try:
         return Live() if live is None else Live.model_validate(live)
     except ValidationError:

@@ -146,8 +146,8 @@ class Operations(Database):
 
     def _running(self, connection: Connection) -> list[RunningJob]:
         """Read the jobs that run; what a trial does now is known where its worker's last heartbeat is recent."""
-        is_told = and_(t.machine.c.running_job == t.job.c.id, t.machine.c.last_seen_at >= self.now(-PRESENT_S))
-        query = _RUNNING.add_columns(case((is_told, t.machine.c.live)).label("live"))
+        is_current = and_(t.machine.c.running_job == t.job.c.id, t.machine.c.last_seen_at >= self.now(-PRESENT_S))
+        query = _RUNNING.add_columns(case((is_current, t.machine.c.live)).label("live"))
         return [RunningJob(**{**row._mapping, "live": read_live(row.live).trial}) for row in connection.execute(query)]
 
     def _available(

@@ -129,7 +129,7 @@ class Machine(Row, table=True):
     wanted_state: MachineState = Field(sa_type=Text)  #: the state that users want the machine to be in
     spooled: int  #: reports that wait on the machine's disk
     rejected: int  #: messages that the worker rejected since it started
-    live: dict[str, Any] | None = Field(sa_type=Json)  #: what the worker told with its last heartbeat
+    live: dict[str, Any] | None = Field(sa_type=Json)  #: what the worker sent with its last heartbeat
     imported: bool  #: the machine occurs in imported measurements only, and has no worker
 
 

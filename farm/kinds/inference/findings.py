@@ -63,7 +63,7 @@ def _gain(savings: Sequence[Saving], unit: str) -> str:
 
 
 def _best(savings: Savings) -> str:
-    """Return which size is the best for whom, and for whom this cannot be told."""
+    """Return which size is the best for whom, and for whom that is not known yet."""
     sure: dict[str, list[str]] = defaultdict(list)
     for rest, saving in savings:
         if saving.is_clear:

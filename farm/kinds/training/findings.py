@@ -26,16 +26,16 @@ def _accuracy(of: Sequence[TrainingSummary]) -> list[str]:
     if len(ranked) < 2:
         return []
     names = headlines.names(summary.work.key for summary in of)
-    told = [f"{names[s.work.key]} with {percent_interval(s.last_accuracy)}%" for s in ranked]
+    named = [f"{names[s.work.key]} with {percent_interval(s.last_accuracy)}%" for s in ranked]
     best, *others = ranked
     tied = sum(not _is_below(summary, best) for summary in others)
-    first = f"The most accurate is {told[0]}{_joules(best)}"
+    first = f"The most accurate is {named[0]}{_joules(best)}"
     if not tied:
-        return [f"{first}; the next is {told[1]}."]
-    doubt = f"{told[1]} may be as good" if tied == 1 else f"{tied} others may be as good, such as {told[1]}"
+        return [f"{first}; the next is {named[1]}."]
+    doubt = f"{named[1]} may be as good" if tied == 1 else f"{tied} others may be as good, such as {named[1]}"
     if best.last_accuracy and best.last_accuracy.low is None:
         doubt = notes.UNSURE[None]
-    last = f"; the least accurate is {told[-1]}" if tied < len(others) else ""
+    last = f"; the least accurate is {named[-1]}" if tied < len(others) else ""
     return [f"{first}{last}. Cannot tell yet whether it is: {doubt}. Add repetitions."]
 
 

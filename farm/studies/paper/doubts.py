@@ -51,8 +51,8 @@ def _flags(samples: Sequence[UnitSample], trials: dict[str, TrialRow]) -> list[B
 def _seen(flag: Flag, trials: Sequence[TrialRow]) -> str:
     """Return what notes of the trials say of a flag, with the range of their numbers, or the meaning of the flag."""
     sign = words.SIGNS.get(flag)
-    told = [[_WINDOW.sub("", note) for note in trial.notes if sign and sign.search(note)] for trial in trials]
-    return "; ".join(note for note, _ in notes.alike(told)) or words.FLAGS[flag]
+    noted = [[_WINDOW.sub("", note) for note in trial.notes if sign and sign.search(note)] for trial in trials]
+    return "; ".join(note for note, _ in notes.alike(noted)) or words.FLAGS[flag]
 
 
 def _left_out(samples: Sequence[UnitSample]) -> list[Block]:
@@ -84,7 +84,7 @@ def _failed(failures: Sequence[FailedTrial]) -> list[Block]:
 
 
 def _noted(trials: Iterable[TrialRow]) -> list[Block]:
-    """Return a row for each note that no flag told already."""
+    """Return a row for each note that no flag stands for."""
     signs = list(words.SIGNS.values())
     own = ([note for note in trial.notes if not any(sign.search(note) for sign in signs)] for trial in trials)
     return _listed("Notes of trials", ("note", "trials"), [list(row) for row in notes.alike(own)])

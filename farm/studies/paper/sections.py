@@ -157,16 +157,16 @@ def _machine(machine: Machine, version: str) -> Facts:
 def _results(study: Studied, material: Material) -> Iterator[Block]:
     """Yield the results of a sweep: the chart that answers its question, the tables, then the other charts.
 
-    Tables are numbered. Left out is what the report has told: the title, warnings, and the first findings.
+    Tables are numbered. Left out is what the report has shown: the title, warnings, and the first findings.
     """
     yield from _named(study, material)
-    told = [item for block in study.findings if isinstance(block, Findings) for item in block.items]
+    shown_before = [item for block in study.findings if isinstance(block, Findings) for item in block.items]
     blocks = captioned(_new(study, study.results.blocks), f"Results of {study.record.name}")
     figures = [block for block in blocks if isinstance(block, Figure)]
     yield from (replace(figure, is_main=True) for figure in figures[:1])
     for block in blocks:
         if isinstance(block, Findings):
-            yield from findings([item for item in block.items if item not in told])
+            yield from findings([item for item in block.items if item not in shown_before])
         elif not isinstance(block, Figure | Paragraph):
             yield block
     yield from figures[1:]
@@ -197,12 +197,12 @@ def _tests(study: Studied, material: Material) -> Iterator[Block]:
     if not (study.analyses or study.untested):
         return
     yield from _named(study, material)
-    told: list[Block] = []
+    shown_before: list[Block] = []
     for analysis in study.analyses:
         yield from (block for block in analysis.blocks if isinstance(block, Findings))
         own = [block for block in _new(study, analysis.blocks) if not isinstance(block, Findings)]
-        yield from (block for block in own if not isinstance(block, Note) or block not in told)
-        told += own
+        yield from (block for block in own if not isinstance(block, Note) or block not in shown_before)
+        shown_before += own
     yield from (Note(f"Not tested: {reason}.") for reason in study.untested)
 
 
