@@ -26,6 +26,10 @@ def worker(
         list[str] | None,
         typer.Option("--allow-models", metavar="NAMES", help="Run networks of this package too: my_package.*"),
     ] = None,
+    allow_commands: Annotated[
+        list[str] | None,
+        typer.Option("--allow-commands", metavar="PATTERN", help="Run such command lines too: 'python train.py*'"),
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what Celery does, too.")] = False,
     parent: Annotated[int | None, typer.Option(hidden=True, help="Die with this process: it is farm run.")] = None,
 ) -> None:
@@ -36,7 +40,7 @@ def worker(
     """
     from workers.agent.main import run
 
-    raise typer.Exit(run(gpu, allow_models or [], verbose, parent))
+    raise typer.Exit(run(gpu, allow_models or [], allow_commands or [], verbose, parent))
 
 
 def simulate(

@@ -273,7 +273,7 @@ def _sides(
 ) -> Sides | None:
     """Return the idle on both sides of a window: with the model loaded, but for the begin of the setup."""
     loaded = {**idle.context, **idle.beside_work}
-    if key not in loaded:
+    if key not in loaded or kind is WindowKind.MARKED:  # the program runs on both sides of a window that it marks
         return None
     after = loaded[key]
     before = idle.beside_setup.get(key, bare) if kind is WindowKind.SETUP else after

@@ -25,8 +25,9 @@ def samples(
 ) -> list[SampleFigures]:
     """Return a sample for each metered domain, and always for the device's own; then one for each part.
 
-    A trial that takes a network apart has parts. Its whole is the sum of the passes that run the whole network,
-    each scaled to the units of the first one: the other parts must add up to this sum.
+    A trial that takes a network apart has parts, one for each of its windows. Its whole is the sum of the passes that
+    run the whole network, each scaled to the units of the first one: the other parts must add up to this sum. The parts
+    of a program are the windows that it marks, and lie within the window of its run; those of one name are one part.
 
     Args:
         windows: all windows of the trial.
@@ -34,19 +35,31 @@ def samples(
         facts: the facts of the workload: device, unit, parts.
         flags: the flags of the whole trial.
     """
-    work = [window for window in windows if window.kind in WORK]
-    measured = [m for m in measurements if m.window_kind in WORK]
+    known = [window for window in windows if window.kind in (*WORK, WindowKind.MARKED)]
+    work = [window for window in known if window.kind in WORK]
+    measured = [m for m in measurements if m.window_kind in (*WORK, WindowKind.MARKED)]
     domains = sorted({own_domain(facts), *(m.domain for m in measured)})
     each = parts(facts)
-    wholes = [[w for w in work if w.index == index] for index, part in enumerate(each) if part["kind"] == "whole"]
+    stretches = [[w for w in known if _belongs(w, index, part)] for index, part in enumerate(each)]
+    wholes = [stretch for stretch, part in zip(stretches, each, strict=True) if part["kind"] == "whole"]
     passes = wholes or [work]
     found = []
     for domain in domains:
         own = {(m.window_kind, m.window_index): m for m in measured if m.domain == domain}
         if all(passes):
             found.append(_sample(None, domain, passes, own, facts, flags))
-        found += [_sample(w.index, domain, [[w]], own, facts, flags) for w in work if each and w.index < len(each)]
+        found += [
+            _sample(index, domain, [stretch], own, facts, flags) for index, stretch in enumerate(stretches) if stretch
+        ]
     return found
+
+
+def _belongs(window: Window, index: int, part: Mapping[str, JsonValue]) -> bool:
+    """Return whether a window is one of a part's: those that it names, or the window of work with its index."""
+    marked = part.get("windows")
+    if isinstance(marked, list):
+        return window.kind is WindowKind.MARKED and window.index in marked
+    return window.kind in WORK and window.index == index
 
 
 def _sample(

@@ -54,7 +54,7 @@ class Kind:
     def factors(self) -> Mapping[str, FieldInfo]:
         """Return the declared factors by name; a kind that cannot be submitted has none."""
         workload: Any = self.sweep.model_fields["workload"].annotation if self.sweep else None
-        return workload.model_fields if workload else {}
+        return workload.declared() if workload else {}
 
     @property
     def factor_types(self) -> Mapping[str, type]:

@@ -7,12 +7,13 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any, Literal
+from urllib.parse import unquote
 
 from pydantic import JsonValue
 
 #: Facts that conditions may use, by their paths in `Machine.facts`. A name that ends in `_gib` reads the fact that
 #: ends in `_bytes`, rounded to whole GiB, since a board of 80 GB reports 79.6. A fact of type `names` is a list of
-#: names or patterns of names, and equals a name that one of them matches.
+#: names or patterns of names, and equals a name that one of them matches; a name with blanks is written as in a URL.
 FACTS: Mapping[str, Literal["text", "number", "switch", "names"]] = {
     "cpu.model": "text",
     "cpu.sockets": "number",
@@ -38,6 +39,7 @@ FACTS: Mapping[str, Literal["text", "number", "switch", "names"]] = {
     "machine.name": "text",
     "machine.class": "text",
     "worker.gpus": "number",
+    "worker.commands": "names",
     "worker.models": "names",
     "worker.workloads": "names",
     "worker.extras": "names",
@@ -77,7 +79,7 @@ class Condition:
         """Return True if a machine meets the condition; an unknown fact meets no condition."""
         found = _known(self.path, facts)
         if isinstance(found, list):
-            return any(matches(str(self.value), str(pattern)) for pattern in found)
+            return any(matches(unquote(str(self.value)), str(pattern)) for pattern in found)
         return found is not None and _COMPARE[self.sign](found, self.value)
 
 

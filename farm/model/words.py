@@ -93,6 +93,7 @@ class WindowKind(StrEnum):
     WARMUP = "warmup"
     MEASURE = "measure"
     LATENCY = "latency"
+    MARKED = "marked"  #: a part of a program's run, between two moments that the program marks
     TRAINING = "training"  #: one epoch, or as many as fill a window
     VALIDATION = "validation"  #: the validation of the networks that these epochs left
     TAIL = "tail"  #: after the work: the board's power falls back to its rest

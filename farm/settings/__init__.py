@@ -109,6 +109,9 @@ class Settings(BaseSettings):
     allow_models: str = Field(
         "", description="patterns of users' networks that a worker may load: my_package.*, separated by commas"
     )
+    allow_commands: str = Field(
+        "", description="patterns of command lines that a worker may run: python train.py*, one on each line"
+    )
     import_from: Path | None = Field(
         None, description="folder with modules of such networks that are not installed; farm run takes the sweep's"
     )
@@ -255,6 +258,11 @@ class Settings(BaseSettings):
     def allowed_models(self) -> tuple[str, ...]:
         """The patterns of the allow-list."""
         return tuple(pattern.strip() for pattern in self.allow_models.split(",") if pattern.strip())
+
+    @property
+    def allowed_commands(self) -> tuple[str, ...]:
+        """The patterns of command lines that may run."""
+        return tuple(pattern.strip() for pattern in self.allow_commands.splitlines() if pattern.strip())
 
     @property
     def simulated(self) -> bool:

@@ -31,10 +31,10 @@ _JOINING = {"and", "or", "&&", "||"}
 MAX_LENGTH = 400
 
 
-def parse(text: str) -> Capability:
-    """Parse conditions joined by `and`; raises InputError."""
-    if len(text) > MAX_LENGTH:
-        raise InputError(f"expected at most {MAX_LENGTH} characters, got {len(text)}")
+def parse(text: str, most: int = MAX_LENGTH) -> Capability:
+    """Parse conditions joined by `and`, of at most so many characters; raises InputError."""
+    if len(text) > most:
+        raise InputError(f"expected at most {most} characters, got {len(text)}")
     return Capability(tuple(_condition(part) for part in _AND.split(text.strip())))
 
 
@@ -50,7 +50,8 @@ def queue_of(target: str, requirements: tuple[str, ...] = ()) -> str:
     place, _, name = target.partition(":")
     fact = {"machine": "machine.name", "hw": "machine.class"}.get(place)
     of_place = read(f"{fact} = {name}" if fact else target).conditions if fact or is_capability(target) else ()
-    return str(Capability((*of_place, *(c for text in requirements for c in parse(text).conditions))))
+    needed = (condition for text in requirements for condition in parse(text, len(text)).conditions)
+    return str(Capability((*of_place, *needed)))
 
 
 def _condition(text: str) -> Condition:
@@ -73,7 +74,7 @@ def _read(path: str, kind: str, text: str) -> str | float | bool:
     if kind == "switch" and text in {"true", "false"}:
         return text == "true"
     plain = " ".join(text.strip("\"'").split())
-    if kind == "names" and re.fullmatch(r"[A-Za-z0-9_.:-]+", plain) and plain not in _JOINING:
+    if kind == "names" and re.fullmatch(r"[A-Za-z0-9_.:%/~-]+", plain) and plain not in _JOINING:
         return plain
     joining = next((word for word in plain.split() if word.casefold() in _JOINING), None)
     if kind == "text" and joining:

@@ -8,25 +8,71 @@ from itertools import product
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import Field, GetCoreSchemaHandler, create_model
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    create_model,
+)
+from pydantic.fields import FieldInfo
 from pydantic_core import core_schema
 
 from farm.model import Frozen, Point
-from farm.spec.types import OneOrMore, shown
+from farm.model.suggestions import suggestion
+from farm.spec.types import Expected, OneOrMore, problem, same, shown
+
+MAX_TEXT = 1000
 
 
 class Factors(Frozen):
-    """Factors of a sweep; every field is a tuple of levels."""
+    """Factors of a sweep; every field is a tuple of levels, unless a subclass says otherwise in `levels`."""
+
+    @classmethod
+    def declared(cls) -> Mapping[str, FieldInfo]:
+        """Return the fields that are factors."""
+        return {name: field for name, field in cls.model_fields.items() if get_origin(field.annotation) is tuple}
+
+    @property
+    def levels(self) -> Mapping[str, tuple[Any, ...]]:
+        """Levels of each factor; a subclass may know factors that no field declares."""
+        return dict(self)
 
     @property
     def size(self) -> int:
         """Number of combinations."""
-        return math.prod(len(levels) for levels in dict(self).values())
+        return math.prod(map(len, self.levels.values()))
 
     def combinations(self) -> Iterator[Point]:
         """Return every combination of levels; the last factor changes fastest."""
-        names = tuple(type(self).model_fields)
-        return (dict(zip(names, levels, strict=True)) for levels in product(*dict(self).values()))
+        levels = self.levels
+        return (dict(zip(levels, chosen, strict=True)) for chosen in product(*levels.values()))
+
+
+def _read_level(value: Any) -> Any:
+    if isinstance(value, str) and not (value.isprintable() and len(value) <= MAX_TEXT):
+        raise problem(f"expected a text of at most {MAX_TEXT} printable characters, got {shown(value)}")
+    return value
+
+
+#: A level of a factor that the user has named: YAML knows its type.
+Level = Annotated[
+    StrictBool | StrictInt | StrictFloat | StrictStr,
+    Expected("a text, a number, true or false"),
+    AfterValidator(_read_level),
+]
+Levels = Annotated[tuple[Level, ...], OneOrMore()]
+
+
+class OpenFactors(Factors):
+    """Factors of which the user may name more: each further key is one."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Levels]
 
 
 class Exclusion(Frozen):
@@ -40,10 +86,19 @@ class Exclusion(Frozen):
     def unmatched(self, workload: Factors) -> Iterator[tuple[str, str]]:
         """Yield the factors whose values no point of the workload has, each with an error."""
         for name, values in self.given.items():
-            levels = getattr(workload, name)
-            if not set(values) & set(levels):
+            levels = workload.levels.get(name)
+            if levels is None:
+                yield name, "unknown factor" + (suggestion(name, same(*workload.levels)) or "")
+            elif not set(values) & set(levels):
                 known, unknown = (", ".join(map(shown, several)) for several in (levels, values))
                 yield name, f"matches no point: the sweep has {known}, got {unknown}"
+
+
+class OpenExclusion(Exclusion):
+    """An exclusion whose factors the user may have named."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Levels]
 
 
 def plain_type(levels: Any) -> type:
@@ -71,9 +126,10 @@ def exclusion_of(factors: type[Factors]) -> type[Exclusion]:
     """Return the class of exclusions with these factors."""
     fields: dict[str, Any] = {
         name: (Annotated[field.annotation, *field.metadata], Field((), description=field.description))
-        for name, field in factors.model_fields.items()
+        for name, field in factors.declared().items()
     }
-    return create_model(f"{factors.__name__}Exclusion", __base__=Exclusion, **fields)
+    base = OpenExclusion if issubclass(factors, OpenFactors) else Exclusion
+    return create_model(f"{factors.__name__}Exclusion", __base__=base, **fields)
 
 
 @dataclass(frozen=True, eq=False)

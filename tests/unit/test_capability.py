@@ -149,7 +149,7 @@ def test_a_capability_stands_for_itself_where_others_have_a_queue() -> None:
 
 def test_all_that_may_be_asked_for_is_what_workers_register() -> None:
     """Facts and fingerprint are in packages that do not know each other."""
-    here = fingerprint.with_abilities(fingerprint.machine(Settings()), 0, [], []).facts
+    here = fingerprint.with_abilities(fingerprint.machine(Settings()), 0, Settings(), []).facts
     told = {f"gpu.{name}" for name in fingerprint._GPU_FACTS}
     for name, value in here.items():
         told |= {f"{name}.{part}" for part in value} if isinstance(value, dict) else {name}

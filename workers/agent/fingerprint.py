@@ -54,11 +54,12 @@ def with_meters(machine: Machine, probe: Probe | None, rating: Rating | None) ->
     return machine.model_copy(update={"probe": probe, "hardware": machine.hardware | {"cpu": cpu}})
 
 
-def with_abilities(machine: Machine, gpus: int, models: Iterable[str], workloads: Iterable[str]) -> Machine:
-    """Add what its worker can run: on so many GPUs, users' models of these patterns, and these workloads."""
+def with_abilities(machine: Machine, gpus: int, settings: Settings, workloads: Iterable[str]) -> Machine:
+    """Add what its worker can run: on so many GPUs, what its settings allow, and these workloads."""
     able: Facts = {
         "gpus": gpus,
-        "models": [*models],
+        "models": [*settings.allowed_models],
+        "commands": [*settings.allowed_commands],
         "workloads": [*sorted(workloads)],
         "extras": [*installed_extras(metadata.distribution("wattfarm").requires or ())],
     }

@@ -23,18 +23,25 @@ from workers.supervisor.processes import die_with_parent, kill_left_overs
 log = logging.getLogger(__name__)
 
 
-def run(gpu: str | None, allow_models: Sequence[str], verbose: bool, parent: int | None) -> int:
+def run(
+    gpu: str | None, allow_models: Sequence[str], allow_commands: Sequence[str], verbose: bool, parent: int | None
+) -> int:
     """Serve this machine's queues until a signal stops it; returns the exit status.
 
     Args:
         gpu: the index or UUID of the GPU to measure; None: the GPU of the settings.
         allow_models: patterns of users' models that may be loaded; empty: the patterns of the settings.
+        allow_commands: patterns of command lines that may run; empty: the patterns of the settings.
         verbose: log every job.
         parent: the process to die with; None: a worker of its own.
     """
     if parent is not None:
         die_with_parent(parent)
-    chosen = {"gpu": gpu, "allow_models": ",".join(allow_models) if allow_models else None}
+    chosen = {
+        "gpu": gpu,
+        "allow_models": ",".join(allow_models) or None,
+        "allow_commands": "\n".join(allow_commands) or None,
+    }
     settings = load_settings(**{name: value for name, value in chosen.items() if value is not None})
     level = logs.set_up(settings.log_format, verbose)
     logging.getLogger("workers").setLevel(logging.INFO)  # what it runs and how that ended; Celery is quieter
@@ -67,7 +74,7 @@ def _join(settings: Settings, verbose: bool, level: int, is_alone: bool) -> int:
         for note in runner.notes:
             log.warning(note)
         machine = fingerprint.with_meters(machine, runner.probe, runner.rating)
-        machine = fingerprint.with_abilities(machine, runner.gpus, settings.allowed_models, installed())
+        machine = fingerprint.with_abilities(machine, runner.gpus, settings, installed())
         queues = list(machine.queues)
         watchdog = Watchdog(Publisher(settings), queues, settings.watchdog_s)
         spool = Spool(settings.home / "spool")

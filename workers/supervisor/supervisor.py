@@ -173,6 +173,7 @@ class Supervisor:
             sensor_window_s=self.probe.averaging_window_s if self.probe else None,
             jitter=self._paused.get(_as_key(spec.point)),
             checkpoint=str(checkpoint) if checkpoint else None,
+            allow_commands=self._settings.allowed_commands,
             import_from=str(self._settings.import_from) if self._settings.import_from else None,
         )
         events = follow(trial, start, edges, stop, self.view)

@@ -13,7 +13,6 @@ import torch
 
 from farm.model import SEARCH_FACTORS, Failure, FailureKind, JobSpec, Point, Scalar, WindowKind
 from workers.trial import protocol
-from workers.trial.environment import environment
 from workers.trial.stage import Line, Stage, SupervisorGone
 from workers.trial.workload import InvalidWorkload, Workload, load
 
@@ -110,10 +109,7 @@ def lead(stage: Stage, workload: Workload) -> None:
     with stage.window(WindowKind.SETUP):
         workload.setup(_factors(stage.spec.point), stage.device, stage.spec.seed)
         workload.synchronize()
-    facts = protocol.Facts(
-        device=stage.device, unit=workload.unit, workload=dict(workload.facts()), environment=environment()
-    )
-    stage.line.send(facts)
+    stage.report_facts(workload)
     with _no_garbage_collection():
         stage.settle()
         with stage.window(WindowKind.CONTEXT_IDLE):

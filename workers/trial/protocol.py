@@ -25,6 +25,7 @@ class Start(Frozen):
     jitter: bool | None = None  #: whether the first trial of this point paused at random; None: this is the first one
     #: The file to resume from, where it exists, and to save to; None: the job is not resumable.
     checkpoint: str | None = None
+    allow_commands: tuple[str, ...] = ()  #: patterns of the command lines that may run
     import_from: str | None = None  #: a folder of modules that are not installed
 
 

@@ -2,14 +2,18 @@
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
+from typing import Protocol
+
+from pydantic import JsonValue
 
 from farm.model import Flag, Frozen, Window, WindowKind
 from workers.trial import protocol
+from workers.trial.environment import environment
 
 
 class SupervisorGone(Exception):
@@ -22,6 +26,14 @@ class Tally:
 
     units: int | None = None
     batches: int | None = None
+
+
+class Described(Protocol):
+    """Whatever can say what runs."""
+
+    @property
+    def unit(self) -> str: ...
+    def facts(self) -> Mapping[str, JsonValue]: ...
 
 
 class Line:
@@ -69,6 +81,14 @@ class Stage:
     def doubt(self, flag: Flag | None, note: str) -> None:
         """Report a reason to doubt what follows, or a note alone."""
         self.line.send(protocol.Doubt(flag=flag, note=note))
+
+    def report_facts(self, workload: Described) -> None:
+        """Report what runs. A workload that knows more at its end reports again; the last report counts."""
+        self.line.send(
+            protocol.Facts(
+                device=self.device, unit=workload.unit, workload=dict(workload.facts()), environment=environment()
+            )
+        )
 
     @contextmanager
     def window(self, kind: WindowKind, index: int = 0, guard_s: float = 0.0, of: int | None = None) -> Iterator[Tally]:

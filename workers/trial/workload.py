@@ -24,7 +24,7 @@ Importing
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from pydantic import JsonValue
 
@@ -42,7 +42,8 @@ class InvalidWorkload(Exception):
 class Workload(Protocol):
     """The interface of everything that a trial can measure. The module's docstring is the contract."""
 
-    unit: ClassVar[str]  #: the unit of its work: "image"
+    @property
+    def unit(self) -> str: ...  #: the unit of its work: "image"
 
     def setup(self, point: Point, device: str, seed: int) -> None: ...
     def run(self, stage: Stage) -> None: ...

@@ -1,0 +1,1 @@
+"""Kind command: any program."""
