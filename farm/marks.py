@@ -11,7 +11,7 @@ Example:
 `window` waits until the meters of the machine are read, at its begin and at its end. So a window counts what ran within
 it: synchronize a GPU before it ends. Outside of a trial all this does nothing. It needs the standard library alone.
 
-A program in another language writes lines to the descriptor FARM_MARKS_FD, or to the UNIX socket FARM_MARKS, and reads
+A program in another language writes lines to the descriptor WATTFARM_MARKS_FD, or to the UNIX socket WATTFARM_MARKS, and reads
 an answer to each: docs/marks.md.
 """
 
@@ -25,9 +25,9 @@ from dataclasses import dataclass
 from io import BufferedRWPair
 
 #: The environment variable with the path of the trial's socket.
-SOCKET = "FARM_MARKS"
+SOCKET = "WATTFARM_MARKS"
 #: The environment variable with the number of a descriptor that is connected to it.
-DESCRIPTOR = "FARM_MARKS_FD"
+DESCRIPTOR = "WATTFARM_MARKS_FD"
 
 
 @dataclass

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 #: The rooms of each package, from the bottom to the top.
 ORDERS: Mapping[str, tuple[str, ...]] = {
     "farm": (
-        *("model", "settings", "energy", "load", "sweeps", "store", "analysis", "report", "spec", "kinds"),
+        *("marks", "model", "settings", "energy", "load", "sweeps", "store", "analysis", "report", "spec", "kinds"),
         *("studies", "exchange", "scheduling", "cli", "__main__"),
     ),
     "workers": ("meters", "simulator", "trial", "kinds", "supervisor", "agent", "commands"),
@@ -26,7 +26,7 @@ ORDERS: Mapping[str, tuple[str, ...]] = {
 MOST_ROOMS, MOST_ARROWS, MOST_LOOSE = 16, 40, 3  #: of `farm`
 MOST_LINES, MOST_FUNCTION_LINES = 400, 40  #: of a file; of a function, without its signature and docstring
 #: What `workers` may import of `farm`: these rooms, and this module.
-SHARED_ROOMS = {"model", "settings", "energy", "load", "store"}
+SHARED_ROOMS = {"marks", "model", "settings", "energy", "load", "store"}
 SHARED_MODULES = {"farm", "farm.scheduling.broker"}
 #: The rooms that know the kinds of measurement by name.
 KIND_ROOMS = ("farm/kinds", "workers/kinds")
