@@ -11,8 +11,8 @@ Example:
 `window` waits until the meters of the machine are read, at its begin and at its end. So a window counts what ran within
 it: synchronize a GPU before it ends. Outside of a trial all this does nothing. It needs the standard library alone.
 
-A program in another language writes lines to the descriptor WATTFARM_MARKS_FD, or to the UNIX socket WATTFARM_MARKS, and reads
-an answer to each: docs/marks.md.
+A program in another language writes lines to the descriptor WATTFARM_MARKS_FD, or to the UNIX socket WATTFARM_MARKS,
+and reads an answer to each: docs/marks.md.
 """
 
 import os

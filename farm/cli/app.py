@@ -20,6 +20,7 @@ from farm.cli.doctor import doctor
 from farm.cli.import_ import import_
 from farm.cli.init import init, schema
 from farm.cli.levels import datasets, models
+from farm.cli.measure import measure
 from farm.cli.pause import drain, pause, resume
 from farm.cli.query import query
 from farm.cli.report import report
@@ -38,7 +39,7 @@ SOFTWARE_ERROR = 70
 
 #: The commands by what they are for, as help lists them; those of other packages are in the group of that name.
 GROUPS = {
-    "Run": ("run", "init", "submit", "watch", "cancel", "retry", "schema"),
+    "Run": ("run", "measure", "init", "submit", "watch", "cancel", "retry", "schema"),
     "Look": ("list", "status", "results", "report", "logs", "machines", "models", "datasets"),
     "Analyse": (
         *("across", "analyze", "compare", "diff", "timeline", "response", "recommend", "reproduce", "query", "export"),
@@ -122,7 +123,7 @@ def about(
 
 
 for command in (
-    *(run, submit, watch, cancel, retry, init, schema, status, results, report, logs, machines),
+    *(run, measure, submit, watch, cancel, retry, init, schema, status, results, report, logs, machines),
     *(across, analyze, compare, timeline, response, recommend, reproduce, query, export),
     *(serve, pause, resume, drain, doctor, diff, rename, rm, models, datasets),
 ):

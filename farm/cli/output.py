@@ -3,6 +3,7 @@
 A command returns one `Output`, or yields several; `farm.cli.app` hands each to `write`.
 """
 
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -74,6 +75,21 @@ def opened(create: bool = False) -> Iterator[tuple["Store", "Settings"]]:
     settings = load_settings()
     with Store.open(settings.store_url, create=create or not settings.database_url) as store:
         yield store, settings
+
+
+@contextmanager
+def passed_through() -> Iterator[None]:
+    """Have programs of trials write to the standard output and error of this process."""
+    from farm.model.commands import OUTPUT
+
+    copies = [os.dup(stream.fileno()) for stream in (sys.stdout, sys.stderr)]
+    os.environ[OUTPUT] = ",".join(map(str, copies))
+    try:
+        yield
+    finally:
+        del os.environ[OUTPUT]
+        for copy in copies:
+            os.close(copy)
 
 
 def write(output: Output) -> int:

@@ -4,6 +4,7 @@ The words of a command line are split first and filled in afterwards, so a value
 read by a shell. A line for a shell has its values quoted.
 """
 
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,15 @@ from farm.model.words import Point, Scalar
 
 #: What begins the pattern that allows command lines to be given to a shell.
 SHELL = "shell: "
+
+#: The environment variable with the descriptors to which programs write; without it they write to the trial's log.
+OUTPUT = "WATTFARM_OUTPUT"
+
+
+def passed_output() -> tuple[int, int] | None:
+    """Return the descriptors of standard output and error that this process has for programs, or None."""
+    out, _, err = os.environ.get(OUTPUT, "").partition(",")
+    return (int(out), int(err)) if out.isdecimal() and err.isdecimal() else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from time import monotonic, sleep
 from types import FrameType
 
 from farm.model import Owner, Progress
+from farm.model.commands import passed_output
 from farm.model.errors import FarmError, ServiceError
 from farm.scheduling import tuner
 from farm.scheduling.broker import Publisher
@@ -64,6 +65,7 @@ class LocalWorker:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                pass_fds=passed_output() or (),
                 start_new_session=True,
             )
 

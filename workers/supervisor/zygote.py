@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import IO, NoReturn
 
 from farm.model import Frozen
+from farm.model.commands import passed_output
 from farm.model.errors import FarmError, MachineUnfit
 from farm.settings.credentials import without_secrets
 from workers.supervisor.processes import die_with_parent, is_alive, mark
@@ -178,7 +179,7 @@ class _Helper:
                 env=without_secrets(os.environ) | mark(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), *(passed_output() or ())],
                 start_new_session=True,
             )
         self._channel = Channel(ours)

@@ -19,7 +19,7 @@ from pydantic import ConfigDict, Field, JsonValue
 
 from farm.marks import DESCRIPTOR, SOCKET
 from farm.model import Frozen, Point, WindowKind
-from farm.model.commands import CommandLine, as_text, command_line
+from farm.model.commands import CommandLine, as_text, command_line, passed_output
 from workers.kinds.command.marks import MOST_WINDOWS, Marked, MarksServer
 from workers.kinds.command.memory import Peak
 from workers.trial.params import parse
@@ -150,12 +150,15 @@ class Command:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="farm-marks-"))
             server = stack.enter_context(closing(MarksServer(marked, Path(folder))))
             descriptor = fcntl.fcntl(server.theirs, fcntl.F_DUPFD, 3)  # a small number: sh writes to one digit alone
+            out, err = passed_output() or (None, None)
             try:
                 self._process = process = subprocess.Popen(
                     program.words,
                     cwd=program.folder,
                     env={**program.environment, SOCKET: str(server.path), DESCRIPTOR: str(descriptor)},
                     stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=err,
                     pass_fds=[descriptor],
                     start_new_session=True,
                 )
