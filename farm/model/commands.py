@@ -54,7 +54,8 @@ class CommandLine:
 
     def is_allowed(self, patterns: Sequence[str]) -> bool:
         """Return whether one of the patterns matches; those that begin with `shell: ` are for a shell."""
-        return any(fnmatchcase(str(self), pattern) for pattern in patterns)
+        fit = (pattern for pattern in patterns if pattern.startswith(SHELL) == self.is_shell)
+        return any(fnmatchcase(str(self), pattern) for pattern in fit)
 
 
 def command_line(point: Point) -> CommandLine:
