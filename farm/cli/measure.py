@@ -17,7 +17,9 @@ _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
 
 
 def measure(
-    command: Annotated[list[str], typer.Argument(metavar="-- COMMAND", help="The command, with its arguments.")],
+    command: Annotated[
+        list[str] | None, typer.Argument(metavar="-- COMMAND", help="The command, with its arguments.")
+    ] = None,
     repeat: Annotated[int, typer.Option("--repeat", "-n", min=1, max=1000, help="Runs that are measured.")] = 1,
     warmup: Annotated[int, typer.Option(min=0, max=1000, help="Runs before each of them.")] = 0,
     unit: Annotated[str, typer.Option(metavar="WORD", help="What it does again and again: image.")] = "run",
@@ -38,8 +40,11 @@ def measure(
     from farm.kinds import parse_sweep
     from farm.kinds.command import measured as view
     from farm.model import Domain
+    from farm.model.errors import InputError
     from farm.scheduling.embedded import Interrupts
 
+    if not command:
+        raise InputError("which command? For example: farm measure -- python train.py")
     carbon = carbon_of(country)
     text = json.dumps(
         {

@@ -1,6 +1,7 @@
 """Kind command: command lines, sweeps, and a program that runs, marks what it does, and fails in many ways."""
 
 import os
+import re
 import socket
 import sys
 import threading
@@ -61,9 +62,8 @@ def test_a_shell_gets_quoted_values() -> None:
     ],
 )
 def test_a_template_that_cannot_be_filled_says_why(template: str, why: str) -> None:
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match=f"^{re.escape(why)}"):
         CommandLine.of(template, {"a": 1}, is_shell=False)
-    assert str(caught.value).startswith(why)
 
 
 def test_placeholders_are_in_order_and_once() -> None:
