@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import shlex
 import subprocess
 import sys
@@ -213,7 +214,7 @@ def test_each_command_is_documented() -> None:
 
 def test_each_setting_is_documented_and_no_other() -> None:
     known = {f"FARM_{name.upper()}" for name in Settings.model_fields}
-    named = {name for page in PAGES for name in re.findall(r"FARM_[A-Z_]*[A-Z]\b(?!_)", page.read_text())}
+    named = {name for page in PAGES for name in re.findall(r"\bFARM_[A-Z_]*[A-Z]\b(?!_)", page.read_text())}
     assert named - set(OF_COMPOSE) <= known
     assert known <= named
 
@@ -253,7 +254,10 @@ def test_other_code_is_well_formed(page: Path, home: Path) -> None:
     for text in Page.read(page).blocks("python"):
         env = {**os.environ, "FARM_HOME": str(home)}
         subprocess.run([sys.executable, "-c", text], check=True, cwd=home, env=env, capture_output=True)
-    known = {"yaml", "sh", "toml", "python", "text"}
+    for text in Page.read(page).blocks("c"):
+        if compiler := shutil.which("cc"):
+            subprocess.run([compiler, "-fsyntax-only", "-Wall", "-x", "c", "-"], check=True, input=text, text=True)
+    known = {"yaml", "sh", "toml", "python", "text", "c"}
     assert {token.info for token in Page.read(page).tokens if token.type == "fence"} <= known
 
 
