@@ -17,7 +17,7 @@ from celery import Celery
 from kombu import Connection, Queue
 from kombu.exceptions import KombuError
 
-from farm.model import JobMessage
+from farm.model import JobMessage, disk
 from farm.model.errors import BrokerUnavailable, InputError, redacted
 from farm.settings import Settings
 
@@ -102,7 +102,7 @@ def _transport_options(settings: Settings) -> dict[str, Any]:
     folder = Path(urlsplit(settings.broker_url).path or settings.home / "broker")
     try:
         for part in ("messages", "control"):
-            (folder / part).mkdir(parents=True, exist_ok=True)
+            disk.make_private(folder / part)
     except OSError as error:
         raise BrokerUnavailable(
             f"broker folder {folder}: cannot be made ({error.strerror}): name another with FARM_HOME"

@@ -1,9 +1,10 @@
 """One database behind two transactions, `read` and `write`, on SQLite or PostgreSQL."""
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from math import sqrt
 from pathlib import Path
@@ -25,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError
 
+from farm.model import disk
 from farm.model.errors import InputError, StoreUnavailable, redacted
 from farm.store.failures import label, translated
 from farm.store.tables import UtcDateTime
@@ -142,13 +144,16 @@ def _json_without_nul(value: object) -> str:
 
 
 def _sqlite_engine(url: URL) -> Engine:
-    folder = Path(url.database or "").parent
+    file = Path(url.database or "")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        disk.make_private(file.parent)
     except OSError as error:
         raise StoreUnavailable(
             f"{label(url)}: cannot make its folder ({error.strerror}): choose another with FARM_DATABASE_URL"
         ) from None
+    if "uri" not in url.query:
+        with suppress(OSError):  # the driver meets the same error, and says what it means
+            os.close(disk.private(str(file), os.O_RDWR | os.O_CREAT | os.O_EXCL))  # its journals get its rights
     engine = create_engine(url)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
