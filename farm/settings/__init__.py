@@ -4,7 +4,6 @@ import getpass
 import os
 import re
 import reprlib
-import tempfile
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -46,6 +45,8 @@ UserPath = Annotated[Path, BeforeValidator(_path)]
 Seconds = Annotated[float, Field(gt=0, le=366 * 86_400)]
 #: Settings that may contain a password or a token.
 _HIDDEN = re.compile("SECRET|TOKEN|URL|CARBON_NOW")
+#: The folder that deploy/wattfarm.conf makes; only root may make one there.
+LOCKS = Path("/run/wattfarm")
 #: Settings that are URLs of services.
 _SERVICES = ("broker", "database")
 
@@ -56,6 +57,11 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return str(os.getuid())
+
+
+def _lock_file() -> Path:
+    """Return the lock file of this machine; a folder of its own admits one group, whose members share the machine."""
+    return LOCKS / "machine.lock" if LOCKS.is_dir() else Path("/tmp/wattfarm.lock")  # noqa: S108 - TMPDIR may be a user's own
 
 
 def _powercap_root(known: dict[str, Any]) -> Path:
@@ -125,8 +131,9 @@ class Settings(BaseSettings):
         "measures the CPU; default codecarbon's table, or its guess",
     )
     lock_file: UserPath = Field(
-        default_factory=lambda: Path(tempfile.gettempdir()) / "wattfarm.lock",
-        description="the lock file that allows one trial at a time on a machine",
+        default_factory=_lock_file,
+        description="the lock file that allows one trial at a time on a machine; default machine.lock in /run/wattfarm "
+        "where the administrator made that folder, otherwise wattfarm.lock in /tmp, which any user may hold",
     )
     gpu: str = Field(
         "", description="the GPU to measure on, by its index or UUID in nvidia-smi; default all that CUDA sees"

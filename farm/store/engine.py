@@ -43,6 +43,8 @@ _POSTGRES_OPTIONS = {
     "keepalives_interval": 2,
     "keepalives_count": 3,
 }
+#: Options of a sqlite:/// URL: those of SQLite's own URIs (https://sqlite.org/uri.html).
+_SQLITE_OPTIONS = frozenset({"uri", "mode", "cache", "immutable", "nolock"})
 #: A writer waits this long for other writers.
 _SQLITE_BUSY_MS = 30_000
 _BEGIN = "sqlite_begin"
@@ -114,12 +116,16 @@ class Database:
 
 def _parsed(text: str) -> URL:
     try:
-        url = make_url(text)
-    except (ArgumentError, ValueError):  # the latter: a port that is no number
+        url = make_url(text) if text.isprintable() else None
+        if url and url.host:
+            url.host.encode("idna")  # else the driver fails when it looks for the host
+    except (ArgumentError, ValueError):  # the latter: a port that is no number, a name that no host can have
         url = None
     backend = url.get_backend_name() if url else ""
     if url and "@" in (url.host or ""):
         raise InputError("FARM_DATABASE_URL: write an @ in its password as %40, or use FARM_DATABASE_PASSWORD_FILE")
+    if url and backend == "sqlite" and not url.query.keys() <= _SQLITE_OPTIONS:
+        raise InputError(f"FARM_DATABASE_URL: expected only {', '.join(sorted(_SQLITE_OPTIONS))} after the ?")
     if url and backend == "sqlite" and url.database and url.database != ":memory:":
         return url.set(drivername="sqlite+pysqlite")
     if url and backend in {"postgresql", "postgres"}:
