@@ -104,8 +104,8 @@ def _holder(fd: int) -> str:
     try:
         process = psutil.Process(pid)
         user, started = _user(process.uids().real), datetime.fromtimestamp(process.create_time(), UTC).astimezone()
-    except psutil.Error:  # it has ended, or is of another container
-        return str(pid)
+    except psutil.Error:  # of another container, or it has left the lock to a process that it started
+        return f"{pid} (ended, or out of sight)"
     return f"{pid} of user {user} (started {started:%Y-%m-%d %H:%M})"
 
 
@@ -167,10 +167,11 @@ def _remedy(path: Path) -> str:
         if not os.access(path.parent, os.X_OK):
             group = _group(path.parent.stat().st_gid)
             return f"add this user to the group {group}, which measures here, and log in again"
-        found = path.stat()
-        if not os.access(path, os.R_OK | os.W_OK):
-            return f"{_user(found.st_uid)} or root must run `chmod 666 {path}`, {shared}"
-    return f"name another file, {shared}"
+        found = path.lstat()
+        if stat.S_ISREG(found.st_mode) and not os.access(path, os.R_OK | os.W_OK):
+            users = " or ".join(dict.fromkeys((_user(found.st_uid), "root")))
+            return f"{users} must run `chmod 666 {path}`, {shared}"
+    return f"remove it, or name another file, {shared}"
 
 
 def _group(gid: int) -> str:
