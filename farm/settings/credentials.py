@@ -23,10 +23,15 @@ def read_secret(variable: str, path: str) -> str:
         raise InputError(f"{variable}: {error}") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text, or too long"
-        raise InputError(f"{variable}: cannot read {path}: {reason}") from None
+        raise InputError(f"{variable}: cannot read {_shown(path)}: {reason}") from None
     if not text or len(text.splitlines()) > 1:
-        raise InputError(f"{variable}: expected one line in {path}, found {'several' if text else 'none'}")
+        raise InputError(f"{variable}: expected one line in {_shown(path)}, found {'several' if text else 'none'}")
     return text
+
+
+def _shown(path: str) -> str:
+    """Return a path for messages, unless it may be the secret itself, given in the place of its file."""
+    return path if "/" in path and "://" not in path else "the file that it names"
 
 
 def with_password(url: str, password: str) -> str:
