@@ -138,7 +138,7 @@ def test_a_command_that_works_writes_no_secret(
     assert_untold(folder, capsys, caplog)
 
 
-@pytest.mark.parametrize("name", sorted(Settings.model_fields))
+@pytest.mark.parametrize("name", sorted({*Settings.model_fields} - {"home"}))
 def test_a_wrong_value_is_not_repeated_where_it_may_be_a_secret(
     name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,9 +148,6 @@ def test_a_wrong_value_is_not_repeated_where_it_may_be_a_secret(
     monkeypatch.delenv(f"FARM_{name.upper()}", raising=False)
     monkeypatch.delenv("FARM_LOCK_FILE", raising=False)
     (home / "farm.toml").write_text(f'{name} = {{ mine = "{MARK}" }}')
-    if name == "home":  # FARM_HOME says where the file is
-        assert load_settings().home == home
-        return
     with pytest.raises(FarmError) as caught:
         load_settings()
     assert "\n" not in str(caught.value)
