@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from farm.cli import doctor
 from farm.model import disk
 from farm.model.errors import InputError
 from farm.report.files import write_text
+from farm.settings import Settings
+from farm.store import Store
 
 
 @pytest.fixture(params=["without a name", "with a name"])
@@ -94,6 +97,28 @@ def test_what_is_private_is_so_whatever_the_umask(tmp_path: Path) -> None:
     with open(home / "log", "a", opener=disk.private) as log:
         log.write("x")
     assert [mode(path) for path in (home.parent, home, home / "report", home / "log")] == [0o700, 0o700, 0o600, 0o600]
+
+
+@pytest.mark.usefixtures("umask")
+def test_a_database_and_its_journals_are_private_whatever_the_umask(tmp_path: Path) -> None:
+    os.umask(0)
+    home = tmp_path / "home"
+    with Store.open(f"sqlite:///{home}/farm.db", create=True) as store, store.write():
+        assert names(home) == ["farm.db", "farm.db-shm", "farm.db-wal"]
+        assert {mode(path) for path in home.iterdir()} == {0o600}
+    assert mode(home) == 0o700
+    (home / "farm.db").chmod(0o640)  # as somebody shares it
+    with Store.open(f"sqlite:///{home}/farm.db") as store, store.write():
+        assert {mode(path) for path in home.iterdir()} == {0o640}
+
+
+def test_the_doctor_says_where_other_users_may_enter(tmp_path: Path) -> None:
+    for rights, found in ((0o700, []), (0o750, ["note"]), (0o755, ["note"])):
+        tmp_path.chmod(rights)
+        checks = list(doctor._files(Settings(home=tmp_path)))
+        assert [check.state for check in checks] == found
+        assert all(f"`chmod 700 {tmp_path}`" in check.detail for check in checks)
+    assert list(doctor._files(Settings(home=tmp_path / "absent"))) == []
 
 
 def test_a_folder_that_exists_keeps_its_rights(tmp_path: Path) -> None:
