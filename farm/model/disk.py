@@ -29,8 +29,8 @@ def replacing(path: Path, *, is_private: bool = False) -> Iterator[BinaryIO]:
     Raises:
         OSError: The path is no file, is a link of another user, or cannot be written.
     """
-    path = _followed(path)
     mode = _mode_of(path)
+    path = _followed(path)
     draft = path.with_name(f"wattfarm-{secrets.token_hex(8)}.part")
     new = PRIVATE_FILE if is_private else 0o666
     fd, has_name = _open_draft(draft, new if mode is None else PRIVATE_FILE)
