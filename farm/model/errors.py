@@ -99,6 +99,8 @@ def redacted(url: str) -> str:
         return "***" if url else ""
     login, at, place = rest.rpartition("@")
     user, has_password, _ = login.partition(":")
+    if "@" in user:  # no name: a password before a forgotten colon
+        user = "***"
     if not at:  # a host and its port, or a user and a password whose host was forgotten
         place = _NO_PORT.sub(r"\1:***", place)
     shown = f"{scheme}://{user}{':***' if has_password else ''}{at}{place}"

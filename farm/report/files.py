@@ -2,16 +2,18 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from io import TextIOWrapper
 from itertools import islice
 from math import isfinite
 from pathlib import Path
 from textwrap import indent
-from typing import Any, Self, TextIO, TypeVar
+from typing import Any, BinaryIO, Self, TextIO
 
+from farm.model import disk
 from farm.model.errors import InputError
 from farm.report.columns import column_type
 
@@ -25,7 +27,6 @@ class Format(StrEnum):
     PARQUET = "parquet"
 
 
-T = TypeVar("T")
 #: The number of rows that are in memory while a Parquet file is written.
 ROW_GROUP = 20_000
 NO_TYPES: Mapping[str, type] = {}
@@ -106,14 +107,13 @@ def write_sheet(sheet: Sheet, form: Format, path: Path) -> int:
     Raises:
         InputError: The file cannot be written.
     """
-
-    def fill(draft: Path) -> int:
+    with _replacing(path) as file:
         if form is Format.PARQUET:
-            return _stream_parquet(sheet, draft)
-        with draft.open("w", encoding="utf-8", newline="") as out:
-            return stream(sheet, form, out)
-
-    return _replace(path, fill)
+            return _stream_parquet(sheet, file)
+        out = TextIOWrapper(file, encoding="utf-8", newline="")
+        count = stream(sheet, form, out)
+        out.detach()  # it writes what it holds, and leaves the file open
+        return count
 
 
 def stream(sheet: Sheet, form: Format, out: TextIO) -> int:
@@ -132,12 +132,12 @@ def stream(sheet: Sheet, form: Format, out: TextIO) -> int:
     return count
 
 
-def _stream_parquet(sheet: Sheet, path: Path) -> int:
+def _stream_parquet(sheet: Sheet, file: BinaryIO) -> int:
     rows, count = iter(sheet.rows), 0
     first = arrow(replace(sheet, rows=()))
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    with pq.ParquetWriter(path, first.schema) as out:
+    with pq.ParquetWriter(file, first.schema) as out:
         while some := list(islice(rows, ROW_GROUP)):
             out.write_table(arrow(replace(sheet, rows=some)))
             count += len(some)
@@ -182,26 +182,19 @@ def _finite(value: Any) -> Any:
 
 def write_text(content: str, path: Path) -> None:
     """Write text to a file; a failure raises InputError and leaves the file as it was."""
-    _replace(path, lambda draft: draft.write_text(content, encoding="utf-8"))
+    write_bytes(content.encode(), path)
 
 
 def write_bytes(content: bytes, path: Path) -> None:
     """Write bytes to a file; a failure raises InputError and leaves the file as it was."""
-    _replace(path, lambda draft: draft.write_bytes(content))
+    with _replacing(path) as file:
+        file.write(content)
 
 
-def _replace(path: Path, fill: Callable[[Path], T]) -> T:
-    """Fill a draft, move it to the path, and return what `fill` returned."""
-    path = path.resolve()
-    draft = path.parent / f"{path.name}.part"
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
     try:
-        if path.exists() and not path.is_file():
-            raise InputError(f"{path}: cannot be written: it is not a file")
-        result = fill(draft)
-        draft.replace(path)
+        with disk.replacing(path) as file:
+            yield file
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
-    finally:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
-    return result

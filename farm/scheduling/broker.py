@@ -17,7 +17,7 @@ from celery import Celery
 from kombu import Connection, Queue
 from kombu.exceptions import KombuError
 
-from farm.model import JobMessage
+from farm.model import JobMessage, disk
 from farm.model.errors import BrokerUnavailable, InputError, redacted
 from farm.settings import Settings
 
@@ -27,6 +27,11 @@ FILESYSTEM_SPACING_S = 0.0011
 _SCHEMES = frozenset({"redis", "rediss", "redis+socket", "filesystem"})
 #: Options of a rediss:// URL that name a file: ?ssl_ca_certs=/etc/wattfarm/ca.crt, a client's certificate and its key.
 _CERTIFICATES = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
+#: The options that a URL may have, by its scheme; farm sets all others.
+_OPTIONS = {
+    "rediss": _CERTIFICATES | {"ssl_cert_reqs", "ssl_check_hostname"},
+    "redis+socket": frozenset({"virtual_host", "password"}),
+}
 #: Messages sent to Redis in one round trip.
 BATCH = 1000
 
@@ -75,13 +80,21 @@ def celery_app(settings: Settings) -> Celery:
 def _check_url(text: str) -> None:
     try:
         url = urlsplit(text)
-        is_broker = url.scheme in _SCHEMES and url.port != 0
+        is_broker = url.scheme in _SCHEMES and url.port != 0 and text.isprintable()
     except ValueError:  # the port is no number
         is_broker = False
     if not is_broker:
         raise InputError(f"FARM_BROKER_URL: expected redis://HOST:6379/0 or filesystem://, got {redacted(text)!r}")
     if "@" in url.path + url.query + url.fragment:  # the password held a / ? or #
         raise InputError("FARM_BROKER_URL: quote the password (%2F for /), or use FARM_BROKER_PASSWORD_FILE")
+    allowed = _OPTIONS.get(url.scheme, frozenset())
+    if not {name for name, _ in parse_qsl(url.query, keep_blank_values=True)} <= allowed:
+        known = f"only {', '.join(sorted(allowed))} after the ?" if allowed else "nothing after a ?"
+        raise InputError(
+            f"FARM_BROKER_URL: expected {known}; a password stands before the host: {url.scheme}://:PASSWORD@HOST"
+        )
+    if url.scheme == "redis+socket" and not url.path:
+        raise InputError("FARM_BROKER_URL: expected redis+socket:///path/to/socket")
     for name, path in parse_qsl(url.query):
         if name in _CERTIFICATES and not os.access(path, os.R_OK):
             raise InputError(f"FARM_BROKER_URL: {name}: cannot read {path}")
@@ -102,7 +115,7 @@ def _transport_options(settings: Settings) -> dict[str, Any]:
     folder = Path(urlsplit(settings.broker_url).path or settings.home / "broker")
     try:
         for part in ("messages", "control"):
-            (folder / part).mkdir(parents=True, exist_ok=True)
+            disk.make_private(folder / part)
     except OSError as error:
         raise BrokerUnavailable(
             f"broker folder {folder}: cannot be made ({error.strerror}): name another with FARM_HOME"

@@ -89,8 +89,13 @@ class CarbonNow:
             request = urllib.request.Request(address, headers={"auth-token": token} if token else {})  # noqa: S310 - http(s)
             with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
                 found: Any = json.loads(answer.read(_LONGEST_ANSWER))
-        except (OSError, HTTPException, ValueError, RecursionError) as error:  # ValueError: the text is no JSON
+        except json.JSONDecodeError as error:
+            raise InputError(f"FARM_CARBON_NOW does not answer: {error}") from None
+        except OSError as error:
             reason = error.reason if type(error) is URLError else error
+            raise InputError(f"FARM_CARBON_NOW does not answer: {reason}") from None
+        except (HTTPException, ValueError, RecursionError) as error:  # its text may repeat the address or the token
+            reason = f"{type(error).__name__}: check the address and its token"
             raise InputError(f"FARM_CARBON_NOW does not answer: {reason}") from None
         try:
             value, at = float(found["carbonIntensity"]), datetime.fromisoformat(found["datetime"])

@@ -11,6 +11,7 @@ from platformdirs import user_data_path
 
 from farm.model.errors import InputError
 from farm.model.suggestions import suggestion
+from farm.settings.reading import as_path, read_small
 
 #: Variables that compose.yaml reads, not the farm.
 OF_COMPOSE = ("FARM_LISTEN", "FARM_RAPL_GROUP", "FARM_SERVER")
@@ -19,7 +20,11 @@ OF_COMPOSE = ("FARM_LISTEN", "FARM_RAPL_GROUP", "FARM_SERVER")
 def default_home() -> Path:
     """Return the default home; a simulation has another one, so that its results never pass for measured ones."""
     name = "wattfarm-simulated" if os.environ.get("FARM_SIMULATOR") else "wattfarm"
-    return Path(os.environ.get("FARM_HOME") or user_data_path(name))
+    given = os.environ.get("FARM_HOME")
+    try:
+        return as_path(given) if given else user_data_path(name)
+    except InputError as error:
+        raise InputError(f"FARM_HOME: {error}") from None
 
 
 def file() -> Path:
@@ -30,10 +35,11 @@ def file() -> Path:
 def read_file() -> dict[str, Any]:
     """Return the content of the settings file; raises InputError where it cannot be read."""
     try:
-        with file().open("rb") as opened:
-            return tomllib.load(opened)
+        return tomllib.loads(read_small(file()).decode())
     except (FileNotFoundError, NotADirectoryError):
         return {}
+    except RecursionError:
+        raise InputError(f"{file()}: it is nested too deeply") from None
     except (ValueError, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise InputError(f"{file()}: {reason}") from None

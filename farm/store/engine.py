@@ -1,9 +1,10 @@
 """One database behind two transactions, `read` and `write`, on SQLite or PostgreSQL."""
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from math import sqrt
 from pathlib import Path
@@ -25,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError
 
+from farm.model import disk
 from farm.model.errors import InputError, StoreUnavailable, redacted
 from farm.store.failures import label, translated
 from farm.store.tables import UtcDateTime
@@ -41,6 +43,8 @@ _POSTGRES_OPTIONS = {
     "keepalives_interval": 2,
     "keepalives_count": 3,
 }
+#: Options of a sqlite:/// URL: those of SQLite's own URIs (https://sqlite.org/uri.html).
+_SQLITE_OPTIONS = frozenset({"uri", "mode", "cache", "immutable", "nolock"})
 #: A writer waits this long for other writers.
 _SQLITE_BUSY_MS = 30_000
 _BEGIN = "sqlite_begin"
@@ -112,12 +116,16 @@ class Database:
 
 def _parsed(text: str) -> URL:
     try:
-        url = make_url(text)
-    except (ArgumentError, ValueError):  # the latter: a port that is no number
+        url = make_url(text) if text.isprintable() else None
+        if url and url.host:
+            url.host.encode("idna")  # else the driver fails when it looks for the host
+    except (ArgumentError, ValueError):  # the latter: a port that is no number, a name that no host can have
         url = None
     backend = url.get_backend_name() if url else ""
     if url and "@" in (url.host or ""):
         raise InputError("FARM_DATABASE_URL: write an @ in its password as %40, or use FARM_DATABASE_PASSWORD_FILE")
+    if url and backend == "sqlite" and not url.query.keys() <= _SQLITE_OPTIONS:
+        raise InputError(f"FARM_DATABASE_URL: expected only {', '.join(sorted(_SQLITE_OPTIONS))} after the ?")
     if url and backend == "sqlite" and url.database and url.database != ":memory:":
         return url.set(drivername="sqlite+pysqlite")
     if url and backend in {"postgresql", "postgres"}:
@@ -142,13 +150,16 @@ def _json_without_nul(value: object) -> str:
 
 
 def _sqlite_engine(url: URL) -> Engine:
-    folder = Path(url.database or "").parent
+    file = Path(url.database or "")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        disk.make_private(file.parent)
     except OSError as error:
         raise StoreUnavailable(
             f"{label(url)}: cannot make its folder ({error.strerror}): choose another with FARM_DATABASE_URL"
         ) from None
+    if "uri" not in url.query:
+        with suppress(OSError):  # the driver meets the same error, and says what it means
+            os.close(disk.private(str(file), os.O_RDWR | os.O_CREAT | os.O_EXCL))  # its journals get its rights
     engine = create_engine(url)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)

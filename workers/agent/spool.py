@@ -2,14 +2,13 @@
 
 import fcntl
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from farm.model import TrialReport
+from farm.model import TrialReport, disk
 from farm.model.errors import InputError, StoreUnavailable
 from farm.store import WorkerStore
 from workers.agent import refused
@@ -28,7 +27,7 @@ class Spool:
         self._folder = folder
         self.refused = 0  #: files that are no reports, or that the store rejected
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            disk.make_private(folder)
             with self._locked():
                 pass
         except OSError as error:
@@ -37,16 +36,8 @@ class Spool:
     def put(self, report: TrialReport) -> Path:
         """Write a report; raises OSError where the disk fails."""
         path = self._folder / f"{report.job}.{report.attempt}.json"
-        draft = path.with_suffix(".part")
-        try:
-            with draft.open("w") as file:
-                file.write(report.model_dump_json())
-                file.flush()
-                os.fsync(file.fileno())
-            draft.rename(path)
-        except OSError:
-            draft.unlink(missing_ok=True)
-            raise
+        with disk.replacing(path, is_private=True) as file:
+            file.write(report.model_dump_json().encode())
         return path
 
     def drain(self, store: WorkerStore) -> int:
@@ -74,7 +65,7 @@ class Spool:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        with (self._folder / "lock").open("a") as file:
+        with open(self._folder / "lock", "a", opener=disk.private) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 

@@ -10,14 +10,13 @@ import math
 import pickle
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 
-from farm.model import Epoch, Flag, Stopped, WindowKind
+from farm.model import Epoch, Flag, Stopped, WindowKind, disk
 from workers.trial import protocol
 from workers.trial.stage import Stage
 
@@ -177,13 +176,10 @@ class Course:
             "epochs": [epoch.model_dump_json() for epoch in self._epochs],
             "workload": self._workload.state(),
         }
-        draft = self._checkpoint.with_suffix(".part")
         try:
-            self._checkpoint.parent.mkdir(parents=True, exist_ok=True)
-            torch.save(saved, draft)
-            draft.replace(self._checkpoint)
+            disk.make_private(self._checkpoint.parent)
+            with disk.replacing(self._checkpoint, is_private=True) as file:
+                torch.save(saved, file)
         except (OSError, RuntimeError) as error:
             self._stage.doubt(None, f"the training cannot be saved, so it could not be resumed: {error}")
-            with suppress(OSError):
-                draft.unlink()
         self._saved_s = time.monotonic()
