@@ -147,7 +147,7 @@ def main() -> None:
         status = app(args=arguments, prog_name="farm", standalone_mode=False) or 0
     except Exception as error:
         if debug:
-            traceback.print_exc()
+            output.note([traceback.format_exc().rstrip()])
         status = _report(error)
     sys.exit(status)
 
@@ -178,7 +178,7 @@ def _complain(problem: str) -> None:
     if logging_of_process.is_structured():
         logging.getLogger("farm").error(named)
     else:
-        output.note(f"farm: {line}" for line in named.splitlines())
+        output.note(f"farm: {line}" for line in named.split("\n"))
 
 
 def _add_plugins(arguments: list[str]) -> None:

@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import AwareDatetime, Field, JsonValue, model_validator
 
 from farm.model.carbon import TrialCarbon
+from farm.model.text import OneLine
 from farm.model.words import Component, Domain, FailureKind, Flag, Frozen, Quality, Stopped, WindowKind
 
 
@@ -171,7 +172,7 @@ class Failure(Frozen):
     """The reason why a trial gave no result."""
 
     kind: FailureKind
-    message: str  #: one line
+    message: OneLine
     signal: int | None = None
 
 
@@ -198,6 +199,6 @@ class TrialReport(Frozen):
     facts: dict[str, JsonValue] = Field(default_factory=dict)  #: facts of the workload: parameters, unit, ...
     carbon: TrialCarbon = TrialCarbon()  #: what the machine states about its electricity
     flags: tuple[Flag, ...] = ()  #: flags of the whole trial; each measurement has others of its own
-    notes: tuple[str, ...] = ()  #: notes for readers, such as a missing meter and its remedy
+    notes: tuple[OneLine, ...] = ()  #: notes for readers, such as a missing meter and its remedy
     log_tail: str = ""  #: the last lines of the trial's stdout and stderr
     simulated: bool = False

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farm.model.text import LINES, clipped, visible
+from farm.model import Failure, FailureKind
+from farm.model.text import LINES, MOST_LINE, clipped, log_lines, visible, visible_values
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,22 @@ def test_what_is_visible_is_on_one_line_and_can_be_encoded(text: str) -> None:
     assert visible(shown) == shown
 
 
-def test_a_long_text_says_how_much_is_left_out() -> None:
+def test_a_long_text_says_that_there_was_more() -> None:
     assert clipped("abcde", 5) == "abcde"
-    assert clipped("x" * 1234, 4) == "xxxx… (1,230 more characters)"
+    assert clipped("x" * 1234, 20) == "xxxxxxxx… (and more)"
+    assert clipped(clipped("x" * 1234, 20), 20) == clipped("x" * 1234, 20)
+
+
+def test_values_of_json_are_visible_with_their_names() -> None:
+    assert visible_values({"a\n": ["\x1b", 1, None, {"b": "\0"}]}) == {"a\\n": ["\\x1b", 1, None, {"b": "\\x00"}]}
+
+
+def test_a_log_loses_its_colours_and_keeps_its_lines() -> None:
+    assert log_lines("10 %\r20 %\r\n\x1b[32mdone\x1b[0m\t\x1b]0;title\x07") == "10 %\n20 %\ndone\t\\x1b]0;title\\x07"
+
+
+def test_a_message_of_a_failure_is_one_line_of_bounded_length_even_with_what_pydantic_rejects() -> None:
+    message = Failure(kind=FailureKind.ERROR, message="no file \udcff\n" + "x" * 9999).message
+    assert message.startswith("no file \\udcff\\nxxx")
+    assert len(message) == MOST_LINE
+    assert Failure(kind=FailureKind.ERROR, message=message).message == message
