@@ -108,7 +108,9 @@ def confirmed(question: str, option: str) -> bool:
         from farm.model.errors import InputError
 
         raise InputError(f"{question} Without a terminal nobody can answer: add {option}")
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    from farm.model.text import visible
+
+    print(f"{visible(question)} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().casefold() in {"y", "yes"}
 
 

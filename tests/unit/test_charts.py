@@ -80,6 +80,17 @@ def test_series_at_one_place_lie_beside_each_other() -> None:
     assert alone["at"] == pytest.approx(64, rel=0.1)
 
 
+@pytest.mark.parametrize("ends_of", [(1.0, 1e308), (5e-324, 1.0), (1e-200, 1e200)])
+def test_values_beyond_all_ticks_have_a_scale_too(ends_of: tuple[float, float]) -> None:
+    assert quantity("value", "J", [value(end, None, None) for end in ends_of])["scale"].get("type") != "log"
+
+
+def test_a_name_of_any_length_takes_a_few_lines() -> None:
+    made = svg_of(dots([value(1.0, None, None, row="x" * 5000, series=name) for name in ("a", "y" * 5000)], "J"))
+    assert 0 < made.count("x" * 52) <= 2 * 8, "each line is drawn twice"
+    assert "…" in made
+
+
 def test_a_long_label_of_a_row_is_drawn_whole_in_several_lines() -> None:
     made = svg_of(dots([value(1.0, 0.5, 1.5, row=LONG)], "J"))
     assert all(word in made for word in ("precision bf16,", "timeout:16:50ms"))

@@ -38,7 +38,7 @@ def text(found: bytes | svg.Undrawn) -> str:
     return found.decode()
 
 
-@pytest.mark.parametrize("name", ["a\x1b[31mb\0\u202e\ud800\uffff", "x" * 5000, "</text><script>alert(1)</script>"])
+@pytest.mark.parametrize("name", ["a\x1b[31mb\0\u202e\ud800\uffff", "x" * 1000, "</text><script>alert(1)</script>"])
 def test_names_of_any_kind_are_drawn(renderer: svg.Renderer, name: str) -> None:
     Page(text(renderer.draw("svg", spec(1, 2, name=name))))
 

@@ -5,8 +5,9 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from farm.model import Failure, FailureKind
+from farm.model import Failure, FailureKind, Measurement
 from farm.model.text import LINES, MOST_LINE, clipped, log_lines, visible, visible_values
 
 
@@ -64,3 +65,10 @@ def test_a_message_of_a_failure_is_one_line_of_bounded_length_even_with_what_pyd
     assert message.startswith("no file \\udcff\\nxxx")
     assert len(message) == MOST_LINE
     assert Failure(kind=FailureKind.ERROR, message=message).message == message
+
+
+@pytest.mark.parametrize("value", [1e308, -1e308, float("inf"), float("nan")])
+def test_joules_that_no_analysis_can_square_are_no_measurement(value: float) -> None:
+    plain = {"window_kind": "measure", "window_index": 0, "domain": "cpu", "quality": None, "source": None}
+    with pytest.raises(ValidationError, match="gross_j"):
+        Measurement.model_validate({**plain, "gross_j": value})
