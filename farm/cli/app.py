@@ -154,7 +154,7 @@ def main() -> None:
         sys.stdout.flush()  # otherwise Python does so when nobody can report that it fails
     except Exception as error:
         if debug:
-            traceback.print_exc()
+            output.note([traceback.format_exc().rstrip()])
         status = _report(error)
     sys.exit(status)
 
@@ -195,7 +195,7 @@ def _complain(problem: str) -> None:
     if logging_of_process.is_structured():
         logging.getLogger("farm").error(named)
     else:
-        output.note(f"farm: {line}" for line in named.splitlines())
+        output.note(f"farm: {line}" for line in named.split("\n"))
 
 
 def _add_plugins(arguments: list[str]) -> None:

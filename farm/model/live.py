@@ -2,6 +2,7 @@
 
 from pydantic import AwareDatetime, ConfigDict
 
+from farm.model.text import OneLine
 from farm.model.words import Domain, Frozen, Quality, WindowKind
 
 
@@ -18,8 +19,8 @@ class LiveTrial(Frozen):
     power_w: float | None = None  #: its newest power
     quality: Quality | None = None  #: of that power
     units_per_s: float | None = None  #: in the last window that did work, or in the warm-up
-    unit: str | None = None
-    doubt: str | None = None  #: the last reason to doubt the trial
+    unit: OneLine | None = None
+    doubt: OneLine | None = None  #: the last reason to doubt the trial
 
 
 class Live(Frozen):
@@ -28,4 +29,4 @@ class Live(Frozen):
     model_config = ConfigDict(extra="ignore")
 
     trial: LiveTrial | None = None  #: None: no trial runs
-    notes: tuple[str, ...] = ()  #: what will disturb or delay the next trials
+    notes: tuple[OneLine, ...] = ()  #: what will disturb or delay the next trials

@@ -11,6 +11,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Self
 
+from pydantic import JsonValue
 from sqlalchemy import (
     URL,
     ColumnElement,
@@ -28,6 +29,7 @@ from sqlalchemy.exc import ArgumentError
 
 from farm.model import disk
 from farm.model.errors import InputError, StoreUnavailable, redacted
+from farm.model.text import visible_values
 from farm.store.failures import label, translated
 from farm.store.tables import UtcDateTime
 
@@ -137,16 +139,17 @@ def _parsed(text: str) -> URL:
 
 def _postgres_engine(url: URL) -> Engine:
     try:
-        return create_engine(url, connect_args=_POSTGRES_OPTIONS, pool_pre_ping=True, json_serializer=_json_without_nul)
+        return create_engine(url, connect_args=_POSTGRES_OPTIONS, pool_pre_ping=True, json_serializer=_json)
     except ModuleNotFoundError:
         raise StoreUnavailable(
             "PostgreSQL needs a driver that is not installed: pip install 'wattfarm[postgres]'"
         ) from None
 
 
-def _json_without_nul(value: object) -> str:
-    """Serialize without NUL characters: PostgreSQL stores none, and programs that we do not control may print one."""
-    return json.dumps(value).replace("\\u0000", "\\ufffd")
+def _json(value: JsonValue) -> str:
+    """Serialize with visible text only; without a backslash there is no other character in it than letters of ASCII."""
+    text = json.dumps(value)
+    return json.dumps(visible_values(value)) if "\\" in text else text
 
 
 def _sqlite_engine(url: URL) -> Engine:
@@ -160,7 +163,7 @@ def _sqlite_engine(url: URL) -> Engine:
     if "uri" not in url.query:
         with suppress(OSError):  # the driver meets the same error, and says what it means
             os.close(disk.private(str(file), os.O_RDWR | os.O_CREAT | os.O_EXCL))  # its journals get its rights
-    engine = create_engine(url)
+    engine = create_engine(url, json_serializer=_json)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

@@ -221,7 +221,7 @@ def test_a_report_shows_live_requests(stored: str) -> None:
     written = markdown.report(found).replace("\\", "")
     assert "greedy:8 answers soonest" in written
     assert "latency max batches" not in written
-    assert any(row[1:2] == ["fixed:8"] for row in Page(html.page(found)).rows)
+    assert any(row[1:2] == ["fixed:8"] for row in Page(html.page(found).text).rows)
     assert json.loads(json.dumps(record.report_record(material), default=str))["sweeps"][0]["results"][0]["load"] > 0
 
 

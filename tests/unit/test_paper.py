@@ -62,7 +62,7 @@ def document(material: Material) -> Report:
 
 @pytest.fixture(scope="module")
 def text(document: Report) -> str:
-    return html.page(document)
+    return html.page(document).text
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +189,9 @@ def test_json_and_page_agree_across_machines_and_medians_are_those_of_the_trials
         material = gathered(store, store.find_sweep())
     told = record.report_record(material)["across"]
     assert {(row["machine"], row["batch_size"]) for row in told if row["machine"]} == joules.keys()
-    cells = [line for line in Page(html.page(sections.document(material))).rows if "lab1" in line or "lab2" in line]
+    cells = [
+        line for line in Page(html.page(sections.document(material)).text).rows if "lab1" in line or "lab2" in line
+    ]
     for row in told[: len(joules)]:
         values = joules[row["machine"], row["batch_size"]]
         assert row["gross_j_per_unit_median"] == pytest.approx(median(values))
@@ -324,7 +326,7 @@ def test_imported_measurements_are_called_so(sqlite_url: str, tmp_path: Path) ->
     assert "farm run" not in told
     assert all("IMPORTED" in figure.caption for figure in shown.figures)
     assert len(shown.figures) == 1
-    assert Page(html.page(shown)).headings
+    assert Page(html.page(shown).text).headings
 
 
 def test_different_hardware_is_a_factor_of_the_tests(sqlite_url: str, tmp_path: Path) -> None:
@@ -392,7 +394,7 @@ def test_a_sweep_without_results_is_a_short_report(sqlite_url: str) -> None:
     assert "batching: kind inference, 0 points; 0 of 0 jobs measured." in told
     assert "Nothing is measured yet. `farm status abcdef012345`" in told
     assert found.figures == []
-    assert Page(html.page(found)).headings[0] == ("h1", "batching")
+    assert Page(html.page(found).text).headings[0] == ("h1", "batching")
 
 
 def test_a_sweep_that_failed_names_the_cause(sqlite_url: str) -> None:
@@ -413,7 +415,7 @@ def test_no_text_of_a_user_becomes_markup(sqlite_url: str) -> None:
     changes = {"notes": (EVIL,), "environment": {EVIL: EVIL}, "flags": (Flag.CONTAMINATED,)}
     with batching(sqlite_url, named, models, **changes) as (store, sweep):
         found = sections.document(gathered(store, sweep))
-    shown = html.page(found)
+    shown = html.page(found).text
     page = Page(shown)
     assert not {tag for tag, _ in page.tags} & {"script", "img"}
     assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]

@@ -585,3 +585,8 @@ values: Any = st.recursive(
 def test_any_value_is_a_sweep_or_a_list_of_problems(value: dict[str, Any]) -> None:
     text = json.dumps({"name": "x", "kind": "inference", "workload": {"model": "alexnet"}, **value})
     assert all(map(is_clean, lines_of(text)))
+
+
+def test_a_control_character_is_refused_where_it_stands() -> None:
+    text = 'name: x\nkind: inference\nworkload:\n  model: "alex\\e[2Jnet"\n'
+    assert "sweep.yaml:4:10: expected text without control characters, got 'alex\\x1b[2Jnet'" in lines_of(text)

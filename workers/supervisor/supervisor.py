@@ -18,6 +18,7 @@ from farm.energy.modelled import MODEL_U_SHARE
 from farm.energy.validity import STILL_S, Glance, used_by_others
 from farm.model import Claim, Domain, Flag, JobSpec, Machine, Point, Probe, TrialReport, WindowKind
 from farm.model.energies import COVERAGE_FACTOR
+from farm.model.text import log_lines
 from farm.settings import Settings
 from workers.meters import Meter, open_meters
 from workers.meters.codecarbon import Codecarbon, Rating
@@ -229,4 +230,4 @@ def _domain(spec: JobSpec, meters: Sequence[Meter]) -> Domain:
 def _tail(log_file: IO[bytes]) -> str:
     size = log_file.seek(0, 2)
     log_file.seek(max(size - LOG_TAIL_BYTES, 0))
-    return log_file.read().decode(errors="replace")
+    return log_lines(log_file.read().decode(errors="replace"))
