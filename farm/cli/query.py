@@ -1,11 +1,15 @@
 """`farm query`. Modules are imported on use, so that help is fast."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
-from farm.cli.options import FormatName, Json, Output, table_format
-from farm.cli.output import Shown, opened
+from farm.cli.options import FormatName, Json, Output, Raw, table_format
+from farm.cli.output import Notes, Rows, Shown, opened
+
+#: The size of the answer that is shown: characters of its texts, and 8 for each cell. A file may be of any size.
+_MOST = 50_000_000
 
 
 def query(
@@ -16,14 +20,24 @@ def query(
     form: FormatName = None,
     output: Output = None,
     as_json: Json = False,
-) -> Shown:
+    raw: Raw = False,
+) -> Iterator[Shown | Rows | Notes]:
     """Ask the database in SQL; it can only be read."""
     from farm.exchange import queried
+    from farm.report.files import Format
 
-    chosen = table_format(form, output, as_json)
+    chosen = table_format(form, output, as_json, raw)
+    more = f"farm: note: only the first {limit} rows: --limit {10 * limit} gives more"
     if statement is None:
-        return Shown(queried.views(), chosen, output)
+        yield Shown(queried.views(), chosen, output)
+        return
     with opened() as (store, _):
-        found = store.query(statement, limit)
-    notes = (f"farm: note: only the first {limit} rows: --limit {10 * limit} gives more",) if found.is_cut else ()
-    return Shown(queried.document(found), chosen, output, notes)
+        if output is None or chosen is Format.TABLE:
+            found = store.query(statement, limit, most=_MOST)
+            large = f"farm: note: only the first {len(found.rows)} rows, which are large: -o FILE.csv writes all"
+            notes = (large if len(found.rows) < limit else more,) if found.is_cut else ()
+            yield Shown(queried.document(found), chosen, output, notes)
+            return
+        with store.answer(statement) as answer, queried.streamed(answer, limit, output.parent) as (sheet, is_cut):
+            yield Rows(sheet, chosen, output)
+            yield Notes((more,) if is_cut else ())

@@ -28,6 +28,7 @@ from farm.store.machines import PRESENT_S, Machines
 from farm.store.membership import KnownJob, MeasuredJob, Membership, Revision
 from farm.store.messages import AtWork, Publishing, UnpublishedJobs
 from farm.store.operations import Operations
+from farm.store.asking import Answer
 from farm.store.queries import Found, Queries
 from farm.store.results import Results
 from farm.store.samples import Samples
@@ -39,6 +40,7 @@ from farm.store.upkeep import Upkeep
 
 __all__ = [
     "PRESENT_S",
+    "Answer",
     "AskedJob",
     "AtWork",
     "ControllerStore",
