@@ -1,6 +1,7 @@
 """`farm query`. Modules are imported on use, so that help is fast."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -8,8 +9,10 @@ import typer
 from farm.cli.options import FormatName, Json, Output, Raw, table_format
 from farm.cli.output import Notes, Rows, Shown, opened
 
-#: The size of the answer that is shown: characters of its texts, and 8 for each cell. A file may be of any size.
+#: The size of the answer that is shown: characters of its texts, and 50 for each cell. A file may be of any size.
 _MOST = 50_000_000
+#: PostgreSQL may send a value of 1 GB, of which its driver makes several copies: then memory ends before the machine's.
+_MEMORY_BYTES = 3 << 30
 
 
 def query(
@@ -31,7 +34,7 @@ def query(
     if statement is None:
         yield Shown(queried.views(), chosen, output)
         return
-    with opened() as (store, _):
+    with opened() as (store, _), _bounded_memory():
         if output is None or chosen is Format.TABLE:
             found = store.query(statement, limit, most=_MOST)
             large = f"farm: note: only the first {len(found.rows)} rows, which are large: -o FILE.csv writes all"
@@ -41,3 +44,21 @@ def query(
         with store.answer(statement) as answer, queried.streamed(answer, limit, output.parent) as (sheet, is_cut):
             yield Rows(sheet, chosen, output)
             yield Notes((more,) if is_cut else ())
+
+
+@contextmanager
+def _bounded_memory() -> Iterator[None]:
+    """Limit the memory of this process for a while; raises InputError where that is not enough."""
+    import resource
+
+    from farm.model.errors import InputError
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    known = [most for most in (_MEMORY_BYTES, soft, hard) if most != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_AS, (min(known), hard))
+    try:
+        yield
+    except MemoryError:
+        raise InputError(f"the query's answer needs more than {min(known) >> 20} MiB of memory: ask for less") from None
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

@@ -100,7 +100,8 @@ def exported(store: Store, sweep: SweepRecord, rows: Rows, carbon: CarbonFactor 
     if not found:
         raise InputError(f"--rows {rows}: {sweep.name}, of kind {sweep.kind}, has no {_WHAT[rows]}")
     types = {**{name: _TYPES[name] for name in IDENTITY}, **factors, **_SERIES, **_OWN[rows]}
-    return Sheet(list(types), ([as_type(record.get(name), kind) for name, kind in types.items()] for record in found), types)
+    values = ([as_type(record.get(name), kind) for name, kind in types.items()] for record in found)
+    return Sheet(list(types), values, types)
 
 
 def factor_types(kind: str, points: Sequence[Point]) -> dict[str, type]:

@@ -2,11 +2,12 @@
 
 import json
 import marshal
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from functools import cached_property, partial
-from itertools import count, islice
+from itertools import islice
 from math import isfinite
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -14,12 +15,15 @@ from typing import Any
 
 from farm.model import Scalar
 from farm.model.errors import InputError
+from farm.model.text import clipped
 from farm.report.cells import as_type, kind_of, type_of
 from farm.report.document import Block, Column, Document, Facts, Form, Heading, Paragraph, Row, Table
 from farm.report.files import Sheet
 from farm.store import Answer, Found
 from farm.store.views import ROWS, VIEWS
 
+#: The characters of a cell that people see; files have all.
+_SHOWN = 2_000
 #: Whole numbers from here on do not fit into 64 bits.
 _HUGE = 2**63
 _FORMS = {int: Form.COUNT, float: Form.NUMBER}
@@ -34,7 +38,12 @@ def document(found: Found) -> Document:
         Column(name, heading, _FORMS.get(kind, Form.TEXT), digits=6)
         for (name, kind), heading in zip(types.items(), found.columns, strict=True)
     ]
-    return Document([Table(columns, [Row(dict(zip(types, row, strict=True))) for row in rows])], types=types)
+    shown = [Row({name: _clipped(value) for name, value in zip(types, row, strict=True)}) for row in rows]
+    return Document([Table(columns, shown)], rows=[dict(zip(types, row, strict=True)) for row in rows], types=types)
+
+
+def _clipped(value: Scalar) -> Scalar:
+    return clipped(value, _SHOWN) if isinstance(value, str) else value
 
 
 def typed(found: Found) -> tuple[Mapping[str, type], Sequence[Sequence[Scalar]]]:
@@ -120,10 +129,13 @@ def views() -> Document:
 
 def _distinct(names: Sequence[str]) -> list[str]:
     """Return the names of the columns; the second column of a name is NAME_2, or the next such name that is free."""
-    taken, found = set(names), list[str]()
+    taken, numbers, found = set(names), Counter[str](), list[str]()
     for name in names:
-        free = (f"{name}_{number}" for number in count(2))
-        own = name if name not in found else next(one for one in free if one not in taken)
+        own = name
+        while numbers[name] and own in taken:
+            numbers[name] += 1
+            own = f"{name}_{numbers[name]}"
+        numbers[name] = max(numbers[name], 1)
         taken.add(own)
         found.append(own)
     return found

@@ -62,8 +62,11 @@ def type_of(kinds: Collection[type], declared: type | None = None, other: type |
 
 
 def as_type(value: Any, kind: type) -> Any:
-    """Return a value as a column of this type holds it: a text column holds text."""
-    return str(value) if value is not None and issubclass(kind, str) else value
+    """Return a value as a column of this type holds it; a text column holds text, with escapes of what UTF-8 lacks."""
+    if value is None or not issubclass(kind, str):
+        return value
+    text = str(value)
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def neutral(text: str) -> str:

@@ -108,8 +108,8 @@ def write_sheet(sheet: Sheet, form: Format, path: Path) -> int:
 def stream(sheet: Sheet, form: Format, out: TextIO) -> int:
     """Write rows as CSV or JSON text, and return their number; an unknown value is an empty cell or null.
 
-    In CSV, text that a spreadsheet would compute as a formula is made neutral, unless the format is RAW. A terminal gets
-    no control characters.
+    In CSV, text that a spreadsheet would compute as a formula is made neutral, unless the format is RAW. A terminal
+    gets no control characters.
     """
     count = 0
     if form is Format.JSON:

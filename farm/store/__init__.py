@@ -18,6 +18,7 @@ from contextlib import suppress
 from typing import Self
 
 from farm.model.errors import StoreUnavailable
+from farm.store.asking import Answer
 from farm.store.exports import Exports
 from farm.store.footprints import Footprints
 from farm.store.holds import Holds
@@ -28,7 +29,6 @@ from farm.store.machines import PRESENT_S, Machines
 from farm.store.membership import KnownJob, MeasuredJob, Membership, Revision
 from farm.store.messages import AtWork, Publishing, UnpublishedJobs
 from farm.store.operations import Operations
-from farm.store.asking import Answer
 from farm.store.queries import Found, Queries
 from farm.store.results import Results
 from farm.store.samples import Samples

@@ -1,8 +1,8 @@
 """How SQLite and PostgreSQL are asked what a user wrote: an answer that is read row by row, within a time limit.
 
-SQLite answers in a process of its own (`farm.store.reader`). PostgreSQL takes the statement as the query of a cursor in a
-read-only transaction: that admits SELECT and VALUES, no COPY, nothing that writes inside WITH, and one statement. A role
-that may read or write files of the server is refused, because functions do so within a SELECT.
+SQLite answers in a process of its own (`farm.store.reader`). PostgreSQL takes the statement as the query of a cursor in
+a read-only transaction: that admits SELECT and VALUES, no COPY, nothing that writes inside WITH, and one statement. A
+role that may read or write files of the server is refused, because functions do so within a SELECT.
 """
 
 import marshal
@@ -19,14 +19,19 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from farm.model.errors import InputError, StoreUnavailable
+from farm.model.text import clipped
 from farm.store import reader
 
 if TYPE_CHECKING:
     import psycopg
 
 ONLY_READS = "a query only reads, one statement at a time: it begins with SELECT, WITH or VALUES and changes nothing"
+#: The characters of the database's own words that an error has.
+_LONGEST_WORDS = 400
 #: Rows that PostgreSQL sends at a time.
 _ROWS = 500
+#: The server's own time limit is at least this, so that it does not stop the statement that sets it.
+_LEAST_MS = 100
 #: After the server's own time limit, the driver waits so long before it cancels the query.
 _GRACE_S = 2.0
 #: PostgreSQL's codes: read-only transaction; a cursor's WITH that writes; a second statement, or none that reads.
@@ -37,13 +42,13 @@ _SECOND = "multiple commands"
 _TYPES = {16: bool, 20: int, 21: int, 23: int, 700: float, 701: float, 1700: float}
 #: A database that finds a word that writes reports an error of syntax.
 _WRITES = re.compile(r'near "(insert|update|delete|merge|replace)"', re.IGNORECASE)
-#: The roles and functions that let the user of a session read or write files of the server, or run programs there.
+#: What lets the user of a session read or write files of the server, or run programs there: roles, then functions.
 _REACH = """
-SELECT rolname FROM pg_roles WHERE pg_has_role(session_user, oid, 'MEMBER') AND (rolsuper
+SELECT rolname || CASE WHEN rolsuper THEN ', a superuser' ELSE '' END
+FROM pg_roles WHERE pg_has_role(session_user, oid, 'MEMBER') AND (rolsuper
   OR rolname IN ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program'))
-UNION SELECT proname FROM pg_proc WHERE has_function_privilege(session_user, oid, 'EXECUTE')
-  AND proname IN ('pg_read_file', 'pg_read_binary_file', 'pg_ls_dir', 'lo_import', 'lo_export')
-ORDER BY 1 LIMIT 1"""
+UNION ALL SELECT proname FROM pg_proc WHERE has_function_privilege(session_user, oid, 'EXECUTE')
+  AND proname IN ('pg_read_file', 'pg_read_binary_file', 'pg_ls_dir', 'lo_import', 'lo_export')"""
 _LEAST_ROLE = "connect as a role that only reads, such as farm_reader of deploy/postgres/roles.sql"
 #: What SQLite's words mean for whoever asks; {0} is the time limit.
 _MEANT = {
@@ -92,14 +97,15 @@ def _next_part(process: "Popen[bytes]", end_s: float, longest_s: float) -> Any:
         ended = f"the process that answers queries ended with status {status}: ask for less, or try again"
         raise InputError(_too_long(longest_s) if monotonic() >= end_s else ended) from None
     if isinstance(found, str):
-        meant = next((meant for words, meant in _MEANT.items() if words in found), f"query: {found}")
+        own_words = f"query: {clipped(found, _LONGEST_WORDS)}"
+        meant = next((meant for words, meant in _MEANT.items() if words in found), own_words)
         raise InputError(ONLY_READS if _WRITES.search(found) else meant)
     return found
 
 
 @contextmanager
 def postgres(driver: "psycopg.Connection[Any]", name: str, text: str, longest_s: float) -> Iterator[Answer]:
-    """Ask PostgreSQL, over a connection that is closed afterwards: the query may leave settings and locks in its session.
+    """Ask PostgreSQL, over a connection of the driver that nobody uses afterwards.
 
     Args:
         driver: The connection.
@@ -109,7 +115,7 @@ def postgres(driver: "psycopg.Connection[Any]", name: str, text: str, longest_s:
     """
     with _translated(name, longest_s), _alarm(longest_s + _GRACE_S, driver.cancel), driver.cursor() as cursor:
         cursor.execute("SET TRANSACTION READ ONLY")
-        for (reach,) in cursor.execute(_REACH).fetchall():
+        for (reach,) in cursor.execute(_REACH):
             raise InputError(f"query: this user of the database may reach files of its server ({reach}): {_LEAST_ROLE}")
         _read_what_python_cannot(cursor)
         end_s = monotonic() + longest_s
@@ -124,7 +130,7 @@ def postgres(driver: "psycopg.Connection[Any]", name: str, text: str, longest_s:
 
 def _execute(cursor: "psycopg.Cursor[Any]", end_s: float, statement: str, prepare: bool | None = None) -> None:
     """Run a statement with the time that is left; the query may have changed the limit of those that follow."""
-    left_ms = max(round((end_s - monotonic()) * 1000), 1)
+    left_ms = max(round((end_s - monotonic()) * 1000), _LEAST_MS)
     cursor.execute(f"SET LOCAL statement_timeout = {left_ms}")
     cursor.execute(statement, prepare=prepare)
 
@@ -139,7 +145,7 @@ def _parts(cursor: "psycopg.Cursor[Any]", end_s: float) -> Iterator[list[Any]]:
 
 
 def _read_what_python_cannot(cursor: "psycopg.Cursor[Any]") -> None:
-    """Read what no Python value can hold, such as infinity, years before Christ or beyond 9999, as the server's text."""
+    """Read what no Python value can hold as the server's text: infinity, years before Christ, JSON of great depth."""
     for name, loader in _lenient_loaders().items():
         cursor.adapters.register_loader(name, loader)
 
@@ -148,13 +154,14 @@ def _read_what_python_cannot(cursor: "psycopg.Cursor[Any]") -> None:
 def _lenient_loaders() -> dict[str, Any]:
     from psycopg import DataError  # noqa: PLC0415
     from psycopg.types import datetime as known  # noqa: PLC0415
+    from psycopg.types.json import JsonbLoader, JsonLoader  # noqa: PLC0415
 
     def lenient(strict: Any) -> Any:
         class Lenient(strict):  # type: ignore[misc]
             def load(self, data: Any) -> Any:
                 try:
                     return super().load(data)
-                except (DataError, OverflowError, ValueError):
+                except (DataError, OverflowError, RecursionError, ValueError):
                     return bytes(data).decode()
 
         return Lenient
@@ -162,13 +169,14 @@ def _lenient_loaders() -> dict[str, Any]:
     strict = {
         "date": known.DateLoader, "time": known.TimeLoader, "timetz": known.TimetzLoader,
         "timestamp": known.TimestampLoader, "timestamptz": known.TimestamptzLoader, "interval": known.IntervalLoader,
+        "json": JsonLoader, "jsonb": JsonbLoader,
     }  # fmt: skip
     return {name: lenient(loader) for name, loader in strict.items()}
 
 
 @contextmanager
 def _translated(name: str, longest_s: float) -> Iterator[None]:
-    """Turn errors of the driver into ours: of the query, of a value that the driver cannot read, or of the connection."""
+    """Turn errors of the driver into ours: of the query, or of the connection."""
     import psycopg  # noqa: PLC0415 - only PostgreSQL needs it
 
     try:
@@ -181,7 +189,7 @@ def _translated(name: str, longest_s: float) -> Iterator[None]:
             raise InputError(ONLY_READS) from None
         if error.sqlstate is None and isinstance(error, psycopg.OperationalError):
             raise StoreUnavailable(f"{name}: it does not answer ({words}): start it, then ask again") from None
-        raise InputError(f"query: {words}") from None
+        raise InputError(f"query: {clipped(words, _LONGEST_WORDS)}") from None
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from farm.model.errors import InputError
 from farm.store import asking
 from farm.store.asking import ONLY_READS, Answer
 from farm.store.engine import Database
+from farm.store.failures import translated
 from farm.store.hints import hint
 from farm.store.views import VIEWS
 
@@ -19,7 +20,7 @@ LONGEST_S = 300.0
 #: The longest text of a query, in characters.
 _LONGEST_TEXT = 100_000
 #: What a cell counts towards the size of an answer, besides the characters of its text.
-_CELL = 8
+_CELL = 50
 #: A query begins with one of these words, after comments and brackets.
 _READS = frozenset({"select", "with", "values", "table"})
 #: The types of the views' columns by name.
@@ -47,13 +48,13 @@ class Queries(Database):
             statement: One SELECT.
             limit: The most rows.
             longest_s: A query that takes longer is an error.
-            most: The largest size of all rows: the characters of their texts, and 8 for each cell.
+            most: The largest size of all rows but the first: the characters of their texts, and 50 for each cell.
         """
         with self.answer(statement, longest_s) as answer:
             rows: list[Sequence[Any]] = []
             for row in answer.rows:
                 most -= sum(_CELL + (len(value) if isinstance(value, str | bytes) else 0) for value in row)
-                if len(rows) == limit or most < 0:
+                if len(rows) == limit or (most < 0 and rows):
                     return Found(answer.columns, rows, True, answer.types)
                 rows.append(row)
             return Found(answer.columns, rows, False, answer.types)
@@ -63,19 +64,27 @@ class Queries(Database):
         """Run a query whose rows are read one by one, within the time limit."""
         text = _checked(statement)
         try:
-            with self.read() as connection:
-                if self.is_sqlite:
-                    path = str(Path(str(self.url.database)).resolve())
-                    with asking.sqlite(path, text, longest_s) as found:
-                        yield replace(found, types=[_COLUMNS.get(name) for name in found.columns])
-                    return
-                driver: Any = connection.connection.driver_connection
-                connection.detach()
-                with asking.postgres(driver, str(self), text, longest_s) as found:
+            if self.is_sqlite:
+                path = str(Path(str(self.url.database)).resolve())
+                with self.read(), asking.sqlite(path, text, longest_s) as found:
+                    yield replace(found, types=[_COLUMNS.get(name) for name in found.columns])
+            else:
+                with self._lone() as driver, asking.postgres(driver, str(self), text, longest_s) as found:
                     yield found
         except InputError as error:
             meant = hint(str(error), text, self._factors)
             raise InputError(f"{error}: {meant}" if meant else str(error)) from None
+
+    @contextmanager
+    def _lone(self) -> Iterator[Any]:
+        """Open a connection of the driver that nobody uses afterwards: a query may leave settings and locks there."""
+        with translated(self.url):
+            connection = self._readers.connect()
+        try:
+            yield connection.connection.driver_connection
+        finally:
+            connection.invalidate()
+            connection.close()
 
     def of_sweep(self, view: str, sweep_id: str) -> Found:
         """Read all rows of a view that belong to a sweep."""

@@ -1,11 +1,11 @@
 """The process that answers one query on an SQLite file: it only reads, within limits of memory and disk.
 
-It is a process of its own because nothing ends a call of one function within SQLite, such as LIKE on a long text, or takes
-back its memory: whoever asks reads its answer and kills it when the time is up. It imports the standard library only, so
-that it starts within milliseconds.
+It is a process of its own because nothing ends a call of one function within SQLite, such as instr on long texts, and
+nothing else limits the memory that it takes: whoever asks reads its answer and kills it when the time is up. It imports
+the standard library only, so that it starts within milliseconds.
 
-It reads the path, the statement and the time limit in seconds from standard input. It writes the names of the columns, then
-lists of rows, and an empty list at the end; or in place of any of these the text of an error. All are marshalled.
+It reads the path, the statement and the time limit in seconds from standard input. It writes the names of the columns,
+then lists of rows, and an empty list at the end; or in place of any of these the text of an error. All are marshalled.
 """
 
 import marshal
@@ -73,7 +73,7 @@ def _bound(longest_s: float) -> None:
 
 def main() -> None:
     """Answer one query."""
-    path, statement, longest_s = marshal.load(sys.stdin.buffer)
+    path, statement, longest_s = marshal.load(sys.stdin.buffer)  # noqa: S302 - whoever asks started this process
     _bound(longest_s)
     out = sys.stdout.buffer
     try:
