@@ -118,12 +118,22 @@ def stream(sheet: Sheet, form: Format, out: TextIO) -> int:
             out.write(indent(json_text(record), "  "))
         out.write("\n]\n" if count else "[]\n")
         return count
-    writer = csv.writer(out, lineterminator="\n")
+    writer = csv.writer(_UnixLines(out), lineterminator="\r\n")
     is_screen, is_raw = out.isatty(), form is Format.RAW
     for count, row in enumerate(chain((sheet.columns,), sheet.rows)):  # noqa: B007 - the last number is the count
         seen = [visible(own) if isinstance(own, str) else own for own in row] if is_screen else row
         writer.writerow(seen if is_raw else [neutral(own) if isinstance(own, str) else own for own in seen])
     return count
+
+
+@dataclass(frozen=True, slots=True)
+class _UnixLines:
+    """Where a CSV writer puts its lines: it quotes CR and LF, which end its own lines; here LF alone ends them."""
+
+    out: TextIO
+
+    def write(self, line: str) -> int:
+        return self.out.write(line.removesuffix("\r\n") + "\n")
 
 
 def _stream_parquet(sheet: Sheet, path: Path) -> int:
