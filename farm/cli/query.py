@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from farm.cli.options import FormatName, Json, Output, Raw, table_format
-from farm.cli.output import Notes, Rows, Shown, opened
+from farm.cli.output import Notes, Rows, Shown, is_terminal, opened
 
-#: The size of the answer that is shown: characters of its texts, and 50 for each cell. A file may be of any size.
+#: The size of the answer that a terminal shows: characters of its texts, and 50 for each cell. Files have any size.
 _MOST = 50_000_000
-#: PostgreSQL may send a value of 1 GB, of which its driver makes several copies: then memory ends before the machine's.
-_MEMORY_BYTES = 3 << 30
+#: PostgreSQL may send a value of 1 GB, of which its driver makes several copies: the memory that these may take.
+_MEMORY_BYTES = 2 << 30
 
 
 def query(
@@ -26,6 +26,9 @@ def query(
     raw: Raw = False,
 ) -> Iterator[Shown | Rows | Notes]:
     """Ask the database in SQL; it can only be read."""
+    from pathlib import Path
+    from tempfile import gettempdir
+
     from farm.exchange import queried
     from farm.report.files import Format
 
@@ -35,30 +38,35 @@ def query(
         yield Shown(queried.views(), chosen, output)
         return
     with opened() as (store, _), _bounded_memory():
-        if output is None or chosen is Format.TABLE:
+        if chosen is Format.TABLE or (output is None and is_terminal()):
             found = store.query(statement, limit, most=_MOST)
             large = f"farm: note: only the first {len(found.rows)} rows, which are large: -o FILE.csv writes all"
             notes = (large if len(found.rows) < limit else more,) if found.is_cut else ()
             yield Shown(queried.document(found), chosen, output, notes)
             return
-        with store.answer(statement) as answer, queried.streamed(answer, limit, output.parent) as (sheet, is_cut):
+        folder = Path(gettempdir()) if output is None else output.parent
+        with store.answer(statement) as answer, queried.streamed(answer, limit, folder) as (sheet, is_cut):
             yield Rows(sheet, chosen, output)
             yield Notes((more,) if is_cut else ())
 
 
 @contextmanager
 def _bounded_memory() -> Iterator[None]:
-    """Limit the memory of this process for a while; raises InputError where that is not enough."""
+    """Limit what this process takes besides its memory of now; raises InputError where that is not enough."""
     import resource
+    from pathlib import Path
 
     from farm.model.errors import InputError
 
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    known = [most for most in (_MEMORY_BYTES, soft, hard) if most != resource.RLIM_INFINITY]
-    resource.setrlimit(resource.RLIMIT_AS, (min(known), hard))
+    taken = Path("/proc/self/statm")
+    now = int(taken.read_text().split()[0]) * resource.getpagesize() if taken.exists() else None
+    known = [most for most in (soft, hard) if most != resource.RLIM_INFINITY]
+    if now is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (min([now + _MEMORY_BYTES, *known]), hard))
     try:
         yield
     except MemoryError:
-        raise InputError(f"the query's answer needs more than {min(known) >> 20} MiB of memory: ask for less") from None
+        raise InputError(f"the query's answer needs more than {_MEMORY_BYTES >> 30} GiB: ask for less") from None
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

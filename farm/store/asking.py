@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
-from subprocess import PIPE, Popen
+from subprocess import DEVNULL, PIPE, Popen
 from threading import Timer
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -74,7 +74,7 @@ class Answer:
 def sqlite(path: str, text: str, longest_s: float) -> Iterator[Answer]:
     """Ask an SQLite file, which another connection has open: a reader cannot make the files of its WAL."""
     command, end_s = [sys.executable, "-I", "-S", str(reader.__file__)], monotonic() + longest_s
-    with Popen(command, stdin=PIPE, stdout=PIPE) as process, _alarm(longest_s, process.kill):
+    with Popen(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL) as process, _alarm(longest_s, process.kill):
         try:
             with suppress(BrokenPipeError), process.stdin:  # type: ignore[union-attr]
                 marshal.dump((path, text, longest_s), process.stdin)  # type: ignore[arg-type]
