@@ -13,8 +13,9 @@ from farm import kinds
 from farm.model import CarbonFactor, MeasurementRow, Point, Requests, Scalar, SweepRecord
 from farm.model.energies import combined
 from farm.model.errors import InputError
+from farm.report.cells import as_type, fitting_type
 from farm.report.document import Column, Document, Form, Note, Row, Table
-from farm.report.files import Sheet, fitting_type
+from farm.report.files import Sheet
 from farm.report.numbers import several
 from farm.store import Store
 from farm.store.blobs import REQUEST_TIMES
@@ -99,7 +100,8 @@ def exported(store: Store, sweep: SweepRecord, rows: Rows, carbon: CarbonFactor 
     if not found:
         raise InputError(f"--rows {rows}: {sweep.name}, of kind {sweep.kind}, has no {_WHAT[rows]}")
     types = {**{name: _TYPES[name] for name in IDENTITY}, **factors, **_SERIES, **_OWN[rows]}
-    return Sheet(list(types), ([record.get(name) for name in types] for record in found), types)
+    values = ([as_type(record.get(name), kind) for name, kind in types.items()] for record in found)
+    return Sheet(list(types), values, types)
 
 
 def factor_types(kind: str, points: Sequence[Point]) -> dict[str, type]:
@@ -134,7 +136,7 @@ def measurements(
     types = {name: _TYPES[name] for name in (*IDENTITY, *MEASURED, *FURTHER)}
     return Sheet(
         (*IDENTITY, *factors, *MEASURED, *FURTHER),
-        (row for trial, rows in trials for row in _rows(trial, rows, tuple(factors), carbon)),
+        (row for trial, rows in trials for row in _rows(trial, rows, factors, carbon)),
         {**types, **factors},
     )
 
@@ -154,14 +156,15 @@ def preview(sheet: Sheet, most: int = 10) -> Document:
 
 
 def _rows(
-    trial: MeasuredTrial, rows: Sequence[Sequence[Any]], factors: Sequence[str], carbon: CarbonFactor | None
+    trial: MeasuredTrial, rows: Sequence[Sequence[Any]], factors: Mapping[str, type], carbon: CarbonFactor | None
 ) -> Iterator[tuple[Scalar, ...]]:
     own_carbon = CarbonFactor(trial.carbon_g_per_kwh, trial.carbon_pue, trial.carbon_source or "")
     factor = own_carbon if carbon is None else carbon.at(trial.carbon_pue)
     stated = (factor.g_per_kwh, factor.pue, factor.source or None)
     point = decoded(trial.factors)
     first = (
-        *(getattr(trial, name) for name in IDENTITY), *(point.get(name) for name in factors), trial.repetition,
+        *(getattr(trial, name) for name in IDENTITY),
+        *(as_type(point.get(name), kind) for name, kind in factors.items()), trial.repetition,
     )  # fmt: skip
     stamps, last = (trial.simulated, trial.imported), (trial.sweep_name, trial.machine_id, trial.failure)
     for kind, index, begin_ns, end_ns, started, *figures, flags, gross_u, bare, context, clock, budget in rows:

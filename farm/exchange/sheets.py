@@ -6,20 +6,22 @@ from math import isfinite
 from pathlib import Path
 
 from farm.model.errors import InputError
+from farm.report.cells import NUMBER, restored
 
-#: A number as people and programs write it; Python would also accept 1_0 and nan.
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 
 
 def read(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
-    """Return column names and the rows with their line numbers; raises InputError with the line of an error."""
+    """Return column names and the rows with their line numbers; raises InputError with the line of an error.
+
+    An apostrophe that keeps a formula from being computed, as exports have it, is no part of the text.
+    """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file, strict=True)
             try:
-                header = next(reader, [])
-                rows = [(reader.line_num, cells) for cells in reader if cells]
+                header = list(map(restored, next(reader, [])))
+                rows = [(reader.line_num, list(map(restored, cells))) for cells in reader if cells]
             except csv.Error as error:
                 raise InputError(f"{path}:{reader.line_num}: this is not CSV: {error}") from None
     except OSError as error:
@@ -41,6 +43,6 @@ def read(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
 def number(text: str) -> int | float | None:
     """Return the number in a cell; None if there is no number, or it exceeds the range of a float."""
     text = text.strip()
-    if not _NUMBER.fullmatch(text) or not isfinite(float(text)):
+    if not NUMBER.fullmatch(text) or not isfinite(float(text)):
         return None
     return int(text) if _WHOLE.fullmatch(text) else float(text)

@@ -6,7 +6,6 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from math import sqrt
 from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Self
@@ -31,6 +30,7 @@ from farm.model import disk
 from farm.model.errors import InputError, StoreUnavailable, redacted
 from farm.model.text import visible_values
 from farm.store.failures import label, translated
+from farm.store.reader import add_functions
 from farm.store.tables import UtcDateTime
 
 if TYPE_CHECKING:
@@ -177,11 +177,6 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
     add_functions(connection)
-
-
-def add_functions(connection: sqlite3.Connection) -> None:
-    """Add what the views need and SQLite may have been built without."""
-    connection.create_function("sqrt", 1, lambda x: None if x is None else sqrt(x), deterministic=True)
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
