@@ -70,7 +70,7 @@ def test_a_number_of_any_size_has_a_value(number: str, value: str) -> None:
 
 def test_people_see_the_beginning_of_a_large_cell_and_files_have_all_of_it() -> None:
     found = document(Found(["a"], [["x" * 3000]]))
-    assert "(1,000 more characters)" in " ".join(text(found).split())
+    assert "(and more)" in text(found)
     assert found.records() == [{"a": "x" * 3000}]
 
 
