@@ -1,0 +1,31 @@
+"""Text that came from others: names, levels, failures and logs, whose control characters nobody may obey."""
+
+import re
+
+#: Controls (C0, DEL, C1), separators of lines, what turns the direction of writing, halves of surrogates, and the two
+#: noncharacters that XML forbids.
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+#: What a text of several lines keeps.
+LINES = "\n\t"
+
+
+def visible(text: str, kept: str = "") -> str:
+    r"""Return text whose control characters are written as escapes: the character ESC becomes the four of `\x1b`.
+
+    The result can be shown on a terminal, in a page, in a chart and in a log, encoded as UTF-8, and stored in
+    PostgreSQL. A text without such characters is returned as it is, so the function changes nothing the second time.
+
+    Args:
+        text: any text, even with halves of surrogates, as names of files may have them.
+        kept: control characters that stay: `LINES` for a text of several lines.
+    """
+    return _CONTROLS.sub(lambda found: found[0] if found[0] in kept else _escape(found[0]), text)
+
+
+def clipped(text: str, most: int) -> str:
+    """Return at most so many characters of a text; its end then says how many are left out."""
+    return text if len(text) <= most else f"{text[:most]}… ({len(text) - most:,} more characters)"
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
