@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from farm import __version__
-from farm.model import JobState, MachineStatus, TrialCount, WaitCount
+from farm.model import MachineStatus, TrialCount, WaitCount
 from farm.model.conditions import is_capability
 from farm.model.errors import InputError, ServiceError
 from farm.spec.capability import queue_of
@@ -146,13 +146,13 @@ def _address(where: str) -> tuple[str, int]:
     return host or "127.0.0.1", port
 
 
-def _queues(machines: Iterable[MachineStatus], jobs: Iterable[tuple[JobState, str]]) -> list[str]:
+def _queues(machines: Iterable[MachineStatus], jobs: Iterable[tuple[str, str]]) -> list[str]:
     """List the broker's queues that a machine serves, and those of all jobs in the store."""
     served = {queue for status in machines for queue in status.machine.queues}
     return sorted(served | {queue_of(target) for _, target in jobs if not is_capability(target)})
 
 
-def _jobs(jobs: Mapping[tuple[JobState, str], int]) -> GaugeMetricFamily:
+def _jobs(jobs: Mapping[tuple[str, str], int]) -> GaugeMetricFamily:
     found = GaugeMetricFamily("wattfarm_jobs", "Jobs by where they stand.", labels=["state", "queue"])
     for (state, target), count in jobs.items():
         found.add_metric([state, queue_of(target)], count)

@@ -28,6 +28,7 @@ from sqlalchemy.exc import ArgumentError
 from farm.model.errors import InputError, StoreUnavailable, redacted
 from farm.store.failures import label, translated
 from farm.store.tables import UtcDateTime
+from farm.store.values import read_json
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql, sqlite
@@ -129,7 +130,13 @@ def _parsed(text: str) -> URL:
 
 def _postgres_engine(url: URL) -> Engine:
     try:
-        return create_engine(url, connect_args=_POSTGRES_OPTIONS, pool_pre_ping=True, json_serializer=_json_without_nul)
+        return create_engine(
+            url,
+            connect_args=_POSTGRES_OPTIONS,
+            pool_pre_ping=True,
+            json_serializer=_json_without_nul,
+            json_deserializer=read_json,
+        )
     except ModuleNotFoundError:
         raise StoreUnavailable(
             "PostgreSQL needs a driver that is not installed: pip install 'wattfarm[postgres]'"
@@ -149,7 +156,7 @@ def _sqlite_engine(url: URL) -> Engine:
         raise StoreUnavailable(
             f"{label(url)}: cannot make its folder ({error.strerror}): choose another with FARM_DATABASE_URL"
         ) from None
-    engine = create_engine(url)
+    engine = create_engine(url, json_deserializer=read_json)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

@@ -9,13 +9,14 @@ from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Insert, and_, bindparam, column, or_, select, text, update
+from sqlalchemy import Connection, Insert, Row, and_, bindparam, column, or_, select, text, update
 
 import farm.store.tables as t
 from farm.model import FailureKind, JobSpec, JobState, MeasureSettings, SweepRecord
 from farm.model.errors import InputError
+from farm.model.reading import Unreadable, each, readable, reading, unreadable
 from farm.store.engine import Database
-from farm.store.membership import LAST_SUBMITTED, OPEN
+from farm.store.membership import LAST_SUBMITTED, OPEN, sweep_of
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql, sqlite
@@ -31,6 +32,7 @@ _COLUMNS = (
 _JSON_ROWS = text("jsonb_populate_recordset(CAST(NULL AS job), :rows)").bindparams(bindparam("rows", type_=t.Json))
 #: The number of repetitions of a sweep depends on its results.
 _ADAPTS = t.sweep.c.rule["min"].as_integer() != t.sweep.c.rule["max"].as_integer()
+_LATEST_FIRST = (LAST_SUBMITTED.desc(), t.sweep.c.id)
 #: The fields of a sweep that each submission sets anew.
 _RENEWED = {"text", "meaning", "carbon", "renewed_at", "hold_below_g_per_kwh", "hold_until", "hold_note"}
 #: The values of a job that waits as a new job does.
@@ -55,6 +57,14 @@ class NewJob:
     max_attempts: int
     spec: JobSpec
     adopts: str | None = None  #: the job of another sweep whose trials it counts as its own
+
+
+@dataclass(frozen=True, slots=True)
+class SweepName:
+    """What people call a sweep."""
+
+    id: str
+    name: str
 
 
 class Sweeps(Database):
@@ -130,12 +140,12 @@ class Sweeps(Database):
         counted = statement.execution_options(preserve_rowcount=True)
         return connection.execute(counted, rows if self.is_sqlite else {"rows": rows}).rowcount
 
-    def undecided(self) -> list[SweepRecord]:
+    def undecided(self) -> list[SweepRecord | Unreadable]:
         """Read the sweeps without open jobs that may need more repetitions; searches are left to `searches`."""
         is_open = select(t.job.c.id).where(t.job.c.sweep_id == t.sweep.c.id, t.job.c.state.in_(OPEN)).exists()
         query = select(t.sweep).where(~t.sweep.c.is_search, t.sweep.c.settled.is_(False), ~is_open)
         with self.read() as connection:
-            return [SweepRecord.model_validate(dict(row)) for row in connection.execute(query).mappings()]
+            return list(each(connection.execute(query), sweep_of))
 
     def settle(self, sweep_id: str) -> None:
         """Record that a sweep gets no more jobs."""
@@ -143,22 +153,10 @@ class Sweeps(Database):
             connection.execute(update(t.sweep).where(t.sweep.c.id == sweep_id).values(settled=True))
 
     def jobs(self, sweep_id: str) -> list[NewJob]:
-        """Read the jobs of a sweep as they were planned, in order."""
+        """Read the jobs of a sweep as they were planned, in order; raises Unreadable."""
         query = select(t.job).where(t.job.c.sweep_id == sweep_id).order_by(t.job.c.ordinal)
         with self.read() as connection:
-            return [
-                NewJob(
-                    id=row.id,
-                    ordinal=row.ordinal,
-                    block=row.block,
-                    queue=row.queue,
-                    priority=row.priority,
-                    max_attempts=row.max_attempts,
-                    spec=JobSpec.model_validate(row.spec),
-                    adopts=row.adopts,
-                )
-                for row in connection.execute(query)
-            ]
+            return [_job_of(row) for row in connection.execute(query)]
 
     def cancel(self, sweep_id: str) -> tuple[int, int]:
         """Cancel the jobs that wait and ask those that run to stop; returns how many of each."""
@@ -194,10 +192,16 @@ class Sweeps(Database):
         return queued
 
     def sweeps(self) -> list[SweepRecord]:
-        """Read all sweeps, the last submitted first."""
-        query = select(t.sweep).order_by(LAST_SUBMITTED.desc(), t.sweep.c.id)
+        """Read all sweeps, the last submitted first, without those of `unreadable_sweeps`."""
+        return readable(self._all())
+
+    def unreadable_sweeps(self) -> list[Unreadable]:
+        """Return why sweeps cannot be read, for people."""
+        return unreadable(self._all())
+
+    def _all(self) -> list[SweepRecord | Unreadable]:
         with self.read() as connection:
-            return [SweepRecord.model_validate(dict(row)) for row in connection.execute(query).mappings()]
+            return list(each(connection.execute(select(t.sweep).order_by(*_LATEST_FIRST)), sweep_of))
 
     def cancelled_sweeps(self) -> set[str]:
         """Return the ids of the sweeps with jobs that were cancelled and not queued again."""
@@ -210,9 +214,22 @@ class Sweeps(Database):
         """Find a sweep by its id, by its name (the latest), or by the beginning of its id; None: the latest of all.
 
         A cancelled sweep is never the latest of all, and of a name only where each of that name is cancelled.
-        Raises InputError, with suggestions.
+        Raises InputError, with suggestions, and Unreadable.
         """
-        known = self.sweeps()
+        found = self._find(self.sweep_names(), name_or_id)
+        with self.read() as connection:
+            row = connection.execute(select(t.sweep).where(t.sweep.c.id == found.id)).one_or_none()
+        if row is None:
+            raise InputError(f"sweep {found.name} ({found.id}) was deleted a moment ago")
+        return sweep_of(row)
+
+    def sweep_names(self) -> list[SweepName]:
+        """Read the ids and names of all sweeps, the last submitted first; those of unreadable ones too."""
+        query = select(t.sweep.c.id, t.sweep.c.name).order_by(*_LATEST_FIRST)
+        with self.read() as connection:
+            return [SweepName(*row) for row in connection.execute(query)]
+
+    def _find(self, known: Sequence[SweepName], name_or_id: str | None) -> SweepName:
         for sweep in known:
             if sweep.id == name_or_id:
                 return sweep
@@ -237,6 +254,12 @@ class Sweeps(Database):
         with self.read() as connection:
             suffixes = [sweep_id.partition(".")[2] for sweep_id in connection.scalars(ids)]
         return max((int(suffix or 1) for suffix in suffixes), default=0)
+
+
+def _job_of(row: Row[*tuple[Any, ...]]) -> NewJob:
+    with reading("sweep", row.sweep_id, part=f"job {row.id}: "):
+        spec = JobSpec.model_validate(row.spec)
+        return NewJob(row.id, row.ordinal, row.block, row.queue, row.priority, row.max_attempts, spec, row.adopts)
 
 
 def _batches(sweep_id: str, jobs: Iterable[NewJob]) -> Iterator[list[dict[str, Any]]]:
@@ -288,7 +311,7 @@ def _content(sweep_id: str) -> str:
     return sweep_id.partition(".")[0]
 
 
-def _not_found(wanted: str, known: Sequence[SweepRecord], begun: Sequence[SweepRecord]) -> str:
+def _not_found(wanted: str, known: Sequence[SweepName], begun: Sequence[SweepName]) -> str:
     if not known:
         return "no sweep was submitted yet: begin with `farm submit SWEEP.yaml`"
     if begun:
