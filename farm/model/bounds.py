@@ -65,5 +65,5 @@ Line = Annotated[str, AfterValidator(line)]
 Notes = Annotated[tuple[str, ...], AfterValidator(_few)]
 #: A number that is unknown where it is not finite.
 Known = Annotated[float | None, BeforeValidator(_finite)]
-#: A name or an id: it is refused, not cut, because two names would become one.
-Name = Annotated[str, StringConstraints(max_length=LONGEST, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+#: A name or an id: one that is too long is refused, not cut, because two names would become one.
+Name = Annotated[str, StringConstraints(max_length=LONGEST), AfterValidator(visible)]

@@ -211,19 +211,23 @@ class Controller:
         else:
             self._outage = ""
 
-    def _log_outage(self, error: ServiceError) -> None:
-        """Log an unreachable service once, until the message changes."""
+    def _log_outage(self, error: Exception, is_known: bool = True) -> None:
+        """Log what stops a round once, until the message changes; an error that nobody foresaw with its traceback."""
         self._hurries = False
-        if str(error) != self._outage:
+        if str(error) != self._outage and is_known:
             log.warning("%s", error)
+        elif str(error) != self._outage:
+            log.error("a round ends early: %s: please report it", error, exc_info=error)
         self._outage = str(error)
 
     def serve(self, stop: Event) -> None:
-        """Make rounds until `stop` is set; an outage of the broker or the database ends nothing."""
+        """Make rounds until `stop` is set; no outage of the broker or the database, and no other error, ends it."""
         while not stop.is_set():
             try:
                 self.make_round()
                 self.last_round_at = time.time()
             except ServiceError as error:
                 self._log_outage(error)
+            except Exception as error:
+                self._log_outage(error, is_known=False)
             stop.wait(HASTE_S if self._hurries else PERIOD_S)

@@ -8,7 +8,7 @@ from threading import Lock, Thread
 from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
-from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
+from prometheus_client import CollectorRegistry, ProcessCollector, make_wsgi_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, InfoMetricFamily
 from prometheus_client.registry import Collector
 
@@ -16,6 +16,7 @@ from farm import __version__
 from farm.model import MachineStatus, TrialCount, WaitCount
 from farm.model.conditions import is_capability
 from farm.model.errors import InputError, ServiceError
+from farm.scheduling.endpoint import Endpoint
 from farm.spec.capability import queue_of
 from farm.store import Store
 
@@ -127,9 +128,10 @@ def answer(metrics: Metrics, where: str) -> str:
     registry.register(metrics)
     ProcessCollector(registry=registry)
     try:
-        server, _ = start_http_server(port, host, registry)
+        server = Endpoint(host, port, make_wsgi_app(registry))
     except OSError as error:
         raise InputError(f"--metrics {where}: {error.strerror or error}: choose another with FARM_METRICS") from None
+    server.start()
     shown = f"[{host}]" if ":" in host else host
     return f"http://{shown}:{server.server_port}/metrics"
 
