@@ -34,7 +34,7 @@ def bounded(facts: dict[str, JsonValue]) -> dict[str, JsonValue]:
 
 
 def _mapping(facts: dict[str, JsonValue], room: Iterator[int], levels: int) -> dict[str, JsonValue]:
-    return {line(name): _value(value, room, levels) for (name, value), _ in zip(facts.items(), room, strict=False)}
+    return {line(str(name)): _value(value, room, levels) for (name, value), _ in zip(facts.items(), room, strict=False)}
 
 
 def _value(value: JsonValue, room: Iterator[int], levels: int) -> JsonValue:
@@ -52,6 +52,10 @@ def _value(value: JsonValue, room: Iterator[int], levels: int) -> JsonValue:
     return value
 
 
+def _facts(value: object) -> object:
+    return bounded(value) if isinstance(value, dict) else value
+
+
 def _finite(value: object) -> object:
     return None if isinstance(value, float) and not isfinite(value) else value
 
@@ -60,7 +64,7 @@ def _few(notes: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(map(line, notes[:MOST_NOTES]))
 
 
-Facts = Annotated[dict[str, JsonValue], AfterValidator(bounded)]
+Facts = Annotated[dict[str, JsonValue], BeforeValidator(_facts)]
 Line = Annotated[str, AfterValidator(line)]
 Notes = Annotated[tuple[str, ...], AfterValidator(_few)]
 #: A number that is unknown where it is not finite.

@@ -18,6 +18,7 @@ from farm.analysis.stopping import statuses
 from farm.model import JobMessage, SweepRecord, queue_for
 from farm.model.conditions import is_capability
 from farm.model.errors import BrokerUnavailable, ServiceError
+from farm.model.reading import reading
 from farm.scheduling import holds, tuner
 from farm.scheduling.broker import Publisher
 from farm.scheduling.fair_share import LARGEST, Share, Window, choose_jobs
@@ -154,16 +155,18 @@ class Controller:
         return sum(self._isolation.turn(sweep, partial(self._repeat, sweep)) for sweep in undecided)
 
     def _repeat(self, sweep: SweepRecord) -> int:
-        jobs = self._store.jobs(sweep.id)
-        found = per_unit(self._store.samples([sweep.id]))
-        unsure = [s.spec for s in statuses([j.spec for j in jobs], found, sweep.rule) if s.is_open]
+        with reading("sweep", sweep.id, sweep.name):
+            planned = self._store.repetitions(sweep.id)
+            found = per_unit(self._store.samples([sweep.id]))
+            unsure = [s.last.job for s in statuses(planned, found, sweep.rule) if s.is_open]
+            jobs = self._store.jobs(sweep.id, unsure)
+        if not jobs:
+            self._store.settle(sweep.id)
+            return 0
         # Points that were measured before may have more repetitions than others: the next is new to all of these.
-        following = max((s.repetition for s in unsure), default=-1) + 1, max(j.ordinal for j in jobs) + 1
-        block = plan_block(kinds.get(sweep.kind), unsure, *following)
-        if block:
-            return self._store.extend(sweep.id, [job.new(jobs[0].priority, jobs[0].max_attempts) for job in block])
-        self._store.settle(sweep.id)
-        return 0
+        following = max(job.spec.repetition for job in jobs) + 1, max(one.ordinal for one in planned) + 1
+        block = plan_block(kinds.get(sweep.kind), [job.spec for job in jobs], *following)
+        return self._store.extend(sweep.id, [job.new(jobs[0].priority, jobs[0].max_attempts) for job in block])
 
     def search(self) -> int:
         """Ask the strategies of tuning sweeps for configurations after the trials that are over; returns how many jobs.

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Insert, Row, and_, bindparam, column, or_, select, text, update
+from sqlalchemy import Connection, Insert, Row, and_, bindparam, column, func, or_, select, text, update
 
 import farm.store.tables as t
-from farm.model import FailureKind, JobSpec, JobState, MeasureSettings, SweepRecord
+from farm.model import FailureKind, JobSpec, JobState, MeasureSettings, Repetition, SweepRecord
 from farm.model.errors import InputError
 from farm.model.reading import Unreadable, each, readable, reading, unreadable
 from farm.store.engine import Database
@@ -32,6 +33,10 @@ _COLUMNS = (
 _JSON_ROWS = text("jsonb_populate_recordset(CAST(NULL AS job), :rows)").bindparams(bindparam("rows", type_=t.Json))
 #: The number of repetitions of a sweep depends on its results.
 _ADAPTS = t.sweep.c.rule["min"].as_integer() != t.sweep.c.rule["max"].as_integer()
+_PLANNED = tuple(
+    t.job.c[name]
+    for name in ("id", "sweep_id", "ordinal", "block", "queue", "priority", "max_attempts", "spec", "adopts")
+)
 _LATEST_FIRST = (LAST_SUBMITTED.desc(), t.sweep.c.id)
 #: The fields of a sweep that each submission sets anew.
 _RENEWED = {"text", "meaning", "carbon", "renewed_at", "hold_below_g_per_kwh", "hold_until", "hold_note"}
@@ -152,11 +157,37 @@ class Sweeps(Database):
         with self.write() as connection:
             connection.execute(update(t.sweep).where(t.sweep.c.id == sweep_id).values(settled=True))
 
-    def jobs(self, sweep_id: str) -> list[NewJob]:
-        """Read the jobs of a sweep as they were planned, in order; raises Unreadable."""
-        query = select(t.job).where(t.job.c.sweep_id == sweep_id).order_by(t.job.c.ordinal)
+    def jobs(self, sweep_id: str, ids: Sequence[str] | None = None) -> list[NewJob]:
+        """Read the jobs of a sweep as they were planned, in order; raises Unreadable.
+
+        `ids`: only these jobs. A spec takes much longer to read than its `repetitions`.
+        """
+        query = select(*_PLANNED).where(t.job.c.sweep_id == sweep_id).order_by(t.job.c.ordinal)
+        if ids is None:
+            queries = [query]
+        else:
+            queries = [query.where(t.job.c.id.in_(ids[n : n + _BATCH])) for n in range(0, len(ids), _BATCH)]
         with self.read() as connection:
-            return [_job_of(row) for row in connection.execute(query)]
+            found = [_job_of(row) for one in queries for row in connection.execute(one)]
+        return sorted(found, key=attrgetter("ordinal"))
+
+    def last_block(self, sweep_id: str) -> list[NewJob]:
+        """Read the jobs of a sweep that were planned last; raises Unreadable."""
+        mine = t.job.c.sweep_id == sweep_id
+        last = select(func.max(t.job.c.block)).where(mine).scalar_subquery()
+        with self.read() as connection:
+            return [_job_of(row) for row in connection.execute(select(*_PLANNED).where(mine, t.job.c.block == last))]
+
+    def repetitions(self, sweep_id: str) -> list[Repetition]:
+        """Read the place of each job of a sweep, in the order of the plan; raises Unreadable."""
+        columns = (t.job.c.id, t.job.c.target, t.job.c.point, t.job.c.repetition, t.job.c.ordinal)
+        query = select(*columns).where(t.job.c.sweep_id == sweep_id).order_by(t.job.c.ordinal)
+        with self.read() as connection:
+            found = [Repetition(*row) for row in connection.execute(query)]
+        with reading("sweep", sweep_id):
+            if broken := next((one for one in found if not isinstance(one.point, dict)), None):
+                raise TypeError(f"the point of job {broken.job} is no JSON object")
+        return found
 
     def cancel(self, sweep_id: str) -> tuple[int, int]:
         """Cancel the jobs that wait and ask those that run to stop; returns how many of each."""

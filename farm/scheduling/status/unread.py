@@ -19,8 +19,8 @@ def sweeps(store: Store) -> list[str]:
 
 
 def _stuck(store: Store) -> Iterator[str]:
-    """Yield why the controller cannot add jobs to a sweep: it reads all jobs of those whose jobs are over."""
-    yield from _failures(readable(store.undecided()), lambda sweep: store.jobs(sweep.id))
+    """Yield why the controller cannot add jobs to a sweep: it reads the last jobs of those whose jobs are over."""
+    yield from _failures(readable(store.undecided()), lambda sweep: store.last_block(sweep.id))
     if searches := [search.sweep for search in readable(store.searches())]:
         from farm.scheduling import tuner  # noqa: PLC0415 - it is needed for searches alone
 
