@@ -29,7 +29,7 @@ _FILL = f"""
 _VARY = """
     UPDATE job SET point = json_set(point, '$.batch_size', ordinal % :points),
         spec = json_set(spec, '$.job', id, '$.point.batch_size', ordinal % :points, '$.repetition', ordinal / :points),
-        repetition = ordinal / :points
+        repetition = ordinal / :points, block = ordinal / :points
     WHERE sweep_id = :first
 """
 _TRIALS = """
