@@ -6,6 +6,7 @@ from typing import Any
 
 from farm import kinds
 from farm.model import CarbonFactor, Domain, Need, SweepData, SweepRecord, WindowKind
+from farm.model.reading import reading
 from farm.store import ReaderStore
 
 _STAGES = (WindowKind.SETUP, WindowKind.TRAINING, WindowKind.VALIDATION)
@@ -47,8 +48,9 @@ def load(
         carbon: The intensity of every trial's electricity; None: what its machine or the sweep states.
     """
     wanted = {*needs, Need.ENVIRONMENTS} - ({Need.SPECS} if sweep.imported else set())  # an import has no plan
-    found = {_FIELDS.get(need, need.value): _READERS[need](store, sweep.id, domain) for need in wanted}
-    data = SweepData(sweep, domain, store.samples([sweep.id], domain), **found)
+    with reading("sweep", sweep.id, sweep.name):
+        found = {_FIELDS.get(need, need.value): _READERS[need](store, sweep.id, domain) for need in wanted}
+        data = SweepData(sweep, domain, store.samples([sweep.id], domain), **found)
     return data if carbon is None else data.with_carbon(carbon)
 
 

@@ -6,7 +6,7 @@ A hold is a state of the sweep in the store, so that it survives the controller.
 import json
 import re
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPException
 from math import inf
@@ -108,23 +108,24 @@ class CarbonNow:
         return value
 
 
-def review(store: ControllerStore, carbon: CarbonNow, sweep_id: str | None = None) -> Iterator[tuple[SweepRecord, str]]:
-    """End the holds whose condition or deadline has come, and note for the others what they wait for.
+def review(store: ControllerStore, carbon: CarbonNow, sweep: SweepRecord) -> str | None:
+    """End the hold of a sweep whose condition or deadline has come, or note what it waits for.
 
-    Yields:
-        Each released sweep, and why.
+    Returns:
+        Why the sweep was released; None where it was not.
     """
-    for sweep in store.held(sweep_id):
-        until, below = sweep.hold_until, sweep.hold_below_g_per_kwh
-        if until is None or below is None:
-            continue
-        value, note = carbon.read()
-        is_due = carbon.clock() >= until
-        if not is_due and (value is None or value >= below):
-            if note != sweep.hold_note:
-                store.note_hold(sweep.id, until, note)
-        elif store.end_hold(sweep.id, until):
-            yield sweep, "its deadline has come" if is_due else f"{note}, below {below:g}"
+    until, below = sweep.hold_until, sweep.hold_below_g_per_kwh
+    if until is None or below is None:
+        return None
+    value, note = carbon.read()
+    is_due = carbon.clock() >= until
+    if not is_due and (value is None or value >= below):
+        if note != sweep.hold_note:
+            store.note_hold(sweep.id, until, note)
+        return None
+    if not store.end_hold(sweep.id, until):
+        return None
+    return "its deadline has come" if is_due else f"{note}, below {below:g}"
 
 
 def described(hold: Hold, jobs: int) -> str:

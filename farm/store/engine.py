@@ -32,6 +32,7 @@ from farm.model.text import visible_values
 from farm.store.failures import label, translated
 from farm.store.reader import add_functions
 from farm.store.tables import UtcDateTime
+from farm.store.values import read_json
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql, sqlite
@@ -139,7 +140,13 @@ def _parsed(text: str) -> URL:
 
 def _postgres_engine(url: URL) -> Engine:
     try:
-        return create_engine(url, connect_args=_POSTGRES_OPTIONS, pool_pre_ping=True, json_serializer=_json)
+        return create_engine(
+            url,
+            connect_args=_POSTGRES_OPTIONS,
+            pool_pre_ping=True,
+            json_serializer=_json,
+            json_deserializer=read_json,
+        )
     except ModuleNotFoundError:
         raise StoreUnavailable(
             "PostgreSQL needs a driver that is not installed: pip install 'wattfarm[postgres]'"
@@ -163,7 +170,7 @@ def _sqlite_engine(url: URL) -> Engine:
     if "uri" not in url.query:
         with suppress(OSError):  # the driver meets the same error, and says what it means
             os.close(disk.private(str(file), os.O_RDWR | os.O_CREAT | os.O_EXCL))  # its journals get its rights
-    engine = create_engine(url, json_serializer=_json)
+    engine = create_engine(url, json_serializer=_json, json_deserializer=read_json)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

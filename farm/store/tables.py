@@ -4,6 +4,7 @@ Queries use the plain SQLAlchemy tables at the end of this module. Every column 
 Migrations make the tables; a test holds that both agree.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -25,6 +26,7 @@ from sqlmodel import Field, SQLModel
 
 from farm.model import Domain, FailureKind, JobState, MachineState, Quality, Stopped, WindowKind
 from farm.model.text import LINES, visible
+from farm.store.values import decoded
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -47,6 +49,11 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        """Mark text that is no time, which SQLite takes in any column, instead of failing the whole query."""
+        decode = super().result_processor(dialect, coltype)
+        return decode and (lambda value: decoded(value, decode))
 
 
 class Line(TypeDecorator[str]):
