@@ -29,3 +29,4 @@ class Live(Frozen):
 
     trial: LiveTrial | None = None  #: None: no trial runs
     notes: tuple[str, ...] = ()  #: what will disturb or delay the next trials
+    unfit: str | None = None  #: why the machine can run no trial now; it takes no job
