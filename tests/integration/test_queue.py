@@ -53,7 +53,7 @@ class Member:
 
 logging.basicConfig(level=logging.WARNING)
 member = Member()
-celery = consumer.build(member.serve, member.refuse, Settings())
+celery = consumer.build(member.serve, member.refuse, lambda: None, Settings())
 raise SystemExit(main._serve(celery, member, ["farm.any"], "test", logging.WARNING, "the broker"))
 """
 

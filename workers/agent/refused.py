@@ -39,7 +39,6 @@ class Rejections:
         """Log what no line has counted yet, unless the last line is too recent."""
         new, now_s = self.count - self._logged, time.monotonic()
         if new and now_s - self._logged_at_s >= LOG_PERIOD_S:
-            log.warning(
-                "%d malformed message%s rejected, the last: %s", new, " was" if new == 1 else "s were", self._last
-            )
+            counted = "a malformed message was" if new == 1 else f"{new:,} malformed messages were"
+            log.warning("%s rejected, the last: %s", counted, self._last)
             self._logged, self._logged_at_s = self.count, now_s
