@@ -109,7 +109,7 @@ class Bench:
 
     def serve_in_background(self, job: str, attempt: int = 0) -> threading.Thread:
         """Answer a message in another thread; it may take until the machine is resumed."""
-        serving = threading.Thread(target=self.worker.serve, args=(job, attempt))
+        serving = threading.Thread(target=self.worker.serve, args=(job, attempt), daemon=True)
         serving.start()
         return serving
 

@@ -160,14 +160,14 @@ class FarmConsumer(Consumer):  # type: ignore[misc]
             if why is None:
                 handle(message)
             else:
-                self.refuse(f"{len(message.body or '')} bytes: {why}")
+                self.refuse(f"{len(str(message.body or ''))} bytes: {why}")
                 message.ack_log_error(log, self.connection_errors)
 
         return handle_or_refuse
 
     def on_decode_error(self, message: Any, exc: BaseException) -> None:
         """Reject the message without logging its content, as Celery would."""
-        self.refuse(f"{len(message.body or '')} bytes: it cannot be decoded ({type(exc).__name__})")
+        self.refuse(f"{len(str(message.body or ''))} bytes: it cannot be decoded ({type(exc).__name__})")
         message.ack_log_error(log, self.connection_errors)
 
     def on_connection_error_after_connected(self, exc: BaseException) -> None:
