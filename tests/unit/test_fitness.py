@@ -86,15 +86,18 @@ def test_an_unfit_machine_is_seen_before_it_gets_a_message(bench: Bench, tmp_pat
 
 
 def test_a_machine_without_room_for_temporary_files_is_unfit(
-    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """The reason is logged once, however often the machine looks."""
     with monkeypatch.context() as patch:
         patch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
         serving = bench.serve_in_background(job_id(0))
         wait_until(lambda: bench.publishing() == [job_id(0)])
-        wait_until(lambda: "nowhere" in (unfit(bench) or ""))
+        wait_until(lambda: unfit(bench) == f"{tmp_path / 'nowhere'}: No such file or directory")
+        serving.join(0.1)
     serving.join(SOON_S)
     assert not serving.is_alive()
+    assert caplog.text.count("this machine is unfit") == 1
 
 
 def test_a_spool_that_somebody_removed_is_made_again(bench: Bench, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from farm.model.errors import InputError, MachineBusy, MachineUnfit
-from workers.agent.spool import Spool
+from workers.agent.spool import Spool, try_to_write
 from workers.agent.words import brief
 from workers.supervisor.lock import machine_lock
 
@@ -53,8 +53,7 @@ class Fitness:
             with suppress(MachineBusy), machine_lock(self._lock_file):
                 pass
             self._spool.check()
-            with tempfile.TemporaryFile(buffering=0) as file:
-                file.write(bytes(ROOM_BYTES))
+            try_to_write(Path(tempfile.gettempdir()), ROOM_BYTES)
         except (InputError, OSError) as error:
             raise MachineUnfit(brief(error)) from error
 

@@ -43,8 +43,7 @@ class Spool:
         self._folder.mkdir(parents=True, exist_ok=True)
         with suppress(BlockingIOError), self._locked(waits=False):  # another may drain now
             pass
-        with tempfile.TemporaryFile(dir=self._folder):
-            pass
+        try_to_write(self._folder, 0)
 
     def put(self, report: TrialReport) -> Path:
         """Write a report; raises OSError where the disk fails."""
@@ -115,6 +114,15 @@ class Spool:
             yield
         finally:
             os.close(fd)
+
+
+def try_to_write(folder: Path, size: int) -> None:
+    """Write a file that has no name and is gone at once; raises OSError, which names the folder."""
+    try:
+        with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+            file.write(bytes(size))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from None
 
 
 def _report_in(path: Path) -> TrialReport:
