@@ -30,3 +30,4 @@ class Live(Frozen):
 
     trial: LiveTrial | None = None  #: None: no trial runs
     notes: Notes = ()  #: what will disturb or delay the next trials
+    unfit: Line | None = None  #: why the machine can run no trial now; it takes no job

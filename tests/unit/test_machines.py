@@ -118,6 +118,8 @@ def test_the_table_shows_what_each_machine_does() -> None:
         ({"wanted_state": MachineState.DRAINING}, 99, "silent; draining"),
         ({"spooled": 1}, 0, "idle; 1 report in its spool"),
         ({"rejected": 2}, 0, "idle; 2 messages refused"),
+        ({"live": Live(unfit="no room")}, 0, "unfit, takes no job: no room"),
+        ({"live": Live(unfit="no room")}, 99, "silent"),
         ({"version": "0.0.9"}, 0, f"idle; version 0.0.9, here {__version__}"),
     ],
 )

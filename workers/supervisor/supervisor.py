@@ -99,8 +99,15 @@ class Supervisor:
             self._gpu, self._idles = gpu, Idles()
         return self._meters
 
+    def recover(self) -> None:
+        """End what the last trial left and have a helper for the next; raises MachineUnfit where that is impossible."""
+        self._zygote.prepare()
+
     def run(self, claim: Claim, stop: Stop) -> TrialReport:
-        """Make one attempt at a job; there is a report whatever happens to the trial."""
+        """Make one attempt at a job; there is a report whatever happens to the trial.
+
+        Raises MachineUnfit where no trial can be started.
+        """
         begun_s = time.monotonic()
         measure = suit_meters(claim.spec.measure, self.probe)
         claim = claim.model_copy(update={"spec": claim.spec.model_copy(update={"measure": measure})})

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import IO, NoReturn
 
 from farm.model import Frozen
-from farm.model.errors import FarmError, MachineUnfit
+from farm.model.errors import MachineUnfit
 from farm.settings.credentials import without_secrets
 from workers.supervisor.processes import die_with_parent, is_alive, mark
 from workers.trial.protocol import Channel
@@ -112,23 +112,30 @@ class Zygote:
         self._helper = _Helper()
 
     def start(self) -> None:
-        """Return once the helper has torch; raises FarmError with the remedy where it cannot."""
+        """Return once the helper has torch; raises MachineUnfit with the remedy where it cannot."""
         self.gpus = self._ready().gpus
 
     def spawn(self, log_file: IO[bytes]) -> TrialProcess:
         """Start a trial whose stdout and stderr go to a file; a helper that has died or hangs is replaced first.
 
-        Raises MachineUnfit where the last trial cannot be killed, FarmError where no helper can be started.
+        Raises MachineUnfit where the last trial cannot be killed, or no helper can start one.
         """
         self._end_trial()
-        helper = self._ready()
         try:
-            self._trial = _spawn(helper, log_file)
-        except (EOFError, OSError) as error:
-            hangs = isinstance(error, TimeoutError)
-            self._give_up_helper("it hangs" if hangs else "it has died, perhaps because memory ran out")
             self._trial = _spawn(self._ready(), log_file)
+        except (EOFError, OSError) as error:
+            self._give_up_helper(_why(error))
+            try:
+                self._trial = _spawn(self._ready(), log_file)
+            except (EOFError, OSError) as again:
+                self._give_up_helper(_why(again))
+                raise MachineUnfit(f"no trial can be started: the helper twice failed: {_why(again)}") from again
         return self._trial
+
+    def prepare(self) -> None:
+        """Make ready for the next trial; raises MachineUnfit where there can be none."""
+        self._end_trial()
+        self._ready()
 
     def _ready(self) -> "_Helper":
         """Return the helper, once it has torch; one that is not there is started."""
@@ -198,11 +205,11 @@ class _Helper:
         return Spawned.model_validate_json(line).pid
 
     def await_imports(self) -> None:
-        """Wait until the imports are done; where they fail the helper is closed, and FarmError says what went wrong."""
+        """Wait until the imports are done; where they fail the helper is closed, and MachineUnfit says why."""
         try:
             problem = None if self.is_ready else self._problem()
             if problem is not None:
-                raise FarmError(problem)
+                raise MachineUnfit(problem)
         except BaseException:
             self.close()
             raise
@@ -235,6 +242,11 @@ class _Helper:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(GONE_WITHIN_S)
         self._channel.sock.close()
+
+
+def _why(error: Exception) -> str:
+    """Return why a helper must be replaced."""
+    return "it hangs" if isinstance(error, TimeoutError) else "it has died, perhaps because memory ran out"
 
 
 def _spawn(helper: _Helper, log_file: IO[bytes]) -> TrialProcess:
