@@ -45,6 +45,8 @@ FACTS: dict[str, JsonValue] = {"device": "cuda:0", "unit": "image"}
 BUDGET = Budget(gross=dict.fromkeys(_GROSS, 0.5), net=dict.fromkeys([*_GROSS, *_NET], 0.5)).model_dump_json()
 WINDOW_S, UNITS = 10, 640
 AT_MOST_S = {"SQLite": 4.0, "PostgreSQL": 2.0}
+#: Peak memory of any command that reads a store of a million measurements.
+AT_MOST_MB = 300.0
 BY = ("model", "batch_size", "machine")
 ROUNDS = 3
 _UNSET = ("imported", "is_search", "fresh")
@@ -64,12 +66,32 @@ def _figures(name: str, farm: Farm) -> Iterator[Figure]:
     with farm.store() as store:
         fill(store)
         yield _figure(name, store)
-    goals = {
-        "farm results": (("results",), 1.5, 250.0),
-        "farm across": (("across",), 1.5, 250.0),
-        "farm export": (("export", "-o", str(farm.home / "rows.parquet")), 20.0, 400.0),
+    yield from costs(farm, f"{ROWS:,} measurements in {name}", _goals(farm))
+
+
+def _goals(farm: Farm) -> Mapping[str, tuple[tuple[str, ...], float, float]]:
+    """User CPU in s and peak memory in MB that each command may take, by its name; importing scipy takes 100 MB."""
+    one = ("--where", "machine=m1")
+    sides = ("compare", "made-up", "--a", "model=net0", "--b", "model=net1")
+    factors = ("--factors", "model,batch_size,machine")
+    served = ("--slo", "p99=5s", "--rate", "1/s", "--where", "machine=m1,model=net1")
+    return {
+        "farm results": (("results",), 3.0, AT_MOST_MB),
+        "farm results --format json": (("results", "--format", "json"), 3.0, AT_MOST_MB),
+        "farm across": (("across",), 1.5, AT_MOST_MB),
+        "farm compare": (sides, 4.0, AT_MOST_MB),
+        "farm analyze anova": (("analyze", "anova", *factors), 5.0, AT_MOST_MB),
+        "farm analyze pairs": (("analyze", "pairs", "--factors", "model", *one), 5.0, AT_MOST_MB),
+        "farm timeline": (("timeline",), 3.0, AT_MOST_MB),
+        "farm response": (("response", "--rate", "16/s", *one, "--where", "model=net1"), 5.0, AT_MOST_MB),
+        "farm recommend": (("recommend", *served), 30.0, AT_MOST_MB),
+        "farm report, HTML": (("report", "-o", str(farm.home / "report.html")), 20.0, AT_MOST_MB),
+        "farm report, Markdown": (("report", "--format", "md"), 20.0, AT_MOST_MB),
+        "farm report, JSON": (("report", "-o", str(farm.home / "report.json")), 20.0, AT_MOST_MB),
+        "farm export, Parquet": (("export", "-o", str(farm.home / "rows.parquet")), 20.0, AT_MOST_MB),
+        "farm export, CSV": (("export", "-o", str(farm.home / "rows.csv")), 20.0, AT_MOST_MB),
+        "farm export --rows batch": (("export", "--rows", "batch", "--format", "csv"), 60.0, AT_MOST_MB),
     }
-    yield from costs(farm, f"{ROWS:,} measurements in {name}", goals)
 
 
 def _figure(name: str, store: Store) -> Figure:

@@ -216,7 +216,7 @@ def test_the_interval_of_joules_per_success_holds_the_truth(n: int, share: float
     assert held >= 0.93 * shown
 
 
-@pytest.mark.parametrize(("reached", "n"), [(1, 2), (3, 10), (9, 10), (20, 100)])
+@pytest.mark.parametrize(("reached", "n"), [(1, 2), (3, 10), (9, 10), (20, 100), (700, 2000)])
 def test_the_interval_of_a_share_is_that_of_scipy(reached: int, n: int) -> None:
     known = binomtest(reached, n).proportion_ci()
     assert share_interval(reached, n) == (near(known.low), near(known.high))

@@ -14,7 +14,6 @@ from farm.analysis.statistics.multiplicity import Correction
 from farm.analysis.statistics.spread import pooled
 from farm.model import Scalar
 
-
 #: Tukey's distribution takes 10 ms for each pair.
 MOST_LEVELS = 50
 
