@@ -47,8 +47,10 @@ def report(
     with opened() as (store, settings):
         found = [store.find_sweep(name) for name in sweeps] if sweeps else [store.find_sweep()]
         distinct = list({sweep.id: sweep for sweep in found}.values())
-        data, database = load_report(store, distinct, carbon), redacted(settings.store_url)
-        material = load_material(store, data, trial or [], database, datetime.now(UTC), include_flagged)
+        database, now = redacted(settings.store_url), datetime.now(UTC)
+        data = load_report(store, distinct, carbon)
+        material = load_material(store, data, trial or [], database, now, include_flagged)
+        del data  # drawing charts takes memory too
     notes = [] if charts is None else [_draw(material, charts)]
     return Written(text(material, chosen), output, notes)
 

@@ -1,6 +1,7 @@
 """The rows of samples, and the queries that read them."""
 
 import json
+from array import array
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from functools import cache, lru_cache
@@ -80,8 +81,13 @@ class Samples(Database):
         columns = (t.latency.c.trial_id, t.latency.c.values_s)
         query = select(*columns).select_from(COUNTED.join(t.latency)).where(_measured(sweep_ids))
         with self.read() as connection:
-            found = connection.execute(query.execution_options(yield_per=BATCH))
-            return {trial: unpack_known(values_s, 8) for trial, values_s in found}
+            ends: dict[str, int] = {}
+            every = array("d")  # one block, which goes back to the system as a whole
+            for trial, values_s in connection.execute(query.execution_options(yield_per=BATCH)):
+                every.extend(unpack_known(values_s, 8))
+                ends[trial] = len(every)
+        view = memoryview(every)
+        return {trial: view[begin:end] for (trial, end), begin in zip(ends.items(), (0, *ends.values()), strict=False)}
 
     def last_accuracy(self, sweep_id: str) -> dict[str, float]:
         """Read the validation accuracy of each training after its last epoch, by trial."""

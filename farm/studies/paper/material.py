@@ -7,7 +7,7 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from farm.analysis.aggregate import UnitSample
-from farm.analysis.samples import unit_samples
+from farm.analysis.samples import per_unit
 from farm.kinds import views
 from farm.model import (
     UNKNOWN_HARDWARE,
@@ -65,7 +65,7 @@ class Studied:
     machines: Sequence[MachineStatus]
     findings: Sequence[Block]  #: what the sweep shows, in few words
     results: Document
-    samples: Sequence[UnitSample]  #: samples on which the results rest
+    samples: Sequence[UnitSample]  #: samples on which the results rest, without times of batches
     spent: Sequence[Spent]  #: what all windows of all trials took
     analyses: Sequence[Document]
     untested: Sequence[str]  #: reasons why something was not tested
@@ -129,7 +129,7 @@ def _study(data: SweepData, selection: Selection) -> Studied:
         machines=[status for status in data.machines if status.machine.id in took_part],
         findings=views.findings(data, selection),
         results=views.view(data, selection),
-        samples=unit_samples(data),
+        samples=per_unit(data.samples, environments=data.environments),
         spent=data.spent,
         analyses=analyses,
         untested=untested,
