@@ -63,7 +63,7 @@ soak: $(STAMP) ## 2,000 jobs over 8 workers with a fault every 2 s: is one lost,
 bench-queue: $(STAMP) ## broker and database under many jobs and many machines, as a table: a quarter of an hour
 	$(BIN)/python -m tests.benchmarks.queue
 
-bench-analysis: $(STAMP) ## medians and means with intervals over a million measurements, on either database
+bench-analysis: $(STAMP) ## time and peak memory of what reads a million measurements, on either database
 	$(BIN)/python -m tests.benchmarks analysis
 
 bench-overhead: $(STAMP) ## what metering costs: CPU in a measure window, and latency with it on and off

@@ -128,7 +128,7 @@ def compare(
     sides = [_side(where, name, own, domain, include_flagged) for name, own in (("--a", a), ("--b", b))]
     with opened() as (store, _):
         sweeps = store.find_sweep(first), store.find_sweep(second or first)
-        data = [load(store, sweep, observations.NEEDS, sides[0].domain, carbon) for sweep in sweeps]
+        data = [load(store, sweep, observations.needs(response), sides[0].domain, carbon) for sweep in sweeps]
     both = {s.trial for s in data[0].samples} & {s.trial for s in data[1].samples}
     notes = [f"{len(both)} trials count in both sweeps: there they agree because they are the same"]
     shown = comparisons.comparison((data[0], data[1]), (sides[0], sides[1]), response)
@@ -149,7 +149,7 @@ def _of_sweep(
     from farm.report import observations
 
     with opened() as (store, _):
-        data = load(store, store.find_sweep(sweep), observations.NEEDS, selected.domain, carbon)
+        data = load(store, store.find_sweep(sweep), observations.needs(response), selected.domain, carbon)
     return observations.of_sweep(data, response, columns, selected)
 
 

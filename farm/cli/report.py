@@ -50,6 +50,7 @@ def report(
         distinct = list({sweep.id: sweep for sweep in found}.values())
         data, database = load_report(store, distinct, carbon), redacted(settings.store_url)
         material = load_material(store, data, trial or [], database, datetime.now(UTC), include_flagged)
+        del data  # drawing charts takes memory too
     written = write(material, chosen, output)
     return written if charts is None else replace(written, notes=[*written.notes, *_draw(material, charts)])
 

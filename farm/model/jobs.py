@@ -86,6 +86,16 @@ class Repetition:
     ordinal: int  #: place in the plan
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the jobs of a sweep have in common, and what distinguishes them."""
+
+    points: Sequence[Point]  #: the different points, in the order of the plan
+    targets: Sequence[str]
+    measure: MeasureSettings | None  #: None, like the seed: the sweep was imported
+    seed: int | None
+
+
 class Claim(Frozen):
     """A claimed job: its spec, the attempt that fences its reports, and the sweep's file of carbon intensities."""
 

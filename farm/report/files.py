@@ -31,7 +31,7 @@ class Format(StrEnum):
 
 
 #: The number of rows that are in memory while a Parquet file is written.
-ROW_GROUP = 20_000
+ROW_GROUP = 5_000
 NO_TYPES: Mapping[str, type] = {}
 #: Formats of flat records; a table is for people.
 FLAT = (Format.CSV, Format.JSON, Format.PARQUET)

@@ -70,7 +70,7 @@ def test_the_unknown_stays_unknown(farm: Store) -> None:
     assert row.environment is None
     (trial,) = farm.trial_rows()
     assert (trial.overhead_s, trial.carbon, trial.failure) == (None, CarbonFactor(), None)
-    assert trial.latencies_s == ()
+    assert farm.latencies([SWEEP]) == {}
 
 
 def test_a_lost_trial_knows_nothing_but_when_and_where(farm: Store) -> None:
@@ -98,7 +98,9 @@ def test_a_trial_comes_back_whole(farm: Store) -> None:
     )
     farm.complete(sent)
     (trial,) = farm.trial_rows(SWEEP)
-    assert (trial.latencies_s, trial.facts, trial.notes) == (sent.latencies_s, sent.facts, sent.notes)
+    assert (trial.facts, trial.notes) == (sent.facts, sent.notes)
+    ((timed, times_s),) = farm.latencies([SWEEP]).items()
+    assert (timed, tuple(times_s)) == (trial.trial, sent.latencies_s)
     assert (trial.started_at_utc, trial.finished_at_utc) == (sent.started_at_utc, sent.finished_at_utc)
     assert (trial.duration_s, trial.overhead_s) == (9.0, 0.75)
     assert trial.carbon == CarbonFactor(268.48, 1.2, "given outright")
