@@ -1,6 +1,5 @@
 """The program of a trial's process: set a workload up, mark its idle context, and let it run. It knows no meter."""
 
-import errno
 import gc
 import os
 import re
@@ -17,12 +16,10 @@ from farm.model import SEARCH_FACTORS, Failure, FailureKind, JobSpec, Point, Sca
 from workers.trial import protocol
 from workers.trial.environment import environment
 from workers.trial.stage import Line, Stage, SupervisorGone
-from workers.trial.workload import InvalidWorkload, Workload, load
+from workers.trial.workload import DISK_FULL, InvalidWorkload, Workload, load
 
 #: Texts by which allocators report that memory ran out, where they raise a bare RuntimeError.
 OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "_ALLOC_FAILED")
-#: The errors of a disk that takes no more.
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 #: The text of the error where no folder takes a temporary file.
 NO_TEMPORARY = "temporary directory"
 #: The first so many characters of an exception's text are kept: it may quote a whole array.

@@ -5,6 +5,7 @@ Everything is on the CPU and in memory, so that a step of training measures the 
 
 import gzip
 import hashlib
+import os
 import pickle
 import tarfile
 import zlib
@@ -28,7 +29,7 @@ from torchvision.datasets import CIFAR10, MNIST, FashionMNIST
 from farm.model.catalog import IMAGE_SUFFIXES
 from workers.kinds.inference.images import read_image
 from workers.kinds.inference.networks import first_line
-from workers.trial.workload import InvalidWorkload
+from workers.trial.workload import DISK_FULL, InvalidWorkload
 
 #: Images that are converted at once.
 CHUNK = 1000
@@ -236,6 +237,9 @@ def _published(reader: type[MNIST | CIFAR10], name: str, root: Path, remedy: str
     try:
         train, validation = (_tensors(reader(root, train=part, download=True)) for part in (True, False))
     except UNREADABLE as error:
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
+            what = f"{root}: {os.strerror(error.errno)}: free space on its disk, or give another data_root"
+            raise InvalidWorkload(f"dataset: {name}: {what}") from None
         raise InvalidWorkload(
             f"dataset: {name}: {first_line(error).rstrip(':')}: put {remedy}, in place of what is there, "
             "or give another data_root"
