@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from math import isfinite
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any, Literal
 
@@ -135,10 +136,10 @@ def _known(path: str, facts: Mapping[str, JsonValue]) -> str | float | bool | li
         return found if isinstance(found, bool) else None
     if kind == "names":
         return found if isinstance(found, list) else None
-    if kind == "text":
-        return str(found)
     try:
-        number = float(found)
-    except (TypeError, ValueError):
+        value = str(found) if kind == "text" else float(found)
+    except (TypeError, ValueError, OverflowError):  # another type, no number, or more digits than a text may have
         return None
-    return round(number / 2**30) if path.endswith("_gib") else number
+    if isinstance(value, float) and not isfinite(value):
+        return None
+    return round(value / 2**30) if isinstance(value, float) and path.endswith("_gib") else value
