@@ -45,8 +45,8 @@ def _sentence(*parts: SearchStrategy[str]) -> SearchStrategy[str]:
 #: Values that some factor or field accepts.
 _VALUES: SearchStrategy[Any] = st.one_of(
     st.sampled_from(
-        _words("alexnet resnet18 p.nets:Net fp32 auto cpu cuda:1 random ./w.pth digits fixed:8 timeout:8:20ms poisson ./t.txt "
-        "adam cosine sample mnist 10m 2%")
+        _words("alexnet resnet18 p.nets:Net fp32 auto cpu cuda:1 random ./w.pth digits fixed:8 timeout:8:20ms poisson "
+        "./t.txt adam cosine sample mnist 10m 2%")
     ),
     _SCALARS,
     _STRANGE,
@@ -142,14 +142,14 @@ QUERIES = _bytes(
 )  # fmt: skip
 _OPTION = st.sampled_from(
     _words(
-        "--json --by --where --domain --format --country --rows --limit --rate --policy --slo --factor --map --name --dry-run "
-        "--include-flagged --target-accuracy --seed --debug --a --b"
+        "--json --by --where --domain --format --country --rows --limit --rate --policy --slo --factor --map --name "
+        "--dry-run --include-flagged --target-accuracy --seed --debug --a --b"
     )
 )
 _COMMAND = st.sampled_from(
     _words(
-        "results status list machines export query analyze compare across logs diff rename pause response recommend timeline "
-        "models datasets db"
+        "results status list machines export query analyze compare across logs diff rename pause response recommend "
+        "timeline models datasets db"
     )
 )
 _ARGUMENT = st.one_of(_OPTION, _one(_words("measured batching model batch_size>=8 gpu csv 5 16/s")))
