@@ -122,7 +122,11 @@ class Hourly:
     @classmethod
     def parse(cls, text: str, path: str) -> Self:
         """Read the text of such a file; columns are found by their names, and an empty intensity is a gap."""
-        rows = list(csv.reader(StringIO(text)))
+        reader = csv.reader(StringIO(text, newline=None))  # lines may end in \r
+        try:
+            rows = list(reader)
+        except csv.Error as error:
+            raise InputError(f"carbon: {path}, line {reader.line_num}: this is not CSV: {error}") from None
         time, intensity, basis = _columns(rows[0] if rows else [], path)
         found: dict[datetime, float] = {}
         for line, row in enumerate(rows[1:], start=2):

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
@@ -57,8 +57,11 @@ class Tally:
         self.growth_mb = max(self.growth_mb, other.growth_mb)
 
 
-def run_chunk(chunk: Chunk, folder: Path) -> None:
-    """Take every input of a chunk, in a process that does nothing else; the tally goes to a file of the folder."""
+def run_chunk(chunk: Chunk, folder: Path, known: Collection[str]) -> None:
+    """Take every input of a chunk, in a process that does nothing else; the tally goes to a file of the folder.
+
+    A failure that is `known` from another chunk is counted, and gives no further case.
+    """
     warnings.simplefilter("ignore")
     logging.disable()
     limit_process()
@@ -68,7 +71,7 @@ def run_chunk(chunk: Chunk, folder: Path) -> None:
     def take(data: bytes) -> None:
         current.write_bytes(data)
         outcome = check(chunk.target, data, folder)
-        if outcome.failure and outcome.failure not in tally.failures:
+        if outcome.failure and outcome.failure not in {*tally.failures, *known}:
             least = smaller(data, lambda one: check(chunk.target, one, folder).failure == outcome.failure)
             keep(chunk, least, outcome)
         tally.add(outcome)
@@ -98,7 +101,7 @@ def run(todo: Sequence[Chunk], processes: int) -> dict[str, Tally]:
     while waiting or running:
         if waiting and len(running) < processes:
             chunk, folder = waiting.pop(), Path(tempfile.mkdtemp(prefix="fuzz-"))
-            running[_forked(chunk, folder)] = chunk, folder
+            running[_forked(chunk, folder, set(tallies[chunk.target.name].failures))] = chunk, folder
             continue
         pid, status = os.wait()
         chunk, folder = running.pop(pid)
@@ -107,12 +110,12 @@ def run(todo: Sequence[Chunk], processes: int) -> dict[str, Tally]:
     return tallies
 
 
-def _forked(chunk: Chunk, folder: Path) -> int:
+def _forked(chunk: Chunk, folder: Path, known: Collection[str]) -> int:
     sys.stdout.flush()
     pid = os.fork()
     if pid == 0:
         try:
-            run_chunk(chunk, folder)
+            run_chunk(chunk, folder, known)
         except BaseException as error:
             print(f"{chunk.target.name}: the fuzzer itself failed: {error!r}", flush=True)
             os._exit(1)

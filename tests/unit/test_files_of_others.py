@@ -1,6 +1,7 @@
 """Files that others name are read whole, if they are files and not too large."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from farm.model.carbon import Hourly
 from farm.model.errors import FarmError
 from farm.settings.credentials import read_secret
 
-READERS = {
+READERS: dict[str, Callable[[Path], object]] = {
     "sweep": load_sweep,
     "trace": lambda path: Recorded.read(str(path)),
     "intensities": Hourly.read,
