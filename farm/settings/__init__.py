@@ -38,7 +38,8 @@ def _user() -> str:
 def _powercap_root(known: dict[str, Any]) -> Path:
     simulator: Path | None = known.get("simulator")
     simulated = simulator / "powercap" / "class" if simulator else None
-    return simulated if simulated and os.path.isdir(simulated) else Path("/sys/class/powercap")  # noqa: PTH112 - Path.is_dir raises for long names
+    is_there = simulated is not None and os.path.isdir(simulated)  # noqa: PTH112 - Path.is_dir raises for long names
+    return simulated if simulated and is_there else Path("/sys/class/powercap")
 
 
 class _WithUrlFiles(PydanticBaseSettingsSource):

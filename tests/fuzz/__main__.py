@@ -16,6 +16,7 @@ import warnings
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from io import TextIOWrapper
 from pathlib import Path
 from secrets import token_hex
 from time import monotonic
@@ -179,6 +180,8 @@ def main() -> int:
     parser.add_argument("--target", action="append", choices=[target.name for target in TARGETS])
     parser.add_argument("--processes", type=int, default=2)
     asked = parser.parse_args()
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # inputs hold what no terminal can show
     seed, begin_s = asked.seed or token_hex(4), monotonic()
     print(f"seed {seed}: the same inputs again with --seed {seed} (make fuzz SEED={seed})", flush=True)
     targets = [target for target in TARGETS if not asked.target or target.name in asked.target]

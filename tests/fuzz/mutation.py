@@ -118,7 +118,8 @@ def mutated(random: Random, corpus: Sequence[bytes], words: Sequence[bytes] = ()
     """Return one of the inputs of a corpus with one to five changes; `words`: of the input's language."""
     data = random.choice(corpus)
     for _ in range(random.choice((1, 1, 1, 1, 2, 2, 5))):
-        change = random.choice(_CHANGES)
+        is_json = data[:1] in {b"{", b"["} and random.random() < 0.75
+        change = _change_json if is_json else random.choice(_CHANGES)
         data = change(random, data, (*words, *TEXTS, *NUMBERS) if random.random() < 0.7 or not words else words)
     if random.random() < 0.02:
         data = _insert(random, data, DEEP)
@@ -205,6 +206,6 @@ def _move_line(random: Random, data: bytes, words: Sequence[bytes]) -> bytes:
 
 
 _CHANGES: tuple[Callable[[Random, bytes, Sequence[bytes]], bytes], ...] = (
-    *(_change_json, _change_json, _change_json, _change_json, _change_json, _replace_token, _replace_token, _insert),
+    *(_replace_token, _replace_token, _replace_token, _insert, _insert),
     *(_delete, _flip, _cut, _repeat, _move_line, _move_line),
 )
