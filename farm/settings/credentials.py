@@ -5,13 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from farm.model import files
 from farm.model.errors import InputError
 
 #: Variables of the farm and of PostgreSQL that a trial must not inherit.
 _SECRET = re.compile(r"FARM_.*(URL|PASSWORD|SECRET)|PGPASS|REDISCLI_AUTH|CREDENTIALS_DIRECTORY")
-#: A file with one line.
-_MOST_BYTES = 1 << 16
 
 
 def read_secret(variable: str, path: Path) -> str:
@@ -21,7 +18,7 @@ def read_secret(variable: str, path: Path) -> str:
         InputError: the file cannot be read; the text names the variable, and repeats nothing of the content.
     """
     try:
-        text = files.read_text(path, _MOST_BYTES).strip()
+        text = path.read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise InputError(f"{variable}: cannot read {path}: {reason}") from None

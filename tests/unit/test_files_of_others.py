@@ -12,14 +12,12 @@ from farm.load.arrivals import Recorded
 from farm.model import files
 from farm.model.carbon import Hourly
 from farm.model.errors import FarmError
-from farm.settings.credentials import read_secret
 
 READERS: dict[str, Callable[[Path], object]] = {
     "sweep": load_sweep,
     "trace": lambda path: Recorded.read(str(path)),
     "intensities": Hourly.read,
     "table": sheets.read,
-    "secret": lambda path: read_secret("FARM_WALL_SECRET_FILE", path),
 }
 
 
