@@ -8,7 +8,7 @@ from sqlite3 import Error as SqliteError
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from farm.model.errors import StoreUnavailable
+from farm.model.errors import InputError, StoreUnavailable
 
 #: Remedies by the start of SQLite's error name (https://sqlite.org/rescode.html).
 _SQLITE = {
@@ -60,6 +60,8 @@ def translated(url: URL) -> Iterator[None]:
         if what is None:
             raise
         raise StoreUnavailable(f"{label(url)}: {what}") from error
+    except UnicodeEncodeError as error:  # a command line had bytes that are no UTF-8
+        raise InputError(f"expected text in UTF-8, got {error.object!r}") from None
 
 
 def _sqlite(error: SqliteError) -> str | None:
