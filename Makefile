@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-simulated test test-all check format bench bench-accuracy bench-intervals bench-analysis bench-overhead bench-queue bench-leaks soak test-faults clean
+.PHONY: help demo demo-simulated test test-all check format bench bench-accuracy bench-intervals bench-analysis bench-overhead bench-queue bench-leaks soak test-faults fuzz clean
 
 help: ## say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -56,6 +56,9 @@ bench-intervals: $(STAMP) ## do intervals hold the truth? Synthetic sweeps, rati
 
 test-faults: $(STAMP) ## the faults that tests inject, at full length: minutes; ends in a table of recovery times
 	FAULTS_AT_FULL_LENGTH=1 $(BIN)/pytest --numprocesses=4 --dist=worksteal --timeout=900 tests/faults
+
+fuzz: $(STAMP) ## 100,000 strange inputs to all that reads others' words: SEED=, INPUTS=, TARGET=; a quarter of an hour
+	$(BIN)/python -m tests.fuzz $(if $(SEED),--seed $(SEED)) $(if $(INPUTS),--inputs $(INPUTS)) $(if $(TARGET),--target $(TARGET))
 
 soak: $(STAMP) ## 2,000 jobs over 8 workers with a fault every 2 s: is one lost, is one stored twice?
 	$(BIN)/python -m tests.faults.soak

@@ -188,10 +188,11 @@ def _complain(problem: str) -> None:
     """Write an error to standard error, or to the log of a process whose log is JSON."""
     import logging
 
+    from farm.model.errors import bounded
     from farm.settings import logs as logging_of_process
     from farm.settings import origins
 
-    named = origins.named(problem)
+    named = bounded(origins.named(problem))
     if logging_of_process.is_structured():
         logging.getLogger("farm").error(named)
     else:

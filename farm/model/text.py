@@ -61,5 +61,14 @@ def log_lines(text: str) -> str:
 OneLine = Annotated[str, BeforeValidator(one_line)]
 
 
+def shortened(text: str, most: int) -> str:
+    """Return at most so many characters of a text: its two ends, and between them how many are left out."""
+    if len(text) <= most:
+        return text
+    middle = f" … {len(text) - most:,} more characters … "
+    head = (most - len(middle)) // 2
+    return f"{text[:head]}{middle}{text[len(text) - (most - len(middle) - head) :]}"
+
+
 def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")

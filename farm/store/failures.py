@@ -67,6 +67,8 @@ def translated(url: URL) -> Iterator[None]:
         if what is None:
             raise
         raise StoreUnavailable(f"{label(url)}: {what}") from error
+    except UnicodeEncodeError as error:  # a command line had bytes that are no UTF-8
+        raise InputError(f"expected text in UTF-8, got {error.object!r}") from None
 
 
 def _sqlite(error: SqliteError) -> str | None:

@@ -411,7 +411,7 @@ def test_a_file_that_is_no_mapping(text: str, got: str) -> None:
 def test_bombs_go_out() -> None:
     assert problems("[" * 100_000) == ["sweep.yaml:1:18: nested more than 16 levels deep"]
     assert problems("a: [" + "1," * 100_000 + "]") == ["sweep.yaml:1:40001: more than 20000 values in one file"]
-    assert problems("#" * (MAX_BYTES + 1)) == ["sweep.yaml: larger than 1 MiB: not a sweep"]
+    assert problems("#" * (MAX_BYTES + 1)) == ["sweep.yaml: larger than 512 KiB: not a sweep"]
 
 
 def test_too_many_points() -> None:
