@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-simulated test test-all check format bench bench-accuracy bench-intervals bench-analysis bench-overhead bench-queue soak test-faults clean
+.PHONY: help demo demo-simulated test test-all check format bench bench-accuracy bench-intervals bench-analysis bench-overhead bench-queue bench-leaks soak test-faults fuzz clean
 
 help: ## say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -57,17 +57,23 @@ bench-intervals: $(STAMP) ## do intervals hold the truth? Synthetic sweeps, rati
 test-faults: $(STAMP) ## the faults that tests inject, at full length: minutes; ends in a table of recovery times
 	FAULTS_AT_FULL_LENGTH=1 $(BIN)/pytest --numprocesses=4 --dist=worksteal --timeout=900 tests/faults
 
+fuzz: $(STAMP) ## 100,000 strange inputs to all that reads others' words: SEED=, INPUTS=, TARGET=; a quarter of an hour
+	$(BIN)/python -m tests.fuzz $(if $(SEED),--seed $(SEED)) $(if $(INPUTS),--inputs $(INPUTS)) $(if $(TARGET),--target $(TARGET))
+
 soak: $(STAMP) ## 2,000 jobs over 8 workers with a fault every 2 s: is one lost, is one stored twice?
 	$(BIN)/python -m tests.faults.soak
 
 bench-queue: $(STAMP) ## broker and database under many jobs and many machines, as a table: a quarter of an hour
 	$(BIN)/python -m tests.benchmarks.queue
 
-bench-analysis: $(STAMP) ## medians and means with intervals over a million measurements, on either database
+bench-analysis: $(STAMP) ## time and peak memory of what reads a million measurements, on either database
 	$(BIN)/python -m tests.benchmarks analysis
 
 bench-overhead: $(STAMP) ## what metering costs: CPU in a measure window, and latency with it on and off
 	$(BIN)/python -m tests.benchmarks.bench_metering
+
+bench-leaks: $(STAMP) ## memory, descriptors, threads and children over 10,000 trials: an hour; writes leaks.svg and leaks.csv
+	$(BIN)/python -m tests.benchmarks.leaks
 
 clean: ## remove what was installed
 	rm -rf $(VENV)

@@ -28,6 +28,8 @@ FARM_DATABASE_URL="postgresql://farm_$role@$server:5432/farm?sslmode=verify-full
 SETTINGS
 
 if [ "$role" = worker ]; then
+  install -m 644 deploy/wattfarm.conf /etc/tmpfiles.d/
+  systemd-tmpfiles --create wattfarm.conf
   install -m 644 deploy/99-wattfarm-rapl.rules /etc/udev/rules.d/
   udevadm control --reload
   udevadm trigger --action=add --subsystem-match=powercap

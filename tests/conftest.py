@@ -79,8 +79,8 @@ def postgres_admin_url() -> Iterator[str]:
 
 @pytest.fixture
 def postgres_url(postgres_admin_url: str) -> Iterator[str]:
-    """An empty database of its own."""
-    with fresh_database(postgres_admin_url) as url:
+    """An empty database of its own, for its owner."""
+    with fresh_database(postgres_admin_url, "tester") as url:
         yield url
 
 

@@ -13,6 +13,7 @@ from farm.model import (
     JobState,
     Measurement,
     MeasurementRow,
+    Plan,
     Progress,
     Sample,
     SweepData,
@@ -22,8 +23,9 @@ from farm.model import (
 )
 from farm.model.energies import own_domain
 from tests.contract.store_records import new_job
+from tests.summaries import TimedRow
 
-Measured = tuple[TrialRow, list[MeasurementRow]]
+Measured = tuple[TimedRow, list[MeasurementRow]]
 _ENERGIES = ("gross_j", "gross_u_j", "gross_shared_u_j", "net_j", "net_u_j", "net_shared_u_j")
 _UNKNOWN: dict[str, Any] = dict.fromkeys((*_ENERGIES, "idle_w", "quality"))
 
@@ -33,6 +35,7 @@ def loaded(sweep: SweepRecord, *trials: Measured, domain: Domain | None = None, 
     every = [sample for trial, rows in trials for sample in samples_of_rows(trial, rows, domain)]
     done = sum(trial.failure is None for trial, _ in trials)
     published = ((t.factors.get("model"), t.facts.get("published_acc1_percent")) for t, _ in trials)
+    planned = [new_job(number).spec for number, _ in enumerate(trials)]
     plain: dict[str, Any] = {
         "parts": [sample for sample in every if sample.part is not None],
         "trials": [trial for trial, _ in trials],
@@ -40,7 +43,13 @@ def loaded(sweep: SweepRecord, *trials: Measured, domain: Domain | None = None, 
         "work": [row for _, rows in trials for row in rows if row.window in WORK],
         "latencies_s": {trial.trial: trial.latencies_s for trial, _ in trials if trial.latencies_s},
         "accuracy": {str(model): float(value) for model, value in published if isinstance(value, int | float)},
-        "specs": [new_job(n).spec.model_copy(update={"point": trial.factors}) for n, (trial, _) in enumerate(trials)],
+        "last_accuracy": {t.trial: t.epochs[-1].validation_accuracy for t, _ in trials if t.epochs},
+        "plan": Plan(
+            points=[trial.factors for trial, _ in trials],
+            targets=list(dict.fromkeys(spec.target for spec in planned)),
+            measure=planned[0].measure if planned else None,
+            seed=planned[0].seed if planned else None,
+        ),
         "failures": [
             FailedTrial(t.job, t.factors, t.repetition, t.attempt, t.failure, JobState.FAILED)
             for t, _ in trials

@@ -168,12 +168,18 @@ def postgres_server(**settings: str) -> Iterator[PostgresServer]:
 
 
 @contextmanager
-def fresh_database(admin_url: str) -> Iterator[str]:
-    """The URL of a new, empty database, dropped in the end whoever is still connected."""
+def fresh_database(admin_url: str, owner: str = "") -> Iterator[str]:
+    """The URL of a new, empty database for the administrator, or for its owner: an ordinary user, who may be new.
+
+    It is dropped in the end whoever is still connected.
+    """
     name = f"farm_{uuid4().hex[:12]}"
-    administer(admin_url, f"CREATE DATABASE {name}")
+    if owner and not administer(admin_url, f"SELECT FROM pg_roles WHERE rolname = '{owner}'"):
+        administer(admin_url, f"CREATE ROLE {owner} LOGIN")
+    administer(admin_url, f"CREATE DATABASE {name}" + (f" OWNER {owner}" if owner else ""))
+    url = admin_url.replace("/postgres?", f"/{name}?")
     try:
-        yield admin_url.replace("/postgres?", f"/{name}?")
+        yield url.replace("//postgres:", f"//{owner}:") if owner else url
     finally:
         administer(admin_url, f"DROP DATABASE {name} WITH (FORCE)")
 

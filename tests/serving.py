@@ -26,14 +26,13 @@ from farm.model import (
     SweepData,
     SweepRecord,
     TrialReport,
-    TrialRow,
     Window,
     WindowKind,
 )
 from farm.store import NewJob, Store
 from tests.contract.store_records import ANNE, MACHINE, claim, job_id, new_job, record, report
 from tests.loaded import Measured, loaded
-from tests.summaries import NOON, ends, measurement_row, trial_row
+from tests.summaries import NOON, TimedRow, ends, measurement_row, trial_row
 from tests.trainings import sweep_of
 
 LIVE = sweep_of("serving")
@@ -137,7 +136,7 @@ SERVED: Point = {
     "preprocess": False, "precision": "fp32", "device": "auto", "weights": "random", "images": "sample",
     "channels_last": False, "threads": None,
 }  # fmt: skip
-Shown = tuple[TrialRow, list[MeasurementRow], list[Requests]]
+Shown = tuple[TimedRow, list[MeasurementRow], list[Requests]]
 
 
 def requests_of(course: Course, window: int = 0, capacity_per_s: float = 1000.0, late_s: float = 0.0) -> Requests:
@@ -234,7 +233,7 @@ def _job(sweep: SweepRecord, place: int, policy: str, rate_per_s: float, repetit
     return replace(job, spec=job.spec.model_copy(update={"kind": "serving", "point": point, "repetition": repetition}))
 
 
-def _report(job: str, trial: TrialRow, rows: Sequence[MeasurementRow], requests: Sequence[Requests]) -> TrialReport:
+def _report(job: str, trial: TimedRow, rows: Sequence[MeasurementRow], requests: Sequence[Requests]) -> TrialReport:
     (row,) = rows
     end_ns = 10**9 + round((row.duration_s or 0) * 1e9)
     measured = Window(

@@ -1,6 +1,6 @@
 """Rows, samples and summaries for tests of analysis and report."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
@@ -130,8 +130,15 @@ def measurement_row(**changes: Any) -> MeasurementRow:
     return replace(plain, **changes)
 
 
-def trial_row(**changes: Any) -> TrialRow:
-    plain = TrialRow(
+@dataclass(frozen=True, slots=True)
+class TimedRow(TrialRow):
+    """A trial with the times of its batches, which the store keeps apart."""
+
+    latencies_s: tuple[float, ...]
+
+
+def trial_row(**changes: Any) -> TimedRow:
+    plain = TimedRow(
         sweep="abcdef012345",
         sweep_name="batching",
         job="job",

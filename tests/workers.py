@@ -11,7 +11,7 @@ import pytest
 from celery.worker import state
 
 from farm.model import Claim, FailureKind, TrialReport
-from farm.model.errors import StoreUnavailable
+from farm.model.errors import MachineUnfit, StoreUnavailable
 from farm.settings import Settings
 from farm.store import Store
 from tests.contract.store_records import ANNE, BERT, MACHINE, SWEEP, new_job, record, report
@@ -64,6 +64,11 @@ class Runner:
         self.during: Callable[[Stop], None] = lambda _: None
         self.view = View()
         self.notes: list[str] = []
+        self.unfit: MachineUnfit | None = None
+
+    def recover(self) -> None:
+        if self.unfit is not None:
+            raise self.unfit
 
     def run(self, claim: Claim, stop: Stop) -> TrialReport:
         self.claims.append(claim)
@@ -104,7 +109,7 @@ class Bench:
 
     def serve_in_background(self, job: str, attempt: int = 0) -> threading.Thread:
         """Answer a message in another thread; it may take until the machine is resumed."""
-        serving = threading.Thread(target=self.worker.serve, args=(job, attempt))
+        serving = threading.Thread(target=self.worker.serve, args=(job, attempt), daemon=True)
         serving.start()
         return serving
 

@@ -175,9 +175,11 @@ def _overall(cells: Sequence[Cell], machines: Mapping[tuple[Key, Key], _Machine]
     for kind, by_configuration in over.items():
         several = {key: own for key, own in by_configuration.items() if len(own) > 1}
         blocks = [own.blocked for (_, other), own in machines.items() if other == kind]
-        pairs = {pair: [r for one in blocks if (r := one.ratio(*pair))] for pair in combinations(several, 2)}
+        is_ranked = len(several) <= ratios.MOST_RANKED
+        compared = combinations(several, 2) if is_ranked else ()
+        pairs = {pair: [r for one in blocks if (r := one.ratio(*pair))] for pair in compared}
         ranks = ratios.ranks({pair: ratios.over_machines(own) for pair, own in pairs.items() if own})
         for key, own in several.items():
-            rank = ranks.get(key, 1) if len(own) >= ratios.MACHINES_NEEDED else None
+            rank = ranks.get(key, 1) if is_ranked and len(own) >= ratios.MACHINES_NEEDED else None
             found.append(Overall(key, kind, len(own), ratios.over_machines(own), rank))
     return sorted(found, key=lambda one: (str(one.kind), one.ratio.log))

@@ -31,7 +31,7 @@ class UnitSample:
     net_j: float | None  #: per unit
     net_u_j: float | None  #: standard uncertainty of net_j
     net_shared_u_j: float | None  #: the part of it that all trials of the machine share
-    latencies_s: tuple[float, ...]  #: latency of each batch
+    latencies_s: Sequence[float]  #: latency of each batch
     carbon: CarbonFactor
     flags: tuple[Flag, ...]  #: reasons to doubt it
     imported: bool = False  #: measured elsewhere

@@ -1,7 +1,7 @@
 """The distributions that intervals need, in the standard library: importing scipy takes longer than most commands."""
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from math import ceil, erfc, exp, floor, inf, isqrt, lgamma, log, log1p, pi, sqrt
 from statistics import NormalDist
 
@@ -28,7 +28,7 @@ def normal_quantile(probability: float) -> float:
     return _NORMAL.inv_cdf(probability) if 0 < probability < 1 else (probability - 0.5) * inf
 
 
-@cache
+@lru_cache(10_000)
 def t_quantile(probability: float, freedom: float) -> float:
     """Return a quantile above the median of Student's t distribution; the degrees of freedom may be infinite."""
     if freedom == inf:
@@ -55,22 +55,22 @@ def f_tail(ratio: float, freedom: float, freedom_below: float) -> float:
         freedom: The degrees of freedom of the upper estimate.
         freedom_below: Those of the lower one, by which it is divided.
     """
-    return _beta(freedom_below / (freedom_below + freedom * ratio), freedom_below / 2, freedom / 2)
+    return beta_share(freedom_below / (freedom_below + freedom * ratio), freedom_below / 2, freedom / 2)
 
 
 def t_probability(t: float, freedom: float) -> float:
     """Return the probability that Student's t is below a value of 0 or more."""
     if freedom == inf:
         return normal(t)
-    return 1 - _beta(freedom / (freedom + t * t), freedom / 2, 0.5) / 2
+    return 1 - beta_share(freedom / (freedom + t * t), freedom / 2, 0.5) / 2
 
 
-def _beta(x: float, a: float, b: float) -> float:
+def beta_share(x: float, a: float, b: float) -> float:
     """Return the regularised incomplete beta function (NIST, Digital Library of Mathematical Functions, 8.17.22)."""
     if x <= 0 or x >= 1:
         return float(x >= 1)
     if x > (a + 1) / (a + b + 2):  # the continued fraction converges fast on the other side
-        return 1 - _beta(1 - x, b, a)
+        return 1 - beta_share(1 - x, b, a)
     fraction = c = 1.0
     d, change, n = 0.0, inf, 0
     while abs(change - 1) > _LAST_TERM:  # the modified method of Lentz

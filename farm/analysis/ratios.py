@@ -29,6 +29,8 @@ COMMON_FREEDOM = 3.0
 _COMMON_PER_BLOCK = 1.5
 #: Two machines are no sample of machines: an interval over them would be as wide as their difference times nine.
 MACHINES_NEEDED = 3
+#: Ranks compare every two configurations: of 30,000 that would take hours and 100 GB.
+MOST_RANKED = 1000
 #: Rounding makes logarithms of equal values differ by less.
 _ROUNDING = 1e-12
 #: The fit of blocks and configurations ends after so many rounds; only tables with many gaps need more than a few.
@@ -124,8 +126,13 @@ class Blocked(Generic[K]):
         return Ratio(total, u, _rounded(min(freedom, self.freedom if are_paired else inf)), blocks, are_paired)
 
     def ranks(self) -> dict[K, int | None]:
-        """Return 1 + the number of configurations that are surely less; None where one block shows no spread."""
+        """Return 1 + the number of configurations that are surely less.
+
+        It is None where one block shows no spread, and for all of more than `MOST_RANKED` configurations.
+        """
         several = [key for key, logs in self.logs.items() if len(logs) > 1] if self.freedom else []
+        if len(several) > MOST_RANKED:
+            return dict.fromkeys(self.logs)
         pairs = ((a, b, self.ratio(a, b)) for a, b in combinations(several, 2))
         found = ranks({(a, b): ratio for a, b, ratio in pairs if ratio is not None})
         return dict.fromkeys(self.logs) | {key: found.get(key, 1) for key in several}

@@ -1,7 +1,7 @@
 """Samples per unit of work, and the facts of trials that analyses use."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import cast
 
@@ -60,7 +60,7 @@ def differing_settings(data: Iterable[SweepData]) -> Mapping[str, str]:
 
 def per_unit(
     samples: Iterable[Sample],
-    latencies_s: Mapping[str, tuple[float, ...]] = MappingProxyType({}),
+    latencies_s: Mapping[str, Sequence[float]] = MappingProxyType({}),
     environments: Environments = MappingProxyType({}),
     settings: str | None = None,
 ) -> list[UnitSample]:

@@ -14,7 +14,7 @@ from farm.analysis.intervals import Interval, expanded_u
 from farm.analysis.means import Trials, together
 from farm.analysis.moderation import Spread, common
 from farm.analysis.quantiles import f_tail
-from farm.model import JobSpec, Point, StoppingRule
+from farm.model import Point, Repetition, StoppingRule
 
 #: A decision rests on at least so many degrees of freedom: five trials of one point, or three of each of two points.
 FREEDOM_NEEDED = 4
@@ -30,7 +30,7 @@ ALMOST = 1.25
 class PointStatus:
     """The repetitions and the certainty of one point on one target."""
 
-    spec: JobSpec  #: the job of its last repetition
+    last: Repetition  #: its last repetition
     planned: int  #: repetitions so far
     valid: int  #: trials with a net energy that no flag leaves out
     interval: Interval | None  #: the net energy per unit
@@ -39,15 +39,15 @@ class PointStatus:
     @property
     def point(self) -> Point:
         """The measured point."""
-        return self.spec.point
+        return self.last.point
 
 
-def statuses(specs: Iterable[JobSpec], samples: Iterable[UnitSample], rule: StoppingRule) -> list[PointStatus]:
+def statuses(planned: Iterable[Repetition], samples: Iterable[UnitSample], rule: StoppingRule) -> list[PointStatus]:
     """Return the status of each point and target, in the order of the plan; the labels of `samples` name their jobs."""
     by_job = {str(s.labels["job"]): s for s in samples}
-    jobs: dict[tuple[str, str], list[JobSpec]] = defaultdict(list)
-    for spec in specs:
-        jobs[spec.target, repr(sorted(spec.point.items()))].append(spec)
+    jobs: dict[tuple[str, str], list[Repetition]] = defaultdict(list)
+    for one in planned:
+        jobs[one.target, repr(sorted(one.point.items()))].append(one)
     counted = [
         [s for job in own if (s := by_job.get(job.job)) is not None and s.is_valid and s.net_j is not None]
         for own in jobs.values()
@@ -56,7 +56,7 @@ def statuses(specs: Iterable[JobSpec], samples: Iterable[UnitSample], rule: Stop
     spreads = _common_spreads(trials)
     return [
         PointStatus(
-            spec=max(own, key=lambda s: s.repetition),
+            last=max(own, key=lambda one: one.repetition),
             planned=len(own),
             valid=len(group.values),
             interval=mean,

@@ -11,6 +11,7 @@ from farm.cli.options import (
     IncludeFlagged,
     Json,
     Output,
+    Raw,
     Where,
     carbon_of,
     selection,
@@ -48,13 +49,14 @@ def across(
     form: FormatName = None,
     output: Output = None,
     as_json: Json = False,
+    raw: Raw = False,
 ) -> Shown:
     """Compare configurations across machines and sweeps."""
     from farm.exchange.loading import count_once, load
     from farm.model import Need
     from farm.report import across as report
 
-    chosen = table_format(form, output, as_json)
+    chosen = table_format(form, output, as_json, raw)
     selected = selection(where, domain, include_flagged, by)
     reference, figure = report.parse_reference(relative_to), report.parse_figure(of)
     carbon = carbon_of(country)

@@ -12,6 +12,7 @@ from farm.cli.options import (
     IncludeFlagged,
     Json,
     Output,
+    Raw,
     Where,
     carbon_of,
     selection,
@@ -72,6 +73,7 @@ def analyze(
     form: FormatName = None,
     output: Output = None,
     as_json: Json = False,
+    raw: Raw = False,
 ) -> Shown:
     """Test a sweep's trials, or any file: effects, intervals, words."""
     from farm.exchange.observed import of_csv
@@ -79,7 +81,7 @@ def analyze(
     from farm.report.document import NAMES
     from farm.report.selection import parse_choice
 
-    chosen = table_format(form, output, as_json)
+    chosen = table_format(form, output, as_json, raw)
     options = analyses.Options(type_, _names(group), margin, analyses.parse_correction(correction))
     known, names = parse_choice("METHOD", method, analyses.Method), _names(factors)
     columns = (*names, *(name for name in options.group if name not in names))
@@ -115,17 +117,18 @@ def compare(
     form: FormatName = None,
     output: Output = None,
     as_json: Json = False,
+    raw: Raw = False,
 ) -> Shown:
     """Compare two sweeps, or two choices of one, point by point."""
     from farm.exchange.loading import load
     from farm.report import comparisons, observations
 
-    chosen = table_format(form, output, as_json)
+    chosen = table_format(form, output, as_json, raw)
     carbon = carbon_of(country)
     sides = [_side(where, name, own, domain, include_flagged) for name, own in (("--a", a), ("--b", b))]
     with opened() as (store, _):
         sweeps = store.find_sweep(first), store.find_sweep(second or first)
-        data = [load(store, sweep, observations.NEEDS, sides[0].domain, carbon) for sweep in sweeps]
+        data = [load(store, sweep, observations.needs(response), sides[0].domain, carbon) for sweep in sweeps]
     both = {s.trial for s in data[0].samples} & {s.trial for s in data[1].samples}
     notes = [f"{len(both)} trials count in both sweeps: there they agree because they are the same"]
     shown = comparisons.comparison((data[0], data[1]), (sides[0], sides[1]), response)
@@ -146,7 +149,7 @@ def _of_sweep(
     from farm.report import observations
 
     with opened() as (store, _):
-        data = load(store, store.find_sweep(sweep), observations.NEEDS, selected.domain, carbon)
+        data = load(store, store.find_sweep(sweep), observations.needs(response), selected.domain, carbon)
     return observations.of_sweep(data, response, columns, selected)
 
 

@@ -1,7 +1,9 @@
 """The command `farm`: its commands, and how errors end it. Modules are imported on use, so that help is fast."""
 
 import atexit
+import errno
 import gc
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -36,6 +38,9 @@ from farm.cli.timeline import timeline
 
 #: Exit status of an error that nobody foresaw: sysexits' EX_SOFTWARE.
 SOFTWARE_ERROR = 70
+
+#: Errors of a write: the disk or its quota is full, the largest size is reached, the device fails.
+_UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 #: The commands by what they are for, as help lists them; those of other packages are in the group of that name.
 GROUPS = {
@@ -139,6 +144,7 @@ def main() -> None:
     gc.set_threshold(100_000, 20, 20)
     # Python looks for garbage once more when it ends: that takes 0.15 s, and the system frees all memory anyway.
     atexit.register(gc.freeze)
+    _replace_closed_streams()
     arguments = sys.argv[1:]
     own = arguments.index("--") if "--" in arguments else len(arguments)  # what follows is of another command
     debug = "--debug" in arguments[:own]
@@ -146,11 +152,19 @@ def main() -> None:
     try:
         _add_plugins(arguments)
         status = app(args=arguments, prog_name="farm", standalone_mode=False) or 0
+        sys.stdout.flush()  # otherwise Python does so when nobody can report that it fails
     except Exception as error:
         if debug:
-            traceback.print_exc()
+            output.note([traceback.format_exc().rstrip()])
         status = _report(error)
     sys.exit(status)
+
+
+def _replace_closed_streams() -> None:
+    """Open /dev/null for each stream that the caller closed: the next file would get its number, and its text."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w" if number else "r"))  # noqa: PTH123, SIM115 - as long as the process
 
 
 def _report(error: Exception) -> int:
@@ -163,6 +177,9 @@ def _report(error: Exception) -> int:
     if isinstance(error, FarmError):
         _complain(str(error))
         return error.exit_status
+    if isinstance(error, OSError) and error.filename is None and error.errno in _UNWRITABLE:
+        _complain(f"standard output cannot be written: {error.strerror}")
+        return FarmError.exit_status
     what = " ".join(f"{type(error).__name__}: {error}".split())
     _complain(f"unexpected {what}: please report it, with what --debug shows")
     return SOFTWARE_ERROR
@@ -172,14 +189,15 @@ def _complain(problem: str) -> None:
     """Write an error to standard error, or to the log of a process whose log is JSON."""
     import logging
 
+    from farm.model.errors import bounded
     from farm.settings import logs as logging_of_process
     from farm.settings import origins
 
-    named = origins.named(problem)
+    named = bounded(origins.named(problem))
     if logging_of_process.is_structured():
         logging.getLogger("farm").error(named)
     else:
-        output.note(f"farm: {line}" for line in named.splitlines())
+        output.note(f"farm: {line}" for line in named.split("\n"))
 
 
 def _add_plugins(arguments: list[str]) -> None:

@@ -39,11 +39,20 @@ def examine(probe: bool = False) -> "list[Check]":
 
     settings = load_settings()
     version = Check(name="wattfarm", state="ok", detail=f"{__version__}, files in {settings.home}")
-    found = [version, _broker(settings), _database(settings), *_machine(probe)]
+    found = [version, _broker(settings), _database(settings), *_files(settings), *_machine(probe)]
     return [
         check if check.state == "ok" else check.model_copy(update={"detail": origins.named(check.detail)})
         for check in found
     ]
+
+
+def _files(settings: "Settings") -> "Iterator[Check]":
+    """Yield a note where other users may enter the folder of the farm's files: its owner may want that."""
+    from farm.model import Check
+
+    if settings.home.is_dir() and settings.home.stat().st_mode & 0o077:
+        detail = f"other users may enter {settings.home}: `chmod 700 {settings.home}` keeps them out"
+        yield Check(name="files", state="note", detail=detail)
 
 
 def _broker(settings: "Settings") -> "Check":

@@ -30,6 +30,7 @@ FormatName = Annotated[
     str | None, typer.Option("--format", metavar="NAME", help="table, csv, json or parquet; default FILE's suffix.")
 ]
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to this file.")]
+Raw = Annotated[bool, typer.Option("--raw", help="In CSV, keep text that a spreadsheet computes: =A1+1.")]
 Where = Annotated[
     list[str] | None,
     typer.Option(
@@ -66,11 +67,21 @@ def as_form(as_json: bool) -> "Format | None":
     return Format.JSON if as_json else None
 
 
-def table_format(form: str | None, output: Path | None, as_json: bool) -> "Format":
+def table_format(form: str | None, output: Path | None, as_json: bool, raw: bool = False) -> "Format":
     """The format of a table: --json, --format, or the suffix of the file; raises InputError."""
     from farm.report import files
 
-    return files.chosen("json" if as_json else form, output, tuple(files.Format))
+    return as_raw(files.chosen("json" if as_json else form, output, files.FORMATS), raw)
+
+
+def as_raw(form: "Format", raw: bool) -> "Format":
+    """The format that --raw makes of CSV; raises InputError for another one."""
+    from farm.model.errors import InputError
+    from farm.report.files import Format
+
+    if raw and form is not Format.CSV:
+        raise InputError("--raw is for CSV: add --format csv, or -o FILE.csv")
+    return Format.RAW if raw else form
 
 
 def carbon_of(country: str | None) -> "CarbonFactor | None":

@@ -124,16 +124,18 @@ def confirmed(question: str, option: str) -> bool:
         from farm.model.errors import InputError
 
         raise InputError(f"{question} Without a terminal nobody can answer: add {option}")
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    from farm.model.text import visible
+
+    print(f"{visible(question)} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().casefold() in {"y", "yes"}
 
 
 def note(lines: Iterable[str]) -> None:
     """Print lines to standard error."""
-    from farm.report.terminal import plain
+    from farm.model.text import LINES, visible
 
     for line in lines:
-        print(plain(line), file=sys.stderr)
+        print(visible(line, LINES), file=sys.stderr)
 
 
 def _write_document(shown: Shown) -> None:
@@ -197,18 +199,18 @@ def _show(document: "Document") -> None:
 
 
 def _write_text(text: str, path: Path | None) -> None:
+    from farm.model.text import LINES, visible
     from farm.report.files import write_text
-    from farm.report.terminal import plain
 
     if path is None:
-        print(plain(text))
+        print(visible(text, LINES))
     else:
         write_text(text, path)
         note([f"wrote {path}"])
 
 
 def _print_line(line: Line) -> None:
+    from farm.model.text import LINES, visible
     from farm.report.files import json_text
-    from farm.report.terminal import plain
 
-    print(json_text(line.record) if line.as_json else plain(line.text))
+    print(json_text(line.record) if line.as_json else visible(line.text, LINES))

@@ -1,5 +1,6 @@
 """`farm report`. Modules are imported on use, so that help is fast."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -49,8 +50,9 @@ def report(
         distinct = list({sweep.id: sweep for sweep in found}.values())
         data, database = load_report(store, distinct, carbon), redacted(settings.store_url)
         material = load_material(store, data, trial or [], database, datetime.now(UTC), include_flagged)
-    notes = [] if charts is None else [_draw(material, charts)]
-    return Written(text(material, chosen), output, notes)
+        del data  # drawing charts takes memory too
+    written = write(material, chosen, output)
+    return written if charts is None else replace(written, notes=[*written.notes, *_draw(material, charts)])
 
 
 def chosen_format(name: str | None, path: Path | None) -> str:
@@ -69,7 +71,7 @@ def chosen_format(name: str | None, path: Path | None) -> str:
     return name or suffix
 
 
-def text(material: "Material", form: str, claims: "Reproduction | None" = None) -> str:
+def write(material: "Material", form: str, path: Path | None, claims: "Reproduction | None" = None) -> Written:
     """The report; with the claims of a study, where it is about one."""
     from farm.report import html, markdown
     from farm.report.files import json_text
@@ -83,15 +85,19 @@ def text(material: "Material", form: str, claims: "Reproduction | None" = None) 
         document = sections.document(material, view.sections(claims), f"Repeated: {claims.paper.title}")
         own = {"reproduction": view.record(claims)}
     if form == "json":
-        return json_text(record.report_record(material) | own)
-    return html.page(document) if form == "html" else markdown.report(document)
+        return Written(json_text(record.report_record(material) | own), path)
+    if form == "md":
+        return Written(markdown.report(document), path)
+    page = html.page(document)
+    return Written(page.text, path, page.notes)
 
 
-def _draw(material: "Material", folder: Path) -> str:
-    """Every chart by itself, numbered as in the report; returns what was done."""
+def _draw(material: "Material", folder: Path) -> list[str]:
+    """Every chart by itself, numbered as in the report; returns what was done, and which could not be drawn."""
     from farm.model.errors import InputError
     from farm.report import svg
     from farm.report.files import write_bytes, write_text
+    from farm.report.numbers import several
     from farm.studies.paper import sections
 
     try:
@@ -99,7 +105,12 @@ def _draw(material: "Material", folder: Path) -> str:
     except OSError as error:
         raise InputError(f"--charts: {folder}: {error.strerror or error}") from None
     figures = sections.document(material).figures
+    drawings: list[bytes | svg.Undrawn] = []
     for number, figure in enumerate(figures, start=1):
-        write_text(svg.alone(figure), folder / f"figure-{number}.svg")
-        write_bytes(svg.picture(figure.spec), folder / f"figure-{number}.png")
-    return f"wrote {len(figures)} charts to {folder}"
+        drawing, picture = svg.alone(figure), svg.picture(figure.spec)
+        if isinstance(drawing, str) and isinstance(picture, bytes):
+            write_text(drawing, folder / f"figure-{number}.svg")
+            write_bytes(picture, folder / f"figure-{number}.png")
+        drawings.append(drawing if isinstance(drawing, svg.Undrawn) else picture)
+    undrawn = svg.notes(figures, drawings)
+    return [*undrawn, f"wrote {several(len(figures) - len(undrawn), 'chart')} to {folder}"]

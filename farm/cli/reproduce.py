@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from farm.cli.options import Fresh, IncludeFlagged, Json, as_form
-from farm.cli.output import Output, Shown, Written, opened
-from farm.cli.report import chosen_format, text
+from farm.cli.output import Output, Shown, opened
+from farm.cli.report import chosen_format, write
 from farm.cli.run import Ran, measured, outcome
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def reproduce(
         yield Shown(document(claims), as_form(as_json))
         database = redacted(settings.store_url)
         material = load_material(store, data, [], database, datetime.now(UTC), include_flagged)
-        yield Written(text(material, form, claims), path)
+        yield write(material, form, path, claims)
         for ran in found:
             yield outcome(ran.progress, store, ran.sweep)
 

@@ -11,6 +11,7 @@ from farm.cli.options import (
     IncludeFlagged,
     Json,
     Output,
+    Raw,
     Where,
     selection,
     table_format,
@@ -55,6 +56,7 @@ def response(
     form: FormatName = None,
     output: Output = None,
     as_json: Json = False,
+    raw: Raw = False,
 ) -> Shown:
     """Simulate response times under load, from measured batches."""
     from farm.exchange.loading import load, load_results
@@ -64,7 +66,7 @@ def response(
     from farm.kinds.serving.simulated.batches import NEEDS
     from farm.model.errors import InputError
 
-    chosen = table_format(form, output, as_json)
+    chosen = table_format(form, output, as_json, raw)
     selected = selection(where, domain, include_flagged)
     if live is not None:
         if rate or policy or arrivals != "poisson":
@@ -98,6 +100,7 @@ def recommend(
     form: FormatName = None,
     output: Output = None,
     as_json: Json = False,
+    raw: Raw = False,
 ) -> Shown:
     """Find the network and policy of least energy within a limit."""
     from farm.exchange.loading import load
@@ -106,7 +109,7 @@ def recommend(
     from farm.kinds.serving.simulated.asked import parse_arrivals
     from farm.kinds.serving.simulated.batches import NEEDS
 
-    chosen = table_format(form, output, as_json)
+    chosen = table_format(form, output, as_json, raw)
     limits = parse_limits(slo or [])
     (process,) = parse_arrivals(arrivals, [rate] if rate is not None else [])
     selected = selection(where, domain, include_flagged)

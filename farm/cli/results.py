@@ -15,7 +15,9 @@ from farm.cli.options import (
     Json,
     NoChart,
     Output,
+    Raw,
     Where,
+    as_raw,
     carbon_of,
     share,
     table_format,
@@ -48,6 +50,7 @@ def results(
     form: FormatName = None,
     output: Output = None,
     as_json: Json = False,
+    raw: Raw = False,
 ) -> Shown:
     """Print results, grouped and summed up."""
     from farm.exchange.loading import load, load_results
@@ -56,7 +59,7 @@ def results(
     from farm.report.selection import Selection
     from farm.scheduling.status import progress, revisions
 
-    chosen = table_format(form, output, as_json)
+    chosen = table_format(form, output, as_json, raw)
     selected = Selection.parse(by, where or [], domain, include_flagged, target_accuracy or [])
     carbon = carbon_of(country)
     with opened() as (store, _):
@@ -84,6 +87,7 @@ def export(
         typer.Option("--format", metavar="NAME", help="csv, json or parquet; default FILE's suffix, or csv."),
     ] = None,
     output: Output = None,
+    raw: Raw = False,
 ) -> Iterator[Rows | Shown]:
     """Write all that was measured, row by row."""
     from farm.exchange import exports
@@ -91,7 +95,7 @@ def export(
     from farm.report.selection import parse_choice
 
     wanted = parse_choice("--rows", rows, exports.Rows)
-    chosen, carbon = files.chosen(form, output, files.FLAT), carbon_of(country)
+    chosen, carbon = as_raw(files.chosen(form, output, files.FLAT), raw), carbon_of(country)
     with opened() as (store, _):
         sheet = exports.exported(store, store.find_sweep(sweep), wanted, carbon)
         if form is None and output is None and is_terminal():

@@ -17,15 +17,21 @@ if TYPE_CHECKING:
 
 def status(sweep: AnySweep = None, as_json: Json = False) -> Shown:
     """Show how sweeps progress; with SWEEP, what failed or is open."""
+    from farm.model.reading import each, readable, reading, unreadable
     from farm.report.document import Document
     from farm.scheduling.status import machines as seen
-    from farm.scheduling.status import points, progress, queues
+    from farm.scheduling.status import points, progress, queues, unread
 
     with opened() as (store, settings):
         chosen = [store.find_sweep(sweep)] if sweep else store.sweeps()
-        states = [(record, store.progress(record.id, planned(store, record))) for record in chosen]
-        failures = store.failures(chosen[0].id) if sweep else []
-        decided = points.points(store, chosen[0]) if sweep else []
+        found_states = [*each(chosen, lambda one: (one, store.progress(one.id, planned(store, one))))]
+        if sweep and (errors := unreadable(found_states)):
+            raise errors[0]
+        states = readable(found_states)
+        notes = [] if sweep else [*unread.sweeps(store), *unread.lines(unreadable(found_states))]
+        with reading("sweep", chosen[0].id if sweep else ""):
+            failures = store.failures(chosen[0].id) if sweep else []
+            decided = points.points(store, chosen[0]) if sweep else []
         waiting = [w for w in store.waiting() if not sweep or w.sweep == chosen[0].id]
         now = datetime.now(UTC)
         machines = seen.look(store, settings.silent_s, now)
@@ -39,16 +45,20 @@ def status(sweep: AnySweep = None, as_json: Json = False) -> Shown:
     blocks += queues.blocks(found, machines, now, note)
     for record in records:
         record["waiting"] = queues.records(found, waiting, record["sweep"])
-    return Shown(Document(blocks, record=records), as_form(as_json))
+    return Shown(Document(blocks, record=records), as_form(as_json), notes=notes)
 
 
 def planned(store: "Store", sweep: "SweepRecord") -> int:
-    """Return the number of jobs that a search will have in all; 0 for other sweeps, which need no tuner."""
+    """Return the number of jobs that a search will have in all; 0 where it is unknown."""
     if not sweep.is_search:
         return 0
+    from farm.model.errors import InputError
     from farm.scheduling import tuner
 
-    return tuner.total(store, sweep)
+    try:
+        return tuner.total(store, sweep)
+    except InputError:  # `farm status` says why
+        return 0
 
 
 def _depths(queues: Sequence[str], settings: "Settings") -> tuple[dict[str, int] | None, str]:
@@ -70,11 +80,15 @@ def machines(
 ) -> Shown:
     """List the machines of the farm, or show one."""
     from farm.scheduling.status import machines as seen
+    from farm.scheduling.status import unread
 
     with opened() as (store, settings):
         known = seen.look(store, settings.silent_s, datetime.now(UTC))
+        errors = [error for error in store.unreadable_machines() if name in (None, error.name)]
+    if errors and not any(one.status.machine.name == name for one in known) and name:
+        raise errors[0]
     document = seen.details(seen.named(known, name)) if name else seen.overview(known)
-    return Shown(document, as_form(as_json))
+    return Shown(document, as_form(as_json), notes=unread.lines(errors))
 
 
 def logs(

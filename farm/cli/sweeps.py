@@ -19,14 +19,15 @@ _ALL = "A sweep's name, for all sweeps of that name, or an id."
 
 def list_(as_json: Json = False) -> Shown:
     """List all sweeps, the latest first."""
-    from farm.scheduling.status import sweeps
+    from farm.model.reading import readable, unreadable
+    from farm.scheduling.status import sweeps, unread
 
     with opened() as (store, _):
+        known = store.overviews()
         found = [
-            replace(one, progress=replace(one.progress, planned=planned(store, one.record)))
-            for one in store.overviews()
+            replace(one, progress=replace(one.progress, planned=planned(store, one.record))) for one in readable(known)
         ]
-    return Shown(sweeps.overview(found), as_form(as_json))
+    return Shown(sweeps.overview(found), as_form(as_json), notes=unread.lines(unreadable(known)))
 
 
 def rename(

@@ -11,6 +11,7 @@ from farm.cli.options import (
     IncludeFlagged,
     Json,
     Output,
+    Raw,
     Where,
     selection,
     table_format,
@@ -34,12 +35,13 @@ def timeline(
     form: FormatName = None,
     output: Output = None,
     as_json: Json = False,
+    raw: Raw = False,
 ) -> Shown:
     """Set joules per image against accuracy and year of publication."""
     from farm.exchange.loading import load
     from farm.studies import timeline_view
 
-    chosen = table_format(form, output, as_json)
+    chosen = table_format(form, output, as_json, raw)
     weights, figure = timeline_view.parse_accuracy(accuracy), timeline_view.parse_figure(of)
     selected = selection(where, domain, include_flagged)
     with opened() as (store, _):

@@ -5,20 +5,22 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from enum import StrEnum
 from functools import cache
-from itertools import count, islice
+from itertools import chain, islice
+from operator import itemgetter
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
 from farm import kinds
-from farm.model import CarbonFactor, MeasurementRow, Point, Requests, Scalar, SweepRecord
+from farm.model import CarbonFactor, MeasurementRow, Point, Scalar, SweepRecord
 from farm.model.energies import combined
 from farm.model.errors import InputError
+from farm.report.cells import as_type, fitting_type
 from farm.report.document import Column, Document, Form, Note, Row, Table
-from farm.report.files import Sheet, fitting_type
+from farm.report.files import Sheet
 from farm.report.numbers import several
 from farm.store import Store
 from farm.store.blobs import REQUEST_TIMES
-from farm.store.exports import MEASUREMENT, MeasuredTrial, decoded
+from farm.store.exports import MEASUREMENT, MeasuredTrial, ServedWindow, decoded
 from farm.store.views import VIEWS
 
 
@@ -95,11 +97,12 @@ def exported(store: Store, sweep: SweepRecord, rows: Rows, carbon: CarbonFactor 
     factors = factor_types(sweep.kind, points)
     if rows is Rows.MEASUREMENT:
         return measurements(factors, store.measured(sweep.id), carbon)
-    found = list(_series(store, sweep, rows))
-    if not found:
+    found = _series(store, sweep, rows, factors)
+    first = next(found, None)
+    if first is None:
         raise InputError(f"--rows {rows}: {sweep.name}, of kind {sweep.kind}, has no {_WHAT[rows]}")
     types = {**{name: _TYPES[name] for name in IDENTITY}, **factors, **_SERIES, **_OWN[rows]}
-    return Sheet(list(types), ([record.get(name) for name in types] for record in found), types)
+    return Sheet(list(types), chain([first], found), types)
 
 
 def factor_types(kind: str, points: Sequence[Point]) -> dict[str, type]:
@@ -134,7 +137,7 @@ def measurements(
     types = {name: _TYPES[name] for name in (*IDENTITY, *MEASURED, *FURTHER)}
     return Sheet(
         (*IDENTITY, *factors, *MEASURED, *FURTHER),
-        (row for trial, rows in trials for row in _rows(trial, rows, tuple(factors), carbon)),
+        (row for trial, rows in trials for row in _rows(trial, rows, factors, carbon)),
         {**types, **factors},
     )
 
@@ -154,15 +157,12 @@ def preview(sheet: Sheet, most: int = 10) -> Document:
 
 
 def _rows(
-    trial: MeasuredTrial, rows: Sequence[Sequence[Any]], factors: Sequence[str], carbon: CarbonFactor | None
+    trial: MeasuredTrial, rows: Sequence[Sequence[Any]], factors: Mapping[str, type], carbon: CarbonFactor | None
 ) -> Iterator[tuple[Scalar, ...]]:
     own_carbon = CarbonFactor(trial.carbon_g_per_kwh, trial.carbon_pue, trial.carbon_source or "")
     factor = own_carbon if carbon is None else carbon.at(trial.carbon_pue)
     stated = (factor.g_per_kwh, factor.pue, factor.source or None)
-    point = decoded(trial.factors)
-    first = (
-        *(getattr(trial, name) for name in IDENTITY), *(point.get(name) for name in factors), trial.repetition,
-    )  # fmt: skip
+    first = _first(trial, factors)
     stamps, last = (trial.simulated, trial.imported), (trial.sweep_name, trial.machine_id, trial.failure)
     for kind, index, begin_ns, end_ns, started, *figures, flags, gross_u, bare, context, clock, budget in rows:
         span = (None, None, None) if trial.imported else (begin_ns, end_ns, started.isoformat())
@@ -181,32 +181,31 @@ def _flags(*texts: str) -> str:
     return ";".join(sorted({flag for text in texts for flag in decoded(text)}))
 
 
-def _series(store: Store, sweep: SweepRecord, rows: Rows) -> Iterator[dict[str, Any]]:
+def _first(trial: MeasuredTrial, factors: Mapping[str, type]) -> tuple[Scalar, ...]:
+    """Return the values with which every row of a trial begins."""
+    point = decoded(trial.factors)
+    levels = (as_type(point.get(name), kind) for name, kind in factors.items())
+    return (*(getattr(trial, name) for name in IDENTITY), *levels, trial.repetition)
+
+
+def _series(store: Store, sweep: SweepRecord, rows: Rows, factors: Mapping[str, type]) -> Iterator[tuple[Scalar, ...]]:
     """Yield the rows of the series of single trials."""
-    epochs = store.epochs(sweep.id) if rows is Rows.EPOCH else {}
-    served = store.requests(sweep.id) if rows is Rows.REQUEST else {}
-    for trial in store.trial_rows(sweep.id):
-        own: dict[str, Any] = {name: getattr(trial, name) for name in IDENTITY}
-        flags = {"flags": ";".join(trial.flags), "simulated": trial.simulated}
-        own |= trial.factors | {"repetition": trial.repetition} | flags
-        match rows:
-            case Rows.BATCH:
-                found: Iterable[dict[str, Any]] = map(_batch, count(), trial.latencies_s)
-            case Rows.REQUEST:
-                found = (record for requests in served.get(trial.trial, ()) for record in _requests(requests))
-            case _:
-                found = ({name: row[name] for name in _OWN[rows]} for row in epochs.get(trial.trial, ()))
-        yield from (own | record for record in found)
+    found: Iterable[tuple[MeasuredTrial, Iterable[tuple[Scalar, ...]]]]
+    match rows:
+        case Rows.BATCH:
+            found = ((trial, enumerate(times_s)) for trial, times_s in store.timed(sweep.id))
+        case Rows.REQUEST:
+            found = ((trial, _requests(windows)) for trial, windows in store.served(sweep.id))
+        case _:
+            found = ((trial, map(itemgetter(*_OWN[rows]), own)) for trial, own in store.epochs(sweep.id))
+    for trial, series in found:
+        first = (*_first(trial, factors), _flags(trial.flags), trial.simulated)
+        for record in series:
+            yield (*first, *record)
 
 
-def _batch(index: int, service_s: float) -> dict[str, Any]:
-    return {"batch": index, "service_s": service_s}
-
-
-def _requests(served: Requests) -> Iterator[dict[str, Any]]:
-    """Yield the requests of a window; times count from its start, and requests of one batch were dequeued together."""
-    times = zip(*(getattr(served, name) for name in REQUEST_TIMES), strict=True)
-    for index, times_s in enumerate(times):
-        own = dict(zip(REQUEST_TIMES, times_s, strict=True))
-        response_s = {"response_s": own["done_s"] - own["arrival_s"]}
-        yield {"window_index": served.window, "request": index, **own, **response_s}
+def _requests(windows: Iterable[ServedWindow]) -> Iterator[tuple[Scalar, ...]]:
+    """Yield the requests of each window; times count from its start, and those of one batch were dequeued together."""
+    for window, times in windows:
+        for index, (arrival_s, *others_s, done_s) in enumerate(zip(*times, strict=True)):
+            yield window, index, arrival_s, *others_s, done_s, done_s - arrival_s

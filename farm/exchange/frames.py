@@ -10,6 +10,7 @@ from farm.exchange.loading import load_results
 from farm.kinds import views
 from farm.model import Scalar
 from farm.model.errors import InputError
+from farm.report.cells import AsText
 from farm.report.files import Sheet, arrow
 from farm.report.selection import Selection, parse_choice
 from farm.store import Store
@@ -22,7 +23,7 @@ _MISSING = "this needs {0}: pip install 'wattfarm[frames]'"
 class Frame(Sequence[Record]):
     """Rows with typed columns: a list of dictionaries that turns into a data frame. Unknown is None."""
 
-    types: Mapping[str, type]  #: str, int, float or bool of each column, whatever the rows hold
+    types: Mapping[str, type]  #: str, int, float or bool of each column; AsText: a str of other values too
     rows: Sequence[Sequence[Scalar]]
 
     @classmethod
@@ -56,7 +57,7 @@ class Frame(Sequence[Record]):
             import pandas as pd  # noqa: PLC0415
         except ModuleNotFoundError:
             raise InputError(_MISSING.format("pandas")) from None
-        types = {str: "string", int: "Int64", float: "float64", bool: "boolean"}
+        types = {str: "string", AsText: "string", int: "Int64", float: "float64", bool: "boolean"}
         return pd.DataFrame({name: pd.Series(own, dtype=types[kind]) for name, kind, own in self._columns()})
 
     def to_polars(self) -> Any:
@@ -65,7 +66,9 @@ class Frame(Sequence[Record]):
             import polars as pl  # noqa: PLC0415
         except ModuleNotFoundError:
             raise InputError(_MISSING.format("polars")) from None
-        types: Mapping[type, Any] = {str: pl.String, int: pl.Int64, float: pl.Float64, bool: pl.Boolean}
+        types: Mapping[type, Any] = {
+            str: pl.String, AsText: pl.String, int: pl.Int64, float: pl.Float64, bool: pl.Boolean,
+        }  # fmt: skip
         return pl.DataFrame([pl.Series(name, own, types[kind], strict=False) for name, kind, own in self._columns()])
 
     def to_arrow(self) -> Any:
@@ -78,7 +81,7 @@ class Frame(Sequence[Record]):
     def _columns(self) -> Iterator[tuple[str, type, Sequence[Scalar]]]:
         columns = list(zip(*self.rows, strict=True)) or [()] * len(self.types)
         for (name, kind), own in zip(self.types.items(), columns, strict=True):
-            yield name, kind, [None if v is None else str(v) for v in own] if kind is str else list(own)
+            yield name, kind, list(own)
 
 
 def query(store: Store, statement: str, limit: int) -> Frame:
@@ -91,12 +94,7 @@ def query(store: Store, statement: str, limit: int) -> Frame:
 
 def samples(store: Store, sweep: str | None) -> Frame:
     """Read the rows of view v_sample of a sweep: a row for each trial, domain and part."""
-    own = store.find_sweep(sweep)
-    return Frame(*queried.typed(store.query(f"SELECT * FROM v_sample WHERE sweep = '{own.id}'", _ALL)))  # noqa: S608
-
-
-#: More samples than any sweep has.
-_ALL = 10**9
+    return Frame(*queried.typed(store.of_sweep("v_sample", store.find_sweep(sweep).id)))
 
 
 def results(store: Store, sweep: str | None, selection: Selection) -> Frame:

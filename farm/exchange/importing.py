@@ -16,6 +16,7 @@ from typing import Any
 from farm.exchange import sheets
 from farm.model import UNKNOWN_HARDWARE, Domain, Import, ImportedTrial, Mapped, Quality, Scalar
 from farm.model.errors import InputError
+from farm.model.text import clipped, visible
 from farm.model.words import LARGEST_VALUE
 
 #: Contents of columns besides factors, with their descriptions; `_ALSO` has further names.
@@ -41,6 +42,9 @@ UNKNOWN = "unknown"
 #: Limits of the database, which keeps durations in nanoseconds and counts as integers.
 _SECONDS = (1e-9, 1e9)
 _MOST = {"units": 10**15, "repetition": 10**6}
+#: Characters of a name or level: as many as in a sweep.
+_MOST_TEXT = 200
+_TEXT = f"at most {_MOST_TEXT} characters, none of them a control character"
 
 
 def read(path: Path, name: str | None, mapped: Mapped) -> Import:
@@ -49,6 +53,11 @@ def read(path: Path, name: str | None, mapped: Mapped) -> Import:
     if set(header) >= _EXPORT:
         raise InputError(f"{path}: this export has several rows for each trial: expected one row")
     complete = _complete(path, header, mapped)
+    given = {"--factor": mapped.factors, "--unit": [mapped.unit], "--name": [name or ""]}
+    for option, texts in (given | {f"--{role}": [text] for role, text in mapped.constants.items()}).items():
+        for text in texts:
+            if not _is_text(text):
+                raise InputError(f"{option}: expected {_TEXT}, got {_quoted(text)}")
     trials: list[ImportedTrial] = []
     seen: Counter[str] = Counter()
     for line, row in rows:
@@ -57,7 +66,8 @@ def read(path: Path, name: str | None, mapped: Mapped) -> Import:
     if not trials:
         raise InputError(f"{path}: the file has no rows")
     digest = hashlib.sha256(complete.canonical().encode() + b"\n" + path.read_bytes()).hexdigest()[:12]
-    return Import(digest, name or path.stem, path.name, complete, trials)
+    called = clipped(visible(path.stem), _MOST_TEXT)
+    return Import(digest, name or called, visible(path.name), complete, trials)
 
 
 def parse_pairs(option: str, texts: Sequence[str], is_name_enough: bool = False) -> dict[str, str]:
@@ -104,7 +114,16 @@ class _Row:
     values: Mapping[str, Any]
 
     def wrong(self, column: str, expected: str) -> InputError:
-        return InputError(f"{self.path}:{self.line}: column {column}: expected {expected}, got {self.values[column]!r}")
+        got = _quoted(self.values[column])
+        return InputError(f"{self.path}:{self.line}: column {column}: expected {expected}, got {got}")
+
+    def text(self, column: str) -> str:
+        """Return the text in a cell, which every page, terminal and database can take."""
+        value = self.values[column]
+        text = "" if value is None else str(value).strip()
+        if not _is_text(text):
+            raise self.wrong(column, _TEXT)
+        return text
 
     def number(self, column: str, expected: str = "a number") -> float | None:
         """Return the number in a cell; None if the cell is empty."""
@@ -128,10 +147,27 @@ class _Row:
         return int(number)
 
     def word(self, column: str, known: Sequence[str] = ()) -> str:
-        word = str(self.values[column] if self.values[column] is not None else "").strip()
+        word = self.text(column)
         if not word or (known and word not in known):
             raise self.wrong(column, ", ".join(known) if known else "a name")
         return word
+
+    def level(self, column: str) -> Scalar:
+        """Return a factor with the type that it has in a sweep: number, boolean or text; an empty cell is None."""
+        value = self.values[column]
+        if value is None or (isinstance(value, bool | int | float) and isfinite(value)):
+            return value
+        text = self.text(column)
+        number = sheets.number(text)
+        return number if number is not None else {"true": True, "false": False, "": None}.get(text.lower(), text)
+
+
+def _is_text(text: str) -> bool:
+    return len(text) <= _MOST_TEXT and visible(text) == text
+
+
+def _quoted(value: object) -> str:
+    return clipped(repr(value), 60)
 
 
 def _trial(row: _Row, mapped: Mapped, seen: Counter[str]) -> ImportedTrial:
@@ -153,7 +189,7 @@ def _trial(row: _Row, mapped: Mapped, seen: Counter[str]) -> ImportedTrial:
     machine = word("machine", "")
     quality = word("quality", UNKNOWN, (*Quality, UNKNOWN))
     domain = Domain(word("domain", "", tuple(Domain)))
-    factors = {name: _scalar(row.values[column]) for name, column in mapped.factors.items()}
+    factors = {name: row.level(column) for name, column in mapped.factors.items()}
     place = json.dumps([factors, machine, domain], sort_keys=True)
     repetition = row.count(columns["repetition"], 0, _MOST["repetition"]) if "repetition" in columns else seen[place]
     seen[place] += 1
@@ -169,15 +205,6 @@ def _trial(row: _Row, mapped: Mapped, seen: Counter[str]) -> ImportedTrial:
         units=row.count(columns["units"], 1, _MOST["units"]) if "units" in columns else units,
         **numbers,
     )
-
-
-def _scalar(value: object) -> Scalar:
-    """Return a factor with the type that it has in a sweep: number, boolean or text; an empty cell is None."""
-    if value is None or (isinstance(value, bool | int | float) and isfinite(value)):
-        return value
-    text = str(value).strip()
-    number = sheets.number(text)
-    return number if number is not None else {"true": True, "false": False, "": None}.get(text.lower(), text)
 
 
 def _table(path: Path) -> tuple[Sequence[str], Iterable[tuple[int, Mapping[str, Any]]]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from farm import kinds
 from farm.model import CarbonFactor, Domain, Need, SweepData, SweepRecord, WindowKind
+from farm.model.reading import reading
 from farm.store import ReaderStore
 
 _STAGES = (WindowKind.SETUP, WindowKind.TRAINING, WindowKind.VALIDATION)
@@ -18,7 +19,8 @@ _READERS: Mapping[Need, Callable[[ReaderStore, str, Domain | None], Any]] = {
     Need.REQUESTS: lambda store, sweep, _: store.requests(sweep),
     Need.LATENCIES: lambda store, sweep, _: store.latencies([sweep]),
     Need.ACCURACY: lambda store, sweep, _: store.published_accuracy([sweep]),
-    Need.SPECS: lambda store, sweep, _: [job.spec for job in store.jobs(sweep)],
+    Need.LAST_ACCURACY: lambda store, sweep, _: store.last_accuracy(sweep),
+    Need.PLAN: lambda store, sweep, _: store.plan(sweep),
     Need.FAILURES: lambda store, sweep, _: store.failures(sweep),
     Need.PROGRESS: lambda store, sweep, _: store.progress(sweep),
     Need.ENVIRONMENTS: lambda store, sweep, _: store.environments(sweep),
@@ -46,9 +48,10 @@ def load(
         domain: The domain of the samples; None selects the domain of each trial's own device.
         carbon: The intensity of every trial's electricity; None: what its machine or the sweep states.
     """
-    wanted = {*needs, Need.ENVIRONMENTS} - ({Need.SPECS} if sweep.imported else set())  # an import has no plan
-    found = {_FIELDS.get(need, need.value): _READERS[need](store, sweep.id, domain) for need in wanted}
-    data = SweepData(sweep, domain, store.samples([sweep.id], domain), **found)
+    wanted = {*needs, Need.ENVIRONMENTS}
+    with reading("sweep", sweep.id, sweep.name):
+        found = {_FIELDS.get(need, need.value): _READERS[need](store, sweep.id, domain) for need in wanted}
+        data = SweepData(sweep, domain, store.samples([sweep.id], domain), **found)
     return data if carbon is None else data.with_carbon(carbon)
 
 

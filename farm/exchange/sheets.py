@@ -2,26 +2,32 @@
 
 import csv
 import re
+from io import StringIO
 from math import isfinite
 from pathlib import Path
 
+from farm.model import files
 from farm.model.errors import InputError
+from farm.report.cells import NUMBER, restored
 
-#: A number as people and programs write it; Python would also accept 1_0 and nan.
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
+#: A longer cell holds no number, whatever its digits: no float has more than 767 that count.
+_LONGEST_NUMBER = 800
+#: A file is read whole.
+MOST_BYTES = 128 * files.MIB
 
 
 def read(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
-    """Return column names and the rows with their line numbers; raises InputError with the line of an error."""
+    """Return column names and the rows with their line numbers; raises InputError with the line of an error.
+
+    An apostrophe that keeps a formula from being computed, as exports have it, is no part of the text.
+    """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, strict=True)
-            try:
-                header = next(reader, [])
-                rows = [(reader.line_num, cells) for cells in reader if cells]
-            except csv.Error as error:
-                raise InputError(f"{path}:{reader.line_num}: this is not CSV: {error}") from None
+        reader = csv.reader(StringIO(files.read_text(path, MOST_BYTES), newline=""), strict=True)
+        header = list(map(restored, next(reader, [])))
+        rows = [(reader.line_num, list(map(restored, cells))) for cells in reader if cells]
+    except csv.Error as error:
+        raise InputError(f"{path}:{reader.line_num}: this is not CSV: {error}") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
@@ -41,6 +47,6 @@ def read(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
 def number(text: str) -> int | float | None:
     """Return the number in a cell; None if there is no number, or it exceeds the range of a float."""
     text = text.strip()
-    if not _NUMBER.fullmatch(text) or not isfinite(float(text)):
+    if len(text) > _LONGEST_NUMBER or not NUMBER.fullmatch(text) or not isfinite(float(text)):
         return None
     return int(text) if _WHOLE.fullmatch(text) else float(text)

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from farm.kinds.kind import Kind
 from farm.model import SweepRecord
 from farm.model.errors import InputError
+from farm.model.reading import reading
 from farm.spec import Sweep, loader
 from farm.spec.types import PROBLEM, Name
 
@@ -131,12 +132,13 @@ def restored(record: SweepRecord) -> Sweep:
     """Return the sweep that was submitted, made from its record in the store.
 
     Raises:
-        InputError: its kind is not installed, or cannot be submitted.
+        InputError: its kind is not installed, cannot be submitted, or says what this program does not know.
     """
     model = get(record.kind).sweep
     if model is None:
         raise InputError(f"{record.name} is of kind {record.kind}, which cannot be submitted")
-    return loader.restored(record, model)
+    with reading("sweep", record.id, record.name):
+        return loader.restored(record, model)
 
 
 def json_schema() -> dict[str, Any]:

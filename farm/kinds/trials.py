@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from farm.kinds.points import point
 from farm.model import Failure, TrialRow
 from farm.model.durations import span
+from farm.model.text import log_lines
 from farm.report.document import Block, Code, Document, Facts, Paragraph
 from farm.report.facts import trial_record
 from farm.report.numbers import UNKNOWN
-from farm.report.terminal import plain
 
 
 def trial(row: TrialRow) -> Document:
     """Return what ran where and when, and how it ended, then its last lines unchanged."""
-    tail = plain(row.log_tail.replace("\r\n", "\n").replace("\r", "\n")).rstrip("\n")
+    tail = log_lines(row.log_tail).rstrip("\n")
     last: Block = Code(tail) if tail else Paragraph("It printed nothing.")
     return Document([Facts(list(_facts(row))), last], record=trial_record(row))
 

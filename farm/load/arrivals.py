@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from io import StringIO
 from math import isfinite
 from pathlib import Path
 from typing import Protocol
@@ -10,11 +11,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from farm.model import files
 from farm.model.errors import InputError
 
 Times = NDArray[np.float64]
 #: The gaps in the study: 1 / rate x U(0.8, 1.2).
 STUDY_JITTER = 0.2
+#: A trace is read whole.
+MOST_BYTES = 16 * files.MIB
 
 
 class Arrivals(Protocol):
@@ -87,7 +91,7 @@ class Recorded:
     def read(cls, path: str) -> "Recorded":
         """Read a trace from a file; raises InputError."""
         try:
-            lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+            lines = StringIO(files.read_text(Path(path), MOST_BYTES))
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not text"
             raise InputError(f"arrivals: expected {', '.join(PROCESSES)} or a file, got {path}: {reason}") from None

@@ -1,5 +1,6 @@
 """Batch policies: they decide when waiting requests become a batch."""
 
+import re
 from dataclasses import dataclass
 from math import ceil, inf, isinf
 from typing import Self
@@ -10,6 +11,8 @@ from farm.model.errors import InputError
 #: The number of requests in a measure window if a sweep names none: enough to claim a p99.
 USUAL_REQUESTS = 512
 _EXPECTED = "fixed:8, greedy:8 or timeout:8:20ms"
+#: A batch size from 1 to 999,999, as sweeps may name it too.
+_SIZE = re.compile(r"0{0,9}[1-9]\d{0,5}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +42,8 @@ class Policy:
         name, *rest = text.strip().split(":")
         if name not in {"fixed", "greedy", "timeout"} or len(rest) != 1 + (name == "timeout"):
             raise InputError(f"{where}: expected {_EXPECTED}, got {text!r}")
-        if not (rest[0].isascii() and rest[0].isdigit() and 0 < int(rest[0]) <= 1_000_000):
-            raise InputError(f"{where}: expected a batch size above 0, as in {_EXPECTED}, got {text!r}")
+        if not _SIZE.fullmatch(rest[0]):
+            raise InputError(f"{where}: expected a batch size from 1 to 999999, as in {_EXPECTED}, got {text!r}")
         if name == "timeout":
             return cls(int(rest[0]), duration_s(rest[1], f"{where} {text}"))
         return cls.fixed(int(rest[0])) if name == "fixed" else cls.greedy(int(rest[0]))

@@ -7,7 +7,7 @@ types of the inner loops are dataclasses.
 from farm.model.carbon import CarbonFactor, CarbonSource, Hourly, StatedCarbon, TrialCarbon
 from farm.model.data import Need, SweepData
 from farm.model.imports import Import, ImportedTrial, Mapped
-from farm.model.jobs import Asked, Claim, JobSpec, MeasureSettings, Rung, StoppingRule, SweepRecord
+from farm.model.jobs import Asked, Claim, JobSpec, MeasureSettings, Plan, Repetition, Rung, StoppingRule, SweepRecord
 from farm.model.live import Live, LiveTrial
 from farm.model.machines import MACHINE_NAME, Check, Heartbeat, JobMessage, Machine, Owner, Probe, queue_for
 from farm.model.results import FailedTrial, MeasurementRow, Spent, TrialRow
@@ -106,11 +106,13 @@ __all__ = [
     "MeasurementRow",
     "Need",
     "Owner",
+    "Plan",
     "Point",
     "Probe",
     "Progress",
     "Quality",
     "Reading",
+    "Repetition",
     "Requests",
     "Rung",
     "RunningJob",

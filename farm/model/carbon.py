@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
+from farm.model import files
 from farm.model.catalog import COUNTRIES
 from farm.model.errors import InputError
 from farm.model.words import Frozen
@@ -15,6 +16,8 @@ from farm.model.words import Frozen
 _J_PER_KWH = 3.6e6
 #: A row of a file of intensities holds for at most this long.
 _HOUR = timedelta(hours=1)
+#: A file of intensities, which has a row an hour, is read whole.
+MOST_BYTES = 16 * files.MIB
 _BASES = {"lifecycle": "life cycle", "lca": "life cycle", "direct": "direct"}
 
 
@@ -108,10 +111,10 @@ class Hourly:
     def read(cls, path: Path) -> Self:
         """Read a file of electricityMaps' export format; raises InputError, which names the line."""
         try:
-            text = path.expanduser().read_text(encoding="utf-8-sig")
+            text = files.read_text(path.expanduser(), MOST_BYTES)
         except UnicodeDecodeError:
             raise InputError(f"carbon: {path} cannot be read: it is no text in UTF-8") from None
-        except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: ~ of an unknown user; ValueError: a NUL
+        except (OSError, RuntimeError) as error:  # the latter: ~ of an unknown user
             reason = getattr(error, "strerror", None) or error
             raise InputError(f"carbon: {path} cannot be read: {reason}") from None
         return cls.parse(text, str(path))
@@ -119,7 +122,11 @@ class Hourly:
     @classmethod
     def parse(cls, text: str, path: str) -> Self:
         """Read the text of such a file; columns are found by their names, and an empty intensity is a gap."""
-        rows = list(csv.reader(StringIO(text)))
+        reader = csv.reader(StringIO(text, newline=None))  # lines may end in \r
+        try:
+            rows = list(reader)
+        except csv.Error as error:
+            raise InputError(f"carbon: {path}, line {reader.line_num}: this is not CSV: {error}") from None
         time, intensity, basis = _columns(rows[0] if rows else [], path)
         found: dict[datetime, float] = {}
         for line, row in enumerate(rows[1:], start=2):

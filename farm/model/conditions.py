@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from math import isfinite, nan
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any, Literal
 from urllib.parse import unquote
@@ -80,7 +82,10 @@ class Condition:
         found = _known(self.path, facts)
         if isinstance(found, list):
             return any(matches(unquote(str(self.value)), str(pattern)) for pattern in found)
-        return found is not None and _COMPARE[self.sign](found, self.value)
+        try:
+            return found is not None and _COMPARE[self.sign](found, self.value)
+        except (AttributeError, KeyError, TypeError):  # a newer program compares what this one does not
+            return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +121,8 @@ def read(text: str) -> Capability:
 def _typed(path: str, value: str) -> str | float | bool:
     kind = FACTS.get(path, "text")
     if kind == "number":
-        return float(value)
+        with suppress(ValueError):  # what is no number here is compared with no number
+            return float(value)
     return value == "true" if kind == "switch" else value
 
 
@@ -138,9 +144,11 @@ def _known(path: str, facts: Mapping[str, JsonValue]) -> str | float | bool | li
     if kind == "names":
         return found if isinstance(found, list) else None
     if kind == "text":
-        return str(found)
+        return None if isinstance(found, Mapping | list) else str(found)
     try:
         number = float(found)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
+        number = nan
+    if not isfinite(number):
         return None
     return round(number / 2**30) if path.endswith("_gib") else number

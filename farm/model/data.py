@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import JsonValue
 
 from farm.model.carbon import CarbonFactor
-from farm.model.jobs import JobSpec, MeasureSettings, SweepRecord
+from farm.model.jobs import MeasureSettings, Plan, SweepRecord
 from farm.model.results import FailedTrial, MeasurementRow, Spent, TrialRow
 from farm.model.samples import Sample
 from farm.model.status import MachineStatus, Progress
@@ -26,7 +26,8 @@ class Need(StrEnum):
     REQUESTS = "requests"
     LATENCIES = "latencies"
     ACCURACY = "accuracy"
-    SPECS = "specs"
+    LAST_ACCURACY = "last_accuracy"
+    PLAN = "plan"
     FAILURES = "failures"
     PROGRESS = "progress"
     ENVIRONMENTS = "environments"
@@ -48,9 +49,10 @@ class SweepData:
     stages: Sequence[MeasurementRow] = ()  #: the windows of setup, training and validation
     work: Sequence[MeasurementRow] = ()  #: the windows of work that samples rest on
     requests: Mapping[str, Sequence[Requests]] = field(default_factory=dict)  #: by trial, window by window
-    latencies_s: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  #: the duration of each batch, by trial
+    latencies_s: Mapping[str, Sequence[float]] = field(default_factory=dict)  #: the duration of each batch, by trial
     accuracy: Mapping[str, float] = field(default_factory=dict)  #: published ImageNet top-1 in %, by model
-    specs: Sequence[JobSpec] = ()  #: the jobs' specs, in the order of the plan
+    last_accuracy: Mapping[str, float] = field(default_factory=dict)  #: after the last epoch, by trial
+    plan: Plan | None = None
     failures: Sequence[FailedTrial] = ()
     progress: Progress = field(default_factory=lambda: Progress({}))
     environments: Mapping[str, Mapping[str, JsonValue]] = field(

@@ -21,15 +21,31 @@ A failed trial is not an exception: it is a `farm.model.Failure`, stored with th
 import re
 from collections.abc import Sequence
 
+from farm.model.text import LINES, shortened, visible
+
+#: An error fits on a screen: it has at most so many lines, each of at most so many characters.
+MOST_LINES, LONGEST_LINE = 20, 600
 #: A host with something other than a port after its colon; an IPv6 address is in brackets.
 _NO_PORT = re.compile(r"^(\[[^]]*\]|[^:/?#\[]*):(?!\d{0,5}(?:[/?#,]|$))[^/?#]*")
 _PASSWORD_IN_QUERY = re.compile(r"(?<=[?&])(\w*password)=[^&]*")
 
 
+def bounded(text: str) -> str:
+    """Return an error that fits on a screen: few lines, long ones without their middle, no control characters."""
+    lines = text.split("\n")
+    if len(lines) > MOST_LINES:
+        kept = MOST_LINES - 1
+        lines = [*lines[:kept], f"and {len(lines) - kept:,} more"]
+    return "\n".join(shortened(visible(line, LINES), LONGEST_LINE) for line in lines)
+
+
 class FarmError(Exception):
-    """An error that a user can act on; its text is one clear line."""
+    """An error that a user can act on; its text is one clear line, however long the wrong input is."""
 
     exit_status = 2
+
+    def __init__(self, text: str) -> None:
+        super().__init__(bounded(text))
 
 
 class InputError(FarmError):
@@ -37,7 +53,7 @@ class InputError(FarmError):
 
 
 class SweepError(InputError):
-    """A sweep file is wrong in one or more places."""
+    """A sweep file is wrong in one or more places; `problems` has all of them, its text the first."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
@@ -99,6 +115,8 @@ def redacted(url: str) -> str:
         return "***" if url else ""
     login, at, place = rest.rpartition("@")
     user, has_password, _ = login.partition(":")
+    if "@" in user:  # no name: a password before a forgotten colon
+        user = "***"
     if not at:  # a host and its port, or a user and a password whose host was forgotten
         place = _NO_PORT.sub(r"\1:***", place)
     shown = f"{scheme}://{user}{':***' if has_password else ''}{at}{place}"

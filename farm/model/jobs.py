@@ -1,6 +1,7 @@
 """Sweeps, their jobs, and how a job measures."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -72,6 +73,27 @@ class JobSpec(Frozen):
     asked: Asked | None = None  #: None: the job was planned when the sweep was submitted
     rungs: tuple[Rung, ...] = ()  #: the conditions on the accuracy, in order of their epochs
     resumable: bool = False  #: the trial saves checkpoints, and the next attempt continues from them
+
+
+@dataclass(frozen=True, slots=True)
+class Repetition:
+    """The place of a job in its sweep: what the stopping rule needs to know of it, without its spec."""
+
+    job: str
+    target: str
+    point: Point
+    repetition: int
+    ordinal: int  #: place in the plan
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the jobs of a sweep have in common, and what distinguishes them."""
+
+    points: Sequence[Point]  #: the different points, in the order of the plan
+    targets: Sequence[str]
+    measure: MeasureSettings | None  #: None, like the seed: the sweep was imported
+    seed: int | None
 
 
 class Claim(Frozen):

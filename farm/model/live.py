@@ -1,7 +1,8 @@
 """What a worker tells of itself beside its heartbeats: what its trial does now, and what is in the way of measuring."""
 
-from pydantic import AwareDatetime, ConfigDict
+from pydantic import AwareDatetime, ConfigDict, Field
 
+from farm.model.bounds import LARGEST, Known, Line, Notes
 from farm.model.words import Domain, Frozen, Quality, WindowKind
 
 
@@ -11,15 +12,15 @@ class LiveTrial(Frozen):
     model_config = ConfigDict(extra="ignore")  # a worker may be newer than the program that reads it
 
     phase: WindowKind  #: the window that is open, or was open last
-    index: int = 0  #: counts the windows of this kind
-    of: int | None = None  #: the number of windows of this kind that the trial will have
+    index: int = Field(default=0, ge=0, le=LARGEST)  #: counts the windows of this kind
+    of: int | None = Field(default=None, ge=0, le=LARGEST)  #: the number of windows of this kind in the trial
     since: AwareDatetime  #: when the phase began
     domain: Domain  #: the domain of the trial's device, as far as that is known
-    power_w: float | None = None  #: its newest power
+    power_w: Known = None  #: its newest power
     quality: Quality | None = None  #: of that power
-    units_per_s: float | None = None  #: in the last window that did work, or in the warm-up
-    unit: str | None = None
-    doubt: str | None = None  #: the last reason to doubt the trial
+    units_per_s: Known = None  #: in the last window that did work, or in the warm-up
+    unit: Line | None = None
+    doubt: Line | None = None  #: the last reason to doubt the trial
 
 
 class Live(Frozen):
@@ -28,4 +29,5 @@ class Live(Frozen):
     model_config = ConfigDict(extra="ignore")
 
     trial: LiveTrial | None = None  #: None: no trial runs
-    notes: tuple[str, ...] = ()  #: what will disturb or delay the next trials
+    notes: Notes = ()  #: what will disturb or delay the next trials
+    unfit: Line | None = None  #: why the machine can run no trial now; it takes no job

@@ -9,6 +9,7 @@ from typing import Literal, Self
 
 from pydantic import AwareDatetime, Field, JsonValue
 
+from farm.model.bounds import Facts, Name, Notes
 from farm.model.conditions import Condition, is_capability, read
 from farm.model.words import Frozen
 
@@ -28,7 +29,7 @@ class Probe(Frozen):
     counter_over_power_load: float | None = None  #: the same under a steady load
     counter_trusted: bool | None = None  #: whether counter and power agree under load
     rapl_update_period_s: float | None = None  #: the time between two values of the CPU packages' energy counters
-    notes: tuple[str, ...] = ()  #: why a property is unknown
+    notes: Notes = ()  #: why a property is unknown
 
     @property
     def counter_steady_when_polled(self) -> bool:
@@ -39,12 +40,12 @@ class Probe(Frozen):
 class Machine(Frozen):
     """A machine and its hardware, as its worker registers it."""
 
-    id: str  #: hash of name and hardware
-    name: str
-    hardware_class: str  #: machines of one class are interchangeable in a comparison
-    hardware: dict[str, JsonValue]
-    software: dict[str, JsonValue] = Field(default_factory=dict)  #: see `farm.model.software`; empty: unknown
-    abilities: dict[str, JsonValue] = Field(default_factory=dict)  #: what its worker can run: `gpus`, `models`, ...
+    id: Name  #: hash of name and hardware
+    name: Name
+    hardware_class: Name  #: machines of one class are interchangeable in a comparison
+    hardware: Facts
+    software: Facts = Field(default_factory=dict)  #: see `farm.model.software`; empty: unknown
+    abilities: Facts = Field(default_factory=dict)  #: what its worker can run: `gpus`, `models`, ...
     simulated: bool = False
     probe: Probe | None = None
 

@@ -94,7 +94,7 @@ class MeasurementRow:
 
 @dataclass(frozen=True, slots=True)
 class TrialRow:
-    """One trial with its identity, its latencies, and how it ended."""
+    """One trial with its identity, and how it ended."""
 
     sweep: str
     sweep_name: str
@@ -119,7 +119,6 @@ class TrialRow:
     carbon: CarbonFactor
     flags: tuple[Flag, ...]
     notes: tuple[str, ...]
-    latencies_s: tuple[float, ...]
     log_tail: str
     stopped: Stopped | None
     simulated: bool

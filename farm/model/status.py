@@ -163,7 +163,7 @@ class Condition:
     trials: int  #: the last trials, at most RECENT
     failed: int  #: those of them that failed
     flagged: int  #: those of them with flags of the whole trial
-    flags: Mapping[Flag, int]  #: the number of trials with each flag
+    flags: Mapping[str, int]  #: the number of trials with each flag, those of newer programs too
     temperature: Temperature | None
 
 
@@ -172,8 +172,8 @@ class TrialCount:
     """The number of trials of one machine with the same end and flags."""
 
     machine: str | None  #: the machine's name
-    failure: FailureKind | None  #: None: the trials measured
-    flags: tuple[Flag, ...]
+    failure: str | None  #: a FailureKind, perhaps of a newer program; None: the trials measured
+    flags: tuple[str, ...]
     trials: int
     seconds: float  #: the sum of all durations
     within: tuple[int, ...]  #: trials no longer than each of the bounds

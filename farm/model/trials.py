@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, Field, JsonValue, model_validator
 
 from farm.model.carbon import TrialCarbon
-from farm.model.words import Component, Domain, FailureKind, Flag, Frozen, Quality, Stopped, WindowKind
+from farm.model.text import OneLine
+from farm.model.words import LARGEST_VALUE, Component, Domain, FailureKind, Flag, Frozen, Quality, Stopped, WindowKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,10 @@ class Window(Frozen):
         return (self.end_at_ns - self.begin_at_ns) / 1e9
 
 
+#: A number whose square, and whose sums, are finite too: what is larger is no measurement.
+Bounded = Annotated[float, Field(ge=-LARGEST_VALUE, le=LARGEST_VALUE)]
+
+
 class Budget(Frozen):
     """The standard uncertainties in J that an energy is made of, by component; empty where they are unknown."""
 
@@ -81,17 +86,17 @@ class Measurement(Frozen):
     domain: Domain
     quality: Quality | None
     source: str | None  #: the meter's name
-    gross_j: float | None
-    gross_u_j: float | None = None  #: standard uncertainty
-    baseline_w: float | None = None  #: the baseline that net subtracts
-    baseline_bare_w: float | None = None
-    baseline_context_w: float | None = None
-    net_j: float | None = None
-    net_j_low: float | None = None  #: 95 % interval
-    net_j_high: float | None = None
-    mean_w: float | None = None
-    temperature_c: float | None = None
-    clock_hz: float | None = None
+    gross_j: Bounded | None
+    gross_u_j: Bounded | None = None  #: standard uncertainty
+    baseline_w: Bounded | None = None  #: the baseline that net subtracts
+    baseline_bare_w: Bounded | None = None
+    baseline_context_w: Bounded | None = None
+    net_j: Bounded | None = None
+    net_j_low: Bounded | None = None  #: 95 % interval
+    net_j_high: Bounded | None = None
+    mean_w: Bounded | None = None
+    temperature_c: Bounded | None = None
+    clock_hz: Bounded | None = None
     flags: tuple[Flag, ...] = ()
     budget: Budget = Budget()
 
@@ -171,7 +176,7 @@ class Failure(Frozen):
     """The reason why a trial gave no result."""
 
     kind: FailureKind
-    message: str  #: one line
+    message: OneLine
     signal: int | None = None
 
 
@@ -198,6 +203,6 @@ class TrialReport(Frozen):
     facts: dict[str, JsonValue] = Field(default_factory=dict)  #: facts of the workload: parameters, unit, ...
     carbon: TrialCarbon = TrialCarbon()  #: what the machine states about its electricity
     flags: tuple[Flag, ...] = ()  #: flags of the whole trial; each measurement has others of its own
-    notes: tuple[str, ...] = ()  #: notes for readers, such as a missing meter and its remedy
+    notes: tuple[OneLine, ...] = ()  #: notes for readers, such as a missing meter and its remedy
     log_tail: str = ""  #: the last lines of the trial's stdout and stderr
     simulated: bool = False

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from farm.analysis.across import KIND, MACHINE, Cell, Comparison, Figure, compare
 from farm.analysis.aggregate import UnitSample, grouped
 from farm.analysis.intervals import MEDIAN_NEEDS
-from farm.analysis.ratios import MACHINES_NEEDED
+from farm.analysis.ratios import MACHINES_NEEDED, MOST_RANKED
 from farm.analysis.rules import may_rank_energy
 from farm.analysis.samples import differing_settings, unit_samples
 from farm.model import SweepData, SweepRecord, distinct
@@ -152,6 +152,9 @@ def _footnotes(found: Across) -> Iterator[str]:
             "settings: sweeps that were measured in different ways are neither pooled nor compared, on a machine or "
             "over machines."
         )
+    places = Counter((cell.machine, cell.kind) for cell in found.cells)
+    if max(places.values()) > MOST_RANKED:
+        yield f"There is no rank among more than {MOST_RANKED:,} rows of one machine: choose fewer by --where."
     if found.reference:
         yield from _ratio_notes(found)
     if not found.are_medians:

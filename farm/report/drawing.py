@@ -7,6 +7,7 @@ from textwrap import wrap
 from typing import Any
 
 from farm.analysis.intervals import Interval
+from farm.model.words import LARGEST_VALUE
 
 Spec = dict[str, Any]
 Value = dict[str, Any]
@@ -22,6 +23,8 @@ _BESIDE = 5
 _ROW_LABEL, _LINE, _ROW = 52, 13, 22
 #: Characters of a line of a legend.
 _LEGEND_LABEL = 46
+#: Lines of either.
+_MOST_LINES = 8
 #: Settings of a chart with rows; the padding leaves room for a browser's wider font.
 _ROWS: Spec = {"width": WIDTH + 30, "padding": {"left": 12, "right": 26, "top": 4, "bottom": 4}}
 #: A scale is logarithmic if the largest value is more than so many times the smallest.
@@ -81,7 +84,9 @@ def quantity(field: str, title: str, values: Sequence[Value] = (), **changes: An
 
 def _is_logarithmic(values: Sequence[float | None]) -> bool:
     known = [value for value in values if value is not None]
-    return bool(known) and min(known) > 0 and max(known) / min(known) > _DECADE
+    if not known or min(known) < 1 / LARGEST_VALUE or max(known) > LARGEST_VALUE:  # no such ticks
+        return False
+    return max(known) / min(known) > _DECADE
 
 
 def within(values: Sequence[Value], field: str) -> list[Value]:
@@ -149,8 +154,13 @@ def series(values: Sequence[Value], **changes: Any) -> Spec:
 
 def _lines_of(names: Sequence[str]) -> str:
     """Return the expression that writes long names of a legend in several lines."""
-    long = {name: wrap(name, _LEGEND_LABEL) for name in names if len(name) > _LEGEND_LABEL}
+    long = {name: _lines(name, _LEGEND_LABEL) for name in names if len(name) > _LEGEND_LABEL}
     return f"{json.dumps(long)}[datum.label] || datum.label"
+
+
+def _lines(name: str, width: int) -> list[str]:
+    """Return a long name in lines; a very long one is cut, since tables have it whole."""
+    return wrap(name, width, max_lines=_MOST_LINES, placeholder=" …")
 
 
 def points(x: Spec, y: Spec, of: Spec) -> Spec:
@@ -200,7 +210,7 @@ def dots(values: Sequence[Value], title: str) -> Spec:
         values: what the chart shows, with the fields that `charts.in_rows` names.
         title: the title of the axis.
     """
-    names = {value["row"]: "\n".join(wrap(value["row"], _ROW_LABEL)) for value in values}
+    names = {value["row"]: "\n".join(_lines(value["row"], _ROW_LABEL)) for value in values}
     lines = max(name.count("\n") + 1 for name in names.values()) if any(names) else 0
     several = list(dict.fromkeys(value["series"] for value in values))
     step = _ROW + lines * _LINE + _BESIDE * (len(several) - 1)

@@ -1,7 +1,7 @@
 """Facts as names and values: nested facts, such as the hardware of a machine, and the record of a trial."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from farm.model import TrialRow
@@ -13,6 +13,9 @@ _UNITS: Mapping[str, Callable[[float], str]] = {
     "_hz": lambda clock: f"{clock / 1e6:.0f} MHz",
     "_w": lambda power: f"{number(power)} W",
 }
+
+
+_LEFT_OUT = frozenset({"epochs", "asked", "block"})
 
 
 def flat(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
@@ -27,10 +30,10 @@ def flat(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]
 
 
 def trial_record(row: TrialRow) -> dict[str, Any]:
-    """Return a trial as a record for JSON, without its batches and epochs."""
-    kept = asdict(row)
-    del kept["latencies_s"], kept["epochs"], kept["asked"], kept["block"]
+    """Return a trial as a record for JSON, without its epochs."""
+    kept = {field.name: getattr(row, field.name) for field in fields(TrialRow) if field.name not in _LEFT_OUT}
     times = {
         name: value.isoformat() if (value := kept[name]) else None for name in ("started_at_utc", "finished_at_utc")
     }
-    return kept | times | {"failure": row.failure.model_dump(mode="json") if row.failure else None}
+    failure = row.failure.model_dump(mode="json") if row.failure else None
+    return kept | times | {"carbon": asdict(row.carbon), "failure": failure}

@@ -2,17 +2,21 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import islice
+from io import TextIOWrapper
+from itertools import chain, islice
 from math import isfinite
 from pathlib import Path
 from textwrap import indent
-from typing import Any, Self, TextIO, TypeVar
+from typing import Any, BinaryIO, Self, TextIO
 
+from farm.model import disk
 from farm.model.errors import InputError
+from farm.model.text import visible
+from farm.report.cells import AsText, as_type, fitting_type, neutral
 from farm.report.columns import column_type
 
 
@@ -23,14 +27,18 @@ class Format(StrEnum):
     CSV = "csv"
     JSON = "json"
     PARQUET = "parquet"
+    RAW = "raw"  #: CSV whose formulas stay formulas
 
 
-T = TypeVar("T")
 #: The number of rows that are in memory while a Parquet file is written.
-ROW_GROUP = 20_000
+ROW_GROUP = 5_000
 NO_TYPES: Mapping[str, type] = {}
 #: Formats of flat records; a table is for people.
 FLAT = (Format.CSV, Format.JSON, Format.PARQUET)
+#: The formats that a name or a suffix may ask for.
+FORMATS = (Format.TABLE, *FLAT)
+#: What the schema of a Parquet file says of a column of type `AsText`.
+AS_TEXT = "values of several types, or whole numbers beyond 64 bits, written as text"
 
 
 def chosen(name: str | None, path: Path | None, known: Sequence[Format]) -> Format:
@@ -55,7 +63,7 @@ class Sheet:
 
     columns: Sequence[str]
     rows: Iterable[Sequence[Any]]
-    types: Mapping[str, type]  #: bool, int, float or str for each column
+    types: Mapping[str, type]  #: bool, int, float, str or AsText for each column
 
     @classmethod
     def of(cls, records: Sequence[Mapping[str, Any]], types: Mapping[str, type] = NO_TYPES) -> Self:
@@ -71,30 +79,12 @@ class Sheet:
             name: fitting_type([record.get(name) for record in records], types.get(name, column_type(name)))
             for name in columns
         }
-        return cls(columns, ([record.get(name) for name in columns] for record in records), found)
+        rows = ([as_type(record.get(name), kind) for name, kind in found.items()] for record in records)
+        return cls(columns, rows, found)
 
     def records(self) -> Iterator[dict[str, Any]]:
         """Yield the rows as mappings, one by one."""
         return (dict(zip(self.columns, row, strict=True)) for row in self.rows)
-
-
-def fitting_type(values: Sequence[Any], declared: type, other: type | None = None) -> type:
-    """Return the declared type if all values fit, and else the other one, or the one that they have in common."""
-    accepted = {str: object, bool: bool, int: int, float: int | float}[declared]
-    fits = all(isinstance(v, accepted) and (declared in {str, bool} or not isinstance(v, bool)) for v in _known(values))
-    return declared if fits else other or common_type(values)
-
-
-def _known(values: Iterable[Any]) -> Iterator[Any]:
-    return (value for value in values if value is not None)
-
-
-def common_type(values: Iterable[Any]) -> type:
-    """Return the type of a column: float for numbers of both types, str for values without a common type."""
-    known = {next((t for t in (bool, int, float) if isinstance(v, t)), str) for v in _known(values)}
-    if known == {int, float}:
-        return float
-    return known.pop() if len(known) == 1 else str
 
 
 def write_sheet(sheet: Sheet, form: Format, path: Path) -> int:
@@ -106,18 +96,21 @@ def write_sheet(sheet: Sheet, form: Format, path: Path) -> int:
     Raises:
         InputError: The file cannot be written.
     """
-
-    def fill(draft: Path) -> int:
+    with _replacing(path) as file:
         if form is Format.PARQUET:
-            return _stream_parquet(sheet, draft)
-        with draft.open("w", encoding="utf-8", newline="") as out:
-            return stream(sheet, form, out)
-
-    return _replace(path, fill)
+            return _stream_parquet(sheet, file)
+        out = TextIOWrapper(file, encoding="utf-8", newline="")
+        count = stream(sheet, form, out)
+        out.detach()  # it writes what it holds, and leaves the file open
+        return count
 
 
 def stream(sheet: Sheet, form: Format, out: TextIO) -> int:
-    """Write rows as CSV or JSON text, and return their number; an unknown value is an empty cell or null."""
+    """Write rows as CSV or JSON text, and return their number; an unknown value is an empty cell or null.
+
+    In CSV, text that a spreadsheet would compute as a formula is made neutral, unless the format is RAW. A terminal
+    gets no control characters.
+    """
     count = 0
     if form is Format.JSON:
         for count, record in enumerate(sheet.records(), 1):
@@ -125,19 +118,30 @@ def stream(sheet: Sheet, form: Format, out: TextIO) -> int:
             out.write(indent(json_text(record), "  "))
         out.write("\n]\n" if count else "[]\n")
         return count
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(sheet.columns)
-    for count, row in enumerate(sheet.rows, 1):  # noqa: B007 - the last number is the count
-        writer.writerow(row)
+    writer = csv.writer(_UnixLines(out), lineterminator="\r\n")
+    is_screen, is_raw = out.isatty(), form is Format.RAW
+    for count, row in enumerate(chain((sheet.columns,), sheet.rows)):  # noqa: B007 - the last number is the count
+        seen = [visible(own) if isinstance(own, str) else own for own in row] if is_screen else row
+        writer.writerow(seen if is_raw else [neutral(own) if isinstance(own, str) else own for own in seen])
     return count
 
 
-def _stream_parquet(sheet: Sheet, path: Path) -> int:
+@dataclass(frozen=True, slots=True)
+class _UnixLines:
+    """Where a CSV writer puts its lines: it quotes CR and LF, which end its own lines; here LF alone ends them."""
+
+    out: TextIO
+
+    def write(self, line: str) -> int:
+        return self.out.write(line.removesuffix("\r\n") + "\n")
+
+
+def _stream_parquet(sheet: Sheet, file: BinaryIO) -> int:
     rows, count = iter(sheet.rows), 0
     first = arrow(replace(sheet, rows=()))
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    with pq.ParquetWriter(path, first.schema) as out:
+    with pq.ParquetWriter(file, first.schema) as out:
         while some := list(islice(rows, ROW_GROUP)):
             out.write_table(arrow(replace(sheet, rows=some)))
             count += len(some)
@@ -150,18 +154,14 @@ def arrow(sheet: Sheet) -> Any:
         import pyarrow as pa  # noqa: PLC0415
     except ModuleNotFoundError:
         raise InputError("parquet needs pyarrow: pip install 'wattfarm[parquet]'") from None
-    known = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
-    schema = pa.schema([(name, known[sheet.types[name]]) for name in sheet.columns])
+    known = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string(), AsText: pa.string()}
+    notes: Mapping[type, Any] = {AsText: {"wattfarm": AS_TEXT}}
+    kinds = [sheet.types[name] for name in sheet.columns]
+    schema = pa.schema(
+        [pa.field(name, known[kind], metadata=notes.get(kind)) for name, kind in zip(sheet.columns, kinds, strict=True)]
+    )
     columns = list(zip(*sheet.rows, strict=True)) or [()] * len(schema)
-    return pa.table([_array(pa, own, field.type) for own, field in zip(columns, schema, strict=True)], schema)
-
-
-def _array(pa: Any, values: Sequence[Any], kind: Any) -> Any:
-    """Return a column of a table; values without a common type become text."""
-    try:
-        return pa.array(values, kind)
-    except pa.ArrowTypeError:
-        return pa.array([None if value is None else str(value) for value in values], kind)
+    return pa.table([pa.array(own, field.type) for own, field in zip(columns, schema, strict=True)], schema)
 
 
 def json_text(record: Any) -> str:
@@ -182,26 +182,19 @@ def _finite(value: Any) -> Any:
 
 def write_text(content: str, path: Path) -> None:
     """Write text to a file; a failure raises InputError and leaves the file as it was."""
-    _replace(path, lambda draft: draft.write_text(content, encoding="utf-8"))
+    write_bytes(content.encode(), path)
 
 
 def write_bytes(content: bytes, path: Path) -> None:
     """Write bytes to a file; a failure raises InputError and leaves the file as it was."""
-    _replace(path, lambda draft: draft.write_bytes(content))
+    with _replacing(path) as file:
+        file.write(content)
 
 
-def _replace(path: Path, fill: Callable[[Path], T]) -> T:
-    """Fill a draft, move it to the path, and return what `fill` returned."""
-    path = path.resolve()
-    draft = path.parent / f"{path.name}.part"
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
     try:
-        if path.exists() and not path.is_file():
-            raise InputError(f"{path}: cannot be written: it is not a file")
-        result = fill(draft)
-        draft.replace(path)
+        with disk.replacing(path) as file:
+            yield file
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
-    finally:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
-    return result

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
+from farm.model.text import LINES, visible
 from farm.report.document import (
     Alert,
     Block,
@@ -21,7 +22,7 @@ from farm.report.document import (
 )
 from farm.report.layout import laid_out
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&])")
 _COMMANDS = re.compile(rf"(`[^`]+`)|{_SPECIAL.pattern}")
 
 
@@ -56,7 +57,7 @@ def _facts(block: Facts) -> list[str]:
 
 def _code(block: Code) -> list[str]:
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", block.text)), default=0))
-    return [fence, block.text.rstrip("\n"), fence]
+    return [fence, visible(block.text, LINES).rstrip("\n"), fence]
 
 
 def _table(table: Table) -> list[str]:
@@ -77,12 +78,17 @@ def _row(cells: Sequence[str]) -> str:
 
 def _plain(text: str) -> str:
     """Return text on one line, with the special characters of Markdown and HTML escaped."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    return _SPECIAL.sub(r"\\\1", _line(text))
 
 
 def _prose(text: str) -> str:
     """Return a sentence on one line, escaped, except for commands between backticks, which stay code."""
-    return _COMMANDS.sub(lambda found: found[1] or f"\\{found[2]}", " ".join(text.split()))
+    return _COMMANDS.sub(lambda found: found[1] or f"\\{found[2]}", _line(text))
+
+
+def _line(text: str) -> str:
+    """Return text on one line; ends of lines that are in it become spaces."""
+    return " ".join(visible(text, LINES).split())
 
 
 _WRITERS: Mapping[type[Block], Callable[[Any], list[str]]] = {

@@ -8,6 +8,7 @@ from farm.analysis.aggregate import Summary
 from farm.analysis.intervals import Interval
 from farm.analysis.rules import TOO_WIDE, says_little
 from farm.model import Flag
+from farm.model.text import visible
 from farm.report.numbers import CANNOT_TELL, ONE_TRIAL, number, several
 
 #: Why no energy is ranked, and no saving shown.
@@ -100,7 +101,8 @@ def alike(of: Iterable[Iterable[str]]) -> list[tuple[str, int]]:
     """
     found: dict[str, list[str]] = {}
     trials = Counter[str]()
-    for own in map(list, of):
+    for given in of:
+        own = [visible(note) for note in given]
         for note in own:
             found.setdefault(shape(note), []).append(note)
         trials.update(dict.fromkeys(map(shape, own), 1))

@@ -5,6 +5,7 @@ from math import isfinite
 from farm.analysis.intervals import Interval, Median
 from farm.analysis.rules import TOO_WIDE, says_little, stands_out
 from farm.model import Scalar
+from farm.model.text import visible
 
 UNKNOWN = "–"
 #: What stands in brackets in place of an interval: of one trial, where none is known, where it says little.
@@ -27,7 +28,7 @@ def label(value: Scalar) -> str:
     """Return a value as a sweep file spells it; a dash for an unknown value."""
     if value is None:
         return UNKNOWN
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return str(value).lower() if isinstance(value, bool) else visible(str(value))
 
 
 def number(value: float | None, digits: int = DIGITS) -> str:

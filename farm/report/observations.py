@@ -19,7 +19,6 @@ from farm.report.document import Alert, Block, Paragraph, paragraphs
 from farm.report.numbers import label, several
 from farm.report.selection import KINDS_OF_JOULES, Labels, Selection, known_names, select
 
-NEEDS = (Need.TRIALS, Need.REQUESTS, Need.LATENCIES, Need.MEASURES)
 COLUMNS = Columns(always=(), context=("machine", "device", "model", "dataset", "batch_size", "precision"))
 #: A caption names at most so many factors; a search has more.
 _NAMED = 6
@@ -48,6 +47,7 @@ class Response:
     unit: str
     of: Callable[[Trial], float | None]
     is_energy: bool = False
+    needs: tuple[Need, ...] = ()  #: the data that it reads besides the samples
 
 
 def _latency_s(trial: Trial) -> float | None:
@@ -68,10 +68,22 @@ RESPONSES: Mapping[str, Response] = {
     "carbon_g": Response("carbon", "gCO2e", lambda t: t.sample.carbon_g, is_energy=True),
     "seconds": Response("time", "s", lambda t: t.sample.seconds),
     "units_per_s": Response("throughput", "units of work a second", lambda t: t.sample.units_per_s),
-    "latency_s": Response("latency", "s, median batch of a trial", _latency_s),
-    "response_s": Response("response time", "s, mean of a trial's live requests", lambda t: _response_s(t, "mean")),
-    "response_p99_s": Response("p99 response time", "s, of a trial's live requests", lambda t: _response_s(t, "p99")),
-    "accuracy": Response("accuracy", "share of validation images, after the last epoch", lambda t: t.accuracy),
+    "latency_s": Response("latency", "s, median batch of a trial", _latency_s, needs=(Need.LATENCIES,)),
+    "response_s": Response(
+        "response time",
+        "s, mean of a trial's live requests",
+        lambda t: _response_s(t, "mean"),
+        needs=(Need.REQUESTS,),
+    ),
+    "response_p99_s": Response(
+        "p99 response time", "s, of a trial's live requests", lambda t: _response_s(t, "p99"), needs=(Need.REQUESTS,)
+    ),
+    "accuracy": Response(
+        "accuracy",
+        "share of validation images, after the last epoch",
+        lambda t: t.accuracy,
+        needs=(Need.LAST_ACCURACY,),
+    ),
 }
 #: This response is net_j if all net energies stand out of their noise, else gross_j; if energy is modelled, seconds.
 ENERGY = "energy"
@@ -100,10 +112,15 @@ class Chosen:
     notes: tuple[str, ...]  #: the same sentence, and the flags
 
 
+def needs(response: str) -> tuple[Need, ...]:
+    """Return the data that observations of a response need besides the samples."""
+    known = RESPONSES.get(response)  # that of `ENERGY` needs no more, and an unknown one is rejected later
+    return (Need.MEASURES, *(known.needs if known else ()))
+
+
 def choose_trials(data: SweepData, names: Sequence[str], selection: Selection) -> Chosen:
     """Choose the trials of a selection that no flag leaves out; raises InputError if there are none."""
     sweep = data.record
-    accuracy = {row.trial: row.epochs[-1].validation_accuracy for row in data.trials if row.epochs}
     selected = select(sweep, unit_samples(data), replace(selection, by=tuple(names)), COLUMNS)
     kept = [s for s in selected.samples if selection.include_flagged or s.is_valid]
     flags = Counter(flag for sample in selected.samples for flag in sample.flags)
@@ -115,7 +132,7 @@ def choose_trials(data: SweepData, names: Sequence[str], selection: Selection) -
         raise InputError(f"{sweep.name}: all trials are flagged ({named}): --include-flagged analyses them")
     away = notes.flagged_trials(left_out, 0, len(selected.samples))
     return Chosen(
-        trials=tuple(_trial(sample, accuracy, data.requests) for sample in kept),
+        trials=tuple(_trial(sample, data.last_accuracy, data.requests) for sample in kept),
         title=selected.title,
         joules=selected.joules,
         warnings=tuple(selected.warnings),

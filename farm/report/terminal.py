@@ -1,10 +1,10 @@
 """Documents as lines for a terminal: in styles where it has them, else as plain text."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 
+from farm.model.text import visible
 from farm.report.bars import ASCII, BLOCKS, Drawn, drawn
 from farm.report.document import (
     Alert,
@@ -22,8 +22,6 @@ from farm.report.document import (
 )
 from farm.report.layout import GAP, WIDTH, Grid, excess, laid_out, one_line
 
-#: Escape sequences, control characters except newline and tab, and characters that turn the direction of writing.
-_ORDERS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 #: What stands for the signs of tables and lists where there is ASCII alone.
 _IN_ASCII = str.maketrans({"─": "-", "–": "-", "•": "*", "±": "+-", "≤": "<=", "×": "x", "²": "2"})
 #: A column of text is never made narrower.
@@ -45,11 +43,6 @@ class Screen:
     has_unicode: bool  #: False: text and bars are in ASCII
 
 
-def plain(text: str) -> str:
-    """Return text without what a terminal would obey: names, levels and logs come from others."""
-    return _ORDERS.sub("", text)
-
-
 def styled(document: Document, screen: Screen) -> str:
     """Return a document for a terminal; tables take 80 characters even where it has fewer."""
     shown = "".join(f"{_joined(line, screen.has_styles)}\n" for line in _all_lines(document.blocks, screen))
@@ -62,7 +55,7 @@ def text(document: Document) -> str:
 
 
 def _joined(line: Line, has_styles: bool) -> str:
-    pieces = [(plain(piece), style) for piece, style in line]
+    pieces = [(visible(piece), style) for piece, style in line]
     if has_styles:
         return "".join(f"{style}{piece}\x1b[0m" if style and piece else piece for piece, style in pieces)
     return "".join(piece for piece, _ in pieces).rstrip()

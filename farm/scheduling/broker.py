@@ -6,7 +6,8 @@ stale. A message may therefore be lost or published twice without harm.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import sleep
@@ -15,9 +16,9 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from celery import Celery
 from kombu import Connection, Queue
-from kombu.exceptions import KombuError
+from kombu.exceptions import BatchPublishError, KombuError
 
-from farm.model import JobMessage
+from farm.model import JobMessage, disk
 from farm.model.errors import BrokerUnavailable, InputError, redacted
 from farm.settings import Settings
 
@@ -27,6 +28,27 @@ FILESYSTEM_SPACING_S = 0.0011
 _SCHEMES = frozenset({"redis", "rediss", "redis+socket", "filesystem"})
 #: Options of a rediss:// URL that name a file: ?ssl_ca_certs=/etc/wattfarm/ca.crt, a client's certificate and its key.
 _CERTIFICATES = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
+#: The options of a URL, by its scheme; the certificate of the server is verified whatever they say.
+_OPTIONS: Mapping[str, frozenset[str]] = {
+    "rediss": _CERTIFICATES | {"ssl_cert_reqs", "ssl_check_hostname"},
+    "redis+socket": frozenset({"virtual_host"}),
+}
+_REPLICA = "Redis is a replica: correct FARM_BROKER_URL, or make it the primary (REPLICAOF NO ONE)"
+_LOGIN = "correct the user or password in FARM_BROKER_URL or FARM_BROKER_PASSWORD_FILE, and start this again"
+#: What to do about errors of Redis, by a part of their text, where it can be reached but does not do what it is asked.
+_REMEDIES = (
+    ("maxmemory", "Redis is full: raise its maxmemory, or delete what other programs keep there"),
+    ("read only replica", _REPLICA),
+    ("UNBLOCKED", _REPLICA),
+    ("WRONGTYPE", "a key farm:* is no list of messages: find it with TYPE, and delete it with DEL"),
+    ("MISCONF", "Redis cannot save to its disk: free space there, and see its log"),
+    ("loading the dataset", "Redis is starting: it answers once it has read its data"),
+    ("Authentication required", _LOGIN),
+    ("invalid username-password pair", _LOGIN),
+    ("max number of clients", "Redis has too many clients: raise its maxclients"),
+)
+#: What redis-py adds to such a text: the command, which holds a message.
+_IN_PIPELINE = re.compile(r"^Command # \d+ \(.*\) of pipeline caused error: ", re.DOTALL)
 #: Messages sent to Redis in one round trip.
 BATCH = 1000
 
@@ -67,6 +89,7 @@ def celery_app(settings: Settings) -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=True,  # affects no task here; Celery warns where unset
         broker_connection_retry_on_startup=True,  # a worker may start before the broker
         broker_connection_max_retries=None,  # a worker outlives an outage of the broker
+        broker_channel_error_retry=True,  # and a Redis that is full, or read-only
         task_create_missing_queues=True,  # each machine and hardware class has its own
     )
     return app
@@ -75,14 +98,24 @@ def celery_app(settings: Settings) -> Celery:
 def _check_url(text: str) -> None:
     try:
         url = urlsplit(text)
-        is_broker = url.scheme in _SCHEMES and url.port != 0
+        is_broker = url.scheme in _SCHEMES and url.port != 0 and text.isprintable()
     except ValueError:  # the port is no number
         is_broker = False
     if not is_broker:
         raise InputError(f"FARM_BROKER_URL: expected redis://HOST:6379/0 or filesystem://, got {redacted(text)!r}")
     if "@" in url.path + url.query + url.fragment:  # the password held a / ? or #
         raise InputError("FARM_BROKER_URL: quote the password (%2F for /), or use FARM_BROKER_PASSWORD_FILE")
-    for name, path in parse_qsl(url.query):
+    options = parse_qsl(url.query)
+    allowed = _OPTIONS.get(url.scheme, frozenset())
+    if len(dict(options)) < len(options) or not allowed.issuperset(dict(options)):
+        may_follow = f"{', '.join(sorted(allowed))} may follow ?, each once" if allowed else "nothing may follow ?"
+        raise InputError(  # which names nothing that was found there: it may be secret
+            f"FARM_BROKER_URL: {may_follow}; a password stands before the host, {url.scheme}://:PASSWORD@HOST:6379/0, "
+            "or in FARM_BROKER_PASSWORD_FILE"
+        )
+    if url.scheme == "redis+socket" and not url.path:
+        raise InputError("FARM_BROKER_URL: expected the path of a socket, redis+socket:///run/redis.sock")
+    for name, path in options:
         if name in _CERTIFICATES and not os.access(path, os.R_OK):
             raise InputError(f"FARM_BROKER_URL: {name}: cannot read {path}")
 
@@ -102,7 +135,7 @@ def _transport_options(settings: Settings) -> dict[str, Any]:
     folder = Path(urlsplit(settings.broker_url).path or settings.home / "broker")
     try:
         for part in ("messages", "control"):
-            (folder / part).mkdir(parents=True, exist_ok=True)
+            disk.make_private(folder / part)
     except OSError as error:
         raise BrokerUnavailable(
             f"broker folder {folder}: cannot be made ({error.strerror}): name another with FARM_HOME"
@@ -172,9 +205,16 @@ class Publisher:
             connection.ensure_connection(max_retries=1, interval_start=0.2, timeout=6)
             yield connection
         except (KombuError, OSError, ValueError, *connection.connection_errors, *connection.channel_errors) as error:
-            reason = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
-            raise BrokerUnavailable(
-                f"broker {redacted(self._settings.broker_url)}: {reason}: start it or correct FARM_BROKER_URL"
-            ) from error
+            raise BrokerUnavailable(describe(error, self._settings)) from error
         finally:
             connection.release()
+
+
+def describe(error: BaseException, settings: Settings) -> str:
+    """Say in one line what the broker's error is, and what to do about it."""
+    cause = error.__cause__ if isinstance(error, BatchPublishError) and error.__cause__ else error
+    reason = _IN_PIPELINE.sub("", str(cause).partition("\n")[0]).rstrip(".") or type(cause).__name__
+    found = next((remedy for part, remedy in _REMEDIES if part in reason), None)
+    if found:
+        reason = reason.partition(". ")[0]  # some are long
+    return f"broker {redacted(settings.broker_url)}: {reason}: {found or 'start it or correct FARM_BROKER_URL'}"

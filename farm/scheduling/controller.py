@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from threading import Event
 
@@ -16,14 +17,16 @@ from farm.analysis.samples import per_unit
 from farm.analysis.stopping import statuses
 from farm.model import JobMessage, SweepRecord, queue_for
 from farm.model.conditions import is_capability
-from farm.model.errors import BrokerUnavailable, InputError, ServiceError
+from farm.model.errors import BrokerUnavailable, ServiceError
+from farm.model.reading import reading
 from farm.scheduling import holds, tuner
 from farm.scheduling.broker import Publisher
 from farm.scheduling.fair_share import LARGEST, Share, Window, choose_jobs
+from farm.scheduling.isolation import Isolation
 from farm.scheduling.plan import plan_block
 from farm.scheduling.routing import own_queue
 from farm.settings import Settings
-from farm.store import PRESENT_S, AtWork, ControllerStore, UnpublishedJobs
+from farm.store import PRESENT_S, AtWork, ControllerStore, Search, UnpublishedJobs
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +73,7 @@ class Controller:
         self._hurries = False  #: a queue ran empty while more jobs wait
         self._over_jobs: dict[str, int] = {}  #: jobs that were over when a search was last advanced, by sweep
         self._outage = ""  #: the error of an unreachable service
-        self._logged: set[tuple[str, str]] = set()  #: sweep id and note
+        self._isolation = Isolation(sweep_id)
 
     def publish(self) -> int:
         """Fill the queues with jobs that wait in the store; returns how many jobs. Raises BrokerUnavailable."""
@@ -118,7 +121,8 @@ class Controller:
         """
         if self._is_alone:
             return {queue: [queue_for("any")] for queue in queues}
-        machines = self._store.present(PRESENT_S) if any(map(is_capability, queues)) else []
+        asked = any(map(is_capability, queues))
+        machines = list(self._isolation.readable(self._store.present(PRESENT_S))) if asked else []
         return {
             queue: [own_queue(machine) for machine in machines if machine.takes(queue)]
             if is_capability(queue)
@@ -147,24 +151,22 @@ class Controller:
 
     def repeat(self) -> int:
         """Plan one more block for the points that need more repetitions; returns how many jobs."""
-        added = 0
-        for sweep in self._store.undecided():
-            jobs = self._store.jobs(sweep.id)
+        undecided = self._isolation.readable(self._store.undecided())
+        return sum(self._isolation.turn(sweep, partial(self._repeat, sweep)) for sweep in undecided)
+
+    def _repeat(self, sweep: SweepRecord) -> int:
+        with reading("sweep", sweep.id, sweep.name):
+            planned = self._store.repetitions(sweep.id)
             found = per_unit(self._store.samples([sweep.id]))
-            unsure = [s.spec for s in statuses([j.spec for j in jobs], found, sweep.rule) if s.is_open]
-            # Points that were measured before may have more repetitions than others: the next is new to all of these.
-            following = max((s.repetition for s in unsure), default=-1) + 1, max(j.ordinal for j in jobs) + 1
-            try:
-                block = plan_block(kinds.get(sweep.kind), unsure, *following)
-            except InputError as error:  # the package of its kind is not installed here
-                self._log_once(sweep, str(error))
-                continue
-            if block:
-                new = [job.new(jobs[0].priority, jobs[0].max_attempts) for job in block]
-                added += self._store.extend(sweep.id, new)
-            else:
-                self._store.settle(sweep.id)
-        return added
+            unsure = [s.last.job for s in statuses(planned, found, sweep.rule) if s.is_open]
+            jobs = self._store.jobs(sweep.id, unsure)
+        if not jobs:
+            self._store.settle(sweep.id)
+            return 0
+        # Points that were measured before may have more repetitions than others: the next is new to all of these.
+        following = max(job.spec.repetition for job in jobs) + 1, max(one.ordinal for one in planned) + 1
+        block = plan_block(kinds.get(sweep.kind), [job.spec for job in jobs], *following)
+        return self._store.extend(sweep.id, [job.new(jobs[0].priority, jobs[0].max_attempts) for job in block])
 
     def search(self) -> int:
         """Ask the strategies of tuning sweeps for configurations after the trials that are over; returns how many jobs.
@@ -172,34 +174,27 @@ class Controller:
         Raises InputError where a farm of one sweep cannot go on; a farm of many leaves that sweep as it is.
         """
         added = 0
-        for search in self._store.searches(self._sweep_id):
+        for search in self._isolation.readable(self._store.searches(self._sweep_id)):
             if self._over_jobs.get(search.sweep.id) != search.over:
-                added += self._advance(search.sweep)
-                self._over_jobs[search.sweep.id] = search.over
+                added += self._isolation.turn(search.sweep, partial(self._advance, search))
         return added
 
-    def _advance(self, sweep: SweepRecord) -> int:
-        try:
-            added, note = tuner.advance(self._store, sweep, self._settings.max_attempts)
-        except InputError as error:
-            if self._sweep_id is not None:
-                raise
-            self._log_once(sweep, f"{error}: it waits until `farm serve` is started anew")
-            return 0
+    def _advance(self, search: Search) -> int:
+        added, note = tuner.advance(self._store, search.sweep, self._settings.max_attempts)
+        self._over_jobs[search.sweep.id] = search.over
         if note:
-            self._log_once(sweep, note)
+            self._isolation.note(search.sweep, note)
         return added
 
     def release(self) -> None:
         """End the holds whose condition or deadline has come: their jobs are in the outbox from now on."""
-        for sweep, why in holds.review(self._store, self._carbon, self._sweep_id):
-            log.warning("sweep %s (%s): released: %s", sweep.name, sweep.id, why, extra={"sweep": sweep.id})
+        for sweep in self._isolation.readable(self._store.held(self._sweep_id)):
+            self._isolation.turn(sweep, partial(self._release, sweep))
 
-    def _log_once(self, sweep: SweepRecord, note: str) -> None:
-        """Log each note once per sweep."""
-        if (sweep.id, note) not in self._logged:
-            self._logged.add((sweep.id, note))
-            log.warning("sweep %s (%s): %s", sweep.name, sweep.id, note, extra={"sweep": sweep.id})
+    def _release(self, sweep: SweepRecord) -> int:
+        if why := holds.review(self._store, self._carbon, sweep):
+            log.warning("sweep %s (%s): released: %s", sweep.name, sweep.id, why, extra={"sweep": sweep.id})
+        return 0
 
     def make_round(self) -> None:
         """Make one round; an unreachable broker is logged, and tried again in the next round."""
@@ -219,19 +214,23 @@ class Controller:
         else:
             self._outage = ""
 
-    def _log_outage(self, error: ServiceError) -> None:
-        """Log an unreachable service once, until the message changes."""
+    def _log_outage(self, error: Exception, is_known: bool = True) -> None:
+        """Log what stops a round once, until the message changes; an error that nobody foresaw with its traceback."""
         self._hurries = False
-        if str(error) != self._outage:
+        if str(error) != self._outage and is_known:
             log.warning("%s", error)
+        elif str(error) != self._outage:
+            log.error("a round ends early: %s: please report it", error, exc_info=error)
         self._outage = str(error)
 
     def serve(self, stop: Event) -> None:
-        """Make rounds until `stop` is set; an outage of the broker or the database ends nothing."""
+        """Make rounds until `stop` is set; no outage of the broker or the database, and no other error, ends it."""
         while not stop.is_set():
             try:
                 self.make_round()
                 self.last_round_at = time.time()
             except ServiceError as error:
                 self._log_outage(error)
+            except Exception as error:
+                self._log_outage(error, is_known=False)
             stop.wait(HASTE_S if self._hurries else PERIOD_S)

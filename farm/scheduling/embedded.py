@@ -3,6 +3,7 @@
 It works as a farm of fifty machines does: Celery over a broker (a folder of its own), a real worker process, the store.
 """
 
+import fcntl
 import os
 import re
 import shutil
@@ -10,14 +11,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from tempfile import mkdtemp
 from time import monotonic, sleep
 from types import FrameType
 
-from farm.model import Owner, Progress
+from farm.model import Owner, Progress, disk
 from farm.model.commands import passed_output
-from farm.model.errors import FarmError, ServiceError
+from farm.model.errors import BrokerUnavailable, FarmError, ServiceError
 from farm.scheduling import tuner
 from farm.scheduling.broker import Publisher
 from farm.scheduling.controller import Controller
@@ -34,6 +36,8 @@ MOST_DEATHS = 5
 HEARTBEAT_S = 2.0
 #: The time and the level that begin a line of its log.
 _STAMP = re.compile(r"^\S+Z [A-Z]+ ")
+#: More than the last line of it.
+_TAIL_BYTES = 8192
 
 
 class LocalWorker:
@@ -41,7 +45,6 @@ class LocalWorker:
 
     def __init__(self, settings: Settings) -> None:
         self.log = settings.home / "logs" / "worker.log"
-        self.log.parent.mkdir(parents=True, exist_ok=True)
         self._env = {
             **os.environ,
             "FARM_HOME": str(settings.home),
@@ -54,20 +57,24 @@ class LocalWorker:
             "FARM_IMPORT_FROM": str(settings.import_from or ""),
         }
         self.deaths = 0
-        self.log.unlink(missing_ok=True)
+        try:
+            disk.make_private(self.log.parent)
+            self.log.unlink(missing_ok=True)
+            self._lines = open(self.log, "a+b", opener=disk.private)  # noqa: SIM115 - as long as the worker
+        except OSError as error:
+            raise ServiceError(f"{self.log}: {error.strerror}: name another folder with FARM_HOME") from None
         self._process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        with self.log.open("ab") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", "farm", "worker", f"--parent={os.getpid()}"],
-                env=self._env,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=passed_output() or (),
-                start_new_session=True,
-            )
+        return subprocess.Popen(
+            [sys.executable, "-m", "farm", "worker", f"--parent={os.getpid()}"],
+            env=self._env,
+            stdin=subprocess.DEVNULL,
+            stdout=self._lines,
+            stderr=self._lines,
+            pass_fds=passed_output() or (),
+            start_new_session=True,
+        )
 
     @property
     def owner(self) -> Owner:
@@ -91,8 +98,10 @@ class LocalWorker:
         self._process = self._start()
 
     def last_line(self) -> str:
-        """Return the last line of its log."""
-        lines = self.log.read_text(errors="replace").strip().splitlines()
+        """Return the last line of its log, which another run in this home may have replaced on the disk."""
+        log = self._lines.fileno()
+        tail = os.pread(log, _TAIL_BYTES, max(os.fstat(log).st_size - _TAIL_BYTES, 0))
+        lines = tail.decode(errors="replace").strip().splitlines()
         return _STAMP.sub("", lines[-1].removeprefix("farm: ")) if lines else ""
 
     def finish(self) -> None:
@@ -105,6 +114,7 @@ class LocalWorker:
         if self.is_alive:
             self._process.kill()
         self._process.wait()
+        self._lines.close()
 
     def wait(self, timeout_s: float) -> bool:
         """Wait for its end; return False where it still runs."""
@@ -203,8 +213,32 @@ def _finish_trial(worker: LocalWorker, interrupts: Interrupts, look: Callable[[]
 @contextmanager
 def _private_broker(settings: Settings) -> Iterator[Settings]:
     """Provide a broker folder for this run alone, so that it does not consume messages of other runs."""
-    folder = settings.home / "broker" / f"run-{os.getpid()}"
-    try:
+    with ExitStack() as held:
+        folder = _run_folder(settings.home / "broker", held)
+        held.callback(shutil.rmtree, folder, ignore_errors=True)
         yield settings.model_copy(update={"broker_url": f"filesystem://{folder}"})
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run_folder(broker: Path, held: ExitStack) -> Path:
+    """Make a folder and hold its lock, which the kernel frees however this process ends.
+
+    Folders of other runs whose lock is free are of killed ones, and are removed.
+    """
+    try:
+        disk.make_private(broker)
+        with _locked(broker):  # no other run makes a folder now, so each one has its lock
+            for old in broker.glob("run-*"):
+                with suppress(OSError), _locked(old, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                    shutil.rmtree(old, ignore_errors=True)
+            folder = Path(mkdtemp(prefix="run-", dir=broker))
+            held.enter_context(_locked(folder))
+    except OSError as error:
+        raise BrokerUnavailable(f"{broker}: {error.strerror}: name another folder with FARM_HOME") from None
+    return folder
+
+
+@contextmanager
+def _locked(folder: Path, how: int = fcntl.LOCK_EX) -> Iterator[None]:
+    with open(folder / "lock", "a", opener=disk.private) as file:
+        fcntl.flock(file, how)
+        yield

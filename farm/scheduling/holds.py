@@ -6,7 +6,7 @@ A hold is a state of the sweep in the store, so that it survives the controller.
 import json
 import re
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPException
 from math import inf
@@ -89,8 +89,13 @@ class CarbonNow:
             request = urllib.request.Request(address, headers={"auth-token": token} if token else {})  # noqa: S310 - http(s)
             with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
                 found: Any = json.loads(answer.read(_LONGEST_ANSWER))
-        except (OSError, HTTPException, ValueError, RecursionError) as error:  # ValueError: the text is no JSON
+        except json.JSONDecodeError as error:
+            raise InputError(f"FARM_CARBON_NOW does not answer: {error}") from None
+        except OSError as error:
             reason = error.reason if type(error) is URLError else error
+            raise InputError(f"FARM_CARBON_NOW does not answer: {reason}") from None
+        except (HTTPException, ValueError, RecursionError) as error:  # its text may repeat the address or the token
+            reason = f"{type(error).__name__}: check the address and its token"
             raise InputError(f"FARM_CARBON_NOW does not answer: {reason}") from None
         try:
             value, at = float(found["carbonIntensity"]), datetime.fromisoformat(found["datetime"])
@@ -103,23 +108,24 @@ class CarbonNow:
         return value
 
 
-def review(store: ControllerStore, carbon: CarbonNow, sweep_id: str | None = None) -> Iterator[tuple[SweepRecord, str]]:
-    """End the holds whose condition or deadline has come, and note for the others what they wait for.
+def review(store: ControllerStore, carbon: CarbonNow, sweep: SweepRecord) -> str | None:
+    """End the hold of a sweep whose condition or deadline has come, or note what it waits for.
 
-    Yields:
-        Each released sweep, and why.
+    Returns:
+        Why the sweep was released; None where it was not.
     """
-    for sweep in store.held(sweep_id):
-        until, below = sweep.hold_until, sweep.hold_below_g_per_kwh
-        if until is None or below is None:
-            continue
-        value, note = carbon.read()
-        is_due = carbon.clock() >= until
-        if not is_due and (value is None or value >= below):
-            if note != sweep.hold_note:
-                store.note_hold(sweep.id, until, note)
-        elif store.end_hold(sweep.id, until):
-            yield sweep, "its deadline has come" if is_due else f"{note}, below {below:g}"
+    until, below = sweep.hold_until, sweep.hold_below_g_per_kwh
+    if until is None or below is None:
+        return None
+    value, note = carbon.read()
+    is_due = carbon.clock() >= until
+    if not is_due and (value is None or value >= below):
+        if note != sweep.hold_note:
+            store.note_hold(sweep.id, until, note)
+        return None
+    if not store.end_hold(sweep.id, until):
+        return None
+    return "its deadline has come" if is_due else f"{note}, below {below:g}"
 
 
 def described(hold: Hold, jobs: int) -> str:

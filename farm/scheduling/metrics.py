@@ -8,14 +8,15 @@ from threading import Lock, Thread
 from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
-from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
+from prometheus_client import CollectorRegistry, ProcessCollector, make_wsgi_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, InfoMetricFamily
 from prometheus_client.registry import Collector
 
 from farm import __version__
-from farm.model import JobState, MachineStatus, TrialCount, WaitCount
+from farm.model import MachineStatus, TrialCount, WaitCount
 from farm.model.conditions import is_capability
 from farm.model.errors import InputError, ServiceError
+from farm.scheduling.endpoint import Endpoint
 from farm.spec.capability import queue_of
 from farm.store import Store
 
@@ -127,9 +128,10 @@ def answer(metrics: Metrics, where: str) -> str:
     registry.register(metrics)
     ProcessCollector(registry=registry)
     try:
-        server, _ = start_http_server(port, host, registry)
+        server = Endpoint(host, port, make_wsgi_app(registry))
     except OSError as error:
         raise InputError(f"--metrics {where}: {error.strerror or error}: choose another with FARM_METRICS") from None
+    server.start()
     shown = f"[{host}]" if ":" in host else host
     return f"http://{shown}:{server.server_port}/metrics"
 
@@ -146,13 +148,13 @@ def _address(where: str) -> tuple[str, int]:
     return host or "127.0.0.1", port
 
 
-def _queues(machines: Iterable[MachineStatus], jobs: Iterable[tuple[JobState, str]]) -> list[str]:
+def _queues(machines: Iterable[MachineStatus], jobs: Iterable[tuple[str, str]]) -> list[str]:
     """List the broker's queues that a machine serves, and those of all jobs in the store."""
     served = {queue for status in machines for queue in status.machine.queues}
     return sorted(served | {queue_of(target) for _, target in jobs if not is_capability(target)})
 
 
-def _jobs(jobs: Mapping[tuple[JobState, str], int]) -> GaugeMetricFamily:
+def _jobs(jobs: Mapping[tuple[str, str], int]) -> GaugeMetricFamily:
     found = GaugeMetricFamily("wattfarm_jobs", "Jobs by where they stand.", labels=["state", "queue"])
     for (state, target), count in jobs.items():
         found.add_metric([state, queue_of(target)], count)

@@ -259,7 +259,10 @@ def read_known(store: TunerStore, sweep_id: str) -> Known:
 
 
 def total(store: TunerStore, search: SweepRecord) -> int:
-    """Return the number of all jobs that a search will have; 0 for other sweeps, where it is unknown."""
+    """Return the number of all jobs that a search will have; 0 for other sweeps, where it is unknown.
+
+    Raises InputError for a search that cannot be read.
+    """
     if not search.is_search:
         return 0
     sweep = _restored(search)

@@ -3,11 +3,19 @@
 import getpass
 import os
 import re
-import tempfile
+import reprlib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
@@ -22,8 +30,24 @@ from farm.model.catalog import COUNTRIES
 from farm.model.errors import InputError
 from farm.settings import origins
 from farm.settings.credentials import read_secret, with_password
+from farm.settings.reading import as_path
 
-#: Settings that are URLs, which may contain a password.
+
+def _path(given: Any) -> Any:
+    try:
+        return as_path(given) if isinstance(given, str) else given
+    except InputError as error:
+        raise PydanticCustomError("path", "{reason}", {"reason": str(error)}) from None
+
+
+UserPath = Annotated[Path, BeforeValidator(_path)]
+#: A length of time that clocks, selects and databases can add to their own.
+Seconds = Annotated[float, Field(gt=0, le=366 * 86_400)]
+#: Settings that may contain a password or a token.
+_HIDDEN = re.compile("SECRET|TOKEN|URL|CARBON_NOW")
+#: The folder that deploy/wattfarm.conf makes; only root may make one there.
+LOCKS = Path("/run/wattfarm")
+#: Settings that are URLs of services.
 _SERVICES = ("broker", "database")
 
 
@@ -35,10 +59,16 @@ def _user() -> str:
         return str(os.getuid())
 
 
+def _lock_file() -> Path:
+    """Return the lock file of this machine; a folder of its own admits one group, whose members share the machine."""
+    return LOCKS / "machine.lock" if LOCKS.is_dir() else Path("/tmp/wattfarm.lock")  # noqa: S108 - TMPDIR may be a user's own
+
+
 def _powercap_root(known: dict[str, Any]) -> Path:
     simulator: Path | None = known.get("simulator")
     simulated = simulator / "powercap" / "class" if simulator else None
-    return simulated if simulated and simulated.is_dir() else Path("/sys/class/powercap")
+    is_there = simulated is not None and os.path.isdir(simulated)  # noqa: PTH112 - Path.is_dir raises for long names
+    return simulated if simulated and is_there else Path("/sys/class/powercap")
 
 
 class _WithUrlFiles(PydanticBaseSettingsSource):
@@ -53,7 +83,7 @@ class _WithUrlFiles(PydanticBaseSettingsSource):
         for service in _SERVICES:
             file = found.get(f"{service}_url_file")
             if file and f"{service}_url" not in found:
-                found[f"{service}_url"] = read_secret(f"FARM_{service.upper()}_URL_FILE", Path(file))
+                found[f"{service}_url"] = read_secret(f"FARM_{service.upper()}_URL_FILE", str(file))
         return found
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
@@ -67,41 +97,44 @@ class Settings(BaseSettings):
         env_prefix="FARM_", env_ignore_empty=True, frozen=True, extra="ignore", allow_inf_nan=False
     )
 
-    home: Path = Field(default_factory=origins.default_home, description="folder of the embedded farm's files")
+    home: UserPath = Field(default_factory=origins.default_home, description="folder of the embedded farm's files")
     broker_url: str = Field(
         "filesystem://", repr=False, description="redis://host:6379/0, rediss:// over TLS, or filesystem:// under home"
     )
-    broker_url_file: Path | None = Field(None, description="a file that holds the broker's URL instead")
-    broker_password_file: Path | None = Field(None, description="a file that holds the password that its URL lacks")
+    broker_url_file: UserPath | None = Field(None, description="a file that holds the broker's URL instead")
+    broker_password_file: UserPath | None = Field(None, description="a file that holds the password that its URL lacks")
     database_url: str = Field(
         "", repr=False, description="postgresql://user@host/farm, or sqlite:///path; default home/farm.db"
     )
-    database_url_file: Path | None = Field(None, description="a file that holds the database's URL instead")
-    database_password_file: Path | None = Field(None, description="a file that holds the password that its URL lacks")
-    lease_s: float = Field(60.0, gt=0, description="a worker without a heartbeat for so many seconds loses its job")
-    heartbeat_s: float = Field(
+    database_url_file: UserPath | None = Field(None, description="a file that holds the database's URL instead")
+    database_password_file: UserPath | None = Field(
+        None, description="a file that holds the password that its URL lacks"
+    )
+    lease_s: Seconds = Field(60.0, description="a worker without a heartbeat for so many seconds loses its job")
+    heartbeat_s: Seconds = Field(
         5.0,
-        gt=0,
         validate_default=True,
         description="seconds between two heartbeats, which renew the lease and bring a cancel",
     )
-    grace_s: float = Field(
-        60.0, gt=0, description="a job whose queue has been empty for so many seconds is published again"
+    grace_s: Seconds = Field(
+        60.0, description="a job whose queue has been empty for so many seconds is published again"
     )
-    max_attempts: int = Field(3, ge=1, description="a job whose worker died so often fails")
-    simulator: Path | None = Field(
+    max_attempts: int = Field(3, ge=1, le=1000, description="a job whose worker died so often fails")
+    simulator: UserPath | None = Field(
         None, description="folder of a running simulation: its meters are read, and results are marked simulated"
     )
-    powercap_root: Path = Field(default_factory=_powercap_root, description="root of the RAPL tree")
+    powercap_root: UserPath = Field(default_factory=_powercap_root, description="root of the RAPL tree")
     cpu_tdp_w: float | None = Field(
         None,
         gt=0,
+        le=1e5,
         description="rated power in W of all processors of this machine, from which the model follows where nothing "
         "measures the CPU; default codecarbon's table, or its guess",
     )
-    lock_file: Path = Field(
-        default_factory=lambda: Path(tempfile.gettempdir()) / "wattfarm.lock",
-        description="the lock file that allows one trial at a time on a machine",
+    lock_file: UserPath = Field(
+        default_factory=_lock_file,
+        description="the lock file that allows one trial at a time on a machine; default machine.lock in /run/wattfarm "
+        "where the administrator made that folder, otherwise wattfarm.lock in /tmp, which any user may hold",
     )
     gpu: str = Field(
         "", description="the GPU to measure on, by its index or UUID in nvidia-smi; default all that CUDA sees"
@@ -112,11 +145,11 @@ class Settings(BaseSettings):
     allow_commands: str = Field(
         "", description="patterns of command lines that a worker may run: python train.py*, one on each line"
     )
-    import_from: Path | None = Field(
+    import_from: UserPath | None = Field(
         None, description="folder with modules of such networks that are not installed; farm run takes the sweep's"
     )
-    watchdog_s: float = Field(
-        300.0, gt=0, description="a worker that receives nothing for so many seconds while messages wait ends itself"
+    watchdog_s: Seconds = Field(
+        300.0, description="a worker that receives nothing for so many seconds while messages wait ends itself"
     )
     wall_url: str = Field(
         "", description="the wall meter: a Prometheus server, http://host:9090, or an address that answers in JSON"
@@ -131,27 +164,32 @@ class Settings(BaseSettings):
         "W", description="unit of that number: power (W, kW) is sampled, energy (J, Wh, kWh) is counted by the meter"
     )
     wall_period_s: float = Field(
-        1.0, ge=0.1, description="seconds between two requests to the wall meter; for power at most 2"
+        1.0, ge=0.1, le=3600, description="seconds between two requests to the wall meter; for power at most 2"
     )
-    wall_timeout_s: float = Field(2.0, gt=0, description="longest wait for an answer of the wall meter, in seconds")
+    wall_timeout_s: float = Field(
+        2.0, gt=0, le=3600, description="longest wait for an answer of the wall meter, in seconds"
+    )
     wall_accuracy: float | None = Field(
         None, gt=0, lt=1, description="accuracy that the wall meter's maker states, as a share: 0.01 for 1 %"
     )
     wall_secret: SecretStr = Field(
         SecretStr(""), description="bearer token of the wall meter, or the password where its URL names a user"
     )
-    wall_secret_file: Path | None = Field(None, description="a file that holds the wall meter's secret instead")
+    wall_secret_file: UserPath | None = Field(None, description="a file that holds the wall meter's secret instead")
     carbon_country: str = Field(
         "", description="country of this machine's electricity, ISO 3166 alpha-3 such as NLD; default the sweep's"
     )
     carbon_g_per_kwh: float | None = Field(
-        None, ge=0, description="carbon intensity of this machine's electricity, in grams of CO2e per kWh"
+        None, ge=0, le=1e5, description="carbon intensity of this machine's electricity, in grams of CO2e per kWh"
     )
-    carbon_file: Path | None = Field(
+    carbon_file: UserPath | None = Field(
         None, description="CSV file of its hourly intensities, as electricityMaps exports them"
     )
     carbon_pue: float | None = Field(
-        None, ge=1, description="power usage effectiveness of this machine's building; default the sweep's, or 1"
+        None,
+        ge=1,
+        le=100,
+        description="power usage effectiveness of this machine's building; default the sweep's, or 1",
     )
     carbon_now: str = Field(
         "",
@@ -189,7 +227,7 @@ class Settings(BaseSettings):
         for service in _SERVICES:
             url, file = given.get(f"{service}_url"), given.get(f"{service}_password_file")
             if url and file:
-                password = read_secret(f"FARM_{service.upper()}_PASSWORD_FILE", Path(file))
+                password = read_secret(f"FARM_{service.upper()}_PASSWORD_FILE", str(file))
                 given = given | {f"{service}_url": with_password(url, password)}
         return given
 
@@ -208,6 +246,13 @@ class Settings(BaseSettings):
     def _can_be_a_target(cls, name: str) -> str:
         if name and not re.fullmatch(MACHINE_NAME, name):
             raise PydanticCustomError("name", "Input should be at most 63 letters, digits, '.', '-' and '_'")
+        return name
+
+    @field_validator("submitter")
+    @classmethod
+    def _can_be_shown(cls, name: str) -> str:
+        if len(name) > 200 or not name.isprintable():
+            raise PydanticCustomError("name", "Input should be at most 200 printable characters")
         return name
 
     @field_validator("carbon_country")
@@ -283,7 +328,7 @@ def load_settings(**overrides: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = origins.variable("_".join(str(part) for part in first["loc"]))
-        got = "something else" if "SECRET" in name or "URL" in name else repr(first["input"])
+        got = "something else" if _HIDDEN.search(name) else reprlib.repr(first["input"])
         raise InputError(origins.named(f"{name}: {first['msg']}, got {got}")) from None
     except InputError as error:  # a file with a secret cannot be read
         raise InputError(origins.named(str(error))) from None

@@ -12,6 +12,8 @@ from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
 
+from farm.model.text import LINES, visible
+
 #: Ids that a line may carry, the most specific first.
 IDS = ("trial", "job", "sweep", "machine")
 _KEYS = ("time", "level", "logger", "message", *IDS, "traceback")
@@ -68,7 +70,11 @@ class _IdFilter:
 
 
 class _Text(logging.Formatter):
-    """A formatter that writes time, level and message, and then the ids that the message does not name."""
+    """A formatter that writes time, level and message, and then the ids that the message does not name.
+
+    Messages quote others, so their control characters are visible. Further lines of a record are indented: no message
+    can look like another record.
+    """
 
     default_time_format = "%Y-%m-%dT%H:%M:%S"
     default_msec_format = "%s.%03dZ"
@@ -84,6 +90,10 @@ class _Text(logging.Formatter):
             if value and not any(str(value) in text for text in (record.message, *named)):
                 named.append(f"{name} {value}")
         return super().formatMessage(record) + (f" ({', '.join(named)})" if named else "")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return a record as text: its lines, and those of its traceback."""
+        return visible(super().format(record), LINES).replace("\n", "\n    ")
 
 
 class _Json(JsonFormatter):

@@ -9,17 +9,25 @@ from typing import Any
 
 from platformdirs import user_data_path
 
-from farm.model.errors import InputError
+from farm.model import files
+from farm.model.errors import MOST_LINES, InputError
 from farm.model.suggestions import suggestion
+from farm.settings.reading import as_path
 
 #: Variables that compose.yaml reads, not the farm.
 OF_COMPOSE = ("FARM_LISTEN", "FARM_RAPL_GROUP", "FARM_SERVER")
+#: A settings file is read whole.
+_MOST_BYTES = files.MIB
 
 
 def default_home() -> Path:
     """Return the default home; a simulation has another one, so that its results never pass for measured ones."""
     name = "wattfarm-simulated" if os.environ.get("FARM_SIMULATOR") else "wattfarm"
-    return Path(os.environ.get("FARM_HOME") or user_data_path(name))
+    given = os.environ.get("FARM_HOME")
+    try:
+        return as_path(given) if given else user_data_path(name)
+    except InputError as error:
+        raise InputError(f"FARM_HOME: {error}") from None
 
 
 def file() -> Path:
@@ -30,13 +38,26 @@ def file() -> Path:
 def read_file() -> dict[str, Any]:
     """Return the content of the settings file; raises InputError where it cannot be read."""
     try:
-        with file().open("rb") as opened:
-            return tomllib.load(opened)
+        return tomllib.loads(files.read_text(file(), _MOST_BYTES))
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    except (ValueError, OSError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"{file()}: {reason}") from None
+    except (ValueError, OSError, RecursionError) as error:
+        raise InputError(f"{file()}: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    """Return why a settings file cannot be read: in words for its author, where Python's are for programmers."""
+    match error:
+        case OSError():
+            return str(error.strerror)
+        case UnicodeDecodeError():
+            return f"expected text in UTF-8, got the byte 0x{error.object[error.start]:02x} at offset {error.start}"
+        case RecursionError():
+            return "a value is nested too deep: expected plain values such as lease_s = 60"
+        case tomllib.TOMLDecodeError():
+            return str(error)
+        case _:
+            return "a number has too many digits"
 
 
 def variable(name: str) -> str:
@@ -82,7 +103,7 @@ def _unknown_variables(known: Collection[str]) -> Iterator[str]:
 
 
 def _unknown_keys(known: Collection[str]) -> Iterator[str]:
-    for key in read_file():
-        if key not in known:
-            likely = suggestion(key.lower().removeprefix("farm_"), {name: name for name in known})
-            yield f"{file()}: no such setting: {key}{likely or ': remove it, or update wattfarm'}"
+    for number, key in enumerate(key for key in read_file() if key not in known):
+        is_read = number < MOST_LINES  # to look for what a key was meant to be takes its time
+        likely = suggestion(key.lower().removeprefix("farm_"), {name: name for name in known}) if is_read else ""
+        yield f"{file()}: no such setting: {key}{likely or ': remove it, or update wattfarm'}"

@@ -13,14 +13,15 @@ from typing import Annotated, Any, TypeAlias, Union, get_args
 from pydantic import BaseModel, Field, RootModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from farm.model import SweepRecord
+from farm.model import SweepRecord, files
 from farm.model.errors import SweepError
 from farm.model.suggestions import suggestion
 from farm.spec.models import KNOWN_KINDS, Sweep, profile_settings, stopping_rule
 from farm.spec.positions import Document, Loc, Place, read
 from farm.spec.types import PROBLEM, shown
 
-MAX_BYTES = 1 << 20
+#: 200 times the largest ready-made sweep; more takes seconds to read.
+MAX_BYTES = 1 << 19
 #: Finding what each unknown key was meant to be takes its time; a file with more of them is no sweep.
 MAX_SUGGESTIONS = 20
 #: The schema of the sweeps of each kind.
@@ -34,16 +35,12 @@ def load_sweep(path: Path, models: Models) -> Sweep:
         SweepError: The file cannot be read, or is wrong; the error has a line for each problem.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:  # ValueError: a path with a null byte
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise SweepError([f"{path}: cannot be read: {reason}"]) from None
+        data = files.read_bytes(path, MAX_BYTES)
+    except OSError as error:
+        raise SweepError([f"{path}: cannot be read: {error.strerror}"]) from None
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        if len(data) > MAX_BYTES:
-            raise SweepError([_too_large(str(path))]) from None
         before = data[: error.start]
         place = Place(before.count(b"\n") + 1, error.start - before.rfind(b"\n"))
         raise SweepError([_line(str(path), place, "", "expected text in UTF-8")]) from None
@@ -63,7 +60,7 @@ def parse_sweep(text: str, name: str, folder: Path, models: Models) -> Sweep:
         SweepError: The sweep is wrong; the error has a line for each problem, in the order of the text.
     """
     if len(text.encode(errors="replace")) > MAX_BYTES:
-        raise SweepError([_too_large(name)])
+        raise SweepError([f"{name}: larger than {MAX_BYTES // 1024} KiB: not a sweep"])
     document = read(text)
     problems = [(problem.place, "", problem.text) for problem in document.problems]
     if document.value is None and problems:
@@ -99,10 +96,6 @@ def error_at(text: str, name: str, problems: Iterable[tuple[Loc, str]]) -> Sweep
 def restored(record: SweepRecord, model: type[Sweep]) -> Sweep:
     """Return the submitted sweep from its record in the store."""
     return model.model_validate_json(record.meaning, context={"folder": "/"})
-
-
-def _too_large(name: str) -> str:
-    return f"{name}: larger than {MAX_BYTES >> 20} MiB: not a sweep"
 
 
 def _line(name: str, place: Place, field: str, text: str) -> str:

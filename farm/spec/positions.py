@@ -23,6 +23,8 @@ from ruamel.yaml.events import (
 )
 from ruamel.yaml.reader import ReaderError
 
+from farm.model.text import clipped, visible
+
 MAX_DEPTH = 16
 MAX_VALUES = 20_000
 
@@ -145,6 +147,9 @@ class _Reader:
             case SequenceStartEvent():
                 return self._sequence(loc)
             case ScalarEvent():
+                if visible(event.value) != event.value:
+                    text = f"expected text without control characters, got {clipped(repr(event.value), 60)}"
+                    self.problems.append(Problem(place, text))
                 return _plain(event.value) if event.implicit[0] else str(event.value)
             case _:
                 return None

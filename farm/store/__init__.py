@@ -18,6 +18,7 @@ from contextlib import suppress
 from typing import Self
 
 from farm.model.errors import StoreUnavailable
+from farm.store.asking import Answer
 from farm.store.exports import Exports
 from farm.store.footprints import Footprints
 from farm.store.holds import Holds
@@ -39,6 +40,7 @@ from farm.store.upkeep import Upkeep
 
 __all__ = [
     "PRESENT_S",
+    "Answer",
     "AskedJob",
     "AtWork",
     "ControllerStore",

@@ -2,15 +2,17 @@
 
 import math
 import struct
+import sys
 import zlib
-from collections.abc import Sequence
+from array import array
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 #: Bytes of one number: float32 for readings, float64 where a long count or a clock needs the digits.
 Width = Literal[4, 8]
 #: The times of a request, a blob each.
 REQUEST_TIMES = ("arrival_s", "enqueue_s", "dequeue_s", "start_s", "done_s")
-_FORMAT = {4: "f", 8: "d"}
+_FORMAT: Mapping[Width, Literal["f", "d"]] = {4: "f", 8: "d"}
 
 
 def pack(values: Sequence[float | None], width: Width) -> bytes:
@@ -24,10 +26,12 @@ def unpack(blob: bytes, width: Width) -> tuple[float | None, ...]:
     return tuple(None if math.isnan(value) else value for value in unpack_known(blob, width))
 
 
-def unpack_known(blob: bytes, width: Width) -> tuple[float, ...]:
-    """Convert bytes of `pack` back, of a series without unknowns."""
-    raw = zlib.decompress(blob)
-    return struct.unpack(f"<{len(raw) // width}{_FORMAT[width]}", raw)
+def unpack_known(blob: bytes, width: Width) -> "array[float]":
+    """Convert bytes of `pack` back, of a series without unknowns; an array takes a fourth of a tuple's memory."""
+    values = array(_FORMAT[width], zlib.decompress(blob))
+    if sys.byteorder == "big":
+        values.byteswap()
+    return values
 
 
 def pack_channel(values: Sequence[float | None], width: Width) -> bytes | None:

@@ -1,15 +1,16 @@
 """One database behind two transactions, `read` and `write`, on SQLite or PostgreSQL."""
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from math import sqrt
 from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Self
 
+from pydantic import JsonValue
 from sqlalchemy import (
     URL,
     ColumnElement,
@@ -25,9 +26,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError
 
+from farm.model import disk
 from farm.model.errors import InputError, StoreUnavailable, redacted
+from farm.model.text import visible_values
 from farm.store.failures import label, translated
+from farm.store.reader import add_functions
 from farm.store.tables import UtcDateTime
+from farm.store.values import read_json
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql, sqlite
@@ -41,6 +46,8 @@ _POSTGRES_OPTIONS = {
     "keepalives_interval": 2,
     "keepalives_count": 3,
 }
+#: Options of a sqlite:/// URL: those of SQLite's own URIs (https://sqlite.org/uri.html).
+_SQLITE_OPTIONS = frozenset({"uri", "mode", "cache", "immutable", "nolock"})
 #: A writer waits this long for other writers.
 _SQLITE_BUSY_MS = 30_000
 _BEGIN = "sqlite_begin"
@@ -112,12 +119,16 @@ class Database:
 
 def _parsed(text: str) -> URL:
     try:
-        url = make_url(text)
-    except (ArgumentError, ValueError):  # the latter: a port that is no number
+        url = make_url(text) if text.isprintable() else None
+        if url and url.host:
+            url.host.encode("idna")  # else the driver fails when it looks for the host
+    except (ArgumentError, ValueError):  # the latter: a port that is no number, a name that no host can have
         url = None
     backend = url.get_backend_name() if url else ""
     if url and "@" in (url.host or ""):
         raise InputError("FARM_DATABASE_URL: write an @ in its password as %40, or use FARM_DATABASE_PASSWORD_FILE")
+    if url and backend == "sqlite" and not url.query.keys() <= _SQLITE_OPTIONS:
+        raise InputError(f"FARM_DATABASE_URL: expected only {', '.join(sorted(_SQLITE_OPTIONS))} after the ?")
     if url and backend == "sqlite" and url.database and url.database != ":memory:":
         return url.set(drivername="sqlite+pysqlite")
     if url and backend in {"postgresql", "postgres"}:
@@ -129,27 +140,37 @@ def _parsed(text: str) -> URL:
 
 def _postgres_engine(url: URL) -> Engine:
     try:
-        return create_engine(url, connect_args=_POSTGRES_OPTIONS, pool_pre_ping=True, json_serializer=_json_without_nul)
+        return create_engine(
+            url,
+            connect_args=_POSTGRES_OPTIONS,
+            pool_pre_ping=True,
+            json_serializer=_json,
+            json_deserializer=read_json,
+        )
     except ModuleNotFoundError:
         raise StoreUnavailable(
             "PostgreSQL needs a driver that is not installed: pip install 'wattfarm[postgres]'"
         ) from None
 
 
-def _json_without_nul(value: object) -> str:
-    """Serialize without NUL characters: PostgreSQL stores none, and programs that we do not control may print one."""
-    return json.dumps(value).replace("\\u0000", "\\ufffd")
+def _json(value: JsonValue) -> str:
+    """Serialize with visible text only; without a backslash there is no other character in it than letters of ASCII."""
+    text = json.dumps(value)
+    return json.dumps(visible_values(value)) if "\\" in text else text
 
 
 def _sqlite_engine(url: URL) -> Engine:
-    folder = Path(url.database or "").parent
+    file = Path(url.database or "")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        disk.make_private(file.parent)
     except OSError as error:
         raise StoreUnavailable(
             f"{label(url)}: cannot make its folder ({error.strerror}): choose another with FARM_DATABASE_URL"
         ) from None
-    engine = create_engine(url)
+    if "uri" not in url.query:
+        with suppress(OSError):  # the driver meets the same error, and says what it means
+            os.close(disk.private(str(file), os.O_RDWR | os.O_CREAT | os.O_EXCL))  # its journals get its rights
+    engine = create_engine(url, json_serializer=_json, json_deserializer=read_json)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -163,11 +184,6 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
     add_functions(connection)
-
-
-def add_functions(connection: sqlite3.Connection) -> None:
-    """Add what the views need and SQLite may have been built without."""
-    connection.create_function("sqrt", 1, lambda x: None if x is None else sqrt(x), deterministic=True)
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

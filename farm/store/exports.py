@@ -8,17 +8,18 @@ from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Text, func, select, text
+from sqlalchemy import Connection, Text, bindparam, func, select, text
 from sqlalchemy import cast as sql_cast
 
 import farm.store.tables as t
 from farm.model import Point
+from farm.store.blobs import REQUEST_TIMES, unpack_known
 from farm.store.carbon import FACTOR
 from farm.store.engine import Database
 from farm.store.membership import COUNTED
 
-#: Trials whose measurements are in memory at a time.
-_TRIALS = 500
+#: Trials whose rows are in memory at a time: a trial has tens of measurements, but thousands of batches or requests.
+_TRIALS, _FEW_TRIALS = 500, 10
 
 
 class MeasuredTrial(NamedTuple):
@@ -44,6 +45,9 @@ class MeasuredTrial(NamedTuple):
     carbon_pue: float
     carbon_source: str | None
 
+
+#: The index of a measure window, and the times of its requests, by REQUEST_TIMES.
+ServedWindow = tuple[int, Sequence[Sequence[float]]]
 
 _JOINED = COUNTED.join(t.sweep, t.sweep.c.id == t.job.c.sweep_id).outerjoin(
     t.machine, t.machine.c.id == t.trial.c.machine_id
@@ -92,21 +96,42 @@ class Exports(Database):
     def measured(self, sweep_id: str) -> Iterator[tuple[MeasuredTrial, Sequence[Sequence[Any]]]]:
         """Read the trials of a sweep in the order of its plan, each with its rows of MEASUREMENT; failed trials too."""
         with self.read() as connection:
-            trials = iter(connection.execute(_MEASURED.where(t.job.c.sweep_id == sweep_id)).all())
-            while some := {row[3]: MeasuredTrial._make(row) for row in islice(trials, _TRIALS)}:
+            for some in _parts(connection, sweep_id, _TRIALS):
                 rows = connection.execute(_ROWS.where(t.measurement.c.trial_id.in_(some)))
                 own = {trial: [row[1:] for row in found] for trial, found in groupby(rows, itemgetter(0))}
                 for name, trial in some.items():
                     yield trial, own.get(name, ())
 
-    def epochs(self, sweep_id: str) -> dict[str, list[Mapping[str, Any]]]:
-        """Read the rows of view v_epoch of a sweep, by trial."""
-        found: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-        query = text("SELECT * FROM v_epoch WHERE sweep = :sweep ORDER BY trial, epoch")
+    def timed(self, sweep_id: str) -> Iterator[tuple[MeasuredTrial, Sequence[float]]]:
+        """Read the trials of a sweep as `measured` does, each with the duration in s of each batch."""
+        query = select(t.latency.c.trial_id, t.latency.c.values_s)
         with self.read() as connection:
-            for row in connection.execute(query, {"sweep": sweep_id}).mappings():
-                found[row["trial"]].append(dict(row))
-        return found
+            for some in _parts(connection, sweep_id, _FEW_TRIALS):
+                own = dict(connection.execute(query.where(t.latency.c.trial_id.in_(some))).all())
+                for name, trial in some.items():
+                    yield trial, unpack_known(own[name], 8) if name in own else ()
+
+    def served(self, sweep_id: str) -> Iterator[tuple[MeasuredTrial, Sequence[ServedWindow]]]:
+        """Read the trials of a sweep as `measured` does, each with the requests that it served, window by window."""
+        query = select(t.requests).order_by(t.requests.c.trial_id, t.requests.c.window)
+        with self.read() as connection:
+            for some in _parts(connection, sweep_id, _FEW_TRIALS):
+                own: dict[str, list[ServedWindow]] = defaultdict(list)
+                for row in connection.execute(query.where(t.requests.c.trial_id.in_(some))).mappings():
+                    own[row["trial_id"]].append((row["window"], [unpack_known(row[n], 8) for n in REQUEST_TIMES]))
+                for name, trial in some.items():
+                    yield trial, own.get(name, ())
+
+    def epochs(self, sweep_id: str) -> Iterator[tuple[MeasuredTrial, Sequence[Mapping[str, Any]]]]:
+        """Read the trials of a sweep as `measured` does, each with its rows of view v_epoch."""
+        query = text("SELECT * FROM v_epoch WHERE sweep = :sweep AND trial IN :trials ORDER BY trial, epoch")
+        query = query.bindparams(bindparam("trials", expanding=True))
+        with self.read() as connection:
+            for some in _parts(connection, sweep_id, _TRIALS):
+                rows = connection.execute(query, {"sweep": sweep_id, "trials": list(some)}).mappings()
+                epochs = {trial: [dict(row) for row in found] for trial, found in groupby(rows, itemgetter("trial"))}
+                for name, trial in some.items():
+                    yield trial, epochs.get(name, ())
 
     def points(self, sweep_id: str) -> list[Point]:
         """Read the different points of a sweep's jobs, in the order of the plan."""
@@ -114,6 +139,14 @@ class Exports(Database):
         query = select(point).where(t.job.c.sweep_id == sweep_id).group_by(point).order_by(func.min(t.job.c.ordinal))
         with self.read() as connection:
             return [decoded(text) for text in connection.scalars(query)]
+
+
+def _parts(connection: Connection, sweep_id: str, most: int) -> Iterator[dict[str, MeasuredTrial]]:
+    """Read the trials of a sweep in the order of its plan by their ids, so many at a time."""
+    mine = _MEASURED.where(t.job.c.sweep_id == sweep_id)
+    trials = iter(connection.scalars(mine.with_only_columns(t.trial.c.id)).all())
+    while some := list(islice(trials, most)):
+        yield {row[3]: MeasuredTrial._make(row) for row in connection.execute(mine.where(t.trial.c.id.in_(some)))}
 
 
 @cache

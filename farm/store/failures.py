@@ -8,7 +8,7 @@ from sqlite3 import Error as SqliteError
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from farm.model.errors import StoreUnavailable
+from farm.model.errors import InputError, StoreUnavailable
 
 #: Remedies by the start of SQLite's error name (https://sqlite.org/rescode.html).
 _SQLITE = {
@@ -28,6 +28,8 @@ _SQLSTATE = {
     "25006": "it is read-only: point FARM_DATABASE_URL at the primary server",
     "42501": "the user may not do that: take a role that may, or grant it the rights on this database",
 }
+#: What SQLite says of a column that another program wrote to.
+_MALFORMED = "malformed JSON"
 _BAD_OPTION = "invalid connection option"
 #: Remedies by the server's words: before there is a session, the driver passes no SQLSTATE on.
 _REFUSALS = {
@@ -52,14 +54,21 @@ def label(url: URL) -> str:
 
 @contextmanager
 def translated(url: URL) -> Iterator[None]:
-    """Turn an error of the driver into StoreUnavailable; an error that is our own mistake passes through."""
+    """Turn an error of the driver into StoreUnavailable; an error that is our own mistake passes through.
+
+    JSON that SQLite cannot read is an InputError: it concerns one row, and the database can be used.
+    """
     try:
         yield
     except DBAPIError as error:
+        if str(error.orig) == _MALFORMED:
+            raise InputError(f"{label(url)}: a row holds {_MALFORMED}: delete its sweep, or restore a copy") from error
         what = _sqlite(error.orig) if isinstance(error.orig, SqliteError) else _postgres(error)
         if what is None:
             raise
         raise StoreUnavailable(f"{label(url)}: {what}") from error
+    except UnicodeEncodeError as error:  # a command line had bytes that are no UTF-8
+        raise InputError(f"expected text in UTF-8, got {error.object!r}") from None
 
 
 def _sqlite(error: SqliteError) -> str | None:

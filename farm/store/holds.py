@@ -6,21 +6,22 @@ from sqlalchemy import select, update
 
 import farm.store.tables as t
 from farm.model import JobState, SweepRecord
+from farm.model.reading import Unreadable, each
 from farm.store.engine import Database
+from farm.store.membership import sweep_of
 
 
 class Holds(Database):
     """The commands and the query of the controller on holds; commands change a hold only while it has this deadline."""
 
-    def held(self, sweep_id: str | None = None) -> list[SweepRecord]:
+    def held(self, sweep_id: str | None = None) -> list[SweepRecord | Unreadable]:
         """Read the held sweeps that have jobs waiting, in the order of submission."""
         waits = select(t.job.c.id).where(t.job.c.sweep_id == t.sweep.c.id, t.job.c.state == JobState.QUEUED).exists()
         query = select(t.sweep).where(t.sweep.c.hold_until.is_not(None), waits)
         if sweep_id is not None:
             query = query.where(t.sweep.c.id == sweep_id)
         with self.read() as connection:
-            found = connection.execute(query.order_by(t.sweep.c.submitted_at, t.sweep.c.id)).mappings()
-            return [SweepRecord.model_validate(dict(row)) for row in found]
+            return list(each(connection.execute(query.order_by(t.sweep.c.submitted_at, t.sweep.c.id)), sweep_of))
 
     def note_hold(self, sweep_id: str, until: datetime, note: str) -> None:
         """Record what the controller saw last, for `farm status`."""

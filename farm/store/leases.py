@@ -1,7 +1,9 @@
 """Leases: which worker holds a job, and what happens when the worker falls silent."""
 
+from typing import Any
+
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, bindparam, case, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, select, update
 
 import farm.store.tables as t
 from farm import __version__
@@ -10,6 +12,8 @@ from farm.model.errors import WorkerOutdated
 from farm.store.engine import Database
 from farm.store.outcome import outcome
 
+_UNHELD = {"published_at": None, "lease_owner": None, "lease_until": None}
+_ATTEMPT = (t.job.c.id, t.job.c.attempt, t.job.c.machine_id, t.job.c.claimed_at)
 #: Built once: building takes longer than running.
 _CLAIM = (
     update(t.job)
@@ -29,14 +33,11 @@ _CLAIM = (
         lease_owner=bindparam("owner"),
     )
     .returning(
+        *_ATTEMPT,
         t.job.c.spec,
-        t.job.c.attempt,
         select(t.sweep.c.name).where(t.sweep.c.id == t.job.c.sweep_id).scalar_subquery().label("sweep_name"),
         t.job.c.queue,
-        select(t.sweep.c.carbon["file"].as_string())
-        .where(t.sweep.c.id == t.job.c.sweep_id)
-        .scalar_subquery()
-        .label("intensity_file"),
+        select(t.sweep.c.carbon).where(t.sweep.c.id == t.job.c.sweep_id).scalar_subquery().label("carbon"),
     )
 )
 
@@ -48,8 +49,8 @@ class Leases(Database):
         """Start an attempt on a registered machine, after a message that saw `seen` attempts.
 
         None where the message is stale (another worker was faster, or the job was cancelled), and where the machine is
-        paused or drained, or the sweep is held. Raises WorkerOutdated for a spec that this program cannot read; the job
-        stays as it was.
+        paused or drained, or the sweep is held. None also for a spec that no program can read: its job fails.
+        Raises WorkerOutdated for a spec that this program cannot read; the job stays as it was.
         """
         statement = _CLAIM.values(claimed_at=self.now(), lease_until=self.now(lease_s))
         mine = {"of_job": job, "seen": seen, "machine": machine_id, "owner": str(owner)}
@@ -57,11 +58,15 @@ class Leases(Database):
             won = connection.execute(statement, mine).one_or_none()
             if won is None:
                 return None
+            if not isinstance(won.spec, dict):  # no program can read it: the job must not be offered to all workers
+                connection.execute(update(t.job).where(t.job.c.id == job).values(state=JobState.FAILED, **_UNHELD))
+                self._insert_placeholder(connection, won, FailureKind.INVALID, "its spec is no JSON object")
+                return None
             return Claim(
                 spec=_read(won.spec, job),
                 attempt=won.attempt,
                 sweep_name=won.sweep_name,
-                intensity_file=won.intensity_file,
+                intensity_file=won.carbon.get("file") if isinstance(won.carbon, dict) else None,
                 queue=won.queue,
             )
 
@@ -117,7 +122,9 @@ class Leases(Database):
         return self._lose(t.job.c.lease_until < self.now(), "its worker fell silent and the lease ran out")
 
     def _lose(self, which: ColumnElement[bool], why: str) -> list[str]:
-        query = select(t.job).where(t.job.c.state == JobState.RUNNING, which).with_for_update(skip_locked=True)
+        query = select(*_ATTEMPT, t.job.c.max_attempts, t.job.c.cancel_requested)
+        query = query.where(t.job.c.state == JobState.RUNNING, which)
+        query = query.with_for_update(skip_locked=True)
         with self.write() as connection:
             jobs = connection.execute(query).all()
             for job in jobs:
@@ -130,31 +137,37 @@ class Leases(Database):
                 connection.execute(
                     update(t.job).where(t.job.c.id == job.id).values(state=next_.state, published_at=None)
                 )
-                placeholder = {
-                    "id": f"{job.id}.{job.attempt}",
-                    "job_id": job.id,
-                    "attempt": job.attempt,
-                    "machine_id": job.machine_id,
-                    "started_at_utc": job.claimed_at,
-                    "finished_at_utc": self.now(),
-                    "failure_kind": FailureKind.LOST,
-                    "failure_message": why,
-                    "facts": {},
-                    "carbon_is_own": False,
-                    "flags": [],
-                    "notes": [],
-                    "log_tail": "",
-                    "simulated": False,
-                }
-                connection.execute(self.insert(t.trial).values(placeholder).on_conflict_do_nothing())
+                self._insert_placeholder(connection, job, FailureKind.LOST, why)
         return [job.id for job in jobs]
+
+    def _insert_placeholder(
+        self, connection: Connection, job: Row[*tuple[Any, ...]], failure: FailureKind, why: str
+    ) -> None:
+        """Insert a trial for an attempt of which no report may come; `job`: a row with the columns of `_ATTEMPT`."""
+        placeholder = {
+            "id": f"{job.id}.{job.attempt}",
+            "job_id": job.id,
+            "attempt": job.attempt,
+            "machine_id": job.machine_id,
+            "started_at_utc": job.claimed_at,
+            "finished_at_utc": self.now(),
+            "failure_kind": failure,
+            "failure_message": why,
+            "facts": {},
+            "carbon_is_own": False,
+            "flags": [],
+            "notes": [],
+            "log_tail": "",
+            "simulated": False,
+        }
+        connection.execute(self.insert(t.trial).values(placeholder).on_conflict_do_nothing())
 
 
 def _read(spec: object, job: str) -> JobSpec:
     try:
         return JobSpec.model_validate(spec)
     except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        where = ".".join(str(part) for part in error.errors()[0]["loc"]) or "its spec"
         raise WorkerOutdated(
             f"job {job} asks for what wattfarm {__version__} does not know ({where}): "
             "update wattfarm on this machine to the controller's version"

@@ -1,27 +1,40 @@
 """The machines that measure, and the last heartbeat of each."""
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection, Row, Update, bindparam, select, update
 
 import farm.store.tables as t
-from farm.model import JobState, Live, Machine, MachineState, MachineStatus, Owner, Probe
+from farm.model import JobState, Live, Machine, MachineState, MachineStatus, Owner
+from farm.model.bounds import line
+from farm.model.errors import InputError
+from farm.model.reading import Unreadable, each, readable, reading, reason, unreadable
 from farm.store.engine import Database
 
 #: A worker gives a sign of life every few seconds; one that was silent for this long has left.
 PRESENT_S = 60.0
+#: The largest value of a whole column of PostgreSQL.
+_LARGEST = 2**31 - 1
+_LONGEST_VERSION = 60
+#: What a heartbeat renews, and what users set.
+_BEATEN = ("last_seen_at", "running_job", "wanted_state", "spooled", "rejected")
+_STATUS = TypeAdapter(MachineStatus)
 
 
 class Machines(Database):
     """The commands and queries on machines and their heartbeats."""
 
     def register_machine(self, machine: Machine, owner: Owner, version: str) -> None:
-        """Record a machine, new or known, and the worker that starts on it; only a recorded machine can claim."""
-        row = machine.model_dump(mode="json") | {
-            "worker_owner": str(owner),
-            "worker_version": version,
+        """Record a machine, new or known, and the worker that starts on it; only a recorded machine can claim.
+
+        Its facts are brought within bounds. Raises InputError for a name that no machine can have.
+        """
+        row = _within_bounds(machine).model_dump(mode="json") | {
+            "worker_owner": line(str(owner)),
+            "worker_version": line(version, _LONGEST_VERSION),
             "last_seen_at": self.now(),
             "running_job": None,
             "spooled": 0,
@@ -39,8 +52,8 @@ class Machines(Database):
         seen = {
             "machine": machine_id,
             "running_job": running_job,
-            "spooled": spooled,
-            "rejected": rejected,
+            "spooled": min(spooled, _LARGEST),
+            "rejected": min(rejected, _LARGEST),
             "live": live.model_dump(mode="json", exclude_defaults=True) if live else None,
         }
         with self.write() as connection:
@@ -81,42 +94,49 @@ class Machines(Database):
             return list(connection.scalars(query.where(t.machine.c.name == name, t.job.c.state == JobState.RUNNING)))
 
     def machines(self) -> list[MachineStatus]:
-        """Read all machines by name; among machines of one name the one seen last comes first."""
+        """Read all machines by name; among machines of one name the one seen last comes first.
+
+        Machines that cannot be read are left out: see `unreadable_machines`.
+        """
         with self.read() as connection:
-            return known_machines(connection)
+            return readable(known_machines(connection))
+
+    def unreadable_machines(self) -> list[Unreadable]:
+        """Return why machines cannot be read, for people."""
+        with self.read() as connection:
+            return unreadable(known_machines(connection))
 
 
-def known_machines(connection: Connection) -> list[MachineStatus]:
+def known_machines(connection: Connection) -> Iterator[MachineStatus | Unreadable]:
     """Read all machines with a worker by name, within a transaction."""
     query = select(t.machine).where(~t.machine.c.imported).order_by(t.machine.c.name, t.machine.c.last_seen_at.desc())
-    return [
-        MachineStatus(
-            machine=machine_of(row),
-            owner=row.worker_owner,
-            version=row.worker_version,
-            last_seen_at=row.last_seen_at,
-            running_job=row.running_job,
-            wanted_state=MachineState(row.wanted_state),
-            spooled=row.spooled,
-            rejected=row.rejected,
-            live=read_live(row.live),
+    return each(connection.execute(query), _status_of)
+
+
+def _status_of(row: Row[*tuple[Any, ...]]) -> MachineStatus:
+    with reading("machine", row.id, row.name):
+        return _STATUS.validate_python(
+            {
+                "machine": machine_of(row),
+                "owner": row.worker_owner,
+                "version": row.worker_version,
+                "live": read_live(row.live),
+                **{name: getattr(row, name) for name in _BEATEN},
+            }
         )
-        for row in connection.execute(query)
-    ]
 
 
 def machine_of(row: Row[*tuple[Any, ...]]) -> Machine:
-    """Return the machine of a row of its table."""
-    return Machine(
-        id=row.id,
-        name=row.name,
-        hardware_class=row.hardware_class,
-        hardware=row.hardware,
-        software=row.software,
-        abilities=row.abilities,
-        simulated=row.simulated,
-        probe=Probe.model_validate(row.probe) if row.probe else None,
-    )
+    """Return the machine of a row of its table; raises Unreadable."""
+    with reading("machine", row.id, row.name):
+        return Machine.model_validate({name: getattr(row, name) for name in Machine.model_fields})
+
+
+def _within_bounds(machine: Machine) -> Machine:
+    try:
+        return Machine.model_validate(machine.model_dump())
+    except ValidationError as error:
+        raise InputError(f"this machine cannot register, {reason(error)}: set FARM_MACHINE_NAME") from None
 
 
 def read_live(live: object) -> Live:

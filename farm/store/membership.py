@@ -11,10 +11,11 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import JsonValue
-from sqlalchemy import ColumnElement, and_, case, func, select
+from sqlalchemy import ColumnElement, Row, and_, case, func, select
 
 import farm.store.tables as t
-from farm.model import FailureKind, JobState
+from farm.model import FailureKind, JobState, SweepRecord
+from farm.model.reading import reading
 from farm.store.engine import Database
 
 OPEN = (JobState.QUEUED, JobState.RUNNING)
@@ -30,6 +31,12 @@ _ADOPTED = t.job.alias("adopted")
 def of_sweeps(sweep_ids: Collection[str]) -> ColumnElement[bool]:
     """Select the jobs of these sweeps; of no sweep: all jobs, but each trial once, with the job that measured it."""
     return t.job.c.sweep_id.in_(sweep_ids) if sweep_ids else t.job.c.adopts.is_(None)
+
+
+def sweep_of(row: Row[*tuple[Any, ...]]) -> SweepRecord:
+    """Return the sweep of a row of its table; raises Unreadable."""
+    with reading("sweep", row.id, row.name):
+        return SweepRecord.model_validate({name: getattr(row, name) for name in SweepRecord.model_fields})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,12 @@ class Revision:
     counted: int  #: of these, the jobs that the sweep in question adopted
 
 
+def _is_spec(spec: object) -> bool:
+    """Return whether a spec has what adoption compares: what cannot be read is not adopted."""
+    types = {"kind": str, "point": dict, "repetition": int, "measure": dict, "seed": int}
+    return isinstance(spec, dict) and all(isinstance(spec.get(name), kind) for name, kind in types.items())
+
+
 class Membership(Database):
     """The queries on what the revisions of a sweep have in common; none of them writes."""
 
@@ -98,6 +111,7 @@ class Membership(Database):
         return [
             MeasuredJob(job, spec, machine_id, machine, software.get(environment, {}))
             for job, spec, machine_id, machine, environment in rows
+            if _is_spec(spec)
         ]
 
     def known_jobs(self, sweep_id: str) -> dict[str, KnownJob]:
@@ -109,7 +123,7 @@ class Membership(Database):
         is_invalid = select(t.trial.c.id).where(*last, t.trial.c.failure_kind == FailureKind.INVALID).exists()
         state = case((and_(t.job.c.state == JobState.FAILED, is_invalid), JobState.QUEUED), else_=t.job.c.state)
         query = select(t.job.c.id, state, t.job.c.attempt, t.job.c.adopts).where(t.job.c.sweep_id == sweep_id)
-        with self.read() as connection:
+        with reading("sweep", sweep_id), self.read() as connection:
             return {job: KnownJob(JobState(state), *rest) for job, state, *rest in connection.execute(query)}
 
     def other_revisions(self, name: str, sweep_id: str) -> list[Revision]:

@@ -25,7 +25,9 @@ from sqlalchemy import (
 
 import farm.store.tables as t
 from farm.model import JobMessage, JobState, Machine, MachineState
+from farm.model.reading import Unreadable, each
 from farm.store.engine import Database
+from farm.store.machines import machine_of
 from farm.store.tables import UtcDateTime
 
 
@@ -79,22 +81,13 @@ class Publishing(Database):
         with self.read() as connection:
             return [AtWork(*row) for query in queries for row in connection.execute(query, given)]
 
-    def present(self, within_s: float) -> list[Machine]:
+    def present(self, within_s: float) -> list[Machine | Unreadable]:
         """Read the machines that take jobs now: they are active, and were seen within the time."""
         query = select(t.machine).where(
             t.machine.c.wanted_state == MachineState.ACTIVE, t.machine.c.last_seen_at >= self.now(-within_s)
         )
         with self.read() as connection:
-            return [
-                Machine(
-                    id=row.id,
-                    name=row.name,
-                    hardware_class=row.hardware_class,
-                    hardware=row.hardware,
-                    abilities=row.abilities,
-                )
-                for row in connection.execute(query.order_by(t.machine.c.name))
-            ]
+            return list(each(connection.execute(query.order_by(t.machine.c.name)), machine_of))
 
     def stale_messages(self, *, older_than_s: float, limit: int, sweep_id: str | None = None) -> list[JobMessage]:
         """Find queued jobs whose message was sent longer ago than that: where their queue is empty, it was lost."""

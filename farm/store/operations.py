@@ -4,8 +4,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from operator import attrgetter
+from typing import Any
 
+from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, Connection, Float, Row, Subquery, and_, case, cast, func, select
 
 import farm.store.tables as t
@@ -13,14 +16,11 @@ from farm.model import (
     Condition,
     Domain,
     EndedTrial,
-    FailureKind,
-    Flag,
     Hold,
     JobState,
     Machine,
     MachineState,
     Progress,
-    Quality,
     RunningJob,
     Temperature,
     TrialCount,
@@ -28,6 +28,7 @@ from farm.model import (
     Waiting,
 )
 from farm.model.conditions import is_capability
+from farm.model.reading import each, readable, reading
 from farm.store.engine import Database
 from farm.store.machines import PRESENT_S, known_machines, read_live
 from farm.store.membership import MEASURED_BY
@@ -40,15 +41,20 @@ _LOOKED_AT = 100
 RECENT = 50
 #: The temperature of a machine is read from this many last trials: older ones do not count.
 _WARM = 5
+_RUNNING_JOB = TypeAdapter(RunningJob)
+_ENDED_TRIAL = TypeAdapter(EndedTrial)
 
 
 class Operations(Database):
     """The queries on progress and machines; none of them writes."""
 
     def progress(self, sweep_id: str, planned: int = 0) -> Progress:
-        """Count a sweep's jobs by state, and read what the display of its progress needs; `planned`: jobs in all."""
+        """Count a sweep's jobs by state, and read what the display of its progress needs; `planned`: jobs in all.
+
+        Raises Unreadable.
+        """
         counting = select(t.job.c.state, func.count()).where(t.job.c.sweep_id == sweep_id).group_by(t.job.c.state)
-        with self.read() as connection:
+        with reading("sweep", sweep_id), self.read() as connection:
             found = Progress(
                 counts={JobState(state): count for state, count in connection.execute(counting)},
                 priority=connection.scalar(select(t.job.c.priority).where(t.job.c.sweep_id == sweep_id).limit(1)),
@@ -70,7 +76,7 @@ class Operations(Database):
             )
 
     def ended(self, sweep_id: str) -> list[EndedTrial]:
-        """Read the sweep's trials among the last ones of each machine, the newest last."""
+        """Read the sweep's trials among the last ones of each machine, the newest last, without unreadable ones."""
         with self.read() as connection:
             machines = connection.execute(select(t.machine.c.id, t.machine.c.name).where(~t.machine.c.imported)).all()
             found = [trial for machine in machines for trial in _ended(connection, sweep_id, machine)]
@@ -93,14 +99,14 @@ class Operations(Database):
             ids = connection.scalars(select(t.machine.c.id)).all()
             return {machine: _condition(connection, machine, running.get(machine)) for machine in ids}
 
-    def job_counts(self) -> dict[tuple[JobState, str], int]:
+    def job_counts(self) -> dict[tuple[str, str], int]:
         """Count all jobs of the farm by state and target."""
         in_order = (t.job.c.sweep_id, t.job.c.state, t.job.c.target)  # of the index: nothing has to be sorted
         query = select(t.job.c.state, t.job.c.target, func.count()).group_by(*in_order)
-        counts: dict[tuple[JobState, str], int] = defaultdict(int)
+        counts: dict[tuple[str, str], int] = defaultdict(int)
         with self.read() as connection:
             for state, target, count in connection.execute(query):
-                counts[JobState(state), target] += count
+                counts[state, target] += count
         return counts
 
     def trial_counts(self, bounds_s: Sequence[float]) -> list[TrialCount]:
@@ -116,8 +122,8 @@ class Operations(Database):
             return [
                 TrialCount(
                     machine=machine,
-                    failure=FailureKind(failure) if failure else None,
-                    flags=tuple(Flag(flag) for flag in flags),
+                    failure=failure,
+                    flags=_words(flags),
                     trials=trials,
                     seconds=seconds,
                     within=tuple(within),
@@ -148,7 +154,7 @@ class Operations(Database):
         """Read the jobs that run; what a trial does now is known where its worker's last heartbeat is recent."""
         is_current = and_(t.machine.c.running_job == t.job.c.id, t.machine.c.last_seen_at >= self.now(-PRESENT_S))
         query = _RUNNING.add_columns(case((is_current, t.machine.c.live)).label("live"))
-        return [RunningJob(**{**row._mapping, "live": read_live(row.live).trial}) for row in connection.execute(query)]
+        return readable(each(connection.execute(query), _running_job))
 
     def _available(
         self, connection: Connection, sweep_id: str, running: Sequence[RunningJob]
@@ -159,7 +165,7 @@ class Operations(Database):
         since = connection.execute(select(self.now(-PRESENT_S))).scalar_one()
         found = [
             status
-            for status in known_machines(connection)
+            for status in readable(known_machines(connection))
             if status.machine.id in mine
             or (
                 status.machine.id not in busy
@@ -175,6 +181,11 @@ class Operations(Database):
         if self.is_sqlite:
             return (func.julianday(end) - func.julianday(begin)) * timedelta(days=1).total_seconds()
         return cast(func.extract("epoch", end - begin), Float)
+
+
+def _running_job(row: Row[*tuple[Any, ...]]) -> RunningJob:
+    with reading("sweep", row.sweep, row.sweep_name, f"job {row.job}: "):
+        return _RUNNING_JOB.validate_python({**row._mapping, "live": read_live(row.live).trial})
 
 
 def _hold(connection: Connection, sweep_id: str) -> Hold | None:
@@ -240,24 +251,22 @@ def _ended(connection: Connection, sweep_id: str, machine: Row[str, str]) -> lis
         .select_from(last.join(t.job, t.job.c.id == last.c.job_id).outerjoin(sample, whole))
         .where(t.job.c.sweep_id == sweep_id)
     )
-    return [
-        EndedTrial(
-            trial=row.id,
-            point=row.point,
-            repetition=row.repetition,
-            machine=machine.name,
-            finished_at=row.finished_at_utc,
-            failure=FailureKind(row.failure_kind) if row.failure_kind else None,
-            flags=tuple(map(Flag, row.flags if row.work_flags is None else filter(None, row.work_flags.split(";")))),
-            notes=tuple(row.notes),
-            unit=row.unit,
-            units=row.units,
-            duration_s=row.duration_s,
-            gross_j=row.gross_j,
-            quality=Quality(row.quality) if row.quality else None,
+    return readable(each(connection.execute(query), partial(_ended_trial, sweep_id, machine.name)))
+
+
+def _ended_trial(sweep_id: str, machine: str, row: Row[*tuple[Any, ...]]) -> EndedTrial:
+    names = ("point", "repetition", "notes", "unit", "units", "duration_s", "gross_j", "quality")
+    with reading("sweep", sweep_id, part=f"trial {row.id}: "):
+        return _ENDED_TRIAL.validate_python(
+            {
+                "trial": row.id,
+                "machine": machine,
+                "finished_at": row.finished_at_utc,
+                "failure": row.failure_kind,
+                "flags": row.flags if row.work_flags is None else [*filter(None, row.work_flags.split(";"))],
+                **{name: getattr(row, name) for name in names},
+            }
         )
-        for row in connection.execute(query)
-    ]
 
 
 def _recent_s(connection: Connection, sweep_id: str, available: Sequence[Machine]) -> dict[str, tuple[float, ...]]:
@@ -283,18 +292,23 @@ def _condition(connection: Connection, machine_id: str, running: RunningJob | No
         .limit(RECENT)
     )
     trials = connection.execute(last).all()
-    flags: dict[Flag, int] = defaultdict(int)
+    flags: dict[str, int] = defaultdict(int)
     for trial in trials:
-        for flag in trial.flags:
-            flags[Flag(flag)] += 1
+        for flag in _words(trial.flags):
+            flags[flag] += 1
     return Condition(
         running=running,
         trials=len(trials),
         failed=sum(trial.failure_kind is not None for trial in trials),
-        flagged=sum(bool(trial.flags) for trial in trials),
+        flagged=sum(bool(_words(trial.flags)) for trial in trials),
         flags=dict(sorted(flags.items(), key=lambda item: -item[1])),
         temperature=next(filter(None, (_temperature(connection, trial.id) for trial in trials[:_WARM])), None),
     )
+
+
+def _words(flags: object) -> tuple[str, ...]:
+    """Return the flags of a trial, those of newer programs too; none where the column holds something else."""
+    return tuple(map(str, flags)) if isinstance(flags, list) else ()
 
 
 def _temperature(connection: Connection, trial_id: str) -> Temperature | None:

@@ -1,48 +1,35 @@
-"""A statement that a user writes, and that can only read.
-
-PostgreSQL takes it as the query of a cursor in a read-only transaction: that admits SELECT and VALUES, no COPY, nothing
-that writes inside WITH, and one statement. SQLite takes it on a read-only connection, where an authorizer admits what
-reads. Who must not call functions of the server should have a role that may not (deploy/postgres).
-"""
+"""A statement that a user writes, and that can only read; `farm.store.asking` has how each database keeps to that."""
 
 import re
-import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from time import monotonic
 from typing import Any
-from urllib.parse import quote
 
-from farm.model.errors import InputError, StoreUnavailable
-from farm.store.engine import Database, add_functions
+from farm.model.errors import InputError
+from farm.store import asking
+from farm.store.asking import ONLY_READS, Answer
+from farm.store.engine import Database
+from farm.store.failures import translated
 from farm.store.hints import hint
 from farm.store.views import VIEWS
 
 #: A query that takes longer is stopped.
 LONGEST_S = 300.0
-#: The instructions of SQLite between two checks of the time.
-_LOOK_EVERY = 100_000
-#: SQLite's error where the check of the time stops a query.
-_STOPPED = "interrupted"
-_READING = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE})
+#: The longest text of a query, in characters.
+_LONGEST_TEXT = 100_000
+#: What a cell counts towards the size of an answer, besides the characters of its text.
+_CELL = 50
 #: A query begins with one of these words, after comments and brackets.
 _READS = frozenset({"select", "with", "values", "table"})
-_ONLY_READS = "a query only reads, one statement at a time: it begins with SELECT, WITH or VALUES and changes nothing"
-#: PostgreSQL's codes: read-only transaction; a cursor's WITH that writes; a second statement, or none that reads.
-_REFUSED = frozenset({"25006", "0A000", "42P11"})
-_SECOND = "multiple commands"
-#: The types of the views' columns by name, and PostgreSQL's types by OID: bool, three integers, two floats, numeric.
+#: The types of the views' columns by name.
 _COLUMNS = {name: column.type for columns in VIEWS.values() for name, column in columns.items()}
-_POSTGRES_TYPES = {16: bool, 20: int, 21: int, 23: int, 700: float, 701: float, 1700: float}
-#: A database that finds a word that writes reports an error of syntax.
-_WRITES = re.compile(r'near "(insert|update|delete|merge|replace)"', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The result of a query."""
+    """The first rows of a query."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
@@ -54,21 +41,57 @@ class Found:
 class Queries(Database):
     """The queries of users; it raises InputError with the database's own words, and for a statement that writes."""
 
-    def query(self, statement: str, limit: int, longest_s: float = LONGEST_S) -> Found:
-        """Run a query, and return its first rows."""
-        text = statement.strip().rstrip(";").rstrip()
-        if not text:
-            raise InputError('expected a query, such as "select * from v_point"')
-        first = re.match(r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*(\w*)", text, re.DOTALL)
-        if first is None or first[1].lower() not in _READS:
-            raise InputError(f"{_ONLY_READS}, got {text.split()[0]}")
-        run = self._query_sqlite if self.is_sqlite else self._query_postgres
+    def query(self, statement: str, limit: int, longest_s: float = LONGEST_S, most: float = float("inf")) -> Found:
+        """Run a query, and return its first rows.
+
+        Args:
+            statement: One SELECT.
+            limit: The most rows.
+            longest_s: A query that takes longer is an error.
+            most: The largest size of all rows but the first: the characters of their texts, and 50 for each cell.
+        """
+        with self.answer(statement, longest_s) as answer:
+            rows: list[Sequence[Any]] = []
+            for row in answer.rows:
+                most -= sum(_CELL + (len(value) if isinstance(value, str | bytes) else 0) for value in row)
+                if len(rows) == limit or (most < 0 and rows):
+                    return Found(answer.columns, rows, True, answer.types)
+                rows.append(row)
+            return Found(answer.columns, rows, False, answer.types)
+
+    @contextmanager
+    def answer(self, statement: str, longest_s: float = LONGEST_S) -> Iterator[Answer]:
+        """Run a query whose rows are read one by one, within the time limit."""
+        text = _checked(statement)
         try:
-            found = run(text, limit + 1, longest_s)
+            if self.is_sqlite:
+                path = str(Path(str(self.url.database)).resolve())
+                with self.read(), asking.sqlite(path, text, longest_s) as found:
+                    yield replace(found, types=[_COLUMNS.get(name) for name in found.columns])
+            else:
+                with self._lone() as driver, asking.postgres(driver, str(self), text, longest_s) as found:
+                    yield found
         except InputError as error:
             meant = hint(str(error), text, self._factors)
             raise InputError(f"{error}: {meant}" if meant else str(error)) from None
-        return replace(found, rows=found.rows[:limit], is_cut=len(found.rows) > limit)
+
+    @contextmanager
+    def _lone(self) -> Iterator[Any]:
+        """Open a connection of the driver that nobody uses afterwards: a query may leave settings and locks there."""
+        with translated(self.url):
+            connection = self._readers.connect()
+        try:
+            yield connection.connection.driver_connection
+        finally:
+            connection.invalidate()
+            connection.close()
+
+    def of_sweep(self, view: str, sweep_id: str) -> Found:
+        """Read all rows of a view that belong to a sweep."""
+        with self.read() as connection:
+            found = connection.exec_driver_sql(f"SELECT * FROM {view} WHERE sweep = '{sweep_id}'")  # noqa: S608
+            columns = list(found.keys())
+            return Found(columns, [tuple(row) for row in found], types=[VIEWS[view][name].type for name in columns])
 
     def _factors(self) -> Sequence[str]:
         """Read the names of all factors."""
@@ -79,63 +102,19 @@ class Queries(Database):
         with self.read() as connection:
             return [name for (name,) in connection.exec_driver_sql(f"SELECT DISTINCT {names}")]
 
-    def _query_sqlite(self, text: str, most: int, longest_s: float) -> Found:
-        end_s = monotonic() + longest_s
-        # A reader cannot make the files of a WAL: they exist while another connection has the database open.
-        with self.read(), closing(_read_only(str(self.url.database))) as connection:
-            connection.set_progress_handler(lambda: monotonic() > end_s, _LOOK_EVERY)
-            try:
-                cursor = connection.execute(text)
-                names = [name for name, *_ in cursor.description or ()]
-                return Found(names, cursor.fetchmany(most), types=[_COLUMNS.get(name) for name in names])
-            except sqlite3.Error as error:
-                if str(error) == _STOPPED and monotonic() <= end_s:
-                    raise KeyboardInterrupt from None  # SQLite swallowed a Ctrl-C during the check of the time
-                raise InputError(_sqlite_words(error, longest_s)) from None
 
-    def _query_postgres(self, text: str, most: int, longest_s: float) -> Found:
-        import psycopg  # noqa: PLC0415 - only PostgreSQL needs it
-
-        with self.read() as connection:
-            driver: Any = connection.connection.driver_connection
-            try:
-                with driver.cursor() as cursor:
-                    cursor.execute("SET TRANSACTION READ ONLY")
-                    cursor.execute(f"SET LOCAL statement_timeout = {round(longest_s * 1000)}")
-                    # Prepared: then the server itself refuses a second statement.
-                    cursor.execute(f"DECLARE wattfarm_query NO SCROLL CURSOR FOR {text}", prepare=True)
-                    cursor.execute(f"FETCH {most} FROM wattfarm_query")
-                    columns = cursor.description or ()
-                    types = [_POSTGRES_TYPES.get(column.type_code, str) for column in columns]
-                    return Found([column.name for column in columns], cursor.fetchall(), types=types)
-            except psycopg.Error as error:
-                if error.sqlstate is None:
-                    raise StoreUnavailable(f"{self}: it does not answer ({error}): start it, then ask again") from None
-                raise InputError(_postgres_words(error.sqlstate, error.diag.message_primary, longest_s)) from None
-
-
-def _read_only(path: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(f"file:{quote(str(Path(path).resolve()))}?mode=ro", uri=True)
-    connection.execute("PRAGMA query_only = ON")
-    add_functions(connection)
-    connection.set_authorizer(lambda action, *_: sqlite3.SQLITE_OK if action in _READING else sqlite3.SQLITE_DENY)
-    return connection
-
-
-def _sqlite_words(error: sqlite3.Error, longest_s: float) -> str:
-    words = str(error)
-    if "not authorized" in words or "one statement" in words or _WRITES.search(words):
-        return _ONLY_READS
-    return _too_long(longest_s) if words == _STOPPED else f"query: {words}"
-
-
-def _postgres_words(sqlstate: str, words: str | None, longest_s: float) -> str:
-    if sqlstate in _REFUSED or _SECOND in (words or "") or _WRITES.search(words or ""):
-        return _ONLY_READS
-    return _too_long(longest_s) if sqlstate == "57014" else f"query: {words}"
-
-
-def _too_long(longest_s: float) -> str:
-    return (
-        f"the query took longer than {longest_s:g} s and was stopped: ask for less, with WHERE or a view that sums up"
-    )
+def _checked(statement: str) -> str:
+    """Return the text of one statement; raises InputError for a text that no database takes, or that does not read."""
+    text = statement.strip().rstrip(";").rstrip()
+    if not text:
+        raise InputError('expected a query, such as "select * from v_point"')
+    if len(text) > _LONGEST_TEXT:
+        raise InputError(f"query: its text has {len(text):,} characters: expected at most {_LONGEST_TEXT:,}")
+    wrong = re.search("[\0\ud800-\udfff]", text)
+    if wrong:
+        what = "the character NUL" if wrong[0] == "\0" else "bytes that are not UTF-8"
+        raise InputError(f"query: its text has {what} at character {wrong.start() + 1}: write it without them")
+    first = re.match(r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*(\w*)", text, re.DOTALL)
+    if first is None or first[1].lower() not in _READS:
+        raise InputError(f"{ONLY_READS}, got {text.split()[0][:40]}")
+    return text

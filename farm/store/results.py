@@ -1,7 +1,9 @@
 """The queries that read failures and measurements."""
 
+import json
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from pydantic import JsonValue
@@ -19,9 +21,11 @@ from farm.model import (
     Failure,
     FailureKind,
     Flag,
+    JobSpec,
     JobState,
     MeasurementRow,
     MeasureSettings,
+    Plan,
     Quality,
     Requests,
     Stopped,
@@ -36,10 +40,7 @@ from farm.store.blobs import REQUEST_TIMES, unpack_channel, unpack_known
 from farm.store.carbon import FACTOR
 from farm.store.engine import Database
 from farm.store.membership import COUNTED, of_sweeps
-from farm.store.samples import carbon_factor
-
-#: Rows fetched at a time when many are read.
-_BATCH = 1000
+from farm.store.samples import BATCH, carbon_factor, shared
 
 
 class Results(Database):
@@ -83,7 +84,7 @@ class Results(Database):
         if kinds is not None:
             query = query.where(t.window.c.kind.in_(kinds))
         with self.read() as connection:
-            for row in connection.execute(query.execution_options(yield_per=_BATCH)):
+            for row in connection.execute(query.execution_options(yield_per=BATCH)):
                 yield _measurement_row(row)
 
     def trial_rows(self, *sweep_ids: str) -> Iterator[TrialRow]:
@@ -92,8 +93,9 @@ class Results(Database):
             epochs: dict[str, list[Epoch]] = defaultdict(list)
             for row in connection.execute(_of(sweep_ids, _EPOCHS)).mappings():
                 epochs[row["trial_id"]].append(Epoch.model_validate({k: v for k, v in row.items() if k != "trial_id"}))
-            for trial in connection.execute(_of(sweep_ids, _TRIALS).execution_options(yield_per=_BATCH)):
-                yield _trial_row(trial, tuple(epochs[trial.trial]))
+            parsed = lru_cache(BATCH)(json.loads)
+            for trial in connection.execute(_of(sweep_ids, _TRIALS).execution_options(yield_per=BATCH)):
+                yield _trial_row(trial, tuple(epochs.get(trial.trial, ())), parsed)
 
     def find_trial(self, name: str) -> TrialRow:
         """Find a trial by its id JOB.ATTEMPT, or the last trial of a job by the job's id or the beginning of that.
@@ -103,14 +105,14 @@ class Results(Database):
         begins = or_(t.trial.c.id == name, t.job.c.id == name, t.job.c.id.startswith(name, autoescape=True))
         query = select(t.trial.c.id, t.trial.c.job_id).select_from(COUNTED).where(begins).order_by(t.trial.c.attempt)
         with self.read() as connection:
-            found = connection.execute(query.limit(_BATCH)).all()
+            found = connection.execute(query.limit(BATCH)).all()
             ids = {row.id for row in found}
             jobs = {row.job_id for row in found}
             if name not in ids and (len(jobs) != 1 or not name):
                 raise InputError(_no_trial(connection, name, sorted(jobs)))
             wanted = name if name in ids else found[-1].id
             (row,) = connection.execute(_TRIALS.where(t.trial.c.id == wanted, t.job.c.id == t.trial.c.job_id))
-            return _trial_row(row, ())
+            return _trial_row(row, (), json.loads)
 
     def traces(self, trial_id: str) -> list[TraceReport]:
         """Read the readings of every meter during a trial."""
@@ -130,7 +132,7 @@ class Results(Database):
         found: dict[str, list[Requests]] = defaultdict(list)
         with self.read() as connection:
             for row in connection.execute(_of(sweep_ids, _REQUESTS)).mappings():
-                times_s = {name: unpack_known(row[name], 8) for name in REQUEST_TIMES}
+                times_s = {name: tuple(unpack_known(row[name], 8)) for name in REQUEST_TIMES}
                 own = Requests(window=row["window"], capacity_per_s=row["capacity_per_s"], **times_s)
                 found[row["trial_id"]].append(own)
         return dict(found)
@@ -146,6 +148,22 @@ class Results(Database):
                 (Domain(domain), source, Quality(quality) if quality else None): count
                 for domain, source, quality, count in connection.execute(query)
             }
+
+    def plan(self, sweep_id: str) -> Plan:
+        """Read what the jobs of a sweep have in common, and what distinguishes them."""
+        mine, first = t.job.c.sweep_id == sweep_id, func.min(t.job.c.ordinal)
+        point = sql_cast(t.job.c.point, Text)
+        with self.read() as connection:
+            points = connection.scalars(select(point).where(mine).group_by(point).order_by(first)).all()
+            targets = connection.scalars(select(t.job.c.target).where(mine).group_by(t.job.c.target).order_by(first))
+            spec = connection.scalar(select(t.job.c.spec).where(mine).order_by(t.job.c.ordinal).limit(1))
+            planned = JobSpec.model_validate(spec) if spec else None  # an import has no specs
+            return Plan(
+                points=[json.loads(one) for one in points],
+                targets=targets.all() if planned else (),
+                measure=planned.measure if planned else None,
+                seed=planned.seed if planned else None,
+            )
 
     def measure_settings(self, sweep_id: str) -> list[MeasureSettings]:
         """Read the different settings by which the jobs of a sweep measure; an import has none."""
@@ -202,23 +220,29 @@ _MEASUREMENTS = (
     .select_from(_JOINED.join(t.window).join(t.measurement))
     .order_by(*_ORDER, t.window.c.begin_at_ns, t.measurement.c.domain)
 )
+#: Columns in JSON that are parsed once for many trials.
+_TEXTS = frozenset({"facts", "flags", "notes"})
+#: Columns whose values many trials share.
+_SHARED = (
+    *("sweep", "sweep_name", "machine", "machine_id", "hardware_class", "environment", "kind", "target", "log_tail"),
+)
 _TRIALS = (
     select(
-        *_IDENTITY,
+        *(column for column in _IDENTITY if column.name != "factors"),
+        sql_cast(t.job.c.point, Text).label("factors"),
         t.job.c.target,
         t.job.c.block,
         *(
-            column
+            sql_cast(column, Text).label(column.name) if column.name in _TEXTS else column
             for column in t.trial.c
             if column.name not in {"id", "job_id", "attempt", "machine_id", "environment_id"}
             and not column.name.startswith("carbon_")
         ),
         *FACTOR,
-        t.latency.c.values_s,
         t.sweep.c.imported,
         t.job.c.spec["asked"].label("asked"),
     )
-    .select_from(_JOINED.outerjoin(t.latency, t.latency.c.trial_id == t.trial.c.id))
+    .select_from(_JOINED)
     .order_by(*_ORDER)
 )
 _EPOCHS = (
@@ -262,21 +286,23 @@ def _measurement_row(row: Row[*tuple[Any, ...]]) -> MeasurementRow:
     )
 
 
-def _trial_row(row: Row[*tuple[Any, ...]], epochs: tuple[Epoch, ...]) -> TrialRow:
+def _trial_row(row: Row[*tuple[Any, ...]], epochs: tuple[Epoch, ...], parsed: Callable[[str], Any]) -> TrialRow:
+    """Build a trial; `parsed` reads JSON, and may return one object for equal texts."""
     fields = row._asdict()
-    blob = fields.pop("values_s")
     failure = _known_failure(row) if row.failure_kind else None
     for name in ("failure_kind", "failure_message", "failure_signal"):
         del fields[name]
     carbon = carbon_factor(*(fields.pop(f"carbon_{name}") for name in ("g_per_kwh", "pue", "source")))
     return TrialRow(
         **fields
+        | dict(zip(_SHARED, shared(*(fields[name] for name in _SHARED)), strict=True))
         | {
             "failure": failure,
             "carbon": carbon,
-            "flags": tuple(Flag(flag) for flag in row.flags),
-            "notes": tuple(row.notes),
-            "latencies_s": unpack_known(blob, 8) if blob else (),
+            "factors": parsed(row.factors),
+            "facts": parsed(row.facts),
+            "flags": tuple(Flag(flag) for flag in parsed(row.flags)),
+            "notes": tuple(parsed(row.notes)),
             "stopped": Stopped(row.stopped) if row.stopped else None,
             "asked": Asked.model_validate(row.asked) if row.asked else None,
             "epochs": epochs,
@@ -302,7 +328,7 @@ def _known_failure(row: Row[*tuple[Any, ...]]) -> Failure:
 
 
 def _trace(row: Row[*tuple[Any, ...]]) -> TraceReport:
-    offset_s = unpack_known(row.offset_s, 8)
+    offset_s = tuple(unpack_known(row.offset_s, 8))
     length = len(offset_s)
     return TraceReport(
         domain=row.domain,

@@ -1,6 +1,7 @@
 """The rows of samples, and the queries that read them."""
 
 import json
+from array import array
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from functools import cache, lru_cache
@@ -37,6 +38,8 @@ _SAMPLES = select(
     t.sweep.c.imported,
     t.trial.c.facts[CPU_RATING].as_string(),
 ).select_from(_JOINED)
+#: Rows fetched at a time when many are read.
+BATCH = 1000
 _FIGURES = len(fields(SampleFigures))
 _ENERGIES = ("gross_j", "gross_u_j", "gross_shared_u_j", "net_j", "net_u_j", "net_shared_u_j")
 _ORDER = (t.sweep.c.submitted_at, t.sweep.c.id, t.job.c.ordinal, t.trial.c.attempt, t.sample.c.part)
@@ -64,7 +67,7 @@ class Samples(Database):
         mine = _SAMPLES.where(t.job.c.sweep_id.in_(sweep_ids), part).order_by(*_ORDER)
         wanted = t.sample.c.own_device if domain is None else t.sample.c.domain == domain
         with self.read() as connection:
-            found = [_sample(row) for row in connection.execute(mine.where(wanted))]
+            found = [_sample(row) for row in connection.execute(mine.where(wanted).execution_options(yield_per=BATCH))]
             if domain is not None:
                 known = {(sample.trial, sample.part) for sample in found}
                 own = [_sample(row) for row in connection.execute(mine.where(t.sample.c.own_device))]
@@ -73,11 +76,27 @@ class Samples(Database):
                 found += [_unmetered(sample, domain, flags[sample.trial]) for sample in others]
         return found
 
-    def latencies(self, sweep_ids: Collection[str]) -> dict[str, tuple[float, ...]]:
+    def latencies(self, sweep_ids: Collection[str]) -> dict[str, Sequence[float]]:
         """Read the duration in s of each batch that was timed, by trial."""
-        query = select(t.latency).select_from(COUNTED.join(t.latency)).where(_measured(sweep_ids))
+        columns = (t.latency.c.trial_id, t.latency.c.values_s)
+        query = select(*columns).select_from(COUNTED.join(t.latency)).where(_measured(sweep_ids))
         with self.read() as connection:
-            return {row.trial_id: unpack_known(row.values_s, 8) for row in connection.execute(query)}
+            ends: dict[str, int] = {}
+            every = array("d")  # one block, which goes back to the system as a whole
+            for trial, values_s in connection.execute(query.execution_options(yield_per=BATCH)):
+                every.extend(unpack_known(values_s, 8))
+                ends[trial] = len(every)
+        view = memoryview(every)
+        return {trial: view[begin:end] for (trial, end), begin in zip(ends.items(), (0, *ends.values()), strict=False)}
+
+    def last_accuracy(self, sweep_id: str) -> dict[str, float]:
+        """Read the validation accuracy of each training after its last epoch, by trial."""
+        last = select(t.epoch.c.trial_id, func.max(t.epoch.c.index).label("index")).group_by(t.epoch.c.trial_id)
+        own = last.select_from(COUNTED.join(t.epoch)).where(t.job.c.sweep_id == sweep_id).subquery()
+        is_last = and_(t.epoch.c.trial_id == own.c.trial_id, t.epoch.c.index == own.c.index)
+        query = select(t.epoch.c.trial_id, t.epoch.c.validation_accuracy).join(own, is_last)
+        with self.read() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
 
     def published_accuracy(self, sweep_ids: Collection[str]) -> dict[str, float]:
         """Read the published ImageNet top-1 accuracy in %, by model."""
@@ -104,6 +123,9 @@ def _sample(row: Sequence[Any]) -> Sample:
     gross, gross_u, gross_shared_u, net, net_u, net_shared_u = energies
     sweep, job, trial, repetition, point, machine, hardware, environment, *rest = row[_FIGURES:]
     g_per_kwh, pue, source, simulated, imported, rating = rest
+    sweep, machine, hardware, environment, device, unit, rating = shared(
+        sweep, machine, hardware, environment, device, unit, rating
+    )
     return Sample(
         _domain(domain),
         None if part == t.WHOLE else part,
@@ -137,6 +159,12 @@ def _sample(row: Sequence[Any]) -> Sample:
 
 
 _domain = cache(Domain)
+
+
+@cache
+def shared(*values: str | None) -> Sequence[Any]:
+    """Return values that many rows have: each row gets the same objects."""
+    return values
 
 
 @lru_cache

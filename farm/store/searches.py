@@ -8,7 +8,9 @@ from sqlalchemy import ColumnElement, Connection, func, select
 
 import farm.store.tables as t
 from farm.model import Domain, Flag, JobState, Point, Stopped, SweepRecord
+from farm.model.reading import Unreadable, each
 from farm.store.engine import Database
+from farm.store.membership import sweep_of
 
 _STUDY = t.job.c.spec["asked", "study"].as_string()
 _NUMBER = t.job.c.spec["asked", "number"].as_integer()
@@ -50,7 +52,7 @@ class Trained:
 class Searches(Database):
     """The controller's queries on tuning sweeps."""
 
-    def searches(self, sweep_id: str | None = None) -> list[Search]:
+    def searches(self, sweep_id: str | None = None) -> list[Search | Unreadable]:
         """Read the tuning sweeps that are not settled, or only the named one if it is among them."""
         is_over = t.job.c.state.in_(_OVER)
         over = select(func.count()).where(t.job.c.sweep_id == t.sweep.c.id, is_over).scalar_subquery()
@@ -58,8 +60,7 @@ class Searches(Database):
         if sweep_id is not None:
             query = query.where(t.sweep.c.id == sweep_id)
         with self.read() as connection:
-            rows = [dict(row) for row in connection.execute(query).mappings()]
-        return [Search(over=row.pop("over"), sweep=SweepRecord.model_validate(row)) for row in rows]
+            return list(each(connection.execute(query), lambda row: Search(sweep_of(row), row.over)))
 
     def asked_jobs(self, sweep_id: str) -> list[AskedJob]:
         """Read every job that the studies of a sweep asked for, in the order of the plan."""

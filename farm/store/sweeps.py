@@ -7,15 +7,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Insert, and_, bindparam, column, or_, select, text, update
+from sqlalchemy import Connection, Insert, Row, and_, bindparam, column, func, or_, select, text, update
 
 import farm.store.tables as t
-from farm.model import FailureKind, JobSpec, JobState, MeasureSettings, SweepRecord
+from farm.model import FailureKind, JobSpec, JobState, MeasureSettings, Repetition, SweepRecord
 from farm.model.errors import InputError
+from farm.model.reading import Unreadable, each, readable, reading, unreadable
 from farm.store.engine import Database
-from farm.store.membership import LAST_SUBMITTED, OPEN
+from farm.store.membership import LAST_SUBMITTED, OPEN, sweep_of
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql, sqlite
@@ -31,6 +33,11 @@ _COLUMNS = (
 _JSON_ROWS = text("jsonb_populate_recordset(CAST(NULL AS job), :rows)").bindparams(bindparam("rows", type_=t.Json))
 #: The number of repetitions of a sweep depends on its results.
 _ADAPTS = t.sweep.c.rule["min"].as_integer() != t.sweep.c.rule["max"].as_integer()
+_PLANNED = tuple(
+    t.job.c[name]
+    for name in ("id", "sweep_id", "ordinal", "block", "queue", "priority", "max_attempts", "spec", "adopts")
+)
+_LATEST_FIRST = (LAST_SUBMITTED.desc(), t.sweep.c.id)
 #: The fields of a sweep that each submission sets anew.
 _RENEWED = {"text", "meaning", "carbon", "renewed_at", "hold_below_g_per_kwh", "hold_until", "hold_note"}
 #: The values of a job that waits as a new job does.
@@ -55,6 +62,14 @@ class NewJob:
     max_attempts: int
     spec: JobSpec
     adopts: str | None = None  #: the job of another sweep whose trials it counts as its own
+
+
+@dataclass(frozen=True, slots=True)
+class SweepName:
+    """What people call a sweep."""
+
+    id: str
+    name: str
 
 
 class Sweeps(Database):
@@ -130,35 +145,49 @@ class Sweeps(Database):
         counted = statement.execution_options(preserve_rowcount=True)
         return connection.execute(counted, rows if self.is_sqlite else {"rows": rows}).rowcount
 
-    def undecided(self) -> list[SweepRecord]:
+    def undecided(self) -> list[SweepRecord | Unreadable]:
         """Read the sweeps without open jobs that may need more repetitions; searches are left to `searches`."""
         is_open = select(t.job.c.id).where(t.job.c.sweep_id == t.sweep.c.id, t.job.c.state.in_(OPEN)).exists()
         query = select(t.sweep).where(~t.sweep.c.is_search, t.sweep.c.settled.is_(False), ~is_open)
         with self.read() as connection:
-            return [SweepRecord.model_validate(dict(row)) for row in connection.execute(query).mappings()]
+            return list(each(connection.execute(query), sweep_of))
 
     def settle(self, sweep_id: str) -> None:
         """Record that a sweep gets no more jobs."""
         with self.write() as connection:
             connection.execute(update(t.sweep).where(t.sweep.c.id == sweep_id).values(settled=True))
 
-    def jobs(self, sweep_id: str) -> list[NewJob]:
-        """Read the jobs of a sweep as they were planned, in order."""
-        query = select(t.job).where(t.job.c.sweep_id == sweep_id).order_by(t.job.c.ordinal)
+    def jobs(self, sweep_id: str, ids: Sequence[str] | None = None) -> list[NewJob]:
+        """Read the jobs of a sweep as they were planned, in order; raises Unreadable.
+
+        `ids`: only these jobs. A spec takes much longer to read than its `repetitions`.
+        """
+        query = select(*_PLANNED).where(t.job.c.sweep_id == sweep_id).order_by(t.job.c.ordinal)
+        if ids is None:
+            queries = [query]
+        else:
+            queries = [query.where(t.job.c.id.in_(ids[n : n + _BATCH])) for n in range(0, len(ids), _BATCH)]
         with self.read() as connection:
-            return [
-                NewJob(
-                    id=row.id,
-                    ordinal=row.ordinal,
-                    block=row.block,
-                    queue=row.queue,
-                    priority=row.priority,
-                    max_attempts=row.max_attempts,
-                    spec=JobSpec.model_validate(row.spec),
-                    adopts=row.adopts,
-                )
-                for row in connection.execute(query)
-            ]
+            found = [_job_of(row) for one in queries for row in connection.execute(one)]
+        return sorted(found, key=attrgetter("ordinal"))
+
+    def last_block(self, sweep_id: str) -> list[NewJob]:
+        """Read the jobs of a sweep that were planned last; raises Unreadable."""
+        mine = t.job.c.sweep_id == sweep_id
+        last = select(func.max(t.job.c.block)).where(mine).scalar_subquery()
+        with self.read() as connection:
+            return [_job_of(row) for row in connection.execute(select(*_PLANNED).where(mine, t.job.c.block == last))]
+
+    def repetitions(self, sweep_id: str) -> list[Repetition]:
+        """Read the place of each job of a sweep, in the order of the plan; raises Unreadable."""
+        columns = (t.job.c.id, t.job.c.target, t.job.c.point, t.job.c.repetition, t.job.c.ordinal)
+        query = select(*columns).where(t.job.c.sweep_id == sweep_id).order_by(t.job.c.ordinal)
+        with self.read() as connection:
+            found = [Repetition(*row) for row in connection.execute(query)]
+        with reading("sweep", sweep_id):
+            if broken := next((one for one in found if not isinstance(one.point, dict)), None):
+                raise TypeError(f"the point of job {broken.job} is no JSON object")
+        return found
 
     def cancel(self, sweep_id: str) -> tuple[int, int]:
         """Cancel the jobs that wait and ask those that run to stop; returns how many of each."""
@@ -194,10 +223,16 @@ class Sweeps(Database):
         return queued
 
     def sweeps(self) -> list[SweepRecord]:
-        """Read all sweeps, the last submitted first."""
-        query = select(t.sweep).order_by(LAST_SUBMITTED.desc(), t.sweep.c.id)
+        """Read all sweeps, the last submitted first, without those of `unreadable_sweeps`."""
+        return readable(self._all())
+
+    def unreadable_sweeps(self) -> list[Unreadable]:
+        """Return why sweeps cannot be read, for people."""
+        return unreadable(self._all())
+
+    def _all(self) -> list[SweepRecord | Unreadable]:
         with self.read() as connection:
-            return [SweepRecord.model_validate(dict(row)) for row in connection.execute(query).mappings()]
+            return list(each(connection.execute(select(t.sweep).order_by(*_LATEST_FIRST)), sweep_of))
 
     def cancelled_sweeps(self) -> set[str]:
         """Return the ids of the sweeps with jobs that were cancelled and not queued again."""
@@ -210,9 +245,22 @@ class Sweeps(Database):
         """Find a sweep by its id, by its name (the latest), or by the beginning of its id; None: the latest of all.
 
         A cancelled sweep is never the latest of all, and of a name only where each of that name is cancelled.
-        Raises InputError, with suggestions.
+        Raises InputError, with suggestions, and Unreadable.
         """
-        known = self.sweeps()
+        found = self._find(self.sweep_names(), name_or_id)
+        with self.read() as connection:
+            row = connection.execute(select(t.sweep).where(t.sweep.c.id == found.id)).one_or_none()
+        if row is None:
+            raise InputError(f"sweep {found.name} ({found.id}) was deleted a moment ago")
+        return sweep_of(row)
+
+    def sweep_names(self) -> list[SweepName]:
+        """Read the ids and names of all sweeps, the last submitted first; those of unreadable ones too."""
+        query = select(t.sweep.c.id, t.sweep.c.name).order_by(*_LATEST_FIRST)
+        with self.read() as connection:
+            return [SweepName(*row) for row in connection.execute(query)]
+
+    def _find(self, known: Sequence[SweepName], name_or_id: str | None) -> SweepName:
         for sweep in known:
             if sweep.id == name_or_id:
                 return sweep
@@ -237,6 +285,12 @@ class Sweeps(Database):
         with self.read() as connection:
             suffixes = [sweep_id.partition(".")[2] for sweep_id in connection.scalars(ids)]
         return max((int(suffix or 1) for suffix in suffixes), default=0)
+
+
+def _job_of(row: Row[*tuple[Any, ...]]) -> NewJob:
+    with reading("sweep", row.sweep_id, part=f"job {row.id}: "):
+        spec = JobSpec.model_validate(row.spec)
+        return NewJob(row.id, row.ordinal, row.block, row.queue, row.priority, row.max_attempts, spec, row.adopts)
 
 
 def _batches(sweep_id: str, jobs: Iterable[NewJob]) -> Iterator[list[dict[str, Any]]]:
@@ -288,7 +342,7 @@ def _content(sweep_id: str) -> str:
     return sweep_id.partition(".")[0]
 
 
-def _not_found(wanted: str, known: Sequence[SweepRecord], begun: Sequence[SweepRecord]) -> str:
+def _not_found(wanted: str, known: Sequence[SweepName], begun: Sequence[SweepName]) -> str:
     if not known:
         return "no sweep was submitted yet: begin with `farm submit SWEEP.yaml`"
     if begun:

@@ -4,6 +4,7 @@ Queries use the plain SQLAlchemy tables at the end of this module. Every column 
 Migrations make the tables; a test holds that both agree.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -24,6 +25,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from farm.model import Domain, FailureKind, JobState, MachineState, Quality, Stopped, WindowKind
+from farm.model.text import LINES, visible
+from farm.store.values import decoded
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -47,16 +50,32 @@ class UtcDateTime(TypeDecorator[datetime]):
             return None
         return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
 
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        """Mark text that is no time, which SQLite takes in any column, instead of failing the whole query."""
+        decode = super().result_processor(dialect, coltype)
+        return decode and (lambda value: decoded(value, decode))
 
-class PlainText(TypeDecorator[str]):
-    """A column for text of other programs: PostgreSQL rejects the NUL character."""
+
+class Line(TypeDecorator[str]):
+    """A column for a line of others: a name, a note. No reader obeys it, and no database rejects it."""
 
     impl = Text()
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        """Replace NUL by the replacement character."""
-        return None if value is None else value.replace("\0", "\ufffd")
+        """Make control characters visible."""
+        return None if value is None else visible(value)
+
+
+class Lines(TypeDecorator[str]):
+    """A column for the lines of others: a file, a log."""
+
+    impl = Text()
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """Make control characters visible, except the ends of lines."""
+        return None if value is None else visible(value, LINES)
 
 
 #: An object or a list; PostgreSQL can index and query it.
@@ -91,20 +110,20 @@ class Sweep(Row, table=True):
     __tablename__ = "sweep"
 
     id: str = Field(primary_key=True)
-    name: str = Field(index=True)
+    name: str = Field(index=True, sa_type=Line)
     kind: str
     submitted_at: datetime = Field(sa_type=UtcDateTime)
-    text: str = Field(sa_type=PlainText)
-    meaning: str = Field(sa_type=PlainText)  #: not Json: the order of keys matters
+    text: str = Field(sa_type=Lines)
+    meaning: str = Field(sa_type=Lines)  #: not Json: the order of keys matters
     rule: dict[str, Any] = Field(sa_type=Json)
     settled: bool
-    submitter: str  #: submitters take turns
+    submitter: str = Field(sa_type=Line)  #: submitters take turns
     imported: bool  #: its measurements were made elsewhere: `farm import`
     is_search: bool  #: the controller asks strategies for the sweep's jobs
     carbon: dict[str, Any] = Field(sa_type=Json)  #: of machines that do not state their own
     hold_below_g_per_kwh: float | None
     hold_until: datetime | None = Field(sa_type=UtcDateTime)  #: null, or in the past: the jobs are not held
-    hold_note: str | None = Field(sa_type=PlainText)
+    hold_note: str | None = Field(sa_type=Line)
     fresh: bool  #: it counts no trial from before its submission
     renewed_at: datetime | None = Field(sa_type=UtcDateTime)  #: the last submission
 
@@ -115,14 +134,14 @@ class Machine(Row, table=True):
     __tablename__ = "machine"
 
     id: str = Field(primary_key=True)
-    name: str
-    hardware_class: str
+    name: str = Field(sa_type=Line)
+    hardware_class: str = Field(sa_type=Line)
     hardware: dict[str, Any] = Field(sa_type=Json)
     software: dict[str, Any] = Field(sa_type=Json)  #: of the last worker; empty: unknown
     abilities: dict[str, Any] = Field(sa_type=Json)  #: what its worker can run
     simulated: bool
-    worker_owner: str
-    worker_version: str
+    worker_owner: str = Field(sa_type=Line)
+    worker_version: str = Field(sa_type=Line)
     last_seen_at: datetime = Field(sa_type=UtcDateTime)
     running_job: str | None
     probe: dict[str, Any] | None = Field(sa_type=Json)
@@ -164,7 +183,7 @@ class Job(Row, table=True):
     published_at: datetime | None = Field(sa_type=UtcDateTime)  #: null while queued: the outbox
     machine_id: str | None = Field(foreign_key="machine.id")  #: the machine of the last claim
     claimed_at: datetime | None = Field(sa_type=UtcDateTime)
-    lease_owner: str | None  #: the process that may renew the lease, even after it ran out
+    lease_owner: str | None = Field(sa_type=Line)  #: the process that may renew the lease, even after it ran out
     lease_until: datetime | None = Field(sa_type=UtcDateTime)
     cancel_requested: bool
     adopts: str | None = Field(foreign_key="job.id")  #: the job of another sweep whose trials it counts as its own
@@ -200,16 +219,16 @@ class Trial(Row, table=True):
     duration_s: float | None
     overhead_s: float | None
     failure_kind: FailureKind | None = Field(sa_type=Text)
-    failure_message: str | None = Field(sa_type=PlainText)
+    failure_message: str | None = Field(sa_type=Line)
     failure_signal: int | None
     facts: dict[str, Any] = Field(sa_type=Json)
     carbon_g_per_kwh: float | None
     carbon_pue: float | None
-    carbon_source: str | None = Field(sa_type=PlainText)
+    carbon_source: str | None = Field(sa_type=Line)
     carbon_is_own: bool  #: what the machine states, so that the sweep's intensity does not count
     flags: list[str] = Field(sa_type=Json)
     notes: list[str] = Field(sa_type=Json)
-    log_tail: str = Field(sa_type=PlainText)
+    log_tail: str = Field(sa_type=Lines)
     stopped: Stopped | None = Field(sa_type=Text)
     simulated: bool
 
@@ -269,8 +288,8 @@ class Sample(Row, table=True):
     domain: Domain = Field(primary_key=True, sa_type=Text)
     part: int = Field(primary_key=True)  #: WHOLE, or the index of the window of the part
     own_device: bool  #: whether the device that did the work draws its power in this domain
-    device: str | None
-    unit: str | None
+    device: str | None = Field(sa_type=Line)
+    unit: str | None = Field(sa_type=Line)
     units: int = Field(sa_type=BigInteger)
     duration_s: float | None
     gross_j: float | None

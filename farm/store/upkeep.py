@@ -8,9 +8,10 @@ from sqlalchemy import Connection, and_, delete, func, or_, select, update
 import farm.store.tables as t
 from farm.model import Deleted, JobState, Machine, Progress, SweepOverview, SweepRecord
 from farm.model.errors import InputError
+from farm.model.reading import Unreadable, each, reading
 from farm.store.machines import machine_of
 from farm.store.membership import OPEN
-from farm.store.sweeps import AFRESH, Sweeps
+from farm.store.sweeps import AFRESH, SweepName, Sweeps
 
 #: What belongs to a trial, in an order in which nothing refers to a row that is gone.
 _OF_TRIALS = (t.measurement, t.sample, t.trace, t.latency, t.requests, t.epoch, t.window)
@@ -19,25 +20,29 @@ _OF_TRIALS = (t.measurement, t.sample, t.trace, t.latency, t.requests, t.epoch, 
 class Upkeep(Sweeps):
     """The commands and queries that concern whole sweeps."""
 
-    def overviews(self) -> list[SweepOverview]:
+    def overviews(self) -> list[SweepOverview | Unreadable]:
         """Read all sweeps with the states of their jobs and their machines, the latest first.
 
         A search's jobs that its strategies have not asked for yet are not counted.
         """
         counting = select(t.job.c.sweep_id, t.job.c.state, func.count()).group_by(t.job.c.sweep_id, t.job.c.state)
         places = select(t.job.c.sweep_id, t.machine.c.name).join(t.machine).distinct().order_by(t.machine.c.name)
-        counts: dict[str, dict[JobState, int]] = defaultdict(dict)
+        counts: dict[str, dict[str, int]] = defaultdict(dict)
         machines: dict[str, list[str]] = defaultdict(list)
-        records = self.sweeps()
         with self.read() as connection:
             for sweep_id, state, count in connection.execute(counting):
-                counts[sweep_id][JobState(state)] = count
+                counts[sweep_id][state] = count
             for sweep_id, machine in connection.execute(places):
                 machines[sweep_id].append(machine)
-        return [
-            SweepOverview(record, Progress(counts[record.id], settled=record.settled), tuple(machines[record.id]))
-            for record in records
-        ]
+
+        def overview(record: SweepRecord | Unreadable) -> SweepOverview:
+            if isinstance(record, Unreadable):
+                raise record
+            with reading("sweep", record.id, record.name):
+                of_state = {JobState(state): count for state, count in counts[record.id].items()}
+            return SweepOverview(record, Progress(of_state, settled=record.settled), tuple(machines[record.id]))
+
+        return list(each(self._all(), overview))
 
     def machines_of(self, sweep_id: str) -> list[Machine]:
         """Read the machines that ran jobs of a sweep, by name; those of imported measurements too."""
@@ -46,16 +51,17 @@ class Upkeep(Sweeps):
         with self.read() as connection:
             return [machine_of(row) for row in connection.execute(query)]
 
-    def sweeps_named(self, name_or_id: str) -> list[SweepRecord]:
+    def sweeps_named(self, name_or_id: str) -> list[SweepName]:
         """Find all sweeps of a name, or the one sweep of an id; raises InputError as `find_sweep` does."""
-        named = [sweep for sweep in self.sweeps() if sweep.name == name_or_id]
-        return named or [self.find_sweep(name_or_id)]
+        known = self.sweep_names()
+        return [sweep for sweep in known if sweep.name == name_or_id] or [self._find(known, name_or_id)]
 
     def latest_cancelled(self, name_or_id: str) -> SweepRecord:
         """Find the latest cancelled sweep of a name, or else the sweep that `find_sweep` finds."""
         cancelled = self.cancelled_sweeps()
         named = (sweep for sweep in self.sweeps_named(name_or_id) if sweep.id in cancelled)
-        return next(named, None) or self.find_sweep(name_or_id)
+        latest = next(named, None)
+        return self.find_sweep(latest.id if latest else name_or_id)
 
     def rename(self, sweep_ids: Collection[str], name: str) -> None:
         """Give sweeps another name; raises InputError where another sweep has it as its name or id."""

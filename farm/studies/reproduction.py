@@ -8,7 +8,6 @@ from farm.analysis.across import block_of
 from farm.analysis.aggregate import UnitSample
 from farm.analysis.ratios import blocked
 from farm.analysis.samples import unit_samples
-from farm.analysis.statistics.libraries import library
 from farm.kinds.serving.simulated.batches import measured_services
 from farm.kinds.tuning import results as tuning
 from farm.load.policy import Policy
@@ -46,8 +45,7 @@ def find(name: str) -> Paper:
 
 
 def check(is_page: bool) -> None:
-    """Raise InputError if a library is missing, before a sweep is measured for hours."""
-    library("statsmodels.formula.api")
+    """Raise InputError if a library of a page is missing, before a sweep is measured for hours."""
     if is_page:
         html.check()
 
@@ -114,7 +112,7 @@ def _simulate(sweep: SweepData, include_flagged: bool) -> list[Answers]:
     return [
         serving.simulate(service, ", ".join(str(value) for _, value in service.key if value is not None))
         for service in services
-        if service.by_trial
+        if service.by_trial(1)
     ]
 
 

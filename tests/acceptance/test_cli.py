@@ -252,6 +252,26 @@ def test_an_export_is_the_same_in_every_format(measured: Person, tmp_path: Path)
     assert [{k: "" if v is None else str(v) for k, v in row.items()} for row in as_json] == as_csv
 
 
+def test_a_query_goes_to_a_file_with_formulas_made_neutral_unless_they_are_wanted_raw(
+    measured: Person, tmp_path: Path
+) -> None:
+    query, path = (
+        ["query", "select '=1+1' as a, 2 as b union all select 'x', 3", "-o", str(tmp_path / "out.csv")],
+        tmp_path,
+    )
+    assert measured.runs(*query).err == f"wrote 2 rows to {path / 'out.csv'}\n"
+    assert (path / "out.csv").read_text() == "a,b\n'=1+1,2\nx,3\n"
+    assert measured.runs(*query, "--raw").status == 0
+    assert (path / "out.csv").read_text() == "a,b\n=1+1,2\nx,3\n"
+    assert "only the first 1 rows: --limit 10 gives more" in measured.runs(*query, "--limit", "1").err
+    assert (path / "out.csv").read_text() == "a,b\n'=1+1,2\n"
+    failed = measured.runs("query", "select instr(hex(zeroblob(9000000)), 'x')", "-o", str(path / "none.parquet"))
+    assert (failed.status, failed.err) == (2, "farm: the query makes a value of more than 16 MiB: ask for less\n")
+    assert measured.runs(*query[:2], "--format", "csv").out == "a,b\n'=1+1,2\nx,3\n"
+    assert measured.runs("results", "--raw", "--json").complaint.startswith("farm: --raw is for CSV: add --format csv")
+    assert [name.name for name in path.iterdir()] == ["out.csv"]
+
+
 def test_a_reader_that_leaves_early_is_no_error(measured: Person) -> None:
     head = f"{sys.executable} -m farm export | head -n 1"
     env = {**os.environ, "FARM_HOME": str(measured.home)}

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from itertools import chain, islice, product
 from typing import Any
 
@@ -13,10 +14,13 @@ from sqlalchemy import create_engine, text
 
 from farm.energy.samples import samples
 from farm.exchange.loading import load
-from farm.model import Budget, Component, Domain, Measurement, StoppingRule, Window, WindowKind
+from farm.model import Budget, Component, Domain, JobSpec, Measurement, StoppingRule, Window, WindowKind
+from farm.model.percentiles import percentile
 from farm.report import across
 from farm.report.selection import Selection
+from farm.spec.profiles import PROFILES
 from farm.store import Store
+from farm.store.blobs import pack
 from farm.store.samples import sample_row
 from tests.benchmarks.farms import Farm, costs, new_farm
 from tests.benchmarks.figures import Figure
@@ -39,8 +43,10 @@ _NET = (Component.IDLE, Component.WANDER, Component.IDLE_MODEL, Component.CLOCK)
 FACTS: dict[str, JsonValue] = {"device": "cuda:0", "unit": "image"}
 #: As many components as a GPU's counter has.
 BUDGET = Budget(gross=dict.fromkeys(_GROSS, 0.5), net=dict.fromkeys([*_GROSS, *_NET], 0.5)).model_dump_json()
-_WINDOW_NS = 10 * 10**9
+WINDOW_S, UNITS = 10, 640
 AT_MOST_S = {"SQLite": 4.0, "PostgreSQL": 2.0}
+#: Peak memory of any command that reads a store of a million measurements.
+AT_MOST_MB = 300.0
 BY = ("model", "batch_size", "machine")
 ROUNDS = 3
 _UNSET = ("imported", "is_search", "fresh")
@@ -60,12 +66,32 @@ def _figures(name: str, farm: Farm) -> Iterator[Figure]:
     with farm.store() as store:
         fill(store)
         yield _figure(name, store)
-    goals = {
-        "farm results": (("results",), 1.5, 250.0),
-        "farm across": (("across",), 1.5, 250.0),
-        "farm export": (("export", "-o", str(farm.home / "rows.parquet")), 20.0, 400.0),
+    yield from costs(farm, f"{ROWS:,} measurements in {name}", _goals(farm))
+
+
+def _goals(farm: Farm) -> Mapping[str, tuple[tuple[str, ...], float, float]]:
+    """User CPU in s and peak memory in MB that each command may take, by its name; importing scipy takes 100 MB."""
+    one = ("--where", "machine=m1")
+    sides = ("compare", "made-up", "--a", "model=net0", "--b", "model=net1")
+    factors = ("--factors", "model,batch_size,machine")
+    served = ("--slo", "p99=5s", "--rate", "1/s", "--where", "machine=m1,model=net1")
+    return {
+        "farm results": (("results",), 3.0, AT_MOST_MB),
+        "farm results --format json": (("results", "--format", "json"), 3.0, AT_MOST_MB),
+        "farm across": (("across",), 1.5, AT_MOST_MB),
+        "farm compare": (sides, 4.0, AT_MOST_MB),
+        "farm analyze anova": (("analyze", "anova", *factors), 5.0, AT_MOST_MB),
+        "farm analyze pairs": (("analyze", "pairs", "--factors", "model", *one), 5.0, AT_MOST_MB),
+        "farm timeline": (("timeline",), 3.0, AT_MOST_MB),
+        "farm response": (("response", "--rate", "16/s", *one, "--where", "model=net1"), 5.0, AT_MOST_MB),
+        "farm recommend": (("recommend", *served), 30.0, AT_MOST_MB),
+        "farm report, HTML": (("report", "-o", str(farm.home / "report.html")), 20.0, AT_MOST_MB),
+        "farm report, Markdown": (("report", "--format", "md"), 20.0, AT_MOST_MB),
+        "farm report, JSON": (("report", "-o", str(farm.home / "report.json")), 20.0, AT_MOST_MB),
+        "farm export, Parquet": (("export", "-o", str(farm.home / "rows.parquet")), 20.0, AT_MOST_MB),
+        "farm export, CSV": (("export", "-o", str(farm.home / "rows.csv")), 20.0, AT_MOST_MB),
+        "farm export --rows batch": (("export", "--rows", "batch", "--format", "csv"), 60.0, AT_MOST_MB),
     }
-    yield from costs(farm, f"{ROWS:,} measurements in {name}", goals)
 
 
 def _figure(name: str, store: Store) -> Figure:
@@ -136,6 +162,7 @@ def _tables() -> Iterator[tuple[str, Iterator[Row]]]:
     yield "window", (_window(f"{_id(*one)}.1", kind, index) for one in _trials() for kind, index in WINDOWS)
     yield "measurement", _measurements()
     yield "sample", _samples()
+    yield "latency", (_latency(*one) for one in _trials())
 
 
 def _trials() -> Iterable[tuple[int, int, int, int]]:
@@ -156,14 +183,18 @@ def _machine(name: str) -> Row:
 
 
 def _job(repetition: int, machine: int, model: int, batch: int) -> Row:
-    point = {
+    point: dict[str, Any] = {
         "model": f"net{model}", "batch_size": 2**batch, "precision": "fp32", "device": "auto", "compile": False,
         "channels_last": False, "threads": None, "images": "sample", "weights": "random",
     }  # fmt: skip
+    spec = JobSpec(
+        job=_id(repetition, machine, model, batch), sweep="made-up", kind="inference", point=point,
+        repetition=repetition, target=f"machine:m{machine}", measure=PROFILES["full"], seed=0, time_limit_s=3600.0,
+    )  # fmt: skip
     return {
-        "id": _id(repetition, machine, model, batch),
+        "id": spec.job,
         "sweep_id": "made-up",
-        "key": _id(repetition, machine, model, batch),
+        "key": spec.job,
         "ordinal": 0,
         "block": repetition,
         "repetition": repetition,
@@ -176,7 +207,7 @@ def _job(repetition: int, machine: int, model: int, batch: int) -> Row:
         "machine_id": f"m{machine}",
         "cancel_requested": False,
         "point": json.dumps(point),
-        "spec": "{}",
+        "spec": spec.model_dump_json(),
     }
 
 
@@ -204,9 +235,27 @@ def _trial(*one: int) -> Row:
 
 def _window(trial: str, kind: WindowKind, index: int) -> Row:
     return {
-        "trial_id": trial, "kind": kind.value, "index": index, "begin_at_ns": 0, "end_at_ns": _WINDOW_NS,
-        "started_at_utc": _AT, "units": 640 if kind.is_work else None,
+        "trial_id": trial, "kind": kind.value, "index": index, "begin_at_ns": 0, "end_at_ns": WINDOW_S * 10**9,
+        "started_at_utc": _AT, "units": UNITS if kind.is_work else None,
     }  # fmt: skip
+
+
+def _latency(*one: int) -> Row:
+    return {"trial_id": f"{_id(*one)}.1", **_batches(one[3])}
+
+
+@cache
+def _batches(batch: int) -> Row:
+    """The times of the batches that three measure windows hold."""
+    values_s = np.random.default_rng(batch).normal(WINDOW_S * 2**batch / UNITS, 1e-3, max(3 * UNITS // 2**batch, 3))
+    ordered_s = sorted(np.abs(values_s).tolist())
+    shares = {f"p{percent}_s": percentile(ordered_s, percent) for percent in (50, 95, 99)}
+    return {
+        "values_s": pack(ordered_s, 8),
+        "batches": len(ordered_s),
+        "mean_s": float(np.mean(ordered_s)),
+        **shares,
+    }
 
 
 def _measurements() -> Iterator[Row]:

@@ -16,6 +16,9 @@ class NoSupervisor(supervisor.Supervisor):
     def __enter__(self) -> Self:
         return self
 
+    def recover(self) -> None:
+        pass
+
     def run(self, claim: Claim, stop: Stop) -> TrialReport:
         now = datetime.now(UTC)
         return TrialReport(

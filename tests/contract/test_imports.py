@@ -1,5 +1,6 @@
 """Measurements made elsewhere: in, once, marked, and never beside measured ones unnoticed; on both databases."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -77,6 +78,9 @@ def test_columns_of_our_names_need_no_map_and_a_parquet_is_read_alike(tmp_path: 
         ("alexnet,1,1.0,1e12,a\n", r"theirs\.csv:2: column Time: expected 1 ns to 1e9 s, got '1e12'"),
         ("alexnet,1,1.0,1e-12,a\n", r"theirs\.csv:2: column Time: expected 1 ns to 1e9 s, got '1e-12'"),
         ("alexnet,1,1.0\n", r"theirs\.csv:2: expected 5 cells, as the header has, got 3"),
+        ("alex\x1b[31m,1,1.0,2.0,a\n", r"theirs\.csv:2: column Model: .*no.* control character, got 'alex\\x1b\[31m'"),
+        ("alexnet,1,1.0,2.0,a\u202eb\n", r"theirs\.csv:2: column Host: .*control character, got 'a\\u202eb'"),
+        (f"{'x' * 201},1,1.0,2.0,a\n", r"theirs\.csv:2: column Model: expected at most 200 characters.*\(and more\)$"),
         ("", r"the file has no rows"),
     ],
 )
@@ -104,10 +108,10 @@ def test_counts_that_no_database_keeps_are_reported(tmp_path: Path, column: str,
 
 def test_levels_are_numbers_only_where_they_are_written_so(tmp_path: Path) -> None:
     path = tmp_path / "levels.csv"
-    levels = ("7", "1_0", "0.5", "nan", "1e400", "true", "", "a\u2028b")
+    levels = ("7", "1_0", "0.5", "nan", "1e400", "true", "", "a b")
     path.write_text("x,machine,gross_j\n" + "".join(f"{x},a,1\n" for x in levels), encoding="utf-8")
     found = read(path, None, Mapped({}, {"x": "x"}, constants={"domain": "gpu"}))
-    assert [t.factors["x"] for t in found.trials] == [7, "1_0", 0.5, "nan", "1e400", True, None, "a\u2028b"]
+    assert [t.factors["x"] for t in found.trials] == [7, "1_0", 0.5, "nan", "1e400", True, None, "a b"]
 
 
 @pytest.mark.parametrize(
@@ -160,11 +164,20 @@ def test_what_is_averaged_over_is_reported(store: Store, tmp_path: Path) -> None
         (Mapped({"gross_j": "Energy"}, {}), r"which columns are factors\? --factor NAME, of Model"),
         (Mapped({"gross_j": "Energy"}, {"model": "Model"}), r"which machine was it"),
         (Mapped({"gross_j": "Energy", "machine": "Host"}, {"model": "Model"}), r"whose joules are they"),
+        (replace(MAPPED, unit="\x1b"), r"--unit: expected .*control character, got '\\x1b'"),
+        (replace(MAPPED, factors={"a\n": "Model"}), r"--factor: expected .*got 'a\\n'"),
+        (replace(MAPPED, constants={**MAPPED.constants, "hardware_class": "\x85"}), r"--hardware_class: expected"),
     ],
 )
 def test_what_is_missing_is_asked_for(file: Path, mapped: Mapped, message: str) -> None:
     with pytest.raises(InputError, match=message):
         read(file, None, mapped)
+
+
+def test_the_name_of_a_file_is_made_visible(tmp_path: Path) -> None:
+    path = tmp_path / "a\x1b\udcff.csv"
+    path.write_text(HEADER + ROWS, encoding="utf-8")
+    assert (found(path).name, found(path).source) == (r"a\x1b\udcff", r"a\x1b\udcff.csv")
 
 
 def test_an_export_of_a_farm_is_refused(tmp_path: Path) -> None:

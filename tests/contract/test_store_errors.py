@@ -60,8 +60,8 @@ def test_a_wrong_password(postgres_url: str, postgres_admin_url: str) -> None:
     before = hba.read_text()
     hba.write_text("local all locked scram-sha-256\n" + before)
     administer(postgres_admin_url, "SELECT pg_reload_conf()")
-    wrong = postgres_url.replace("postgres:@", "locked:wr0ng@")
-    missing = postgres_url.replace("postgres:@", "locked@")
+    wrong = postgres_url.replace("tester:@", "locked:wr0ng@")
+    missing = postgres_url.replace("tester:@", "locked@")
     try:
         with pytest.raises(StoreUnavailable, match="the password is wrong: correct it") as caught:
             Store.open(wrong)
@@ -75,7 +75,7 @@ def test_a_wrong_password(postgres_url: str, postgres_admin_url: str) -> None:
 
 def test_a_user_that_is_not_there(postgres_url: str) -> None:
     with pytest.raises(StoreUnavailable, match="no such user"):
-        Store.open(postgres_url.replace("postgres:@", "nobody@"))
+        Store.open(postgres_url.replace("tester:@", "nobody@"))
 
 
 def test_a_session_that_breaks_is_an_outage_and_the_next_one_works(postgres_url: str, postgres_admin_url: str) -> None:

@@ -15,6 +15,7 @@ from farm.model import (
     Failure,
     FailureKind,
     Flag,
+    MachineState,
     Measurement,
     Quality,
     Requests,
@@ -69,7 +70,7 @@ def test_the_unknown_stays_unknown(farm: Store) -> None:
     assert row.environment is None
     (trial,) = farm.trial_rows()
     assert (trial.overhead_s, trial.carbon, trial.failure) == (None, CarbonFactor(), None)
-    assert trial.latencies_s == ()
+    assert farm.latencies([SWEEP]) == {}
 
 
 def test_a_lost_trial_knows_nothing_but_when_and_where(farm: Store) -> None:
@@ -97,7 +98,9 @@ def test_a_trial_comes_back_whole(farm: Store) -> None:
     )
     farm.complete(sent)
     (trial,) = farm.trial_rows(SWEEP)
-    assert (trial.latencies_s, trial.facts, trial.notes) == (sent.latencies_s, sent.facts, sent.notes)
+    assert (trial.facts, trial.notes) == (sent.facts, sent.notes)
+    ((timed, times_s),) = farm.latencies([SWEEP]).items()
+    assert (timed, tuple(times_s)) == (trial.trial, sent.latencies_s)
     assert (trial.started_at_utc, trial.finished_at_utc) == (sent.started_at_utc, sent.finished_at_utc)
     assert (trial.duration_s, trial.overhead_s) == (9.0, 0.75)
     assert trial.carbon == CarbonFactor(268.48, 1.2, "given outright")
@@ -186,13 +189,23 @@ def test_packed_counters_keep_every_digit(values: list[float | None]) -> None:
 
 def test_text_that_a_database_refuses_is_kept_all_the_same(farm: Store) -> None:
     claim(farm, job_id(0))
-    sent = report(job_id(0), 1, log_tail="a\0b", notes=("c\0d",))
-    farm.complete(sent.model_copy(update={"failure": Failure(kind=FailureKind.CRASHED, message="died\0here")}))
+    sent = report(job_id(0), 1, log_tail="a\0b\nc\ud800", notes=("c\0d\ud800\n",), facts={"a\x1b": ["\x9b", "µ"]})
+    failure = Failure.model_construct(kind=FailureKind.CRASHED, message="died\0here\n", signal=None)
+    farm.complete(sent.model_copy(update={"failure": failure}))
     (trial,) = farm.trial_rows()
-    assert trial.log_tail == "a\ufffdb"
+    assert trial.log_tail == "a\\x00b\nc\\ud800"
     assert trial.failure is not None
-    assert trial.failure.message == "died\ufffdhere"
-    assert trial.notes in {("c\ufffdd",), ("c\0d",)}, "SQLite keeps it"
+    assert trial.failure.message == r"died\x00here\n"
+    assert trial.notes == (r"c\x00d\ud800\n",)
+    assert trial.facts[r"a\x1b"] == [r"\x9b", "µ"]
+
+
+def test_a_name_is_found_by_what_was_stored(farm: Store) -> None:
+    odd = MACHINE.model_copy(update={"id": "odd", "name": "a\x1b\ud800", "hardware": {"gpu": {"model": "x\0"}}})
+    farm.register_machine(odd, ANNE, "0.1.0")
+    assert farm.assign("a\x1b\ud800", MachineState.PAUSED) == 1
+    (found,) = (one.machine for one in farm.machines() if one.machine.id == "odd")
+    assert (found.name, found.hardware) == (r"a\x1b\ud800", {"gpu": {"model": r"x\x00"}})
 
 
 # Machines

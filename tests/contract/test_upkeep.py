@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 
 from farm.model import Domain, Epoch, FailureKind, JobState, Quality, Requests, SweepRecord, TraceReport
 from farm.model.errors import InputError
+from farm.model.reading import readable
 from farm.store import Store
 from farm.store.tables import METADATA
 from tests.contract.store_records import (
@@ -65,7 +66,7 @@ def two(farm: Store) -> Store:
 
 
 def test_each_sweep_is_listed_with_its_jobs_and_machines(two: Store) -> None:
-    later, first = two.overviews()
+    later, first = readable(two.overviews())
     assert (later.record.id, later.progress.counts, later.machines) == (LATER, {JobState.QUEUED: 2}, ())
     assert (first.record.id, first.machines) == (SWEEP, (MACHINE.name,))
     assert first.progress.counts == {JobState.DONE: 1, JobState.FAILED: 1, JobState.QUEUED: 1}

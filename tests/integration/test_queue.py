@@ -19,6 +19,7 @@ from farm.model import JobMessage
 from farm.model.errors import BrokerUnavailable, InputError
 from farm.scheduling.broker import Publisher, celery_app
 from farm.settings import Settings
+from tests.integration.farms import wait_for
 from tests.services import running_redis
 
 QUEUE = "farm.any"
@@ -53,7 +54,7 @@ class Member:
 
 logging.basicConfig(level=logging.WARNING)
 member = Member()
-celery = consumer.build(member.serve, member.refuse, Settings())
+celery = consumer.build(member.serve, member.refuse, lambda: None, Settings())
 raise SystemExit(main._serve(celery, member, ["farm.any"], "test", logging.WARNING, "the broker"))
 """
 
@@ -184,6 +185,16 @@ def test_a_url_that_names_no_broker_is_refused(url: str, tmp_path: Path) -> None
     assert_clear(caught.value)
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["redis://h?password=secret", "redis://h/0?secret=1", "rediss://h?ssl_keyfile=a&ssl_keyfile=b", "redis+socket://"],
+)
+def test_a_url_with_other_options_is_one_clear_line(url: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="FARM_BROKER_URL: ") as caught:
+        Publisher(Settings(home=tmp_path, broker_url=url))
+    assert_clear(caught.value)
+
+
 def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "broker").write_text("in the way")
     with pytest.raises(BrokerUnavailable) as caught:
@@ -253,6 +264,7 @@ GARBAGE = [
     (b"7", "not a message"),
     (b'"text"', "not a message"),
     (b'{"body": "x", "properties": {}}', "not a message"),
+    (b'{"body": 5, "properties": {"delivery_tag": 1}}', "it is not JSON"),
     (b"[" * 60_000, "not a message"),
     (envelope(b"[" * 15_000), "recursion limit"),
     (b'"' + b"SECRET" * 20_000 + b'"', "120002 bytes: more than 65536"),
@@ -293,7 +305,51 @@ def test_garbage_on_a_queue_is_refused_and_does_not_kill_a_worker(settings: Sett
         assert out.readline() == "after 0\n"
         assert process.poll() is None
     assert not list(tmp_path.rglob("pickled"))
-    assert "SECRET" not in log.read_text(errors="replace")
+    said = log.read_text(errors="replace")
+    assert "SECRET" not in said
+    assert "Connection to broker lost" not in said
+
+
+def make_full(client: redis.Redis) -> None:
+    """As other programs would."""
+    client.set("other", b"x" * 2**20)
+    client.config_set("maxmemory", 2**20)
+
+
+def test_a_full_redis_is_one_clear_line(tmp_path: Path) -> None:
+    with running_redis(tmp_path) as server, redis.Redis.from_url(server.url) as client:
+        make_full(client)
+        publisher = Publisher(Settings(home=tmp_path, broker_url=server.url))
+        for use in PUBLISHER[:2]:
+            with pytest.raises(BrokerUnavailable) as caught:
+                use(publisher)
+            assert_clear(caught.value, "Redis is full: raise its maxmemory")
+        client.config_set("maxmemory", 0)
+        publisher.publish(messages("a"))
+        assert publisher.depth(QUEUE) == 1
+
+
+BLOWS: dict[str, tuple[Callable[[redis.Redis], object], Callable[[redis.Redis], object]]] = {
+    "Redis is a replica": (lambda r: r.replicaof("127.0.0.1", 1), lambda r: r.replicaof("NO", "ONE")),
+    "no list of messages": (lambda r: r.set(f"farm:{QUEUE}", "x"), lambda r: r.delete(f"farm:{QUEUE}")),
+}
+
+
+@pytest.mark.slow
+def test_a_worker_outlives_a_redis_that_refuses_commands(tmp_path: Path) -> None:
+    log = tmp_path / "listener.log"
+    with running_redis(tmp_path) as server, redis.Redis.from_url(server.url) as client, log.open("wb") as err:
+        settings = Settings(home=tmp_path, broker_url=server.url)
+        with listener(settings, err) as (process, out):
+            Publisher(settings).publish(messages("before"))
+            assert out.readline() == "before 0\n"
+            for remedy, (strike, mend) in BLOWS.items():
+                strike(client)
+                wait_for(remedy, lambda remedy=remedy: remedy in log.read_text(errors="replace"))  # type: ignore[misc]
+                mend(client)
+                Publisher(settings).publish(messages("after"))
+                assert out.readline() == "after 0\n"
+            assert process.poll() is None
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -1,5 +1,6 @@
 """Charts: scales, intervals, labels and what captions say."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -28,6 +29,12 @@ LONG = "mobilenet_v3_small, machine a-machine-with-a-long-name, precision bf16, 
 
 def value(mean: float, low: float | None, high: float | None, **more: Any) -> Value:
     return {"series": "a", "row": "a", "value": mean, "low": low, "high": high, "hollow": False, **more}
+
+
+def svg_of(spec: Mapping[str, Any]) -> str:
+    found = drawn(spec)
+    assert isinstance(found, str)
+    return found
 
 
 # Scales and intervals
@@ -73,15 +80,26 @@ def test_series_at_one_place_lie_beside_each_other() -> None:
     assert alone["at"] == pytest.approx(64, rel=0.1)
 
 
+@pytest.mark.parametrize("ends_of", [(1.0, 1e308), (5e-324, 1.0), (1e-200, 1e200)])
+def test_values_beyond_all_ticks_have_a_scale_too(ends_of: tuple[float, float]) -> None:
+    assert quantity("value", "J", [value(end, None, None) for end in ends_of])["scale"].get("type") != "log"
+
+
+def test_a_name_of_any_length_takes_a_few_lines() -> None:
+    made = svg_of(dots([value(1.0, None, None, row="x" * 5000, series=name) for name in ("a", "y" * 5000)], "J"))
+    assert 0 < made.count("x" * 52) <= 2 * 8, "each line is drawn twice"
+    assert "…" in made
+
+
 def test_a_long_label_of_a_row_is_drawn_whole_in_several_lines() -> None:
-    made = drawn(dots([value(1.0, 0.5, 1.5, row=LONG)], "J"))
+    made = svg_of(dots([value(1.0, 0.5, 1.5, row=LONG)], "J"))
     assert all(word in made for word in ("precision bf16,", "timeout:16:50ms"))
     assert "…" not in made
 
 
 def test_a_long_label_of_a_legend_is_drawn_whole() -> None:
     (figure, *_) = charts_of({LONG: {1: 1.0, 4: 0.5}, "alexnet": {1: 2.0, 4: 1.0}})
-    assert "…" not in drawn(figure.spec)
+    assert "…" not in svg_of(figure.spec)
 
 
 # What captions say
@@ -242,4 +260,5 @@ def test_searches_without_a_target_have_their_best_accuracies() -> None:
 def test_a_chart_in_a_file_of_its_own_says_what_it_shows() -> None:
     (figure, *_) = charts_of({"alexnet": {1: 10.0, 4: 5.0}})
     made = alone(replace(figure, caption="a < b & c"))
+    assert isinstance(made, str)
     assert f"<title>{figure.name}</title><desc>a &lt; b &amp; c</desc>" in made

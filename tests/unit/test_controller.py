@@ -357,3 +357,23 @@ def test_serving_goes_on_through_outages_until_it_is_stopped(
     assert rounds == 3
     assert publisher.take() == ALL
     assert caplog.messages == ["it does not answer: start it"], "said once"
+
+
+def test_an_error_that_nobody_foresaw_ends_no_controller(
+    store: Store, publisher: FakePublisher, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stop, serving = threading.Event(), controller(store, publisher)
+    rounds = iter([OSError(24, "Too many open files")] * 2)
+
+    def make_round() -> None:
+        if failure := next(rounds, None):
+            raise failure
+        stop.set()
+
+    monkeypatch.setattr(serving, "make_round", make_round)
+    monkeypatch.setattr("farm.scheduling.controller.PERIOD_S", 0.0)
+    serving.serve(stop)
+    assert serving.last_round_at is not None
+    assert [line for line in caplog.messages if "Too many open files" in line] == [
+        "a round ends early: [Errno 24] Too many open files: please report it"
+    ]

@@ -31,7 +31,7 @@ def secret(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n"])
 def test_a_secret_is_one_line_with_or_without_its_end(secret: Path, end: str) -> None:
     secret.write_bytes(f"{MARK}{end}".encode())
-    assert read_secret("FARM_X_FILE", secret) == MARK
+    assert read_secret("FARM_X_FILE", str(secret)) == MARK
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_a_file_that_holds_no_secret_is_one_clear_line(secret: Path, content: by
     if content is not None:
         secret.write_bytes(content)
     with pytest.raises(InputError, match=f"^FARM_X_FILE: .*{reason}") as caught:
-        read_secret("FARM_X_FILE", secret)
+        read_secret("FARM_X_FILE", str(secret))
     assert str(secret) in str(caught.value)
     assert MARK not in "".join(traceback.format_exception(caught.value))
 

@@ -1,7 +1,10 @@
+import errno
 import gzip
 import hashlib
 import json
+import os
 import pickle
+import re
 import struct
 import tarfile
 import urllib.request
@@ -316,6 +319,46 @@ def test_a_broken_cifar10_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.
     assert refusal("cifar10", data_root=tmp_path).startswith("dataset: cifar10: <urlopen error no network>: put ")
 
 
+class Trap:
+    """Leaves a file when it is unpickled."""
+
+    def __init__(self, sprung: Path) -> None:
+        self.sprung = sprung
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.sprung,)
+
+
+@pytest.mark.parametrize("name", ["data_batch_1", "data_batch_5", "test_batch", "batches.meta"])
+def test_a_cifar10_that_was_tampered_with_is_refused_and_never_unpickled(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_cifar10(tmp_path, monkeypatch)
+    load("cifar10", Options(seed=1, data_root=tmp_path))  # a first reading changes nothing for the next
+    (tmp_path / CIFAR10.base_folder / name).write_bytes(pickle.dumps(Trap(tmp_path / "sprung")))
+    assert refusal("cifar10", data_root=tmp_path).startswith("dataset: cifar10: ")
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_an_mnist_of_the_old_form_is_not_unpickled(tmp_path: Path) -> None:
+    processed = tmp_path / "MNIST" / "processed"
+    processed.mkdir(parents=True)
+    for name in ("training.pt", "test.pt"):
+        torch.save(Trap(tmp_path / "sprung"), processed / name)
+    assert refusal("mnist", data_root=tmp_path).startswith("dataset: mnist: ")
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(CIFAR10, "download", fail)
+    assert refusal("cifar10", data_root=tmp_path) == (
+        f"dataset: cifar10: {tmp_path}: No space left on device: free space on its disk, or give another data_root"
+    )
+
+
 # Synthetic datasets
 
 
@@ -425,3 +468,19 @@ def test_a_class_without_training_is_one_clear_line(pictures: Path) -> None:
 def test_an_unreadable_image_is_one_clear_line(pictures: Path) -> None:
     (pictures / "cat" / "3.png").write_bytes(b"nothing")
     assert refusal(str(pictures)) == (f"dataset: {pictures}/cat/3.png: not a readable image (UnidentifiedImageError)")
+
+
+def test_a_fifo_among_the_images_is_one_clear_line(pictures: Path) -> None:
+    (pictures / "cat" / "0.png").unlink()
+    os.mkfifo(pictures / "cat" / "0.png")
+    assert refusal(str(pictures)) == f"dataset: {pictures}/cat/0.png: not a file"
+
+
+def test_images_that_fill_the_memory_are_refused_before_they_do(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1000))
+    assert re.fullmatch(
+        r"image_size: .*: \d+ of \d+ images fill the memory: give an image_size, or a smaller one",
+        refusal(str(pictures)),
+    )

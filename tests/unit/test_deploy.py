@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from farm.settings import Settings
+from farm.settings import LOCKS, Settings
 from tests.compose import ROOT, compose
 from tests.images import PREFIX, Dockerfile
 
@@ -74,6 +74,25 @@ def test_a_unit_starts_a_command_of_the_farm_with_settings_that_it_knows(name: s
     assert f"ExecStart={PREFIX}/bin/farm {command} " in text
     named = set(re.findall(r"FARM_[A-Z_]+(?==)", text))
     assert named <= {f"FARM_{field.upper()}" for field in Settings.model_fields}
+
+
+def test_the_lock_of_the_service_is_the_one_that_people_find() -> None:
+    """Its folder is made before the service starts, and only the group may enter it."""
+    lock = re.findall(r"FARM_LOCK_FILE=(.*)", (DEPLOY / "wattfarm-worker.service").read_text())
+    assert lock == [str(LOCKS / "machine.lock")]
+    made = [line.split() for line in (DEPLOY / "wattfarm.conf").read_text().splitlines() if not line.startswith("#")]
+    assert made == [
+        ["d", str(LOCKS), "0750", "root", "wattfarm", "-"],
+        ["f", f"{LOCKS}/machine.lock", "0660", "root", "wattfarm", "-"],
+        ["f", f"{LOCKS}/machine.lock.worker", "0660", "root", "wattfarm", "-"],
+    ]
+    assert "deploy/wattfarm.conf" in (DEPLOY / "install.sh").read_text()
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_what_a_service_writes_is_its_own(name: str) -> None:
+    unit = (DEPLOY / f"wattfarm-{name}.service").read_text().splitlines()
+    assert {"UMask=0077", "StateDirectoryMode=0700", "PrivateTmp=yes"} <= set(unit)
 
 
 @pytest.mark.parametrize("name", IMAGES)

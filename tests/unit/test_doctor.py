@@ -29,6 +29,7 @@ def test_a_machine_without_gpu_has_no_word_on_it(monkeypatch: pytest.MonkeyPatch
     checks = found(monkeypatch, tmp_path)
     assert "gpu" not in checks
     assert checks["free"][0].state == "ok"
+    assert str(tmp_path / "lock") in checks["free"][0].detail
 
 
 def test_modelled_joules_name_the_rated_power(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from threading import Thread
 import pytest
 from pydantic import SecretStr
 
-from farm.model import Hold
+from farm.model import Hold, SweepRecord
 from farm.model.errors import InputError
 from farm.scheduling.holds import CarbonNow, described, parse_hold, require_source, review
 from farm.scheduling.status.live import live
@@ -90,7 +90,7 @@ def carbon_now(source: object, clock: Clock, **settings: object) -> CarbonNow:
 
 
 def released(store: Store, carbon: CarbonNow) -> list[str]:
-    return [why for _, why in review(store, carbon)]
+    return [why for sweep in store.held() if isinstance(sweep, SweepRecord) and (why := review(store, carbon, sweep))]
 
 
 def test_a_condition_and_a_deadline_are_read() -> None:

@@ -221,7 +221,7 @@ def test_a_report_shows_live_requests(stored: str) -> None:
     written = markdown.report(found).replace("\\", "")
     assert "greedy:8 answers soonest" in written
     assert "latency max batches" not in written
-    assert any(row[1:2] == ["fixed:8"] for row in Page(html.page(found)).rows)
+    assert any(row[1:2] == ["fixed:8"] for row in Page(html.page(found).text).rows)
     assert json.loads(json.dumps(record.report_record(material), default=str))["sweeps"][0]["results"][0]["load"] > 0
 
 
@@ -313,7 +313,7 @@ def test_live_is_of_kind_serving_and_brings_its_own_loads() -> None:
 def test_response_times_are_analysed_a_value_a_trial(stored: str) -> None:
     with Store.open(stored) as store:
         sweep = store.find_sweep(None)
-        data = load(store, sweep, observations.NEEDS)
+        data = load(store, sweep, observations.needs("response_s"))
         found = of_sweep(data, "response_s", ("policy", "rate_per_s"), EVERYTHING)
         p99 = of_sweep(data, "response_p99_s", ("policy", "rate_per_s"), EVERYTHING)
         joules = of_sweep(data, "gross_j", ("policy", "rate_per_s"), EVERYTHING)
@@ -327,4 +327,4 @@ def test_response_times_are_analysed_a_value_a_trial(stored: str) -> None:
 def test_a_saturated_trial_has_no_response_time_to_analyse(tmp_path: Path) -> None:
     saturated = serving(f"sqlite:///{tmp_path / 'farm.db'}", flags=(Flag.SATURATED,))
     with saturated as (store, sweep), pytest.raises(InputError, match="response_s is unknown in 12 of 12 trials"):
-        of_sweep(load(store, sweep, observations.NEEDS), "response_s", ("policy",), EVERYTHING)
+        of_sweep(load(store, sweep, observations.needs("response_s")), "response_s", ("policy",), EVERYTHING)

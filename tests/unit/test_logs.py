@@ -79,6 +79,18 @@ def test_an_exception_stays_on_its_line(capsys: pytest.CaptureFixture[str]) -> N
     assert found["traceback"].endswith("ValueError: two\nlines")
 
 
+def test_no_message_looks_like_another_line_and_no_terminal_obeys_one(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up("text", verbose=False)
+    try:
+        raise ValueError("x\n2026-01-01T00:00:00.000Z ERROR forged")
+    except ValueError:
+        log.exception("lost %s", "lab1\x1b[2J\n2026-01-01T00:00:00.000Z ERROR forged")
+    first, *others = capsys.readouterr().err.rstrip("\n").split("\n")
+    assert first.endswith(r"ERROR lost lab1\x1b[2J")
+    assert any("forged" in line for line in others)
+    assert all(line.startswith("    ") for line in others)
+
+
 def test_other_libraries_and_warnings_are_lines_too(capsys: pytest.CaptureFixture[str]) -> None:
     logs.set_up("json", verbose=False)
     Celery("farm", set_as_current=False).log.setup(loglevel=logging.WARNING)

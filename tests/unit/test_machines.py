@@ -118,6 +118,8 @@ def test_the_table_shows_what_each_machine_does() -> None:
         ({"wanted_state": MachineState.DRAINING}, 99, "silent; draining"),
         ({"spooled": 1}, 0, "idle; 1 report in its spool"),
         ({"rejected": 2}, 0, "idle; 2 messages refused"),
+        ({"live": Live(unfit="no room")}, 0, "unfit, takes no job: no room"),
+        ({"live": Live(unfit="no room")}, 99, "silent"),
         ({"version": "0.0.9"}, 0, f"idle; version 0.0.9, here {__version__}"),
     ],
 )
@@ -264,7 +266,7 @@ def test_a_failed_trial_is_shown_with_its_last_lines() -> None:
 
 def test_a_tail_commands_no_terminal() -> None:
     row = trial_row(log_tail="a\x1b[31mred\x1b[0m\x07 50 %\r100 %\n\x1b]0;title\x07\tend")
-    assert trial(row).blocks[-1] == Code("ared 50 %\n100 %\n]0;title\tend")
+    assert trial(row).blocks[-1] == Code("ared\\x07 50 %\n100 %\n\\x1b]0;title\\x07\tend")
 
 
 def test_a_lost_trial_has_no_start_and_printed_nothing() -> None:

@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from farm import __version__
 from farm.model import FailureKind, Flag
 from farm.model.errors import BrokerUnavailable, InputError, StoreUnavailable
+from farm.model.text import visible
 from farm.scheduling.broker import celery_app
 from farm.scheduling.metrics import Kept, Metrics, answer
 from farm.settings import Settings
@@ -114,7 +115,7 @@ def test_the_names_of_machines_may_hold_anything(lab: Store) -> None:
     registry = CollectorRegistry()
     registry.register(metrics_of(lab))
     families = {f.name: f for f in text_string_to_metric_families(generate_latest(registry).decode())}
-    assert name in {s.labels["machine"] for s in families["wattfarm_spool_reports"].samples}
+    assert visible(name) in {s.labels["machine"] for s in families["wattfarm_spool_reports"].samples}
 
 
 def test_a_store_out_of_reach_is_reported_and_comes_back(lab: Store, monkeypatch: pytest.MonkeyPatch) -> None:

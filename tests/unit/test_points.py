@@ -3,11 +3,10 @@
 from dataclasses import replace
 
 from farm.analysis.stopping import PointStatus
-from farm.model import StoppingRule
+from farm.model import Repetition, StoppingRule
 from farm.report.document import Document, Note, Row, Table
 from farm.report.terminal import text
 from farm.scheduling.status.points import blocks
-from tests.factories import job_spec
 from tests.golden import assert_golden
 from tests.summaries import ends
 
@@ -15,8 +14,8 @@ RULE = StoppingRule(min=2, max=6, target=0.05)
 
 
 def status(is_open: bool = False, **point: str | int | float) -> PointStatus:
-    spec = job_spec(point={"model": "simple_cnn", "batch_size": 128, "epochs": 5, **point})
-    return PointStatus(spec, planned=3, valid=3, interval=ends(1.0, 0.02), is_open=is_open)
+    last = Repetition("job", "any", {"model": "simple_cnn", "batch_size": 128, "epochs": 5, **point}, 0, 0)
+    return PointStatus(last, planned=3, valid=3, interval=ends(1.0, 0.02), is_open=is_open)
 
 
 def test_points_are_named_by_what_varies() -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
-from workers.supervisor.processes import MARK, kill_left_overs, mark
+from workers.supervisor.processes import MARK, kill_left_overs, kill_marked, mark
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -64,3 +64,54 @@ def test_what_a_dead_worker_left_is_killed_and_nothing_else() -> None:
             _, alive = psutil.wait_procs([child], 60)
             assert alive == []
         assert (ours.poll(), foreign.poll()) == (None, None)
+
+
+@pytest.mark.slow
+def test_what_a_helper_that_died_left_is_killed_and_nothing_of_another_helper() -> None:
+    of_the_dead, of_the_living = mark(), mark()
+    with sleeper(_SLEEP, **of_the_living) as ours, sleeper(_PARENT, _CHILD, **of_the_dead) as trial:
+        told(ours)
+        child = psutil.Process(int(told(trial)))
+        assert set(kill_marked(of_the_dead)) == {trial.pid, child.pid}
+        assert ours.poll() is None
+
+
+#: Adopts orphans, lets a program leave processes as a trial may, and ends all of them.
+_TRIAL = """
+import os, subprocess, sys
+from workers.supervisor import processes
+processes.adopt_orphans()
+subprocess.run([sys.executable, "-c", sys.argv[1]], stdout=subprocess.DEVNULL, check=True, start_new_session=True)
+print(processes.end_children(20.0), os.getpid(), flush=True)
+input()
+"""
+_DAEMON = """
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        {work}
+        time.sleep(600)
+    os._exit(0)
+"""
+#: A bound, in case they are not ended.
+_MANY = 3000
+_LEFT = {
+    "a daemon": "pass",
+    "a daemon without our mark": "os.execve('/bin/sleep', ['sleep', '600'], {})",
+    "one that ignores signals": "import signal; [signal.signal(n, signal.SIG_IGN) for n in (1, 2, 15)]",
+    "one that is stopped": "os.kill(os.getpid(), 19)",
+    "a family": "[os.fork() for _ in range(5)]",
+    "one that is always another process": f"[os._exit(0) if os.fork() else os.setsid() for _ in range({_MANY})]",
+    "many, each a group of its own": "[os.fork() or os.setsid() for _ in range(6)]",
+}
+
+
+@pytest.mark.parametrize("work", _LEFT.values(), ids=_LEFT.keys())
+def test_whatever_a_trial_leaves_is_ended(work: str) -> None:
+    own = mark()
+    with sleeper(_TRIAL, _DAEMON.format(work=work), **own) as helper:
+        stuck, _, pid = told(helper).rpartition(" ")
+        assert stuck == "[]"
+        assert psutil.Process(int(pid)).children(recursive=True) == []
+        assert kill_marked(own) == [helper.pid]  # nothing else bears the mark, wherever it hid

@@ -9,6 +9,7 @@ from statistics import fmean, stdev, variance
 import pytest
 from scipy import stats
 
+from farm.analysis import ratios
 from farm.analysis.intervals import Interval
 from farm.analysis.ratios import Blocked, Ratio, blocked, over_machines, ranks, sure
 
@@ -234,3 +235,10 @@ def test_a_pair_that_plainly_differs_in_spread_keeps_much_of_its_own() -> None:
     own = {key: variance(found.logs[key][n] - found.logs[1][n] for n in range(10)) for key in (7, 0)}
     assert noisy / calm > 0.4 * own[7] / own[0]
     assert all(found.spreads[a].freedom <= found.freedom for a, _ in combinations(range(9), 2))
+
+
+def test_too_many_configurations_have_no_ranks_instead_of_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = blocked((key, block, 1.0 + key + block / 100) for key in range(3) for block in range(3))
+    assert set(few.ranks().values()) == {1, 2, 3}
+    monkeypatch.setattr(ratios, "MOST_RANKED", 2)
+    assert few.ranks() == {0: None, 1: None, 2: None}

@@ -190,7 +190,7 @@ def test_the_report_has_the_same_blocks_around_its_results(sqlite: str) -> None:
     assert list(by_id)[:5] == ["claims", "findings", "results", "evidence", "statistics"]
     assert [*by_id["claims"][1:], *by_id["evidence"]] == document(found).blocks[3:]
     assert by_id["claims"][1] == Alert(reproduction_view.MODELLED)
-    page = Page(html.page(report))
+    page = Page(html.page(report).text)
     assert ["the study says", "verdict"] in page.rows
     text = "".join(page.text)
     assert all(finding.claim.statement[:-1] in text and finding.claim.rule in text for finding in found.findings)
@@ -251,7 +251,7 @@ def test_a_file_of_the_users_is_never_overwritten_unasked(home: Path) -> None:
     with pytest.raises(InputError, match="no report of Wattfarm: rename it, or choose another name by -o"):
         list(command("batching", no_run=True))
     assert isinstance(next(command("batching", no_run=True, output=home / "r.html")), Shown)
-    (home / "reproduce-batching.html").write_text(html.page(Report("a report", "of ours", [])))
+    (home / "reproduce-batching.html").write_text(html.page(Report("a report", "of ours", [])).text)
     assert isinstance(next(command("batching", no_run=True)), Shown)
 
 

@@ -16,18 +16,17 @@ from farm.model import (
     Labels,
     MeasurementRow,
     Quality,
-    TrialRow,
     WindowKind,
     distinct,
     values_of,
 )
 from tests.loaded import samples_of_rows
-from tests.summaries import measurement_row, trial_row
+from tests.summaries import TimedRow, measurement_row, trial_row
 from tests.trainings import part, taken_apart, trained
 
 
 def samples(
-    trials: Sequence[TrialRow], rows: Sequence[MeasurementRow], domain: Domain | None = None
+    trials: Sequence[TimedRow], rows: Sequence[MeasurementRow], domain: Domain | None = None
 ) -> list[UnitSample]:
     found = [sample for trial in trials for sample in samples_of_rows(trial, rows, domain) if sample.part is None]
     return per_unit(found, {trial.trial: trial.latencies_s for trial in trials})

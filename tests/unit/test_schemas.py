@@ -14,7 +14,8 @@ from farm.exchange import exports, queried
 from farm.exchange.exports import Rows
 from farm.kinds.views import view
 from farm.model import CarbonFactor, Epoch, Point, Requests, WindowKind
-from farm.report.files import Format, Sheet, fitting_type, write_sheet
+from farm.report.cells import AsText, fitting_type
+from farm.report.files import Format, Sheet, write_sheet
 from farm.report.selection import Selection
 from farm.store import Store
 from tests.contract.store_records import ANNE, MACHINE, new_job, record, report
@@ -117,7 +118,7 @@ def test_results_have_one_schema(change: Callable[[Measured], Measured], tmp_pat
 
 def test_a_users_own_factors_are_text_and_those_of_known_names_keep_their_type() -> None:
     points: list[Point] = [{"batch_size": 16, "width": 2}, {"batch_size": None, "width": "wide"}]
-    assert exports.factor_types("imported", points) == {"batch_size": int, "width": str}
+    assert exports.factor_types("imported", points) == {"batch_size": int, "width": AsText}
     assert exports.factor_types("theirs", [{"batch_size": "16x2"}]) == {"batch_size": str}, "of a kind that is absent"
 
 
@@ -129,12 +130,20 @@ def test_a_users_own_factors_are_text_and_those_of_known_names_keep_their_type()
         ([1.5], int, float),
         ([True], int, bool),
         ([1], bool, int),
-        (["a", 1], float, str),
-        ([1, True], str, str),
+        (["a", 1], float, AsText),
+        ([1, True], str, AsText),
+        (["a", None], str, str),
+        ([None], None, str),
+        ([1, 2.5], None, float),
+        ([1, True], None, AsText),
+        ([2**63 - 1], int, int),
+        ([2**63], int, AsText),
+        ([2**53 + 1, 0.5], None, AsText),
+        ([2**53 + 1], float, int),
     ],
 )
 def test_a_column_keeps_its_declared_type_unless_a_value_does_not_fit(
-    values: list[Any], declared: type, found: type
+    values: list[Any], declared: type | None, found: type
 ) -> None:
     assert fitting_type(values, declared) is found
 

@@ -280,7 +280,8 @@ def test_one_trial_leaves_the_interval_of_joules_open() -> None:
 
 def test_a_size_between_two_takes_what_lies_between() -> None:
     one = service({2: [1.0, 2.0], 4: [3.0, 8.0]}, {2: ends(1.0, 0.1), 4: ends(3.0, 0.3)})
-    assert one.times_s[2] == [2.0, 5.0]
+    assert list(one.times_s[2]) == one.times_s[2][:] == [2.0, 5.0]
+    assert one.mean_s[2] == 3.5
     assert one.net_j is not None
     assert one.net_j[2].mean == pytest.approx(2.0)
     assert one.net_j[2].half_width == pytest.approx(0.2)

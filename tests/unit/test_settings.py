@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from farm.model.errors import InputError
+from farm.scheduling import broker
 from farm.settings import Settings, load_settings, origins
 from farm.settings.origins import OF_COMPOSE
-from farm.store import PRESENT_S
+from farm.store import PRESENT_S, engine
 
 
 @pytest.mark.parametrize(
@@ -171,3 +172,86 @@ def test_errors_of_later_use_name_the_key_too(file: Path, monkeypatch: pytest.Mo
     assert origins.named(text) == text
     file.write_text("broker_url = ")
     assert origins.named(text) == text
+
+
+#: Values that no setting expects: beyond numbers, clocks, paths and ports, or not to be shown on a terminal.
+STRANGE = (
+    *("1e300", "1e400", "nan", "-1", "0", "99999", "9" * 30, "{}", "%s%n", "é", "x" * 5000, f"/{'y' * 300}"),
+    *(
+        "[::1]",
+        "redis://h?password=x",
+        "redis://h:99999/0",
+        "redis://[::1",
+        "redis+socket://",
+        "postgresql://h:99999/x",
+    ),
+    *("\n", "a\nb", "\x1b[31m", "\udcff", "~", "~nosuchuser/x", "../x", "/", "/dev/null", "/proc/self/mem"),
+)
+
+
+@pytest.mark.parametrize("name", [*(f"FARM_{field.upper()}" for field in Settings.model_fields), "HOME", "TZ", "LANG"])
+def test_whatever_a_variable_holds_is_fine_or_one_clear_line(
+    name: str, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither an unexpected error, nor a wait, nor a page of text; services are named, not asked."""
+    monkeypatch.setattr("farm.settings.reading._PIPE_WITHIN_S", 0.0)
+    os.mkfifo(file.parent / "fifo")
+    for value in (*STRANGE, str(file.parent / "fifo")):
+        monkeypatch.setenv(name, value)
+        try:
+            settings = load_settings()
+            _parse_services(settings)
+        except InputError as error:
+            text = str(error).encode(errors="replace").decode()
+            assert text.isprintable(), f"{value!r}: {text}"
+            assert len(text) < 700, f"{value!r}: {text}"
+
+
+def _parse_services(settings: Settings) -> None:
+    """Read what is in URLs, before anything is asked."""
+    broker._check_url(settings.broker_url)
+    engine._parsed(settings.store_url)
+
+
+@pytest.mark.parametrize("name", ["FARM_LEASE_S", "FARM_GRACE_S", "FARM_WATCHDOG_S", "FARM_HEARTBEAT_S"])
+def test_a_time_is_at_most_a_year(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "1e300")
+    with pytest.raises(InputError, match=f"^{name}: Input should be less than or equal to 31622400, got '1e300'$"):
+        load_settings()
+
+
+def test_a_home_may_begin_with_the_home_of_its_user(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(file.parent))
+    monkeypatch.setenv("FARM_HOME", "~/farm")
+    assert load_settings().home == file.parent / "farm"
+
+
+def test_a_settings_file_is_small_and_flat_and_no_pipe(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("farm.settings.reading._PIPE_WITHIN_S", 0.0)
+    for content, problem in (
+        ("x = " + "[" * 3000 + "]" * 3000, "it is nested too deeply"),
+        ("#" * 2**21, "it is too long"),
+        (None, "Is a directory"),
+    ):
+        if content is None:
+            file.unlink()
+            file.mkdir()
+        else:
+            file.write_text(content)
+        with pytest.raises(InputError, match=f"^{file}: {problem}$"):
+            load_settings()
+    file.rmdir()
+    os.mkfifo(file)
+    assert load_settings().home == file.parent
+
+
+def test_the_lock_is_where_an_administrator_put_it_or_in_tmp(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not in TMPDIR: users of one machine must find the same lock."""
+    assert not file.exists()
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("farm.settings.LOCKS", tmp_path / "absent")
+    assert load_settings().lock_file == Path("/tmp/wattfarm.lock")
+    monkeypatch.setattr("farm.settings.LOCKS", tmp_path)
+    assert load_settings().lock_file == tmp_path / "machine.lock"

@@ -411,7 +411,7 @@ def test_a_file_that_is_no_mapping(text: str, got: str) -> None:
 def test_bombs_go_out() -> None:
     assert problems("[" * 100_000) == ["sweep.yaml:1:18: nested more than 16 levels deep"]
     assert problems("a: [" + "1," * 100_000 + "]") == ["sweep.yaml:1:40001: more than 20000 values in one file"]
-    assert problems("#" * (MAX_BYTES + 1)) == ["sweep.yaml: larger than 1 MiB: not a sweep"]
+    assert problems("#" * (MAX_BYTES + 1)) == ["sweep.yaml: larger than 512 KiB: not a sweep"]
 
 
 def test_too_many_points() -> None:
@@ -585,3 +585,8 @@ values: Any = st.recursive(
 def test_any_value_is_a_sweep_or_a_list_of_problems(value: dict[str, Any]) -> None:
     text = json.dumps({"name": "x", "kind": "inference", "workload": {"model": "alexnet"}, **value})
     assert all(map(is_clean, lines_of(text)))
+
+
+def test_a_control_character_is_refused_where_it_stands() -> None:
+    text = 'name: x\nkind: inference\nworkload:\n  model: "alex\\e[2Jnet"\n'
+    assert "sweep.yaml:4:10: expected text without control characters, got 'alex\\x1b[2Jnet'" in lines_of(text)

@@ -1,9 +1,11 @@
 """A report is on the disk whole or not at all, and stays until the store has it."""
 
+import errno
+import fcntl
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -199,3 +201,56 @@ def test_a_folder_that_cannot_be_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="FARM_HOME: cannot write") as caught:
         Spool(tmp_path / "file" / "spool")
     assert "\n" not in str(caught.value)
+
+
+def make_a_fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def make_a_loop(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, make_a_fifo, make_a_loop, lambda path: path.symlink_to("nowhere")])
+def test_what_is_no_file_is_put_aside_and_holds_up_nobody(
+    make: Callable[[Path], None], spool: Spool, folder: Path, store: MoodyStore
+) -> None:
+    make(folder / "odd.1.json")
+    put(spool, 0)
+    assert spool.drain(store) == 1
+    assert (len(spool), spool.refused) == (0, 1)
+    assert os.path.lexists(folder / "odd.1.bad")
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EMFILE, "Too many open files"), MemoryError()])
+def test_a_report_that_this_process_cannot_read_now_stays(
+    error: Exception, spool: Spool, store: MoodyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Path) -> TrialReport:
+        raise error
+
+    put(spool, 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_report_in", fail)
+        with pytest.raises(type(error)):
+            spool.drain(store)
+    assert (len(spool), spool.refused) == (1, 0)
+    assert spool.drain(store) == 1
+
+
+def test_a_heartbeat_gives_a_part_and_waits_for_nobody(spool: Spool, folder: Path, store: MoodyStore) -> None:
+    """The rest follows with the next one, in the order of the reports."""
+    for n in range(3):
+        put(spool, n, 100 + n)
+    with (folder / "lock").open("a") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert spool.drain(store, within_s=0.0) == 0
+    assert [spool.drain(store, within_s=0.0) for _ in range(4)] == [1, 1, 1, 0]
+    assert store.taken == [job_id(n) for n in range(3)]
+
+
+def test_a_folder_that_was_removed_is_made_again(spool: Spool, folder: Path, store: MoodyStore) -> None:
+    (folder / "lock").unlink()
+    folder.rmdir()
+    put(spool, 0)
+    assert spool.drain(store) == 1

@@ -1,18 +1,23 @@
 """Statistics against textbook data with known answers, and against each other."""
 
-from collections.abc import Mapping
+import tracemalloc
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import pairwise
-from math import exp, isclose, log
+from math import exp, isclose, log, sqrt
 from random import Random
 from statistics import fmean, stdev
-from typing import Any
+from typing import Any, Literal
 
+import pandas
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import t as t_distribution
 from scipy.stats import ttest_ind, ttest_rel
+from statsmodels.formula.api import ols
+from statsmodels.stats.anova import anova_lm
+from statsmodels.stats.meta_analysis import effectsize_smd
 from statsmodels.stats.multitest import multipletests
 
 from farm.analysis.statistics.anova import Anova, Term, anova
@@ -21,7 +26,7 @@ from farm.analysis.statistics.data import Cell, Data
 from farm.analysis.statistics.equivalence import equivalence, tost
 from farm.analysis.statistics.mixed import mixed
 from farm.analysis.statistics.multiplicity import Correction, adjusted, benjamini_hochberg, holm
-from farm.analysis.statistics.pairs import cliff, of_logs, overall, pairs
+from farm.analysis.statistics.pairs import Z, cliff, hedges, of_logs, overall, pairs
 from farm.analysis.statistics.posthoc import dunn, kruskal, tukey
 from farm.model import Scalar
 from farm.model.errors import InputError
@@ -115,6 +120,52 @@ def test_a_two_way_anova_is_that_of_the_book_and_its_types_agree_where_it_is_bal
     for one, other in zip(second.terms, third.terms, strict=True):
         assert one.sum_sq == pytest.approx(other.sum_sq)
     assert (second.type, third.type) == (2, 3)
+
+
+@pytest.mark.parametrize("type_", [2, 3])
+def test_an_anova_of_three_unbalanced_factors_is_that_of_statsmodels(type_: Literal[2, 3]) -> None:
+    random = Random(1)
+    cells = [(a, b, c) for a in range(3) for b in range(2) for c in range(4)]
+    effects = {cell: (cell[0] + cell[1] * cell[2] + random.random(), random.randint(2, 6)) for cell in cells}
+    own = data({c: tuple(random.gauss(mean, 0.5) for _ in range(n)) for c, (mean, n) in effects.items()}, *"abc")
+    frame = pandas.DataFrame({"y": own.values, **own.columns})
+    fit = ols("y ~ C(a, Sum) * C(b, Sum) * C(c, Sum)", frame).fit()
+    book = {str(name): row for name, row in anova_lm(fit, typ=type_).iterrows() if name != "Intercept"}
+    found = anova(own, "abc", type_)
+    names = [":".join(f"C({factor}, Sum)" for factor in t.term.split(":")) for t in found.effects]
+    assert names == list(book)[:-1]
+    for name, one in zip([*names, "Residual"], found.terms, strict=True):
+        assert one.df == book[name]["df"]
+        assert one.sum_sq == pytest.approx(book[name]["sum_sq"], rel=1e-9)
+        assert one.f is None or one.f == pytest.approx(book[name]["F"], rel=1e-9)
+
+
+def test_the_memory_of_an_anova_grows_with_its_cells_not_with_the_square_of_trials() -> None:
+    own = data(noisy({(a, b): 1.0 + a for a in range(10) for b in range(8)}, 0.1, 250), "a", "b")
+    anova(own, "ab")  # imports
+    tracemalloc.start()
+    anova(own, "ab")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * len(own.values) * 80 / 2, "a design with a row for each value has 80 columns of 8 bytes"
+
+
+@pytest.mark.parametrize("test", [anova, pairs, equivalence, tukey])
+def test_a_comparison_that_would_take_hours_is_refused_in_one_line(test: Callable[..., object]) -> None:
+    many = data({(n,): (1.0 + n, 1.1 + n) for n in range(2001)}, "n")
+    with pytest.raises(InputError, match=r"n have 2,001 combinations of levels, and at most [\d,]+ are compared: drop"):
+        test(many, ["n"])
+
+
+def test_hedges_g_is_that_of_statsmodels() -> None:
+    random = Random(1)
+    for m, n in ((2, 2), (3, 7), (40, 9)):
+        a, b = ([random.gauss(mean, 1) for _ in range(count)] for mean, count in ((0, m), (0.5, n)))
+        g, squared = effectsize_smd(fmean(b), stdev(b), n, fmean(a), stdev(a), m)
+        found = hedges(a, b)
+        assert found is not None
+        assert found.mean == pytest.approx(g)
+        assert found.half_width == pytest.approx(Z * sqrt(squared))
 
 
 @pytest.mark.parametrize(

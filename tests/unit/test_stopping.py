@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from farm.analysis.aggregate import UnitSample
 from farm.analysis.stopping import PointStatus, statuses
 from farm.kinds import get
-from farm.model import Flag, JobSpec, StoppingRule
+from farm.model import Flag, Repetition, StoppingRule
 from farm.scheduling.plan import plan_block
 from tests.factories import job_spec
 from tests.summaries import sample
@@ -16,14 +16,13 @@ from tests.summaries import sample
 RULE = StoppingRule(min=3, max=8, target=0.02)
 
 
-def specs(count: int, **point: str | int) -> list[JobSpec]:
+def specs(count: int, **point: str | int) -> list[Repetition]:
     return [
-        job_spec(job=f"{point}/{index}", repetition=index, point={"model": "alexnet", **point})
-        for index in range(count)
+        Repetition(f"{point}/{index}", "any", {"model": "alexnet", **point}, index, index) for index in range(count)
     ]
 
 
-def measured(jobs: Sequence[JobSpec], values: Sequence[float], flags: tuple[Flag, ...] = ()) -> list[UnitSample]:
+def measured(jobs: Sequence[Repetition], values: Sequence[float], flags: tuple[Flag, ...] = ()) -> list[UnitSample]:
     return [
         sample(labels={"job": job.job, **job.point}, net_j=value, net_u_j=0.0001, flags=flags)
         for job, value in zip(jobs, values, strict=False)

@@ -1,11 +1,11 @@
 """From a claim to a report, with meters and trials that do as they are told."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
 
 import pytest
 
@@ -28,6 +28,7 @@ from tests.factories import FACTS, KINDS, POWER_W, TINY, ConstantMeter, Script, 
 from workers.meters import Meter
 from workers.meters.codecarbon import Codecarbon
 from workers.supervisor import supervisor
+from workers.supervisor.output import Output
 from workers.supervisor.stop import Stop
 from workers.supervisor.supervisor import Supervisor
 from workers.supervisor.zygote import ExitStatus
@@ -47,9 +48,9 @@ class FakeZygote:
     def start(self) -> None:
         self.is_started = True
 
-    def spawn(self, log_file: IO[bytes]) -> ScriptedTrial:
+    def spawn(self, output: Output) -> ScriptedTrial:
         self.spawned += 1
-        log_file.write(b"the trial was here\n")
+        os.write(output.fileno(), b"the trial was here\n")
         return ScriptedTrial(self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0])
 
     def close(self) -> None:
@@ -372,7 +373,7 @@ def test_meters_are_entered_anew_after_a_trial_that_lost_one(bench: Bench) -> No
 
 
 def test_what_is_not_the_trials_fault_is_no_report(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    def spawn(_: IO[bytes]) -> ScriptedTrial:
+    def spawn(_: Output) -> ScriptedTrial:
         raise FarmError("no helper can be started")
 
     monkeypatch.setattr(bench.zygote, "spawn", spawn)
@@ -380,15 +381,38 @@ def test_what_is_not_the_trials_fault_is_no_report(bench: Bench, monkeypatch: py
         bench.run()
 
 
-def test_a_long_log_is_cut_to_its_end(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    def spawn(log_file: IO[bytes]) -> ScriptedTrial:
-        log_file.write(b"x" * 100_000 + b"\xff the end")
+def test_a_long_log_keeps_its_beginning_and_its_end(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def spawn(output: Output) -> ScriptedTrial:
+        for text in (b"the beginning", b"x" * 2_000_000, b"\xff the end"):
+            os.write(output.fileno(), text)
         return ScriptedTrial(measured)
 
     monkeypatch.setattr(bench.zygote, "spawn", spawn)
     report = bench.run()
+    assert report.log_tail.startswith("the beginningx")
     assert report.log_tail.endswith("x\ufffd the end")
-    assert len(report.log_tail) <= supervisor.LOG_TAIL_BYTES
+    assert "[1,995,022 bytes of output are left out here]" in report.log_tail
+    assert [note for note in report.notes if note.startswith("the trial printed 2 MB")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_kept"), [(FailureKind.CRASHED, True), (FailureKind.INTERRUPTED, True), (FailureKind.ERROR, False)]
+)
+def test_a_checkpoint_is_kept_where_the_job_may_be_attempted_again(
+    kind: FailureKind, is_kept: bool, bench: Bench, tmp_path: Path
+) -> None:
+    checkpoint = tmp_path / "checkpoints" / "job.pt"
+    checkpoint.parent.mkdir()
+    checkpoint.write_text("half way")
+
+    def script(end: TrialEnd) -> ExitStatus:
+        end.receive()
+        end.send(protocol.Failed(failure=Failure(kind=kind, message="so it ended")))
+        return ExitStatus(code=1)
+
+    bench.zygote.scripts = [script]
+    assert bench.run(resumable=True).failure is not None
+    assert checkpoint.exists() is is_kept
 
 
 def test_a_simulated_machine_makes_simulated_reports(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,10 @@
 """The course of a training: windows, epochs, decisions and checkpoints, with a workload that only counts."""
 
+import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -214,14 +216,65 @@ def test_a_training_that_was_cut_off_resumes_and_reports_it(tmp_path: Path, monk
     assert [flag for flag, _ in resumed.doubts] == [Flag.RESUMED]
 
 
-def test_a_checkpoint_that_cannot_be_read_is_named_and_the_training_begins_anew(tmp_path: Path) -> None:
-    checkpoint = tmp_path / "job.pt"
-    checkpoint.write_bytes(b"half a checkp")
-    events = train("0.1 0.2", checkpoint=checkpoint)
+def half_of_it(saved: dict[str, Any], checkpoint: Path) -> None:
+    torch.save(saved, checkpoint)
+    checkpoint.write_bytes(checkpoint.read_bytes()[: checkpoint.stat().st_size // 2])
+
+
+def of_another_training(saved: dict[str, Any], checkpoint: Path) -> None:
+    torch.save(saved | {"point": saved["point"] | {"accuracies": "0.3 0.4 0.5"}}, checkpoint)
+
+
+def without_its_workload(saved: dict[str, Any], checkpoint: Path) -> None:
+    torch.save(saved | {"workload": {"network": {}}}, checkpoint)
+
+
+def with_an_epoch_missing(saved: dict[str, Any], checkpoint: Path) -> None:
+    torch.save(saved | {"epochs": saved["epochs"][1:]}, checkpoint)
+
+
+def with_text_for_epochs(saved: dict[str, Any], checkpoint: Path) -> None:
+    torch.save(saved | {"epochs": "0.1 0.2"}, checkpoint)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        half_of_it,
+        of_another_training,
+        without_its_workload,
+        with_an_epoch_missing,
+        with_text_for_epochs,
+        lambda _, checkpoint: checkpoint.write_bytes(b"half a checkp"),
+        lambda _, checkpoint: checkpoint.write_text("root:x:0:0\n"),
+        lambda _, checkpoint: checkpoint.write_bytes(b""),
+        lambda _, checkpoint: torch.save(torch.zeros(3), checkpoint),
+        lambda _, checkpoint: torch.save([1, 2], checkpoint),
+    ],
+)
+def test_a_checkpoint_that_does_not_serve_is_noted_and_deleted_and_the_training_begins_anew(
+    damage: Callable[[dict[str, Any], Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = tmp_path / "checkpoints" / "job.pt"
+    with monkeypatch.context() as often:
+        often.setattr(training, "CHECKPOINT_EVERY_S", 0.0)
+        train("0.1 0.2 0.3", checkpoint=checkpoint, hang_up_after=2)
+    damage(torch.load(checkpoint, weights_only=True), checkpoint)
+    events = train("0.1 0.2 0.3", checkpoint=checkpoint)
     ((flag, note),) = events.doubts
     assert flag is None
-    assert str(checkpoint) in note
-    assert len(events.epochs) == 2
+    assert note.startswith(f"{checkpoint} is not a checkpoint of this training (")
+    assert note.endswith("and was deleted: the training started from the beginning")
+    assert not checkpoint.exists()
+    assert [e.validation_accuracy for e in events.epochs] == [0.1, 0.2, 0.3]
+    assert isinstance(events.last, protocol.Done)
+
+
+def test_what_is_no_file_is_no_checkpoint(tmp_path: Path) -> None:
+    fifo = tmp_path / "job.pt"
+    os.mkfifo(fifo)  # to open it would take for ever
+    events = train("0.1 0.2", checkpoint=fifo)
+    assert (events.doubts, len(events.epochs)) == ([], 2)
 
 
 def test_a_full_disk_costs_the_checkpoint_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

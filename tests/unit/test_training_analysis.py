@@ -1,5 +1,6 @@
 """What trainings reached and took, against sums done by hand."""
 
+from collections.abc import Sequence
 from random import Random
 from typing import Any
 from unittest.mock import ANY
@@ -15,11 +16,11 @@ from farm.kinds.training.successes import joules_per_success, share_interval
 from farm.model import Domain, Flag, MeasurementRow, Stopped, TrialRow
 from farm.model.energies import Joules, combined
 from tests.loaded import samples_of_rows
-from tests.summaries import trial_row
+from tests.summaries import TimedRow, trial_row
 from tests.trainings import LONG, SHORT, epoch, setup, training, validation
 
 
-def loaded_samples(trials: list[TrialRow], rows: list[MeasurementRow]) -> list[UnitSample]:
+def loaded_samples(trials: Sequence[TrialRow], rows: list[MeasurementRow]) -> list[UnitSample]:
     own = {trial.trial: [row for row in rows if row.trial == trial.trial] for trial in trials}
     return per_unit(sample for trial in trials for sample in samples_of_rows(trial, own[trial.trial]))
 
@@ -127,7 +128,7 @@ def test_what_ran_before_a_cut_is_unknown() -> None:
 # Several
 
 
-def several(*accuracies: float, **changes: Any) -> tuple[list[TrialRow], list[MeasurementRow]]:
+def several(*accuracies: float, **changes: Any) -> tuple[Sequence[TimedRow], list[MeasurementRow]]:
     """Trials of one epoch, which take 10, 20, ... J of training and 1 J of validation."""
     trials = [
         trial_row(trial=str(n), kind="training", epochs=(epoch(0, accuracy, 0),), **changes)
@@ -215,7 +216,7 @@ def test_the_interval_of_joules_per_success_holds_the_truth(n: int, share: float
     assert held >= 0.93 * shown
 
 
-@pytest.mark.parametrize(("reached", "n"), [(1, 2), (3, 10), (9, 10), (20, 100)])
+@pytest.mark.parametrize(("reached", "n"), [(1, 2), (3, 10), (9, 10), (20, 100), (700, 2000)])
 def test_the_interval_of_a_share_is_that_of_scipy(reached: int, n: int) -> None:
     known = binomtest(reached, n).proportion_ci()
     assert share_interval(reached, n) == (near(known.low), near(known.high))

@@ -1,7 +1,9 @@
 """The workload of kind training: what an epoch is, what validation sees, what a checkpoint holds."""
 
+import contextlib
 import io
 from collections.abc import Mapping
+from copy import deepcopy
 
 import pytest
 import torch
@@ -140,6 +142,22 @@ def test_a_checkpoint_holds_all_that_the_next_epoch_depends_on(change: dict[str,
         second.train_epoch()
     assert are_equal(parameters(second), parameters(whole))
     assert second.validate()[1] == whole.validate()[1][1:]
+
+
+@pytest.mark.parametrize("part", ["network", "optimizer", "schedule", "order"])
+def test_a_state_of_which_a_part_does_not_fit_can_be_undone(part: str) -> None:
+    mine, other, untouched = ready(), ready(conv_layers=1), ready()
+    before = deepcopy(mine.state())
+    for workload in (mine, other, untouched):
+        workload.train_epoch()
+        workload.validate()
+    mine.restore(before)
+    strange = {"schedule": {"a": 1}, "order": torch.zeros(3)}.get(part, other.state()[part])
+    with contextlib.suppress(Exception):
+        mine.restore(untouched.state() | {part: strange})
+    mine.restore(before)
+    mine.train_epoch()
+    assert are_equal(parameters(mine), parameters(untouched))
 
 
 def test_mixed_precision_keeps_parameters_in_fp32() -> None:

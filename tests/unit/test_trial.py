@@ -363,12 +363,27 @@ def test_facts_show_what_ran_where() -> None:
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"), FailureKind.OOM, "alexnet.*64"),
         (ValueError("first\nsecond"), FailureKind.ERROR, "^ValueError: first$"),
         (EOFError("truncated"), FailureKind.ERROR, "^EOFError: truncated$"),
+        (ValueError("x" * 10_000), FailureKind.ERROR, "^ValueError: x{500} ...$"),
+        (OSError(28, "No space left on device"), FailureKind.INVALID, "^/tmp/ours: No space left.*: free space on"),
+        (OSError(28, "No space left on device", "/data/x"), FailureKind.INVALID, "^/data/x: No space left.*: free"),
+        (
+            FileNotFoundError(2, "No usable temporary directory found in ['/tmp']"),
+            FailureKind.INVALID,
+            "^/tmp/ours: no temporary file can be written: free space on its disk, or set TMPDIR",
+        ),
     ],
 )
 @pytest.mark.parametrize("moment", ["on_setup", "on_step"])
 def test_an_exception_becomes_a_failure(
-    error: Exception, kind: FailureKind, message: str, moment: str, capsys: pytest.CaptureFixture[str]
+    error: Exception,
+    kind: FailureKind,
+    message: str,
+    moment: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("TMPDIR", "/tmp/ours")
+
     def fail(*_: object) -> None:
         raise error
 
@@ -380,7 +395,7 @@ def test_an_exception_becomes_a_failure(
     assert "\n" not in said
     assert events.exit_status == 1
     assert Fake.last.is_closed
-    assert ("Traceback" in capsys.readouterr().err) == (kind != FailureKind.INVALID)
+    assert ("Traceback" in capsys.readouterr().err) == (not isinstance(error, InvalidWorkload))
 
 
 def test_a_kind_that_the_worker_does_not_know_is_invalid(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,10 @@
 
 import logging
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from queue import Empty
 from typing import Any, Literal
 
 from celery import Celery
@@ -11,10 +14,11 @@ from celery.worker.consumer import Consumer
 from kombu.asynchronous import get_event_loop
 from kombu.transport import filesystem
 from kombu.transport import redis as over_redis
+from kombu.transport.virtual import Message
 from kombu.utils.json import loads
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from farm.scheduling.broker import TASK, celery_app
+from farm.scheduling.broker import TASK, celery_app, describe
 from farm.settings import Settings
 from workers.agent import refused
 
@@ -26,6 +30,10 @@ MAX_MESSAGE_BYTES = 64 * 1024
 UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 #: Headers that make Celery do more than call the task: delay it, limit it, unpack it, or continue after it.
 _COMMANDS = ("eta", "expires", "timelimit", "group", "chord", "stamped_headers")
+
+
+#: Redis that refuses commands is asked again after this time, and after twice that each further time.
+LEAST_DELAY_S, MOST_DELAY_S = 1.0, 8.0
 
 
 class UnsafeMessage(ValueError):
@@ -84,21 +92,53 @@ def _flat(value: object) -> list[object] | tuple[object, ...]:
 def _bounded_loads(text: str) -> Any:
     """Parse JSON for kombu's transports, but neither what is too large nor what is compressed, as kombu would."""
     if len(text) > MAX_MESSAGE_BYTES:
-        raise UnsafeMessage(f"{len(text)} bytes: more than {MAX_MESSAGE_BYTES}")
+        raise UnsafeMessage(f"more than {MAX_MESSAGE_BYTES}")
     message = loads(text)
     if isinstance(message, dict) and "compression" in message.get("headers", {}):
-        raise UnsafeMessage(f"{len(text)} bytes: it is compressed")
+        raise UnsafeMessage("it is compressed")
     return message
+
+
+def _reject_junk(refuse: Callable[[str], None]) -> None:
+    """Have kombu drop what is no message: to its transports it looks as if nothing came.
+
+    Otherwise each would raise an error in Celery's loop, which costs a new connection.
+    """
+
+    @contextmanager
+    def dropping(data: Any) -> Iterator[None]:
+        try:
+            yield
+        except UNREADABLE as error:
+            why = str(error) if isinstance(error, UnsafeMessage) else f"it is not a message ({type(error).__name__})"
+            refuse(f"{len(str(data))} bytes: {why}")
+            raise Empty from None
+
+    def parse(text: str) -> Any:
+        with dropping(text):
+            return _bounded_loads(text)
+
+    class Envelope(Message):  # type: ignore[misc]
+        def __init__(self, payload: Any, *args: Any, **options: Any) -> None:
+            with dropping(payload):
+                super().__init__(payload, *args, **options)
+
+    for transport in (filesystem, over_redis):
+        transport.loads = parse
+        transport.Channel.Message = Envelope
 
 
 class FarmConsumer(Consumer):  # type: ignore[misc]
     """Celery's consumer, which rejects malformed messages instead of exiting, and takes none after a stop request."""
 
     refuse: Callable[[str], None]  #: called with the reason when a message is rejected; `build` sets it
+    explain: Callable[[BaseException], str]  #: called with each error of the broker; `build` sets it
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        # A message whose envelope is malformed counts as a lost connection: it is dropped, and Celery connects again.
+        self._delay_s = LEAST_DELAY_S
+        self._failed_at_s = 0.0  #: monotonic
+        # What else a malformed message may raise counts as a lost connection: Celery connects again, and lives on.
         self.connection_errors: tuple[type[BaseException], ...] = (*self.connection_errors, *UNREADABLE)
 
     def register_with_event_loop(self, hub: Any) -> None:
@@ -120,22 +160,26 @@ class FarmConsumer(Consumer):  # type: ignore[misc]
             if why is None:
                 handle(message)
             else:
-                self.refuse(f"{len(message.body or '')} bytes: {why}")
+                self.refuse(f"{len(str(message.body or ''))} bytes: {why}")
                 message.ack_log_error(log, self.connection_errors)
 
         return handle_or_refuse
 
     def on_decode_error(self, message: Any, exc: BaseException) -> None:
         """Reject the message without logging its content, as Celery would."""
-        self.refuse(f"{len(message.body or '')} bytes: it cannot be decoded ({type(exc).__name__})")
+        self.refuse(f"{len(str(message.body or ''))} bytes: it cannot be decoded ({type(exc).__name__})")
         message.ack_log_error(log, self.connection_errors)
 
     def on_connection_error_after_connected(self, exc: BaseException) -> None:
-        """Report a malformed message as such, without its content, where it was not the connection that failed."""
-        if isinstance(exc, UNREADABLE):
-            self.refuse(str(exc) if isinstance(exc, UnsafeMessage) else f"it is not a message ({type(exc).__name__})")
-            exc = ConnectionResetError("a message was rejected")
-        super().on_connection_error_after_connected(exc)
+        """Report an error of the broker in one line; one that is connected but refuses commands is given some time."""
+        super().on_connection_error_after_connected(ConnectionResetError(self.explain(exc)))
+        if isinstance(exc, self.channel_errors):
+            is_repeated = time.monotonic() - self._failed_at_s < 2 * MOST_DELAY_S
+            self._delay_s = min(2 * self._delay_s, MOST_DELAY_S) if is_repeated else LEAST_DELAY_S
+            until_s = time.monotonic() + self._delay_s
+            while state.should_stop is None and time.monotonic() < until_s:
+                time.sleep(LEAST_DELAY_S / 10)
+            self._failed_at_s = time.monotonic()
 
 
 def stop_consuming() -> None:
@@ -151,12 +195,19 @@ def _wake_up() -> None:
     """Do nothing: Celery's loop sees that it must stop."""
 
 
-def build(serve: Callable[[str, int], None], refuse: Callable[[str], None], settings: Settings) -> Celery:
-    """Build the Celery app with its one task."""
+def build(
+    serve: Callable[[str, int], None], refuse: Callable[[str], None], alive: Callable[[], None], settings: Settings
+) -> Celery:
+    """Build the Celery app with its one task; `alive` is called when the loop works although no message came."""
     app = celery_app(settings)
-    app.conf.worker_consumer = type("FarmConsumer", (FarmConsumer,), {"refuse": staticmethod(refuse)})
-    for transport in (filesystem, over_redis):
-        transport.loads = _bounded_loads
+
+    def explain(error: BaseException) -> str:
+        alive()
+        return describe(error, settings)
+
+    own = {"refuse": staticmethod(refuse), "explain": staticmethod(explain)}
+    app.conf.worker_consumer = type("FarmConsumer", (FarmConsumer,), own)
+    _reject_junk(refuse)
 
     @app.task(name=TASK)  # type: ignore[untyped-decorator]
     def trial(job: str, attempt: int, version: int = 1) -> None:  # noqa: ARG001 - `find_problem` has checked it

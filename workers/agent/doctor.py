@@ -138,7 +138,8 @@ def _carbon(settings: Settings) -> Iterator[Check]:
 def _lock(settings: Settings) -> Check:
     try:
         with machine_lock(settings.lock_file):
-            return Check(name="free", state="ok", detail="nothing measures on this machine now")
+            detail = f"nothing measures on this machine now; its lock is {settings.lock_file}"
+            return Check(name="free", state="ok", detail=detail)
     except FarmError as error:
         return Check(name="free", state="note", detail=str(error))
 

@@ -49,7 +49,7 @@ class HeartbeatThread:
 
     def _run(self) -> None:
         while not self._over.wait(self._least_s):
-            if not self._hastened.wait(self._period_s - self._least_s) and self._may_rest():
+            if not self._hastened.wait(self._period_s - self._least_s) and self._may_rest():  # which never raises
                 self._hastened.wait(self._rest_s)
             self._hastened.clear()  # before the call, so that no later change is missed
             if self._over.is_set():

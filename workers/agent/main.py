@@ -81,7 +81,7 @@ def _join(settings: Settings, verbose: bool, level: int, is_alone: bool) -> int:
         worker = Worker(store, runner, spool, machine, Owner.of_process(), settings, watchdog, is_alone)
         worker.start()
         stack.callback(worker.close)
-        app = consumer.build(worker.serve, worker.refuse, settings)
+        app = consumer.build(worker.serve, worker.refuse, watchdog.reset, settings)
         status = _serve(app, worker, queues, machine.name, level, redacted(settings.broker_url))
         if worker.error is not None:
             raise worker.error

@@ -1,7 +1,8 @@
-"""What a worker runs and what came of it, in one line each, for its log."""
+"""What a worker runs, what came of it and what went wrong, in one line each, for its log."""
 
 from farm.energy.samples import samples_of
 from farm.model import USUAL_VALUES, Claim, Quality, Scalar, TrialReport
+from farm.model.errors import FarmError
 
 
 def described(claim: Claim) -> str:
@@ -26,6 +27,14 @@ def outcome(report: TrialReport) -> str:
     flags = own.flags if own else report.flags
     figures += [f"flags {' '.join(flags)}"] if flags else []
     return f"measured {', '.join(figures)}".strip()
+
+
+def brief(error: Exception) -> str:
+    """Describe an error."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    first_line = str(error).strip().partition("\n")[0]
+    return first_line if isinstance(error, FarmError) else f"{type(error).__name__}: {first_line}"
 
 
 def _short(value: Scalar) -> str:

@@ -11,14 +11,16 @@ from typing import Protocol
 
 from farm import __version__
 from farm.model import Claim, Failure, FailureKind, Live, Machine, MachineState, Owner, TrialReport
-from farm.model.errors import FarmError, MachineBusy, StoreUnavailable, WorkerOutdated
+from farm.model.errors import FarmError, MachineBusy, MachineUnfit, StoreUnavailable, WorkerOutdated
 from farm.settings import Settings, logs
 from farm.store import WorkerStore
 from workers.agent.allowlist import refusal
 from workers.agent.consumer import stop_consuming
+from workers.agent.fitness import Fitness
 from workers.agent.heartbeat import HeartbeatThread, Watchdog
+from workers.agent.refused import Rejections
 from workers.agent.spool import Spool
-from workers.agent.words import described, outcome
+from workers.agent.words import brief, described, outcome
 from workers.supervisor.lock import machine_lock
 from workers.supervisor.stop import Stop
 from workers.supervisor.view import View
@@ -46,7 +48,11 @@ class Runner(Protocol):
         ...
 
     def run(self, claim: Claim, stop: Stop) -> TrialReport:
-        """Make one attempt at a job."""
+        """Make one attempt at a job; raises MachineUnfit where this machine can run no trial now."""
+        ...
+
+    def recover(self) -> None:
+        """Make ready for the next trial; raises MachineUnfit where this machine still can run none."""
         ...
 
 
@@ -79,13 +85,15 @@ class Worker:
         self._watchdog = watchdog
         self._heartbeat = HeartbeatThread(settings, self._send_heartbeat, self._may_rest)
         runner.view.on_change = self._heartbeat.hasten
+        self._fitness = Fitness(settings.lock_file, spool, runner.recover, self._heartbeat.hasten)
         self._running: tuple[Claim, Stop] | None = None
         self._waits_for: str | None = None  #: the process that holds this machine, while a job waits for it
         self._serving = threading.Lock()  #: held while a message is handled
         self._wanted_state = MachineState.ACTIVE
         self._waits_for_resume = False  #: the machine was drained before this worker joined
         self._is_leaving = False
-        self._refused = 0  #: malformed messages
+        self._rejections = Rejections()  #: malformed messages
+        self._spooled = 0  #: reports in the spool, when that could last be read
         self.error: FarmError | None = None  #: the error for which the worker leaves by itself
 
     def start(self) -> None:
@@ -105,7 +113,7 @@ class Worker:
         self._heartbeat.close()
         with suppress(StoreUnavailable):  # then the lease expires
             self._store.release(self._owner)
-            self._store.machine_beat(self._machine.id, None, len(self._spool), self._rejected)
+            self._store.machine_beat(self._machine.id, None, self._count_spooled(), self._rejected)
 
     def leave(self) -> None:
         """Take no new job. A signal handler may call this."""
@@ -119,50 +127,57 @@ class Worker:
             running[1].request(FailureKind.INTERRUPTED)
 
     def refuse(self, why: str) -> None:
-        """Count a malformed message."""
-        self._refused += 1
-        log.warning("a message was rejected: %s", why)
+        """Count a malformed message; the worker still receives messages."""
+        self._rejections.add(why)
+        self._watchdog.reset()
 
     @property
     def _rejected(self) -> int:
-        return self._refused + self._spool.refused
+        return self._rejections.count + self._spool.refused
+
+    def _count_spooled(self) -> int:
+        with suppress(OSError):  # the fitness of the machine is judged elsewhere
+            self._spooled = len(self._spool)
+        return self._spooled
 
     def serve(self, job: str, attempt: int) -> None:
         """Handle one message: drop a stale one, and measure and report a job that this worker claims.
 
-        A paused or drained machine returns the message, and takes no other one until it is resumed. While the store is
-        unreachable the worker keeps the message: no other worker would receive it before the grace time is over.
+        A machine that is paused, drained or unfit returns the message, and takes no other one until that is over. While
+        the store is unreachable the worker keeps the message: no other worker would receive it before the grace time
+        is over.
         """
         with self._serving:
             self._heartbeat.hasten()
             while not self._handle(job, attempt) and not self._is_leaving:
                 time.sleep(PAUSED_PERIOD_S)
-            while self._wanted_state is not MachineState.ACTIVE and not self._is_leaving:
+            while not self._is_leaving and not self._takes_jobs():
                 time.sleep(PAUSED_PERIOD_S)
             self._watchdog.reset()
 
+    def _takes_jobs(self) -> bool:
+        return self._wanted_state is MachineState.ACTIVE and self._fitness.has_recovered()
+
     def _handle(self, job: str, attempt: int) -> bool:
-        """Handle a message, or return it; False where the store is unreachable."""
+        """Handle a message, or return it, whatever happens; False where the store is unreachable."""
         try:
-            if not self._claim_and_run(job, attempt):
+            if not self._try_to_run(job, attempt):
                 self._return_message(job, attempt)
         except StoreUnavailable as error:
             log.warning("job %s: %s: trying again", job, error)
             return False
         return True
 
-    def _claim_and_run(self, job: str, attempt: int) -> bool:
+    def _try_to_run(self, job: str, attempt: int) -> bool:
         """Run the job if this worker can claim it; True where no other worker needs the message."""
         if self._wanted_state is not MachineState.ACTIVE:
             return False
         try:
-            with self._machine_held():
-                self._spool.drain(self._store)
-                claim = self._store.claim(job, attempt, self._owner, self._machine.id, self._settings.lease_s)
-                if claim is not None:
-                    if not self._gives_back(claim):
-                        self._measure(claim)
-                    return True
+            if self._claim_and_run(job, attempt):
+                return True
+            self._refresh_state()  # the message is stale, or the machine was paused a moment ago
+        except StoreUnavailable:
+            raise
         except MachineBusy as error:
             log.warning("job %s: %s: its message is returned", job, error)
             return False
@@ -170,8 +185,22 @@ class Worker:
             self.error = error
             self.leave()
             return False
-        self._refresh_state()  # the message is stale, or the machine was paused a moment ago
+        except Exception as error:  # whatever it is, the message must not be lost
+            if not isinstance(error, FarmError | OSError):
+                log.exception("job %s: its message is returned", job)
+            self._fitness.note(error)
+            return False
         return self._wanted_state is MachineState.ACTIVE
+
+    def _claim_and_run(self, job: str, attempt: int) -> bool:
+        """Claim the job and run it; False where the message is stale, or the machine may not claim."""
+        with self._machine_held():
+            self._fitness.check()
+            self._spool.drain(self._store)
+            claim = self._store.claim(job, attempt, self._owner, self._machine.id, self._settings.lease_s)
+            if claim is not None and not self._gives_back(claim):
+                self._measure(claim)
+            return claim is not None
 
     @contextmanager
     def _machine_held(self) -> Iterator[None]:
@@ -199,8 +228,19 @@ class Worker:
         if lacking:
             needs = " and ".join(map(str, lacking))
             log.warning("job %s: this machine lacks %s: it is given back", claim.spec.job, needs)
-            self._store.release(self._owner)
+            self._release()
         return bool(lacking)
+
+    def _release(self) -> None:
+        """Queue the claimed job again, whose attempt does not count; a worker that leaves does so when it closes."""
+        while not self._is_leaving:
+            try:
+                self._store.release(self._owner)
+            except StoreUnavailable as error:
+                log.warning("a job cannot be given back: %s: trying again", error)
+                time.sleep(PAUSED_PERIOD_S)
+            else:
+                return
 
     def _return_message(self, job: str, attempt: int) -> None:
         """Return the message to the store; wait until its sender has recorded that it was sent."""
@@ -210,14 +250,18 @@ class Worker:
 
     def _may_rest(self) -> bool:
         """Tell whether nobody waits for the next heartbeat: no message is handled, and there is nothing to report."""
-        return not self._serving.locked() and self._wanted_state is MachineState.ACTIVE and not len(self._spool)
+        return not self._serving.locked() and self._wanted_state is MachineState.ACTIVE and not self._count_spooled()
 
     def _send_heartbeat(self) -> None:
-        running = self._running
+        running, serves = self._running, self._serving.locked()
+        if not serves:
+            self._fitness.look()
         self._refresh_state()
+        self._rejections.log()
         if running is None:
-            self._spool.drain(self._store)
-            if not self._serving.locked() and self._watchdog.is_stuck():
+            if self._fitness.reason is None:
+                self._spool.drain(self._store, within_s=self._settings.heartbeat_s)
+            if not serves and self._watchdog.is_stuck():
                 self._exit_stuck()
             return
         claim, stop = running
@@ -232,8 +276,9 @@ class Worker:
         running = self._running
         job = running[0].spec.job if running else None
         waits = () if self._waits_for is None else (f"process {self._waits_for} is measuring: waiting",)
-        live = Live(trial=self._runner.view.now(), notes=(*self._runner.notes, *waits))
-        wanted_state = self._store.machine_beat(self._machine.id, job, len(self._spool), self._rejected, live)
+        notes = (*self._runner.notes, *waits)
+        live = Live(trial=self._runner.view.now(), notes=notes, unfit=self._fitness.reason)
+        wanted_state = self._store.machine_beat(self._machine.id, job, self._count_spooled(), self._rejected, live)
         self._waits_for_resume = self._waits_for_resume and wanted_state is MachineState.DRAINING
         if wanted_state is not self._wanted_state:
             self._follow(wanted_state)
@@ -277,7 +322,12 @@ class Worker:
             self._renewing_lease(claim, stop),
         ):
             log.info("%s: starts", described(claim))
-            report = self._run(claim, stop)
+            try:
+                report = self._run(claim, stop)
+            except MachineUnfit as error:  # the job is fine: another machine may run it
+                self._fitness.note(error)
+                self._release()
+                return
             log.info("%s: %s", described(claim), outcome(report))
             while not (self._store_report(report) or self._spool_report(report)):
                 time.sleep(self._settings.heartbeat_s)
@@ -289,9 +339,13 @@ class Worker:
             if refused is None:
                 return self._runner.run(claim, stop)
             failure = Failure(kind=FailureKind.INVALID, message=refused)
+        except MachineUnfit:
+            raise
         except Exception as error:  # else the job would wait until its lease expires, and fail again
+            if isinstance(error, OSError):
+                self._fitness.check()  # the machine may be at fault, not the job
             log.exception("job %s attempt %d: the worker failed", claim.spec.job, claim.attempt)
-            failure = Failure(kind=FailureKind.ERROR, message=f"the worker failed: {_described(error)}")
+            failure = Failure(kind=FailureKind.ERROR, message=f"the worker failed: {brief(error)}")
         return TrialReport(
             job=claim.spec.job,
             attempt=claim.attempt,
@@ -321,13 +375,7 @@ class Worker:
                 "job %s attempt %d: the report waits in %s", report.job, report.attempt, self._spool.put(report)
             )
         except OSError as error:
-            problem = f"the spool cannot keep it either ({error}): free space on this disk"
+            problem = f"the spool cannot keep it either ({error}): free space on this disk, or mend it"
             log.error("job %s attempt %d: %s; trying again", report.job, report.attempt, problem)
             return False
         return True
-
-
-def _described(error: Exception) -> str:
-    """Describe an error in one line."""
-    first_line = str(error).strip().partition("\n")[0]
-    return first_line if isinstance(error, FarmError) else f"{type(error).__name__}: {first_line}"

@@ -10,8 +10,9 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, Protocol
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
-from farm.model.errors import MeterLost, MeterUnavailable, MeterUnset
+from farm.model.errors import InputError, MeterLost, MeterUnavailable, MeterUnset
 from farm.settings import Settings
+from farm.settings.credentials import read_secret
 
 #: The estimate of a server's clock uses this many of the last requests.
 MEMORY = 60
@@ -94,10 +95,9 @@ def _authorization(url: SplitResult, settings: Settings) -> dict[str, str]:
     secret = settings.wall_secret.get_secret_value()
     if settings.wall_secret_file is not None:
         try:
-            secret = settings.wall_secret_file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not text"
-            raise MeterUnavailable(f"FARM_WALL_SECRET_FILE {settings.wall_secret_file}: {reason}") from None
+            secret = read_secret("FARM_WALL_SECRET_FILE", str(settings.wall_secret_file))
+        except InputError as error:
+            raise MeterUnavailable(str(error)) from None
     if url.username:
         pair = f"{unquote(url.username)}:{unquote(url.password or '') or secret}"
         return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}

@@ -14,6 +14,8 @@ from workers.trial import protocol
 
 #: A trial that has sent its final event has this long to exit.
 LEAVE_WITHIN_S = 10.0
+#: All events of a trial together have at most so many bytes; one of a day has far fewer.
+MOST_EVENT_BYTES = 2 * protocol.LONGEST_LINE_BYTES
 _GARBAGE = "the trial sent data that is not an event: its code writes to descriptors of others, see the log"
 
 
@@ -91,6 +93,7 @@ def _exchange(
 ) -> None:
     limit_s = start.spec.time_limit_s
     deadline_s = time.monotonic() + limit_s
+    received = 0
     with selectors.DefaultSelector() as selector:
         selector.register(trial.channel.sock, selectors.EVENT_READ)
         selector.register(stop, selectors.EVENT_READ)
@@ -103,6 +106,9 @@ def _exchange(
                 trial.kill()
             elif stop.failure is None:
                 for line in trial.channel.feed():
+                    received += len(line)
+                    if received > MOST_EVENT_BYTES:
+                        raise ValueError("events without an end")
                     event = protocol.EVENT.validate_json(line)
                     handle(event, trial, edges, events)
                     if viewer:

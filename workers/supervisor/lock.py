@@ -1,6 +1,7 @@
 """Locks that keep two trials, and two workers, from measuring on one machine at once."""
 
 import fcntl
+import grp
 import os
 import pwd
 import re
@@ -8,7 +9,10 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
+
+import psutil
 
 from farm.model.errors import InputError, MachineBusy
 
@@ -29,7 +33,7 @@ def machine_lock(
 ) -> Iterator[None]:
     """Hold this machine; the kernel frees it when the process dies, however it dies.
 
-    Where it must wait it calls `waits_for` once, with the pid of the holder.
+    Where it must wait it calls `waits_for` once, with the process that holds it, its user, and when it started.
 
     Raises MachineBusy, naming the holder, when it is not free within `timeout_s`, or when the wait is over before;
     InputError when the path is no file that can be opened. The file may belong to another user, and is never removed.
@@ -93,15 +97,41 @@ def _acquire(fd: int, timeout_s: float, is_over: Callable[[], bool], waits_for: 
 
 
 def _holder(fd: int) -> str:
-    """Return the process that the file names, and its user: any user may write there, so nothing else is repeated."""
-    found = re.match(rb"[0-9]{1,10}\n", os.pread(fd, 32, 0))
-    if found is None:
+    """Describe the process that holds the lock, by what the kernel knows: any user may write into the file."""
+    pid = _pid_of_lock(fd) or _pid_in(fd)
+    if pid is None:
         return "unknown"
-    pid = int(found[0])
     try:
-        return f"{pid} of user {pwd.getpwuid(Path(f'/proc/{pid}').stat().st_uid).pw_name}"
-    except (OSError, KeyError):  # it has ended, is of another container, or its user has no name
-        return str(pid)
+        process = psutil.Process(pid)
+        user, started = _user(process.uids().real), datetime.fromtimestamp(process.create_time(), UTC).astimezone()
+    except psutil.Error:  # of another container, or it has left the lock to a process that it started
+        return f"{pid} (ended, or out of sight)"
+    return f"{pid} of user {user} (started {started:%Y-%m-%d %H:%M})"
+
+
+def _pid_of_lock(fd: int) -> int | None:
+    """Return the process that the kernel names as the holder; None where it names none that is visible here."""
+    found = os.fstat(fd)
+    place = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
+    with suppress(OSError):
+        for line in Path("/proc/locks").read_text().splitlines():
+            _, kind, _, _, pid, where, *_ = line.split()
+            if (kind, where) == ("FLOCK", place) and int(pid) > 0:
+                return int(pid)
+    return None
+
+
+def _pid_in(fd: int) -> int | None:
+    """Return the process that the file names, where it holds a number of a few digits and nothing else."""
+    found = re.match(rb"[0-9]{1,10}\n", os.pread(fd, 32, 0))
+    return int(found[0]) if found else None
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 def _open(path: Path) -> int:
@@ -127,4 +157,25 @@ def _open_any(path: Path) -> int:
             return fd
         return os.open(path, flags)
     except OSError as error:
-        raise InputError(f"FARM_LOCK_FILE: cannot open {path}: {error.strerror}; name another file") from None
+        raise InputError(f"FARM_LOCK_FILE: cannot open {path}: {error.strerror}; {_remedy(path)}") from None
+
+
+def _remedy(path: Path) -> str:
+    """Say what opens a lock file that this user may not open."""
+    shared = "so that all who measure here share it"
+    with suppress(OSError):
+        if not os.access(path.parent, os.X_OK):
+            group = _group(path.parent.stat().st_gid)
+            return f"add this user to the group {group}, which measures here, and log in again"
+        found = path.lstat()
+        if stat.S_ISREG(found.st_mode) and not os.access(path, os.R_OK | os.W_OK):
+            users = " or ".join(dict.fromkeys((_user(found.st_uid), "root")))
+            return f"{users} must run `chmod 666 {path}`, {shared}"
+    return f"remove it, or name another file, {shared}"
+
+
+def _group(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)

@@ -4,7 +4,6 @@ Nothing else may measure meanwhile: the caller holds the machine's lock. The ene
 power sensor: a counter that frequent reading disturbs is not trusted, because other programs read it too.
 """
 
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
@@ -20,6 +19,7 @@ from workers.meters.nvml import NvmlCounter, NvmlPower
 from workers.meters.rapl import Rapl
 from workers.supervisor.conversation import follow
 from workers.supervisor.evidence import Evidence, Sensor, Span, Unknown, judge, update_period_s, wave_period_s
+from workers.supervisor.output import Output
 from workers.supervisor.sampler import TICK_STEP_S, Sampler
 from workers.supervisor.stop import Stop
 from workers.supervisor.zygote import Zygote
@@ -123,8 +123,8 @@ class _Burn:
     def run(self, length_s: float, period_s: float, busy_share: float) -> Span | None:
         """Run one load, and return its begin and end; None where it failed."""
         spec = _spec(length_s, period_s, busy_share)
-        with tempfile.TemporaryFile() as log_file, closing(Stop()) as stop:
-            events = follow(self.zygote.spawn(log_file), protocol.Start(spec=spec), _Edges(self.sampler), stop)
+        with Output() as output, closing(Stop()) as stop:
+            events = follow(self.zygote.spawn(output), protocol.Start(spec=spec), _Edges(self.sampler), stop)
         if events.failure is not None:
             self.notes.append(f"the probe's load failed: {events.failure.message}")
         spans = [(w.begin_at_ns / 1e9, w.end_at_ns / 1e9) for w in events.windows if w.kind is WindowKind.MEASURE]

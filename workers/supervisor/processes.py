@@ -1,16 +1,19 @@
-"""Tie processes to their parents, and kill those that a dead worker has left over."""
+"""Tie processes to their parents, and kill those that a trial or a dead worker has left over."""
 
 import ctypes
 import os
 import signal
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
-PR_SET_PDEATHSIG = 1
-#: A variable in the environment of all processes of a worker's trials: the worker, as `pid.start`.
-MARK = "WATTFARM_WORKER"
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+#: Variables in the environment of all processes of a worker's trials: the worker, as `pid.start`, and its helper.
+MARK, HELPER_MARK = "WATTFARM_WORKER", "WATTFARM_HELPER"
+_marks = count()
 _PROC = Path("/proc")
 
 
@@ -25,9 +28,60 @@ def die_with_parent(parent_pid: int | None = None) -> None:
             os._exit(1)
 
 
+def adopt_orphans() -> None:
+    """Become the parent of all descendants whose own parent ends; on Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_children(within_s: float) -> list[int]:
+    """Kill all children of this process, and wait for them.
+
+    For a process that adopts orphans these are all descendants, whatever they did to leave their parents: the children
+    of a killed one are the next to be killed. A process group is killed at once, so that none of it can fork meanwhile.
+
+    Returns:
+        The processes that the kernel could not end in this time.
+    """
+    deadline_s = time.monotonic() + within_s
+    while _reap_children():
+        left = _children()
+        for pid in left:
+            _kill_with_group(pid)
+        if time.monotonic() > deadline_s:
+            return left
+        time.sleep(0.001)
+    return []
+
+
+def _reap_children() -> bool:
+    """Wait for the children that have ended; returns whether others are left."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _children() -> list[int]:
+    found: list[int] = []
+    for task in (_PROC / "self/task").glob("*"):
+        found += map(int, (task / "children").read_text().split())
+    return found
+
+
+def _kill_with_group(pid: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        if (group := os.getpgid(pid)) != os.getpgrp():
+            os.killpg(group, signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
+
+
 def mark() -> dict[str, str]:
-    """Return the variable for the environment of processes that must not outlive this one."""
-    return {MARK: f"{os.getpid()}.{_started_at(os.getpid())}"}
+    """Return new variables for the environment of processes that must not outlive this one."""
+    worker = f"{os.getpid()}.{_started_at(os.getpid())}"
+    return {MARK: worker, HELPER_MARK: f"{worker}.{next(_marks)}"}
 
 
 def kill_left_overs() -> list[int]:
@@ -35,8 +89,19 @@ def kill_left_overs() -> list[int]:
 
     A trial dies with its worker; processes that the trial started do not.
     """
+    return _kill_where(MARK, _is_of_dead_worker)
+
+
+def kill_marked(marked: Mapping[str, str]) -> list[int]:
+    """Kill the processes whose environment has this `mark`; returns their pids. Only Linux is supported."""
+    return _kill_where(HELPER_MARK, lambda value: value == marked[HELPER_MARK])
+
+
+def _kill_where(variable: str, is_left: Callable[[str], bool]) -> list[int]:
     killed: list[int] = []
-    while left := [pid for pid in _marked() if pid not in killed]:  # again, for one of them may just have forked
+    while left := [
+        pid for pid in _marked(variable, is_left) if pid not in killed
+    ]:  # again, for one may just have forked
         for pid in left:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -44,14 +109,18 @@ def kill_left_overs() -> list[int]:
     return killed
 
 
-def _marked() -> Iterator[int]:
-    """Find processes of this user whose worker is gone, except those in containers: their pids have other meanings."""
+def _is_of_dead_worker(value: str) -> bool:
+    pid, _, start = value.partition(".")
+    return bool(start) and _started_at(pid) != start
+
+
+def _marked(variable: str, is_left: Callable[[str], bool]) -> Iterator[int]:
+    """Find processes of this user by their mark, except those in containers: their pids have other meanings."""
     for folder in _PROC.glob("[0-9]*"):
         with suppress(OSError):
             for entry in (folder / "environ").read_bytes().split(b"\0"):
                 name, _, value = entry.decode(errors="replace").partition("=")
-                pid, _, start = value.partition(".")
-                if name == MARK and start and _started_at(pid) != start and _is_of_this_namespace(folder):
+                if name == variable and is_left(value) and _is_of_this_namespace(folder):
                     yield int(folder.name)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from farm.model import Frozen, Machine, Probe
+from farm.model import Frozen, Machine, Probe, disk
 from farm.model.errors import MachineBusy
 from farm.settings import Settings
 from workers.supervisor.lock import machine_lock
@@ -47,7 +47,8 @@ def probe_of(machine: Machine, settings: Settings, zygote: Zygote) -> Probe | No
 
 def _remember(path: Path, what: _Remembered) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(what.model_dump_json(indent=2))
+        disk.make_private(path.parent)
+        with disk.replacing(path, is_private=True) as file:
+            file.write(what.model_dump_json(indent=2).encode())
     except OSError as error:
         log.warning("%s cannot be written (%s): the next worker probes again", path, error.strerror)

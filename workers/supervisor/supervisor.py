@@ -5,19 +5,19 @@ sampler's thread reads the meters at one steady rate from the first idle to the 
 """
 
 import json
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Self
+from typing import Self
 
 from farm.energy.modelled import MODEL_U_SHARE
 from farm.energy.validity import STILL_S, Glance, used_by_others
-from farm.model import Claim, Domain, Flag, JobSpec, Machine, Point, Probe, TrialReport, WindowKind
+from farm.model import Claim, Domain, FailureKind, Flag, JobSpec, Machine, Point, Probe, TrialReport, WindowKind
 from farm.model.energies import COVERAGE_FACTOR
+from farm.model.text import log_lines
 from farm.settings import Settings
 from workers.meters import Meter, open_meters
 from workers.meters.codecarbon import Codecarbon, Rating
@@ -26,6 +26,7 @@ from workers.supervisor.carbon import add_carbon
 from workers.supervisor.conversation import TrialEvents, follow
 from workers.supervisor.edges import Edges
 from workers.supervisor.idles import Idles
+from workers.supervisor.output import Output
 from workers.supervisor.registration import probe_of
 from workers.supervisor.report import Observed, add_probe, assemble, suit_meters, ticks_within_s
 from workers.supervisor.rest import rest_of, temperature_c
@@ -40,7 +41,8 @@ from workers.trial import protocol
 SETTLE_S = 0.25
 #: A counter that did not tick at the last edge is read again after this time, which shows whether it stands still.
 STANDSTILL_S = 1.2 * STILL_S
-LOG_TAIL_BYTES = 4000
+#: After these failures a job may be attempted again; after others its checkpoint is of no use, or is itself the reason.
+RESUMED_AFTER = frozenset({FailureKind.CRASHED, FailureKind.INTERRUPTED, FailureKind.LOST, FailureKind.CANCELLED})
 #: Other programs that use so many cores while the worker starts are noted; loading torch from a disk uses some, too.
 NOTED_CORES = 0.2
 
@@ -98,8 +100,15 @@ class Supervisor:
             self._gpu, self._idles = gpu, Idles()
         return self._meters
 
+    def recover(self) -> None:
+        """End what the last trial left and have a helper for the next; raises MachineUnfit where that is impossible."""
+        self._zygote.prepare()
+
     def run(self, claim: Claim, stop: Stop) -> TrialReport:
-        """Make one attempt at a job; there is a report whatever happens to the trial."""
+        """Make one attempt at a job; there is a report whatever happens to the trial.
+
+        Raises MachineUnfit where no trial can be started.
+        """
         begun_s = time.monotonic()
         measure = suit_meters(claim.spec.measure, self.probe)
         claim = claim.model_copy(update={"spec": claim.spec.model_copy(update={"measure": measure})})
@@ -123,10 +132,9 @@ class Supervisor:
     def _observe(self, spec: JobSpec, stop: Stop) -> Observed:
         """Run the trial, with idles before and after it where they are due, while the sampler reads the meters."""
         started, gpu = datetime.now(UTC), _gpu(spec)
-        meters = self._enter_meters(gpu)
-        rating, known = self.rating, self._idles
+        meters, rating, known = self._enter_meters(gpu), self.rating, self._idles
         with (
-            tempfile.TemporaryFile() as log_file,
+            Output() as output,
             closing(Watch(gpu, self._settings.simulator)) as watch,
             Sampler(meters, spec.measure.poll_period_s, ticks_within_s(self.probe)) as sampler,
             self.view.of_trial(sampler, watch, _domain(spec, meters)),
@@ -138,7 +146,7 @@ class Supervisor:
             idles = edges.idle(WindowKind.IDLE_BEFORE, self._idles.rest) if control else []
             events = TrialEvents(failure=stop.failure)
             if stop.failure is None:
-                events = self._lead(spec, self._zygote.spawn(log_file), edges, stop)
+                events = self._lead(spec, self._zygote.spawn(output), edges, stop)
             if events.failure is None:
                 if is_paired and not stop.wait(max(SETTLE_S, spec.measure.guard_s)):
                     before = next((w for w in idles if w.kind is WindowKind.IDLE_BEFORE), None)
@@ -150,6 +158,7 @@ class Supervisor:
                 self._meters = None
             lost = (f"lost in this trial: meter {line}" for line in sampler.lost)
             wall = (note for meter in meters if isinstance(meter, Wall) for note in meter.notes)
+            output.finish()
             return Observed(
                 started_at_utc=started,
                 control=control,
@@ -158,13 +167,13 @@ class Supervisor:
                 traces=[add_probe(trace, self.probe) for trace in sampler.traces()],
                 probe=self.probe,
                 glances=watch.glances,
-                notes=(*self._meter_notes, *wall, *edges.notes, *lost),
+                notes=(*self._meter_notes, *wall, *edges.notes, *output.notes, *lost),
                 rating=str(rating) if rating else None,
-                log_tail=_tail(log_file),
+                log_tail=log_lines(output.text),
             )
 
     def _lead(self, spec: JobSpec, trial: TrialProcess, edges: Edges, stop: Stop) -> TrialEvents:
-        """Follow a trial, and remove its checkpoint when it ran to its end."""
+        """Follow a trial, and remove its checkpoint unless another attempt may need it."""
         checkpoint = self._checkpoint(spec)
         start = protocol.Start(
             spec=spec,
@@ -177,7 +186,7 @@ class Supervisor:
             import_from=str(self._settings.import_from) if self._settings.import_from else None,
         )
         events = follow(trial, start, edges, stop, self.view)
-        if checkpoint is not None and events.is_done:
+        if checkpoint is not None and (events.failure is None or events.failure.kind not in RESUMED_AFTER):
             checkpoint.unlink(missing_ok=True)
         return events
 
@@ -225,9 +234,3 @@ def _domain(spec: JobSpec, meters: Sequence[Meter]) -> Domain:
     """Return the domain of the device that a trial asks for: that of a metered GPU, unless it asks for the CPU."""
     is_metered = any(Domain.GPU in meter.domains for meter in meters)
     return Domain.GPU if is_metered and spec.point.get("device") != "cpu" else Domain.CPU
-
-
-def _tail(log_file: IO[bytes]) -> str:
-    size = log_file.seek(0, 2)
-    log_file.seek(max(size - LOG_TAIL_BYTES, 0))
-    return log_file.read().decode(errors="replace")

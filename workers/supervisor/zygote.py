@@ -6,7 +6,8 @@ fork. (numpy's OpenBLAS keeps idle threads; it ends them before a fork and start
 sleeps in the kernel between trials and during them.
 
 Nothing outlives the supervisor: the helper dies with the thread that started it, and a trial with the helper. On
-systems without this signal of Linux, each ends when its socket closes.
+systems without this signal of Linux, each ends when its socket closes. Nothing outlives its trial: the helper adopts
+what a trial's processes leave, and kills it before it reports the trial's end.
 """
 
 import gc
@@ -23,13 +24,13 @@ from collections import deque
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import NoReturn, Protocol
 
 from farm.model import Frozen
 from farm.model.commands import passed_output
-from farm.model.errors import FarmError, MachineUnfit
+from farm.model.errors import MachineUnfit
 from farm.settings.credentials import without_secrets
-from workers.supervisor.processes import die_with_parent, is_alive, mark
+from workers.supervisor.processes import adopt_orphans, die_with_parent, end_children, is_alive, kill_marked, mark
 from workers.trial.protocol import Channel
 from workers.trial.workload import installed
 
@@ -41,11 +42,19 @@ READY_WITHIN_S = 180.0
 FORKED_WITHIN_S = 10.0
 #: A killed process is gone after this time, or the kernel cannot end it.
 GONE_WITHIN_S = 10.0
+#: The processes that a trial left are gone after this time, or the kernel cannot end them; less than for the trial.
+LEFT_GONE_WITHIN_S = 5.0
 #: The score of a trial: when memory runs out, the kernel kills the trial before the worker.
 OOM_SCORE_ADJ = 500
 #: An exit status, by which their number is told, is one byte.
 MOST_GPUS = 255
 _SPAWN = b"s"
+
+
+class Descriptor(Protocol):
+    """Whatever has a descriptor: a file, or the end of a pipe."""
+
+    def fileno(self) -> int: ...
 
 
 class Ready(Frozen):
@@ -67,6 +76,7 @@ class ExitStatus(Frozen):
     code: int | None = None
     signal: int | None = None
     cpu_s: float | None = None  #: CPU time of the process, and of the children that it waited for
+    left: tuple[int, ...] = ()  #: processes that it left, which the kernel cannot end
 
 
 class TrialProcess:
@@ -113,23 +123,30 @@ class Zygote:
         self._helper = _Helper()
 
     def start(self) -> None:
-        """Return once the helper has torch; raises FarmError with the remedy where it cannot."""
+        """Return once the helper has torch; raises MachineUnfit with the remedy where it cannot."""
         self.gpus = self._ready().gpus
 
-    def spawn(self, log_file: IO[bytes]) -> TrialProcess:
-        """Start a trial whose stdout and stderr go to a file; a helper that has died or hangs is replaced first.
+    def spawn(self, output: Descriptor) -> TrialProcess:
+        """Start a trial whose stdout and stderr go to a descriptor; a helper that has died or hangs is replaced first.
 
-        Raises MachineUnfit where the last trial cannot be killed, FarmError where no helper can be started.
+        Raises MachineUnfit where the last trial cannot be killed, or no helper can start one.
         """
         self._end_trial()
-        helper = self._ready()
         try:
-            self._trial = _spawn(helper, log_file)
+            self._trial = _spawn(self._ready(), output)
         except (EOFError, OSError) as error:
-            hangs = isinstance(error, TimeoutError)
-            self._give_up_helper("it hangs" if hangs else "it has died, perhaps because memory ran out")
-            self._trial = _spawn(self._ready(), log_file)
+            self._give_up_helper(_why(error))
+            try:
+                self._trial = _spawn(self._ready(), output)
+            except (EOFError, OSError) as again:
+                self._give_up_helper(_why(again))
+                raise MachineUnfit(f"no trial can be started: the helper twice failed: {_why(again)}") from again
         return self._trial
+
+    def prepare(self) -> None:
+        """Make ready for the next trial; raises MachineUnfit where there can be none."""
+        self._end_trial()
+        self._ready()
 
     def _ready(self) -> "_Helper":
         """Return the helper, once it has torch; one that is not there is started."""
@@ -152,11 +169,13 @@ class Zygote:
         if trial is None:
             return
         trial.kill()
-        if trial.wait(GONE_WITHIN_S) is not None:
+        status = trial.wait(GONE_WITHIN_S)
+        for pid in (trial.pid,) if status is None else status.left:
+            if is_alive(pid):
+                self._trial = trial  # the next call tries again
+                raise MachineUnfit(f"process {pid} of the last trial cannot be killed: restart this machine")
+        if status is not None:
             return
-        if is_alive(trial.pid):
-            self._trial = trial  # the next call tries again
-            raise MachineUnfit(f"process {trial.pid} of the last trial cannot be killed: restart this machine")
         trial.channel.sock.close()
         self._give_up_helper("it does not tell how the last trial ended")
 
@@ -173,10 +192,11 @@ class _Helper:
     def __init__(self) -> None:
         ours, theirs = socket.socketpair()
         program = [sys.executable, "-P", "-u", "-X", "faulthandler", "-m", "workers.supervisor.zygote"]
+        self._mark = mark()
         with theirs:
             self._process = subprocess.Popen(
                 [*program, str(theirs.fileno()), str(os.getpid())],
-                env=without_secrets(os.environ) | mark(),
+                env=without_secrets(os.environ) | self._mark,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno(), *(passed_output() or ())],
@@ -199,11 +219,11 @@ class _Helper:
         return Spawned.model_validate_json(line).pid
 
     def await_imports(self) -> None:
-        """Wait until the imports are done; where they fail the helper is closed, and FarmError says what went wrong."""
+        """Wait until the imports are done; where they fail the helper is closed, and MachineUnfit says why."""
         try:
             problem = None if self.is_ready else self._problem()
             if problem is not None:
-                raise FarmError(problem)
+                raise MachineUnfit(problem)
         except BaseException:
             self.close()
             raise
@@ -231,18 +251,24 @@ class _Helper:
         return self._lines.popleft()
 
     def close(self) -> None:
-        """Kill the helper, which holds no state; one that the kernel cannot end is left to it."""
+        """Kill the helper, which holds no state, and all that it started; what the kernel cannot end is left to it."""
         self._process.kill()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(GONE_WITHIN_S)
+        kill_marked(self._mark)
         self._channel.sock.close()
 
 
-def _spawn(helper: _Helper, log_file: IO[bytes]) -> TrialProcess:
+def _why(error: Exception) -> str:
+    """Return why a helper must be replaced."""
+    return "it hangs" if isinstance(error, TimeoutError) else "it has died, perhaps because memory ran out"
+
+
+def _spawn(helper: _Helper, output: Descriptor) -> TrialProcess:
     ours, theirs = socket.socketpair()
     with theirs:
         try:
-            pid = helper.fork(theirs.fileno(), log_file.fileno())
+            pid = helper.fork(theirs.fileno(), output.fileno())
         except (EOFError, OSError):
             ours.close()
             raise
@@ -252,6 +278,7 @@ def _spawn(helper: _Helper, log_file: IO[bytes]) -> TrialProcess:
 def main(control: socket.socket, parent_pid: int) -> None:
     """Run the helper's process: import, report that, and fork trials until the supervisor's end closes."""
     die_with_parent(parent_pid)
+    adopt_orphans()
     channel = Channel(control)
     problem = _preload()
     with suppress(ConnectionError):
@@ -325,7 +352,7 @@ def _become_trial(trial_fd: int, log_fd: int, helper_pid: int) -> NoReturn:
 
 
 def _await(pid: int) -> ExitStatus:
-    """Wait until a trial ends, and kill what it has left in its process group."""
+    """Wait until a trial ends, and kill all that it has left."""
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     with suppress(ProcessLookupError, PermissionError):  # macOS forbids it where only a zombie is left
         os.killpg(pid, signal.SIGKILL)
@@ -335,6 +362,7 @@ def _await(pid: int) -> ExitStatus:
         code=code if code >= 0 else None,
         signal=-code if code < 0 else None,
         cpu_s=usage.ru_utime + usage.ru_stime,
+        left=tuple(end_children(LEFT_GONE_WITHIN_S)),
     )
 
 

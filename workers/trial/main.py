@@ -1,6 +1,7 @@
 """The program of a trial's process: set a workload up, mark its idle context, and let it run. It knows no meter."""
 
 import gc
+import os
 import re
 import socket
 import sys
@@ -14,10 +15,14 @@ import torch
 from farm.model import SEARCH_FACTORS, Failure, FailureKind, JobSpec, Point, Scalar, WindowKind
 from workers.trial import protocol
 from workers.trial.stage import Line, Stage, SupervisorGone
-from workers.trial.workload import InvalidWorkload, Workload, load
+from workers.trial.workload import DISK_FULL, InvalidWorkload, Workload, load
 
 #: Texts by which allocators report that memory ran out, where they raise a bare RuntimeError.
 OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "_ALLOC_FAILED")
+#: The text of the error where no folder takes a temporary file.
+NO_TEMPORARY = "temporary directory"
+#: The first so many characters of an exception's text are kept: it may quote a whole array.
+MOST_CHARACTERS = 500
 
 
 def main(sock: socket.socket) -> int:
@@ -87,8 +92,18 @@ def _failure(error: Exception, spec: JobSpec) -> Failure:
             f"{n} {v}" for n, v in spec.point.items() if n == "model" or (type(v) is int and n not in SEARCH_FACTORS)
         ]
         return Failure(kind=FailureKind.OOM, message=f"out of memory with {', '.join(sizes)}: use smaller levels")
-    first_line = text.strip().partition("\n")[0]
-    return Failure(kind=FailureKind.ERROR, message=f"{type(error).__name__}: {first_line}")
+    if isinstance(error, OSError) and (error.errno in DISK_FULL or NO_TEMPORARY in text):
+        return Failure(kind=FailureKind.INVALID, message=_disk_full(error))
+    first_line = text[: 2 * MOST_CHARACTERS].strip().partition("\n")[0]
+    shown = first_line if len(first_line) <= MOST_CHARACTERS else f"{first_line[:MOST_CHARACTERS]} ..."
+    return Failure(kind=FailureKind.ERROR, message=f"{type(error).__name__}: {shown}")
+
+
+def _disk_full(error: OSError) -> str:
+    """Say which disk has no space. Only an error of opening names its file: other files are mostly temporary ones."""
+    folder = error.filename or os.environ.get("TMPDIR", "/tmp")  # noqa: S108 - named, not used
+    what = os.strerror(error.errno) if error.errno in DISK_FULL else "no temporary file can be written"
+    return f"{folder}: {what}: free space on its disk, or set TMPDIR for temporary files; then submit again"
 
 
 @contextmanager

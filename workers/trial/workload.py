@@ -21,6 +21,7 @@ Importing
     Importing the module starts no thread and does not touch CUDA: trials are forked from a process that imported it.
 """
 
+import errno
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -33,6 +34,8 @@ from workers.trial.stage import Stage
 
 #: The group of entry points in which a package names its workloads.
 GROUP = "wattfarm.workloads"
+#: The errors of a disk that takes no more.
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class InvalidWorkload(Exception):

@@ -1,14 +1,16 @@
 """Analysis of variance with effect sizes. Pure."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from itertools import combinations
+from math import fsum
+from statistics import fmean
+from typing import Any, Literal
 
 from scipy import stats
 
 from farm.analysis.statistics.assumptions import Normality, equal_variances, normality
-from farm.analysis.statistics.data import Data, check_cells, check_levels, check_spread
+from farm.analysis.statistics.data import Cell, Data, check_cells, check_levels, check_size, check_spread
 from farm.analysis.statistics.libraries import library
 from farm.analysis.statistics.spread import pooled
 
@@ -56,39 +58,75 @@ def anova(data: Data, factors: Sequence[str], type_: Type = 2) -> Anova:
     so that the eta^2 of a balanced design and the residual's share add up to 1.
     """
     check_levels(data, factors)
+    check_size(data, factors)
     check_cells(data, factors)
     check_spread(data, factors)
-    formula = "y ~ " + " * ".join(f"C(f{place}, Sum)" for place, _ in enumerate(factors))
-    fitted = library("statsmodels.formula.api").ols(formula, data.frame(factors)).fit()
-    table = library("statsmodels.stats.anova").anova_lm(fitted, typ=type_)
-    rows = {_named(term, factors): row for term, row in table.iterrows() if term != "Intercept"}
-    total, residual_ss, residual_ms = (float(x) for x in (fitted.centered_tss, fitted.ssr, fitted.mse_resid))
     cells = data.cells(factors)
+    means, middle = {cell: fmean(values) for cell, values in cells.items()}, fmean(data.values)
+    residuals = [value - means[cell] for cell, value in zip(data.rows(factors), data.values, strict=True)]
+    total, residual_ss = (fsum(x * x for x in own) for own in ([value - middle for value in data.values], residuals))
+    df = len(data.values) - len(cells)
     error = pooled(cells.values(), data.fixed().cells(factors).values())
+    effects = _sums_of_squares(
+        [(cell, len(values), means[cell]) for cell, values in cells.items()], len(factors), type_
+    )
     return Anova(
         type=type_,
-        terms=tuple(_term(term, row, total, (residual_ss, residual_ms), error) for term, row in rows.items()),
+        terms=(
+            *(
+                _term(":".join(factors[place] for place in term), *found, total, (residual_ss, residual_ss / df), error)
+                for term, found in effects.items()
+            ),
+            Term(RESIDUAL, df, residual_ss, None, None, None, None, None),
+        ),
         n=len(data.values),
         smallest_cell=min(map(len, cells.values())),
         largest_cell=max(map(len, cells.values())),
-        residuals=normality([float(value) for value in fitted.resid]),
+        residuals=normality(residuals),
         equal_variances_p=equal_variances(cells.values()),
     )
 
 
-def _named(term: object, factors: Sequence[str]) -> str:
-    """Return a term such as C(f0, Sum):C(f1, Sum) by the names of its factors."""
-    return ":".join(factors[int(place)] for place in re.findall(r"C\(f(\d+), Sum\)", str(term))) or str(term)
+def _sums_of_squares(
+    cells: Sequence[tuple[Cell, int, float]], factors: int, type_: Type
+) -> dict[tuple[int, ...], tuple[int, float]]:
+    """Return degrees of freedom and sum of squares of each term, which is named by the places of its factors.
+
+    All values of a cell have one row of the design, so a cell counts as its mean with the number of its values as
+    weight: the sums are the same, and memory grows with cells instead of values. The sum of squares of a term is what
+    it explains beside other terms: of type II those that do not contain it, of type III all.
+
+    Args:
+        cells: The levels, the number of values and the mean of each cell, sorted; none is missing.
+        factors: The number of factors.
+        type_: The type of the sums.
+    """
+    np = library("numpy")
+    terms = [term for size in range(1, factors + 1) for term in combinations(range(factors), size)]
+    levels = [list(dict.fromkeys(cell[place] for cell, _, _ in cells)) for place in range(factors)]
+    weights = np.sqrt([float(count) for _, count, _ in cells])
+    wanted = weights * np.array([mean for _, _, mean in cells])
+    columns: dict[tuple[int, ...], Any] = {(): weights[:, None]}
+    for term in terms:
+        own = columns[term[:-1]]
+        codes = np.vstack([np.eye(len(levels[term[-1]]) - 1), -np.ones(len(levels[term[-1]]) - 1)])
+        places = {level: place for place, level in enumerate(levels[term[-1]])}
+        coded = codes[[places[cell[term[-1]]] for cell, _, _ in cells]]
+        columns[term] = (own[:, :, None] * coded[:, None, :]).reshape(len(cells), -1)
+    found = {}
+    for term in terms:
+        beside = [o for o in columns if o != term and (type_ == 3 or not set(term) <= set(o))]
+        q, _ = np.linalg.qr(np.hstack([*(columns[other] for other in beside), columns[term]]))
+        df = columns[term].shape[1]
+        found[term] = df, float(((q[:, -df:].T @ wanted) ** 2).sum())
+    return found
 
 
 def _term(
-    term: str, row: "dict[str, float]", total: float, residual: tuple[float, float], error: tuple[float, int]
+    term: str, df: int, sum_sq: float, total: float, residual: tuple[float, float], error: tuple[float, int]
 ) -> Term:
     """Return a line of the table, from the residual's sum and mean of squares, and F's error with its df."""
-    df, sum_sq = round(row["df"]), float(row["sum_sq"])
     residual_ss, residual_ms = residual
-    if term == RESIDUAL:
-        return Term(term, df, sum_sq, None, None, None, None, None)
     f = sum_sq / df / error[0]
     return Term(
         term=term,

@@ -4,15 +4,18 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress, product
-from math import exp, log
-from typing import Any, Self
+from math import exp, log, prod
+from typing import Self
 
-from farm.analysis.statistics.libraries import library
 from farm.model import Scalar
 from farm.model.errors import InputError
 
 #: One combination of levels, in the order of the factors.
 Cell = tuple[Scalar, ...]
+#: The most cells that are analysed: a matrix of one design has the square of as many numbers.
+MOST_CELLS = 2000
+#: The most cells of which every two are compared, at milliseconds a pair.
+MOST_PAIRED = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +68,6 @@ class Data:
             )
         return replace(self, values=tuple(map(log, self.values)), is_log=True)
 
-    def frame(self, factors: Sequence[str]) -> Any:
-        """Return a pandas frame with the values as y and the factors as f0, f1, ..., each level as its number."""
-        codes = {name: {level: code for code, level in enumerate(self.levels(name))} for name in factors}
-        columns = {f"f{i}": [codes[n][level] for level in self.columns[n]] for i, n in enumerate(factors)}
-        return library("pandas").DataFrame({"y": self.values, **columns})
-
 
 def order(value: Scalar) -> tuple[bool, float, str]:
     """Return a key that sorts numbers by size and words by the alphabet."""
@@ -99,6 +96,16 @@ def check_levels(data: Data, factors: Sequence[str]) -> None:
         if len(levels) < 2:
             only = f"one level only, {spelt([name], (levels[0],))}" if levels else "no level"
             raise InputError(f"--factors: {name} has {only}: there is nothing to compare")
+
+
+def check_size(data: Data, factors: Sequence[str], most: int = MOST_CELLS) -> None:
+    """Raise InputError if there are so many combinations of levels that an analysis would take hours, or all memory."""
+    count = prod(len(data.levels(name)) for name in factors)
+    if count > most:
+        raise InputError(
+            f"--factors: {','.join(factors)} have {count:,} combinations of levels, and at most {most:,} are compared: "
+            "drop a factor, or choose levels by --where"
+        )
 
 
 def check_cells(data: Data, factors: Sequence[str], needed: int = 2) -> None:

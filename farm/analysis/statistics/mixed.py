@@ -126,9 +126,10 @@ def _within(
     What the factors between groups explain of an effect's spread is no chance: it is taken out.
     """
     found: dict[_Term, dict[int, float]] = {term: {} for term in _terms(data, factors)}
+    firsts = {name: data.levels(name)[0] for name in factors}
     for own in members:
         present = {name: {data.columns[name][i] for i in own} for name in factors}
-        comparable = [name for name in factors if data.levels(name)[0] in present[name]]
+        comparable = [name for name in factors if firsts[name] in present[name]]
         if any(len(levels) > 1 for name, levels in present.items() if name not in comparable):
             continue  # these levels cannot be compared with the first one
         terms = [(name, level) for name, level in found if name in comparable and level in present[name]]
@@ -140,7 +141,7 @@ def _within(
     for (name, level), effects in found.items():
         fit = _least_squares(data, _terms(data, between), list(effects), list(effects.values()))
         if fit is None or fit.df < 1:
-            pair = f"{name}={data.levels(name)[0]} and {name}={level}"
+            pair = f"{name}={firsts[name]} and {name}={level}"
             raise InputError(f"--group: too few groups have both {pair}: {len(effects)} do")
         error = sqrt(fit.squares / fit.df / len(effects))
         estimates[name, level] = _Estimate(fmean(effects.values()), error, fit.df, len(effects))

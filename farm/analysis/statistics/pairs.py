@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from math import isfinite, log, sqrt
-from statistics import fmean, stdev, variance
+from statistics import fmean, variance
 from typing import TypeVar
 
 from scipy import stats
@@ -12,8 +12,7 @@ from scipy.optimize import brentq
 
 from farm.analysis.intervals import CONFIDENCE, Interval
 from farm.analysis.ratios import antilog
-from farm.analysis.statistics.data import Cell, Data, check_levels
-from farm.analysis.statistics.libraries import library
+from farm.analysis.statistics.data import MOST_PAIRED, Cell, Data, check_levels, check_size
 from farm.analysis.statistics.multiplicity import Correction, adjusted
 from farm.analysis.statistics.spread import pooled
 
@@ -46,6 +45,7 @@ def pairs(
 ) -> dict[tuple[Cell, Cell], Pair]:
     """Compare every two cells, with p corrected over all; raises InputError if a value is 0 or less."""
     check_levels(data, factors)
+    check_size(data, factors, MOST_PAIRED)
     cells, planned = data.logs().cells(factors), data.logs().fixed().cells(factors)
     return corrected(
         {
@@ -107,14 +107,16 @@ def of_logs(
 def hedges(a: Sequence[float], b: Sequence[float]) -> Interval | None:
     """Return Hedges' g: b - a in pooled standard deviations without small-sample bias; None if nothing varies.
 
-    g and its variance are statsmodels'; the interval is g +- z sqrt(var g) (Hedges and Olkin 1985, p. 86).
+    The interval is g +- z sqrt(var g) (Hedges and Olkin 1985, p. 86), var g = 1 / m + 1 / n + g^2 / (2 (m + n) - 7.88)
+    (Hedges 1982, Psychological Bulletin 92:490).
     """
-    if min(len(a), len(b)) < 2 or variance(a) == variance(b) == 0:
+    m, n = len(a), len(b)
+    if min(m, n) < 2 or variance(a) == variance(b) == 0:
         return None
-    smd = library("statsmodels.stats.meta_analysis").effectsize_smd
-    g, squared = smd(fmean(b), stdev(b), len(b), fmean(a), stdev(a), len(a))
-    half = Z * sqrt(squared)
-    return Interval(float(g), float(g) - half, float(g) + half)
+    within = ((m - 1) * variance(a) + (n - 1) * variance(b)) / (m + n - 2)
+    g = (fmean(b) - fmean(a)) / sqrt(within) * (1 - 3 / (4 * (m + n) - 9))
+    half = Z * sqrt(1 / m + 1 / n + g**2 / (2 * (m + n - 3.94)))
+    return Interval(g, g - half, g + half)
 
 
 def cliff(u: float, m: int, n: int) -> Interval:

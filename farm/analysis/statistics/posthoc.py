@@ -8,11 +8,14 @@ from statistics import fmean
 from scipy import stats
 
 from farm.analysis.intervals import CONFIDENCE, Interval
-from farm.analysis.statistics.data import Data, check_cells, check_levels, check_spread, relative
+from farm.analysis.statistics.data import Data, check_cells, check_levels, check_size, check_spread, relative
 from farm.analysis.statistics.libraries import library
 from farm.analysis.statistics.multiplicity import Correction
 from farm.analysis.statistics.spread import pooled
 from farm.model import Scalar
+
+#: Tukey's distribution takes 10 ms for each pair.
+MOST_LEVELS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,9 @@ def tukey(data: Data, factors: Sequence[str]) -> list[Difference]:
     The error is that inside the cells of all factors: the residual of the analysis of variance with all interactions.
     """
     check_levels(data, factors)
+    for factor in factors:
+        check_size(data, [factor], MOST_LEVELS)
+    check_size(data, factors)
     check_cells(data, factors)
     check_spread(data, factors)
     error, df = pooled(data.cells(factors).values(), data.fixed().cells(factors).values())

@@ -6,11 +6,11 @@ Pearson 1934), which dominates, with that of the joules (Zou and Donner 2008: sq
 """
 
 from collections.abc import Sequence
-from math import comb, hypot, sqrt
+from math import hypot, sqrt
 from statistics import fmean
 
 from farm.analysis.intervals import CONFIDENCE, Interval
-from farm.analysis.quantiles import t_quantile
+from farm.analysis.quantiles import beta_share, t_quantile
 
 #: Fewer successes give no interval.
 SUCCESSES_NEEDED = 3
@@ -54,5 +54,5 @@ def _share(k: int, n: int, probability: float) -> float:
 
 
 def _at_most(k: int, n: int, p: float) -> float:
-    """Return the probability of at most k successes in n trainings."""
-    return sum(comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(k + 1))
+    """Return the probability of at most k successes in n trainings, of which k are fewer than n."""
+    return beta_share(1 - p, n - k, k + 1)

@@ -15,8 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from farm.model import EndedTrial, Progress
+from farm.model.text import LINES, visible
 from farm.report.numbers import number
-from farm.report.terminal import plain
 from farm.scheduling.status import ended
 from farm.scheduling.status.progress import doing, held_lines, summary, what
 
@@ -40,7 +40,7 @@ class Plain:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the view's segments."""
         for segment in console.render(self.view, options):
-            yield segment if segment.control else Segment(plain(segment.text), segment.style)
+            yield segment if segment.control else Segment(visible(segment.text, LINES), segment.style)
 
 
 class _Panel:
@@ -88,7 +88,7 @@ class _Lines:
                 self._print(f"note: {machine}: {note}")
 
     def _print(self, line: str) -> None:
-        self._console.print(plain(f"{self._name}: {line}"), soft_wrap=True)
+        self._console.print(visible(f"{self._name}: {line}"), soft_wrap=True)
 
 
 @contextmanager

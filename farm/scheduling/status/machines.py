@@ -133,7 +133,8 @@ def _details(machine: ObservedMachine) -> list[tuple[str, str]]:
         name: ", ".join(map(str, value)) or None if isinstance(value, list) else value
         for name, value in status.machine.abilities.items()
     }
-    notes = () if machine.is_silent else (("note", note) for note in status.live.notes)
+    live = [("unfit", status.live.unfit)] if status.live.unfit else []
+    notes = () if machine.is_silent else (*live, *(("note", note) for note in status.live.notes))
     return [*facts.items(), *notes, *flat(status.machine.hardware), *flat({"worker": able}), *_probe(status)]
 
 
@@ -144,11 +145,13 @@ def _doing(machine: ObservedMachine) -> Iterator[str]:
         yield "silent"
     if status.wanted_state != MachineState.ACTIVE:
         yield SHORT_STATES[status.wanted_state]
+    if status.live.unfit and not machine.is_silent:
+        yield f"unfit, takes no job: {status.live.unfit}"
     if machine.condition.running:
         live = machine.condition.running.live
         does = f": {doing(live, machine.now)}" if live else f", for {span(machine.runs_s)}"
         yield f"{point(machine.condition.running.point)}{does}"
-    elif status.wanted_state == MachineState.ACTIVE and not machine.is_silent:
+    elif status.wanted_state == MachineState.ACTIVE and not machine.is_silent and not status.live.unfit:
         yield "idle"
     if status.spooled:
         yield f"{several(status.spooled, 'report')} in its spool"
@@ -213,6 +216,7 @@ def records(seen: Sequence[ObservedMachine]) -> list[dict[str, Any]]:
             "last_seen_at": machine.status.last_seen_at.isoformat(),
             "silent": machine.is_silent,
             "wanted_state": machine.status.wanted_state,
+            "unfit": None if machine.is_silent else machine.status.live.unfit,
             "spooled": machine.status.spooled,
             "rejected": machine.status.rejected,
             "running_job": machine.status.running_job,

@@ -21,7 +21,7 @@ def points(store: Store, sweep: SweepRecord) -> list[PointStatus]:
     if sweep.rule.is_fixed:
         return []
     found = per_unit(store.samples([sweep.id]))
-    return statuses([job.spec for job in store.jobs(sweep.id)], found, sweep.rule)
+    return statuses(store.repetitions(sweep.id), found, sweep.rule)
 
 
 def blocks(found: Sequence[PointStatus], rule: StoppingRule) -> list[Block]:
@@ -38,7 +38,7 @@ def blocks(found: Sequence[PointStatus], rule: StoppingRule) -> list[Block]:
     rows = [
         Row(
             {name: s.point.get(name) for name in names}
-            | {"target": s.spec.target, "valid": s.valid, "planned": s.planned}
+            | {"target": s.last.target, "valid": s.valid, "planned": s.planned}
             | {"half_width": _share(s), "state": _state(s, rule)}
         )
         for s in found
@@ -56,7 +56,7 @@ def records(found: Sequence[PointStatus]) -> list[dict[str, Any]]:
     return [
         {
             "point": s.point,
-            "target": s.spec.target,
+            "target": s.last.target,
             "valid": s.valid,
             "planned": s.planned,
             "half_width": _relative(s),

@@ -96,7 +96,7 @@ def simulate(service: Service, of: str) -> Answers:
     mean_s = [
         (policy, trial, assess(alone, arrivals, policy, STUDY_REQUESTS).response_s["mean"].mean)
         for policy in policies
-        for trial, alone in enumerate(service.by_trial)
+        for trial, alone in enumerate(service.by_trial())
     ]
     return Answers(of, rate_per_s, Times.SIMULATED, blocked(mean_s))
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from farm.analysis.aggregate import UnitSample
-from farm.analysis.samples import unit_samples
+from farm.analysis.samples import per_unit
 from farm.kinds import views
 from farm.model import (
     UNKNOWN_HARDWARE,
@@ -16,9 +16,8 @@ from farm.model import (
     JobState,
     Machine,
     MachineStatus,
-    MeasureSettings,
     Need,
-    Point,
+    Plan,
     Progress,
     Quality,
     Spent,
@@ -36,8 +35,8 @@ from farm.report.document import Block, Document
 from farm.report.selection import KINDS_OF_JOULES, Selection
 
 #: Data that a report needs besides the needs of the sweep's kind.
-NEEDS = frozenset(observations.NEEDS) | {
-    *(Need.SPECS, Need.FAILURES, Need.PROGRESS, Need.ENVIRONMENTS, Need.MACHINES, Need.METERS, Need.SPENT)
+NEEDS = frozenset(observations.needs(observations.ENERGY)) | {
+    *(Need.PLAN, Need.TRIALS, Need.FAILURES, Need.PROGRESS, Need.ENVIRONMENTS, Need.MACHINES, Need.METERS, Need.SPENT)
 }
 #: Tests of each sweep; pairs are compared only up to this number of cells, and only this number of factors is tested.
 _METHODS = (Method.ANOVA, Method.PAIRS)
@@ -58,10 +57,7 @@ class Studied:
 
     record: SweepRecord
     progress: Progress
-    points: Sequence[Point]  #: points of its jobs
-    targets: Sequence[str]
-    measure: MeasureSettings | None  #: None: the sweep was imported
-    seed: int | None
+    plan: Plan
     trials: Sequence[TrialRow]
     failures: Sequence[FailedTrial]
     meters: Mapping[Metered, int]  #: number of windows of work
@@ -69,7 +65,7 @@ class Studied:
     machines: Sequence[MachineStatus]
     findings: Sequence[Block]  #: what the sweep shows, in few words
     results: Document
-    samples: Sequence[UnitSample]  #: samples on which the results rest
+    samples: Sequence[UnitSample]  #: samples on which the results rest, without times of batches
     spent: Sequence[Spent]  #: what all windows of all trials took
     analyses: Sequence[Document]
     untested: Sequence[str]  #: reasons why something was not tested
@@ -121,14 +117,11 @@ def gather(
 def _study(data: SweepData, selection: Selection) -> Studied:
     took_part = {trial.machine_id for trial in data.trials}
     analyses, untested = _analyse(data, selection)
-    specs = data.specs
+    plan = data.plan or Plan((), (), None, None)
     return Studied(
         record=data.record,
         progress=data.progress,
-        points=[spec.point for spec in specs] or [trial.factors for trial in data.trials],
-        targets=list(dict.fromkeys(spec.target for spec in specs)),
-        measure=specs[0].measure if specs else None,
-        seed=specs[0].seed if specs else None,
+        plan=plan,
         trials=data.trials,
         failures=data.failures,
         meters=data.meters,
@@ -136,7 +129,7 @@ def _study(data: SweepData, selection: Selection) -> Studied:
         machines=[status for status in data.machines if status.machine.id in took_part],
         findings=views.findings(data, selection),
         results=views.view(data, selection),
-        samples=unit_samples(data),
+        samples=per_unit(data.samples, environments=data.environments),
         spent=data.spent,
         analyses=analyses,
         untested=untested,

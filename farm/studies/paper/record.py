@@ -43,10 +43,10 @@ def _study(study: Studied) -> dict[str, Any]:
         "conclusion": study.results.findings,
         "alerts": words.alerts(study),
         "jobs": dict(study.progress.counts),
-        "targets": list(study.targets),
-        "seed": study.seed,
+        "targets": list(study.plan.targets),
+        "seed": study.plan.seed,
         "spent": carbon.records(study.spent),
-        "measure": study.measure.model_dump(mode="json") if study.measure else None,
+        "measure": study.plan.measure.model_dump(mode="json") if study.plan.measure else None,
         "meters": [
             {"domain": domain, "source": source, "quality": quality, "windows": windows}
             for (domain, source, quality), windows in study.meters.items()

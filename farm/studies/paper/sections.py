@@ -99,9 +99,9 @@ def _method(study: Studied, material: Material) -> Iterator[Block]:
         sources = dict.fromkeys(note.partition(", line")[0] for trial in study.trials for note in trial.notes)
         yield Alert(" ".join((words.IMPORTED, *(f"{source.capitalize()}." for source in sources))))
     yield Facts(_design(study), "Design")
-    if study.measure is not None:
-        settings = words.settings(study.measure, kinds.get(study.record.kind).unheeded)
-        yield Facts(settings, f"Measurement, profile {study.measure.profile}")
+    if study.plan.measure is not None:
+        settings = words.settings(study.plan.measure, kinds.get(study.record.kind).unheeded)
+        yield Facts(settings, f"Measurement, profile {study.plan.measure.profile}")
     rows = [words.meter(*metered, windows) for metered, windows in study.meters.items()]
     if rows:
         headings = ("domain", "meter", "joules", "windows of work")
@@ -110,7 +110,7 @@ def _method(study: Studied, material: Material) -> Iterator[Block]:
 
 def _design(study: Studied) -> list[tuple[str, str]]:
     levels: dict[str, dict[Scalar, None]] = {}
-    for one in study.points:
+    for one in study.plan.points:
         for name, value in one.items():
             levels.setdefault(name, {})[value] = None
     factors = [(name, _levels(sorted(values, key=order))) for name, values in levels.items() if len(values) > 1]
@@ -123,8 +123,8 @@ def _design(study: Studied) -> list[tuple[str, str]]:
         return rows
     rows.append(("repetitions", words.repetition(study.record.rule)))
     order_of = "chosen by each strategy" if study.record.is_search else "randomised complete blocks"
-    rows.append(("order", f"{order_of}, seed {label(study.seed)}"))
-    rows.append(("targets", ", ".join(study.targets) or UNKNOWN))
+    rows.append(("order", f"{order_of}, seed {label(study.plan.seed)}"))
+    rows.append(("targets", ", ".join(study.plan.targets) or UNKNOWN))
     known = carbon.intensities(trial.carbon for trial in study.trials)
     return rows + [("carbon", line.removeprefix("grams: ")) for line in known]
 

@@ -76,7 +76,7 @@ def status(study: Studied) -> str:
     places = Counter(f"{t.machine} ({t.hardware_class})" for t in study.trials if t.machine and t.failure is None)
     where = f" on {', '.join(places)}" if places else ""
     done = f"{study.count(JobState.DONE)} of {several(study.progress.total, 'job')} measured{where}"
-    points = {tuple(sorted((name, label(value)) for name, value in point.items())) for point in study.points}
+    points = {tuple(sorted((name, label(value)) for name, value in point.items())) for point in study.plan.points}
     parts = [f"kind {study.record.kind}, {several(len(points), 'point')}", done]
     failed, cancelled = study.count(JobState.FAILED), study.count(JobState.CANCELLED)
     parts += [f"{failed} failed"] if failed else []

@@ -10,10 +10,9 @@ from farm.analysis.across import Figure, blocked_samples
 from farm.analysis.aggregate import UnitSample, grouped
 from farm.analysis.statistics.pairs import of_logs
 from farm.analysis.stopping import statuses
-from farm.model import JobSpec, StoppingRule
+from farm.model import Repetition, StoppingRule
 from tests.benchmarks import figures as shown
 from tests.benchmarks.intervals.sweeps import unit_sample
-from tests.factories import job_spec
 
 SWEEPS, POINTS = 400, 9
 TARGET, MOST_TRIALS = 0.02, 20
@@ -44,18 +43,18 @@ def measure(spread: float, rng: np.random.Generator) -> tuple[list[int], list[bo
     trials, held = [], []
     false: dict[str, list[bool]] = {"the ratio": [], "the test (farm analyze)": []}
     for _ in range(SWEEPS):
-        specs: list[JobSpec] = []
+        places: list[Repetition] = []
         samples = []
         asking = list(range(POINTS))
         block = 0
         while asking:
             for point in asking:
-                specs.append(_spec(point, block))
+                places.append(_place(point, block))
                 samples.append(unit_sample(point, block, float(1 + spread * rng.normal())))
             block += 1
             if block < rule.min:
                 continue
-            found = statuses(specs, samples, rule)
+            found = statuses(places, samples, rule)
             asking = [int(str(status.point["batch_size"])) - 1 for status in found if status.is_open]
         for status in found:
             trials.append(status.valid)
@@ -81,6 +80,6 @@ def _of_pairs(samples: Sequence[UnitSample], rule: StoppingRule) -> Iterator[tup
         yield ratio is not None and (ratio.p or 0.0) < 0.05, (pair.p or 0.0) < 0.05
 
 
-def _spec(point: int, block: int) -> JobSpec:
+def _place(point: int, block: int) -> Repetition:
     job = str(unit_sample(point, block, 1.0).labels["job"])
-    return job_spec(job=job, repetition=block, point={"model": "alexnet", "batch_size": point + 1})
+    return Repetition(job, "any", {"model": "alexnet", "batch_size": point + 1}, block, block)

@@ -1,7 +1,7 @@
 """Batches of real photographs, preprocessed as a network's published weights require."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import cycle, islice
@@ -13,6 +13,10 @@ from PIL import Image
 from farm.model.catalog import IMAGE_SUFFIXES
 from workers.trial.workload import InvalidWorkload
 
+#: The formats of IMAGE_SUFFIXES, as Pillow calls them.
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+#: A larger image is refused: decoded, this many pixels take 200 MB.
+MOST_PIXELS = 50_000_000
 #: One photograph to a float tensor of 3 x height x width.
 Preprocess = Callable[[Image.Image], torch.Tensor]
 
@@ -32,12 +36,12 @@ class Images:
 
 
 def load(source: str, preprocess: Preprocess, at_most: int, seed: int) -> Images:
-    """Read and preprocess up to `at_most` photographs of a source; see `photographs`."""
-    chosen = photographs(source, at_most, seed)
-    return Images([preprocess(photograph) for _, photograph in chosen], [name for name, _ in chosen])
+    """Read and preprocess up to `at_most` photographs of a source, one after the other; see `photographs`."""
+    chosen = [(name, preprocess(photograph)) for name, photograph in photographs(source, at_most, seed)]
+    return Images([pixels for _, pixels in chosen], [name for name, _ in chosen])
 
 
-def photographs(source: str, at_most: int, seed: int) -> list[tuple[str, Image.Image]]:
+def photographs(source: str, at_most: int, seed: int) -> Iterator[tuple[str, Image.Image]]:
     """Read up to `at_most` photographs of a source, with their names, in seeded order.
 
     The source is `sample` (the two that scikit-learn carries) or a folder, with the folders below it. Raises
@@ -45,7 +49,29 @@ def photographs(source: str, at_most: int, seed: int) -> list[tuple[str, Image.I
     """
     paths = sorted(_sample() if source == "sample" else _folder(Path(source)))
     random.Random(seed).shuffle(paths)  # noqa: S311 - an order to repeat, not a secret
-    return [(path.name, _read(path)) for path in islice(paths, at_most)]
+    return ((path.name, read_image(path, "images", "RGB")) for path in islice(paths, at_most))
+
+
+def read_image(path: Path, field: str, mode: str) -> Image.Image:
+    """Read one image of bounded size, its first frame, in a mode of Pillow.
+
+    Only formats with a decoder of Pillow's own are read: others would start a program, as PostScript does. Raises
+    InvalidWorkload, which names the field and the file, but repeats nothing of it.
+    """
+    if not path.is_file():  # a FIFO would never end, a device neither
+        raise InvalidWorkload(f"{field}: {path}: not a file")
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            if image.width * image.height > MOST_PIXELS:
+                size = f"{image.width} x {image.height}"
+                raise InvalidWorkload(
+                    f"{field}: {path}: {size} pixels, the most are {MOST_PIXELS / 1e6:.0f} million: make it smaller"
+                )
+            return image.convert(mode)
+    except Image.DecompressionBombError:
+        raise InvalidWorkload(f"{field}: {path}: more than {MOST_PIXELS / 1e6:.0f} million pixels") from None
+    except (OSError, ValueError, SyntaxError) as error:
+        raise InvalidWorkload(f"{field}: {path}: not a readable image ({type(error).__name__})") from None
 
 
 def _sample() -> list[Path]:
@@ -64,11 +90,3 @@ def _folder(folder: Path) -> list[Path]:
     if not paths:
         raise InvalidWorkload(f"images: {folder}: holds no image ({', '.join(sorted(IMAGE_SUFFIXES))})")
     return paths
-
-
-def _read(path: Path) -> Image.Image:
-    try:
-        with Image.open(path) as image:
-            return image.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InvalidWorkload(f"images: {path}: not a readable image ({type(error).__name__})") from None

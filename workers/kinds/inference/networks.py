@@ -105,7 +105,7 @@ def _bare(model: str, weights: models.WeightsEnum | None, **size: int) -> nn.Mod
 def _published(model: str, weights: models.WeightsEnum) -> nn.Module:
     try:
         return _bare(model, weights)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except (OSError, RuntimeError, EOFError, ValueError, LookupError, pickle.UnpicklingError) as error:
         folder = Path(torch.hub.get_dir()) / "checkpoints"
         raise InvalidWorkload(
             f"weights: default: {first_line(error)}: put {Path(weights.url).name} of torchvision into {folder} "
@@ -114,15 +114,30 @@ def _published(model: str, weights: models.WeightsEnum) -> nn.Module:
 
 
 def _load(module: nn.Module, model: str, path: Path) -> None:
+    """Load a file of weights. Errors repeat nothing of it: the worker reads files that a sweep's author may not."""
+    if not path.is_file():
+        raise InvalidWorkload(f"weights: {path}: no such file on this machine: expected random, default or a file")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        raise InvalidWorkload(f"weights: {path}: not a readable state_dict ({first_line(error)})") from None
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever a file holds
+        raise InvalidWorkload(f"weights: {path}: not a readable state_dict ({type(error).__name__})") from None
     try:
         module.load_state_dict(state)
-    except (TypeError, RuntimeError) as error:
-        reason = textwrap.shorten(str(error).partition("\n")[2] or str(error), 160, placeholder=" ...")
-        raise InvalidWorkload(f"weights: {path}: not a state_dict of {model} ({reason})") from None
+    except Exception:  # whatever a file holds
+        misfit = _misfit(module.state_dict(), state)
+        raise InvalidWorkload(f"weights: {path}: not a state_dict of {model}: {misfit}") from None
+
+
+def _misfit(own: Mapping[str, torch.Tensor], state: object) -> str:
+    """Say in numbers why weights do not fit a network."""
+    if not isinstance(state, Mapping):
+        return "it is no mapping of names to tensors"
+    missing = sum(name not in state for name in own)
+    strange = sum(name not in own for name in state)
+    others = sum(name in state and getattr(state[name], "shape", None) != tensor.shape for name, tensor in own.items())
+    return f"of {len(own)} tensors {missing} are missing and {others} have another shape, {strange} are strange to it"
 
 
 def _facts(weights: models.WeightsEnum) -> Mapping[str, JsonValue]:

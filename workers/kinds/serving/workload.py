@@ -64,10 +64,11 @@ class Serving:
         self.arrivals = _arrivals(params)
         self.requests = params.requests
         classifier = Classifier.build(params, device, seed)
-        pool = images.photographs(params.images, min(POOL, params.requests or POOL), seed)
-        self._pixels = [classifier.preprocess(photograph) for _, photograph in pool]
-        if params.preprocess:
-            self._preprocess, self._photographs = classifier.preprocess, [photograph for _, photograph in pool]
+        self._pixels, self._photographs = [], []
+        for _, photograph in images.photographs(params.images, min(POOL, params.requests or POOL), seed):
+            self._pixels.append(classifier.preprocess(photograph))
+            self._photographs += [photograph] if params.preprocess else []
+        self._preprocess = classifier.preprocess if params.preprocess else None
         if device != "cpu":
             self._pixels = [pixels.pin_memory() for pixels in self._pixels]
         self._batch = classifier.batch(self.policy.size, like=self._pixels[0])
@@ -75,7 +76,7 @@ class Serving:
         self._facts = {
             **classifier.facts,
             "input_shape": list(self._batch.shape[1:]),
-            "photographs": len(pool),
+            "photographs": len(self._pixels),
             "arrivals_per_s": self.arrivals.rate_per_s,
         }
         for size in _sizes(self.policy):

@@ -7,17 +7,17 @@ training decides whether to go on; a window ends at the latest where a rung or t
 """
 
 import math
-import pickle
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 
-from farm.model import Epoch, Flag, Stopped, WindowKind
+from farm.model import Epoch, Flag, Stopped, WindowKind, disk
 from workers.trial import protocol
 from workers.trial.stage import Stage
 
@@ -25,8 +25,6 @@ from workers.trial.stage import Stage
 MOST_KEPT_BYTES = 1 << 30
 #: A training is saved this often, between windows.
 CHECKPOINT_EVERY_S = 30.0
-#: The errors that reading a damaged checkpoint may raise.
-UNREADABLE = (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, pickle.UnpicklingError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +80,31 @@ class Course:
         return self.stopped is not None or len(self._epochs) >= self._workload.epochs
 
     def resume(self) -> None:
-        """Continue from the checkpoint of an earlier attempt at this job."""
-        if self._checkpoint is None or not self._checkpoint.exists():
+        """Continue from the checkpoint of an earlier attempt at this job; one that does not serve is deleted."""
+        if self._checkpoint is None or not self._checkpoint.is_file():
             return
+        before = deepcopy(self._workload.state())
         try:
-            saved = torch.load(self._checkpoint, map_location="cpu", weights_only=True)
-            epochs = [Epoch.model_validate_json(line).model_copy(update={"window": None}) for line in saved["epochs"]]
-        except UNREADABLE as error:
-            what = f"{self._checkpoint} is not a readable checkpoint ({type(error).__name__})"
+            epochs = self._restore(torch.load(self._checkpoint, map_location="cpu", weights_only=True))
+        except Exception as error:  # whatever a file holds: no checkpoint is worth the job
+            self._workload.restore(before)
+            with suppress(OSError):
+                self._checkpoint.unlink()
+            what = f"{self._checkpoint} is not a checkpoint of this training ({type(error).__name__}) and was deleted"
             self._stage.doubt(None, f"{what}: the training started from the beginning")
             return
-        self._workload.restore(saved["workload"])
         self._epochs = epochs
         self._stage.line.send(protocol.Trained(epochs=tuple(epochs)))
         note = f"resumed after {len(epochs)} epochs of an earlier attempt: their joules are not in this trial"
         self._stage.doubt(Flag.RESUMED, note)
+
+    def _restore(self, saved: dict[str, Any]) -> list[Epoch]:
+        """Take over what was saved; returns its epochs. Raises whatever a file that does not fit leads to."""
+        epochs = [Epoch.model_validate_json(line).model_copy(update={"window": None}) for line in saved["epochs"]]
+        if saved["point"] != self._stage.spec.point or [epoch.index for epoch in epochs] != list(range(len(epochs))):
+            raise ValueError("it is that of another training")
+        self._workload.restore(saved["workload"])
+        return epochs
 
     def go_on(self) -> None:
         """Train and validate one window's worth of epochs, and decide whether to go on."""
@@ -174,16 +182,14 @@ class Course:
         if self._checkpoint is None:
             return
         saved = {
+            "point": dict(self._stage.spec.point),
             "epochs": [epoch.model_dump_json() for epoch in self._epochs],
             "workload": self._workload.state(),
         }
-        draft = self._checkpoint.with_suffix(".part")
         try:
-            self._checkpoint.parent.mkdir(parents=True, exist_ok=True)
-            torch.save(saved, draft)
-            draft.replace(self._checkpoint)
+            disk.make_private(self._checkpoint.parent)
+            with disk.replacing(self._checkpoint, is_private=True) as file:
+                torch.save(saved, file)
         except (OSError, RuntimeError) as error:
             self._stage.doubt(None, f"the training cannot be saved, so it could not be resumed: {error}")
-            with suppress(OSError):
-                draft.unlink()
         self._saved_s = time.monotonic()

@@ -5,6 +5,7 @@ Everything is on the CPU and in memory, so that a step of training measures the 
 
 import gzip
 import hashlib
+import os
 import pickle
 import tarfile
 import zlib
@@ -26,8 +27,9 @@ from torch.nn.functional import interpolate
 from torchvision.datasets import CIFAR10, MNIST, FashionMNIST
 
 from farm.model.catalog import IMAGE_SUFFIXES
+from workers.kinds.inference.images import read_image
 from workers.kinds.inference.networks import first_line
-from workers.trial.workload import InvalidWorkload
+from workers.trial.workload import DISK_FULL, InvalidWorkload
 
 #: Images that are converted at once.
 CHUNK = 1000
@@ -235,6 +237,9 @@ def _published(reader: type[MNIST | CIFAR10], name: str, root: Path, remedy: str
     try:
         train, validation = (_tensors(reader(root, train=part, download=True)) for part in (True, False))
     except UNREADABLE as error:
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
+            what = f"{root}: {os.strerror(error.errno)}: free space on its disk, or give another data_root"
+            raise InvalidWorkload(f"dataset: {name}: {what}") from None
         raise InvalidWorkload(
             f"dataset: {name}: {first_line(error).rstrip(':')}: put {remedy}, in place of what is there, "
             "or give another data_root"
@@ -279,7 +284,7 @@ def _folder(root: Path, options: Options) -> Source:
     if len(classes) < 2:
         raise InvalidWorkload(f"dataset: {parts[0]}: expected a folder for each of 2 classes or more")
     files = [_files(part, classes) for part in parts]
-    images = [_read(path, options) for part in files for path, _ in part]
+    images = _read_all([path for part in files for path, _ in part], options)
     sizes = sorted({(image.shape[1], image.shape[2]) for image in images})
     if len(sizes) > 1:
         (height, width), (other_height, other_width) = sizes[0], sizes[-1]
@@ -290,6 +295,21 @@ def _folder(root: Path, options: Options) -> Source:
     labels = torch.tensor([label for part in files for _, label in part])
     own_validation = len(files[1]) if len(files) == 2 else None
     return Source(torch.stack(images), labels, len(classes), "image folder", own_validation)
+
+
+def _read_all(paths: list[Path], options: Options) -> list[Tensor]:
+    """Read images while they fit into the memory, twice: they are stacked afterwards."""
+    images: list[Tensor] = []
+    left = psutil.virtual_memory().available // 2
+    for path in paths:
+        images.append(_read(path, options))
+        left -= images[-1].nbytes
+        if left < 0:
+            raise InvalidWorkload(
+                f"image_size: {path.parent}: {len(images)} of {len(paths)} images fill the memory: give an image_size, "
+                "or a smaller one"
+            )
+    return images
 
 
 def _files(part: Path, classes: list[str]) -> list[tuple[Path, int]]:
@@ -308,11 +328,7 @@ def _files(part: Path, classes: list[str]) -> list[tuple[Path, int]]:
 
 def _read(path: Path, options: Options) -> Tensor:
     """Read one image, channels first; it is grey if a network wants one channel."""
-    try:
-        with Image.open(path) as file:
-            image = file.convert("L" if options.channels == 1 else "RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InvalidWorkload(f"dataset: {path}: not a readable image ({type(error).__name__})") from None
+    image = read_image(path, "dataset", "L" if options.channels == 1 else "RGB")
     if options.image_size is not None:
         image = image.resize((options.image_size, options.image_size), Image.Resampling.BILINEAR)
     return torch.from_numpy(np.array(image)).reshape(image.height, image.width, -1).permute(2, 0, 1)

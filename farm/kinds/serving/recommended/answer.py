@@ -9,6 +9,7 @@ from farm.kinds.serving import columns
 from farm.kinds.serving.columns import in_ms, time_name
 from farm.kinds.serving.figures import Figures
 from farm.kinds.serving.recommended.choice import (
+    MOST_TRIALS,
     WORTHWHILE,
     Advice,
     Candidate,
@@ -117,7 +118,8 @@ def _by_trial(figures: Sequence[Figures], limits: Limits) -> str:
     times = _join(_range(figures, limit) for limit in limits)
     misses = any(not _is_within(f, limit) for f in figures for limit in limits)
     verdict = "some of them miss the limits" if misses else "all of them in time"
-    return f"With the batches of each of {len(figures)} trials alone: {times}, {verdict}."
+    first = "the first " if len(figures) == MOST_TRIALS else ""
+    return f"With the batches of each of {first}{len(figures)} trials alone: {times}, {verdict}."
 
 
 def _range(figures: Sequence[Figures], limit: Limit) -> str:

@@ -27,6 +27,8 @@ from farm.model.errors import InputError
 TIMEOUTS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0)
 #: Limits in the list of prices, as multiples of the wanted limit.
 FACTORS = (0.5, 0.75, 1.0, 1.5, 2.0)
+#: The best is simulated with so many trials alone: each takes as long as a candidate.
+MOST_TRIALS = 100
 #: A candidate counts as faster only if its response time is shorter by more than this share.
 WORTHWHILE = 0.2
 
@@ -137,7 +139,7 @@ class Advice:
     by_network: Mapping[Key, Candidate | None]  #: best policy of each network; None: no policy meets the limits
     nearest: Mapping[Key, Candidate | None]  #: nearest policy of the other networks; None: no policy keeps up
     best: Candidate | None  #: best of all networks
-    by_trial: tuple[Figures, ...]  #: figures of the best with the service times of each trial alone
+    by_trial: tuple[Figures, ...]  #: figures of the best with the service times of each of the first trials alone
     faster: Candidate | None  #: faster policy of the best network that may cost no more
     rivals: tuple[Candidate, ...]  #: other networks that may cost no more
     prices: tuple[Price, ...]
@@ -178,7 +180,7 @@ def advise(
     """Return advice for each machine, device and kind of joules; the best candidates are simulated trial by trial."""
 
     def assess_by_trial(best: Candidate) -> tuple[Figures, ...]:
-        return tuple(assess(one, arrivals, best.policy, requests, seed) for one in best.service.by_trial)
+        return tuple(assess(one, arrivals, best.policy, requests, seed) for one in best.service.by_trial(MOST_TRIALS))
 
     places: dict[tuple[object, ...], list[Candidate]] = {}
     for candidate in found:

@@ -1,16 +1,19 @@
 """Time and joules of a network on a device for a batch of each size, from measured batches."""
 
+from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from statistics import fmean
+from typing import overload
 
 import numpy as np
 
 from farm.analysis.across import block_of
 from farm.analysis.aggregate import Group, Key, UnitSample
 from farm.analysis.intervals import Interval, mean_interval
+from farm.load.arrivals import Times
 from farm.model import Quality, Scalar
 
 #: Labels that must be equal in services that are compared; a user may choose the others.
@@ -22,9 +25,9 @@ class Batch:
     """Measured times and joules of one batch size."""
 
     size: int
-    times_s: tuple[float, ...]  #: sorted times of single batches, at least one
+    times_s: Sequence[float]  #: sorted times of single batches, at least one
     net_j: Interval | None = None  #: joules of a batch above the idle power with the network loaded
-    by_trial_s: tuple[tuple[float, ...], ...] = ()  #: the same times for each trial
+    by_trial_s: tuple[Sequence[float], ...] = ()  #: the same times for each trial, not sorted
     by_block: Mapping[Hashable, "Cost"] = field(
         default_factory=dict
     )  #: what a batch took in each repetition of the sweep
@@ -37,6 +40,38 @@ class Cost:
     seconds: float
     net_j: float | None  #: joules above the power of the waiting network
     idle_w: float | None  #: this power
+
+
+@dataclass(frozen=True, slots=True)
+class Between(Sequence[float]):
+    """Times between those of two batch sizes, rank by rank; each is computed when it is read, as few of many are."""
+
+    shorter: Sequence[float]  #: sorted times of the smaller size
+    longer: Sequence[float]
+    share: float  #: distance from the smaller size, as a share of the distance of both
+
+    def __len__(self) -> int:
+        return max(len(self.shorter), len(self.longer))
+
+    @overload
+    def __getitem__(self, place: int) -> float: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[float]: ...
+    def __getitem__(self, place: int | slice) -> float | Sequence[float]:
+        if isinstance(place, slice):
+            return [self[rank] for rank in range(*place.indices(len(self)))]
+        if not 0 <= place < len(self):
+            raise IndexError(place)
+        rank = (place + 0.5) / len(self)
+        a, b = (own[int(rank * len(own))] for own in (self.shorter, self.longer))
+        return (1 - self.share) * a + self.share * b
+
+    def array(self) -> Times:
+        """Return all times at once."""
+        ranks = (np.arange(len(self)) + 0.5) / len(self)
+        a, b = (np.asarray(own)[(ranks * len(own)).astype(int)] for own in (self.shorter, self.longer))
+        mixed: Times = (1 - self.share) * a + self.share * b
+        return mixed
 
 
 @dataclass(frozen=True)
@@ -90,17 +125,21 @@ class Service:
     @cached_property
     def mean_s(self) -> Sequence[float]:
         """Return the mean time of a batch of 1, 2, ... requests."""
-        return [float(np.mean(times_s)) for times_s in self.times_s]
+        return [float(np.mean(own.array() if isinstance(own, Between) else own)) for own in self.times_s]
 
     def capacity_per_s(self, size: int) -> float:
         """Return the requests per second that full batches of this size can serve."""
         return size / self.mean_s[size - 1]
 
-    @property
-    def by_trial(self) -> "list[Service]":
-        """Return a service for each trial with its batches alone: processes differ more than batches of one process."""
-        count = min(len(batch.by_trial_s) for batch in self.batches)
-        alone = (tuple(replace(b, times_s=b.by_trial_s[i], by_trial_s=()) for b in self.batches) for i in range(count))
+    def by_trial(self, most: int | None = None) -> "list[Service]":
+        """Return a service for each trial, or for the first ones, with its batches alone.
+
+        Processes differ more than batches of one process.
+        """
+        trials = range(min(len(batch.by_trial_s) for batch in self.batches))[:most]
+        alone = (
+            tuple(replace(b, times_s=sorted(b.by_trial_s[n]), by_trial_s=()) for b in self.batches) for n in trials
+        )
         return [replace(self, batches=batches) for batches in alone]
 
     def costs(self, batches: Mapping[int, int], gap_s: float | None) -> dict[Hashable, float]:
@@ -146,11 +185,7 @@ class Service:
 
     def _times_s(self, size: int) -> Sequence[float]:
         lower, upper, share = self._around(size)
-        if lower is upper:
-            return upper.times_s
-        count = max(len(lower.times_s), len(upper.times_s))
-        short, long = (_quantiles(batch.times_s, count) for batch in (lower, upper))
-        return [(1 - share) * a + share * b for a, b in zip(short, long, strict=True)]
+        return upper.times_s if lower is upper else Between(lower.times_s, upper.times_s, share)
 
     def _net_j(self, size: int) -> Interval:
         lower, upper, share = self._around(size)
@@ -173,11 +208,6 @@ def _cost(of: Cost, gap_s: float | None, size: int) -> float | None:
     if gap_s is None:
         return of.seconds
     return None if of.net_j is None or of.idle_w is None else of.net_j + of.idle_w * gap_s * size
-
-
-def _quantiles(ordered: Sequence[float], count: int) -> list[float]:
-    """Return `count` values, evenly spread over the ranks."""
-    return [ordered[int((rank + 0.5) / count * len(ordered))] for rank in range(count)]
 
 
 def services(groups: Iterable[Group], idle_w: Mapping[str, float], is_wanted: Callable[[Group], bool]) -> list[Service]:
@@ -212,8 +242,8 @@ def _batch(group: Group, idle_w: Mapping[str, float]) -> Batch:
     us = [s.net_u_j for s, _ in known if s.net_u_j is not None]
     shared_us = [s.net_shared_u_j for s, _ in known if s.net_shared_u_j is not None]
     net = mean_interval([j for _, j in known], us=us, shared_us=shared_us) if known else None
-    by_trial_s = tuple(tuple(sorted(sample.latencies_s)) for sample in group.samples if sample.latencies_s)
-    times_s = tuple(sorted(value for values_s in by_trial_s for value in values_s))
+    by_trial_s = tuple(sample.latencies_s for sample in group.samples if sample.latencies_s)
+    times_s = array("d", np.sort(np.concatenate([np.asarray(own) for own in by_trial_s])).tobytes())
     by_block: dict[Hashable, Cost] = {}
     for sample in group.samples:
         if sample.latencies_s:
