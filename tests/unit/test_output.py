@@ -20,7 +20,7 @@ def printed(*texts: bytes) -> Output:
 
 def test_a_short_output_is_kept_whole() -> None:
     out = printed(b"one\n", b"two\n")
-    assert (out.text, out.note) == ("one\ntwo\n", None)
+    assert (out.text, out.notes) == ("one\ntwo\n", ())
     assert printed().text == ""
 
 
@@ -31,8 +31,8 @@ def test_of_a_long_output_both_ends_are_kept_and_the_rest_is_counted() -> None:
     assert (len(head), len(tail)) == (HEAD_BYTES, TAIL_BYTES)
     assert head.startswith("000000000\n000000001\n")
     assert tail.endswith("000199998\n000199999\n")
-    assert out.note is not None
-    assert "2 MB" in out.note
+    (note,) = out.notes
+    assert "2 MB" in note
 
 
 def test_output_that_fits_to_the_byte_leaves_nothing_out() -> None:

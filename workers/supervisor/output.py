@@ -6,6 +6,7 @@ sleeps in the kernel while nothing is printed, and wakes up a few times a second
 
 import os
 import select
+from collections.abc import Sequence
 from threading import Thread
 from typing import Self
 
@@ -57,11 +58,11 @@ class Output:
         return self._head.decode(errors="replace") + between + self._tail.decode(errors="replace")
 
     @property
-    def note(self) -> str | None:
-        """What a reader of the trial should know of its output; None: nothing."""
+    def notes(self) -> Sequence[str]:
+        """What a reader of the trial should know of its output."""
         if self._bytes < NOTABLE_BYTES:
-            return None
-        return f"the trial printed {self._bytes / 1e6:.0f} MB, which took time: its log keeps the first and last kB"
+            return ()
+        return (f"the trial printed {self._bytes / 1e6:.0f} MB, which took time: its log keeps the first and last kB",)
 
     def _drain(self) -> None:
         is_open = True
