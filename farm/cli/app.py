@@ -52,6 +52,8 @@ GROUPS = {
     "Operate": ("serve", "worker", "pause", "resume", "drain", "rename", "rm"),
     "Set up": ("doctor", "db", "import", "simulate"),
 }
+#: Commands that may run for days: they collect garbage as Python usually does, or they would grow.
+LASTING = frozenset({"serve", "worker", "run", "watch"})
 #: What `farm` alone prints below its first line.
 BEGIN = """
 Begin:
@@ -140,12 +142,13 @@ app.add_typer(db, name="db")
 
 def main() -> None:
     """Run the command; an error is one clear line and an exit status."""
-    # What a command reads lives until it ends: collecting garbage among it costs a fifth of a large sweep's time.
-    gc.set_threshold(100_000, 20, 20)
-    # Python looks for garbage once more when it ends: that takes 0.15 s, and the system frees all memory anyway.
-    atexit.register(gc.freeze)
     _replace_closed_streams()
     arguments = sys.argv[1:]
+    if not LASTING.intersection(arguments[:1]):
+        # What a command reads lives until it ends: collecting garbage among it costs a fifth of a large sweep's time.
+        gc.set_threshold(100_000, 20, 20)
+    # Python looks for garbage once more when it ends: that takes 0.15 s, and the system frees all memory anyway.
+    atexit.register(gc.freeze)
     own = arguments.index("--") if "--" in arguments else len(arguments)  # what follows is of another command
     debug = "--debug" in arguments[:own]
     arguments = [a for a in arguments[:own] if a != "--debug"] + arguments[own:]

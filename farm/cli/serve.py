@@ -14,6 +14,7 @@ def serve(
     ] = None,
 ) -> None:
     """Run the controller: it publishes jobs and takes back lost ones."""
+    import gc
     import logging
     import signal
     from threading import Event
@@ -39,4 +40,5 @@ def serve(
             logging.getLogger("farm").info("; ".join(lines))
         else:
             note(lines)
+        gc.freeze()  # what is loaded now lives as long as the controller: collections are cheap and soon without it
         controller.serve(stop)

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, JsonValue, StringConstraints
 
-from farm.model.text import visible
+from farm.model.text import MOST_LINE, visible
 
 #: Characters of a text among the facts, and of a note.
 LONGEST = 500
@@ -60,6 +60,10 @@ def _finite(value: object) -> object:
     return None if isinstance(value, float) and not isfinite(value) else value
 
 
+def _shown(name: object) -> object:
+    return visible(name) if isinstance(name, str) else name
+
+
 def _few(notes: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(map(line, notes[:MOST_NOTES]))
 
@@ -70,4 +74,4 @@ Notes = Annotated[tuple[str, ...], AfterValidator(_few)]
 #: A number that is unknown where it is not finite.
 Known = Annotated[float | None, BeforeValidator(_finite)]
 #: A name or an id: one that is too long is refused, not cut, because two names would become one.
-Name = Annotated[str, StringConstraints(max_length=LONGEST), AfterValidator(visible)]
+Name = Annotated[str, StringConstraints(max_length=MOST_LINE), BeforeValidator(_shown)]

@@ -1,5 +1,6 @@
 """A trial is led to its end whatever it says, and however it ends."""
 
+import contextlib
 import signal
 import socket
 import threading
@@ -286,3 +287,20 @@ def test_a_line_may_come_in_pieces() -> None:
         assert list(channel.feed()) == [b'{"type": "edge"}', b'{"type": "done"}']
         theirs.sendall(b"}\n")
         assert list(channel.feed()) == [b"{}"]
+
+
+def test_a_trial_whose_events_have_no_end_is_ended(stop: Stop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversation, "MOST_EVENT_BYTES", 1000)
+
+    def script(end: TrialEnd) -> ExitStatus:
+        started(end)
+        with contextlib.suppress(OSError):
+            while True:
+                end.send(protocol.Doubt(flag=None, note="again"))
+        return ExitStatus(code=1)
+
+    events, trial = events_of(script, stop)
+    assert trial.is_killed
+    assert events.failure is not None
+    assert events.failure.kind is FailureKind.ERROR
+    assert 0 < len(events.notes) < 1000 / len("again")

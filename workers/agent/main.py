@@ -1,5 +1,6 @@
 """`farm worker`: register this machine with the farm, and measure until a signal stops it."""
 
+import gc
 import logging
 import signal
 import warnings
@@ -81,6 +82,7 @@ def _join(settings: Settings, verbose: bool, level: int, is_alone: bool) -> int:
         worker = Worker(store, runner, spool, machine, Owner.of_process(), settings, watchdog, is_alone)
         worker.start()
         stack.callback(worker.close)
+        gc.freeze()  # what is loaded now lives as long as the worker: collections are cheap and soon without it
         app = consumer.build(worker.serve, worker.refuse, watchdog.reset, settings)
         status = _serve(app, worker, queues, machine.name, level, redacted(settings.broker_url))
         if worker.error is not None:

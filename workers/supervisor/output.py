@@ -6,6 +6,7 @@ sleeps in the kernel while nothing is printed, and wakes up a few times a second
 
 import os
 import select
+from collections.abc import Sequence
 from threading import Thread
 from typing import Self
 
@@ -57,7 +58,7 @@ class Output:
         return self._head.decode(errors="replace") + between + self._tail.decode(errors="replace")
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> Sequence[str]:
         """What a reader of the trial should know of its output."""
         if self._bytes < NOTABLE_BYTES:
             return ()

@@ -156,8 +156,6 @@ class Supervisor:
                 _await_late(meters, sampler, stop)
             if sampler.lost:
                 self._meters = None
-            lost = (f"lost in this trial: meter {line}" for line in sampler.lost)
-            wall = (note for meter in meters if isinstance(meter, Wall) for note in meter.notes)
             output.finish()
             return Observed(
                 started_at_utc=started,
@@ -167,7 +165,7 @@ class Supervisor:
                 traces=[add_probe(trace, self.probe) for trace in sampler.traces()],
                 probe=self.probe,
                 glances=watch.glances,
-                notes=(*self._meter_notes, *wall, *edges.notes, *output.notes, *lost),
+                notes=(*self._meter_notes, *edges.notes, *output.notes, *_notes_of(meters, sampler)),
                 rating=str(rating) if rating else None,
                 log_tail=log_lines(output.text),
             )
@@ -218,6 +216,14 @@ def _await_late(meters: Sequence[Meter], sampler: Sampler, stop: Stop) -> None:
     if delay_s:
         stop.wait(delay_s)
         sampler.read_now()
+
+
+def _notes_of(meters: Sequence[Meter], sampler: Sampler) -> Iterator[str]:
+    """Yield what wall meters noted, and which meters were lost."""
+    for meter in meters:
+        if isinstance(meter, Wall):
+            yield from meter.notes
+    yield from (f"lost in this trial: meter {line}" for line in sampler.lost)
 
 
 def _as_key(point: Point) -> str:
