@@ -53,7 +53,7 @@ GROUPS = {
     "Set up": ("doctor", "db", "import", "simulate"),
 }
 #: Commands that may run for days: they collect garbage as Python usually does, or they would grow.
-LASTING = frozenset({"serve", "worker", "run", "watch"})
+LASTING = frozenset({"serve", "worker", "run", "measure", "watch"})
 #: What `farm` alone prints below its first line.
 BEGIN = """
 Begin:
