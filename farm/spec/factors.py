@@ -154,7 +154,7 @@ def remaining(workload: Factors, exclude: tuple[Exclusion, ...]) -> Iterator[Poi
     matching: dict[str, dict[Any, int]] = {}  # for each level of a factor: the rules that have it, or lack the factor
     for name in {name for given in rules.values() for name in given}:
         silent = sum(bit for bit, given in rules.items() if name not in given)
-        matching[name] = dict.fromkeys(getattr(workload, name), silent)
+        matching[name] = dict.fromkeys(workload.levels[name], silent)
         for bit, given in rules.items():
             for level in given.get(name, ()):
                 matching[name][level] = matching[name].get(level, silent) | bit

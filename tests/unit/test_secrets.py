@@ -38,6 +38,7 @@ SECRETS = {
 #: Every command that ends by itself, with arguments that it accepts.
 COMMANDS = {
     "run": "sweep.yaml",
+    "measure": "-- true",
     "submit": "sweep.yaml --wait --when carbon<100 --deadline 10m",
     "watch": "x",
     "cancel": "x",
