@@ -35,7 +35,7 @@ def measure(
 
     Example: farm measure --repeat 3 -- python train.py --epochs 1
     """
-    from farm.cli.run import measured
+    from farm.cli.run import measured, outcome
     from farm.exchange.loading import load_results
     from farm.kinds import parse_sweep
     from farm.kinds.command import measured as view
@@ -64,9 +64,10 @@ def measure(
     sweep = parse_sweep(text, "farm measure", Path.cwd())
     with opened(create=True) as (store, settings), passed_through():
         ran = yield from measured(sweep, text, store, settings, Interrupts(), fresh=True, quiet=True)
+        failed = outcome(ran.progress, store, ran.sweep).lines
         by_domain = [load_results(store, ran.sweep, domain, carbon) for domain in Domain]
     yield Shown(view.document(by_domain), as_form(as_json))
-    yield Notes([], view.exit_status(by_domain[0]))
+    yield Notes(failed, view.exit_status(by_domain[0]))
 
 
 def _name(command: list[str]) -> str:

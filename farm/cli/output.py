@@ -82,7 +82,7 @@ def passed_through() -> Iterator[None]:
     """Have programs of trials write to the standard output and error of this process."""
     from farm.model.commands import OUTPUT
 
-    copies = [os.dup(stream.fileno()) for stream in (sys.stdout, sys.stderr)]
+    copies = [os.dup(stream) for stream in (1, 2)]
     os.environ[OUTPUT] = ",".join(map(str, copies))
     try:
         yield

@@ -56,7 +56,7 @@ def test_a_kind_names_settings_that_there_are(name: str) -> None:
 
 
 def test_a_kind_that_is_not_installed_names_those_that_are() -> None:
-    with pytest.raises(InputError, match="kind 'quantum' is not installed here, only command, imported, inference, layers"):
+    with pytest.raises(InputError, match="kind 'quantum' is not installed here, only command, imported, inference"):
         kinds.get("quantum")
 
 

@@ -23,6 +23,7 @@ _PHASES: Mapping[WindowKind, str] = {
     WindowKind.WARMUP: "warm-up",
     WindowKind.MEASURE: "window",
     WindowKind.LATENCY: "latency",
+    WindowKind.MARKED: "marked window",
     WindowKind.TRAINING: "training, window",
     WindowKind.VALIDATION: "validation, window",
     WindowKind.TAIL: "cooling down",

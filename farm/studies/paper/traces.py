@@ -18,6 +18,7 @@ COLOURS = {
     WindowKind.TAIL: "#D55E00",
     WindowKind.MEASURE: "#009E73",
     WindowKind.LATENCY: "#CC79A7",
+    WindowKind.MARKED: "#0072B2",
     WindowKind.TRAINING: "#009E73",
     WindowKind.VALIDATION: "#CC79A7",
     WindowKind.IDLE_AFTER: "#999999",

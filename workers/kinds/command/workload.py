@@ -174,7 +174,7 @@ class Command:
         self._facts |= {"exit_status": status, "peak_rss_bytes": peak.rss_bytes}
         if status:
             how = f"status {status}" if status > 0 else f"signal {-status} ({signal.Signals(-status).name})"
-            raise ProgramFailed(f"the program ended with {how}: `farm trace` shows its output")
+            raise ProgramFailed(f"the program ended with {how}: `farm logs` shows its output")
 
 
 def _notes(marked: Marked, units: int | None, unit: str) -> list[str]:
