@@ -38,6 +38,8 @@ from farm.cli.timeline import timeline
 
 #: Exit status of an error that nobody foresaw: sysexits' EX_SOFTWARE.
 SOFTWARE_ERROR = 70
+#: Exit status where nobody reads the output any more, as a shell shows SIGPIPE.
+READER_GONE = 141
 
 #: Errors of a write: the disk or its quota is full, the largest size is reached, the device fails.
 _UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
@@ -156,6 +158,9 @@ def main() -> None:
         _add_plugins(arguments)
         status = app(args=arguments, prog_name="farm", standalone_mode=False) or 0
         sys.stdout.flush()  # otherwise Python does so when nobody can report that it fails
+    except (output.ReaderGone, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left to write has no reader
+        status = READER_GONE
     except Exception as error:
         if debug:
             output.note([traceback.format_exc().rstrip()])

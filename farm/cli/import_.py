@@ -72,6 +72,11 @@ def import_(
     return Line(f"is there already: {_described(replace(found, name=stored))}")
 
 
+def _listed(names: list[str], most: int = 5) -> str:
+    """Return the names, or the first of them and how many there are."""
+    return ", ".join(names) if len(names) <= most else f"{', '.join(names[:most])} and {len(names) - most} more"
+
+
 def _described(found: "Import") -> str:
     from farm.report.numbers import several
 
@@ -89,7 +94,7 @@ def _described(found: "Import") -> str:
     ]
     return (
         f"{found.name} ({found.id}): {several(len(found.trials), 'trial')} of {several(points, 'point')} "
-        f"on {', '.join(machines)}\n"
+        f"on {_listed(machines)}\n"
         f"{' and '.join(sorted({t.domain for t in found.trials}))} joules, quality {', '.join(qualities)}: "
         f"{', '.join(known)} of each {found.mapped.unit}; what the file does not give stays unknown"
     )

@@ -92,6 +92,10 @@ def passed_through() -> Iterator[None]:
             os.close(copy)
 
 
+class ReaderGone(Exception):
+    """Whoever read the output has stopped, as `head` does."""
+
+
 def write(output: Output) -> int:
     """Print one output, or write it to its file.
 
@@ -100,7 +104,15 @@ def write(output: Output) -> int:
 
     Raises:
         InputError: its file cannot be written, or its form needs one.
+        ReaderGone: nobody reads standard output any more.
     """
+    try:
+        return _write(output)
+    except BrokenPipeError:
+        raise ReaderGone from None
+
+
+def _write(output: Output) -> int:
     match output:
         case Shown():
             _write_document(output)

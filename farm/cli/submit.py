@@ -108,6 +108,7 @@ def _followed(store: "Store", sweep: "SweepRecord", quiet: bool = False) -> Iter
         while not (progress := store.progress(sweep.id, total)).is_over:
             show(progress, between if progress.available else alone)
             sleep(PERIOD_S)
+        show(progress, "")
     if not quiet:
         yield Line(f"{sweep.name}: {display.summary(progress, datetime.now(UTC))}")
     yield outcome(progress, store, sweep)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 #: A text that a spreadsheet computes, whatever apostrophes stand before it; and the characters that one begins with.
-_FORMULA, _BEGINS = re.compile(r"'*[=+\-@\t\r]"), frozenset("'=+-@\t\r")
+_FORMULA, _BEGINS = re.compile(r"'*[=+\-@\t\r＝＋－＠]"), frozenset("'=+-@\t\r＝＋－＠")
 #: A number as people and programs write it; Python would also accept 1_0 and nan.
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 #: The whole numbers of 64 bits.

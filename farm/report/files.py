@@ -193,6 +193,8 @@ def write_bytes(content: bytes, path: Path) -> None:
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[BinaryIO]:
+    if str(path) == "-":
+        raise InputError("-o -: expected a file; without -o the output goes to the terminal, or into a pipe")
     try:
         with disk.replacing(path) as file:
             yield file

@@ -127,6 +127,8 @@ def _parsed(text: str) -> URL:
     backend = url.get_backend_name() if url else ""
     if url and "@" in (url.host or ""):
         raise InputError("FARM_DATABASE_URL: write an @ in its password as %40, or use FARM_DATABASE_PASSWORD_FILE")
+    if url and backend == "sqlite" and (url.host or url.username):
+        raise InputError("FARM_DATABASE_URL: SQLite has no user and no host: write sqlite:////path/to/farm.db")
     if url and backend == "sqlite" and not url.query.keys() <= _SQLITE_OPTIONS:
         raise InputError(f"FARM_DATABASE_URL: expected only {', '.join(sorted(_SQLITE_OPTIONS))} after the ?")
     if url and backend == "sqlite" and url.database and url.database != ":memory:":

@@ -8,7 +8,7 @@ from sqlite3 import Error as SqliteError
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from farm.model.errors import InputError, StoreUnavailable
+from farm.model.errors import InputError, SchemaMismatch, StoreUnavailable
 
 #: Remedies by the start of SQLite's error name (https://sqlite.org/rescode.html).
 _SQLITE = {
@@ -30,6 +30,8 @@ _SQLSTATE = {
 }
 #: What SQLite says of a column that another program wrote to.
 _MALFORMED = "malformed JSON"
+#: What SQLite says where the tables are not those of this program.
+_OTHER_TABLES = ("no such column", "no such table")
 _BAD_OPTION = "invalid connection option"
 #: Remedies by the server's words: before there is a session, the driver passes no SQLSTATE on.
 _REFUSALS = {
@@ -63,6 +65,8 @@ def translated(url: URL) -> Iterator[None]:
     except DBAPIError as error:
         if str(error.orig) == _MALFORMED:
             raise InputError(f"{label(url)}: a row holds {_MALFORMED}: delete its sweep, or restore a copy") from error
+        if str(error.orig).startswith(_OTHER_TABLES):
+            raise SchemaMismatch(f"{label(url)}: its tables are of another wattfarm: name another database") from error
         what = _sqlite(error.orig) if isinstance(error.orig, SqliteError) else _postgres(error)
         if what is None:
             raise
