@@ -177,8 +177,8 @@ def _overall(cells: Sequence[Cell], machines: Mapping[tuple[Key, Key], _Machine]
         blocks = [own.blocked for (_, other), own in machines.items() if other == kind]
         is_ranked = len(several) <= ratios.MOST_RANKED
         compared = combinations(several, 2) if is_ranked else ()
-        pairs = {pair: [r for one in blocks if (r := one.ratio(*pair))] for pair in compared}
-        ranks = ratios.ranks({pair: ratios.over_machines(own) for pair, own in pairs.items() if own})
+        pairs = ((pair, [r for one in blocks if (r := one.ratio(*pair))]) for pair in compared)
+        ranks = ratios.ranks((pair, ratios.over_machines(own)) for pair, own in pairs if own)
         for key, own in several.items():
             rank = ranks.get(key, 1) if is_ranked and len(own) >= ratios.MACHINES_NEEDED else None
             found.append(Overall(key, kind, len(own), ratios.over_machines(own), rank))

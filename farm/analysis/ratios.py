@@ -7,10 +7,11 @@ of its meter, cancel in a ratio and are not added. What the residuals of a confi
 by what those of all configurations say (see `COMMON_FREEDOM`).
 """
 
+from array import array
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, compress
 from math import exp, floor, inf, log, sqrt
 from statistics import fmean, variance
 from sys import float_info
@@ -134,7 +135,7 @@ class Blocked(Generic[K]):
         if len(several) > MOST_RANKED:
             return dict.fromkeys(self.logs)
         pairs = ((a, b, self.ratio(a, b)) for a, b in combinations(several, 2))
-        found = ranks({(a, b): ratio for a, b, ratio in pairs if ratio is not None})
+        found = ranks(((a, b), ratio) for a, b, ratio in pairs if ratio is not None)
         return dict.fromkeys(self.logs) | {key: found.get(key, 1) for key in several}
 
 
@@ -231,29 +232,42 @@ def over_machines(ratios: Sequence[Ratio]) -> Ratio:
     return Ratio(fmean(logs), sqrt(variance(logs) / n), n - 1, n)
 
 
-def ranks(ratios: Mapping[tuple[K, K], Ratio]) -> dict[K, int]:
+def ranks(ratios: Iterable[tuple[tuple[K, K], Ratio]]) -> dict[K, int]:
     """Return 1 + the number of configurations that are surely less than each, from the ratios of all pairs."""
     found: dict[K, int] = {}
-    for ((a, b), ratio), is_sure in zip(ratios.items(), sure(list(ratios.values())), strict=True):
-        for key in (a, b):
-            found.setdefault(key, 1)
-        if is_sure:
-            found[a if ratio.log > 0 else b] += 1
+    greater: list[K] = []  # of each pair
+
+    def noted() -> Iterator[Ratio]:
+        for (a, b), ratio in ratios:
+            found.update({key: 1 for key in (a, b) if key not in found})
+            greater.append(a if ratio.log > 0 else b)
+            yield ratio
+
+    for key in compress(greater, sure(noted())):
+        found[key] += 1
     return found
 
 
-def sure(ratios: Sequence[Ratio]) -> list[bool]:
-    """Return which ratios surely differ from 1; the chance of even one false claim is at most 5 % (Holm)."""
-    left = {place for place, ratio in enumerate(ratios) if ratio.u}
-    apart: set[int] = set()
-    while found := {place for place in left if _is_apart(ratios[place], len(left))}:
-        apart |= found
-        left -= found
-    return [place in apart for place in range(len(ratios))]
+def sure(ratios: Iterable[Ratio]) -> list[bool]:
+    """Return which ratios surely differ from 1; the chance of even one false claim is at most 5 % (Holm).
 
-
-def _is_apart(ratio: Ratio, comparisons: int) -> bool:
-    return ratio.u is not None and abs(ratio.log) > _t(comparisons, ratio.freedom) * ratio.u
+    There are many ratios, so only their numbers are kept.
+    """
+    logs, us, freedoms = array("d"), array("d"), array("d")
+    for ratio in ratios:
+        logs.append(abs(ratio.log))
+        us.append(ratio.u or 0.0)
+        freedoms.append(ratio.freedom)
+    are_apart = bytearray(len(logs))
+    left = array("L", (place for place, u in enumerate(us) if u))
+    while left:
+        most = len(left)
+        for place in left:
+            are_apart[place] = logs[place] > _t(most, freedoms[place]) * us[place]
+        left = array("L", (place for place in left if not are_apart[place]))
+        if len(left) == most:
+            break
+    return list(map(bool, are_apart))
 
 
 def _t(comparisons: int, freedom: float) -> float:

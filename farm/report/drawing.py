@@ -260,5 +260,8 @@ def bars(values: Sequence[Value], title: str) -> Spec:
 def parted(values: Sequence[Value]) -> list[list[Value]]:
     """Return values in parts, each with at most as many series as there are colours."""
     names = list(dict.fromkeys(value["series"] for value in values))
-    parts = [set(names[start : start + len(COLOURS)]) for start in range(0, len(names), len(COLOURS))]
-    return [[value for value in values if value["series"] in part] for part in parts]
+    part_of = {name: place // len(COLOURS) for place, name in enumerate(names)}
+    parts: list[list[Value]] = [[] for _ in range(0, len(names), len(COLOURS))]
+    for value in values:
+        parts[part_of[value["series"]]].append(value)
+    return parts

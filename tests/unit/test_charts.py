@@ -14,7 +14,7 @@ from farm.kinds.inference.results import document, results
 from farm.model import Quality
 from farm.report.charts import in_rows, leader, shared, signs, stated
 from farm.report.document import Figure
-from farm.report.drawing import Value, beside, dots, quantity, series, spans, within
+from farm.report.drawing import COLOURS, Value, beside, dots, parted, quantity, series, spans, within
 from farm.report.selection import Selection
 from farm.report.svg import alone, drawn
 from tests.documents import figures_of
@@ -262,3 +262,19 @@ def test_a_chart_in_a_file_of_its_own_says_what_it_shows() -> None:
     made = alone(replace(figure, caption="a < b & c"))
     assert isinstance(made, str)
     assert f"<title>{figure.name}</title><desc>a &lt; b &amp; c</desc>" in made
+
+
+def test_series_are_parted_with_a_few_looks_at_each_value() -> None:
+    looks = 0
+
+    class Counted(dict[str, Any]):
+        def __getitem__(self, name: str) -> Any:
+            nonlocal looks
+            looks += 1
+            return super().__getitem__(name)
+
+    values = [Counted(series=f"network {n % 100}") for n in range(300)]
+    parts = parted(values)
+    assert [len({value["series"] for value in part}) for part in parts] == [len(COLOURS)] * 14 + [2]
+    assert sum(map(len, parts)) == 300
+    assert looks <= 4 * 300

@@ -1,5 +1,6 @@
 """Ratios within blocks: by hand, and how often their intervals hold the truth in simulations."""
 
+import tracemalloc
 from collections.abc import Iterator
 from itertools import combinations, pairwise
 from math import exp, log, sqrt
@@ -135,7 +136,8 @@ def test_blocks_with_gaps_are_fitted_by_least_squares() -> None:
 
 def test_only_sure_differences_count_for_a_rank() -> None:
     small, large, vague = Ratio(-0.1, 0.01, 10, 5), Ratio(0.5, 0.01, 10, 5), Ratio(0.5, 0.4, 10, 5)
-    assert ranks({("a", "b"): small, ("c", "a"): vague, ("c", "b"): large}) == {"a": 1, "b": 2, "c": 2}
+    found = {("a", "b"): small, ("c", "a"): vague, ("c", "b"): large}
+    assert ranks(found.items()) == {"a": 1, "b": 2, "c": 2}
 
 
 def test_the_correction_is_that_of_holm() -> None:
@@ -145,6 +147,19 @@ def test_the_correction_is_that_of_holm() -> None:
     expected = multiple.multipletests([ratio.p for ratio in ratios], method="holm")[0]
     assert sure(ratios) == list(expected)
     assert 0 < sum(sure(ratios)) < len(ratios)
+
+
+def test_ranks_keep_a_few_numbers_of_each_pair() -> None:
+    many = drawn(Random(1), configurations=100, blocks=3)
+    pairs = 100 * 99 // 2
+    many.ranks()  # what is cached is there before
+    tracemalloc.start()
+    try:
+        assert set(many.ranks()) == set(range(100))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak / pairs < 100
 
 
 # How often intervals hold the truth

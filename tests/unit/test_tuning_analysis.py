@@ -9,8 +9,20 @@ from typing import Any
 import pytest
 from scipy.stats import wilcoxon
 
+from farm.kinds.tuning import comparison
 from farm.kinds.tuning.comparison import StrategyComparison, comparisons, seeds_needed, signed_rank_p
-from farm.kinds.tuning.searches import Attempt, Configuration, Found, Outcome, Step, Study, front, studies, summarise
+from farm.kinds.tuning.searches import (
+    Attempt,
+    Configuration,
+    Found,
+    Outcome,
+    Step,
+    Study,
+    beaten,
+    front,
+    studies,
+    summarise,
+)
 from farm.model import Domain, Flag, Quality, Scalar, Stopped
 from tests.loaded import Measured
 from tests.trainings import asked, setup, training
@@ -142,6 +154,36 @@ def test_a_configuration_is_dominated_by_one_that_is_no_worse_and_in_part_better
     several = study((0.5, 10.0), (0.5, 9.0), (0.5, 9.0), (0.9, 20.0), (0.8, 20.0), (0.95, None), (None, 1.0))
     assert [c.number for c in several.dominated] == [0, 4]
     assert [(c.number, c.energy_j) for _, c in front([several])] == [(1, 9.0), (2, 9.0), (3, 20.0)]
+
+
+def test_which_are_dominated_is_what_comparing_every_two_says() -> None:
+    random = Random(3)
+    values = [(random.choice((None, 0.5, 0.6, 0.7)), random.choice((None, 1.0, 2.0, 3.0))) for _ in range(60)]
+
+    def is_beaten(mine: tuple[float | None, float | None], other: tuple[float | None, float | None]) -> bool:
+        if None in {*mine, *other} or mine == other:
+            return False
+        return (other[0] or 0) >= (mine[0] or 0) and (other[1] or 0) <= (mine[1] or 0)
+
+    expected = [any(is_beaten(mine, other) for other in values) for mine in values]
+    assert set(expected) == {True, False}
+    assert beaten(study(*values).configurations) == expected
+
+
+def test_dominated_reads_each_configuration_a_few_times_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = 0
+    energy_j = Configuration.energy_j
+
+    def counted(self: Configuration) -> float | None:
+        nonlocal reads
+        reads += 1
+        found: float | None = energy_j.__get__(self)
+        return found
+
+    many = study(*((0.5 - n / 1e4, 1.0 - n / 1e4) for n in range(300)))
+    monkeypatch.setattr(Configuration, "energy_j", property(counted))
+    assert not many.dominated
+    assert reads <= 3 * 300
 
 
 def test_the_front_is_that_of_all_studies() -> None:
@@ -282,6 +324,15 @@ def test_the_signed_rank_test_against_its_table() -> None:
     assert signed_rank_p([0.0, 0.0]) == 1.0
     differences = [-0.3, 0.7, -1.1, -1.9, 0.4, -2.2, -0.9, -3.1, 1.3, -0.2]
     assert signed_rank_p(differences) == near(float(wilcoxon(differences, method="exact").pvalue))
+
+
+def test_the_signed_rank_test_of_many_pairs_is_close_to_the_exact_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = Random(2)
+    differences = [round(random.gauss(0.3, 1), 1) for _ in range(60)]
+    exact = signed_rank_p(differences)
+    monkeypatch.setattr(comparison, "MOST_EXACT", 20)
+    assert signed_rank_p(differences) != exact
+    assert signed_rank_p(differences) == pytest.approx(exact, rel=0.05)
 
 
 def searched(random: Random, strategy: str, seed: int, top: float, trial_j: float = 1.0, trials: int = 20) -> Study:

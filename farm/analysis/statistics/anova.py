@@ -116,9 +116,10 @@ def _sums_of_squares(
     found = {}
     for term in terms:
         beside = [o for o in columns if o != term and (type_ == 3 or not set(term) <= set(o))]
-        q, _ = np.linalg.qr(np.hstack([*(columns[other] for other in beside), columns[term]]))
+        stacked = np.hstack([*(columns[other] for other in beside), columns[term], wanted[:, None]])
+        explained = np.linalg.qr(stacked, mode="r")[: stacked.shape[1] - 1, -1]  # the means on each column of Q
         df = columns[term].shape[1]
-        found[term] = df, float(((q[:, -df:].T @ wanted) ** 2).sum())
+        found[term] = df, float((explained[-df:] ** 2).sum())
     return found
 
 

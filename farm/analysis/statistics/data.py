@@ -13,7 +13,7 @@ from farm.model.errors import InputError
 #: One combination of levels, in the order of the factors.
 Cell = tuple[Scalar, ...]
 #: The most cells that are analysed: a matrix of one design has the square of as many numbers.
-MOST_CELLS = 2000
+MOST_CELLS = 1000
 #: The most cells of which every two are compared, at milliseconds a pair.
 MOST_PAIRED = 200
 

@@ -59,14 +59,6 @@ class Configuration:
         was_cut = any(a.outcome is Outcome.PRUNED for a in self.attempts)
         return fmean(known) if known and len(known) == len(whole) and not was_cut else None
 
-    def is_beaten_by(self, other: "Configuration") -> bool:
-        """Return True if the other is no worse in accuracy and energy, and better in one; unknown values never win."""
-        accuracy, energy_j = self.accuracy, self.energy_j
-        if accuracy is None or energy_j is None or other.accuracy is None or other.energy_j is None:
-            return False
-        is_no_worse = other.accuracy >= accuracy and other.energy_j <= energy_j
-        return is_no_worse and (other.accuracy > accuracy or other.energy_j < energy_j)
-
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -114,7 +106,7 @@ class Study:
     @property
     def dominated(self) -> list[Configuration]:
         """Return the configurations that another one of the study beats in accuracy and energy."""
-        return [c for c in self.configurations if any(c.is_beaten_by(other) for other in self.configurations)]
+        return [c for c, is_beaten in zip(self.configurations, beaten(self.configurations), strict=True) if is_beaten]
 
     def curve(self) -> list[Step]:
         """Return a step for each configuration."""
@@ -200,15 +192,33 @@ def summarise(found: Iterable[Study]) -> list[StrategySummary]:
     return [_summary(group) for group in groups.values()]
 
 
+def beaten(found: Sequence[Configuration]) -> list[bool]:
+    """Return for each whether another one is no worse in accuracy and energy, and better in one.
+
+    Unknown values neither beat nor are beaten. From the least energy on, the best accuracy so far beats all below it.
+    """
+    known = [
+        (energy_j, -accuracy, place)
+        for place, c in enumerate(found)
+        if (energy_j := c.energy_j) is not None and (accuracy := c.accuracy) is not None
+    ]
+    are_beaten = [False] * len(found)
+    best: tuple[float, float] | None = None  # energy, and accuracy with its sign turned
+    for energy_j, loss, place in sorted(known):
+        are_beaten[place] = best is not None and best != (energy_j, loss) and best[1] <= loss
+        if best is None or loss < best[1]:
+            best = energy_j, loss
+    return are_beaten
+
+
 def front(found: Iterable[Study]) -> list[tuple[Study, Configuration]]:
     """Return the configurations that no other one beats, with their studies, which are of one workload.
 
     The configuration with the least energy comes first.
     """
     all_of_them = [(study, c) for study in found for c in study.configurations if c.energy_j is not None]
-    unbeaten = [
-        (study, mine) for study, mine in all_of_them if not any(mine.is_beaten_by(other) for _, other in all_of_them)
-    ]
+    are_beaten = beaten([configuration for _, configuration in all_of_them])
+    unbeaten = [pair for pair, is_beaten in zip(all_of_them, are_beaten, strict=True) if not is_beaten]
     return sorted(unbeaten, key=lambda pair: pair[1].energy_j or 0.0)
 
 

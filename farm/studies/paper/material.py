@@ -1,7 +1,7 @@
 """The material of a report: everything it shows, made from the loaded data."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pydantic import JsonValue
@@ -172,10 +172,13 @@ def _choose_factors(data: SweepData, selection: Selection) -> tuple[str, ...]:
 
 
 def _compare(data: Sequence[SweepData], selection: Selection) -> list[Across]:
-    """Compare machines and sweeps of each kind, without searches: their strategies decide what they spend."""
+    """Compare machines and sweeps of each kind, without searches: their strategies decide what they spend.
+
+    The comparison keeps its samples, so they have no times of batches, which it does not show.
+    """
     found = []
     for kind in dict.fromkeys(one.record.kind for one in data if not one.record.is_search):
-        alike = [one for one in data if one.record.kind == kind]
+        alike = [replace(one, latencies_s={}) for one in data if one.record.kind == kind]
         machines = {trial.machine_id for one in alike for trial in one.trials if trial.failure is None}
         if len(alike) > 1 or len(machines) > 1:
             found.append(across.view(alike, selection))
