@@ -191,11 +191,10 @@ def run(
 def _release_jobs_of_killed_workers(store: Store) -> None:
     """Queue the jobs again that killed workers of this machine held, before their leases run out."""
     for status in store.machines():
-        host, pid, boot_id = status.owner.rsplit("/", 2)
-        here = Owner.of_process(int(pid))
-        if (host, boot_id) == (here.host, here.boot_id) and not Path(f"/proc/{pid}").exists():
-            store.lose(here)
-            store.forget(here)
+        owner = Owner.read(status.owner)
+        if owner and owner == Owner.of_process(owner.pid) and not Path(f"/proc/{owner.pid}").exists():
+            store.lose(owner)
+            store.forget(owner)
 
 
 def _finish_trial(worker: LocalWorker, interrupts: Interrupts, look: Callable[[], None]) -> None:
