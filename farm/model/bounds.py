@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from math import isfinite
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, JsonValue, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, StringConstraints
 
 from farm.model.text import MOST_LINE, visible
 
@@ -75,3 +75,9 @@ Notes = Annotated[tuple[str, ...], AfterValidator(_few)]
 Known = Annotated[float | None, BeforeValidator(_finite)]
 #: A name or an id: one that is too long is refused, not cut, because two names would become one.
 Name = Annotated[str, StringConstraints(max_length=MOST_LINE), BeforeValidator(_shown)]
+#: A moment of a monotonic clock.
+Nanoseconds = Annotated[int, Field(ge=-LARGEST, le=LARGEST)]
+#: A place in a list, or another number that a whole column of PostgreSQL holds.
+Index = Annotated[int, Field(ge=0, lt=2**31)]
+#: A number of units of work: the sum over thousands of windows fits a column too.
+Count = Annotated[int, Field(ge=0, le=10**15)]

@@ -89,7 +89,7 @@ def mark() -> dict[str, str]:
 
 
 def kill_left_overs() -> list[int]:
-    """Kill the processes that trials of this user's dead workers have left; returns their pids. Only Linux is supported.
+    """Kill the processes that trials of this user's dead workers have left; returns their pids. Linux only.
 
     A trial dies with its worker; processes that the trial started do not.
     """
