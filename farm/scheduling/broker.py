@@ -26,6 +26,8 @@ TASK = "farm.trial"
 #: The filesystem broker orders messages by the millisecond; spacing them keeps the blocks of a plan in order.
 FILESYSTEM_SPACING_S = 0.0011
 _SCHEMES = frozenset({"redis", "rediss", "redis+socket", "filesystem"})
+#: Brokers whose databases have numbers, and such a number as the path of a URL.
+_NUMBERED, _DATABASE = frozenset({"redis", "rediss"}), re.compile(r"(/[0-9]{0,9})?")
 #: Options of a rediss:// URL that name a file: ?ssl_ca_certs=/etc/wattfarm/ca.crt, a client's certificate and its key.
 _CERTIFICATES = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
 #: The options of a URL, by its scheme; the certificate of the server is verified whatever they say.
@@ -105,6 +107,8 @@ def _check_url(text: str) -> None:
         raise InputError(f"FARM_BROKER_URL: expected redis://HOST:6379/0 or filesystem://, got {redacted(text)!r}")
     if "@" in url.path + url.query + url.fragment:  # the password held a / ? or #
         raise InputError("FARM_BROKER_URL: quote the password (%2F for /), or use FARM_BROKER_PASSWORD_FILE")
+    if url.scheme in _NUMBERED and not _DATABASE.fullmatch(url.path):  # what stands there may be a password
+        raise InputError(f"FARM_BROKER_URL: only the number of a database may follow /, {url.scheme}://HOST:6379/0")
     options = parse_qsl(url.query)
     allowed = _OPTIONS.get(url.scheme, frozenset())
     if len(dict(options)) < len(options) or not allowed.issuperset(dict(options)):
