@@ -42,15 +42,15 @@ _REMEDIES = (
     ("maxmemory", "Redis is full: raise its maxmemory, or delete what other programs keep there"),
     ("read only replica", _REPLICA),
     ("UNBLOCKED", _REPLICA),
-    ("WRONGTYPE", "a key farm:* is no list of messages: find it with TYPE, and delete it with DEL"),
+    ("WRONGTYPE", "{key} is no list of messages: look at it with TYPE, and delete it with DEL"),
     ("MISCONF", "Redis cannot save to its disk: free space there, and see its log"),
     ("loading the dataset", "Redis is starting: it answers once it has read its data"),
     ("Authentication required", _LOGIN),
     ("invalid username-password pair", _LOGIN),
     ("max number of clients", "Redis has too many clients: raise its maxclients"),
 )
-#: What redis-py adds to such a text: the command, which holds a message.
-_IN_PIPELINE = re.compile(r"^Command # \d+ \(.*\) of pipeline caused error: ", re.DOTALL)
+#: What redis-py adds to such a text: the command with its key; a message follows, which nobody needs to see.
+_IN_PIPELINE = re.compile(r"^Command # \d+ \(\w+ (farm:[^{]*)?.*\) of pipeline caused error: ", re.DOTALL)
 #: Messages sent to Redis in one round trip.
 BATCH = 1000
 
@@ -217,8 +217,12 @@ class Publisher:
 def describe(error: BaseException, settings: Settings) -> str:
     """Say in one line what the broker's error is, and what to do about it."""
     cause = error.__cause__ if isinstance(error, BatchPublishError) and error.__cause__ else error
-    reason = _IN_PIPELINE.sub("", str(cause).partition("\n")[0]).rstrip(".") or type(cause).__name__
+    text = str(cause).partition("\n")[0]
+    command = _IN_PIPELINE.match(text)
+    reason = _IN_PIPELINE.sub("", text).rstrip(".") or type(cause).__name__
     found = next((remedy for part, remedy in _REMEDIES if part in reason), None)
     if found:
+        key = command[1].strip() if command and command[1] else "a key farm:*"
+        found = found.format(key=key)
         reason = reason.partition(". ")[0]  # some are long
     return f"broker {redacted(settings.broker_url)}: {reason}: {found or 'start it or correct FARM_BROKER_URL'}"
