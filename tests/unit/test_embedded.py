@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from farm.model import JobState, Owner
+from farm.model import JobState, Owner, Progress
 from farm.model.errors import BrokerUnavailable
 from farm.scheduling.broker import Publisher
-from farm.scheduling.embedded import LocalWorker, _private_broker, _release_jobs_of_killed_workers
+from farm.scheduling import embedded
+from farm.scheduling.embedded import LocalWorker, _private_broker, _release_jobs_of_killed_workers, _with_disk
 from farm.settings import Settings
 from tests.contract.store_records import MACHINE, claim, counts, job_id
 from tests.controllers import waiting_store
@@ -105,3 +106,12 @@ def test_jobs_of_a_killed_worker_wait_again_whatever_owner_a_rogue_wrote(tmp_pat
         assert claim(store, job_id(0), owner=killed)
         _release_jobs_of_killed_workers(store)
         assert counts(store) == {JobState.QUEUED: 3}
+
+
+def test_a_full_disk_of_the_home_is_said_while_it_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    progress = Progress(counts={}, notes=(("lab1", "fan is slow"),))
+    assert _with_disk(progress, tmp_path) == progress
+    monkeypatch.setattr(embedded, "ROOM_BYTES", 1 << 90)
+    machine = Owner.of_process().host
+    note = f"{tmp_path}: its disk is full: make room there, and the measurement goes on"
+    assert _with_disk(progress, tmp_path).notes == (("lab1", "fan is slow"), (machine, note))
