@@ -10,8 +10,8 @@ import pytest
 
 from farm.model import JobState, Owner, Progress
 from farm.model.errors import BrokerUnavailable
-from farm.scheduling.broker import Publisher
 from farm.scheduling import embedded
+from farm.scheduling.broker import Publisher
 from farm.scheduling.embedded import LocalWorker, _private_broker, _release_jobs_of_killed_workers, _with_disk
 from farm.settings import Settings
 from tests.contract.store_records import MACHINE, claim, counts, job_id
