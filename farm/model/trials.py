@@ -6,9 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, Field, JsonValue, model_validator
 
-from farm.model.bounds import Count, Index, Nanoseconds
+from farm.model.bounds import Count, Index, Nanoseconds, OneLine
 from farm.model.carbon import TrialCarbon
-from farm.model.text import OneLine
 from farm.model.words import LARGEST_VALUE, Component, Domain, FailureKind, Flag, Frozen, Quality, Stopped, WindowKind
 
 
