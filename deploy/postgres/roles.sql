@@ -24,6 +24,9 @@ ALTER ROLE farm_controller PASSWORD :'controller';
 ALTER ROLE farm_worker PASSWORD :'worker';
 -- for `farm status`, `results`, `export` and notebooks
 ALTER ROLE farm_reader PASSWORD :'reader';
+-- a query cannot fill the disk with temporary files; only a superuser may set or lift this
+SELECT format('ALTER ROLE farm_reader SET temp_file_limit = %L', '10GB')
+  FROM pg_roles WHERE rolname = current_user AND rolsuper \gexec
 
 SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database()) \gexec
 SELECT format('GRANT CONNECT ON DATABASE %I TO farm_owner, farm_controller, farm_worker, farm_reader', current_database()) \gexec

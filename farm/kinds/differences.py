@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from farm.kinds import registry
 from farm.model import Machine, SweepRecord
 from farm.model.errors import InputError
+from farm.model.reading import Unreadable, reading
 from farm.report.document import Block, Column, Document, Form, Paragraph, Row, Table, paragraphs
 from farm.report.numbers import label
 from farm.spec import profile_settings, stopping_rule
@@ -73,8 +74,12 @@ def _settings(record: SweepRecord) -> dict[str, JsonValue]:
     """Return all settings of a sweep, those that its file leaves out too."""
     try:
         sweep = registry.restored(record)
+    except Unreadable:
+        raise
     except InputError:  # it was imported, or its kind is not installed here
-        return dict(json.loads(record.meaning)) | {"kind": record.kind}
+        with reading("sweep", record.id, record.name):
+            meaning: dict[str, JsonValue] = json.loads(record.meaning)
+            return meaning | {"kind": record.kind}
     return sweep.model_dump(mode="json", exclude={"name"}) | {
         "exclude": [{name: list(values) for name, values in rule.given.items()} for rule in sweep.exclude],
         "measure": profile_settings(sweep.measure).model_dump(mode="json"),

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field
 
+from farm.model import files
 from farm.model.catalog import COLLECTIONS, IMAGE_SUFFIXES, MODELS, STUDY_MODELS, USER_MODEL
 from farm.spec.types import Among, Expected, Needs, OneOrMore, integer, matching, path_or, problem, same
 
@@ -48,8 +49,11 @@ def readable_file(path: Path) -> str | None:
 def _image_folder(folder: Path) -> str | None:
     if not folder.is_dir():
         return "no such folder on this machine"
-    if any(path.suffix.lower() in IMAGE_SUFFIXES for path in folder.rglob("*")):
-        return None
+    try:
+        if any(files.below(folder, IMAGE_SUFFIXES)):
+            return None
+    except OSError as error:
+        return f"{error.strerror}, and no image was found among so many: name a folder of images"
     return f"holds no image ({', '.join(sorted(IMAGE_SUFFIXES))})"
 
 

@@ -5,27 +5,20 @@ they change once: values within the bounds stay as they are.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from math import isfinite
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, JsonValue, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, StringConstraints
 
-from farm.model.text import MOST_LINE, visible
+from farm.model.text import LONGEST, MOST_LINE, line, visible
 
-#: Characters of a text among the facts, and of a note.
-LONGEST = 500
 #: Facts of one mapping, with all that is nested in it, and the levels of that.
 MOST_FACTS, DEEPEST = 1000, 6
 #: Notes of a heartbeat.
 MOST_NOTES = 20
 #: A whole number that is larger is no count and no size; it may not fit a float, or a column.
 LARGEST = 2**63 - 1
-
-
-def line(text: str, longest: int = LONGEST) -> str:
-    """Return a text as one line of at most so many characters; an ellipsis ends one that was longer."""
-    shown = visible(text[: longest + 1])
-    return shown if len(shown) <= longest and len(text) <= longest else f"{shown[: longest - 1]}…"
 
 
 def bounded(facts: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -60,6 +53,10 @@ def _finite(value: object) -> object:
     return None if isinstance(value, float) and not isfinite(value) else value
 
 
+def _line(text: object, longest: int = LONGEST) -> object:
+    return line(text, longest) if isinstance(text, str) else text
+
+
 def _shown(name: object) -> object:
     return visible(name) if isinstance(name, str) else name
 
@@ -69,9 +66,17 @@ def _few(notes: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Facts = Annotated[dict[str, JsonValue], BeforeValidator(_facts)]
-Line = Annotated[str, AfterValidator(line)]
+#: One line that others wrote: a fact or a note, and the message of a failure.
+Line = Annotated[str, BeforeValidator(_line)]
+OneLine = Annotated[str, BeforeValidator(partial(_line, longest=MOST_LINE))]
 Notes = Annotated[tuple[str, ...], AfterValidator(_few)]
 #: A number that is unknown where it is not finite.
 Known = Annotated[float | None, BeforeValidator(_finite)]
 #: A name or an id: one that is too long is refused, not cut, because two names would become one.
 Name = Annotated[str, StringConstraints(max_length=MOST_LINE), BeforeValidator(_shown)]
+#: A moment of a monotonic clock.
+Nanoseconds = Annotated[int, Field(ge=-LARGEST, le=LARGEST)]
+#: A place in a list, or another number that a whole column of PostgreSQL holds.
+Index = Annotated[int, Field(ge=0, lt=2**31)]
+#: A number of units of work: the sum over thousands of windows fits a column too.
+Count = Annotated[int, Field(ge=0, le=10**15)]

@@ -115,7 +115,7 @@ def redacted(url: str) -> str:
         return "***" if url else ""
     login, at, place = rest.rpartition("@")
     user, has_password, _ = login.partition(":")
-    if "@" in user:  # no name: a password before a forgotten colon
+    if "@" in user or (user and not has_password and scheme.startswith("redis")):  # its colon was forgotten
         user = "***"
     if not at:  # a host and its port, or a user and a password whose host was forgotten
         place = _NO_PORT.sub(r"\1:***", place)

@@ -1,11 +1,18 @@
-"""Files that others name: read whole if they are regular and not too large, so that none hangs or fills the memory."""
+"""Files that others name: read whole if they are regular and not too large, so that none hangs or fills the memory.
+
+Folders that others name are searched within a bound.
+"""
 
 import errno
 import os
 import stat
+from collections.abc import Container, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 MIB = 1 << 20
+#: Files and folders that a search looks at: one through a whole disk ends here.
+MOST_ENTRIES = 2_000_000
 
 
 def read_bytes(path: Path, most: int) -> bytes:
@@ -30,6 +37,27 @@ def read_bytes(path: Path, most: int) -> bytes:
 def read_text(path: Path, most: int) -> str:
     """Return the text of such a file, without a byte order mark; raises UnicodeDecodeError besides."""
     return read_bytes(path, most).decode("utf-8-sig")
+
+
+def below(folder: Path, suffixes: Container[str]) -> Iterator[Path]:
+    """Yield the files with such endings in a folder and the folders below it, and follow no link to a folder.
+
+    What this user may not list is left out. Raises OSError in a folder of more than `MOST_ENTRIES`.
+    """
+    room, left = iter(range(MOST_ENTRIES)), [str(folder)]
+    while left:
+        for entry in _listed(left.pop()):
+            if next(room, None) is None:
+                raise OSError(errno.E2BIG, f"more than {MOST_ENTRIES:,} files and folders", str(folder))
+            if entry.is_dir(follow_symlinks=False):
+                left.append(entry.path)
+            elif (path := Path(entry.path)).suffix.lower() in suffixes:
+                yield path
+
+
+def _listed(folder: str) -> "Iterator[os.DirEntry[str]]":
+    with suppress(OSError), os.scandir(folder) as entries:
+        yield from entries
 
 
 def _open_at_once(path: str, flags: int) -> int:

@@ -69,6 +69,9 @@ class Machine(Frozen):
         return read(queue).unmet(self.facts) if is_capability(queue) else ()
 
 
+_OWNER = re.compile(r"(.*)/([1-9][0-9]{0,9})/([^/]*)")
+
+
 @dataclass(frozen=True, slots=True)
 class Owner:
     """The process that holds a lease; the boot id distinguishes equal pids before and after a reboot."""
@@ -85,6 +88,12 @@ class Owner:
         except OSError:
             boot_id = "unknown"
         return cls(host=socket.gethostname(), pid=pid or os.getpid(), boot_id=boot_id)
+
+    @classmethod
+    def read(cls, text: str) -> Self | None:
+        """Return the owner that was written as this text; None where it is of another form, as a rogue writes it."""
+        found = _OWNER.fullmatch(text)
+        return cls(host=found[1], pid=int(found[2]), boot_id=found[3]) if found else None
 
     def __str__(self) -> str:
         return f"{self.host}/{self.pid}/{self.boot_id}"

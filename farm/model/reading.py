@@ -10,8 +10,8 @@ from typing import Literal, TypeVar
 
 from pydantic import ValidationError
 
-from farm.model.bounds import line
 from farm.model.errors import InputError
+from farm.model.text import line
 
 T = TypeVar("T")
 Row = TypeVar("Row")

@@ -1,9 +1,8 @@
 """Text that came from others: names, levels, failures and logs, whose control characters nobody may obey."""
 
 import re
-from typing import Annotated
 
-from pydantic import BeforeValidator, JsonValue
+from pydantic import JsonValue
 
 #: Controls (C0, DEL, C1), separators of lines, what turns the direction of writing, halves of surrogates, and the two
 #: noncharacters that XML forbids.
@@ -12,8 +11,8 @@ _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 LINES = "\n\t"
 #: Sequences by which a program sets colours and moves the cursor.
 _COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
-#: Characters of one line: as many as a screen holds.
-MOST_LINE = 2000
+#: Characters of the line of a fact or a note, and of one that may fill a screen.
+LONGEST, MOST_LINE = 500, 2000
 _MORE = "… (and more)"
 
 
@@ -47,18 +46,14 @@ def clipped(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - len(_MORE)]}{_MORE}"
 
 
-def one_line(text: object) -> object:
-    """Return a text as one visible line of at most `MOST_LINE` characters; what is no text is returned as it is."""
-    return clipped(visible(text), MOST_LINE) if isinstance(text, str) else text
+def line(text: str, longest: int = LONGEST) -> str:
+    """Return a text as one visible line of at most so many characters."""
+    return clipped(visible(text[: longest + 1]), longest)
 
 
 def log_lines(text: str) -> str:
     """Return what a program printed: its lines, without colours; other control characters are visible."""
     return visible(_COLOURS.sub("", text).replace("\r\n", "\n").replace("\r", "\n"), LINES)
-
-
-#: One line that others wrote: a name, a note, the message of a failure.
-OneLine = Annotated[str, BeforeValidator(one_line)]
 
 
 def shortened(text: str, most: int) -> str:

@@ -6,8 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, Field, JsonValue, model_validator
 
+from farm.model.bounds import Count, Index, Nanoseconds, OneLine
 from farm.model.carbon import TrialCarbon
-from farm.model.text import OneLine
 from farm.model.words import LARGEST_VALUE, Component, Domain, FailureKind, Flag, Frozen, Quality, Stopped, WindowKind
 
 
@@ -54,12 +54,12 @@ class Window(Frozen):
     """One stretch of a trial, with the trial's time stamps."""
 
     kind: WindowKind
-    index: int = 0  #: counts the windows of one kind in a trial
-    begin_at_ns: int  #: monotonic
-    end_at_ns: int
+    index: Index = 0  #: counts the windows of one kind in a trial
+    begin_at_ns: Nanoseconds  #: monotonic
+    end_at_ns: Nanoseconds
     started_at_utc: AwareDatetime
-    units: int | None = None  #: units of work done in the window
-    batches: int | None = None  #: the steps of work that followed each other in the window, each like the last
+    units: Count | None = None  #: units of work done in the window
+    batches: Count | None = None  #: the steps of work that followed each other in the window, each like the last
 
     @property
     def duration_s(self) -> float:
@@ -82,7 +82,7 @@ class Measurement(Frozen):
     """The gross, baseline and net energy of one window x domain. Without a meter these are null, never 0."""
 
     window_kind: WindowKind
-    window_index: int
+    window_index: Index
     domain: Domain
     quality: Quality | None
     source: str | None  #: the meter's name
@@ -114,8 +114,8 @@ class Measurement(Frozen):
 class Epoch(Frozen):
     """One pass over the training images; a value that is not finite is None."""
 
-    index: int = Field(ge=0)
-    window: int | None  #: index of its training and validation windows; None: it ran in an earlier attempt
+    index: Index
+    window: Index | None  #: index of its training and validation windows; None: it ran in an earlier attempt
     train_loss: float | None  #: mean over the training images
     validation_loss: float | None
     validation_accuracy: float = Field(ge=0, le=1)  #: in evaluation mode
@@ -137,7 +137,7 @@ class Requests(Frozen):
     The requests of one batch were dequeued, started and done together.
     """
 
-    window: int  #: index of the measure window
+    window: Index  #: index of the measure window
     capacity_per_s: float = Field(gt=0)  #: requests served in a busy second, or in the warm-up with full batches
     arrival_s: tuple[float, ...]  #: planned arrivals: response times count from here
     enqueue_s: tuple[float, ...]  #: real arrivals
@@ -164,7 +164,7 @@ class TraceReport(Frozen):
     domain: Domain
     source: str
     quality: Quality
-    t0_ns: int  #: monotonic
+    t0_ns: Nanoseconds  #: monotonic
     offset_s: tuple[float, ...]  #: the time of each reading, from t0
     power_w: tuple[float | None, ...]
     energy_j: tuple[float | None, ...]
@@ -177,7 +177,7 @@ class Failure(Frozen):
 
     kind: FailureKind
     message: OneLine
-    signal: int | None = None
+    signal: Index | None = None
 
 
 class TrialReport(Frozen):
@@ -185,7 +185,7 @@ class TrialReport(Frozen):
 
     version: Literal[1] = 1
     job: str
-    attempt: int = Field(ge=1)
+    attempt: Index = Field(ge=1)
     machine: str  #: id of the machine
     started_at_utc: AwareDatetime
     finished_at_utc: AwareDatetime

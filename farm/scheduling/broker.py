@@ -26,6 +26,8 @@ TASK = "farm.trial"
 #: The filesystem broker orders messages by the millisecond; spacing them keeps the blocks of a plan in order.
 FILESYSTEM_SPACING_S = 0.0011
 _SCHEMES = frozenset({"redis", "rediss", "redis+socket", "filesystem"})
+#: Brokers whose databases have numbers, and such a number as the path of a URL.
+_NUMBERED, _DATABASE = frozenset({"redis", "rediss"}), re.compile(r"(/[0-9]{0,9})?")
 #: Options of a rediss:// URL that name a file: ?ssl_ca_certs=/etc/wattfarm/ca.crt, a client's certificate and its key.
 _CERTIFICATES = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
 #: The options of a URL, by its scheme; the certificate of the server is verified whatever they say.
@@ -40,15 +42,15 @@ _REMEDIES = (
     ("maxmemory", "Redis is full: raise its maxmemory, or delete what other programs keep there"),
     ("read only replica", _REPLICA),
     ("UNBLOCKED", _REPLICA),
-    ("WRONGTYPE", "a key farm:* is no list of messages: find it with TYPE, and delete it with DEL"),
+    ("WRONGTYPE", "{key} is no list of messages: look at it with TYPE, and delete it with DEL"),
     ("MISCONF", "Redis cannot save to its disk: free space there, and see its log"),
     ("loading the dataset", "Redis is starting: it answers once it has read its data"),
     ("Authentication required", _LOGIN),
     ("invalid username-password pair", _LOGIN),
     ("max number of clients", "Redis has too many clients: raise its maxclients"),
 )
-#: What redis-py adds to such a text: the command, which holds a message.
-_IN_PIPELINE = re.compile(r"^Command # \d+ \(.*\) of pipeline caused error: ", re.DOTALL)
+#: What redis-py adds to such a text: the command with its key; a message follows, which nobody needs to see.
+_IN_PIPELINE = re.compile(r"^Command # \d+ \(\w+ (farm:[^{]*)?.*\) of pipeline caused error: ", re.DOTALL)
 #: Messages sent to Redis in one round trip.
 BATCH = 1000
 
@@ -105,6 +107,8 @@ def _check_url(text: str) -> None:
         raise InputError(f"FARM_BROKER_URL: expected redis://HOST:6379/0 or filesystem://, got {redacted(text)!r}")
     if "@" in url.path + url.query + url.fragment:  # the password held a / ? or #
         raise InputError("FARM_BROKER_URL: quote the password (%2F for /), or use FARM_BROKER_PASSWORD_FILE")
+    if url.scheme in _NUMBERED and not _DATABASE.fullmatch(url.path):  # what stands there may be a password
+        raise InputError(f"FARM_BROKER_URL: only the number of a database may follow /, {url.scheme}://HOST:6379/0")
     options = parse_qsl(url.query)
     allowed = _OPTIONS.get(url.scheme, frozenset())
     if len(dict(options)) < len(options) or not allowed.issuperset(dict(options)):
@@ -213,8 +217,12 @@ class Publisher:
 def describe(error: BaseException, settings: Settings) -> str:
     """Say in one line what the broker's error is, and what to do about it."""
     cause = error.__cause__ if isinstance(error, BatchPublishError) and error.__cause__ else error
-    reason = _IN_PIPELINE.sub("", str(cause).partition("\n")[0]).rstrip(".") or type(cause).__name__
+    text = str(cause).partition("\n")[0]
+    command = _IN_PIPELINE.match(text)
+    reason = _IN_PIPELINE.sub("", text).rstrip(".") or type(cause).__name__
     found = next((remedy for part, remedy in _REMEDIES if part in reason), None)
     if found:
+        key = command[1].strip() if command and command[1] else "a key farm:*"
+        found = found.format(key=key)
         reason = reason.partition(". ")[0]  # some are long
     return f"broker {redacted(settings.broker_url)}: {reason}: {found or 'start it or correct FARM_BROKER_URL'}"

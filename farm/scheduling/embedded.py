@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
 from time import monotonic, sleep
@@ -34,6 +35,8 @@ ROUND_S = 5.0
 MOST_DEATHS = 5
 #: The worker of the command tells more often than others what its trial does: somebody watches.
 HEARTBEAT_S = 2.0
+#: Less room on the disk than a report may need.
+ROOM_BYTES = 1 << 20
 #: The time and the level that begin a line of its log.
 _STAMP = re.compile(r"^\S+Z [A-Z]+ ")
 #: More than the last line of it.
@@ -172,7 +175,7 @@ def run(
                     controller.make_round()
                     progress = store.progress(sweep_id, total)
                     closed, round_at_s = progress.closed, monotonic() + ROUND_S
-                show(progress, worker.last_line() or "the worker starts: it loads torch")
+                show(_with_disk(progress, own.home), worker.last_line() or "the worker starts: it loads torch")
                 if progress.is_over or interrupts.count:
                     break
                 if not worker.is_alive:
@@ -191,14 +194,22 @@ def run(
         return progress
 
 
+def _with_disk(progress: Progress, home: Path) -> Progress:
+    """Return the progress, with a note where the disk of the home is full: reports and rounds then wait."""
+    found = os.statvfs(home)
+    if found.f_bavail * found.f_frsize >= ROOM_BYTES:
+        return progress
+    note = f"{home}: its disk is full: make room there, and the measurement goes on"
+    return replace(progress, notes=(*progress.notes, (Owner.of_process().host, note)))
+
+
 def _release_jobs_of_killed_workers(store: Store) -> None:
     """Queue the jobs again that killed workers of this machine held, before their leases run out."""
     for status in store.machines():
-        host, pid, boot_id = status.owner.rsplit("/", 2)
-        here = Owner.of_process(int(pid))
-        if (host, boot_id) == (here.host, here.boot_id) and not Path(f"/proc/{pid}").exists():
-            store.lose(here)
-            store.forget(here)
+        owner = Owner.read(status.owner)
+        if owner and owner == Owner.of_process(owner.pid) and not Path(f"/proc/{owner.pid}").exists():
+            store.lose(owner)
+            store.forget(owner)
 
 
 def _finish_trial(worker: LocalWorker, interrupts: Interrupts, look: Callable[[], None]) -> None:

@@ -9,9 +9,9 @@ from sqlalchemy import Connection, Row, Update, bindparam, select, update
 
 import farm.store.tables as t
 from farm.model import JobState, Live, Machine, MachineState, MachineStatus, Owner
-from farm.model.bounds import line
 from farm.model.errors import InputError
 from farm.model.reading import Unreadable, each, readable, reading, reason, unreadable
+from farm.model.text import line
 from farm.store.engine import Database
 
 #: A worker gives a sign of life every few seconds; one that was silent for this long has left.

@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import text
 
 from farm.model import FailureKind, JobState, Live, LiveTrial, Machine, Repetition, StoppingRule
-from farm.model.bounds import DEEPEST, LONGEST, MOST_FACTS, MOST_NOTES
+from farm.model.bounds import DEEPEST, MOST_FACTS, MOST_NOTES
 from farm.model.errors import InputError, WorkerOutdated
 from farm.model.reading import Unreadable, readable, unreadable
+from farm.model.text import LONGEST
 from farm.scheduling import isolation
 from farm.scheduling.status import unread
 from farm.store import Store

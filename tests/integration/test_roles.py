@@ -69,6 +69,13 @@ def test_a_worker_claims_reports_and_gives_back(farm: Stores) -> None:
     assert reader.progress(SWEEP).counts == {JobState.DONE: 1, JobState.QUEUED: 2}
 
 
+def test_a_query_of_a_reader_fills_no_disk(stores: Stores) -> None:
+    with stores["reader"].read() as connection:
+        assert connection.exec_driver_sql("SHOW temp_file_limit").scalar_one() == "10GB"
+    with stores["worker"].read() as connection:
+        assert connection.exec_driver_sql("SHOW temp_file_limit").scalar_one() == "-1"
+
+
 def test_a_late_report_takes_the_place_of_the_note_that_it_was_lost(farm: Stores) -> None:
     assert farm["worker"].claim(f"{SWEEP}-0", 0, ANNE, MACHINE.id, NO_LEASE_S) is not None
     assert farm["controller"].expire_leases() == [f"{SWEEP}-0"]

@@ -71,6 +71,14 @@ def test_a_flood_of_junk_makes_one_line_now_and_then(
         (OutOfMemoryError("command not allowed when used memory > 'maxmemory'."), "Redis is full: raise its maxmemory"),
         (ReadOnlyError("You can't write against a read only replica."), "Redis is a replica"),
         (ResponseError("UNBLOCKED force unblock, instance state changed (master -> replica?)"), "Redis is a replica"),
+        (
+            ResponseError("Command # 1 (LLEN farm:any) of pipeline caused error: WRONGTYPE Operation against a key"),
+            "WRONGTYPE Operation against a key: farm:any is no list of messages",
+        ),
+        (
+            ResponseError("Command # 1 (LPUSH farm:hw:a6000 {'body': 'sesame...) of pipeline caused error: WRONGTYPE"),
+            "WRONGTYPE: farm:hw:a6000 is no list of messages",
+        ),
         (ResponseError("WRONGTYPE Operation against a key holding the wrong kind of value"), "delete it with DEL"),
         (ResponseError("MISCONF Redis cannot save. " + "x" * 500), "Redis cannot save to its disk"),
         (AuthenticationError("Authentication required."), "correct the user or password"),

@@ -3,11 +3,13 @@
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from pydantic import JsonValue
 
 from farm.kinds import parse_sweep
 from farm.kinds.differences import Side, differences
 from farm.model import CarbonSource, JobState, Progress, SweepOverview, SweepRecord
+from farm.model.reading import Unreadable
 from farm.report.document import Paragraph, Table
 from farm.report.terminal import text
 from farm.scheduling.status import sweeps
@@ -42,6 +44,14 @@ def test_settings_that_a_file_leaves_out_are_compared_by_their_defaults() -> Non
         "software: no difference",
         "machines: no difference",
     ]
+
+
+@pytest.mark.parametrize("kind", ["inference", "import"])
+@pytest.mark.parametrize("meaning", ["[]", "null", "[1]", "nonsense"])
+def test_a_sweep_whose_settings_cannot_be_read_is_named(kind: str, meaning: str) -> None:
+    broken = submitted(SMALL).model_copy(update={"kind": kind, "meaning": meaning})
+    with pytest.raises(Unreadable, match=rf"sweep demo \({SWEEP}\) cannot be read: "):
+        differences(Side(broken, (), ()), Side(submitted(SMALL, OTHER), (), ()))
 
 
 def test_settings_software_and_machines_stand_side_by_side() -> None:

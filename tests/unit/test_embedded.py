@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from farm.model import JobState, Owner, Progress
 from farm.model.errors import BrokerUnavailable
+from farm.scheduling import embedded
 from farm.scheduling.broker import Publisher
-from farm.scheduling.embedded import LocalWorker, _private_broker
+from farm.scheduling.embedded import LocalWorker, _private_broker, _release_jobs_of_killed_workers, _with_disk
 from farm.settings import Settings
+from tests.contract.store_records import MACHINE, claim, counts, job_id
+from tests.controllers import waiting_store
 
 RUN = """
 import sys
@@ -90,3 +94,24 @@ def test_two_runs_in_one_home_read_the_logs_of_their_own_workers(
     assert stat.S_IMODE(second.log.stat().st_mode) == 0o600
     for worker in (first, second):
         worker.kill()
+
+
+def test_jobs_of_a_killed_worker_wait_again_whatever_owner_a_rogue_wrote(tmp_path: Path) -> None:
+    with waiting_store(tmp_path) as store:
+        for number, text in enumerate(["", "nobody", "lab/x/boot", "lab/-1/boot", f"lab/{'9' * 5000}/boot", "///"]):
+            rogue = MACHINE.model_copy(update={"id": f"rogue{number}", "name": f"a-rogue{number}"})
+            store.register_machine(rogue, text, "0.1.0")  # type: ignore[arg-type]
+        killed = Owner.of_process(2**22 + 1)  # no process has this pid
+        store.register_machine(MACHINE, killed, "0.1.0")
+        assert claim(store, job_id(0), owner=killed)
+        _release_jobs_of_killed_workers(store)
+        assert counts(store) == {JobState.QUEUED: 3}
+
+
+def test_a_full_disk_of_the_home_is_said_while_it_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    progress = Progress(counts={}, notes=(("lab1", "fan is slow"),))
+    assert _with_disk(progress, tmp_path) == progress
+    monkeypatch.setattr(embedded, "ROOM_BYTES", 1 << 90)
+    machine = Owner.of_process().host
+    note = f"{tmp_path}: its disk is full: make room there, and the measurement goes on"
+    assert _with_disk(progress, tmp_path).notes == (("lab1", "fan is slow"), (machine, note))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from farm.exchange import sheets
-from farm.kinds import load_sweep
+from farm.kinds import factors, load_sweep
 from farm.load.arrivals import Recorded
 from farm.model import files
 from farm.model.carbon import Hourly
@@ -47,3 +47,33 @@ def test_a_file_of_the_largest_size_is_read(tmp_path: Path) -> None:
     assert files.read_text(path, 6) == "abc"
     with pytest.raises(OSError, match="larger than"):
         files.read_bytes(path, 5)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder with two images, one of them deeper, and links that lead back to the folder and out of it."""
+    (tmp_path / "photos" / "deep").mkdir(parents=True)
+    for name in ("a.JPG", "notes.txt", "deep/b.png"):
+        (tmp_path / "photos" / name).touch()
+    (tmp_path / "photos" / "deep" / "again").symlink_to(tmp_path / "photos")
+    (tmp_path / "photos" / "all").symlink_to("/")
+    return tmp_path / "photos"
+
+
+def test_images_are_found_below_a_folder_and_no_link_is_followed(photos: Path) -> None:
+    assert sorted(files.below(photos, {".jpg", ".png"})) == [photos / "a.JPG", photos / "deep" / "b.png"]
+
+
+def test_a_search_for_images_ends_at_the_first_and_after_so_many_entries(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = factors._image_folder
+    monkeypatch.setattr(files, "MOST_ENTRIES", 6)
+    assert folder(photos) is None
+    for number in range(9):
+        (photos / "deep" / f"{number}.txt").touch()
+    (photos / "a.JPG").unlink()
+    (photos / "deep" / "b.png").unlink()
+    assert folder(photos) == (
+        "more than 6 files and folders, and no image was found among so many: name a folder of images"
+    )

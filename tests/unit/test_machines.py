@@ -118,13 +118,21 @@ def test_the_table_shows_what_each_machine_does() -> None:
         ({"wanted_state": MachineState.DRAINING}, 99, "silent; draining"),
         ({"spooled": 1}, 0, "idle; 1 report in its spool"),
         ({"rejected": 2}, 0, "idle; 2 messages refused"),
-        ({"live": Live(unfit="no room")}, 0, "unfit, takes no job: no room"),
+        ({"live": Live(unfit="no room")}, 0, "unfit, takes no job"),
         ({"live": Live(unfit="no room")}, 99, "silent"),
         ({"version": "0.0.9"}, 0, f"idle; version 0.0.9, here {__version__}"),
     ],
 )
 def test_the_table_marks_what_is_unusual(status: dict[str, Any], after_s: float, does: str) -> None:
     assert cells(machine(IDLE, after_s, status))[-1] == does
+
+
+def test_why_a_machine_is_unfit_stands_below_the_table() -> None:
+    unfit = machine(status={"live": Live(unfit="/home/anna/.local/share/wattfarm/spool: Read-only file system")})
+    shown = text(machines.overview([machine(), unfit]))
+    assert "lab1 is unfit: /home/anna/.local/share/wattfarm/spool: Read-only file system" in " ".join(shown.split())
+    assert [line for line in shown.splitlines() if "unfit, takes no job" in line]
+    assert "is unfit" not in text(machines.overview([machine(IDLE, 99, {"live": Live(unfit="no room")})]))
 
 
 def test_a_machine_without_trials_has_no_temperature_and_no_rate() -> None:

@@ -5,10 +5,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 
 import psutil
 import pytest
 
+from workers.supervisor import processes
 from workers.supervisor.processes import MARK, kill_left_overs, kill_marked, mark
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -74,6 +76,26 @@ def test_what_a_helper_that_died_left_is_killed_and_nothing_of_another_helper() 
         child = psutil.Process(int(told(trial)))
         assert set(kill_marked(of_the_dead)) == {trial.pid, child.pid}
         assert ours.poll() is None
+
+
+def test_processes_that_appear_faster_than_they_are_killed_do_not_keep_a_worker(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pids = count(2**22 + 1)  # no process has such a pid
+    monkeypatch.setattr(processes, "_marked", lambda *_: [next(pids), next(pids)])
+    killed = kill_left_overs()
+    assert len(killed) <= 200
+    assert caplog.messages == [f"killed {len(killed)} processes that trials left, and still more appear: end them"]
+
+
+def test_processes_of_other_users_are_none_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = mark()
+    with sleeper(_SLEEP, **own) as ours:
+        told(ours)
+        monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+        assert kill_marked(own) == []
+        monkeypatch.undo()
+        assert kill_marked(own) == [ours.pid]
 
 
 #: Adopts orphans, lets a program leave processes as a trial may, and ends all of them.

@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from farm.model import Failure, FailureKind, Measurement
+from farm.model import Failure, FailureKind, Measurement, Window
 from farm.model.text import LINES, MOST_LINE, clipped, log_lines, visible, visible_values
+from farm.store import Store
+from tests.contract.store_records import claim, job_id, report
 
 
 @pytest.mark.parametrize(
@@ -72,3 +74,21 @@ def test_joules_that_no_analysis_can_square_are_no_measurement(value: float) -> 
     plain = {"window_kind": "measure", "window_index": 0, "domain": "cpu", "quality": None, "source": None}
     with pytest.raises(ValidationError, match="gross_j"):
         Measurement.model_validate({**plain, "gross_j": value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(name, value) for name in ("units", "batches", "index") for value in (2**63, 10**400, -1)]
+    + [("begin_at_ns", 2**63), ("end_at_ns", -(2**63))],
+)
+def test_whole_numbers_that_no_column_holds_are_no_part_of_a_report(name: str, value: int) -> None:
+    window = report(job_id(0), 1).windows[0].model_dump()
+    with pytest.raises(ValidationError, match=name):
+        Window.model_validate({**window, name: value})
+
+
+def test_the_most_units_of_thousands_of_windows_fit_a_column(farm: Store) -> None:
+    window = report(job_id(0), 1).windows[0].model_copy(update={"units": 10**15})
+    windows = [Window.model_validate(window.model_dump() | {"index": index}) for index in range(100)]
+    assert claim(farm, job_id(0))
+    assert farm.complete(report(job_id(0), 1).model_copy(update={"windows": tuple(windows)}))

@@ -49,8 +49,8 @@ def run(
     with ExitStack() as stack:
         if parent is None:  # a worker of farm run alternates with a permanent one, trial by trial
             stack.enter_context(only_worker(settings.lock_file))
-        for pid in kill_left_overs():
-            log.warning("killed process %d, left over by a trial of a worker that died", pid)
+        if killed := kill_left_overs():
+            log.warning("killed what trials of a worker that died had left: %d processes", len(killed))
         return _join(settings, verbose, level, is_alone=parent is not None)
 
 

@@ -1,6 +1,7 @@
 """Tie processes to their parents, and kill those that a trial or a dead worker has left over."""
 
 import ctypes
+import logging
 import os
 import signal
 import sys
@@ -10,9 +11,12 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
+log = logging.getLogger(__name__)
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 #: Variables in the environment of all processes of a worker's trials: the worker, as `pid.start`, and its helper.
 MARK, HELPER_MARK = "WATTFARM_WORKER", "WATTFARM_HELPER"
+#: When to give up on processes that start others faster than they are killed.
+_GONE_WITHIN_S, _MOST_LOOKS = 5.0, 100
 _marks = count()
 _PROC = Path("/proc")
 
@@ -85,7 +89,7 @@ def mark() -> dict[str, str]:
 
 
 def kill_left_overs() -> list[int]:
-    """Kill the processes that trials of dead workers have left; returns their pids. Only Linux is supported.
+    """Kill the processes that trials of this user's dead workers have left; returns their pids. Linux only.
 
     A trial dies with its worker; processes that the trial started do not.
     """
@@ -98,15 +102,20 @@ def kill_marked(marked: Mapping[str, str]) -> list[int]:
 
 
 def _kill_where(variable: str, is_left: Callable[[str], bool]) -> list[int]:
-    killed: list[int] = []
-    while left := [
-        pid for pid in _marked(variable, is_left) if pid not in killed
-    ]:  # again, for one may just have forked
+    """Kill all processes with such a mark, and look again, for one may just have forked; gives up on a fork bomb."""
+    killed: set[int] = set()
+    deadline_s = time.monotonic() + _GONE_WITHIN_S
+    for _ in range(_MOST_LOOKS):
+        left = set(_marked(variable, is_left)) - killed
         for pid in left:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        killed += left
-    return killed
+        killed |= left
+        if not left or time.monotonic() > deadline_s:
+            break
+    if left:
+        log.warning("killed %d processes that trials left, and still more appear: end them", len(killed))
+    return sorted(killed)
 
 
 def _is_of_dead_worker(value: str) -> bool:
@@ -118,6 +127,8 @@ def _marked(variable: str, is_left: Callable[[str], bool]) -> Iterator[int]:
     """Find processes of this user by their mark, except those in containers: their pids have other meanings."""
     for folder in _PROC.glob("[0-9]*"):
         with suppress(OSError):
+            if folder.stat().st_uid != os.geteuid():  # root can read and kill those of others too
+                continue
             for entry in (folder / "environ").read_bytes().split(b"\0"):
                 name, _, value = entry.decode(errors="replace").partition("=")
                 if name == variable and is_left(value) and _is_of_this_namespace(folder):

@@ -49,6 +49,11 @@ class ObservedMachine:
         return self.unseen_s > self.silent_s
 
     @property
+    def unfit(self) -> str | None:
+        """Why its worker takes no job, as far as that is known now."""
+        return None if self.is_silent else self.status.live.unfit
+
+    @property
     def differs(self) -> bool:
         """Whether the worker has another version than this program."""
         return self.status.version != __version__
@@ -107,7 +112,8 @@ def overview(seen: Sequence[ObservedMachine]) -> Document:
         for machine in seen
     ]
     note = f"flags: share of its last {RECENT} trials that carry one; `farm machines NAME` shows all of a machine"
-    return Document([Table(columns, rows), Note(note)], record=records(seen))
+    unfit = [Note(f"{m.status.machine.name} is unfit: {m.unfit}") for m in seen if m.unfit]
+    return Document([Table(columns, rows), *unfit, Note(note)], record=records(seen))
 
 
 def details(seen: Sequence[ObservedMachine]) -> Document:
@@ -133,7 +139,7 @@ def _details(machine: ObservedMachine) -> list[tuple[str, str]]:
         name: ", ".join(map(str, value)) or None if isinstance(value, list) else value
         for name, value in status.machine.abilities.items()
     }
-    live = [("unfit", status.live.unfit)] if status.live.unfit else []
+    live = [("unfit", machine.unfit)] if machine.unfit else []
     notes = () if machine.is_silent else (*live, *(("note", note) for note in status.live.notes))
     return [*facts.items(), *notes, *flat(status.machine.hardware), *flat({"worker": able}), *_probe(status)]
 
@@ -145,8 +151,8 @@ def _doing(machine: ObservedMachine) -> Iterator[str]:
         yield "silent"
     if status.wanted_state != MachineState.ACTIVE:
         yield SHORT_STATES[status.wanted_state]
-    if status.live.unfit and not machine.is_silent:
-        yield f"unfit, takes no job: {status.live.unfit}"
+    if machine.unfit:
+        yield "unfit, takes no job"
     if machine.condition.running:
         live = machine.condition.running.live
         does = f": {doing(live, machine.now)}" if live else f", for {span(machine.runs_s)}"
@@ -216,7 +222,7 @@ def records(seen: Sequence[ObservedMachine]) -> list[dict[str, Any]]:
             "last_seen_at": machine.status.last_seen_at.isoformat(),
             "silent": machine.is_silent,
             "wanted_state": machine.status.wanted_state,
-            "unfit": None if machine.is_silent else machine.status.live.unfit,
+            "unfit": machine.unfit,
             "spooled": machine.status.spooled,
             "rejected": machine.status.rejected,
             "running_job": machine.status.running_job,

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
+from farm.model import files
 from farm.model.catalog import IMAGE_SUFFIXES
 from workers.trial.workload import InvalidWorkload
 
@@ -86,7 +87,15 @@ def _sample() -> list[Path]:
 def _folder(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise InvalidWorkload(f"images: {folder}: no such folder on this machine")
-    paths = [path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES]
+    return images_below(folder, "images")
+
+
+def images_below(folder: Path, field: str) -> list[Path]:
+    """Find the images of a folder and of those below it; raises InvalidWorkload, which names the field."""
+    try:
+        paths = list(files.below(folder, IMAGE_SUFFIXES))
+    except OSError as error:
+        raise InvalidWorkload(f"{field}: {folder}: {error.strerror}: name a folder of images") from None
     if not paths:
-        raise InvalidWorkload(f"images: {folder}: holds no image ({', '.join(sorted(IMAGE_SUFFIXES))})")
+        raise InvalidWorkload(f"{field}: {folder}: holds no image ({', '.join(sorted(IMAGE_SUFFIXES))})")
     return paths

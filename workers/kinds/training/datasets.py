@@ -26,8 +26,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 from torchvision.datasets import CIFAR10, MNIST, FashionMNIST
 
-from farm.model.catalog import IMAGE_SUFFIXES
-from workers.kinds.inference.images import read_image
+from workers.kinds.inference.images import images_below, read_image
 from workers.kinds.inference.networks import first_line
 from workers.trial.workload import DISK_FULL, InvalidWorkload
 
@@ -319,10 +318,7 @@ def _files(part: Path, classes: list[str]) -> list[tuple[Path, int]]:
         raise InvalidWorkload(f"dataset: {part / min(strangers)}: no class of that name in the training part")
     files: list[tuple[Path, int]] = []
     for label, name in enumerate(classes):
-        images = sorted(path for path in (part / name).rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
-        if not images:
-            raise InvalidWorkload(f"dataset: {part / name}: holds no image ({', '.join(sorted(IMAGE_SUFFIXES))})")
-        files += [(path, label) for path in images]
+        files += [(path, label) for path in sorted(images_below(part / name, "dataset"))]
     return files
 
 
