@@ -1,7 +1,7 @@
 """The fitness of this machine: whether it can run a trial and keep its report, and the reason why not.
 
-An unfit machine takes no job. The reason is logged once and told to the farm, and the machine looks again every few
-seconds until the cause is gone.
+An unfit machine takes no job. The reason is logged once and shown by `farm machines`, and the machine looks again every
+few seconds until the cause is gone.
 """
 
 import logging
