@@ -173,7 +173,7 @@ def figure(samples: Sequence[Sample]) -> Figure:
     ]
     x = drawing.quantity("trials", "trials", axis={"format": ",d", "tickCount": 5})
     of = drawing.series(values)
-    titles = {"memory": "resident memory since the start, MiB", "descriptors": "open descriptors"}
+    titles = {"memory": "MiB gained since the start", "descriptors": "open descriptors"}
     parts = [
         drawing.chart(values, [drawing.curves(x, drawing.quantity(field, title), of)], height=160)
         for field, title in titles.items()
