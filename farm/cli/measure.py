@@ -28,10 +28,11 @@ def measure(
     country: CountryCode = None,
     as_json: Json = False,
 ) -> Iterator[Output]:
-    """Measure what a command costs: joules above idle, seconds, watts, grams of CO2.
+    """Measure what one command costs, without a file.
 
-    The machine's idle is measured before and after it. Its output passes through. The exit status is that of the
-    command. The runs are stored: `farm results`, `farm compare` and `farm report` know them by their name.
+    It prints joules, also those above idle, seconds, watts and grams of CO2. The idle is measured before and after the
+    command. Its output passes through, and the exit status is its own. The runs are stored: `farm results`, `farm
+    compare` and `farm report` know them by their name.
 
     Example: farm measure --repeat 3 -- python train.py --epochs 1
     """

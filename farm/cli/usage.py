@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 #: Commands of other programs, and what does the same here.
 INSTEAD: Mapping[str, str] = {
-    **dict.fromkeys(("measure", "start", "bench", "benchmark", "begin", "execute"), "run"),
+    **dict.fromkeys(("start", "bench", "benchmark", "begin", "execute"), "run"),
     **dict.fromkeys(("new", "create", "examples", "copy"), "init"),
     **dict.fromkeys(("queue", "enqueue", "schedule", "push"), "submit"),
     **dict.fromkeys(("plan", "preview", "dry-run"), "submit SWEEP.yaml --dry-run"),

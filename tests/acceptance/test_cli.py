@@ -18,8 +18,8 @@ from tests.golden import assert_golden
 from tests.summaries import widest
 
 COMMANDS = (
-    "run", "submit", "status", "watch", "cancel", "retry", "results", "export", "machines", "doctor", "serve",
-    "worker", "db", "db upgrade", "db check", "schema", "init", "analyze", "compare", "response", "recommend",
+    "run", "measure", "submit", "status", "watch", "cancel", "retry", "results", "export", "machines", "doctor",
+    "serve", "worker", "db", "db upgrade", "db check", "schema", "init", "analyze", "compare", "response", "recommend",
     "timeline", "logs", "pause", "resume", "drain", "across", "import", "query", "report", "reproduce", "simulate",
     "models", "datasets",
     "list", "rename", "rm", "diff",
@@ -466,7 +466,8 @@ def test_the_doctor_examines_services_and_machine(person: Person) -> None:
 def test_the_schema_is_json(person: Person) -> None:
     schema = person.runs("schema").json
     sweeps = [schema["$defs"][ref["$ref"].rpartition("/")[2]]["properties"] for ref in schema["oneOf"]]
-    assert [fields["kind"]["const"] for fields in sweeps] == ["inference", "layers", "serving", "training", "tuning"]
+    kinds = ["command", "inference", "layers", "serving", "training", "tuning"]
+    assert [fields["kind"]["const"] for fields in sweeps] == kinds
     for fields in sweeps:
         assert {"name", "kind", "workload", "measure", "repetitions", "targets"} <= set(fields)
 

@@ -99,7 +99,7 @@ def test_a_mistake_is_placed_as_in_any_sweep(person: Person, installed: str) -> 
 
 
 def test_without_the_package_its_sweeps_show_what_to_install(run: Done, person: Person) -> None:
-    known = "imported, inference, layers, serving, training, tuning"
+    known = "command, imported, inference, layers, serving, training, tuning"
     assert person.runs("results", "sorted").complaint == (
         f"farm: kind 'sorting' is not installed here, only {known}: install the package that brings it, "
         "or update wattfarm"

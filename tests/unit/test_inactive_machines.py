@@ -29,8 +29,12 @@ def test_a_paused_machine_ends_its_trial_returns_the_next_message_and_waits(benc
         bench.store.assign(MACHINE.name, MachineState.PAUSED)
 
     bench.runner.during = during
-    bench.worker.serve(job_id(0), 0)
-    assert bench.trials() == [(job_id(0), 1, None)]
+    serving = bench.serve_in_background(job_id(0))  # it waits where a heartbeat has seen the pause by now
+    wait_until(lambda: bench.trials() == [(job_id(0), 1, None)])
+    bench.store.assign(MACHINE.name, MachineState.ACTIVE)
+    serving.join(SOON_S)
+    assert not serving.is_alive()
+    bench.store.assign(MACHINE.name, MachineState.PAUSED)
     serving = bench.serve_in_background(job_id(1))
     wait_until(lambda: bench.publishing() == [job_id(1)])
     serving.join(0.2)

@@ -11,7 +11,7 @@ from tests.unit.test_spec import parse, problems
 def test_of_an_unknown_kind_only_what_all_kinds_share_is_judged() -> None:
     assert problems("name: my sweep\nkind: trainin\nworkload: {modle: alexnet}\n") == [
         "sweep.yaml:1:7: name: expected at most 60 letters, digits, - and _, got 'my sweep'",
-        "sweep.yaml:2:7: kind: expected one of inference, layers, serving, training, tuning, got 'trainin' "
+        "sweep.yaml:2:7: kind: expected one of command, inference, layers, serving, training, tuning, got 'trainin' "
         "(did you mean 'training'?)",
     ]
 
