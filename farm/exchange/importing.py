@@ -220,8 +220,9 @@ def _parquet(path: Path) -> tuple[Sequence[str], Iterable[tuple[int, Mapping[str
         raise InputError("parquet needs pyarrow: pip install 'wattfarm[parquet]'") from None
     try:
         table = pq.read_table(path)
+        names, rows = list(table.column_names), table.to_pylist()
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except pa.ArrowException as error:  # it is no Parquet file, or has types that Arrow does not know
+    except (pa.ArrowException, UnicodeDecodeError) as error:  # it is none, or has types or texts that Arrow lacks
         raise InputError(f"{path}: not a Parquet file that can be read ({str(error).splitlines()[0]})") from None
-    return list(table.column_names), enumerate(table.to_pylist(), start=1)
+    return names, enumerate(rows, start=1)
