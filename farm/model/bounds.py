@@ -67,8 +67,8 @@ def _few(notes: tuple[str, ...]) -> tuple[str, ...]:
 
 Facts = Annotated[dict[str, JsonValue], BeforeValidator(_facts)]
 #: One line that others wrote: a fact or a note, and the message of a failure.
-Line = Annotated[str, BeforeValidator(_line)]
-OneLine = Annotated[str, BeforeValidator(partial(_line, longest=MOST_LINE))]
+ShortLine = Annotated[str, BeforeValidator(_line)]
+LongLine = Annotated[str, BeforeValidator(partial(_line, longest=MOST_LINE))]
 Notes = Annotated[tuple[str, ...], AfterValidator(_few)]
 #: A number that is unknown where it is not finite.
 Known = Annotated[float | None, BeforeValidator(_finite)]

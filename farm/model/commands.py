@@ -14,6 +14,8 @@ from typing import Self
 
 from farm.model.words import Point, Scalar
 
+#: What comes before the name of an environment variable that is a factor.
+ENV = "env_"
 #: What begins the pattern that allows command lines to be given to a shell.
 SHELL = "shell: "
 

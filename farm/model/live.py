@@ -2,7 +2,7 @@
 
 from pydantic import AwareDatetime, ConfigDict, Field
 
-from farm.model.bounds import LARGEST, Known, Line, Notes
+from farm.model.bounds import LARGEST, Known, Notes, ShortLine
 from farm.model.words import Domain, Frozen, Quality, WindowKind
 
 
@@ -19,8 +19,8 @@ class LiveTrial(Frozen):
     power_w: Known = None  #: its newest power
     quality: Quality | None = None  #: of that power
     units_per_s: Known = None  #: in the last window that did work, or in the warm-up
-    unit: Line | None = None
-    doubt: Line | None = None  #: the last reason to doubt the trial
+    unit: ShortLine | None = None
+    doubt: ShortLine | None = None  #: the last reason to doubt the trial
 
 
 class Live(Frozen):
@@ -30,4 +30,4 @@ class Live(Frozen):
 
     trial: LiveTrial | None = None  #: None: no trial runs
     notes: Notes = ()  #: what will disturb or delay the next trials
-    unfit: Line | None = None  #: why the machine can run no trial now; it takes no job
+    unfit: ShortLine | None = None  #: why the machine can run no trial now; it takes no job

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, Field, JsonValue, model_validator
 
-from farm.model.bounds import Count, Index, Nanoseconds, OneLine
+from farm.model.bounds import Count, Index, LongLine, Nanoseconds
 from farm.model.carbon import TrialCarbon
 from farm.model.words import LARGEST_VALUE, Component, Domain, FailureKind, Flag, Frozen, Quality, Stopped, WindowKind
 
@@ -176,7 +176,7 @@ class Failure(Frozen):
     """The reason why a trial gave no result."""
 
     kind: FailureKind
-    message: OneLine
+    message: LongLine
     signal: Index | None = None
 
 
@@ -203,6 +203,6 @@ class TrialReport(Frozen):
     facts: dict[str, JsonValue] = Field(default_factory=dict)  #: facts of the workload: parameters, unit, ...
     carbon: TrialCarbon = TrialCarbon()  #: what the machine states about its electricity
     flags: tuple[Flag, ...] = ()  #: flags of the whole trial; each measurement has others of its own
-    notes: tuple[OneLine, ...] = ()  #: notes for readers, such as a missing meter and its remedy
+    notes: tuple[LongLine, ...] = ()  #: notes for readers, such as a missing meter and its remedy
     log_tail: str = ""  #: the last lines of the trial's stdout and stderr
     simulated: bool = False

@@ -56,7 +56,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return decode and (lambda value: decoded(value, decode))
 
 
-class Line(TypeDecorator[str]):
+class LineColumn(TypeDecorator[str]):
     """A column for a line of others: a name, a note. No reader obeys it, and no database rejects it."""
 
     impl = Text()
@@ -67,7 +67,7 @@ class Line(TypeDecorator[str]):
         return None if value is None else visible(value)
 
 
-class Lines(TypeDecorator[str]):
+class LinesColumn(TypeDecorator[str]):
     """A column for the lines of others: a file, a log."""
 
     impl = Text()
@@ -110,20 +110,20 @@ class Sweep(Row, table=True):
     __tablename__ = "sweep"
 
     id: str = Field(primary_key=True)
-    name: str = Field(index=True, sa_type=Line)
+    name: str = Field(index=True, sa_type=LineColumn)
     kind: str
     submitted_at: datetime = Field(sa_type=UtcDateTime)
-    text: str = Field(sa_type=Lines)
-    meaning: str = Field(sa_type=Lines)  #: not Json: the order of keys matters
+    text: str = Field(sa_type=LinesColumn)
+    meaning: str = Field(sa_type=LinesColumn)  #: not Json: the order of keys matters
     rule: dict[str, Any] = Field(sa_type=Json)
     settled: bool
-    submitter: str = Field(sa_type=Line)  #: submitters take turns
+    submitter: str = Field(sa_type=LineColumn)  #: submitters take turns
     imported: bool  #: its measurements were made elsewhere: `farm import`
     is_search: bool  #: the controller asks strategies for the sweep's jobs
     carbon: dict[str, Any] = Field(sa_type=Json)  #: of machines that do not state their own
     hold_below_g_per_kwh: float | None
     hold_until: datetime | None = Field(sa_type=UtcDateTime)  #: null, or in the past: the jobs are not held
-    hold_note: str | None = Field(sa_type=Line)
+    hold_note: str | None = Field(sa_type=LineColumn)
     fresh: bool  #: it counts no trial from before its submission
     renewed_at: datetime | None = Field(sa_type=UtcDateTime)  #: the last submission
 
@@ -134,14 +134,14 @@ class Machine(Row, table=True):
     __tablename__ = "machine"
 
     id: str = Field(primary_key=True)
-    name: str = Field(sa_type=Line)
-    hardware_class: str = Field(sa_type=Line)
+    name: str = Field(sa_type=LineColumn)
+    hardware_class: str = Field(sa_type=LineColumn)
     hardware: dict[str, Any] = Field(sa_type=Json)
     software: dict[str, Any] = Field(sa_type=Json)  #: of the last worker; empty: unknown
     abilities: dict[str, Any] = Field(sa_type=Json)  #: what its worker can run
     simulated: bool
-    worker_owner: str = Field(sa_type=Line)
-    worker_version: str = Field(sa_type=Line)
+    worker_owner: str = Field(sa_type=LineColumn)
+    worker_version: str = Field(sa_type=LineColumn)
     last_seen_at: datetime = Field(sa_type=UtcDateTime)
     running_job: str | None
     probe: dict[str, Any] | None = Field(sa_type=Json)
@@ -183,7 +183,7 @@ class Job(Row, table=True):
     published_at: datetime | None = Field(sa_type=UtcDateTime)  #: null while queued: the outbox
     machine_id: str | None = Field(foreign_key="machine.id")  #: the machine of the last claim
     claimed_at: datetime | None = Field(sa_type=UtcDateTime)
-    lease_owner: str | None = Field(sa_type=Line)  #: the process that may renew the lease, even after it ran out
+    lease_owner: str | None = Field(sa_type=LineColumn)  #: the process that may renew the lease, even after it ran out
     lease_until: datetime | None = Field(sa_type=UtcDateTime)
     cancel_requested: bool
     adopts: str | None = Field(foreign_key="job.id")  #: the job of another sweep whose trials it counts as its own
@@ -219,16 +219,16 @@ class Trial(Row, table=True):
     duration_s: float | None
     overhead_s: float | None
     failure_kind: FailureKind | None = Field(sa_type=Text)
-    failure_message: str | None = Field(sa_type=Line)
+    failure_message: str | None = Field(sa_type=LineColumn)
     failure_signal: int | None
     facts: dict[str, Any] = Field(sa_type=Json)
     carbon_g_per_kwh: float | None
     carbon_pue: float | None
-    carbon_source: str | None = Field(sa_type=Line)
+    carbon_source: str | None = Field(sa_type=LineColumn)
     carbon_is_own: bool  #: what the machine states, so that the sweep's intensity does not count
     flags: list[str] = Field(sa_type=Json)
     notes: list[str] = Field(sa_type=Json)
-    log_tail: str = Field(sa_type=Lines)
+    log_tail: str = Field(sa_type=LinesColumn)
     stopped: Stopped | None = Field(sa_type=Text)
     simulated: bool
 
@@ -288,8 +288,8 @@ class Sample(Row, table=True):
     domain: Domain = Field(primary_key=True, sa_type=Text)
     part: int = Field(primary_key=True)  #: WHOLE, or the index of the window of the part
     own_device: bool  #: whether the device that did the work draws its power in this domain
-    device: str | None = Field(sa_type=Line)
-    unit: str | None = Field(sa_type=Line)
+    device: str | None = Field(sa_type=LineColumn)
+    unit: str | None = Field(sa_type=LineColumn)
     units: int = Field(sa_type=BigInteger)
     duration_s: float | None
     gross_j: float | None

@@ -77,7 +77,7 @@ def take_spooled(data: bytes, folder: Path) -> None:
     if len(spool):
         raise AssertionError("a file stays in the spool")
     if not accepted:
-        raise FarmError("put aside")
+        raise FarmError("it is renamed")
 
 
 @cache
@@ -106,7 +106,7 @@ def take_report(data: bytes, folder: Path) -> None:
         store.complete(found.model_copy(update={"job": job_id(0), "attempt": 1, "machine": MACHINE.id}))
     except StoreUnavailable as error:
         raise AssertionError("the spool would wait for ever") from error
-    except Exception:  # the spool puts it aside
+    except Exception:  # the spool renames its file
         raise FarmError("refused by the store") from None
     data_of_sweep = load_results(store, store.find_sweep(SWEEP))
     terminal.text(views.view(data_of_sweep, Selection()))

@@ -124,6 +124,7 @@ def test_a_point_needs_a_machine_that_allows_its_line(tmp_path: Path) -> None:
         ("{lr}", "{lrr}", "5:12: workload.command: {lrr} stands for no factor"),
         ("lr: [", "lt: [", "6:7: workload.lt: no placeholder of the command stands for it"),
         ("{lr}", "{", "5:12: workload.command: a brace stands alone"),
+        ("batch_size: [", "machine: [", "7:12: workload.machine: trials have something else of that name"),
         ("0.01", "[1]", "6:13: workload.lr[1]: expected a text, a number, true or false, got a list"),
         ("THREADS:", "'A B':", "8:16: workload.env.'A B': expected a name of letters, digits and _"),
     ],

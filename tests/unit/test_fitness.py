@@ -81,8 +81,10 @@ def test_a_machine_that_cannot_lock_or_spool_gives_the_job_back_until_it_can(
 def test_an_unfit_machine_is_seen_before_it_gets_a_message(bench: Bench, tmp_path: Path) -> None:
     undo = replace_by(Path.touch, tmp_path / "spool")
     wait_until(lambda: unfit(bench))
+    assert unfit(bench) == f"{tmp_path / 'spool'}: it is no folder: move it away"
     undo()
     wait_until(lambda: unfit(bench) is None)
+    assert bench.trials() == []
 
 
 def test_a_machine_without_room_for_temporary_files_is_unfit(

@@ -75,8 +75,10 @@ def test_weights_that_are_no_file_are_refused_at_once(tmp_path: Path) -> None:
 
 def test_old_weights_of_a_batch_norm_are_loaded(tmp_path: Path) -> None:
     old = {name: tensor for name, tensor in nn.BatchNorm2d(3).state_dict().items() if name != "num_batches_tracked"}
-    torch.save(dict(old), tmp_path / "old.pt")
-    networks._load(nn.BatchNorm2d(3), "norm", tmp_path / "old.pt")
+    torch.save({**old, "weight": torch.full((3,), 7.0)}, tmp_path / "old.pt")
+    norm = nn.BatchNorm2d(3)
+    networks._load(norm, "norm", tmp_path / "old.pt")
+    assert norm.weight.tolist() == [7.0] * 3
 
 
 # Images

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 #: The time between two looks at a machine that is unfit.
 LOOK_PERIOD_S = 5.0
-#: A trial's log is a temporary file, which needs at least so much room.
+#: Programs of trials need temporary files, and at least so much room for them.
 ROOM_BYTES = 4096
 
 

@@ -40,7 +40,10 @@ class Spool:
 
     def check(self) -> None:
         """Raise OSError where no report could be kept; a folder that somebody removed is made again."""
-        disk.make_private(self._folder)
+        try:
+            disk.make_private(self._folder)
+        except FileExistsError:
+            raise NotADirectoryError(errno.ENOTDIR, "it is no folder: move it away", str(self._folder)) from None
         with suppress(BlockingIOError), self._locked(waits=False):  # another may drain now
             pass
         try_to_write(self._folder, 0)
@@ -128,7 +131,7 @@ def _report_in(path: Path) -> TrialReport:
 
 
 def _quarantine(path: Path, error: Exception) -> None:
-    """Put a file aside; raises OSError where that is impossible."""
+    """Rename a file so that nobody reads it again; raises OSError where that is impossible."""
     size, bad = path.lstat().st_size, path.with_suffix(".bad")
     path.rename(bad)
     why = refused.describe(error) if isinstance(error, ValidationError) else str(error).partition("\n")[0]

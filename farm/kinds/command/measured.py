@@ -35,7 +35,7 @@ def document(by_domain: Sequence[SweepData]) -> Document:
             Paragraph(f"{record.name}: {numbers.several(len(runs), 'run')}{took}"),
             table,
             *_alerts([group for _, group in found]),
-            *map(Note, footnotes([group.summary for _, group in found])),
+            *map(Note, footnotes([found[0][1].summary])),  # each run is in every domain
             *map(Note, _spread(len(runs))),
             Paragraph(f"`farm results {record.name}` has metrics and marked windows, `farm report` the power traces."),
         ],
@@ -58,7 +58,7 @@ def _table(found: Sequence[tuple[SweepData, Group]]) -> Table:
         Column("gross_j_per_unit", f"gross J\n/{unit}", Form.POSITIVE),
         Column("net_j_per_unit", f"net J/{unit}\n(95%)", Form.NET),
         Column("mean_w", "mean\nW"),
-        Column("idle_share", "idle\n", Form.PERCENT),
+        Column("idle_share", "\nidle", Form.PERCENT),
         Column("carbon_g_per_unit", "gCO2e\n/1000", scale=1e3),
     )
     rows = []

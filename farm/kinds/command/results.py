@@ -80,22 +80,21 @@ def document(found: Results) -> Document:
 
 def _runs(found: Results) -> Table:
     unit = found.selected.unit
-    is_rate = unit != "run"
     shown = (
         Column("seconds", "s\n/run", Form.INTERVAL),
-        Column("units_per_s", f"{unit}\n/s" if is_rate else None),
+        Column("units_per_s", None if unit == "run" else f"{unit}\n/s"),
         Column("gross_j_per_unit", f"gross J\n/{unit}", Form.POSITIVE),
         Column("net_j_per_unit", f"net J/{unit}\n(95%)", Form.NET),
         Column("carbon_g_per_unit", "gCO2e\n/1000", scale=1e3),
         Column("peak_rss_bytes", "peak\nMB", scale=1e-6),
-        *(Column(name, f"\n{name}", Form.INTERVAL) for name in found.metrics),
+        *(Column(f"metric_{name}", f"\n{name}", Form.INTERVAL) for name in found.metrics),
     )
     rows = []
     for group in found.groups:
         names = [str(sample.labels["trial"]) for sample in group.samples]
         own = [found.trials[trial] for trial in names]
         metrics: dict[str, Value] = {
-            name: _mean([_metrics(trial).get(name) for trial in own]) for name in found.metrics
+            f"metric_{name}": _mean([_metrics(trial).get(name) for trial in own]) for name in found.metrics
         }
         rows.append(
             summaries.row(
@@ -114,40 +113,26 @@ def _windows(found: Results) -> Table:
         Column("gross_j_per_unit", "gross J\n/run", Form.POSITIVE),
         Column("net_j_per_unit", "net J/run\n(95%)", Form.NET),
     )
-    rows = [
-        summaries.row(
-            summary,
-            seconds=1 / summary.units_per_s if summary.units_per_s else None,
-        )
-        for summary in found.windows
-    ]
+    rows = [summaries.row(one, seconds=1 / one.units_per_s if one.units_per_s else None) for one in found.windows]
     keys = [key(name) for name in (*found.selected.keys, WINDOW)]
     return Table([*keys, *summaries.columns((), shown, but=summaries.LATENCIES)], rows)
 
 
 def _of_windows(found: Sequence[Sample], trials: Mapping[str, TrialRow]) -> list[UnitSample]:
     """Return the marked windows of each run, those of one name together, as samples of one run."""
-    named = (
-        replace(
-            part,
-            units=1,
-            unit="run",
-            factors={**part.factors, WINDOW: str(parts(trials[part.trial].facts)[part.part]["name"])},
-        )
-        for part in found
-        if part.part is not None and part.trial in trials
-    )
-    return per_unit(named)
+
+    def named(sample: Sample, part: int) -> Sample:
+        name = parts(trials[sample.trial].facts)[part]["name"]
+        return replace(sample, units=1, unit="run", factors={**sample.factors, WINDOW: str(name)})
+
+    return per_unit(named(sample, sample.part) for sample in found if sample.part is not None)
 
 
 def _metrics(trial: TrialRow) -> Mapping[str, float]:
     """Return the metrics that a run reported."""
     found = trial.facts.get("metrics")
-    return (
-        {name: float(value) for name, value in found.items() if isinstance(value, int | float)}
-        if isinstance(found, dict)
-        else {}
-    )
+    named = found if isinstance(found, dict) else {}
+    return {name: float(value) for name, value in named.items() if isinstance(value, int | float)}
 
 
 def _peak_bytes(trial: TrialRow) -> int | None:

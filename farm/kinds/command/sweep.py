@@ -9,8 +9,8 @@ from pydantic import AfterValidator, Field, model_validator
 
 from farm.kinds import factors
 from farm.kinds.factors import Many
-from farm.model import Baseline
-from farm.model.commands import placeholders
+from farm.model import SEARCH_FACTORS, Baseline
+from farm.model.commands import ENV, placeholders
 from farm.model.suggestions import suggestion
 from farm.spec import EXCLUDE, KIND, WORKLOAD, Exclusion, ExclusionsOf, Sweep
 from farm.spec.factors import Levels, OpenFactors
@@ -18,8 +18,13 @@ from farm.spec.models import Measure
 from farm.spec.positions import Loc
 from farm.spec.types import Expected, IdlePower, PositiveInt, Switch, integer, matching, path_or, problem, refuse, same
 
-#: What comes before the name of an environment variable that is a factor.
-ENV = "env_"
+#: Names of what is known of a trial besides its factors.
+RESERVED = frozenset(
+    {
+        *("device", "machine", "hardware_class", "environment", "sweep", "repetition", "job", "trial", "domain"),
+        *("quality", "simulated", "imported", "unit", "rating", "window", *SEARCH_FACTORS),
+    }
+)
 _FACTOR = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,59}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 
@@ -89,6 +94,8 @@ class CommandOf(OpenFactors):
         for name in free:
             if not _FACTOR.fullmatch(name):
                 problems.append(((name,), "expected a name of letters, digits and _"))
+            elif name in RESERVED:
+                problems.append(((name,), "trials have something else of that name: choose another"))
             elif name not in used:
                 declared = same(*type(self).model_fields, *used)
                 hint = suggestion(name, declared) or f": add {{{name}}} to it, or remove the key"

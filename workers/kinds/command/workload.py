@@ -19,15 +19,13 @@ from pydantic import ConfigDict, Field, JsonValue
 
 from farm.marks import DESCRIPTOR, SOCKET
 from farm.model import Frozen, Point, WindowKind
-from farm.model.commands import CommandLine, as_text, command_line, passed_output
+from farm.model.commands import ENV, CommandLine, as_text, command_line, passed_output
 from workers.kinds.command.marks import MOST_WINDOWS, Marked, MarksServer
 from workers.kinds.command.memory import Peak
 from workers.trial.params import parse
 from workers.trial.stage import Stage
 from workers.trial.workload import InvalidWorkload
 
-#: What comes before the name of an environment variable that is a factor.
-ENV = "env_"
 SHELL = ("/bin/sh", "-c")
 #: The unit of a run as a whole.
 RUN = "run"
