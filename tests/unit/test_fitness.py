@@ -50,8 +50,8 @@ def replace_by(make: Callable[[Path], object], path: Path) -> Callable[[], None]
 @pytest.mark.parametrize(
     ("name", "make", "why"),
     [
-        ("spool", Path.touch, "spool: File exists"),
-        ("spool", lambda path: path.symlink_to("nowhere"), "spool: File exists"),
+        ("spool", Path.touch, "spool: it is no folder: move it away"),
+        ("spool", lambda path: path.symlink_to("nowhere"), "spool: it is no folder: move it away"),
         ("lock", Path.mkdir, "FARM_LOCK_FILE"),
         ("lock", os.mkfifo, "FARM_LOCK_FILE"),
         ("lock", make_socket, "FARM_LOCK_FILE"),
