@@ -13,7 +13,7 @@ from farm.cli.options import CountryCode, Json, as_form, carbon_of
 from farm.cli.output import Notes, Output, Shown, opened, passed_through
 
 #: What replaces each run of characters that a name cannot have.
-_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_]+")
 
 
 def measure(
@@ -74,4 +74,4 @@ def measure(
 def _name(command: list[str]) -> str:
     """Return a name for the results: that of the program and its first argument."""
     words = (Path(word).name for word in command[:2])
-    return _NOT_IN_NAMES.sub("-", "-".join(words)).strip("-")[:60] or "command"
+    return _NOT_IN_NAMES.sub("-", " ".join(words)).strip("-")[:60] or "command"

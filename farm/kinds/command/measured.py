@@ -28,11 +28,15 @@ def document(by_domain: Sequence[SweepData]) -> Document:
     if not found:
         return Document([Paragraph(f"{record.name}: no run was measured. `farm logs {record.id}` says why.")], rows=())
     known_s = [duration_s for duration_s in runs.values() if duration_s is not None]
-    took = f", {numbers.interval(mean_interval(known_s))} s each" if known_s else ""
+    each = (
+        f"{numbers.interval(mean_interval(known_s))} s each"
+        if len(known_s) > 1
+        else f"{numbers.number(known_s[0] if known_s else None)} s"
+    )
     table = _table(found)
     return Document(
         [
-            Paragraph(f"{record.name}: {numbers.several(len(runs), 'run')}{took}"),
+            Paragraph(f"{record.name}: {numbers.several(len(runs), 'run')}, {each}"),
             table,
             *_alerts([group for _, group in found]),
             *map(Note, footnotes([found[0][1].summary])),  # each run is in every domain
@@ -79,4 +83,4 @@ def _alerts(groups: Sequence[Group]) -> list[Block]:
 
 
 def _spread(runs: int) -> list[str]:
-    return ["One run shows no spread: the interval is that of the meter. Add --repeat 5."] if runs == 1 else []
+    return ["Add --repeat 5 to see the interval of the mean."] if runs == 1 else []

@@ -47,10 +47,13 @@ def results(data: SweepData, selection: Selection, columns: Columns) -> Results:
     trials = {trial.trial: trial for trial in data.trials}
     kept = {sample.labels["trial"] for sample in selected.samples}
     marked = [sample for sample in _of_windows(data.parts, trials) if sample.labels["trial"] in kept]
+    groups = grouped(selected.samples, selected.keys, chosen.include_flagged)
+    place = {group.summary.key: number for number, group in enumerate(groups)}
+    windows = [group.summary for group in grouped(marked, (*selected.keys, WINDOW), chosen.include_flagged)]
     return Results(
         selected,
-        grouped(selected.samples, selected.keys, chosen.include_flagged),
-        [group.summary for group in grouped(marked, (*selected.keys, WINDOW), chosen.include_flagged)],
+        groups,
+        sorted(windows, key=lambda one: place.get(one.key[:-1], len(place))),
         trials,
         {sample.trial: sample.duration_s for sample in data.samples},
     )
