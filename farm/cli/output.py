@@ -174,9 +174,10 @@ def _write_document(shown: Shown) -> None:
 def _write_sheet(sheet: "Sheet", form: "Format", path: Path | None) -> None:
     from farm.model.errors import InputError
     from farm.report import files
+    from farm.report.numbers import several
 
     if path is not None:
-        note([f"wrote {files.write_sheet(sheet, form, path)} rows to {path}"])
+        note([f"wrote {several(files.write_sheet(sheet, form, path), 'row')} to {path}"])
     elif form is files.Format.PARQUET:
         raise InputError("--format parquet needs a file: add -o FILE")
     else:

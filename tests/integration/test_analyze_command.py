@@ -101,7 +101,7 @@ def test_a_file_is_analysed_for_people_and_into_files(farm: Farm, rats: str, tmp
     assert (status, widest(out) <= 80) == (0, True)
     assert "• type=Low against type=High: 12% less gain (ratio 0." in out
     path = tmp_path / "pairs.csv"
-    assert farm("analyze", "pairs", *chosen, "-o", str(path)) == (0, "", f"wrote 1 rows to {path}\n")
+    assert farm("analyze", "pairs", *chosen, "-o", str(path)) == (0, "", f"wrote 1 row to {path}\n")
     (row,) = csv.DictReader(path.read_text().splitlines())
     assert (row["a"], row["b"], row["n_a"]) == ("type=High", "type=Low", "20")
     for name, parse in (("pairs.json", json.loads), ("pairs.txt", str)):
